@@ -1,0 +1,70 @@
+"""Typed fields that a configuration may hold, shared by everything that declares keys.
+
+Each component subclasses one of the bases here with the keys of its own. A key has one type and one meaning wherever it is declared.
+"""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+
+def split_list(value: Any) -> Any:  # noqa: ANN401 (whatever YAML gave)
+    """`"1.0, 0.5"` → `["1.0", "0.5"]`, `3` → `[3]`; lists pass."""
+    if isinstance(value, str):
+        return [item.strip() for item in value.split(",") if item.strip()]
+    if isinstance(value, int | float):
+        return [value]
+    return value
+
+
+def no_bool(value: Any) -> Any:  # noqa: ANN401 (whatever YAML gave)
+    """Refuse `true` where a number is wanted: pydantic would read it as 1."""
+    if isinstance(value, bool):
+        raise ValueError("a number is wanted")  # noqa: TRY004 (pydantic reports ValueError)
+    return value
+
+
+Int = Annotated[int, BeforeValidator(no_bool)]
+Float = Annotated[float, BeforeValidator(no_bool)]
+Names = Annotated[list[str], BeforeValidator(split_list)]
+Numbers = Annotated[list[float], BeforeValidator(split_list)]
+Flags = Annotated[list[bool], BeforeValidator(split_list)]
+
+
+class Schema(BaseModel):
+    """Base of every set of keys: frozen, typed, and deaf to keys of others."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", validate_default=True, protected_namespaces=())
+
+
+class ReaderFields(Schema):
+    """Keys that every reader takes."""
+
+    max_seq_len: Int = Field(128, ge=3, description="Longest sequence in word-pieces, [CLS] and [SEP] included.")
+    do_lower_case: bool = Field(False, description="Lower-case the text and strip accents (uncased vocabularies).")
+    for_cn: bool = Field(False, description="Chinese mode: answers and tags are handled by character.")
+    file_format: str = Field("auto", description="`tsv`, `jsonl`, `json` (SQuAD) or `conll`; `auto` goes by the file's ending.")
+
+
+class BackboneFields(Schema):
+    """Sizes of an encoder, by the names of its `config.json`."""
+
+    vocab_size: Int = Field(ge=1, description="Rows of the word embedding table.")
+    hidden_size: Int = Field(ge=1, description="Width of the encoder.")
+    num_hidden_layers: Int = Field(ge=1, description="Number of encoder layers.")
+    num_attention_heads: Int = Field(ge=1, description="Attention heads a layer; they divide hidden_size.")
+    intermediate_size: Int | None = Field(None, ge=1, description="Width of the feed-forward layer; 4 × hidden_size when unset.")
+    hidden_act: str = Field("gelu", description="`gelu` (exact), `relu` or `tanh`.")
+    hidden_dropout_prob: Float = Field(0.1, ge=0, lt=1, description="Dropout after embeddings and sub-layers.")
+    attention_probs_dropout_prob: Float = Field(0.1, ge=0, lt=1, description="Dropout of attention probabilities.")
+    max_position_embeddings: Int = Field(512, ge=1, description="Longest sequence the position table allows.")
+    type_vocab_size: Int = Field(2, ge=1, description="Number of segment ids.")
+    initializer_range: Float = Field(0.02, gt=0, description="Standard deviation of freshly drawn weights.")
+    layer_norm_eps: Float = Field(1e-12, gt=0, description="Epsilon of layer normalisation.")
+
+
+class ParadigmFields(Schema):
+    """Keys that every paradigm takes."""
+
+    dropout_prob: Float = Field(0.1, ge=0, lt=1, description="Dropout in front of the head.")
+    initializer_range: Float = Field(0.02, gt=0, description="Standard deviation of freshly drawn weights.")

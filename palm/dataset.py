@@ -1,0 +1,112 @@
+"""A tokenised data set: columns of numbers for the model, records of the file for people."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+IntArray = NDArray[np.int64]
+Batch = dict[str, np.ndarray]
+Record = Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Ragged:
+    """Rows of different lengths in one flat array, so that a data set can be stored and memory-mapped.
+
+    Attributes:
+        values: The rows one after another, `[tokens]`.
+        offsets: Where each row starts, and the end of the last: `int64[rows + 1]`.
+    """
+
+    values: np.ndarray
+    offsets: IntArray
+
+    @classmethod
+    def from_rows(cls, rows: Iterable[Sequence[int]], dtype: str = "int32") -> "Ragged":
+        """Pack `rows` into one array of element type `dtype`."""
+        listed = list(rows)
+        offsets = np.zeros(len(listed) + 1, "int64")
+        np.cumsum([len(row) for row in listed], out=offsets[1:])
+        flat = np.fromiter((value for row in listed for value in row), dtype, count=int(offsets[-1]))
+        return cls(flat, offsets)
+
+    @property
+    def lengths(self) -> IntArray:
+        """Length of each row."""
+        return np.diff(self.offsets)
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, row: int) -> np.ndarray:
+        return self.values[self.offsets[row] : self.offsets[row + 1]]
+
+    def padded(self, rows: IntArray, *, fill: int, width: int | None = None) -> np.ndarray:
+        """`[rows width]`, each row filled up with `fill` on the right; `width` is by default the longest row's."""
+        picked = [self[row] for row in rows]
+        width = max((len(row) for row in picked), default=0) if width is None else width
+        table = np.full((len(picked), width), fill, self.values.dtype)
+        for line, row in zip(table, picked, strict=True):
+            line[: len(row)] = row
+        return table
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Examples of one file, ready to be batched. An example is a row of the file, or a window of one (mrc).
+
+    Attributes:
+        columns: Arrays and ragged arrays, one row an example. `token_ids` (Ragged, with [CLS] and [SEP]) is always there;
+            `record` (int64[examples]) says which of `records` an example came from.
+        records: The file's rows in order, as the reader's docstring describes them: text, gold labels, answers.
+        file: Where it was read from.
+    """
+
+    columns: Mapping[str, Ragged | np.ndarray]
+    records: Sequence[Record] = field(repr=False)
+    file: Path
+
+    @property
+    def lengths(self) -> IntArray:
+        """Number of tokens of each example."""
+        return self.ragged("token_ids").lengths
+
+    @property
+    def num_examples(self) -> int:
+        """Number of examples."""
+        return len(self.columns["record"])
+
+    def ragged(self, name: str) -> Ragged:
+        """The ragged column `name`."""
+        column = self.columns[name]
+        if not isinstance(column, Ragged):
+            raise TypeError(f"Column `{name}` holds rows of one length. Use array().")
+        return column
+
+    def array(self, name: str) -> np.ndarray:
+        """The column `name` that holds one value an example."""
+        column = self.columns[name]
+        if isinstance(column, Ragged):
+            raise TypeError(f"Column `{name}` is ragged. Use ragged().")
+        return column
+
+
+@dataclass(frozen=True)
+class LabelMap:
+    """Label names and their ids: id `i` is `names[i]`.
+
+    Attributes:
+        names: Label names in the order of their ids.
+    """
+
+    names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def ids(self) -> dict[str, int]:
+        """Name → id."""
+        return {name: number for number, name in enumerate(self.names)}

@@ -1,0 +1,14 @@
+"""Names of files and folders that PALM writes, and the version of their formats."""
+
+FORMAT_VERSION = 1
+
+RESOLVED_CONFIG = "config.resolved.yaml"
+METRICS_FILE = "metrics.jsonl"
+LOG_FILE = "log.txt"
+CHECKPOINT_FOLDER = "ckpt"
+INFERENCE_FOLDER = "infer_model"
+MANIFEST_FILE = "manifest.json"
+WEIGHTS_FILE = "model.safetensors"
+PREDICTIONS_FILE = "predictions.json"
+NBEST_FILE = "nbest_predictions.json"
+NULL_ODDS_FILE = "null_odds.json"

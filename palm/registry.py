@@ -1,0 +1,54 @@
+"""Registries: the names that YAML may use for readers, backbones, paradigms, metrics and the like."""
+
+import difflib
+from collections.abc import Callable, Iterator
+from typing import Generic, TypeVar
+
+from palm.errors import RegistryError
+
+T = TypeVar("T")
+
+
+def did_you_mean(word: str, choices: list[str]) -> str:
+    """` Did you mean `x`?` for the closest of `choices`, or an empty string."""
+    close = difflib.get_close_matches(word, choices, n=1, cutoff=0.6)
+    return f" Did you mean `{close[0]}`?" if close else ""
+
+
+class Registry(Generic[T]):
+    """Components of one kind by name.
+
+    Args:
+        kind: What the components are, for messages: `"reader"`, `"backbone"`, …
+    """
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self._components: dict[str, T] = {}
+
+    def register(self, name: str) -> Callable[[T], T]:
+        """Decorator that enters a component under `name`.
+
+        Raises:
+            RegistryError: The name is taken by another component.
+        """
+
+        def enter(component: T) -> T:
+            if self._components.get(name, component) is not component:
+                raise RegistryError(f"A {self.kind} name is registered once. Found a second `{name}`: {component!r}.")
+            self._components[name] = component
+            return component
+
+        return enter
+
+    def __getitem__(self, name: str) -> T:
+        if name not in self._components:
+            hint = did_you_mean(name, list(self._components))
+            raise RegistryError(f"unknown {self.kind} `{name}`.{hint} Registered: {', '.join(sorted(self._components))}.")
+        return self._components[name]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._components
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(self._components))

@@ -1,0 +1,53 @@
+"""What a component takes and gives: names, axes and element types of arrays, checked before anything is built."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Phase = Literal["train", "eval", "predict"]
+
+
+@dataclass(frozen=True)
+class Spec:
+    """Shape and element type of one named array.
+
+    Attributes:
+        axes: Axis words separated by blanks, such as `"batch seq hidden"`; empty for a scalar.
+        dtype: Element type as numpy spells it, such as `"int64"`.
+    """
+
+    axes: str
+    dtype: str
+
+    @property
+    def rank(self) -> int:
+        """Number of axes."""
+        return len(self.axes.split())
+
+    def __str__(self) -> str:
+        return f"{self.dtype}[{self.axes}]"
+
+
+Specs = Mapping[str, Spec]
+LegacySpec = Sequence[object]
+
+
+def as_spec(value: Spec | LegacySpec) -> Spec:
+    """Accept PaddlePALM's `[[-1, -1], "int64"]` beside a `Spec`; unnamed axes are called `axis0`, `axis1`, …"""
+    if isinstance(value, Spec):
+        return value
+    shape, dtype = value
+    if not isinstance(shape, Sequence) or not isinstance(dtype, str):
+        raise TypeError(f"A spec is Spec(axes, dtype) or [[-1, …], dtype]. Found `{value!r}`.")
+    return Spec(" ".join(f"axis{number}" for number in range(len(shape))), dtype)
+
+
+def unmet(needed: Specs, offered: Specs) -> dict[str, str]:
+    """Names in `needed` that `offered` lacks or offers in another rank or type, each with the reason."""
+    reasons = {}
+    for name, spec in needed.items():
+        if name not in offered:
+            reasons[name] = "nobody gives it"
+        elif (offered[name].rank, offered[name].dtype) != (spec.rank, spec.dtype):
+            reasons[name] = f"{spec} is needed, {offered[name]} is given"
+    return reasons
