@@ -1,0 +1,114 @@
+"""Splits text into word-pieces (BERT's rules) and keeps where in the text each piece came from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tokenizers import AddedToken, Encoding, decoders, models, normalizers, pre_tokenizers
+from tokenizers import Tokenizer as FastTokenizer
+
+from palm.text.vocab import CLS, MASK, PAD, SEP, SPECIAL_TOKENS, UNK, load_vocab
+
+LONGEST_WORD = 100  # characters; a longer word is one [UNK], as in BERT's own tokenizer
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Word-pieces of one text.
+
+    Attributes:
+        ids: Vocabulary ids.
+        offsets: `(start, end)` of each piece in characters of the original text.
+    """
+
+    ids: list[int]
+    offsets: list[tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class WordTokens:
+    """Word-pieces of one sentence that came split into words.
+
+    Attributes:
+        ids: Vocabulary ids.
+        words: Index of the word that each piece belongs to; every word has at least one piece.
+    """
+
+    ids: list[int]
+    words: list[int]
+
+
+class Tokenizer:
+    """BERT's tokenizer over one vocabulary.
+
+    Special tokens are never made out of text: `[SEP]` written in a data file is five ordinary characters.
+
+    Args:
+        vocab: Word-pieces in the order of their ids, with [PAD], [UNK], [CLS], [SEP] and [MASK] among them.
+        do_lower_case: Lower-case and strip accents.
+        for_cn: Chinese text: `decode` joins without blanks.
+    """
+
+    def __init__(self, vocab: Sequence[str], *, do_lower_case: bool, for_cn: bool) -> None:
+        self.tokens = tuple(vocab)
+        self.do_lower_case = do_lower_case
+        self.for_cn = for_cn
+        self._ids = {token: number for number, token in enumerate(self.tokens)}
+        self.pad_id, self.unk_id, self.cls_id, self.sep_id, self.mask_id = (self._ids[name] for name in (PAD, UNK, CLS, SEP, MASK))
+        self.special_ids = frozenset(self._ids[name] for name in SPECIAL_TOKENS)
+        self._plain = self._build()
+        self._with_mask = self._build()
+        self._with_mask.add_special_tokens([AddedToken(MASK, normalized=False, special=True)])
+
+    @classmethod
+    def from_file(cls, path: Path | str, *, do_lower_case: bool, for_cn: bool) -> "Tokenizer":
+        """A tokenizer over the vocabulary file `path`.
+
+        Raises:
+            ConfigError: The file is missing or is not a vocabulary.
+        """
+        return cls(load_vocab(path), do_lower_case=do_lower_case, for_cn=for_cn)
+
+    @property
+    def vocab_size(self) -> int:
+        """Number of word-pieces."""
+        return len(self.tokens)
+
+    def encode(self, texts: Sequence[str], *, keep_mask: bool = False) -> list[Tokens]:
+        """Word-pieces of each text, without [CLS] and [SEP]. With `keep_mask`, `[MASK]` written in a text is that token."""
+        return [Tokens(item.ids, item.offsets) for item in self._encode_batch(texts, keep_mask)]
+
+    def encode_ids(self, texts: Sequence[str], *, keep_mask: bool = False) -> list[list[int]]:
+        """The ids of `encode` alone, which is quicker."""
+        return [item.ids for item in self._encode_batch(texts, keep_mask)]
+
+    def encode_words(self, sentences: Sequence[Sequence[str]]) -> list[WordTokens]:
+        """Word-pieces of sentences that are split into words; a word of which nothing remains is one [UNK]."""
+        encodings = self._plain.encode_batch([list(words) for words in sentences], is_pretokenized=True, add_special_tokens=False)
+        return [self._every_word(item, len(words)) for item, words in zip(encodings, sentences, strict=True)]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Text of word-pieces, special tokens left out: for people to read, not the original text."""
+        pieces = [self.tokens[number] for number in ids if number not in self.special_ids]
+        text: str = decoders.WordPiece(prefix="##", cleanup=True).decode(pieces)
+        return text.replace(" ", "") if self.for_cn else text
+
+    def _encode_batch(self, texts: Sequence[str], keep_mask: bool) -> list[Encoding]:
+        splitter = self._with_mask if keep_mask else self._plain
+        return splitter.encode_batch(list(texts), add_special_tokens=False)
+
+    def _every_word(self, encoding: Encoding, num_words: int) -> WordTokens:
+        ids, words = encoding.ids, encoding.word_ids
+        lost = set(range(num_words)).difference(words)
+        if not lost:
+            return WordTokens(ids, words)
+        pieces = sorted([*zip(words, ids, strict=True), *((word, self.unk_id) for word in lost)], key=lambda piece: piece[0])
+        return WordTokens([number for _, number in pieces], [word for word, _ in pieces])
+
+    def _build(self) -> FastTokenizer:
+        lower = self.do_lower_case
+        model = models.WordPiece(self._ids, unk_token=UNK, max_input_chars_per_word=LONGEST_WORD)
+        splitter = FastTokenizer(model)
+        splitter.normalizer = normalizers.BertNormalizer(clean_text=True, handle_chinese_chars=True, strip_accents=lower, lowercase=lower)
+        splitter.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+        return splitter
