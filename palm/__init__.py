@@ -1,0 +1,36 @@
+"""PALM: multi-task learning for NLP from one YAML, on one shared BERT or ERNIE encoder.
+
+    import palm
+    controller = palm.Controller("config.yaml", task_dir="tasks")
+    controller.load_pretrain("pretrain/minilm-l6-en")
+    controller.train()
+
+Names are imported when they are first used, so that `import palm` costs nothing and the computing environment is set up before
+Paddle is loaded.
+"""
+
+import importlib
+from typing import TYPE_CHECKING
+
+__version__ = "1.0.0.dev0"
+
+if TYPE_CHECKING:
+    from palm.controller import Controller
+    from palm.inference.predictor import Predictor
+
+_HOME = {"Controller": "palm.controller", "Predictor": "palm.inference.predictor"}
+_COMPONENTS = ("backbone", "downloader", "head", "metric", "paradigm", "reader", "sampling")
+
+__all__ = ["Controller", "Predictor", "__version__"]
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name at its first use (PEP 562)."""
+    if name in _COMPONENTS:
+        return importlib.import_module(f"palm.{name}")
+    if name not in _HOME:
+        raise AttributeError(f"module 'palm' has no attribute {name!r}")
+    from palm.engine.runtime import prepare_runtime  # noqa: PLC0415 (has to come before Paddle is imported)
+
+    prepare_runtime()
+    return getattr(importlib.import_module(_HOME[name]), name)

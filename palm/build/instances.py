@@ -1,0 +1,70 @@
+"""From a checked configuration to task instances: vocabulary, readers, data, labels, paradigms."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from palm.build.run_config import RunConfig, TaskConfig
+from palm.build.wiring import check_shared_heads, check_wiring
+from palm.dataset import Dataset
+from palm.errors import ConfigError, DataError, Problem
+from palm.paradigm.base import PARADIGMS
+from palm.reader.base import READERS, Reader
+from palm.task_instance import TaskInstance
+from palm.text.tokenizer import Tokenizer
+
+Built = TypeVar("Built")
+
+
+def build_tasks(config: RunConfig, *, for_train: bool) -> list[TaskInstance]:
+    """Task instances with their data, everything that is wrong with any of them reported together.
+
+    Raises:
+        ConfigError: Components that do not fit together.
+        DataError: Everything wrong in the data files of all tasks.
+    """
+    check_wiring(config, _tokenizer(config, config.tasks[0]), "train" if for_train else "predict")
+    problems: list[Problem] = []
+    tasks: list[TaskInstance] = []
+    for task in config.tasks:
+        built = _collect(problems, partial(_build_task, config, task, for_train=for_train))
+        tasks += [built] if built else []
+    if problems:
+        raise DataError(problems)
+    check_shared_heads(tasks, config.backbone)
+    return tasks
+
+
+def _collect(problems: list[Problem], build: Callable[[], Built]) -> Built | None:
+    try:
+        return build()
+    except (ConfigError, DataError) as error:
+        problems += error.problems
+        return None
+
+
+def _build_task(config: RunConfig, task: TaskConfig, *, for_train: bool) -> TaskInstance:
+    tokenizer = _tokenizer(config, task)
+    reader = READERS[task.reader_name](task.reader, tokenizer)
+    train, dev = _load_data(reader, task) if for_train else (None, None)
+    paradigm = PARADIGMS[task.paradigm_name](task.paradigm, reader.labels, vocab=tokenizer.tokens)
+    return TaskInstance(task.name, task.settings, reader, paradigm, task.head, config.train.random_seed, train, dev)
+
+
+def _load_data(reader: Reader, task: TaskConfig) -> tuple[Dataset | None, Dataset | None]:
+    """Training and dev data. What is wrong with the dev file is reported even where the training file failed."""
+    train_file, dev_file = task.settings.train_file, task.settings.dev_file
+    problems: list[Problem] = []
+    train = _collect(problems, lambda: reader.load(Path(train_file), "train")) if train_file else None
+    if problems:  # no labels were learnt, so the dev file is parsed but not encoded
+        _collect(problems, lambda: reader.read(Path(dev_file), "eval") if dev_file else None)
+        raise DataError(problems)
+    return train, reader.load(Path(dev_file), "eval") if dev_file else None
+
+
+def _tokenizer(config: RunConfig, task: TaskConfig) -> Tokenizer:
+    path = task.settings.vocab_path or config.run.vocab_path
+    if path is None:
+        raise ConfigError(Problem("vocab_path", "a vocabulary is required, one word-piece a line. Set vocab_path."))
+    return Tokenizer.from_file(Path(path), do_lower_case=task.reader.do_lower_case, for_cn=task.reader.for_cn)

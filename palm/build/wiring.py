@@ -1,0 +1,110 @@
+"""Whether reader, backbone and paradigm of each task fit together, checked before anything is built."""
+
+from collections.abc import Iterator, Sequence
+
+from palm.backbone.base import BACKBONES, Backbone
+from palm.build.run_config import RunConfig, TaskConfig
+from palm.config.fields import BackboneFields
+from palm.errors import ConfigError, Problem
+from palm.paradigm.base import PARADIGMS, Paradigm
+from palm.reader.base import READERS, Reader
+from palm.spec import Phase, Specs, unmet
+from palm.task_instance import TaskInstance
+from palm.text.tokenizer import Tokenizer
+
+
+def check_wiring(config: RunConfig, tokenizer: Tokenizer, phase: Phase) -> None:
+    """Check every task of a run.
+
+    Raises:
+        ConfigError: With everything that does not fit, over all tasks.
+    """
+    backbone = BACKBONES[config.backbone_name](config.backbone)
+    problems = list(_backbone_problems(config.backbone, tokenizer))
+    for task in config.tasks:
+        reader = READERS[task.reader_name](task.reader, tokenizer)
+        paradigm = PARADIGMS[task.paradigm_name](task.paradigm)
+        problems += _missing_objects(task, reader, backbone, paradigm, phase)
+        problems += _size_problems(task, config.backbone)
+    problems += _sharing_problems(config.tasks)
+    if problems:
+        raise ConfigError(problems)
+
+
+def check_shared_heads(tasks: Sequence[TaskInstance], backbone: BackboneFields) -> None:
+    """Tasks that share a head need parameters of the same shape; their label counts are known once the data is read.
+
+    Raises:
+        ConfigError: Naming both tasks and their shapes.
+    """
+    first: dict[str, TaskInstance] = {}
+    problems = []
+    for task in tasks:
+        other = first.setdefault(task.head, task)
+        shapes = [one.paradigm.head_shape(backbone) for one in (other, task)]
+        if shapes[0] != shapes[1]:
+            message = f"tasks that share a head need equal sizes. `{other.name}` has {shapes[0]}, `{task.name}` has {shapes[1]}."
+            problems.append(Problem(f"tasks.{task.name}", f"{message} Give them the same n_classes, or different reuse tags."))
+    if problems:
+        raise ConfigError(problems)
+
+
+def _missing_objects(
+    task: TaskConfig, reader: Reader, backbone: Backbone, paradigm: Paradigm, phase: Phase
+) -> Iterator[Problem]:
+    given = reader.outputs_attr(phase)
+    needs: tuple[tuple[str, Specs, str, Specs], ...] = (
+        (f"backbone `{backbone_name(backbone)}`", backbone.inputs_attr(), f"reader `{task.reader_name}`", given),
+        (f"paradigm `{task.paradigm_name}`", paradigm.reader_inputs(phase), f"reader `{task.reader_name}`", given),
+        (f"paradigm `{task.paradigm_name}`", paradigm.backbone_inputs(), "the backbone", backbone.outputs_attr()),
+    )
+    for who, needed, giver, offered in needs:
+        for name, reason in unmet(needed, offered).items():
+            advice = _who_gives(name, phase, reader.tokenizer)
+            message = f"{who} needs `{name}` from {giver}, which does not fit: {reason}. {advice}"
+            yield Problem(f"tasks.{task.name}", message)
+
+
+def _who_gives(name: str, phase: Phase, tokenizer: Tokenizer) -> str:
+    givers = [key for key in READERS if name in READERS[key](READERS[key].Config(), tokenizer).outputs_attr(phase)]
+    return f"Readers that give it: {', '.join(givers)}." if givers else "No registered reader gives it."
+
+
+def backbone_name(backbone: Backbone) -> str:
+    """The name that `backbone`'s class is registered under."""
+    return next((name for name in BACKBONES if BACKBONES[name] is type(backbone)), type(backbone).__name__)
+
+
+def _backbone_problems(backbone: BackboneFields, tokenizer: Tokenizer) -> Iterator[Problem]:
+    if backbone.hidden_size % backbone.num_attention_heads:
+        found = f"Found {backbone.hidden_size} and {backbone.num_attention_heads}."
+        yield Problem("backbone", f"num_attention_heads must divide hidden_size. {found} Change one of them.")
+    if tokenizer.vocab_size > backbone.vocab_size:
+        found = f"The vocabulary has {tokenizer.vocab_size} entries, vocab_size is {backbone.vocab_size}."
+        yield Problem("vocab_path", f"every entry needs a row of the embedding table. {found} Use the vocabulary of these weights.")
+
+
+def _size_problems(task: TaskConfig, backbone: BackboneFields) -> Iterator[Problem]:
+    if task.reader.max_seq_len > backbone.max_position_embeddings:
+        found = f"Found {task.reader.max_seq_len} over {backbone.max_position_embeddings}."
+        message = f"max_seq_len goes up to the backbone's max_position_embeddings. {found} Lower max_seq_len."
+        yield Problem(f"tasks.{task.name}.max_seq_len", message)
+    layers = backbone.num_hidden_layers
+    if not -layers <= task.settings.layer < layers:
+        message = f"layer is an index into {layers} encoder layers. Found {task.settings.layer}. Use -{layers}…{layers - 1}."
+        yield Problem(f"tasks.{task.name}.layer", message)
+
+
+def _sharing_problems(tasks: Sequence[TaskConfig]) -> Iterator[Problem]:
+    first: dict[str, TaskConfig] = {}
+    for task in tasks:
+        other = first.setdefault(task.head, task)
+        if task.paradigm_name != other.paradigm_name:
+            message = (
+                f"tasks that share a head (task_reuse_tag, share_head_with) need the same paradigm. `{other.name}` has "
+                f"`{other.paradigm_name}`, `{task.name}` has `{task.paradigm_name}`. Give them different tags."
+            )
+            yield Problem(f"tasks.{task.name}", message)
+        elif task.settings.lr_scale != other.settings.lr_scale:
+            found = f"Found {other.settings.lr_scale} (`{other.name}`) and {task.settings.lr_scale} (`{task.name}`)."
+            yield Problem(f"tasks.{task.name}.lr_scale", f"a shared head has one lr_scale. {found} Make them equal.")

@@ -1,0 +1,44 @@
+"""`palm eval`: loss and metrics of exported tasks over files with gold labels."""
+
+import argparse
+import json
+import sys
+from typing import Any
+
+import palm
+from palm.errors import ConfigError, Problem
+
+EPILOG = """example:
+  palm eval config.yaml                                 every task that has a dev_file
+  palm eval config.yaml intent slots
+  palm eval config.yaml intent --file data/test.tsv
+"""
+
+
+def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this class private)
+    """Add the command to `palm`."""
+    parser = subparsers.add_parser(
+        "eval",
+        help="evaluate exported tasks",
+        description="Print one JSON line of loss and metrics (fractions of 1) for each task.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("config", help="global YAML file")
+    parser.add_argument("task", nargs="*", help="task instances (default: all that have a dev_file)")
+    parser.add_argument("--task_dir", default=".", help="folder of the task instances' YAML files (default: current directory)")
+    parser.add_argument("--model", help="inference model folder (default: save_path/<task>/infer_model)")
+    parser.add_argument("--file", help="data with gold labels (default: the task's dev_file)")
+    parser.set_defaults(func=run)
+
+
+def run(args: argparse.Namespace, overrides: list[str]) -> int:
+    """Carry the command out."""
+    controller = palm.Controller(args.config, task_dir=args.task_dir, for_train=False, overrides=overrides)
+    names = args.task or [task.name for task in controller.config.tasks if task.settings.dev_file]
+    if not names:
+        raise ConfigError(Problem(args.config, "no task has a dev_file. Set one, or name a task and --file."))
+    for name in names:
+        figures = controller.evaluate(name, args.model, args.file)
+        sys.stdout.write(json.dumps({"task": name, **figures}, ensure_ascii=False) + "\n")
+    return 0

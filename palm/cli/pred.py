@@ -1,0 +1,65 @@
+"""`palm pred`: predict a task's file with its inference model."""
+
+import argparse
+import json
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+import palm
+from palm.errors import ConfigError, Problem
+
+EPILOG = """example:
+  palm pred config.yaml intent                                   the task's pred_file, with the model that training exported
+  palm pred config.yaml intent --tasks.intent.pred_file new.tsv
+  palm pred --model output_model/intent/infer_model --file new.tsv --output out     without any configuration
+"""
+
+
+def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this class private)
+    """Add the command to `palm`."""
+    parser = subparsers.add_parser(
+        "pred",
+        help="predict with an inference model",
+        description="Predict a file; write predictions.json and print its first lines.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("config", nargs="?", help="global YAML file")
+    parser.add_argument("task", nargs="?", help="name of the task instance")
+    parser.add_argument("--task_dir", default=".", help="folder of the task instances' YAML files (default: current directory)")
+    parser.add_argument("--model", help="inference model folder (default: save_path/<task>/infer_model)")
+    parser.add_argument("--file", help="data to predict (default: the task's pred_file)")
+    parser.add_argument("--output", help="folder for predictions.json (default: pred_output_path, or save_path/<task>)")
+    parser.add_argument("--show", type=int, default=3, help="how many predictions to print (default: 3)")
+    parser.set_defaults(func=run)
+
+
+def run(args: argparse.Namespace, overrides: list[str]) -> int:
+    """Carry the command out."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    if args.config is None:
+        predictions = _without_configuration(args)
+    elif args.task is None:
+        raise ConfigError(Problem("palm pred", "a task is wanted after the configuration. See palm pred --help."))
+    else:
+        chosen = {"pred_file": args.file, "pred_output_path": args.output}
+        words = [f"--tasks.{args.task}.{key}={value}" for key, value in chosen.items() if value is not None]
+        controller = palm.Controller(args.config, task_dir=args.task_dir, for_train=False, overrides=[*overrides, *words])
+        predictions = controller.pred(args.task, args.model)
+    for prediction in predictions[: args.show]:
+        sys.stdout.write(json.dumps(prediction, ensure_ascii=False) + "\n")
+    return 0
+
+
+def _without_configuration(args: argparse.Namespace) -> list[dict[str, object]]:
+    if args.model is None or args.file is None:
+        raise ConfigError(Problem("palm pred", "either a configuration and a task, or --model and --file, are wanted."))
+    predictor = palm.Predictor(args.model)
+    predictions = predictor.predict(args.file)
+    if args.output is not None:
+        from palm.inference.predictor import write_predictions  # noqa: PLC0415 (imports Paddle)
+
+        write_predictions(predictions, Path(args.output))
+    return predictions

@@ -1,0 +1,267 @@
+"""The Controller: YAML in, trained models and predictions out. The façade that users know; it owns the side effects."""
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from palm.backbone.base import BACKBONES
+from palm.build.instances import build_tasks
+from palm.build.run_config import RunConfig, TaskConfig, load_run_config
+from palm.config.load import overrides_from_argv
+from palm.default_settings import CHECKPOINT_FOLDER, INFERENCE_FOLDER, RESOLVED_CONFIG
+from palm.engine.checkpoint import newest_checkpoint, restore_checkpoint, save_checkpoint
+from palm.engine.device import choose_device
+from palm.engine.ema import WeightAverage
+from palm.engine.evaluate import evaluate_task
+from palm.engine.model import MultiTaskModel
+from palm.engine.optimizer import Optimizer, head_lr_scales
+from palm.engine.pretrain import load_pretrained_weights
+from palm.engine.schedule import global_steps, main_task
+from palm.engine.train import Progress, StepResult, TrainingRun, train_steps
+from palm.errors import ConfigError, Problem
+from palm.inference.bundle import save_bundle
+from palm.inference.predictor import Predictor, write_predictions
+from palm.paradigm.base import Prediction
+from palm.report.lines import evaluation_line, exported_line, finished_line, step_line
+from palm.report.reporter import Reporter
+from palm.sampling import MixRatioSampler
+
+_log = logging.getLogger("palm")
+
+
+class Controller:
+    """Creates the task instances of a configuration, trains them over one shared backbone, and predicts.
+
+    Args:
+        config: Path of the global YAML file, or its content as a mapping.
+        task_dir: Folder of the task instances' YAML files.
+        for_train: False to predict or evaluate only; training files are then not needed.
+        overrides: Hyper-parameters that win over the files, such as `["--learning_rate", "1e-4"]`. By default those on the
+            command line of the running script; none in a notebook.
+
+    Raises:
+        ConfigError: Everything that is wrong with the configuration, at once.
+        DataError: Everything that is wrong with the data files, at once.
+    """
+
+    def __init__(
+        self,
+        config: str | Path | Mapping[str, Any],
+        task_dir: str = ".",
+        for_train: bool = True,
+        *,
+        overrides: Sequence[str] | None = None,
+    ) -> None:
+        words = overrides_from_argv() if overrides is None else list(overrides)
+        self.config: RunConfig = load_run_config(config, task_dir=task_dir, for_train=for_train, overrides=words)
+        choose_device(use_gpu=self.config.train.use_gpu)
+        self._save_path = Path(self.config.run.save_path)
+        self._backbone = BACKBONES[self.config.backbone_name](self.config.backbone)
+        self._tasks = build_tasks(self.config, for_train=for_train)
+        self._model: MultiTaskModel | None = None
+        self._pretrained = False
+
+    def load_pretrain(self, path: str | Path | None = None) -> None:
+        """Start from pre-trained weights: a Hugging Face folder, a .pdparams file, or a Paddle 1.x params folder.
+
+        Args:
+            path: The weights; `pretrain_model_path` of the configuration when left out.
+
+        Raises:
+            ConfigError: Neither is given.
+            CheckpointError: Nothing in it matched, or a shape differs.
+        """
+        source = path or self.config.run.pretrain_model_path
+        if source is None:
+            raise ConfigError(Problem("pretrain_model_path", "load_pretrain() needs a path. Give one, or set this key."))
+        report = load_pretrained_weights(self._built_model(), self._tasks, Path(source))
+        self._pretrained = True
+        for line in report:
+            _log.info(line)
+
+    def train(self) -> None:
+        """Train until every target has done its expected steps; export each target at exactly its last one.
+
+        Raises:
+            CheckpointError: Something cannot be written, or a checkpoint to resume from does not fit.
+        """
+        if not self._pretrained and self.config.run.pretrain_model_path:
+            self.load_pretrain()
+        self._save_path.mkdir(parents=True, exist_ok=True)
+        run = self._training_run()
+        complaints = self._resume(run)
+        self._write_resolved_config()
+        total = global_steps(self._tasks, self.config.train)
+        with Reporter(self._save_path, total_steps=total, done_steps=run.progress.global_step) as reporter:
+            for complaint in complaints:
+                reporter.say(complaint)
+            self._print_first_examples(reporter)
+            clock = _Clock(run.progress.global_step)
+            for result in train_steps(run):
+                reporter.advance()
+                if result.global_step % self.config.train.print_every_n_steps == 0 or result.global_step == 1:
+                    self._report_step(reporter, result, clock.speed(result.global_step))
+                self._after_step(run, result, reporter)
+
+    def pred(self, task: str, inference_model_dir: str | Path | None = None) -> list[Prediction]:
+        """Predict the task's pred_file; write predictions.json to its pred_output_path and return the predictions.
+
+        Args:
+            task: Name of the task instance.
+            inference_model_dir: What training exported; `save_path/<task>/infer_model` when left out.
+
+        Raises:
+            ConfigError: Unknown task, or no pred_file.
+            CheckpointError: No inference model there, or a damaged one.
+            DataError: What is wrong with pred_file.
+        """
+        config = self._task_config(task)
+        if config.settings.pred_file is None:
+            raise ConfigError(Problem(f"tasks.{task}.pred_file", "prediction needs a file. Set pred_file."))
+        predictor = Predictor(self._inference_folder(task, inference_model_dir), config.settings)
+        predictions = predictor.predict(config.settings.pred_file)
+        folder = Path(config.settings.pred_output_path or self._save_path / task)
+        _log.info("%s: predictions saved at %s", task, write_predictions(predictions, folder).as_posix())
+        return predictions
+
+    def evaluate(
+        self, task: str, inference_model_dir: str | Path | None = None, file: str | Path | None = None
+    ) -> dict[str, float]:
+        """Loss and metrics of an exported task over a file with gold labels, as fractions of 1.
+
+        Args:
+            task: Name of the task instance.
+            inference_model_dir: What training exported; `save_path/<task>/infer_model` when left out.
+            file: The data; the task's dev_file when left out.
+
+        Raises:
+            ConfigError: Unknown task, or no file.
+            CheckpointError: No inference model there, or a damaged one.
+            DataError: What is wrong with the file.
+        """
+        config = self._task_config(task)
+        data = file or config.settings.dev_file
+        if data is None:
+            raise ConfigError(Problem(f"tasks.{task}.dev_file", "evaluation needs a file. Set dev_file or give one."))
+        predictor = Predictor(self._inference_folder(task, inference_model_dir), config.settings)
+        return predictor.evaluate(data)
+
+    def _built_model(self) -> MultiTaskModel:
+        if self._model is None:
+            self._model = MultiTaskModel(self._backbone, self._tasks, seed=self.config.train.random_seed)
+        return self._model
+
+    def _training_run(self) -> TrainingRun:
+        settings = self.config.train
+        model = self._built_model()
+        scales = head_lr_scales((task.head, task.settings.lr_scale) for task in self._tasks)
+        return TrainingRun(
+            model=model,
+            tasks=self._tasks,
+            sampler=MixRatioSampler([task.settings.mix_ratio for task in self._tasks], seed=settings.random_seed),
+            optimizer=Optimizer(model, settings, scales),
+            average=WeightAverage(model, settings.ema_decay) if settings.use_ema else None,
+            settings=settings,
+            progress=Progress(),
+        )
+
+    def _resume(self, run: TrainingRun) -> list[str]:
+        if self.config.train.resume != "auto":
+            return []
+        newest, complaints = newest_checkpoint(self._save_path / CHECKPOINT_FOLDER)
+        if newest is None:
+            return [*complaints, "No checkpoint to resume from: training starts anew."]
+        restore_checkpoint(run, newest)
+        return [*complaints, f"Resumed from {newest.as_posix()} at global step {run.progress.global_step}."]
+
+    def _write_resolved_config(self) -> None:
+        text = yaml.safe_dump(dict(self.config.resolved), allow_unicode=True, sort_keys=False)
+        (self._save_path / RESOLVED_CONFIG).write_text(text, encoding="utf-8")
+
+    def _print_first_examples(self, reporter: Reporter) -> None:
+        for task in self._tasks:
+            data, wanted = task.training_data, task.settings.print_first_n
+            for row in range(min(wanted, data.num_examples)):
+                pieces = " ".join(task.reader.tokenizer.tokens[piece] for piece in data.ragged("token_ids")[row])
+                reporter.say(f"{task.name}: example {row}: {data.records[data.array('record')[row]]} → {pieces}")
+
+    def _report_step(self, reporter: Reporter, result: StepResult, speed: float) -> None:
+        reporter.say(step_line(result, speed))
+        reporter.record(
+            {
+                "split": "train",
+                "global_step": result.global_step,
+                "task": result.task,
+                "step": result.step,
+                "epoch": result.epoch,
+                "loss": result.loss,
+                "learning_rate": result.learning_rate,
+                "steps_per_second": round(speed, 3),
+            }
+        )
+
+    def _after_step(self, run: TrainingRun, result: StepResult, reporter: Reporter) -> None:
+        """Evaluate, export and save what this step made due; exports come before the checkpoint, so that a resume repeats them."""
+        evaluated = self._due_for_evaluation(result)
+        if evaluated or result.finished:
+            with run.average.applied() if run.average else nullcontext():
+                self._evaluate(run, evaluated, result.global_step, reporter)
+                for name in result.finished:
+                    self._export(run, name, reporter)
+        every = self.config.train.save_every_n_steps
+        if every > 0 and (result.global_step % every == 0 or result.last):
+            folder = save_checkpoint(run, self._save_path / CHECKPOINT_FOLDER, keep=self.config.train.keep_checkpoints)
+            reporter.say(f"checkpoint saved at {folder.as_posix()}")
+
+    def _due_for_evaluation(self, result: StepResult) -> list[str]:
+        every = self.config.train.eval_every_n_steps
+        epoch_ends = result.ends_epoch and result.task == main_task(self._tasks).name
+        everyone = result.last or epoch_ends or (every > 0 and result.global_step % every == 0)
+        return [task.name for task in self._tasks if task.dev is not None and (everyone or task.name in result.finished)]
+
+    def _evaluate(self, run: TrainingRun, names: Sequence[str], global_step: int, reporter: Reporter) -> None:
+        for task in self._tasks:
+            if task.name in names:
+                figures = evaluate_task(run.model, task)
+                reporter.say(evaluation_line(task.name, global_step, figures))
+                reporter.record({"split": "dev", "global_step": global_step, "task": task.name, **figures})
+
+    def _export(self, run: TrainingRun, name: str, reporter: Reporter) -> None:
+        task = next(task for task in self._tasks if task.name == name)
+        folder = self._inference_folder(name, None)
+        save_bundle(run.model, task, self._backbone, folder)
+        reporter.say(finished_line(name))
+        reporter.say(exported_line(name, folder))
+
+    def _task_config(self, name: str) -> TaskConfig:
+        for task in self.config.tasks:
+            if task.name == name:
+                return task
+        names = ", ".join(task.name for task in self.config.tasks)
+        raise ConfigError(Problem("task", f"one of the configured task instances is wanted ({names}). Found `{name}`."))
+
+    def _inference_folder(self, task: str, folder: str | Path | None) -> Path:
+        if folder is None:
+            return self._save_path / task / INFERENCE_FOLDER
+        # The manual of PaddlePALM writes infermodel where its program wrote infer_model.
+        given = Path(folder)
+        renamed = given.with_name(INFERENCE_FOLDER)
+        return renamed if given.name == "infermodel" and not given.exists() and renamed.exists() else given
+
+
+class _Clock:
+    """Steps a second since it was last asked."""
+
+    def __init__(self, step: int) -> None:
+        self._step, self._time = step, time.perf_counter()
+
+    def speed(self, step: int) -> float:
+        now = time.perf_counter()
+        speed = (step - self._step) / max(now - self._time, 1e-9)
+        self._step, self._time = step, now
+        return speed

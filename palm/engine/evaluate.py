@@ -1,0 +1,83 @@
+"""Run a model over a whole data set without training: batches by length, outputs in the order of the examples."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import paddle
+
+from palm.dataset import Batch, Dataset, IntArray
+from palm.engine.model import MultiTaskModel
+from palm.metric.base import METRICS
+from palm.paradigm.base import Outputs, Prediction
+from palm.randomness import philox
+from palm.spec import Phase
+from palm.task_instance import TaskInstance
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a model makes of a data set.
+
+    Attributes:
+        predictions: One a record, in the order of the file.
+        loss: Mean loss per example; None when predicting.
+    """
+
+    predictions: list[Prediction]
+    loss: float | None
+
+
+def evaluate_task(model: MultiTaskModel, task: TaskInstance) -> dict[str, float]:
+    """Loss and metrics of `task` over its dev data.
+
+    Raises:
+        ValueError: The task has no dev data.
+    """
+    if task.dev is None:
+        raise ValueError(f"Task `{task.name}` has no dev_file.")
+    return figures_over(model, task, task.dev)
+
+
+def figures_over(model: MultiTaskModel, task: TaskInstance, dataset: Dataset) -> dict[str, float]:
+    """Mean loss and metrics over a data set with gold labels, as fractions of 1.
+
+    Raises:
+        RegistryError: An unknown metric.
+    """
+    metrics = [METRICS[name] for name in task.settings.metrics or task.paradigm.default_metrics]
+    evaluation = run_over(model, task, dataset, "eval")
+    figures = {} if evaluation.loss is None else {"loss": evaluation.loss}
+    for metric in metrics:
+        figures |= metric(evaluation.predictions, dataset.records)
+    return figures
+
+
+@paddle.no_grad()
+def run_over(model: MultiTaskModel, task: TaskInstance, dataset: Dataset, phase: Phase) -> Evaluation:
+    """Outputs of every example, decoded to one prediction a record. The model is left in evaluation mode."""
+    model.eval()
+    outputs: list[Outputs | None] = [None] * dataset.num_examples
+    losses: list[tuple[float, int]] = []
+    for rows, batch in _batches(task, dataset):
+        tensors, inputs = model.forward(task, batch, phase)
+        if phase == "eval":
+            losses.append((float(task.paradigm.loss(tensors, inputs)), len(rows)))
+        arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
+        for row, output in zip(rows, task.paradigm.split(arrays, batch), strict=True):
+            outputs[row] = output
+    complete = [output for output in outputs if output is not None]
+    return Evaluation(task.paradigm.decode(complete, dataset), _mean(losses))
+
+
+def _batches(task: TaskInstance, dataset: Dataset) -> Iterator[tuple[IntArray, Batch]]:
+    size = task.settings.pred_batch_size or task.settings.batch_size
+    order = np.argsort(-dataset.lengths, kind="stable")
+    for number, start in enumerate(range(0, len(order), size)):
+        rows = order[start : start + size]
+        yield rows, task.reader.collate(dataset, rows, philox(task.seed, "evaluation", task.name, number))
+
+
+def _mean(losses: Sequence[tuple[float, int]]) -> float | None:
+    weight = sum(count for _, count in losses)
+    return sum(loss * count for loss, count in losses) / weight if weight else None

@@ -1,0 +1,44 @@
+"""The multi-task model: one shared backbone, and one head for each group of tasks that share it."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import paddle
+from paddle import Tensor, nn
+
+from palm.backbone.base import Backbone
+from palm.dataset import Batch
+from palm.spec import Phase
+from palm.task_instance import TaskInstance
+
+
+class MultiTaskModel(nn.Layer):
+    """Backbone and heads. Parameters are named `backbone.*` and `heads.<key>.*`.
+
+    Args:
+        backbone: The encoder that all tasks share.
+        tasks: The task instances; of those that share a head the first builds it.
+        seed: Seed of the freshly drawn parameters.
+    """
+
+    def __init__(self, backbone: Backbone, tasks: Sequence[TaskInstance], *, seed: int) -> None:
+        super().__init__()
+        paddle.seed(seed)
+        self.backbone_inputs = tuple(backbone.inputs_attr())
+        self.backbone = backbone.build_layers()
+        self.heads = nn.LayerDict()
+        for task in tasks:
+            if task.head not in self.heads:
+                self.heads[task.head] = task.paradigm.build_layers(backbone.config)
+
+    def forward(self, task: TaskInstance, batch: Batch, phase: Phase) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """The head's outputs, and the tensors that it saw: the batch and what the backbone made of it."""
+        inputs = {name: paddle.to_tensor(np.ascontiguousarray(array)) for name, array in batch.items()}
+        encoded = self.backbone({name: inputs[name] for name in self.backbone_inputs}, layer=task.settings.layer)
+        inputs.update(encoded)
+        return task.paradigm.forward(self.heads[task.head], inputs, phase), inputs
+
+    def loss(self, task: TaskInstance, batch: Batch) -> Tensor:
+        """Mean loss of a training batch, before `loss_weight`: float32[]."""
+        outputs, inputs = self.forward(task, batch, "train")
+        return task.paradigm.loss(outputs, inputs)

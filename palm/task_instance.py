@@ -1,0 +1,78 @@
+"""One task instance: its reader, paradigm and data, and which batch each of its steps trains on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from palm.config.schema import TaskSettings
+from palm.dataset import Batch, Dataset, IntArray
+from palm.paradigm.base import Paradigm
+from palm.randomness import philox
+from palm.reader.base import Reader
+from palm.reader.batching import plan_batches
+
+
+@dataclass(frozen=True)
+class TaskInstance:
+    """What the engine needs of a task. Its batches are a pure function of the seed and the task's own step count.
+
+    Attributes:
+        name: The task's name.
+        settings: Its keys: batch size, loss weight, and so on.
+        reader: Turns files into batches.
+        paradigm: Loss, and predictions from outputs.
+        head: Key of the head's parameters; tasks that share a head have the same key.
+        seed: The run's seed.
+        train: Training examples; None where the run only predicts.
+        dev: Examples to evaluate on, if any.
+    """
+
+    name: str
+    settings: TaskSettings
+    reader: Reader
+    paradigm: Paradigm
+    head: str
+    seed: int
+    train: Dataset | None = None
+    dev: Dataset | None = None
+
+    @property
+    def training_data(self) -> Dataset:
+        """The training examples.
+
+        Raises:
+            ValueError: The task was built for prediction only.
+        """
+        if self.train is None:
+            raise ValueError(f"Task `{self.name}` was built without training data (for_train=False).")
+        return self.train
+
+    @cached_property
+    def steps_per_epoch(self) -> int:
+        """Batches in one pass over the training examples, at least 1."""
+        return len(self._plan(0))
+
+    def epoch_at(self, step: int) -> tuple[int, int]:
+        """Epoch and step within it (both counted from 0) of the task's step `step` (counted from 0)."""
+        return divmod(step, self.steps_per_epoch)
+
+    def batch_at(self, step: int) -> Batch:
+        """The batch that the task's own step `step` (counted from 0) trains on."""
+        epoch, position = self.epoch_at(step)
+        rows = self._plan(epoch)[position]
+        return self.reader.collate(self.training_data, rows, philox(self.seed, "collate", self.name, step))
+
+    def _plan(self, epoch: int) -> Sequence[IntArray]:
+        cached: tuple[int, Sequence[IntArray]] | None = self.__dict__.get("_latest_plan")
+        if cached is None or cached[0] != epoch:
+            plan = plan_batches(
+                self.training_data.num_examples,
+                batch_size=self.settings.batch_size,
+                shuffle=self.settings.shuffle,
+                drop_last=self.settings.drop_last,
+                seed=self.seed,
+                task=self.name,
+                epoch=epoch,
+            )
+            cached = self.__dict__["_latest_plan"] = (epoch, plan)
+        return cached[1]
