@@ -1,0 +1,10 @@
+"""Task paradigms: what is learnt on top of the backbone, and how its outputs become predictions."""
+
+from palm.paradigm.base import PARADIGMS, Paradigm
+from palm.paradigm.cls import Classify
+from palm.paradigm.match import Match
+from palm.paradigm.mlm import MaskLM
+from palm.paradigm.mrc import MRC
+from palm.paradigm.seq_label import SequenceLabel
+
+__all__ = ["MRC", "PARADIGMS", "Classify", "MaskLM", "Match", "Paradigm", "SequenceLabel"]

@@ -28,14 +28,22 @@ class Paradigm(ABC):
     Args:
         config: An instance of the class's `Config`.
         labels: The reader's label names; None where the reader has none.
+        vocab: The vocabulary's word-pieces by id, for paradigms whose predictions name them.
     """
 
     Config: ClassVar[type[ParadigmFields]]
-    default_metrics: ClassVar[tuple[str, ...]]
 
-    def __init__(self, config: ParadigmFields, labels: LabelMap | None = None) -> None:
+    def __init__(
+        self, config: ParadigmFields, labels: LabelMap | None = None, *, vocab: Sequence[str] | None = None
+    ) -> None:
         self.config = config
         self.labels = labels
+        self.vocab = vocab
+
+    @property
+    @abstractmethod
+    def default_metrics(self) -> tuple[str, ...]:
+        """Names of the metrics that dev_file is measured by when the task names none."""
 
     @abstractmethod
     def reader_inputs(self, phase: Phase) -> Specs:
@@ -44,6 +52,10 @@ class Paradigm(ABC):
     @abstractmethod
     def backbone_inputs(self) -> Specs:
         """What `forward` takes from the backbone's outputs."""
+
+    @abstractmethod
+    def outputs_attr(self, phase: Phase) -> Specs:
+        """What `forward` gives."""
 
     @abstractmethod
     def head_shape(self, backbone: BackboneFields) -> tuple[object, ...]:

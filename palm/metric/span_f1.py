@@ -1,0 +1,23 @@
+"""F1 of labelled spans, micro average, with the semantics of seqeval's default mode."""
+
+from collections.abc import Sequence
+from typing import cast
+
+from palm.dataset import Record
+from palm.metric.base import METRICS
+from palm.text.spans import spans_of
+
+
+@METRICS.register("span_f1")
+def span_f1(predictions: Sequence[Record], records: Sequence[Record]) -> dict[str, float]:
+    """Precision, recall and F1 over all spans: a span counts as right when its type and both ends are."""
+    right = found = wanted = 0
+    for prediction, record in zip(predictions, records, strict=True):
+        predicted = set(spans_of(cast("Sequence[str]", prediction["labels"])))
+        gold = set(spans_of(cast("Sequence[str]", record["labels"])))
+        right, found, wanted = right + len(predicted & gold), found + len(predicted), wanted + len(gold)
+    return {
+        "span_precision": right / max(found, 1),
+        "span_recall": right / max(wanted, 1),
+        "span_f1": 2 * right / max(found + wanted, 1),
+    }

@@ -1,0 +1,96 @@
+"""Exact match and F1 of answers: SQuAD's for English, CMRC 2018's for Chinese.
+
+Sources: the official script of SQuAD 2.0 (https://rajpurkar.github.io/SQuAD-explorer/), whose figures equal those of the 1.1 script where every
+question has an answer; `cmrc2018_evaluate.py` for SQuAD-style data (https://github.com/ymcui/cmrc2018), which cuts text into Chinese
+characters and English words and measures F1 on the longest common run of them.
+"""
+
+import re
+import string
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import cast
+
+from palm.dataset import Record
+from palm.metric.base import METRICS
+
+Score = Callable[[str, str], float]
+
+_ARTICLES = re.compile(r"\b(a|an|the)\b")
+_PUNCTUATION = str.maketrans("", "", string.punctuation)
+_CHINESE_PUNCTUATION = str.maketrans("", "", "-:_*^/\\~`+=，。：？！“”；’《》·、「」（）－～『』")
+_SEGMENT = re.compile(r"[\u4e00-\u9fa5]|[^\W\u4e00-\u9fa5]+(?:[.,'][^\W\u4e00-\u9fa5]+)*|[^\w\s]")
+
+
+@METRICS.register("squad")
+def squad(predictions: Sequence[Record], records: Sequence[Record]) -> dict[str, float]:
+    """Exact match and F1 after normalisation: lower case, no punctuation, no articles, single blanks."""
+    return _figures(predictions, records, normalize=normalize, f1=_word_f1)
+
+
+@METRICS.register("squad_zh")
+def squad_zh(predictions: Sequence[Record], records: Sequence[Record]) -> dict[str, float]:
+    """Exact match without punctuation and case; F1 over characters and words."""
+    return _figures(predictions, records, normalize=_without_punctuation, f1=_run_f1)
+
+
+def normalize(text: str) -> str:
+    """SQuAD's normalised form of an English answer."""
+    return " ".join(_ARTICLES.sub(" ", text.lower().translate(_PUNCTUATION)).split())
+
+
+def segments(text: str) -> list[str]:
+    """Chinese characters and words of other languages, lower case, without punctuation.
+
+    The official script cuts other languages with NLTK; blanks, and `.`, `,` and `'` outside words, cut them here.
+    """
+    return _SEGMENT.findall(_without_punctuation(text))
+
+
+def _figures(
+    predictions: Sequence[Record], records: Sequence[Record], *, normalize: Callable[[str], str], f1: Score
+) -> dict[str, float]:
+    exact = overlap = 0.0
+    for prediction, record in zip(predictions, records, strict=True):
+        text, golds = str(prediction["text"]), _gold_texts(record, normalize)
+        exact += max(float(normalize(text) == normalize(gold)) for gold in golds)
+        overlap += max(f1(text, gold) for gold in golds)
+    count = max(len(records), 1)
+    return {"exact_match": exact / count, "f1": overlap / count}
+
+
+def _gold_texts(record: Record, normalize: Callable[[str], str]) -> list[str]:
+    """The gold answers; one empty text for a question without any."""
+    answers = cast("Sequence[Mapping[str, object]]", record["answers"])
+    return [text for text in (str(answer["text"]) for answer in answers) if normalize(text)] or [""]
+
+
+def _word_f1(text: str, gold: str) -> float:
+    predicted, wanted = normalize(text).split(), normalize(gold).split()
+    return _f1((Counter(predicted) & Counter(wanted)).total(), len(predicted), len(wanted))
+
+
+def _run_f1(text: str, gold: str) -> float:
+    predicted, wanted = segments(text), segments(gold)
+    return _f1(_longest_common_run(predicted, wanted), len(predicted), len(wanted))
+
+
+def _f1(common: int, predicted: int, wanted: int) -> float:
+    """F1 of `common` pieces; where one side is empty, whether both are."""
+    if not predicted or not wanted:
+        return float(predicted == wanted)
+    return 2 * common / (predicted + wanted)
+
+
+def _longest_common_run(first: Sequence[str], second: Sequence[str]) -> int:
+    """Length of the longest run of pieces that both hold."""
+    longest = 0
+    row = [0] * (len(second) + 1)
+    for piece in first:
+        row = [0] + [row[place] + 1 if piece == other else 0 for place, other in enumerate(second)]
+        longest = max(longest, *row)
+    return longest
+
+
+def _without_punctuation(text: str) -> str:
+    return text.lower().strip().translate(_CHINESE_PUNCTUATION)

@@ -1,0 +1,60 @@
+"""Classes of a head and their names: how many there are, and predictions that name them."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from palm.dataset import Dataset, LabelMap
+from palm.errors import ConfigError, Problem
+from palm.paradigm.base import Outputs, Prediction
+from palm.paradigm.probabilities import softmax
+
+
+def check_classes(n_classes: int | None, labels: LabelMap | None) -> None:
+    """Raise ConfigError where the key `n_classes` and the labels of the training file disagree."""
+    if n_classes is None or labels is None or n_classes == len(labels):
+        return
+    shown = ", ".join(labels.names[:10]) + (", …" if len(labels) > 10 else "")
+    message = f"n_classes is the number of labels. Found {n_classes}, but the labels are {len(labels)}: {shown}."
+    raise ConfigError(Problem("n_classes", f"{message} Correct n_classes, or leave it out."))
+
+
+def count_classes(n_classes: int | None, labels: LabelMap | None) -> int:
+    """The key `n_classes` where it is set, else the number of labels.
+
+    Raises:
+        ConfigError: Neither is known.
+    """
+    if n_classes is not None:
+        return n_classes
+    if labels is None:
+        message = "the number of classes is needed. Found neither n_classes nor labels. Set n_classes."
+        raise ConfigError(Problem("n_classes", message))
+    return len(labels)
+
+
+def class_names(labels: LabelMap | None, count: int) -> Sequence[str]:
+    """Label names by id; the ids themselves where there are no labels."""
+    return labels.names if labels is not None else [str(number) for number in range(count)]
+
+
+def split_logits(outputs: Outputs) -> list[Outputs]:
+    """One `{"logits": [class]}` an example."""
+    return [{"logits": row} for row in outputs["logits"]]
+
+
+def decode_classes(outputs: Sequence[Outputs], dataset: Dataset, labels: LabelMap | None) -> list[Prediction]:
+    """Label name, probability of each label, and logits of each record."""
+    return list(_predictions(outputs, dataset, labels))
+
+
+def _predictions(outputs: Sequence[Outputs], dataset: Dataset, labels: LabelMap | None) -> Iterator[Prediction]:
+    for index, output in zip(dataset.array("record"), outputs, strict=True):
+        logits = output["logits"]
+        names = class_names(labels, len(logits))
+        yield {
+            "index": int(index),
+            "label": names[int(np.argmax(logits))],
+            "probs": dict(zip(names, softmax(logits).tolist(), strict=True)),
+            "logits": logits.tolist(),
+        }

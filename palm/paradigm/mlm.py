@@ -1,0 +1,127 @@
+"""Masked language model: which word-piece stood where [MASK] is now."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar, final
+
+import numpy as np
+from pydantic import Field
+
+from palm.config.fields import BackboneFields, Int, ParadigmFields
+from palm.dataset import Batch, Dataset, IntArray
+from palm.paradigm.base import PARADIGMS, Outputs, Paradigm, Prediction
+from palm.paradigm.grouping import examples_by_record
+from palm.spec import Phase, Spec, Specs
+
+if TYPE_CHECKING:
+    from paddle import Tensor, nn
+
+
+class MaskLMFields(ParadigmFields):
+    """Keys of the paradigm `mlm`."""
+
+    top_k: Int = Field(5, ge=1, description="How many word-pieces are predicted for each [MASK].")
+
+
+@final
+@PARADIGMS.register("mlm")
+class MaskLM(Paradigm):
+    """BERT's masked language model head, its decoder tied to the word embeddings.
+
+    Only masked positions go through the transform and reach the vocabulary projection.
+    """
+
+    Config: ClassVar[type[ParadigmFields]] = MaskLMFields
+    config: MaskLMFields
+
+    @property
+    def default_metrics(self) -> tuple[str, ...]:
+        return ("mlm_accuracy",)
+
+    def reader_inputs(self, phase: Phase) -> Specs:
+        position = {"mask_pos": Spec("mask", "int64")}
+        return position if phase == "predict" else position | {"mask_label": Spec("mask", "int64")}
+
+    def backbone_inputs(self) -> Specs:
+        return {
+            "encoder_outputs": Spec("batch seq hidden", "float32"),
+            "embedding_table": Spec("vocab emb", "float32"),
+        }
+
+    def outputs_attr(self, phase: Phase) -> Specs:
+        logits = {"logits": Spec("mask vocab", "float32")}
+        best = {"top_ids": Spec("mask top", "int64"), "top_probs": Spec("mask top", "float32")}
+        return {"train": logits, "eval": logits | best, "predict": best}[phase]
+
+    def head_shape(self, backbone: BackboneFields) -> tuple[object, ...]:
+        return ("mlm", backbone.hidden_size, backbone.vocab_size)
+
+    def build_layers(self, backbone: BackboneFields) -> "nn.Layer":
+        """`transform` (linear), `activation`, `layer_norm`, and the parameter `bias` [vocab]."""
+        from paddle import ParamAttr, nn
+
+        size, activations = backbone.hidden_size, {"gelu": nn.GELU, "relu": nn.ReLU, "tanh": nn.Tanh}
+        weight = ParamAttr(initializer=nn.initializer.Normal(0.0, self.config.initializer_range))
+        layers = nn.Layer()
+        layers.transform = nn.Linear(size, size, weight_attr=weight)
+        layers.activation = activations[backbone.hidden_act]()
+        layers.layer_norm = nn.LayerNorm(size, epsilon=backbone.layer_norm_eps)
+        layers.bias = layers.create_parameter([backbone.vocab_size], is_bias=True)
+        return layers
+
+    def forward(self, layers: "nn.Layer", inputs: "Mapping[str, Tensor]", phase: Phase) -> "dict[str, Tensor]":
+        import paddle
+        from paddle.nn import functional
+
+        encoded = inputs["encoder_outputs"].flatten(0, 1)  # [batch*seq hidden]
+        masked = paddle.gather(encoded, inputs["mask_pos"])  # [mask hidden]
+        features = layers.layer_norm(layers.activation(layers.transform(masked)))
+        logits = paddle.matmul(features, inputs["embedding_table"], transpose_y=True) + layers.bias  # [mask vocab]
+        if phase == "train":
+            return {"logits": logits}
+        count = min(self.config.top_k, logits.shape[1])
+        top_probs, top_ids = paddle.topk(functional.softmax(logits), count)  # [mask top]
+        best = {"top_ids": top_ids, "top_probs": top_probs}
+        return best if phase == "predict" else best | {"logits": logits}
+
+    def loss(self, outputs: "Mapping[str, Tensor]", inputs: "Mapping[str, Tensor]") -> "Tensor":
+        from paddle.nn import functional
+
+        total = functional.cross_entropy(outputs["logits"], inputs["mask_label"], reduction="sum")
+        return total / max(len(inputs["mask_label"]), 1)
+
+    def split(self, outputs: Outputs, batch: Batch) -> list[Outputs]:
+        """`position`, `top_ids`, `top_probs` and, where known, `gold` of the masks of each example."""
+        examples, width = batch["token_ids"].shape
+        columns = {
+            "position": batch["mask_pos"] % width,
+            "top_ids": outputs["top_ids"],
+            "top_probs": outputs["top_probs"],
+        }
+        if "mask_label" in batch:
+            columns["gold"] = batch["mask_label"]
+        rows = [batch["mask_pos"] // width == example for example in range(examples)]
+        return [{name: column[row] for name, column in columns.items()} for row in rows]
+
+    def decode(self, outputs: Sequence[Outputs], dataset: Dataset) -> list[Prediction]:
+        """A record's masks, or in evaluation the predicted and the gold ids.
+
+        `{"index", "masks": [{"position", "ids", "probs"}]}`, each mask also with `tokens` where the vocabulary is known;
+        in evaluation `{"index", "tokens": [id], "gold": [id]}`.
+        """
+        groups = examples_by_record(dataset)
+        return [self._prediction(index, rows, outputs) for index, rows in enumerate(groups)]
+
+    def _prediction(self, index: int, rows: IntArray, outputs: Sequence[Outputs]) -> Prediction:
+        parts = [outputs[row] for row in rows]
+        if any("gold" in part for part in parts):
+            tokens = np.concatenate([part["top_ids"][:, 0] for part in parts])
+            gold = np.concatenate([part["gold"] for part in parts])
+            return {"index": index, "tokens": tokens.tolist(), "gold": gold.tolist()}
+        return {"index": index, "masks": [mask for part in parts for mask in self._masks(part)]}
+
+    def _masks(self, output: Outputs) -> list[Prediction]:
+        masks: list[Prediction] = []
+        for position, ids, probs in zip(output["position"], output["top_ids"], output["top_probs"], strict=True):
+            named = {} if self.vocab is None else {"tokens": [self.vocab[number] for number in ids]}
+            masks.append({"position": int(position), **named, "ids": ids.tolist(), "probs": probs.tolist()})
+        return masks

@@ -1,0 +1,126 @@
+"""Machine reading comprehension: the answer to a question is a span of its context."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar, final
+
+from pydantic import Field
+
+from palm.config.fields import BackboneFields, Float, Int, ParadigmFields
+from palm.dataset import Batch, Dataset, IntArray
+from palm.paradigm.base import PARADIGMS, Outputs, Paradigm, Prediction
+from palm.paradigm.grouping import examples_by_record
+from palm.paradigm.linear_head import build_linear_head, project
+from palm.paradigm.mrc_answers import Limits, Window, rank_answers
+from palm.spec import Phase, Spec, Specs
+
+if TYPE_CHECKING:
+    from paddle import Tensor, nn
+
+MASKED = -1e9
+"""Logit of a padding position: its probability is exactly 0 in float32."""
+
+
+class MRCFields(ParadigmFields):
+    """Keys of the paradigm `mrc`."""
+
+    for_cn: bool = Field(False, description="Chinese mode: answers and tags are handled by character.")
+    max_answer_len: Int = Field(30, ge=1, description="Longest predicted answer in word-pieces.")
+    n_best_size: Int = Field(
+        20, ge=1, description="How many different answers a question keeps when its windows are merged."
+    )
+    with_negative: bool = Field(False, description="Questions may have no answer (SQuAD 2.0).")
+    null_score_diff_threshold: Float = Field(
+        0.0, description="`No answer` wins when its score exceeds the best answer's by more than this."
+    )
+
+
+@final
+@PARADIGMS.register("mrc")
+class MRC(Paradigm):
+    """A linear layer gives each token two logits, for the answer's start and end; mean of the two cross entropies."""
+
+    Config: ClassVar[type[ParadigmFields]] = MRCFields
+    config: MRCFields
+
+    @property
+    def default_metrics(self) -> tuple[str, ...]:
+        return ("squad_zh",) if self.config.for_cn else ("squad",)
+
+    def reader_inputs(self, phase: Phase) -> Specs:
+        mask = {"input_mask": Spec("batch seq", "float32")}
+        gold = {"start_positions": Spec("batch", "int64"), "end_positions": Spec("batch", "int64")}
+        return mask if phase == "predict" else mask | gold
+
+    def backbone_inputs(self) -> Specs:
+        return {"encoder_outputs": Spec("batch seq hidden", "float32")}
+
+    def outputs_attr(self, phase: Phase) -> Specs:
+        return {"start_logits": Spec("batch seq", "float32"), "end_logits": Spec("batch seq", "float32")}
+
+    def head_shape(self, backbone: BackboneFields) -> tuple[object, ...]:
+        return ("mrc", backbone.hidden_size, 2)
+
+    def build_layers(self, backbone: BackboneFields) -> "nn.Layer":
+        return build_linear_head(backbone.hidden_size, 2, self.config.initializer_range)
+
+    def forward(self, layers: "nn.Layer", inputs: "Mapping[str, Tensor]", phase: Phase) -> "dict[str, Tensor]":
+        dropout = self.config.dropout_prob if phase == "train" else 0.0
+        logits = project(layers, inputs["encoder_outputs"], dropout)  # [batch seq 2]
+        padding = (1.0 - inputs["input_mask"]) * MASKED  # [batch seq]
+        return {"start_logits": logits[:, :, 0] + padding, "end_logits": logits[:, :, 1] + padding}
+
+    def loss(self, outputs: "Mapping[str, Tensor]", inputs: "Mapping[str, Tensor]") -> "Tensor":
+        from paddle.nn import functional
+
+        start = functional.cross_entropy(outputs["start_logits"], inputs["start_positions"])
+        end = functional.cross_entropy(outputs["end_logits"], inputs["end_positions"])
+        return (start + end) / 2
+
+    def split(self, outputs: Outputs, batch: Batch) -> list[Outputs]:
+        lengths = batch["input_mask"].sum(axis=1).astype("int64")
+        return [
+            {"start_logits": start[:length], "end_logits": end[:length]}
+            for start, end, length in zip(outputs["start_logits"], outputs["end_logits"], lengths, strict=True)
+        ]
+
+    def decode(self, outputs: Sequence[Outputs], dataset: Dataset) -> list[Prediction]:
+        """`{"id", "text", "probability", "nbest": [{"text", "probability", "start_logit", "end_logit"}], "null_odds"}` a record."""
+        groups = examples_by_record(dataset)
+        return [self._prediction(index, rows, outputs, dataset) for index, rows in enumerate(groups)]
+
+    def _prediction(self, index: int, rows: IntArray, outputs: Sequence[Outputs], dataset: Dataset) -> Prediction:
+        record = dataset.records[index]
+        windows = [_window(outputs[row], dataset, int(row)) for row in rows]
+        limits = Limits(
+            self.config.n_best_size,
+            self.config.max_answer_len,
+            self.config.with_negative,
+            self.config.null_score_diff_threshold,
+        )
+        ranking = rank_answers(str(record["context"]), windows, limits)
+        nbest = [
+            {
+                "text": answer.text,
+                "probability": share,
+                "start_logit": answer.start_logit,
+                "end_logit": answer.end_logit,
+            }
+            for answer, share in zip(ranking.nbest, ranking.probabilities, strict=True)
+        ]
+        return {
+            "id": record["id"],
+            "text": ranking.text,
+            "probability": ranking.probability,
+            "nbest": nbest,
+            "null_odds": ranking.null_odds,
+        }
+
+
+def _window(output: Outputs, dataset: Dataset, row: int) -> Window:
+    return Window(
+        start_logits=output["start_logits"],
+        end_logits=output["end_logits"],
+        context_start=dataset.ragged("context_start")[row],
+        context_end=dataset.ragged("context_end")[row],
+        is_max_context=dataset.ragged("is_max_context")[row],
+    )
