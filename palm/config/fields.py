@@ -1,11 +1,25 @@
 """Typed fields that a configuration may hold, shared by everything that declares keys.
 
-Each component subclasses one of the bases here with the keys of its own. A key has one type and one meaning wherever it is declared.
+Each component subclasses one of the bases here with the keys of its own. A key has one type and one meaning wherever
+it is declared.
 """
 
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """Marks a key whose value is a path to read, looked up as `palm.config.paths` says.
+
+    Attributes:
+        needed_for: When the path must exist; otherwise a path that is not there passes.
+
+    """
+
+    needed_for: Literal["train", "predict", "nothing"]
 
 
 def split_list(value: Any) -> Any:  # noqa: ANN401 (whatever YAML gave)
@@ -29,12 +43,22 @@ Float = Annotated[float, BeforeValidator(no_bool)]
 Names = Annotated[list[str], BeforeValidator(split_list)]
 Numbers = Annotated[list[float], BeforeValidator(split_list)]
 Flags = Annotated[list[bool], BeforeValidator(split_list)]
+TrainPath = Annotated[str | None, InputFile("train")]
+PredictPath = Annotated[str | None, InputFile("predict")]
+OptionalPath = Annotated[str | None, InputFile("nothing")]
 
 
 class Schema(BaseModel):
     """Base of every set of keys: frozen, typed, and deaf to keys of others."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", validate_default=True, protected_namespaces=())
+    model_config = ConfigDict(
+        frozen=True,
+        extra="ignore",
+        validate_default=True,
+        protected_namespaces=(),
+        coerce_numbers_to_str=True,  # a task called 2020, a tag of 0
+        allow_inf_nan=False,
+    )
 
 
 class ReaderFields(Schema):
@@ -43,7 +67,9 @@ class ReaderFields(Schema):
     max_seq_len: Int = Field(128, ge=3, description="Longest sequence in word-pieces, [CLS] and [SEP] included.")
     do_lower_case: bool = Field(False, description="Lower-case the text and strip accents (uncased vocabularies).")
     for_cn: bool = Field(False, description="Chinese mode: answers and tags are handled by character.")
-    file_format: str = Field("auto", description="`tsv`, `jsonl`, `json` (SQuAD) or `conll`; `auto` goes by the file's ending.")
+    file_format: Literal["auto", "tsv", "jsonl", "json", "conll"] = Field(
+        "auto", description="`tsv`, `jsonl`, `json` (SQuAD) or `conll`; `auto` goes by the file's ending."
+    )
 
 
 class BackboneFields(Schema):
@@ -53,8 +79,10 @@ class BackboneFields(Schema):
     hidden_size: Int = Field(ge=1, description="Width of the encoder.")
     num_hidden_layers: Int = Field(ge=1, description="Number of encoder layers.")
     num_attention_heads: Int = Field(ge=1, description="Attention heads a layer; they divide hidden_size.")
-    intermediate_size: Int | None = Field(None, ge=1, description="Width of the feed-forward layer; 4 × hidden_size when unset.")
-    hidden_act: str = Field("gelu", description="`gelu` (exact), `relu` or `tanh`.")
+    intermediate_size: Int | None = Field(
+        None, ge=1, description="Width of the feed-forward layer; 4 × hidden_size when unset."
+    )
+    hidden_act: Literal["gelu", "relu", "tanh"] = Field("gelu", description="`gelu` (exact), `relu` or `tanh`.")
     hidden_dropout_prob: Float = Field(0.1, ge=0, lt=1, description="Dropout after embeddings and sub-layers.")
     attention_probs_dropout_prob: Float = Field(0.1, ge=0, lt=1, description="Dropout of attention probabilities.")
     max_position_embeddings: Int = Field(512, ge=1, description="Longest sequence the position table allows.")

@@ -1,45 +1,91 @@
 """The keys that belong to a run rather than to a component: what to train, how, and what a task instance may say."""
 
-from pydantic import Field
+from typing import Annotated, Any, Literal
 
-from palm.config.fields import Flags, Float, Int, Names, Numbers, Schema
+from pydantic import BeforeValidator, Field
+
+from palm.config.fields import Flags, Float, Int, Names, Numbers, OptionalPath, PredictPath, Schema, TrainPath
+
+
+def lower(value: Any) -> Any:  # noqa: ANN401 (whatever YAML gave)
+    """`Adam` → `adam`."""
+    return value.lower() if isinstance(value, str) else value
+
+
+def minus_one_is_none(value: Any) -> Any:  # noqa: ANN401 (whatever YAML gave)
+    """`-1` → None: Hugging Face's way to say "no limit"."""
+    return None if value in (-1, "-1") else value
 
 
 class RunSettings(Schema):
     """Global keys that say which tasks there are, on which backbone, and where things are kept."""
 
-    task_instance: Names = Field(default_factory=list, description="Names of the task instances, in order; the first target is the main task.")
-    mix_ratio: Numbers | None = Field(None, description="Sampling weight of each task; 1.0 each when unset.")
-    target_tag: Flags | None = Field(None, description="1 for a target task, 0 for an auxiliary one; all targets when unset.")
-    task_reuse_tag: list[str] | None = Field(None, description="Tasks with equal tags share a head; no sharing when unset.")
+    task_instance: Names = Field(
+        default_factory=list, description="Names of the task instances, in order; the first target is the main task."
+    )
     backbone: str = Field("bert", description="Name of the backbone: `bert` or `ernie`.")
-    backbone_config_path: str | None = Field(None, description="JSON file with the backbone's sizes.")
-    pretrain_model_path: str | None = Field(None, description="Pre-trained weights: Hugging Face folder, .pdparams, or Paddle 1.x params folder.")
-    vocab_path: str | None = Field(None, description="Vocabulary, one word-piece a line; by default vocab.txt beside the pre-trained weights.")
+    backbone_config_path: TrainPath = Field(None, description="JSON file with the backbone's sizes.")
+    pretrain_model_path: TrainPath = Field(
+        None, description="Pre-trained weights: Hugging Face folder, .pdparams, or Paddle 1.x params folder."
+    )
+    vocab_path: TrainPath = Field(
+        None, description="Vocabulary, one word-piece a line; by default vocab.txt beside the pre-trained weights."
+    )
     save_path: str = Field("output_model", description="Folder for checkpoints, inference models, metrics and logs.")
+
+
+class TaskLists(Schema):
+    """Global lists of PaddlePALM 0.2.1, one element a task; they become `TaskSettings` of each task.
+
+    `mix_ratio` is the one key with two types: a list here, and the number of a single task in `TaskSettings`.
+    """
+
+    mix_ratio: Numbers | None = Field(None, description="Sampling weight of each task; 1.0 each when unset.")
+    target_tag: Flags | None = Field(
+        None, description="1 for a target task, 0 for an auxiliary one; all targets when unset."
+    )
+    task_reuse_tag: Names | None = Field(None, description="Tasks with equal tags share a head; no sharing when unset.")
 
 
 class TrainSettings(Schema):
     """Global keys of the training engine."""
 
     num_epochs: Float = Field(1, gt=0, description="Passes over the main task's training file.")
-    max_steps: Int | None = Field(None, ge=1, description="Stop after this many global steps whatever num_epochs says; targets are exported there.")
-    optimizer: str = Field("adam", description="`adam` or `adamw`: the same update, weight decay decoupled from the gradient.")
+    max_steps: Annotated[Int | None, BeforeValidator(minus_one_is_none)] = Field(
+        None,
+        ge=1,
+        description="Stop after this many global steps whatever num_epochs says; targets are exported there.",
+    )
+    optimizer: Annotated[Literal["adam", "adamw"], BeforeValidator(lower)] = Field(
+        "adam", description="`adam` or `adamw`: the same update, weight decay decoupled from the gradient."
+    )
     learning_rate: Float = Field(5e-5, gt=0, description="Highest learning rate, reached after the warm-up.")
-    lr_scheduler: str = Field("linear", description="`linear` (warm-up, then decay to 0) or `constant` (warm-up, then constant).")
-    warmup_proportion: Float = Field(0.0, ge=0, lt=1, description="Share of the expected global steps spent warming up.")
+    lr_scheduler: Annotated[Literal["linear", "constant"], BeforeValidator(lower)] = Field(
+        "linear", description="`linear` (warm-up, then decay to 0) or `constant` (warm-up, then constant)."
+    )
+    warmup_proportion: Float = Field(
+        0.0, ge=0, lt=1, description="Share of the expected global steps spent warming up."
+    )
     weight_decay: Float = Field(0.0, ge=0, description="Decoupled weight decay; LayerNorm and biases are left out.")
-    max_grad_norm: Float = Field(1.0, ge=0, description="Gradients are clipped to this global norm; 0 switches clipping off.")
+    max_grad_norm: Float = Field(
+        1.0, ge=0, description="Gradients are clipped to this global norm; 0 switches clipping off."
+    )
     gradient_accumulation_steps: Int = Field(1, ge=1, description="Steps whose gradients are averaged into one update.")
     use_ema: bool = Field(False, description="Evaluate and export an exponential moving average of the weights.")
     ema_decay: Float = Field(0.0, ge=0, lt=1, description="Decay of that average per update.")
-    random_seed: Int = Field(1, ge=0, description="Seed of everything random.")
+    random_seed: Int = Field(
+        1, ge=0, description="Seed of everything random; a task's own seed draws its shuffling and masks."
+    )
     use_gpu: bool = Field(True, description="Use the GPU where there is one; falls back to the CPU with one warning.")
     print_every_n_steps: Int = Field(5, ge=1, description="Global steps between log lines.")
     save_every_n_steps: Int = Field(-1, ge=-1, description="Global steps between checkpoints; -1 is off.")
-    eval_every_n_steps: Int = Field(-1, ge=-1, description="Global steps between evaluations on dev_file; -1: only at epoch ends.")
+    eval_every_n_steps: Int = Field(
+        -1, ge=-1, description="Global steps between evaluations on dev_file; -1: only at epoch ends."
+    )
     keep_checkpoints: Int = Field(3, ge=1, description="How many checkpoints stay on disk.")
-    resume: str = Field("never", description="`auto` continues from the newest good checkpoint in save_path; `never` starts anew.")
+    resume: Literal["auto", "never"] = Field(
+        "never", description="`auto` continues from the newest good checkpoint in save_path; `never` starts anew."
+    )
 
 
 class TaskSettings(Schema):
@@ -47,16 +93,26 @@ class TaskSettings(Schema):
 
     reader: str = Field(description="Name of the reader: cls, match, mrc, mlm, seq_label, …")
     paradigm: str = Field(description="Name of the paradigm: cls, match, mrc, mlm, seq_label, …")
-    train_file: str | None = Field(None, description="Training data; may be left out when only predicting.")
-    dev_file: str | None = Field(None, description="Data to evaluate on during training.")
-    pred_file: str | None = Field(None, description="Data to predict.")
+    train_file: TrainPath = Field(None, description="Training data; may be left out when only predicting.")
+    dev_file: TrainPath = Field(None, description="Data to evaluate on during training.")
+    pred_file: PredictPath = Field(None, description="Data to predict.")
     pred_output_path: str | None = Field(None, description="Folder for predictions; save_path/<task> when unset.")
+    inference_model_dir: OptionalPath = Field(
+        None, description="Inference model to predict with; save_path/<task>/infer_model when unset."
+    )
+    random_seed: Int = Field(
+        1, ge=0, description="Seed of everything random; a task's own seed draws its shuffling and masks."
+    )
     batch_size: Int = Field(32, ge=1, description="Examples a training step (of each process).")
-    pred_batch_size: Int | None = Field(None, ge=1, description="Examples a batch when predicting; batch_size when unset.")
+    pred_batch_size: Int | None = Field(
+        None, ge=1, description="Examples a batch when predicting; batch_size when unset."
+    )
     shuffle: bool = Field(True, description="Shuffle the training examples anew every epoch.")
     drop_last: bool = Field(True, description="Leave out the last, incomplete batch of an epoch.")
     print_first_n: Int = Field(0, ge=0, description="Print the first n examples and what the reader made of them.")
-    vocab_path: str | None = Field(None, description="Vocabulary, one word-piece a line; by default vocab.txt beside the pre-trained weights.")
+    vocab_path: TrainPath = Field(
+        None, description="Vocabulary, one word-piece a line; by default vocab.txt beside the pre-trained weights."
+    )
     mix_ratio: Float = Field(1.0, ge=0, description="Sampling weight of this task.")
     target: bool = Field(True, description="Whether the task is a target (exported) or an auxiliary one.")
     share_head_with: str | None = Field(None, description="Name of another task whose head this one shares.")

@@ -1,0 +1,56 @@
+"""The schemas of a run: which classes its names stand for, and which keys those classes declare."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import palm.backbone
+import palm.metric
+import palm.paradigm
+import palm.reader  # noqa: F401 (importing the packages registers the built-in components)
+from palm.backbone.base import BACKBONES
+from palm.config.fields import BackboneFields, ParadigmFields, ReaderFields, Schema
+from palm.config.schema import RunSettings, TaskLists, TaskSettings, TrainSettings
+from palm.paradigm.base import PARADIGMS
+from palm.reader.base import READERS
+
+RUN_SCHEMAS: tuple[type[Schema], ...] = (RunSettings, TaskLists, TrainSettings)
+
+
+@dataclass(frozen=True)
+class TaskSchemas:
+    """The classes of one task's keys; None where its name is unknown."""
+
+    reader: type[ReaderFields] | None
+    paradigm: type[ParadigmFields] | None
+
+    @property
+    def complete(self) -> bool:
+        """Whether all of the task's keys are known."""
+        return self.reader is not None and self.paradigm is not None
+
+    def keys(self) -> set[str]:
+        """Every key that the task may have."""
+        return {key for schema in (TaskSettings, self.reader, self.paradigm) if schema for key in schema.model_fields}
+
+
+def all_schemas() -> Iterator[tuple[str, type[Schema]]]:
+    """Owner and schema of everything that declares keys, the registered components included."""
+    yield "run", RunSettings
+    yield "run, one value a task", TaskLists
+    yield "training", TrainSettings
+    yield "task", TaskSettings
+    yield from ((f"backbone {name}", BACKBONES[name].Config) for name in BACKBONES)
+    yield from ((f"reader {name}", READERS[name].Config) for name in READERS)
+    yield from ((f"paradigm {name}", PARADIGMS[name].Config) for name in PARADIGMS)
+
+
+def flag_keys() -> set[str]:
+    """Keys that are true or false: on the command line they need no value."""
+    return {
+        key for _, schema in all_schemas() for key, field in schema.model_fields.items() if field.annotation is bool
+    }
+
+
+def backbone_schemas(name: str) -> list[type[BackboneFields]]:
+    """The backbone's keys; those of every backbone where the name is unknown."""
+    return [BACKBONES[name].Config] if name in BACKBONES else [BACKBONES[other].Config for other in BACKBONES]

@@ -1,0 +1,114 @@
+"""Merges what was written about a run into one value a key: broadcast, paths looked up, defaults beside the weights."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from palm.build.components import TaskSchemas
+from palm.build.sources import Sources
+from palm.config.broadcast import broadcast
+from palm.config.fields import Schema
+from palm.config.layer import Layer, Resolved, Setting, stack
+from palm.config.load import load_backbone_file
+from palm.config.paths import BACKBONE_FILES, VOCAB_FILE, beside_weights, locate
+from palm.config.schema import RunSettings, TaskSettings
+from palm.errors import Problem
+from palm.paradigm.base import PARADIGMS
+from palm.reader.base import READERS
+from palm.spec import Phase
+
+Values = dict[str, Resolved]
+
+
+@dataclass(frozen=True)
+class Merged:
+    """One value a key.
+
+    Attributes:
+        run: Keys of the whole run.
+        backbone_name: The backbone's name, registered or not.
+        backbone: Keys of the backbone, those of its JSON file included.
+        backbone_file: The keys of its JSON file.
+        tasks: Keys of each task.
+        schemas: The classes of each task's keys.
+        problems: What is wrong.
+
+    """
+
+    run: Values
+    backbone_name: str
+    backbone: Values
+    backbone_file: Layer
+    tasks: Mapping[str, Values]
+    schemas: Mapping[str, TaskSchemas]
+    problems: tuple[Problem, ...]
+
+
+def merge(sources: Sources, phase: Phase) -> Merged:
+    """Merge `sources`; in phase `predict` files that only training reads may be absent."""
+    flat = [sources.flags.flat, sources.main.flat]
+    run, problems = locate(stack(flat), [RunSettings], phase)
+    for key, setting in _beside_weights(run).items():
+        run.setdefault(key, Resolved(setting))
+    backbone_file, more = _backbone_file(run)
+    tasks, task_problems = broadcast(sources.names, sources.main, sources.flags, sources.files)
+    problems += more + task_problems
+    schemas = {}
+    for name in sources.names:
+        schemas[name] = task_schemas(tasks[name])
+        wanted: list[type[Schema] | None] = [TaskSettings, schemas[name].reader, schemas[name].paradigm]
+        tasks[name], more = locate(tasks[name], [schema for schema in wanted if schema], phase)
+        problems += more
+    _share_vocabulary(run, tasks)
+    return Merged(
+        run,
+        _backbone_name(run),
+        stack([*flat, backbone_file]),
+        backbone_file,
+        tasks,
+        schemas,
+        tuple(problems),
+    )
+
+
+def task_schemas(values: Values) -> TaskSchemas:
+    """The classes that the `reader` and `paradigm` of a task stand for."""
+    reader, paradigm = (str(values[key].setting.value) if key in values else "" for key in ("reader", "paradigm"))
+    return TaskSchemas(
+        READERS[reader].Config if reader in READERS else None,
+        PARADIGMS[paradigm].Config if paradigm in PARADIGMS else None,
+    )
+
+
+def _backbone_name(run: Values) -> str:
+    default = RunSettings.model_fields["backbone"].default
+    return str(run["backbone"].setting.value if "backbone" in run else default)
+
+
+def _beside_weights(run: Values) -> dict[str, Setting]:
+    """Backbone file and vocabulary that lie beside the pre-trained weights."""
+    weights = run.get("pretrain_model_path")
+    if weights is None or weights.setting.value is None:
+        return {}
+    wanted = {"backbone_config_path": BACKBONE_FILES, "vocab_path": (VOCAB_FILE,)}
+    found = {key: beside_weights(Path(str(weights.setting.value)), names) for key, names in wanted.items()}
+    where = f"beside pretrain_model_path ({weights.setting.where})"
+    return {key: Setting(key, str(place), where) for key, place in found.items() if place}
+
+
+def _backbone_file(run: Values) -> tuple[Layer, list[Problem]]:
+    path = run.get("backbone_config_path")
+    if path is None or not isinstance(path.setting.value, str) or not Path(path.setting.value).is_file():
+        return {}, []  # a path that leads nowhere was reported when it was looked up
+    return load_backbone_file(path.setting)
+
+
+def _share_vocabulary(run: Values, tasks: Mapping[str, Values]) -> None:
+    """One run has one vocabulary: tasks that name none get that of the others, or the run's."""
+    named = [values["vocab_path"] for values in tasks.values() if "vocab_path" in values]
+    common = named[0] if named else run.get("vocab_path")
+    if common is None:
+        return
+    run["vocab_path"] = common
+    for values in tasks.values():
+        values.setdefault("vocab_path", common)

@@ -1,0 +1,215 @@
+"""From configuration files and overrides to a `RunConfig`: every key merged, typed, and read by somebody."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from palm.backbone.base import BACKBONES
+from palm.build.components import backbone_schemas
+from palm.build.explain import ExplainRow, explain_rows, plain_keys, resolved_mapping
+from palm.build.merge import Merged, merge
+from palm.build.sources import Sources, read_sources
+from palm.build.task_checks import check_tasks, head_keys
+from palm.build.unknown_keys import KnownKeys, near_misses
+from palm.config.fields import BackboneFields, ParadigmFields, ReaderFields
+from palm.config.layer import Resolved, Setting
+from palm.config.messages import validate
+from palm.config.schema import RunSettings, TaskSettings, TrainSettings
+from palm.errors import ConfigError, Problem
+from palm.paradigm.base import PARADIGMS
+from palm.reader.base import READERS
+from palm.registry import did_you_mean
+
+_NO_VOCABULARY = (
+    "a run needs `vocab_path`. Found none, and no vocab.txt beside pre-trained weights. "
+    "Name a vocabulary, one word-piece a line."
+)
+
+
+@dataclass(frozen=True)
+class TaskConfig:
+    """One task, ready to be built.
+
+    Attributes:
+        name: The task's name.
+        settings: Keys that neither reader nor paradigm takes.
+        reader_name: The reader's registered name.
+        reader: Its keys.
+        paradigm_name: The paradigm's registered name.
+        paradigm: Its keys.
+        head: Name of the first task that shares this task's head (the task itself when it shares with none before it).
+
+    """
+
+    name: str
+    settings: TaskSettings
+    reader_name: str
+    reader: ReaderFields
+    paradigm_name: str
+    paradigm: ParadigmFields
+    head: str
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything that a run needs to know, checked.
+
+    Attributes:
+        run: Which tasks, which backbone, where.
+        train: Keys of the training engine.
+        backbone_name: The backbone's registered name.
+        sizes: The backbone's keys; None where a run that only predicts has no file of them.
+        tasks: The tasks in order.
+        resolved: Plain data that, written as YAML, gives this configuration again.
+        explain: Each value, where it came from, and what it hid.
+
+    """
+
+    run: RunSettings
+    train: TrainSettings
+    backbone_name: str
+    sizes: BackboneFields | None
+    tasks: tuple[TaskConfig, ...]
+    resolved: Mapping[str, object] = field(repr=False)
+    explain: tuple[ExplainRow, ...] = field(repr=False, compare=False)
+
+    @property
+    def backbone(self) -> BackboneFields:
+        """The backbone's keys.
+
+        Raises:
+            ConfigError: A run that only predicts was given no sizes; its inference model has them.
+
+        """
+        if self.sizes is None:
+            rule = "the backbone's sizes are needed here."
+            raise ConfigError(Problem("backbone_config_path", f"{rule} Found none. Name the backbone's JSON file."))
+        return self.sizes
+
+
+def load_run_config(
+    config: str | Path | Mapping[str, object],
+    *,
+    task_dir: str = ".",
+    for_train: bool = True,
+    overrides: Sequence[str] = (),
+) -> RunConfig:
+    """Read, merge and check a configuration.
+
+    Args:
+        config: The global file, or its content.
+        task_dir: Folder of the task files.
+        for_train: Whether training data is needed; otherwise the run only predicts or evaluates.
+        overrides: Words of the command line, such as `["--learning_rate", "1e-4"]`.
+
+    Raises:
+        ConfigError: With everything that is wrong.
+
+    """
+    sources = read_sources(config, task_dir, overrides)
+    merged = merge(sources, "train" if for_train else "predict")
+    problems = [*sources.problems, *merged.problems, *_unread_keys(sources, merged)]
+    run, train = _run_settings(sources, merged, problems)
+    sizes = _sizes(sources, merged, problems, required=for_train)
+    tasks = [task for name in sources.names for task in _task(name, sources, merged, problems)]
+    settings = {task.name: task.settings for task in tasks}
+    problems += check_tasks(settings, merged.tasks, names=sources.names, for_train=for_train)
+    if for_train and run is not None and run.vocab_path is None and "vocab_path" not in merged.run:
+        problems.append(Problem(sources.main.name, _NO_VOCABULARY))
+    if problems or run is None or train is None:
+        raise ConfigError(list(dict.fromkeys(problems)))
+    heads = head_keys(settings)
+    return _finish(merged, run, train, sizes, [replace(task, head=heads[task.name]) for task in tasks])
+
+
+def _unread_keys(sources: Sources, merged: Merged) -> Iterator[Problem]:
+    known = KnownKeys.of(backbone_schemas(merged.backbone_name), merged.schemas)
+    yield from known.unread_global(sources.flags.flat)
+    yield from known.unread_global(sources.main.flat)
+    for name in sources.names:
+        for layer in (sources.flags.tasks, sources.main.tasks, sources.files):
+            yield from known.unread_of_task(name, layer.get(name, {}))
+
+
+def _run_settings(
+    sources: Sources, merged: Merged, problems: list[Problem]
+) -> tuple[RunSettings | None, TrainSettings | None]:
+    home = sources.main.name
+    names = Setting("task_instance", list(sources.names), home)
+    given = merged.run.get("task_instance")
+    values = {**merged.run, "task_instance": replace(given, setting=names) if given else Resolved(names)}
+    run, wrong_in_run = validate(RunSettings, values, owner="the run", home=home)
+    train, wrong_in_training = validate(TrainSettings, merged.run, owner="training", home=home)
+    problems += wrong_in_run + wrong_in_training
+    return run, train
+
+
+def _sizes(sources: Sources, merged: Merged, problems: list[Problem], *, required: bool) -> BackboneFields | None:
+    name = merged.backbone_name
+    if name not in BACKBONES:
+        where = merged.run["backbone"].setting.where if "backbone" in merged.run else sources.main.name
+        problems.append(Problem(where, _unknown("backbone", list(BACKBONES), name)))
+        return None
+    schema = BACKBONES[name].Config
+    problems += near_misses(merged.backbone_file, schema, merged.backbone)
+    path = merged.run.get("backbone_config_path")
+    home = str(path.setting.value) if path and path.setting.value else sources.main.name
+    sizes, wrong = validate(schema, merged.backbone, owner=f"backbone {name}", home=home)
+    missing = [key for key, field in schema.model_fields.items() if field.is_required() and key not in merged.backbone]
+    if not merged.backbone_file and missing:
+        problems += [_no_sizes(sources.main.name, name, missing)] if required and not _lost(path) else []
+        return None
+    problems += wrong
+    return sizes
+
+
+def _lost(path: Resolved | None) -> bool:
+    """Whether a backbone file was named; that it is missing or wrong has been reported."""
+    return path is not None and path.setting.value is not None
+
+
+def _no_sizes(home: str, name: str, missing: Sequence[str]) -> Problem:
+    rule = f"backbone {name} needs its sizes."
+    advice = "Set backbone_config_path (a JSON file), or a pretrain_model_path with config.json beside the weights."
+    return Problem(home, f"{rule} Found no {', '.join(missing)}. {advice}")
+
+
+def _task(name: str, sources: Sources, merged: Merged, problems: list[Problem]) -> Iterator[TaskConfig]:
+    """The task, or nothing where something in it is wrong."""
+    values, schemas = merged.tasks[name], merged.schemas[name]
+    owner, home = f"task {name}", sources.homes[name]
+    if not sources.files.get(name) and not sources.main.tasks.get(name) and "reader" not in values:
+        return  # that the task's file is missing has been reported
+    settings, wrong = validate(TaskSettings, values, owner=owner, home=home)
+    problems += wrong
+    for key, registered in (("reader", list(READERS)), ("paradigm", list(PARADIGMS))):
+        given = values[key].setting if key in values else None
+        if given and isinstance(given.value, str) and given.value not in registered:
+            problems.append(Problem(given.where, _unknown(key, registered, given.value)))
+    if schemas.reader is None or schemas.paradigm is None:
+        return
+    reader, wrong = validate(schemas.reader, values, owner=f"reader {values['reader'].setting.value}", home=home)
+    problems += wrong
+    paradigm, wrong = validate(
+        schemas.paradigm, values, owner=f"paradigm {values['paradigm'].setting.value}", home=home
+    )
+    problems += wrong
+    if settings and reader and paradigm:
+        yield TaskConfig(name, settings, settings.reader, reader, settings.paradigm, paradigm, name)
+
+
+def _unknown(kind: str, registered: list[str], name: str) -> str:
+    return f"unknown {kind} `{name}`.{did_you_mean(name, registered)} Registered: {', '.join(registered)}."
+
+
+def _finish(
+    merged: Merged, run: RunSettings, train: TrainSettings, sizes: BackboneFields | None, tasks: Sequence[TaskConfig]
+) -> RunConfig:
+    shared = [run, train, *([sizes] if sizes else [])]
+    of_tasks = {task.name: [task.settings, task.reader, task.paradigm] for task in tasks}
+    rows = [*explain_rows(plain_keys([run, train]), merged.run)]
+    rows += explain_rows(plain_keys([sizes] if sizes else []), merged.backbone)
+    for name, schemas in of_tasks.items():
+        rows += explain_rows(plain_keys(schemas), merged.tasks[name], f"tasks.{name}.")
+    resolved = resolved_mapping(shared, of_tasks)
+    return RunConfig(run, train, merged.backbone_name, sizes, tuple(tasks), resolved, tuple(rows))

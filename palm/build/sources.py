@@ -1,0 +1,70 @@
+"""Everything that was written about a run, read but not yet merged: global file, command line, task files."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from palm.build.components import flag_keys
+from palm.config.broadcast import task_names
+from palm.config.layer import Layer
+from palm.config.load import GlobalFile, load_global, load_task_file
+from palm.config.overrides import Overrides, parse_overrides
+from palm.errors import ConfigError, Problem
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What was read.
+
+    Attributes:
+        main: The global file.
+        flags: The command line.
+        names: The tasks in order.
+        files: Keys of each task that has a file of its own.
+        homes: Where a missing key of each task should be written.
+        problems: What is wrong so far.
+
+    """
+
+    main: GlobalFile
+    flags: Overrides
+    names: tuple[str, ...]
+    files: Mapping[str, Layer]
+    homes: Mapping[str, str]
+    problems: tuple[Problem, ...]
+
+
+def read_sources(config: str | Path | Mapping[str, object], task_dir: str, overrides: Sequence[str]) -> Sources:
+    """Read the files of a run.
+
+    Raises:
+        ConfigError: The global file cannot be read, or names no task: nothing more can be said then.
+
+    """
+    main = load_global(config)
+    flags = parse_overrides(overrides, flag_keys())
+    names, problems = task_names(main, flags)
+    problems = [*main.problems, *flags.problems, *problems]
+    if not names:
+        raise ConfigError(problems)
+    files: dict[str, Layer] = {}
+    homes: dict[str, str] = {}
+    for name in names:
+        place, layer, more = load_task_file(name, task_dir, main.folder)
+        inline = bool(main.tasks.get(name))
+        homes[name] = main.task_places[name] if layer is None and inline else place
+        problems += more
+        if layer is not None:
+            files[name] = layer
+        elif not inline and not _badly_named(name, problems):
+            problems.append(Problem(main.name, _no_task_file(name, place)))
+    return Sources(main, flags, tuple(names), files, homes, tuple(problems))
+
+
+def _badly_named(name: str, problems: Sequence[Problem]) -> bool:
+    return any(f"Found `{name}`. Use task_dir" in problem.message for problem in problems)
+
+
+def _no_task_file(name: str, place: str) -> str:
+    rule = f"task `{name}` is described in a file of its name or under `tasks:`."
+    return f"{rule} Found neither; looked for {place}. Write the file, or point task_dir at its folder."

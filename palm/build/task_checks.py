@@ -1,0 +1,105 @@
+"""Checks over the tasks of a run: targets, shared heads, vocabularies, metrics."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from palm.config.layer import Resolved
+from palm.config.schema import TaskSettings
+from palm.errors import Problem
+from palm.metric.base import METRICS
+from palm.registry import did_you_mean
+
+Tasks = Mapping[str, TaskSettings]
+Values = Mapping[str, Mapping[str, Resolved]]
+
+
+def check_tasks(tasks: Tasks, values: Values, *, names: Sequence[str], for_train: bool) -> Iterator[Problem]:
+    """Everything that is wrong between tasks which are right one by one.
+
+    Args:
+        tasks: The tasks whose own keys are right.
+        values: Where each key of each task was written.
+        names: All tasks of the run.
+        for_train: Whether the run trains.
+
+    """
+    yield from _sharing(tasks, values, names)
+    yield from _vocabularies(tasks, values)
+    yield from _metrics(tasks, values)
+    if for_train:
+        yield from _targets(tasks, values, names)
+        yield from _training_files(tasks)
+
+
+def head_keys(tasks: Tasks) -> dict[str, str]:
+    """The first task of each group of tasks that share a head, directly or through others, by task."""
+    head = {name: name for name in tasks}
+    for name, settings in tasks.items():
+        other = settings.share_head_with
+        if other is not None and other in head:
+            joined = {head[name], head[other]}
+            first = next(key for key in tasks if key in joined)
+            head = {key: first if group in joined else group for key, group in head.items()}
+    return head
+
+
+def _where(values: Values, name: str, key: str) -> str:
+    setting = values[name].get(key)
+    return setting.setting.where if setting else f"tasks.{name}.{key}"
+
+
+def _sharing(tasks: Tasks, values: Values, names: Sequence[str]) -> Iterator[Problem]:
+    for name, settings in tasks.items():
+        other = settings.share_head_with
+        if other is not None and other not in names:
+            hint = did_you_mean(other, [key for key in names if key != name])
+            rule = "share_head_with names another task of this run."
+            advice = f"Tasks: {', '.join(names)}."
+            yield Problem(_where(values, name, "share_head_with"), f"{rule} Found `{other}`.{hint} {advice}")
+
+
+def _vocabularies(tasks: Tasks, values: Values) -> Iterator[Problem]:
+    first: tuple[str, str] | None = None
+    for name, settings in tasks.items():
+        if settings.vocab_path is None:
+            continue
+        if first is None:
+            first = (name, settings.vocab_path)
+        elif not _same_file(Path(first[1]), Path(settings.vocab_path)):
+            rule = "all tasks share one encoder and so one vocabulary."
+            found = f"Found `{settings.vocab_path}` for `{name}` and `{first[1]}` for `{first[0]}`."
+            yield Problem(_where(values, name, "vocab_path"), f"{rule} {found} Set vocab_path in the global file.")
+
+
+def _same_file(one: Path, other: Path) -> bool:
+    if one == other or not (one.is_file() and other.is_file()):
+        return True  # a missing one has been reported, or is not needed
+    return one.resolve() == other.resolve() or one.read_bytes() == other.read_bytes()
+
+
+def _metrics(tasks: Tasks, values: Values) -> Iterator[Problem]:
+    for name, settings in tasks.items():
+        for metric in settings.metrics or ():
+            if metric not in METRICS:
+                hint = did_you_mean(metric, list(METRICS))
+                message = f"unknown metric `{metric}`.{hint} Registered: {', '.join(METRICS)}."
+                yield Problem(_where(values, name, "metrics"), message)
+
+
+def _targets(tasks: Tasks, values: Values, names: Sequence[str]) -> Iterator[Problem]:
+    targets = [name for name, settings in tasks.items() if settings.target]
+    if not targets and len(tasks) == len(names):
+        rule = "training ends when every target is there, so a run needs at least one."
+        found = "Found auxiliary tasks only. Set one element of target_tag to 1."
+        yield Problem(_where(values, names[0], "target"), f"{rule} {found}")
+    for name in targets:
+        if tasks[name].mix_ratio == 0:
+            rule = f"a target needs a mix_ratio above 0, or it is never reached. Found 0 for `{name}`."
+            yield Problem(_where(values, name, "mix_ratio"), f"{rule} Raise it, or make the task auxiliary.")
+
+
+def _training_files(tasks: Tasks) -> Iterator[Problem]:
+    for name, settings in tasks.items():
+        if settings.train_file is None:
+            rule = f"task `{name}` needs `train_file` to be trained. Found nothing."
+            yield Problem(f"tasks.{name}", f"{rule} Add it, or pass for_train=False to only predict.")

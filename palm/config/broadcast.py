@@ -1,0 +1,120 @@
+"""Who wins: command line over global file over task file and backbone file; inside one layer the more specific."""
+
+import re
+from collections.abc import Mapping, Sequence
+
+from palm.config.fields import split_list
+from palm.config.layer import Layer, Resolved, Setting, stack
+from palm.config.load import GlobalFile
+from palm.config.messages import validate
+from palm.config.overrides import Overrides
+from palm.config.schema import TaskLists
+from palm.errors import Problem
+from palm.registry import did_you_mean
+
+LIST_KEYS = tuple(TaskLists.model_fields)
+RESERVED_NAMES = ("ckpt",)
+_NAME = re.compile(r"\w[\w-]{0,63}")
+
+
+def task_names(main: GlobalFile, flags: Overrides) -> tuple[list[str], list[Problem]]:
+    """The tasks of the run in order: `task_instance`, or else the names under `tasks:`."""
+    setting = flags.flat.get("task_instance") or main.flat.get("task_instance")
+    if setting is None or setting.value is None:
+        names, where = list(main.tasks), f"{main.name}: tasks"
+    else:
+        listed = split_list(setting.value)
+        names, where = [str(name) for name in listed] if isinstance(listed, list) else [], setting.where
+    if not names:
+        rule = "a run needs at least one task."
+        return [], [Problem(main.name, f"{rule} Found none. Set `task_instance: name` or `tasks:`.")]
+    unique = list(dict.fromkeys(names))
+    return unique, [*_name_problems(names, where), *_stray_tasks(unique, main, flags, setting)]
+
+
+def broadcast(
+    names: Sequence[str], main: GlobalFile, flags: Overrides, files: Mapping[str, Layer]
+) -> tuple[dict[str, dict[str, Resolved]], list[Problem]]:
+    """The merged keys of each task, and what is wrong with the lists that have one element a task."""
+    flag_lists, problems = split_task_lists(flags.flat, names, "command line")
+    main_lists, more = split_task_lists(main.flat, names, main.name)
+    merged = {}
+    for name in names:
+        merged[name] = stack(
+            [
+                flags.tasks.get(name, {}),
+                flag_lists.get(name, {}),
+                _without_lists(flags.flat),
+                main.tasks.get(name, {}),
+                main_lists.get(name, {}),
+                _without_lists(main.flat),
+                files.get(name, {}),
+            ]
+        )
+    return merged, [*problems, *more]
+
+
+def split_task_lists(
+    layer: Layer, names: Sequence[str], home: str
+) -> tuple[dict[str, dict[str, Setting]], list[Problem]]:
+    """`mix_ratio`, `target_tag` and `task_reuse_tag` of a layer as keys of each task."""
+    given = {key: Resolved(layer[key]) for key in LIST_KEYS if key in layer}
+    lists, problems = validate(TaskLists, given, owner="the run", home=home)
+    split: dict[str, dict[str, Setting]] = {name: {} for name in names}
+    if lists is None:
+        return split, problems
+    for key, values in lists:
+        if values is None:
+            continue
+        if len(values) != len(names):
+            problems.append(_length_problem(layer[key], values, names))
+            continue
+        for name, value in zip(names, values, strict=True):
+            task_key, task_value = _as_task_key(key, value, names[values.index(value)], name)
+            setting = layer[key]
+            split[name][task_key] = Setting(task_key, task_value, setting.where, setting.folder, key)
+    return split, problems
+
+
+def _as_task_key(key: str, value: object, first_with_value: str, name: str) -> tuple[str, object]:
+    if key == "target_tag":
+        return "target", value
+    if key == "task_reuse_tag":
+        return "share_head_with", first_with_value if first_with_value != name else None
+    return key, value
+
+
+def _length_problem(setting: Setting, values: Sequence[object], names: Sequence[str]) -> Problem:
+    rule = f"{setting.name} has one value a task."
+    found = f"Found {len(values)} for {len(names)} in task_instance ({', '.join(names)})."
+    return Problem(setting.where, f"{rule} {found} Make the lists equally long.")
+
+
+def _without_lists(layer: Layer) -> Layer:
+    return {key: setting for key, setting in layer.items() if key not in LIST_KEYS}
+
+
+def _name_problems(names: Sequence[str], where: str) -> list[Problem]:
+    problems = []
+    for name in dict.fromkeys(names):
+        if names.count(name) > 1:
+            message = f"a task is listed once. Found `{name}` {names.count(name)} times. Remove the repetition."
+            problems.append(Problem(where, message))
+        if not _NAME.fullmatch(name):
+            rule = "a task name is letters, digits, `_` and `-`: it names a folder and a file."
+            problems.append(Problem(where, f"{rule} Found `{name}`. Use task_dir for the folder, no ending."))
+        if name in RESERVED_NAMES:
+            problems.append(Problem(where, f"`{name}` is the folder of checkpoints. Give the task another name."))
+    return problems
+
+
+def _stray_tasks(names: list[str], main: GlobalFile, flags: Overrides, setting: Setting | None) -> list[Problem]:
+    """Tasks with keys of their own that are not in the run; a selection on the command line may leave tasks out."""
+    selected = setting is not None and "task_instance" in flags.flat
+    places = {} if selected else {name: main.task_places[name] for name in main.tasks}
+    places |= {name: next(iter(layer.values())).where for name, layer in flags.tasks.items()}
+    return [
+        Problem(where, f"task `{name}` is not in task_instance.{did_you_mean(name, names)} Add it there or remove it.")
+        for name, where in places.items()
+        if name not in names
+    ]

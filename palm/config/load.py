@@ -1,0 +1,171 @@
+"""Reads the files of a run: global file (or mapping), task files, the backbone's JSON. Values keep their place."""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from palm.config.aliases import BACKBONE_ALIASES
+from palm.config.layer import Layer, Setting, settle_aliases
+from palm.config.paths import candidates, find_input, not_found
+from palm.config.yaml_file import YamlFile, read_text, read_yaml
+from palm.errors import ConfigError, Problem
+
+TASKS = "tasks"
+
+
+@dataclass(frozen=True)
+class GlobalFile:
+    """The global file: its own keys, and those under `tasks:`.
+
+    Attributes:
+        name: The file as messages show it, or `config` for a mapping.
+        folder: Its folder, where relative paths and the task folder are looked up second.
+        flat: Keys of the top level.
+        tasks: Keys of each task under `tasks:`, in the order of the file.
+        task_places: Where each task under `tasks:` begins.
+        problems: What is wrong with the keys.
+
+    """
+
+    name: str
+    folder: Path | None
+    flat: Layer
+    tasks: Mapping[str, Layer] = field(default_factory=dict)
+    task_places: Mapping[str, str] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+
+
+def load_global(config: str | Path | Mapping[str, object]) -> GlobalFile:
+    """Read the global configuration.
+
+    Raises:
+        ConfigError: The file is missing, or is no readable YAML mapping.
+
+    """
+    if isinstance(config, Mapping):
+        return _from_mapping(config)
+    file = Path(config).expanduser()
+    if not file.is_file():
+        found = "a folder" if file.is_dir() else "nothing"
+        rule = f"the configuration is a YAML file. Found {found} at `{file.absolute()}`. Correct the path."
+        raise ConfigError(Problem(str(config), rule))
+    return _split(read_yaml(file), file.parent)
+
+
+def load_task_file(name: str, task_dir: str, folder: Path | None) -> tuple[str, Layer | None, list[Problem]]:
+    """Read `<task_dir>/<name>.yaml`: its path, its keys (None when there is no such file), and what is wrong with it.
+
+    The path of a missing file names every place where it was looked for.
+    """
+    wanted = str(Path(task_dir) / f"{name}.yaml")
+    place = find_input(wanted, folder)
+    if place is None:
+        return " or ".join(f"`{spot}`" for spot in candidates(wanted, folder)), None, []
+    try:
+        document = read_yaml(place)
+    except ConfigError as error:
+        return str(place), {}, list(error.problems)
+    layer, problems = settle_aliases(_settings(document, document.data, (), place.parent))
+    return str(place), layer, problems
+
+
+def load_backbone_file(path: Setting) -> tuple[Layer, list[Problem]]:
+    """Read the JSON file of the backbone's sizes that `path` names; an empty layer and the problem where that fails."""
+    value = str(path.value)
+    file = find_input(value, path.folder)
+    if file is None or not file.is_file():
+        return {}, [Problem(path.where, not_found(path.name, value, path.folder))]
+    try:
+        return settle_aliases(_json_settings(file), BACKBONE_ALIASES)
+    except ConfigError as error:
+        return {}, list(error.problems)
+
+
+def _split(document: YamlFile, folder: Path) -> GlobalFile:
+    data = dict(document.data)
+    tasks = data.pop(TASKS, None)
+    flat, problems = settle_aliases(_settings(document, data, (), folder))
+    layers: dict[str, Layer] = {}
+    for name, keys in _task_mappings(tasks, document.where(TASKS), problems):
+        layers[name], more = settle_aliases(_settings(document, keys, (TASKS, name), folder))
+        problems += more
+    places = {name: document.where(TASKS, name) for name in layers}
+    return GlobalFile(document.file, folder, flat, layers, places, tuple(problems))
+
+
+def _from_mapping(config: Mapping[str, object]) -> GlobalFile:
+    data = {str(key): _plain(value) for key, value in config.items()}
+    tasks = data.pop(TASKS, None)
+    flat, problems = settle_aliases(Setting(key, value, f"config.{key}") for key, value in data.items())
+    layers: dict[str, Layer] = {}
+    for name, keys in _task_mappings(tasks, f"config.{TASKS}", problems):
+        where = f"config.{TASKS}.{name}"
+        layers[name], more = settle_aliases(Setting(key, value, f"{where}.{key}") for key, value in keys.items())
+        problems += more
+    places = {name: f"config.{TASKS}.{name}" for name in layers}
+    return GlobalFile("config", None, flat, layers, places, tuple(problems))
+
+
+def _task_mappings(tasks: object, where: str, problems: list[Problem]) -> Iterator[tuple[str, dict[str, object]]]:
+    if tasks is None:
+        return
+    if not isinstance(tasks, Mapping):
+        rule = "`tasks` is a mapping from task names to their keys."
+        problems.append(Problem(where, f"{rule} Found `{tasks}`. List bare names in task_instance instead."))
+        return
+    for name, keys in tasks.items():
+        if keys is None or isinstance(keys, Mapping):
+            yield str(name), {str(key): _plain(value) for key, value in (keys or {}).items()}
+        else:
+            rule = f"the keys of task `{name}` are a mapping `key: value`."
+            problems.append(Problem(where, f"{rule} Found `{keys}`."))
+
+
+def _plain(value: object) -> object:
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+
+def _settings(document: YamlFile, data: Mapping[str, object], path: tuple[str, ...], folder: Path) -> Iterator[Setting]:
+    return (Setting(key, value, document.where(*path, key), folder) for key, value in data.items())
+
+
+def _json_settings(file: Path) -> list[Setting]:
+    text = read_text(file, str(file))
+    try:
+        data = json.loads(text)
+    except (json.JSONDecodeError, RecursionError, ValueError) as error:
+        line = getattr(error, "lineno", 1)
+        rule = "the backbone's file must be JSON."
+        raise ConfigError(Problem(f"{file}:{line}", f"{rule} Found: {getattr(error, 'msg', error)}.")) from None
+    if not isinstance(data, dict):
+        raise ConfigError(Problem(f"{file}:1", f"the backbone's file is a JSON object. Found `{str(data)[:40]}`."))
+    settings: list[Setting] = []
+    problems = []
+    for key, value, line in _json_members(text):
+        where = f"{file}:{line}"
+        if any(setting.key == key for setting in settings):
+            problems.append(Problem(where, f"a key is given once. Found `{key}` again. Remove one of them."))
+        settings.append(Setting(key, value, where, file.parent))
+    if problems:
+        raise ConfigError(problems)
+    return settings
+
+
+def _json_members(text: str) -> Iterator[tuple[str, object, int]]:
+    """Key, value and line of each member of the JSON object `text`, which is known to be well-formed."""
+    decoder = json.JSONDecoder()
+    index = text.index("{") + 1
+    while True:
+        while text[index] in " \t\r\n,":
+            index += 1
+        if text[index] == "}":
+            return
+        line = text.count("\n", 0, index) + 1
+        key, index = decoder.raw_decode(text, index)
+        index = text.index(":", index) + 1
+        while text[index] in " \t\r\n":
+            index += 1
+        value, index = decoder.raw_decode(text, index)
+        yield key, value, line

@@ -1,0 +1,91 @@
+"""Checks values against a schema and says what is wrong: where, rule, what was found, what to do."""
+
+import types
+from collections.abc import Mapping
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from palm.config.fields import Schema
+from palm.config.layer import Resolved
+from palm.errors import Problem
+
+SchemaT = TypeVar("SchemaT", bound=Schema)
+_KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+_LISTS = {int: "whole numbers", float: "numbers", bool: "1 or 0", str: "names"}
+_LIMITS = ((Ge, "ge", "at least"), (Gt, "gt", "above"), (Le, "le", "at most"), (Lt, "lt", "below"))
+
+
+def validate(
+    schema: type[SchemaT], values: Mapping[str, Resolved], *, owner: str, home: str
+) -> tuple[SchemaT | None, list[Problem]]:
+    """An instance of `schema` from the keys of `values` that it declares, or what is wrong with them.
+
+    Args:
+        schema: The keys and their types.
+        values: Merged values; keys of others are passed over.
+        owner: Who declares the keys, for messages: "reader cls".
+        home: Where a missing key should be written.
+
+    """
+    mine = {key: values[key].setting.value for key in schema.model_fields if key in values}
+    try:
+        return schema.model_validate(mine), []
+    except ValidationError as error:
+        return None, [_problem(schema, values, details, owner, home) for details in _one_a_key(error)]
+
+
+def type_name(annotation: Any) -> str:  # noqa: ANN401 (any type annotation)
+    """`int | None` → "a whole number"; `list[float]` → "a list of numbers"."""
+    if get_origin(annotation) in (Union, types.UnionType):
+        return " or ".join(type_name(part) for part in get_args(annotation) if part is not type(None))
+    if hasattr(annotation, "__metadata__"):
+        return type_name(get_args(annotation)[0])
+    if get_origin(annotation) is Literal:
+        return "one of " + ", ".join(f"`{choice}`" for choice in get_args(annotation))
+    if get_origin(annotation) in (list, tuple):
+        return f"a list of {_LISTS.get(get_args(annotation)[0], 'values')}"
+    return _KINDS.get(annotation, "a mapping" if get_origin(annotation) is dict else "a value")
+
+
+def rule(field: FieldInfo) -> str:
+    """What a value of `field` must be: "a whole number, at least 1"."""
+    marks = [*field.metadata]
+    for part in get_args(field.annotation):
+        marks += getattr(part, "__metadata__", ())
+    limits = [
+        f"{word} {getattr(mark, name):g}" for mark in marks for kind, name, word in _LIMITS if isinstance(mark, kind)
+    ]
+    return ", ".join([type_name(field.annotation), *limits])
+
+
+def shown(value: object) -> str:
+    """A value as messages show it."""
+    text = "nothing" if value is None else f"`{value}`"
+    return text if len(text) <= 80 else f"{text[:76]}…`"  # noqa: PLR2004 (a line of a terminal)
+
+
+def _one_a_key(error: ValidationError) -> list[ErrorDetails]:
+    """The first error of each key: pydantic reports one for each element or member of a union."""
+    first: dict[object, ErrorDetails] = {}
+    for details in error.errors(include_url=False):
+        first.setdefault(details["loc"][0] if details["loc"] else len(first), details)
+    return list(first.values())
+
+
+def _problem(
+    schema: type[Schema], values: Mapping[str, Resolved], details: ErrorDetails, owner: str, home: str
+) -> Problem:
+    if not details["loc"]:
+        return Problem(home, f"{owner}: {details['msg'].removeprefix('Value error, ')}")
+    key = str(details["loc"][0])
+    field = schema.model_fields[key]
+    if key not in values:
+        return Problem(home, f"{owner} needs `{key}`. Found nothing. Add it: {field.description}")
+    setting = values[key].setting
+    own = details["type"] == "value_error" and "a number is wanted" not in details["msg"]
+    must = details["msg"].removeprefix("Value error, ") if own else f"{setting.name} is {rule(field)}."
+    return Problem(setting.where, f"{must} Found {shown(setting.value)}. Meaning: {field.description}")

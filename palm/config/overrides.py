@@ -1,0 +1,119 @@
+"""Command-line overrides: `--learning_rate 1e-4`, `tasks.mrqa.batch_size=8`, `--use_ema`."""
+
+import re
+import sys
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from palm.config.aliases import ALIASES
+from palm.config.layer import Setting, settle_aliases
+from palm.config.yaml_file import parse_yaml
+from palm.errors import ConfigError, Problem
+
+_KEY = re.compile(r"[A-Za-z_][\w-]*(\.[\w-]+)*")
+_TRUTH = {"true", "false", "yes", "no", "on", "off", "0", "1"}
+_FOREIGN_MODULES = ("ipykernel", "_pytest")
+_FOREIGN_SCRIPTS = ("", "-c", "-", "ipython", "ipykernel_launcher.py", "pytest", "py.test")
+
+
+@dataclass(frozen=True)
+class Overrides:
+    """What the command line says: of the whole run, of single tasks, and what is wrong with it."""
+
+    flat: dict[str, Setting]
+    tasks: dict[str, dict[str, Setting]]
+    problems: tuple[Problem, ...] = ()
+
+
+def overrides_from_argv(argv: Sequence[str] | None = None) -> list[str]:
+    """Overrides that a user's own script was started with: `python demo3.py --learning_rate 1e-4`.
+
+    Words in front of the first flag are the script's own. In a notebook, under pytest and in an interactive
+    interpreter the command line belongs to somebody else and nothing is read.
+
+    Args:
+        argv: Script name and arguments; `sys.argv` when unset.
+
+    """
+    argv = sys.argv if argv is None else argv
+    if not argv or Path(argv[0]).name in _FOREIGN_SCRIPTS or any(name in sys.modules for name in _FOREIGN_MODULES):
+        return []
+    words = list(argv[1:])
+    while words and not words[0].startswith("--") and not _is_assignment(words[0]):
+        words.pop(0)
+    return words
+
+
+def parse_overrides(words: Sequence[str], flags: Collection[str] = ()) -> Overrides:
+    """Read overrides; a key given twice keeps its last value, as is usual on a command line.
+
+    Args:
+        words: The command line's words.
+        flags: Names of true/false keys, which need no value.
+
+    """
+    problems: list[Problem] = []
+    settings: dict[tuple[str, str], Setting] = {}
+    for dotted, written, value in _pairs(words, flags, problems):
+        task, key = _split_task(dotted, written, problems)
+        settings[task, key] = Setting(key, _plain_value(value, written, problems), written, written=key)
+    flat, more = settle_aliases(setting for (task, _), setting in settings.items() if not task)
+    problems += more
+    tasks: dict[str, dict[str, Setting]] = {}
+    for name in dict.fromkeys(task for task, _ in settings if task):
+        tasks[name], more = settle_aliases(setting for (task, _), setting in settings.items() if task == name)
+        problems += more
+    return Overrides({key: setting for key, setting in flat.items() if key}, tasks, tuple(problems))
+
+
+def _is_assignment(word: str) -> bool:
+    return "=" in word and bool(_KEY.fullmatch(word.split("=", 1)[0].removeprefix("--")))
+
+
+def _pairs(words: Sequence[str], flags: Collection[str], problems: list[Problem]) -> Iterator[tuple[str, str, str]]:
+    """Key, the flag as written, and value of each override."""
+    rest = list(words)
+    while rest:
+        word = rest.pop(0)
+        if _is_assignment(word):
+            written, value = word.split("=", 1)
+            yield written.removeprefix("--"), written, value
+        elif word.startswith("--") and _KEY.fullmatch(word[2:]):
+            if _takes_no_value(word[2:], rest, flags):
+                yield word[2:], word, "true"
+            elif rest and not rest[0].startswith("--"):
+                yield word[2:], word, rest.pop(0)
+            else:
+                problems.append(Problem(word, f"a flag takes a value. Found none. Write `{word} VALUE`."))
+        else:
+            rule = "settings are written `--key value` or `key=value`."
+            problems.append(Problem("command line", f"{rule} Found `{word}`. Remove it or name its key."))
+
+
+def _takes_no_value(dotted: str, rest: Sequence[str], flags: Collection[str]) -> bool:
+    key = dotted.rsplit(".", 1)[-1].replace("-", "_")
+    return ALIASES.get(key, key) in flags and not (rest and rest[0].lower() in _TRUTH)
+
+
+def _split_task(dotted: str, written: str, problems: list[Problem]) -> tuple[str, str]:
+    parts = dotted.split(".")
+    if parts[0] == "tasks" and len(parts) == 3:  # noqa: PLR2004 (tasks.<name>.<key>)
+        return parts[1], parts[2].replace("-", "_")
+    if len(parts) == 1 and dotted != "tasks":
+        return "", dotted.replace("-", "_")
+    rule = "a key of one task is written `--tasks.<task>.<key> value`."
+    problems.append(Problem(written, f"{rule} Found `{dotted}`."))
+    return "", ""
+
+
+def _plain_value(value: str, written: str, problems: list[Problem]) -> object:
+    if value in ("null", "~"):
+        return None
+    if not value.startswith("["):
+        return value
+    try:
+        return parse_yaml(f"value: {value}", written).data["value"]
+    except ConfigError as error:
+        problems += error.problems
+        return value

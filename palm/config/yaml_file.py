@@ -1,0 +1,209 @@
+"""Reads a YAML file into plain data and remembers the line of every key.
+
+Scalars follow YAML 1.2's core schema: `3e-5` is a number, and `no`, `on`, `1:30` and dates stay text (a field that
+wants a flag takes `no` as false). Nothing but plain data is ever built: a tag such as `!!python/object` is an error.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+from palm.errors import ConfigError, Problem
+
+MOST_NODES = 20_000
+DEEPEST = 50
+_TAG = "tag:yaml.org,2002:"
+_PLAIN = "a value is text, a number, true, false, null, a list or a mapping."
+
+
+@dataclass(frozen=True)
+class YamlFile:
+    """What a YAML file holds.
+
+    Attributes:
+        file: Its path as messages show it.
+        data: The top-level mapping as plain data.
+        lines: Line of each key, by the keys on the way to it: `("tasks", "mrqa", "reader")`.
+
+    """
+
+    file: str
+    data: dict[str, object]
+    lines: dict[tuple[str, ...], int]
+
+    def where(self, *path: str) -> str:
+        """`file:line` of a key."""
+        return f"{self.file}:{self.lines.get(path, 1)}"
+
+
+class _Composer(yaml.SafeLoader):
+    """PyYAML's scanner and composer with the scalars of YAML 1.2's core schema."""
+
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 (PyYAML's own attribute)
+
+
+def _resolve(name: str, pattern: str, first: str) -> None:
+    _Composer.add_implicit_resolver(_TAG + name, re.compile(f"^(?:{pattern})$"), list(first))
+
+
+_resolve("bool", "true|True|TRUE|false|False|FALSE", "tTfF")
+_resolve("null", "~|null|Null|NULL|", "~nN")
+_Composer.yaml_implicit_resolvers[""] = [(_TAG + "null", re.compile("^$"))]
+_resolve("int", r"[-+]?(?:0|[1-9][0-9]{0,17})", "-+0123456789")
+_resolve("float", r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?", "-+.123456789")
+_resolve("float", r"0(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?", "0")  # 007 stays text: the name of an agent, not a number
+_resolve("merge", "<<", "<")
+
+
+def read_text(file: Path, name: str) -> str:
+    """The text of `file`, UTF-8 with or without a byte-order mark.
+
+    Raises:
+        ConfigError: The file cannot be read, or is not UTF-8.
+
+    """
+    try:
+        raw = file.read_bytes()
+    except OSError as error:
+        raise ConfigError(Problem(name, f"a configuration is a readable file. Found: {error.strerror}.")) from None
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        found = "UTF-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else f"byte 0x{raw[error.start]:02x}"
+        rule = f"a configuration is UTF-8 text. Found {found}. Save the file as UTF-8."
+        raise ConfigError(Problem(f"{name}:{line}", rule)) from None
+
+
+def read_yaml(file: Path) -> YamlFile:
+    """Read a configuration file.
+
+    Raises:
+        ConfigError: With file and line: not UTF-8, not YAML, no mapping, a key twice, a tag, too deep, too large.
+
+    """
+    return parse_yaml(read_text(file, str(file)), str(file))
+
+
+def parse_yaml(text: str, name: str) -> YamlFile:
+    """Parse `text`, which messages call `name`. Raises ConfigError like `read_yaml`."""
+    node = _compose(text, name)
+    if node is None:
+        raise ConfigError(Problem(f"{name}:1", "a configuration is a mapping `key: value`. Found an empty file."))
+    if not isinstance(node, yaml.MappingNode):
+        line = node.start_mark.line + 1
+        found = "a list" if isinstance(node, yaml.SequenceNode) else f"`{str(node.value)[:40]}`"
+        rule = f"a configuration is a mapping `key: value`. Found {found}. Write one `key: value` a line."
+        raise ConfigError(Problem(f"{name}:{line}", rule))
+    walk = _Walk(name)
+    data = walk.mapping(node, ())
+    if walk.problems:
+        raise ConfigError(walk.problems)
+    return YamlFile(name, data, walk.lines)
+
+
+def _compose(text: str, name: str) -> yaml.Node | None:
+    try:
+        return yaml.compose(text, _Composer)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        problem = Problem(f"{name}:{mark.line + 1 if mark else 1}", _yaml_message(error))
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        problem = Problem(f"{name}:{line}", f"YAML holds printable text only. Found character {error.character!r}.")
+    except RecursionError:
+        problem = Problem(f"{name}:1", f"a configuration nests at most {DEEPEST} levels deep. Found more.")
+    raise ConfigError(problem)
+
+
+def _yaml_message(error: yaml.MarkedYAMLError) -> str:
+    if "'\\t'" in (error.problem or ""):
+        return "YAML is indented with blanks. Found a tab. Replace it by blanks."
+    context = f" ({error.context})" if error.context else ""
+    return f"the file must be YAML. Found: {error.problem}{context}. Check quotes, colons and indentation."
+
+
+@dataclass
+class _Walk:
+    """Turns composed nodes into plain data; counts them, so that nested aliases cannot explode."""
+
+    name: str
+    lines: dict[tuple[str, ...], int] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    nodes: int = 0
+
+    def mapping(self, node: yaml.MappingNode, path: tuple[str, ...]) -> dict[str, object]:
+        own: dict[str, object] = {}
+        merged: dict[str, object] = {}
+        for key_node, value_node in node.value:
+            if key_node.tag == _TAG + "merge":
+                merged = {**self._merge(value_node, path), **merged}
+                continue
+            key = self._key(key_node, own, path)
+            if key is not None:
+                self.lines[(*path, key)] = key_node.start_mark.line + 1
+                own[key] = self.plain(value_node, (*path, key))
+        return {**merged, **own}
+
+    def plain(self, node: yaml.Node, path: tuple[str, ...]) -> object:
+        self.nodes += 1
+        if self.nodes > MOST_NODES or len(path) > DEEPEST:
+            rule = f"a configuration holds at most {MOST_NODES} values, {DEEPEST} levels deep, aliases expanded."
+            raise ConfigError(Problem(self._where(node), f"{rule} Found more. Write it without nested aliases."))
+        if not isinstance(node, yaml.ScalarNode) and node.tag not in (_TAG + "map", _TAG + "seq"):
+            self.problems.append(Problem(self._where(node), f"{_PLAIN} Found `{node.tag}`. Remove the tag."))
+        if isinstance(node, yaml.MappingNode):
+            return self.mapping(node, path)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.plain(item, (*path, str(index))) for index, item in enumerate(node.value)]
+        return self._scalar(node)
+
+    def _where(self, node: yaml.Node) -> str:
+        return f"{self.name}:{node.start_mark.line + 1}"
+
+    def _merge(self, node: yaml.Node, path: tuple[str, ...]) -> dict[str, object]:
+        sources = node.value if isinstance(node, yaml.SequenceNode) else [node]
+        merged: dict[str, object] = {}
+        for source in sources:
+            value = self.plain(source, (*path, "<<"))
+            if not isinstance(value, dict):
+                self.problems.append(Problem(self._where(node), "`<<` merges mappings. Found something else."))
+                continue
+            for key in value:
+                self.lines.setdefault((*path, key), self.lines.get((*path, "<<", key), node.start_mark.line + 1))
+            merged = {**value, **merged}
+        return merged
+
+    def _key(self, node: yaml.Node, known: dict[str, object], path: tuple[str, ...]) -> str | None:
+        if not isinstance(node, yaml.ScalarNode):
+            self.problems.append(Problem(self._where(node), "a key is a word. Found a list or a mapping as a key."))
+            return None
+        key = str(node.value)
+        if key in known:
+            first = self.lines[(*path, key)]
+            message = f"a key is given once. Found `{key}` again, first on line {first}. Remove one of them."
+            self.problems.append(Problem(self._where(node), message))
+            return None
+        return key
+
+    def _scalar(self, node: yaml.Node) -> object:
+        kind, text = node.tag.removeprefix(_TAG), str(node.value)
+        if kind == "str":
+            return text
+        try:
+            return _CONVERT[kind](text)
+        except (KeyError, ValueError):
+            found = f"`{node.tag}` with `{text[:40]}`"
+            self.problems.append(Problem(self._where(node), f"{_PLAIN} Found {found}. Remove the tag."))
+            return None
+
+
+_CONVERT: dict[str, Callable[[str], object]] = {
+    "bool": lambda text: text.lower() == "true",
+    "null": lambda text: None,
+    "int": int,
+    "float": float,
+}
