@@ -9,6 +9,7 @@ from palm.config.fields import BackboneFields, Int, ParadigmFields
 from palm.dataset import Batch, Dataset, LabelMap
 from palm.paradigm.base import PARADIGMS, Outputs, Paradigm, Prediction
 from palm.paradigm.classes import check_classes, count_classes, decode_classes, split_logits
+from palm.paradigm.cross_entropy import mean_cross_entropy
 from palm.paradigm.linear_head import build_linear_head, project
 from palm.spec import Phase, Spec, Specs
 
@@ -20,7 +21,7 @@ class ClassifyFields(ParadigmFields):
     """Keys of the paradigm `cls`."""
 
     n_classes: Int | None = Field(
-        None, ge=1, description="Number of classes; the number of labels in train_file when unset."
+        None, ge=1, description="Number of classes; when unset, as many as the training file has."
     )
 
 
@@ -63,9 +64,7 @@ class Classify(Paradigm):
         return {"logits": project(layers, inputs["sentence_embedding"], dropout)}  # [batch class]
 
     def loss(self, outputs: "Mapping[str, Tensor]", inputs: "Mapping[str, Tensor]") -> "Tensor":
-        from paddle.nn import functional
-
-        return functional.cross_entropy(outputs["logits"], inputs["label_ids"])
+        return mean_cross_entropy(outputs["logits"], inputs["label_ids"])
 
     def split(self, outputs: Outputs, batch: Batch) -> list[Outputs]:
         return split_logits(outputs)

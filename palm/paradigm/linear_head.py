@@ -18,5 +18,5 @@ def project(layers: "nn.Layer", features: "Tensor", dropout_prob: float) -> "Ten
     """`features` [... size] after dropout, as logits [... class]."""
     from paddle.nn import functional
 
-    logits: Tensor = layers["linear"](functional.dropout(features, dropout_prob, training=dropout_prob > 0))
+    logits: Tensor = layers.linear(functional.dropout(features, dropout_prob, training=dropout_prob > 0))
     return logits

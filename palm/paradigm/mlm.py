@@ -9,6 +9,7 @@ from pydantic import Field
 from palm.config.fields import BackboneFields, Int, ParadigmFields
 from palm.dataset import Batch, Dataset, IntArray
 from palm.paradigm.base import PARADIGMS, Outputs, Paradigm, Prediction
+from palm.paradigm.cross_entropy import mean_cross_entropy
 from palm.paradigm.grouping import examples_by_record
 from palm.spec import Phase, Spec, Specs
 
@@ -75,7 +76,8 @@ class MaskLM(Paradigm):
         encoded = inputs["encoder_outputs"].flatten(0, 1)  # [batch*seq hidden]
         masked = paddle.gather(encoded, inputs["mask_pos"])  # [mask hidden]
         features = layers.layer_norm(layers.activation(layers.transform(masked)))
-        logits = paddle.matmul(features, inputs["embedding_table"], transpose_y=True) + layers.bias  # [mask vocab]
+        scores = paddle.matmul(features, inputs["embedding_table"], transpose_y=True)  # type: ignore[no-untyped-call]
+        logits = scores + layers.bias  # [mask vocab]
         if phase == "train":
             return {"logits": logits}
         count = min(self.config.top_k, logits.shape[1])
@@ -84,10 +86,7 @@ class MaskLM(Paradigm):
         return best if phase == "predict" else best | {"logits": logits}
 
     def loss(self, outputs: "Mapping[str, Tensor]", inputs: "Mapping[str, Tensor]") -> "Tensor":
-        from paddle.nn import functional
-
-        total = functional.cross_entropy(outputs["logits"], inputs["mask_label"], reduction="sum")
-        return total / max(len(inputs["mask_label"]), 1)
+        return mean_cross_entropy(outputs["logits"], inputs["mask_label"])
 
     def split(self, outputs: Outputs, batch: Batch) -> list[Outputs]:
         """`position`, `top_ids`, `top_probs` and, where known, `gold` of the masks of each example."""

@@ -8,6 +8,7 @@ from pydantic import Field
 from palm.config.fields import BackboneFields, Float, Int, ParadigmFields
 from palm.dataset import Batch, Dataset, IntArray
 from palm.paradigm.base import PARADIGMS, Outputs, Paradigm, Prediction
+from palm.paradigm.cross_entropy import mean_cross_entropy
 from palm.paradigm.grouping import examples_by_record
 from palm.paradigm.linear_head import build_linear_head, project
 from palm.paradigm.mrc_answers import Limits, Window, rank_answers
@@ -70,10 +71,8 @@ class MRC(Paradigm):
         return {"start_logits": logits[:, :, 0] + padding, "end_logits": logits[:, :, 1] + padding}
 
     def loss(self, outputs: "Mapping[str, Tensor]", inputs: "Mapping[str, Tensor]") -> "Tensor":
-        from paddle.nn import functional
-
-        start = functional.cross_entropy(outputs["start_logits"], inputs["start_positions"])
-        end = functional.cross_entropy(outputs["end_logits"], inputs["end_positions"])
+        start = mean_cross_entropy(outputs["start_logits"], inputs["start_positions"])
+        end = mean_cross_entropy(outputs["end_logits"], inputs["end_positions"])
         return (start + end) / 2
 
     def split(self, outputs: Outputs, batch: Batch) -> list[Outputs]:

@@ -10,6 +10,7 @@ from palm.config.fields import BackboneFields, Int, ParadigmFields
 from palm.dataset import Batch, Dataset, IntArray, LabelMap
 from palm.paradigm.base import PARADIGMS, Outputs, Paradigm, Prediction
 from palm.paradigm.classes import check_classes, class_names, count_classes
+from palm.paradigm.cross_entropy import mean_cross_entropy
 from palm.paradigm.grouping import examples_by_record
 from palm.paradigm.linear_head import build_linear_head, project
 from palm.spec import Phase, Spec, Specs
@@ -18,15 +19,12 @@ from palm.text.spans import spans_of
 if TYPE_CHECKING:
     from paddle import Tensor, nn
 
-UNLABELLED = -100
-"""Label id of tokens that carry no label: [CLS], [SEP], padding, later pieces of a word."""
-
 
 class SequenceLabelFields(ParadigmFields):
     """Keys of the paradigm `seq_label`."""
 
     n_classes: Int | None = Field(
-        None, ge=1, description="Number of classes; the number of labels in train_file when unset."
+        None, ge=1, description="Number of classes; when unset, as many as the training file has."
     )
     for_cn: bool = Field(False, description="Chinese mode: answers and tags are handled by character.")
 
@@ -71,13 +69,8 @@ class SequenceLabel(Paradigm):
         return {"logits": project(layers, inputs["encoder_outputs"], dropout)}  # [batch seq class]
 
     def loss(self, outputs: "Mapping[str, Tensor]", inputs: "Mapping[str, Tensor]") -> "Tensor":
-        import paddle
-        from paddle.nn import functional
-
-        logits, labels = outputs["logits"].flatten(0, 1), inputs["label_ids"].flatten()
-        total = functional.cross_entropy(logits, labels, ignore_index=UNLABELLED, reduction="sum")
-        labelled = (labels != UNLABELLED).astype("float32").sum()
-        return total / paddle.clip(labelled, min=1.0)
+        logits = outputs["logits"].flatten(0, 1)  # [batch*seq class]
+        return mean_cross_entropy(logits, inputs["label_ids"].flatten())
 
     def split(self, outputs: Outputs, batch: Batch) -> list[Outputs]:
         """The best label's id of each token."""
