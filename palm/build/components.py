@@ -47,7 +47,10 @@ def all_schemas() -> Iterator[tuple[str, type[Schema]]]:
 def flag_keys() -> set[str]:
     """Keys that are true or false: on the command line they need no value."""
     return {
-        key for _, schema in all_schemas() for key, field in schema.model_fields.items() if field.annotation is bool
+        key
+        for _, schema in all_schemas()
+        for key, field in schema.model_fields.items()
+        if field.annotation in (bool, bool | None)
     }
 
 

@@ -105,10 +105,11 @@ def _backbone_file(run: Values) -> tuple[Layer, list[Problem]]:
 
 def _share_vocabulary(run: Values, tasks: Mapping[str, Values]) -> None:
     """One run has one vocabulary: tasks that name none get that of the others, or the run's."""
-    named = [values["vocab_path"] for values in tasks.values() if "vocab_path" in values]
-    common = named[0] if named else run.get("vocab_path")
-    if common is None:
-        return
-    run["vocab_path"] = common
-    for values in tasks.values():
-        values.setdefault("vocab_path", common)
+    named = [values["vocab_path"] for values in (*tasks.values(), run) if _is_set(values, "vocab_path")]
+    for values in (*tasks.values(), run) if named else ():
+        if not _is_set(values, "vocab_path"):
+            values["vocab_path"] = named[0]
+
+
+def _is_set(values: Values, key: str) -> bool:
+    return key in values and values[key].setting.value is not None

@@ -114,7 +114,7 @@ def load_run_config(
     tasks = [task for name in sources.names for task in _task(name, sources, merged, problems)]
     settings = {task.name: task.settings for task in tasks}
     problems += check_tasks(settings, merged.tasks, names=sources.names, for_train=for_train)
-    if for_train and run is not None and run.vocab_path is None and "vocab_path" not in merged.run:
+    if for_train and run is not None and run.vocab_path is None:
         problems.append(Problem(sources.main.name, _NO_VOCABULARY))
     if problems or run is None or train is None:
         raise ConfigError(list(dict.fromkeys(problems)))

@@ -1,0 +1,1 @@
+"""Configuration: what may be written, where it was written, and who wins. Knows no component."""

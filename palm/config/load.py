@@ -8,9 +8,12 @@ from pathlib import Path
 
 from palm.config.aliases import BACKBONE_ALIASES
 from palm.config.layer import Layer, Setting, settle_aliases
+from palm.config.overrides import overrides_from_argv
 from palm.config.paths import candidates, find_input, not_found
 from palm.config.yaml_file import YamlFile, read_text, read_yaml
 from palm.errors import ConfigError, Problem
+
+__all__ = ["GlobalFile", "load_backbone_file", "load_global", "load_task_file", "overrides_from_argv"]
 
 TASKS = "tasks"
 

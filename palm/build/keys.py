@@ -1,0 +1,145 @@
+"""Describes every key of a configuration: as rows for the documentation, as a JSON schema for editors."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from pydantic_core import PydanticUndefined
+
+from palm.backbone.base import BACKBONES
+from palm.build.components import RUN_SCHEMAS, all_schemas
+from palm.config.aliases import ALIASES
+from palm.config.fields import Schema
+from palm.config.messages import rule
+from palm.config.schema import TaskSettings
+from palm.paradigm.base import PARADIGMS
+from palm.reader.base import READERS
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_WORDS_FOR_FLAGS = ["yes", "no", "on", "off", 0, 1]
+
+
+@dataclass(frozen=True)
+class KeyRow:
+    """One key.
+
+    Attributes:
+        key: Its own name.
+        type: What its values are: "a whole number, at least 1".
+        default: The default as text; `required` where there is none.
+        description: What it means.
+        owners: Who reads it: run, training, task, `reader mrc`, …
+        aliases: Its other names.
+
+    """
+
+    key: str
+    type: str
+    default: str
+    description: str
+    owners: tuple[str, ...]
+    aliases: tuple[str, ...]
+
+
+def describe_keys() -> list[KeyRow]:
+    """Every key that PALM and the registered components know, by name; a key with two types has a row for each."""
+    owners: dict[tuple[str, str, str, str], list[str]] = {}
+    for owner, schema in all_schemas():
+        for key, field in schema.model_fields.items():
+            default = "required" if field.is_required() else _default(field.get_default(call_default_factory=True))
+            owners.setdefault((key, rule(field), default, field.description or ""), []).append(owner)
+    aliases = {key: tuple(alias for alias, own in ALIASES.items() if own == key) for key, *_ in owners}
+    return [KeyRow(*row, tuple(names), aliases[row[0]]) for row, names in sorted(owners.items())]
+
+
+def keys_as_markdown() -> str:
+    """The rows of `describe_keys` as a Markdown table."""
+    lines = ["| key | type | default | meaning | read by |", "|---|---|---|---|---|"]
+    for row in describe_keys():
+        also = f" Also: {', '.join(f'`{alias}`' for alias in row.aliases)}." if row.aliases else ""
+        cells = (f"`{row.key}`", row.type, row.default, row.description + also, ", ".join(row.owners))
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def global_json_schema() -> dict[str, object]:
+    """JSON schema of the global file; `$defs.task` is what stands under each name of `tasks`."""
+    schemas = [*RUN_SCHEMAS, *(BACKBONES[name].Config for name in BACKBONES), *_task_schemas()]
+    properties = _properties(schemas)
+    properties["tasks"] = {
+        "description": "Keys of each task by its name, instead of task files or beside them.",
+        "type": "object",
+        "additionalProperties": {"anyOf": [{"$ref": "#/$defs/task"}, {"type": "null"}]},
+    }
+    return {
+        "$schema": DIALECT,
+        "title": "PALM, global file",
+        "type": "object",
+        "properties": properties,
+        "additionalProperties": False,
+        "$defs": {"task": _task_object()},
+    }
+
+
+def task_json_schema() -> dict[str, object]:
+    """JSON schema of a task file."""
+    return {"$schema": DIALECT, "title": "PALM, task file", **_task_object()}
+
+
+def _task_schemas() -> list[type[Schema]]:
+    readers = [READERS[name].Config for name in READERS]
+    paradigms = [PARADIGMS[name].Config for name in PARADIGMS]
+    return [TaskSettings, *readers, *paradigms]
+
+
+def _task_object() -> dict[str, object]:
+    return {"type": "object", "properties": _properties(_task_schemas()), "additionalProperties": False}
+
+
+def _properties(schemas: Iterable[type[Schema]]) -> dict[str, object]:
+    """Properties of all `schemas`, aliases included; the first schema to declare a key describes it."""
+    properties: dict[str, object] = {}
+    for schema in schemas:
+        for key, value in schema.model_json_schema()["properties"].items():
+            properties.setdefault(key, _as_written(value))
+    properties |= _names(properties)
+    known = {alias: key for alias, key in ALIASES.items() if key in properties}
+    return properties | {
+        alias: {**_mapping(properties[key]), "description": f"Another name of {key}."} for alias, key in known.items()
+    }
+
+
+def _names(properties: Mapping[str, object]) -> dict[str, object]:
+    registered = {"reader": list(READERS), "paradigm": list(PARADIGMS), "backbone": list(BACKBONES)}
+    return {
+        key: {**_mapping(properties[key]), "examples": names} for key, names in registered.items() if key in properties
+    }
+
+
+def _as_written(value: Mapping[str, object]) -> dict[str, object]:
+    """Loosen what pydantic wants to what YAML may say: `1,0` for a list, `no` for a flag, a number for text."""
+    schema = {key: part for key, part in value.items() if key != "title"}
+    if isinstance(schema.get("anyOf"), list):
+        return {**schema, "anyOf": [_as_written(part) for part in schema["anyOf"]]}
+    about: dict[str, object] = {key: schema.pop(key) for key in ("description", "default") if key in schema}
+    if schema.get("type") == "array":
+        schema["items"] = _as_written(_mapping(schema.get("items", {})))
+        return {**about, "anyOf": [schema, {"type": ["string", "number", "boolean"]}]}
+    if schema.get("type") == "object":
+        return {**about, "anyOf": [schema, {"type": "string"}]}
+    if schema.get("type") == "boolean":
+        return {**about, "anyOf": [schema, {"enum": _WORDS_FOR_FLAGS}]}
+    if schema.get("type") == "string" and "enum" not in schema:
+        return {**about, "type": ["string", "number"]}
+    return {**about, **schema}
+
+
+def _mapping(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _default(value: object) -> str:
+    if value is None or value is PydanticUndefined:
+        return "unset"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value) if value not in ([], {}) else "empty"

@@ -1,0 +1,97 @@
+"""`palm check`: everything that is wrong with a configuration, and where its values come from; without Paddle."""
+
+import argparse
+import sys
+import unicodedata
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from palm.build.run_config import RunConfig
+    from palm.spec import Phase
+
+EPILOG = """example:
+  palm check config.yaml
+  palm check config.yaml --task_dir tasks --explain --tasks.mrqa.batch_size 8
+"""
+HEADER = ("key", "value", "where from", "what it hid")
+LONGEST_CELL = 60
+
+
+def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this class private)
+    """Add the command to `palm`."""
+    parser = subparsers.add_parser(
+        "check",
+        help="check a configuration",
+        description="Check a configuration without training: keys, types, files, tasks, wiring of components.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("config", help="global YAML file")
+    parser.add_argument(
+        "--task_dir", default=".", help="folder of the task instances' YAML files (default: current directory)"
+    )
+    parser.add_argument("--explain", action="store_true", help="print each value, where it came from and what it hid")
+    parser.add_argument("--predict", action="store_true", help="check for prediction: no training files are needed")
+    parser.set_defaults(func=run)
+
+
+def run(args: argparse.Namespace, overrides: list[str]) -> int:
+    """Carry the command out.
+
+    Raises:
+        ConfigError: With everything that is wrong.
+
+    """
+    from palm.build.run_config import load_run_config  # noqa: PLC0415 (the components are not needed for --help)
+
+    config = load_run_config(args.config, task_dir=args.task_dir, for_train=not args.predict, overrides=overrides)
+    _check_wiring(config, "predict" if args.predict else "train")
+    sys.stdout.write(summary(config))
+    if args.explain:
+        rows = [HEADER, *((row.key, str(row.value), row.where, row.hid) for row in config.explain)]
+        sys.stdout.write("\n" + aligned(rows))
+    return 0
+
+
+def summary(config: "RunConfig") -> str:
+    """The run in a few lines: its backbone, and each task."""
+    sizes = config.sizes
+    shape = f", {sizes.num_hidden_layers} layers × {sizes.hidden_size}" if sizes else ""
+    rows = [("task", "kind", "reader", "paradigm", "mix_ratio", "batch_size", "head", "train_file")]
+    main = next((task.name for task in config.tasks if task.settings.target), None)
+    for task in config.tasks:
+        kind = "main" if task.name == main else "target" if task.settings.target else "auxiliary"
+        settings = task.settings
+        sampled = (f"{settings.mix_ratio:g}", str(settings.batch_size), task.head, settings.train_file or "")
+        rows.append((task.name, kind, task.reader_name, task.paradigm_name, *sampled))
+    return f"The configuration is sound: {len(config.tasks)} task(s) on {config.backbone_name}{shape}.\n{aligned(rows)}"
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """A table of text with aligned columns; Chinese characters count as two."""
+    shortened = [[_shorten(cell) for cell in row] for row in rows]
+    widths = [max(_width(cell) for cell in column) for column in zip(*shortened, strict=True)]
+    padded = ([cell + " " * (wide - _width(cell)) for cell, wide in zip(row, widths, strict=True)] for row in shortened)
+    return "".join("  ".join(row).rstrip() + "\n" for row in padded)
+
+
+def _check_wiring(config: "RunConfig", phase: "Phase") -> None:
+    """How components fit; skipped where a run that only predicts lacks sizes or vocabulary."""
+    from palm.build.wiring import check_wiring  # noqa: PLC0415 (as above)
+    from palm.text.tokenizer import Tokenizer  # noqa: PLC0415
+
+    vocabulary = config.run.vocab_path
+    if config.sizes is not None and vocabulary is not None and Path(vocabulary).is_file():
+        reader = config.tasks[0].reader
+        tokenizer = Tokenizer.from_file(Path(vocabulary), do_lower_case=reader.do_lower_case, for_cn=reader.for_cn)
+        check_wiring(config, tokenizer, phase)
+
+
+def _shorten(cell: str) -> str:
+    return cell if len(cell) <= LONGEST_CELL else "…" + cell[1 - LONGEST_CELL :]
+
+
+def _width(cell: str) -> int:
+    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in cell)

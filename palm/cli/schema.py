@@ -1,0 +1,55 @@
+"""`palm schema`: a JSON schema of configuration files for editors, or a table of all keys."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from palm.errors import ConfigError, Problem
+
+EPILOG = """example:
+  palm schema -o palm.schema.json
+  then begin the global file with   # yaml-language-server: $schema=palm.schema.json
+"""
+
+
+def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this class private)
+    """Add the command to `palm`."""
+    parser = subparsers.add_parser(
+        "schema",
+        help="print a JSON schema of the configuration",
+        description="Print a JSON schema (draft 2020-12) of the global file, for completion and checks in editors.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("-o", "--output", help="write to this file instead of the terminal")
+    kind = parser.add_mutually_exclusive_group()
+    kind.add_argument("--task", action="store_true", help="the schema of task files instead")
+    kind.add_argument("--markdown", action="store_true", help="a table of all keys instead")
+    parser.set_defaults(func=run)
+
+
+def run(args: argparse.Namespace, overrides: list[str]) -> int:
+    """Carry the command out.
+
+    Raises:
+        ConfigError: The command line holds something that this command does not take.
+
+    """
+    from palm.build.keys import (  # noqa: PLC0415 (the components are not needed for --help)
+        global_json_schema,
+        keys_as_markdown,
+        task_json_schema,
+    )
+
+    if overrides:
+        message = f"the command takes no settings. Found `{' '.join(overrides)}`. See palm schema --help."
+        raise ConfigError(Problem("palm schema", message))
+    schema = task_json_schema() if args.task else global_json_schema()
+    text = keys_as_markdown() if args.markdown else json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+    if args.output:
+        Path(args.output).write_text(text, encoding="utf-8")
+    else:
+        sys.stdout.write(text)
+    return 0
