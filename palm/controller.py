@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from palm.backbone.base import BACKBONES
+from palm.backbone.base import BACKBONES, Backbone
 from palm.build.instances import build_tasks
 from palm.build.run_config import RunConfig, TaskConfig, load_run_config
 from palm.config.load import overrides_from_argv
@@ -61,8 +61,7 @@ class Controller:
         self.config: RunConfig = load_run_config(config, task_dir=task_dir, for_train=for_train, overrides=words)
         choose_device(use_gpu=self.config.train.use_gpu)
         self._save_path = Path(self.config.run.save_path)
-        self._backbone = BACKBONES[self.config.backbone_name](self.config.backbone)
-        self._tasks = build_tasks(self.config, for_train=for_train)
+        self._tasks = build_tasks(self.config) if for_train else []
         self._model: MultiTaskModel | None = None
         self._pretrained = False
 
@@ -151,9 +150,14 @@ class Controller:
         predictor = Predictor(self._inference_folder(task, inference_model_dir), config.settings)
         return predictor.evaluate(data)
 
+    def _backbone(self) -> Backbone:
+        return BACKBONES[self.config.backbone_name](self.config.backbone)
+
     def _built_model(self) -> MultiTaskModel:
+        if not self._tasks:
+            raise ConfigError(Problem("Controller", "a controller made with for_train=False only predicts and evaluates."))
         if self._model is None:
-            self._model = MultiTaskModel(self._backbone, self._tasks, seed=self.config.train.random_seed)
+            self._model = MultiTaskModel(self._backbone(), self._tasks, seed=self.config.train.random_seed)
         return self._model
 
     def _training_run(self) -> TrainingRun:
@@ -234,7 +238,7 @@ class Controller:
     def _export(self, run: TrainingRun, name: str, reporter: Reporter) -> None:
         task = next(task for task in self._tasks if task.name == name)
         folder = self._inference_folder(name, None)
-        save_bundle(run.model, task, self._backbone, folder)
+        save_bundle(run.model, task, self._backbone(), folder)
         reporter.say(finished_line(name))
         reporter.say(exported_line(name, folder))
 

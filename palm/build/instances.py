@@ -17,18 +17,18 @@ from palm.text.tokenizer import Tokenizer
 Built = TypeVar("Built")
 
 
-def build_tasks(config: RunConfig, *, for_train: bool) -> list[TaskInstance]:
+def build_tasks(config: RunConfig) -> list[TaskInstance]:
     """Task instances with their data, everything that is wrong with any of them reported together.
 
     Raises:
         ConfigError: Components that do not fit together.
         DataError: Everything wrong in the data files of all tasks.
     """
-    check_wiring(config, _tokenizer(config, config.tasks[0]), "train" if for_train else "predict")
+    check_wiring(config, _tokenizer(config, config.tasks[0]), "train")
     problems: list[Problem] = []
     tasks: list[TaskInstance] = []
     for task in config.tasks:
-        built = _collect(problems, partial(_build_task, config, task, for_train=for_train))
+        built = _collect(problems, partial(_build_task, config, task))
         tasks += [built] if built else []
     if problems:
         raise DataError(problems)
@@ -44,10 +44,10 @@ def _collect(problems: list[Problem], build: Callable[[], Built]) -> Built | Non
         return None
 
 
-def _build_task(config: RunConfig, task: TaskConfig, *, for_train: bool) -> TaskInstance:
+def _build_task(config: RunConfig, task: TaskConfig) -> TaskInstance:
     tokenizer = _tokenizer(config, task)
     reader = READERS[task.reader_name](task.reader, tokenizer)
-    train, dev = _load_data(reader, task) if for_train else (None, None)
+    train, dev = _load_data(reader, task)
     paradigm = PARADIGMS[task.paradigm_name](task.paradigm, reader.labels, vocab=tokenizer.tokens)
     return TaskInstance(task.name, task.settings, reader, paradigm, task.head, config.train.random_seed, train, dev)
 

@@ -65,12 +65,12 @@ class Optimizer:
     def state(self) -> dict[str, Tensor]:
         """Slots by `<parameter>.<slot>`, for the parameters that ever had an update."""
         slots = self._adamw.state_dict()
-        named = {
-            f"{name}.{slot}": slots.get(parameter.name + suffix)
+        return {
+            f"{name}.{slot}": slots[parameter.name + suffix]
             for name, parameter in self._parameters.items()
+            if _had_update(slots.get(parameter.name + _SLOTS["beta1_power"]))
             for slot, suffix in _SLOTS.items()
         }
-        return {name: slot for name, slot in named.items() if slot is not None}
 
     def restore(self, slots: Mapping[str, Tensor]) -> None:
         """Continue from a saved state. Parameters without saved slots get those of a parameter that never had an update."""
@@ -80,6 +80,10 @@ class Optimizer:
                 saved = slots.get(f"{name}.{slot}")
                 paddle_slots[parameter.name + suffix] = _fresh_slot(slot, parameter) if saved is None else saved
         self._adamw.set_state_dict(paddle_slots)
+
+
+def _had_update(beta1_power: Tensor | None) -> bool:
+    return beta1_power is not None and float(beta1_power) != float(paddle.full([1], _BETA1, "float32"))
 
 
 def _fresh_slot(slot: str, parameter: Tensor) -> Tensor:

@@ -1,0 +1,72 @@
+"""A resumed run ends in the same bits as one that was never stopped."""
+
+import hashlib
+import shutil
+
+import pytest
+
+import palm
+from palm.engine.checkpoint import newest_checkpoint, save_checkpoint
+from palm.engine.train import train_steps
+from tests.integration import tiny
+
+
+def tasks(folder):
+    return {
+        "water": {**tiny.classification_task(folder, "water", count=24), "mix_ratio": 1.0},
+        "words": {**tiny.mlm_task(folder, "words"), "mix_ratio": 0.7, "target": False},
+        "slots": {**tiny.slot_task(folder, "slots"), "mix_ratio": 0.6},
+    }
+
+
+def controller(folder, **keys):
+    made = tiny.config(folder, tasks(folder), use_ema=True, ema_decay=0.9, gradient_accumulation_steps=2, **keys)
+    return palm.Controller(made, overrides=[])
+
+
+def fingerprint(folder):
+    files = sorted(path for path in folder.iterdir() if path.suffix == ".safetensors" or path.name == "progress.json")
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A run that was never stopped, with a checkpoint of every step."""
+    folder = tmp_path_factory.mktemp("whole")
+    run = controller(folder)._training_run()
+    for _ in train_steps(run):
+        save_checkpoint(run, folder / "ckpt", keep=1000)
+    return folder / "ckpt"
+
+
+def test_resume_from_every_step_ends_bit_identical(whole, tmp_path):
+    numbers = sorted(int(path.name.removeprefix("step_")) for path in whole.iterdir())
+    wanted = fingerprint(whole / f"step_{numbers[-1]}")
+    for number in numbers[:-1]:
+        home = tmp_path / str(number)
+        shutil.copytree(whole / f"step_{number}", home / "out" / "ckpt" / f"step_{number}")
+        stopped = controller(home, resume="auto", save_every_n_steps=1)
+        stopped.train()
+        newest, complaints = newest_checkpoint(home / "out" / "ckpt")
+        assert (newest.name, complaints) == (f"step_{numbers[-1]}", [])
+        assert fingerprint(newest) == wanted, f"stopped at step {number}"
+
+
+def test_a_damaged_checkpoint_is_passed_over_and_named(whole, tmp_path):
+    for number in (3, 4):
+        shutil.copytree(whole / f"step_{number}", tmp_path / "out" / "ckpt" / f"step_{number}")
+    weights = tmp_path / "out" / "ckpt" / "step_4" / "model.safetensors"
+    damaged = bytearray(weights.read_bytes())
+    damaged[-1] ^= 1
+    weights.write_bytes(bytes(damaged))
+    controller(tmp_path, resume="auto").train()
+    lines = tiny.log_lines(tmp_path)
+    assert "step_4/model.safetensors: differs from what was written" in lines[0]
+    assert lines[1].endswith("step_3 at global step 3.")
+
+
+def test_only_the_newest_checkpoints_stay(tmp_path):
+    controller(tmp_path, save_every_n_steps=2, keep_checkpoints=2, num_epochs=1).train()
+    steps = sorted(int(path.name.removeprefix("step_")) for path in (tmp_path / "out" / "ckpt").iterdir())
+    assert len(steps) == 2
+    assert steps[1] == len([line for line in tiny.log_lines(tmp_path) if line.startswith("Global step")])
