@@ -46,12 +46,8 @@ def all_schemas() -> Iterator[tuple[str, type[Schema]]]:
 
 def flag_keys() -> set[str]:
     """Keys that are true or false: on the command line they need no value."""
-    return {
-        key
-        for _, schema in all_schemas()
-        for key, field in schema.model_fields.items()
-        if field.annotation in (bool, bool | None)
-    }
+    fields = [field for _, schema in all_schemas() for field in schema.model_fields.items()]
+    return {key for key, field in fields if field.annotation in (bool, bool | None)}
 
 
 def backbone_schemas(name: str) -> list[type[BackboneFields]]:

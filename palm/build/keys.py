@@ -118,8 +118,9 @@ def _names(properties: Mapping[str, object]) -> dict[str, object]:
 def _as_written(value: Mapping[str, object]) -> dict[str, object]:
     """Loosen what pydantic wants to what YAML may say: `1,0` for a list, `no` for a flag, a number for text."""
     schema = {key: part for key, part in value.items() if key != "title"}
-    if isinstance(schema.get("anyOf"), list):
-        return {**schema, "anyOf": [_as_written(part) for part in schema["anyOf"]]}
+    choices = schema.get("anyOf")
+    if isinstance(choices, list):
+        return {**schema, "anyOf": [_as_written(part) for part in choices]}
     about: dict[str, object] = {key: schema.pop(key) for key in ("description", "default") if key in schema}
     if schema.get("type") == "array":
         schema["items"] = _as_written(_mapping(schema.get("items", {})))

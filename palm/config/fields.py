@@ -58,6 +58,7 @@ class Schema(BaseModel):
         protected_namespaces=(),
         coerce_numbers_to_str=True,  # a task called 2020, a tag of 0
         allow_inf_nan=False,
+        defer_build=True,  # validators are compiled at first use, so that the command line starts fast
     )
 
 
