@@ -9,7 +9,10 @@ from palm.metric.base import METRICS
 
 @METRICS.register("mlm_accuracy")
 def mlm_accuracy(predictions: Sequence[Record], records: Sequence[Record]) -> dict[str, float]:
-    """Share of masked positions whose word-piece is right. The gold ids come with the predictions, as masks are drawn anew each time."""
+    """Share of masked positions whose word-piece is right.
+
+    The gold ids come with the predictions, as masks are drawn anew each time.
+    """
     right = count = 0
     for prediction in predictions:
         tokens, gold = (cast("Sequence[int]", prediction[key]) for key in ("tokens", "gold"))

@@ -1,7 +1,7 @@
 """What every paradigm is: a head's parameters, its loss, and how its outputs become predictions.
 
-A paradigm holds no parameters: `build_layers` makes them, and the tasks that share a head share those layers while each keeps its
-own paradigm, labels and loss. Paddle is imported only inside the methods that compute.
+A paradigm holds no parameters: `build_layers` makes them, and the tasks that share a head share those layers while each
+keeps its own paradigm, labels and loss. Paddle is imported only inside the methods that compute.
 """
 
 from abc import ABC, abstractmethod

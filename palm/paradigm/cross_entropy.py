@@ -6,7 +6,7 @@ if TYPE_CHECKING:
     from paddle import Tensor
 
 UNLABELLED = -100
-"""Label id of what carries no label: [CLS], [SEP], padding, later pieces of a word, labels that the training file lacks."""
+"""Label id of what carries no label: [CLS], [SEP], padding, later pieces of a word, an unknown label."""
 
 
 def mean_cross_entropy(logits: "Tensor", labels: "Tensor") -> "Tensor":

@@ -28,7 +28,10 @@ class MatchFields(ParadigmFields):
 @final
 @PARADIGMS.register("match")
 class Match(Paradigm):
-    """Dropout and a linear layer on the embedding of the sentence pair; cross entropy. Two classes where nothing else is said."""
+    """Dropout and a linear layer on the embedding of the sentence pair; cross entropy.
+
+    There are two classes where neither n_classes nor the labels say otherwise.
+    """
 
     Config: ClassVar[type[ParadigmFields]] = MatchFields
     config: MatchFields

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, final
 import numpy as np
 from pydantic import Field
 
-from palm.config.fields import BackboneFields, Int, ParadigmFields
+from palm.config.fields import BackboneFields, Float, Int, ParadigmFields
 from palm.dataset import Batch, Dataset, IntArray
 from palm.paradigm.base import PARADIGMS, Outputs, Paradigm, Prediction
 from palm.paradigm.cross_entropy import mean_cross_entropy
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 class MaskLMFields(ParadigmFields):
     """Keys of the paradigm `mlm`."""
 
+    dropout_prob: Float = Field(0.0, ge=0, lt=1, description="Dropout in front of the head.")
     top_k: Int = Field(5, ge=1, description="How many word-pieces are predicted for each [MASK].")
 
 
@@ -75,6 +76,8 @@ class MaskLM(Paradigm):
 
         encoded = inputs["encoder_outputs"].flatten(0, 1)  # [batch*seq hidden]
         masked = paddle.gather(encoded, inputs["mask_pos"])  # [mask hidden]
+        if phase == "train":
+            masked = functional.dropout(masked, self.config.dropout_prob)
         features = layers.layer_norm(layers.activation(layers.transform(masked)))
         scores = paddle.matmul(features, inputs["embedding_table"], transpose_y=True)  # type: ignore[no-untyped-call]
         logits = scores + layers.bias  # [mask vocab]
@@ -104,8 +107,8 @@ class MaskLM(Paradigm):
     def decode(self, outputs: Sequence[Outputs], dataset: Dataset) -> list[Prediction]:
         """A record's masks, or in evaluation the predicted and the gold ids.
 
-        `{"index", "masks": [{"position", "ids", "probs"}]}`, each mask also with `tokens` where the vocabulary is known;
-        in evaluation `{"index", "tokens": [id], "gold": [id]}`.
+        `{"index", "masks": [{"position", "ids", "probs"}]}`, each mask with `tokens` too where the vocabulary is
+        known; in evaluation `{"index", "tokens": [id], "gold": [id]}`.
         """
         groups = examples_by_record(dataset)
         return [self._prediction(index, rows, outputs) for index, rows in enumerate(groups)]

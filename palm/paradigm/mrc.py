@@ -24,6 +24,7 @@ MASKED = -1e9
 class MRCFields(ParadigmFields):
     """Keys of the paradigm `mrc`."""
 
+    dropout_prob: Float = Field(0.0, ge=0, lt=1, description="Dropout in front of the head.")
     for_cn: bool = Field(False, description="Chinese mode: answers and tags are handled by character.")
     max_answer_len: Int = Field(30, ge=1, description="Longest predicted answer in word-pieces.")
     n_best_size: Int = Field(
@@ -83,7 +84,10 @@ class MRC(Paradigm):
         ]
 
     def decode(self, outputs: Sequence[Outputs], dataset: Dataset) -> list[Prediction]:
-        """`{"id", "text", "probability", "nbest": [{"text", "probability", "start_logit", "end_logit"}], "null_odds"}` a record."""
+        """`{"id", "text", "probability", "nbest", "null_odds"}` a record.
+
+        Each of `nbest` is `{"text", "probability", "start_logit", "end_logit"}`, the best first.
+        """
         groups = examples_by_record(dataset)
         return [self._prediction(index, rows, outputs, dataset) for index, rows in enumerate(groups)]
 

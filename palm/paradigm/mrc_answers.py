@@ -1,8 +1,8 @@
 """From start and end logits of a question's windows to its answers: n-best merging, null answer, probabilities.
 
-After `write_predictions` of BERT's run_squad.py (https://github.com/google-research/bert), with two differences. Every span is
-considered, not only those of the n best starts and ends; and the text of an answer is cut from the context by character offsets, so that
-it is always a piece of it.
+After `write_predictions` of BERT's run_squad.py (https://github.com/google-research/bert), with two differences. Every
+span is considered, not only those of the n best starts and ends; and the text of an answer is cut from the context by
+character offsets, so that it is always a piece of it.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,7 +18,8 @@ class Window:
     """One window of a question's context, and what the model says about it. All arrays have one value a token.
 
     Attributes:
-        start_logits: Score of each token as an answer's first: `float32[tokens]`; that of token 0 ([CLS]) speaks for no answer.
+        start_logits: Score of each token as an answer's first: `float32[tokens]`; that of token 0 ([CLS]) speaks for no
+            answer.
         end_logits: Score of each token as an answer's last.
         context_start: Character of the context where the token starts; -1 outside the context.
         context_end: Character after its last.

@@ -79,7 +79,10 @@ class SequenceLabel(Paradigm):
         return [{"label_ids": row[:length]} for row, length in zip(best, lengths, strict=True)]
 
     def decode(self, outputs: Sequence[Outputs], dataset: Dataset) -> list[Prediction]:
-        """`{"index", "words", "labels", "spans": [{"type", "start", "end", "text"}]}` a record; `end` is the word after the last."""
+        """`{"index", "words", "labels", "spans": [{"type", "start", "end", "text"}]}` a record.
+
+        `start` is a span's first word, `end` the word after its last.
+        """
         groups = examples_by_record(dataset)
         return [self._prediction(index, rows, outputs, dataset) for index, rows in enumerate(groups)]
 

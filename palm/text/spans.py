@@ -20,7 +20,7 @@ class Span:
 
 
 def spans_of(tags: Sequence[str]) -> list[Span]:
-    """Spans in order. An I that continues nothing starts a span of its own, so does a change of type; E and S tags are understood.
+    """Spans in order. An I that continues nothing starts a span, as does a change of type; E and S work too.
 
     The rules are those of `get_entities` in https://github.com/chakki-works/seqeval.
     """
