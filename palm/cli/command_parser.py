@@ -1,0 +1,94 @@
+"""argparse, told apart from overrides: words that a command declares go to it, other settings are passed on."""
+
+import argparse
+import re
+from collections.abc import Callable, Collection, Sequence
+from typing import NoReturn
+
+from palm.registry import did_you_mean
+
+_ASSIGNMENT = re.compile(r"[A-Za-z_][\w-]*(\.[\w-]+)*=.*", re.DOTALL)
+_TRUTH = ("true", "false", "yes", "no", "on", "off", "0", "1")
+
+
+class CommandParser(argparse.ArgumentParser):
+    """A parser that never guesses abbreviations, keeps example epilogs as written, and hints at misspelt flags."""
+
+    def __init__(self, **settings: object) -> None:
+        settings.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        super().__init__(**{**settings, "allow_abbrev": False})  # type: ignore[arg-type]
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong in one line and end with exit code 2."""
+        self.exit(2, f"{self.prog}: {message}. See {self.prog} --help.\n")
+
+    def refuse(self, word: str) -> NoReturn:
+        """End because nobody knows `word`."""
+        if not word.startswith("-"):
+            self.error(f"unexpected argument `{word}`")
+        hint = did_you_mean(word.split("=")[0].replace("-", "_"), [name.replace("-", "_") for name in self._flags()])
+        known = ", ".join(self._flags())
+        self.error(f"unknown option `{word}`.{hint.replace('`__', '`--')} Known: {known}")
+
+    def with_declared_spelling(self, words: Sequence[str]) -> list[str]:
+        """`words` with `--task-dir` written as the declared `--task_dir`; everything after `--` stays."""
+        end = words.index("--") if "--" in words else len(words)
+        return [self._declared(word) for word in words[:end]] + list(words[end:])
+
+    def split_overrides(
+        self, words: Sequence[str], true_or_false: Callable[[], Collection[str]]
+    ) -> tuple[list[str], list[str]]:
+        """Tell this command's own words from overrides such as `--learning_rate -0.5`, `--use_ema`, `tasks.a.batch_size=8`.
+
+        Args:
+            words: The command line after the command's name.
+            true_or_false: Gives the keys that need no value; asked only where it matters.
+
+        Returns:
+            What argparse shall parse, and the overrides, both in order.
+
+        """
+        own: list[str] = []
+        overrides: list[str] = []
+        rest = list(words)
+        while rest:
+            word = rest.pop(0)
+            if word == "--":
+                return [*own, word, *rest], overrides
+            if word.split("=")[0] in self._option_string_actions:
+                own += self._take_declared(word, rest)
+            elif word.startswith("--"):
+                overrides += _take_override(word, rest, true_or_false)
+            else:
+                (overrides if _ASSIGNMENT.fullmatch(word) else own).append(word)
+        return own, overrides
+
+    def _take_declared(self, word: str, rest: list[str]) -> list[str]:
+        """A declared option and its value, taken from `rest` so that the value is not mistaken for an override."""
+        action = self._option_string_actions[word.split("=")[0]]
+        if "=" in word or action.nargs == 0 or not rest:
+            return [word]
+        if action.nargs == "?" and action.choices is not None and rest[0] not in action.choices:
+            return [f"{word}={action.const}"]
+        if action.nargs in ("?", "*", "+") and rest[0].startswith("--"):
+            return [word]
+        return [word, rest.pop(0)]
+
+    def _declared(self, word: str) -> str:
+        flag, separator, value = word.partition("=")
+        spelt = f"--{flag[2:].replace('-', '_')}"
+        known = flag.startswith("--") and flag not in self._option_string_actions and spelt in self._option_string_actions
+        return f"{spelt}{separator}{value}" if known else word
+
+    def _flags(self) -> list[str]:
+        return [name for name in self._option_string_actions if name.startswith("--")]
+
+
+def _take_override(word: str, rest: list[str], true_or_false: Callable[[], Collection[str]]) -> list[str]:
+    """An override and its value: the next word, unless that is a flag, or the key is true or false and needs none."""
+    if "=" in word or not rest or rest[0].startswith("--"):
+        return [word]
+    key = word[2:].rsplit(".", 1)[-1].replace("-", "_")
+    if rest[0].lower() not in _TRUTH and key in true_or_false():
+        return [word]
+    return [word, rest.pop(0)]

@@ -1,0 +1,153 @@
+"""`palm`: finds the command, tells its own words from overrides, and turns errors into exit codes."""
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from palm import __version__
+from palm.cli.command_parser import CommandParser
+from palm.errors import PalmError
+from palm.registry import did_you_mean
+
+EPILOG = """example:
+  palm init my_project && cd my_project && palm train config.yaml --task_dir tasks
+  palm train --help
+"""
+
+EXIT_REFUSED = 2
+EXIT_INTERRUPTED = 130
+EXIT_BROKEN_PIPE = 141  # 128 + SIGPIPE, as the shell reports it
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command; its module is imported only when it is called.
+
+    Attributes:
+        summary: What it does, in a line.
+        configured: Whether it reads a configuration, and so takes overrides and `--import`.
+
+    """
+
+    summary: str
+    configured: bool = False
+
+
+COMMANDS = {
+    "train": Command("train all tasks of a configuration", configured=True),
+    "pred": Command("predict with an inference model", configured=True),
+    "eval": Command("evaluate exported tasks", configured=True),
+    "check": Command("find everything that is wrong with a configuration", configured=True),
+    "download": Command("list and download pre-trained models"),
+    "schema": Command("write the JSON schema of configurations, for editors"),
+    "init": Command("write a small project that runs"),
+    "doctor": Command("report on this machine and installation"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        argv: Words after `palm`; those of this process when unset.
+
+    Returns:
+        The exit code: 0 done, 2 refused (with the reason on stderr), 130 interrupted.
+
+    """
+    try:
+        status = _run(list(sys.argv[1:] if argv is None else argv))
+        sys.stdout.flush()
+    except PalmError as error:
+        sys.stderr.write(f"{error}\n")
+        return EXIT_REFUSED
+    except KeyboardInterrupt:
+        sys.stderr.write("\nInterrupted.\n")
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has left; Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_BROKEN_PIPE
+    return status
+
+
+def _run(words: list[str]) -> int:
+    name = words[0] if words and not words[0].startswith("-") else None
+    if name is not None and name not in COMMANDS:
+        hint = did_you_mean(name, list(COMMANDS))
+        sys.stderr.write(f"palm: unknown command `{name}`.{hint} Commands: {', '.join(COMMANDS)}.\n")
+        return EXIT_REFUSED
+    parser, chosen = build_parser(name)
+    if not words:
+        parser.print_help()
+        return 0
+    try:
+        args, overrides = _parse(parser, chosen, words)
+    except SystemExit as stop:  # argparse has said why
+        return stop.code if isinstance(stop.code, int) else EXIT_REFUSED
+    return int(args.func(args, overrides))
+
+
+def build_parser(name: str | None) -> tuple[CommandParser, CommandParser]:
+    """The parser of `palm`, in which only the command `name` is built in full, and that command's own."""
+    parser = CommandParser(prog="palm", description="Multi-task learning for NLP from YAML.", epilog=EPILOG)
+    parser.add_argument("--version", action="version", version=f"palm {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="command")
+    for other, command in COMMANDS.items():
+        if other == name:
+            importlib.import_module(f"palm.cli.{other}").add_parser(commands)
+        else:
+            commands.add_parser(other, help=command.summary)
+    if name is None:
+        return parser, parser
+    chosen = commands.choices[name]
+    if COMMANDS[name].configured:
+        chosen.add_argument(
+            "--import",
+            dest="imports",
+            action="append",
+            default=[],
+            metavar="MODULE",
+            help="import your module or .py file first, for the components it registers (may be repeated)",
+        )
+    return parser, chosen
+
+
+def _parse(
+    parser: CommandParser, chosen: CommandParser, words: list[str]
+) -> tuple[argparse.Namespace, list[str]]:
+    words = chosen.with_declared_spelling(words)
+    overrides: list[str] = []
+    if words[0] in COMMANDS and COMMANDS[words[0]].configured:
+        if not {"-h", "--help"} & set(words):
+            _import_user_code(words)
+        own, overrides = chosen.split_overrides(words[1:], _true_or_false)
+        words = [words[0], *own]
+    args, unknown = parser.parse_known_args(words)
+    if unknown:
+        chosen.refuse(unknown[0])
+    return args, overrides
+
+
+def _import_user_code(words: list[str]) -> None:
+    """Import what `--import` names, before anything asks which keys there are."""
+    early = CommandParser(prog=f"palm {words[0]}", add_help=False)
+    early.add_argument("--import", dest="imports", action="append", default=[])
+    names = early.parse_known_args(words)[0].imports
+    if not names:
+        return
+    from palm.cli.user_code import import_user_code  # noqa: PLC0415 (rarely needed)
+    from palm.engine.runtime import prepare_runtime  # noqa: PLC0415
+
+    prepare_runtime()  # the user's module may import Paddle
+    for name in names:
+        import_user_code(name)
+
+
+def _true_or_false() -> Collection[str]:
+    from palm.build.components import flag_keys  # noqa: PLC0415 (reads the schemas of all components)
+
+    return flag_keys()
