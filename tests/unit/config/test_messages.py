@@ -1,0 +1,120 @@
+"""Values are checked against schemas, and what is wrong is said in the house's words."""
+
+from typing import Literal
+
+import pytest
+from pydantic import Field, model_validator
+
+from palm.config.fields import Flags, Float, Int, Names, Numbers, Schema
+from palm.config.layer import Resolved, Setting
+from palm.config.messages import validate
+
+
+class Example(Schema):
+    """One key of each kind."""
+
+    size: Int = Field(2, ge=1, description="A size.")
+    share: Float = Field(0.5, ge=0, lt=1, description="A share.")
+    limit: Int | None = Field(None, ge=1, description="A limit.")
+    flag: bool = Field(False, description="A flag.")
+    word: str = Field("x", description="A word.")
+    choice: Literal["one", "two"] = Field("one", description="A choice.")
+    names: Names = Field(default_factory=list, description="Names.")
+    ratios: Numbers | None = Field(None, description="Ratios.")
+    tags: Flags | None = Field(None, description="Tags.")
+
+
+class Needy(Schema):
+    """A key without default, and a rule over two keys."""
+
+    n_classes: Int = Field(ge=1, description="Number of classes.")
+    top: Int = Field(1, description="How many are shown.")
+
+    @model_validator(mode="after")
+    def _check(self) -> "Needy":
+        if self.top > self.n_classes:
+            raise ValueError("top is at most n_classes.")
+        return self
+
+
+def resolved(**values: object) -> dict[str, Resolved]:
+    return {key: Resolved(Setting(key, value, "tasks/mrqa.yaml:7")) for key, value in values.items()}
+
+
+def problems(**values: object) -> list[str]:
+    return [str(problem) for problem in validate(Example, resolved(**values), owner="the run", home="c.yaml")[1]]
+
+
+@pytest.mark.parametrize(
+    ("key", "written", "value"),
+    [
+        ("size", "8", 8),
+        ("size", 8.0, 8),
+        ("share", "1e-3", 0.001),
+        ("share", "3E-5", 3e-5),
+        ("limit", None, None),
+        ("flag", "no", False),
+        ("flag", "on", True),
+        ("flag", 1, True),
+        ("word", 2020, "2020"),
+        ("word", "no", "no"),
+        ("names", "a, b,", ["a", "b"]),
+        ("names", 7, ["7"]),
+        ("names", ["a", 1], ["a", "1"]),
+        ("ratios", "1.0, 0.5", [1.0, 0.5]),
+        ("tags", "1,0", [True, False]),
+        ("tags", 0, [False]),
+    ],
+)
+def test_what_yaml_gives_is_coerced(key: str, written: object, value: object) -> None:
+    example, wrong = validate(Example, resolved(**{key: written}), owner="the run", home="c.yaml")
+    assert wrong == []
+    assert getattr(example, key) == value
+
+
+@pytest.mark.parametrize(
+    ("key", "written", "rule"),
+    [
+        ("size", 0, "size is a whole number, at least 1. Found `0`. Meaning: A size."),
+        ("size", 1.5, "size is a whole number, at least 1. Found `1.5`."),
+        ("size", True, "size is a whole number, at least 1. Found `True`."),
+        ("size", None, "size is a whole number, at least 1. Found nothing."),
+        ("size", "9" * 5000, "size is a whole number, at least 1. Found `999"),
+        ("share", 1, "share is a number, at least 0, below 1. Found `1`."),
+        ("share", "nan", "share is a number, at least 0, below 1. Found `nan`."),
+        ("share", "inf", "share is a number, at least 0, below 1. Found `inf`."),
+        ("limit", 0, "limit is a whole number, at least 1. Found `0`."),
+        ("flag", "maybe", "flag is true or false. Found `maybe`."),
+        ("word", ["a"], "word is text. Found `['a']`."),
+        ("choice", "three", "choice is one of `one`, `two`. Found `three`."),
+        ("names", {"a": 1}, "names is a list of names. Found `{'a': 1}`."),
+        ("ratios", "a, b", "ratios is a list of numbers. Found `a, b`."),
+    ],
+)
+def test_wrong_values(key: str, written: object, rule: str) -> None:
+    found = problems(**{key: written})
+    assert len(found) == 1
+    assert found[0].startswith(f"tasks/mrqa.yaml:7: {rule}")
+    assert len(found[0]) < 300
+
+
+def test_all_wrong_values_are_told_at_once() -> None:
+    assert len(problems(size=0, share=2, flag="maybe", word="right")) == 3
+
+
+def test_missing_key() -> None:
+    _, wrong = validate(Needy, {}, owner="reader cls", home="tasks/a.yaml")
+    assert [str(problem) for problem in wrong] == [
+        "tasks/a.yaml: reader cls needs `n_classes`. Found nothing. Add it: Number of classes."
+    ]
+
+
+def test_rules_over_several_keys_keep_their_words() -> None:
+    _, wrong = validate(Needy, resolved(n_classes=2, top=3), owner="reader cls", home="tasks/a.yaml")
+    assert [str(problem) for problem in wrong] == ["tasks/a.yaml: reader cls: top is at most n_classes."]
+
+
+def test_the_users_own_name_of_a_key_is_shown() -> None:
+    values = {"size": Resolved(Setting("size", 0, "c.yaml:1", written="n"))}
+    _, wrong = validate(Example, values, owner="the run", home="c.yaml")
+    assert str(wrong[0]).startswith("c.yaml:1: n is a whole number")
