@@ -36,7 +36,9 @@ def test_scalars_follow_the_core_schema() -> None:
 
 
 def test_every_key_has_its_line() -> None:
-    file = parse_yaml("# 任务\nname: 意图\n\ntasks:\n  a:\n    reader: cls\n  b: {reader: mrc,\n    paradigm: mrc}\n", "c.yaml")
+    file = parse_yaml(
+        "# 任务\nname: 意图\n\ntasks:\n  a:\n    reader: cls\n  b: {reader: mrc,\n    paradigm: mrc}\n", "c.yaml"
+    )
     assert file.where("name") == "c.yaml:2"
     assert file.where("tasks", "a", "reader") == "c.yaml:6"
     assert file.where("tasks", "b", "paradigm") == "c.yaml:8"
