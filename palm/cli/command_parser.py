@@ -77,7 +77,9 @@ class CommandParser(argparse.ArgumentParser):
     def _declared(self, word: str) -> str:
         flag, separator, value = word.partition("=")
         spelt = f"--{flag[2:].replace('-', '_')}"
-        known = flag.startswith("--") and flag not in self._option_string_actions and spelt in self._option_string_actions
+        known = (
+            flag.startswith("--") and flag not in self._option_string_actions and spelt in self._option_string_actions
+        )
         return f"{spelt}{separator}{value}" if known else word
 
     def _flags(self) -> list[str]:

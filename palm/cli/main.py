@@ -116,9 +116,7 @@ def build_parser(name: str | None) -> tuple[CommandParser, CommandParser]:
     return parser, chosen
 
 
-def _parse(
-    parser: CommandParser, chosen: CommandParser, words: list[str]
-) -> tuple[argparse.Namespace, list[str]]:
+def _parse(parser: CommandParser, chosen: CommandParser, words: list[str]) -> tuple[argparse.Namespace, list[str]]:
     words = chosen.with_declared_spelling(words)
     overrides: list[str] = []
     if words[0] in COMMANDS and COMMANDS[words[0]].configured:

@@ -33,7 +33,9 @@ def import_user_code(name: str) -> None:
 def _import_file(file: Path) -> None:
     if not file.is_file():
         rule = "the module to import is a file that exists."
-        raise ConfigError(Problem(f"--import {file}", f"{rule} Found nothing at `{file.absolute()}`. Correct the path."))
+        raise ConfigError(
+            Problem(f"--import {file}", f"{rule} Found nothing at `{file.absolute()}`. Correct the path.")
+        )
     spec = importlib.util.spec_from_file_location(file.stem, file)
     if spec is None or spec.loader is None:
         raise ConfigError(Problem(f"--import {file}", "is not a Python file."))
@@ -44,6 +46,8 @@ def _import_file(file: Path) -> None:
 
 def _reason(name: str, error: Exception) -> str:
     if isinstance(error, ModuleNotFoundError) and error.name == name.split(".")[0]:
-        return f"no module `{name}` in the current folder or among the installed packages. Give its name or its .py file."
+        return (
+            f"no module `{name}` in the current folder or among the installed packages. Give its name or its .py file."
+        )
     where = traceback.extract_tb(error.__traceback__)[-1]
     return f"the module fails at {where.filename}:{where.lineno} with {type(error).__name__}: {error}. Correct it."

