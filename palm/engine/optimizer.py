@@ -83,7 +83,7 @@ class Optimizer:
 
 
 def _had_update(beta1_power: Tensor | None) -> bool:
-    return beta1_power is not None and float(beta1_power) != float(paddle.full([1], _BETA1, "float32"))
+    return beta1_power is not None and beta1_power.item() != paddle.full([], _BETA1, "float32").item()
 
 
 def _fresh_slot(slot: str, parameter: Tensor) -> Tensor:

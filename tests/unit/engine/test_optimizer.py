@@ -1,0 +1,106 @@
+import numpy as np
+import paddle
+import pytest
+from paddle import nn
+
+from palm.config.schema import TrainSettings
+from palm.engine.optimizer import Optimizer, decays, head_lr_scales
+
+
+class Model(nn.Layer):
+    def __init__(self):
+        super().__init__()
+        paddle.seed(3)
+        self.backbone = nn.Linear(3, 2)
+        self.heads = nn.LayerDict({"a": nn.Linear(2, 2), "b": nn.Linear(2, 2)})
+
+    def forward(self, features, head):
+        return self.heads[head](self.backbone(features))
+
+
+FEATURES = paddle.to_tensor(np.random.default_rng(0).normal(size=(4, 3)).astype("float32"))
+
+
+def train(model, optimizer, heads, rate=0.1):
+    for head in heads:
+        (model(FEATURES, head) ** 2).mean().backward()
+        optimizer.step(rate)
+
+
+def weights(model):
+    return {name: parameter.numpy().copy() for name, parameter in model.state_dict().items()}
+
+
+def test_one_step_is_that_of_the_paper():
+    """AdamW, arXiv:1711.05101 algorithm 2, computed by hand for the first step: m̂ = g, v̂ = g²."""
+    model = Model()
+    settings = TrainSettings(weight_decay=0.5, max_grad_norm=0)
+    optimizer = Optimizer(model, settings, {})
+    before = weights(model)
+    (model(FEATURES, "a") ** 2).mean().backward()
+    gradients = {name: gradient.numpy().copy() for name, gradient in optimizer.gradients().items()}
+    optimizer.step(0.1)
+    for name, gradient in gradients.items():
+        decay = 0.5 if name.endswith("weight") else 0.0
+        wanted = before[name] * (1 - 0.1 * decay) - 0.1 * gradient / (np.abs(gradient) + 1e-8)
+        assert weights(model)[name] == pytest.approx(wanted, abs=1e-5), name
+
+
+def test_clipping_scales_all_gradients_to_the_norm():
+    """With eps negligible Adam's first step does not depend on the gradient's size, so the slots are looked at: m = 0.1 g."""
+    model = Model()
+    optimizer = Optimizer(model, TrainSettings(max_grad_norm=0.01), {})
+    (model(FEATURES, "a") ** 2).mean().backward()
+    gradients = {name: gradient.numpy().copy() for name, gradient in optimizer.gradients().items()}
+    norm = np.sqrt(sum((gradient**2).sum() for gradient in gradients.values()))
+    assert norm > 0.01
+    optimizer.step(0.1)
+    for name, gradient in gradients.items():
+        assert optimizer.state()[f"{name}.moment1"].numpy() == pytest.approx(0.1 * gradient * 0.01 / norm, rel=1e-4)
+
+
+def test_a_head_without_gradient_and_its_slots_stay():
+    model = Model()
+    optimizer = Optimizer(model, TrainSettings(weight_decay=0.5), {})
+    before = weights(model)
+    train(model, optimizer, "aaa")
+    after = weights(model)
+    assert np.array_equal(before["heads.b.weight"], after["heads.b.weight"])
+    assert not np.array_equal(before["heads.a.weight"], after["heads.a.weight"])
+    assert not any(name.startswith("heads.b") for name in optimizer.state())
+
+
+@pytest.mark.parametrize("stop", range(5))
+def test_restored_slots_continue_to_the_same_bits(stop):
+    heads = "aabab"
+    whole = Model()
+    train(whole, Optimizer(whole, TrainSettings(), {}), heads)
+    first = Model()
+    optimizer = Optimizer(first, TrainSettings(), {})
+    train(first, optimizer, heads[:stop])
+    second = Model()
+    second.set_state_dict(first.state_dict())
+    resumed = Optimizer(second, TrainSettings(), {})
+    resumed.restore({name: paddle.to_tensor(slot.numpy()) for name, slot in optimizer.state().items()})
+    assert set(resumed.state()) == set(optimizer.state())
+    train(second, resumed, heads[stop:])
+    for name, value in weights(whole).items():
+        assert np.array_equal(value, weights(second)[name]), name
+
+
+def test_lr_scale_of_a_head_scales_its_step_alone():
+    plain, scaled = Model(), Model()
+    train(plain, Optimizer(plain, TrainSettings(), {}), "a")
+    train(scaled, Optimizer(scaled, TrainSettings(), head_lr_scales([("a", 3.0), ("b", 1.0)])), "a")
+    start = weights(Model())
+    moved = [weights(model)["heads.a.weight"] - start["heads.a.weight"] for model in (plain, scaled)]
+    assert moved[1] == pytest.approx(3 * moved[0], rel=1e-4)
+    assert np.array_equal(weights(plain)["backbone.weight"], weights(scaled)["backbone.weight"])
+
+
+@pytest.mark.parametrize(
+    ("name", "decayed"),
+    [("backbone.encoder.layers.0.ffn.output.weight", True), ("heads.c.linear.bias", False), ("backbone.embeddings.layer_norm.weight", False)],
+)
+def test_weight_decay_leaves_biases_and_layer_norm_out(name, decayed):
+    assert decays(name) is decayed
