@@ -1,0 +1,51 @@
+# Everything runs in the virtual environment that is active, or else in .venv, which is made when it is missing.
+# `make` alone lists the targets.
+
+PYTHON3 ?= python3
+VENV ?= $(or $(VIRTUAL_ENV),.venv)
+PYTHON := $(VENV)/bin/python
+PALM := "$(PYTHON)" -m palm
+# What `make install` installs beside PALM itself: see [project.optional-dependencies] in pyproject.toml.
+EXTRAS ?= test,dev
+PYTEST_ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help install ready quickstart demo test check bench docs data
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+install:  ## install PALM and the tools for tests and checks (EXTRAS=test,dev,parity for the comparisons with PyTorch)
+	test -x "$(PYTHON)" || $(PYTHON3) -m venv "$(VENV)"
+	"$(PYTHON)" -m pip install --editable ".[$(EXTRAS)]"
+
+# Installs only where this folder's PALM is not installed yet.
+ready:
+	@cd / && "$(abspath $(VENV))/bin/python" -c "import palm, pytest; raise SystemExit(not palm.__file__.startswith('$(CURDIR)/'))" \
+	  2>/dev/null || $(MAKE) --no-print-directory -C "$(CURDIR)" install
+
+quickstart: ready  ## train three tasks on MiniLM and show predictions: under 3 minutes on 2 cores after installation
+	PYTHON="$(abspath $(PYTHON))" bash examples/quickstart/run.sh
+
+demo: ready  ## run the three demos of the manual on a small random encoder
+	PYTHON="$(abspath $(PYTHON))" bash examples/demo1/run.sh
+	PYTHON="$(abspath $(PYTHON))" bash examples/demo2/run.sh
+	PYTHON="$(abspath $(PYTHON))" bash examples/demo3/run.sh
+
+test: ready  ## pass the tests (PYTEST_ARGS="-m 'not slow'" for a quick round)
+	"$(PYTHON)" -m pytest $(PYTEST_ARGS)
+
+check: ready  ## formatting, lint, types, import directions
+	"$(PYTHON)" -m ruff format --check
+	"$(PYTHON)" -m ruff check
+	"$(PYTHON)" -m mypy
+	"$(VENV)/bin/lint-imports"
+
+bench: ready  ## measure quality: make bench NAME=sst2 DATA=<its folder> MODEL=pretrain/minilm-l6-en
+	"$(PYTHON)" benchmarks/quality.py "$(NAME)" --data "$(DATA)" --model "$(MODEL)"
+
+docs: ready  ## write docs/configuration.md from the keys that the code declares
+	"$(PYTHON)" docs/write_configuration.py
+
+data: ready  ## write data/ and its vocabularies anew
+	"$(PYTHON)" data/generate.py

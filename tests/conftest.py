@@ -1,0 +1,35 @@
+"""What every test may use: where the optional data lie, and a process that is set up before Paddle is imported."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+# Tiny models run fastest on one thread, and two test processes do not fight for cores. Paddle reads this at its import.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The root of the repository."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Public data sets and models beside the repository: `$PALM_SHARED`, or `../shared`."""
+    folder = Path(os.environ.get("PALM_SHARED") or ROOT.parent / "shared")
+    if not folder.is_dir():
+        pytest.skip(f"needs the public data and models of {folder.name}/ beside the repository (or PALM_SHARED)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def minilm() -> Path:
+    """MiniLM-L6's folder: `$PALM_MINILM`, or where `palm download minilm-l6-en` puts it in the repository."""
+    folder = Path(os.environ.get("PALM_MINILM") or ROOT / "pretrain" / "minilm-l6-en")
+    if not (folder / "model.safetensors").is_file():
+        pytest.skip("needs MiniLM: run `palm download minilm-l6-en` in the repository, or set PALM_MINILM")
+    return folder
