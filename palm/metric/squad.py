@@ -1,7 +1,7 @@
 """Exact match and F1 of answers: SQuAD's for English, CMRC 2018's for Chinese.
 
-Sources: the official script of SQuAD 2.0 (https://rajpurkar.github.io/SQuAD-explorer/), whose figures equal those of the
-1.1 script where every question has an answer; `cmrc2018_evaluate.py` for SQuAD-style data
+Sources: the official script of SQuAD 2.0 (https://rajpurkar.github.io/SQuAD-explorer/), whose figures equal those of
+the 1.1 script where every question has an answer; `cmrc2018_evaluate.py` for SQuAD-style data
 (https://github.com/ymcui/cmrc2018), which cuts text into Chinese characters and English words and measures F1 on the
 longest common run of them.
 """

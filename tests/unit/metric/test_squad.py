@@ -1,4 +1,4 @@
-"""Answers measured as the official SQuAD and CMRC 2018 scripts measure them; figures worked out by hand from their rules."""
+"""Answers measured as the official SQuAD and CMRC 2018 scripts do; figures worked out by hand from their rules."""
 
 import pytest
 
@@ -99,3 +99,8 @@ def test_chinese_order_counts():
 def test_english_in_chinese_is_compared_by_word():
     # iphone | 手 | 机 against iphone | 手: run of 2 of 3 and 2.
     assert measure("squad_zh", "iPhone手机", "iphone手")[1] == pytest.approx(4 / 5)
+
+
+def test_golds_that_normalise_to_nothing_are_left_out():
+    assert measure("squad", "", "the", "north") == (0.0, 0.0)
+    assert measure("squad", "", "the") == (1.0, 1.0)

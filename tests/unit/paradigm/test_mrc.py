@@ -1,0 +1,110 @@
+"""Reading comprehension: loss, padding, answers a record."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import paddle
+import pytest
+
+from palm.config.fields import BackboneFields
+from palm.dataset import Dataset, Ragged
+from palm.paradigm import MRC
+
+BACKBONE = BackboneFields(vocab_size=11, hidden_size=2, num_hidden_layers=1, num_attention_heads=1)
+CONTEXT = "北京大学在1898年成立。"
+
+
+def windows_of(*records: tuple[str, list[list[int]]]) -> Dataset:
+    """Records with their context and, for each window, the character that each token stands for; -1 outside it."""
+    rows = [(number, tokens) for number, (_, windows) in enumerate(records) for tokens in windows]
+    columns = {
+        "record": np.array([number for number, _ in rows], "int64"),
+        "context_start": Ragged.from_rows([tokens for _, tokens in rows]),
+        "context_end": Ragged.from_rows([[place + 1 if place >= 0 else -1 for place in tokens] for _, tokens in rows]),
+        "is_max_context": Ragged.from_rows([[int(place >= 0) for place in tokens] for _, tokens in rows], "int8"),
+    }
+    contexts = [{"id": f"q{number}", "context": context} for number, (context, _) in enumerate(records)]
+    return Dataset(columns, contexts, Path("dev.json"))
+
+
+def logits(tokens: int, start: int, end: int, height: float = 5.0) -> dict[str, np.ndarray]:
+    start_logits, end_logits = np.zeros(tokens, "float32"), np.zeros(tokens, "float32")
+    start_logits[start] = end_logits[end] = height
+    return {"start_logits": start_logits, "end_logits": end_logits}
+
+
+def test_loss_is_the_mean_of_both_ends():
+    outputs = {
+        "start_logits": paddle.to_tensor([[0.0, math.log(3.0)]]),
+        "end_logits": paddle.to_tensor([[0.0, 0.0]]),
+    }
+    gold = {"start_positions": paddle.to_tensor([1]), "end_positions": paddle.to_tensor([0])}
+
+    assert float(MRC(MRC.Config()).loss(outputs, gold)) == pytest.approx((math.log(4 / 3) + math.log(2)) / 2)
+
+
+def test_padding_takes_no_share_of_the_probability():
+    paradigm = MRC(MRC.Config())
+    layers = paradigm.build_layers(BACKBONE)
+    encoded = paddle.randn([1, 4, 2])
+    gold = {"start_positions": paddle.to_tensor([1]), "end_positions": paddle.to_tensor([1])}
+    losses = []
+    for width in (2, 4):
+        mask = paddle.to_tensor([[1.0, 1.0, 0.0, 0.0]])[:, :width]
+        inputs = {"encoder_outputs": encoded[:, :width], "input_mask": mask} | gold
+        losses.append(float(paradigm.loss(paradigm.forward(layers, inputs, "eval"), inputs)))
+
+    assert losses[1] == losses[0]
+
+
+def test_split_cuts_the_padding():
+    mask = np.array([[1, 1, 1], [1, 1, 0]], "float32")
+    outputs = {"start_logits": np.arange(6.0).reshape(2, 3), "end_logits": -np.arange(6.0).reshape(2, 3)}
+    parts = MRC(MRC.Config()).split(outputs, {"input_mask": mask})
+
+    assert [part["start_logits"].tolist() for part in parts] == [[0, 1, 2], [3, 4]]
+    assert [part["end_logits"].tolist() for part in parts] == [[0, -1, -2], [-3, -4]]
+
+
+def test_one_prediction_a_question_from_all_its_windows():
+    dataset = windows_of((CONTEXT, [[-1, 0, 1, 2, 3, -1], [-1, 5, 6, 7, 8, -1]]), ("Paris", [[-1, 0, 1, 2, 3, 4]]))
+    outputs = [logits(6, 1, 4), logits(6, 1, 4, height=7.0), logits(6, 1, 5)]
+    first, second = MRC(MRC.Config(n_best_size=2)).decode(outputs, dataset)
+
+    assert (first["id"], first["text"], first["null_odds"]) == ("q0", "1898", None)
+    assert first["nbest"][0]["text"] == "1898"
+    assert len(first["nbest"]) == 2
+    assert set(first["nbest"][0]) == {"text", "probability", "start_logit", "end_logit"}
+    assert first["probability"] == first["nbest"][0]["probability"]
+    assert (second["id"], second["text"]) == ("q1", "Paris")
+
+
+def test_keys_reach_the_search():
+    dataset = windows_of(("abc", [[-1, 0, 1, 2]]))
+    [short] = MRC(MRC.Config(max_answer_len=1)).decode([logits(4, 1, 3)], dataset)
+    [empty] = MRC(MRC.Config(with_negative=True)).decode([logits(4, 0, 0)], dataset)
+    [kept] = MRC(MRC.Config(with_negative=True, null_score_diff_threshold=10.0)).decode([logits(4, 0, 0)], dataset)
+
+    assert [len(answer["text"]) for answer in short["nbest"]] == [1, 1, 1]
+    assert (empty["text"], empty["null_odds"]) == ("", 10.0)
+    assert (kept["text"], kept["null_odds"]) == ("a", 10.0)
+
+
+def test_predictions_are_json():
+    dataset = windows_of((CONTEXT, [[-1, 0, 1, 2, 3, -1]]))
+    predictions = MRC(MRC.Config(with_negative=True)).decode([logits(6, 1, 4)], dataset)
+
+    assert json.loads(json.dumps(predictions)) == predictions
+
+
+def test_a_question_without_windows_has_no_answer():
+    [prediction] = MRC(MRC.Config()).decode([], windows_of(("", [])))
+
+    assert (prediction["text"], prediction["nbest"], prediction["probability"]) == ("", [], 0.0)
+
+
+def test_the_metric_is_that_of_the_language():
+    assert MRC(MRC.Config()).default_metrics == ("squad",)
+    assert MRC(MRC.Config(for_cn=True)).default_metrics == ("squad_zh",)

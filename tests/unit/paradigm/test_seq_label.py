@@ -1,0 +1,104 @@
+"""Sequence labelling: loss over labelled tokens, windows merged to one label a word, spans."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import paddle
+import pytest
+
+from palm.dataset import Dataset, LabelMap, Ragged
+from palm.errors import ConfigError
+from palm.paradigm import SequenceLabel
+
+LABELS = LabelMap(("B-city", "I-city", "O"))
+
+
+def dataset_of(words: Sequence[Sequence[str]], word_index: Sequence[Sequence[int]], record: Sequence[int]) -> Dataset:
+    columns = {"record": np.array(record, "int64"), "word_index": Ragged.from_rows(word_index)}
+    return Dataset(columns, [{"words": list(one)} for one in words], Path("pred.tsv"))
+
+
+def parts(*rows: Sequence[int]) -> list[dict[str, np.ndarray]]:
+    return [{"label_ids": np.array(row)} for row in rows]
+
+
+def test_loss_is_a_mean_over_labelled_tokens():
+    logits = paddle.to_tensor([[[9.0, 0.0], [0.0, math.log(3.0)]], [[0.0, 0.0], [0.0, 9.0]]])
+    labels = paddle.to_tensor([[-100, 1], [0, -100]])
+    paradigm = SequenceLabel(SequenceLabel.Config(n_classes=2))
+
+    loss = paradigm.loss({"logits": logits}, {"label_ids": labels})
+    assert float(loss) == pytest.approx((math.log(4 / 3) + math.log(2)) / 2)
+
+
+def test_each_word_takes_the_label_of_its_first_piece():
+    dataset = dataset_of([["fly", "San", "Francisco"]], [[-1, 0, 1, 2, -1, -1]], [0])
+    [prediction] = SequenceLabel(SequenceLabel.Config(), LABELS).decode(parts([2, 2, 0, 1, 0, 2]), dataset)
+
+    assert prediction == {
+        "index": 0,
+        "words": ["fly", "San", "Francisco"],
+        "labels": ["O", "B-city", "I-city"],
+        "spans": [{"type": "city", "start": 1, "end": 3, "text": "San Francisco"}],
+    }
+
+
+def test_chinese_spans_are_joined_without_blanks():
+    dataset = dataset_of([["去", "北", "京"]], [[-1, 0, 1, 2, -1]], [0])
+    paradigm = SequenceLabel(SequenceLabel.Config(for_cn=True), LABELS)
+
+    assert paradigm.decode(parts([2, 2, 0, 1, 2]), dataset)[0]["spans"] == [
+        {"type": "city", "start": 1, "end": 3, "text": "北京"}
+    ]
+
+
+def test_windows_of_a_record_are_merged():
+    dataset = dataset_of([["a", "b", "c", "d"], ["e"]], [[-1, 0, 1, -1], [-1, 2, 3, -1], [-1, 0, -1]], [0, 0, 1])
+    predictions = SequenceLabel(SequenceLabel.Config(), LABELS).decode(
+        parts([2, 0, 1, 2], [2, 1, 2, 2], [2, 0, 2]), dataset
+    )
+
+    assert [prediction["labels"] for prediction in predictions] == [["B-city", "I-city", "I-city", "O"], ["B-city"]]
+
+
+def test_where_windows_overlap_the_one_with_more_context_decides():
+    # Word 2 is the last of the first window and second in the next one, which shows more around it.
+    windows = [[-1, 0, 1, 2, -1], [-1, 1, 2, 3, -1]]
+    dataset = dataset_of([["a", "b", "c", "d"]], windows, [0, 0])
+    [prediction] = SequenceLabel(SequenceLabel.Config(), LABELS).decode(
+        parts([2, 2, 2, 2, 2], [2, 0, 0, 0, 2]), dataset
+    )
+
+    assert prediction["labels"] == ["O", "O", "B-city", "B-city"]
+
+
+def test_a_word_without_pieces_is_outside():
+    dataset = dataset_of([["a", "\u200b"]], [[-1, 0, -1]], [0])
+
+    assert SequenceLabel(SequenceLabel.Config(), LABELS).decode(parts([2, 0, 2]), dataset)[0]["labels"] == [
+        "B-city",
+        "O",
+    ]
+
+
+def test_a_record_without_words_has_an_empty_prediction():
+    dataset = dataset_of([[], ["a"]], [[-1, 0, -1]], [1])
+    predictions = SequenceLabel(SequenceLabel.Config(), LABELS).decode(parts([2, 0, 2]), dataset)
+
+    assert predictions[0] == {"index": 0, "words": [], "labels": [], "spans": []}
+
+
+def test_padding_is_cut_off():
+    logits = np.zeros((2, 3, 2), "float32")
+    logits[:, :, 1] = 1
+    mask = np.array([[1, 1, 1], [1, 1, 0]], "float32")
+    outputs = SequenceLabel(SequenceLabel.Config(n_classes=2)).split({"logits": logits}, {"input_mask": mask})
+
+    assert [part["label_ids"].tolist() for part in outputs] == [[1, 1, 1], [1, 1]]
+
+
+def test_key_and_labels_must_agree():
+    with pytest.raises(ConfigError, match="Found 2, but the labels are 3: B-city, I-city, O"):
+        SequenceLabel(SequenceLabel.Config(n_classes=2), LABELS)
