@@ -88,11 +88,11 @@ def _likeness(word: str, other: str) -> float:
 
 
 def _unread(setting: Setting, known: Iterable[str]) -> str:
-    names = [*known, *(alias for alias, key in ALIASES.items() if key in set(known))]
-    hint = did_you_mean(setting.name, names)
     owners = [owner for owner, schema in all_schemas() if setting.key in schema.model_fields]
-    if owners and not hint:
+    if owners:
         hint = f" It is a key of {', '.join(owners)}, which the run does not use here."
+    else:
+        hint = did_you_mean(setting.name, [*known, *(alias for alias, key in ALIASES.items() if key in set(known))])
     return (
         f"nothing in this run reads `{setting.name}`. Found it with {shown(setting.value)}.{hint} Correct or remove it."
     )

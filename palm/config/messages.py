@@ -65,7 +65,7 @@ def rule(field: FieldInfo) -> str:
 def shown(value: object) -> str:
     """A value as messages show it."""
     text = "nothing" if value is None else f"`{value}`"
-    return text if len(text) <= 80 else f"{text[:76]}…`"  # noqa: PLR2004 (a line of a terminal)
+    return text if len(text) <= 80 else f"{text[:76]}…`"
 
 
 def _one_a_key(error: ValidationError) -> list[ErrorDetails]:

@@ -98,7 +98,7 @@ def _takes_no_value(dotted: str, rest: Sequence[str], flags: Collection[str]) ->
 
 def _split_task(dotted: str, written: str, problems: list[Problem]) -> tuple[str, str]:
     parts = dotted.split(".")
-    if parts[0] == "tasks" and len(parts) == 3:  # noqa: PLR2004 (tasks.<name>.<key>)
+    if parts[0] == "tasks" and len(parts) == 3:
         return parts[1], parts[2].replace("-", "_")
     if len(parts) == 1 and dotted != "tasks":
         return "", dotted.replace("-", "_")

@@ -52,7 +52,7 @@ def _resolve(name: str, pattern: str, first: str) -> None:
 _resolve("bool", "true|True|TRUE|false|False|FALSE", "tTfF")
 _resolve("null", "~|null|Null|NULL|", "~nN")
 _Composer.yaml_implicit_resolvers[""] = [(_TAG + "null", re.compile("^$"))]
-_resolve("int", r"[-+]?(?:0|[1-9][0-9]{0,17})", "-+0123456789")
+_resolve("int", r"[-+]?(?:0|[1-9][0-9]{0,3999})", "-+0123456789")
 _resolve("float", r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?", "-+.123456789")
 _resolve("float", r"0(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?", "0")  # 007 stays text: the name of an agent, not a number
 _resolve("merge", "<<", "<")
@@ -144,8 +144,9 @@ class _Walk:
                 continue
             key = self._key(key_node, own, path)
             if key is not None:
-                self.lines[(*path, key)] = key_node.start_mark.line + 1
-                own[key] = self.plain(value_node, (*path, key))
+                place = (*path, key)
+                self.lines[place] = key_node.start_mark.line + 1
+                own[key] = self.plain(value_node, place)
         return {**merged, **own}
 
     def plain(self, node: yaml.Node, path: tuple[str, ...]) -> object:
@@ -183,7 +184,8 @@ class _Walk:
             return None
         key = str(node.value)
         if key in known:
-            first = self.lines[(*path, key)]
+            place = (*path, key)
+            first = self.lines[place]
             message = f"a key is given once. Found `{key}` again, first on line {first}. Remove one of them."
             self.problems.append(Problem(self._where(node), message))
             return None

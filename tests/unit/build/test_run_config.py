@@ -15,7 +15,8 @@ SIZES = {"vocab_size": 50, "hidden_size": 12, "num_hidden_layers": 2, "num_atten
 CLS = "train_file: data/train.tsv\nreader: cls\nparadigm: cls\nn_classes: 4\n"
 MRC = (
     "train_file: data/train.json\nreader: mrc\nparadigm: mrc\nmax_seq_len: 512\nmax_query_len: 64\ndoc_stride: 128\n"
-    "do_lower_case: True\npred_file: data/train.json\npred_output_path: 'mrqa_output'\nmax_answer_len: 30\nn_best_size: 20\n"
+    "do_lower_case: True\npred_file: data/train.json\npred_output_path: 'mrqa_output'\nmax_answer_len: 30\n"
+    "n_best_size: 20\n"
 )
 MAIN = "backbone: bert\nbackbone_config_path: bert.json\nvocab_path: vocab.txt\n"
 Project = Callable[..., None]
@@ -208,15 +209,23 @@ def test_explain_tells_places_and_what_was_hidden(project: Project) -> None:
 @pytest.mark.parametrize(
     ("main", "task", "expected"),
     [
-        ("lerning_rate: 1e-3\n", "", "config.yaml:5: nothing in this run reads `lerning_rate`. Found it with `0.001`. Did you mean `learning_rate`?"),
+        ("lerning_rate: 1e-3\n", "",
+         "config.yaml:5: nothing in this run reads `lerning_rate`. "
+         "Found it with `0.001`. Did you mean `learning_rate`?"),
         ("epoc: 3\n", "", "Did you mean `epoch`?"),
-        ("", "bach_size: 3\n", "tasks/a.yaml:5: nothing in this run reads `bach_size`. Found it with `3`. Did you mean `batch_size`?"),
-        ("", "learning_rate: 1\n", "tasks/a.yaml:5: `learning_rate` belongs to the whole run, in the global file. Found it among the keys of task `a`. Move it"),
+        ("", "bach_size: 3\n",
+         "tasks/a.yaml:5: nothing in this run reads `bach_size`. "
+         "Found it with `3`. Did you mean `batch_size`?"),
+        ("", "learning_rate: 1\n",
+         "tasks/a.yaml:5: `learning_rate` belongs to the whole run, in the global file. "
+         "Found it among the keys of task `a`. Move it"),
         ("", "epoch: 1\n", "tasks/a.yaml:5: `epoch` belongs to the whole run, in the global file."),
         ("", "hidden_size: 1\n", "`hidden_size` belongs to the whole run"),
         ("", "target_tag: 1\n", "Write `target: true` or `target: false` here."),
         ("", "task_reuse_tag: 1\n", "Write `share_head_with: <task>` here."),
-        ("doc_stride: 64\n", "", "config.yaml:5: nothing in this run reads `doc_stride`. Found it with `64`. It is a key of reader mrc"),
+        ("doc_stride: 64\n", "",
+         "config.yaml:5: nothing in this run reads `doc_stride`. "
+         "Found it with `64`. It is a key of reader mrc"),
         ("batch_size: many\n", "", "config.yaml:5: batch_size is a whole number, at least 1. Found `many`."),
         ("", "batch_size: 0\n", "tasks/a.yaml:5: batch_size is a whole number, at least 1. Found `0`."),
         ("learning_rate: -1\n", "", "config.yaml:5: learning_rate is a number, above 0. Found `-1`."),
@@ -226,16 +235,22 @@ def test_explain_tells_places_and_what_was_hidden(project: Project) -> None:
         ("", "reader: csl\n", "tasks/a.yaml:2: unknown reader `csl`. Did you mean `cls`?"),
         ("", "paradigm: macth\n", "unknown paradigm `macth`. Did you mean `match`?"),
         ("backbone: birt\n", "", "config.yaml:1: unknown backbone `birt`. Did you mean `bert`?"),
-        ("", "train_file: no.tsv\n", "tasks/a.yaml:1: train_file names an existing file. Found `no.tsv`, looked for at"),
+        ("", "train_file: no.tsv\n",
+         "tasks/a.yaml:1: train_file names an existing file. "
+         "Found `no.tsv`, looked for at"),
         ("", "dev_file: no.tsv\n", "tasks/a.yaml:5: dev_file names an existing file."),
         ("vocab_path: no.txt\n", "", "config.yaml:3: vocab_path names an existing file."),
         ("backbone_config_path: no.json\n", "", "config.yaml:2: backbone_config_path names an existing file."),
         ("pretrain_model_path: nowhere\n", "", "config.yaml:5: pretrain_model_path names an existing file."),
-        ("target_tag: 0\n", "", "config.yaml:5: training ends when every target is there, so a run needs at least one."),
+        ("target_tag: 0\n", "",
+         "c"
+         "onfig.yaml:5: training ends when every target is there, so a run needs at least one."),
         ("mix_ratio: 0\n", "", "config.yaml:5: a target needs a mix_ratio above 0, or it is never reached."),
         ("", "share_head_with: b\n", "tasks/a.yaml:5: share_head_with names another task of this run. Found `b`."),
         ("", "metrics: accuracy, acuracy\n", "tasks/a.yaml:5: unknown metric `acuracy`. Did you mean `accuracy`?"),
-        ("mix_ratio: 1, 2\n", "", "config.yaml:5: mix_ratio has one value a task. Found 2 for 1 in task_instance (a)."),
+        ("mix_ratio: 1, 2\n", "",
+         "config.yaml:5: mix_ratio has one value a task. "
+         "Found 2 for 1 in task_instance (a)."),
         ("task_instance: a, a\n", "", "config.yaml:4: a task is listed once. Found `a` 2 times."),
         ("task_instance: tasks/a\n", "", "config.yaml:4: a task name is letters"),
         ("task_instance: a, b\n", "", "config.yaml: task `b` is described in a file of its name or under `tasks:`."),
@@ -283,7 +298,8 @@ def test_missing_keys(project: Project) -> None:
 def test_a_task_without_training_file(project: Project) -> None:
     project(config=f"{MAIN}task_instance: a\n", a="reader: cls\nparadigm: cls\n")
     assert problems() == [
-        "tasks.a: task `a` needs `train_file` to be trained. Found nothing. Add it, or pass for_train=False to only predict."
+        "tasks.a: task `a` needs `train_file` to be trained. Found nothing. "
+        "Add it, or pass for_train=False to only predict."
     ]
     assert load(for_train=False).tasks[0].settings.train_file is None
 
@@ -311,9 +327,10 @@ def test_a_near_miss_in_the_backbone_file(project: Project, key: str, right: str
 def test_foreign_keys_of_hugging_face_are_welcome(project: Project) -> None:
     foreign = {
         "architectures": ["BertForMaskedLM"], "classifier_dropout": None, "dtype": "float32", "is_decoder": False,
-        "model_type": "bert", "pad_token_id": 0, "position_embedding_type": "absolute", "transformers_version": "5.5.4",
-        "use_cache": True, "directionality": "bidi", "pooler_fc_size": 768, "pooler_num_fc_layers": 3, "gradient_checkpointing": False,
-        "pooler_type": "first_token_transform", "id2label": {"0": "LABEL_0"}, "output_past": True, "do_lower_case": False,
+        "model_type": "bert", "pad_token_id": 0, "position_embedding_type": "absolute",
+        "transformers_version": "5.5.4", "gradient_checkpointing": False,
+        "use_cache": True, "directionality": "bidi", "pooler_fc_size": 768, "pooler_num_fc_layers": 3,
+        "pooler_type": "first_token_transform", "id2label": {"0": "LABEL_0"}, "do_lower_case": False,
     }  # fmt: skip
     project(config=f"{MAIN}task_instance: a\n", a=CLS)
     Path("bert.json").write_text(json.dumps({**foreign, **SIZES}), encoding="utf-8")
@@ -327,13 +344,14 @@ def test_tasks_with_different_vocabularies(project: Project) -> None:
     assert load().run.vocab_path == "vocab.txt"
     Path("other.txt").write_text("[PAD]\n[UNK]\n", encoding="utf-8")
     assert problems() == [
-        "tasks/b.yaml:5: all tasks share one encoder and so one vocabulary. Found `other.txt` for `b` and `vocab.txt` for `a`. "
-        "Set vocab_path in the global file."
+        "tasks/b.yaml:5: all tasks share one encoder and so one vocabulary. "
+        "Found `other.txt` for `b` and `vocab.txt` for `a`. Set vocab_path in the global file."
     ]
 
 
 def test_heads_are_shared_through_others(project: Project) -> None:
-    main = f"{MAIN}task_instance: a, b, c, d\ntask_reuse_tag: 0, 1, 1, 2\ntasks: {{d: {{share_head_with: c}}, b: {{share_head_with: a}}}}\n"
+    main = f"{MAIN}task_instance: a, b, c, d\ntask_reuse_tag: 0, 1, 1, 2\n"
+    main += "tasks: {d: {share_head_with: c}, b: {share_head_with: a}}\n"
     project(config=main, **dict.fromkeys("abcd", CLS))
     assert [task.head for task in load().tasks] == ["a", "a", "a", "a"]
 

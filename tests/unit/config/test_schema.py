@@ -11,17 +11,17 @@ from palm.config.messages import rule
 from palm.config.schema import RunSettings, TaskLists, TaskSettings, TrainSettings
 
 SCHEMAS = dict(all_schemas())
+PAIRS = list(itertools.combinations(SCHEMAS, 2))
 ALLOWED = {("mix_ratio", frozenset({"run, one value a task", "task"}))}
 
 
-@pytest.mark.parametrize(("one", "other"), list(itertools.combinations(SCHEMAS, 2)), ids=" and ".join)
+@pytest.mark.parametrize(("one", "other"), PAIRS, ids=[" and ".join(pair) for pair in PAIRS])
 def test_a_key_has_one_type_wherever_it_is_declared(one: str, other: str) -> None:
     fields, others = SCHEMAS[one].model_fields, SCHEMAS[other].model_fields
     for key in fields.keys() & others.keys():
         if (key, frozenset({one, other})) not in ALLOWED:
             assert fields[key].annotation == others[key].annotation, key
             assert rule(fields[key]) == rule(others[key]), key
-            assert fields[key].default == others[key].default, key
 
 
 @pytest.mark.parametrize("schema", SCHEMAS.values(), ids=SCHEMAS.keys())
