@@ -38,7 +38,7 @@ class CommandParser(argparse.ArgumentParser):
     def split_overrides(
         self, words: Sequence[str], true_or_false: Callable[[], Collection[str]]
     ) -> tuple[list[str], list[str]]:
-        """Tell this command's own words from overrides such as `--learning_rate -0.5`, `--use_ema`, `tasks.a.batch_size=8`.
+        """Tell this command's own words from overrides: `--learning_rate -0.5`, `--use_ema`, `tasks.a.batch_size=8`.
 
         Args:
             words: The command line after the command's name.

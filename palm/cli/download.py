@@ -20,7 +20,7 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this cl
     parser = subparsers.add_parser(
         "download",
         help="list and download pre-trained models",
-        description="List the pre-trained models, or download some. A model that is there and unharmed is not downloaded again.",
+        description="List the pre-trained models, or download some. Unharmed ones are not downloaded again.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -101,16 +101,20 @@ def fetch(url: str, target: Path, sha256: str | None = None, patience: Patience 
         for attempt in range(patience.attempts):
             try:
                 _receive(session, url, part, patience)
-                found = _checked(url, part, sha256)
-                os.replace(part.file, target)
-                part.discard()
-                return found
+                return _finish(url, part, target, sha256)
             except _TransientError as error:
                 reason = str(error)
                 if attempt + 1 < patience.attempts:
                     time.sleep(min(max(patience.pause * 2**attempt, error.wait), _LONGEST_PAUSE))
     kept = f" What has come is kept in {part.file}: the next download goes on from there." if part.file.exists() else ""
     raise DownloadError(f"{url}: given up after {patience.attempts} attempts, the last one: {reason}.{kept}")
+
+
+def _finish(url: str, part: _Part, target: Path, sha256: str | None) -> str:
+    found = _checked(url, part, sha256)
+    os.replace(part.file, target)
+    part.discard()
+    return found
 
 
 def _receive(session: requests.Session, url: str, part: _Part, patience: Patience) -> None:
@@ -154,8 +158,8 @@ def _open(
         yield response
     except requests.exceptions.SSLError as error:
         raise DownloadError(
-            f"{url}: the server's certificate must be valid, and it is not ({error}). Verification is never switched off; "
-            "behind a proxy of your own, name its certificate in REQUESTS_CA_BUNDLE."
+            f"{url}: the server's certificate must be valid, and it is not ({error}). Verification is never switched "
+            "off; behind a proxy of your own, name its certificate in REQUESTS_CA_BUNDLE."
         ) from error
     except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema) as error:
         raise DownloadError(f"{url}: is no address to download from ({error}).") from error
@@ -240,5 +244,5 @@ def _checked(url: str, part: _Part, sha256: str | None) -> str:
 
 
 def _short(error: Exception) -> str:
-    text = str(error)
-    return text if len(text) <= 200 else f"{text[:200]}…"  # noqa: PLR2004 (a line or two)
+    text = str(getattr(error.args[0], "reason", error) if error.args else error)  # urllib3 wraps what happened
+    return text if len(text) <= 200 else f"{text[:200]}…"

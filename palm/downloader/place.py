@@ -1,4 +1,4 @@
-"""Puts a model's folder in its place whole, with a note of where it came from, and tells whether it is still as it came."""
+"""Puts a model's folder in its place whole, with a note of its origin, and tells whether it is still as it came."""
 
 import json
 import logging

