@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from palm.build.components import flag_keys
-from palm.config.broadcast import task_names
+from palm.config.broadcast import is_task_name, task_names
 from palm.config.layer import Layer
 from palm.config.load import GlobalFile, load_global, load_task_file
 from palm.config.overrides import Overrides, parse_overrides
@@ -56,13 +56,9 @@ def read_sources(config: str | Path | Mapping[str, object], task_dir: str, overr
         problems += more
         if layer is not None:
             files[name] = layer
-        elif not inline and not _badly_named(name, problems):
+        elif not inline and is_task_name(name):
             problems.append(Problem(main.name, _no_task_file(name, place)))
     return Sources(main, flags, tuple(names), files, homes, tuple(problems))
-
-
-def _badly_named(name: str, problems: Sequence[Problem]) -> bool:
-    return any(f"Found `{name}`. Use task_dir" in problem.message for problem in problems)
 
 
 def _no_task_file(name: str, place: str) -> str:

@@ -32,6 +32,11 @@ def task_names(main: GlobalFile, flags: Overrides) -> tuple[list[str], list[Prob
     return unique, [*_name_problems(names, where), *_stray_tasks(unique, main, flags, setting)]
 
 
+def is_task_name(name: str) -> bool:
+    """Whether `name` may name a task: a folder, a file and a part of parameter names are called after it."""
+    return bool(_NAME.fullmatch(name))
+
+
 def broadcast(
     names: Sequence[str], main: GlobalFile, flags: Overrides, files: Mapping[str, Layer]
 ) -> tuple[dict[str, dict[str, Resolved]], list[Problem]]:
@@ -100,7 +105,7 @@ def _name_problems(names: Sequence[str], where: str) -> list[Problem]:
         if names.count(name) > 1:
             message = f"a task is listed once. Found `{name}` {names.count(name)} times. Remove the repetition."
             problems.append(Problem(where, message))
-        if not _NAME.fullmatch(name):
+        if not is_task_name(name):
             rule = "a task name is letters, digits, `_` and `-`: it names a folder and a file."
             problems.append(Problem(where, f"{rule} Found `{name}`. Use task_dir for the folder, no ending."))
         if name in RESERVED_NAMES:
