@@ -1,0 +1,13 @@
+"""Backbones: the encoder that all tasks share. Importing this package registers the built-in ones."""
+
+from palm.backbone.base import BACKBONES, Backbone
+from palm.backbone.bert import Bert, BertConfig
+from palm.backbone.ernie import Ernie, ErnieConfig
+
+BERT = Bert
+"""PALM 2's name of `Bert`."""
+
+ERNIE = Ernie
+"""PALM 2's name of `Ernie`."""
+
+__all__ = ["BACKBONES", "BERT", "ERNIE", "Backbone", "Bert", "BertConfig", "Ernie", "ErnieConfig"]

@@ -1,0 +1,1 @@
+"""What computes an encoder layer. `layer` is the contract, `plain` the implementation in Paddle's own operations."""

@@ -1,0 +1,35 @@
+"""BERT (arXiv:1810.04805), and whatever shares its layout: MiniLM, Chinese RoBERTa-wwm, multilingual E5."""
+
+from typing import TYPE_CHECKING, ClassVar, final
+
+from palm.backbone.base import BACKBONES, Backbone
+from palm.backbone.interface import ENCODER_INPUTS, ENCODER_OUTPUTS
+from palm.config.fields import BackboneFields
+from palm.spec import Specs
+
+if TYPE_CHECKING:
+    from paddle import nn
+
+
+@final
+class BertConfig(BackboneFields):
+    """Keys of the backbone `bert`."""
+
+
+@final
+@BACKBONES.register("bert")
+class Bert(Backbone):
+    """BERT's encoder with its pooler."""
+
+    Config: ClassVar[type[BackboneFields]] = BertConfig
+
+    def inputs_attr(self) -> Specs:
+        return ENCODER_INPUTS
+
+    def outputs_attr(self) -> Specs:
+        return ENCODER_OUTPUTS
+
+    def build_layers(self) -> "nn.Layer":
+        from palm.backbone.encoder import TransformerEncoder
+
+        return TransformerEncoder(self.config)

@@ -1,0 +1,48 @@
+"""The sum of word, position, segment and task embeddings, normalised."""
+
+from collections.abc import Mapping
+
+import paddle
+from paddle import ParamAttr, Tensor, nn
+
+from palm.config.fields import BackboneFields
+from palm.kernels import plain
+
+
+def drawn(config: BackboneFields) -> ParamAttr:
+    """Fresh weights: normal with deviation `initializer_range`, cut off at two deviations as in BERT's code."""
+    deviation = config.initializer_range
+    return ParamAttr(initializer=nn.initializer.TruncatedNormal(0.0, deviation, -2 * deviation, 2 * deviation))
+
+
+class Embeddings(nn.Layer):
+    """Word, position, segment and, where `task_types` says so, task embeddings.
+
+    Args:
+        config: The encoder's sizes.
+        task_types: Number of task ids; 0 for a backbone without them.
+    """
+
+    def __init__(self, config: BackboneFields, task_types: int = 0) -> None:
+        super().__init__()
+        width = config.hidden_size
+        self.word_embeddings = nn.Embedding(config.vocab_size, width, weight_attr=drawn(config))
+        self.position_embeddings = nn.Embedding(config.max_position_embeddings, width, weight_attr=drawn(config))
+        self.token_type_embeddings = nn.Embedding(config.type_vocab_size, width, weight_attr=drawn(config))
+        if task_types:
+            self.task_type_embeddings = nn.Embedding(task_types, width, weight_attr=drawn(config))
+        self.layer_norm = nn.LayerNorm(width, epsilon=config.layer_norm_eps)
+        self._task_types = task_types
+        self._epsilon = config.layer_norm_eps
+        self._dropout = config.hidden_dropout_prob
+
+    def forward(self, inputs: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """The words' own embeddings, [batch seq hidden], and the encoder's first input, [batch*seq hidden]."""
+        words = self.word_embeddings(inputs["token_ids"])  # [batch seq hidden]
+        total = words + self.position_embeddings(inputs["position_ids"])
+        total = total + self.token_type_embeddings(inputs["segment_ids"])
+        if self._task_types:
+            total = total + self.task_type_embeddings(inputs["task_ids"])
+        rows = paddle.flatten(total, 0, 1)  # [batch*seq hidden]
+        rows = plain.layer_norm(rows, self.layer_norm.weight, self.layer_norm.bias, self._epsilon)
+        return words, plain.dropout(rows, self._dropout if self.training else 0.0)

@@ -1,0 +1,154 @@
+"""The encoder of BERT and ERNIE as Paddle layers: embeddings, layers, pooler."""
+
+from collections.abc import Mapping
+
+import paddle
+from paddle import Tensor, nn
+
+from palm.backbone.embeddings import Embeddings, drawn
+from palm.config.fields import BackboneFields
+from palm.kernels import plain
+from palm.kernels.layer import ComputeLayer, LayerSettings, LayerWeights, Rows
+
+# Added to the scores of padding. Original BERT's value: softmax gives an exact 0 in float32.
+_PADDING_SCORE = -10000.0
+
+
+class Attention(nn.Layer):
+    """Parameters of self-attention: `qkv` makes queries, keys and values in one product."""
+
+    def __init__(self, config: BackboneFields) -> None:
+        super().__init__()
+        width = config.hidden_size
+        self.qkv = nn.Linear(width, 3 * width, weight_attr=drawn(config))
+        self.output = nn.Linear(width, width, weight_attr=drawn(config))
+        self.layer_norm = nn.LayerNorm(width, epsilon=config.layer_norm_eps)
+
+
+class FeedForward(nn.Layer):
+    """Parameters of the feed-forward part."""
+
+    def __init__(self, config: BackboneFields) -> None:
+        super().__init__()
+        width, inner = config.hidden_size, config.intermediate_size or 4 * config.hidden_size
+        self.intermediate = nn.Linear(width, inner, weight_attr=drawn(config))
+        self.output = nn.Linear(inner, width, weight_attr=drawn(config))
+        self.layer_norm = nn.LayerNorm(width, epsilon=config.layer_norm_eps)
+
+
+class EncoderLayer(nn.Layer):
+    """One layer: it holds the parameters, `compute` does the work.
+
+    Args:
+        config: The encoder's sizes.
+        compute: What computes the layer.
+    """
+
+    def __init__(self, config: BackboneFields, compute: ComputeLayer) -> None:
+        super().__init__()
+        self.attention = Attention(config)
+        self.ffn = FeedForward(config)
+        self._compute = compute
+        self._settings = LayerSettings(
+            heads=config.num_attention_heads,
+            activation=config.hidden_act,
+            epsilon=config.layer_norm_eps,
+            hidden_dropout=config.hidden_dropout_prob,
+            attention_dropout=config.attention_probs_dropout_prob,
+        )
+
+    def forward(self, hidden: Tensor, rows: Rows) -> Tensor:
+        """Next hidden states: [batch*seq hidden]."""
+        settings = self._settings if self.training else self._settings.without_dropout()
+        return self._compute(hidden, self.weights(), settings=settings, rows=rows)
+
+    def weights(self) -> LayerWeights:
+        """The parameters in the order of the computation."""
+        attention, ffn = self.attention, self.ffn
+        return LayerWeights(
+            qkv_weight=attention.qkv.weight,
+            qkv_bias=attention.qkv.bias,
+            output_weight=attention.output.weight,
+            output_bias=attention.output.bias,
+            attention_norm_weight=attention.layer_norm.weight,
+            attention_norm_bias=attention.layer_norm.bias,
+            intermediate_weight=ffn.intermediate.weight,
+            intermediate_bias=ffn.intermediate.bias,
+            ffn_weight=ffn.output.weight,
+            ffn_bias=ffn.output.bias,
+            ffn_norm_weight=ffn.layer_norm.weight,
+            ffn_norm_bias=ffn.layer_norm.bias,
+        )
+
+
+class Encoder(nn.Layer):
+    """The stack of layers."""
+
+    def __init__(self, config: BackboneFields, compute: ComputeLayer) -> None:
+        super().__init__()
+        self.layers = nn.LayerList([EncoderLayer(config, compute) for _ in range(config.num_hidden_layers)])
+
+    def forward(self, hidden: Tensor, rows: Rows, last: int) -> Tensor:
+        """Output of layer number `last`; the layers above it are not run."""
+        for layer in self.layers[: last + 1]:
+            hidden = layer(hidden, rows)
+        return hidden
+
+
+class Pooler(nn.Layer):
+    """A tanh projection of the first token."""
+
+    def __init__(self, config: BackboneFields) -> None:
+        super().__init__()
+        self.dense = nn.Linear(config.hidden_size, config.hidden_size, weight_attr=drawn(config))
+
+    def forward(self, encoded: Tensor) -> Tensor:
+        """[batch seq hidden] → [batch hidden]."""
+        return paddle.tanh(plain.linear(encoded[:, 0], self.dense.weight, self.dense.bias))
+
+
+class TransformerEncoder(nn.Layer):
+    """What `Bert` and `Ernie` build.
+
+    Args:
+        config: The encoder's sizes.
+        task_types: Number of task ids; 0 for a backbone without them.
+        compute: What computes an encoder layer.
+    """
+
+    def __init__(
+        self, config: BackboneFields, *, task_types: int = 0, compute: ComputeLayer = plain.compute_layer
+    ) -> None:
+        super().__init__()
+        self.embeddings = Embeddings(config, task_types)
+        self.encoder = Encoder(config, compute)
+        self.pooler = Pooler(config)
+        self._layers_count = config.num_hidden_layers
+
+    def forward(self, inputs: Mapping[str, Tensor], layer: int = -1) -> dict[str, Tensor]:
+        """Encode a batch.
+
+        Args:
+            inputs: `token_ids`, `position_ids`, `segment_ids` (and `task_ids`) int64[batch seq], `input_mask` float32[batch seq].
+            layer: The encoder layer whose output feeds the head: 0 is the first, -1 the last.
+        """
+        batch, seq = inputs["token_ids"].shape
+        words, hidden = self.embeddings(inputs)
+        rows = Rows(batch, seq, padding_mask(inputs["input_mask"]))
+        hidden = self.encoder(hidden, rows, layer % self._layers_count)
+        encoded = hidden.reshape([batch, seq, hidden.shape[-1]])  # [batch seq hidden]
+        sentence = self.pooler(encoded)  # [batch hidden]
+        return {
+            "word_embedding": words,
+            "embedding_table": self.embeddings.word_embeddings.weight,
+            "encoder_outputs": encoded,
+            "sentence_embedding": sentence,
+            "sentence_pair_embedding": sentence,
+        }
+
+
+def padding_mask(input_mask: Tensor) -> Tensor | None:
+    """What to add to attention scores, float32[batch 1 1 seq]; None where no token is padding."""
+    if bool(paddle.all(input_mask == 1.0)):
+        return None
+    return ((1.0 - input_mask) * _PADDING_SCORE).unsqueeze([1, 2])

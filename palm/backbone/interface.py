@@ -1,0 +1,20 @@
+"""What the encoders take from a batch and give to the heads, by the names of the manual."""
+
+from palm.spec import Spec, Specs
+
+ENCODER_INPUTS: Specs = {
+    "token_ids": Spec("batch seq", "int64"),
+    "position_ids": Spec("batch seq", "int64"),
+    "segment_ids": Spec("batch seq", "int64"),
+    "input_mask": Spec("batch seq", "float32"),
+}
+
+TASK_IDS: Specs = {"task_ids": Spec("batch seq", "int64")}
+
+ENCODER_OUTPUTS: Specs = {
+    "word_embedding": Spec("batch seq emb", "float32"),
+    "embedding_table": Spec("vocab emb", "float32"),
+    "encoder_outputs": Spec("batch seq hidden", "float32"),
+    "sentence_embedding": Spec("batch hidden", "float32"),
+    "sentence_pair_embedding": Spec("batch hidden", "float32"),
+}

@@ -1,0 +1,71 @@
+"""The contract of an encoder layer's computation: any function of this signature can take the place of the plain one."""
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from paddle import Tensor
+
+
+@dataclass(frozen=True)
+class LayerSettings:
+    """What an encoder layer is told beside its weights.
+
+    Attributes:
+        heads: Attention heads; they divide the width.
+        activation: `gelu` (exact), `relu` or `tanh`.
+        epsilon: Of layer normalisation.
+        hidden_dropout: Dropout after attention and after the feed-forward part; 0 outside training.
+        attention_dropout: Dropout of attention probabilities; 0 outside training.
+    """
+
+    heads: int
+    activation: str
+    epsilon: float
+    hidden_dropout: float
+    attention_dropout: float
+
+    def without_dropout(self) -> "LayerSettings":
+        """The same outside training."""
+        return replace(self, hidden_dropout=0.0, attention_dropout=0.0)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """How the token rows of a batch form sequences.
+
+    Attributes:
+        batch: Sequences.
+        seq: Tokens of each, padding included.
+        mask: What is added to attention scores, float32[batch 1 1 seq], 0 for a token and -10000 for padding; None where nothing is padded.
+    """
+
+    batch: int
+    seq: int
+    mask: "Tensor | None"
+
+
+@dataclass(frozen=True)
+class LayerWeights:
+    """Parameters of one encoder layer. Dense weights are [in out]; `qkv` makes queries, keys and values in one product."""
+
+    qkv_weight: "Tensor"
+    qkv_bias: "Tensor"
+    output_weight: "Tensor"
+    output_bias: "Tensor"
+    attention_norm_weight: "Tensor"
+    attention_norm_bias: "Tensor"
+    intermediate_weight: "Tensor"
+    intermediate_bias: "Tensor"
+    ffn_weight: "Tensor"
+    ffn_bias: "Tensor"
+    ffn_norm_weight: "Tensor"
+    ffn_norm_bias: "Tensor"
+
+
+class ComputeLayer(Protocol):
+    """Computes one encoder layer."""
+
+    def __call__(self, hidden: "Tensor", weights: LayerWeights, *, settings: LayerSettings, rows: Rows) -> "Tensor":
+        """Next hidden states, float32[batch*seq hidden], from `hidden` of the same shape."""
+        ...
