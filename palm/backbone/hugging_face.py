@@ -1,0 +1,55 @@
+"""Reads safetensors: one file, or the shards that an index names."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import safetensors
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
+
+from palm.backbone.paddle1x import widen_bfloat16
+from palm.errors import CheckpointError
+
+
+def read_safetensors(file: Path) -> dict[str, np.ndarray]:
+    """The tensors of one file.
+
+    Raises:
+        CheckpointError: The file is damaged.
+    """
+    try:
+        with safetensors.safe_open(str(file), framework="numpy") as tensors:
+            kinds = {tensors.get_slice(name).get_dtype() for name in tensors.keys()}  # noqa: SIM118 (no mapping)
+        return _widened(file) if "BF16" in kinds else load_file(str(file))
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{file}: cannot be read as safetensors: {error}. Use another copy.") from error
+
+
+def read_shards(index: Path) -> dict[str, np.ndarray]:
+    """The tensors of all files that `index` (`model.safetensors.index.json`) names.
+
+    Raises:
+        CheckpointError: The index is damaged, or names a file outside its folder or one that is missing.
+    """
+    try:
+        places = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
+        names = sorted(set(places.values()))
+    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+        raise CheckpointError(f"{index}: cannot be read as an index of safetensors: {error!r}. Use another copy.") from error
+    outside = [name for name in names if name != Path(name).name]
+    if outside:
+        raise CheckpointError(f"{index}: shards lie beside their index. Found `{outside[0]}`. Do not use this file.")
+    return {name: array for shard in names for name, array in read_safetensors(index.parent / shard).items()}
+
+
+def _widened(file: Path) -> dict[str, np.ndarray]:
+    """numpy has no bfloat16: read the bytes and widen those."""
+    arrays = {}
+    for name, tensor in safetensors.deserialize(file.read_bytes()):
+        bits, kind = tensor["data"], tensor["dtype"]
+        dtype = {"BF16": np.uint16, "F16": np.float16, "F32": np.float32, "F64": np.float64, "I64": np.int64}.get(kind)
+        if dtype is not None:
+            array = np.frombuffer(bits, dtype).reshape(tensor["shape"])
+            arrays[name] = widen_bfloat16(array) if kind == "BF16" else array
+    return arrays

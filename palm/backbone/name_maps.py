@@ -1,0 +1,159 @@
+"""Other people's parameter names → PALM's.
+
+Four layouts are known: Hugging Face's (dense weights [out in]), PaddleNLP's, that of Paddle 1.x (LARK, PALM 0.2.1) and PALM's own
+(dense weights [in out]). Tensors of the masked-language-model head come out as `mlm.*`.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+Tensors = Mapping[str, np.ndarray]
+
+_PARTS = ("query", "key", "value")
+_PREFIXES = re.compile(r"^(bert|ernie|roberta|backbone)\.(?=embeddings\.|encoder\.|pooler\.)")
+_BUFFERS = re.compile(r"(^|\.)(position_ids|token_type_ids)$")
+_OLD_NORM = {"gamma": "weight", "beta": "bias"}  # TensorFlow's names, in early conversions
+
+_HUGGING_FACE = {
+    r"embeddings\.(word|position|token_type|task_type)_embeddings\.weight": r"embeddings.\1_embeddings.weight",
+    r"embeddings\.LayerNorm\.(\w+)": r"embeddings.layer_norm.\1",
+    r"encoder\.layer\.(\d+)\.attention\.self\.(query|key|value)\.(\w+)": r"encoder.layers.\1.attention.\2.\3",
+    r"encoder\.layer\.(\d+)\.attention\.output\.dense\.(\w+)": r"encoder.layers.\1.attention.output.\2",
+    r"encoder\.layer\.(\d+)\.attention\.output\.LayerNorm\.(\w+)": r"encoder.layers.\1.attention.layer_norm.\2",
+    r"encoder\.layer\.(\d+)\.intermediate\.dense\.(\w+)": r"encoder.layers.\1.ffn.intermediate.\2",
+    r"encoder\.layer\.(\d+)\.output\.dense\.(\w+)": r"encoder.layers.\1.ffn.output.\2",
+    r"encoder\.layer\.(\d+)\.output\.LayerNorm\.(\w+)": r"encoder.layers.\1.ffn.layer_norm.\2",
+    r"pooler\.dense\.(\w+)": r"pooler.dense.\1",
+    r"cls\.predictions\.transform\.dense\.(\w+)": r"mlm.transform.\1",
+    r"cls\.predictions\.transform\.LayerNorm\.(\w+)": r"mlm.layer_norm.\1",
+    r"cls\.predictions\.(?:decoder\.)?bias": r"mlm.bias",
+}
+
+_PADDLE_NLP = {
+    r"embeddings\.(word|position|token_type|task_type)_embeddings\.weight": r"embeddings.\1_embeddings.weight",
+    r"embeddings\.layer_norm\.(\w+)": r"embeddings.layer_norm.\1",
+    r"encoder\.layers\.(\d+)\.self_attn\.q_proj\.(\w+)": r"encoder.layers.\1.attention.query.\2",
+    r"encoder\.layers\.(\d+)\.self_attn\.k_proj\.(\w+)": r"encoder.layers.\1.attention.key.\2",
+    r"encoder\.layers\.(\d+)\.self_attn\.v_proj\.(\w+)": r"encoder.layers.\1.attention.value.\2",
+    r"encoder\.layers\.(\d+)\.self_attn\.out_proj\.(\w+)": r"encoder.layers.\1.attention.output.\2",
+    r"encoder\.layers\.(\d+)\.norm1\.(\w+)": r"encoder.layers.\1.attention.layer_norm.\2",
+    r"encoder\.layers\.(\d+)\.linear1\.(\w+)": r"encoder.layers.\1.ffn.intermediate.\2",
+    r"encoder\.layers\.(\d+)\.linear2\.(\w+)": r"encoder.layers.\1.ffn.output.\2",
+    r"encoder\.layers\.(\d+)\.norm2\.(\w+)": r"encoder.layers.\1.ffn.layer_norm.\2",
+    r"pooler\.dense\.(\w+)": r"pooler.dense.\1",
+    r"cls\.predictions\.transform\.(\w+)": r"mlm.transform.\1",
+    r"cls\.predictions\.layer_norm\.(\w+)": r"mlm.layer_norm.\1",
+    r"cls\.predictions\.decoder_bias": r"mlm.bias",
+}
+
+_PADDLE_1X = {
+    r"word_embedding": r"embeddings.word_embeddings.weight",
+    r"pos_embedding": r"embeddings.position_embeddings.weight",
+    r"sent_embedding": r"embeddings.token_type_embeddings.weight",
+    r"task_embedding": r"embeddings.task_type_embeddings.weight",
+    r"pre_encoder_layer_norm_(\w+)": r"embeddings.layer_norm.\1",
+    r"encoder_layer_(\d+)_multi_head_att_(query|key|value|output)_fc\.(\w)_0": r"encoder.layers.\1.attention.\2.\3",
+    r"encoder_layer_(\d+)_post_att_layer_norm_(\w+)": r"encoder.layers.\1.attention.layer_norm.\2",
+    r"encoder_layer_(\d+)_ffn_fc_0\.(\w)_0": r"encoder.layers.\1.ffn.intermediate.\2",
+    r"encoder_layer_(\d+)_ffn_fc_1\.(\w)_0": r"encoder.layers.\1.ffn.output.\2",
+    r"encoder_layer_(\d+)_post_ffn_layer_norm_(\w+)": r"encoder.layers.\1.ffn.layer_norm.\2",
+    r"pooled_fc\.(\w)_0": r"pooler.dense.\1",
+    r"mask_lm_trans_fc\.(\w)_0": r"mlm.transform.\1",
+    r"mask_lm_trans_layer_norm_(\w+)": r"mlm.layer_norm.\1",
+    r"mask_lm_out_fc\.b_0": r"mlm.bias",
+}
+_PADDLE_1X_PREFIX = "__paddlepalm_"
+_PADDLE_1X_KINDS = {"w": "weight", "b": "bias", "scale": "weight", "bias": "bias"}
+
+_OWN = {r"((?:embeddings|encoder|pooler)\..+)": r"\1"}
+
+
+@dataclass(frozen=True)
+class Renamed:
+    """Tensors under PALM's names.
+
+    Attributes:
+        layout: Whose names they had.
+        tensors: Dense weights [in out]; queries, keys and values side by side in `qkv`.
+        unknown: Names that no rule knows.
+    """
+
+    layout: str
+    tensors: dict[str, np.ndarray]
+    unknown: tuple[str, ...]
+
+
+def rename(tensors: Tensors) -> Renamed:
+    """Bring `tensors` under PALM's names, whichever layout theirs is."""
+    bare = {_bare(name): name for name in tensors if not _BUFFERS.search(name)}
+    layout, rules = _layout(bare)
+    named, unknown = {}, []
+    for name, original in bare.items():
+        target = _target(name, rules, layout)
+        if target is None or target in named:
+            unknown.append(original)
+        else:
+            array = tensors[original]
+            named[target] = array.T if layout == "Hugging Face" and _is_dense(target) else array
+    fused = dict(_fuse(named))
+    tied = {name for name in unknown if _is_tied_decoder(name, tensors[name], fused)}
+    return Renamed(layout, fused, tuple(name for name in unknown if name not in tied))
+
+
+def _bare(name: str) -> str:
+    name = _PREFIXES.sub("", name.removeprefix(_PADDLE_1X_PREFIX))
+    head, _, last = name.rpartition(".")
+    return f"{head}.{_OLD_NORM[last]}" if last in _OLD_NORM else name
+
+
+def _layout(names: Mapping[str, str]) -> tuple[str, Mapping[str, str]]:
+    """The layout whose mark is among `names`; each has a name in every layer that no other layout has."""
+    marks: tuple[tuple[str, str, Mapping[str, str]], ...] = (
+        (r"encoder\.layers\.\d+\.attention\.qkv\.", "PALM", _OWN),
+        (r"encoder\.layers\.\d+\.self_attn\.", "PaddleNLP", _PADDLE_NLP),
+        (r"encoder_layer_\d+_", "Paddle 1.x", _PADDLE_1X),
+    )
+    for mark, layout, rules in marks:
+        if any(re.match(mark, name) for name in names):
+            return layout, rules
+    return "Hugging Face", _HUGGING_FACE
+
+
+def _target(name: str, rules: Mapping[str, str], layout: str) -> str | None:
+    for pattern, template in rules.items():
+        match = re.fullmatch(pattern, name)
+        if match:
+            target = match.expand(template)
+            return _spell_kind(target) if layout == "Paddle 1.x" else target
+    return None
+
+
+def _spell_kind(target: str) -> str:
+    head, _, kind = target.rpartition(".")
+    return f"{head}.{_PADDLE_1X_KINDS.get(kind, kind)}"
+
+
+def _is_dense(target: str) -> bool:
+    return target.endswith(".weight") and "embeddings" not in target and "layer_norm" not in target
+
+
+def _fuse(named: Mapping[str, np.ndarray]) -> Iterator[tuple[str, np.ndarray]]:
+    """Put the queries', keys' and values' weights side by side; a layer that lacks one of them keeps the parts."""
+    for name, array in named.items():
+        match = re.fullmatch(r"(.+\.attention)\.(query|key|value)\.(\w+)", name)
+        parts = [f"{match[1]}.{part}.{match[3]}" for part in _PARTS] if match else []
+        if match is None or any(part not in named for part in parts):
+            yield name, np.ascontiguousarray(array)
+        elif match[2] == "query":
+            yield f"{match[1]}.qkv.{match[3]}", np.concatenate([named[part] for part in parts], axis=-1)
+
+
+def _is_tied_decoder(name: str, array: np.ndarray, tensors: Tensors) -> bool:
+    table = tensors.get("embeddings.word_embeddings.weight")
+    tied = name.endswith(("cls.predictions.decoder.weight", "cls.predictions.decoder_weight"))
+    if name.endswith("cls.predictions.decoder.bias"):
+        return np.array_equal(array, tensors.get("mlm.bias", np.empty(0)))
+    return tied and table is not None and np.array_equal(array, table)

@@ -1,0 +1,132 @@
+"""Reads `.pdparams` files, which are pickles, without being able to run what a pickle may ask for.
+
+Every global that a file names is refused, save the handful that arrays in dictionaries need; and those are not given out
+themselves but as stand-ins that can do nothing else.
+"""
+
+import io
+import pickle
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from palm.backbone.paddle1x import widen_bfloat16
+from palm.errors import CheckpointError
+
+_ELEMENT_TYPE = re.compile(r"[<>=|]?[biuf][1248]")
+
+
+class _ArrayMark:
+    """Stands for `numpy.ndarray`, which a pickle only hands to `_reconstruct`."""
+
+    __slots__ = ()
+
+
+class _EmptyArray:
+    """Stands for `_reconstruct`: makes the empty array that the pickle's state then fills."""
+
+    __slots__ = ()
+
+    def __call__(self, kind: object, shape: object, code: object) -> np.ndarray:
+        if not isinstance(kind, _ArrayMark):
+            raise pickle.UnpicklingError("an array of an unknown kind")
+        return np.ndarray.__new__(np.ndarray, (0,), "b")
+
+
+class _ElementType:
+    """Stands for `numpy.dtype`: plain numbers only."""
+
+    __slots__ = ()
+
+    def __call__(self, name: object, align: object = False, copy: object = True) -> np.dtype:
+        if not isinstance(name, str) or not _ELEMENT_TYPE.fullmatch(name):
+            raise pickle.UnpicklingError(f"an array of {name!r}")
+        return np.dtype(name, copy=True)  # a copy: the pickle sets its byte order
+
+
+class _Dictionary:
+    """Stands for `collections.OrderedDict`; dictionaries keep their order anyway."""
+
+    __slots__ = ()
+
+    def __call__(self, items: object = ()) -> dict[object, object]:
+        if not isinstance(items, list | tuple):
+            raise pickle.UnpicklingError("a dictionary of an unknown form")
+        return dict(items)
+
+
+class _Tuple:
+    """Stands for `tuple`: Paddle writes a parameter as `tuple((name, array))`."""
+
+    __slots__ = ()
+
+    def __call__(self, items: object = ()) -> tuple[object, ...]:
+        if not isinstance(items, list | tuple):
+            raise pickle.UnpicklingError("a tuple of an unknown form")
+        return tuple(items)
+
+
+class _Latin1:
+    """Stands for `codecs.encode`: Python 2's way to write bytes."""
+
+    __slots__ = ()
+
+    def __call__(self, text: object, encoding: object) -> bytes:
+        if not isinstance(text, str) or encoding != "latin1":
+            raise pickle.UnpicklingError(f"text encoded as {encoding!r}")
+        return text.encode("latin1")
+
+
+_ALLOWED: Mapping[str, object] = {
+    "numpy.core.multiarray._reconstruct": _EmptyArray(),
+    "numpy._core.multiarray._reconstruct": _EmptyArray(),
+    "numpy.ndarray": _ArrayMark(),
+    "numpy.dtype": _ElementType(),
+    "collections.OrderedDict": _Dictionary(),
+    "builtins.tuple": _Tuple(),
+    "_codecs.encode": _Latin1(),
+}
+
+
+class _Unpickler(pickle.Unpickler):
+    def __init__(self, data: bytes, where: str) -> None:
+        super().__init__(io.BytesIO(data), encoding="latin1")  # arrays written by Python 2
+        self._where = where
+
+    def find_class(self, module: str, name: str, /) -> object:
+        wanted = f"{module}.{name}"
+        if wanted not in _ALLOWED:
+            raise CheckpointError(
+                f"{self._where}: a file of weights holds arrays and nothing that runs. Refused `{wanted}`; nothing was executed. "
+                "Do not use this file, or ask its author for safetensors."
+            )
+        return _ALLOWED[wanted]
+
+
+def read_pdparams(file: Path) -> dict[str, np.ndarray]:
+    """The arrays of a `.pdparams` file by name.
+
+    Raises:
+        CheckpointError: The file names anything but arrays, or is no pickled dictionary.
+    """
+    try:
+        content = _Unpickler(file.read_bytes(), str(file)).load()
+    except CheckpointError:
+        raise
+    except Exception as error:  # a damaged pickle raises nearly anything
+        raise CheckpointError(f"{file}: cannot be read as .pdparams: {error}. Use another copy.") from error
+    if not isinstance(content, dict):
+        raise CheckpointError(f"{file}: a dictionary from names to arrays is wanted. Found {type(content).__name__}.")
+    found = {str(name): _array(value) for name, value in content.items()}
+    return {name: array for name, array in found.items() if array is not None}
+
+
+def _array(value: object) -> np.ndarray | None:
+    """The array of an entry: bare, or `(name, array)`; None for entries that are no weights."""
+    if isinstance(value, tuple) and len(value) == 2:  # noqa: PLR2004 (a pair)
+        value = value[1]
+    if not isinstance(value, np.ndarray) or value.dtype.kind not in "fiub":
+        return None
+    return widen_bfloat16(value) if value.dtype == np.uint16 else value  # Paddle keeps bfloat16 in uint16

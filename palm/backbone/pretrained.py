@@ -1,0 +1,170 @@
+"""Pre-trained weights: read from whatever holds them, and copied into a model with a report of what did not fit."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from palm.backbone.hugging_face import read_safetensors, read_shards
+from palm.backbone.name_maps import rename
+from palm.backbone.paddle1x import read_archive, read_folder
+from palm.backbone.pdparams import read_pdparams
+from palm.backbone.weights_file import Format, WeightsFile, find_weights
+from palm.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from paddle import nn
+
+MLM_HEAD = "mlm."
+_TASK_EMBEDDINGS = "embeddings.task_type_embeddings.weight"
+_LISTED = 5
+
+_READERS: Mapping[Format, Callable[[Path], dict[str, np.ndarray]]] = {
+    "safetensors": read_safetensors,
+    "shards": read_shards,
+    "pdparams": read_pdparams,
+    "paddle1x": read_folder,
+    "paddle1x archive": read_archive,
+}
+
+# Epsilon of layer normalisation, where the model's own code has it and its config.json does not say so: PaddlePALM 0.2.1
+# (fluid.layers.layer_norm with epsilon 1e-6) and PaddleNLP (nn.LayerNorm's default).
+_EPSILON: Mapping[Format, float] = {"paddle1x": 1e-6, "paddle1x archive": 1e-6, "pdparams": 1e-5}
+
+# Models whose weights have BERT's names but that compute something else.
+_OTHER_ENCODERS = ("roberta", "xlm-roberta", "camembert", "electra", "distilbert", "albert", "mpnet", "nomic_bert")
+
+
+@dataclass(frozen=True)
+class PretrainedWeights:
+    """Weights under PALM's names.
+
+    Attributes:
+        tensors: float32 arrays of the encoder, and of the masked-language-model head under `mlm.*`.
+        source: What they were read from, for messages.
+        config: Keys of the backbone that these weights ask for where the user's configuration says nothing.
+        unknown: Names in the file that mean nothing to PALM.
+    """
+
+    tensors: Mapping[str, np.ndarray]
+    source: str
+    config: Mapping[str, object]
+    unknown: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What became of each parameter.
+
+    Attributes:
+        loaded: Parameters of the model that got a tensor.
+        missing: Parameters of the model that got none.
+        unexpected: Tensors of the file that the model has no parameter for.
+    """
+
+    loaded: tuple[str, ...]
+    missing: tuple[str, ...]
+    unexpected: tuple[str, ...]
+
+
+def load_pretrained(path: Path | str) -> PretrainedWeights:
+    """Read weights from a Hugging Face folder or file, a `.pdparams` file, or a Paddle 1.x folder or archive.
+
+    Raises:
+        CheckpointError: There are no weights, or they are damaged, unsafe, or those of another kind of encoder.
+    """
+    found = find_weights(Path(path))
+    renamed = rename(_READERS[found.format](found.path))
+    _refuse_other_encoders(found, renamed.layout)
+    tensors = {name: np.ascontiguousarray(array, np.float32) for name, array in renamed.tensors.items()}
+    return PretrainedWeights(tensors, f"{path} ({renamed.layout})", _defaults(found.format), renamed.unknown)
+
+
+def config_defaults_for(path: Path | str) -> dict[str, object]:
+    """Defaults of backbone keys that the weights at `path` were trained with; what the user or `config.json` says goes first.
+
+    Raises:
+        CheckpointError: There are no weights that can be read.
+    """
+    return _defaults(find_weights(Path(path)).format)
+
+
+def apply_pretrained(layers: "nn.Layer", weights: PretrainedWeights, prefix: str = "") -> LoadReport:
+    """Copy `weights` into the parameters of `layers` that have the same names.
+
+    Task embeddings that the weights lack become zero: a model pre-trained without them computes what it did.
+
+    Args:
+        layers: A backbone's layers; or those of a head, with its `prefix`.
+        weights: What `load_pretrained` gave.
+        prefix: Take the tensors whose names begin so, such as `mlm.`; by default those of the encoder.
+
+    Raises:
+        CheckpointError: Nothing matched, or a shape differs; then nothing was copied.
+    """
+    offered = _offered(weights, prefix)
+    parameters = dict(layers.named_parameters())
+    loaded = tuple(name for name in parameters if name in offered)
+    if not loaded:
+        raise CheckpointError(_nothing_matched(weights, list(parameters)))
+    wrong = [name for name in loaded if tuple(parameters[name].shape) != offered[name].shape]
+    if wrong:
+        raise CheckpointError("\n".join(_wrong_shape(weights, name, parameters[name].shape, offered[name].shape) for name in wrong))
+    for name in loaded:
+        parameters[name].set_value(offered[name])
+    if not prefix and _TASK_EMBEDDINGS in parameters and _TASK_EMBEDDINGS not in offered:
+        parameters[_TASK_EMBEDDINGS].zero_()
+    missing = tuple(name for name in parameters if name not in offered)
+    unexpected = tuple(prefix + name for name in offered if name not in parameters)
+    return LoadReport(loaded, missing, unexpected if prefix else unexpected + weights.unknown)
+
+
+def _offered(weights: PretrainedWeights, prefix: str) -> dict[str, np.ndarray]:
+    if prefix:
+        return {name.removeprefix(prefix): array for name, array in weights.tensors.items() if name.startswith(prefix)}
+    return {name: array for name, array in weights.tensors.items() if not name.startswith(MLM_HEAD)}
+
+
+def _defaults(kind: Format) -> dict[str, object]:
+    return {"layer_norm_eps": _EPSILON[kind]} if kind in _EPSILON else {}
+
+
+def _refuse_other_encoders(found: WeightsFile, layout: str) -> None:
+    config = found.path.parent / "config.json"
+    if layout != "Hugging Face" or not config.is_file():
+        return
+    try:
+        model_type = json.loads(config.read_text(encoding="utf-8-sig")).get("model_type")
+    except (OSError, ValueError, AttributeError):
+        return  # whoever reads the configuration says what is wrong with it
+    if model_type in _OTHER_ENCODERS:
+        raise CheckpointError(
+            f"{config}: weights are those of a BERT or ERNIE encoder. Found model_type `{model_type}`, which computes something "
+            "else under similar names. Use a model of type bert or ernie."
+        )
+
+
+def _nothing_matched(weights: PretrainedWeights, wanted: list[str]) -> str:
+    names = [*weights.tensors, *weights.unknown]
+    found = ", ".join(names[:_LISTED]) or "none"
+    return (
+        f"{weights.source}: none of the {len(names)} tensors is a parameter of this model. Found {found} …; wanted "
+        f"{', '.join(wanted[:_LISTED])} …. Use weights of a BERT or ERNIE encoder."
+    )
+
+
+def _wrong_shape(weights: PretrainedWeights, name: str, wanted: list[int], found: tuple[int, ...]) -> str:
+    keys = {
+        "embeddings.word_embeddings": f"Set vocab_size to {found[0]}, and use the vocabulary of these weights",
+        "bias": f"Set vocab_size to {found[0]}, and use the vocabulary of these weights",
+        "embeddings.position_embeddings": f"Set max_position_embeddings to {found[0]}",
+        "embeddings.token_type_embeddings": f"Set type_vocab_size to {found[0]}",
+        "embeddings.task_type_embeddings": f"Set task_type_vocab_size to {found[0]}",
+    }
+    own = len(found) == len(wanted) and found[1:] == tuple(wanted[1:])
+    advice = keys.get(name.removesuffix(".weight")) if own else None
+    rule = f"the model's `{name}` is {list(wanted)}, the weights' is {list(found)}."
+    return f"{weights.source}: {rule} {advice or 'Use the config.json of these weights'}."

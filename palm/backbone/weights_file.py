@@ -1,0 +1,97 @@
+"""Which file of a path holds the weights, and in which format."""
+
+import re
+import tarfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from palm.errors import CheckpointError
+
+Format = Literal["safetensors", "shards", "pdparams", "paddle1x", "paddle1x archive"]
+
+_INDEX = "model.safetensors.index.json"
+_PALM_ARCHIVE = "__palmmodel__"
+_PALM_1X_FOLDER = "params"
+_PADDLE_1X_NAME = re.compile(r"(__paddlepalm_)?(word_embedding|encoder_layer_\d+_.+)")
+_TORCH_ENDINGS = (".bin", ".pt", ".pth", ".ckpt")
+_LOOKED_FOR = (
+    "model.safetensors, model.safetensors.index.json, one other *.safetensors, model_state.pdparams, one other *.pdparams, "
+    "__palmmodel__, params/, or Paddle 1.x variables"
+)
+
+
+@dataclass(frozen=True)
+class WeightsFile:
+    """Where weights are.
+
+    Attributes:
+        format: How to read them.
+        path: The file, or the folder of Paddle 1.x variables.
+    """
+
+    format: Format
+    path: Path
+
+
+def find_weights(path: Path) -> WeightsFile:
+    """Find the weights that `path`, a file or a folder, stands for.
+
+    Raises:
+        CheckpointError: There are none, or only in a format that may run code.
+    """
+    if not path.exists():
+        raise CheckpointError(f"{path}: no pre-trained weights here. Correct the path, or fetch a model with `palm download`.")
+    found = _in_folder(path) if path.is_dir() else _format_of(path)
+    if found is not None:
+        return found
+    torch = [path] if path.suffix in _TORCH_ENDINGS else [file for end in _TORCH_ENDINGS for file in path.glob(f"*{end}")]
+    if torch:
+        raise CheckpointError(
+            f"{torch[0]}: PyTorch pickles are not read. Convert the file to safetensors: in transformers, "
+            "`model.save_pretrained(folder, safe_serialization=True)`."
+        )
+    if path.is_dir():
+        raise CheckpointError(f"{path}: no weights in this folder. Looked for {_LOOKED_FOR}.")
+    raise CheckpointError(f"{path}: unknown format of weights. Known: .safetensors, .pdparams, and Paddle 1.x folders or archives.")
+
+
+def _format_of(file: Path) -> WeightsFile | None:
+    if file.name.endswith(".safetensors"):
+        return WeightsFile("safetensors", file)
+    if file.name.endswith(".safetensors.index.json"):
+        return WeightsFile("shards", file)
+    if file.suffix == ".pdparams":
+        return WeightsFile("pdparams", file)
+    if file.suffix not in _TORCH_ENDINGS and tarfile.is_tarfile(file):
+        return WeightsFile("paddle1x archive", file)
+    return None
+
+
+def _in_folder(folder: Path) -> WeightsFile | None:
+    searches: tuple[Callable[[Path], Path | None], ...] = (
+        lambda place: _file(place / "model.safetensors"),
+        lambda place: _file(place / _INDEX),
+        lambda place: _only(place, "*.safetensors"),
+        lambda place: _file(place / "model_state.pdparams"),
+        lambda place: _only(place, "*.pdparams"),
+        lambda place: _file(place / _PALM_ARCHIVE),
+    )
+    for search in searches:
+        file = search(folder)
+        if file is not None:
+            return _format_of(file)
+    for place in (folder, folder / _PALM_1X_FOLDER):
+        if place.is_dir() and any(_PADDLE_1X_NAME.fullmatch(file.name) for file in place.iterdir()):
+            return WeightsFile("paddle1x", place)
+    return None
+
+
+def _file(file: Path) -> Path | None:
+    return file if file.is_file() else None
+
+
+def _only(folder: Path, pattern: str) -> Path | None:
+    files = list(folder.glob(pattern))
+    return files[0] if len(files) == 1 else None
