@@ -2,14 +2,14 @@
 
     python benchmarks/quality.py sst2 --data DATA/sst2_full --model pretrain/minilm-l6-en
 
-The last line is JSON: figures (fractions of 1), seconds, date, CPU and versions. Settings are in benchmarks/quality/*.yaml; seed 1.
+The last line is JSON: figures (fractions of 1), seconds, date, CPU and versions.
+Settings are in benchmarks/quality/*.yaml; seed 1.
 ATIS has an example of its own: examples/atis.
 """
 
 import argparse
 import json
 import os
-import platform
 import random
 import subprocess
 import sys
@@ -59,7 +59,9 @@ def palm(*words: str) -> str:
 
 def processor() -> str:
     """The CPU's name and how many cores this process may use."""
-    models = [line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line]
+    models = [
+        line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line
+    ]
     return f"{models[0]}, {len(os.sched_getaffinity(0))} cores"
 
 
@@ -74,13 +76,24 @@ def main() -> None:
         globals()[args.name](args.data, work)
         config = work / "config.yaml"
         config.write_text((HERE / "quality" / f"{args.name}.yaml").read_text(encoding="utf-8"), encoding="utf-8")
-        common = [str(config), f"--pretrain_model_path={args.model.resolve()}", f"--save_path={work / 'out'}", *overrides]
+        common = [
+            str(config),
+            f"--pretrain_model_path={args.model.resolve()}",
+            f"--save_path={work / 'out'}",
+            *overrides,
+        ]
         started = time.perf_counter()
         palm("train", *common)
         seconds = time.perf_counter() - started
         figures = json.loads(palm("eval", *common).splitlines()[-1])
     versions = {name: version(name) for name in ("paddlepaddle", "numpy", "tokenizers")}
-    facts = {"data": args.name, "train_seconds": round(seconds), "date": str(date.today()), "cpu": processor(), **versions}
+    facts = {
+        "data": args.name,
+        "train_seconds": round(seconds),
+        "date": str(date.today()),
+        "cpu": processor(),
+        **versions,
+    }
     sys.stdout.write(json.dumps({**figures, **facts}) + "\n")
 
 

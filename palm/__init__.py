@@ -5,8 +5,8 @@
     controller.load_pretrain("pretrain/minilm-l6-en")
     controller.train()
 
-Names are imported when they are first used, so that `import palm` costs nothing and the computing environment is set up before
-Paddle is loaded.
+Names are imported when they are first used, so that `import palm` costs nothing and the computing environment is set
+up before Paddle is loaded.
 """
 
 import importlib

@@ -9,9 +9,11 @@ from typing import Any
 
 import yaml
 
-from palm.backbone.base import BACKBONES, Backbone
+from palm.backbone.base import BACKBONES
+from palm.backbone.pretrained import load_pretrained
 from palm.build.instances import build_tasks
 from palm.build.run_config import RunConfig, TaskConfig, load_run_config
+from palm.config.fields import BackboneFields
 from palm.config.load import overrides_from_argv
 from palm.default_settings import CHECKPOINT_FOLDER, INFERENCE_FOLDER, RESOLVED_CONFIG
 from palm.engine.checkpoint import newest_checkpoint, restore_checkpoint, save_checkpoint
@@ -20,7 +22,7 @@ from palm.engine.ema import WeightAverage
 from palm.engine.evaluate import evaluate_task
 from palm.engine.model import MultiTaskModel
 from palm.engine.optimizer import Optimizer, head_lr_scales
-from palm.engine.pretrain import load_pretrained_weights
+from palm.engine.pretrain import load_pretrained_weights, sizes_for
 from palm.engine.schedule import global_steps, main_task
 from palm.engine.train import Progress, StepResult, TrainingRun, train_steps
 from palm.errors import ConfigError, Problem
@@ -41,8 +43,8 @@ class Controller:
         config: Path of the global YAML file, or its content as a mapping.
         task_dir: Folder of the task instances' YAML files.
         for_train: False to predict or evaluate only; training files are then not needed.
-        overrides: Hyper-parameters that win over the files, such as `["--learning_rate", "1e-4"]`. By default those on the
-            command line of the running script; none in a notebook.
+        overrides: Hyper-parameters that win over the files, such as `["--learning_rate", "1e-4"]`. By default those on
+            the command line of the running script; none in a notebook.
 
     Raises:
         ConfigError: Everything that is wrong with the configuration, at once.
@@ -77,10 +79,13 @@ class Controller:
         """
         source = path or self.config.run.pretrain_model_path
         if source is None:
-            raise ConfigError(Problem("pretrain_model_path", "load_pretrain() needs a path. Give one, or set this key."))
-        report = load_pretrained_weights(self._built_model(), self._tasks, Path(source))
+            raise ConfigError(
+                Problem("pretrain_model_path", "load_pretrain() needs a path. Give one, or set this key.")
+            )
+        weights = load_pretrained(source)
+        self._model = self._build_model(sizes_for(weights, self.config.backbone))
         self._pretrained = True
-        for line in report:
+        for line in load_pretrained_weights(self._model, self._tasks, weights):
             _log.info(line)
 
     def train(self) -> None:
@@ -150,14 +155,16 @@ class Controller:
         predictor = Predictor(self._inference_folder(task, inference_model_dir), config.settings)
         return predictor.evaluate(data)
 
-    def _backbone(self) -> Backbone:
-        return BACKBONES[self.config.backbone_name](self.config.backbone)
+    def _build_model(self, sizes: BackboneFields) -> MultiTaskModel:
+        if not self._tasks:
+            rule = "a controller made with for_train=False only predicts and evaluates."
+            raise ConfigError(Problem("Controller", f"{rule} Leave for_train out to train."))
+        backbone = BACKBONES[self.config.backbone_name](sizes)
+        return MultiTaskModel(backbone, self._tasks, seed=self.config.train.random_seed)
 
     def _built_model(self) -> MultiTaskModel:
-        if not self._tasks:
-            raise ConfigError(Problem("Controller", "a controller made with for_train=False only predicts and evaluates."))
         if self._model is None:
-            self._model = MultiTaskModel(self._backbone(), self._tasks, seed=self.config.train.random_seed)
+            self._model = self._build_model(self.config.backbone)
         return self._model
 
     def _training_run(self) -> TrainingRun:
@@ -210,7 +217,10 @@ class Controller:
         )
 
     def _after_step(self, run: TrainingRun, result: StepResult, reporter: Reporter) -> None:
-        """Evaluate, export and save what this step made due; exports come before the checkpoint, so that a resume repeats them."""
+        """Evaluate, export and save what this step made due.
+
+        Exports come before the checkpoint: a run that dies between the two repeats them when it resumes.
+        """
         evaluated = self._due_for_evaluation(result)
         if evaluated or result.finished:
             with run.average.applied() if run.average else nullcontext():
@@ -226,7 +236,9 @@ class Controller:
         every = self.config.train.eval_every_n_steps
         epoch_ends = result.ends_epoch and result.task == main_task(self._tasks).name
         everyone = result.last or epoch_ends or (every > 0 and result.global_step % every == 0)
-        return [task.name for task in self._tasks if task.dev is not None and (everyone or task.name in result.finished)]
+        return [
+            task.name for task in self._tasks if task.dev is not None and (everyone or task.name in result.finished)
+        ]
 
     def _evaluate(self, run: TrainingRun, names: Sequence[str], global_step: int, reporter: Reporter) -> None:
         for task in self._tasks:
@@ -238,7 +250,7 @@ class Controller:
     def _export(self, run: TrainingRun, name: str, reporter: Reporter) -> None:
         task = next(task for task in self._tasks if task.name == name)
         folder = self._inference_folder(name, None)
-        save_bundle(run.model, task, self._backbone(), folder)
+        save_bundle(run.model, task, self.config.backbone_name, folder)
         reporter.say(finished_line(name))
         reporter.say(exported_line(name, folder))
 

@@ -25,12 +25,12 @@ class Ragged:
     offsets: IntArray
 
     @classmethod
-    def from_rows(cls, rows: Iterable[Sequence[int]], dtype: str = "int32") -> "Ragged":
+    def from_rows(cls, rows: Iterable[Sequence[int] | np.ndarray], dtype: str = "int32") -> "Ragged":
         """Pack `rows` into one array of element type `dtype`."""
         listed = list(rows)
         offsets = np.zeros(len(listed) + 1, "int64")
         np.cumsum([len(row) for row in listed], out=offsets[1:])
-        flat = np.fromiter((value for row in listed for value in row), dtype, count=int(offsets[-1]))
+        flat = np.concatenate([np.asarray(row, dtype) for row in listed]) if listed else np.zeros(0, dtype)
         return cls(flat, offsets)
 
     @property
@@ -59,8 +59,8 @@ class Dataset:
     """Examples of one file, ready to be batched. An example is a row of the file, or a window of one (mrc).
 
     Attributes:
-        columns: Arrays and ragged arrays, one row an example. `token_ids` (Ragged, with [CLS] and [SEP]) is always there;
-            `record` (int64[examples]) says which of `records` an example came from.
+        columns: Arrays and ragged arrays, one row an example. `token_ids` (Ragged, with [CLS] and [SEP]) is always
+            there; `record` (int64[examples]) says which of `records` an example came from.
         records: The file's rows in order, as the reader's docstring describes them: text, gold labels, answers.
         file: Where it was read from.
     """

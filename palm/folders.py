@@ -16,7 +16,7 @@ _CHUNK = 1 << 20
 
 @contextmanager
 def sealed_folder(target: Path) -> Iterator[Path]:
-    """Yield a temporary folder beside `target`; when the block ends well it is synced, sealed and takes `target`'s place.
+    """Yield a temporary folder beside `target`; a block that ends well puts it in `target`'s place, synced and sealed.
 
     Raises:
         CheckpointError: The folder cannot be written (disk full, read-only).
@@ -48,7 +48,9 @@ def verify(folder: Path) -> None:
         if not file.is_file():
             raise CheckpointError(f"{file}: listed in {MANIFEST_FILE} but missing. Use another copy of {folder}.")
         if file.stat().st_size != entry["size"] or sha256_of(file) != entry["sha256"]:
-            raise CheckpointError(f"{file}: differs from what was written (size or sha256). Use another copy of {folder}.")
+            raise CheckpointError(
+                f"{file}: differs from what was written (size or sha256). Use another copy of {folder}."
+            )
 
 
 def sha256_of(file: Path) -> str:
@@ -65,13 +67,17 @@ def _manifest(folder: Path) -> dict[str, dict[str, dict[str, object]]]:
     try:
         manifest = json.loads(file.read_text(encoding="utf-8"))
         version = manifest["format_version"]
-        files = {str(name): {"size": entry["size"], "sha256": entry["sha256"]} for name, entry in manifest["files"].items()}
+        files = {
+            str(name): {"size": entry["size"], "sha256": entry["sha256"]} for name, entry in manifest["files"].items()
+        }
     except OSError as error:
         raise CheckpointError(f"{file}: a folder that PALM wrote holds this file. {error.strerror}.") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{file}: is no manifest of PALM's. The folder is damaged; use another copy.") from error
     if version != FORMAT_VERSION:
-        raise CheckpointError(f"{file}: format version {version}; this PALM reads version {FORMAT_VERSION}. Use the PALM that wrote it.")
+        raise CheckpointError(
+            f"{file}: format version {version}; this PALM reads version {FORMAT_VERSION}. Use the PALM that wrote it."
+        )
     if any(Path(name).name != name for name in files):
         raise CheckpointError(f"{file}: names a file outside the folder. Do not use this folder.")
     return {"files": files}
@@ -83,7 +89,9 @@ def _seal(folder: Path) -> None:
         _sync(file)
         files[file.name] = {"size": file.stat().st_size, "sha256": sha256_of(file)}
     manifest = folder / MANIFEST_FILE
-    manifest.write_text(json.dumps({"format_version": FORMAT_VERSION, "files": files}, indent=1) + "\n", encoding="utf-8")
+    manifest.write_text(
+        json.dumps({"format_version": FORMAT_VERSION, "files": files}, indent=1) + "\n", encoding="utf-8"
+    )
     _sync(manifest)
     _sync(folder)
 

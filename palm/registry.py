@@ -44,7 +44,9 @@ class Registry(Generic[T]):
     def __getitem__(self, name: str) -> T:
         if name not in self._components:
             hint = did_you_mean(name, list(self._components))
-            raise RegistryError(f"unknown {self.kind} `{name}`.{hint} Registered: {', '.join(sorted(self._components))}.")
+            raise RegistryError(
+                f"unknown {self.kind} `{name}`.{hint} Registered: {', '.join(sorted(self._components))}."
+            )
         return self._components[name]
 
     def __contains__(self, name: str) -> bool:

@@ -29,11 +29,11 @@ class Backbone(ABC):
 
     @abstractmethod
     def outputs_attr(self) -> Specs:
-        """What it gives: word_embedding, embedding_table, encoder_outputs, sentence_embedding, sentence_pair_embedding."""
+        """What it gives: `word_embedding`, `encoder_outputs`, `sentence_embedding` and the like."""
 
     @abstractmethod
     def build_layers(self) -> "nn.Layer":
-        """The parameters, freshly initialised; `forward(inputs: dict[str, Tensor], layer: int = -1) -> dict[str, Tensor]`.
+        """The parameters, freshly drawn; `forward(inputs: dict[str, Tensor], layer: int = -1) -> dict[str, Tensor]`.
 
         `layer` says which encoder layer's output feeds the head (0 is the first, -1 the last).
         """

@@ -43,8 +43,11 @@ def check_shared_heads(tasks: Sequence[TaskInstance], backbone: BackboneFields) 
         other = first.setdefault(task.head, task)
         shapes = [one.paradigm.head_shape(backbone) for one in (other, task)]
         if shapes[0] != shapes[1]:
-            message = f"tasks that share a head need equal sizes. `{other.name}` has {shapes[0]}, `{task.name}` has {shapes[1]}."
-            problems.append(Problem(f"tasks.{task.name}", f"{message} Give them the same n_classes, or different reuse tags."))
+            found = f"`{other.name}` has {shapes[0]}, `{task.name}` has {shapes[1]}."
+            message = f"tasks that share a head need equal sizes. {found}"
+            problems.append(
+                Problem(f"tasks.{task.name}", f"{message} Give them the same n_classes, or different reuse tags.")
+            )
     if problems:
         raise ConfigError(problems)
 
@@ -81,7 +84,10 @@ def _backbone_problems(backbone: BackboneFields, tokenizer: Tokenizer) -> Iterat
         yield Problem("backbone", f"num_attention_heads must divide hidden_size. {found} Change one of them.")
     if tokenizer.vocab_size > backbone.vocab_size:
         found = f"The vocabulary has {tokenizer.vocab_size} entries, vocab_size is {backbone.vocab_size}."
-        yield Problem("vocab_path", f"every entry needs a row of the embedding table. {found} Use the vocabulary of these weights.")
+        yield Problem(
+            "vocab_path",
+            f"every entry needs a row of the embedding table. {found} Use the vocabulary of these weights.",
+        )
 
 
 def _size_problems(task: TaskConfig, backbone: BackboneFields) -> Iterator[Problem]:
@@ -91,7 +97,9 @@ def _size_problems(task: TaskConfig, backbone: BackboneFields) -> Iterator[Probl
         yield Problem(f"tasks.{task.name}.max_seq_len", message)
     layers = backbone.num_hidden_layers
     if not -layers <= task.settings.layer < layers:
-        message = f"layer is an index into {layers} encoder layers. Found {task.settings.layer}. Use -{layers}…{layers - 1}."
+        message = (
+            f"layer is an index into {layers} encoder layers. Found {task.settings.layer}. Use -{layers}…{layers - 1}."
+        )
         yield Problem(f"tasks.{task.name}.layer", message)
 
 

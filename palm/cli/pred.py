@@ -11,9 +11,9 @@ import palm
 from palm.errors import ConfigError, Problem
 
 EPILOG = """example:
-  palm pred config.yaml intent                                   the task's pred_file, with the model that training exported
+  palm pred config.yaml intent
   palm pred config.yaml intent --tasks.intent.pred_file new.tsv
-  palm pred --model output_model/intent/infer_model --file new.tsv --output out     without any configuration
+  palm pred --model output_model/intent/infer_model --file new.tsv --output out
 """
 
 
@@ -28,7 +28,9 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this cl
     )
     parser.add_argument("config", nargs="?", help="global YAML file")
     parser.add_argument("task", nargs="?", help="name of the task instance")
-    parser.add_argument("--task_dir", default=".", help="folder of the task instances' YAML files (default: current directory)")
+    parser.add_argument(
+        "--task_dir", default=".", help="folder of the task instances' YAML files (default: current directory)"
+    )
     parser.add_argument("--model", help="inference model folder (default: save_path/<task>/infer_model)")
     parser.add_argument("--file", help="data to predict (default: the task's pred_file)")
     parser.add_argument("--output", help="folder for predictions.json (default: pred_output_path, or save_path/<task>)")
@@ -46,7 +48,9 @@ def run(args: argparse.Namespace, overrides: list[str]) -> int:
     else:
         chosen = {"pred_file": args.file, "pred_output_path": args.output}
         words = [f"--tasks.{args.task}.{key}={value}" for key, value in chosen.items() if value is not None]
-        controller = palm.Controller(args.config, task_dir=args.task_dir, for_train=False, overrides=[*overrides, *words])
+        controller = palm.Controller(
+            args.config, task_dir=args.task_dir, for_train=False, overrides=[*overrides, *words]
+        )
         predictions = controller.pred(args.task, args.model)
     for prediction in predictions[: args.show]:
         sys.stdout.write(json.dumps(prediction, ensure_ascii=False) + "\n")

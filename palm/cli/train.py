@@ -22,8 +22,12 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this cl
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("config", help="global YAML file")
-    parser.add_argument("--task_dir", default=".", help="folder of the task instances' YAML files (default: current directory)")
-    parser.add_argument("--resume", nargs="?", const="auto", choices=("auto", "never"), help="continue from the newest good checkpoint")
+    parser.add_argument(
+        "--task_dir", default=".", help="folder of the task instances' YAML files (default: current directory)"
+    )
+    parser.add_argument(
+        "--resume", nargs="?", const="auto", choices=("auto", "never"), help="continue from the newest good checkpoint"
+    )
     parser.set_defaults(func=run)
 
 

@@ -21,7 +21,7 @@ _PROGRESS_FILE = "progress.json"
 
 
 def save_checkpoint(run: TrainingRun, folder: Path, *, keep: int) -> Path:
-    """Write `folder/step_N` and remove the oldest so that `keep` remain. The new one is whole before an old one goes."""
+    """Write `folder/step_N`; once it is whole, remove the oldest so that `keep` remain."""
     target = folder / f"step_{run.progress.global_step}"
     with sealed_folder(target) as aside:
         save_tensors(run.model.state_dict(), aside / WEIGHTS_FILE)

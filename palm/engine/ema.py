@@ -10,7 +10,7 @@ from paddle import Tensor, nn
 class WeightAverage:
     """`average ← decay · average + (1 − decay) · weight` after each update, started at 0 and corrected for that.
 
-    Source: Adam's bias correction, arXiv:1412.6980 section 3, as Paddle 1's `ExponentialMovingAverage` applied it to weights.
+    Source: Adam's bias correction, arXiv:1412.6980 section 3, as Paddle 1's `ExponentialMovingAverage` used it.
 
     Args:
         model: Its trainable parameters are averaged.

@@ -24,7 +24,7 @@ def linear(step: int, warmup_steps: int, total_steps: int) -> float:
 
 
 @LR_SCHEDULES.register("constant")
-def constant(step: int, warmup_steps: int, total_steps: int) -> float:  # noqa: ARG001 (one signature for all)
+def constant(step: int, warmup_steps: int, total_steps: int) -> float:
     """Linear warm-up to 1, then 1."""
     return _warmup(step, warmup_steps)
 

@@ -24,12 +24,13 @@ class MultiTaskModel(nn.Layer):
     def __init__(self, backbone: Backbone, tasks: Sequence[TaskInstance], *, seed: int) -> None:
         super().__init__()
         paddle.seed(seed)
+        self.sizes = backbone.config
         self.backbone_inputs = tuple(backbone.inputs_attr())
         self.backbone = backbone.build_layers()
         self.heads = nn.LayerDict()
         for task in tasks:
             if task.head not in self.heads:
-                self.heads[task.head] = task.paradigm.build_layers(backbone.config)
+                self.heads[task.head] = task.paradigm.build_layers(self.sizes)
 
     def forward(self, task: TaskInstance, batch: Batch, phase: Phase) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """The head's outputs, and the tensors that it saw: the batch and what the backbone made of it."""

@@ -7,7 +7,12 @@ from paddle import Tensor, nn
 
 from palm.config.schema import TrainSettings
 
-_SLOTS = {"moment1": "_moment1_0", "moment2": "_moment2_0", "beta1_power": "_beta1_pow_acc_0", "beta2_power": "_beta2_pow_acc_0"}
+_SLOTS = {
+    "moment1": "_moment1_0",
+    "moment2": "_moment2_0",
+    "beta1_power": "_beta1_pow_acc_0",
+    "beta2_power": "_beta2_pow_acc_0",
+}
 _BETA1, _BETA2 = 0.9, 0.999
 
 
@@ -19,7 +24,7 @@ def decays(name: str) -> bool:
 class Optimizer:
     """One update of every parameter that has a gradient; the others, and their slots, are left as they are.
 
-    Both `adam` and `adamw` decay weights apart from the gradient (arXiv:1711.05101), as PaddlePALM did under the name of adam.
+    Both `adam` and `adamw` decay weights apart from the gradient (arXiv:1711.05101), as PaddlePALM's adam did.
 
     Args:
         model: Its trainable parameters are updated.
@@ -73,7 +78,7 @@ class Optimizer:
         }
 
     def restore(self, slots: Mapping[str, Tensor]) -> None:
-        """Continue from a saved state. Parameters without saved slots get those of a parameter that never had an update."""
+        """Continue from a saved state; parameters without saved slots begin as if they never had an update."""
         paddle_slots = {}
         for name, parameter in self._parameters.items():
             for slot, suffix in _SLOTS.items():

@@ -1,25 +1,37 @@
-"""Pre-trained weights into a multi-task model: the backbone's, and the masked-language-model head's where there is one."""
+"""Pre-trained weights into a multi-task model: the backbone's, and those of the masked-language-model head."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
-from palm.backbone.pretrained import LoadReport, apply_pretrained, load_pretrained
+from palm.backbone.pretrained import MLM_HEAD, LoadReport, PretrainedWeights, apply_pretrained
+from palm.config.fields import BackboneFields
 from palm.engine.model import MultiTaskModel
 from palm.task_instance import TaskInstance
 
 _LISTED = 8
 
 
-def load_pretrained_weights(model: MultiTaskModel, tasks: Sequence[TaskInstance], path: Path) -> list[str]:
-    """Copy what `path` holds into `model`; return lines that say what was loaded, missing and unexpected.
+def sizes_for(weights: PretrainedWeights, sizes: BackboneFields) -> BackboneFields:
+    """`sizes` with what the weights ask for (such as their layer-norm epsilon) where the configuration says nothing."""
+    asked = {key: value for key, value in weights.config.items() if key not in sizes.model_fields_set}
+    return sizes.model_copy(update=asked)
+
+
+def load_pretrained_weights(
+    model: MultiTaskModel, tasks: Sequence[TaskInstance], weights: PretrainedWeights
+) -> list[str]:
+    """Copy `weights` into `model`; return lines that say what was loaded, missing and unexpected.
 
     Raises:
-        CheckpointError: Nothing matched, a shape differs, or the file cannot be read safely.
+        CheckpointError: Nothing matched, or a shape differs.
     """
-    weights = load_pretrained(path)
     report = apply_pretrained(model.backbone, weights)
     lines = [f"Pre-trained weights from {weights.source}: {len(report.loaded)} parameters loaded."]
-    return [*lines, *_differences(report)]
+    lines += _differences(report)
+    if any(name.startswith(MLM_HEAD) for name in weights.tensors):
+        for head in dict.fromkeys(task.head for task in tasks if task.paradigm.head_shape(model.sizes)[0] == "mlm"):
+            report = apply_pretrained(model.heads[head], weights, MLM_HEAD)
+            lines.append(f"  head {head}: {len(report.loaded)} parameters loaded.")
+    return lines
 
 
 def _differences(report: LoadReport) -> Iterator[str]:

@@ -14,7 +14,7 @@ def main_task(tasks: Sequence[TaskInstance]) -> TaskInstance:
 def expected_steps(tasks: Sequence[TaskInstance], num_epochs: float) -> dict[str, int]:
     """Steps that each task is expected to train, `int(num_epochs * mix_ratio * steps_per_epoch(main task))`.
 
-    A target is exported at exactly that step. For an auxiliary task the figure only counts towards the whole run's length.
+    A target is exported at exactly that step. An auxiliary task's figure only counts towards the run's length.
     """
     per_epoch = main_task(tasks).steps_per_epoch
     steps = {task.name: int(num_epochs * task.settings.mix_ratio * per_epoch) for task in tasks}

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import palm
-from palm.backbone.base import BACKBONES, Backbone
-from palm.build.wiring import backbone_name
+from palm.backbone.base import BACKBONES
 from palm.config.schema import TaskSettings
 from palm.dataset import LabelMap
 from palm.default_settings import FORMAT_VERSION, WEIGHTS_FILE
@@ -40,7 +39,7 @@ class Bundle:
     model: MultiTaskModel
 
 
-def save_bundle(model: MultiTaskModel, task: TaskInstance, backbone: Backbone, folder: Path) -> None:
+def save_bundle(model: MultiTaskModel, task: TaskInstance, backbone_name: str, folder: Path) -> None:
     """Write the inference model of `task`: nothing of other tasks, of the optimizer or of dropout is in it."""
     own_head = f"heads.{task.head}."
     weights = {
@@ -51,7 +50,15 @@ def save_bundle(model: MultiTaskModel, task: TaskInstance, backbone: Backbone, f
     with sealed_folder(folder) as aside:
         save_tensors(weights, aside / WEIGHTS_FILE)
         (aside / _VOCAB_FILE).write_text("\n".join(task.reader.tokenizer.tokens) + "\n", encoding="utf-8")
-        (aside / _CONFIG_FILE).write_text(json.dumps(_describe(task, backbone), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        (aside / _CONFIG_FILE).write_text(
+            json.dumps(
+                _describe(task, {"name": backbone_name, "config": model.sizes.model_dump()}),
+                indent=1,
+                ensure_ascii=False,
+            )
+            + "\n",
+            encoding="utf-8",
+        )
 
 
 def load_bundle(folder: Path, settings: TaskSettings | None = None) -> Bundle:
@@ -65,22 +72,28 @@ def load_bundle(folder: Path, settings: TaskSettings | None = None) -> Bundle:
         CheckpointError: The folder is missing, damaged, or of another format.
     """
     if not folder.is_dir():
-        raise CheckpointError(f"{folder}: no inference model here. Train first, or give the folder that training wrote.")
+        raise CheckpointError(
+            f"{folder}: no inference model here. Train first, or give the folder that training wrote."
+        )
     verify(folder)
     try:
         return _assemble(folder, json.loads((folder / _CONFIG_FILE).read_text(encoding="utf-8")), settings)
     except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{folder / _CONFIG_FILE}: does not describe an inference model ({error}). Export it again.") from error
+        raise CheckpointError(
+            f"{folder / _CONFIG_FILE}: does not describe an inference model ({error}). Export it again."
+        ) from error
 
 
-def _describe(task: TaskInstance, backbone: Backbone) -> dict[str, Any]:
+def _describe(task: TaskInstance, backbone: dict[str, Any]) -> dict[str, Any]:
     return {
         "format_version": FORMAT_VERSION,
         "palm_version": palm.__version__,
         "task": task.name,
-        "settings": task.settings.model_dump(exclude={"train_file", "dev_file", "pred_file", "pred_output_path", "vocab_path"}),
+        "settings": task.settings.model_dump(
+            exclude={"train_file", "dev_file", "pred_file", "pred_output_path", "vocab_path"}
+        ),
         "reader": _component(task.reader, READERS),
-        "backbone": {"name": backbone_name(backbone), "config": backbone.config.model_dump()},
+        "backbone": backbone,
         "paradigm": _component(task.paradigm, PARADIGMS),
         "labels": list(task.reader.labels.names) if task.reader.labels else None,
     }
@@ -112,8 +125,9 @@ def _assemble(folder: Path, config: dict[str, Any], settings: TaskSettings | Non
     backbone = backbone_class(backbone_class.Config.model_validate(config["backbone"]["config"]))
     model = MultiTaskModel(backbone, [task], seed=0)
     weights = load_tensors(folder / WEIGHTS_FILE)
-    named = {name.replace(f"{_HEAD}.", f"heads.{_HEAD}.", 1) if name.startswith(f"{_HEAD}.") else name: t for name, t in weights.items()}
+    named = {
+        name.replace(f"{_HEAD}.", f"heads.{_HEAD}.", 1) if name.startswith(f"{_HEAD}.") else name: t
+        for name, t in weights.items()
+    }
     set_weights(model.state_dict(), named, where=str(folder))
     return Bundle(task, model)
-
-

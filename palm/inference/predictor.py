@@ -47,7 +47,10 @@ class Predictor:
 
 
 def write_predictions(predictions: Sequence[Prediction], folder: Path) -> Path:
-    """Write predictions.json: one JSON object a line; for mrc id → answer, with nbest_predictions.json (and null_odds.json) beside it."""
+    """Write predictions.json: one JSON object a line.
+
+    For mrc it maps id to answer, and nbest_predictions.json (and null_odds.json) stand beside it.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / PREDICTIONS_FILE
     if predictions and all("nbest" in prediction for prediction in predictions):

@@ -20,7 +20,7 @@ class Reader(ABC):
     Args:
         config: An instance of the class's `Config`.
         tokenizer: Splits text into word-pieces of the run's vocabulary.
-        labels: Label names where they are known (an inference model); otherwise `load` learns them from the training file.
+        labels: Label names where they are known (an inference model); otherwise `load` learns them in phase `train`.
     """
 
     Config: ClassVar[type[ReaderFields]]

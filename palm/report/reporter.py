@@ -24,13 +24,20 @@ class Reporter:
         self._log = (folder / LOG_FILE).open("a", encoding="utf-8", buffering=1)
         self._metrics = (folder / METRICS_FILE).open("a", encoding="utf-8", buffering=1)
         self._bar = tqdm(
-            total=total_steps, initial=done_steps, unit="step", file=sys.stderr, disable=not sys.stderr.isatty(), leave=False
+            total=total_steps,
+            initial=done_steps,
+            unit="step",
+            file=sys.stderr,
+            disable=not sys.stderr.isatty(),
+            leave=False,
         )
 
     def __enter__(self) -> "Reporter":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._bar.close()
         self._log.close()
         self._metrics.close()

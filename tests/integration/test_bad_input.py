@@ -13,7 +13,9 @@ def run_train(folder, capsys, *flags, tasks=None, task_files=None, text=None, **
     """Exit code and stderr of `palm train` on a configuration file."""
     made = tiny.config(folder, tasks if tasks is not None else {"c": tiny.classification_task(folder, "c")}, **keys)
     config = folder / "config.yaml"
-    config.write_text(text or yaml.safe_dump({key: value for key, value in made.items() if value is not None}), encoding="utf-8")
+    config.write_text(
+        text or yaml.safe_dump({key: value for key, value in made.items() if value is not None}), encoding="utf-8"
+    )
     for name, content in (task_files or {}).items():
         (folder / f"{name}.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
     code = main(["train", str(config), "--task_dir", str(folder), *flags])
@@ -36,11 +38,18 @@ def line_of(folder, key):
 
 def test_unknown_key(tmp_path, capsys):
     outcome = run_train(tmp_path, capsys, learning_rat=1e-3)
-    refused(outcome, f"config.yaml:{line_of(tmp_path, 'learning_rat')}", "learning_rat", "Did you mean `learning_rate`?")
+    refused(
+        outcome, f"config.yaml:{line_of(tmp_path, 'learning_rat')}", "learning_rat", "Did you mean `learning_rate`?"
+    )
 
 
 def test_all_problems_come_at_once(tmp_path, capsys):
-    refused(run_train(tmp_path, capsys, learning_rat=1e-3, batch_size=0, num_epochs="many"), "learning_rat", "batch_size", "num_epochs")
+    refused(
+        run_train(tmp_path, capsys, learning_rat=1e-3, batch_size=0, num_epochs="many"),
+        "learning_rat",
+        "batch_size",
+        "num_epochs",
+    )
 
 
 def test_wrong_type(tmp_path, capsys):
@@ -66,7 +75,9 @@ def test_missing_task_file(tmp_path, capsys):
     refused(run_train(tmp_path, capsys, tasks={}, task_instance="ghost"), "ghost.yaml")
 
 
-@pytest.mark.parametrize(("part", "name", "meant"), [("reader", "clss", "cls"), ("paradigm", "matsh", "match"), ("backbone", "brt", "bert")])
+@pytest.mark.parametrize(
+    ("part", "name", "meant"), [("reader", "clss", "cls"), ("paradigm", "matsh", "match"), ("backbone", "brt", "bert")]
+)
 def test_unknown_component(tmp_path, capsys, part, name, meant):
     task = tiny.classification_task(tmp_path, "c")
     keys = {"backbone": name} if part == "backbone" else {}

@@ -52,7 +52,9 @@ def test_a_head_without_a_batch_does_not_move_by_one_bit(tmp_path):
 
 
 def before(model, name):
-    return np.concatenate([value.numpy().ravel() for key, value in model.state_dict().items() if f"heads.{name}." in key])
+    return np.concatenate(
+        [value.numpy().ravel() for key, value in model.state_dict().items() if f"heads.{name}." in key]
+    )
 
 
 def test_finished_targets_are_drawn_on(tmp_path):

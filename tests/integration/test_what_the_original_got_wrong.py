@@ -27,12 +27,17 @@ def test_each_task_of_a_shared_head_trains_on_its_own_labels(tmp_path):
     """There the shared head saw the last sharing task's labels: two separable tasks ended at 0.95 / 0.26."""
     english = tiny.classification_task(tmp_path, "english")
     chinese = tiny.classification_task(tmp_path, "chinese", chinese=True, flip=True)
-    losses = final_losses(controller(tmp_path, {"english": english, "chinese": chinese}, task_reuse_tag="0,0", num_epochs=10))
+    losses = final_losses(
+        controller(tmp_path, {"english": english, "chinese": chinese}, task_reuse_tag="0,0", num_epochs=10)
+    )
     assert max(losses.values()) < 0.05
 
 
 def test_opposite_tasks_on_one_head_cannot_both_be_learnt_but_apart_they_can(tmp_path):
-    tasks = {"straight": tiny.classification_task(tmp_path, "straight"), "flipped": tiny.classification_task(tmp_path, "flipped", flip=True)}
+    tasks = {
+        "straight": tiny.classification_task(tmp_path, "straight"),
+        "flipped": tiny.classification_task(tmp_path, "flipped", flip=True),
+    }
     shared = final_losses(controller(tmp_path, tasks, task_reuse_tag=[7, 7], num_epochs=6))
     apart = final_losses(controller(tmp_path, tasks, task_reuse_tag=[7, 8], num_epochs=6))
     assert min(shared.values()) > 0.4
@@ -92,7 +97,10 @@ def test_random_seed_epoch_and_ema_do_something(tmp_path):
     task = {"c": tiny.classification_task(tmp_path, "c")}
     keys = tiny.config(tmp_path, task)
     del keys["num_epochs"]
-    runs = [palm.Controller({**keys, **more}, overrides=[]) for more in ({"epoch": 1}, {"epoch": 1, "random_seed": 2}, {"epoch": 3})]
+    runs = [
+        palm.Controller({**keys, **more}, overrides=[])
+        for more in ({"epoch": 1}, {"epoch": 1, "random_seed": 2}, {"epoch": 3})
+    ]
     losses = [[result.loss for result in train_steps(run._training_run())] for run in runs]
     assert [len(one) for one in losses] == [6, 6, 18]
     assert losses[0] != losses[1]
@@ -108,13 +116,17 @@ def test_predictions_are_json_with_label_names_and_probabilities(tmp_path):
     """There predictions.json was one class id a line."""
     made = controller(tmp_path, {"c": tiny.classification_task(tmp_path, "c")}, num_epochs=6)
     made.train()
-    predictor = palm.Controller(tiny.config(tmp_path, {"c": tiny.classification_task(tmp_path, "c")}), for_train=False, overrides=[])
+    predictor = palm.Controller(
+        tiny.config(tmp_path, {"c": tiny.classification_task(tmp_path, "c")}), for_train=False, overrides=[]
+    )
     predictor.pred("c", inference_model_dir=tmp_path / "out/c/infermodel")
     lines = [json.loads(line) for line in (tmp_path / "out/c/predictions.json").read_text().splitlines()]
     gold = [row[0] for row in tiny.classification_rows(16, seed=2)]
     assert [line["label"] for line in lines] == gold
     assert [line["index"] for line in lines] == list(range(16))
-    assert all(sum(line["probs"].values()) == pytest.approx(1) and set(line["probs"]) == {"air", "water"} for line in lines)
+    assert all(
+        sum(line["probs"].values()) == pytest.approx(1) and set(line["probs"]) == {"air", "water"} for line in lines
+    )
 
 
 @pytest.mark.parametrize("chinese", [False, True])

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-WORDS = "red green blue fish bird cat swims flies runs the a who in on river sky house big small not".split()
+WORDS = ["red", "green", "blue", "fish", "bird", "cat", "swims", "flies", "runs", "the", "a", "who", "in", "on"]
+WORDS += ["river", "sky", "house", "big", "small", "not"]
 CHARACTERS = list("红绿蓝鱼鸟猫游飞跑河天房大小不谁在的。,?")
 BACKBONE = {
     "vocab_size": len(SPECIAL) + len(WORDS) + len(CHARACTERS),
@@ -79,7 +80,9 @@ def mrc_task(folder: Path, name: str, *, chinese: bool = False) -> dict[str, Any
         qa = {"id": f"{name}-{number}", "question": "谁在河?" if chinese else "who in the river", "answers": [answer]}
         paragraphs.append({"context": text, "qas": [qa]})
     file = folder / f"{name}.json"
-    file.write_text(json.dumps({"version": "1.1", "data": [{"title": "t", "paragraphs": paragraphs}]}), encoding="utf-8")
+    file.write_text(
+        json.dumps({"version": "1.1", "data": [{"title": "t", "paragraphs": paragraphs}]}), encoding="utf-8"
+    )
     return {
         "reader": "mrc", "paradigm": "mrc", "train_file": str(file), "dev_file": str(file), "pred_file": str(file),
         "max_query_len": 12, "doc_stride": 8, "max_answer_len": 4,

@@ -47,7 +47,7 @@ def test_one_step_is_that_of_the_paper():
 
 
 def test_clipping_scales_all_gradients_to_the_norm():
-    """With eps negligible Adam's first step does not depend on the gradient's size, so the slots are looked at: m = 0.1 g."""
+    """Adam's first step hardly depends on the gradient's size, so the slots are looked at: m = 0.1 g."""
     model = Model()
     optimizer = Optimizer(model, TrainSettings(max_grad_norm=0.01), {})
     (model(FEATURES, "a") ** 2).mean().backward()
@@ -100,7 +100,11 @@ def test_lr_scale_of_a_head_scales_its_step_alone():
 
 @pytest.mark.parametrize(
     ("name", "decayed"),
-    [("backbone.encoder.layers.0.ffn.output.weight", True), ("heads.c.linear.bias", False), ("backbone.embeddings.layer_norm.weight", False)],
+    [
+        ("backbone.encoder.layers.0.ffn.output.weight", True),
+        ("heads.c.linear.bias", False),
+        ("backbone.embeddings.layer_norm.weight", False),
+    ],
 )
 def test_weight_decay_leaves_biases_and_layer_norm_out(name, decayed):
     assert decays(name) is decayed
