@@ -41,14 +41,17 @@ class KeyRow:
 
 
 def describe_keys() -> list[KeyRow]:
-    """Every key that PALM and the registered components know, by name; a key with two types has a row for each."""
-    owners: dict[tuple[str, str, str, str], list[str]] = {}
+    """Every key that PALM and the registered components know, by name; two types or defaults make two rows."""
+    owners: dict[tuple[str, str, str], list[str]] = {}
+    meaning: dict[tuple[str, str, str], str] = {}
     for owner, schema in all_schemas():
         for key, field in schema.model_fields.items():
             default = "required" if field.is_required() else _default(field.get_default(call_default_factory=True))
-            owners.setdefault((key, rule(field), default, field.description or ""), []).append(owner)
+            row = (key, rule(field), default)
+            owners.setdefault(row, []).append(owner)
+            meaning.setdefault(row, field.description or "")
     aliases = {key: tuple(alias for alias, own in ALIASES.items() if own == key) for key, *_ in owners}
-    return [KeyRow(*row, tuple(names), aliases[row[0]]) for row, names in sorted(owners.items())]
+    return [KeyRow(*row, meaning[row], tuple(names), aliases[row[0]]) for row, names in sorted(owners.items())]
 
 
 def keys_as_markdown() -> str:

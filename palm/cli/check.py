@@ -1,6 +1,7 @@
 """`palm check`: everything that is wrong with a configuration, and where its values come from; without Paddle."""
 
 import argparse
+import os
 import sys
 import unicodedata
 from collections.abc import Sequence
@@ -44,6 +45,7 @@ def run(args: argparse.Namespace, overrides: list[str]) -> int:
         ConfigError: With everything that is wrong.
 
     """
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # pydantic would read all installed packages' metadata
     from palm.build.run_config import load_run_config  # noqa: PLC0415 (the components are not needed for --help)
 
     config = load_run_config(args.config, task_dir=args.task_dir, for_train=not args.predict, overrides=overrides)
