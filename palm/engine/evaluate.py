@@ -21,7 +21,7 @@ class Evaluation:
 
     Attributes:
         predictions: One a record, in the order of the file.
-        loss: Mean loss per example; None when predicting.
+        loss: Mean loss per example; None when predicting, and where the reader gives no gold in evaluation (mrc).
     """
 
     predictions: list[Prediction]
@@ -61,7 +61,7 @@ def run_over(model: MultiTaskModel, task: TaskInstance, dataset: Dataset, phase:
     losses: list[tuple[float, int]] = []
     for rows, batch in _batches(task, dataset):
         tensors, inputs = model.forward(task, batch, phase)
-        if phase == "eval":
+        if phase == "eval" and all(name in batch for name in task.paradigm.reader_inputs("train")):
             losses.append((float(task.paradigm.loss(tensors, inputs)), len(rows)))
         arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
         for row, output in zip(rows, task.paradigm.split(arrays, batch), strict=True):

@@ -40,6 +40,8 @@ class Optimizer:
             scales = [scale for prefix, scale in lr_scales.items() if name.startswith(prefix)]
             if scales and scales[0] != 1.0:
                 parameter.optimize_attr["learning_rate"] = scales[0]
+        # Paddle forgets restored slots of parameters without an update as soon as another parameter has one.
+        self._restored: dict[str, Tensor] = {}
         decayed = {parameter.name for name, parameter in self._parameters.items() if decays(name)}
         self._adamw = paddle.optimizer.AdamW(
             learning_rate=settings.learning_rate,
@@ -69,7 +71,7 @@ class Optimizer:
 
     def state(self) -> dict[str, Tensor]:
         """Slots by `<parameter>.<slot>`, for the parameters that ever had an update."""
-        slots = self._adamw.state_dict()
+        slots = {**self._restored, **self._adamw.state_dict()}
         return {
             f"{name}.{slot}": slots[parameter.name + suffix]
             for name, parameter in self._parameters.items()
@@ -85,6 +87,7 @@ class Optimizer:
                 saved = slots.get(f"{name}.{slot}")
                 paddle_slots[parameter.name + suffix] = _fresh_slot(slot, parameter) if saved is None else saved
         self._adamw.set_state_dict(paddle_slots)
+        self._restored = paddle_slots
 
 
 def _had_update(beta1_power: Tensor | None) -> bool:

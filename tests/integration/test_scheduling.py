@@ -47,7 +47,7 @@ def test_a_head_without_a_batch_does_not_move_by_one_bit(tmp_path):
     heads = {name: before(run.model, name) for name in tasks}
     for result in train_steps(run):
         moved = {name for name in tasks if not np.array_equal(heads[name], before(run.model, name))}
-        assert moved == {result.task}
+        assert moved == ({result.task} if result.learning_rate else set())
         heads[result.task] = before(run.model, result.task)
 
 
@@ -79,7 +79,12 @@ def test_max_steps_stops_the_run_and_exports_what_is_unfinished(tmp_path):
 
 def test_accumulated_steps_make_one_update_of_their_mean_gradient(tmp_path):
     task = {"c": {**tiny.classification_task(tmp_path, "c"), "shuffle": False, "dropout_prob": 0.0}}
-    still = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0, "num_epochs": 1}
+    still = {
+        "hidden_dropout_prob": 0.0,
+        "attention_probs_dropout_prob": 0.0,
+        "num_epochs": 1,
+        "lr_scheduler": "constant",
+    }
     whole = palm.Controller(tiny.config(tmp_path, task, batch_size=48, **still), overrides=[])
     parts = palm.Controller(tiny.config(tmp_path, task, gradient_accumulation_steps=6, **still), overrides=[])
     weights = []
@@ -104,8 +109,8 @@ def test_ema_weights_are_exported_and_differ_from_the_latest(tmp_path):
     task = {"c": tiny.classification_task(tmp_path, "c")}
     controller = palm.Controller(tiny.config(tmp_path, task, use_ema=True, ema_decay=0.9), overrides=[])
     controller.train()
-    latest = controller._built_model().state_dict()["heads.c.weight"].numpy()
+    latest = controller._built_model().state_dict()["heads.c.linear.weight"].numpy()
     from safetensors.numpy import load_file
 
-    exported = load_file(str(tmp_path / "out/c/infer_model/model.safetensors"))["head.weight"]
+    exported = load_file(str(tmp_path / "out/c/infer_model/model.safetensors"))["head.linear.weight"]
     assert not np.allclose(latest, exported)

@@ -17,6 +17,7 @@ BACKBONE = {
     "num_attention_heads": 4,
     "intermediate_size": 64,
     "max_position_embeddings": 64,
+    "initializer_range": 0.1,
 }
 
 
