@@ -1,0 +1,83 @@
+"""Short passages about two travellers, and questions whose answers stand in them at a known place."""
+
+import random
+from dataclasses import dataclass
+
+from grammar.language import Language, Split
+from grammar.templates import fill, pick, pick_several, text_of
+
+TOLD = 3  # of a traveller's four facts; questions about the fourth have no answer
+
+
+@dataclass(frozen=True)
+class Question:
+    """One question.
+
+    Attributes:
+        text: The question.
+        slot: What it asks for.
+        answer: The answer; empty where the passage does not tell.
+        start: Where the answer begins in the passage, in characters; -1 where the passage does not tell.
+        sentence: The sentence that tells, empty where none does.
+    """
+
+    text: str
+    slot: str
+    answer: str = ""
+    start: int = -1
+    sentence: str = ""
+
+
+@dataclass(frozen=True)
+class Passage:
+    """One passage and everything that could be asked about it, with and without an answer."""
+
+    context: str
+    questions: list[Question]
+
+
+def draw_passage(language: Language, split: Split, generator: random.Random) -> Passage:
+    """A passage about two travellers, each told by three of the four facts, in mixed order."""
+    travellers = _draw_travellers(language, split, generator)
+    told = [(who, fact) for who in travellers for fact in pick_several(list(language.facts), TOLD, generator)]
+    context = ""
+    questions: list[Question] = []
+    for who, fact in pick_several(told, len(told), generator):
+        sentence, found = _tell(language, fact, who, generator)
+        start = len(context) + (len(language.sentence_glue) if context else 0)
+        context = context + (language.sentence_glue if context else "") + sentence
+        questions += [Question(one.text, one.slot, one.answer, start + one.start, sentence) for one in found]
+    hidden = [(who, fact) for who in travellers for fact in language.facts if (who, fact) not in told]
+    for who, fact in hidden:
+        questions += [
+            Question(ask(language, fact, slot, who, generator), slot) for slot in language.facts[fact].questions
+        ]
+    return Passage(context, questions)
+
+
+def ask(language: Language, fact: str, slot: str, who: dict[str, str], generator: random.Random) -> str:
+    """A question for `slot` of a fact about the traveller `who`."""
+    return text_of(fill(pick(language.facts[fact].questions[slot], generator), who))
+
+
+def _tell(language: Language, fact: str, who: dict[str, str], generator: random.Random) -> tuple[str, list[Question]]:
+    """A sentence that tells a fact, and the questions that it answers; places are counted from its beginning."""
+    pieces = fill(pick(language.facts[fact].sentences, generator), who)
+    sentence, questions = "", []
+    for piece in pieces:
+        if piece.slot in language.facts[fact].questions:
+            text = ask(language, fact, piece.slot, who, generator)
+            questions.append(Question(text, piece.slot, piece.text, len(sentence)))
+        sentence += piece.text
+    return sentence, questions
+
+
+def _draw_travellers(language: Language, split: Split, generator: random.Random) -> list[dict[str, str]]:
+    """The values of two travellers, who share no person and no city."""
+    while True:
+        first, second = (language.draw_values(split, generator) for _ in range(2))
+        if len({one[slot] for one in (first, second) for slot in ("name", "guide")}) == 4 and not {
+            first["from"],
+            first["to"],
+        } & {second["from"], second["to"]}:
+            return [first, second]
