@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from palm.downloader.catalogue import MODELS, PretrainedModel, find_model
+from palm.downloader.pretrain import fetch_model
 from palm.errors import DownloadError
 
 EPILOG = """example:
@@ -48,8 +49,6 @@ def run(args: argparse.Namespace, overrides: list[str]) -> int:
 
 
 def _download_each(names: list[str], to: Path) -> int:
-    from palm.downloader.pretrain import fetch_model  # noqa: PLC0415 (imports requests)
-
     failures = []
     for name in names:
         try:

