@@ -54,7 +54,9 @@ class Tokenizer:
         self.do_lower_case = do_lower_case
         self.for_cn = for_cn
         self._ids = {token: number for number, token in enumerate(self.tokens)}
-        self.pad_id, self.unk_id, self.cls_id, self.sep_id, self.mask_id = (self._ids[name] for name in (PAD, UNK, CLS, SEP, MASK))
+        self.pad_id, self.unk_id, self.cls_id, self.sep_id, self.mask_id = (
+            self._ids[name] for name in (PAD, UNK, CLS, SEP, MASK)
+        )
         self.special_ids = frozenset(self._ids[name] for name in SPECIAL_TOKENS)
         self._plain = self._build()
         self._with_mask = self._build()
@@ -84,7 +86,9 @@ class Tokenizer:
 
     def encode_words(self, sentences: Sequence[Sequence[str]]) -> list[WordTokens]:
         """Word-pieces of sentences that are split into words; a word of which nothing remains is one [UNK]."""
-        encodings = self._plain.encode_batch([list(words) for words in sentences], is_pretokenized=True, add_special_tokens=False)
+        encodings = self._plain.encode_batch(
+            [list(words) for words in sentences], is_pretokenized=True, add_special_tokens=False
+        )
         return [self._every_word(item, len(words)) for item, words in zip(encodings, sentences, strict=True)]
 
     def decode(self, ids: Sequence[int]) -> str:
@@ -102,13 +106,17 @@ class Tokenizer:
         lost = set(range(num_words)).difference(words)
         if not lost:
             return WordTokens(ids, words)
-        pieces = sorted([*zip(words, ids, strict=True), *((word, self.unk_id) for word in lost)], key=lambda piece: piece[0])
+        pieces = sorted(
+            [*zip(words, ids, strict=True), *((word, self.unk_id) for word in lost)], key=lambda piece: piece[0]
+        )
         return WordTokens([number for _, number in pieces], [word for word, _ in pieces])
 
     def _build(self) -> FastTokenizer:
         lower = self.do_lower_case
         model = models.WordPiece(self._ids, unk_token=UNK, max_input_chars_per_word=LONGEST_WORD)
         splitter = FastTokenizer(model)
-        splitter.normalizer = normalizers.BertNormalizer(clean_text=True, handle_chinese_chars=True, strip_accents=lower, lowercase=lower)
+        splitter.normalizer = normalizers.BertNormalizer(
+            clean_text=True, handle_chinese_chars=True, strip_accents=lower, lowercase=lower
+        )
         splitter.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
         return splitter

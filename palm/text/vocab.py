@@ -39,7 +39,9 @@ def _lines(path: Path) -> list[str]:
             Problem(f"{path}:{line}", f"a vocabulary is UTF-8, found byte 0x{byte:02x}. Convert the file.")
         ) from None
     if not text.strip():
-        raise ConfigError(Problem(str(path), "a vocabulary has one word-piece a line, found an empty file. Set vocab_path."))
+        raise ConfigError(
+            Problem(str(path), "a vocabulary has one word-piece a line, found an empty file. Set vocab_path.")
+        )
     lines = [line.removesuffix("\r") for line in text.split("\n")]
     return lines[:-1] if lines[-1] == "" else lines
 
@@ -58,7 +60,9 @@ def _parse(lines: list[str], path: Path | str) -> tuple[list[str], list[Problem]
             rule = f"a word-piece stands once, found `{token}` again (first in line {first_line[token]})"
             problems.append(Problem(where, f"{rule}. Remove one, and mind that ids are line numbers."))
         if with_ids and written.strip() != str(number - 1):
-            problems.append(Problem(where, f"ids count up from 0 line by line, found `{written}` for {number - 1}. Sort the file."))
+            problems.append(
+                Problem(where, f"ids count up from 0 line by line, found `{written}` for {number - 1}. Sort the file.")
+            )
         first_line.setdefault(token, number)
         tokens.append(token)
     return tokens, problems

@@ -1,0 +1,64 @@
+"""The reader `cls`: one text and its class a row."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from palm.dataset import Batch, Dataset, IntArray, LabelMap, Ragged, Record
+from palm.reader.base import READERS, Reader
+from palm.reader.fields import LabelledFields
+from palm.reader.labels import learn_label_map
+from palm.reader.sequences import INPUTS, pad_inputs, single_row
+from palm.reader.text_rows import check_pieces, class_ids, column_texts, read_text_rows
+from palm.spec import Phase, Spec, Specs
+from palm.text.tokenizer import Tokenizer
+
+
+class ClassifyReaderConfig(LabelledFields):
+    """Keys of the reader `cls`."""
+
+    known_columns: ClassVar[tuple[str, ...]] = ("label", "text_a")
+
+
+@READERS.register("cls")
+class ClassifyReader(Reader):
+    """Reads `{"label": str, "text_a": str, "line": int}` from tsv or jsonl."""
+
+    Config = ClassifyReaderConfig
+
+    def __init__(self, config: ClassifyReaderConfig, tokenizer: Tokenizer, labels: LabelMap | None = None) -> None:
+        super().__init__(config, tokenizer, labels)
+        self.config: ClassifyReaderConfig = config
+
+    def outputs_attr(self, phase: Phase) -> Specs:
+        """The model's inputs, and `label_ids` unless predicting."""
+        return INPUTS if phase == "predict" else {**INPUTS, "label_ids": Spec("batch", "int64")}
+
+    def read(self, file: Path, phase: Phase) -> list[Record]:
+        """Parse the whole file; texts may be empty when predicting."""
+        return read_text_rows(file, self.config, texts=("text_a",), phase=phase)
+
+    def learn_labels(self, records: Sequence[Record]) -> LabelMap:
+        """The labels of a training file."""
+        return learn_label_map((str(record["label"]) for record in records), self.config.n_classes)
+
+    def encode(self, records: Sequence[Record], file: Path, phase: Phase) -> Dataset:
+        """`[CLS] text_a [SEP]`, cut to max_seq_len."""
+        pieces = self.tokenizer.encode_ids(column_texts(records, "text_a"))
+        check_pieces(records, {"text_a": pieces}, file, phase)
+        tokens = [single_row(ids, self.tokenizer, self.config.max_seq_len) for ids in pieces]
+        columns: dict[str, Ragged | np.ndarray] = {
+            "token_ids": Ragged.from_rows(tokens),
+            "record": np.arange(len(records)),
+        }
+        columns.update(class_ids(records, self.labels, self.config, file, phase))
+        return Dataset(columns, records, file)
+
+    def collate(self, dataset: Dataset, rows: IntArray, generator: np.random.Generator) -> Batch:
+        """One padded batch; nothing in it is random."""
+        batch = pad_inputs(dataset, rows, pad_id=self.tokenizer.pad_id)
+        if "label_ids" in dataset.columns:
+            batch["label_ids"] = dataset.array("label_ids")[rows]
+        return batch

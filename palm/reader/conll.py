@@ -1,0 +1,76 @@
+"""Reads CoNLL files: one word and its tag a line, a blank line between sentences."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from palm.reader.files import FileProblems, quoted, read_lines
+from palm.spec import Phase
+
+DOCUMENT_MARK = "-DOCSTART-"
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """Words of one sentence, and their tags where the file has them.
+
+    Attributes:
+        line: Line of its first word, counted from 1.
+        words: The first column.
+        labels: The last column; empty where the file holds words alone.
+    """
+
+    line: int
+    words: list[str]
+    labels: list[str]
+
+
+def read_conll(file: Path, problems: FileProblems, phase: Phase) -> list[Sentence]:
+    """Every sentence of `file`. Columns are separated by tabs, or by blanks where a line has no tab.
+
+    The first column is the word, the last its tag; `-DOCSTART-` lines are document marks, not sentences.
+
+    Raises:
+        DataError: The file as a whole cannot be read.
+    """
+    sentences, width = [], 0
+    for start, lines in _blocks(read_lines(file)):
+        rows = [_columns(line) for line in lines]
+        width = width or len(rows[0])
+        for number, row in enumerate(rows, start):
+            _check_row(row, number, width, problems, phase)
+        labels = [row[-1] for row in rows] if width > 1 else []
+        sentences.append(Sentence(start, [row[0] for row in rows], labels))
+    if not sentences:
+        problems.add("a data file holds examples, found no sentence. Name another file.")
+    return sentences
+
+
+def _blocks(lines: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
+    """Runs of lines between blank lines, with the number of the first."""
+    block: list[str] = []
+    for number, line in enumerate([*lines, ""], 1):
+        if line.strip() and not line.startswith(DOCUMENT_MARK):
+            block.append(line)
+        elif block:
+            yield number - len(block), block
+            block = []
+
+
+def _columns(line: str) -> list[str]:
+    return line.split("\t") if "\t" in line else [cell for cell in line.split(" ") if cell]
+
+
+def _check_row(row: list[str], number: int, width: int, problems: FileProblems, phase: Phase) -> None:
+    if len(row) == 1 and phase != "predict":
+        problems.add(f"expected a word and its tag, found one column {quoted(row[0])}. Add the tag.", line=number)
+    elif len(row) != width:
+        problems.add(
+            f"expected {width} columns as in the first line, found {len(row)}. Use one separator throughout.",
+            line=number,
+        )
+    elif not row[0].strip() or not row[-1].strip():
+        problems.add(
+            f"expected a word and its tag, found an empty column in {quoted(chr(9).join(row))}. Fill it in.",
+            line=number,
+        )

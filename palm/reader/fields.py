@@ -1,0 +1,78 @@
+"""Keys that the readers of tables (tsv, jsonl) share."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BeforeValidator, Field, field_validator
+
+from palm.config.fields import Int, ReaderFields
+from palm.registry import did_you_mean
+
+
+def split_mapping(value: Any) -> Any:  # noqa: ANN401 (whatever YAML gave)
+    """`"text_a=sentence1, label=gold"` → `{"text_a": "sentence1", "label": "gold"}`; mappings pass, numbers as names too."""
+    if isinstance(value, str):
+        pairs = [item.partition("=") for item in value.split(",") if item.strip()]
+        if not all(sign for _, sign, _ in pairs):
+            raise ValueError("pairs such as `text_a=sentence1,label=gold` are wanted")
+        return {name.strip(): column.strip() for name, _, column in pairs}
+    if isinstance(value, Mapping):
+        return {str(name): str(column) for name, column in value.items()}
+    return value
+
+
+class TableFields(ReaderFields):
+    """Keys of a reader whose file is a table: one row an example, columns by name."""
+
+    known_columns: ClassVar[tuple[str, ...]]
+    known_formats: ClassVar[tuple[str, ...]] = ("auto", "tsv", "jsonl")
+
+    columns: Annotated[dict[str, str], BeforeValidator(split_mapping)] = Field(
+        default_factory=dict,
+        description="Names that the file gives to PALM's columns: `{text_a: sentence1, label: gold}` or `text_a=sentence1,label=gold`.",
+    )
+
+    @field_validator("columns")
+    @classmethod
+    def _check_columns(cls, columns: dict[str, str]) -> dict[str, str]:
+        for name in columns:
+            if name not in cls.known_columns:
+                hint = did_you_mean(name, list(cls.known_columns))
+                raise ValueError(
+                    f"the columns of this reader are {', '.join(cls.known_columns)}, found `{name}`.{hint}"
+                )
+        return columns
+
+    @field_validator("file_format")
+    @classmethod
+    def _check_format(cls, file_format: str) -> str:
+        return known_format(file_format, cls.known_formats)
+
+    def column(self, name: str) -> str:
+        """What the file calls PALM's column `name`."""
+        return self.columns.get(name, name)
+
+
+class LabelledFields(TableFields):
+    """Keys of a reader of tables with labels."""
+
+    n_classes: Int | None = Field(
+        None, ge=1, description="Number of classes; when unset, as many as the training file has."
+    )
+    on_unknown_label: Literal["error", "count_as_wrong"] = Field(
+        "error",
+        description="A label of dev_file that train_file lacks: refuse the file, or let the example count as wrong.",
+    )
+
+
+def known_format(file_format: str, known: tuple[str, ...]) -> str:
+    """`file_format`, where a reader knows it.
+
+    Raises:
+        ValueError: It does not.
+    """
+    if file_format not in known:
+        raise ValueError(
+            f"this reader takes {', '.join(known)}, found `{file_format}`.{did_you_mean(file_format, list(known))}"
+        )
+    return file_format

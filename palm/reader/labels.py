@@ -1,0 +1,88 @@
+"""Learns label names from a training file and turns labels into ids."""
+
+import logging
+import re
+from collections.abc import Iterable
+
+from palm.dataset import LabelMap
+from palm.reader.fields import LabelledFields
+from palm.reader.files import FileProblems, quoted
+from palm.registry import did_you_mean
+from palm.spec import Phase
+
+IGNORED = -100  # the loss leaves these out
+MOST_NAMES = 10
+WHOLE_NUMBER = re.compile("0|[1-9][0-9]{0,8}")
+LOG = logging.getLogger(__name__)
+
+
+def learn_label_map(labels: Iterable[str], n_classes: int | None) -> LabelMap:
+    """Label names and ids of a training file.
+
+    Labels that are the numbers 0..n-1 are their own ids. Without `n_classes` that needs each of them to be there (two classes
+    at least); with it every whole number counts as an id, and `label_ids` refuses those out of range. Other labels are names, sorted.
+    """
+    found = set(labels)
+    if all(WHOLE_NUMBER.fullmatch(label) for label in found):
+        numbers = sorted(int(label) for label in found)
+        if n_classes is not None:
+            return LabelMap(tuple(str(number) for number in range(n_classes)))
+        if numbers == list(range(len(numbers))) or set(numbers) <= {0, 1}:
+            return LabelMap(tuple(str(number) for number in range(max(len(numbers), 2))))
+        return LabelMap(tuple(str(number) for number in numbers))
+    return LabelMap(tuple(sorted(found)))
+
+
+class LabelEncoder:
+    """Turns the labels of one file into ids and notes those that do not exist.
+
+    Args:
+        labels: The known labels.
+        config: Keys of the reader.
+        phase: In phase `eval` the config may let unknown labels pass as -100.
+        problems: Where to note what is wrong.
+    """
+
+    def __init__(self, labels: LabelMap, config: LabelledFields, phase: Phase, problems: FileProblems) -> None:
+        self._names = labels.names
+        self._ids = labels.ids()
+        self._lets_pass = phase == "eval" and config.on_unknown_label == "count_as_wrong"
+        self._problems = problems
+        self._unknown: set[str] = set()
+        self._unknown_count = 0
+        if config.n_classes is not None and len(labels) > config.n_classes:
+            problems.add(
+                f"n_classes is {config.n_classes}, found {len(labels)} labels ({self._listed()}). Correct one of the two."
+            )
+
+    def id_of(self, label: str, line: int) -> int:
+        """Id of `label`, which stands in `line`; -100 for an unknown one."""
+        number = self._ids.get(label)
+        if number is not None:
+            return number
+        if self._lets_pass:
+            self._unknown.add(label)
+            self._unknown_count += 1
+        else:
+            self._problems.add(self._out_of_range(label), line=line)
+        return IGNORED
+
+    def report(self) -> None:
+        """Say in the log how many unknown labels were let pass."""
+        if self._unknown:
+            names = ", ".join(sorted(self._unknown)[:MOST_NAMES])
+            LOG.warning(
+                "%s: %d labels that the training file lacks count as wrong (%s).",
+                self._problems.file,
+                self._unknown_count,
+                names,
+            )
+
+    def _out_of_range(self, label: str) -> str:
+        rule = f"label out of range: the {len(self._names)} labels are {self._listed()}, found {quoted(label)}."
+        hint = did_you_mean(label, list(self._names))
+        return f"{rule}{hint} Correct it, or set n_classes (numbers) or on_unknown_label (dev_file)."
+
+    def _listed(self) -> str:
+        shown = ", ".join(self._names[:MOST_NAMES])
+        return f"{shown}, …" if len(self._names) > MOST_NAMES else shown

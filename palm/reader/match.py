@@ -1,0 +1,66 @@
+"""The reader `match`: two texts and their class a row."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from palm.dataset import Batch, Dataset, IntArray, LabelMap, Ragged, Record
+from palm.reader.base import READERS, Reader
+from palm.reader.fields import LabelledFields
+from palm.reader.labels import learn_label_map
+from palm.reader.sequences import INPUTS, pad_inputs, pair_row
+from palm.reader.text_rows import check_pieces, class_ids, column_texts, read_text_rows
+from palm.spec import Phase, Spec, Specs
+from palm.text.tokenizer import Tokenizer
+
+
+class MatchReaderConfig(LabelledFields):
+    """Keys of the reader `match`."""
+
+    known_columns: ClassVar[tuple[str, ...]] = ("label", "text_a", "text_b")
+
+
+@READERS.register("match")
+class MatchReader(Reader):
+    """Reads `{"label": str, "text_a": str, "text_b": str, "line": int}` from tsv or jsonl."""
+
+    Config = MatchReaderConfig
+
+    def __init__(self, config: MatchReaderConfig, tokenizer: Tokenizer, labels: LabelMap | None = None) -> None:
+        super().__init__(config, tokenizer, labels)
+        self.config: MatchReaderConfig = config
+
+    def outputs_attr(self, phase: Phase) -> Specs:
+        """The model's inputs, and `label_ids` unless predicting."""
+        return INPUTS if phase == "predict" else {**INPUTS, "label_ids": Spec("batch", "int64")}
+
+    def read(self, file: Path, phase: Phase) -> list[Record]:
+        """Parse the whole file; texts may be empty when predicting."""
+        return read_text_rows(file, self.config, texts=("text_a", "text_b"), phase=phase)
+
+    def learn_labels(self, records: Sequence[Record]) -> LabelMap:
+        """The labels of a training file; `0` and `1` are the two classes where nothing else is there."""
+        return learn_label_map((str(record["label"]) for record in records), self.config.n_classes)
+
+    def encode(self, records: Sequence[Record], file: Path, phase: Phase) -> Dataset:
+        """`[CLS] text_a [SEP] text_b [SEP]`, the longer text cut until both fit max_seq_len."""
+        pieces = {name: self.tokenizer.encode_ids(column_texts(records, name)) for name in ("text_a", "text_b")}
+        check_pieces(records, pieces, file, phase)
+        pairs = zip(pieces["text_a"], pieces["text_b"], strict=True)
+        rows = [pair_row(first, second, self.tokenizer, self.config.max_seq_len) for first, second in pairs]
+        columns: dict[str, Ragged | np.ndarray] = {
+            "token_ids": Ragged.from_rows([tokens for tokens, _ in rows]),
+            "segment_ids": Ragged.from_rows([segments for _, segments in rows], "int8"),
+            "record": np.arange(len(records)),
+        }
+        columns.update(class_ids(records, self.labels, self.config, file, phase))
+        return Dataset(columns, records, file)
+
+    def collate(self, dataset: Dataset, rows: IntArray, generator: np.random.Generator) -> Batch:
+        """One padded batch; nothing in it is random."""
+        batch = pad_inputs(dataset, rows, pad_id=self.tokenizer.pad_id)
+        if "label_ids" in dataset.columns:
+            batch["label_ids"] = dataset.array("label_ids")[rows]
+        return batch

@@ -1,0 +1,130 @@
+"""The reader `mrc`: questions on paragraphs, answered by a piece of the paragraph."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import numpy as np
+from pydantic import Field, field_validator, model_validator
+
+from palm.config.fields import Int, ReaderFields
+from palm.dataset import Batch, Dataset, IntArray, LabelMap, Record
+from palm.reader.answers import misplaced
+from palm.reader.base import READERS, Reader
+from palm.reader.fields import known_format
+from palm.reader.files import FileProblems, quoted
+from palm.reader.mrc_windows import WindowBuilder, gold_answer
+from palm.reader.sequences import INPUTS, pad_inputs
+from palm.reader.squad import read_squad
+from palm.spec import Phase, Spec, Specs
+from palm.text.tokenizer import Tokenizer
+
+LOG = logging.getLogger(__name__)
+
+
+class MRCReaderConfig(ReaderFields):
+    """Keys of the reader `mrc`."""
+
+    known_formats: ClassVar[tuple[str, ...]] = ("auto", "json")
+
+    doc_stride: Int = Field(128, ge=1, description="Tokens from one window of a long context to the next.")
+    max_query_len: Int = Field(64, ge=1, description="Longest question in word-pieces; the rest is cut off.")
+    max_answer_len: Int = Field(30, ge=1, description="Longest answer to predict, in word-pieces.")
+    n_best_size: Int = Field(20, ge=1, description="Number of answers a question kept in nbest_predictions.json.")
+    with_negative: bool = Field(False, description="Whether questions may have no answer (SQuAD 2.0).")
+    on_bad_answer: Literal["error", "drop"] = Field(
+        "error",
+        description="A training answer that is not at its answer_start: refuse the file, or drop the question and say so.",
+    )
+
+    @field_validator("file_format")
+    @classmethod
+    def _check_format(cls, file_format: str) -> str:
+        return known_format(file_format, cls.known_formats)
+
+    @model_validator(mode="after")
+    def _check_room(self) -> "MRCReaderConfig":
+        if self.max_query_len + 3 >= self.max_seq_len:
+            rule = "max_seq_len has room for the question, [CLS], two [SEP] and some context"
+            raise ValueError(f"{rule}, found max_seq_len = {self.max_seq_len} and max_query_len = {self.max_query_len}")
+        return self
+
+
+@READERS.register("mrc")
+class MRCReader(Reader):
+    """Reads `{"id", "question", "context", "answers", "is_impossible", "line"}` from json in SQuAD's form.
+
+    A context that does not fit is cut into overlapping windows, each an example: `[CLS] question [SEP] window [SEP]`.
+    """
+
+    Config = MRCReaderConfig
+
+    def __init__(self, config: MRCReaderConfig, tokenizer: Tokenizer, labels: LabelMap | None = None) -> None:
+        super().__init__(config, tokenizer, labels)
+        self.config: MRCReaderConfig = config
+
+    def outputs_attr(self, phase: Phase) -> Specs:
+        """The model's inputs, `unique_ids`, and in training the answer's first and last token."""
+        outputs = {**INPUTS, "unique_ids": Spec("batch", "int64")}
+        if phase != "train":
+            return outputs
+        return {**outputs, "start_positions": Spec("batch", "int64"), "end_positions": Spec("batch", "int64")}
+
+    def read(self, file: Path, phase: Phase) -> list[Record]:
+        """Parse the whole file; answers may be absent when predicting."""
+        return read_squad(file, phase, with_negative=self.config.with_negative)
+
+    def learn_labels(self, records: Sequence[Record]) -> LabelMap | None:
+        """None: answers are places in the text."""
+        return None
+
+    def encode(self, records: Sequence[Record], file: Path, phase: Phase) -> Dataset:
+        """Cut into windows; in training every answer must stand at its offset, else on_bad_answer says what happens."""
+        builder = WindowBuilder(self.tokenizer, self.config, records)
+        if phase == "train":
+            records = self._with_good_answers(records, builder, file)
+        return Dataset(builder.columns(records, with_gold=phase == "train"), records, file)
+
+    def collate(self, dataset: Dataset, rows: IntArray, generator: np.random.Generator) -> Batch:
+        """One padded batch; nothing in it is random."""
+        batch = pad_inputs(dataset, rows, pad_id=self.tokenizer.pad_id)
+        for name in ("unique_ids", "start_positions", "end_positions"):
+            if name in dataset.columns:
+                batch[name] = dataset.array(name)[rows]
+        return batch
+
+    def _with_good_answers(self, records: Sequence[Record], builder: WindowBuilder, file: Path) -> list[Record]:
+        """The records whose answer can be trained on.
+
+        Raises:
+            DataError: Answers that are not where they should be, unless on_bad_answer is `drop`; or no question is left.
+        """
+        problems, kept = FileProblems(file), []
+        for record in records:
+            reason = _fault(record, builder)
+            if reason is None:
+                kept.append(record)
+            else:
+                hint = "Correct it, or set on_bad_answer: drop."
+                problems.add(f"question {quoted(str(record['id']))}: {reason} {hint}")
+        if self.config.on_bad_answer == "error" or not kept:
+            problems.raise_all()
+        if problems.count:
+            LOG.warning(
+                "%s: %d of %d questions dropped (on_bad_answer): bad answers.", file, problems.count, len(records)
+            )
+        return kept
+
+
+def _fault(record: Record, builder: WindowBuilder) -> str | None:
+    """Why the record's answer cannot be trained on; None where it can."""
+    answer = gold_answer(record)
+    if answer is None:
+        return None
+    if not answer.text.strip():
+        return "the answer text is empty."
+    reason = misplaced(answer, str(record["context"]))
+    if reason is None and builder.answer_tokens(record) is None:
+        return f"no word-piece is left of the answer {quoted(answer.text)}."
+    return reason

@@ -1,0 +1,119 @@
+"""Turns questions and their contexts into windows: token ids, character offsets and the answer's tokens."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from palm.dataset import Ragged, Record
+from palm.reader.answers import Answer, as_array, token_span
+from palm.text.tokenizer import Tokenizer
+from palm.text.windows import Window, max_context, sliding_windows
+
+
+class WindowSizes(Protocol):
+    """The keys that decide how a context is cut."""
+
+    @property
+    def max_seq_len(self) -> int: ...
+    @property
+    def max_query_len(self) -> int: ...
+    @property
+    def doc_stride(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class Context:
+    """A tokenised context: `ids` int32[tokens], `offsets` int32[tokens 2] in characters."""
+
+    ids: NDArray[np.int32]
+    offsets: NDArray[np.int32]
+
+
+def gold_answer(record: Record) -> Answer | None:
+    """The first answer of a record, which is what training uses; None where there is none."""
+    answers = cast("Sequence[Mapping[str, object]]", record.get("answers", ()))
+    if not answers:
+        return None
+    return Answer(str(answers[0]["text"]), int(str(answers[0]["answer_start"])))
+
+
+class WindowBuilder:
+    """Tokenises every question and every different context once, and cuts windows.
+
+    Args:
+        tokenizer: Splits the texts.
+        sizes: How long windows and questions may be.
+        records: All records that `columns` may be asked for.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, sizes: WindowSizes, records: Sequence[Record]) -> None:
+        self._tokenizer = tokenizer
+        self._sizes = sizes
+        contexts = list(dict.fromkeys(str(record["context"]) for record in records))
+        questions = list(dict.fromkeys(str(record["question"]) for record in records))
+        encoded = tokenizer.encode(contexts)
+        self._contexts = {
+            text: Context(np.array(tokens.ids, "int32"), as_array(tokens.offsets))
+            for text, tokens in zip(contexts, encoded, strict=True)
+        }
+        self._questions = dict(zip(questions, tokenizer.encode_ids(questions), strict=True))
+
+    def answer_tokens(self, record: Record) -> tuple[int, int] | None:
+        """First and last token of the record's answer in its context; None without an answer."""
+        answer = gold_answer(record)
+        return None if answer is None else token_span(answer, self._contexts[str(record["context"])].offsets)
+
+    def columns(self, records: Sequence[Record], *, with_gold: bool) -> dict[str, Ragged | np.ndarray]:
+        """The columns of a data set of `records`, one row a window."""
+        ragged: dict[str, list[np.ndarray]] = {
+            name: [] for name in ("token_ids", "segment_ids", "context_start", "context_end", "is_max_context")
+        }
+        flat: dict[str, list[int]] = {name: [] for name in ("record", "start_positions", "end_positions")}
+        for number, record in enumerate(records):
+            self._add(record, number, ragged, flat)
+        small = {"segment_ids", "is_max_context"}
+        columns: dict[str, Ragged | np.ndarray] = {
+            name: Ragged.from_rows(rows, "int8" if name in small else "int32") for name, rows in ragged.items()
+        }
+        columns["record"] = np.array(flat["record"], "int64")
+        columns["unique_ids"] = np.arange(len(flat["record"]), dtype="int64")
+        if with_gold:
+            columns |= {name: np.array(flat[name], "int64") for name in ("start_positions", "end_positions")}
+        return columns
+
+    def _add(
+        self, record: Record, number: int, ragged: dict[str, list[np.ndarray]], flat: dict[str, list[int]]
+    ) -> None:
+        """Append the windows of one record."""
+        context = self._contexts[str(record["context"])]
+        question = self._questions[str(record["question"])][: self._sizes.max_query_len]
+        front = np.array([self._tokenizer.cls_id, *question, self._tokenizer.sep_id], "int32")
+        room = self._sizes.max_seq_len - len(front) - 1
+        windows = sliding_windows(len(context.ids), width=room, stride=self._sizes.doc_stride)
+        span = self.answer_tokens(record)
+        for window, is_max in zip(windows, max_context(windows, len(context.ids)), strict=True):
+            inside = slice(window.start, window.end)
+            ragged["token_ids"].append(np.concatenate([front, context.ids[inside], [self._tokenizer.sep_id]]))
+            ragged["segment_ids"].append(np.repeat([0, 1], [len(front), window.end - window.start + 1]))
+            ragged["context_start"].append(_around(context.offsets[inside, 0], len(front), fill=-1))
+            ragged["context_end"].append(_around(context.offsets[inside, 1], len(front), fill=-1))
+            ragged["is_max_context"].append(_around(is_max, len(front), fill=0))
+            start, end = _positions(span, window, len(front))
+            flat["record"].append(number)
+            flat["start_positions"].append(start)
+            flat["end_positions"].append(end)
+
+
+def _around(values: np.ndarray, front: int, *, fill: int) -> np.ndarray:
+    """`values` of a window with `fill` for the `front` tokens before it and the [SEP] after it."""
+    return np.concatenate([np.full(front, fill), values, [fill]])
+
+
+def _positions(span: tuple[int, int] | None, window: Window, front: int) -> tuple[int, int]:
+    """First and last token of the answer in the row; [CLS] twice where the window has not all of it."""
+    if span is None or span[0] < window.start or span[1] >= window.end:
+        return 0, 0
+    return span[0] - window.start + front, span[1] - window.start + front

@@ -1,0 +1,122 @@
+"""The reader `seq_label`: a sentence in words, and a tag (BIO or any other) for each."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar, cast
+
+import numpy as np
+
+from palm.dataset import Batch, Dataset, IntArray, LabelMap, Ragged, Record
+from palm.reader.base import READERS, Reader
+from palm.reader.fields import LabelledFields
+from palm.reader.files import FileProblems
+from palm.reader.labels import IGNORED, LabelEncoder, learn_label_map
+from palm.reader.sequences import INPUTS, pad_inputs
+from palm.reader.tagged_rows import read_tagged
+from palm.spec import Phase, Spec, Specs
+from palm.text.tokenizer import Tokenizer, WordTokens
+from palm.text.windows import word_windows
+
+
+class SequenceLabelReaderConfig(LabelledFields):
+    """Keys of the reader `seq_label`."""
+
+    known_columns: ClassVar[tuple[str, ...]] = ("label", "text_a")
+    known_formats: ClassVar[tuple[str, ...]] = ("auto", "tsv", "jsonl", "conll")
+
+
+@READERS.register("seq_label")
+class SequenceLabelReader(Reader):
+    """Reads `{"words": [str], "labels": [str], "line": int}` from tsv, jsonl or CoNLL.
+
+    The first word-piece of a word carries its tag. A sentence longer than max_seq_len becomes several examples, so that every word
+    gets a tag.
+    """
+
+    Config = SequenceLabelReaderConfig
+
+    def __init__(self, config: SequenceLabelReaderConfig, tokenizer: Tokenizer, labels: LabelMap | None = None) -> None:
+        super().__init__(config, tokenizer, labels)
+        self.config: SequenceLabelReaderConfig = config
+
+    def outputs_attr(self, phase: Phase) -> Specs:
+        """The model's inputs, and `label_ids` (-100 where no tag is) unless predicting."""
+        return INPUTS if phase == "predict" else {**INPUTS, "label_ids": Spec("batch seq", "int64")}
+
+    def read(self, file: Path, phase: Phase) -> list[Record]:
+        """Parse the whole file; sentences may be empty when predicting."""
+        return read_tagged(file, self.config, phase)
+
+    def learn_labels(self, records: Sequence[Record]) -> LabelMap:
+        """The tags of a training file."""
+        return learn_label_map(
+            (label for record in records for label in _strings(record, "labels")), self.config.n_classes
+        )
+
+    def encode(self, records: Sequence[Record], file: Path, phase: Phase) -> Dataset:
+        """`[CLS] words [SEP]`, in as many windows as the sentence needs."""
+        sentences = self.tokenizer.encode_words([_strings(record, "words") for record in records])
+        rows = [(number, *row) for number, sentence in enumerate(sentences) for row in self._windows(sentence)]
+        columns: dict[str, Ragged | np.ndarray] = {
+            "token_ids": Ragged.from_rows([tokens for _, tokens, _ in rows]),
+            "word_index": Ragged.from_rows([words for _, _, words in rows]),
+            "record": np.array([number for number, _, _ in rows], "int64"),
+        }
+        if phase != "predict":
+            tags = self._tag_ids(records, file, phase)
+            columns["label_ids"] = Ragged.from_rows([_spread(tags[number], words) for number, _, words in rows])
+        return Dataset(columns, records, file)
+
+    def collate(self, dataset: Dataset, rows: IntArray, generator: np.random.Generator) -> Batch:
+        """One padded batch; nothing in it is random."""
+        batch = pad_inputs(dataset, rows, pad_id=self.tokenizer.pad_id)
+        if "label_ids" in dataset.columns:
+            batch["label_ids"] = dataset.ragged("label_ids").padded(rows, fill=IGNORED).astype("int64")
+        return batch
+
+    def _windows(self, sentence: WordTokens) -> list[tuple[list[int], IntArray]]:
+        """Token ids and word index (at first pieces, else -1) of each window; pieces beyond the room of one window are cut."""
+        room = self.config.max_seq_len - 2
+        words = np.array(sentence.words, "int64")
+        is_first = np.diff(words, prepend=-1) > 0
+        index = np.where(is_first, words, -1)
+        bounds = [*np.flatnonzero(is_first).tolist(), len(words)]
+        windows = []
+        for window in word_windows(np.diff(bounds).tolist(), width=room):
+            start = bounds[window.start]
+            end = min(bounds[window.end], start + room)
+            tokens = [self.tokenizer.cls_id, *sentence.ids[start:end], self.tokenizer.sep_id]
+            windows.append((tokens, np.concatenate([[-1], index[start:end], [-1]])))
+        return windows
+
+    def _tag_ids(self, records: Sequence[Record], file: Path, phase: Phase) -> list[IntArray]:
+        """Ids of each record's tags.
+
+        Raises:
+            DataError: Tags that are not known.
+        """
+        if self.labels is None:
+            raise ValueError(
+                "Labels are learnt from the training file before another file is encoded. Found `labels = None`."
+            )
+        problems = FileProblems(file)
+        encoder = LabelEncoder(self.labels, self.config, phase, problems)
+        ids = []
+        for record in records:
+            line = int(str(record["line"]))
+            ids.append(np.array([encoder.id_of(label, line) for label in _strings(record, "labels")], "int64"))
+        problems.raise_all()
+        encoder.report()
+        return ids
+
+
+def _strings(record: Record, name: str) -> list[str]:
+    return cast("list[str]", record[name])
+
+
+def _spread(tags: IntArray, word_index: IntArray) -> IntArray:
+    """The tag of each piece: its word's at first pieces, else -100."""
+    spread = np.full(len(word_index), IGNORED)
+    is_first = word_index >= 0
+    spread[is_first] = tags[word_index[is_first]]
+    return spread

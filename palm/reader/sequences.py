@@ -1,0 +1,62 @@
+"""Builds `[CLS] a [SEP] b [SEP]` rows and pads batches of them: what every reader's collate begins with."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from palm.dataset import Batch, Dataset, IntArray
+from palm.spec import Spec, Specs
+from palm.text.tokenizer import Tokenizer
+
+INPUTS: Specs = {
+    "token_ids": Spec("batch seq", "int64"),
+    "position_ids": Spec("batch seq", "int64"),
+    "segment_ids": Spec("batch seq", "int64"),
+    "task_ids": Spec("batch seq", "int64"),
+    "input_mask": Spec("batch seq", "float32"),
+}
+
+
+def single_row(ids: Sequence[int], tokenizer: Tokenizer, max_seq_len: int) -> list[int]:
+    """`[CLS] a [SEP]`, `a` cut to fit."""
+    return [tokenizer.cls_id, *ids[: max_seq_len - 2], tokenizer.sep_id]
+
+
+def pair_row(
+    first: Sequence[int], second: Sequence[int], tokenizer: Tokenizer, max_seq_len: int
+) -> tuple[list[int], list[int]]:
+    """Token ids and segment ids of `[CLS] a [SEP] b [SEP]`; the longer of the two is cut until both fit, as in BERT."""
+    keep_first, keep_second = fit_pair(len(first), len(second), room=max_seq_len - 3)
+    tokens = [tokenizer.cls_id, *first[:keep_first], tokenizer.sep_id, *second[:keep_second], tokenizer.sep_id]
+    return tokens, [0] * (keep_first + 2) + [1] * (keep_second + 1)
+
+
+def fit_pair(first: int, second: int, *, room: int) -> tuple[int, int]:
+    """How many pieces of each text stay when pieces are taken off the longer one (the second when equal) until `room` holds both."""
+    room = max(room, 0)
+    if first + second <= room:
+        return first, second
+    shorter = min(first, second, room // 2)
+    if first <= second and first == shorter:
+        return first, room - first
+    if second < first and second == shorter:
+        return room - second, second
+    return room - room // 2, room // 2
+
+
+def pad_inputs(dataset: Dataset, rows: IntArray, *, pad_id: int) -> Batch:
+    """The model's inputs of the examples `rows`, as `INPUTS` says, padded to the longest."""
+    tokens = dataset.ragged("token_ids").padded(rows, fill=pad_id).astype("int64")
+    count, width = tokens.shape
+    lengths = dataset.lengths[rows]
+    if "segment_ids" in dataset.columns:
+        segments = dataset.ragged("segment_ids").padded(rows, fill=0, width=width).astype("int64")
+    else:
+        segments = np.zeros_like(tokens)
+    return {
+        "token_ids": tokens,
+        "position_ids": np.tile(np.arange(width, dtype="int64"), (count, 1)),
+        "segment_ids": segments,
+        "task_ids": np.zeros_like(tokens),
+        "input_mask": (np.arange(width) < lengths[:, None]).astype("float32"),
+    }

@@ -1,0 +1,155 @@
+"""Reads questions on paragraphs from json in SQuAD's form."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from palm.dataset import Record
+from palm.reader.files import FileProblems, quoted, read_text
+from palm.reader.tables import LONE_SURROGATE, json_type
+from palm.spec import Phase
+
+Place = tuple[str, dict[str, object]]
+NAMES_OF_TYPES = {dict: "an object", list: "a list", str: "a string", int: "a whole number", bool: "true or false"}
+
+
+def read_squad(file: Path, phase: Phase, *, with_negative: bool) -> list[Record]:
+    """Records `{"id", "question", "context", "answers", "is_impossible", "line"}`, `line` the question's number, from 1.
+
+    Raises:
+        DataError: Everything that is wrong with the file.
+    """
+    problems = FileProblems(file)
+    parser = _Parser(problems, phase, with_negative=with_negative)
+    records = list(parser.records(_load(file, problems)))
+    if not records and not problems.count:
+        problems.add("a data file holds examples, found no question. Name another file.")
+    problems.raise_all()
+    return records
+
+
+def _load(file: Path, problems: FileProblems) -> object:
+    try:
+        return json.loads(read_text(file))
+    except json.JSONDecodeError as error:
+        problems.add(
+            f"the file is one JSON object, found broken JSON: {error.msg} (column {error.colno}). Mend it.",
+            line=error.lineno,
+        )
+    except RecursionError:
+        problems.add("the file is one JSON object of SQuAD's form, found one nested too deeply.")
+    problems.raise_all()
+    return None
+
+
+class _Parser:
+    """Walks over the parsed file and notes what is missing or of the wrong type, by its place such as `data[0].paragraphs[2]`."""
+
+    def __init__(self, problems: FileProblems, phase: Phase, *, with_negative: bool) -> None:
+        self._problems = problems
+        self._phase = phase
+        self._with_negative = with_negative
+        self._place_of_id: dict[str, str] = {}
+
+    def records(self, found: object) -> Iterator[Record]:
+        """A record for each question without fault."""
+        if not isinstance(found, dict):
+            self._problems.add(f"the file is one JSON object with the field `data`, found {json_type(found)}.")
+            return
+        line = 0
+        for article in self._items("", found, "data"):
+            for place, paragraph in self._items(*article, "paragraphs"):
+                context = self._text(place, paragraph, "context")
+                for question in self._items(place, paragraph, "qas"):
+                    line += 1
+                    record = self._question(*question, context)
+                    if record is not None:
+                        yield {"line": line, **record}
+
+    def _question(self, place: str, qa: dict[str, object], context: str | None) -> Record | None:
+        name, question = self._text(place, qa, "id"), self._text(place, qa, "question")
+        if name is None or question is None or context is None:
+            return None
+        if name in self._place_of_id:
+            self._problems.add(
+                f"a question id stands once, found {quoted(name)} at {self._place_of_id[name]} and {place}."
+            )
+            return None
+        self._place_of_id[name] = place
+        record: dict[str, object] = {"id": name, "question": question, "context": context}
+        if self._phase == "predict" and "answers" not in qa:
+            return record
+        answers = self._answers(place, qa)
+        impossible = self._is_impossible(place, qa, answers, name)
+        return (
+            None
+            if answers is None
+            else {**record, "answers": [] if impossible else answers, "is_impossible": impossible}
+        )
+
+    def _answers(self, place: str, qa: dict[str, object]) -> list[dict[str, object]] | None:
+        if qa.get("is_impossible") is True and "answers" not in qa:
+            return []
+        count = self._problems.count
+        answers = [self._answer(*answer) for answer in self._items(place, qa, "answers")]
+        return answers if self._problems.count == count else None
+
+    def _answer(self, place: str, answer: dict[str, object]) -> dict[str, object]:
+        text = self._text(place, answer, "text")
+        start = answer.get("answer_start")
+        is_number = isinstance(start, int) and not isinstance(start, bool)
+        if self._phase == "train" and not is_number:
+            self._missing_or_wrong(place, answer, "answer_start", int)
+        return {"text": text or "", "answer_start": start if is_number else -1}
+
+    def _is_impossible(
+        self, place: str, qa: dict[str, object], answers: list[dict[str, object]] | None, name: str
+    ) -> bool:
+        """Whether the question has no answer; a problem where that is not allowed."""
+        impossible = qa.get("is_impossible", not answers)
+        if not isinstance(impossible, bool):
+            self._missing_or_wrong(place, qa, "is_impossible", bool)
+            return False
+        impossible = impossible or answers == []
+        if impossible and not self._with_negative and self._phase != "predict":
+            self._problems.add(
+                f"question {quoted(name)} has an answer, found none ({place}). Remove it, or set with_negative: true."
+            )
+        return impossible
+
+    def _items(self, place: str, parent: dict[str, object], name: str) -> list[Place]:
+        """The objects in the list `name`, each with its place."""
+        values = parent.get(name)
+        if not isinstance(values, list):
+            self._missing_or_wrong(place, parent, name, list)
+            return []
+        places = [(f"{place}.{name}[{number}]".lstrip("."), value) for number, value in enumerate(values)]
+        for where, value in places:
+            if not isinstance(value, dict):
+                self._problems.add(f"`{where}` is an object, found {json_type(value)}.")
+        return [(where, value) for where, value in places if isinstance(value, dict)]
+
+    def _text(self, place: str, parent: dict[str, object], name: str) -> str | None:
+        """The text `name`, or None after noting what is wrong with it."""
+        value = parent.get(name)
+        if not isinstance(value, str):
+            self._missing_or_wrong(place, parent, name, str)
+        elif LONE_SURROGATE.search(value):
+            self._problems.add(
+                f"`{place}.{name}` is Unicode text, found half of a surrogate pair in {quoted(value)}. Mend the escape."
+            )
+        elif not value.strip() and (self._phase != "predict" or name == "id"):
+            self._problems.add(f"`{place}.{name}` holds text, found it empty. Fill it in, or remove the question.")
+        else:
+            return value
+        return None
+
+    def _missing_or_wrong(self, place: str, parent: dict[str, object], name: str, wanted: type) -> None:
+        where = f"{place}.{name}".lstrip(".")
+        kind = NAMES_OF_TYPES[wanted]
+        found = (
+            f"found {json_type(parent[name])} {quoted(parent[name])}"
+            if name in parent
+            else f"found only {', '.join(parent) or 'nothing'}"
+        )
+        self._problems.add(f"`{where}` is {kind}, {found}.")

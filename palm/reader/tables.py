@@ -1,0 +1,211 @@
+"""Reads tables: tsv with a header row, or one JSON object a line. Each row keeps its line number."""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from palm.reader.fields import TableFields
+from palm.reader.files import FileProblems, quoted, read_lines
+from palm.spec import Phase
+
+LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+BLANK_LINE = "a line holds one example, found a blank line. Remove it."
+
+
+@dataclass(frozen=True)
+class Row:
+    """One example of the file.
+
+    Attributes:
+        line: Its line, counted from 1.
+        values: PALM's column name → what stands there: always text in a tsv, any JSON value in jsonl.
+    """
+
+    line: int
+    values: dict[str, object]
+
+
+@dataclass(frozen=True)
+class Columns:
+    """PALM's names of the columns to read, and what the file calls them.
+
+    Attributes:
+        required: Columns that the file must have.
+        optional: Columns that are read where the file has them.
+        called: PALM's name → the file's name.
+        keep_blank: In a file of one column an empty line is an empty text rather than a mistake.
+    """
+
+    required: tuple[str, ...]
+    optional: tuple[str, ...]
+    called: Callable[[str], str]
+    keep_blank: bool = False
+
+    @property
+    def wanted(self) -> str:
+        """The required columns by the file's names, for messages."""
+        return ", ".join(self.called(name) for name in self.required)
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return iter([(name, self.called(name)) for name in (*self.required, *self.optional)])
+
+
+def columns_of(config: TableFields, *, texts: tuple[str, ...], gold: tuple[str, ...], phase: Phase) -> Columns:
+    """The columns to read in `phase`: gold columns are optional when predicting."""
+    if phase == "predict":
+        return Columns(texts, gold, config.column, keep_blank=True)
+    return Columns((*gold, *texts), (), config.column)
+
+
+def table_format(config: TableFields, file: Path) -> str:
+    """`tsv`, `jsonl` or `conll`, by the key file_format or else by the file's ending."""
+    if config.file_format != "auto":
+        return config.file_format
+    by_ending = {
+        ".jsonl": "jsonl",
+        ".json": "jsonl",
+        ".ndjson": "jsonl",
+        ".conll": "conll",
+        ".bio": "conll",
+        ".iob2": "conll",
+    }
+    found = by_ending.get(file.suffix.lower(), "tsv")
+    return found if found in config.known_formats else "tsv"
+
+
+def read_table(file: Path, columns: Columns, problems: FileProblems, *, file_format: str) -> list[Row]:
+    """Every row of `file`; rows that are wrong are noted in `problems` and left out.
+
+    Raises:
+        DataError: The file as a whole cannot be read.
+    """
+    lines = read_lines(file)
+    rows = _read_jsonl(lines, columns, problems) if file_format == "jsonl" else _read_tsv(lines, columns, problems)
+    if not rows and not problems.count:
+        problems.add("a data file holds examples, found only a header row. Add rows, or name another file.")
+    return rows
+
+
+def _read_tsv(lines: list[str], columns: Columns, problems: FileProblems) -> list[Row]:
+    header = [name.strip() for name in lines[0].split("\t")]
+    if not _check_header(lines[0], header, columns, problems):
+        problems.raise_all()
+    places = [(name, header.index(called)) for name, called in columns if called in header]
+    rows = []
+    for number, line in enumerate(lines[1:], 2):
+        cells = line.split("\t")
+        if len(cells) != len(header):
+            problems.add(_wrong_width(line, len(cells), header), line=number)
+        elif not line and not columns.keep_blank:
+            problems.add(BLANK_LINE, line=number)
+        else:
+            rows.append(Row(number, {name: cells[place] for name, place in places}))
+    return rows
+
+
+def _check_header(line: str, header: list[str], columns: Columns, problems: FileProblems) -> bool:
+    missing = [columns.called(name) for name in columns.required if columns.called(name) not in header]
+    twice = [called for _, called in columns if header.count(called) > 1]
+    if missing:
+        rule = f"the first row names the columns, wanted {columns.wanted}, found {quoted(line)}"
+        problems.add(
+            f"{rule}. Add a header row, or say with `columns` what the file calls {', '.join(missing)}.", line=1
+        )
+    if twice:
+        problems.add(f"a column stands once in the header row, found {quoted(twice[0])} twice. Rename one.", line=1)
+    return not (missing or twice)
+
+
+def _wrong_width(line: str, found: int, header: list[str]) -> str:
+    if not line.strip():
+        return BLANK_LINE
+    hint = "Remove the extra tab." if found > len(header) else "Add what is missing, separated by tabs."
+    word = "column" if len(header) == 1 else "columns"
+    return f"expected {len(header)} {word} ({', '.join(header)}), found {found}. {hint}"
+
+
+def _read_jsonl(lines: list[str], columns: Columns, problems: FileProblems) -> list[Row]:
+    rows = []
+    for number, line in enumerate(lines, 1):
+        found = _parse_object(line, number, problems)
+        if found is None:
+            continue
+        missing = [columns.called(name) for name in columns.required if columns.called(name) not in found]
+        if missing:
+            there = ", ".join(found) or "none"
+            problems.add(
+                f"expected the fields {columns.wanted}, missing: {', '.join(missing)} (found {there}).", line=number
+            )
+        else:
+            rows.append(Row(number, {name: found[called] for name, called in columns if called in found}))
+    return rows
+
+
+def _parse_object(line: str, number: int, problems: FileProblems) -> dict[str, object] | None:
+    """The JSON object of one line, or None after noting why there is none."""
+    if not line.strip():
+        problems.add(BLANK_LINE, line=number)
+        return None
+    try:
+        found = json.loads(line)
+    except (json.JSONDecodeError, RecursionError) as error:
+        reason = (
+            f"{error.msg} (column {error.colno})" if isinstance(error, json.JSONDecodeError) else "nested too deeply"
+        )
+        problems.add(
+            f"a line is one JSON object, found broken JSON: {reason}. Mend it, or set file_format.", line=number
+        )
+        return None
+    if not isinstance(found, dict):
+        problems.add(f"a line is one JSON object, found {json_type(found)} {quoted(found)}. Write {{…}}.", line=number)
+        return None
+    return found
+
+
+def json_type(value: object) -> str:
+    """What JSON calls the type of `value`."""
+    names = {
+        dict: "an object",
+        list: "a list",
+        str: "a string",
+        bool: "a boolean",
+        int: "a number",
+        float: "a number",
+        type(None): "null",
+    }
+    return names[type(value)]
+
+
+def text_at(row: Row, name: str, problems: FileProblems, *, may_be_empty: bool) -> str:
+    """The text in column `name`; an empty string after noting what is wrong with it."""
+    value = row.values[name]
+    if not isinstance(value, str):
+        problems.add(
+            f"`{name}` is a string, found {json_type(value)} {quoted(value)}. Write it in quotes.", line=row.line
+        )
+        return ""
+    if LONE_SURROGATE.search(value):
+        problems.add(
+            f"`{name}` is Unicode text, found half of a surrogate pair in {quoted(value)}. Mend the escape.",
+            line=row.line,
+        )
+    elif not may_be_empty and not value.strip():
+        problems.add(f"`{name}` holds text, found it empty. Fill it in, or remove the row.", line=row.line)
+    return value
+
+
+def label_at(row: Row, name: str, problems: FileProblems, *, may_be_empty: bool) -> str:
+    """The label in column `name`, blanks around it removed; jsonl may give it as a whole number."""
+    value = row.values[name]
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if not isinstance(value, str):
+        problems.add(
+            f"`{name}` is a string or a whole number, found {json_type(value)} {quoted(value)}.", line=row.line
+        )
+        return ""
+    if not value.strip() and not may_be_empty:
+        problems.add(f"`{name}` holds a label, found it empty. Fill it in, or remove the row.", line=row.line)
+    return value.strip()

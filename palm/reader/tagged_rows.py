@@ -1,0 +1,93 @@
+"""Reads sentences in words with a tag each, from tsv, jsonl or CoNLL, into one form."""
+
+from pathlib import Path
+
+from palm.dataset import Record
+from palm.reader.conll import read_conll
+from palm.reader.fields import TableFields
+from palm.reader.files import FileProblems, quoted
+from palm.reader.tables import Row, columns_of, json_type, read_table, table_format, text_at
+from palm.spec import Phase
+
+PALM2_SEPARATOR = "\x02"
+
+
+def read_tagged(file: Path, config: TableFields, phase: Phase) -> list[Record]:
+    """Records `{"words", "labels", "line"}`; no labels when predicting from a file without.
+
+    Words and tags are separated by blanks, or by PALM 2's `\\x02`; in jsonl they may be lists. With for_cn, a text without either
+    is split into characters.
+
+    Raises:
+        DataError: Everything that is wrong with the file.
+    """
+    problems = FileProblems(file)
+    file_format = table_format(config, file)
+    if file_format == "conll":
+        records = _from_conll(file, problems, phase)
+    else:
+        columns = columns_of(config, texts=("text_a",), gold=("label",), phase=phase)
+        rows = read_table(file, columns, problems, file_format=file_format)
+        records = [_record(row, config, problems, phase) for row in rows]
+    problems.raise_all()
+    return records
+
+
+def _from_conll(file: Path, problems: FileProblems, phase: Phase) -> list[Record]:
+    records: list[Record] = []
+    for sentence in read_conll(file, problems, phase):
+        record: dict[str, object] = {"line": sentence.line, "words": sentence.words}
+        if sentence.labels:
+            record["labels"] = sentence.labels
+        records.append(record)
+    return records
+
+
+def _record(row: Row, config: TableFields, problems: FileProblems, phase: Phase) -> Record:
+    predicting = phase == "predict"
+    words = _strings_at(row, "text_a", problems, may_be_empty=predicting, by_character=config.for_cn)
+    record: dict[str, object] = {"line": row.line, "words": words}
+    if "label" in row.values:
+        labels = _strings_at(row, "label", problems, may_be_empty=predicting, by_character=False)
+        if labels or not predicting:
+            record["labels"] = labels
+        if words and labels and len(words) != len(labels):
+            rule = f"every word has one tag, found {len(words)} words and {len(labels)} tags"
+            problems.add(f"{rule} (`text_a` {quoted(' '.join(words))}). {_advice(config)}", line=row.line)
+    return record
+
+
+def _advice(config: TableFields) -> str:
+    if config.for_cn:
+        return (
+            "Separate words and tags by blanks, or leave out every blank of the text so that each character is a word."
+        )
+    return "Separate both by blanks; for_cn makes each character of a text without blanks a word."
+
+
+def _strings_at(row: Row, name: str, problems: FileProblems, *, may_be_empty: bool, by_character: bool) -> list[str]:
+    """The words or tags in column `name`; an empty list after noting what is wrong with it."""
+    value = row.values[name]
+    if not isinstance(value, list):
+        return split_words(text_at(row, name, problems, may_be_empty=may_be_empty), by_character=by_character)
+    wrong = [item for item in value if not isinstance(item, str) or not item]
+    if wrong:
+        found = f"found {json_type(wrong[0])} {quoted(wrong[0])}"
+        problems.add(
+            f"`{name}` is a list of strings that are not empty, {found}. Write words in quotes.", line=row.line
+        )
+        return []
+    if not value and not may_be_empty:
+        problems.add(f"`{name}` holds text, found it empty. Fill it in, or remove the row.", line=row.line)
+    for item in value:
+        text_at(Row(row.line, {name: item}), name, problems, may_be_empty=True)
+    return value
+
+
+def split_words(text: str, *, by_character: bool) -> list[str]:
+    """Words between `\\x02` or else blanks; with `by_character`, the characters of a text that has neither."""
+    if PALM2_SEPARATOR in text:
+        return text.split(PALM2_SEPARATOR)
+    if by_character and " " not in text.strip(" "):
+        return list(text.strip(" "))
+    return [word for word in text.split(" ") if word]

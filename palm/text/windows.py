@@ -1,0 +1,58 @@
+"""Sliding windows over token sequences that are longer than the model takes.
+
+The rules are BERT's for SQuAD: https://github.com/google-research/bert/blob/eedf5716ce1268e56f0a50264a88cafad334ac61/run_squad.py#L227
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Window:
+    """Tokens `start` to `end` (exclusive) of a sequence."""
+
+    start: int
+    end: int
+
+
+def sliding_windows(num_tokens: int, *, width: int, stride: int) -> list[Window]:
+    """Windows of at most `width` tokens, each starting `stride` after the one before, until the end is reached.
+
+    A stride beyond `width` is cut to it, so every token lies in some window; no tokens make one empty window.
+    """
+    step = min(stride, width)
+    last = max(num_tokens - width, 0)
+    starts = range(0, last + step, step) if last else range(1)
+    return [Window(start, min(start + width, num_tokens)) for start in starts]
+
+
+def max_context(windows: Sequence[Window], num_tokens: int) -> list[NDArray[np.int8]]:
+    """For each window and each of its tokens, 1 where no other window shows the token with more context.
+
+    Context is the smaller of the tokens to its left and to its right, plus 0.01 × the window's width; the first of equals wins.
+    """
+    positions = np.arange(num_tokens)
+    scores = np.full((len(windows), num_tokens), -1.0)
+    for score, window in zip(scores, windows, strict=True):
+        inside = positions[window.start : window.end]
+        least = np.minimum(inside - window.start, window.end - 1 - inside)
+        score[window.start : window.end] = least + 0.01 * (window.end - window.start)
+    best = scores.argmax(axis=0)
+    return [(best[window.start : window.end] == number).astype("int8") for number, window in enumerate(windows)]
+
+
+def word_windows(pieces_per_word: Sequence[int], *, width: int) -> list[Window]:
+    """Windows of whole words, side by side, of at most `width` pieces; a word of more pieces has a window to itself.
+
+    No words make one empty window.
+    """
+    windows, start, filled = [], 0, 0
+    for word, pieces in enumerate(pieces_per_word):
+        if word > start and filled + pieces > width:
+            windows.append(Window(start, word))
+            start, filled = word, 0
+        filled += pieces
+    return [*windows, Window(start, len(pieces_per_word))]
