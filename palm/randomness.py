@@ -1,4 +1,4 @@
-"""Random numbers that are a pure function of a seed and a purpose, the same in every process and after every restart."""
+"""Random numbers that are a pure function of a seed and a purpose, in every process and after every restart."""
 
 import hashlib
 import json
@@ -9,8 +9,8 @@ import numpy as np
 def philox(seed: int, *purpose: str | int) -> np.random.Generator:
     """A generator of its own for each `(seed, *purpose)`, such as `philox(1, "shuffle", "mrqa", 3)`.
 
-    Counter-based (Philox 4x64, https://www.thesalmons.org/john/random123/papers/random123sc11.pdf), keyed by a SHA-256, so that
-    nothing has to be saved to continue a run: equal arguments always give the same stream.
+    Counter-based (Philox 4x64, https://www.thesalmons.org/john/random123/papers/random123sc11.pdf), keyed by a SHA-256:
+    equal arguments always give the same stream, so nothing has to be saved to continue a run.
     """
     words = [part if isinstance(part, str) else int(part) for part in (seed, *purpose)]
     digest = hashlib.sha256(json.dumps(words).encode()).digest()

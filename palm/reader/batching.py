@@ -9,9 +9,10 @@ from palm.randomness import philox
 def plan_batches(
     num_examples: int, *, batch_size: int, shuffle: bool, drop_last: bool, seed: int, task: str, epoch: int
 ) -> list[IntArray]:
-    """Example numbers of each batch of one epoch: a pure function of its arguments, so that nothing has to be saved to resume.
+    """Example numbers of each batch of one epoch.
 
-    A file with fewer examples than `batch_size` still makes one batch.
+    A pure function of its arguments, so that nothing has to be saved to resume. A file with fewer examples than
+    `batch_size` still makes one batch.
     """
     order = philox(seed, "shuffle", task, epoch).permutation(num_examples) if shuffle else np.arange(num_examples)
     order = order.astype("int64")

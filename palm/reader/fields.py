@@ -10,7 +10,7 @@ from palm.registry import did_you_mean
 
 
 def split_mapping(value: Any) -> Any:  # noqa: ANN401 (whatever YAML gave)
-    """`"text_a=sentence1, label=gold"` → `{"text_a": "sentence1", "label": "gold"}`; mappings pass, numbers as names too."""
+    """`"text_a=sentence1, label=gold"` → `{"text_a": "sentence1", "label": "gold"}`; mappings pass."""
     if isinstance(value, str):
         pairs = [item.partition("=") for item in value.split(",") if item.strip()]
         if not all(sign for _, sign, _ in pairs):
@@ -29,7 +29,7 @@ class TableFields(ReaderFields):
 
     columns: Annotated[dict[str, str], BeforeValidator(split_mapping)] = Field(
         default_factory=dict,
-        description="Names that the file gives to PALM's columns: `{text_a: sentence1, label: gold}` or `text_a=sentence1,label=gold`.",
+        description="What the file calls PALM's columns: `{text_a: sentence1}` or `text_a=sentence1,label=gold`.",
     )
 
     @field_validator("columns")

@@ -19,8 +19,9 @@ LOG = logging.getLogger(__name__)
 def learn_label_map(labels: Iterable[str], n_classes: int | None) -> LabelMap:
     """Label names and ids of a training file.
 
-    Labels that are the numbers 0..n-1 are their own ids. Without `n_classes` that needs each of them to be there (two classes
-    at least); with it every whole number counts as an id, and `label_ids` refuses those out of range. Other labels are names, sorted.
+    Labels that are the numbers 0..n-1 are their own ids. Without `n_classes` each of them has to be there (of 0 and 1,
+    one); with it every whole number counts as an id, and `LabelEncoder` refuses those out of range. Other labels are
+    names, sorted.
     """
     found = set(labels)
     if all(WHOLE_NUMBER.fullmatch(label) for label in found):
@@ -52,7 +53,7 @@ class LabelEncoder:
         self._unknown_count = 0
         if config.n_classes is not None and len(labels) > config.n_classes:
             problems.add(
-                f"n_classes is {config.n_classes}, found {len(labels)} labels ({self._listed()}). Correct one of the two."
+                f"n_classes is {config.n_classes}, found {len(labels)} labels ({self._listed()}). Correct either."
             )
 
     def id_of(self, label: str, line: int) -> int:

@@ -18,7 +18,7 @@ from palm.reader.text_rows import check_pieces, column_texts, read_text_rows
 from palm.spec import Phase, Spec, Specs
 from palm.text.tokenizer import Tokenizer
 
-# BERT, section 3.1 (https://arxiv.org/abs/1810.04805): of the chosen pieces 80 % become [MASK], 10 % another piece, 10 % stay.
+# Of the chosen pieces 80 % become [MASK], 10 % another piece, 10 % stay: https://arxiv.org/abs/1810.04805, section 3.1.
 SHARE_MASKED, SHARE_REPLACED = 0.8, 0.1
 
 
@@ -32,7 +32,7 @@ class MaskedLMReaderConfig(TableFields):
 
 @READERS.register("mlm")
 class MaskedLMReader(Reader):
-    """Reads `{"text_a": str, "line": int}` from tsv or jsonl. When predicting, `[MASK]` in the text is what to guess."""
+    """Reads `{"text_a": str, "line": int}` from tsv or jsonl. When predicting, `[MASK]` in a text is to be guessed."""
 
     Config = MaskedLMReaderConfig
 
@@ -44,7 +44,7 @@ class MaskedLMReader(Reader):
         self._is_special = np.isin(np.arange(tokenizer.vocab_size), special)
 
     def outputs_attr(self, phase: Phase) -> Specs:
-        """The model's inputs, the flat places `row * seq + position` of the masks, and what stood there unless predicting."""
+        """The model's inputs, the masks' flat places `row * seq + position`, and unless predicting what stood there."""
         masks = {"mask_pos": Spec("mask", "int64"), "mask_label": Spec("mask", "int64")}
         return {**INPUTS, "mask_pos": masks["mask_pos"]} if phase == "predict" else {**INPUTS, **masks}
 
@@ -89,16 +89,17 @@ class MaskedLMReader(Reader):
     def _choose(
         self, tokens: IntArray, is_real: NDArray[np.bool_], generator: np.random.Generator
     ) -> NDArray[np.bool_]:
-        """Which pieces are to be guessed, `[batch seq]`: each with mask_probability, at least one an example, no special one.
+        """Which pieces are to be guessed, `[batch seq]`: each with mask_probability, one an example at least.
 
-        Where an example has nothing but [UNK], one of these is guessed.
+        Special pieces never are; only where an example has nothing but [UNK], one of these is.
         """
         may = ~self._is_special[tokens]
         nothing = ~may.any(axis=1)
         may[nothing] = (tokens[nothing] == self.tokenizer.unk_id) & is_real[nothing]
         draws = np.where(may, generator.random(tokens.shape), np.inf)
         lowest = draws.min(axis=1, keepdims=True)
-        return may & ((draws < self.config.mask_probability) | (draws == lowest))
+        chosen: NDArray[np.bool_] = may & ((draws < self.config.mask_probability) | (draws == lowest))
+        return chosen
 
     def _disguise(self, pieces: IntArray, generator: np.random.Generator) -> IntArray:
         """What the model sees in place of the chosen `pieces`."""

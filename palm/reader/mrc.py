@@ -35,7 +35,7 @@ class MRCReaderConfig(ReaderFields):
     with_negative: bool = Field(False, description="Whether questions may have no answer (SQuAD 2.0).")
     on_bad_answer: Literal["error", "drop"] = Field(
         "error",
-        description="A training answer that is not at its answer_start: refuse the file, or drop the question and say so.",
+        description="A training answer that is not at its answer_start: refuse the file, or drop the question.",
     )
 
     @field_validator("file_format")
@@ -98,7 +98,7 @@ class MRCReader(Reader):
         """The records whose answer can be trained on.
 
         Raises:
-            DataError: Answers that are not where they should be, unless on_bad_answer is `drop`; or no question is left.
+            DataError: Answers that are not where they should be, unless on_bad_answer is `drop`; no question left.
         """
         problems, kept = FileProblems(file), []
         for record in records:

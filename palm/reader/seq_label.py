@@ -29,8 +29,8 @@ class SequenceLabelReaderConfig(LabelledFields):
 class SequenceLabelReader(Reader):
     """Reads `{"words": [str], "labels": [str], "line": int}` from tsv, jsonl or CoNLL.
 
-    The first word-piece of a word carries its tag. A sentence longer than max_seq_len becomes several examples, so that every word
-    gets a tag.
+    The first word-piece of a word carries its tag. A sentence longer than max_seq_len becomes several examples, so that
+    every word gets a tag.
     """
 
     Config = SequenceLabelReaderConfig
@@ -75,7 +75,7 @@ class SequenceLabelReader(Reader):
         return batch
 
     def _windows(self, sentence: WordTokens) -> list[tuple[list[int], IntArray]]:
-        """Token ids and word index (at first pieces, else -1) of each window; pieces beyond the room of one window are cut."""
+        """Token ids and word index (at first pieces, else -1) of each window; a word longer than a window is cut."""
         room = self.config.max_seq_len - 2
         words = np.array(sentence.words, "int64")
         is_first = np.diff(words, prepend=-1) > 0

@@ -32,7 +32,7 @@ def pair_row(
 
 
 def fit_pair(first: int, second: int, *, room: int) -> tuple[int, int]:
-    """How many pieces of each text stay when pieces are taken off the longer one (the second when equal) until `room` holds both."""
+    """How many pieces of each text stay when the longer one (the second of equals) is cut until `room` holds both."""
     room = max(room, 0)
     if first + second <= room:
         return first, second

@@ -14,7 +14,7 @@ NAMES_OF_TYPES = {dict: "an object", list: "a list", str: "a string", int: "a wh
 
 
 def read_squad(file: Path, phase: Phase, *, with_negative: bool) -> list[Record]:
-    """Records `{"id", "question", "context", "answers", "is_impossible", "line"}`, `line` the question's number, from 1.
+    """Records `{"id", "question", "context", "answers", "is_impossible", "line"}`, `line` the question's number.
 
     Raises:
         DataError: Everything that is wrong with the file.
@@ -43,7 +43,7 @@ def _load(file: Path, problems: FileProblems) -> object:
 
 
 class _Parser:
-    """Walks over the parsed file and notes what is missing or of the wrong type, by its place such as `data[0].paragraphs[2]`."""
+    """Walks over the parsed file and notes what is missing or of the wrong type, by its place (`data[0].qas[2]`)."""
 
     def __init__(self, problems: FileProblems, phase: Phase, *, with_negative: bool) -> None:
         self._problems = problems

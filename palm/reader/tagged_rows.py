@@ -13,10 +13,10 @@ PALM2_SEPARATOR = "\x02"
 
 
 def read_tagged(file: Path, config: TableFields, phase: Phase) -> list[Record]:
-    """Records `{"words", "labels", "line"}`; no labels when predicting from a file without.
+    r"""Records `{"words", "labels", "line"}`; no labels when predicting from a file without.
 
-    Words and tags are separated by blanks, or by PALM 2's `\\x02`; in jsonl they may be lists. With for_cn, a text without either
-    is split into characters.
+    Words and tags are separated by blanks, or by PALM 2's `\x02`; in jsonl they may be lists. With for_cn, a text
+    without either is split into characters.
 
     Raises:
         DataError: Everything that is wrong with the file.
@@ -85,7 +85,7 @@ def _strings_at(row: Row, name: str, problems: FileProblems, *, may_be_empty: bo
 
 
 def split_words(text: str, *, by_character: bool) -> list[str]:
-    """Words between `\\x02` or else blanks; with `by_character`, the characters of a text that has neither."""
+    r"""Words between `\x02` or else blanks; with `by_character`, the characters of a text that has neither."""
     if PALM2_SEPARATOR in text:
         return text.split(PALM2_SEPARATOR)
     if by_character and " " not in text.strip(" "):

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 
 from tokenizers import AddedToken, Encoding, decoders, models, normalizers, pre_tokenizers
@@ -77,7 +78,7 @@ class Tokenizer:
         return len(self.tokens)
 
     def encode(self, texts: Sequence[str], *, keep_mask: bool = False) -> list[Tokens]:
-        """Word-pieces of each text, without [CLS] and [SEP]. With `keep_mask`, `[MASK]` written in a text is that token."""
+        """Word-pieces of each text, without [CLS] and [SEP]; with `keep_mask`, a `[MASK]` in the text is that token."""
         return [Tokens(item.ids, item.offsets) for item in self._encode_batch(texts, keep_mask)]
 
     def encode_ids(self, texts: Sequence[str], *, keep_mask: bool = False) -> list[list[int]]:
@@ -102,13 +103,13 @@ class Tokenizer:
         return splitter.encode_batch(list(texts), add_special_tokens=False)
 
     def _every_word(self, encoding: Encoding, num_words: int) -> WordTokens:
-        ids, words = encoding.ids, encoding.word_ids
+        """The pieces in the order of their words, with an [UNK] for each word that has none."""
+        words = [word for word in encoding.word_ids if word is not None]
         lost = set(range(num_words)).difference(words)
         if not lost:
-            return WordTokens(ids, words)
-        pieces = sorted(
-            [*zip(words, ids, strict=True), *((word, self.unk_id) for word in lost)], key=lambda piece: piece[0]
-        )
+            return WordTokens(encoding.ids, words)
+        pieces = [*zip(words, encoding.ids, strict=True), *((word, self.unk_id) for word in lost)]
+        pieces.sort(key=itemgetter(0))
         return WordTokens([number for _, number in pieces], [word for word, _ in pieces])
 
     def _build(self) -> FastTokenizer:

@@ -12,7 +12,7 @@ def load_vocab(path: Path | str) -> list[str]:
     """Word-pieces in the order of their ids, from BERT's form (`token`) or ERNIE's (`token<TAB>id`).
 
     Raises:
-        ConfigError: No such file, not UTF-8, nothing in it, a token that stands twice, an id that is not the line's, or a
+        ConfigError: No such file, not UTF-8, nothing in it, a token that stands twice, an id that is not the line's, a
             special token that is missing; every problem with file and line.
     """
     tokens, problems = _parse(_lines(Path(path)), path)

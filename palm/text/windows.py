@@ -32,7 +32,8 @@ def sliding_windows(num_tokens: int, *, width: int, stride: int) -> list[Window]
 def max_context(windows: Sequence[Window], num_tokens: int) -> list[NDArray[np.int8]]:
     """For each window and each of its tokens, 1 where no other window shows the token with more context.
 
-    Context is the smaller of the tokens to its left and to its right, plus 0.01 × the window's width; the first of equals wins.
+    Context is the smaller number of tokens to its left and right, plus 0.01 × the window's width. The first of equals
+    wins.
     """
     positions = np.arange(num_tokens)
     scores = np.full((len(windows), num_tokens), -1.0)
