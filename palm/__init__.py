@@ -30,7 +30,9 @@ def __getattr__(name: str) -> object:
         return importlib.import_module(f"palm.{name}")
     if name not in _HOME:
         raise AttributeError(f"module 'palm' has no attribute {name!r}")
-    from palm.engine.runtime import prepare_runtime  # noqa: PLC0415 (has to come before Paddle is imported)
+    from palm.engine.quiet_import import import_paddle  # noqa: PLC0415 (`import palm` stays free of it)
+    from palm.engine.runtime import prepare_runtime  # noqa: PLC0415 (as above)
 
     prepare_runtime()
+    import_paddle()
     return getattr(importlib.import_module(_HOME[name]), name)

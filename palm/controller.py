@@ -117,7 +117,8 @@ class Controller:
 
         Args:
             task: Name of the task instance.
-            inference_model_dir: What training exported; `save_path/<task>/infer_model` when left out.
+            inference_model_dir: What training exported; the task's `inference_model_dir`, or
+                `save_path/<task>/infer_model`, when left out.
 
         Raises:
             ConfigError: Unknown task, or no pred_file.
@@ -140,7 +141,8 @@ class Controller:
 
         Args:
             task: Name of the task instance.
-            inference_model_dir: What training exported; `save_path/<task>/infer_model` when left out.
+            inference_model_dir: What training exported; the task's `inference_model_dir`, or
+                `save_path/<task>/infer_model`, when left out.
             file: The data; the task's dev_file when left out.
 
         Raises:
@@ -249,7 +251,7 @@ class Controller:
 
     def _export(self, run: TrainingRun, name: str, reporter: Reporter) -> None:
         task = next(task for task in self._tasks if task.name == name)
-        folder = self._inference_folder(name, None)
+        folder = self._exported_folder(name)
         save_bundle(run.model, task, self.config.backbone_name, folder)
         reporter.say(finished_line(name))
         reporter.say(exported_line(name, folder))
@@ -261,9 +263,13 @@ class Controller:
         names = ", ".join(task.name for task in self.config.tasks)
         raise ConfigError(Problem("task", f"one of the configured task instances is wanted ({names}). Found `{name}`."))
 
+    def _exported_folder(self, task: str) -> Path:
+        return self._save_path / task / INFERENCE_FOLDER
+
     def _inference_folder(self, task: str, folder: str | Path | None) -> Path:
+        folder = folder or self._task_config(task).settings.inference_model_dir
         if folder is None:
-            return self._save_path / task / INFERENCE_FOLDER
+            return self._exported_folder(task)
         # The manual of PaddlePALM writes infermodel where its program wrote infer_model.
         given = Path(folder)
         renamed = given.with_name(INFERENCE_FOLDER)

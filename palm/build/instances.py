@@ -49,7 +49,7 @@ def _build_task(config: RunConfig, task: TaskConfig) -> TaskInstance:
     reader = READERS[task.reader_name](task.reader, tokenizer)
     train, dev = _load_data(reader, task)
     paradigm = PARADIGMS[task.paradigm_name](task.paradigm, reader.labels, vocab=tokenizer.tokens)
-    return TaskInstance(task.name, task.settings, reader, paradigm, task.head, config.train.random_seed, train, dev)
+    return TaskInstance(task.name, task.settings, reader, paradigm, task.head, task.settings.random_seed, train, dev)
 
 
 def _load_data(reader: Reader, task: TaskConfig) -> tuple[Dataset | None, Dataset | None]:

@@ -92,7 +92,11 @@ def test_lists_of_different_length(tmp_path, capsys):
 
 def test_repeated_task_name(tmp_path, capsys):
     task = tiny.classification_task(tmp_path, "c")
-    refused(run_train(tmp_path, capsys, tasks={}, task_instance="c, c", task_files={"c": task}), "`c` 2 times", "listed once")
+    refused(
+        run_train(tmp_path, capsys, tasks={}, task_instance="c, c", task_files={"c": task}),
+        "`c` 2 times",
+        "listed once",
+    )
 
 
 @pytest.mark.parametrize("name", ["../c", "a/b", "/etc/c", "..", "a\\b", "a.b", " "])
