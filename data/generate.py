@@ -70,7 +70,7 @@ def write_requests(language: Language, folder: Path) -> None:
 
 
 def write_slots(requests: Sequence[Request], folder: Path, split: Split, language: Language) -> None:
-    """One sentence a row, words and tags separated by blanks; and one word a line, an empty line after each sentence."""
+    """One sentence a row, words and tags separated by blanks; and one word a line, empty lines between sentences."""
     tagged = [tagged_words(one.pieces, language.types, by_character=language.by_character) for one in requests]
     write_table(
         folder / f"{split}.tsv", ("text_a", "label"), ((" ".join(words), " ".join(tags)) for words, tags in tagged)

@@ -131,7 +131,7 @@ def values_of(file: Path, types: set[str]) -> set[str]:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_no_single_word_gives_an_intent_away(repository: Path, language: str) -> None:
-    """The best guess from one word (in Chinese a character) names the right one of 12 intents in under half of the rows."""
+    """The best guess from one word (in Chinese a character) is right for fewer than half of the rows."""
     rows = table(repository / "data" / "travel" / language / "intent" / "train.tsv")
     texts = [(label, set(text.split() if language == "en" else text)) for label, text in rows]
     for word in set.union(*(words for _, words in texts)):
