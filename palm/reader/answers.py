@@ -1,11 +1,13 @@
 """Finds where an answer stands: checks its offset in the context, and turns characters into tokens."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from palm.dataset import Record
 from palm.reader.files import quoted
 
 
@@ -22,13 +24,40 @@ class Answer:
         return self.start + len(self.text)
 
 
+def gold_answers(record: Record) -> list[Answer]:
+    """The answers of a record; training uses the first."""
+    answers = cast("Sequence[Mapping[str, object]]", record.get("answers", ()))
+    return [Answer(str(answer["text"]), int(str(answer["answer_start"]))) for answer in answers]
+
+
+def usable(record: Record, offsets: NDArray[np.int32]) -> tuple[Record | None, list[str]]:
+    """`record` with the answers that can be trained on, and what is wrong with the others.
+
+    No record is left of an empty question, nor of a question all of whose answers are wrong.
+    """
+    if not str(record["question"]).strip():
+        return None, ["the question is empty."]
+    listed = cast("Sequence[object]", record["answers"])
+    faults = [_fault(answer, str(record["context"]), offsets) for answer in gold_answers(record)]
+    good = [answer for answer, fault in zip(listed, faults, strict=True) if fault is None]
+    left = record if len(good) == len(listed) else {**record, "answers": good} if good else None
+    return left, list(dict.fromkeys(fault for fault in faults if fault))
+
+
+def _fault(answer: Answer, context: str, offsets: NDArray[np.int32]) -> str | None:
+    reason = misplaced(answer, context)
+    if reason is None and token_span(answer, offsets) is None:
+        return f"no word-piece is left of the answer {quoted(answer.text)}."
+    return reason
+
+
 def misplaced(answer: Answer, context: str) -> str | None:
     """What is wrong with the offset of `answer`, and where its text really is; None where it is right."""
     if answer.start >= 0 and context[answer.start : answer.end] == answer.text:
         return None
     nearest = nearest_occurrence(answer.text, context, answer.start)
     truth = "The text is nowhere in the context." if nearest is None else f"The nearest true offset is {nearest}."
-    there = quoted(context[answer.start : answer.end]) if 0 <= answer.start < len(context) else "the end of the context"
+    there = quoted(context[answer.start : answer.end]) if 0 <= answer.start < len(context) else "nothing there"
     return f"answer text {quoted(answer.text)} is not at answer_start {answer.start}, found {there}. {truth}"
 
 

@@ -10,11 +10,11 @@ from pydantic import Field, field_validator, model_validator
 
 from palm.config.fields import Int, ReaderFields
 from palm.dataset import Batch, Dataset, IntArray, LabelMap, Record
-from palm.reader.answers import misplaced
+from palm.reader.answers import usable
 from palm.reader.base import READERS, Reader
 from palm.reader.fields import known_format
 from palm.reader.files import FileProblems, quoted
-from palm.reader.mrc_windows import WindowBuilder, gold_answer
+from palm.reader.mrc_windows import WindowBuilder
 from palm.reader.sequences import INPUTS, pad_inputs
 from palm.reader.squad import read_squad
 from palm.spec import Phase, Spec, Specs
@@ -35,7 +35,7 @@ class MRCReaderConfig(ReaderFields):
     with_negative: bool = Field(False, description="Whether questions may have no answer (SQuAD 2.0).")
     on_bad_answer: Literal["error", "drop"] = Field(
         "error",
-        description="A training answer that is not at its answer_start: refuse the file, or drop the question.",
+        description="An answer of train_file that is not at its answer_start: refuse the file, or drop the answer.",
     )
 
     @field_validator("file_format")
@@ -95,36 +95,22 @@ class MRCReader(Reader):
         return batch
 
     def _with_good_answers(self, records: Sequence[Record], builder: WindowBuilder, file: Path) -> list[Record]:
-        """The records whose answer can be trained on.
+        """The records that can be trained on, without the answers that cannot.
 
         Raises:
             DataError: Answers that are not where they should be, unless on_bad_answer is `drop`; no question left.
         """
         problems, kept = FileProblems(file), []
         for record in records:
-            reason = _fault(record, builder)
-            if reason is None:
-                kept.append(record)
-            else:
+            left, faults = usable(record, builder.context_offsets(record))
+            for fault in faults:
                 hint = "Correct it, or set on_bad_answer: drop."
-                problems.add(f"question {quoted(str(record['id']))}: {reason} {hint}")
+                problems.add(f"question {quoted(str(record['id']))}: {fault} {hint}")
+            if left is not None:
+                kept.append(left)
         if self.config.on_bad_answer == "error" or not kept:
             problems.raise_all()
         if problems.count:
-            LOG.warning(
-                "%s: %d of %d questions dropped (on_bad_answer): bad answers.", file, problems.count, len(records)
-            )
+            gone = len(records) - len(kept)
+            LOG.warning("%s: on_bad_answer dropped %d faults, and with them %d questions.", file, problems.count, gone)
         return kept
-
-
-def _fault(record: Record, builder: WindowBuilder) -> str | None:
-    """Why the record's answer cannot be trained on; None where it can."""
-    answer = gold_answer(record)
-    if answer is None:
-        return None
-    if not answer.text.strip():
-        return "the answer text is empty."
-    reason = misplaced(answer, str(record["context"]))
-    if reason is None and builder.answer_tokens(record) is None:
-        return f"no word-piece is left of the answer {quoted(answer.text)}."
-    return reason

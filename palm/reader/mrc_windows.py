@@ -1,14 +1,14 @@
 """Turns questions and their contexts into windows: token ids, character offsets and the answer's tokens."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from palm.dataset import Ragged, Record
-from palm.reader.answers import Answer, as_array, token_span
+from palm.reader.answers import as_array, gold_answers, token_span
 from palm.text.tokenizer import Tokenizer
 from palm.text.windows import Window, max_context, sliding_windows
 
@@ -32,14 +32,6 @@ class Context:
     offsets: NDArray[np.int32]
 
 
-def gold_answer(record: Record) -> Answer | None:
-    """The first answer of a record, which is what training uses; None where there is none."""
-    answers = cast("Sequence[Mapping[str, object]]", record.get("answers", ()))
-    if not answers:
-        return None
-    return Answer(str(answers[0]["text"]), int(str(answers[0]["answer_start"])))
-
-
 class WindowBuilder:
     """Tokenises every question and every different context once, and cuts windows.
 
@@ -61,10 +53,9 @@ class WindowBuilder:
         }
         self._questions = dict(zip(questions, tokenizer.encode_ids(questions), strict=True))
 
-    def answer_tokens(self, record: Record) -> tuple[int, int] | None:
-        """First and last token of the record's answer in its context; None without an answer."""
-        answer = gold_answer(record)
-        return None if answer is None else token_span(answer, self._contexts[str(record["context"])].offsets)
+    def context_offsets(self, record: Record) -> NDArray[np.int32]:
+        """Where each token of the record's context starts and ends in it, `int32[tokens 2]`."""
+        return self._contexts[str(record["context"])].offsets
 
     def columns(self, records: Sequence[Record], *, with_gold: bool) -> dict[str, Ragged | np.ndarray]:
         """The columns of a data set of `records`, one row a window."""
@@ -93,7 +84,8 @@ class WindowBuilder:
         front = np.array([self._tokenizer.cls_id, *question, self._tokenizer.sep_id], "int32")
         room = self._sizes.max_seq_len - len(front) - 1
         windows = sliding_windows(len(context.ids), width=room, stride=self._sizes.doc_stride)
-        span = self.answer_tokens(record)
+        answers = gold_answers(record)[:1]
+        span = token_span(answers[0], context.offsets) if answers else None
         for window, is_max in zip(windows, max_context(windows, len(context.ids)), strict=True):
             inside = slice(window.start, window.end)
             ragged["token_ids"].append(np.concatenate([front, context.ids[inside], [self._tokenizer.sep_id]]))

@@ -138,11 +138,15 @@ class _Parser:
             self._problems.add(
                 f"`{place}.{name}` is Unicode text, found half of a surrogate pair in {quoted(value)}. Mend the escape."
             )
-        elif not value.strip() and (self._phase != "predict" or name == "id"):
+        elif not value.strip() and not self._may_be_empty(name):
             self._problems.add(f"`{place}.{name}` holds text, found it empty. Fill it in, or remove the question.")
         else:
             return value
         return None
+
+    def _may_be_empty(self, name: str) -> bool:
+        """Questions may (training says by on_bad_answer what becomes of them); contexts when predicting."""
+        return name == "question" or (name == "context" and self._phase == "predict")
 
     def _missing_or_wrong(self, place: str, parent: dict[str, object], name: str, wanted: type) -> None:
         where = f"{place}.{name}".lstrip(".")
