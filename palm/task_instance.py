@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypedDict
 
 from palm.config.schema import TaskSettings
 from palm.dataset import Batch, Dataset, IntArray
@@ -10,6 +11,13 @@ from palm.paradigm.base import Paradigm
 from palm.randomness import philox
 from palm.reader.base import Reader
 from palm.reader.batching import plan_batches
+from palm.reader.buckets import plan_by_length, plan_by_tokens
+
+
+class _Purpose(TypedDict):
+    seed: int
+    task: str
+    epoch: int
 
 
 @dataclass(frozen=True)
@@ -65,14 +73,15 @@ class TaskInstance:
     def _plan(self, epoch: int) -> Sequence[IntArray]:
         cached: tuple[int, Sequence[IntArray]] | None = self.__dict__.get("_latest_plan")
         if cached is None or cached[0] != epoch:
-            plan = plan_batches(
-                self.training_data.num_examples,
-                batch_size=self.settings.batch_size,
-                shuffle=self.settings.shuffle,
-                drop_last=self.settings.drop_last,
-                seed=self.seed,
-                task=self.name,
-                epoch=epoch,
-            )
-            cached = self.__dict__["_latest_plan"] = (epoch, plan)
+            cached = self.__dict__["_latest_plan"] = (epoch, self._new_plan(epoch))
         return cached[1]
+
+    def _new_plan(self, epoch: int) -> Sequence[IntArray]:
+        data, keys = self.training_data, self.settings
+        purpose: _Purpose = {"seed": self.seed, "task": self.name, "epoch": epoch}
+        if keys.max_tokens is not None:
+            return plan_by_tokens(data.lengths, max_tokens=keys.max_tokens, shuffle=keys.shuffle, **purpose)
+        size, drop_last = keys.batch_size, keys.drop_last
+        if keys.shuffle and keys.group_by_length:
+            return plan_by_length(data.lengths, batch_size=size, drop_last=drop_last, **purpose)
+        return plan_batches(data.num_examples, batch_size=size, shuffle=keys.shuffle, drop_last=drop_last, **purpose)

@@ -109,6 +109,12 @@ class TaskSettings(Schema):
     )
     shuffle: bool = Field(True, description="Shuffle the training examples anew every epoch.")
     drop_last: bool = Field(True, description="Leave out the last, incomplete batch of an epoch.")
+    group_by_length: bool = Field(
+        True, description="When shuffling, put examples of like length into one batch: less padding, faster steps."
+    )
+    max_tokens: Int | None = Field(
+        None, ge=1, description="Instead of batch_size: word-pieces a training batch may hold, padding included."
+    )
     print_first_n: Int = Field(0, ge=0, description="Print the first n examples and what the reader made of them.")
     vocab_path: TrainPath = Field(
         None, description="Vocabulary, one word-piece a line; by default vocab.txt beside the pre-trained weights."

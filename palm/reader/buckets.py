@@ -1,0 +1,56 @@
+"""Batches of examples of like length, so that little of a batch is padding."""
+
+import numpy as np
+
+from palm.dataset import IntArray
+from palm.randomness import philox
+from palm.reader.batching import plan_batches
+
+# Examples are sorted by length within pools of this many batches: enough to cut padding, few enough to stay random.
+_POOL = 50
+
+
+def plan_by_length(
+    lengths: IntArray, *, batch_size: int, drop_last: bool, seed: int, task: str, epoch: int
+) -> list[IntArray]:
+    """Shuffled batches of `batch_size` examples of like length: as many as `plan_batches` makes, of the same examples.
+
+    A pure function of its arguments.
+    """
+    shuffled = np.concatenate(
+        plan_batches(
+            len(lengths), batch_size=batch_size, shuffle=True, drop_last=drop_last, seed=seed, task=task, epoch=epoch
+        )
+    )
+    size = _POOL * batch_size
+    pools = [shuffled[start : start + size] for start in range(0, len(shuffled), size)]
+    ordered = [pool[np.argsort(lengths[pool], kind="stable")] for pool in pools]
+    batches = [pool[start : start + batch_size] for pool in ordered for start in range(0, len(pool), batch_size)]
+    return _shuffled(batches, seed=seed, task=task, epoch=epoch)
+
+
+def plan_by_tokens(
+    lengths: IntArray, *, max_tokens: int, shuffle: bool, seed: int, task: str, epoch: int
+) -> list[IntArray]:
+    """Batches that hold at most `max_tokens` tokens, padding included, and at least one example; none is left out.
+
+    Shuffled, examples of one length change places every epoch, and so do the batches; their number stays the same.
+    A pure function of its arguments.
+    """
+    order = np.arange(len(lengths))
+    if shuffle:
+        order = philox(seed, "shuffle", task, epoch).permutation(len(lengths))
+        order = order[np.argsort(lengths[order], kind="stable")]
+    batches: list[IntArray] = []
+    start, longest = 0, 0
+    for end, length in enumerate(lengths[order]):
+        longest = max(longest, int(length))
+        if end > start and longest * (end - start + 1) > max_tokens:
+            batches.append(order[start:end])
+            start, longest = end, int(length)
+    batches.append(order[start:])
+    return _shuffled(batches, seed=seed, task=task, epoch=epoch) if shuffle else batches
+
+
+def _shuffled(batches: list[IntArray], *, seed: int, task: str, epoch: int) -> list[IntArray]:
+    return [batches[number] for number in philox(seed, "batches", task, epoch).permutation(len(batches))]
