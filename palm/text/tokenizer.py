@@ -1,5 +1,6 @@
 """Splits text into word-pieces (BERT's rules) and keeps where in the text each piece came from."""
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import itemgetter
@@ -79,7 +80,8 @@ class Tokenizer:
 
     def encode(self, texts: Sequence[str], *, keep_mask: bool = False) -> list[Tokens]:
         """Word-pieces of each text, without [CLS] and [SEP]; with `keep_mask`, a `[MASK]` in the text is that token."""
-        return [Tokens(item.ids, item.offsets) for item in self._encode_batch(texts, keep_mask)]
+        encodings = self._encode_batch(texts, keep_mask)
+        return [Tokens(item.ids, self._offsets(item, text)) for item, text in zip(encodings, texts, strict=True)]
 
     def encode_ids(self, texts: Sequence[str], *, keep_mask: bool = False) -> list[list[int]]:
         """The ids of `encode` alone, which is quicker."""
@@ -102,6 +104,12 @@ class Tokenizer:
         splitter = self._with_mask if keep_mask else self._plain
         return splitter.encode_batch(list(texts), add_special_tokens=False)
 
+    def _offsets(self, encoding: Encoding, text: str) -> list[tuple[int, int]]:
+        """Where each piece stands; stripped accents that are characters of their own go with the letter before them."""
+        if text.isascii() or not self.do_lower_case:
+            return encoding.offsets
+        return [(start, _after_accents(text, end)) for start, end in encoding.offsets]
+
     def _every_word(self, encoding: Encoding, num_words: int) -> WordTokens:
         """The pieces in the order of their words, with an [UNK] for each word that has none."""
         words = [word for word in encoding.word_ids if word is not None]
@@ -121,3 +129,10 @@ class Tokenizer:
         )
         splitter.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
         return splitter
+
+
+def _after_accents(text: str, end: int) -> int:
+    """`end`, or where the non-spacing marks that follow it end."""
+    while end < len(text) and unicodedata.category(text[end]) == "Mn":
+        end += 1
+    return end
