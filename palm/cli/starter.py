@@ -71,12 +71,12 @@ CONFIG = """\
 # {title}
 #
 #   palm check config.yaml --task_dir tasks              everything that is wrong, before anything runs
-#   palm train config.yaml --task_dir tasks              about a minute on two cores
+#   palm train config.yaml --task_dir tasks              less than a minute on two cores
 #   palm pred  config.yaml intent --task_dir tasks       with what training exported
 #   palm train config.yaml --task_dir tasks --learning_rate 5e-4      any key may be set on the command line
 
 task_instance: "intent, same"      # tasks/intent.yaml and tasks/same.yaml; the first target is the main task
-mix_ratio: 1.0, 0.5                # how often each task is drawn; here intent twice as often as same
+mix_ratio: 1.0, 1.0                # how often each task is drawn; 1.0, 0.5: intent twice as often as same
 target_tag: 1, 1                   # 1: exported at its end; 0: an auxiliary task that only helps the others
 save_path: output_model
 
@@ -92,7 +92,7 @@ vocab_path: vocab.txt
 
 {for_cn}max_seq_len: 32
 batch_size: 16
-num_epochs: 10                     # passes over the main task's training file
+num_epochs: 20                     # passes over the main task's training file
 optimizer: adam
 learning_rate: 1e-3
 warmup_proportion: 0.1

@@ -131,7 +131,7 @@ def _receive(session: requests.Session, url: str, part: _Part, patience: Patienc
         offset = _continued_from(response, offset)
         part.remember(url, _tag(response))
         _copy(response, part.file, offset)
-    wanted = _full_length(response, offset)
+    wanted = _full_length(response, offset)  # urllib3 2 notices a short body itself, urllib3 1 does not
     held = part.file.stat().st_size
     if wanted is not None and held != wanted:
         raise _TransientError(f"the connection ended at {held} of {wanted} bytes")

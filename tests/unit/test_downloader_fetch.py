@@ -49,11 +49,13 @@ def site() -> Iterator[Site]:
 
 
 def whole(content: bytes = CONTENT, **headers: str) -> Callable[[BaseHTTPRequestHandler], None]:
-    """The file, or the part asked for where `If-Range` names the right tag."""
+    """The file, or the part asked for unless `If-Range` names another tag, as HTTP wants it."""
 
     def answer(handler: BaseHTTPRequestHandler) -> None:
         asked = handler.headers.get("Range")
-        start = int(asked.split("=")[1].rstrip("-")) if asked and handler.headers.get("If-Range") == '"v1"' else 0
+        start = (
+            int(asked.split("=")[1].rstrip("-")) if asked and handler.headers.get("If-Range", '"v1"') == '"v1"' else 0
+        )
         handler.send_response(206 if start else 200)
         if start:
             handler.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
@@ -67,16 +69,16 @@ def whole(content: bytes = CONTENT, **headers: str) -> Callable[[BaseHTTPRequest
     return answer
 
 
-def cut(after: int, tag: str = '"v1"') -> Callable[[BaseHTTPRequestHandler], None]:
+def cut(after: int, tag: str = '"v1"', content: bytes = CONTENT) -> Callable[[BaseHTTPRequestHandler], None]:
     """The first bytes of the file under its full length; then the connection ends."""
 
     def answer(handler: BaseHTTPRequestHandler) -> None:
         handler.send_response(200)
-        handler.send_header("Content-Length", str(len(CONTENT)))
+        handler.send_header("Content-Length", str(len(content)))
         if tag:
             handler.send_header("ETag", tag)
         handler.end_headers()
-        handler.wfile.write(CONTENT[:after])
+        handler.wfile.write(content[:after])
         handler.close_connection = True
 
     return answer
@@ -119,7 +121,7 @@ def test_goes_on_in_another_run(site: Site, tmp_path: Path) -> None:
 
 
 def test_starts_anew_when_the_file_changed_meanwhile(site: Site, tmp_path: Path) -> None:
-    site.answers = [cut(300_000, tag='"v0"'), whole()]
+    site.answers = [cut(300_000, tag='"v0"', content=CONTENT[::-1]), whole()]
     fetch(site.url, tmp_path / "file", SHA256, HASTY)
     assert (tmp_path / "file").read_bytes() == CONTENT
 
@@ -193,6 +195,13 @@ def test_circles_of_redirects_end(site: Site, tmp_path: Path) -> None:
     site.answers = [status(302, Location="/model.tar.gz")]
     with pytest.raises(DownloadError, match="at most 5 redirects are followed"):
         fetch(site.url, tmp_path / "file", None, HASTY)
+
+
+def test_asks_for_the_file_as_it_is(site: Site, tmp_path: Path) -> None:
+    asked = []
+    site.answers = [lambda handler: (asked.append(handler.headers["Accept-Encoding"]), whole()(handler))[1]]
+    fetch(site.url, tmp_path / "file", SHA256, HASTY)
+    assert asked == ["identity"]
 
 
 def test_an_archive_labelled_as_encoded_stays_the_archive(site: Site, tmp_path: Path) -> None:
