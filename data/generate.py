@@ -35,15 +35,9 @@ def main() -> None:
     folder = parser.parse_args().out
     for language in (ENGLISH, CHINESE):
         write_corpus(language, folder / "travel" / language.code)
-    english = read_texts(folder / "travel" / "en", "train.tsv")
-    write_lines(folder / "vocab" / "vocab_en.txt", english_vocabulary(english))
-    chinese = read_texts(folder / "travel" / "zh", "*.tsv")  # a character cannot fall apart, so those of all splits
-    write_lines(folder / "vocab" / "vocab_zh.txt", chinese_vocabulary(chinese))
-
-
-def read_texts(folder: Path, pattern: str) -> list[str]:
-    """The files below `folder` whose names fit `pattern`."""
-    return [file.read_text(encoding="utf-8") for file in sorted(folder.rglob(pattern))]
+    for name, make in (("en", english_vocabulary), ("zh", chinese_vocabulary)):
+        texts = [file.read_text(encoding="utf-8") for file in sorted((folder / "travel" / name).rglob("*.tsv"))]
+        write_lines(folder / "vocab" / f"vocab_{name}.txt", make(texts))
 
 
 def write_corpus(language: Language, folder: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 PUNCTUATION = string.punctuation + "，。？！、：；（）《》“”‘’…—·"
-LEAST_COUNT = 3
+LEAST_COUNT = 2
 
 
 def english_vocabulary(texts: Iterable[str]) -> list[str]:
