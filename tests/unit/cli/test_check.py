@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -61,18 +60,14 @@ def test_predict_needs_no_training_file(capsys: pytest.CaptureFixture[str]) -> N
     assert main(["check", "config.yaml", "--task_dir", "tasks", "--predict"]) == 0
 
 
-def test_paddle_is_not_imported_and_the_start_is_fast() -> None:
+def test_paddle_is_not_imported() -> None:
     code = (
         "import sys; from palm.cli.main import main; "
         "status = main(['check', 'config.yaml', '--task_dir', 'tasks']); "
         "sys.exit(status or ('paddle' in sys.modules))"
     )
-    seconds = []
-    for _ in range(3):
-        start = time.perf_counter()
-        subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
-        seconds.append(time.perf_counter() - start)
-    assert min(seconds) < 1.0  # 0.3 s on an idle machine; the margin is for busy ones
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
 
 
 def test_columns_are_aligned_for_wide_characters() -> None:
