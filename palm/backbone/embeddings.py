@@ -15,6 +15,16 @@ def drawn(config: BackboneFields) -> ParamAttr:
     return ParamAttr(initializer=nn.initializer.TruncatedNormal(0.0, deviation, -2 * deviation, 2 * deviation))
 
 
+class LayerNorm(nn.LayerNorm):
+    """Parameters of layer normalisation; Paddle's own class allows for their absence."""
+
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(self, config: BackboneFields) -> None:
+        super().__init__(config.hidden_size, epsilon=config.layer_norm_eps)
+
+
 class Embeddings(nn.Layer):
     """Word, position, segment and, where `task_types` says so, task embeddings.
 
@@ -31,7 +41,7 @@ class Embeddings(nn.Layer):
         self.token_type_embeddings = nn.Embedding(config.type_vocab_size, width, weight_attr=drawn(config))
         if task_types:
             self.task_type_embeddings = nn.Embedding(task_types, width, weight_attr=drawn(config))
-        self.layer_norm = nn.LayerNorm(width, epsilon=config.layer_norm_eps)
+        self.layer_norm = LayerNorm(config)
         self._task_types = task_types
         self._epsilon = config.layer_norm_eps
         self._dropout = config.hidden_dropout_prob

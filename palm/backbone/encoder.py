@@ -1,11 +1,12 @@
 """The encoder of BERT and ERNIE as Paddle layers: embeddings, layers, pooler."""
 
 from collections.abc import Mapping
+from itertools import islice
 
 import paddle
 from paddle import Tensor, nn
 
-from palm.backbone.embeddings import Embeddings, drawn
+from palm.backbone.embeddings import Embeddings, LayerNorm, drawn
 from palm.config.fields import BackboneFields
 from palm.kernels import plain
 from palm.kernels.layer import ComputeLayer, LayerSettings, LayerWeights, Rows
@@ -22,7 +23,7 @@ class Attention(nn.Layer):
         width = config.hidden_size
         self.qkv = nn.Linear(width, 3 * width, weight_attr=drawn(config))
         self.output = nn.Linear(width, width, weight_attr=drawn(config))
-        self.layer_norm = nn.LayerNorm(width, epsilon=config.layer_norm_eps)
+        self.layer_norm = LayerNorm(config)
 
 
 class FeedForward(nn.Layer):
@@ -33,7 +34,7 @@ class FeedForward(nn.Layer):
         width, inner = config.hidden_size, config.intermediate_size or 4 * config.hidden_size
         self.intermediate = nn.Linear(width, inner, weight_attr=drawn(config))
         self.output = nn.Linear(inner, width, weight_attr=drawn(config))
-        self.layer_norm = nn.LayerNorm(width, epsilon=config.layer_norm_eps)
+        self.layer_norm = LayerNorm(config)
 
 
 class EncoderLayer(nn.Layer):
@@ -90,7 +91,7 @@ class Encoder(nn.Layer):
 
     def forward(self, hidden: Tensor, rows: Rows, last: int) -> Tensor:
         """Output of layer number `last`; the layers above it are not run."""
-        for layer in self.layers[: last + 1]:
+        for layer in islice(self.layers.children(), last + 1):
             hidden = layer(hidden, rows)
         return hidden
 
@@ -123,19 +124,20 @@ class TransformerEncoder(nn.Layer):
         self.embeddings = Embeddings(config, task_types)
         self.encoder = Encoder(config, compute)
         self.pooler = Pooler(config)
-        self._layers_count = config.num_hidden_layers
+        self._depth = config.num_hidden_layers
 
     def forward(self, inputs: Mapping[str, Tensor], layer: int = -1) -> dict[str, Tensor]:
         """Encode a batch.
 
         Args:
-            inputs: `token_ids`, `position_ids`, `segment_ids` (and `task_ids`) int64[batch seq], `input_mask` float32[batch seq].
+            inputs: `token_ids`, `position_ids`, `segment_ids` (and `task_ids`) int64[batch seq]; `input_mask`
+                float32[batch seq].
             layer: The encoder layer whose output feeds the head: 0 is the first, -1 the last.
         """
         batch, seq = inputs["token_ids"].shape
         words, hidden = self.embeddings(inputs)
         rows = Rows(batch, seq, padding_mask(inputs["input_mask"]))
-        hidden = self.encoder(hidden, rows, layer % self._layers_count)
+        hidden = self.encoder(hidden, rows, layer % self._depth)
         encoded = hidden.reshape([batch, seq, hidden.shape[-1]])  # [batch seq hidden]
         sentence = self.pooler(encoded)  # [batch hidden]
         return {

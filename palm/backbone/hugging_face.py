@@ -4,8 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
-import safetensors
-from safetensors import SafetensorError
+from safetensors import SafetensorError, deserialize, safe_open
 from safetensors.numpy import load_file
 
 from palm.backbone.paddle1x import widen_bfloat16
@@ -19,7 +18,7 @@ def read_safetensors(file: Path) -> dict[str, np.ndarray]:
         CheckpointError: The file is damaged.
     """
     try:
-        with safetensors.safe_open(str(file), framework="numpy") as tensors:
+        with safe_open(str(file), framework="numpy") as tensors:
             kinds = {tensors.get_slice(name).get_dtype() for name in tensors.keys()}  # noqa: SIM118 (no mapping)
         return _widened(file) if "BF16" in kinds else load_file(str(file))
     except (OSError, SafetensorError) as error:
@@ -36,7 +35,9 @@ def read_shards(index: Path) -> dict[str, np.ndarray]:
         places = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
         names = sorted(set(places.values()))
     except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
-        raise CheckpointError(f"{index}: cannot be read as an index of safetensors: {error!r}. Use another copy.") from error
+        raise CheckpointError(
+            f"{index}: cannot be read as an index of safetensors: {error!r}. Use another copy."
+        ) from error
     outside = [name for name in names if name != Path(name).name]
     if outside:
         raise CheckpointError(f"{index}: shards lie beside their index. Found `{outside[0]}`. Do not use this file.")
@@ -44,9 +45,9 @@ def read_shards(index: Path) -> dict[str, np.ndarray]:
 
 
 def _widened(file: Path) -> dict[str, np.ndarray]:
-    """numpy has no bfloat16: read the bytes and widen those."""
+    """The tensors of a file with bfloat16, which numpy does not have: its bits are read and widened."""
     arrays = {}
-    for name, tensor in safetensors.deserialize(file.read_bytes()):
+    for name, tensor in deserialize(file.read_bytes()):  # type: ignore[no-untyped-call]
         bits, kind = tensor["data"], tensor["dtype"]
         dtype = {"BF16": np.uint16, "F16": np.float16, "F32": np.float32, "F64": np.float64, "I64": np.int64}.get(kind)
         if dtype is not None:

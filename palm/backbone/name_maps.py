@@ -1,7 +1,7 @@
 """Other people's parameter names → PALM's.
 
-Four layouts are known: Hugging Face's (dense weights [out in]), PaddleNLP's, that of Paddle 1.x (LARK, PALM 0.2.1) and PALM's own
-(dense weights [in out]). Tensors of the masked-language-model head come out as `mlm.*`.
+Four layouts are known: Hugging Face's (dense weights [out in]), PaddleNLP's, that of Paddle 1.x (LARK, PALM 0.2.1)
+and PALM's own (dense weights [in out]). Tensors of the masked-language-model head come out as `mlm.*`.
 """
 
 import re

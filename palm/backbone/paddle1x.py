@@ -43,21 +43,25 @@ def _members(archive: tarfile.TarFile, file: Path) -> Iterator[tuple[str, np.nda
     for member in archive.getmembers():
         path = PurePosixPath(member.name)
         if path.is_absolute() or ".." in path.parts or "\\" in member.name:
-            raise CheckpointError(f"{file}: members stay inside the archive. Found `{member.name}`. Do not use this file.")
+            raise CheckpointError(
+                f"{file}: members stay inside the archive. Found `{member.name}`. Do not use this file."
+            )
         if member.isdir():
             continue
         stream = archive.extractfile(member) if member.isfile() else None
         if stream is None:
-            raise CheckpointError(f"{file}: members are plain files. Found `{member.name}`, a link. Do not use this file.")
+            raise CheckpointError(
+                f"{file}: members are plain files. Found `{member.name}`, a link. Do not use this file."
+            )
         yield str(path), parse_variable(stream.read(), f"{file}:{member.name}")
 
 
 def parse_variable(data: bytes, where: str) -> np.ndarray:
     """One saved LoDTensor.
 
-    The layout (`paddle/fluid/framework/lod_tensor.cc`, `tensor_util.cc`): uint32 version, uint64 number of LoD levels, each
-    with a uint64 size and its bytes, uint32 tensor version, int32 size of the description, the description (a protobuf
-    message with element type and dimensions), the elements.
+    The layout (`paddle/fluid/framework/lod_tensor.cc`, `tensor_util.cc`): uint32 version, uint64 number of LoD levels,
+    each with a uint64 size and its bytes, uint32 tensor version, int32 size of the description, the description (a
+    protobuf message with element type and dimensions), the elements.
 
     Raises:
         CheckpointError: `data` has another layout or another length.
@@ -65,7 +69,9 @@ def parse_variable(data: bytes, where: str) -> np.ndarray:
     try:
         kind, shape, start = _header(data)
     except (struct.error, IndexError, ValueError) as error:
-        raise CheckpointError(f"{where}: is no variable of Paddle 1.x ({error}). Use the model's params folder.") from error
+        raise CheckpointError(
+            f"{where}: is no variable of Paddle 1.x ({error}). Use the model's params folder."
+        ) from error
     dtype = np.dtype("<u2" if kind == _BFLOAT16 else _TYPES[kind])
     count = int(np.prod(shape, dtype=object))
     if len(data) - start != count * dtype.itemsize:
@@ -121,6 +127,6 @@ def _varint(message: bytes, position: int) -> tuple[int, int]:
         byte = message[position]
         position += 1
         value |= (byte & 0x7F) << shift
-        if byte < 0x80:  # noqa: PLR2004 (the highest bit says that more follows)
+        if byte < 0x80:  # the highest bit says that more follows
             return value, position
         shift += 7

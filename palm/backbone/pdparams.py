@@ -1,7 +1,7 @@
 """Reads `.pdparams` files, which are pickles, without being able to run what a pickle may ask for.
 
-Every global that a file names is refused, save the handful that arrays in dictionaries need; and those are not given out
-themselves but as stand-ins that can do nothing else.
+Every global that a file names is refused, save the handful that arrays in dictionaries need; and those are not given
+out themselves but as stand-ins that can do nothing else.
 """
 
 import io
@@ -32,7 +32,7 @@ class _EmptyArray:
     def __call__(self, kind: object, shape: object, code: object) -> np.ndarray:
         if not isinstance(kind, _ArrayMark):
             raise pickle.UnpicklingError("an array of an unknown kind")
-        return np.ndarray.__new__(np.ndarray, (0,), "b")
+        return np.empty(0, np.int8)
 
 
 class _ElementType:
@@ -99,8 +99,8 @@ class _Unpickler(pickle.Unpickler):
         wanted = f"{module}.{name}"
         if wanted not in _ALLOWED:
             raise CheckpointError(
-                f"{self._where}: a file of weights holds arrays and nothing that runs. Refused `{wanted}`; nothing was executed. "
-                "Do not use this file, or ask its author for safetensors."
+                f"{self._where}: a file of weights holds arrays and nothing that runs. Refused `{wanted}`; nothing was "
+                "executed. Do not use this file, or ask its author for safetensors."
             )
         return _ALLOWED[wanted]
 
@@ -125,7 +125,7 @@ def read_pdparams(file: Path) -> dict[str, np.ndarray]:
 
 def _array(value: object) -> np.ndarray | None:
     """The array of an entry: bare, or `(name, array)`; None for entries that are no weights."""
-    if isinstance(value, tuple) and len(value) == 2:  # noqa: PLR2004 (a pair)
+    if isinstance(value, tuple) and len(value) == 2:
         value = value[1]
     if not isinstance(value, np.ndarray) or value.dtype.kind not in "fiub":
         return None

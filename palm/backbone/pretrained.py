@@ -30,8 +30,8 @@ _READERS: Mapping[Format, Callable[[Path], dict[str, np.ndarray]]] = {
     "paddle1x archive": read_archive,
 }
 
-# Epsilon of layer normalisation, where the model's own code has it and its config.json does not say so: PaddlePALM 0.2.1
-# (fluid.layers.layer_norm with epsilon 1e-6) and PaddleNLP (nn.LayerNorm's default).
+# Epsilon of layer normalisation, where the model's own code has it and its config.json does not say so:
+# PaddlePALM 0.2.1 (1e-6 in every layer_norm) and PaddleNLP (nn.LayerNorm's default).
 _EPSILON: Mapping[Format, float] = {"paddle1x": 1e-6, "paddle1x archive": 1e-6, "pdparams": 1e-5}
 
 # Models whose weights have BERT's names but that compute something else.
@@ -84,7 +84,7 @@ def load_pretrained(path: Path | str) -> PretrainedWeights:
 
 
 def config_defaults_for(path: Path | str) -> dict[str, object]:
-    """Defaults of backbone keys that the weights at `path` were trained with; what the user or `config.json` says goes first.
+    """Defaults of backbone keys that the weights at `path` were trained with; what a configuration says goes first.
 
     Raises:
         CheckpointError: There are no weights that can be read.
@@ -112,7 +112,9 @@ def apply_pretrained(layers: "nn.Layer", weights: PretrainedWeights, prefix: str
         raise CheckpointError(_nothing_matched(weights, list(parameters)))
     wrong = [name for name in loaded if tuple(parameters[name].shape) != offered[name].shape]
     if wrong:
-        raise CheckpointError("\n".join(_wrong_shape(weights, name, parameters[name].shape, offered[name].shape) for name in wrong))
+        raise CheckpointError(
+            "\n".join(_wrong_shape(weights, name, parameters[name].shape, offered[name].shape) for name in wrong)
+        )
     for name in loaded:
         parameters[name].set_value(offered[name])
     if not prefix and _TASK_EMBEDDINGS in parameters and _TASK_EMBEDDINGS not in offered:
@@ -142,8 +144,8 @@ def _refuse_other_encoders(found: WeightsFile, layout: str) -> None:
         return  # whoever reads the configuration says what is wrong with it
     if model_type in _OTHER_ENCODERS:
         raise CheckpointError(
-            f"{config}: weights are those of a BERT or ERNIE encoder. Found model_type `{model_type}`, which computes something "
-            "else under similar names. Use a model of type bert or ernie."
+            f"{config}: weights are those of a BERT or ERNIE encoder. Found model_type `{model_type}`, which computes "
+            "something else under similar names. Use a model of type bert or ernie."
         )
 
 

@@ -17,8 +17,8 @@ _PALM_1X_FOLDER = "params"
 _PADDLE_1X_NAME = re.compile(r"(__paddlepalm_)?(word_embedding|encoder_layer_\d+_.+)")
 _TORCH_ENDINGS = (".bin", ".pt", ".pth", ".ckpt")
 _LOOKED_FOR = (
-    "model.safetensors, model.safetensors.index.json, one other *.safetensors, model_state.pdparams, one other *.pdparams, "
-    "__palmmodel__, params/, or Paddle 1.x variables"
+    "model.safetensors, model.safetensors.index.json, one other *.safetensors, model_state.pdparams, one other "
+    "*.pdparams, __palmmodel__, params/, or Paddle 1.x variables"
 )
 
 
@@ -42,11 +42,15 @@ def find_weights(path: Path) -> WeightsFile:
         CheckpointError: There are none, or only in a format that may run code.
     """
     if not path.exists():
-        raise CheckpointError(f"{path}: no pre-trained weights here. Correct the path, or fetch a model with `palm download`.")
+        raise CheckpointError(
+            f"{path}: no pre-trained weights here. Correct the path, or fetch a model with `palm download`."
+        )
     found = _in_folder(path) if path.is_dir() else _format_of(path)
     if found is not None:
         return found
-    torch = [path] if path.suffix in _TORCH_ENDINGS else [file for end in _TORCH_ENDINGS for file in path.glob(f"*{end}")]
+    torch = (
+        [path] if path.suffix in _TORCH_ENDINGS else [file for end in _TORCH_ENDINGS for file in path.glob(f"*{end}")]
+    )
     if torch:
         raise CheckpointError(
             f"{torch[0]}: PyTorch pickles are not read. Convert the file to safetensors: in transformers, "
@@ -54,7 +58,9 @@ def find_weights(path: Path) -> WeightsFile:
         )
     if path.is_dir():
         raise CheckpointError(f"{path}: no weights in this folder. Looked for {_LOOKED_FOR}.")
-    raise CheckpointError(f"{path}: unknown format of weights. Known: .safetensors, .pdparams, and Paddle 1.x folders or archives.")
+    raise CheckpointError(
+        f"{path}: unknown format of weights. Known: .safetensors, .pdparams, and Paddle 1.x folders or archives."
+    )
 
 
 def _format_of(file: Path) -> WeightsFile | None:

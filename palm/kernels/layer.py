@@ -1,4 +1,4 @@
-"""The contract of an encoder layer's computation: any function of this signature can take the place of the plain one."""
+"""What computes an encoder layer: any function of this signature can take the place of the plain one."""
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
@@ -37,7 +37,8 @@ class Rows:
     Attributes:
         batch: Sequences.
         seq: Tokens of each, padding included.
-        mask: What is added to attention scores, float32[batch 1 1 seq], 0 for a token and -10000 for padding; None where nothing is padded.
+        mask: What is added to attention scores, float32[batch 1 1 seq]: 0 for a token, -10000 for padding. None where
+            nothing is padded.
     """
 
     batch: int
@@ -47,7 +48,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class LayerWeights:
-    """Parameters of one encoder layer. Dense weights are [in out]; `qkv` makes queries, keys and values in one product."""
+    """Parameters of one encoder layer, dense weights [in out]; `qkv` makes queries, keys and values in one product."""
 
     qkv_weight: "Tensor"
     qkv_bias: "Tensor"

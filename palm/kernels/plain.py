@@ -1,12 +1,15 @@
-"""An encoder layer in Paddle's own operations, one function a step. Tokens are rows: products are two-dimensional."""
+"""An encoder layer in Paddle's own operations, one function a step. Tokens are rows: products are two-dimensional.
+
+On the CPU some of the steps go through `palm.kernels.autograd`, which computes the same with a faster backward pass.
+"""
 
 import paddle
 from paddle import Tensor
 from paddle.nn import functional
 
+from palm.kernels import autograd
 from palm.kernels.layer import LayerSettings, LayerWeights, Rows
-
-_ACTIVATIONS = {"gelu": functional.gelu, "relu": functional.relu, "tanh": functional.tanh}
+from palm.kernels.products import product
 
 
 def compute_layer(hidden: Tensor, weights: LayerWeights, *, settings: LayerSettings, rows: Rows) -> Tensor:
@@ -22,22 +25,32 @@ def compute_layer(hidden: Tensor, weights: LayerWeights, *, settings: LayerSetti
 
 def linear(rows: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """`rows @ weight + bias`: [rows in] → [rows out]."""
-    return paddle.matmul(rows, weight) + bias
+    if _on_cpu(rows):
+        return autograd.linear(rows, weight, bias)
+    return functional.linear(rows, weight, bias)
 
 
 def layer_norm(rows: Tensor, weight: Tensor, bias: Tensor, epsilon: float) -> Tensor:
-    """Layer normalisation over the last axis (arXiv:1607.06450)."""
+    """Layer normalisation of [rows width] over the width (arXiv:1607.06450)."""
+    if _on_cpu(rows):
+        return autograd.layer_norm(rows, weight, bias, epsilon)
     return functional.layer_norm(rows, rows.shape[-1:], weight, bias, epsilon)
 
 
 def dropout(values: Tensor, probability: float) -> Tensor:
     """Zero a random share of `values` and scale the others up; with probability 0, nothing."""
-    return functional.dropout(values, probability) if probability > 0 else values
+    if probability == 0:
+        return values
+    return autograd.dropout(values, probability) if _on_cpu(values) else functional.dropout(values, probability)
 
 
 def activation(values: Tensor, name: str) -> Tensor:
-    """The feed-forward part's non-linearity."""
-    return _ACTIVATIONS[name](values)
+    """The feed-forward part's non-linearity: `gelu` (exact), `relu` or `tanh`."""
+    if name == "relu":
+        return functional.relu(values)
+    if name == "tanh":
+        return paddle.tanh(values)
+    return autograd.gelu(values) if _on_cpu(values) else functional.gelu(values)
 
 
 def attention(qkv: Tensor, *, settings: LayerSettings, rows: Rows) -> Tensor:
@@ -51,13 +64,24 @@ def attention(qkv: Tensor, *, settings: LayerSettings, rows: Rows) -> Tensor:
     Returns:
         float32[batch*seq hidden]
     """
+    if _on_cpu(qkv):
+        return autograd.attention(qkv, rows.mask, settings.heads, rows.seq, settings.attention_dropout)
+    return plain_attention(qkv, settings=settings, rows=rows)
+
+
+def plain_attention(qkv: Tensor, *, settings: LayerSettings, rows: Rows) -> Tensor:
+    """`attention` without a backward pass of its own: for other devices, and for export to a static graph."""
     hidden = qkv.shape[-1] // 3
     size = hidden // settings.heads
     split = qkv.reshape([rows.batch, rows.seq, 3, settings.heads, size]).transpose([2, 0, 3, 1, 4])
     query, key, value = split.unbind(0)  # [batch heads seq size] each
-    scores = paddle.matmul(query * size**-0.5, key, transpose_y=True)  # [batch heads seq seq]
+    scores = product(query * size**-0.5, key, transpose_other=True)  # [batch heads seq seq]
     if rows.mask is not None:
         scores = scores + rows.mask
     probabilities = dropout(functional.softmax(scores), settings.attention_dropout)
-    context = paddle.matmul(probabilities, value)  # [batch heads seq size]
+    context = product(probabilities, value)  # [batch heads seq size]
     return context.transpose([0, 2, 1, 3]).reshape([-1, hidden])  # [batch*seq hidden]
+
+
+def _on_cpu(values: Tensor) -> bool:
+    return bool(paddle.in_dynamic_mode() and values.place.is_cpu_place())
