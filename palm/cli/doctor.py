@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from palm import __version__
+from palm.engine.quiet_import import import_paddle
 from palm.engine.runtime import MATH_DISPATCH, THREADS, RuntimeReport, prepare_runtime
 
 EPILOG = """example:
@@ -153,6 +154,7 @@ def thread_finding(runtime: RuntimeReport, threads: str | None) -> Finding:
 def paddle_findings(runtime: RuntimeReport) -> Iterator[Finding]:
     """Paddle's version and device, and how fast it multiplies matrices."""
     try:
+        import_paddle()
         import paddle  # noqa: PLC0415 (last, after the environment is prepared)
     except Exception as error:  # a broken installation fails in many ways
         yield Finding("Paddle", f"{type(error).__name__}: {error}", "fatal", _import_advice(str(error)))
