@@ -25,6 +25,7 @@ PAIRS = {"train": 480, "dev": 120, "test": 120}
 PASSAGES = {"train": 120, "dev": 30, "test": 30}
 QUESTIONS_A_PASSAGE = 3
 KINDS = {"train": 240, "dev": 80, "test": 80}
+ANSWER_PAIRS = {"train": 480, "dev": 120, "test": 120}
 
 
 def main() -> None:
@@ -48,6 +49,7 @@ def write_corpus(language: Language, folder: Path) -> None:
     write_reading(passages, folder / "mrc", language, unanswerable=False)
     write_reading(passages, folder / "mrc_unanswerable", language, unanswerable=True)
     write_kinds(passages, folder / "answer_kind", language)
+    write_answer_pairs(passages, folder / "answer_match", language)
     write_plain_text(passages, folder)
 
 
@@ -118,12 +120,7 @@ def write_reading(
             name = f"{language.code}-{split}-{number:03d}"
             qas = [squad_question(one, f"{name}-{place}", unanswerable) for place, one in enumerate(asked)]
             paragraphs.append({"context": passage.context, "qas": qas})
-        document = {
-            "version": "2.0" if unanswerable else "1.1",
-            "data": [{"title": "travel", "paragraphs": paragraphs}],
-        }
-        text = json.dumps(document, ensure_ascii=False, indent=1)
-        write_lines(folder / f"{split}.json", [text])
+        write_squad(folder / f"{split}.json", paragraphs, version="2.0" if unanswerable else "1.1")
 
 
 def choose_questions(passage: Passage, generator: random.Random, *, unanswerable: bool) -> list[Question]:
@@ -157,12 +154,33 @@ def write_kinds(passages: dict[Split, list[Passage]], folder: Path, language: La
         write_table(folder / f"{split}.tsv", ("label", "text_a"), ((label, text) for text, label in rows.items()))
 
 
+def write_answer_pairs(passages: dict[Split, list[Passage]], folder: Path, language: Language) -> None:
+    """A question and a sentence of its passage: 1 where the sentence answers the question, else 0, half and half."""
+    for split in SPLITS:
+        generator = random.Random(f"{SEED} answer pairs {language.code} {split}")
+        rows: dict[tuple[str, str], str] = {}
+        while len(rows) < ANSWER_PAIRS[split]:
+            passage = pick(passages[split], generator)
+            question = pick([one for one in passage.questions if one.answer], generator)
+            others = sorted({one.sentence for one in passage.questions if one.answer} - {question.sentence})
+            label = len(rows) % 2
+            rows.setdefault((question.text, question.sentence if label else pick(others, generator)), str(label))
+        table = ((label, *pair) for pair, label in rows.items())
+        write_table(folder / f"{split}.tsv", ("label", "text_a", "text_b"), table)
+
+
 def write_plain_text(passages: dict[Split, list[Passage]], folder: Path) -> None:
     """The passages and the requests as plain text, for masked language modelling."""
     for split in ("train", "dev"):
         requests = (folder / "intent" / f"{split}.tsv").read_text(encoding="utf-8").splitlines()[1:]
         texts = [passage.context for passage in passages[split]] + [row.split("\t")[1] for row in requests]
         write_table(folder / "mlm" / f"{split}.tsv", ("text_a",), ((text,) for text in texts))
+
+
+def write_squad(file: Path, paragraphs: Sequence[dict[str, object]], *, version: str) -> None:
+    """SQuAD json, a paragraph a line."""
+    rows = ",\n".join(json.dumps(paragraph, ensure_ascii=False) for paragraph in paragraphs)
+    write_lines(file, [f'{{"version": "{version}", "data": [{{"title": "travel", "paragraphs": [', rows, "]}]}"])
 
 
 def write_table(file: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

@@ -49,7 +49,7 @@ def test_the_data_stay_small(repository: Path) -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("name", ["intent", "slots", "question_match", "answer_kind"])
+@pytest.mark.parametrize("name", ["intent", "slots", "question_match", "answer_match", "answer_kind"])
 def test_no_row_stands_in_two_splits(repository: Path, language: str, name: str) -> None:
     folder = repository / "data" / "travel" / language / name
     rows = [tuple(row) for split in SPLITS for row in table(folder / f"{split}.tsv")]
