@@ -72,7 +72,5 @@ def known_format(file_format: str, known: tuple[str, ...]) -> str:
         ValueError: It does not.
     """
     if file_format not in known:
-        raise ValueError(
-            f"this reader takes {', '.join(known)}, found `{file_format}`.{did_you_mean(file_format, list(known))}"
-        )
+        raise ValueError(f"this reader takes {', '.join(known)}, found `{file_format}`")
     return file_format

@@ -40,7 +40,7 @@ class FileProblems:
 
 
 def read_lines(file: Path) -> list[str]:
-    r"""The lines of a UTF-8 file (with or without BOM; LF or CRLF), blank lines at its end left out.
+    r"""The lines of a UTF-8 file (with or without BOM; LF or CRLF), empty lines at its end left out.
 
     A line ends at `\n` alone: U+2028, U+0085 and form feeds are characters of the text.
 
@@ -49,7 +49,7 @@ def read_lines(file: Path) -> list[str]:
     """
     text = read_text(file)
     lines = [line.removesuffix("\r") for line in text.split("\n")]
-    while lines and not lines[-1].strip():
+    while lines and not lines[-1]:
         lines.pop()
     return lines
 
