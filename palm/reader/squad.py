@@ -80,12 +80,10 @@ class _Parser:
         if self._phase == "predict" and "answers" not in qa:
             return record
         answers = self._answers(place, qa)
+        if answers is None:
+            return None
         impossible = self._is_impossible(place, qa, answers, name)
-        return (
-            None
-            if answers is None
-            else {**record, "answers": [] if impossible else answers, "is_impossible": impossible}
-        )
+        return {**record, "answers": [] if impossible else answers, "is_impossible": impossible}
 
     def _answers(self, place: str, qa: dict[str, object]) -> list[dict[str, object]] | None:
         if qa.get("is_impossible") is True and "answers" not in qa:
@@ -102,15 +100,13 @@ class _Parser:
             self._missing_or_wrong(place, answer, "answer_start", int)
         return {"text": text or "", "answer_start": start if is_number else -1}
 
-    def _is_impossible(
-        self, place: str, qa: dict[str, object], answers: list[dict[str, object]] | None, name: str
-    ) -> bool:
+    def _is_impossible(self, place: str, qa: dict[str, object], answers: list[dict[str, object]], name: str) -> bool:
         """Whether the question has no answer; a problem where that is not allowed."""
         impossible = qa.get("is_impossible", not answers)
         if not isinstance(impossible, bool):
             self._missing_or_wrong(place, qa, "is_impossible", bool)
             return False
-        impossible = impossible or answers == []
+        impossible = impossible or not answers
         if impossible and not self._with_negative and self._phase != "predict":
             self._problems.add(
                 f"question {quoted(name)} has an answer, found none ({place}). Remove it, or set with_negative: true."
