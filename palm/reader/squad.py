@@ -36,8 +36,10 @@ def _load(file: Path, problems: FileProblems) -> object:
             f"the file is one JSON object, found broken JSON: {error.msg} (column {error.colno}). Mend it.",
             line=error.lineno,
         )
-    except RecursionError:
-        problems.add("the file is one JSON object of SQuAD's form, found one nested too deeply.")
+    except (ValueError, RecursionError) as error:
+        problems.add(
+            f"the file is one JSON object of SQuAD's form, found one that Python cannot read: {error}. Mend it."
+        )
     problems.raise_all()
     return None
 
@@ -109,7 +111,8 @@ class _Parser:
         impossible = impossible or not answers
         if impossible and not self._with_negative and self._phase != "predict":
             self._problems.add(
-                f"question {quoted(name)} has an answer, found none ({place}). Remove it, or set with_negative: true."
+                f"every question has an answer, found none for {quoted(name)} ({place}). "
+                "Remove it, or set with_negative: true."
             )
         return impossible
 

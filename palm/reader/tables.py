@@ -150,10 +150,8 @@ def _parse_object(line: str, number: int, problems: FileProblems) -> dict[str, o
         return None
     try:
         found = json.loads(line)
-    except (json.JSONDecodeError, RecursionError) as error:
-        reason = (
-            f"{error.msg} (column {error.colno})" if isinstance(error, json.JSONDecodeError) else "nested too deeply"
-        )
+    except (ValueError, RecursionError) as error:
+        reason = f"{error.msg} (column {error.colno})" if isinstance(error, json.JSONDecodeError) else str(error)
         problems.add(
             f"a line is one JSON object, found broken JSON: {reason}. Mend it, or set file_format.", line=number
         )

@@ -103,9 +103,7 @@ def test_questions_without_answer_are_an_option(read, change, phase):
     assert (record["answers"], record["is_impossible"]) == ([], True)
     with pytest.raises(DataError) as caught:
         read(changed(change), phase)
-    expected = (
-        "question `q1` has an answer, found none (data[0].paragraphs[0].qas[0]). Remove it, or set with_negative: true."
-    )
+    expected = "every question has an answer, found none for `q1` (data[0].paragraphs[0].qas[0]). Remove it"
     assert expected in str(caught.value)
 
 
@@ -182,8 +180,13 @@ def test_no_question(read):
 
 
 def test_too_deep_nesting(read):
-    with pytest.raises(DataError, match=r"nested too deeply|broken JSON"):
+    with pytest.raises(DataError, match=r"that Python cannot read|broken JSON"):
         read("[" * 200_000)
+
+
+def test_a_number_of_too_many_digits(read):
+    with pytest.raises(DataError, match=r"x\.json: .* found one that Python cannot read: Exceeds the limit"):
+        read('{"data": ' + "1" * 5000 + "}")
 
 
 def test_every_problem_at_once(read):

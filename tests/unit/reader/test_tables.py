@@ -180,6 +180,7 @@ def test_jsonl_takes_numbers_as_labels(read, write):
             '{"label": 1, "text_a": "\\ud83d"}',
             "x.jsonl:2: `text_a` is Unicode text, found half of a surrogate pair in `\\ud83d`.",
         ),
+        ('{"label": ' + "1" * 5000 + "}", "x.jsonl:2: a line is one JSON object, found broken JSON: Exceeds the limit"),
         ("[" * 100_000, "x.jsonl:2: a line is one JSON object, found broken JSON"),
     ],
 )
