@@ -1,9 +1,7 @@
 """The Controller: YAML in, trained models and predictions out. The façade that users know; it owns the side effects."""
 
 import logging
-import time
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,22 +14,20 @@ from palm.build.run_config import RunConfig, TaskConfig, load_run_config
 from palm.config.fields import BackboneFields
 from palm.config.load import overrides_from_argv
 from palm.default_settings import CHECKPOINT_FOLDER, INFERENCE_FOLDER, RESOLVED_CONFIG
-from palm.engine.checkpoint import newest_checkpoint, restore_checkpoint, save_checkpoint
+from palm.engine.checkpoint import newest_checkpoint, restore_checkpoint
 from palm.engine.device import choose_device
 from palm.engine.ema import WeightAverage
-from palm.engine.evaluate import evaluate_task
 from palm.engine.model import MultiTaskModel
 from palm.engine.optimizer import Optimizer, head_lr_scales
 from palm.engine.pretrain import load_pretrained_weights, sizes_for
-from palm.engine.schedule import global_steps, main_task
-from palm.engine.train import Progress, StepResult, TrainingRun, train_steps
+from palm.engine.schedule import global_steps
+from palm.engine.train import Progress, TrainingRun, train_steps
 from palm.errors import ConfigError, Problem
-from palm.inference.bundle import save_bundle
 from palm.inference.predictor import Predictor, write_predictions
 from palm.paradigm.base import Prediction
-from palm.report.lines import evaluation_line, exported_line, finished_line, step_line
 from palm.report.reporter import Reporter
 from palm.sampling import MixRatioSampler
+from palm.step_effects import StepEffects, exported_folder
 
 _log = logging.getLogger("palm")
 
@@ -105,12 +101,9 @@ class Controller:
             for complaint in complaints:
                 reporter.say(complaint)
             self._print_first_examples(reporter)
-            clock = _Clock(run.progress.global_step)
+            effects = StepEffects(self.config, run, reporter)
             for result in train_steps(run):
-                reporter.advance()
-                if result.global_step % self.config.train.print_every_n_steps == 0 or result.global_step == 1:
-                    self._report_step(reporter, result, clock.speed(result.global_step))
-                self._after_step(run, result, reporter)
+                effects.after(result)
 
     def pred(self, task: str, inference_model_dir: str | Path | None = None) -> list[Prediction]:
         """Predict the task's pred_file; write predictions.json to its pred_output_path and return the predictions.
@@ -203,59 +196,6 @@ class Controller:
                 pieces = " ".join(task.reader.tokenizer.tokens[piece] for piece in data.ragged("token_ids")[row])
                 reporter.say(f"{task.name}: example {row}: {data.records[data.array('record')[row]]} → {pieces}")
 
-    def _report_step(self, reporter: Reporter, result: StepResult, speed: float) -> None:
-        reporter.say(step_line(result, speed))
-        reporter.record(
-            {
-                "split": "train",
-                "global_step": result.global_step,
-                "task": result.task,
-                "step": result.step,
-                "epoch": result.epoch,
-                "loss": result.loss,
-                "learning_rate": result.learning_rate,
-                "steps_per_second": round(speed, 3),
-            }
-        )
-
-    def _after_step(self, run: TrainingRun, result: StepResult, reporter: Reporter) -> None:
-        """Evaluate, export and save what this step made due.
-
-        Exports come before the checkpoint: a run that dies between the two repeats them when it resumes.
-        """
-        evaluated = self._due_for_evaluation(result)
-        if evaluated or result.finished:
-            with run.average.applied() if run.average else nullcontext():
-                self._evaluate(run, evaluated, result.global_step, reporter)
-                for name in result.finished:
-                    self._export(run, name, reporter)
-        every = self.config.train.save_every_n_steps
-        if every > 0 and (result.global_step % every == 0 or result.last):
-            folder = save_checkpoint(run, self._save_path / CHECKPOINT_FOLDER, keep=self.config.train.keep_checkpoints)
-            reporter.say(f"checkpoint saved at {folder.as_posix()}")
-
-    def _due_for_evaluation(self, result: StepResult) -> list[str]:
-        every = self.config.train.eval_every_n_steps
-        epoch_ends = result.ends_epoch and result.task == main_task(self._tasks).name
-        everyone = result.last or epoch_ends or (every > 0 and result.global_step % every == 0)
-        return [
-            task.name for task in self._tasks if task.dev is not None and (everyone or task.name in result.finished)
-        ]
-
-    def _evaluate(self, run: TrainingRun, names: Sequence[str], global_step: int, reporter: Reporter) -> None:
-        for task in self._tasks:
-            if task.name in names:
-                figures = evaluate_task(run.model, task)
-                reporter.say(evaluation_line(task.name, global_step, figures))
-                reporter.record({"split": "dev", "global_step": global_step, "task": task.name, **figures})
-
-    def _export(self, run: TrainingRun, name: str, reporter: Reporter) -> None:
-        task = next(task for task in self._tasks if task.name == name)
-        folder = self._exported_folder(name)
-        save_bundle(run.model, task, self.config.backbone_name, folder)
-        reporter.say(finished_line(name))
-        reporter.say(exported_line(name, folder))
-
     def _task_config(self, name: str) -> TaskConfig:
         for task in self.config.tasks:
             if task.name == name:
@@ -263,27 +203,11 @@ class Controller:
         names = ", ".join(task.name for task in self.config.tasks)
         raise ConfigError(Problem("task", f"one of the configured task instances is wanted ({names}). Found `{name}`."))
 
-    def _exported_folder(self, task: str) -> Path:
-        return self._save_path / task / INFERENCE_FOLDER
-
     def _inference_folder(self, task: str, folder: str | Path | None) -> Path:
         folder = folder or self._task_config(task).settings.inference_model_dir
         if folder is None:
-            return self._exported_folder(task)
+            return exported_folder(self.config, task)
         # The manual of PaddlePALM writes infermodel where its program wrote infer_model.
         given = Path(folder)
         renamed = given.with_name(INFERENCE_FOLDER)
         return renamed if given.name == "infermodel" and not given.exists() and renamed.exists() else given
-
-
-class _Clock:
-    """Steps a second since it was last asked."""
-
-    def __init__(self, step: int) -> None:
-        self._step, self._time = step, time.perf_counter()
-
-    def speed(self, step: int) -> float:
-        now = time.perf_counter()
-        speed = (step - self._step) / max(now - self._time, 1e-9)
-        self._step, self._time = step, now
-        return speed

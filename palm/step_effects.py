@@ -1,0 +1,103 @@
+"""What follows a training step: the log line, evaluation on dev data, exports, checkpoints."""
+
+import time
+from collections.abc import Sequence
+from contextlib import nullcontext
+from pathlib import Path
+
+from palm.build.run_config import RunConfig
+from palm.default_settings import CHECKPOINT_FOLDER, INFERENCE_FOLDER
+from palm.engine.checkpoint import save_checkpoint
+from palm.engine.evaluate import evaluate_task
+from palm.engine.schedule import main_task
+from palm.engine.train import StepResult, TrainingRun
+from palm.inference.bundle import save_bundle
+from palm.report.lines import evaluation_line, exported_line, finished_line, step_line
+from palm.report.reporter import Reporter
+
+
+def exported_folder(config: RunConfig, task: str) -> Path:
+    """Where the inference model of `task` is exported to."""
+    return Path(config.run.save_path) / task / INFERENCE_FOLDER
+
+
+class StepEffects:
+    """Does what each step of a run makes due.
+
+    Args:
+        config: Says how often to print, evaluate and save, and where to.
+        run: The run whose steps these are.
+        reporter: Where words and figures go.
+    """
+
+    def __init__(self, config: RunConfig, run: TrainingRun, reporter: Reporter) -> None:
+        self._config = config
+        self._run = run
+        self._reporter = reporter
+        self._printed = run.progress.global_step, time.perf_counter()
+
+    def after(self, result: StepResult) -> None:
+        """Log, evaluate, export and save what `result` made due.
+
+        Exports come before the checkpoint: a run that dies between the two repeats them when it resumes.
+        """
+        self._reporter.advance()
+        if result.global_step == 1 or result.global_step % self._config.train.print_every_n_steps == 0:
+            self._print(result)
+        evaluated = self._due_for_evaluation(result)
+        if evaluated or result.finished:
+            with self._run.average.applied() if self._run.average else nullcontext():
+                self._evaluate(evaluated, result.global_step)
+                for name in result.finished:
+                    self._export(name)
+        every = self._config.train.save_every_n_steps
+        if every > 0 and (result.global_step % every == 0 or result.last):
+            self._save()
+
+    def _print(self, result: StepResult) -> None:
+        speed = self._steps_per_second(result.global_step)
+        self._reporter.say(step_line(result, speed))
+        self._reporter.record(
+            {
+                "split": "train",
+                "global_step": result.global_step,
+                "task": result.task,
+                "step": result.step,
+                "epoch": result.epoch,
+                "loss": result.loss,
+                "learning_rate": result.learning_rate,
+                "steps_per_second": round(speed, 3),
+            }
+        )
+
+    def _steps_per_second(self, step: int) -> float:
+        """Speed since it was last asked."""
+        before, then = self._printed
+        self._printed = step, time.perf_counter()
+        return (step - before) / max(self._printed[1] - then, 1e-9)
+
+    def _due_for_evaluation(self, result: StepResult) -> list[str]:
+        every = self._config.train.eval_every_n_steps
+        epoch_ends = result.ends_epoch and result.task == main_task(self._run.tasks).name
+        everyone = result.last or epoch_ends or (every > 0 and result.global_step % every == 0)
+        with_dev = [task.name for task in self._run.tasks if task.dev is not None]
+        return with_dev if everyone else [name for name in with_dev if name in result.finished]
+
+    def _evaluate(self, names: Sequence[str], global_step: int) -> None:
+        for task in self._run.tasks:
+            if task.name in names:
+                figures = evaluate_task(self._run.model, task)
+                self._reporter.say(evaluation_line(task.name, global_step, figures))
+                self._reporter.record({"split": "dev", "global_step": global_step, "task": task.name, **figures})
+
+    def _export(self, name: str) -> None:
+        task = next(task for task in self._run.tasks if task.name == name)
+        folder = exported_folder(self._config, name)
+        save_bundle(self._run.model, task, self._config.backbone_name, folder)
+        self._reporter.say(finished_line(name))
+        self._reporter.say(exported_line(name, folder))
+
+    def _save(self) -> None:
+        home = Path(self._config.run.save_path) / CHECKPOINT_FOLDER
+        folder = save_checkpoint(self._run, home, keep=self._config.train.keep_checkpoints)
+        self._reporter.say(f"checkpoint saved at {folder.as_posix()}")
