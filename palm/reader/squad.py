@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from palm.dataset import Record
+from palm.reader.cells import LONE_SURROGATE, json_type
 from palm.reader.files import FileProblems, quoted, read_text
-from palm.reader.tables import LONE_SURROGATE, json_type
 from palm.spec import Phase
 
 Place = tuple[str, dict[str, object]]

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 from palm.dataset import Record
+from palm.reader.cells import Row, json_type, text_at
 from palm.reader.conll import read_conll
 from palm.reader.fields import TableFields
 from palm.reader.files import FileProblems, quoted
-from palm.reader.tables import Row, columns_of, json_type, read_table, table_format, text_at
+from palm.reader.tables import columns_of, read_table, table_format
 from palm.spec import Phase
 
 PALM2_SEPARATOR = "\x02"

@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 
 from palm.dataset import LabelMap, Record
+from palm.reader.cells import Row, label_at, text_at
 from palm.reader.fields import LabelledFields, TableFields
 from palm.reader.files import FileProblems, quoted
 from palm.reader.labels import LabelEncoder
-from palm.reader.tables import Row, columns_of, label_at, read_table, table_format, text_at
+from palm.reader.tables import columns_of, read_table, table_format
 from palm.spec import Phase
 
 

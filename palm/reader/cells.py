@@ -1,0 +1,68 @@
+"""One row of a table, and what its cells must be: text or a label."""
+
+import re
+from dataclasses import dataclass
+
+from palm.reader.files import FileProblems, quoted
+
+LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One example of the file.
+
+    Attributes:
+        line: Its line, counted from 1.
+        values: PALM's column name → what stands there: always text in a tsv, any JSON value in jsonl.
+    """
+
+    line: int
+    values: dict[str, object]
+
+
+def json_type(value: object) -> str:
+    """What JSON calls the type of `value`."""
+    names = {
+        dict: "an object",
+        list: "a list",
+        str: "a string",
+        bool: "a boolean",
+        int: "a number",
+        float: "a number",
+        type(None): "null",
+    }
+    return names[type(value)]
+
+
+def text_at(row: Row, name: str, problems: FileProblems, *, may_be_empty: bool) -> str:
+    """The text in column `name`; an empty string after noting what is wrong with it."""
+    value = row.values[name]
+    if not isinstance(value, str):
+        problems.add(
+            f"`{name}` is a string, found {json_type(value)} {quoted(value)}. Write it in quotes.", line=row.line
+        )
+        return ""
+    if LONE_SURROGATE.search(value):
+        problems.add(
+            f"`{name}` is Unicode text, found half of a surrogate pair in {quoted(value)}. Mend the escape.",
+            line=row.line,
+        )
+    elif not may_be_empty and not value.strip():
+        problems.add(f"`{name}` holds text, found it empty. Fill it in, or remove the row.", line=row.line)
+    return value
+
+
+def label_at(row: Row, name: str, problems: FileProblems, *, may_be_empty: bool) -> str:
+    """The label in column `name`, blanks around it removed; jsonl may give it as a whole number."""
+    value = row.values[name]
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if not isinstance(value, str):
+        problems.add(
+            f"`{name}` is a string or a whole number, found {json_type(value)} {quoted(value)}.", line=row.line
+        )
+        return ""
+    if not value.strip() and not may_be_empty:
+        problems.add(f"`{name}` holds a label, found it empty. Fill it in, or remove the row.", line=row.line)
+    return value.strip()
