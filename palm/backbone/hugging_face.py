@@ -33,7 +33,7 @@ def read_shards(index: Path) -> dict[str, np.ndarray]:
     """
     try:
         places = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
-        names = sorted(set(places.values()))
+        names = sorted({str(place) for place in places.values()})
     except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
         raise CheckpointError(
             f"{index}: cannot be read as an index of safetensors: {error!r}. Use another copy."

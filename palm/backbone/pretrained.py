@@ -118,7 +118,7 @@ def apply_pretrained(layers: "nn.Layer", weights: PretrainedWeights, prefix: str
     for name in loaded:
         parameters[name].set_value(offered[name])
     if not prefix and _TASK_EMBEDDINGS in parameters and _TASK_EMBEDDINGS not in offered:
-        parameters[_TASK_EMBEDDINGS].zero_()
+        parameters[_TASK_EMBEDDINGS].set_value(np.zeros(parameters[_TASK_EMBEDDINGS].shape, np.float32))
     missing = tuple(name for name in parameters if name not in offered)
     unexpected = tuple(prefix + name for name in offered if name not in parameters)
     return LoadReport(loaded, missing, unexpected if prefix else unexpected + weights.unknown)

@@ -1,0 +1,205 @@
+"""Pre-trained weights into an encoder: what fits, what is missing, what is refused."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import paddle
+import pytest
+from paddle import nn
+from safetensors.numpy import save_file
+
+from palm.backbone import Bert, BertConfig, Ernie, ErnieConfig
+from palm.backbone.pretrained import PretrainedWeights, apply_pretrained, config_defaults_for, load_pretrained
+from palm.errors import CheckpointError
+from tests.unit.backbone import foreign
+from tests.unit.backbone.test_paddle1x import variable
+
+MLM = {"mlm.transform.weight", "mlm.transform.bias", "mlm.layer_norm.weight", "mlm.layer_norm.bias", "mlm.bias"}
+
+
+def ernie(**sizes: object) -> nn.Layer:
+    return Ernie(ErnieConfig(**{**foreign.SIZES, **sizes})).build_layers()
+
+
+def bert(**sizes: object) -> nn.Layer:
+    return Bert(BertConfig(**{**foreign.SIZES, **sizes})).build_layers()
+
+
+def safetensors(folder: Path, tensors: dict[str, np.ndarray]) -> Path:
+    save_file(tensors, str(folder / "model.safetensors"))
+    return folder
+
+
+def pdparams(folder: Path) -> Path:
+    paddle.save(
+        {name: paddle.to_tensor(array) for name, array in foreign.paddle_nlp().items()}, str(folder / "a.pdparams")
+    )
+    return folder / "a.pdparams"
+
+
+def params(folder: Path) -> Path:
+    (folder / "params").mkdir()
+    for name, array in foreign.lark().items():
+        (folder / "params" / name).write_bytes(variable(array))
+    return folder
+
+
+SOURCES = {
+    "Hugging Face folder": lambda folder: safetensors(folder, foreign.hugging_face()),
+    "Hugging Face file": lambda folder: safetensors(folder, foreign.hugging_face("")) / "model.safetensors",
+    "pdparams": pdparams,
+    "Paddle 1.x": params,
+}
+
+
+@pytest.mark.parametrize("source", list(SOURCES))
+def test_every_source_fills_the_encoder(tmp_path: Path, source: str):
+    layers = ernie()
+    weights = load_pretrained(SOURCES[source](tmp_path))
+    report = apply_pretrained(layers, weights)
+
+    expected = {name: array for name, array in foreign.palm().items() if name not in MLM}
+    assert set(report.loaded) == set(expected)
+    assert report.missing == report.unexpected == ()
+    foreign.assert_same({name: tensor.numpy() for name, tensor in layers.state_dict().items()}, expected)
+    assert set(weights.tensors) == set(expected) | MLM
+    assert all(array.dtype == np.float32 for array in weights.tensors.values())
+
+
+def test_the_head_of_the_masked_language_model_is_applied_by_its_prefix(tmp_path: Path):
+    head = nn.Layer()
+    head.transform, head.layer_norm = nn.Linear(foreign.HIDDEN, foreign.HIDDEN), nn.LayerNorm(foreign.HIDDEN)
+    head.bias = head.create_parameter([foreign.VOCAB], is_bias=True)
+    weights = load_pretrained(safetensors(tmp_path, foreign.hugging_face()))
+    report = apply_pretrained(head, weights, prefix="mlm.")
+
+    assert report.missing == report.unexpected == ()
+    for name, tensor in head.state_dict().items():
+        assert np.array_equal(tensor.numpy(), foreign.palm()["mlm." + name])
+
+
+def test_half_precision_becomes_float32(tmp_path: Path):
+    half = {name: array.astype("float16") for name, array in foreign.hugging_face().items()}
+    weights = load_pretrained(safetensors(tmp_path, half))
+
+    found = weights.tensors["pooler.dense.weight"]
+    assert found.dtype == np.float32
+    assert np.abs(found - foreign.palm()["pooler.dense.weight"]).max() < 2e-3
+
+
+def test_what_is_missing_and_unexpected_is_listed(tmp_path: Path):
+    tensors = foreign.hugging_face()
+    del tensors["bert.pooler.dense.weight"], tensors["bert.pooler.dense.bias"]
+    tensors["cls.seq_relationship.weight"] = np.zeros([2, foreign.HIDDEN], "float32")
+    report = apply_pretrained(bert(), load_pretrained(safetensors(tmp_path, tensors)))
+
+    assert report.missing == ("pooler.dense.weight", "pooler.dense.bias")
+    assert set(report.unexpected) == {"embeddings.task_type_embeddings.weight", "cls.seq_relationship.weight"}
+
+
+def test_missing_parameters_keep_their_fresh_values(tmp_path: Path):
+    tensors = foreign.hugging_face()
+    del tensors["bert.pooler.dense.weight"]
+    layers = bert()
+    fresh = layers.pooler.dense.weight.numpy()
+    apply_pretrained(layers, load_pretrained(safetensors(tmp_path, tensors)))
+
+    assert np.array_equal(layers.pooler.dense.weight.numpy(), fresh)
+
+
+def test_task_embeddings_that_are_missing_add_nothing(tmp_path: Path):
+    tensors = foreign.hugging_face()
+    del tensors["bert.embeddings.task_type_embeddings.weight"]
+    layers = ernie()
+    report = apply_pretrained(layers, load_pretrained(safetensors(tmp_path, tensors)))
+
+    assert report.missing == ("embeddings.task_type_embeddings.weight",)
+    assert not layers.embeddings.task_type_embeddings.weight.numpy().any()
+
+
+def test_fewer_layers_take_the_lower_ones(tmp_path: Path):
+    upper = {
+        name.replace("layer.0.", "layer.1."): array + 1
+        for name, array in foreign.hugging_face().items()
+        if "layer.0." in name
+    }
+    layers = ernie()
+    report = apply_pretrained(layers, load_pretrained(safetensors(tmp_path, foreign.hugging_face() | upper)))
+
+    assert all(name.startswith("encoder.layers.1.") for name in report.unexpected)
+    assert len(report.unexpected) == 12
+    expected = foreign.palm()["encoder.layers.0.ffn.output.weight"]
+    assert np.array_equal(layers.state_dict()["encoder.layers.0.ffn.output.weight"].numpy(), expected)
+
+
+def test_nothing_matched():
+    weights = PretrainedWeights({}, "model.safetensors", {}, ("transformer.h.0.attn.weight",))
+
+    with pytest.raises(
+        CheckpointError, match=r"none of the 1 tensors is a parameter of this model\. Found transformer\.h\.0"
+    ):
+        apply_pretrained(bert(), weights)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "message"),
+    [
+        (
+            {"vocab_size": 12},
+            r"word_embeddings\.weight` is \[12, 4\], the weights' is \[11, 4\]\. Set vocab_size to 11",
+        ),
+        ({"max_position_embeddings": 20}, r"is \[20, 4\], the weights' is \[9, 4\]\. Set max_position_embeddings to 9"),
+        ({"type_vocab_size": 4}, r"is \[4, 4\], the weights' is \[2, 4\]\. Set type_vocab_size to 2"),
+        ({"task_type_vocab_size": 16}, r"is \[16, 4\], the weights' is \[3, 4\]\. Set task_type_vocab_size to 3"),
+        (
+            {"intermediate_size": 8},
+            r"intermediate\.weight` is \[4, 8\], the weights' is \[4, 6\]\. Use the config\.json",
+        ),
+    ],
+)
+def test_shapes_that_differ_are_named_and_nothing_is_copied(tmp_path: Path, sizes: dict[str, int], message: str):
+    layers = ernie(**sizes)
+    before = {name: tensor.numpy() for name, tensor in layers.state_dict().items()}
+
+    with pytest.raises(CheckpointError, match=message):
+        apply_pretrained(layers, load_pretrained(safetensors(tmp_path, foreign.hugging_face())))
+    assert all(np.array_equal(tensor.numpy(), before[name]) for name, tensor in layers.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("source", "defaults"),
+    [
+        ("Hugging Face folder", {}),
+        ("pdparams", {"layer_norm_eps": 1e-5}),
+        ("Paddle 1.x", {"layer_norm_eps": 1e-6}),
+    ],
+)
+def test_weights_say_what_their_configuration_leaves_out(tmp_path: Path, source: str, defaults: dict[str, float]):
+    path = SOURCES[source](tmp_path)
+
+    assert config_defaults_for(path) == defaults
+    assert load_pretrained(path).config == defaults
+
+
+@pytest.mark.parametrize("model_type", ["roberta", "xlm-roberta", "electra"])
+def test_encoders_with_similar_names_are_refused(tmp_path: Path, model_type: str):
+    safetensors(tmp_path, foreign.hugging_face())
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": model_type}))
+
+    with pytest.raises(CheckpointError, match=f"Found model_type `{model_type}`, which computes something else"):
+        load_pretrained(tmp_path)
+
+
+def test_chinese_roberta_is_a_bert(tmp_path: Path):
+    safetensors(tmp_path, foreign.hugging_face())
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert", "architectures": ["BertForMaskedLM"]}))
+
+    assert load_pretrained(tmp_path).unknown == ()
+
+
+def test_a_path_with_chinese_characters(tmp_path: Path):
+    folder = tmp_path / "预训练模型"
+    folder.mkdir()
+
+    assert "预训练模型" in load_pretrained(safetensors(folder, foreign.hugging_face())).source
