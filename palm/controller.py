@@ -121,7 +121,7 @@ class Controller:
         config = self._task_config(task)
         if config.settings.pred_file is None:
             raise ConfigError(Problem(f"tasks.{task}.pred_file", "prediction needs a file. Set pred_file."))
-        predictor = Predictor(self._inference_folder(task, inference_model_dir), config.settings)
+        predictor = Predictor(self._inference_folder(task, inference_model_dir), config)
         predictions = predictor.predict(config.settings.pred_file)
         folder = Path(config.settings.pred_output_path or self._save_path / task)
         _log.info("%s: predictions saved at %s", task, write_predictions(predictions, folder).as_posix())
@@ -147,7 +147,7 @@ class Controller:
         data = file or config.settings.dev_file
         if data is None:
             raise ConfigError(Problem(f"tasks.{task}.dev_file", "evaluation needs a file. Set dev_file or give one."))
-        predictor = Predictor(self._inference_folder(task, inference_model_dir), config.settings)
+        predictor = Predictor(self._inference_folder(task, inference_model_dir), config)
         return predictor.evaluate(data)
 
     def _build_model(self, sizes: BackboneFields) -> MultiTaskModel:

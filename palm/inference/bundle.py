@@ -3,10 +3,12 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import palm
 from palm.backbone.base import BACKBONES
+from palm.build.run_config import TaskConfig
+from palm.config.fields import Schema
 from palm.config.schema import TaskSettings
 from palm.dataset import LabelMap
 from palm.default_settings import FORMAT_VERSION, WEIGHTS_FILE
@@ -24,6 +26,10 @@ from palm.text.vocab import load_vocab
 _CONFIG_FILE = "config.json"
 _VOCAB_FILE = "vocab.txt"
 _HEAD = "head"
+# Keys that decide what the model sees: a prediction cannot change them.
+_FIXED = ("do_lower_case", "for_cn")
+
+Fields = TypeVar("Fields", bound=Schema)
 
 
 @dataclass(frozen=True)
@@ -61,15 +67,16 @@ def save_bundle(model: MultiTaskModel, task: TaskInstance, backbone_name: str, f
         )
 
 
-def load_bundle(folder: Path, settings: TaskSettings | None = None) -> Bundle:
+def load_bundle(folder: Path, wanted: TaskConfig | None = None) -> Bundle:
     """Read an inference model.
 
     Args:
         folder: What `save_bundle` wrote.
-        settings: Batch sizes and file names for this prediction; by default those of the training run.
+        wanted: The task as a configuration has it now; its batch sizes count, and of its reader's and paradigm's keys
+            those that it sets. Without it the model predicts as the training run would have.
 
     Raises:
-        CheckpointError: The folder is missing, damaged, or of another format.
+        CheckpointError: The folder is missing, damaged, of another format, or does not fit `wanted`.
     """
     if not folder.is_dir():
         raise CheckpointError(
@@ -77,11 +84,10 @@ def load_bundle(folder: Path, settings: TaskSettings | None = None) -> Bundle:
         )
     verify(folder)
     try:
-        return _assemble(folder, json.loads((folder / _CONFIG_FILE).read_text(encoding="utf-8")), settings)
+        return _assemble(folder, json.loads((folder / _CONFIG_FILE).read_text(encoding="utf-8")), wanted)
     except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(
-            f"{folder / _CONFIG_FILE}: does not describe an inference model ({error}). Export it again."
-        ) from error
+        advice = "Export it again."
+        raise CheckpointError(f"{folder / _CONFIG_FILE}: does not describe a model ({error}). {advice}") from error
 
 
 def _describe(task: TaskInstance, backbone: dict[str, Any]) -> dict[str, Any]:
@@ -104,30 +110,53 @@ def _component(component: Any, registry: Any) -> dict[str, Any]:  # noqa: ANN401
     return {"name": name, "config": component.config.model_dump()}
 
 
-def _assemble(folder: Path, config: dict[str, Any], settings: TaskSettings | None) -> Bundle:
-    reader_class = READERS[config["reader"]["name"]]
-    paradigm_class = PARADIGMS[config["paradigm"]["name"]]
-    backbone_class = BACKBONES[config["backbone"]["name"]]
-    reader_config = reader_class.Config.model_validate(config["reader"]["config"])
-    labels = LabelMap(tuple(config["labels"])) if config["labels"] is not None else None
-    tokenizer = Tokenizer(
-        load_vocab(folder / _VOCAB_FILE), do_lower_case=reader_config.do_lower_case, for_cn=reader_config.for_cn
+def _assemble(folder: Path, saved: dict[str, Any], wanted: TaskConfig | None) -> Bundle:
+    if wanted and (wanted.reader_name, wanted.paradigm_name) != (saved["reader"]["name"], saved["paradigm"]["name"]):
+        trained = f"Trained with reader `{saved['reader']['name']}` and paradigm `{saved['paradigm']['name']}`"
+        found = f"found `{wanted.reader_name}` and `{wanted.paradigm_name}` in the configuration"
+        raise CheckpointError(f"{folder}: a model predicts as it was trained. {trained}, {found}. Use the right model.")
+    backbone_class = BACKBONES[saved["backbone"]["name"]]
+    backbone = backbone_class(backbone_class.Config.model_validate(saved["backbone"]["config"]))
+    task = _assemble_task(folder, saved, wanted)
+    if task.reader.config.max_seq_len > backbone.config.max_position_embeddings:
+        rule = f"max_seq_len goes up to {backbone.config.max_position_embeddings} for this model"
+        raise CheckpointError(f"{folder}: {rule}. Found {task.reader.config.max_seq_len}. Lower it.")
+    model = MultiTaskModel(backbone, [task], seed=0)
+    weights = {_own_name(name): tensor for name, tensor in load_tensors(folder / WEIGHTS_FILE).items()}
+    set_weights(model.state_dict(), weights, where=str(folder))
+    return Bundle(task, model)
+
+
+def _assemble_task(folder: Path, saved: dict[str, Any], wanted: TaskConfig | None) -> TaskInstance:
+    reader_class, paradigm_class = READERS[saved["reader"]["name"]], PARADIGMS[saved["paradigm"]["name"]]
+    reader_config = _merged(saved["reader"]["config"], reader_class.Config, wanted.reader if wanted else None, folder)
+    paradigm_config = _merged(
+        saved["paradigm"]["config"], paradigm_class.Config, wanted.paradigm if wanted else None, folder
     )
-    paradigm_config = paradigm_class.Config.model_validate(config["paradigm"]["config"])
-    task = TaskInstance(
-        name=config["task"],
-        settings=settings or TaskSettings.model_validate(config["settings"]),
+    labels = None if saved["labels"] is None else LabelMap(tuple(saved["labels"]))
+    vocab = load_vocab(folder / _VOCAB_FILE)
+    tokenizer = Tokenizer(vocab, do_lower_case=reader_config.do_lower_case, for_cn=reader_config.for_cn)
+    return TaskInstance(
+        name=saved["task"],
+        settings=wanted.settings if wanted else TaskSettings.model_validate(saved["settings"]),
         reader=reader_class(reader_config, tokenizer, labels),
         paradigm=paradigm_class(paradigm_config, labels, vocab=tokenizer.tokens),
         head=_HEAD,
         seed=0,
     )
-    backbone = backbone_class(backbone_class.Config.model_validate(config["backbone"]["config"]))
-    model = MultiTaskModel(backbone, [task], seed=0)
-    weights = load_tensors(folder / WEIGHTS_FILE)
-    named = {
-        name.replace(f"{_HEAD}.", f"heads.{_HEAD}.", 1) if name.startswith(f"{_HEAD}.") else name: t
-        for name, t in weights.items()
-    }
-    set_weights(model.state_dict(), named, where=str(folder))
-    return Bundle(task, model)
+
+
+def _merged(saved: dict[str, Any], schema: type[Fields], wanted: Schema | None, folder: Path) -> Fields:
+    """The saved keys, and over them those that the configuration sets now."""
+    explicit = wanted.model_dump(include=wanted.model_fields_set) if wanted else {}
+    changed = [key for key in _FIXED if explicit.get(key, saved.get(key)) != saved.get(key)]
+    if changed:
+        key = changed[0]
+        found = f"Trained with {saved[key]}, found {explicit[key]} in the configuration"
+        raise CheckpointError(f"{folder}: `{key}` stays as it was in training. {found}. Set it back, or train again.")
+    return schema.model_validate({**saved, **explicit})
+
+
+def _own_name(name: str) -> str:
+    """The model's name of a weight: an exported head has no key of its own."""
+    return f"heads.{name}" if name.startswith(f"{_HEAD}.") else name

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from palm.config.schema import TaskSettings
+from palm.build.run_config import TaskConfig
 from palm.default_settings import NBEST_FILE, NULL_ODDS_FILE, PREDICTIONS_FILE
 from palm.engine.evaluate import figures_over, run_over
 from palm.inference.bundle import load_bundle
@@ -16,14 +16,14 @@ class Predictor:
 
     Args:
         folder: The inference model.
-        settings: Batch sizes for prediction; by default those of the training run.
+        task: The task as a configuration has it now; the keys that it sets win over those of the training run.
 
     Raises:
-        CheckpointError: The folder is missing, damaged, or of another format.
+        CheckpointError: The folder is missing, damaged, of another format, or does not fit `task`.
     """
 
-    def __init__(self, folder: Path | str, settings: TaskSettings | None = None) -> None:
-        self._bundle = load_bundle(Path(folder), settings)
+    def __init__(self, folder: Path | str, task: TaskConfig | None = None) -> None:
+        self._bundle = load_bundle(Path(folder), task)
 
     def predict(self, file: Path | str) -> list[Prediction]:
         """One prediction a row of `file`; no gold column is needed.
