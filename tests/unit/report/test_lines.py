@@ -1,0 +1,30 @@
+from pathlib import Path
+
+from palm.engine.train import StepResult
+from palm.report.lines import evaluation_line, exported_line, finished_line, step_line
+
+
+def test_the_lines_are_those_of_the_manual_byte_for_byte():
+    result = StepResult(
+        global_step=10,
+        task="mrqa",
+        step=4,
+        steps_per_epoch=135,
+        epoch=0,
+        loss=6.2349,
+        learning_rate=3e-5,
+        seconds=1.3,
+        finished=(),
+        last=False,
+    )
+    wanted = "Global step: 10. Task: mrqa, step 4/135 (epoch 0), loss: 6.235, speed: 0.75 steps/s"
+    assert step_line(result, 0.7512) == wanted
+    assert finished_line("mrqa") == "mrqa: train finished!"
+    folder = Path("output_model/secondrun/mrqa/infer_model")
+    wanted = "mrqa: inference model saved at output_model/secondrun/mrqa/infer_model"
+    assert exported_line("mrqa", folder) == wanted
+
+
+def test_an_evaluation_lists_every_figure():
+    line = evaluation_line("问答", 270, {"exact_match": 0.81234, "f1": 0.9})
+    assert line == "问答: evaluation at global step 270: exact_match 0.8123, f1 0.9000"
