@@ -1,6 +1,5 @@
 """The Controller: YAML in, trained models and predictions out. The façade that users know; it owns the side effects."""
 
-import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,11 +24,9 @@ from palm.engine.train import Progress, TrainingRun, train_steps
 from palm.errors import ConfigError, Problem
 from palm.inference.predictor import Predictor, write_predictions
 from palm.paradigm.base import Prediction
-from palm.report.reporter import Reporter
+from palm.report.reporter import Reporter, say
 from palm.sampling import MixRatioSampler
 from palm.step_effects import StepEffects, exported_folder
-
-_log = logging.getLogger("palm")
 
 
 class Controller:
@@ -82,7 +79,7 @@ class Controller:
         self._model = self._build_model(sizes_for(weights, self.config.backbone))
         self._pretrained = True
         for line in load_pretrained_weights(self._model, self._tasks, weights):
-            _log.info(line)
+            say(line)
 
     def train(self) -> None:
         """Train until every target has done its expected steps; export each target at exactly its last one.
@@ -124,7 +121,7 @@ class Controller:
         predictor = Predictor(self._inference_folder(task, inference_model_dir), config)
         predictions = predictor.predict(config.settings.pred_file)
         folder = Path(config.settings.pred_output_path or self._save_path / task)
-        _log.info("%s: predictions saved at %s", task, write_predictions(predictions, folder).as_posix())
+        say(f"{task}: predictions saved at {write_predictions(predictions, folder).as_posix()}")
         return predictions
 
     def evaluate(

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import logging
 import sys
 from pathlib import Path
 from typing import Any
@@ -40,7 +39,6 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this cl
 
 def run(args: argparse.Namespace, overrides: list[str]) -> int:
     """Carry the command out."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
     if args.config is None:
         predictions = _without_configuration(args)
     elif args.task is None:

@@ -1,7 +1,6 @@
 """`palm train`: train all tasks of a configuration."""
 
 import argparse
-import logging
 from typing import Any
 
 import palm
@@ -33,7 +32,6 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this cl
 
 def run(args: argparse.Namespace, overrides: list[str]) -> int:
     """Carry the command out."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
     words = [*overrides, f"--resume={args.resume}"] if args.resume else overrides
     palm.Controller(args.config, task_dir=args.task_dir, overrides=words).train()
     return 0

@@ -10,6 +10,12 @@ from tqdm.auto import tqdm
 from palm.default_settings import LOG_FILE, METRICS_FILE
 
 
+def say(line: str) -> None:
+    """One line for people where no run is under way."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
 class Reporter:
     """Says lines on the terminal (above the progress bar) and in `log.txt`, and appends figures to `metrics.jsonl`.
 
