@@ -22,6 +22,7 @@ from palm.engine.pretrain import load_pretrained_weights, sizes_for
 from palm.engine.schedule import global_steps
 from palm.engine.train import Progress, TrainingRun, train_steps
 from palm.errors import ConfigError, Problem
+from palm.folders import writing
 from palm.inference.predictor import Predictor, write_predictions
 from palm.paradigm.base import Prediction
 from palm.report.reporter import Reporter, say
@@ -89,10 +90,11 @@ class Controller:
         """
         if not self._pretrained and self.config.run.pretrain_model_path:
             self.load_pretrain()
-        self._save_path.mkdir(parents=True, exist_ok=True)
+        with writing(self._save_path, "save_path"):
+            self._save_path.mkdir(parents=True, exist_ok=True)
+            self._write_resolved_config()
         run = self._training_run()
         complaints = self._resume(run)
-        self._write_resolved_config()
         total = global_steps(self._tasks, self.config.train)
         with Reporter(self._save_path, total_steps=total, done_steps=run.progress.global_step) as reporter:
             for complaint in complaints:
@@ -121,7 +123,8 @@ class Controller:
         predictor = Predictor(self._inference_folder(task, inference_model_dir), config)
         predictions = predictor.predict(config.settings.pred_file)
         folder = Path(config.settings.pred_output_path or self._save_path / task)
-        say(f"{task}: predictions saved at {write_predictions(predictions, folder).as_posix()}")
+        with writing(folder, "pred_output_path"):
+            say(f"{task}: predictions saved at {write_predictions(predictions, folder).as_posix()}")
         return predictions
 
     def evaluate(

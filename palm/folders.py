@@ -15,6 +15,21 @@ _CHUNK = 1 << 20
 
 
 @contextmanager
+def writing(target: Path, key: str) -> Iterator[None]:
+    """Turn what the system says while `target` is written into an error that names the key to change.
+
+    Raises:
+        CheckpointError: The disk is full, the folder is read-only, or a file stands in its way.
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or error
+        advice = f"Free some space, or choose another {key}."
+        raise CheckpointError(f"{error.filename or target}: cannot be written: {reason}. {advice}") from error
+
+
+@contextmanager
 def sealed_folder(target: Path) -> Iterator[Path]:
     """Yield a temporary folder beside `target`; a block that ends well puts it in `target`'s place, synced and sealed.
 
@@ -23,16 +38,12 @@ def sealed_folder(target: Path) -> Iterator[Path]:
     """
     aside = target.with_name(f".{target.name}.writing-{os.getpid()}")
     try:
-        shutil.rmtree(aside, ignore_errors=True)
-        aside.mkdir(parents=True)
-        yield aside
-        _seal(aside)
-        _replace(aside, target)
-    except OSError as error:
-        raise CheckpointError(
-            f"{target}: cannot be written: {error.strerror or error}. Free some space or choose another save_path; "
-            "what was saved before is untouched."
-        ) from error
+        with writing(target, "save_path"):
+            shutil.rmtree(aside, ignore_errors=True)
+            aside.mkdir(parents=True)
+            yield aside
+            _seal(aside)
+            _replace(aside, target)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 

@@ -8,6 +8,7 @@ from types import TracebackType
 from tqdm.auto import tqdm
 
 from palm.default_settings import LOG_FILE, METRICS_FILE
+from palm.folders import writing
 
 
 def say(line: str) -> None:
@@ -23,12 +24,16 @@ class Reporter:
         folder: The run's save_path; it is made if it is not there.
         total_steps: Length of the progress bar, in global steps.
         done_steps: Steps that a resumed run has behind it.
+
+    Raises:
+        CheckpointError: The folder cannot be written.
     """
 
     def __init__(self, folder: Path, *, total_steps: int, done_steps: int = 0) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self._log = (folder / LOG_FILE).open("a", encoding="utf-8", buffering=1)
-        self._metrics = (folder / METRICS_FILE).open("a", encoding="utf-8", buffering=1)
+        with writing(folder, "save_path"):
+            folder.mkdir(parents=True, exist_ok=True)
+            self._log = (folder / LOG_FILE).open("a", encoding="utf-8", buffering=1)
+            self._metrics = (folder / METRICS_FILE).open("a", encoding="utf-8", buffering=1)
         self._bar = tqdm(
             total=total_steps,
             initial=done_steps,

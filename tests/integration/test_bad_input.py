@@ -201,3 +201,16 @@ def test_unknown_task_to_predict(tmp_path, capsys):
     run_train(tmp_path, capsys, "--batch_size", "0")
     assert main(["pred", str(tmp_path / "config.yaml"), "d"]) == 2
     assert "`d`" in capsys.readouterr().err
+
+
+def test_a_save_path_that_is_a_file(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    refused(run_train(tmp_path, capsys, save_path=str(tmp_path / "file")), "file: cannot be written", "save_path")
+
+
+def test_a_prediction_folder_that_is_a_file(tmp_path, capsys):
+    assert run_train(tmp_path, capsys, max_steps=1)[0] == 0
+    (tmp_path / "file").write_text("")
+    code = main(["pred", str(tmp_path / "config.yaml"), "c", f"--tasks.c.pred_output_path={tmp_path / 'file'}"])
+    assert code == 2
+    assert "cannot be written" in capsys.readouterr().err
