@@ -151,6 +151,6 @@ class TransformerEncoder(nn.Layer):
 
 def padding_mask(input_mask: Tensor) -> Tensor | None:
     """What to add to attention scores, float32[batch 1 1 seq]; None where no token is padding."""
-    if bool(paddle.all(input_mask == 1.0)):
-        return None
-    return ((1.0 - input_mask) * _PADDING_SCORE).unsqueeze([1, 2])
+    scores = ((1.0 - input_mask) * _PADDING_SCORE).unsqueeze([1, 2])
+    nothing_padded = paddle.in_dynamic_mode() and not bool(scores.any())  # a static graph fits every batch
+    return None if nothing_padded else scores

@@ -1,6 +1,7 @@
 """The encoder's promises: names, shapes, padding, layers, dropout, seeds, gradients."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import paddle
@@ -348,3 +349,30 @@ def reference(layers: nn.Layer, batch: Mapping[str, Tensor]) -> Tensor:
         inner = functional.gelu(dense(hidden, f"{at}.ffn.intermediate"))
         hidden = norm(hidden + dense(inner, f"{at}.ffn.output"), f"{at}.ffn")
     return hidden
+
+
+class Exported(nn.Layer):
+    """The encoder with one argument an input."""
+
+    def __init__(self, layers: nn.Layer) -> None:
+        super().__init__()
+        self.layers = layers
+
+    def forward(self, token_ids: Tensor, position_ids: Tensor, segment_ids: Tensor, input_mask: Tensor) -> Tensor:
+        batch = {"token_ids": token_ids, "position_ids": position_ids, "segment_ids": segment_ids}
+        return self.layers({**batch, "input_mask": input_mask})["encoder_outputs"]
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # of Paddle, about its own compiler
+def test_a_static_graph_computes_the_same(tmp_path: Path):
+    described = backbone()
+    layers = described.build_layers()
+    layers.eval()
+    specs = [paddle.static.InputSpec([None, None], spec.dtype, name) for name, spec in described.inputs_attr().items()]
+    static = paddle.jit.to_static(Exported(layers), input_spec=specs, full_graph=True)
+    paddle.jit.save(static, str(tmp_path / "encoder"))
+    loaded = paddle.jit.load(str(tmp_path / "encoder"))
+
+    for batch in (inputs(), inputs(14), inputs(lengths=np.array([9, 9]))):
+        found = loaded(*(batch[name] for name in described.inputs_attr())).numpy()
+        assert np.abs(found - encode(layers, batch)).max() < 1e-5
