@@ -159,14 +159,25 @@ def _nothing_matched(weights: PretrainedWeights, wanted: list[str]) -> str:
 
 
 def _wrong_shape(weights: PretrainedWeights, name: str, wanted: list[int], found: tuple[int, ...]) -> str:
-    keys = {
-        "embeddings.word_embeddings": f"Set vocab_size to {found[0]}, and use the vocabulary of these weights",
-        "bias": f"Set vocab_size to {found[0]}, and use the vocabulary of these weights",
-        "embeddings.position_embeddings": f"Set max_position_embeddings to {found[0]}",
-        "embeddings.token_type_embeddings": f"Set type_vocab_size to {found[0]}",
-        "embeddings.task_type_embeddings": f"Set task_type_vocab_size to {found[0]}",
-    }
-    own = len(found) == len(wanted) and found[1:] == tuple(wanted[1:])
-    advice = keys.get(name.removesuffix(".weight")) if own else None
     rule = f"the model's `{name}` is {list(wanted)}, the weights' is {list(found)}."
-    return f"{weights.source}: {rule} {advice or 'Use the config.json of these weights'}."
+    return f"{weights.source}: {rule} {_advice(name, wanted, found)}."
+
+
+def _advice(name: str, wanted: list[int], found: tuple[int, ...]) -> str:
+    """The key that decides the one axis that differs."""
+    keys = {
+        ("embeddings.word_embeddings.weight", 0): "vocab_size",
+        ("bias", 0): "vocab_size",
+        ("embeddings.position_embeddings.weight", 0): "max_position_embeddings",
+        ("embeddings.token_type_embeddings.weight", 0): "type_vocab_size",
+        ("embeddings.task_type_embeddings.weight", 0): "task_type_vocab_size",
+        ("ffn.intermediate.weight", 1): "intermediate_size",
+        ("ffn.intermediate.bias", 0): "intermediate_size",
+        ("ffn.output.weight", 0): "intermediate_size",
+    }
+    differing = [axis for axis, sizes in enumerate(zip(wanted, found, strict=False)) if sizes[0] != sizes[1]]
+    short = name[name.find("ffn.") :] if "ffn." in name else name
+    key = keys.get((short, differing[0])) if len(differing) == 1 and len(wanted) == len(found) else None
+    if key is None:
+        return "Use the config.json of these weights"
+    return f"Set {key} to {found[differing[0]]}" + (", and use their vocabulary" if key == "vocab_size" else "")

@@ -154,7 +154,7 @@ def test_nothing_matched():
         ({"task_type_vocab_size": 16}, r"is \[16, 4\], the weights' is \[3, 4\]\. Set task_type_vocab_size to 3"),
         (
             {"intermediate_size": 8},
-            r"intermediate\.weight` is \[4, 8\], the weights' is \[4, 6\]\. Use the config\.json",
+            r"intermediate\.weight` is \[4, 8\], the weights' is \[4, 6\]\. Set intermediate_size to 6",
         ),
     ],
 )
