@@ -85,7 +85,8 @@ def main() -> None:
         started = time.perf_counter()
         palm("train", *common)
         seconds = time.perf_counter() - started
-        figures = json.loads(palm("eval", *common).splitlines()[-1])
+        measured = next(work.glob("dev.*"))
+        figures = json.loads(palm("eval", common[0], f"--file={measured}", *common[1:]).splitlines()[-1])
     versions = {name: version(name) for name in ("paddlepaddle", "numpy", "tokenizers")}
     facts = {
         "data": args.name,

@@ -37,7 +37,7 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this cl
 def run(args: argparse.Namespace, overrides: list[str]) -> int:
     """Carry the command out."""
     controller = palm.Controller(args.config, task_dir=args.task_dir, for_train=False, overrides=overrides)
-    names = args.task or [task.name for task in controller.config.tasks if task.settings.dev_file]
+    names = args.task or [task.name for task in controller.config.tasks if task.settings.dev_file or args.file]
     if not names:
         raise ConfigError(Problem(args.config, "no task has a dev_file. Set one, or name a task and --file."))
     for name in names:
