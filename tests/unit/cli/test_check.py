@@ -69,6 +69,5 @@ def test_paddle_is_not_imported() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
-
 def test_columns_are_aligned_for_wide_characters() -> None:
     assert aligned([("键", "b"), ("abcd", "x" * 70)]) == "键    b\nabcd  …" + "x" * 59 + "\n"
