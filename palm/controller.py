@@ -25,6 +25,7 @@ from palm.errors import ConfigError, Problem
 from palm.folders import writing
 from palm.inference.predictor import Predictor, write_predictions
 from palm.paradigm.base import Prediction
+from palm.report.earlier_runs import cut_back, set_aside
 from palm.report.reporter import Reporter, say
 from palm.sampling import MixRatioSampler
 from palm.step_effects import StepEffects, exported_folder
@@ -92,13 +93,13 @@ class Controller:
             self.load_pretrain()
         with writing(self._save_path, "save_path"):
             self._save_path.mkdir(parents=True, exist_ok=True)
+            run = self._training_run()
+            beginning = self._resume(run)
             self._write_resolved_config()
-        run = self._training_run()
-        complaints = self._resume(run)
         total = global_steps(self._tasks, self.config.train)
         with Reporter(self._save_path, total_steps=total, done_steps=run.progress.global_step) as reporter:
-            for complaint in complaints:
-                reporter.say(complaint)
+            for line in beginning:
+                reporter.say(line)
             self._print_first_examples(reporter)
             effects = StepEffects(self.config, run, reporter)
             for result in train_steps(run):
@@ -177,13 +178,17 @@ class Controller:
         )
 
     def _resume(self, run: TrainingRun) -> list[str]:
-        if self.config.train.resume != "auto":
-            return []
-        newest, complaints = newest_checkpoint(self._save_path / CHECKPOINT_FOLDER)
-        if newest is None:
-            return [*complaints, "No checkpoint to resume from: training starts anew."]
-        restore_checkpoint(run, newest)
-        return [*complaints, f"Resumed from {newest.as_posix()} at global step {run.progress.global_step}."]
+        """Continue where that is asked for and possible, else set an earlier run aside; what there is to say."""
+        lines: list[str] = []
+        if self.config.train.resume == "auto":
+            newest, lines = newest_checkpoint(self._save_path / CHECKPOINT_FOLDER)
+            if newest is not None:
+                restore_checkpoint(run, newest)
+                cut_back(self._save_path, run.progress.global_step)
+                return [*lines, f"Resumed from {newest.as_posix()} at global step {run.progress.global_step}."]
+            lines = [*lines, "No checkpoint to resume from: training starts anew."]
+        moved = set_aside(self._save_path)
+        return [*lines, moved] if moved else lines
 
     def _write_resolved_config(self) -> None:
         text = yaml.safe_dump(dict(self.config.resolved), allow_unicode=True, sort_keys=False)

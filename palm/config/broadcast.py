@@ -13,7 +13,7 @@ from palm.errors import Problem
 from palm.registry import did_you_mean
 
 LIST_KEYS = tuple(TaskLists.model_fields)
-RESERVED_NAMES = ("ckpt",)
+RESERVED_NAMES = ("ckpt", "earlier")
 _NAME = re.compile(r"\w[\w-]{0,63}")
 
 

@@ -70,3 +70,29 @@ def test_only_the_newest_checkpoints_stay(tmp_path):
     steps = sorted(int(path.name.removeprefix("step_")) for path in (tmp_path / "out" / "ckpt").iterdir())
     assert len(steps) == 2
     assert steps[1] == len([line for line in tiny.log_lines(tmp_path) if line.startswith("Global step")])
+
+
+def test_a_run_that_starts_anew_sets_the_earlier_one_aside(tmp_path):
+    for _ in range(2):
+        controller(tmp_path, save_every_n_steps=4).train()
+    out = tmp_path / "out"
+    assert tiny.log_lines(tmp_path)[0] == f"An earlier run's ckpt, log.txt, metrics.jsonl moved to {out}/earlier/1."
+    assert (out / "earlier" / "1" / "metrics.jsonl").is_file()
+    controller(tmp_path, resume="auto").train()
+    assert "Resumed from" in tiny.log_lines(tmp_path)[-1]
+
+
+def test_figures_after_the_checkpoint_are_written_once(tmp_path):
+    controller(tmp_path, save_every_n_steps=100).train()
+    whole = tiny.metrics(tmp_path)
+    last = max(int(path.name.removeprefix("step_")) for path in (tmp_path / "out" / "ckpt").iterdir())
+    shutil.rmtree(tmp_path / "out" / "ckpt")
+    controller(tmp_path, save_every_n_steps=5, keep_checkpoints=100).train()
+    for path in (tmp_path / "out" / "ckpt").iterdir():
+        if path.name != "step_5":
+            shutil.rmtree(path)
+    controller(tmp_path, resume="auto").train()
+    resumed = tiny.metrics(tmp_path)
+    timeless = [{key: value for key, value in line.items() if key != "steps_per_second"} for line in whole]
+    assert [{key: value for key, value in line.items() if key != "steps_per_second"} for line in resumed] == timeless
+    assert resumed[-1]["global_step"] == last
