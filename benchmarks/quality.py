@@ -51,10 +51,16 @@ def write_two_columns(source: Path, target: Path, rows: int | None = None) -> No
 
 
 def palm(*words: str) -> str:
-    """Run a palm command; its output."""
-    done = subprocess.run([sys.executable, "-m", "palm", *words], check=True, stdout=subprocess.PIPE, text=True)
-    sys.stdout.write(done.stdout)
-    return done.stdout
+    """Run a palm command, showing its output as it comes; the last line."""
+    last = ""
+    with subprocess.Popen([sys.executable, "-m", "palm", *words], stdout=subprocess.PIPE, text=True) as process:
+        for line in process.stdout:
+            sys.stdout.write(line)
+            sys.stdout.flush()
+            last = line
+    if process.returncode:
+        raise SystemExit(process.returncode)
+    return last
 
 
 def processor() -> str:
@@ -86,7 +92,7 @@ def main() -> None:
         palm("train", *common)
         seconds = time.perf_counter() - started
         measured = next(work.glob("dev.*"))
-        figures = json.loads(palm("eval", common[0], f"--file={measured}", *common[1:]).splitlines()[-1])
+        figures = json.loads(palm("eval", common[0], f"--file={measured}", *common[1:]))
     versions = {name: version(name) for name in ("paddlepaddle", "numpy", "tokenizers")}
     facts = {
         "data": args.name,
