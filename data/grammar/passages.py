@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from grammar.language import Language, Split
 from grammar.templates import fill, pick, pick_several, text_of
 
-TOLD = 3  # of a traveller's four facts; questions about the fourth have no answer
+TOLD = 2  # of a traveller's four facts; questions about the others have no answer
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Passage:
 
 
 def draw_passage(language: Language, split: Split, generator: random.Random) -> Passage:
-    """A passage about two travellers, each told by three of the four facts, in mixed order."""
+    """A passage about two travellers, each told by two of the four facts, in mixed order."""
     travellers = _draw_travellers(language, split, generator)
     told = [(who, fact) for who in travellers for fact in pick_several(list(language.facts), TOLD, generator)]
     context = ""

@@ -104,6 +104,7 @@ def test_demo2_on_the_originals_own_data(home: Path, repository: Path, shared: P
         f"--tasks.mrqa.pred_file={samples}/mrqa/dev.json",
         f"--tasks.mlm4mrqa.train_file={samples}/mlm4mrqa/train.tsv",
         f"--tasks.match4mrqa.train_file={samples}/match4mrqa/train.tsv",
+        "--mix_ratio=1,1,1",
         "--tasks.mrqa.max_query_len=64",
         "--max_seq_len=384",
         "--tasks.mrqa.doc_stride=128",
