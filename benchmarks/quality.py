@@ -9,15 +9,14 @@ ATIS has an example of its own: examples/atis.
 
 import argparse
 import json
-import os
 import random
 import subprocess
 import sys
 import tempfile
 import time
-from datetime import date
-from importlib.metadata import version
 from pathlib import Path
+
+from machine import machine_facts
 
 HERE = Path(__file__).parent
 
@@ -63,14 +62,6 @@ def palm(*words: str) -> str:
     return last
 
 
-def processor() -> str:
-    """The CPU's name and how many cores this process may use."""
-    models = [
-        line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line
-    ]
-    return f"{models[0]}, {len(os.sched_getaffinity(0))} cores"
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", choices=("sst2", "policyqa", "tnews"))
@@ -93,13 +84,10 @@ def main() -> None:
         seconds = time.perf_counter() - started
         measured = next(work.glob("dev.*"))
         figures = json.loads(palm("eval", common[0], f"--file={measured}", *common[1:]))
-    versions = {name: version(name) for name in ("paddlepaddle", "numpy", "tokenizers")}
     facts = {
         "data": args.name,
         "train_seconds": round(seconds),
-        "date": str(date.today()),
-        "cpu": processor(),
-        **versions,
+        **machine_facts(("paddlepaddle", "numpy", "tokenizers")),
     }
     sys.stdout.write(json.dumps({**figures, **facts}) + "\n")
 

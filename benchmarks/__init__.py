@@ -1,0 +1,1 @@
+"""Quality and speed of PALM, one command each: see docs/benchmarks.md."""

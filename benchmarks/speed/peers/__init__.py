@@ -1,0 +1,1 @@
+"""What PALM is measured against: scripts that people write with PyTorch and transformers."""

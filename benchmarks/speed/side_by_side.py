@@ -1,0 +1,206 @@
+"""Runs participants side by side: each is a process of its own, and they take turns, A B A B, while the others sleep.
+
+What else the machine does then slows all of them alike, and a ratio is taken within each round.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+from benchmarks.speed.worker import QUIT, READY, Lap, Usage
+
+ROOT = Path(__file__).resolve().parents[2]
+# OpenMP threads of the one that had its turn go to sleep within 0.2 s.
+PAUSE = 0.5
+_IDLE_SHARE = 0.02
+
+
+@dataclass(frozen=True)
+class Participant:
+    """One process of a comparison.
+
+    Attributes:
+        name: What the table calls it.
+        python: The interpreter of its environment.
+        module: What it runs; see `worker.Pace`.
+        settings: What the module is told.
+        environment: All of its environment variables.
+    """
+
+    name: str
+    python: Path
+    module: str
+    settings: Mapping[str, object]
+    environment: Mapping[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How often participants take turns.
+
+    Attributes:
+        rounds: Turns that count.
+        steps: Steps a turn.
+        warm_up: Steps before the first turn that counts.
+        together: Whether all stay in memory; otherwise each is started anew for every turn.
+    """
+
+    rounds: int
+    steps: int
+    warm_up: int
+    together: bool = True
+
+
+@dataclass(frozen=True)
+class Timings:
+    """What was measured of one participant.
+
+    Attributes:
+        rounds: The laps of each round.
+        peak_bytes: Largest resident memory.
+    """
+
+    rounds: Sequence[Sequence[Lap]]
+    peak_bytes: int
+
+    def rates(self, kind: str | None = None) -> list[float]:
+        """Examples a second in each round that had a step of `kind`; of all steps where none is named."""
+        chosen = [[lap for lap in laps if kind in (None, lap.kind)] for laps in self.rounds]
+        return [sum(lap.examples for lap in laps) / sum(lap.seconds for lap in laps) for laps in chosen if laps]
+
+    def rate(self, kind: str | None = None) -> float:
+        """Examples a second: the median of the rounds."""
+        return median(self.rates(kind))
+
+    def seconds(self, kind: str | None = None) -> float:
+        """Seconds a step: the median of the rounds' means."""
+        chosen = [[lap.seconds for lap in laps if kind in (None, lap.kind)] for laps in self.rounds]
+        return median(sum(laps) / len(laps) for laps in chosen if laps)
+
+    @property
+    def kinds(self) -> list[str]:
+        """The kinds of steps, in the order of their first appearance."""
+        return list(dict.fromkeys(lap.kind for laps in self.rounds for lap in laps))
+
+
+def ratio(one: Timings, other: Timings, kind: str | None = None) -> float:
+    """How many times faster `one` is than `other`: the median of the rounds' ratios of examples a second."""
+    pairs = zip(one.rates(kind), other.rates(kind), strict=False)  # a kind may be missing in a short round
+    return median(ours / theirs for ours, theirs in pairs)
+
+
+def race(participants: Sequence[Participant], plan: Plan) -> dict[str, Timings]:
+    """Timings of each participant, by name. Progress goes to stderr."""
+    rounds = _all_in_memory(participants, plan) if plan.together else _one_in_memory(participants, plan)
+    return {name: _timings(name, turns) for name, turns in rounds.items()}
+
+
+class WorkerError(RuntimeError):
+    """A worker ended before it was told to; what it said stands above on stderr."""
+
+
+@dataclass
+class _Turns:
+    rounds: list[list[Lap]] = field(default_factory=list)
+    usages: list[Usage] = field(default_factory=list)
+
+
+def _all_in_memory(participants: Sequence[Participant], plan: Plan) -> dict[str, _Turns]:
+    turns = {participant.name: _Turns() for participant in participants}
+    with ExitStack() as stack:
+        workers = {one.name: stack.enter_context(_started(one)) for one in participants}
+        for name, worker in workers.items():
+            _say(f"{name}: warming up")
+            worker.go(plan.warm_up)
+        for number in range(1, plan.rounds + 1):
+            for name, worker in workers.items():
+                time.sleep(PAUSE)
+                turns[name].rounds.append(worker.go(plan.steps))
+                _say_round(name, number, turns[name])
+        for name, worker in workers.items():
+            turns[name].usages.append(worker.quit())
+    return turns
+
+
+def _one_in_memory(participants: Sequence[Participant], plan: Plan) -> dict[str, _Turns]:
+    turns = {participant.name: _Turns() for participant in participants}
+    for number in range(1, plan.rounds + 1):
+        for participant in participants:
+            own = turns[participant.name]
+            with _started(participant) as worker:
+                worker.go(plan.warm_up)
+                own.rounds.append(worker.go(plan.steps))
+                own.usages.append(worker.quit())
+            _say_round(participant.name, number, own)
+    return turns
+
+
+def _timings(name: str, turns: _Turns) -> Timings:
+    idle = sum(usage.idle_seconds for usage in turns.usages)
+    busy = sum(usage.idle_cpu_seconds for usage in turns.usages)
+    # Threads of the last step may spin for a moment: that is no matter, a loop that never sleeps is.
+    if busy > _IDLE_SHARE * idle + 0.5 * len(turns.rounds):
+        _say(f"{name}: took {busy:.1f} s of processor time while others had their turn; its figures do not count.")
+    return Timings(turns.rounds, max(usage.peak_bytes for usage in turns.usages))
+
+
+class _Worker:
+    """A participant's process."""
+
+    def __init__(self, name: str, process: "subprocess.Popen[str]") -> None:
+        self._name, self._process = name, process
+
+    def tell(self, line: str) -> str:
+        """Write a line; the line that comes back."""
+        if self._process.stdin is None or self._process.stdout is None:
+            raise ValueError(f"{self._name}: a worker has pipes.")
+        self._process.stdin.write(line + "\n")
+        self._process.stdin.flush()
+        answer = self._process.stdout.readline()
+        if not answer:
+            raise WorkerError(f"{self._name}: ended with exit code {self._process.wait()}.")
+        return answer.strip()
+
+    def go(self, steps: int) -> list[Lap]:
+        """Run steps."""
+        return [Lap(*lap) for lap in json.loads(self.tell(f"go {steps}"))]
+
+    def quit(self) -> Usage:
+        """End the process."""
+        return Usage(**json.loads(self.tell(QUIT)))
+
+
+@contextmanager
+def _started(participant: Participant) -> Iterator[_Worker]:
+    words = [str(participant.python), "-m", participant.module]
+    _say(f"{participant.name}: starting")
+    with subprocess.Popen(
+        words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=dict(participant.environment)
+    ) as process:
+        try:
+            worker = _Worker(participant.name, process)
+            answer = worker.tell(json.dumps(participant.settings))
+            if answer != READY:
+                raise WorkerError(f"{participant.name}: expected `{READY}`, found `{answer}`.")
+            yield worker
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+
+def _say_round(name: str, number: int, turns: _Turns) -> None:
+    laps = turns.rounds[-1]
+    seconds = sum(lap.seconds for lap in laps)
+    rate = sum(lap.examples for lap in laps) / seconds
+    _say(f"{name}: round {number}, {seconds / len(laps):.4f} s a step, {rate:.1f} examples/s")
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()

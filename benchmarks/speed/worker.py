@@ -1,0 +1,117 @@
+"""The worker's side of a comparison: it computes only while the parent asks for it, and times each step.
+
+    pace = Pace.of_process()          # takes the worker's settings from the parent
+    …                                 # build everything
+    pace.ready()
+    for batch in batches:             # an endless loop of steps, written as anybody would
+        …
+        pace.lap(batch_size)
+
+Lines that the parent writes: the settings as JSON, then `go 5` for five steps, and `quit`. Lines it gets back: `ready`,
+the laps of each round as JSON, and what the process used. Standard library only: PALM's environment and the peers' both
+import this.
+"""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, TextIO
+
+READY = "ready"
+QUIT = "quit"
+
+
+class Lap(NamedTuple):
+    """One step: what it was, how long it took, how many examples it had."""
+
+    kind: str
+    seconds: float
+    examples: int
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a worker used until it was told to quit.
+
+    Attributes:
+        peak_bytes: Largest resident memory.
+        idle_seconds: How long it waited between rounds.
+        idle_cpu_seconds: Processor time that it took while waiting; it should be next to nothing.
+    """
+
+    peak_bytes: int
+    idle_seconds: float
+    idle_cpu_seconds: float
+
+
+class Pace:
+    """Lets a loop run while the parent asks for steps, and makes it wait in between.
+
+    Args:
+        commands: Lines of the parent.
+        answers: Lines to the parent.
+    """
+
+    def __init__(self, commands: TextIO, answers: TextIO) -> None:
+        self._commands, self._answers = commands, answers
+        self.settings: dict[str, Any] = json.loads(commands.readline())
+        self._laps: list[Lap] = []
+        self._wanted = 0
+        self._since = 0.0
+        self._idle_seconds = self._idle_cpu_seconds = 0.0
+
+    @classmethod
+    def of_process(cls) -> "Pace":
+        """Answers go where stdout went; whatever else this process prints goes to stderr."""
+        answers = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
+        os.dup2(2, 1)
+        return cls(sys.stdin, answers)
+
+    def ready(self) -> None:
+        """Everything is built: wait for the first round."""
+        self._answer(READY)
+        self._wait()
+
+    def lap(self, examples: int | Callable[[], int], kind: str = "") -> None:
+        """A step has ended. After the last one of a round, report and wait for the next round.
+
+        Args:
+            examples: How many examples the step had; a function is called while the clock stands still.
+            kind: What kind of step it was, such as the task's name.
+
+        Raises:
+            SystemExit: The parent has seen enough.
+        """
+        seconds = time.perf_counter() - self._since
+        self._laps.append(Lap(kind, seconds, examples() if callable(examples) else examples))
+        if len(self._laps) == self._wanted:
+            self._answer(json.dumps(self._laps))
+            self._wait()
+        self._since = time.perf_counter()
+
+    def _wait(self) -> None:
+        began, cpu = time.perf_counter(), time.process_time()
+        command, _, count = self._commands.readline().strip().partition(" ")
+        self._idle_seconds += time.perf_counter() - began
+        self._idle_cpu_seconds += time.process_time() - cpu
+        if command != "go":
+            usage = Usage(peak_memory(), self._idle_seconds, self._idle_cpu_seconds)
+            self._answer(json.dumps(asdict(usage)))
+            raise SystemExit(0)
+        self._laps, self._wanted = [], int(count)
+        self._since = time.perf_counter()
+
+    def _answer(self, line: str) -> None:
+        self._answers.write(line + "\n")
+        self._answers.flush()
+
+
+def peak_memory() -> int:
+    """Largest resident memory of this process so far, in bytes."""
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
+    return int(line.split()[1]) * 1024
