@@ -12,7 +12,8 @@ from palm.engine.evaluate import evaluate_task
 from palm.engine.schedule import main_task
 from palm.engine.train import StepResult, TrainingRun
 from palm.inference.bundle import save_bundle
-from palm.report.lines import evaluation_line, exported_line, finished_line, step_line
+from palm.report.data_wait import DataWait
+from palm.report.lines import data_wait_line, evaluation_line, exported_line, finished_line, step_line
 from palm.report.reporter import Reporter
 
 
@@ -35,6 +36,7 @@ class StepEffects:
         self._run = run
         self._reporter = reporter
         self._printed = run.progress.global_step, time.perf_counter()
+        self._waits = DataWait()
 
     def after(self, result: StepResult) -> None:
         """Log, evaluate, export and save what `result` made due.
@@ -42,6 +44,7 @@ class StepEffects:
         Exports come before the checkpoint: a run that dies between the two repeats them when it resumes.
         """
         self._reporter.advance()
+        self._waits.add(result)
         if result.global_step == 1 or result.global_step % self._config.train.print_every_n_steps == 0:
             self._print(result)
         evaluated = self._due_for_evaluation(result)
@@ -50,6 +53,8 @@ class StepEffects:
                 self._evaluate(evaluated, result.global_step)
                 for name in result.finished:
                     self._export(name)
+        if result.last and self._waits.is_too_much:
+            self._reporter.say(data_wait_line(self._waits.share))
         every = self._config.train.save_every_n_steps
         if every > 0 and (result.global_step % every == 0 or result.last):
             self._save()
@@ -67,6 +72,7 @@ class StepEffects:
                 "loss": result.loss,
                 "learning_rate": result.learning_rate,
                 "steps_per_second": round(speed, 3),
+                "data_wait_share": round(self._waits.share_since_last(), 4),
             }
         )
 

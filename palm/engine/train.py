@@ -2,12 +2,15 @@
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 
 import paddle
 
 from palm.config.schema import TrainSettings
+from palm.dataset import Batch
 from palm.engine.ema import WeightAverage
+from palm.engine.feed import Draw, draws, prefetched
 from palm.engine.lr_sched import learning_rate_at
 from palm.engine.model import MultiTaskModel
 from palm.engine.optimizer import Optimizer
@@ -43,6 +46,7 @@ class StepResult:
         loss: Mean loss of the batch, before loss_weight.
         learning_rate: The rate of this step.
         seconds: How long the step took.
+        data_wait: Seconds of them that the step waited for its batch.
         finished: Names of the targets that reached their last step now, to be exported.
         last: Whether the run ends here.
     """
@@ -55,6 +59,7 @@ class StepResult:
     loss: float
     learning_rate: float
     seconds: float
+    data_wait: float
     finished: tuple[str, ...]
     last: bool
 
@@ -90,8 +95,16 @@ class TrainingRun:
 def train_steps(run: TrainingRun) -> Iterator[StepResult]:
     """Train until every target has done its expected steps (or max_steps are done); yield after each step.
 
-    Each step draws one task, takes its next mini-batch, and updates the backbone and that task's head.
+    Each step draws one task, takes its next mini-batch, and updates the backbone and that task's head. Batches are made
+    ahead by a thread that ends with this generator.
     """
+    done = run.progress
+    source = draws(run.tasks, run.sampler, done_steps=done.global_step, task_steps=done.task_steps)
+    with closing(prefetched(source)) as feed:
+        yield from _steps(run, feed)
+
+
+def _steps(run: TrainingRun, feed: Iterator[tuple[Draw, float]]) -> Iterator[StepResult]:
     expected = expected_steps(run.tasks, run.settings.num_epochs)
     targets = {task.name: expected[task.name] for task in run.tasks if task.settings.target}
     total = global_steps(run.tasks, run.settings)
@@ -100,11 +113,11 @@ def train_steps(run: TrainingRun) -> Iterator[StepResult]:
         steps.setdefault(task.name, 0)
     while any(steps[name] < count for name, count in targets.items()) and not _stopped(run):
         started = time.perf_counter()
-        number = run.progress.global_step + 1
-        task = run.tasks[run.sampler.task_at(number)]
-        epoch, position = task.epoch_at(steps[task.name])
+        draw, data_wait = next(feed)
+        number, task = draw.global_step, draw.task
+        epoch, position = task.epoch_at(draw.task_step)
         learning_rate = learning_rate_at(number, run.settings, total)
-        loss = _train_batch(run, task, number, steps[task.name])
+        loss = _train_batch(run, task, number, draw.batch)
         steps[task.name] += 1
         run.progress.global_step = number
         reached = tuple(name for name in (task.name,) if steps[name] == targets.get(name))
@@ -121,6 +134,7 @@ def train_steps(run: TrainingRun) -> Iterator[StepResult]:
             loss=loss,
             learning_rate=learning_rate,
             seconds=time.perf_counter() - started,
+            data_wait=data_wait,
             finished=reached + unfinished if last else reached,
             last=last,
         )
@@ -130,12 +144,12 @@ def _stopped(run: TrainingRun) -> bool:
     return run.settings.max_steps is not None and run.progress.global_step >= run.settings.max_steps
 
 
-def _train_batch(run: TrainingRun, task: TaskInstance, number: int, task_step: int) -> float:
+def _train_batch(run: TrainingRun, task: TaskInstance, number: int, batch: Batch) -> float:
     """Forward and backward of one batch; the gradients stay on the parameters."""
     # Dropout depends on the step alone, not on what ran before it: that makes resume exact.
     paddle.seed(int(philox(run.settings.random_seed, "dropout", number).integers(2**31)))
     run.model.train()
-    loss = run.model.loss(task, task.batch_at(task_step))
+    loss = run.model.loss(task, batch)
     (loss * (task.settings.loss_weight / run.settings.gradient_accumulation_steps)).backward()
     return float(loss)
 

@@ -27,3 +27,9 @@ def evaluation_line(task: str, global_step: int, figures: dict[str, float]) -> s
     """`mrqa: evaluation at global step 270: exact_match 0.8123, f1 0.8745`."""
     listed = ", ".join(f"{name} {value:.4f}" for name, value in figures.items())
     return f"{task}: evaluation at global step {global_step}: {listed}"
+
+
+def data_wait_line(share: float) -> str:
+    """`Training waited for data 7.3 % of the time. …`, said at the end of a run where that is too much."""
+    advice = "Batches are made ahead by one thread: look for a slow disk, or other programs on the same cores."
+    return f"Training waited for data {100 * share:.1f} % of the time. {advice}"

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from palm.engine.train import StepResult
-from palm.report.lines import evaluation_line, exported_line, finished_line, step_line
+from palm.report.lines import data_wait_line, evaluation_line, exported_line, finished_line, step_line
 
 
 def test_the_lines_are_those_of_the_manual_byte_for_byte():
@@ -14,6 +14,7 @@ def test_the_lines_are_those_of_the_manual_byte_for_byte():
         loss=6.2349,
         learning_rate=3e-5,
         seconds=1.3,
+        data_wait=0.01,
         finished=(),
         last=False,
     )
@@ -28,3 +29,7 @@ def test_the_lines_are_those_of_the_manual_byte_for_byte():
 def test_an_evaluation_lists_every_figure():
     line = evaluation_line("问答", 270, {"exact_match": 0.81234, "f1": 0.9})
     assert line == "问答: evaluation at global step 270: exact_match 0.8123, f1 0.9000"
+
+
+def test_a_wait_is_told_in_per_cent():
+    assert data_wait_line(0.0732).startswith("Training waited for data 7.3 % of the time. ")

@@ -1,0 +1,64 @@
+"""The batches of a run in order, each made by one background thread while the steps before it compute."""
+
+import time
+from collections import deque
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import count
+
+from palm.dataset import Batch
+from palm.sampling.base import Sampler
+from palm.task_instance import TaskInstance
+
+THREAD_NAME = "palm-feed"
+BATCHES_AHEAD = 2  # a batch takes a thousandth of a step, save where a new epoch is shuffled
+
+
+@dataclass(frozen=True)
+class Draw:
+    """What a global step trains on.
+
+    Attributes:
+        global_step: Number of the step, from 1.
+        task: The task that it trains.
+        task_step: How many steps of the task came before it.
+        batch: The mini-batch.
+    """
+
+    global_step: int
+    task: TaskInstance
+    task_step: int
+    batch: Batch
+
+
+def draws(
+    tasks: Sequence[TaskInstance], sampler: Sampler, *, done_steps: int, task_steps: Mapping[str, int]
+) -> Iterator[Draw]:
+    """What each global step after `done_steps` trains on, without end; a pure function of its arguments."""
+    steps = dict(task_steps)
+    for number in count(done_steps + 1):
+        task = tasks[sampler.task_at(number)]
+        before = steps.get(task.name, 0)
+        steps[task.name] = before + 1
+        yield Draw(number, task, before, task.batch_at(before))
+
+
+def prefetched(source: Iterator[Draw]) -> Generator[tuple[Draw, float], None, None]:
+    """What `source` gives, in its order, and the seconds that each item was waited for.
+
+    An error of `source` is raised where its item would have come. The thread ends with this generator: close it.
+    """
+    pool = ThreadPoolExecutor(1, thread_name_prefix=THREAD_NAME)
+    pending: deque[Future[Draw | None]] = deque()
+    try:
+        while True:
+            while len(pending) <= BATCHES_AHEAD:
+                pending.append(pool.submit(next, source, None))
+            asked = time.perf_counter()
+            draw = pending.popleft().result()
+            if draw is None:
+                return
+            yield draw, time.perf_counter() - asked
+    finally:
+        pool.shutdown(cancel_futures=True)

@@ -1,0 +1,32 @@
+import pytest
+
+from palm.engine.train import StepResult
+from palm.report.data_wait import DataWait
+
+
+def step(*, seconds, waited):
+    return StepResult(
+        global_step=1, task="意图", step=1, steps_per_epoch=1, epoch=0, loss=1.0, learning_rate=0.1,
+        seconds=seconds, data_wait=waited, finished=(), last=False,
+    )  # fmt: skip
+
+
+def test_shares_are_of_time_and_not_means_of_shares():
+    waits = DataWait()
+    waits.add(step(seconds=1.0, waited=0.5))
+    waits.add(step(seconds=9.0, waited=0.0))
+    assert waits.share == pytest.approx(0.05)
+    assert waits.share_since_last() == pytest.approx(0.05)
+    waits.add(step(seconds=10.0, waited=2.0))
+    assert waits.share_since_last() == pytest.approx(0.2)
+    assert waits.share_since_last() == 0.0
+    assert waits.share == pytest.approx(2.5 / 20)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "waited", "wanted"), [(100.0, 5.1, True), (100.0, 4.9, False), (1.0, 0.9, False), (0.0, 0.0, False)]
+)
+def test_people_hear_of_a_wait_that_is_large_and_long(seconds, waited, wanted):
+    waits = DataWait()
+    waits.add(step(seconds=seconds, waited=waited))
+    assert waits.is_too_much is wanted
