@@ -43,7 +43,7 @@ class Goal:
     def row(self) -> tuple[str, str, str, str]:
         """What, wanted, found, and in words whether it is met."""
         sign = "≤" if self.at_most else "≥"
-        verdict = {True: "met", False: "**missed**", None: "not available on this machine"}[self.met]
+        verdict = {True: "met", False: "**missed**", None: "not measured here"}[self.met]
         found = "–" if self.found is None else f"{self.found:.2f}"
         return self.what, f"{sign} {self.wanted:g}", found, verdict
 

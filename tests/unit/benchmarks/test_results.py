@@ -19,7 +19,7 @@ def test_a_table_is_markdown_with_figures_to_the_right():
         (2.69, False, False, ("ratio", "≥ 2.7", "2.69", "**missed**")),
         (2.69, True, True, ("ratio", "≤ 2.7", "2.69", "met")),
         (2.71, True, False, ("ratio", "≤ 2.7", "2.71", "**missed**")),
-        (None, False, None, ("ratio", "≥ 2.7", "–", "not available on this machine")),
+        (None, False, None, ("ratio", "≥ 2.7", "–", "not measured here")),
     ],
 )
 def test_a_goal_says_whether_it_is_met(found, at_most, met, row):

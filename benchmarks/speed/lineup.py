@@ -1,0 +1,171 @@
+"""The options that the benchmarks have in common, and the participants that most of them have."""
+
+import argparse
+import ctypes.util
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.machine import Facts, cpu_flags, cpuinfo, has_bf16, machine_facts, versions_in
+from benchmarks.speed.results import RESULTS
+from benchmarks.speed.side_by_side import ROOT, Participant, Plan
+
+FUSED, PLAIN, PALM_BF16 = "PALM fused", "PALM plain", "PALM bf16"
+EAGER, TUNED, TORCH_BF16 = "PyTorch eager", "PyTorch tuned", "PyTorch bf16"
+
+PALM_TRAINING = "benchmarks.speed.palm_training"
+PLAIN_SCRIPT = "benchmarks.speed.peers.plain_script"
+
+# What somebody may have set for this shell is not what is compared.
+_OF_THE_SHELL = ("OMP_", "KMP_", "GOMP_", "MKL_", "MALLOC_", "GLIBC_TUNABLES", "LD_PRELOAD", "FLAGS_")
+# <malloc.h>: large buffers stay in the heap, as tcmalloc keeps them.
+_GLIBC_TUNED = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1), "MALLOC_TOP_PAD_": str(64 << 20)}
+
+Config = dict[str, object]
+
+
+@dataclass(frozen=True)
+class Lineup:
+    """Makes participants with one number of threads.
+
+    Attributes:
+        model: Hugging Face folder of the encoder.
+        peers: Interpreter of the peers' environment.
+        threads: Of each participant.
+        tcmalloc: The allocator of tuned peers; None where the machine has none, and glibc's is tuned instead.
+        bf16: Whether the processor multiplies bf16 numbers.
+        only: Names of the participants to keep; all of them where it is empty.
+    """
+
+    model: Path
+    peers: Path
+    threads: int
+    tcmalloc: Path | None
+    bf16: bool
+    only: tuple[str, ...]
+
+    def palm(self, name: str, config: Config, module: str = PALM_TRAINING) -> Participant:
+        """PALM on `config`, its kernels and precision by `name`."""
+        keys = {"kernels": "plain" if name.startswith(PLAIN) else "fused"} | (
+            {"amp": "bf16"} if name == PALM_BF16 else {}
+        )
+        settings = {"config": {**config, **keys}}
+        return Participant(name, Path(sys.executable), module, settings, self.environment({}))
+
+    def torch(self, name: str, settings: Mapping[str, object], module: str = PLAIN_SCRIPT) -> Participant:
+        """A peer, tuned by `name`: as users run it unless that says `tuned` or `bf16`."""
+        tuned, bf16 = "tuned" in name or "bf16" in name, "bf16" in name
+        keys = {"matmul": "medium" if tuned else "highest", "bf16": bf16}
+        environment = self.environment(self._allocator() if tuned else {})
+        return Participant(name, self.peers, module, {**settings, **keys}, environment)
+
+    def usual(self, config: Config, settings: Mapping[str, object]) -> list[Participant]:
+        """PALM with and without its C code, PyTorch as it comes and tuned; both in bf16 where the processor has it."""
+        ours = [FUSED, PLAIN, *([PALM_BF16] if self.bf16 else [])]
+        theirs = [EAGER, TUNED, *([TORCH_BF16] if self.bf16 else [])]
+        return self.kept(
+            [*(self.palm(name, config) for name in ours), *(self.torch(name, settings) for name in theirs)]
+        )
+
+    def kept(self, participants: Sequence[Participant]) -> list[Participant]:
+        """Those that `--only` names."""
+        return [one for one in participants if not self.only or one.name in self.only]
+
+    def environment(self, extra: Mapping[str, str]) -> dict[str, str]:
+        """This process's environment without what tunes libraries, the number of threads, and `extra`."""
+        own = {name: value for name, value in os.environ.items() if not name.startswith(_OF_THE_SHELL)}
+        quiet = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error", "TOKENIZERS_PARALLELISM": "true"}
+        return {**own, **quiet, "OMP_NUM_THREADS": str(self.threads), **extra}
+
+    def facts(self, plan: Plan) -> Facts:
+        """What the figures depend on."""
+        allocator = self.tcmalloc.name if self.tcmalloc else "glibc's, tuned (no tcmalloc on this machine)"
+        return {
+            **machine_facts(("paddlepaddle", "tokenizers")),
+            **versions_in(self.peers, ("torch", "transformers")),
+            "threads": str(self.threads),
+            "allocator of the tuned peers": allocator,
+            "bf16": "yes" if self.bf16 else "not available on this CPU",
+            "rounds": f"{plan.rounds} of {plan.steps} steps after {plan.warm_up}",
+        }
+
+    def _allocator(self) -> dict[str, str]:
+        return {"LD_PRELOAD": str(self.tcmalloc)} if self.tcmalloc else dict(_GLIBC_TUNED)
+
+
+def parser_of(description: str | None, plan: Plan) -> argparse.ArgumentParser:
+    """A parser with the options that all have in common.
+
+    Args:
+        description: The script's docstring.
+        plan: Rounds and steps unless the command line says otherwise.
+    """
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=Path, default=ROOT / "pretrain/minilm-l6-en", help="Hugging Face folder")
+    parser.add_argument("--peers", type=Path, default=ROOT / ".peers", help="what make_peers.py made")
+    parser.add_argument("--rounds", type=int, default=plan.rounds, help="turns of each participant that count")
+    parser.add_argument("--steps", type=int, default=plan.steps, help="steps a turn")
+    parser.add_argument("--warm_up", type=int, default=plan.warm_up, help="steps before the first turn")
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="of each participant")
+    parser.add_argument(
+        "--tcmalloc", type=Path, help="libtcmalloc_minimal.so for the tuned peers; else it is looked for"
+    )
+    parser.add_argument("--only", type=names, default=(), help="names of participants, with commas")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="the markdown file to write into")
+    return parser
+
+
+def names(text: str) -> tuple[str, ...]:
+    """`a, b` → `("a", "b")`."""
+    return tuple(name.strip() for name in text.split(","))
+
+
+def plan_of(args: argparse.Namespace, *, together: bool = True) -> Plan:
+    """Rounds and steps as the command line has them."""
+    return Plan(rounds=args.rounds, steps=args.steps, warm_up=args.warm_up, together=together)
+
+
+def lineup_of(args: argparse.Namespace) -> Lineup:
+    """The participants that the command line describes.
+
+    Raises:
+        SystemExit: A folder is not there.
+    """
+    python = args.peers / "bin" / "python"
+    if not python.is_file():
+        raise SystemExit(
+            f"--peers: a virtual environment is wanted. Found none at {args.peers}. Make it: "
+            f"python -m benchmarks.speed.make_peers {args.peers}"
+        )
+    if not (args.model / "config.json").is_file():
+        raise SystemExit(
+            f"--model: a Hugging Face folder is wanted. Found no {args.model / 'config.json'}. "
+            "Download one: palm download minilm-l6-en"
+        )
+    bf16 = has_bf16(cpu_flags(cpuinfo()))
+    return Lineup(
+        args.model.resolve(), python.absolute(), args.threads, args.tcmalloc or find_tcmalloc(), bf16, args.only
+    )
+
+
+def find_tcmalloc() -> Path | None:
+    """The shared library of tcmalloc, where the machine has it (Debian: libtcmalloc-minimal4)."""
+    for name in ("tcmalloc_minimal", "tcmalloc"):
+        soname = ctypes.util.find_library(name)
+        listed = subprocess.run(["/sbin/ldconfig", "-p"], capture_output=True, text=True, check=False).stdout
+        for line in listed.splitlines() if soname else ():
+            if line.strip().startswith(f"{soname} "):
+                return Path(line.partition("=>")[2].strip())
+    return None
+
+
+@contextmanager
+def work_folder() -> Iterator[Path]:
+    """A folder for data and outputs that is gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="palm-speed-") as folder:
+        yield Path(folder)

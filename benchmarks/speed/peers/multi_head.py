@@ -1,0 +1,75 @@
+"""A BERT of transformers with one head a task, as somebody writes it who trains several tasks with PyTorch."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import BertConfig, BertModel, BertTokenizerFast
+from transformers.models.bert.modeling_bert import BertOnlyMLMHead
+
+from benchmarks.speed.peers.features import Task
+
+
+class MultiHeadBert(nn.Module):
+    """One encoder, one head a task.
+
+    Args:
+        encoder: The BERT.
+        tasks: What the heads are for.
+    """
+
+    def __init__(self, encoder: BertModel, tasks: Sequence[Task]) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.dropout = nn.Dropout(encoder.config.hidden_dropout_prob)
+        self.kinds = {task.name: task.kind for task in tasks}
+        self.heads = nn.ModuleDict({task.name: self._head(task) for task in tasks})
+
+    def forward(self, task: str, labels: Tensor | None = None, **inputs: Tensor) -> Tensor:
+        """The loss of a batch of `task`."""
+        kind = self.kinds[task]
+        places = [inputs.pop(name) for name in ("start_positions", "end_positions") if name in inputs]
+        logits = self.logits(task, **inputs)
+        if kind == "mrc":
+            losses = [functional.cross_entropy(logits[..., side], place) for side, place in enumerate(places)]
+            return (losses[0] + losses[1]) / 2
+        return functional.cross_entropy(logits.flatten(0, -2), labels.flatten())
+
+    def logits(self, task: str, **inputs: Tensor) -> Tensor:
+        """[batch class] of texts and pairs; [batch seq class] of the other kinds."""
+        kind, head = self.kinds[task], self.heads[task]
+        encoded = self.encoder(**inputs)
+        if kind in ("cls", "match"):
+            return head(self.dropout(encoded.pooler_output))
+        return head(encoded.last_hidden_state if kind == "mlm" else self.dropout(encoded.last_hidden_state))
+
+    def _head(self, task: Task) -> nn.Module:
+        config = self.encoder.config
+        if task.kind == "mlm":
+            head = BertOnlyMLMHead(config)
+            head.predictions.decoder.weight = self.encoder.embeddings.word_embeddings.weight
+            return head
+        return nn.Linear(config.hidden_size, 2 if task.kind == "mrc" else task.classes)
+
+
+def build(settings: Mapping[str, Any], tasks: Sequence[Task]) -> MultiHeadBert:
+    """The model, with pre-trained weights where the settings name some."""
+    torch.manual_seed(settings["seed"])
+    if settings["model"]:
+        encoder = BertModel.from_pretrained(settings["model"], dtype=torch.float32)
+    else:
+        encoder = BertModel(BertConfig(**settings["sizes"]))
+    return MultiHeadBert(encoder, tasks).train()
+
+
+def tokenizer_of(settings: Mapping[str, Any]) -> BertTokenizerFast:
+    """The tokenizer of the vocabulary."""
+    return BertTokenizerFast(vocab=settings["vocab"], do_lower_case=True)
+
+
+def tune(settings: Mapping[str, Any]) -> torch.autocast:
+    """Set the precision of products; what a step runs under."""
+    torch.set_float32_matmul_precision(settings["matmul"])
+    return torch.autocast("cpu", dtype=torch.bfloat16, enabled=settings["bf16"])
