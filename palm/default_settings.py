@@ -1,6 +1,6 @@
 """Names of files and folders that PALM writes, and the version of their formats."""
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 RESOLVED_CONFIG = "config.resolved.yaml"
 METRICS_FILE = "metrics.jsonl"

@@ -1,51 +1,88 @@
 """Folders that are either complete or not there: written aside, sealed by a manifest, then renamed."""
 
+import errno
+import glob
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import palm
 from palm.default_settings import FORMAT_VERSION, MANIFEST_FILE
 from palm.errors import CheckpointError
+from palm.swap import swap_names
 
 _CHUNK = 1 << 20
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_MEGABYTE = 1e6
 
 
 @contextmanager
-def writing(target: Path, key: str) -> Iterator[None]:
+def writing(target: Path, key: str, needs: int | None = None) -> Iterator[None]:
     """Turn what the system says while `target` is written into an error that names the key to change.
+
+    Args:
+        target: What is written.
+        key: What a user changes to have it somewhere else.
+        needs: Bytes that it takes, where they are known.
 
     Raises:
         CheckpointError: The disk is full, the folder is read-only, or a file stands in its way.
     """
+    free = _free_bytes(target)
     try:
         yield
     except OSError as error:
-        reason = error.strerror or error
-        advice = f"Free some space, or choose another {key}."
-        raise CheckpointError(f"{error.filename or target}: cannot be written: {reason}. {advice}") from error
+        reason = f"{error.filename or target}: cannot be written: {error.strerror or error}."
+        if needs is not None and error.errno in _FULL:
+            reason += f" It needs {needs / _MEGABYTE:.1f} MB; {free / _MEGABYTE:.1f} MB were free."
+        advice = f"Free some space, or choose another {key}. What was there before is untouched."
+        raise CheckpointError(f"{reason} {advice}") from error
 
 
 @contextmanager
-def sealed_folder(target: Path) -> Iterator[Path]:
+def sealed_folder(target: Path, key: str = "save_path", needs: int | None = None) -> Iterator[Path]:
     """Yield a temporary folder beside `target`; a block that ends well puts it in `target`'s place, synced and sealed.
 
+    Args:
+        target: The folder to write.
+        key: What a user changes to have it somewhere else.
+        needs: Bytes that it takes, where they are known.
+
     Raises:
-        CheckpointError: The folder cannot be written (disk full, read-only).
+        CheckpointError: The folder cannot be written (disk full, read-only), or something stands there that no PALM
+            wrote.
     """
+    _refuse_foreign(target, key)
     aside = target.with_name(f".{target.name}.writing-{os.getpid()}")
     try:
-        with writing(target, "save_path"):
-            shutil.rmtree(aside, ignore_errors=True)
+        with writing(target, key, needs):
+            sweep(target.parent, glob.escape(target.name))
             aside.mkdir(parents=True)
             yield aside
             _seal(aside)
             _replace(aside, target)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder so that a process that dies half-way leaves no damaged one under its name."""
+    retired = _retired(folder)
+    folder.rename(retired)
+    shutil.rmtree(retired, ignore_errors=True)
+
+
+def sweep(home: Path, name: str = "*") -> None:
+    """Remove what processes that died while they wrote or removed `home/<name>` left beside it."""
+    for stale in [*home.glob(f".{name}.writing-*"), *home.glob(f".{name}.retired-*")]:
+        owner = stale.name.rpartition("-")[2]
+        if owner == str(os.getpid()) or not _is_alive(owner):
+            shutil.rmtree(stale, ignore_errors=True)
 
 
 def verify(folder: Path) -> None:
@@ -76,22 +113,38 @@ def sha256_of(file: Path) -> str:
 def _manifest(folder: Path) -> dict[str, dict[str, dict[str, object]]]:
     file = folder / MANIFEST_FILE
     try:
-        manifest = json.loads(file.read_text(encoding="utf-8"))
+        text = file.read_text(encoding="utf-8")
+        manifest = json.loads(text)
         version = manifest["format_version"]
+        _refuse_unknown_version(file, version, manifest.get("palm_version"))
         files = {
             str(name): {"size": entry["size"], "sha256": entry["sha256"]} for name, entry in manifest["files"].items()
         }
+        whole = version == 1 or text == _sealed_text(manifest)
     except OSError as error:
         raise CheckpointError(f"{file}: a folder that PALM wrote holds this file. {error.strerror}.") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"{file}: is no manifest of PALM's. The folder is damaged; use another copy.") from error
-    if version != FORMAT_VERSION:
-        raise CheckpointError(
-            f"{file}: format version {version}; this PALM reads version {FORMAT_VERSION}. Use the PALM that wrote it."
-        )
     if any(Path(name).name != name for name in files):
         raise CheckpointError(f"{file}: names a file outside the folder. Do not use this folder.")
+    if not whole:
+        raise CheckpointError(f"{file}: differs from what was written (its own seal). Use another copy of {folder}.")
     return {"files": files}
+
+
+def _refuse_unknown_version(file: Path, version: object, writer: object) -> None:
+    if isinstance(version, bool) or version not in range(1, FORMAT_VERSION + 1):
+        by = f" written by PALM {writer}" if writer else ""
+        use = f"PALM {writer}" if writer else "the PALM that wrote it"
+        known = f"this PALM {palm.__version__} reads versions 1 to {FORMAT_VERSION}"
+        raise CheckpointError(f"{file}: format version {version},{by}; {known}. Use {use}, or a newer one.")
+
+
+def _sealed_text(manifest: Mapping[str, Any]) -> str:
+    """The manifest as it stands in its file, with the sha256 of everything else in it: each bit of it counts."""
+    content = {key: value for key, value in manifest.items() if key != "seal"}
+    seal = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return json.dumps({**content, "seal": seal}, indent=1) + "\n"
 
 
 def _seal(folder: Path) -> None:
@@ -99,22 +152,55 @@ def _seal(folder: Path) -> None:
     for file in sorted(folder.iterdir()):
         _sync(file)
         files[file.name] = {"size": file.stat().st_size, "sha256": sha256_of(file)}
-    manifest = folder / MANIFEST_FILE
-    manifest.write_text(
-        json.dumps({"format_version": FORMAT_VERSION, "files": files}, indent=1) + "\n", encoding="utf-8"
-    )
-    _sync(manifest)
+    manifest: dict[str, object] = {
+        "format_version": FORMAT_VERSION,
+        "palm_version": palm.__version__,
+        "files": files,
+    }
+    (folder / MANIFEST_FILE).write_text(_sealed_text(manifest), encoding="utf-8")
+    _sync(folder / MANIFEST_FILE)
     _sync(folder)
 
 
 def _replace(aside: Path, target: Path) -> None:
-    retired = target.with_name(f".{target.name}.retired-{os.getpid()}")
-    shutil.rmtree(retired, ignore_errors=True)
-    if target.exists():
-        target.rename(retired)
-    aside.rename(target)
+    if not target.exists():
+        aside.rename(target)
+    elif not swap_names(aside, target):
+        target.rename(_retired(target))  # a process that dies between these two lines leaves no `target`
+        aside.rename(target)
+        shutil.rmtree(_retired(target), ignore_errors=True)
     _sync(target.parent)
-    shutil.rmtree(retired, ignore_errors=True)
+
+
+def _refuse_foreign(target: Path, key: str) -> None:
+    """Raise where replacing `target` would remove something that no PALM wrote."""
+    empty = target.is_dir() and not any(target.iterdir())
+    ours = target.is_dir() and ((target / MANIFEST_FILE).is_file() or empty)
+    if target.is_symlink() or (target.exists() and not ours):
+        rule = "PALM replaces folders that it wrote and no others"
+        raise CheckpointError(f"{target}: {rule}. Found something else. Move it away, or choose another {key}.")
+
+
+def _retired(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.retired-{os.getpid()}")
+
+
+def _is_alive(owner: str) -> bool:
+    try:
+        os.kill(int(owner), 0)
+    except PermissionError:
+        return True
+    except (OSError, ValueError, OverflowError):
+        return False
+    return True
+
+
+def _free_bytes(target: Path) -> int:
+    """Free bytes of the disk that `target` is to be written to; 0 where that cannot be told."""
+    try:
+        return shutil.disk_usage(next(place for place in (target, *target.parents) if place.exists())).free
+    except (OSError, StopIteration):
+        return 0
 
 
 def _sync(path: Path) -> None:

@@ -1,5 +1,7 @@
 """Named tensors to and from safetensors files, which cannot execute code."""
 
+import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,10 +13,27 @@ from safetensors.numpy import load_file, save_file
 
 from palm.errors import CheckpointError
 
+_SYSTEM_ERROR = re.compile(r"os error (\d+)")
+
 
 def save_tensors(tensors: Mapping[str, Tensor], file: Path) -> None:
-    """Write `tensors` under their names."""
-    save_file({name: np.ascontiguousarray(tensor.numpy()) for name, tensor in tensors.items()}, str(file))
+    """Write `tensors` under their names.
+
+    Raises:
+        OSError: The disk is full, or the like; safetensors has an error of its own for that.
+    """
+    try:
+        save_file({name: np.ascontiguousarray(tensor.numpy()) for name, tensor in tensors.items()}, str(file))
+    except SafetensorError as error:
+        number = _SYSTEM_ERROR.search(str(error))
+        if number is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1])), str(file)) from error
+
+
+def size_in_bytes(tensors: Mapping[str, Tensor]) -> int:
+    """What the values of `tensors` take on a disk."""
+    return sum(tensor.size * tensor.element_size() for tensor in tensors.values())
 
 
 def load_tensors(file: Path) -> dict[str, Tensor]:

@@ -1,9 +1,15 @@
+import errno
 import json
+import os
+import re
+import shutil
+import sys
 
 import pytest
 
+import palm
 from palm.errors import CheckpointError
-from palm.folders import sealed_folder, verify
+from palm.folders import remove_folder, sealed_folder, verify
 
 
 def write(folder, **files):
@@ -42,6 +48,7 @@ def write_half_a_folder(folder):
         (lambda folder: (folder / "manifest.json").unlink(), "manifest.json: a folder that PALM wrote holds this file"),
         (lambda folder: (folder / "manifest.json").write_text("{"), "manifest.json: is no manifest of PALM's"),
         (lambda folder: (folder / "manifest.json").write_text("[]"), "manifest.json: is no manifest of PALM's"),
+        (lambda folder: (folder / "manifest.json").write_text("[" * 99999), "manifest.json: is no manifest of PALM's"),
     ],
 )
 def test_damage_is_found(tmp_path, damage, message):
@@ -51,12 +58,130 @@ def test_damage_is_found(tmp_path, damage, message):
         verify(tmp_path / "good")
 
 
-def test_another_format_version_is_refused_by_number(tmp_path):
+def change_manifest(folder, **keys):
+    file = folder / "manifest.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **keys}))
+
+
+def test_a_newer_format_is_refused_by_the_versions_that_wrote_and_read(tmp_path):
     write(tmp_path / "good", weights="1234")
-    manifest = json.loads((tmp_path / "good" / "manifest.json").read_text())
-    (tmp_path / "good" / "manifest.json").write_text(json.dumps({**manifest, "format_version": 99}))
-    with pytest.raises(CheckpointError, match="format version 99; this PALM reads version 1"):
+    change_manifest(tmp_path / "good", format_version=99, palm_version="7.1", files="something else", seal=None)
+    known = rf"this PALM {re.escape(palm.__version__)} reads versions 1 to 2\. Use PALM 7\.1, or a newer one"
+    with pytest.raises(CheckpointError, match=rf"format version 99, written by PALM 7\.1; {known}"):
         verify(tmp_path / "good")
+
+
+@pytest.mark.parametrize("version", [0, -1, 1.5, "1", True, None, [], {}])
+def test_what_is_no_version_is_refused(tmp_path, version):
+    write(tmp_path / "good", weights="1234")
+    change_manifest(tmp_path / "good", format_version=version)
+    with pytest.raises(CheckpointError, match="reads versions 1 to 2"):
+        verify(tmp_path / "good")
+
+
+def test_a_changed_manifest_is_found(tmp_path):
+    write(tmp_path / "good", weights="1234")
+    change_manifest(tmp_path / "good", palm_version="0.0.1")
+    with pytest.raises(CheckpointError, match="differs from what was written"):
+        verify(tmp_path / "good")
+
+
+@pytest.mark.parametrize("bit", range(8))
+def test_every_flipped_bit_of_the_manifest_is_found(tmp_path, bit):
+    write(tmp_path / "good", weights="1234", 配置="中文")
+    file = tmp_path / "good" / "manifest.json"
+    written = file.read_bytes()
+    for place in range(len(written)):
+        file.write_bytes(written[:place] + bytes([written[place] ^ (1 << bit)]) + written[place + 1 :])
+        with pytest.raises(CheckpointError):
+            verify(tmp_path / "good")
+
+
+def states_on_disk(home, work):
+    """What a kill would leave in `home` before each change that `work` makes there, and at its end."""
+    states, seen, active = home.with_name("states"), [], True
+
+    def watch(event, arguments):
+        changes = event in ("os.rename", "os.remove", "os.rmdir", "os.mkdir", "shutil.rmtree", "ctypes.dlsym")
+        if active and (changes or (event == "open" and "w" in str(arguments[1]))):
+            seen.append(states / str(len(seen)))
+            stop_and_copy(seen[-1])
+
+    def stop_and_copy(to):
+        nonlocal active
+        active = False
+        shutil.copytree(home, to)
+        active = True
+
+    sys.addaudithook(watch)
+    work()
+    active = False
+    seen.append(home)
+    return seen
+
+
+@pytest.mark.parametrize("swaps", [True, False])
+def test_a_kill_at_any_moment_leaves_the_old_folder_or_the_new_one(tmp_path, monkeypatch, swaps):
+    home = tmp_path / "home"
+    write(home / "model", weights="old")
+    if not swaps:
+        monkeypatch.setattr("palm.folders.swap_names", lambda one, other: False)
+    states = states_on_disk(home, lambda: write(home / "model", weights="new", labels="新"))
+    assert len(states) > 5
+    found = []
+    for state in states:
+        if swaps or (state / "model").exists():
+            verify(state / "model")
+            found.append((state / "model" / "weights").read_text())
+    assert found == sorted(found, reverse=True)
+    assert set(found) == {"old", "new"}
+    write(states[3] / "model", weights="newer")
+    assert [path.name for path in states[3].iterdir()] == ["model"], "what the killed process left is swept up"
+
+
+def test_a_kill_while_a_folder_is_removed_leaves_none_in_part(tmp_path):
+    home = tmp_path / "home"
+    write(home / "model", weights="old", labels="旧", more="1")
+    for state in states_on_disk(home, lambda: remove_folder(home / "model")):
+        if (state / "model").exists():
+            verify(state / "model")
+    assert list(home.iterdir()) == []
+
+
+@pytest.mark.parametrize("stands_there", ["file", "folder", "link"])
+def test_what_palm_did_not_write_is_not_replaced(tmp_path, stands_there):
+    write(tmp_path / "sealed", weights="1")
+    target = tmp_path / "target"
+    if stands_there == "file":
+        target.write_text("mine")
+    elif stands_there == "folder":
+        target.mkdir()
+        (target / "thesis.tex").write_text("mine")
+    else:
+        target.symlink_to(tmp_path / "sealed")
+    with pytest.raises(CheckpointError, match="PALM replaces folders that it wrote and no others"):
+        write(target, weights="2")
+    assert (tmp_path / "sealed" / "weights").read_text() == "1"
+    assert target.is_symlink() or target.is_file() or (target / "thesis.tex").is_file()
+
+
+def test_an_empty_folder_may_be_filled(tmp_path):
+    (tmp_path / "target").mkdir()
+    write(tmp_path / "target", weights="1")
+    verify(tmp_path / "target")
+
+
+def test_a_full_disk_says_what_was_needed_and_leaves_the_old_folder(tmp_path):
+    write(tmp_path / "model", weights="old")
+    with pytest.raises(CheckpointError, match=r"No space left on device\. It needs 3\.0 MB; [\d.]+ MB were free"):
+        write_to_a_full_disk(tmp_path / "model")
+    verify(tmp_path / "model")
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def write_to_a_full_disk(folder):
+    with sealed_folder(folder, needs=3_000_000):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder / "weights"))
 
 
 def test_a_manifest_that_points_outside_is_refused(tmp_path):
