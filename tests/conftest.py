@@ -1,6 +1,7 @@
 """What every test may use: where the optional data lie, and a process that is set up before Paddle is imported."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,15 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Tests, and the processes that they start, leave the user's cache alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PALM_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.delenv("PALM_CACHE_LIMIT", raising=False)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,8 @@
 """What every reader is: a file becomes records, records become a tokenised data set, rows of it become a batch."""
 
+import logging
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -9,9 +10,12 @@ import numpy as np
 
 from palm.config.fields import ReaderFields
 from palm.dataset import Batch, Dataset, IntArray, LabelMap, Record
+from palm.reader.loading import load_cached
 from palm.registry import Registry
 from palm.spec import Phase, Specs
 from palm.text.tokenizer import Tokenizer
+
+LOG = logging.getLogger(__name__)
 
 
 class Reader(ABC):
@@ -24,6 +28,10 @@ class Reader(ABC):
     """
 
     Config: ClassVar[type[ReaderFields]]
+    cache_version: ClassVar[str | None] = None
+    """Change it whenever `encode` makes something else of the same file; without one nothing is cached."""
+    by_record: ClassVar[bool] = False
+    """Whether `encode` handles each record by itself, so that a large file can be encoded part by part."""
 
     def __init__(self, config: ReaderFields, tokenizer: Tokenizer, labels: LabelMap | None = None) -> None:
         self.config = config
@@ -35,11 +43,11 @@ class Reader(ABC):
         """What a batch of `collate` holds. No gold column in phase `predict`."""
 
     @abstractmethod
-    def read(self, file: Path, phase: Phase) -> list[Record]:
-        """Parse the whole file.
+    def parse(self, file: Path, phase: Phase) -> Iterator[Record]:
+        """The file's records one by one: plain data that JSON can hold.
 
         Raises:
-            DataError: With file and line of everything that is wrong.
+            DataError: After the last, with file and line of everything that is wrong.
         """
 
     @abstractmethod
@@ -58,12 +66,35 @@ class Reader(ABC):
     def collate(self, dataset: Dataset, rows: IntArray, generator: np.random.Generator) -> Batch:
         """One batch of the examples `rows`, padded to the longest. `generator` drives what is random (MLM masks)."""
 
+    def read(self, file: Path, phase: Phase) -> list[Record]:
+        """All records of the file.
+
+        Raises:
+            DataError: With file and line of everything that is wrong.
+        """
+        return list(self.parse(file, phase))
+
     def load(self, file: Path, phase: Phase) -> Dataset:
-        """Read and tokenise `file`; in phase `train` learn the labels first, unless they are known."""
-        records = self.read(file, phase)
+        """Read and tokenise `file`, or map what the cache has of it.
+
+        In phase `train` the labels are learnt, unless they are known.
+
+        Raises:
+            DataError: With file and line of everything that is wrong.
+        """
+        dataset = load_cached(self, file, phase)
+        if dataset is None:
+            records = self.read(file, phase)
+            self.prepare(records, phase)
+            dataset = self.encode(records, file, phase)
+        for note in dataset.notes:
+            LOG.warning("%s: %s", file, note)
+        return dataset
+
+    def prepare(self, records: Sequence[Record], phase: Phase) -> None:
+        """Learn the labels of a training file, unless they are known."""
         if phase == "train" and self.labels is None:
             self.labels = self.learn_labels(records)
-        return self.encode(records, file, phase)
 
 
 READERS: Registry[type[Reader]] = Registry("reader")

@@ -1,6 +1,6 @@
 """The reader `cls`: one text and its class a row."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -11,7 +11,7 @@ from palm.reader.base import READERS, Reader
 from palm.reader.fields import LabelledFields
 from palm.reader.labels import learn_label_map
 from palm.reader.sequences import INPUTS, pad_inputs, single_row
-from palm.reader.text_rows import check_pieces, class_ids, column_texts, read_text_rows
+from palm.reader.text_rows import check_pieces, class_ids, column_texts, parse_text_rows
 from palm.spec import Phase, Spec, Specs
 from palm.text.tokenizer import Tokenizer
 
@@ -27,6 +27,8 @@ class ClassifyReader(Reader):
     """Reads `{"label": str, "text_a": str, "line": int}` from tsv or jsonl."""
 
     Config = ClassifyReaderConfig
+    cache_version = "1"
+    by_record = True
 
     def __init__(self, config: ClassifyReaderConfig, tokenizer: Tokenizer, labels: LabelMap | None = None) -> None:
         super().__init__(config, tokenizer, labels)
@@ -36,9 +38,9 @@ class ClassifyReader(Reader):
         """The model's inputs, and `label_ids` unless predicting."""
         return INPUTS if phase == "predict" else {**INPUTS, "label_ids": Spec("batch", "int64")}
 
-    def read(self, file: Path, phase: Phase) -> list[Record]:
-        """Parse the whole file; texts may be empty when predicting."""
-        return read_text_rows(file, self.config, texts=("text_a",), phase=phase)
+    def parse(self, file: Path, phase: Phase) -> Iterator[Record]:
+        """The rows one by one; texts may be empty when predicting."""
+        return parse_text_rows(file, self.config, texts=("text_a",), phase=phase)
 
     def learn_labels(self, records: Sequence[Record]) -> LabelMap:
         """The labels of a training file."""
@@ -53,8 +55,8 @@ class ClassifyReader(Reader):
             "token_ids": Ragged.from_rows(tokens),
             "record": np.arange(len(records)),
         }
-        columns.update(class_ids(records, self.labels, self.config, file, phase))
-        return Dataset(columns, records, file)
+        labels, notes = class_ids(records, self.labels, self.config, file, phase)
+        return Dataset(columns | labels, records, file, notes)
 
     def collate(self, dataset: Dataset, rows: IntArray, generator: np.random.Generator) -> Batch:
         """One padded batch; nothing in it is random."""

@@ -1,7 +1,8 @@
 """Reads CoNLL files: one word and its tag a line, a blank line between sentences."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from palm.reader.files import FileProblems, quoted, read_lines
@@ -25,31 +26,30 @@ class Sentence:
     labels: list[str]
 
 
-def read_conll(file: Path, problems: FileProblems, phase: Phase) -> list[Sentence]:
-    """Every sentence of `file`. Columns are separated by tabs, or by blanks where a line has no tab.
+def read_conll(file: Path, problems: FileProblems, phase: Phase) -> Iterator[Sentence]:
+    """Every sentence of `file`, one by one. Columns are separated by tabs, or by blanks where a line has no tab.
 
     The first column is the word, the last its tag; `-DOCSTART-` lines are document marks, not sentences.
 
     Raises:
         DataError: The file as a whole cannot be read.
     """
-    sentences, width = [], 0
+    width = 0
     for start, lines in _blocks(read_lines(file)):
         rows = [_columns(line) for line in lines]
         width = width or len(rows[0])
         for number, row in enumerate(rows, start):
             _check_row(row, number, width, problems, phase)
         labels = [row[-1] for row in rows] if width > 1 else []
-        sentences.append(Sentence(start, [row[0] for row in rows], labels))
-    if not sentences:
+        yield Sentence(start, [row[0] for row in rows], labels)
+    if not width:
         problems.add("a data file holds examples, found no sentence. Name another file.")
-    return sentences
 
 
-def _blocks(lines: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
+def _blocks(lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
     """Runs of lines between blank lines, with the number of the first."""
     block: list[str] = []
-    for number, line in enumerate([*lines, ""], 1):
+    for number, line in enumerate(chain(lines, [""]), 1):
         if line.strip() and not line.startswith(DOCUMENT_MARK):
             block.append(line)
         elif block:

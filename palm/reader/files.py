@@ -1,11 +1,18 @@
 """Reads a data file as lines of text, and collects what is wrong with it."""
 
+import codecs
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from itertools import repeat
 from pathlib import Path
 
 from palm.errors import DataError, Problem
 
 MOST_LISTED = 20
 LONGEST_QUOTE = 60
+_BOM = b"\xef\xbb\xbf"
+_BLOCK = 1 << 20
 
 
 class FileProblems:
@@ -39,19 +46,37 @@ class FileProblems:
             raise DataError(self._listed)
 
 
-def read_lines(file: Path) -> list[str]:
+def read_lines(file: Path) -> Iterator[str]:
     r"""The lines of a UTF-8 file (with or without BOM; LF or CRLF), empty lines at its end left out.
 
-    A line ends at `\n` alone: U+2028, U+0085 and form feeds are characters of the text.
+    A line ends at `\n` alone: U+2028, U+0085 and form feeds are characters of the text. The whole file is checked
+    first, then read line by line: it may be larger than the memory.
 
     Raises:
         DataError: No such file, nothing in it, bytes that are not UTF-8, NUL characters.
     """
-    text = read_text(file)
-    lines = [line.removesuffix("\r") for line in text.split("\n")]
-    while lines and not lines[-1]:
-        lines.pop()
-    return lines
+    problems = FileProblems(file)
+    _check_there(file, problems)
+    with _reading(file), file.open("rb") as stream:
+        if not _is_text(iter(partial(stream.read, _BLOCK), b"")):
+            stream.seek(0)
+            _note_bad_lines(stream, problems)
+    problems.raise_all()
+    return _lines(file)
+
+
+def _lines(file: Path) -> Iterator[str]:
+    empty = 0
+    with _reading(file), file.open("rb") as stream:
+        for number, raw in enumerate(stream):
+            content = raw.removeprefix(_BOM) if number == 0 else raw
+            line = content.decode("utf-8").removesuffix("\n").removesuffix("\r")
+            if not line:
+                empty += 1
+                continue
+            yield from repeat("", empty)
+            empty = 0
+            yield line
 
 
 def read_text(file: Path) -> str:
@@ -61,12 +86,13 @@ def read_text(file: Path) -> str:
         DataError: No such file, nothing in it, bytes that are not UTF-8, NUL characters.
     """
     problems = FileProblems(file)
-    raw = _read_bytes(file, problems).removeprefix(b"\xef\xbb\xbf")
-    _check_bytes(raw, problems)
-    if not raw.strip():
-        problems.add("a data file holds examples, found an empty file. Name another file.")
+    _check_there(file, problems)
+    with _reading(file):
+        raw = file.read_bytes()
+    if not _is_text([raw]):
+        _note_bad_lines(raw.split(b"\n"), problems)
     problems.raise_all()
-    return raw.decode("utf-8")
+    return raw.removeprefix(_BOM).decode("utf-8")
 
 
 def quoted(value: object) -> str:
@@ -76,24 +102,45 @@ def quoted(value: object) -> str:
     return "`" + "".join(char if char.isprintable() else repr(char)[1:-1] for char in shown) + "`"
 
 
-def _read_bytes(file: Path, problems: FileProblems) -> bytes:
+def _check_there(file: Path, problems: FileProblems) -> None:
     if not file.is_file():
         found = "a folder" if file.is_dir() else "nothing there"
         problems.add(f"a data file is wanted, found {found}. Check the path.")
         problems.raise_all()
+
+
+@contextmanager
+def _reading(file: Path) -> Iterator[None]:
     try:
-        return file.read_bytes()
+        yield
     except OSError as error:
         raise DataError(
             Problem(str(file), f"the file cannot be read: {error.strerror}. Check its permissions.")
         ) from error
 
 
-def _check_bytes(raw: bytes, problems: FileProblems) -> None:
-    """Note each line that is not UTF-8 or has a NUL in it."""
-    if b"\0" not in raw and _is_utf8(raw):
-        return
-    for number, line in enumerate(raw.split(b"\n"), 1):
+def _is_text(blocks: Iterable[bytes]) -> bool:
+    """Whether a file in `blocks` is UTF-8 without NUL, and not blank."""
+    decoder, blank = codecs.getincrementaldecoder("utf-8")(), True
+    try:
+        for number, block in enumerate(blocks):
+            content = block.removeprefix(_BOM) if number == 0 else block
+            if b"\0" in content:
+                return False
+            blank = blank and not content.strip()
+            decoder.decode(content)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return not blank
+
+
+def _note_bad_lines(lines: Iterable[bytes], problems: FileProblems) -> None:
+    """Note each line that is not UTF-8 or has a NUL in it, or that there is nothing in any."""
+    blank = True
+    for number, raw in enumerate(lines, 1):
+        line = raw.removeprefix(_BOM) if number == 1 else raw
+        blank = blank and not line.strip()
         try:
             line.decode("utf-8")
         except UnicodeDecodeError as error:
@@ -104,11 +151,5 @@ def _check_bytes(raw: bytes, problems: FileProblems) -> None:
                 problems.add(
                     "a data file is text, found a NUL byte. Remove it, or convert the file from UTF-16.", line=number
                 )
-
-
-def _is_utf8(raw: bytes) -> bool:
-    try:
-        raw.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
+    if blank:
+        problems.add("a data file holds examples, found an empty file. Name another file.")

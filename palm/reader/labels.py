@@ -1,6 +1,5 @@
 """Learns label names from a training file and turns labels into ids."""
 
-import logging
 import re
 from collections.abc import Iterable
 
@@ -13,7 +12,6 @@ from palm.spec import Phase
 IGNORED = -100  # the loss leaves these out
 MOST_NAMES = 10
 WHOLE_NUMBER = re.compile("0|[1-9][0-9]{0,8}")
-LOG = logging.getLogger(__name__)
 
 
 def learn_label_map(labels: Iterable[str], n_classes: int | None) -> LabelMap:
@@ -68,16 +66,12 @@ class LabelEncoder:
             self._problems.add(self._out_of_range(label), line=line)
         return IGNORED
 
-    def report(self) -> None:
-        """Say in the log how many unknown labels were let pass."""
-        if self._unknown:
-            names = ", ".join(sorted(self._unknown)[:MOST_NAMES])
-            LOG.warning(
-                "%s: %d labels that the training file lacks count as wrong (%s).",
-                self._problems.file,
-                self._unknown_count,
-                names,
-            )
+    def notes(self) -> tuple[str, ...]:
+        """How many unknown labels were let pass, if any."""
+        if not self._unknown:
+            return ()
+        names = ", ".join(sorted(self._unknown)[:MOST_NAMES])
+        return (f"{self._unknown_count} labels that the training file lacks count as wrong ({names}).",)
 
     def _out_of_range(self, label: str) -> str:
         rule = f"label out of range: the {len(self._names)} labels are {self._listed()}, found {quoted(label)}."

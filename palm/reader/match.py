@@ -1,6 +1,6 @@
 """The reader `match`: two texts and their class a row."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -11,7 +11,7 @@ from palm.reader.base import READERS, Reader
 from palm.reader.fields import LabelledFields
 from palm.reader.labels import learn_label_map
 from palm.reader.sequences import INPUTS, pad_inputs, pair_row
-from palm.reader.text_rows import check_pieces, class_ids, column_texts, read_text_rows
+from palm.reader.text_rows import check_pieces, class_ids, column_texts, parse_text_rows
 from palm.spec import Phase, Spec, Specs
 from palm.text.tokenizer import Tokenizer
 
@@ -27,6 +27,8 @@ class MatchReader(Reader):
     """Reads `{"label": str, "text_a": str, "text_b": str, "line": int}` from tsv or jsonl."""
 
     Config = MatchReaderConfig
+    cache_version = "1"
+    by_record = True
 
     def __init__(self, config: MatchReaderConfig, tokenizer: Tokenizer, labels: LabelMap | None = None) -> None:
         super().__init__(config, tokenizer, labels)
@@ -36,9 +38,9 @@ class MatchReader(Reader):
         """The model's inputs, and `label_ids` unless predicting."""
         return INPUTS if phase == "predict" else {**INPUTS, "label_ids": Spec("batch", "int64")}
 
-    def read(self, file: Path, phase: Phase) -> list[Record]:
-        """Parse the whole file; texts may be empty when predicting."""
-        return read_text_rows(file, self.config, texts=("text_a", "text_b"), phase=phase)
+    def parse(self, file: Path, phase: Phase) -> Iterator[Record]:
+        """The rows one by one; texts may be empty when predicting."""
+        return parse_text_rows(file, self.config, texts=("text_a", "text_b"), phase=phase)
 
     def learn_labels(self, records: Sequence[Record]) -> LabelMap:
         """The labels of a training file; `0` and `1` are the two classes where nothing else is there."""
@@ -55,8 +57,8 @@ class MatchReader(Reader):
             "segment_ids": Ragged.from_rows([segments for _, segments in rows], "int8"),
             "record": np.arange(len(records)),
         }
-        columns.update(class_ids(records, self.labels, self.config, file, phase))
-        return Dataset(columns, records, file)
+        labels, notes = class_ids(records, self.labels, self.config, file, phase)
+        return Dataset(columns | labels, records, file, notes)
 
     def collate(self, dataset: Dataset, rows: IntArray, generator: np.random.Generator) -> Batch:
         """One padded batch; nothing in it is random."""

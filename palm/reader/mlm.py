@@ -1,6 +1,6 @@
 """The reader `mlm`: plain text, of which some word-pieces are masked anew in every batch."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -14,7 +14,7 @@ from palm.reader.base import READERS, Reader
 from palm.reader.fields import TableFields
 from palm.reader.files import FileProblems
 from palm.reader.sequences import INPUTS, pad_inputs, single_row
-from palm.reader.text_rows import check_pieces, column_texts, read_text_rows
+from palm.reader.text_rows import check_pieces, column_texts, parse_text_rows
 from palm.spec import Phase, Spec, Specs
 from palm.text.tokenizer import Tokenizer
 
@@ -35,6 +35,8 @@ class MaskedLMReader(Reader):
     """Reads `{"text_a": str, "line": int}` from tsv or jsonl. When predicting, `[MASK]` in a text is to be guessed."""
 
     Config = MaskedLMReaderConfig
+    cache_version = "1"
+    by_record = True
 
     def __init__(self, config: MaskedLMReaderConfig, tokenizer: Tokenizer, labels: LabelMap | None = None) -> None:
         super().__init__(config, tokenizer, labels)
@@ -48,9 +50,9 @@ class MaskedLMReader(Reader):
         masks = {"mask_pos": Spec("mask", "int64"), "mask_label": Spec("mask", "int64")}
         return {**INPUTS, "mask_pos": masks["mask_pos"]} if phase == "predict" else {**INPUTS, **masks}
 
-    def read(self, file: Path, phase: Phase) -> list[Record]:
-        """Parse the whole file."""
-        return read_text_rows(file, self.config, texts=("text_a",), gold=(), phase=phase)
+    def parse(self, file: Path, phase: Phase) -> Iterator[Record]:
+        """The rows one by one."""
+        return parse_text_rows(file, self.config, texts=("text_a",), gold=(), phase=phase)
 
     def learn_labels(self, records: Sequence[Record]) -> LabelMap | None:
         """None: the labels are the vocabulary."""

@@ -1,7 +1,6 @@
 """The reader `mrc`: questions on paragraphs, answered by a piece of the paragraph."""
 
-import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -19,8 +18,6 @@ from palm.reader.sequences import INPUTS, pad_inputs
 from palm.reader.squad import read_squad
 from palm.spec import Phase, Spec, Specs
 from palm.text.tokenizer import Tokenizer
-
-LOG = logging.getLogger(__name__)
 
 
 class MRCReaderConfig(ReaderFields):
@@ -59,6 +56,7 @@ class MRCReader(Reader):
     """
 
     Config = MRCReaderConfig
+    cache_version = "1"
 
     def __init__(self, config: MRCReaderConfig, tokenizer: Tokenizer, labels: LabelMap | None = None) -> None:
         super().__init__(config, tokenizer, labels)
@@ -71,9 +69,9 @@ class MRCReader(Reader):
             return outputs
         return {**outputs, "start_positions": Spec("batch", "int64"), "end_positions": Spec("batch", "int64")}
 
-    def read(self, file: Path, phase: Phase) -> list[Record]:
-        """Parse the whole file; answers may be absent when predicting."""
-        return read_squad(file, phase, with_negative=self.config.with_negative)
+    def parse(self, file: Path, phase: Phase) -> Iterator[Record]:
+        """The questions; answers may be absent when predicting."""
+        yield from read_squad(file, phase, with_negative=self.config.with_negative)
 
     def learn_labels(self, records: Sequence[Record]) -> LabelMap | None:
         """None: answers are places in the text."""
@@ -82,9 +80,10 @@ class MRCReader(Reader):
     def encode(self, records: Sequence[Record], file: Path, phase: Phase) -> Dataset:
         """Cut into windows; in training every answer must stand at its offset, else on_bad_answer says what happens."""
         builder = WindowBuilder(self.tokenizer, self.config, records)
+        notes: tuple[str, ...] = ()
         if phase == "train":
-            records = self._with_good_answers(records, builder, file)
-        return Dataset(builder.columns(records, with_gold=phase == "train"), records, file)
+            records, notes = self._with_good_answers(records, builder, file)
+        return Dataset(builder.columns(records, with_gold=phase == "train"), records, file, notes)
 
     def collate(self, dataset: Dataset, rows: IntArray, generator: np.random.Generator) -> Batch:
         """One padded batch; nothing in it is random."""
@@ -94,8 +93,10 @@ class MRCReader(Reader):
                 batch[name] = dataset.array(name)[rows]
         return batch
 
-    def _with_good_answers(self, records: Sequence[Record], builder: WindowBuilder, file: Path) -> list[Record]:
-        """The records that can be trained on, without the answers that cannot.
+    def _with_good_answers(
+        self, records: Sequence[Record], builder: WindowBuilder, file: Path
+    ) -> tuple[list[Record], tuple[str, ...]]:
+        """The records that can be trained on, without the answers that cannot, and what there is to say about these.
 
         Raises:
             DataError: Answers that are not where they should be, unless on_bad_answer is `drop`; no question left.
@@ -110,7 +111,7 @@ class MRCReader(Reader):
                 kept.append(left)
         if self.config.on_bad_answer == "error" or not kept:
             problems.raise_all()
-        if problems.count:
-            gone = len(records) - len(kept)
-            LOG.warning("%s: on_bad_answer dropped %d faults, and with them %d questions.", file, problems.count, gone)
-        return kept
+        if not problems.count:
+            return kept, ()
+        gone = len(records) - len(kept)
+        return kept, (f"on_bad_answer dropped {problems.count} faults, and with them {gone} questions.",)

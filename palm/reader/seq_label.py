@@ -1,6 +1,6 @@
 """The reader `seq_label`: a sentence in words, and a tag (BIO or any other) for each."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar, cast
 
@@ -12,7 +12,7 @@ from palm.reader.fields import LabelledFields
 from palm.reader.files import FileProblems
 from palm.reader.labels import IGNORED, LabelEncoder, learn_label_map
 from palm.reader.sequences import INPUTS, pad_inputs
-from palm.reader.tagged_rows import read_tagged
+from palm.reader.tagged_rows import parse_tagged
 from palm.spec import Phase, Spec, Specs
 from palm.text.tokenizer import Tokenizer, WordTokens
 from palm.text.windows import word_windows
@@ -34,6 +34,8 @@ class SequenceLabelReader(Reader):
     """
 
     Config = SequenceLabelReaderConfig
+    cache_version = "1"
+    by_record = True
 
     def __init__(self, config: SequenceLabelReaderConfig, tokenizer: Tokenizer, labels: LabelMap | None = None) -> None:
         super().__init__(config, tokenizer, labels)
@@ -43,9 +45,9 @@ class SequenceLabelReader(Reader):
         """The model's inputs, and `label_ids` (-100 where no tag is) unless predicting."""
         return INPUTS if phase == "predict" else {**INPUTS, "label_ids": Spec("batch seq", "int64")}
 
-    def read(self, file: Path, phase: Phase) -> list[Record]:
-        """Parse the whole file; sentences may be empty when predicting."""
-        return read_tagged(file, self.config, phase)
+    def parse(self, file: Path, phase: Phase) -> Iterator[Record]:
+        """The sentences one by one; they may be empty when predicting."""
+        return parse_tagged(file, self.config, phase)
 
     def learn_labels(self, records: Sequence[Record]) -> LabelMap:
         """The tags of a training file."""
@@ -62,10 +64,11 @@ class SequenceLabelReader(Reader):
             "word_index": Ragged.from_rows([words for _, _, words in rows]),
             "record": np.array([number for number, _, _ in rows], "int64"),
         }
-        if phase != "predict":
-            tags = self._tag_ids(records, file, phase)
-            columns["label_ids"] = Ragged.from_rows([_spread(tags[number], words) for number, _, words in rows])
-        return Dataset(columns, records, file)
+        if phase == "predict":
+            return Dataset(columns, records, file)
+        tags, notes = self._tag_ids(records, file, phase)
+        columns["label_ids"] = Ragged.from_rows([_spread(tags[number], words) for number, _, words in rows])
+        return Dataset(columns, records, file, notes)
 
     def collate(self, dataset: Dataset, rows: IntArray, generator: np.random.Generator) -> Batch:
         """One padded batch; nothing in it is random."""
@@ -89,8 +92,8 @@ class SequenceLabelReader(Reader):
             windows.append((tokens, np.concatenate([[-1], index[start:end], [-1]])))
         return windows
 
-    def _tag_ids(self, records: Sequence[Record], file: Path, phase: Phase) -> list[IntArray]:
-        """Ids of each record's tags.
+    def _tag_ids(self, records: Sequence[Record], file: Path, phase: Phase) -> tuple[list[IntArray], tuple[str, ...]]:
+        """Ids of each record's tags, and what there is to say about them.
 
         Raises:
             DataError: Tags that are not known.
@@ -106,8 +109,7 @@ class SequenceLabelReader(Reader):
             line = int(str(record["line"]))
             ids.append(np.array([encoder.id_of(label, line) for label in _strings(record, "labels")], "int64"))
         problems.raise_all()
-        encoder.report()
-        return ids
+        return ids, encoder.notes()
 
 
 def _strings(record: Record, name: str) -> list[str]:

@@ -61,34 +61,35 @@ def table_format(config: TableFields, file: Path) -> str:
     return found if found in config.known_formats else "tsv"
 
 
-def read_table(file: Path, columns: Columns, problems: FileProblems, *, file_format: str) -> list[Row]:
-    """Every row of `file`; rows that are wrong are noted in `problems` and left out.
+def read_table(file: Path, columns: Columns, problems: FileProblems, *, file_format: str) -> Iterator[Row]:
+    """Every row of `file`, one by one; rows that are wrong are noted in `problems` and left out.
 
     Raises:
         DataError: The file as a whole cannot be read.
     """
     lines = read_lines(file)
-    rows = _read_jsonl(lines, columns, problems) if file_format == "jsonl" else _read_tsv(lines, columns, problems)
-    if not rows and not problems.count:
+    found_any = False
+    for row in (_read_jsonl if file_format == "jsonl" else _read_tsv)(lines, columns, problems):
+        found_any = True
+        yield row
+    if not found_any and not problems.count:
         problems.add("a data file holds examples, found only a header row. Add rows, or name another file.")
-    return rows
 
 
-def _read_tsv(lines: list[str], columns: Columns, problems: FileProblems) -> list[Row]:
-    header = [name.strip() for name in lines[0].split("\t")]
-    if not _check_header(lines[0], header, columns, problems):
+def _read_tsv(lines: Iterator[str], columns: Columns, problems: FileProblems) -> Iterator[Row]:
+    first = next(lines)
+    header = [name.strip() for name in first.split("\t")]
+    if not _check_header(first, header, columns, problems):
         problems.raise_all()
     places = [(name, header.index(called)) for name, called in columns if called in header]
-    rows = []
-    for number, line in enumerate(lines[1:], 2):
+    for number, line in enumerate(lines, 2):
         cells = line.split("\t")
         if len(cells) != len(header):
             problems.add(_wrong_width(line, len(cells), header), line=number)
         elif not line and not columns.keep_blank:
             problems.add(BLANK_LINE, line=number)
         else:
-            rows.append(Row(number, {name: cells[place] for name, place in places}))
-    return rows
+            yield Row(number, {name: cells[place] for name, place in places})
 
 
 def _check_header(line: str, header: list[str], columns: Columns, problems: FileProblems) -> bool:
@@ -112,8 +113,7 @@ def _wrong_width(line: str, found: int, header: list[str]) -> str:
     return f"expected {len(header)} {word} ({', '.join(header)}), found {found}. {hint}"
 
 
-def _read_jsonl(lines: list[str], columns: Columns, problems: FileProblems) -> list[Row]:
-    rows = []
+def _read_jsonl(lines: Iterator[str], columns: Columns, problems: FileProblems) -> Iterator[Row]:
     for number, line in enumerate(lines, 1):
         found = _parse_object(line, number, problems)
         if found is None:
@@ -125,8 +125,7 @@ def _read_jsonl(lines: list[str], columns: Columns, problems: FileProblems) -> l
                 f"expected the fields {columns.wanted}, missing: {', '.join(missing)} (found {there}).", line=number
             )
         else:
-            rows.append(Row(number, {name: found[called] for name, called in columns if called in found}))
-    return rows
+            yield Row(number, {name: found[called] for name, called in columns if called in found})
 
 
 def _parse_object(line: str, number: int, problems: FileProblems) -> dict[str, object] | None:

@@ -1,5 +1,6 @@
 """Reads sentences in words with a tag each, from tsv, jsonl or CoNLL, into one form."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from palm.dataset import Record
@@ -13,35 +14,32 @@ from palm.spec import Phase
 PALM2_SEPARATOR = "\x02"
 
 
-def read_tagged(file: Path, config: TableFields, phase: Phase) -> list[Record]:
+def parse_tagged(file: Path, config: TableFields, phase: Phase) -> Iterator[Record]:
     r"""Records `{"words", "labels", "line"}`; no labels when predicting from a file without.
 
     Words and tags are separated by blanks, or by PALM 2's `\x02`; in jsonl they may be lists. With for_cn, a text
     without either is split into characters.
 
     Raises:
-        DataError: Everything that is wrong with the file.
+        DataError: Everything that is wrong with the file, after its last row.
     """
     problems = FileProblems(file)
     file_format = table_format(config, file)
     if file_format == "conll":
-        records = _from_conll(file, problems, phase)
+        yield from _from_conll(file, problems, phase)
     else:
         columns = columns_of(config, texts=("text_a",), gold=("label",), phase=phase)
-        rows = read_table(file, columns, problems, file_format=file_format)
-        records = [_record(row, config, problems, phase) for row in rows]
+        for row in read_table(file, columns, problems, file_format=file_format):
+            yield _record(row, config, problems, phase)
     problems.raise_all()
-    return records
 
 
-def _from_conll(file: Path, problems: FileProblems, phase: Phase) -> list[Record]:
-    records: list[Record] = []
+def _from_conll(file: Path, problems: FileProblems, phase: Phase) -> Iterator[Record]:
     for sentence in read_conll(file, problems, phase):
         record: dict[str, object] = {"line": sentence.line, "words": sentence.words}
         if sentence.labels:
             record["labels"] = sentence.labels
-        records.append(record)
-    return records
+        yield record
 
 
 def _record(row: Row, config: TableFields, problems: FileProblems, phase: Phase) -> Record:

@@ -1,6 +1,6 @@
 """What the readers of whole texts (cls, match, mlm) have in common: rows to records, and labels to ids."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,20 +14,19 @@ from palm.reader.tables import columns_of, read_table, table_format
 from palm.spec import Phase
 
 
-def read_text_rows(
+def parse_text_rows(
     file: Path, config: TableFields, *, texts: tuple[str, ...], phase: Phase, gold: tuple[str, ...] = ("label",)
-) -> list[Record]:
+) -> Iterator[Record]:
     """Records with the columns `texts` and the labels in `gold` (where they are there, when predicting).
 
     Raises:
-        DataError: Everything that is wrong with the file.
+        DataError: Everything that is wrong with the file, after its last row.
     """
     problems = FileProblems(file)
     columns = columns_of(config, texts=texts, gold=gold, phase=phase)
-    rows = read_table(file, columns, problems, file_format=table_format(config, file))
-    records = [_record(row, texts, problems, predicting=phase == "predict") for row in rows]
+    for row in read_table(file, columns, problems, file_format=table_format(config, file)):
+        yield _record(row, texts, problems, predicting=phase == "predict")
     problems.raise_all()
-    return records
 
 
 def _record(row: Row, texts: tuple[str, ...], problems: FileProblems, *, predicting: bool) -> Record:
@@ -64,14 +63,14 @@ def check_pieces(
 
 def class_ids(
     records: Sequence[Record], labels: LabelMap | None, config: LabelledFields, file: Path, phase: Phase
-) -> dict[str, np.ndarray]:
-    """The column `label_ids`, `int64[examples]`; no column when predicting.
+) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
+    """The column `label_ids`, `int64[examples]` (none when predicting), and what there is to say about it.
 
     Raises:
         DataError: Labels that are not known.
     """
     if phase == "predict":
-        return {}
+        return {}, ()
     if labels is None:
         raise ValueError(
             "Labels are learnt from the training file before another file is encoded. Found `labels = None`."
@@ -80,5 +79,4 @@ def class_ids(
     encoder = LabelEncoder(labels, config, phase, problems)
     ids = [encoder.id_of(str(record["label"]), int(str(record["line"]))) for record in records]
     problems.raise_all()
-    encoder.report()
-    return {"label_ids": np.array(ids, "int64")}
+    return {"label_ids": np.array(ids, "int64")}, encoder.notes()

@@ -1,5 +1,6 @@
 """Splits text into word-pieces (BERT's rules) and keeps where in the text each piece came from."""
 
+import hashlib
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -72,6 +73,12 @@ class Tokenizer:
             ConfigError: The file is missing or is not a vocabulary.
         """
         return cls(load_vocab(path), do_lower_case=do_lower_case, for_cn=for_cn)
+
+    @property
+    def fingerprint(self) -> str:
+        """What its word-pieces depend on, as a sha256: vocabulary and settings."""
+        parts = [*self.tokens, f"do_lower_case={self.do_lower_case}", f"for_cn={self.for_cn}"]
+        return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
 
     @property
     def vocab_size(self) -> int:

@@ -32,7 +32,7 @@ def test_help_names_every_command_and_imports_nothing_heavy() -> None:
     )
     done = palm_process(code=code)
     assert (done.returncode, done.stderr) == (0, "")
-    for name in ("train", "pred", "eval", "check", "download", "schema", "init", "doctor"):
+    for name in ("train", "pred", "eval", "check", "download", "cache", "schema", "init", "doctor"):
         assert f"\n    {name} " in done.stdout
 
 

@@ -79,8 +79,7 @@ def test_an_error_of_a_reader_ends_the_run_at_its_step_and_the_thread_with_it(ru
     monkeypatch.setattr(ClassifyReader, "collate", failing)
     done = []
     with pytest.raises(OSError, match="the disk is gone"):
-        for result in train_steps(run):
-            done.append(result.task)
+        done.extend(result.task for result in train_steps(run))
     assert done.count("water") == 2
     assert feed_threads() == []
 

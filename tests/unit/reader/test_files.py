@@ -22,7 +22,7 @@ from palm.reader.files import FileProblems, quoted, read_lines
     ],
 )
 def test_lines(write, content, lines):
-    assert read_lines(write("x.tsv", content)) == lines
+    assert list(read_lines(write("x.tsv", content))) == lines
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,113 @@
+"""The entries of a cache: sealed folders named by a key, found whole or not at all, the oldest-used dropped first."""
+
+import logging
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock
+
+from palm.errors import CheckpointError
+from palm.folders import remove_folder, sweep, verify
+
+LOG = logging.getLogger(__name__)
+_ENTRY = re.compile("[0-9a-f]{64}")
+_LOCK = re.compile(r"\.[0-9a-f]{64}\.lock")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry.
+
+    Attributes:
+        folder: Where it lies; its name is its key.
+        size: Bytes on disk.
+        used: When it was last used, in seconds since the epoch.
+    """
+
+    folder: Path
+    size: int
+    used: float
+
+
+def find_entry(home: Path, key: str) -> Path | None:
+    """The folder of the entry `key`, verified against its manifest and marked as used now; None where there is none.
+
+    A damaged entry is removed, so that it is made again.
+    """
+    folder = home / key
+    if not folder.is_dir():
+        return None
+    try:
+        verify(folder)
+    except (CheckpointError, OSError):
+        LOG.warning("%s: what was kept here is damaged, so it is made again.", folder)
+        shutil.rmtree(folder, ignore_errors=True)
+        return None
+    with suppress(OSError):  # a cache that is only readable serves as well
+        os.utime(folder)
+    return folder
+
+
+@contextmanager
+def making(home: Path, key: str, *, patience: float) -> Iterator[Path]:
+    """Keep other processes from making the entry `key` at the same time; yield where to put it.
+
+    Raises:
+        OSError: The cache cannot be written, or another process keeps the lock for longer than `patience` seconds.
+    """
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)  # what is kept may be nobody else's business
+    with FileLock(home / f".{key}.lock").acquire(timeout=patience):
+        yield home / key
+
+
+def entries(home: Path) -> list[Entry]:
+    """Every entry, the oldest-used first."""
+    return sorted(_listed(home), key=lambda entry: (entry.used, entry.folder))
+
+
+def make_room(home: Path, limit: int) -> list[Path]:
+    """Drop the oldest-used entries until the rest takes at most `limit` bytes; the folders that are gone now.
+
+    Arrays that a process has mapped stay readable until it ends.
+    """
+    sweep(home)
+    kept = entries(home)
+    size, dropped = sum(entry.size for entry in kept), []
+    for entry in kept:
+        if size > limit:
+            with suppress(OSError):  # a cache that is only readable stays as it is
+                _remove(entry.folder)
+                size -= entry.size
+                dropped.append(entry.folder)
+    return dropped
+
+
+def clear(home: Path) -> int:
+    """Remove every entry, and nothing else; the bytes that are free now."""
+    found = list(_listed(home))
+    for entry in found:
+        _remove(entry.folder)
+    for file in _children(home, _LOCK):
+        file.unlink(missing_ok=True)
+    return sum(entry.size for entry in found)
+
+
+def _remove(folder: Path) -> None:
+    with suppress(FileNotFoundError):  # another process was quicker
+        remove_folder(folder)
+
+
+def _listed(home: Path) -> Iterator[Entry]:
+    for folder in _children(home, _ENTRY):
+        with suppress(OSError):  # another process may be removing it
+            size = sum(file.stat().st_size for file in folder.iterdir())
+            yield Entry(folder, size, folder.stat().st_mtime)
+
+
+def _children(home: Path, name: re.Pattern[str]) -> list[Path]:
+    return [path for path in home.iterdir() if name.fullmatch(path.name)] if home.is_dir() else []

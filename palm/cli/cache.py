@@ -1,0 +1,64 @@
+"""`palm cache`: show where tokenised data sets are kept and how much they take, or empty the cache."""
+
+import argparse
+import sys
+from typing import Any
+
+from palm.cache.entries import clear, entries
+from palm.cache.place import (
+    DATASETS_FOLDER,
+    LIMIT_VARIABLE,
+    PLACE_VARIABLE,
+    cache_folder,
+    cache_limit,
+    readable_size,
+)
+from palm.errors import ConfigError, Problem
+from palm.folders import writing
+
+EPILOG = f"""example:
+  palm cache                              place, size and limit
+  palm cache --clear                      remove everything in it; it is made again when it is needed
+  {LIMIT_VARIABLE}=20G palm train config.yaml    keep up to 20 GB (0 switches the cache off)
+  {PLACE_VARIABLE}=/data/palm palm train config.yaml
+"""
+
+
+def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this class private)
+    """Add the command to `palm`."""
+    parser = subparsers.add_parser(
+        "cache",
+        help="show or empty the cache of tokenised data",
+        description="Show where tokenised data sets are kept and what they take. The oldest-used are dropped first.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--clear", action="store_true", help="remove every data set that is kept")
+    parser.set_defaults(func=run)
+
+
+def run(args: argparse.Namespace, overrides: list[str]) -> int:
+    """Carry the command out.
+
+    Raises:
+        ConfigError: The command line holds something that this command does not take.
+        CheckpointError: The cache cannot be emptied.
+
+    """
+    if overrides:
+        message = f"the command takes no settings. Found `{' '.join(overrides)}`. See palm cache --help."
+        raise ConfigError(Problem("palm cache", message))
+    home = cache_folder() / DATASETS_FOLDER
+    kept = entries(home)
+    if args.clear:
+        with writing(home, PLACE_VARIABLE):
+            freed = clear(home)
+        sys.stdout.write(f"{home}: removed {_counted(len(kept))}, {readable_size(freed)}.\n")
+        return 0
+    size, limit = readable_size(sum(entry.size for entry in kept)), readable_size(cache_limit())
+    sys.stdout.write(f"{home}: {_counted(len(kept))}, {size} of at most {limit}.\n")
+    return 0
+
+
+def _counted(number: int) -> str:
+    return f"{number} tokenised data set{'' if number == 1 else 's'}"

@@ -1,0 +1,132 @@
+"""Loads a file through the cache: it is tokenised once, in parts that fit into memory, and mapped from then on."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from palm.cache.entries import find_entry, make_room, making
+from palm.cache.place import DATASETS_FOLDER, LIMIT_VARIABLE, PLACE_VARIABLE, cache_folder, cache_limit, readable_size
+from palm.cache.stored_dataset import read_dataset, write_columns, write_description, write_records
+from palm.dataset import Dataset, Record
+from palm.errors import CheckpointError, DataError
+from palm.folders import sealed_folder, sha256_of
+from palm.reader.cache_key import cache_key
+from palm.spec import Phase
+
+if TYPE_CHECKING:
+    from palm.reader.base import Reader
+
+# Smaller files are tokenised as fast as an entry is opened and checked.
+SMALLEST_FILE = 128 << 10
+RECORDS_AT_ONCE = 10_000
+PATIENCE = 900.0  # seconds to wait for another process that tokenises the same file
+
+LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A file to load, what for, and the sha256 of its content."""
+
+    file: Path
+    phase: Phase
+    digest: str
+
+
+class _NotesError(Exception):
+    """A part of a file has something to say, which only the whole file can say right."""
+
+
+def load_cached(reader: "Reader", file: Path, phase: Phase) -> Dataset | None:
+    """The data set of `file`, and the labels for its reader; None where it is not to be cached, or cannot be.
+
+    Files to predict are not cached: they are read once, and may be nobody else's business.
+
+    Raises:
+        DataError: With file and line of everything that is wrong.
+        ConfigError: The size limit in the environment is no size.
+    """
+    limit = cache_limit()
+    if not limit or phase == "predict" or reader.cache_version is None:
+        return None
+    try:
+        if file.stat().st_size < SMALLEST_FILE:
+            return None
+        source = _Source(file, phase, sha256_of(file))
+    except OSError:  # the reader itself says what is wrong with the file
+        return None
+    home = cache_folder() / DATASETS_FOLDER
+    try:
+        folder = _entry(home, reader, source)
+        dataset, labels = read_dataset(folder, file)
+        dropped = make_room(home, limit)
+    except (OSError, ValueError, CheckpointError) as error:
+        _warn_once(f"{home}: the cache cannot be used, so text is tokenised in every run: {error}")
+        return None
+    if folder in dropped:
+        size = readable_size(limit)
+        _warn_once(f"{file}: what is made of it takes more than {size}, so it is not kept. Raise {LIMIT_VARIABLE}.")
+    reader.labels = labels
+    return dataset
+
+
+@cache
+def _warn_once(message: str) -> None:
+    LOG.warning("%s", message)
+
+
+def _entry(home: Path, reader: "Reader", source: _Source) -> Path:
+    """The folder of the data set of `source`, made here where it is not there yet."""
+    key = cache_key(reader, source.file.suffix, source.phase, source.digest)
+    found = find_entry(home, key)
+    if found is not None:
+        return found
+    with making(home, key, patience=PATIENCE) as folder:
+        if find_entry(home, key) is None:  # another process may have made it while we waited
+            known = reader.labels
+            try:
+                with sealed_folder(folder, PLACE_VARIABLE) as aside:
+                    _write(reader, source, aside)
+                    if sha256_of(source.file) != source.digest:
+                        raise OSError(f"{source.file} was changed while it was read")
+            finally:
+                reader.labels = known
+        return folder
+
+
+def _write(reader: "Reader", source: _Source, folder: Path) -> None:
+    file, phase = source.file, source.phase
+    if reader.by_record:
+        records = write_records(reader.parse(file, phase), folder)
+        reader.prepare(records, phase)
+        notes = _write_parts(reader, records, source, folder)
+    else:
+        everything = reader.read(file, phase)
+        reader.prepare(everything, phase)
+        whole = reader.encode(everything, file, phase)
+        write_records(whole.records, folder)
+        write_columns([whole], folder)
+        notes = whole.notes
+    write_description(folder, labels=reader.labels, notes=notes)
+
+
+def _write_parts(reader: "Reader", records: Sequence[Record], source: _Source, folder: Path) -> tuple[str, ...]:
+    """Encode and write a part at a time; what there is to say about the file."""
+    try:
+        write_columns(_parts(reader, records, source), folder)
+        return ()
+    except (DataError, _NotesError):  # what is listed and counted is that of the whole file
+        whole = reader.encode(records, source.file, source.phase)
+        write_columns([whole], folder)
+        return whole.notes
+
+
+def _parts(reader: "Reader", records: Sequence[Record], source: _Source) -> Iterator[Dataset]:
+    for start in range(0, len(records), RECORDS_AT_ONCE):
+        part = reader.encode(records[start : start + RECORDS_AT_ONCE], source.file, source.phase)
+        if part.notes:
+            raise _NotesError
+        yield part
