@@ -19,7 +19,6 @@ from benchmarks.speed.lineup import (
     PALM_BF16,
     PLAIN,
     TUNED,
-    Config,
     Lineup,
     lineup_of,
     parser_of,
@@ -28,7 +27,7 @@ from benchmarks.speed.lineup import (
 )
 from benchmarks.speed.results import Result, publish
 from benchmarks.speed.side_by_side import ROOT, Participant, Plan, race
-from benchmarks.speed.workloads import peer_settings, training_config
+from benchmarks.speed.workloads import Config, peer_settings, training_config
 
 EXAMPLE = ROOT / "examples/atis"
 TRAINER = "benchmarks.speed.peers.trainer"

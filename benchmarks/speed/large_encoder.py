@@ -7,7 +7,7 @@
 
 from benchmarks.speed.comparison import figures_of, memory_goal, speed_goal, speed_table
 from benchmarks.speed.lineup import EAGER, FUSED, TUNED, lineup_of, parser_of, plan_of, work_folder
-from benchmarks.speed.results import Result, publish
+from benchmarks.speed.results import Goal, Result, publish
 from benchmarks.speed.side_by_side import Plan, race
 from benchmarks.speed.workloads import BERT_BASE, fixed_shape_job, with_random_weights
 
@@ -21,7 +21,9 @@ def main() -> None:
     parser.add_argument("--lengths", type=int, nargs="+", default=list(GOALS), help="tokens an example")
     args = parser.parse_args()
     lineup, plan = lineup_of(args), plan_of(args, together=False)
-    tables, goals, figures = [], [], {}
+    tables: list[str] = []
+    goals: list[Goal] = []
+    figures: dict[str, object] = {}
     for seq in args.lengths:
         with work_folder() as work:
             job = fixed_shape_job(lineup.model, work, batch=BATCH, seq=seq)

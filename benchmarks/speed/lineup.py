@@ -14,6 +14,7 @@ from pathlib import Path
 from benchmarks.machine import Facts, cpu_flags, cpuinfo, has_bf16, machine_facts, versions_in
 from benchmarks.speed.results import RESULTS
 from benchmarks.speed.side_by_side import ROOT, Participant, Plan
+from benchmarks.speed.workloads import Config
 
 FUSED, PLAIN, PALM_BF16 = "PALM fused", "PALM plain", "PALM bf16"
 EAGER, TUNED, TORCH_BF16 = "PyTorch eager", "PyTorch tuned", "PyTorch bf16"
@@ -22,11 +23,9 @@ PALM_TRAINING = "benchmarks.speed.palm_training"
 PLAIN_SCRIPT = "benchmarks.speed.peers.plain_script"
 
 # What somebody may have set for this shell is not what is compared.
-_OF_THE_SHELL = ("OMP_", "KMP_", "GOMP_", "MKL_", "MALLOC_", "GLIBC_TUNABLES", "LD_PRELOAD", "FLAGS_")
+_OF_THE_SHELL = ("OMP_", "KMP_", "GOMP_", "MKL_", "MALLOC_", "GLIBC_TUNABLES", "LD_PRELOAD", "FLAGS_", "PALM_")
 # <malloc.h>: large buffers stay in the heap, as tcmalloc keeps them.
 _GLIBC_TUNED = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1), "MALLOC_TOP_PAD_": str(64 << 20)}
-
-Config = dict[str, object]
 
 
 @dataclass(frozen=True)
@@ -78,9 +77,10 @@ class Lineup:
 
     def environment(self, extra: Mapping[str, str]) -> dict[str, str]:
         """This process's environment without what tunes libraries, the number of threads, and `extra`."""
-        own = {name: value for name, value in os.environ.items() if not name.startswith(_OF_THE_SHELL)}
         quiet = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error", "TOKENIZERS_PARALLELISM": "true"}
-        return {**own, **quiet, "OMP_NUM_THREADS": str(self.threads), **extra}
+        # Whoever tokenises in a lap tokenises in every lap.
+        uncached = {"PALM_CACHE_LIMIT": "0"}
+        return {**shell_without_tuning(), **quiet, **uncached, "OMP_NUM_THREADS": str(self.threads), **extra}
 
     def facts(self, plan: Plan) -> Facts:
         """What the figures depend on."""
@@ -96,6 +96,11 @@ class Lineup:
 
     def _allocator(self) -> dict[str, str]:
         return {"LD_PRELOAD": str(self.tcmalloc)} if self.tcmalloc else dict(_GLIBC_TUNED)
+
+
+def shell_without_tuning() -> dict[str, str]:
+    """This process's environment without what tunes libraries."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(_OF_THE_SHELL)}
 
 
 def parser_of(description: str | None, plan: Plan) -> argparse.ArgumentParser:

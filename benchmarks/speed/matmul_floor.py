@@ -51,12 +51,12 @@ def main() -> None:
 
     settings = pace.settings
     products = list(layer_products(settings["sizes"], batch=settings["batch"], seq=settings["seq"]))
-    tensors = {shape: paddle.rand(shape) for product in products for shape in (product.one, product.other)}
+    tensors = {shape: paddle.rand(shape) for each in products for shape in (each.one, each.other)}
     pace.ready()
     while True:
         for _ in range(settings["sizes"]["num_hidden_layers"]):
             for one, other, transpose_one, transpose_other in products:
-                paddle.matmul(tensors[one], tensors[other], transpose_one, transpose_other)
+                paddle.matmul(tensors[one], tensors[other], transpose_one, transpose_other)  # type: ignore[no-untyped-call]
         pace.lap(settings["batch"])
 
 

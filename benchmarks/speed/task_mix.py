@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks.speed.comparison import figures_of
-from benchmarks.speed.lineup import EAGER, TUNED, Config, lineup_of, parser_of, plan_of, work_folder
+from benchmarks.speed.lineup import EAGER, TUNED, lineup_of, parser_of, plan_of, work_folder
 from benchmarks.speed.results import Result, publish, table
 from benchmarks.speed.side_by_side import Plan, Timings, race
-from benchmarks.speed.workloads import peer_settings, training_config
+from benchmarks.speed.workloads import Config, peer_settings, training_config
 
 LENGTH, STRIDE = 384, 128
 RATIOS = {"mrc": 1.0, "mlm": 0.5, "match": 0.5}

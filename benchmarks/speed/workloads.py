@@ -3,10 +3,13 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-BERT_BASE = {
+Config = dict[str, Any]
+
+BERT_BASE: Config = {
     "hidden_size": 768,
     "num_hidden_layers": 12,
     "num_attention_heads": 12,
@@ -39,7 +42,7 @@ def _is_one_piece(word: str) -> bool:
     return word.isascii() and word.isalpha() and word.islower() and len(word) > 2
 
 
-def training_config(model: Path, work: Path, tasks: Mapping[str, object]) -> dict[str, object]:
+def training_config(model: Path, work: Path, tasks: Mapping[str, object]) -> Config:
     """PALM's configuration of an endless run that starts from `model`."""
     return {
         "tasks": dict(tasks),
@@ -57,7 +60,7 @@ def training_config(model: Path, work: Path, tasks: Mapping[str, object]) -> dic
     }
 
 
-def peer_settings(model: Path, tasks: Mapping[str, Mapping[str, object]]) -> dict[str, object]:
+def peer_settings(model: Path, tasks: Mapping[str, Mapping[str, object]]) -> Config:
     """The same for a peer; each task has `kind`, `file`, `ratio`, `batch_size` and `max_length`."""
     return {
         "model": str(model),
@@ -71,7 +74,7 @@ def peer_settings(model: Path, tasks: Mapping[str, Mapping[str, object]]) -> dic
     }
 
 
-def fixed_shape_job(model: Path, work: Path, *, batch: int, seq: int) -> tuple[dict[str, object], dict[str, object]]:
+def fixed_shape_job(model: Path, work: Path, *, batch: int, seq: int) -> tuple[Config, Config]:
     """One classification task whose batches are all `batch` × `seq`: PALM's configuration and a peer's settings."""
     file = work / f"fixed_{batch}x{seq}.tsv"
     write_fixed_rows(file, model / "vocab.txt", rows=8 * batch, pieces=seq - 2)
@@ -82,7 +85,7 @@ def fixed_shape_job(model: Path, work: Path, *, batch: int, seq: int) -> tuple[d
 
 def with_random_weights(
     config: Mapping[str, object], settings: Mapping[str, object], sizes: Mapping[str, object], work: Path
-) -> tuple[dict[str, object], dict[str, object]]:
+) -> tuple[Config, Config]:
     """The same job on a freshly drawn encoder of `sizes`, with the vocabulary that it had."""
     file = work / "sizes.json"
     file.write_text(json.dumps(sizes), encoding="utf-8")

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Sampler
 from transformers import (
-    BertTokenizerFast,
+    BertTokenizer,
     DataCollatorForLanguageModeling,
     DataCollatorForTokenClassification,
     DataCollatorWithPadding,
@@ -45,7 +45,7 @@ class Task:
     collate: Collate
 
 
-def read_task(name: str, keys: Mapping[str, Any], tokenizer: BertTokenizerFast) -> Task:
+def read_task(name: str, keys: Mapping[str, Any], tokenizer: BertTokenizer) -> Task:
     """Tokenise a task's file, all of it, as the examples of transformers do."""
     file, length = Path(keys["file"]), keys["max_length"]
     kind = keys["kind"]
@@ -57,7 +57,7 @@ def read_task(name: str, keys: Mapping[str, Any], tokenizer: BertTokenizerFast) 
     return Task(name, kind, keys["ratio"], keys["batch_size"], features, classes, collator(kind, tokenizer))
 
 
-def read_table(kind: str, file: Path, tokenizer: BertTokenizerFast, *, length: int) -> tuple[Features, int]:
+def read_table(kind: str, file: Path, tokenizer: BertTokenizer, *, length: int) -> tuple[Features, int]:
     """Examples of a tsv with a header row, and the number of its labels."""
     with file.open(encoding="utf-8", newline="") as opened:
         rows = list(csv.DictReader(opened, delimiter="\t", quoting=csv.QUOTE_NONE))
@@ -76,7 +76,7 @@ def read_table(kind: str, file: Path, tokenizer: BertTokenizerFast, *, length: i
 
 
 def tagged(
-    texts: Sequence[str], tags: Sequence[Sequence[str]], tokenizer: BertTokenizerFast, *, length: int
+    texts: Sequence[str], tags: Sequence[Sequence[str]], tokenizer: BertTokenizer, *, length: int
 ) -> tuple[Features, int]:
     """Sentences in words, the tag of each at its first piece."""
     ids = label_ids(tag for row in tags for tag in row)
@@ -89,7 +89,7 @@ def tagged(
     return features, len(ids)
 
 
-def read_mrc(file: Path, tokenizer: BertTokenizerFast, *, length: int, stride: int) -> Features:
+def read_mrc(file: Path, tokenizer: BertTokenizer, *, length: int, stride: int) -> Features:
     """Windows over the contexts of a SQuAD file, with the first gold answer's place where the window holds it."""
     questions, contexts, answers = squad_rows(file)
     encoded = mrc_windows(questions, contexts, tokenizer, length=length, stride=stride)
@@ -122,7 +122,7 @@ def squad_rows(file: Path) -> tuple[list[str], list[str], list[tuple[int, int]]]
 
 
 def mrc_windows(
-    questions: Sequence[str], contexts: Sequence[str], tokenizer: BertTokenizerFast, *, length: int, stride: int
+    questions: Sequence[str], contexts: Sequence[str], tokenizer: BertTokenizer, *, length: int, stride: int
 ) -> Any:  # noqa: ANN401 (transformers' BatchEncoding)
     """Question and context in windows that overlap; `stride` is how far one lies from the next, as in BERT's script."""
     longest = max(len(ids) for ids in tokenizer(list(questions), add_special_tokens=False)["input_ids"])
@@ -149,13 +149,25 @@ def label_ids(labels: Iterator[str]) -> dict[str, int]:
     return {label: number for number, label in enumerate(sorted(set(labels)))}
 
 
-def collator(kind: str, tokenizer: BertTokenizerFast) -> Collate:
+def collator(kind: str, tokenizer: BertTokenizer) -> Collate:
     """What pads a batch to its longest example."""
     if kind == "seq_label":
         return DataCollatorForTokenClassification(tokenizer)
     if kind == "mlm":
         return DataCollatorForLanguageModeling(tokenizer, mlm_probability=0.15)
     return DataCollatorWithPadding(tokenizer)
+
+
+def loader_of(task: Task, sampler: "Sampler[int] | None" = None) -> "DataLoader[Any]":
+    """Shuffled batches of one size, or the batches of `sampler`."""
+    return DataLoader(
+        task.features,  # type: ignore[arg-type]
+        task.batch_size,
+        shuffle=sampler is None,
+        sampler=sampler,
+        drop_last=True,
+        collate_fn=task.collate,
+    )
 
 
 def endless_batches(

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import BertConfig, BertModel, BertTokenizerFast
+from transformers import BertConfig, BertModel, BertTokenizer
 from transformers.models.bert.modeling_bert import BertOnlyMLMHead
 
 from benchmarks.speed.peers.features import Task
@@ -35,20 +35,21 @@ class MultiHeadBert(nn.Module):
         if kind == "mrc":
             losses = [functional.cross_entropy(logits[..., side], place) for side, place in enumerate(places)]
             return (losses[0] + losses[1]) / 2
+        if labels is None:
+            raise ValueError(f"{task}: a batch of kind {kind} has labels.")
         return functional.cross_entropy(logits.flatten(0, -2), labels.flatten())
 
     def logits(self, task: str, **inputs: Tensor) -> Tensor:
         """[batch class] of texts and pairs; [batch seq class] of the other kinds."""
-        kind, head = self.kinds[task], self.heads[task]
-        encoded = self.encoder(**inputs)
-        if kind in ("cls", "match"):
-            return head(self.dropout(encoded.pooler_output))
-        return head(encoded.last_hidden_state if kind == "mlm" else self.dropout(encoded.last_hidden_state))
+        kind, encoded = self.kinds[task], self.encoder(**inputs)
+        features = encoded.pooler_output if kind in ("cls", "match") else encoded.last_hidden_state
+        logits: Tensor = self.heads[task](features if kind == "mlm" else self.dropout(features))
+        return logits
 
     def _head(self, task: Task) -> nn.Module:
         config = self.encoder.config
         if task.kind == "mlm":
-            head = BertOnlyMLMHead(config)
+            head = BertOnlyMLMHead(config)  # type: ignore[no-untyped-call]
             head.predictions.decoder.weight = self.encoder.embeddings.word_embeddings.weight
             return head
         return nn.Linear(config.hidden_size, 2 if task.kind == "mrc" else task.classes)
@@ -64,9 +65,9 @@ def build(settings: Mapping[str, Any], tasks: Sequence[Task]) -> MultiHeadBert:
     return MultiHeadBert(encoder, tasks).train()
 
 
-def tokenizer_of(settings: Mapping[str, Any]) -> BertTokenizerFast:
+def tokenizer_of(settings: Mapping[str, Any]) -> BertTokenizer:
     """The tokenizer of the vocabulary."""
-    return BertTokenizerFast(vocab=settings["vocab"], do_lower_case=True)
+    return BertTokenizer(vocab=settings["vocab"], do_lower_case=True)
 
 
 def tune(settings: Mapping[str, Any]) -> torch.autocast:

@@ -4,9 +4,8 @@ Settings: see `workloads.peer_settings` and `Lineup.torch`.
 """
 
 import torch
-from torch.utils.data import DataLoader
 
-from benchmarks.speed.peers.features import endless_batches, read_task
+from benchmarks.speed.peers.features import endless_batches, loader_of, read_task
 from benchmarks.speed.peers.multi_head import build, tokenizer_of, tune
 from benchmarks.speed.worker import Pace
 
@@ -20,10 +19,7 @@ def main() -> None:
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=settings["learning_rate"], weight_decay=settings["weight_decay"], fused=True
     )
-    loaders = {
-        task.name: DataLoader(task.features, task.batch_size, shuffle=True, drop_last=True, collate_fn=task.collate)
-        for task in tasks
-    }
+    loaders = {task.name: loader_of(task) for task in tasks}
     pace.ready()
     for task, batch in endless_batches(tasks, loaders, seed=settings["seed"]):
         with precision:

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
-from torch.utils.data import DataLoader, RandomSampler
+from torch.utils.data import DataLoader
 from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_pt_utils import LengthGroupedSampler
 
-from benchmarks.speed.peers.features import Task, endless_batches, read_task
+from benchmarks.speed.peers.features import Task, endless_batches, loader_of, read_task
 from benchmarks.speed.peers.multi_head import build, tokenizer_of
 from benchmarks.speed.worker import Pace
 
@@ -45,9 +45,7 @@ class TaskBatches:
     @staticmethod
     def _loader(task: Task, group_by_length: bool) -> DataLoader[Any]:
         lengths = [len(feature["input_ids"]) for feature in task.features]
-        grouped = LengthGroupedSampler(task.batch_size, lengths=lengths) if group_by_length else None
-        sampler = grouped or RandomSampler(task.features)
-        return DataLoader(task.features, task.batch_size, sampler=sampler, drop_last=True, collate_fn=task.collate)
+        return loader_of(task, LengthGroupedSampler(task.batch_size, lengths=lengths) if group_by_length else None)
 
 
 class MultiTaskTrainer(Trainer):
@@ -57,13 +55,14 @@ class MultiTaskTrainer(Trainer):
         super().__init__(**keys)
         self._batches = batches
 
-    def get_train_dataloader(self) -> TaskBatches:
+    def get_train_dataloader(self) -> TaskBatches:  # type: ignore[override]
         """The batches."""
         return self._batches
 
-    def compute_loss(self, model: torch.nn.Module, inputs: dict[str, Any], **_: object) -> torch.Tensor:
+    def compute_loss(self, model: torch.nn.Module, inputs: dict[str, Any], **_: object) -> torch.Tensor:  # type: ignore[override]
         """The loss of the batch's task."""
-        return model(inputs.pop("task"), **inputs)
+        loss: torch.Tensor = model(inputs.pop("task"), **inputs)
+        return loss
 
 
 class StepByStep(TrainerCallback):

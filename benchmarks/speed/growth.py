@@ -1,0 +1,172 @@
+"""B7: how cost grows: step time against length, batch size and number of tasks; starting time against rows.
+
+    python -m benchmarks.speed.growth --model pretrain/minilm-l6-en --peers .peers
+
+Charts go to figures/ beside the results. `--curves length,tasks` measures some of them.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.speed.charts import Axis, Points, line_chart
+from benchmarks.speed.lineup import EAGER, FUSED, Lineup, lineup_of, names, parser_of, plan_of, work_folder
+from benchmarks.speed.results import Goal, Result, publish, table
+from benchmarks.speed.side_by_side import Plan, race
+from benchmarks.speed.starting import start
+from benchmarks.speed.workloads import fixed_shape_job, write_fixed_rows
+
+BATCH, LENGTH = 16, 128
+LENGTHS = (64, 128, 256, 384, 512)
+BATCHES = (8, 16, 32, 64)
+TASKS = (1, 2, 4, 8, 16)
+ROWS = (10_000, 100_000, 1_000_000)
+PIECES_OF_A_ROW = 30
+# A million rows: the first step within 15 s, warm. One more task: no step is slower, up to what rounds differ by.
+STARTING_GOAL, TASKS_GOAL = 15.0, 1.05
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One chart.
+
+    Attributes:
+        title: Its heading.
+        x: The horizontal axis.
+        y: The vertical axis.
+        series: Points by name.
+        goals: What the points should show.
+    """
+
+    title: str
+    x: Axis
+    y: Axis
+    series: Mapping[str, Points]
+    goals: Sequence[Goal] = ()
+
+    def table(self) -> str:
+        """The points as a markdown table."""
+        header = [f"{self.y.label} by {self.x.label}", *(f"{value:,}" for value, _ in next(iter(self.series.values())))]
+        return table(
+            header, [[name, *(_three_figures(one) for _, one in points)] for name, points in self.series.items()]
+        )
+
+
+def _three_figures(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+Measure = Callable[[Lineup, Plan, argparse.Namespace], Curve]
+
+
+def length_curve(lineup: Lineup, plan: Plan, args: argparse.Namespace) -> Curve:
+    """Step time against tokens an example."""
+    series = step_series(lineup, plan, [(seq, BATCH, seq) for seq in args.lengths])
+    return Curve(f"Training step, batch {BATCH}", Axis("tokens an example"), Axis("ms a step"), series)
+
+
+def batch_curve(lineup: Lineup, plan: Plan, args: argparse.Namespace) -> Curve:
+    """Step time against examples a batch."""
+    series = step_series(lineup, plan, [(batch, batch, LENGTH) for batch in args.batches])
+    return Curve(f"Training step, {LENGTH} tokens", Axis("examples a batch"), Axis("ms a step"), series)
+
+
+def step_series(lineup: Lineup, plan: Plan, shapes: Sequence[tuple[int, int, int]]) -> Mapping[str, Points]:
+    """Milliseconds a step of PALM and PyTorch; a shape is its place on the axis, batch and length."""
+    series: dict[str, list[tuple[float, float]]] = {}
+    for place, batch, seq in shapes:
+        with work_folder() as work:
+            config, settings = fixed_shape_job(lineup.model, work, batch=batch, seq=seq)
+            pair = lineup.kept([lineup.palm(FUSED, config), lineup.torch(EAGER, settings)])
+            for name, timings in race(pair, plan).items():
+                series.setdefault(name, []).append((place, 1000 * timings.seconds()))
+    return series
+
+
+def tasks_curve(lineup: Lineup, plan: Plan, args: argparse.Namespace) -> Curve:
+    """Step time against the number of tasks, each with a head of its own; all numbers take turns."""
+    with work_folder() as work:
+        config, _ = fixed_shape_job(lineup.model, work, batch=BATCH, seq=LENGTH)
+        tasks = config["tasks"]
+        participants = [
+            lineup.palm(f"{FUSED}, {count} tasks", {**config, "tasks": copies(tasks["fixed"], count)})
+            for count in args.tasks
+        ]
+        timings = race(participants, plan)
+    points = [(count, 1000 * own.seconds()) for count, own in zip(args.tasks, timings.values(), strict=True)]
+    goal = Goal(
+        f"step time: {args.tasks[-1]} tasks / {args.tasks[0]}", points[-1][1] / points[0][1], TASKS_GOAL, at_most=True
+    )
+    title = f"Training step, {BATCH} × {LENGTH}"
+    return Curve(title, Axis("tasks", logarithmic=True), Axis("ms a step"), {FUSED: points}, [goal])
+
+
+def copies(task: object, count: int) -> dict[str, object]:
+    """The same task under `count` names."""
+    return {f"task{number}": task for number in range(count)}
+
+
+def rows_curve(lineup: Lineup, plan: Plan, args: argparse.Namespace) -> Curve:
+    """Seconds to the first step against rows of the training file, without and with tokenised data in PALM's cache."""
+    series: dict[str, list[tuple[float, float]]] = {"cold cache": [], "warm cache": [], "peak memory, GB": []}
+    for rows in args.rows:
+        with work_folder() as work:
+            words = rows_job(lineup.model, work, rows)
+            environment = {**lineup.environment({}), "PALM_CACHE": str(work / "cache")}
+            environment.pop("PALM_CACHE_LIMIT")
+            cold, warm = start(words, environment), start(words, environment)
+        series["cold cache"].append((rows, cold.seconds))
+        series["warm cache"].append((rows, warm.seconds))
+        series["peak memory, GB"].append((rows, max(cold.peak_bytes, warm.peak_bytes) / 2**30))
+    seconds = series["warm cache"][-1][1]
+    goal = Goal(f"seconds to the first step, {args.rows[-1]:,} rows, warm", seconds, STARTING_GOAL, at_most=True)
+    return Curve("First step", Axis("rows", logarithmic=True), Axis("seconds (GB)"), series, [goal])
+
+
+def rows_job(model: Path, work: Path, rows: int) -> list[str]:
+    """The words of `palm train` for a classification over a table of `rows` rows."""
+    file, config = work / "rows.tsv", work / "config.yaml"
+    write_fixed_rows(file, model / "vocab.txt", rows=rows, pieces=PIECES_OF_A_ROW)
+    config.write_text(
+        f"tasks: {{rows: {{reader: cls, paradigm: cls, train_file: {file}}}}}\n"
+        f"backbone: bert\npretrain_model_path: {model}\ndo_lower_case: true\nmax_seq_len: 64\nbatch_size: 32\n"
+        f"use_gpu: false\nsave_path: {work / 'output_model'}\n",
+        encoding="utf-8",
+    )
+    return [str(config)]
+
+
+CURVES: dict[str, Measure] = {"length": length_curve, "batch": batch_curve, "tasks": tasks_curve, "rows": rows_curve}
+
+
+def save_chart(name: str, curve: Curve, results: Path) -> str:
+    """Write the chart beside the results; the markdown that shows it."""
+    file = results.parent / "figures" / f"growth_{name}.svg"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(line_chart(curve.title, curve.x, curve.y, curve.series), encoding="utf-8")
+    return f"![{curve.y.label} by {curve.x.label}](figures/{file.name})"
+
+
+def main() -> None:
+    parser = parser_of(__doc__, Plan(rounds=5, steps=4, warm_up=2))
+    parser.add_argument("--curves", type=names, default=tuple(CURVES), help="which ones, with commas")
+    for option, values in (("lengths", LENGTHS), ("batches", BATCHES), ("tasks", TASKS), ("rows", ROWS)):
+        parser.add_argument(f"--{option}", type=int, nargs="+", default=list(values), help="points of the curve")
+    args = parser.parse_args()
+    lineup, plan = lineup_of(args), plan_of(args)
+    tables: list[str] = []
+    goals: list[Goal] = []
+    figures: dict[str, object] = {}
+    for name in args.curves:
+        sys.stderr.write(f"{name}:\n")
+        curve = CURVES[name](lineup, plan, args)
+        tables += [f"{curve.title}:\n\n{curve.table()}", save_chart(name, curve, args.results)]
+        goals += curve.goals
+        figures[name] = curve.series
+    publish(Result("growth", "B7: how cost grows", lineup.facts(plan), tables, goals, figures), args.results)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+"""A worker that predicts a file with PyTorch and transformers in a loop of its own. A lap is the whole file.
+
+Settings: those of a peer, and `task` with `kind`, `file`, `batch_size`, `max_length`, `stride`, `labels` and
+`max_answer_len`. The head is freshly drawn: what it costs does not depend on what it says.
+"""
+
+import csv
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader
+from transformers import BertTokenizer, DataCollatorWithPadding
+
+from benchmarks.speed.peers.features import Features, Task, listed, mrc_windows, squad_rows
+from benchmarks.speed.peers.multi_head import MultiHeadBert, build, tokenizer_of, tune
+from benchmarks.speed.worker import Pace
+
+Predictions = list[dict[str, Any]]
+_BEST = 20
+
+
+def main() -> None:
+    pace = Pace.of_process()
+    settings, keys = pace.settings, pace.settings["task"]
+    tokenizer, precision = tokenizer_of(settings), tune(settings)
+    task = Task(
+        "task", keys["kind"], 1.0, keys["batch_size"], [], len(keys["labels"]), DataCollatorWithPadding(tokenizer)
+    )
+    model = build(settings, [task]).eval()
+    predict = predict_answers if keys["kind"] == "mrc" else predict_labels
+    pace.ready()
+    with torch.inference_mode(), precision:
+        while True:
+            pace.lap(len(predict(model, task, tokenizer, keys)))
+
+
+def predict_labels(model: MultiHeadBert, task: Task, tokenizer: BertTokenizer, keys: Mapping[str, Any]) -> Predictions:
+    """A label a text, or a label a word."""
+    with Path(keys["file"]).open(encoding="utf-8", newline="") as opened:
+        texts = [row["text_a"] for row in csv.DictReader(opened, delimiter="\t", quoting=csv.QUOTE_NONE)]
+    words = task.kind == "seq_label"
+    encoded = tokenizer(
+        [text.split() for text in texts] if words else texts,
+        is_split_into_words=words,
+        truncation=True,
+        max_length=keys["max_length"],
+    )
+    predictions: Predictions = []
+    for logits in outputs(model, task, listed(encoded)):
+        best, probabilities = logits.argmax(-1), softmax(logits)
+        if words:
+            places = encoded.word_ids(len(predictions))
+            firsts = [place for place, word in enumerate(places) if word is not None and word != places[place - 1]]
+            predictions.append({"labels": [keys["labels"][best[place]] for place in firsts]})
+        else:
+            predictions.append({"label": keys["labels"][best], "probs": probabilities.tolist()})
+    return predictions
+
+
+def predict_answers(model: MultiHeadBert, task: Task, tokenizer: BertTokenizer, keys: Mapping[str, Any]) -> Predictions:
+    """The best span over the windows of each question."""
+    questions, contexts, _ = squad_rows(Path(keys["file"]))
+    windows = mrc_windows(questions, contexts, tokenizer, length=keys["max_length"], stride=keys["stride"])
+    best: Predictions = [{"score": -np.inf, "text": ""} for _ in questions]
+    for number, logits in enumerate(outputs(model, task, listed(windows))):
+        row = windows["overflow_to_sample_mapping"][number]
+        inside = np.array([part == 1 for part in windows.sequence_ids(number)])
+        score, start, end = best_span(logits[: len(inside)], inside, keys["max_answer_len"])
+        if score > best[row]["score"]:
+            offsets = windows["offset_mapping"][number]
+            best[row] = {"score": score, "text": contexts[row][offsets[start][0] : offsets[end][1]]}
+    return best
+
+
+def best_span(logits: np.ndarray, inside: np.ndarray, longest: int) -> tuple[float, int, int]:
+    """Score, start and end of the best of the likeliest starts with the likeliest ends: [seq 2], [seq]."""
+    masked = np.where(inside[:, None], logits, -np.inf)
+    starts, ends = (np.argsort(masked[:, side])[-_BEST:] for side in (0, 1))
+    scores = masked[starts, 0][:, None] + masked[ends, 1]  # [start end]
+    length = ends - starts[:, None] + 1
+    scores[(length < 1) | (length > longest)] = -np.inf
+    start, end = np.unravel_index(scores.argmax(), scores.shape)
+    return float(scores[start, end]), int(starts[start]), int(ends[end])
+
+
+def outputs(model: MultiHeadBert, task: Task, features: Features) -> Iterator[np.ndarray]:
+    """Logits of each example, in the order of the file, each batch padded to its longest."""
+    batches: DataLoader[Any] = DataLoader(features, task.batch_size, collate_fn=task.collate)  # type: ignore[arg-type]
+    for batch in batches:
+        yield from model.logits(task.name, **batch).float().numpy()
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Probabilities over the last axis."""
+    raised = np.exp(logits - logits.max(-1, keepdims=True))
+    return np.asarray(raised / raised.sum(-1, keepdims=True))
+
+
+if __name__ == "__main__":
+    main()
