@@ -1,6 +1,7 @@
 """The Controller: YAML in, trained models and predictions out. The façade that users know; it owns the side effects."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from palm.build.run_config import RunConfig, TaskConfig, load_run_config
 from palm.config.fields import BackboneFields
 from palm.config.load import overrides_from_argv
 from palm.default_settings import CHECKPOINT_FOLDER, INFERENCE_FOLDER, RESOLVED_CONFIG
-from palm.engine.checkpoint import newest_checkpoint, restore_checkpoint
+from palm.engine.best import check_wanted
+from palm.engine.checkpoint import newest_checkpoint, restore_checkpoint, set_damaged_aside
 from palm.engine.device import choose_device
 from palm.engine.ema import WeightAverage
 from palm.engine.model import MultiTaskModel
@@ -25,10 +27,12 @@ from palm.errors import ConfigError, Problem
 from palm.folders import writing
 from palm.inference.predictor import Predictor, write_predictions
 from palm.paradigm.base import Prediction
-from palm.report.earlier_runs import cut_back, set_aside
+from palm.report.earlier_runs import changed_keys, cut_back, set_aside
+from palm.report.lines import stopped_line
 from palm.report.reporter import Reporter, say
 from palm.sampling import MixRatioSampler
 from palm.step_effects import StepEffects, exported_folder
+from palm.stop_signals import StopSignals
 
 
 class Controller:
@@ -102,8 +106,13 @@ class Controller:
                 reporter.say(line)
             self._print_first_examples(reporter)
             effects = StepEffects(self.config, run, reporter)
-            for result in train_steps(run):
-                effects.after(result)
+            with StopSignals() as signals, closing(train_steps(run)) as steps:
+                for result in steps:
+                    effects.after(result)
+                    if signals.received and not result.last:
+                        effects.save()
+                        reporter.say(stopped_line(signals.received.name, result.global_step))
+                        signals.stop()
 
     def pred(self, task: str, inference_model_dir: str | Path | None = None) -> list[Prediction]:
         """Predict the task's pred_file; write predictions.json to its pred_output_path and return the predictions.
@@ -165,6 +174,8 @@ class Controller:
 
     def _training_run(self) -> TrainingRun:
         settings = self.config.train
+        if settings.metric_for_best_model is not None:
+            check_wanted(self._tasks, settings.metric_for_best_model)
         model = self._built_model()
         scales = head_lr_scales((task.head, task.settings.lr_scale) for task in self._tasks)
         return TrainingRun(
@@ -181,9 +192,12 @@ class Controller:
         """Continue where that is asked for and possible, else set an earlier run aside; what there is to say."""
         lines: list[str] = []
         if self.config.train.resume == "auto":
-            newest, lines = newest_checkpoint(self._save_path / CHECKPOINT_FOLDER)
+            home = self._save_path / CHECKPOINT_FOLDER
+            newest, lines = newest_checkpoint(home)
+            set_damaged_aside(home, newest)
             if newest is not None:
                 restore_checkpoint(run, newest)
+                lines += changed_keys(self._save_path, self.config.resolved)
                 cut_back(self._save_path, run.progress.global_step)
                 return [*lines, f"Resumed from {newest.as_posix()} at global step {run.progress.global_step}."]
             lines = [*lines, "No checkpoint to resume from: training starts anew."]

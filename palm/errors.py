@@ -48,5 +48,9 @@ class CheckpointError(PalmError):
     """Weights, checkpoints or inference models that are missing, damaged or do not fit."""
 
 
+class TrainingError(PalmError):
+    """Training that cannot go on: a loss or a gradient that is no finite number."""
+
+
 class DownloadError(PalmError):
     """A download that failed, came damaged, or was refused."""

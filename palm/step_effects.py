@@ -1,20 +1,24 @@
 """What follows a training step: the log line, evaluation on dev data, exports, checkpoints."""
 
+import math
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
 from palm.build.run_config import RunConfig
-from palm.default_settings import CHECKPOINT_FOLDER, INFERENCE_FOLDER
+from palm.default_settings import BEST_INFERENCE_FOLDER, CHECKPOINT_FOLDER, INFERENCE_FOLDER
+from palm.engine.best import Figures
 from palm.engine.checkpoint import save_checkpoint
 from palm.engine.evaluate import evaluate_task
 from palm.engine.schedule import main_task
 from palm.engine.train import StepResult, TrainingRun
+from palm.fault_care import FaultCare
 from palm.inference.bundle import save_bundle
 from palm.report.data_wait import DataWait
-from palm.report.lines import data_wait_line, evaluation_line, exported_line, finished_line, step_line
+from palm.report.lines import best_line, data_wait_line, evaluation_line, exported_line, finished_line, step_line
 from palm.report.reporter import Reporter
+from palm.task_instance import TaskInstance
 
 
 def exported_folder(config: RunConfig, task: str) -> Path:
@@ -37,27 +41,44 @@ class StepEffects:
         self._reporter = reporter
         self._printed = run.progress.global_step, time.perf_counter()
         self._waits = DataWait()
+        self._checkpoints = Path(config.run.save_path) / CHECKPOINT_FOLDER
+        self._saved: int | None = None
+        self._faults = FaultCare(config.train.on_nan, run, self._checkpoints)
 
     def after(self, result: StepResult) -> None:
         """Log, evaluate, export and save what `result` made due.
 
         Exports come before the checkpoint: a run that dies between the two repeats them when it resumes.
+
+        Raises:
+            TrainingError: Too many batches in a row had a loss or gradient that is not finite.
         """
         self._reporter.advance()
+        for line in self._faults.after(result):
+            self._reporter.say(line)
         self._waits.add(result)
         if result.global_step == 1 or result.global_step % self._config.train.print_every_n_steps == 0:
             self._print(result)
         evaluated = self._due_for_evaluation(result)
+        improved = False
         if evaluated or result.finished:
             with self._run.average.applied() if self._run.average else nullcontext():
-                self._evaluate(evaluated, result.global_step)
+                figures = self._evaluate(evaluated, result.global_step)
+                improved = self._keep_best(figures, result.global_step)
                 for name in result.finished:
                     self._export(name)
         if result.last and self._waits.is_too_much:
             self._reporter.say(data_wait_line(self._waits.share))
         every = self._config.train.save_every_n_steps
-        if every > 0 and (result.global_step % every == 0 or result.last):
-            self._save()
+        if improved or (every > 0 and (result.global_step % every == 0 or result.last)):
+            self.save()
+
+    def save(self) -> None:
+        """Write a checkpoint of where the run stands, unless that is done."""
+        if self._saved != self._run.progress.global_step:
+            folder = save_checkpoint(self._run, self._checkpoints, keep=self._config.train.keep_checkpoints)
+            self._saved = self._run.progress.global_step
+            self._reporter.say(f"checkpoint saved at {folder.as_posix()}")
 
     def _print(self, result: StepResult) -> None:
         speed = self._steps_per_second(result.global_step)
@@ -69,7 +90,7 @@ class StepEffects:
                 "task": result.task,
                 "step": result.step,
                 "epoch": result.epoch,
-                "loss": result.loss,
+                "loss": result.loss if math.isfinite(result.loss) else None,
                 "learning_rate": result.learning_rate,
                 "steps_per_second": round(speed, 3),
                 "data_wait_share": round(self._waits.share_since_last(), 4),
@@ -89,21 +110,36 @@ class StepEffects:
         with_dev = [task.name for task in self._run.tasks if task.dev is not None]
         return with_dev if everyone else [name for name in with_dev if name in result.finished]
 
-    def _evaluate(self, names: Sequence[str], global_step: int) -> None:
+    def _evaluate(self, names: Sequence[str], global_step: int) -> dict[str, dict[str, float]]:
+        found = {}
         for task in self._run.tasks:
             if task.name in names:
                 figures = evaluate_task(self._run.model, task)
                 self._reporter.say(evaluation_line(task.name, global_step, figures))
                 self._reporter.record({"split": "dev", "global_step": global_step, "task": task.name, **figures})
+                found[task.name] = figures
+        return found
 
     def _export(self, name: str) -> None:
-        task = next(task for task in self._run.tasks if task.name == name)
         folder = exported_folder(self._config, name)
-        save_bundle(self._run.model, task, self._config.backbone_name, folder)
+        save_bundle(self._run.model, self._task(name), self._config.backbone_name, folder)
         self._reporter.say(finished_line(name))
         self._reporter.say(exported_line(name, folder))
 
-    def _save(self) -> None:
-        home = Path(self._config.run.save_path) / CHECKPOINT_FOLDER
-        folder = save_checkpoint(self._run, home, keep=self._config.train.keep_checkpoints)
-        self._reporter.say(f"checkpoint saved at {folder.as_posix()}")
+    def _keep_best(self, figures: Figures, global_step: int) -> bool:
+        """Note what this evaluation improved, and export the models; whether there is a checkpoint to keep."""
+        wanted = self._config.train.metric_for_best_model
+        if wanted is None:
+            return False
+        best = self._run.progress.best
+        improved = best.note(figures, self._run.tasks, wanted=wanted, global_step=global_step)
+        for name in improved.tasks:
+            folder = exported_folder(self._config, name).with_name(BEST_INFERENCE_FOLDER)
+            save_bundle(self._run.model, self._task(name), self._config.backbone_name, folder)
+            self._reporter.say(best_line(name, best.tasks[name], folder))
+        if improved.run and best.run is not None:
+            self._reporter.say(best_line("all targets", best.run, self._checkpoints / f"step_{global_step}"))
+        return bool(improved)
+
+    def _task(self, name: str) -> TaskInstance:
+        return next(task for task in self._run.tasks if task.name == name)

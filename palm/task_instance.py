@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import TypedDict
 
 from palm.config.schema import TaskSettings
-from palm.dataset import Batch, Dataset, IntArray
+from palm.dataset import Batch, Dataset, IntArray, Record
 from palm.paradigm.base import Paradigm
 from palm.randomness import philox
 from palm.reader.base import Reader
@@ -69,6 +69,13 @@ class TaskInstance:
         epoch, position = self.epoch_at(step)
         rows = self._plan(epoch)[position]
         return self.reader.collate(self.training_data, rows, philox(self.seed, "collate", self.name, step))
+
+    def records_at(self, step: int) -> list[Record]:
+        """The records behind the batch of the task's own step `step`, in the order of the file."""
+        epoch, position = self.epoch_at(step)
+        data = self.training_data
+        numbers = sorted({int(data.array("record")[row]) for row in self._plan(epoch)[position]})
+        return [data.records[number] for number in numbers]
 
     def _plan(self, epoch: int) -> Sequence[IntArray]:
         cached: tuple[int, Sequence[IntArray]] | None = self.__dict__.get("_latest_plan")

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from palm.config.fields import Flags, Float, Int, Names, Numbers, OptionalPath, PredictPath, Schema, TrainPath
 
@@ -82,10 +82,26 @@ class TrainSettings(Schema):
     eval_every_n_steps: Int = Field(
         -1, ge=-1, description="Global steps between evaluations on dev_file; -1: only at epoch ends."
     )
-    keep_checkpoints: Int = Field(3, ge=1, description="How many checkpoints stay on disk.")
+    keep_checkpoints: Int = Field(3, ge=1, description="How many checkpoints stay on disk, the best ones not counted.")
+    metric_for_best_model: str | None = Field(
+        None,
+        description="Figure of dev_file, such as `accuracy`, `loss` or `intent.accuracy`: the checkpoint with the best "
+        "one is kept, and each target's best model is exported to best_infer_model.",
+    )
+    on_nan: Literal["abort", "skip", "rollback"] = Field(
+        "abort",
+        description="A loss or gradient that is NaN or Inf: `abort` training, `skip` the batch, or also go back to the "
+        "weights of the newest checkpoint (`rollback`). The model is never updated with it.",
+    )
     resume: Literal["auto", "never"] = Field(
         "never", description="`auto` continues from the newest good checkpoint in save_path; `never` starts anew."
     )
+
+    @model_validator(mode="after")
+    def _check_rollback(self) -> "TrainSettings":
+        if self.on_nan == "rollback" and self.save_every_n_steps < 1:
+            raise ValueError("on_nan: rollback goes back to a checkpoint, so save_every_n_steps is above 0")
+        return self
 
 
 class TaskSettings(Schema):

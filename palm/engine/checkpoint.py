@@ -1,54 +1,79 @@
 """Checkpoints: everything a run needs to continue to the same bits, in folders that are whole or not there."""
 
 import json
-import shutil
+import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
 from paddle import Tensor
 
 from palm.default_settings import WEIGHTS_FILE
-from palm.engine.tensors import load_tensors, save_tensors
+from palm.engine.best import BestSoFar
+from palm.engine.tensors import load_tensors, save_tensors, size_in_bytes
 from palm.engine.train import Progress, TrainingRun
 from palm.errors import CheckpointError
-from palm.folders import sealed_folder, verify
+from palm.folders import remove_folder, sealed_folder, sweep, verify
 
 _OPTIMIZER_FILE = "optimizer.safetensors"
 _AVERAGE_FILE = "average.safetensors"
 _GRADIENTS_FILE = "gradients.safetensors"
 _PROGRESS_FILE = "progress.json"
+_NAME = re.compile(r"step_(0|[1-9][0-9]*)")
 
 
 def save_checkpoint(run: TrainingRun, folder: Path, *, keep: int) -> Path:
-    """Write `folder/step_N`; once it is whole, remove the oldest so that `keep` remain."""
+    """Write `folder/step_N`; once it is whole, remove the oldest so that `keep` remain, and the best ones.
+
+    Raises:
+        CheckpointError: The folder cannot be written, or a number is not finite. Earlier checkpoints stay.
+    """
     target = folder / f"step_{run.progress.global_step}"
-    with sealed_folder(target) as aside:
-        save_tensors(run.model.state_dict(), aside / WEIGHTS_FILE)
-        save_tensors(run.optimizer.state(), aside / _OPTIMIZER_FILE)
-        save_tensors(run.optimizer.gradients(), aside / _GRADIENTS_FILE)
-        updates = 0
-        if run.average is not None:
-            save_tensors(run.average.state(), aside / _AVERAGE_FILE)
-            updates = run.average.updates
-        progress = {**asdict(run.progress), "average_updates": updates}
+    files = {
+        WEIGHTS_FILE: run.model.state_dict(),
+        _OPTIMIZER_FILE: run.optimizer.state(),
+        _GRADIENTS_FILE: run.optimizer.gradients(),
+        **({_AVERAGE_FILE: run.average.state()} if run.average else {}),
+    }
+    with sealed_folder(target, needs=sum(map(size_in_bytes, files.values()))) as aside:
+        for name, tensors in files.items():
+            save_tensors(tensors, aside / name)
+        progress = {**asdict(run.progress), "average_updates": run.average.updates if run.average else 0}
         (aside / _PROGRESS_FILE).write_text(json.dumps(progress, indent=1) + "\n", encoding="utf-8")
-    for old in _by_step(folder)[:-keep]:
-        shutil.rmtree(old, ignore_errors=True)
+    sweep(folder)
+    for old in checkpoints(folder)[:-keep]:
+        if _step_of(old) not in run.progress.best.steps:
+            with suppress(OSError):
+                remove_folder(old)
     return target
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """The checkpoints in `folder`, damaged or not, in the order of their steps."""
+    return sorted((path for path in folder.glob("step_*") if _NAME.fullmatch(path.name)), key=_step_of)
 
 
 def newest_checkpoint(folder: Path) -> tuple[Path | None, list[str]]:
     """The newest checkpoint that verifies, and why newer ones were passed over."""
     complaints = []
-    for candidate in reversed(_by_step(folder)):
+    for candidate in reversed(checkpoints(folder)):
         try:
             verify(candidate)
+            _check_step(candidate)
         except CheckpointError as error:
             complaints.append(str(error))
         else:
             return candidate, complaints
     return None, complaints
+
+
+def set_damaged_aside(folder: Path, newest: Path | None) -> None:
+    """Rename what is newer than `newest`, the newest good checkpoint, so that it is not counted among those to keep."""
+    for path in checkpoints(folder):
+        if newest is None or _step_of(path) > _step_of(newest):
+            free = (path.with_name(f"{path.name}.damaged{number or ''}") for number in range(1000))
+            path.rename(next(place for place in free if not place.exists()))
 
 
 def restore_checkpoint(run: TrainingRun, folder: Path) -> None:
@@ -57,22 +82,24 @@ def restore_checkpoint(run: TrainingRun, folder: Path) -> None:
     Raises:
         CheckpointError: The checkpoint is of another model or other tasks.
     """
-    progress = json.loads((folder / _PROGRESS_FILE).read_text(encoding="utf-8"))
-    updates = progress.pop("average_updates")
-    saved = Progress(**progress)
+    saved, updates = _read_progress(folder)
     names = {task.name for task in run.tasks}
     if set(saved.task_steps) != names:
         raise CheckpointError(
             f"{folder}: belongs to a run with tasks {sorted(saved.task_steps)}; this run has {sorted(names)}. "
             "Resume with the configuration it was started with, or use another save_path."
         )
-    set_weights(run.model.state_dict(), load_tensors(folder / WEIGHTS_FILE), where=str(folder))
-    run.optimizer.restore(load_tensors(folder / _OPTIMIZER_FILE))
+    _restore_weights(run, folder, updates)
     run.optimizer.restore_gradients(load_tensors(folder / _GRADIENTS_FILE))
-    if run.average is not None:
-        run.average.restore(load_tensors(folder / _AVERAGE_FILE), updates=updates)
     run.progress.global_step = saved.global_step
     run.progress.task_steps.update(saved.task_steps)
+    run.progress.best = saved.best
+
+
+def roll_back(run: TrainingRun, folder: Path) -> None:
+    """Put weights, slots and averages of a verified checkpoint into `run`, whose counters stay where they are."""
+    _restore_weights(run, folder, _read_progress(folder)[1])
+    run.model.clear_gradients(set_to_zero=False)
 
 
 def set_weights(parameters: Mapping[str, Tensor], weights: Mapping[str, Tensor], *, where: str) -> None:
@@ -93,6 +120,34 @@ def set_weights(parameters: Mapping[str, Tensor], weights: Mapping[str, Tensor],
         parameter.set_value(weights[name])
 
 
-def _by_step(folder: Path) -> list[Path]:
-    numbered = [(path.name.removeprefix("step_"), path) for path in folder.glob("step_*") if path.is_dir()]
-    return [path for number, path in sorted(((int(text), path) for text, path in numbered if text.isdigit()))]
+def _restore_weights(run: TrainingRun, folder: Path, updates: int) -> None:
+    average = folder / _AVERAGE_FILE
+    if (run.average is not None) != average.exists():
+        found = "with" if average.exists() else "without"
+        raise CheckpointError(f"{folder}: was saved {found} use_ema. Set it as it was, or use another save_path.")
+    set_weights(run.model.state_dict(), load_tensors(folder / WEIGHTS_FILE), where=str(folder))
+    run.optimizer.restore(load_tensors(folder / _OPTIMIZER_FILE))
+    if run.average is not None:
+        run.average.restore(load_tensors(average), updates=updates)
+
+
+def _read_progress(folder: Path) -> tuple[Progress, int]:
+    """Where the run stood, and the updates of its average."""
+    file = folder / _PROGRESS_FILE
+    try:
+        saved = json.loads(file.read_text(encoding="utf-8"))
+        best = BestSoFar.from_saved(saved["best"]) if "best" in saved else BestSoFar()  # version 1 has none
+        return Progress(saved["global_step"], saved["task_steps"], best), saved["average_updates"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{file}: does not say where a run stood ({error}). Use another checkpoint.") from error
+
+
+def _check_step(folder: Path) -> None:
+    """A whole checkpoint under the name of another step was moved there by somebody."""
+    found = _read_progress(folder)[0].global_step
+    if found != _step_of(folder):
+        raise CheckpointError(f"{folder}: holds the checkpoint of step {found}. Give it its own name back.")
+
+
+def _step_of(path: Path) -> int:
+    return int(path.name.removeprefix("step_"))

@@ -11,6 +11,7 @@ from paddle import Tensor
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
+from palm.engine.finite import first_non_finite
 from palm.errors import CheckpointError
 
 _SYSTEM_ERROR = re.compile(r"os error (\d+)")
@@ -20,8 +21,13 @@ def save_tensors(tensors: Mapping[str, Tensor], file: Path) -> None:
     """Write `tensors` under their names.
 
     Raises:
+        CheckpointError: A tensor holds a NaN or an Inf.
         OSError: The disk is full, or the like; safetensors has an error of its own for that.
     """
+    name = first_non_finite(tensors)
+    if name is not None:
+        advice = "Go on from the newest checkpoint (`--resume`) with a lower learning_rate."
+        raise CheckpointError(f"{file}: only finite numbers are saved. Found others in `{name}`. {advice}")
     try:
         save_file({name: np.ascontiguousarray(tensor.numpy()) for name, tensor in tensors.items()}, str(file))
     except SafetensorError as error:

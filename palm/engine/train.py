@@ -1,20 +1,26 @@
 """The training loop: a generator of step results. Callers log, evaluate, export and save."""
 
+import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 
 import paddle
+from paddle import Tensor
 
 from palm.config.schema import TrainSettings
 from palm.dataset import Batch
+from palm.engine.best import BestSoFar
 from palm.engine.ema import WeightAverage
+from palm.engine.faults import ADVICE, fault_message
 from palm.engine.feed import Draw, draws, prefetched
+from palm.engine.finite import first_non_finite
 from palm.engine.lr_sched import learning_rate_at
 from palm.engine.model import MultiTaskModel
 from palm.engine.optimizer import Optimizer
 from palm.engine.schedule import expected_steps, global_steps
+from palm.errors import TrainingError
 from palm.randomness import philox
 from palm.sampling.base import Sampler
 from palm.task_instance import TaskInstance
@@ -27,10 +33,12 @@ class Progress:
     Attributes:
         global_step: Steps done.
         task_steps: Steps done of each task.
+        best: The best evaluations so far.
     """
 
     global_step: int = 0
     task_steps: dict[str, int] = field(default_factory=dict)
+    best: BestSoFar = field(default_factory=BestSoFar)
 
 
 @dataclass(frozen=True)
@@ -47,6 +55,7 @@ class StepResult:
         learning_rate: The rate of this step.
         seconds: How long the step took.
         data_wait: Seconds of them that the step waited for its batch.
+        fault: What was not finite in this step, and where; the model was not updated with it.
         finished: Names of the targets that reached their last step now, to be exported.
         last: Whether the run ends here.
     """
@@ -60,6 +69,7 @@ class StepResult:
     learning_rate: float
     seconds: float
     data_wait: float
+    fault: str | None
     finished: tuple[str, ...]
     last: bool
 
@@ -92,11 +102,14 @@ class TrainingRun:
     progress: Progress
 
 
-def train_steps(run: TrainingRun) -> Iterator[StepResult]:
+def train_steps(run: TrainingRun) -> Generator[StepResult, None, None]:
     """Train until every target has done its expected steps (or max_steps are done); yield after each step.
 
     Each step draws one task, takes its next mini-batch, and updates the backbone and that task's head. Batches are made
     ahead by a thread that ends with this generator.
+
+    Raises:
+        TrainingError: A loss or a gradient is not finite, and `on_nan` says abort.
     """
     done = run.progress
     source = draws(run.tasks, run.sampler, done_steps=done.global_step, task_steps=done.task_steps)
@@ -117,7 +130,11 @@ def _steps(run: TrainingRun, feed: Iterator[tuple[Draw, float]]) -> Iterator[Ste
         number, task = draw.global_step, draw.task
         epoch, position = task.epoch_at(draw.task_step)
         learning_rate = learning_rate_at(number, run.settings, total)
-        loss = _train_batch(run, task, number, draw.batch)
+        loss, fault = _train_batch(run, task, number, draw.batch)
+        if fault is not None:
+            fault = fault_message(task, draw.task_step, number, fault)
+            if run.settings.on_nan == "abort":
+                raise TrainingError(f"{fault} {ADVICE}")
         steps[task.name] += 1
         run.progress.global_step = number
         reached = tuple(name for name in (task.name,) if steps[name] == targets.get(name))
@@ -135,6 +152,7 @@ def _steps(run: TrainingRun, feed: Iterator[tuple[Draw, float]]) -> Iterator[Ste
             learning_rate=learning_rate,
             seconds=time.perf_counter() - started,
             data_wait=data_wait,
+            fault=fault,
             finished=reached + unfinished if last else reached,
             last=last,
         )
@@ -144,17 +162,38 @@ def _stopped(run: TrainingRun) -> bool:
     return run.settings.max_steps is not None and run.progress.global_step >= run.settings.max_steps
 
 
-def _train_batch(run: TrainingRun, task: TaskInstance, number: int, batch: Batch) -> float:
-    """Forward and backward of one batch; the gradients stay on the parameters."""
+def _train_batch(run: TrainingRun, task: TaskInstance, number: int, batch: Batch) -> tuple[float, str | None]:
+    """Forward and backward of one batch: its loss, and what in it is not finite.
+
+    The gradients stay on the parameters; those of a batch with a fault do not.
+    """
     # Dropout depends on the step alone, not on what ran before it: that makes resume exact.
     paddle.seed(int(philox(run.settings.random_seed, "dropout", number).integers(2**31)))
     run.model.train()
     loss = run.model.loss(task, batch)
+    value = float(loss)
+    if not math.isfinite(value):
+        return value, f"the loss is {value}"
+    pending = _pending_gradients(run)
     (loss * (task.settings.loss_weight / run.settings.gradient_accumulation_steps)).backward()
-    return float(loss)
+    name = first_non_finite(run.optimizer.gradients())
+    if name is None:
+        return value, None
+    run.model.clear_gradients(set_to_zero=False)
+    run.optimizer.restore_gradients(pending)
+    return value, f"the gradient of `{name}` is not finite (loss {value:.4g})"
+
+
+def _pending_gradients(run: TrainingRun) -> dict[str, Tensor]:
+    """A copy of what earlier batches of the same update left, where a batch with a fault must not spoil it."""
+    if run.settings.on_nan == "abort":
+        return {}
+    return {name: gradient.clone() for name, gradient in run.optimizer.gradients().items()}
 
 
 def _update(run: TrainingRun, learning_rate: float) -> None:
+    if not run.optimizer.gradients():
+        return  # every batch of this update had a fault
     run.optimizer.step(learning_rate)
     if run.average is not None:
         run.average.update()

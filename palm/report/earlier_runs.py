@@ -1,11 +1,22 @@
 """What an earlier run left in save_path: set aside by a run that starts anew, cut back by one that resumes."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
-from palm.default_settings import CHECKPOINT_FOLDER, EARLIER_FOLDER, LOG_FILE, METRICS_FILE
+import yaml
+
+from palm.config.yaml_file import parse_yaml, read_yaml
+from palm.default_settings import CHECKPOINT_FOLDER, EARLIER_FOLDER, LOG_FILE, METRICS_FILE, RESOLVED_CONFIG
+from palm.errors import ConfigError
 
 _KEPT = (CHECKPOINT_FOLDER, LOG_FILE, METRICS_FILE)
+# Keys that may differ without another end of the run.
+_HARMLESS = {
+    "resume", "save_path", "save_every_n_steps", "keep_checkpoints", "print_every_n_steps", "print_first_n",
+    "eval_every_n_steps", "metric_for_best_model", "on_nan", "dev_file", "pred_file", "pred_output_path",
+    "pred_batch_size", "inference_model_dir", "metrics", "pretrain_model_path",
+}  # fmt: skip
 
 
 def set_aside(folder: Path) -> str | None:
@@ -24,6 +35,35 @@ def set_aside(folder: Path) -> str | None:
     for path in left:
         path.rename(target / path.name)
     return f"An earlier run's {', '.join(path.name for path in left)} moved to {target.as_posix()}."
+
+
+def changed_keys(folder: Path, resolved: Mapping[str, object]) -> list[str]:
+    """Say which keys have other values than the run that is resumed was started with: its end will be another one."""
+    file = folder / RESOLVED_CONFIG
+    if not file.is_file():
+        return []
+    try:
+        before = read_yaml(file).data
+    except ConfigError:
+        return [f"{file}: cannot be read, so nobody knows whether the run was started with other values."]
+    now = parse_yaml(yaml.safe_dump(dict(resolved), allow_unicode=True), RESOLVED_CONFIG).data
+    changed = [
+        f"{key} {old} → {new}"
+        for key, (old, new) in _differences(before, now).items()
+        if key.rpartition(".")[2] not in _HARMLESS
+    ]
+    return (
+        [f"Not as the run was started: {', '.join(changed)}. It ends otherwise than it would have."] if changed else []
+    )
+
+
+def _differences(before: object, now: object, place: str = "") -> dict[str, tuple[object, object]]:
+    if not isinstance(before, Mapping) or not isinstance(now, Mapping):
+        return {} if before == now else {place: (before, now)}
+    found: dict[str, tuple[object, object]] = {}
+    for key in {**before, **now}:
+        found |= _differences(before.get(key), now.get(key), f"{place}.{key}".lstrip("."))
+    return found
 
 
 def cut_back(folder: Path, global_step: int) -> None:

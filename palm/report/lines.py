@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from palm.engine.best import Best
 from palm.engine.train import StepResult
 
 
@@ -27,6 +28,17 @@ def evaluation_line(task: str, global_step: int, figures: dict[str, float]) -> s
     """`mrqa: evaluation at global step 270: exact_match 0.8123, f1 0.8745`."""
     listed = ", ".join(f"{name} {value:.4f}" for name, value in figures.items())
     return f"{task}: evaluation at global step {global_step}: {listed}"
+
+
+def best_line(whose: str, best: Best, folder: Path) -> str:
+    """`intent: best accuracy so far 0.9750 at global step 270, kept at output_model/intent/best_infer_model`."""
+    figure = f"best {best.metric} so far {best.value:.4f} at global step {best.global_step}"
+    return f"{whose}: {figure}, kept at {folder.as_posix()}"
+
+
+def stopped_line(signal: str, global_step: int) -> str:
+    """`Stopped by SIGTERM after global step 270. `palm train … --resume` goes on from its checkpoint.`."""
+    return f"Stopped by {signal} after global step {global_step}. `palm train … --resume` goes on from its checkpoint."
 
 
 def data_wait_line(share: float) -> str:

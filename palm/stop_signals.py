@@ -1,0 +1,45 @@
+"""SIGINT (Ctrl-C) and SIGTERM during training: the first asks for a checkpoint and the end, the second ends at once."""
+
+import os
+import signal
+import threading
+from types import FrameType, TracebackType
+from typing import Any, NoReturn
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_WORDS = "\n{}: stopping after this step, with a checkpoint. The same again quits at once.\n"
+
+
+class StopSignals:
+    """While this context is open, notes the first such signal in `received` in place of ending the process.
+
+    The second signal has the system's own effect: it ends the process even in the middle of an operation, which leaves
+    earlier checkpoints whole. Outside the main thread, where Python takes no signals, nothing is noted.
+    """
+
+    def __init__(self) -> None:
+        self.received: signal.Signals | None = None
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> "StopSignals":
+        if threading.current_thread() is threading.main_thread():
+            self._before = {number: signal.signal(number, self._note) for number in _SIGNALS}
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def stop(self) -> NoReturn:
+        """End as the signal wants it: exit code 130 after SIGINT, 143 after SIGTERM."""
+        if self.received == signal.SIGINT:
+            raise KeyboardInterrupt
+        raise SystemExit(128 + signal.SIGTERM)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.received = signal.Signals(number)
+        for other in _SIGNALS:
+            signal.signal(other, signal.SIG_DFL)
+        os.write(2, _WORDS.format(self.received.name).encode())
