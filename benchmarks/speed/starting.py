@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.speed.side_by_side import ROOT
+from benchmarks.speed.worker import peak_memory
 
 _FIRST_STEP = "Global step: 1."
 
@@ -43,7 +44,7 @@ def start(words: Sequence[str], environment: Mapping[str, str]) -> Start:
         try:
             for line in process.stdout or ():
                 if line.startswith(_FIRST_STEP):
-                    return Start(time.perf_counter() - began, _peak_memory(process.pid))
+                    return Start(time.perf_counter() - began, peak_memory(process.pid))
                 sys.stderr.write(line)
         finally:
             process.kill()
@@ -58,8 +59,3 @@ def forget_files(folders: Iterable[Path]) -> None:
             if file.is_file():
                 with file.open("rb") as opened:
                     os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-
-
-def _peak_memory(process: int) -> int:
-    status = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
-    return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM:"))

@@ -34,12 +34,18 @@ def test_lines(write, content, lines):
         ("北京".encode("gb18030") + b"\n", "x.tsv:1: a data file is UTF-8, found byte 0xb1 (column 1)."),
         ("label\ttext".encode("utf-16"), "x.tsv:1: a data file is UTF-8, found byte 0xff (column 1)."),
         (b"a\nb\0c\n", "x.tsv:2: a data file is text, found a NUL byte."),
+        ("北京".encode()[:-1], "x.tsv:1: a data file is UTF-8, found byte 0xe4 (column 4)."),
     ],
 )
 def test_what_is_no_text_is_refused(write, content, message):
     with pytest.raises(DataError) as caught:
         read_lines(write("x.tsv", content))
     assert message in str(caught.value)
+
+
+def test_characters_across_the_blocks_of_a_large_file_are_whole(write, monkeypatch):
+    monkeypatch.setattr("palm.reader.files._BLOCK", 4)
+    assert list(read_lines(write("x.tsv", "\ufeff北京\n大学\n"))) == ["北京", "大学"]
 
 
 def test_every_line_that_is_no_utf8_is_named(write):
