@@ -10,7 +10,7 @@ EXTRAS ?= test,dev
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install ready quickstart demo test check bench docs data
+.PHONY: help install ready quickstart demo test check bench peers speed docs data
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -43,6 +43,12 @@ check: ready  ## formatting, lint, types, import directions
 
 bench: ready  ## measure quality: make bench NAME=sst2 DATA=<its folder> MODEL=pretrain/minilm-l6-en
 	"$(PYTHON)" benchmarks/quality.py "$(NAME)" --data "$(DATA)" --model "$(MODEL)"
+
+peers: ready  ## install PyTorch and transformers, which speed is measured against, into .peers (PIP_ARGS="--index-url …")
+	"$(PYTHON)" -m benchmarks.speed.make_peers .peers $(PIP_ARGS)
+
+speed: ready  ## measure speed: make speed NAME=fixed_shape ARGS="--rounds 3" (docs/benchmarks.md lists the names)
+	"$(PYTHON)" -m benchmarks.speed.$(NAME) $(ARGS)
 
 docs: ready  ## write docs/configuration.md from the keys that the code declares
 	"$(PYTHON)" docs/write_configuration.py

@@ -11,19 +11,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
+
+from benchmarks.feeding import configuration, write_table
 from benchmarks.speed.charts import Axis, Points, line_chart
 from benchmarks.speed.lineup import EAGER, FUSED, Lineup, lineup_of, names, parser_of, plan_of, work_folder
 from benchmarks.speed.results import Goal, Result, publish, table
 from benchmarks.speed.side_by_side import Plan, race
 from benchmarks.speed.starting import start
-from benchmarks.speed.workloads import fixed_shape_job, write_fixed_rows
+from benchmarks.speed.workloads import fixed_shape_job
 
 BATCH, LENGTH = 16, 128
 LENGTHS = (64, 128, 256, 384, 512)
 BATCHES = (8, 16, 32, 64)
 TASKS = (1, 2, 4, 8, 16)
 ROWS = (10_000, 100_000, 1_000_000)
-PIECES_OF_A_ROW = 30
 # A million rows: the first step within 15 s, warm. One more task: no step is slower, up to what rounds differ by.
 STARTING_GOAL, TASKS_GOAL = 15.0, 1.05
 
@@ -113,29 +115,18 @@ def rows_curve(lineup: Lineup, plan: Plan, args: argparse.Namespace) -> Curve:
     series: dict[str, list[tuple[float, float]]] = {"cold cache": [], "warm cache": [], "peak memory, GB": []}
     for rows in args.rows:
         with work_folder() as work:
-            words = rows_job(lineup.model, work, rows)
+            file, config = work / "rows.tsv", work / "config.yaml"
+            write_table(file, lineup.model / "vocab.txt", rows)
+            config.write_text(yaml.safe_dump(configuration(file, lineup.model, work)), encoding="utf-8")
             environment = {**lineup.environment({}), "PALM_CACHE": str(work / "cache")}
             environment.pop("PALM_CACHE_LIMIT")
-            cold, warm = start(words, environment), start(words, environment)
+            cold, warm = start([str(config)], environment), start([str(config)], environment)
         series["cold cache"].append((rows, cold.seconds))
         series["warm cache"].append((rows, warm.seconds))
         series["peak memory, GB"].append((rows, max(cold.peak_bytes, warm.peak_bytes) / 2**30))
     seconds = series["warm cache"][-1][1]
     goal = Goal(f"seconds to the first step, {args.rows[-1]:,} rows, warm", seconds, STARTING_GOAL, at_most=True)
     return Curve("First step", Axis("rows", logarithmic=True), Axis("seconds (GB)"), series, [goal])
-
-
-def rows_job(model: Path, work: Path, rows: int) -> list[str]:
-    """The words of `palm train` for a classification over a table of `rows` rows."""
-    file, config = work / "rows.tsv", work / "config.yaml"
-    write_fixed_rows(file, model / "vocab.txt", rows=rows, pieces=PIECES_OF_A_ROW)
-    config.write_text(
-        f"tasks: {{rows: {{reader: cls, paradigm: cls, train_file: {file}}}}}\n"
-        f"backbone: bert\npretrain_model_path: {model}\ndo_lower_case: true\nmax_seq_len: 64\nbatch_size: 32\n"
-        f"use_gpu: false\nsave_path: {work / 'output_model'}\n",
-        encoding="utf-8",
-    )
-    return [str(config)]
 
 
 CURVES: dict[str, Measure] = {"length": length_curve, "batch": batch_curve, "tasks": tasks_curve, "rows": rows_curve}

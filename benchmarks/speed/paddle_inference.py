@@ -81,8 +81,8 @@ def export(bundle: "Bundle", prefix: Path) -> list[str]:
             self.model = model
 
         def forward(self, token_ids: Any, position_ids: Any, segment_ids: Any, input_mask: Any) -> Any:  # noqa: ANN401
-            inputs = dict(zip(_IDS, (token_ids, position_ids, segment_ids), strict=True))
-            inputs["input_mask"] = input_mask
+            ids = {"token_ids": token_ids, "position_ids": position_ids, "segment_ids": segment_ids}
+            inputs = {**ids, "input_mask": input_mask}
             inputs = {**inputs, **self.model.backbone(inputs, layer=task.settings.layer)}
             outputs = task.paradigm.forward(self.model.heads[task.head], inputs, "predict")
             return [outputs[name] for name in names]

@@ -110,8 +110,8 @@ class Pace:
         self._answers.flush()
 
 
-def peak_memory() -> int:
-    """Largest resident memory of this process so far, in bytes."""
-    status = Path("/proc/self/status").read_text(encoding="utf-8")
+def peak_memory(process: int | str = "self") -> int:
+    """Largest resident memory of a process so far, in bytes."""
+    status = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
     line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
     return int(line.split()[1]) * 1024
