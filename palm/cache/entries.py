@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from palm.errors import CheckpointError
 from palm.folders import remove_folder, sweep, verify
@@ -61,8 +61,16 @@ def making(home: Path, key: str, *, patience: float) -> Iterator[Path]:
         OSError: The cache cannot be written, or another process keeps the lock for longer than `patience` seconds.
     """
     home.mkdir(parents=True, exist_ok=True, mode=0o700)  # what is kept may be nobody else's business
-    with FileLock(home / f".{key}.lock").acquire(timeout=patience):
+    lock = FileLock(home / f".{key}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        LOG.warning("%s: another process is making it; waiting.", home / key)
+        lock.acquire(timeout=patience)
+    try:
         yield home / key
+    finally:
+        lock.release()
 
 
 def entries(home: Path) -> list[Entry]:

@@ -1,5 +1,7 @@
 import os
 import shutil
+import threading
+import time
 
 import pytest
 
@@ -82,6 +84,23 @@ def test_a_cache_that_is_not_there_is_empty(home):
     assert (entries(home), make_room(home, 0), clear(home)) == ([], [], 0)
 
 
-def test_another_process_is_waited_for_but_not_for_ever(home):
+def test_another_process_is_waited_for_but_not_for_ever(home, caplog):
     with making(home, KEYS[0], patience=1), pytest.raises(OSError, match="lock"), making(home, KEYS[0], patience=0.05):
         pass
+    assert "another process is making it; waiting." in caplog.text
+
+
+def test_who_waits_gets_its_turn(home):
+    entered = threading.Event()
+
+    def hold():
+        with making(home, KEYS[0], patience=1):
+            entered.set()
+            time.sleep(0.1)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    entered.wait(10)
+    with making(home, KEYS[0], patience=10) as folder:
+        assert folder == home / KEYS[0]
+    holder.join(10)
