@@ -2,7 +2,7 @@
 
     python -m benchmarks.speed.growth --model pretrain/minilm-l6-en --peers .peers
 
-Charts go to figures/ beside the results. `--curves length,tasks` measures some of them.
+Charts go to figures/ beside the results. `--curves length tasks` measures some of them.
 """
 
 import argparse
@@ -15,7 +15,7 @@ import yaml
 
 from benchmarks.feeding import configuration, write_table
 from benchmarks.speed.charts import Axis, Points, line_chart
-from benchmarks.speed.lineup import EAGER, FUSED, Lineup, lineup_of, names, parser_of, plan_of, work_folder
+from benchmarks.speed.lineup import EAGER, FUSED, Lineup, lineup_of, parser_of, plan_of, work_folder
 from benchmarks.speed.results import Goal, Result, publish, table
 from benchmarks.speed.side_by_side import Plan, race
 from benchmarks.speed.starting import start
@@ -142,7 +142,7 @@ def save_chart(name: str, curve: Curve, results: Path) -> str:
 
 def main() -> None:
     parser = parser_of(__doc__, Plan(rounds=5, steps=4, warm_up=2))
-    parser.add_argument("--curves", type=names, default=tuple(CURVES), help="which ones, with commas")
+    parser.add_argument("--curves", nargs="+", choices=CURVES, default=list(CURVES), help="which ones")
     for option, values in (("lengths", LENGTHS), ("batches", BATCHES), ("tasks", TASKS), ("rows", ROWS)):
         parser.add_argument(f"--{option}", type=int, nargs="+", default=list(values), help="points of the curve")
     args = parser.parse_args()

@@ -27,7 +27,7 @@ def main() -> None:
     for seq in args.lengths:
         with work_folder() as work:
             job = fixed_shape_job(lineup.model, work, batch=BATCH, seq=seq)
-            timings = race(lineup.usual(*with_random_weights(*job, BERT_BASE, work)), plan)
+            timings = race(lineup.kept(lineup.usual(*with_random_weights(*job, BERT_BASE, work))), plan)
         shape = f"{BATCH} × {seq}"
         tables.append(f"{shape}:\n\n{speed_table(timings, [EAGER, TUNED])}")
         figures[shape] = figures_of(timings)

@@ -46,7 +46,7 @@ class Lineup:
     threads: int
     tcmalloc: Path | None
     bf16: bool
-    only: tuple[str, ...]
+    only: Sequence[str]
 
     def palm(self, name: str, config: Config, module: str = PALM_TRAINING) -> Participant:
         """PALM on `config`, its kernels and precision by `name`."""
@@ -67,13 +67,19 @@ class Lineup:
         """PALM with and without its C code, PyTorch as it comes and tuned; both in bf16 where the processor has it."""
         ours = [FUSED, PLAIN, *([PALM_BF16] if self.bf16 else [])]
         theirs = [EAGER, TUNED, *([TORCH_BF16] if self.bf16 else [])]
-        return self.kept(
-            [*(self.palm(name, config) for name in ours), *(self.torch(name, settings) for name in theirs)]
-        )
+        return [*(self.palm(name, config) for name in ours), *(self.torch(name, settings) for name in theirs)]
 
     def kept(self, participants: Sequence[Participant]) -> list[Participant]:
-        """Those that `--only` names."""
-        return [one for one in participants if not self.only or one.name in self.only]
+        """Those that `--only` names.
+
+        Raises:
+            SystemExit: It names none of them.
+        """
+        found = [one for one in participants if not self.only or one.name in self.only]
+        if not found:
+            here = ", ".join(f"`{one.name}`" for one in participants)
+            raise SystemExit(f"--only: takes names of participants ({here}). Found {', '.join(self.only)}.")
+        return found
 
     def environment(self, extra: Mapping[str, str]) -> dict[str, str]:
         """This process's environment without what tunes libraries, the number of threads, and `extra`."""
@@ -120,14 +126,9 @@ def parser_of(description: str | None, plan: Plan) -> argparse.ArgumentParser:
     parser.add_argument(
         "--tcmalloc", type=Path, help="libtcmalloc_minimal.so for the tuned peers; else it is looked for"
     )
-    parser.add_argument("--only", type=names, default=(), help="names of participants, with commas")
+    parser.add_argument("--only", nargs="+", default=[], help="names of participants")
     parser.add_argument("--results", type=Path, default=RESULTS, help="the markdown file to write into")
     return parser
-
-
-def names(text: str) -> tuple[str, ...]:
-    """`a, b` → `("a", "b")`."""
-    return tuple(name.strip() for name in text.split(","))
 
 
 def plan_of(args: argparse.Namespace, *, together: bool = True) -> Plan:

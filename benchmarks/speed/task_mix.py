@@ -70,7 +70,7 @@ def main() -> None:
     args = parser.parse_args()
     lineup, plan = lineup_of(args), plan_of(args)
     with work_folder() as work:
-        timings = race(lineup.usual(*jobs(args.data.resolve(), lineup.model, work, args.batch)), plan)
+        timings = race(lineup.kept(lineup.usual(*jobs(args.data.resolve(), lineup.model, work, args.batch))), plan)
     by_task = {name: {kind: own.seconds(kind) for kind in own.kinds} for name, own in timings.items()}
     figures = figures_of(timings) | {"seconds_by_task": by_task}
     title = f"B4: the mix of demo 2, {args.batch} × {LENGTH}"
