@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +24,7 @@ RECORDS_AT_ONCE = 10_000
 PATIENCE = 900.0  # seconds to wait for another process that tokenises the same file
 
 LOG = logging.getLogger(__name__)
+_WARNED_ABOUT: set[Path] = set()
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,10 @@ class _Source:
     file: Path
     phase: Phase
     digest: str
+
+
+class _ChangedError(Exception):
+    """The file was written to while it was read."""
 
 
 class _NotesError(Exception):
@@ -61,28 +65,34 @@ def load_cached(reader: "Reader", file: Path, phase: Phase) -> Dataset | None:
     home = cache_folder() / DATASETS_FOLDER
     try:
         folder = _entry(home, reader, source)
+        if folder is None:
+            return None
         dataset, labels = read_dataset(folder, file)
         dropped = make_room(home, limit)
-    except (OSError, ValueError, CheckpointError) as error:
-        _warn_once(f"{home}: the cache cannot be used, so text is tokenised in every run: {error}")
+    except (OSError, CheckpointError) as error:
+        _warn_once(home, f"the cache cannot be used, so text is tokenised in every run: {error}")
+        return None
+    except _ChangedError:
+        _warn_once(file, "it was changed while it was read, so what was made of it is not kept.")
         return None
     if folder in dropped:
         size = readable_size(limit)
-        _warn_once(f"{file}: what is made of it takes more than {size}, so it is not kept. Raise {LIMIT_VARIABLE}.")
+        _warn_once(file, f"what is made of it takes more than {size}, so it is not kept. Raise {LIMIT_VARIABLE}.")
     reader.labels = labels
     return dataset
 
 
-@cache
-def _warn_once(message: str) -> None:
-    LOG.warning("%s", message)
+def _warn_once(about: Path, message: str) -> None:
+    if about not in _WARNED_ABOUT:
+        _WARNED_ABOUT.add(about)
+        LOG.warning("%s: %s", about, message)
 
 
-def _entry(home: Path, reader: "Reader", source: _Source) -> Path:
-    """The folder of the data set of `source`, made here where it is not there yet."""
+def _entry(home: Path, reader: "Reader", source: _Source) -> Path | None:
+    """The folder of the data set of `source`, made where it is not there yet; None where that has failed before."""
     key = cache_key(reader, source.file.suffix, source.phase, source.digest)
     found = find_entry(home, key)
-    if found is not None:
+    if found is not None or home in _WARNED_ABOUT:
         return found
     with making(home, key, patience=PATIENCE) as folder:
         if find_entry(home, key) is None:  # another process may have made it while we waited
@@ -91,7 +101,7 @@ def _entry(home: Path, reader: "Reader", source: _Source) -> Path:
                 with sealed_folder(folder, PLACE_VARIABLE) as aside:
                     _write(reader, source, aside)
                     if sha256_of(source.file) != source.digest:
-                        raise OSError(f"{source.file} was changed while it was read")
+                        raise _ChangedError
             finally:
                 reader.labels = known
         return folder

@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import os
 import resource
+from functools import partial
 
 import numpy as np
 import pytest
@@ -54,7 +55,7 @@ def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("PALM_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(loading_module, "SMALLEST_FILE", 1)
     monkeypatch.setattr(loading_module, "RECORDS_AT_ONCE", 3)
-    loading_module._warn_once.cache_clear()
+    loading_module._WARNED_ABOUT.clear()
     return tmp_path / "cache" / "datasets"
 
 
@@ -281,9 +282,9 @@ def test_processes_at_once_get_the_same_and_leave_one_entry(write, cache):
 
 
 def assert_works_without_cache(file, caplog):
-    wanted = without_cache(lambda: reader_of().load(file, "train"))
-    for _ in range(2):
-        reader = reader_of()
+    for length in (16, 16, 15):  # the same data set twice, and another
+        reader, plain = reader_of(max_seq_len=length), reader_of(max_seq_len=length)
+        wanted = without_cache(partial(plain.load, file, "train"))
         assert_same(reader.load(file, "train"), wanted)
         assert reader.labels == LabelMap(("bad", "good", "ugly"))
     assert len(caplog.records) == 1
@@ -359,7 +360,7 @@ def test_a_file_that_changes_while_it_is_read_is_not_kept(write, cache, monkeypa
     monkeypatch.setattr(ClassifyReader, "parse", changing)
     found = reader_of().load(file, "train")
     monkeypatch.undo()
-    assert "was changed while it was read" in caplog.text
+    assert "x.tsv: it was changed while it was read" in caplog.text
     assert found.num_examples == 8
     assert entries(cache) == []
 
