@@ -4,6 +4,7 @@ What else the machine does then slows all of them alike, and a ratio is taken wi
 """
 
 import json
+import math
 import subprocess
 import sys
 import time
@@ -79,9 +80,10 @@ class Timings:
         return median(self.rates(kind))
 
     def seconds(self, kind: str | None = None) -> float:
-        """Seconds a step: the median of the rounds' means."""
+        """Seconds a step: the median of the rounds' means; not a number where no step was of `kind`."""
         chosen = [[lap.seconds for lap in laps if kind in (None, lap.kind)] for laps in self.rounds]
-        return median(sum(laps) / len(laps) for laps in chosen if laps)
+        means = [sum(laps) / len(laps) for laps in chosen if laps]
+        return median(means) if means else math.nan
 
     @property
     def kinds(self) -> list[str]:

@@ -1,3 +1,4 @@
+import math
 import os
 import sys
 from pathlib import Path
@@ -36,6 +37,7 @@ def test_figures_of_one_kind_of_step():
 
     assert found.kinds == ["mrc", "mlm"]
     assert found.seconds("mrc") == 3
+    assert math.isnan(found.seconds("never drawn"))
     assert found.rate("mlm") == 8
     assert found.rate() == 16 / 7
 
