@@ -10,17 +10,17 @@ from palm.errors import ConfigError
 def _clean(monkeypatch):
     for name in ("PALM_CACHE", "PALM_CACHE_LIMIT", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", "/home/小明")
+    monkeypatch.setenv("HOME", "/nutzer/小明")
 
 
 def test_the_users_own_place_wins_over_xdg_over_home(monkeypatch):
-    assert cache_folder() == Path("/home/小明/.cache/palm")
+    assert cache_folder() == Path("/nutzer/小明/.cache/palm")
     monkeypatch.setenv("XDG_CACHE_HOME", "relative/is/ignored")
-    assert cache_folder() == Path("/home/小明/.cache/palm")
+    assert cache_folder() == Path("/nutzer/小明/.cache/palm")
     monkeypatch.setenv("XDG_CACHE_HOME", "/fast")
     assert cache_folder() == Path("/fast/palm")
     monkeypatch.setenv("PALM_CACHE", "~/缓存")
-    assert cache_folder() == Path("/home/小明/缓存")
+    assert cache_folder() == Path("/nutzer/小明/缓存")
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from palm.report.data_wait import DataWait
 def step(*, seconds, waited):
     return StepResult(
         global_step=1, task="意图", step=1, steps_per_epoch=1, epoch=0, loss=1.0, learning_rate=0.1,
-        seconds=seconds, data_wait=waited, finished=(), last=False,
+        seconds=seconds, data_wait=waited, fault=None, finished=(), last=False,
     )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ def test_the_lines_are_those_of_the_manual_byte_for_byte():
         learning_rate=3e-5,
         seconds=1.3,
         data_wait=0.01,
+        fault=None,
         finished=(),
         last=False,
     )
