@@ -21,7 +21,8 @@ def read_safetensors(file: Path) -> dict[str, np.ndarray]:
         with safe_open(str(file), framework="numpy") as tensors:
             kinds = {tensors.get_slice(name).get_dtype() for name in tensors.keys()}  # noqa: SIM118 (no mapping)
         return _widened(file) if "BF16" in kinds else load_file(str(file))
-    except (OSError, SafetensorError) as error:
+    except (OSError, SafetensorError, AttributeError, KeyError, TypeError, ValueError) as error:
+        # numpy lacks some of the element types that safetensors knows, such as those of 8 bits
         raise CheckpointError(f"{file}: cannot be read as safetensors: {error}. Use another copy.") from error
 
 

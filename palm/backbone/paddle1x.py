@@ -1,7 +1,9 @@
 """Parameters as Paddle 1.x saved them: a folder with one binary file a variable, or a tar of such files."""
 
+import lzma
 import struct
 import tarfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
@@ -14,6 +16,7 @@ _TYPES = {2: "<i4", 3: "<i8", 4: "<f2", 5: "<f4", 6: "<f8"}
 _BFLOAT16 = 22
 _TYPE_FIELD, _DIMS_FIELD = 1, 2
 _VARINT, _LENGTH_DELIMITED = 0, 2
+_VARINT_BITS = 70  # ten groups of seven
 
 
 def read_folder(folder: Path) -> dict[str, np.ndarray]:
@@ -35,7 +38,7 @@ def read_archive(file: Path) -> dict[str, np.ndarray]:
     try:
         with tarfile.open(file) as archive:
             return dict(_members(archive, file))
-    except tarfile.TarError as error:
+    except (tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError, OverflowError) as error:
         raise CheckpointError(f"{file}: cannot be read as a tar archive: {error}. Use another copy.") from error
 
 
@@ -68,7 +71,7 @@ def parse_variable(data: bytes, where: str) -> np.ndarray:
     """
     try:
         kind, shape, start = _header(data)
-    except (struct.error, IndexError, ValueError) as error:
+    except (struct.error, IndexError, ValueError, OverflowError) as error:
         raise CheckpointError(
             f"{where}: is no variable of Paddle 1.x ({error}). Use the model's params folder."
         ) from error
@@ -77,7 +80,10 @@ def parse_variable(data: bytes, where: str) -> np.ndarray:
     if len(data) - start != count * dtype.itemsize:
         found = f"Found {len(data) - start} bytes for {list(shape)} of {dtype.itemsize} bytes each."
         raise CheckpointError(f"{where}: one file holds one variable. {found} The file is damaged, or holds several.")
-    array = np.frombuffer(data, dtype, count, start).reshape(shape)
+    try:
+        array = np.frombuffer(data, dtype, count, start).reshape(shape)
+    except (ValueError, OverflowError) as error:  # such as 0 × 2^70 elements
+        raise CheckpointError(f"{where}: no array has the shape {list(shape)}. The file is damaged.") from error
     return widen_bfloat16(array) if kind == _BFLOAT16 else array
 
 
@@ -123,10 +129,11 @@ def _fields(message: bytes) -> Iterator[tuple[int, int]]:
 
 def _varint(message: bytes, position: int) -> tuple[int, int]:
     value = shift = 0
-    while True:
+    while shift < _VARINT_BITS:
         byte = message[position]
         position += 1
         value |= (byte & 0x7F) << shift
         if byte < 0x80:  # the highest bit says that more follows
             return value, position
         shift += 7
+    raise ValueError("a number of too many bytes in the description")

@@ -9,6 +9,7 @@ import pickle
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -90,7 +91,13 @@ _ALLOWED: Mapping[str, object] = {
 }
 
 
-class _Unpickler(pickle.Unpickler):
+# Python's own unpickler in Python: the one in C makes room for all places of its memory up to the one that a file
+# names, so that five bytes cost 64 GB. Weights are few instructions and much data; it takes no longer.
+class _Unpickler(pickle._Unpickler):
+    dispatch: ClassVar[dict[int, Any]] = {
+        code: load for code, load in pickle._Unpickler.dispatch.items() if code != pickle.BYTEARRAY8[0]
+    }  # weights have no byte arrays, and it would make room for one before it looks whether there are so many bytes
+
     def __init__(self, data: bytes, where: str) -> None:
         super().__init__(io.BytesIO(data), encoding="latin1")  # arrays written by Python 2
         self._where = where

@@ -1,6 +1,8 @@
 """Unpacks archives that nobody vouches for: plain files and folders, inside the target, up to a size."""
 
+import errno
 import lzma
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -12,6 +14,11 @@ from typing import IO
 from palm.errors import DownloadError
 
 _CHUNK = 1 << 20
+# What Python's archive readers raise on damaged files.
+_DAMAGE = (
+    tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, NotImplementedError, struct.error,
+    ValueError, OverflowError,
+)  # fmt: skip
 LARGEST_UNPACKED = 8 << 30  # the largest model of the catalogue takes 1.5 GB
 MOST_MEMBERS = 20_000
 
@@ -49,12 +56,14 @@ def unpack(archive: Path, folder: Path, largest: int = LARGEST_UNPACKED) -> None
                 continue
             place.parent.mkdir(parents=True, exist_ok=True)
             left -= _copy(archive, member, place, left)
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, NotImplementedError) as error:
-        raise DownloadError(
-            f"{archive}: a complete tar or zip file is wanted. Found: {error}. Download it again."
-        ) from error
+    except _DAMAGE as error:
+        raise _incomplete(archive, error) from error
     except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
         raise _refused(archive, "a name that stands twice", str(error.filename)) from error
+    except OSError as error:
+        if error.errno in (None, errno.EINVAL):  # a wrong checksum; a seek to where no file goes
+            raise _incomplete(archive, error) from error
+        raise
 
 
 def _members(archive: Path) -> Iterator[_Member]:
@@ -110,6 +119,10 @@ def _copy(archive: Path, member: _Member, place: Path, left: int) -> int:
                 raise _refused(archive, "more bytes than allowed", member.name)
             target.write(chunk)
     return written
+
+
+def _incomplete(archive: Path, error: Exception) -> DownloadError:
+    return DownloadError(f"{archive}: a complete tar or zip file is wanted. Found: {error}. Download it again.")
 
 
 def _refused(archive: Path, what: str, name: str) -> DownloadError:

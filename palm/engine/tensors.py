@@ -50,5 +50,5 @@ def load_tensors(file: Path) -> dict[str, Tensor]:
     """
     try:
         return {name: paddle.to_tensor(array) for name, array in load_file(str(file)).items()}
-    except (OSError, SafetensorError) as error:
+    except (OSError, SafetensorError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{file}: cannot be read as safetensors: {error}. Use another copy.") from error
