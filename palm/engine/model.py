@@ -1,6 +1,7 @@
 """The multi-task model: one shared backbone, and one head for each group of tasks that share it."""
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 import paddle
@@ -8,8 +9,21 @@ from paddle import Tensor, nn
 
 from palm.backbone.base import Backbone
 from palm.dataset import Batch
+from palm.paradigm.base import Paradigm
 from palm.spec import Phase
 from palm.task_instance import TaskInstance
+
+
+class HasHead(Protocol):
+    """What the model needs of a task to build its head: a task instance has it."""
+
+    @property
+    def head(self) -> str:
+        """Key of the head."""
+
+    @property
+    def paradigm(self) -> Paradigm:
+        """What builds it."""
 
 
 class MultiTaskModel(nn.Layer):
@@ -21,7 +35,7 @@ class MultiTaskModel(nn.Layer):
         seed: Seed of the freshly drawn parameters.
     """
 
-    def __init__(self, backbone: Backbone, tasks: Sequence[TaskInstance], *, seed: int) -> None:
+    def __init__(self, backbone: Backbone, tasks: Sequence[HasHead], *, seed: int) -> None:
         super().__init__()
         paddle.seed(seed)
         self.sizes = backbone.config
@@ -34,10 +48,14 @@ class MultiTaskModel(nn.Layer):
 
     def forward(self, task: TaskInstance, batch: Batch, phase: Phase) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """The head's outputs, and the tensors that it saw: the batch and what the backbone made of it."""
-        inputs = {name: paddle.to_tensor(np.ascontiguousarray(array)) for name, array in batch.items()}
-        encoded = self.backbone({name: inputs[name] for name in self.backbone_inputs}, layer=task.settings.layer)
-        inputs.update(encoded)
+        inputs = self.encode(batch, layer=task.settings.layer)
         return task.paradigm.forward(self.heads[task.head], inputs, phase), inputs
+
+    def encode(self, batch: Batch, *, layer: int = -1) -> dict[str, Tensor]:
+        """What heads see: the batch, and what the backbone makes of it up to `layer`."""
+        inputs = {name: paddle.to_tensor(np.ascontiguousarray(array)) for name, array in batch.items()}
+        inputs.update(self.backbone({name: inputs[name] for name in self.backbone_inputs}, layer=layer))
+        return inputs
 
     def loss(self, task: TaskInstance, batch: Batch) -> Tensor:
         """Mean loss of a training batch, before `loss_weight`: float32[]."""

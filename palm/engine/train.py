@@ -2,9 +2,10 @@
 
 import math
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import paddle
 from paddle import Tensor
@@ -91,6 +92,7 @@ class TrainingRun:
         average: Weight average to keep, if any.
         settings: The global training keys.
         progress: Where the run stands; the loop moves it on.
+        schedule: Factor of the learning rate at each global step, counted from 1; that of the settings when None.
     """
 
     model: MultiTaskModel
@@ -100,6 +102,30 @@ class TrainingRun:
     average: WeightAverage | None
     settings: TrainSettings
     progress: Progress
+    schedule: Callable[[int], float] | None = None
+
+    @cached_property
+    def targets(self) -> Mapping[str, int]:
+        """Expected steps of each target."""
+        expected = expected_steps(self.tasks, self.settings.num_epochs)
+        return {task.name: expected[task.name] for task in self.tasks if task.settings.target}
+
+    @cached_property
+    def total_steps(self) -> int:
+        """Expected global steps."""
+        return global_steps(self.tasks, self.settings)
+
+    @property
+    def finished(self) -> bool:
+        """Whether every target has done its expected steps, or max_steps are done."""
+        steps = self.progress.task_steps
+        return _stopped(self) or all(steps.get(name, 0) >= count for name, count in self.targets.items())
+
+    def learning_rate_at(self, step: int) -> float:
+        """The learning rate of global step `step`, counted from 1."""
+        if self.schedule is not None:
+            return self.settings.learning_rate * self.schedule(step)
+        return learning_rate_at(step, self.settings, self.total_steps)
 
 
 def train_steps(run: TrainingRun) -> Generator[StepResult, None, None]:
@@ -117,45 +143,54 @@ def train_steps(run: TrainingRun) -> Generator[StepResult, None, None]:
         yield from _steps(run, feed)
 
 
+def train_step(run: TrainingRun, draw: Draw, data_wait: float = 0.0) -> StepResult:
+    """One step of training: forward and backward of one batch, and an update where one is due.
+
+    Args:
+        run: The run, which this moves on.
+        draw: What the step trains on.
+        data_wait: Seconds that were waited for it.
+
+    Raises:
+        TrainingError: The loss or a gradient is not finite, and `on_nan` says abort.
+    """
+    started = time.perf_counter()
+    number, task, steps = draw.global_step, draw.task, run.progress.task_steps
+    epoch, position = task.epoch_at(draw.task_step)
+    learning_rate = run.learning_rate_at(number)
+    loss, fault = _train_batch(run, task, number, draw.batch)
+    if fault is not None:
+        fault = fault_message(task, draw.task_step, number, fault)
+        if run.settings.on_nan == "abort":
+            raise TrainingError(f"{fault} {ADVICE}")
+    steps[task.name] = steps.get(task.name, 0) + 1
+    run.progress.global_step = number
+    reached = tuple(name for name in (task.name,) if steps[name] == run.targets.get(name))
+    unfinished = tuple(name for name, count in run.targets.items() if steps.get(name, 0) < count)
+    last = run.finished
+    if last or number % run.settings.gradient_accumulation_steps == 0:
+        _update(run, learning_rate)
+    return StepResult(
+        global_step=number,
+        task=task.name,
+        step=position + 1,
+        steps_per_epoch=task.steps_per_epoch,
+        epoch=epoch,
+        loss=loss,
+        learning_rate=learning_rate,
+        seconds=data_wait + time.perf_counter() - started,
+        data_wait=data_wait,
+        fault=fault,
+        finished=reached + unfinished if last else reached,
+        last=last,
+    )
+
+
 def _steps(run: TrainingRun, feed: Iterator[tuple[Draw, float]]) -> Iterator[StepResult]:
-    expected = expected_steps(run.tasks, run.settings.num_epochs)
-    targets = {task.name: expected[task.name] for task in run.tasks if task.settings.target}
-    total = global_steps(run.tasks, run.settings)
-    steps = run.progress.task_steps
     for task in run.tasks:
-        steps.setdefault(task.name, 0)
-    while any(steps[name] < count for name, count in targets.items()) and not _stopped(run):
-        started = time.perf_counter()
-        draw, data_wait = next(feed)
-        number, task = draw.global_step, draw.task
-        epoch, position = task.epoch_at(draw.task_step)
-        learning_rate = learning_rate_at(number, run.settings, total)
-        loss, fault = _train_batch(run, task, number, draw.batch)
-        if fault is not None:
-            fault = fault_message(task, draw.task_step, number, fault)
-            if run.settings.on_nan == "abort":
-                raise TrainingError(f"{fault} {ADVICE}")
-        steps[task.name] += 1
-        run.progress.global_step = number
-        reached = tuple(name for name in (task.name,) if steps[name] == targets.get(name))
-        unfinished = tuple(name for name, count in targets.items() if steps[name] < count)
-        last = not unfinished or _stopped(run)
-        if last or number % run.settings.gradient_accumulation_steps == 0:
-            _update(run, learning_rate)
-        yield StepResult(
-            global_step=number,
-            task=task.name,
-            step=position + 1,
-            steps_per_epoch=task.steps_per_epoch,
-            epoch=epoch,
-            loss=loss,
-            learning_rate=learning_rate,
-            seconds=time.perf_counter() - started,
-            data_wait=data_wait,
-            fault=fault,
-            finished=reached + unfinished if last else reached,
-            last=last,
-        )
+        run.progress.task_steps.setdefault(task.name, 0)
+    while not run.finished:
+        yield train_step(run, *next(feed))
 
 
 def _stopped(run: TrainingRun) -> bool:
