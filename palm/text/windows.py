@@ -35,13 +35,12 @@ def max_context(windows: Sequence[Window], num_tokens: int) -> list[NDArray[np.i
     Context is the smaller number of tokens to its left and right, plus 0.01 × the window's width. The first of equals
     wins.
     """
-    positions = np.arange(num_tokens)
-    scores = np.full((len(windows), num_tokens), -1.0)
-    for score, window in zip(scores, windows, strict=True):
-        inside = positions[window.start : window.end]
-        least = np.minimum(inside - window.start, window.end - 1 - inside)
-        score[window.start : window.end] = least + 0.01 * (window.end - window.start)
-    best = scores.argmax(axis=0)
+    most, best = np.full(num_tokens, -1.0), np.zeros(num_tokens, "int64")
+    for number, window in enumerate(windows):
+        inside, place = slice(window.start, window.end), np.arange(window.end - window.start)
+        score = np.minimum(place, place[::-1]) + 0.01 * len(place)
+        best[inside] = np.where(score > most[inside], number, best[inside])
+        most[inside] = np.maximum(score, most[inside])
     return [(best[window.start : window.end] == number).astype("int8") for number, window in enumerate(windows)]
 
 
