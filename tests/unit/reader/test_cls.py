@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from palm.errors import DataError
-from palm.reader import READERS, ClassifyReader, ClassifyReaderConfig
+from palm.reader.base import READERS
+from palm.reader.cls import ClassifyReader, ClassifyReaderConfig
 from palm.spec import Spec
 
 

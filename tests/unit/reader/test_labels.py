@@ -6,7 +6,7 @@ import pytest
 
 from palm.dataset import LabelMap
 from palm.errors import DataError
-from palm.reader import ClassifyReader, ClassifyReaderConfig
+from palm.reader.cls import ClassifyReader, ClassifyReaderConfig
 from palm.reader.labels import learn_label_map
 
 

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from palm.cache.entries import entries
 from palm.dataset import LabelMap, Ragged
 from palm.errors import DataError
-from palm.reader import READERS, ClassifyReader
 from palm.reader import loading as loading_module
+from palm.reader.base import READERS
 from palm.reader.cache_key import cache_key
+from palm.reader.cls import ClassifyReader
 from palm.text.tokenizer import Tokenizer
 from tests.unit.reader.conftest import PIECES
 

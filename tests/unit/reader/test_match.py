@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from palm.errors import DataError
-from palm.reader import MatchReader, MatchReaderConfig
+from palm.reader.match import MatchReader, MatchReaderConfig
 from palm.reader.sequences import fit_pair
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from palm.errors import DataError
 from palm.randomness import philox
-from palm.reader import MaskedLMReader, MaskedLMReaderConfig
+from palm.reader.mlm import MaskedLMReader, MaskedLMReaderConfig
 
 SPECIAL = [0, 1, 2, 3, 4]
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from palm.errors import DataError
-from palm.reader import MRCReader, MRCReaderConfig
+from palm.reader.mrc import MRCReader, MRCReaderConfig
 
 CONTEXT = "The cats sat on the mat. 我爱北京."
 

@@ -3,18 +3,11 @@
 import pytest
 
 from palm.errors import DataError
-from palm.reader import (
-    ClassifyReader,
-    ClassifyReaderConfig,
-    MaskedLMReader,
-    MaskedLMReaderConfig,
-    MatchReader,
-    MatchReaderConfig,
-    MRCReader,
-    MRCReaderConfig,
-    SequenceLabelReader,
-    SequenceLabelReaderConfig,
-)
+from palm.reader.cls import ClassifyReader, ClassifyReaderConfig
+from palm.reader.match import MatchReader, MatchReaderConfig
+from palm.reader.mlm import MaskedLMReader, MaskedLMReaderConfig
+from palm.reader.mrc import MRCReader, MRCReaderConfig
+from palm.reader.seq_label import SequenceLabelReader, SequenceLabelReaderConfig
 from palm.text.tokenizer import Tokenizer
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from palm.dataset import LabelMap
 from palm.errors import DataError
-from palm.reader import SequenceLabelReader, SequenceLabelReaderConfig
+from palm.reader.seq_label import SequenceLabelReader, SequenceLabelReaderConfig
 from palm.reader.tagged_rows import split_words
 
 

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from palm.errors import DataError
-from palm.reader import ClassifyReader, ClassifyReaderConfig, MatchReader, MatchReaderConfig
+from palm.reader.cls import ClassifyReader, ClassifyReaderConfig
+from palm.reader.match import MatchReader, MatchReaderConfig
 
 
 @pytest.fixture

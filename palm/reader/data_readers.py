@@ -1,0 +1,245 @@
+"""The readers of the Python API: vocabulary, settings and the file's examples in one object, as PALM 2 has them.
+
+    reader = palm.reader.ClassifyReader("vocab.txt", 128, seed=1)
+    reader.load_data("train.tsv", batch_size=32)
+    reader.register_with(backbone)
+
+Each stands for one of the registered readers, which does the work.
+"""
+
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Protocol, final
+
+from palm.config.fields import ReaderFields
+from palm.config.keywords import from_keywords
+from palm.dataset import Dataset, LabelMap
+from palm.errors import ConfigError, Problem
+from palm.reader.base import READERS, Reader
+from palm.reader.label_maps import LabelMapSource, read_label_map
+from palm.reader.labels import WHOLE_NUMBER
+from palm.spec import Specs, unmet
+from palm.text.tokenizer import Tokenizer
+
+Language = Literal["en", "zh"]
+ApiPhase = Literal["train", "predict"]
+
+_WRITTEN = {"max_seq_len": "max_len", "for_cn": "lang"}
+_DEFAULT_SEED = 1
+
+
+class TakesBatches(Protocol):
+    """What `register_with` asks of a backbone."""
+
+    def inputs_attr(self) -> Specs:
+        """What it takes from a batch."""
+
+
+class DataReader:
+    """What the readers of the Python API have in common.
+
+    Args:
+        name: Name of the registered reader that does the work.
+        vocab_path: Vocabulary, one word-piece a line.
+        max_len: Longest sequence in word-pieces, [CLS] and [SEP] included.
+        label_map: Label names and their ids; learnt from the training file when left out.
+        lang: `zh` for Chinese.
+        seed: Seed of shuffling and of what is random in batches.
+        do_lower_case: Lower-case the text and strip accents (uncased vocabularies).
+        phase: What the data is for. No gold column is needed to predict.
+        keys: Keys of the registered reader.
+
+    Raises:
+        ConfigError: A wrong setting.
+        RegistryError: No reader has this name.
+        DataError: The vocabulary or the label map cannot be read.
+    """
+
+    usual_format: ClassVar[str] = "tsv"
+    """What the default `tsv` of `load_data`, which is PALM 2's for every reader, stands for."""
+
+    def __init__(
+        self,
+        name: str,
+        vocab_path: str | Path,
+        max_len: int,
+        *,
+        label_map: LabelMapSource | None = None,
+        lang: Language = "en",
+        seed: int | None = None,
+        do_lower_case: bool = False,
+        phase: ApiPhase = "train",
+        **keys: Any,  # noqa: ANN401 (keys of whichever reader it is)
+    ) -> None:
+        self.name = name
+        self.phase = phase
+        self.seed = _DEFAULT_SEED if seed is None else seed
+        self.batch_size = 0
+        self.num_epochs: float | None = None
+        self.shuffle = True
+        self._keys = {"max_seq_len": max_len, "for_cn": lang == "zh", "do_lower_case": do_lower_case, **keys}
+        self._given_labels = read_label_map(label_map) if label_map is not None else None
+        self._tokenizer = Tokenizer.from_file(Path(vocab_path), do_lower_case=do_lower_case, for_cn=lang == "zh")
+        self._component = READERS[name](self._config(), self._tokenizer, self._given_labels)
+        self._dataset: Dataset | None = None
+
+    def load_data(
+        self,
+        file: str | Path,
+        batch_size: int,
+        num_epochs: float | None = None,
+        file_format: str = "tsv",
+        shuffle_train: bool = True,
+    ) -> None:
+        """Read and tokenise a file.
+
+        Args:
+            file: The file.
+            batch_size: Examples a batch.
+            num_epochs: Passes over the file; left out, one pass, or in multi-task learning what the mix ratio makes it.
+            file_format: `tsv`, `jsonl`, `json` (reading comprehension), `conll`, or `auto` to go by the file's ending.
+            shuffle_train: Whether training examples are shuffled anew every epoch.
+
+        Raises:
+            DataError: With file and line of everything that is wrong.
+            ConfigError: A format that this reader does not know.
+        """
+        self._keys["file_format"] = self.usual_format if file_format == "tsv" else file_format
+        self.batch_size, self.num_epochs, self.shuffle = batch_size, num_epochs, shuffle_train
+        self._load(Path(file))
+
+    def register_with(self, backbone: TakesBatches) -> "DataReader":
+        """Make sure that `backbone` gets from this reader what it needs.
+
+        Raises:
+            ConfigError: Naming what is missing.
+        """
+        problems = [
+            Problem(self._owner, f"the backbone needs `{name}` in a batch, which does not fit: {reason}.")
+            for name, reason in unmet(backbone.inputs_attr(), self._component.outputs_attr(self.phase)).items()
+        ]
+        if problems:
+            raise ConfigError(problems)
+        return self
+
+    @property
+    def num_examples(self) -> int:
+        """Examples of the loaded file; more than its rows where long ones are cut into windows."""
+        return self.dataset.num_examples
+
+    @property
+    def labels(self) -> LabelMap | None:
+        """Label names by id, where the reader has labels and knows them."""
+        return self._component.labels
+
+    @property
+    def component(self) -> Reader:
+        """The registered reader that does the work."""
+        return self._component
+
+    @property
+    def dataset(self) -> Dataset:
+        """The loaded examples.
+
+        Raises:
+            ConfigError: Nothing was loaded yet.
+        """
+        if self._dataset is None:
+            raise ConfigError(Problem(self._owner, "a reader gives the examples of a file. Call load_data first."))
+        return self._dataset
+
+    def settle_classes(self, count: int) -> None:
+        """Take labels that are numbers for class ids of a head with `count` classes, even where a file lacks some."""
+        labels = self.labels
+        if self.phase != "train" or self._given_labels is not None or labels is None or len(labels) == count:
+            return
+        if all(WHOLE_NUMBER.fullmatch(name) for name in labels.names):
+            self._keys["n_classes"] = count
+            self._load(self.dataset.file)
+
+    @property
+    def _owner(self) -> str:
+        return f"palm.reader.{type(self).__name__}"
+
+    def _config(self) -> ReaderFields:
+        return from_keywords(READERS[self.name].Config, self._keys, owner=self._owner, written=_WRITTEN)
+
+    def _load(self, file: Path) -> None:
+        self._component = READERS[self.name](self._config(), self._tokenizer, self._given_labels)
+        self._dataset = self._component.load(file, self.phase)
+
+
+@final
+class ClassifyReader(DataReader):
+    """One text and its class a row: columns `label` and `text_a`."""
+
+    def __init__(self, vocab_path: str | Path, max_len: int, **settings: Any) -> None:  # noqa: ANN401 (keywords of DataReader)
+        super().__init__("cls", vocab_path, max_len, **settings)
+
+
+@final
+class MatchReader(DataReader):
+    """Two texts and their class a row: columns `label`, `text_a` and `text_b`."""
+
+    def __init__(self, vocab_path: str | Path, max_len: int, **settings: Any) -> None:  # noqa: ANN401 (keywords of DataReader)
+        super().__init__("match", vocab_path, max_len, **settings)
+
+
+@final
+class MRCReader(DataReader):
+    """Questions on paragraphs, in SQuAD's json.
+
+    Args:
+        vocab_path: Vocabulary, one word-piece a line.
+        max_len: Longest sequence in word-pieces.
+        max_query_len: Longest question in word-pieces.
+        doc_stride: Word-pieces from one window of a long paragraph to the next.
+        settings: See `DataReader`.
+    """
+
+    usual_format = "json"
+
+    def __init__(
+        self,
+        vocab_path: str | Path,
+        max_len: int,
+        max_query_len: int = 64,
+        doc_stride: int = 128,
+        **settings: Any,  # noqa: ANN401 (keywords of DataReader)
+    ) -> None:
+        super().__init__("mrc", vocab_path, max_len, max_query_len=max_query_len, doc_stride=doc_stride, **settings)
+
+
+@final
+class SequenceLabelReader(DataReader):
+    """Words and a tag for each: columns `text_a` and `label`, or CoNLL.
+
+    Args:
+        vocab_path: Vocabulary, one word-piece a line.
+        max_len: Longest sequence in word-pieces.
+        label_map: Tags and their ids; learnt from the training file when left out.
+        settings: See `DataReader`.
+    """
+
+    def __init__(
+        self,
+        vocab_path: str | Path,
+        max_len: int,
+        label_map: LabelMapSource | None = None,
+        **settings: Any,  # noqa: ANN401 (keywords of DataReader)
+    ) -> None:
+        super().__init__("seq_label", vocab_path, max_len, label_map=label_map, **settings)
+
+
+@final
+class MaskLMReader(DataReader):
+    """Plain text, of which some word-pieces are masked anew in every batch: column `text_a`."""
+
+    def __init__(self, vocab_path: str | Path, max_len: int, **settings: Any) -> None:  # noqa: ANN401 (keywords of DataReader)
+        super().__init__("mlm", vocab_path, max_len, **settings)
+
+
+@final
+class RegisteredReader(DataReader):
+    """A reader of your own, under the name it is registered by; its file's format goes by the ending."""
+
+    usual_format = "auto"
