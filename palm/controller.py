@@ -27,7 +27,7 @@ from palm.errors import ConfigError, Problem
 from palm.folders import writing
 from palm.inference.predictor import Predictor, write_predictions
 from palm.paradigm.base import Prediction
-from palm.report.earlier_runs import changed_keys, cut_back, set_aside
+from palm.report.earlier_runs import changed_keys, cut_back, refuse_links_out, set_aside
 from palm.report.lines import stopped_line
 from palm.report.reporter import Reporter, say
 from palm.sampling import MixRatioSampler
@@ -97,6 +97,7 @@ class Controller:
             self.load_pretrain()
         with writing(self._save_path, "save_path"):
             self._save_path.mkdir(parents=True, exist_ok=True)
+            refuse_links_out(self._save_path, [task.name for task in self._tasks])
             run = self._training_run()
             beginning = self._resume(run)
             self._write_resolved_config()
@@ -133,6 +134,7 @@ class Controller:
         predictor = Predictor(self._inference_folder(task, inference_model_dir), config)
         predictions = predictor.predict(config.settings.pred_file)
         folder = Path(config.settings.pred_output_path or self._save_path / task)
+        refuse_links_out(self._save_path, [task])
         with writing(folder, "pred_output_path"):
             say(f"{task}: predictions saved at {write_predictions(predictions, folder).as_posix()}")
         return predictions

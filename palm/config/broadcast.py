@@ -9,11 +9,14 @@ from palm.config.load import GlobalFile
 from palm.config.messages import validate
 from palm.config.overrides import Overrides
 from palm.config.schema import TaskLists
+from palm.default_settings import CHECKPOINT_FOLDER, EARLIER_FOLDER
 from palm.errors import Problem
 from palm.registry import did_you_mean
 
 LIST_KEYS = tuple(TaskLists.model_fields)
 RESERVED_NAMES = ("ckpt", "earlier")
+_OWN_FOLDERS = (CHECKPOINT_FOLDER, EARLIER_FOLDER)
+_LONGEST_NAME = 200
 _NAME = re.compile(r"\w[\w-]{0,63}")
 
 
@@ -105,6 +108,9 @@ def _name_problems(names: Sequence[str], where: str) -> list[Problem]:
         if names.count(name) > 1:
             message = f"a task is listed once. Found `{name}` {names.count(name)} times. Remove the repetition."
             problems.append(Problem(where, message))
+        if name in _OWN_FOLDERS or len(name.encode(errors="replace")) > _LONGEST_NAME:
+            rule = f"a task name is no folder of PALM's own ({', '.join(_OWN_FOLDERS)}) and no longer than 200 bytes."
+            problems.append(Problem(where, f"{rule} Found `{name[:40]}`. Choose another."))
         if not is_task_name(name):
             rule = "a task name is letters, digits, `_` and `-`: it names a folder and a file."
             problems.append(Problem(where, f"{rule} Found `{name}`. Use task_dir for the folder, no ending."))

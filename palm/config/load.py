@@ -9,7 +9,7 @@ from pathlib import Path
 from palm.config.aliases import BACKBONE_ALIASES
 from palm.config.layer import Layer, Setting, settle_aliases
 from palm.config.overrides import overrides_from_argv
-from palm.config.paths import candidates, find_input, not_found
+from palm.config.paths import candidates, expanded, find_input, not_found
 from palm.config.yaml_file import YamlFile, read_text, read_yaml
 from palm.errors import ConfigError, Problem
 
@@ -49,7 +49,7 @@ def load_global(config: str | Path | Mapping[str, object]) -> GlobalFile:
     """
     if isinstance(config, Mapping):
         return _from_mapping(config)
-    file = Path(config).expanduser()
+    file = expanded(config)
     if not file.is_file():
         found = "a folder" if file.is_dir() else "nothing"
         rule = f"the configuration is a YAML file. Found {found} at `{file.absolute()}`. Correct the path."

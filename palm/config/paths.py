@@ -15,9 +15,17 @@ VOCAB_FILE = "vocab.txt"
 _FOLDERS_TOO = ("pretrain_model_path", "inference_model_dir")
 
 
+def expanded(value: str | Path) -> Path:
+    """`~` as the home folder; as it stands where nobody has that home."""
+    try:
+        return Path(value).expanduser()
+    except RuntimeError:
+        return Path(value)
+
+
 def candidates(value: str, folder: Path | None) -> list[Path]:
     """The places where `value` may lie, in order."""
-    path = Path(value).expanduser()
+    path = expanded(value)
     if path.is_absolute() or folder is None or folder.resolve() == Path.cwd():
         return [path]
     return [path, folder / path]
@@ -67,6 +75,8 @@ def locate(
 
 def beside_weights(weights: Path, names: Sequence[str]) -> Path | None:
     """The first of `names` in the folder of pre-trained weights, or in its parent as PALM's archives lay them."""
+    if not _exists(weights):
+        return None
     folders = (weights, weights.parent) if weights.is_dir() else (weights.parent,)
     return next((folder / name for folder in folders for name in names if (folder / name).is_file()), None)
 

@@ -1,15 +1,27 @@
 """What an earlier run left in save_path: set aside by a run that starts anew, cut back by one that resumes."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import yaml
 
 from palm.config.yaml_file import parse_yaml, read_yaml
-from palm.default_settings import CHECKPOINT_FOLDER, EARLIER_FOLDER, LOG_FILE, METRICS_FILE, RESOLVED_CONFIG
-from palm.errors import ConfigError
+from palm.default_settings import (
+    BEST_INFERENCE_FOLDER,
+    CHECKPOINT_FOLDER,
+    EARLIER_FOLDER,
+    INFERENCE_FOLDER,
+    LOG_FILE,
+    METRICS_FILE,
+    NBEST_FILE,
+    NULL_ODDS_FILE,
+    PREDICTIONS_FILE,
+    RESOLVED_CONFIG,
+)
+from palm.errors import CheckpointError, ConfigError
 
+_OF_A_TASK = (INFERENCE_FOLDER, BEST_INFERENCE_FOLDER, PREDICTIONS_FILE, NBEST_FILE, NULL_ODDS_FILE)
 _KEPT = (CHECKPOINT_FOLDER, LOG_FILE, METRICS_FILE)
 # Keys that may differ without another end of the run.
 _HARMLESS = {
@@ -35,6 +47,23 @@ def set_aside(folder: Path) -> str | None:
     for path in left:
         path.rename(target / path.name)
     return f"An earlier run's {', '.join(path.name for path in left)} moved to {target.as_posix()}."
+
+
+def refuse_links_out(folder: Path, tasks: Sequence[str]) -> None:
+    """Make sure that nothing a run writes into `folder` would land elsewhere.
+
+    Raises:
+        CheckpointError: A link in the folder leads out of it.
+    """
+    own = [CHECKPOINT_FOLDER, EARLIER_FOLDER, LOG_FILE, METRICS_FILE, RESOLVED_CONFIG]
+    own += [f"{task}{part}" for task in tasks for part in ("", *(f"/{name}" for name in _OF_A_TASK))]
+    home = folder.resolve()
+    for path in (folder / name for name in own):
+        if path.is_symlink() and not path.resolve().is_relative_to(home):
+            rule = "what a run writes stays in save_path"
+            raise CheckpointError(
+                f"{path}: {rule}. Found a link to {path.resolve()}. Remove it, or set save_path there."
+            )
 
 
 def changed_keys(folder: Path, resolved: Mapping[str, object]) -> list[str]:
