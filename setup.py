@@ -1,5 +1,35 @@
-"""A shim for tools that still call setup.py; everything is in pyproject.toml."""
+"""Builds the optional C kernels; everything else is in pyproject.toml.
 
-from setuptools import setup
+Where no compiler is found the installation goes on without them, and PALM computes in Paddle's own operations.
+"""
 
-setup()
+import platform
+import sys
+
+from setuptools import Extension, setup
+
+# Without contraction the vector and the scalar loop round alike, so a value does not depend on where its array begins.
+FLAGS = ["-std=c11", "-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off"]
+
+# Instruction sets by the name of the library that is built for them; palm/kernels/fused/library.py chooses among them.
+# x86-64 is built for each level that pays, so that one wheel serves every processor.
+X86_64 = {
+    "_avx512": ["-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq", "-mfma", "-mprefer-vector-width=512"],
+    "_avx2": ["-mavx2", "-mfma"],
+    "_base": [],
+}
+LEVELS = X86_64 if platform.machine() in ("x86_64", "AMD64") else {"_base": []}
+
+
+def kernels(name: str, level: list[str]) -> Extension:
+    """One shared library. OpenMP is not linked: its symbols bind to the runtime that Paddle loads."""
+    return Extension(
+        f"palm.kernels.fused.{name}",
+        sources=["palm/kernels/fused/kernels.c"],
+        depends=["palm/kernels/fused/vector_math.h"],
+        extra_compile_args=[*FLAGS, "-fopenmp", *level],
+        optional=True,
+    )
+
+
+setup(ext_modules=[kernels(name, level) for name, level in LEVELS.items()] if sys.platform == "linux" else [])

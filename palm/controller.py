@@ -131,7 +131,7 @@ class Controller:
         config = self._task_config(task)
         if config.settings.pred_file is None:
             raise ConfigError(Problem(f"tasks.{task}.pred_file", "prediction needs a file. Set pred_file."))
-        predictor = Predictor(self._inference_folder(task, inference_model_dir), config)
+        predictor = self._predictor(task, inference_model_dir)
         predictions = predictor.predict(config.settings.pred_file)
         folder = Path(config.settings.pred_output_path or self._save_path / task)
         refuse_links_out(self._save_path, [task])
@@ -159,8 +159,13 @@ class Controller:
         data = file or config.settings.dev_file
         if data is None:
             raise ConfigError(Problem(f"tasks.{task}.dev_file", "evaluation needs a file. Set dev_file or give one."))
-        predictor = Predictor(self._inference_folder(task, inference_model_dir), config)
+        predictor = self._predictor(task, inference_model_dir)
         return predictor.evaluate(data)
+
+    def _predictor(self, task: str, folder: str | Path | None) -> Predictor:
+        sizes = self.config.sizes
+        kernels = sizes.kernels if sizes else "auto"
+        return Predictor(self._inference_folder(task, folder), self._task_config(task), kernels=kernels)
 
     def _build_model(self, sizes: BackboneFields) -> MultiTaskModel:
         if not self._tasks:
@@ -184,7 +189,7 @@ class Controller:
             model=model,
             tasks=self._tasks,
             sampler=MixRatioSampler([task.settings.mix_ratio for task in self._tasks], seed=settings.random_seed),
-            optimizer=Optimizer(model, settings, scales),
+            optimizer=Optimizer(model, settings, scales, kernels=model.sizes.kernels),
             average=WeightAverage(model, settings.ema_decay) if settings.use_ema else None,
             settings=settings,
             progress=Progress(),

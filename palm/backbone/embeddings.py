@@ -6,7 +6,7 @@ import paddle
 from paddle import ParamAttr, Tensor, nn
 
 from palm.config.fields import BackboneFields
-from palm.kernels import plain
+from palm.kernels.choice import EncoderKernels
 
 
 def drawn(config: BackboneFields) -> ParamAttr:
@@ -30,10 +30,11 @@ class Embeddings(nn.Layer):
 
     Args:
         config: The encoder's sizes.
+        kernels: What normalises them and drops them out.
         task_types: Number of task ids; 0 for a backbone without them.
     """
 
-    def __init__(self, config: BackboneFields, task_types: int = 0) -> None:
+    def __init__(self, config: BackboneFields, kernels: EncoderKernels, task_types: int = 0) -> None:
         super().__init__()
         width = config.hidden_size
         self.word_embeddings = nn.Embedding(config.vocab_size, width, weight_attr=drawn(config))
@@ -42,6 +43,7 @@ class Embeddings(nn.Layer):
         if task_types:
             self.task_type_embeddings = nn.Embedding(task_types, width, weight_attr=drawn(config))
         self.layer_norm = LayerNorm(config)
+        self._kernels = kernels
         self._task_types = task_types
         self._epsilon = config.layer_norm_eps
         self._dropout = config.hidden_dropout_prob
@@ -54,5 +56,5 @@ class Embeddings(nn.Layer):
         if self._task_types:
             total = total + self.task_type_embeddings(inputs["task_ids"])
         rows = paddle.flatten(total, 0, 1)  # [batch*seq hidden]
-        rows = plain.layer_norm(rows, self.layer_norm.weight, self.layer_norm.bias, self._epsilon)
-        return words, plain.dropout(rows, self._dropout if self.training else 0.0)
+        rows = self._kernels.layer_norm(rows, self.layer_norm.weight, self.layer_norm.bias, self._epsilon)
+        return words, self._kernels.dropout(rows, self._dropout if self.training else 0.0)

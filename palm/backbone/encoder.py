@@ -5,10 +5,12 @@ from itertools import islice
 
 import paddle
 from paddle import Tensor, nn
+from paddle.distributed.fleet.utils import recompute
 
 from palm.backbone.embeddings import Embeddings, LayerNorm, drawn
 from palm.config.fields import BackboneFields
 from palm.kernels import plain
+from palm.kernels.choice import EncoderKernels, choose_kernels
 from palm.kernels.layer import ComputeLayer, LayerSettings, LayerWeights, Rows
 
 # Added to the scores of padding. Original BERT's value: softmax gives an exact 0 in float32.
@@ -50,6 +52,7 @@ class EncoderLayer(nn.Layer):
         self.attention = Attention(config)
         self.ffn = FeedForward(config)
         self._compute = compute
+        self._recompute = config.recompute
         self._settings = LayerSettings(
             heads=config.num_attention_heads,
             activation=config.hidden_act,
@@ -60,6 +63,12 @@ class EncoderLayer(nn.Layer):
 
     def forward(self, hidden: Tensor, rows: Rows) -> Tensor:
         """Next hidden states: [batch*seq hidden]."""
+        if self._recompute and self.training and paddle.is_grad_enabled():
+            computed: Tensor = recompute(self._forward, hidden, rows)
+            return computed
+        return self._forward(hidden, rows)
+
+    def _forward(self, hidden: Tensor, rows: Rows) -> Tensor:
         settings = self._settings if self.training else self._settings.without_dropout()
         return self._compute(hidden, self.weights(), settings=settings, rows=rows)
 
@@ -114,15 +123,14 @@ class TransformerEncoder(nn.Layer):
     Args:
         config: The encoder's sizes.
         task_types: Number of task ids; 0 for a backbone without them.
-        compute: What computes an encoder layer.
+        kernels: What the encoder is computed with; as `config.kernels` says when left out.
     """
 
-    def __init__(
-        self, config: BackboneFields, *, task_types: int = 0, compute: ComputeLayer = plain.compute_layer
-    ) -> None:
+    def __init__(self, config: BackboneFields, *, task_types: int = 0, kernels: EncoderKernels | None = None) -> None:
         super().__init__()
-        self.embeddings = Embeddings(config, task_types)
-        self.encoder = Encoder(config, compute)
+        chosen = kernels or choose_kernels(config.kernels)
+        self.embeddings = Embeddings(config, chosen, task_types)
+        self.encoder = Encoder(config, chosen.compute_layer)
         self.pooler = Pooler(config)
         self._depth = config.num_hidden_layers
 

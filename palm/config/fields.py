@@ -38,6 +38,7 @@ def no_bool(value: Any) -> Any:  # noqa: ANN401 (whatever YAML gave)
     return value
 
 
+Kernels = Literal["auto", "fused", "plain"]
 Int = Annotated[int, BeforeValidator(no_bool)]
 Float = Annotated[float, BeforeValidator(no_bool)]
 Names = Annotated[list[str], BeforeValidator(split_list)]
@@ -90,6 +91,13 @@ class BackboneFields(Schema):
     type_vocab_size: Int = Field(2, ge=1, description="Number of segment ids.")
     initializer_range: Float = Field(0.02, gt=0, description="Standard deviation of freshly drawn weights.")
     layer_norm_eps: Float = Field(1e-12, gt=0, description="Epsilon of layer normalisation.")
+    kernels: Kernels = Field(
+        "auto",
+        description="What computes on the CPU: `fused` C kernels, `plain` Paddle operations, or `auto`, the fastest.",
+    )
+    recompute: bool = Field(
+        False, description="Compute encoder layers again in the backward pass: less memory, a third more time."
+    )
 
 
 class ParadigmFields(Schema):

@@ -2,18 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 
-import paddle
 from paddle import Tensor, nn
 
 from palm.config.schema import TrainSettings
-
-_SLOTS = {
-    "moment1": "_moment1_0",
-    "moment2": "_moment2_0",
-    "beta1_power": "_beta1_pow_acc_0",
-    "beta2_power": "_beta2_pow_acc_0",
-}
-_BETA1, _BETA2 = 0.9, 0.999
+from palm.engine.fused_adamw import FusedAdamW
+from palm.engine.paddle_adamw import PaddleAdamW
+from palm.engine.slots import SLOTS, ParameterGroup, UpdateRule
+from palm.kernels.choice import Wanted, choose_kernels
 
 
 def decays(name: str) -> bool:
@@ -30,35 +25,31 @@ class Optimizer:
         model: Its trainable parameters are updated.
         settings: Weight decay and clipping norm.
         lr_scales: Factor of the learning rate by prefix of the parameter's name, such as `heads.intent.`.
+        kernels: What computes the update; slots of either kind restore in the other.
     """
 
-    def __init__(self, model: nn.Layer, settings: TrainSettings, lr_scales: Mapping[str, float]) -> None:
+    def __init__(
+        self, model: nn.Layer, settings: TrainSettings, lr_scales: Mapping[str, float], *, kernels: Wanted = "auto"
+    ) -> None:
+        self._model = model
         self._parameters: dict[str, Tensor] = {
             name: parameter for name, parameter in model.named_parameters() if not parameter.stop_gradient
         }
-        for name, parameter in self._parameters.items():
-            scales = [scale for prefix, scale in lr_scales.items() if name.startswith(prefix)]
-            if scales and scales[0] != 1.0:
-                parameter.optimize_attr["learning_rate"] = scales[0]
-        # Paddle forgets restored slots of parameters without an update as soon as another parameter has one.
-        self._restored: dict[str, Tensor] = {}
-        decayed = {parameter.name for name, parameter in self._parameters.items() if decays(name)}
-        self._adamw = paddle.optimizer.AdamW(
-            learning_rate=settings.learning_rate,
-            beta1=_BETA1,
-            beta2=_BETA2,
-            epsilon=1e-8,
-            parameters=list(self._parameters.values()),
-            weight_decay=settings.weight_decay,
-            apply_decay_param_fun=lambda name: name in decayed,
-            grad_clip=nn.ClipGradByGlobalNorm(settings.max_grad_norm) if settings.max_grad_norm else None,
+        group = ParameterGroup(
+            parameters=self._parameters,
+            decayed=frozenset(name for name in self._parameters if decays(name)),
+            scales=_scales_by_name(self._parameters, lr_scales),
+            decay=settings.weight_decay,
+            max_norm=settings.max_grad_norm,
         )
+        fused = choose_kernels(kernels).name == "fused"
+        self._rule: UpdateRule = FusedAdamW(group) if fused else PaddleAdamW(group)
 
     def step(self, learning_rate: float) -> None:
         """Update with the gradients at hand, then forget them (a head without a batch has none and stays put)."""
-        self._adamw.set_lr(learning_rate)
-        self._adamw.step()
-        self._adamw.clear_grad(set_to_zero=False)
+        self._rule.step(learning_rate, self.gradients())
+        # Zeroed instead of removed, gradients would move the heads that have no batch in the next step.
+        self._model.clear_gradients(set_to_zero=False)
 
     def gradients(self) -> dict[str, Tensor]:
         """Gradients accumulated so far, by parameter name."""
@@ -71,33 +62,19 @@ class Optimizer:
 
     def state(self) -> dict[str, Tensor]:
         """Slots by `<parameter>.<slot>`, for the parameters that ever had an update."""
-        slots = {**self._restored, **self._adamw.state_dict()}
         return {
-            f"{name}.{slot}": slots[parameter.name + suffix]
-            for name, parameter in self._parameters.items()
-            if _had_update(slots.get(parameter.name + _SLOTS["beta1_power"]))
-            for slot, suffix in _SLOTS.items()
+            f"{name}.{slot}": tensor for name, slots in self._rule.slots().items() for slot, tensor in slots.items()
         }
 
     def restore(self, slots: Mapping[str, Tensor]) -> None:
         """Continue from a saved state; parameters without saved slots begin as if they never had an update."""
-        paddle_slots = {}
-        for name, parameter in self._parameters.items():
-            for slot, suffix in _SLOTS.items():
-                saved = slots.get(f"{name}.{slot}")
-                paddle_slots[parameter.name + suffix] = _fresh_slot(slot, parameter) if saved is None else saved
-        self._adamw.set_state_dict(paddle_slots)
-        self._restored = paddle_slots
-
-
-def _had_update(beta1_power: Tensor | None) -> bool:
-    return beta1_power is not None and beta1_power.item() != paddle.full([], _BETA1, "float32").item()
-
-
-def _fresh_slot(slot: str, parameter: Tensor) -> Tensor:
-    if slot.startswith("moment"):
-        return paddle.zeros_like(parameter)
-    return paddle.full([1], _BETA1 if slot == "beta1_power" else _BETA2, "float32")
+        self._rule.restore(
+            {
+                name: {slot: slots[f"{name}.{slot}"] for slot in SLOTS}
+                for name in self._parameters
+                if f"{name}.{SLOTS[0]}" in slots
+            }
+        )
 
 
 def head_lr_scales(scales: Iterable[tuple[str, float]]) -> dict[str, float]:
@@ -106,3 +83,8 @@ def head_lr_scales(scales: Iterable[tuple[str, float]]) -> dict[str, float]:
     for head, scale in scales:
         prefixes.setdefault(f"heads.{head}.", scale)
     return prefixes
+
+
+def _scales_by_name(names: Iterable[str], prefixes: Mapping[str, float]) -> dict[str, float]:
+    found = {name: [scale for prefix, scale in prefixes.items() if name.startswith(prefix)] for name in names}
+    return {name: scales[0] for name, scales in found.items() if scales and scales[0] != 1.0}

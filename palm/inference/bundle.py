@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import palm
 from palm.backbone.base import BACKBONES
 from palm.build.run_config import TaskConfig
-from palm.config.fields import Schema
+from palm.config.fields import Kernels, Schema
 from palm.config.schema import TaskSettings
 from palm.dataset import LabelMap
 from palm.default_settings import FORMAT_VERSION, WEIGHTS_FILE
@@ -28,6 +28,9 @@ _VOCAB_FILE = "vocab.txt"
 _HEAD = "head"
 # Keys that decide what the model sees: a prediction cannot change them.
 _FIXED = ("do_lower_case", "for_cn")
+
+# How a run computes, which another machine may not offer.
+_OF_THE_RUN = {"kernels", "recompute"}
 
 Fields = TypeVar("Fields", bound=Schema)
 
@@ -58,7 +61,7 @@ def save_bundle(model: MultiTaskModel, task: TaskInstance, backbone_name: str, f
         (aside / _VOCAB_FILE).write_text("\n".join(task.reader.tokenizer.tokens) + "\n", encoding="utf-8")
         (aside / _CONFIG_FILE).write_text(
             json.dumps(
-                _describe(task, {"name": backbone_name, "config": model.sizes.model_dump()}),
+                _describe(task, {"name": backbone_name, "config": model.sizes.model_dump(exclude=_OF_THE_RUN)}),
                 indent=1,
                 ensure_ascii=False,
             )
@@ -67,13 +70,14 @@ def save_bundle(model: MultiTaskModel, task: TaskInstance, backbone_name: str, f
         )
 
 
-def load_bundle(folder: Path, wanted: TaskConfig | None = None) -> Bundle:
+def load_bundle(folder: Path, wanted: TaskConfig | None = None, kernels: Kernels = "auto") -> Bundle:
     """Read an inference model.
 
     Args:
         folder: What `save_bundle` wrote.
         wanted: The task as a configuration has it now; its batch sizes count, and of its reader's and paradigm's keys
             those that it sets. Without it the model predicts as the training run would have.
+        kernels: What computes the encoder: `auto`, `fused` or `plain`.
 
     Raises:
         CheckpointError: The folder is missing, damaged, of another format, or does not fit `wanted`.
@@ -84,7 +88,7 @@ def load_bundle(folder: Path, wanted: TaskConfig | None = None) -> Bundle:
         )
     verify(folder)
     try:
-        return _assemble(folder, json.loads((folder / _CONFIG_FILE).read_text(encoding="utf-8")), wanted)
+        return _assemble(folder, json.loads((folder / _CONFIG_FILE).read_text(encoding="utf-8")), wanted, kernels)
     except (KeyError, TypeError, ValueError) as error:
         advice = "Export it again."
         raise CheckpointError(f"{folder / _CONFIG_FILE}: does not describe a model ({error}). {advice}") from error
@@ -110,13 +114,13 @@ def _component(component: Any, registry: Any) -> dict[str, Any]:  # noqa: ANN401
     return {"name": name, "config": component.config.model_dump()}
 
 
-def _assemble(folder: Path, saved: dict[str, Any], wanted: TaskConfig | None) -> Bundle:
+def _assemble(folder: Path, saved: dict[str, Any], wanted: TaskConfig | None, kernels: Kernels) -> Bundle:
     if wanted and (wanted.reader_name, wanted.paradigm_name) != (saved["reader"]["name"], saved["paradigm"]["name"]):
         trained = f"Trained with reader `{saved['reader']['name']}` and paradigm `{saved['paradigm']['name']}`"
         found = f"found `{wanted.reader_name}` and `{wanted.paradigm_name}` in the configuration"
         raise CheckpointError(f"{folder}: a model predicts as it was trained. {trained}, {found}. Use the right model.")
     backbone_class = BACKBONES[saved["backbone"]["name"]]
-    backbone = backbone_class(backbone_class.Config.model_validate(saved["backbone"]["config"]))
+    backbone = backbone_class(backbone_class.Config.model_validate({**saved["backbone"]["config"], "kernels": kernels}))
     task = _assemble_task(folder, saved, wanted)
     if task.reader.config.max_seq_len > backbone.config.max_position_embeddings:
         rule = f"max_seq_len goes up to {backbone.config.max_position_embeddings} for this model"

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from palm.build.run_config import TaskConfig
+from palm.config.fields import Kernels
 from palm.default_settings import NBEST_FILE, NULL_ODDS_FILE, PREDICTIONS_FILE
 from palm.engine.evaluate import figures_over, run_over
 from palm.inference.bundle import load_bundle
@@ -17,13 +18,14 @@ class Predictor:
     Args:
         folder: The inference model.
         task: The task as a configuration has it now; the keys that it sets win over those of the training run.
+        kernels: What computes the encoder on the CPU: `auto`, `fused` or `plain`.
 
     Raises:
         CheckpointError: The folder is missing, damaged, of another format, or does not fit `task`.
     """
 
-    def __init__(self, folder: Path | str, task: TaskConfig | None = None) -> None:
-        self._bundle = load_bundle(Path(folder), task)
+    def __init__(self, folder: Path | str, task: TaskConfig | None = None, *, kernels: Kernels = "auto") -> None:
+        self._bundle = load_bundle(Path(folder), task, kernels)
 
     def predict(self, file: Path | str) -> list[Prediction]:
         """One prediction a row of `file`; no gold column is needed.

@@ -1,6 +1,7 @@
 """The encoder's promises: names, shapes, padding, layers, dropout, seeds, gradients."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from paddle.nn import functional
 
 from palm.backbone import BACKBONES, BERT, ERNIE, Backbone, Bert, BertConfig, Ernie, ErnieConfig
 from palm.backbone.encoder import TransformerEncoder
+from palm.kernels.choice import PLAIN
 from palm.kernels.layer import LayerSettings, LayerWeights, Rows
 
 SIZES = {
@@ -286,7 +288,7 @@ def test_another_kernel_can_compute_the_layers():
         return hidden
 
     config = BertConfig(**SIZES)
-    layers = TransformerEncoder(config, compute=identity)
+    layers = TransformerEncoder(config, kernels=replace(PLAIN, compute_layer=identity))
     layers(inputs())
     training, rows = calls[0]
     layers.eval()

@@ -5,6 +5,7 @@ from paddle import nn
 
 from palm.config.schema import TrainSettings
 from palm.engine.optimizer import Optimizer, decays, head_lr_scales
+from palm.kernels.choice import choose_kernels
 
 
 class Model(nn.Layer):
@@ -16,6 +17,13 @@ class Model(nn.Layer):
 
     def forward(self, features, head):
         return self.heads[head](self.backbone(features))
+
+
+@pytest.fixture(params=["plain", "fused"])
+def kernels(request):
+    if request.param == "fused" != choose_kernels("auto").name:
+        pytest.skip("no fused kernels")
+    return request.param
 
 
 FEATURES = paddle.to_tensor(np.random.default_rng(0).normal(size=(4, 3)).astype("float32"))
@@ -31,11 +39,11 @@ def weights(model):
     return {name: parameter.numpy().copy() for name, parameter in model.state_dict().items()}
 
 
-def test_one_step_is_that_of_the_paper():
+def test_one_step_is_that_of_the_paper(kernels):
     """AdamW, arXiv:1711.05101 algorithm 2, computed by hand for the first step: m̂ = g, v̂ = g²."""
     model = Model()
     settings = TrainSettings(weight_decay=0.5, max_grad_norm=0)
-    optimizer = Optimizer(model, settings, {})
+    optimizer = Optimizer(model, settings, {}, kernels=kernels)
     before = weights(model)
     (model(FEATURES, "a") ** 2).mean().backward()
     gradients = {name: gradient.numpy().copy() for name, gradient in optimizer.gradients().items()}
@@ -46,10 +54,10 @@ def test_one_step_is_that_of_the_paper():
         assert weights(model)[name] == pytest.approx(wanted, abs=1e-5), name
 
 
-def test_clipping_scales_all_gradients_to_the_norm():
+def test_clipping_scales_all_gradients_to_the_norm(kernels):
     """Adam's first step hardly depends on the gradient's size, so the slots are looked at: m = 0.1 g."""
     model = Model()
-    optimizer = Optimizer(model, TrainSettings(max_grad_norm=0.01), {})
+    optimizer = Optimizer(model, TrainSettings(max_grad_norm=0.01), {}, kernels=kernels)
     (model(FEATURES, "a") ** 2).mean().backward()
     gradients = {name: gradient.numpy().copy() for name, gradient in optimizer.gradients().items()}
     norm = np.sqrt(sum((gradient**2).sum() for gradient in gradients.values()))
@@ -59,9 +67,9 @@ def test_clipping_scales_all_gradients_to_the_norm():
         assert optimizer.state()[f"{name}.moment1"].numpy() == pytest.approx(0.1 * gradient * 0.01 / norm, rel=1e-4)
 
 
-def test_a_head_without_gradient_and_its_slots_stay():
+def test_a_head_without_gradient_and_its_slots_stay(kernels):
     model = Model()
-    optimizer = Optimizer(model, TrainSettings(weight_decay=0.5), {})
+    optimizer = Optimizer(model, TrainSettings(weight_decay=0.5), {}, kernels=kernels)
     before = weights(model)
     train(model, optimizer, "aaa")
     after = weights(model)
@@ -71,16 +79,16 @@ def test_a_head_without_gradient_and_its_slots_stay():
 
 
 @pytest.mark.parametrize("stop", range(5))
-def test_restored_slots_continue_to_the_same_bits(stop):
+def test_restored_slots_continue_to_the_same_bits(stop, kernels):
     heads = "aabab"
     whole = Model()
-    train(whole, Optimizer(whole, TrainSettings(), {}), heads)
+    train(whole, Optimizer(whole, TrainSettings(), {}, kernels=kernels), heads)
     first = Model()
-    optimizer = Optimizer(first, TrainSettings(), {})
+    optimizer = Optimizer(first, TrainSettings(), {}, kernels=kernels)
     train(first, optimizer, heads[:stop])
     second = Model()
     second.set_state_dict(first.state_dict())
-    resumed = Optimizer(second, TrainSettings(), {})
+    resumed = Optimizer(second, TrainSettings(), {}, kernels=kernels)
     resumed.restore({name: paddle.to_tensor(slot.numpy()) for name, slot in optimizer.state().items()})
     assert set(resumed.state()) == set(optimizer.state())
     train(second, resumed, heads[stop:])
@@ -88,10 +96,10 @@ def test_restored_slots_continue_to_the_same_bits(stop):
         assert np.array_equal(value, weights(second)[name]), name
 
 
-def test_lr_scale_of_a_head_scales_its_step_alone():
+def test_lr_scale_of_a_head_scales_its_step_alone(kernels):
     plain, scaled = Model(), Model()
-    train(plain, Optimizer(plain, TrainSettings(), {}), "a")
-    train(scaled, Optimizer(scaled, TrainSettings(), head_lr_scales([("a", 3.0), ("b", 1.0)])), "a")
+    train(plain, Optimizer(plain, TrainSettings(), {}, kernels=kernels), "a")
+    train(scaled, Optimizer(scaled, TrainSettings(), head_lr_scales([("a", 3.0), ("b", 1.0)]), kernels=kernels), "a")
     start = weights(Model())
     moved = [weights(model)["heads.a.weight"] - start["heads.a.weight"] for model in (plain, scaled)]
     assert moved[1] == pytest.approx(3 * moved[0], rel=1e-4)
@@ -108,3 +116,26 @@ def test_lr_scale_of_a_head_scales_its_step_alone():
 )
 def test_weight_decay_leaves_biases_and_layer_norm_out(name, decayed):
     assert decays(name) is decayed
+
+
+def test_both_kernels_compute_the_same_updates():
+    """Idle heads, clipping, decay and a head's own rate included; slots of one restore in the other."""
+    if choose_kernels("auto").name != "fused":
+        pytest.skip("no fused kernels")
+    settings = TrainSettings(weight_decay=0.1, max_grad_norm=0.3)
+    scales = head_lr_scales([("a", 3.0), ("b", 1.0)])
+    models = {}
+    for first, then in (("plain", "plain"), ("fused", "fused"), ("plain", "fused"), ("fused", "plain")):
+        model = Model()
+        optimizer = Optimizer(model, settings, scales, kernels=first)
+        train(model, optimizer, "aab", rate=0.01)
+        second = Model()
+        second.set_state_dict(model.state_dict())
+        other = Optimizer(second, settings, scales, kernels=then)
+        other.restore({name: slot.clone() for name, slot in optimizer.state().items()})
+        train(second, other, "abba", rate=0.01)
+        models[first, then] = weights(second)
+    wanted = models.pop(("plain", "plain"))
+    for pair, found in models.items():
+        for name, value in wanted.items():
+            assert found[name] == pytest.approx(value, abs=2e-6), (pair, name)

@@ -1,0 +1,99 @@
+"""AdamW over all parameters in one call of the C kernels, clipping included."""
+
+import ctypes
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import paddle
+from paddle import Tensor
+
+from palm.engine.slots import BETA1, BETA2, EPSILON, ParameterGroup
+from palm.kernels.fused.library import load_kernels
+
+
+class FusedAdamW:
+    """The update rule of `palm.engine.optimizer`, in C. A slot exists from its parameter's first update on.
+
+    The formula is that of Paddle's AdamW: with p1 and p2 the powers of beta1 and beta2,
+
+        m = beta1 m + (1 - beta1) g,   v = beta2 v + (1 - beta2) g²
+        p = (1 - rate decay) p - rate sqrt(1 - p2) / (1 - p1) m / (sqrt(v) + epsilon sqrt(1 - p2))
+
+    Args:
+        group: The parameters, and which of them decay.
+    """
+
+    def __init__(self, group: ParameterGroup) -> None:
+        self._group = group
+        self._run = load_kernels()
+        self._moments: dict[str, tuple[Tensor, Tensor]] = {}
+        self._powers: dict[str, tuple[np.float32, np.float32]] = {}
+
+    def step(self, learning_rate: float, gradients: Mapping[str, Tensor]) -> None:
+        """Update the parameters that have a gradient."""
+        names = list(gradients)
+        parameters = [self._group.parameters[name] for name in names]
+        given = [gradients[name].contiguous() for name in names]
+        for name, parameter in zip(names, parameters, strict=True):
+            if name not in self._moments:
+                self._moments[name] = (paddle.zeros_like(parameter), paddle.zeros_like(parameter))
+                self._powers[name] = (np.float32(BETA1), np.float32(BETA2))
+        first, second = zip(*(self._moments[name] for name in names), strict=True)
+        sizes = (ctypes.c_int64 * len(names))(*(parameter.size for parameter in parameters))
+        clip = self._clip_factor(given, sizes)
+        keeps, steps, epsilons = zip(*(self._factors(name, learning_rate) for name in names), strict=True)
+        pointers = (_pointers(parameters), _pointers(given), _pointers(first), _pointers(second))
+        self._run("adamw", *pointers, sizes, _floats(keeps), _floats(steps), _floats(epsilons), len(names),
+                  BETA1, BETA2, clip)  # fmt: skip
+        for name in names:
+            one, two = self._powers[name]
+            self._powers[name] = (one * np.float32(BETA1), two * np.float32(BETA2))
+
+    def slots(self) -> dict[str, dict[str, Tensor]]:
+        """Slots of every parameter that had an update."""
+        return {
+            name: {
+                "moment1": moments[0],
+                "moment2": moments[1],
+                "beta1_power": paddle.to_tensor([self._powers[name][0]], dtype="float32"),
+                "beta2_power": paddle.to_tensor([self._powers[name][1]], dtype="float32"),
+            }
+            for name, moments in self._moments.items()
+        }
+
+    def restore(self, slots: Mapping[str, Mapping[str, Tensor]]) -> None:
+        """Continue from saved slots."""
+        self._moments = {
+            name: (saved["moment1"].contiguous(), saved["moment2"].contiguous()) for name, saved in slots.items()
+        }
+        self._powers = {
+            name: (_number(saved["beta1_power"]), _number(saved["beta2_power"])) for name, saved in slots.items()
+        }
+
+    def _clip_factor(self, gradients: Sequence[Tensor], sizes: "ctypes.Array[ctypes.c_int64]") -> float:
+        """What scales the gradients so that their global norm is at most the limit (arXiv:1211.5063)."""
+        limit = self._group.max_norm
+        if not limit:
+            return 1.0
+        total = ctypes.c_double()
+        self._run("squared_sum", _pointers(gradients), sizes, len(gradients), ctypes.byref(total))
+        return float(limit / max(total.value**0.5, limit))
+
+    def _factors(self, name: str, learning_rate: float) -> tuple[float, float, float]:
+        rate = learning_rate * self._group.scales.get(name, 1.0)
+        power1, power2 = (float(power) for power in self._powers[name])
+        root = (1.0 - power2) ** 0.5
+        decay = self._group.decay if name in self._group.decayed else 0.0
+        return 1.0 - rate * decay, rate * root / (1.0 - power1), EPSILON * root
+
+
+def _number(power: Tensor) -> np.float32:
+    return np.float32(power.numpy().item())
+
+
+def _pointers(tensors: Sequence[Tensor]) -> "ctypes.Array[ctypes.c_void_p]":
+    return (ctypes.c_void_p * len(tensors))(*(tensor.data_ptr() for tensor in tensors))
+
+
+def _floats(values: Sequence[float]) -> "ctypes.Array[ctypes.c_float]":
+    return (ctypes.c_float * len(values))(*values)

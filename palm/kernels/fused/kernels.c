@@ -1,0 +1,411 @@
+/* What an encoder layer does between its matrix products, and the optimizer's update: float32, row-major, OpenMP.
+ *
+ * Compiled once for each instruction set in setup.py; palm/kernels/fused/library.py loads the best one that the processor
+ * runs, and documents the arguments. OpenMP's symbols are left open on purpose: they bind to the runtime that Paddle has
+ * loaded, since a second one would fight it for the cores.
+ *
+ * Sums over rows are taken in BLOCKS parts that do not depend on the number of threads, and added in their order, so the
+ * same input gives the same bits. Functions that need memory of their own return 0, or 1 where there was none.
+ */
+#include <stdlib.h>
+
+#include "vector_math.h"
+
+#define BLOCKS 32
+
+static int64_t blocks_of(int64_t rows) { return rows < BLOCKS ? rows : BLOCKS; }
+static int64_t first_row(int64_t block, int64_t blocks, int64_t rows) { return block * rows / blocks; }
+
+/* target[width] = sum over blocks of parts[blocks width] */
+static void add_parts(const float *restrict parts, float *restrict target, int64_t blocks, int64_t stride, int64_t width) {
+    memset(target, 0, sizeof(float) * width);
+    for (int64_t block = 0; block < blocks; block++) {
+        const float *part = parts + block * stride;
+#pragma omp simd
+        for (int64_t j = 0; j < width; j++) target[j] += part[j];
+    }
+}
+
+/* ---- Attention: [batch seq 3 heads size] <-> three of [batch heads seq size] ---- */
+
+/* Adds the bias, scales the queries, and moves the heads outwards. */
+void palm_split_heads(const float *restrict qkv, const float *restrict bias, float *restrict split, int64_t batch,
+                      int64_t seq, int64_t heads, int64_t size, float scale) {
+    int64_t hidden = heads * size, part = batch * seq * hidden;
+#pragma omp parallel for collapse(2) schedule(static)
+    for (int64_t b = 0; b < batch; b++)
+        for (int64_t s = 0; s < seq; s++)
+            for (int64_t which = 0; which < 3; which++)
+                for (int64_t h = 0; h < heads; h++) {
+                    const float *from = qkv + ((b * seq + s) * 3 + which) * hidden + h * size;
+                    const float *add = bias + which * hidden + h * size;
+                    float *to = split + which * part + ((b * heads + h) * seq + s) * size;
+                    float factor = which == 0 ? scale : 1.0f;
+#pragma omp simd
+                    for (int64_t d = 0; d < size; d++) to[d] = (from[d] + add[d]) * factor;
+                }
+}
+
+/* The gradient of the above: of qkv, and of the bias. */
+int palm_split_heads_gradient(const float *query, const float *key, const float *value, float *restrict qkv,
+                              float *restrict bias, int64_t batch, int64_t seq, int64_t heads, int64_t size,
+                              float scale) {
+    int64_t hidden = heads * size, rows = batch * seq, blocks = blocks_of(rows);
+    float *parts = calloc(blocks * 3 * hidden, sizeof(float));
+    if (parts == NULL) return 1;
+#pragma omp parallel for schedule(static)
+    for (int64_t block = 0; block < blocks; block++)
+        for (int64_t row = first_row(block, blocks, rows); row < first_row(block + 1, blocks, rows); row++) {
+            int64_t b = row / seq, s = row % seq;
+            for (int64_t which = 0; which < 3; which++) {
+                const float *source = which == 0 ? query : which == 1 ? key : value;
+                float factor = which == 0 ? scale : 1.0f;
+                for (int64_t h = 0; h < heads; h++) {
+                    const float *restrict from = source + ((b * heads + h) * seq + s) * size;
+                    float *restrict to = qkv + (row * 3 + which) * hidden + h * size;
+                    float *restrict sum = parts + (block * 3 + which) * hidden + h * size;
+#pragma omp simd
+                    for (int64_t d = 0; d < size; d++) {
+                        float gradient = from[d] * factor;
+                        to[d] = gradient;
+                        sum[d] += gradient;
+                    }
+                }
+            }
+        }
+    add_parts(parts, bias, blocks, 3 * hidden, 3 * hidden);
+    free(parts);
+    return 0;
+}
+
+/* outwards: [batch seq heads size] -> [batch heads seq size]; otherwise back. */
+void palm_move_heads(const float *restrict from, float *restrict to, int64_t batch, int64_t seq, int64_t heads,
+                     int64_t size, int outwards) {
+#pragma omp parallel for collapse(2) schedule(static)
+    for (int64_t b = 0; b < batch; b++)
+        for (int64_t s = 0; s < seq; s++)
+            for (int64_t h = 0; h < heads; h++) {
+                int64_t outside = ((b * heads + h) * seq + s) * size, inside = ((b * seq + s) * heads + h) * size;
+                if (outwards) memcpy(to + outside, from + inside, sizeof(float) * size);
+                else memcpy(to + inside, from + outside, sizeof(float) * size);
+            }
+}
+
+/* scores [batch heads seq seq] + mask [batch seq] (may be NULL) -> shares, in place, by softmax over the last axis.
+ * With dropout, `dropped` gets what the values are weighed with, and the shares that were dropped are stored with their
+ * sign turned: a share is never negative, so the sign bit remembers the mask at no cost. */
+void palm_shares(float *restrict scores, const float *mask, float *restrict dropped, int64_t batch, int64_t heads,
+                 int64_t seq, float probability, uint32_t seed) {
+    Dropout drop = dropout_of(probability, seed);
+#pragma omp parallel for schedule(static)
+    for (int64_t row = 0; row < batch * heads * seq; row++) {
+        float *restrict x = scores + row * seq;
+        float most = -INFINITY, total = 0.0f;
+        if (mask != NULL) {
+            const float *restrict add = mask + row / (heads * seq) * seq;
+#pragma omp simd
+            for (int64_t j = 0; j < seq; j++) x[j] += add[j];
+        }
+#pragma omp simd reduction(max : most)
+        for (int64_t j = 0; j < seq; j++) most = x[j] > most ? x[j] : most;
+#pragma omp simd reduction(+ : total)
+        for (int64_t j = 0; j < seq; j++) {
+            float e = exp_of(x[j] - most);
+            e = x[j] - most < -87.0f ? 0.0f : e; /* padding has exactly no share */
+            x[j] = e;
+            total += e;
+        }
+        float rate = 1.0f / total;
+        if (probability > 0.0f) {
+            float *restrict out = dropped + row * seq;
+            uint32_t key = row_seed(drop, row);
+#pragma omp simd
+            for (int64_t j = 0; j < seq; j++) {
+                float share = x[j] * rate, factor = kept(drop, key, (uint32_t)j);
+                out[j] = share * factor;
+                x[j] = factor > 0.0f ? share : -share;
+            }
+        } else {
+#pragma omp simd
+            for (int64_t j = 0; j < seq; j++) x[j] *= rate;
+        }
+    }
+}
+
+/* What the values were weighed with, again, out of shares that remember their mask. */
+void palm_dropped_shares(const float *restrict shares, float *restrict dropped, int64_t count, float probability) {
+    float scale = 1.0f / (1.0f - probability);
+#pragma omp parallel for simd schedule(static)
+    for (int64_t i = 0; i < count; i++) dropped[i] = shares[i] > 0.0f ? shares[i] * scale : 0.0f;
+}
+
+/* gradient of the dropped shares [rows seq] -> gradient of the scores, in place: s (g - sum s g). */
+void palm_shares_gradient(const float *restrict shares, float *restrict gradient, int64_t rows, int64_t seq,
+                          float probability) {
+    float scale = 1.0f / (1.0f - probability);
+#pragma omp parallel for schedule(static)
+    for (int64_t row = 0; row < rows; row++) {
+        const float *restrict s = shares + row * seq;
+        float *restrict g = gradient + row * seq;
+        float along = 0.0f;
+#pragma omp simd reduction(+ : along)
+        for (int64_t j = 0; j < seq; j++) {
+            float inner = s[j] > 0.0f ? g[j] * scale : 0.0f;
+            g[j] = inner;
+            along += inner * s[j];
+        }
+#pragma omp simd
+        for (int64_t j = 0; j < seq; j++) g[j] = fabsf(s[j]) * (g[j] - along);
+    }
+}
+
+/* ---- The feed-forward part's non-linearity ---- */
+
+enum { GELU = 0, RELU = 1, TANH = 2 };
+
+/* values += bias, in place; active = f(values). */
+void palm_activate(float *restrict values, const float *restrict bias, float *restrict active, int64_t rows,
+                   int64_t width, int kind) {
+#pragma omp parallel for schedule(static)
+    for (int64_t row = 0; row < rows; row++) {
+        float *restrict x = values + row * width;
+        float *restrict y = active + row * width;
+        if (kind == GELU) {
+#pragma omp simd
+            for (int64_t j = 0; j < width; j++) {
+                float u = x[j] + bias[j], distribution, density;
+                normal_of(u, &distribution, &density);
+                x[j] = u;
+                y[j] = u * distribution;
+            }
+        } else if (kind == RELU) {
+#pragma omp simd
+            for (int64_t j = 0; j < width; j++) {
+                float u = x[j] + bias[j];
+                x[j] = u;
+                y[j] = u > 0.0f ? u : 0.0f;
+            }
+        } else {
+#pragma omp simd
+            for (int64_t j = 0; j < width; j++) {
+                float u = x[j] + bias[j];
+                x[j] = u;
+                y[j] = tanh_of(u);
+            }
+        }
+    }
+}
+
+/* gradient of `active` -> gradient of `values`, in place; bias gets its sum over rows. */
+int palm_activate_gradient(const float *restrict values, float *restrict gradient, float *restrict bias, int64_t rows,
+                           int64_t width, int kind) {
+    int64_t blocks = blocks_of(rows);
+    float *parts = calloc(blocks * width, sizeof(float));
+    if (parts == NULL) return 1;
+#pragma omp parallel for schedule(static)
+    for (int64_t block = 0; block < blocks; block++) {
+        float *restrict sum = parts + block * width;
+        for (int64_t row = first_row(block, blocks, rows); row < first_row(block + 1, blocks, rows); row++) {
+            const float *restrict x = values + row * width;
+            float *restrict g = gradient + row * width;
+            if (kind == GELU) {
+#pragma omp simd
+                for (int64_t j = 0; j < width; j++) {
+                    float distribution, density;
+                    normal_of(x[j], &distribution, &density);
+                    float slope = g[j] * (distribution + x[j] * density);
+                    g[j] = slope;
+                    sum[j] += slope;
+                }
+            } else if (kind == RELU) {
+#pragma omp simd
+                for (int64_t j = 0; j < width; j++) {
+                    float slope = x[j] > 0.0f ? g[j] : 0.0f;
+                    g[j] = slope;
+                    sum[j] += slope;
+                }
+            } else {
+#pragma omp simd
+                for (int64_t j = 0; j < width; j++) {
+                    float t = tanh_of(x[j]), slope = g[j] * (1.0f - t * t);
+                    g[j] = slope;
+                    sum[j] += slope;
+                }
+            }
+        }
+    }
+    add_parts(parts, bias, blocks, width, width);
+    free(parts);
+    return 0;
+}
+
+/* ---- Dropout, residual and layer normalisation ---- */
+
+/* values = residual + dropout(values + bias), in place; out = LayerNorm(values) * weight + shift. bias and residual may be
+ * NULL. mean and rate (1 / deviation), [rows], are kept for the gradient. */
+void palm_add_norm(float *restrict values, const float *bias, const float *residual, const float *restrict weight,
+                   const float *restrict shift, float *restrict out, float *restrict mean, float *restrict rate,
+                   int64_t rows, int64_t width, float epsilon, float probability, uint32_t seed) {
+    Dropout drop = dropout_of(probability, seed);
+#pragma omp parallel for schedule(static)
+    for (int64_t row = 0; row < rows; row++) {
+        float *restrict x = values + row * width;
+        float *restrict y = out + row * width;
+        float sum = 0.0f, squares = 0.0f;
+        if (bias != NULL) {
+#pragma omp simd
+            for (int64_t j = 0; j < width; j++) x[j] += bias[j];
+        }
+        if (probability > 0.0f) {
+            uint32_t key = row_seed(drop, row);
+#pragma omp simd
+            for (int64_t j = 0; j < width; j++) x[j] *= kept(drop, key, (uint32_t)j);
+        }
+        if (residual != NULL) {
+            const float *restrict add = residual + row * width;
+#pragma omp simd
+            for (int64_t j = 0; j < width; j++) x[j] += add[j];
+        }
+#pragma omp simd reduction(+ : sum)
+        for (int64_t j = 0; j < width; j++) sum += x[j];
+        float centre = sum / (float)width;
+#pragma omp simd reduction(+ : squares)
+        for (int64_t j = 0; j < width; j++) squares += (x[j] - centre) * (x[j] - centre);
+        float r = 1.0f / sqrtf(squares / (float)width + epsilon);
+        mean[row] = centre;
+        rate[row] = r;
+#pragma omp simd
+        for (int64_t j = 0; j < width; j++) y[j] = (x[j] - centre) * r * weight[j] + shift[j];
+    }
+}
+
+/* The gradient of the above. residual [rows width] gets the gradient of the sum; values that of what was dropped out (it
+ * may be NULL where nothing was: the two are the same). weight, shift and bias get theirs; bias may be NULL. */
+int palm_add_norm_gradient(const float *restrict normed, const float *restrict gradient, const float *restrict scale,
+                           const float *restrict mean, const float *restrict rate, float *restrict residual,
+                           float *values, float *weight, float *shift, float *bias, int64_t rows, int64_t width,
+                           float probability, uint32_t seed) {
+    Dropout drop = dropout_of(probability, seed);
+    int64_t blocks = blocks_of(rows);
+    float *parts = calloc(blocks * 3 * width, sizeof(float));
+    if (parts == NULL) return 1;
+#pragma omp parallel for schedule(static)
+    for (int64_t block = 0; block < blocks; block++) {
+        float *restrict weight_sum = parts + block * 3 * width;
+        float *restrict shift_sum = weight_sum + width;
+        float *restrict bias_sum = shift_sum + width;
+        for (int64_t row = first_row(block, blocks, rows); row < first_row(block + 1, blocks, rows); row++) {
+            const float *restrict x = normed + row * width;
+            const float *restrict g = gradient + row * width;
+            float *restrict to = residual + row * width;
+            float centre = mean[row], r = rate[row], level = 0.0f, along = 0.0f;
+#pragma omp simd reduction(+ : level, along)
+            for (int64_t j = 0; j < width; j++) {
+                float normal = (x[j] - centre) * r, inner = g[j] * scale[j];
+                level += inner;
+                along += inner * normal;
+                weight_sum[j] += g[j] * normal;
+                shift_sum[j] += g[j];
+            }
+            level /= (float)width;
+            along /= (float)width;
+            if (values != NULL) {
+                float *restrict out = values + row * width;
+                uint32_t key = row_seed(drop, row);
+#pragma omp simd
+                for (int64_t j = 0; j < width; j++) {
+                    float v = r * (g[j] * scale[j] - level - (x[j] - centre) * r * along);
+                    float u = v * kept(drop, key, (uint32_t)j);
+                    to[j] = v;
+                    out[j] = u;
+                    bias_sum[j] += u;
+                }
+            } else {
+#pragma omp simd
+                for (int64_t j = 0; j < width; j++) {
+                    float v = r * (g[j] * scale[j] - level - (x[j] - centre) * r * along);
+                    to[j] = v;
+                    bias_sum[j] += v;
+                }
+            }
+        }
+    }
+    add_parts(parts, weight, blocks, 3 * width, width);
+    add_parts(parts + width, shift, blocks, 3 * width, width);
+    if (bias != NULL) add_parts(parts + 2 * width, bias, blocks, 3 * width, width);
+    free(parts);
+    return 0;
+}
+
+/* out = dropout(values), both [rows width]; its gradient is the same function of the gradient. */
+void palm_dropout(const float *restrict values, float *restrict out, int64_t rows, int64_t width, float probability,
+                  uint32_t seed) {
+    Dropout drop = dropout_of(probability, seed);
+#pragma omp parallel for schedule(static)
+    for (int64_t row = 0; row < rows; row++) {
+        const float *restrict x = values + row * width;
+        float *restrict y = out + row * width;
+        uint32_t key = row_seed(drop, row);
+#pragma omp simd
+        for (int64_t j = 0; j < width; j++) y[j] = x[j] * kept(drop, key, (uint32_t)j);
+    }
+}
+
+/* ---- The optimizer, over all tensors at once ---- */
+
+#define CHUNK 65536 /* elements that one thread takes at a time */
+
+static int64_t chunks_of(int64_t size) { return (size + CHUNK - 1) / CHUNK; }
+
+/* The sum of the squares of all gradients, in *total. */
+int palm_squared_sum(const float *const *gradients, const int64_t *sizes, int64_t count, double *total) {
+    *total = 0.0;
+    for (int64_t t = 0; t < count; t++) {
+        const float *restrict g = gradients[t];
+        int64_t size = sizes[t], chunks = chunks_of(size);
+        double *parts = malloc(sizeof(double) * (chunks + 1));
+        if (parts == NULL) return 1;
+#pragma omp parallel for schedule(static) if (chunks > 1)
+        for (int64_t c = 0; c < chunks; c++) {
+            int64_t end = (c + 1) * CHUNK < size ? (c + 1) * CHUNK : size;
+            double sum = 0.0;
+            for (int64_t start = c * CHUNK; start < end; start += 1024) { /* float sums stay short */
+                int64_t stop = start + 1024 < end ? start + 1024 : end;
+                float some = 0.0f;
+#pragma omp simd reduction(+ : some)
+                for (int64_t i = start; i < stop; i++) some += g[i] * g[i];
+                sum += some;
+            }
+            parts[c] = sum;
+        }
+        for (int64_t c = 0; c < chunks; c++) *total += parts[c];
+        free(parts);
+    }
+    return 0;
+}
+
+/* AdamW (arXiv:1711.05101) of `count` tensors, each with its own rate, decay factor and bias corrections, since a head
+ * that was not drawn has had fewer updates than the encoder:
+ *   m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g^2;  p = keep p - step m / (sqrt(v) + epsilon)
+ * with g scaled by `clip` first. `steps`, `epsilons` carry the bias corrections: see palm/engine/adamw.py. */
+void palm_adamw(float *const *parameters, const float *const *gradients, float *const *first, float *const *second,
+                const int64_t *sizes, const float *keeps, const float *steps, const float *epsilons, int64_t count,
+                float beta1, float beta2, float clip) {
+    for (int64_t t = 0; t < count; t++) {
+        float *restrict p = parameters[t];
+        const float *restrict g = gradients[t];
+        float *restrict m = first[t];
+        float *restrict v = second[t];
+        float keep = keeps[t], step = steps[t], epsilon = epsilons[t];
+        int64_t size = sizes[t];
+#pragma omp parallel for simd schedule(static) if (size > CHUNK / 4)
+        for (int64_t i = 0; i < size; i++) {
+            float gradient = g[i] * clip;
+            float mean = beta1 * m[i] + (1.0f - beta1) * gradient;
+            float square = beta2 * v[i] + (1.0f - beta2) * gradient * gradient;
+            m[i] = mean;
+            v[i] = square;
+            p[i] = keep * p[i] - step * mean / (sqrtf(square) + epsilon);
+        }
+    }
+}

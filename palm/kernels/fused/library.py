@@ -1,0 +1,139 @@
+"""Loads the C kernels that were built at installation: the best instruction set that this processor runs.
+
+`kernels.c` documents what each function computes. A function that returns a status gives 0, or 1 where memory ran out.
+"""
+
+import ctypes
+import platform
+from collections.abc import Iterable
+from functools import cache
+from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
+from typing import Any
+
+import paddle
+from paddle import Tensor
+
+_FLAGS_OF_LEVEL = {
+    "_avx512": {"avx512f", "avx512bw", "avx512vl", "avx512dq", "fma"},
+    "_avx2": {"avx2", "fma"},
+    "_base": set[str](),
+}
+
+_POINTER, _COUNT, _FLOAT, _SEED, _FLAG = (
+    ctypes.c_void_p,
+    ctypes.c_int64,
+    ctypes.c_float,
+    ctypes.c_uint32,
+    ctypes.c_int,
+)
+
+# Arguments in C's order: P pointer, N count, F float, S seed, I int.
+_SIGNATURES = {
+    "split_heads": "PPPNNNNF",
+    "split_heads_gradient": "PPPPPNNNNF",
+    "move_heads": "PPNNNNI",
+    "shares": "PPPNNNFS",
+    "dropped_shares": "PPNF",
+    "shares_gradient": "PPNNF",
+    "activate": "PPPNNI",
+    "activate_gradient": "PPPNNI",
+    "add_norm": "PPPPPPPPNNFFS",
+    "add_norm_gradient": "PPPPPPPPPPNNFS",
+    "dropout": "PPNNFS",
+    "squared_sum": "PPNP",
+    "adamw": "PPPPPPPPNFFF",
+}
+_GIVES_STATUS = {"split_heads_gradient", "activate_gradient", "add_norm_gradient", "squared_sum"}
+_TYPES = {"P": _POINTER, "N": _COUNT, "F": _FLOAT, "S": _SEED, "I": _FLAG}
+
+
+class KernelsUnavailableError(Exception):
+    """The C kernels cannot be used; the message says why."""
+
+
+class Kernels:
+    """The functions of one library, called with tensors and numbers.
+
+    Args:
+        library: A loaded library.
+        level: The instruction set it was built for, such as `avx2`.
+    """
+
+    def __init__(self, library: ctypes.CDLL, level: str) -> None:
+        self.level = level
+        self._functions = {}
+        for name, letters in _SIGNATURES.items():
+            function = getattr(library, f"palm_{name}")
+            function.argtypes = [_TYPES[letter] for letter in letters]
+            function.restype = ctypes.c_int if name in _GIVES_STATUS else None
+            self._functions[name] = function
+
+    def __call__(self, name: str, *arguments: Any) -> None:  # noqa: ANN401 - tensors, numbers, arrays of ctypes
+        """Call `palm_<name>`; a tensor stands for its data, None for a null pointer.
+
+        Raises:
+            MemoryError: The function found no memory for its sums.
+        """
+        given = (argument.data_ptr() if isinstance(argument, Tensor) else argument for argument in arguments)
+        if self._functions[name](*given):
+            raise MemoryError(f"The kernel `{name}` found no memory for its sums.")
+
+
+@cache
+def load_kernels() -> Kernels:
+    """The kernels for this processor.
+
+    Raises:
+        KernelsUnavailableError: None was built, or none loads.
+    """
+    if paddle.device.get_device() != "cpu":
+        raise KernelsUnavailableError("a GPU computes with Paddle's own operations")
+    level = _best_level(_processor_flags())
+    file = _library_file(level)
+    if file is None:
+        raise KernelsUnavailableError("they were not built: a C compiler was missing when PALM was installed")
+    _expose_openmp()
+    try:
+        return Kernels(ctypes.CDLL(str(file)), level.removeprefix("_"))
+    except (OSError, AttributeError) as error:
+        raise KernelsUnavailableError(f"{file.name} does not load: {error}") from error
+
+
+def _best_level(flags: set[str]) -> str:
+    return next(
+        level for level, needed in _FLAGS_OF_LEVEL.items() if flags >= needed and (level == "_base" or _built(level))
+    )
+
+
+def _built(level: str) -> bool:
+    return _library_file(level) is not None
+
+
+def _library_file(level: str, folder: Path = Path(__file__).parent) -> Path | None:
+    return _first(file for suffix in EXTENSION_SUFFIXES if (file := folder / f"{level}{suffix}").exists())
+
+
+def _first(files: Iterable[Path]) -> Path | None:
+    return next(iter(files), None)
+
+
+def _processor_flags() -> set[str]:
+    if platform.machine() not in ("x86_64", "AMD64"):
+        return set()
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return set()
+    return next((set(line.split(":", 1)[1].split()) for line in text.splitlines() if line.startswith("flags")), set())
+
+
+def _expose_openmp() -> None:
+    """Let the kernels bind to the OpenMP runtime that Paddle's wheel carries and has loaded."""
+    for name in ("libiomp5.so", "libgomp.so.1"):
+        file = Path(paddle.__file__).parent / "libs" / name
+        try:
+            ctypes.CDLL(str(file) if file.exists() else name, mode=ctypes.RTLD_GLOBAL)
+        except OSError:
+            continue
+        return
