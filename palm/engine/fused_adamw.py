@@ -88,7 +88,8 @@ class FusedAdamW:
 
 
 def _number(power: Tensor) -> np.float32:
-    return np.float32(power.numpy().item())
+    value: float = power.numpy().item()
+    return np.float32(value)
 
 
 def _pointers(tensors: Sequence[Tensor]) -> "ctypes.Array[ctypes.c_void_p]":

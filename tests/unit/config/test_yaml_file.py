@@ -1,6 +1,7 @@
 """YAML files become plain data with the line of every key; whatever else they hold is a ConfigError."""
 
 import contextlib
+import re
 import tempfile
 from pathlib import Path
 
@@ -113,8 +114,11 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 
 WORDS = st.text(st.characters(categories=["L", "N", "P"]) | st.just(" "), max_size=20)
 
+# PyYAML writes the word "1e5" without quotes, since YAML 1.1 sees no number in it; a configuration's learning_rate may be one.
+VALUES = WORDS.filter(lambda word: not re.fullmatch(r"[-+]?[\d_.]+[eE][-+]?\d+", word))
 
-@given(st.dictionaries(WORDS, WORDS | st.integers() | st.booleans() | st.none(), min_size=1))
+
+@given(st.dictionaries(WORDS, VALUES | st.integers() | st.booleans() | st.none(), min_size=1))
 def test_any_mapping_that_pyyaml_writes_is_read(data: dict[str, object]) -> None:
     text = yaml.safe_dump(data, allow_unicode=True)
     assert parse_yaml(text, "c.yaml").data == {str(key): value for key, value in data.items()}
