@@ -36,6 +36,15 @@ def build_tasks(config: RunConfig) -> list[TaskInstance]:
     return tasks
 
 
+def reader_of(config: RunConfig, task: TaskConfig) -> Reader:
+    """The reader of a task, which has read nothing yet.
+
+    Raises:
+        ConfigError: There is no vocabulary, or it is none.
+    """
+    return READERS[task.reader_name](task.reader, _tokenizer(config, task))
+
+
 def _collect(problems: list[Problem], build: Callable[[], Built]) -> Built | None:
     try:
         return build()
@@ -45,8 +54,8 @@ def _collect(problems: list[Problem], build: Callable[[], Built]) -> Built | Non
 
 
 def _build_task(config: RunConfig, task: TaskConfig) -> TaskInstance:
-    tokenizer = _tokenizer(config, task)
-    reader = READERS[task.reader_name](task.reader, tokenizer)
+    reader = reader_of(config, task)
+    tokenizer = reader.tokenizer
     train, dev = _load_data(reader, task)
     paradigm = PARADIGMS[task.paradigm_name](task.paradigm, reader.labels, vocab=tokenizer.tokens)
     return TaskInstance(task.name, task.settings, reader, paradigm, task.head, task.settings.random_seed, train, dev)

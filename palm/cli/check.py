@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 EPILOG = """example:
   palm check config.yaml
   palm check config.yaml --task_dir tasks --explain --tasks.mrqa.batch_size 8
+  palm check config.yaml --data
 """
 HEADER = ("key", "value", "where from", "what it hid")
 LONGEST_CELL = 60
@@ -34,6 +35,11 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this cl
         "--task_dir", default=".", help="folder of the task instances' YAML files (default: current directory)"
     )
     parser.add_argument("--explain", action="store_true", help="print each value, where it came from and what it hid")
+    parser.add_argument(
+        "--data",
+        action="store_true",
+        help="read the data too: lengths, labels, duplicates, train/dev overlap, unknown words, bad answers",
+    )
     parser.add_argument("--predict", action="store_true", help="check for prediction: no training files are needed")
     parser.set_defaults(func=run)
 
@@ -43,6 +49,7 @@ def run(args: argparse.Namespace, overrides: list[str]) -> int:
 
     Raises:
         ConfigError: With everything that is wrong.
+        DataError: With everything that is wrong with the data, where that was asked for.
 
     """
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # pydantic would read all installed packages' metadata
@@ -54,6 +61,8 @@ def run(args: argparse.Namespace, overrides: list[str]) -> int:
     if args.explain:
         rows = [HEADER, *((row.key, str(row.value), row.where, row.hid) for row in config.explain)]
         sys.stdout.write("\n" + aligned(rows))
+    if args.data:
+        _print_data_report(config)
     return 0
 
 
@@ -77,6 +86,16 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
     widths = [max(_width(cell) for cell in column) for column in zip(*shortened, strict=True)]
     padded = ([cell + " " * (wide - _width(cell)) for cell, wide in zip(row, widths, strict=True)] for row in shortened)
     return "".join("  ".join(row).rstrip() + "\n" for row in padded)
+
+
+def _print_data_report(config: "RunConfig") -> None:
+    from palm.build.data_report import data_report  # noqa: PLC0415 (as above)
+    from palm.errors import DataError  # noqa: PLC0415
+
+    lines, problems = data_report(config)
+    sys.stdout.write("".join(["\n", *(f"{line}\n" for line in lines)]))
+    if problems:
+        raise DataError(problems)
 
 
 def _check_wiring(config: "RunConfig", phase: "Phase") -> None:
