@@ -56,7 +56,8 @@ def main() -> int:
         root = Path(place)
         (root / "warm").write_bytes(pickle.dumps({"w": np.ones(2)}))
         read_pdparams(root / "warm")  # what reading imports, it imports now
-        "warm".encode("cp437")  # names in zip files
+        for coding in ("cp437", "raw_unicode_escape", "ascii", "latin1"):  # of names in zip files, of text in pickles
+            "warm".encode(coding)
         with suppress(CheckpointError):
             read_archive(root / "warm")
         for kind, read, files in attacks(root / "trace", wanted.mutations, Random(wanted.seed)):

@@ -1,7 +1,11 @@
 """Downloads over a real HTTP server on this machine that cuts, lies, redirects and recovers."""
 
 import hashlib
+import shutil
+import ssl
+import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -218,3 +222,130 @@ def test_nobody_there(tmp_path: Path) -> None:
 def test_only_web_addresses(tmp_path: Path, url: str) -> None:
     with pytest.raises(DownloadError, match="is no address to download from"):
         fetch(url, tmp_path / "file", None, HASTY)
+
+
+def stall(after: int, seconds: float) -> Callable[[BaseHTTPRequestHandler], None]:
+    """The first bytes of the file, and then silence."""
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        cut(after)(handler)
+        handler.wfile.flush()
+        time.sleep(seconds)
+
+    return answer
+
+
+def test_a_server_that_falls_silent_is_left_and_asked_for_the_rest(site: Site, tmp_path: Path) -> None:
+    site.answers = [stall(300_000, seconds=1.5), whole()]
+    began = time.monotonic()
+    fetch(site.url, tmp_path / "file", SHA256, Patience(attempts=3, pause=0.01, read=0.3))
+    assert time.monotonic() - began < 1.4
+    assert (tmp_path / "file").read_bytes() == CONTENT
+    offset = int((site.requests[-1][1] or "").removeprefix("bytes=").rstrip("-"))
+    assert 0 < offset <= 300_000, "what came whole is kept"
+
+
+def test_a_server_that_always_falls_silent_is_given_up(site: Site, tmp_path: Path) -> None:
+    site.answers = [stall(100, seconds=0.6)]
+    with pytest.raises(DownloadError, match=r"given up after 2 attempts, the last one: .*timed out"):
+        fetch(site.url, tmp_path / "file", SHA256, Patience(attempts=2, pause=0.01, read=0.2))
+    assert not (tmp_path / "file").exists()
+
+
+@pytest.mark.parametrize(
+    "length", [str(len(CONTENT) - 1000), "0", "-1", "many", "9" * 30], ids=["short", "none", "negative", "text", "huge"]
+)
+def test_a_length_that_is_wrong_never_puts_wrong_bytes_in_place(site: Site, tmp_path: Path, length: str) -> None:
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", length)
+        handler.end_headers()
+        handler.wfile.write(CONTENT)
+        handler.close_connection = True
+
+    site.answers = [answer]
+    try:
+        fetch(site.url, tmp_path / "file", SHA256, Patience(attempts=2, pause=0.01, read=2))
+    except DownloadError:
+        assert not (tmp_path / "file").exists()
+    else:
+        assert (tmp_path / "file").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("range_", ["bytes 0-9/10", "bytes 299999-1048575/1048576", "nonsense", ""])
+def test_another_part_than_asked_for_is_not_taken(site: Site, tmp_path: Path, range_: str) -> None:
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(206)
+        handler.send_header("Content-Range", range_)
+        handler.send_header("Content-Length", "10")
+        handler.end_headers()
+        handler.wfile.write(b"0123456789")
+
+    site.answers = [cut(300_000), answer, whole()]
+    fetch(site.url, tmp_path / "file", SHA256, HASTY)
+    assert (tmp_path / "file").read_bytes() == CONTENT
+
+
+def test_no_answer_in_http(site: Site, tmp_path: Path) -> None:
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.wfile.write(b"220 this is a mail server\r\n")
+        handler.close_connection = True
+
+    site.answers = [answer, whole()]
+    fetch(site.url, tmp_path / "file", SHA256, HASTY)
+    assert (tmp_path / "file").read_bytes() == CONTENT
+
+
+def test_a_proxy_of_the_environment_is_used(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", site.url.removesuffix("/model.tar.gz"))
+    monkeypatch.setenv("no_proxy", "")
+    site.answers = [whole()]
+    fetch("http://models.invalid/model.tar.gz", tmp_path / "file", SHA256, HASTY)
+    assert (tmp_path / "file").read_bytes() == CONTENT
+    assert site.requests == [("http://models.invalid/model.tar.gz", None)]
+
+
+@pytest.fixture
+def secure_site(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The address of a server with a certificate, which redirects to `site`."""
+    if shutil.which("openssl") is None:
+        pytest.skip("needs openssl(1) to make a certificate")
+    key, certificate = str(tmp_path / "key.pem"), str(tmp_path / "certificate.pem")
+    make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=127.0.0.1"]
+    names = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate]
+    subprocess.run([*make, *names], check=True, capture_output=True)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status(302, Location=site.url)(self)
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", certificate)
+    yield f"https://127.0.0.1:{server.server_port}/model.tar.gz"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_redirect_from_https_to_http_is_refused(secure_site: str, site: Site, tmp_path: Path) -> None:
+    site.answers = [whole()]
+    with pytest.raises(DownloadError, match=r"redirects lead to https.*Found `http://127\.0\.0\.1:\d+/model"):
+        fetch(secure_site, tmp_path / "file", None, HASTY)
+    assert site.requests == []
+    assert not (tmp_path / "file").exists()
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(
+    secure_site: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE")
+    with pytest.raises(DownloadError, match="the server's certificate must be valid"):
+        fetch(secure_site, tmp_path / "file", None, HASTY)
