@@ -10,7 +10,7 @@ EXTRAS ?= test,dev
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install ready quickstart demo test check bench peers speed docs data
+.PHONY: help install ready quickstart demo test check audit lowest bench peers speed docs data
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -35,11 +35,23 @@ demo: ready  ## run the three demos of the manual on a small random encoder
 test: ready  ## pass the tests (PYTEST_ARGS="-m 'not slow'" for a quick round)
 	"$(PYTHON)" -m pytest $(PYTEST_ARGS)
 
-check: ready  ## formatting, lint, types, import directions
+check: ready  ## formatting, lint, types, import directions, insecure calls
 	"$(PYTHON)" -m ruff format --check
 	"$(PYTHON)" -m ruff check
 	"$(PYTHON)" -m mypy
 	"$(VENV)/bin/lint-imports"
+	"$(PYTHON)" -m bandit --quiet --recursive palm
+
+audit: ready  ## look for known weaknesses of the installed packages (asks the advisory service of the package index)
+	"$(PYTHON)" -m pip install --quiet "pip-audit>=2.7"
+	"$(PYTHON)" -m pip_audit --skip-editable --progress-spinner off
+
+lowest:  ## pass the tests with the lowest versions that pyproject.toml names, in .venv-lowest
+	$(PYTHON3) -m venv .venv-lowest
+	.venv-lowest/bin/python tests/lowest_versions.py > .venv-lowest/lowest.txt
+	.venv-lowest/bin/python -m pip install --requirement .venv-lowest/lowest.txt
+	.venv-lowest/bin/python -m pip install --no-deps --no-build-isolation --editable .
+	.venv-lowest/bin/python -m pytest $(PYTEST_ARGS)
 
 bench: ready  ## measure quality: make bench NAME=sst2 DATA=<its folder> MODEL=pretrain/minilm-l6-en
 	"$(PYTHON)" benchmarks/quality.py "$(NAME)" --data "$(DATA)" --model "$(MODEL)"

@@ -1,4 +1,4 @@
-"""Prints the lowest versions that PALM says it runs with, one `name==version` a line: `python tests/lowest_versions.py`.
+"""Prints the lowest versions that PALM says it runs with, a line each: `python tests/lowest_versions.py`.
 
 `make lowest` installs them and runs the tests. Python 3.10 has no tomllib, so the file is read as text.
 """

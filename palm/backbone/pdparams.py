@@ -5,7 +5,7 @@ out themselves but as stand-ins that can do nothing else.
 """
 
 import io
-import pickle  # nosec B403 (the base of an unpickler that denies every global)
+import pickle  # nosec B403
 import re
 from collections.abc import Mapping
 from pathlib import Path

