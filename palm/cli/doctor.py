@@ -110,11 +110,14 @@ def package_findings() -> Iterator[Finding]:
 
 
 def compiler_finding() -> Finding:
-    """The C compiler that builds the fused encoder layer."""
+    """The C compiler that builds the fused kernels at installation."""
     compiler = shutil.which("gcc") or shutil.which("cc")
     if compiler is None:
         return Finding(
-            "C compiler", "none", "advice", "Install gcc: the fast encoder layer is compiled at its first use."
+            "C compiler",
+            "none",
+            "advice",
+            "Install gcc, then PALM again: its fast kernels are compiled at installation.",
         )
     return Finding("C compiler", compiler)
 
@@ -162,6 +165,7 @@ def paddle_findings(runtime: RuntimeReport) -> Iterator[Finding]:
     cuda = paddle.is_compiled_with_cuda()
     yield Finding("Paddle", f"{paddle.__version__}, built for {'CUDA' if cuda else 'CPU'}")
     yield gpu_finding(cuda=cuda, usable=paddle.device.cuda.device_count() if cuda else 0, driver=_has_gpu_driver())
+    yield kernels_finding()
     yield speed_finding(measure_matmul(), runtime.cores, cpu=paddle.device.get_device() == "cpu")
 
 
@@ -177,6 +181,17 @@ def gpu_finding(*, cuda: bool, usable: int, driver: bool) -> Finding:
             "GPU", "a driver, but no GPU that Paddle can use", "advice", "Compare the CUDA versions in nvidia-smi."
         )
     return Finding("GPU", "none; PALM computes on the CPU")
+
+
+def kernels_finding() -> Finding:
+    """What computes the encoder with `kernels: auto`."""
+    from palm.kernels.fused.library import KernelsUnavailableError, load_kernels  # noqa: PLC0415 (imports Paddle)
+
+    try:
+        return Finding("kernels", f"fused, in C for {load_kernels().level}")
+    except KernelsUnavailableError as reason:
+        advice = "The CPU computes faster with them: install PALM again where gcc is found."
+        return Finding("kernels", f"plain Paddle operations: {reason}", "advice", advice)
 
 
 def speed_finding(gigaflops: float, cores: int, *, cpu: bool) -> Finding:

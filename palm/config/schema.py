@@ -77,6 +77,9 @@ class TrainSettings(Schema):
         1, ge=0, description="Seed of everything random; a task's own seed draws its shuffling and masks."
     )
     use_gpu: bool = Field(True, description="Use the GPU where there is one; falls back to the CPU with one warning.")
+    amp: Annotated[Literal["off", "bf16"], BeforeValidator(lower)] = Field(
+        "off", description="`bf16`: products in bfloat16, weights in float32. On a GPU only; the CPU stays at float32."
+    )
     print_every_n_steps: Int = Field(5, ge=1, description="Global steps between log lines.")
     save_every_n_steps: Int = Field(-1, ge=-1, description="Global steps between checkpoints; -1 is off.")
     eval_every_n_steps: Int = Field(

@@ -20,6 +20,7 @@ from palm.engine.finite import first_non_finite
 from palm.engine.lr_sched import learning_rate_at
 from palm.engine.model import MultiTaskModel
 from palm.engine.optimizer import Optimizer
+from palm.engine.precision import mixed_precision
 from palm.engine.schedule import expected_steps, global_steps
 from palm.errors import TrainingError
 from palm.randomness import philox
@@ -205,7 +206,8 @@ def _train_batch(run: TrainingRun, task: TaskInstance, number: int, batch: Batch
     # Dropout depends on the step alone, not on what ran before it: that makes resume exact.
     paddle.seed(int(philox(run.settings.random_seed, "dropout", number).integers(2**31)))
     run.model.train()
-    loss = run.model.loss(task, batch)
+    with mixed_precision(run.settings.amp):
+        loss = run.model.loss(task, batch)
     value = float(loss)
     if not math.isfinite(value):
         return value, f"the loss is {value}"
