@@ -21,7 +21,7 @@ def mixed_precision(amp: Literal["off", "bf16"]) -> AbstractContextManager[None]
     if paddle.device.get_device() == "cpu":
         _say_once()
         return nullcontext()
-    context: AbstractContextManager[None] = paddle.amp.auto_cast(dtype="bfloat16", level="O1")  # type: ignore[no-untyped-call]
+    context: AbstractContextManager[None] = paddle.amp.auto_cast(dtype="bfloat16", level="O1")
     return context
 
 
