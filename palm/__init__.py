@@ -17,11 +17,19 @@ __version__ = "1.0.0.dev0"
 if TYPE_CHECKING:
     from palm.controller import Controller
     from palm.inference.predictor import Predictor
+    from palm.trainer import MultiHeadTrainer, Trainer
 
-_HOME = {"Controller": "palm.controller", "Predictor": "palm.inference.predictor"}
-_COMPONENTS = ("backbone", "downloader", "head", "metric", "paradigm", "reader", "sampling")
+_HOME = {
+    "Controller": "palm.controller",
+    "MultiHeadTrainer": "palm.trainer",
+    "Predictor": "palm.inference.predictor",
+    "Trainer": "palm.trainer",
+}
+_COMPONENTS = (
+    "backbone", "downloader", "head", "lr_sched", "metric", "optimizer", "paradigm", "reader", "sampling"
+)  # fmt: skip
 
-__all__ = ["Controller", "Predictor", "__version__"]
+__all__ = ["Controller", "MultiHeadTrainer", "Predictor", "Trainer", "__version__"]
 
 
 def __getattr__(name: str) -> object:

@@ -1,14 +1,19 @@
 """What every backbone is: tokens in, context-dependent vectors out. Paddle is imported only by `build_layers`."""
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
+from palm.backbone.sizes import read_sizes
 from palm.config.fields import BackboneFields
 from palm.registry import Registry
-from palm.spec import Specs
+from palm.spec import Phase, Specs
 
 if TYPE_CHECKING:
     from paddle import nn
+
+Kind = TypeVar("Kind", bound="Backbone")
 
 
 class Backbone(ABC):
@@ -22,6 +27,20 @@ class Backbone(ABC):
 
     def __init__(self, config: BackboneFields) -> None:
         self.config = config
+
+    @classmethod
+    def from_config(cls: type[Kind], config: Mapping[str, object] | str | Path, phase: Phase = "train") -> Kind:
+        """A backbone of the sizes in `config`, as PALM 2 makes it.
+
+        Args:
+            config: The content of a config.json, the file, or the folder of pre-trained weights that it lies in.
+            phase: Accepted for scripts of PALM 2; whether dropout is on is up to whoever runs the backbone.
+
+        Raises:
+            ConfigError: Everything that is wrong with the sizes.
+        """
+        del phase
+        return cls(read_sizes(cls.Config, config, owner=f"palm.backbone.{cls.__name__}"))
 
     @abstractmethod
     def inputs_attr(self) -> Specs:

@@ -20,15 +20,22 @@ def check_wiring(config: RunConfig, tokenizer: Tokenizer, phase: Phase) -> None:
         ConfigError: With everything that does not fit, over all tasks.
     """
     backbone = BACKBONES[config.backbone_name](config.backbone)
-    problems = list(_backbone_problems(config.backbone, tokenizer))
-    for task in config.tasks:
-        reader = READERS[task.reader_name](task.reader, tokenizer)
-        paradigm = PARADIGMS[task.paradigm_name](task.paradigm)
-        problems += _missing_objects(task, reader, backbone, paradigm, phase)
-        problems += _size_problems(task, config.backbone)
-    problems += _sharing_problems(config.tasks)
+    problems = list(wiring_problems(config.tasks, backbone, tokenizer, phase))
     if problems:
         raise ConfigError(problems)
+
+
+def wiring_problems(
+    tasks: Sequence[TaskConfig], backbone: Backbone, tokenizer: Tokenizer, phase: Phase
+) -> Iterator[Problem]:
+    """Everything that does not fit between `tasks`, their vocabulary and the backbone."""
+    yield from _backbone_problems(backbone.config, tokenizer)
+    for task in tasks:
+        reader = READERS[task.reader_name](task.reader, tokenizer)
+        paradigm = PARADIGMS[task.paradigm_name](task.paradigm)
+        yield from _missing_objects(task, reader, backbone, paradigm, phase)
+        yield from _size_problems(task, backbone.config)
+    yield from _sharing_problems(tasks)
 
 
 def check_shared_heads(tasks: Sequence[TaskInstance], backbone: BackboneFields) -> None:

@@ -59,7 +59,7 @@ def run_over(model: MultiTaskModel, task: TaskInstance, dataset: Dataset, phase:
     model.eval()
     outputs: list[Outputs | None] = [None] * dataset.num_examples
     losses: list[tuple[float, int]] = []
-    for rows, batch in _batches(task, dataset):
+    for rows, batch in batches_by_length(task, dataset):
         tensors, inputs = model.forward(task, batch, phase)
         if phase == "eval" and all(name in batch for name in task.paradigm.reader_inputs("train")):
             losses.append((float(task.paradigm.loss(tensors, inputs)), len(rows)))
@@ -70,7 +70,8 @@ def run_over(model: MultiTaskModel, task: TaskInstance, dataset: Dataset, phase:
     return Evaluation(task.paradigm.decode(complete, dataset), _mean(losses))
 
 
-def _batches(task: TaskInstance, dataset: Dataset) -> Iterator[tuple[IntArray, Batch]]:
+def batches_by_length(task: TaskInstance, dataset: Dataset) -> Iterator[tuple[IntArray, Batch]]:
+    """Numbers of its examples, and batch, until the data set is through; the longest first."""
     size = task.settings.pred_batch_size or task.settings.batch_size
     order = np.argsort(-dataset.lengths, kind="stable")
     for number, start in enumerate(range(0, len(order), size)):

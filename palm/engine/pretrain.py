@@ -4,8 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from palm.backbone.pretrained import MLM_HEAD, LoadReport, PretrainedWeights, apply_pretrained
 from palm.config.fields import BackboneFields
-from palm.engine.model import MultiTaskModel
-from palm.task_instance import TaskInstance
+from palm.engine.model import HasHead, MultiTaskModel
 
 _LISTED = 8
 
@@ -16,9 +15,7 @@ def sizes_for(weights: PretrainedWeights, sizes: BackboneFields) -> BackboneFiel
     return sizes.model_copy(update=asked)
 
 
-def load_pretrained_weights(
-    model: MultiTaskModel, tasks: Sequence[TaskInstance], weights: PretrainedWeights
-) -> list[str]:
+def load_pretrained_weights(model: MultiTaskModel, tasks: Sequence[HasHead], weights: PretrainedWeights) -> list[str]:
     """Copy `weights` into `model`; return lines that say what was loaded, missing and unexpected.
 
     Raises:

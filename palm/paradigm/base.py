@@ -32,6 +32,8 @@ class Paradigm(ABC):
     """
 
     Config: ClassVar[type[ParadigmFields]]
+    decode_columns: ClassVar[tuple[str, ...]] = ()
+    """Columns that `decode` reads beside `record`. A paradigm without any takes one example a record."""
 
     def __init__(
         self, config: ParadigmFields, labels: LabelMap | None = None, *, vocab: Sequence[str] | None = None

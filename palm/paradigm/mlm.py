@@ -33,6 +33,7 @@ class MaskLM(Paradigm):
     """
 
     Config: ClassVar[type[ParadigmFields]] = MaskLMFields
+    decode_columns: ClassVar[tuple[str, ...]] = ("mask_positions",)
     config: MaskLMFields
 
     @property

@@ -42,6 +42,7 @@ class MRC(Paradigm):
     """A linear layer gives each token two logits, for the answer's start and end; mean of the two cross entropies."""
 
     Config: ClassVar[type[ParadigmFields]] = MRCFields
+    decode_columns: ClassVar[tuple[str, ...]] = ("context_start", "context_end", "is_max_context")
     config: MRCFields
 
     @property

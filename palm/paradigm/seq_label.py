@@ -35,6 +35,7 @@ class SequenceLabel(Paradigm):
     """Dropout and a linear layer on every token; cross entropy, a mean over the tokens that carry a label."""
 
     Config: ClassVar[type[ParadigmFields]] = SequenceLabelFields
+    decode_columns: ClassVar[tuple[str, ...]] = ("word_index",)
     config: SequenceLabelFields
 
     def __init__(

@@ -14,6 +14,14 @@ def step_line(result: StepResult, steps_per_second: float) -> str:
     )
 
 
+def trainer_line(result: StepResult, steps_per_second: float) -> str:
+    """`global step: 5, slot: step 3/309 (epoch 0), loss: 68.965, speed: 0.58 steps/s`, as PALM 2's trainers say it."""
+    return (
+        f"global step: {result.global_step}, {result.task}: step {result.step}/{result.steps_per_epoch} "
+        f"(epoch {result.epoch}), loss: {result.loss:.3f}, speed: {steps_per_second:.2f} steps/s"
+    )
+
+
 def finished_line(task: str) -> str:
     """`mrqa: train finished!`."""
     return f"{task}: train finished!"

@@ -3,17 +3,61 @@
 import subprocess
 import sys
 
+import pytest
+
 from palm import head
-from palm.paradigm import PARADIGMS
+from palm.errors import ConfigError, RegistryError
+from palm.paradigm.base import PARADIGMS
+
+HEADS = {
+    "cls": head.Classify(3, 32, 0.2),
+    "match": head.Match(2, 32, 0.2),
+    "mrc": head.MRC(64, 32, 0.2),
+    "seq_label": head.SequenceLabel(3, 32, 0.2),
+    "mlm": head.MaskLM(32, 100, "gelu", 0.2),
+}
 
 
-def test_every_built_in_paradigm_has_its_palm_2_name():
-    names = {"cls": "Classify", "match": "Match", "mrc": "MRC", "seq_label": "SequenceLabel", "mlm": "MaskLM"}
+@pytest.mark.parametrize("paradigm", HEADS)
+def test_every_built_in_paradigm_has_its_palm_2_name(paradigm):
+    made = HEADS[paradigm]
 
-    assert {name: getattr(head, there) for name, there in names.items()} == {name: PARADIGMS[name] for name in names}
+    assert made.name == paradigm
+    assert isinstance(made.config, PARADIGMS[paradigm].Config)
+    assert made.config.dropout_prob == 0.2
 
 
-def test_importing_paradigms_and_metrics_does_not_import_paddle():
-    code = "import palm.head, palm.metric, sys; sys.exit('paddle' in sys.modules)"
+def test_a_head_has_no_dropout_unless_it_is_told_to_as_in_palm_2():
+    assert head.Classify(3, 32).config.dropout_prob == 0.0
+
+
+def test_the_settings_of_a_head_reach_its_paradigm():
+    made = head.MRC(64, 32, with_negative=True, max_ans_len=7, n_best_size=3, null_score_diff_threshold=-1.5)
+
+    assert made.config.model_dump() == {
+        "dropout_prob": 0.0, "initializer_range": 0.02, "for_cn": False, "max_answer_len": 7, "n_best_size": 3,
+        "with_negative": True, "null_score_diff_threshold": -1.5,
+    }  # fmt: skip
+
+
+def test_wrong_settings_are_refused_by_the_names_that_were_written():
+    with pytest.raises(
+        ConfigError, match=r"palm\.head\.Classify: num_classes is a whole number, at least 1\. Found `0`"
+    ):
+        head.Classify(0, 32)
+
+
+def test_a_head_for_another_width_is_refused():
+    with pytest.raises(ConfigError, match=r"input_dim is the width of the encoder\. Found 32 over an encoder 384 wide"):
+        HEADS["cls"].check_fits(384)
+
+
+def test_a_paradigm_that_nobody_registered_is_refused():
+    with pytest.raises(RegistryError, match=r"unknown paradigm `clss`\. Did you mean `cls`"):
+        head.RegisteredHead("clss")
+
+
+def test_importing_heads_schedules_and_metrics_does_not_import_paddle():
+    code = "import palm.head, palm.metric, palm.lr_sched, palm.optimizer, sys; sys.exit('paddle' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

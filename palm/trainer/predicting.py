@@ -1,0 +1,94 @@
+"""Predict with the tasks of a session, alone or several from one pass of the encoder."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+
+import numpy as np
+
+from palm.dataset import Batch
+from palm.engine.joint import outputs_of, predict_jointly
+from palm.folders import writing
+from palm.inference.predictor import write_predictions
+from palm.paradigm.base import Prediction
+from palm.randomness import philox
+from palm.reader.batching import plan_batches
+from palm.reader.data_readers import DataReader
+from palm.report.reporter import say
+from palm.trainer.session import Session
+from palm.trainer.task import Task
+
+
+def predict(
+    session: Session, tasks: Sequence[Task], output_dir: str | Path | None, print_steps: int
+) -> dict[str, list[Prediction]]:
+    """Predictions of `tasks`, which share one reader of data to predict.
+
+    Args:
+        session: The model.
+        tasks: Whose heads predict.
+        output_dir: Folder for the predictions; of each task in a folder of its name, where there are several.
+        print_steps: Batches between two lines that say how far it is.
+
+    Raises:
+        ConfigError: Something is missing or does not fit.
+        CheckpointError: `output_dir` cannot be written.
+    """
+    reader = tasks[0].reader_for("predict")
+    instances = [task.instance("predict", session.heads[task.name]) for task in tasks]
+    with session.average.applied() if session.average else nullcontext():
+        found = predict_jointly(session.model, instances, reader.dataset, _progress(reader, print_steps))
+    for name, predictions in found.items() if output_dir is not None else ():
+        folder = Path(output_dir or ".") / (name if len(tasks) > 1 else "")
+        with writing(folder, "output_dir"):
+            say(f"{name}: predictions saved at {write_predictions(predictions, folder).as_posix()}")
+    return found
+
+
+def predict_batch(session: Session, tasks: Sequence[Task], batch: Batch) -> dict[str, dict[str, np.ndarray]]:
+    """What the heads of `tasks` give for one batch."""
+    instances = [task.instance("predict", session.heads[task.name]) for task in tasks]
+    with session.average.applied() if session.average else nullcontext():
+        return outputs_of(session.model, instances, batch)
+
+
+class BatchesInOrder:
+    """Hands out the batches of a reader one by one, in the order of the file."""
+
+    def __init__(self) -> None:
+        self._left: Iterator[Batch] | None = None
+
+    def following(self, reader: DataReader) -> Batch | None:
+        """The next batch; None after the last."""
+        if self._left is None:
+            self._left = _batches(reader)
+        return next(self._left, None)
+
+    def restart(self) -> None:
+        """Begin again, maybe with another reader."""
+        self._left = None
+
+
+def _batches(reader: DataReader) -> Iterator[Batch]:
+    data, size = reader.dataset, reader.batch_size
+    plan = plan_batches(
+        data.num_examples, batch_size=size, shuffle=False, drop_last=False, seed=reader.seed, task="", epoch=0
+    )
+    for number, rows in enumerate(plan):
+        yield reader.component.collate(data, rows, philox(reader.seed, "evaluation", "", number))
+
+
+def _progress(reader: DataReader, print_steps: int) -> Callable[[int], None]:
+    """Says `batch 1000/2500, speed: 3.14 steps/s` every `print_steps` batches."""
+    size = reader.batch_size
+    total = -(-reader.dataset.num_examples // size)
+    started = time.perf_counter()
+
+    def after_batch(done: int) -> None:
+        number = -(-done // size)
+        if number % print_steps == 0:
+            speed = number / max(time.perf_counter() - started, 1e-9)
+            say(f"batch {number}/{total}, speed: {speed:.2f} steps/s")
+
+    return after_batch

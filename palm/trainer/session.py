@@ -1,0 +1,257 @@
+"""What the trainers of one run share: the model, the optimizer, and where training stands."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import paddle
+
+from palm.backbone.base import Backbone
+from palm.backbone.pretrained import load_pretrained
+from palm.build.task_checks import check_tasks, head_keys
+from palm.build.wiring import check_shared_heads, wiring_problems
+from palm.config.keywords import from_keywords
+from palm.config.schema import TrainSettings
+from palm.dataset import Batch
+from palm.default_settings import WEIGHTS_FILE
+from palm.engine.checkpoint import restore_checkpoint, set_weights
+from palm.engine.device import choose_device
+from palm.engine.ema import WeightAverage
+from palm.engine.feed import Draw, draws
+from palm.engine.model import MultiTaskModel
+from palm.engine.optimizer import Optimizer
+from palm.engine.pretrain import load_pretrained_weights, sizes_for
+from palm.engine.tensors import load_tensors
+from palm.engine.train import Progress, StepResult, TrainingRun, train_step
+from palm.errors import ConfigError, Problem
+from palm.folders import verify
+from palm.optimizer import Adam
+from palm.paradigm.base import Paradigm
+from palm.report.reporter import say
+from palm.sampling import MixRatioSampler
+from palm.trainer.saver import Saver, find_checkpoint
+from palm.trainer.task import Task
+
+_DEFAULT_SEED = 1
+
+
+@dataclass(frozen=True)
+class Backward:
+    """What `build_backward` was given."""
+
+    optimizer: Adam
+    weight_decay: float
+    use_ema: bool
+    ema_decay: float
+
+
+@dataclass(frozen=True)
+class _HeadPart:
+    """A head to build: see `palm.engine.model.HasHead`."""
+
+    head: str
+    paradigm: Paradigm
+
+
+class Session:
+    """Model, optimizer and progress of one run. Everything is built when it is first needed.
+
+    Args:
+        tasks: The tasks of the run.
+    """
+
+    def __init__(self, tasks: Sequence[Task]) -> None:
+        self.tasks = list(tasks)
+        self.backward: Backward | None = None
+        self.reference = self.tasks[0]
+        self.num_epochs: float | None = None
+        self.saver: Saver | None = None
+        self._backbone: Backbone | None = None
+        self._model: MultiTaskModel | None = None
+        self._run: TrainingRun | None = None
+        self._draws: Iterator[Draw] | None = None
+
+    @property
+    def seed(self) -> int:
+        """The seed of the first reader."""
+        readers = [task.reader or task.predict_reader for task in self.tasks]
+        return next((reader.seed for reader in readers if reader), _DEFAULT_SEED)
+
+    @property
+    def backbone(self) -> Backbone:
+        """The backbone that all tasks share.
+
+        Raises:
+            ConfigError: They were given different ones, or none.
+        """
+        forwards = [forward for task in self.tasks for forward in (task.forward, task.predict_forward) if forward]
+        given = [forward.backbone for forward in forwards or [self.tasks[0].any_forward]]
+        if any((type(other), other.config) != (type(given[0]), given[0].config) for other in given):
+            rule = "all tasks, in training and prediction, share one backbone."
+            raise ConfigError(Problem("build_forward", f"{rule} Found different ones. Give the same everywhere."))
+        return self._backbone or given[0]
+
+    @property
+    def heads(self) -> dict[str, str]:
+        """Key of each task's head."""
+        return head_keys({task.name: task.settings("train") for task in self.tasks})
+
+    @property
+    def model(self) -> MultiTaskModel:
+        """The model, made when it is first asked for."""
+        if self._model is None:
+            choose_device(use_gpu=paddle.is_compiled_with_cuda())
+            for task in self.tasks:
+                task.any_forward.head.check_fits(self.backbone.config.hidden_size)
+            heads = self.heads
+            parts = [_HeadPart(heads[task.name], task.paradigm("train")) for task in self.tasks]
+            self._model = MultiTaskModel(self.backbone, parts, seed=self.seed)
+        return self._model
+
+    def use_backbone(self, backbone: Backbone | None) -> None:
+        """Make the model anew when it is next asked for, on `backbone` rather than the one that was given."""
+        self._model, self._backbone = None, backbone
+        self.begin_anew()
+
+    @property
+    def run(self) -> TrainingRun:
+        """The training run, made when it is first asked for.
+
+        Raises:
+            ConfigError: Something is missing or does not fit.
+        """
+        if self._run is None:
+            self._run = self._new_run()
+        return self._run
+
+    @property
+    def can_train(self) -> bool:
+        """Whether everything for a training run is there."""
+        return self.backward is not None and all(task.forward and task.reader for task in self.tasks)
+
+    @property
+    def average(self) -> WeightAverage | None:
+        """The average of the weights, where there is one to predict with."""
+        return self._run.average if self._run else None
+
+    def begin_anew(self) -> None:
+        """Forget optimizer and progress; the model's weights stay."""
+        self._run = None
+        self.forget_draws()
+
+    def forget_draws(self) -> None:
+        """Draw anew from where the run stands: somebody else moved it on."""
+        self._draws = None
+
+    def next_draw(self) -> Draw:
+        """The next batch of the run, for callers that step by themselves."""
+        if self._draws is None:
+            done = self.run.progress
+            self._draws = draws(
+                self.run.tasks, self.run.sampler, done_steps=done.global_step, task_steps=done.task_steps
+            )
+        return next(self._draws)
+
+    def take_step(self, name: str, batch: Batch) -> StepResult:
+        """Train the task `name` on `batch`: one step of the engine.
+
+        Raises:
+            ConfigError: No such task, or something is missing.
+        """
+        run = self.run
+        task = next((task for task in run.tasks if task.name == name), None)
+        if task is None:
+            names = ", ".join(task.name for task in run.tasks)
+            raise ConfigError(Problem("train_one_step", f"one of the tasks ({names}) is wanted. Found `{name}`."))
+        done = run.progress.task_steps.get(name, 0)
+        return train_step(run, Draw(run.progress.global_step + 1, task, done, batch))
+
+    def load_pretrain(self, path: str | Path) -> None:
+        """Start from pre-trained weights, and say what was loaded.
+
+        Raises:
+            ConfigError: Training has begun.
+            CheckpointError: Nothing in it matched, or a shape differs.
+        """
+        if self._run is not None and self._run.progress.global_step:
+            raise ConfigError(Problem("load_pretrain", "pre-trained weights come before training. Found it begun."))
+        weights = load_pretrained(path)
+        self.use_backbone(type(self.backbone)(sizes_for(weights, self.backbone.config)))
+        instances = [_HeadPart(key, task.paradigm("train")) for task, key in self._with_heads()]
+        for line in load_pretrained_weights(self.model, instances, weights):
+            say(line)
+
+    def load_checkpoint(self, path: str | Path) -> Path:
+        """Put a checkpoint's weights into the model, and where everything for training is there, its whole state.
+
+        Raises:
+            CheckpointError: It is missing, damaged, or of another model.
+        """
+        folder = find_checkpoint(Path(path))
+        verify(folder)
+        self.forget_draws()
+        if self.can_train:
+            restore_checkpoint(self.run, folder)
+            return folder
+        parameters = self.model.state_dict()
+        saved = load_tensors(folder / WEIGHTS_FILE)
+        set_weights(parameters, {name: saved[name] for name in saved if name in parameters}, where=str(folder))
+        return folder
+
+    def _with_heads(self) -> list[tuple[Task, str]]:
+        heads = self.heads
+        return [(task, heads[task.name]) for task in self.tasks]
+
+    def _new_run(self) -> TrainingRun:
+        self._check()
+        if self.backward is None:
+            raise ConfigError(Problem("train", "an optimizer is needed first. Call build_backward(optimizer)."))
+        base = self.reference.mix_ratio
+        ordered = sorted(self._with_heads(), key=lambda pair: pair[0] is not self.reference)
+        tasks = [task.instance("train", head, mix_ratio=task.mix_ratio / base) for task, head in ordered]
+        check_shared_heads(tasks, self.backbone.config)
+        settings, model = self._settings(self.backward), self.model
+        return TrainingRun(
+            model=model,
+            tasks=tasks,
+            sampler=MixRatioSampler([task.settings.mix_ratio for task in tasks], seed=self.seed),
+            optimizer=Optimizer(model, settings, {}, kernels=model.sizes.kernels),
+            average=WeightAverage(model, settings.ema_decay) if settings.use_ema else None,
+            settings=settings,
+            progress=Progress(),
+            schedule=self.backward.optimizer.lr_schedualer,
+        )
+
+    def _check(self) -> None:
+        """Raise ConfigError with everything that is missing or does not fit."""
+        if not self.reference.target:
+            raise self.reference.problem("the sampling reference is a target. Found an auxiliary task. Name another.")
+        configs = [task.config("train", head) for task, head in self._with_heads()]
+        settings = {config.name: config.settings for config in configs}
+        names = list(settings)
+        problems = list(check_tasks(settings, {name: {} for name in names}, names=names, for_train=True))
+        if not problems:
+            tokenizer = self.reference.reader_for("train").component.tokenizer
+            problems = list(wiring_problems(configs, self.backbone, tokenizer, "train"))
+            problems += self._vocabulary_problems(tokenizer.fingerprint)
+        if problems:
+            raise ConfigError(problems)
+
+    def _vocabulary_problems(self, fingerprint: str) -> Iterator[Problem]:
+        for task in self.tasks:
+            if task.reader_for("train").component.tokenizer.fingerprint != fingerprint:
+                rule = "all readers share one vocabulary, and lower-case alike: they share one encoder."
+                yield Problem(task.owner, f"{rule} Found a reader with other ones.")
+
+    def _settings(self, backward: Backward) -> TrainSettings:
+        reader = self.reference.reader_for("train")
+        keys = {
+            "num_epochs": self.num_epochs or reader.num_epochs or 1,
+            "learning_rate": backward.optimizer.lr,
+            "lr_scheduler": "constant",
+            "weight_decay": backward.weight_decay,
+            "use_ema": backward.use_ema,
+            "ema_decay": backward.ema_decay,
+            "random_seed": self.seed,
+        }
+        return from_keywords(TrainSettings, keys, owner="build_backward", written={"learning_rate": "lr"})

@@ -1,0 +1,164 @@
+"""One trainer's task, as its calls have described it so far, and the task instance that it becomes."""
+
+from dataclasses import dataclass
+
+from palm.backbone.base import Backbone
+from palm.build.run_config import TaskConfig
+from palm.config.broadcast import is_task_name
+from palm.config.keywords import from_keywords
+from palm.config.schema import TaskSettings
+from palm.dataset import LabelMap
+from palm.errors import ConfigError, Problem
+from palm.head import Head
+from palm.paradigm.base import PARADIGMS, Paradigm
+from palm.reader.data_readers import ApiPhase, DataReader
+from palm.task_instance import TaskInstance
+
+
+@dataclass(frozen=True)
+class Forward:
+    """What `build_forward` was given."""
+
+    backbone: Backbone
+    head: Head
+
+
+@dataclass
+class Task:
+    """What a trainer knows of its task.
+
+    Attributes:
+        name: The task's name.
+        mix_ratio: Its sampling weight.
+        reuse_head_with: Name of the task whose head it shares.
+        target: Whether training goes on until it is done.
+        forward: Backbone and head to train.
+        predict_forward: Backbone and head to predict with; those to train when None.
+        reader: Training data.
+        predict_reader: Data to predict.
+        loaded_labels: Label names of a loaded inference model.
+        fingerprint: That of its tokenizer.
+    """
+
+    name: str
+    mix_ratio: float
+    reuse_head_with: str | None
+    target: bool = True
+    forward: Forward | None = None
+    predict_forward: Forward | None = None
+    reader: DataReader | None = None
+    predict_reader: DataReader | None = None
+    loaded_labels: LabelMap | None = None
+    fingerprint: str | None = None
+
+    def __post_init__(self) -> None:
+        if not is_task_name(self.name):
+            raise self.problem("a name is made of letters, digits, `_` and `-`: files are called after it. Change it.")
+
+    @property
+    def owner(self) -> str:
+        """The trainer, for messages."""
+        return f'palm.Trainer("{self.name}")'
+
+    def problem(self, message: str) -> ConfigError:
+        """An error of this trainer."""
+        return ConfigError(Problem(self.owner, message))
+
+    def fit(self, reader: DataReader, phase: ApiPhase) -> None:
+        """Take a reader with its data."""
+        if reader.phase != phase:
+            found = f"Found one made with phase='{reader.phase}'"
+            raise self.problem(f"data to {phase} come from a reader made with phase='{phase}'. {found}.")
+        if phase == "predict":
+            self._check_vocabulary(reader)
+            self.predict_reader = reader
+            return
+        classes = getattr(self.forward_for("train").head.config, "n_classes", None)
+        if classes is not None:
+            reader.settle_classes(classes)
+        self.reader = reader
+
+    def _check_vocabulary(self, reader: DataReader) -> None:
+        trained = self.reader.component.tokenizer.fingerprint if self.reader else self.fingerprint
+        if trained not in (None, reader.component.tokenizer.fingerprint):
+            rule = "data are read with the vocabulary, do_lower_case and lang of training."
+            raise self.problem(f"{rule} Found others. Make the reader as it was made for training.")
+
+    def forward_for(self, phase: ApiPhase) -> Forward:
+        """Backbone and head.
+
+        Raises:
+            ConfigError: Neither was given.
+        """
+        found = self.forward if phase == "train" else self.predict_forward or self.forward
+        if found is None:
+            call = "build_forward" if phase == "train" else "build_predict_forward"
+            raise self.problem(f"backbone and head are needed first. Call {call}(backbone, head).")
+        return found
+
+    @property
+    def any_forward(self) -> Forward:
+        """Backbone and head for any phase: their sizes are the same."""
+        return self.forward or self.predict_forward or self.forward_for("train")
+
+    def reader_for(self, phase: ApiPhase) -> DataReader:
+        """The reader with its data.
+
+        Raises:
+            ConfigError: None was given.
+        """
+        found = self.reader if phase == "train" else self.predict_reader
+        if found is None:
+            raise self.problem(f"data are needed first. Call fit_reader(reader, phase='{phase}').")
+        return found
+
+    @property
+    def labels(self) -> LabelMap | None:
+        """Label names: those trained with, those of the loaded model, or those that the data to predict came with."""
+        readers = [reader for reader in (self.reader, self.predict_reader) if reader]
+        known = [reader.labels for reader in readers if reader.phase == "train"]
+        known += [self.loaded_labels, *(reader.labels for reader in readers)]
+        return next((labels for labels in known if labels is not None), None)
+
+    def paradigm(self, phase: ApiPhase) -> Paradigm:
+        """The head's paradigm with the task's labels."""
+        head = (self.forward_for("predict") if phase == "predict" else self.any_forward).head
+        reader = self.predict_reader or self.reader
+        vocab = reader.component.tokenizer.tokens if reader else None
+        return PARADIGMS[head.name](head.config, self.labels, vocab=vocab)
+
+    def settings(self, phase: ApiPhase, mix_ratio: float | None = None) -> TaskSettings:
+        """The task's keys, as a configuration would have them."""
+        reader = self.reader if phase == "train" else self.predict_reader
+        keys: dict[str, object] = {"reader": "", "paradigm": self.any_forward.head.name}
+        if reader is not None:
+            keys |= {"reader": reader.name, "batch_size": reader.batch_size, "shuffle": reader.shuffle}
+            keys |= {"random_seed": reader.seed, "train_file": str(reader.dataset.file)}
+        ratio = self.mix_ratio if mix_ratio is None else mix_ratio
+        keys |= {"mix_ratio": ratio, "target": self.target, "share_head_with": self.reuse_head_with}
+        return from_keywords(TaskSettings, keys, owner=self.owner)
+
+    def instance(self, phase: ApiPhase, head: str, mix_ratio: float | None = None) -> TaskInstance:
+        """The task instance for the engine.
+
+        Args:
+            phase: Train or predict.
+            head: Key of its head's parameters.
+            mix_ratio: Its sampling weight, where it is another one than the trainer's.
+        """
+        reader = self.reader_for(phase)
+        return TaskInstance(
+            name=self.name,
+            settings=self.settings(phase, mix_ratio),
+            reader=reader.component,
+            paradigm=self.paradigm(phase),
+            head=head,
+            seed=reader.seed,
+            train=reader.dataset if phase == "train" else None,
+        )
+
+    def config(self, phase: ApiPhase, head: str) -> TaskConfig:
+        """The same for the checks of a configuration."""
+        made, reader = self.forward_for(phase).head, self.reader_for(phase)
+        settings = self.settings(phase)
+        return TaskConfig(self.name, settings, reader.name, reader.component.config, made.name, made.config, head)

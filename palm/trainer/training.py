@@ -1,0 +1,104 @@
+"""Train the tasks of a session: the engine's steps, with the log lines and the savings of PALM 2's trainers."""
+
+import math
+import time
+from collections.abc import Callable
+from contextlib import closing, nullcontext
+
+from palm.build.wiring import backbone_name
+from palm.engine.checkpoint import save_checkpoint
+from palm.engine.train import StepResult, train_steps
+from palm.errors import ConfigError, Problem
+from palm.inference.bundle import save_bundle
+from palm.report.lines import finished_line, trainer_line
+from palm.report.reporter import Reporter, say
+from palm.stop_signals import StopSignals
+from palm.trainer.session import Session
+
+_ALL = 1 << 30
+
+
+def train(session: Session, print_steps: int) -> None:
+    """Train until every target is done; print a line and save where it is due.
+
+    Raises:
+        ConfigError: Something is missing or does not fit.
+        CheckpointError: Something cannot be written.
+    """
+    if print_steps < 1:
+        raise ConfigError(Problem("train", f"print_steps is 1 or more. Found {print_steps}."))
+    run = session.run
+    done = run.progress.global_step
+    place = session.saver.folder if session.saver else None
+    reporting = Reporter(place, total_steps=run.total_steps, done_steps=done) if place else nullcontext()
+    with reporting as reporter, StopSignals() as signals, closing(train_steps(run)) as steps:
+        effects = Effects(session, print_steps, reporter)
+        for result in steps:
+            effects.after(result)
+            if signals.received and not result.last:
+                effects.save(result.global_step)
+                signals.stop()
+    session.forget_draws()
+
+
+class Effects:
+    """What follows a step.
+
+    Args:
+        session: The run.
+        print_steps: Steps between log lines.
+        reporter: Where words and figures go; the terminal when None.
+    """
+
+    def __init__(self, session: Session, print_steps: int, reporter: Reporter | None) -> None:
+        self._session = session
+        self._every = print_steps
+        self._reporter = reporter
+        self._say: Callable[[str], None] = reporter.say if reporter else say
+        self._printed = session.run.progress.global_step, time.perf_counter()
+
+    def after(self, result: StepResult) -> None:
+        """Print and save what `result` made due."""
+        step = result.global_step
+        if self._reporter:
+            self._reporter.advance()
+        if step % self._every == 0:
+            self._print(result)
+        for name in result.finished:
+            self._say(finished_line(name))
+        if self._session.saver and self._session.saver.is_due(step, last=result.last):
+            self.save(step)
+
+    def save(self, step: int) -> None:
+        """Write what the saver says: a checkpoint, the inference model of each target, or both."""
+        saver, run = self._session.saver, self._session.run
+        if saver is None:
+            return
+        if "ckpt" in saver.types:
+            folder = save_checkpoint(run, saver.checkpoints, keep=_ALL)
+            self._say(f"checkpoint saved at {folder.as_posix()}")
+        if "predict" in saver.types:
+            name = backbone_name(self._session.backbone)
+            with run.average.applied() if run.average else nullcontext():
+                for task in (task for task in run.tasks if task.settings.target):
+                    save_bundle(run.model, task, name, saver.models(step) / task.name)
+            self._say(f"inference models saved at {saver.models(step).as_posix()}")
+
+    def _print(self, result: StepResult) -> None:
+        (before, then), now = self._printed, time.perf_counter()
+        speed = (result.global_step - before) / max(now - then, 1e-9)
+        self._printed = result.global_step, now
+        self._say(trainer_line(result, speed))
+        if self._reporter:
+            self._reporter.record(
+                {
+                    "split": "train",
+                    "global_step": result.global_step,
+                    "task": result.task,
+                    "step": result.step,
+                    "epoch": result.epoch,
+                    "loss": result.loss if math.isfinite(result.loss) else None,
+                    "learning_rate": result.learning_rate,
+                    "steps_per_second": round(speed, 3),
+                }
+            )
