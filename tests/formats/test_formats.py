@@ -34,7 +34,9 @@ def test_an_inference_model_predicts_what_it_predicted(folder):
 def test_a_run_goes_on_from_a_checkpoint_to_where_it_ended(folder, tmp_path):
     verify(folder / "step_3")
     shutil.copytree(folder / "step_3", tmp_path / "out" / "ckpt" / "step_3")
-    palm.Controller({**configuration(tmp_path), "resume": "auto"}, overrides=[]).train()
+    # The fused kernels draw their dropout otherwise than the operations these versions were written with.
+    keys = {"resume": "auto", "kernels": "plain"}
+    palm.Controller({**configuration(tmp_path), **keys}, overrides=[]).train()
     assert tiny.log_lines(tmp_path)[0].endswith("at global step 3.")
     ended = load_file(tmp_path / "out" / "water" / "infer_model" / "model.safetensors")
     wanted = load_file(folder / "infer_model" / "model.safetensors")
