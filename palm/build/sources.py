@@ -1,14 +1,17 @@
 """Everything that was written about a run, read but not yet merged: global file, command line, task files."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from palm.build.components import flag_keys
+from palm.build.user_code import import_user_code
 from palm.config.broadcast import is_task_name, task_names
+from palm.config.fields import split_list
 from palm.config.layer import Layer
 from palm.config.load import GlobalFile, load_global, load_task_file
 from palm.config.overrides import Overrides, parse_overrides
+from palm.engine.runtime import prepare_runtime
 from palm.errors import ConfigError, Problem
 
 
@@ -43,6 +46,10 @@ def read_sources(config: str | Path | Mapping[str, object], task_dir: str, overr
     """
     main = load_global(config)
     flags = parse_overrides(overrides, flag_keys())
+    if "imports" in main.flat or "imports" in flags.flat:
+        main = replace(main, flat=_imported(main.flat))
+        _imported(flags.flat)
+        flags = parse_overrides(overrides, flag_keys())  # there may be more keys now
     names, problems = task_names(main, flags)
     problems = [*main.problems, *flags.problems, *problems]
     if not names:
@@ -59,6 +66,17 @@ def read_sources(config: str | Path | Mapping[str, object], task_dir: str, overr
         elif not inline and is_task_name(name):
             problems.append(Problem(main.name, _no_task_file(name, place)))
     return Sources(main, flags, tuple(names), files, homes, tuple(problems))
+
+
+def _imported(layer: Layer) -> Layer:
+    """`layer`, once the modules that it names are imported; their files by the places where they were found."""
+    setting = layer.get("imports")
+    names = split_list(setting.value) if setting else None
+    if setting is None or not isinstance(names, list):
+        return layer  # what is wrong with it is said where keys are checked
+    prepare_runtime()  # the user's module may import Paddle
+    found = [import_user_code(str(name), setting.where, setting.folder) for name in names]
+    return {**layer, "imports": replace(setting, value=found)}
 
 
 def _no_task_file(name: str, place: str) -> str:

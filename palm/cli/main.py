@@ -138,7 +138,7 @@ def _import_user_code(words: list[str]) -> None:
     names = early.parse_known_args(words)[0].imports
     if not names:
         return
-    from palm.cli.user_code import import_user_code  # noqa: PLC0415 (rarely needed)
+    from palm.build.user_code import import_user_code  # noqa: PLC0415 (rarely needed)
     from palm.engine.runtime import prepare_runtime  # noqa: PLC0415
 
     prepare_runtime()  # the user's module may import Paddle

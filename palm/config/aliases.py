@@ -9,6 +9,7 @@ ALIASES = {
     "infermodel": "inference_model_dir",
     "inference_model": "inference_model_dir",
     "max_seqlen": "max_seq_len",
+    "import": "imports",
     "gradient_clip": "max_grad_norm",
     # Hugging Face's TrainingArguments
     "num_train_epochs": "num_epochs",

@@ -32,6 +32,10 @@ class RunSettings(Schema):
         None, description="Vocabulary, one word-piece a line; by default vocab.txt beside the pre-trained weights."
     )
     save_path: str = Field("output_model", description="Folder for checkpoints, inference models, metrics and logs.")
+    imports: Names = Field(
+        default_factory=list,
+        description="Modules or .py files of your own, imported first for the components that they register.",
+    )
 
 
 class TaskLists(Schema):

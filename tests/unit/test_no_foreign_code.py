@@ -30,7 +30,7 @@ ALLOWED = {
     ("backbone/pdparams.py", "pickle.UnpicklingError"): "an error",
 }
 # importlib.import_module of names that are not ours.
-IMPORTS_OF_USERS = {"cli/user_code.py": "`--import`, which the user gives on the command line"}
+IMPORTS_OF_USERS = {"build/user_code.py": "`--import` and `import:`, which the user writes"}
 
 
 def imported_names(tree: ast.AST) -> dict[str, str]:

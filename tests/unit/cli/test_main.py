@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import palm
+from palm.build.user_code import import_user_code
 from palm.cli.main import COMMANDS, main
-from palm.cli.user_code import import_user_code
 from palm.errors import ConfigError
 
 ROOT = Path(palm.__file__).parents[1]

@@ -1,0 +1,102 @@
+"""docs/extending.md: its code runs as it stands there, from YAML, on the command line and from Python."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+WORDS = {"bad": 0, "poor": 1, "fair": 2, "good": 3, "great": 4, "差": 0, "好": 4}
+LONGEST = 40
+
+
+def blocks(repository: Path, language: str) -> list[str]:
+    text = (repository / "docs" / "extending.md").read_text(encoding="utf-8")
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
+
+
+@pytest.fixture
+def home(repository, tmp_path):
+    """A folder with the components, the configuration and the data that the page speaks of."""
+    *components, _ = blocks(repository, "python")
+    (tmp_path / "my_components.py").write_text("\n\n".join(components), encoding="utf-8")
+    (tmp_path / "config.yaml").write_text(blocks(repository, "yaml")[0], encoding="utf-8")
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "room", "was", "房", "间", "很"]
+    (tmp_path / "vocab.txt").write_text("\n".join([*special, *WORDS]) + "\n", encoding="utf-8")
+    generator = np.random.default_rng(1)
+    for name, count in (("train", 64), ("dev", 20)):
+        words = generator.choice(list(WORDS), count)
+        lines = [f"{WORDS[word]} {'房间很' if word in '差好' else 'the room was '}{word}" for word in words]
+        (tmp_path / f"{name}.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return tmp_path
+
+
+def run(home, repository, *words, expected=0):
+    search = os.pathsep.join(filter(None, (str(repository), os.environ.get("PYTHONPATH"))))
+    environment = {**os.environ, "PYTHONPATH": search, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, *words], cwd=home, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == expected, done.stdout + done.stderr
+    return done.stdout if expected == 0 else done.stderr
+
+
+def test_each_component_takes_no_more_than_forty_lines(repository):
+    *components, _ = blocks(repository, "python")
+    assert len(components) == 4
+    for code in components:
+        lines = [line for line in code.splitlines() if line and not line.startswith(("from ", "import "))]
+        assert len(lines) <= LONGEST, "\n".join(lines)
+
+
+def test_the_components_train_evaluate_and_predict_from_yaml(home, repository):
+    lines = run(home, repository, "-m", "palm", "train", "config.yaml").splitlines()
+    figures = [line for line in lines if line.startswith("review: evaluation")]
+    error = float(re.search(r"mean_absolute_error (\d\.\d+)", figures[-1])[1])
+    assert error < 0.4  # guessing the middle gives 1.5
+    assert "review: inference model saved at output_model/review/infer_model" in lines
+
+    run(home, repository, "-m", "palm", "pred", "config.yaml", "review")
+    rows = (home / "output_model" / "review" / "predictions.json").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(row)["index"] for row in rows] == list(range(20))
+
+
+def test_they_are_checked_like_built_in_ones(home, repository):
+    assert "review" in run(home, repository, "-m", "palm", "check", "config.yaml", "--explain")
+    found = run(home, repository, "-m", "palm", "check", "config.yaml", "--tasks.review.reader", "scord", expected=2)
+    assert "unknown reader `scord`. Did you mean `scored`?" in found
+
+
+def test_the_command_line_imports_the_same(home, repository):
+    config = (home / "config.yaml").read_text(encoding="utf-8")
+    (home / "plain.yaml").write_text(re.sub("import: .*\n", "", config), encoding="utf-8")
+    message = run(home, repository, "-m", "palm", "check", "plain.yaml", expected=2)
+    assert "unknown reader `scored`" in message
+    run(home, repository, "-m", "palm", "check", "plain.yaml", "--import", "my_components.py")
+    run(home, repository, "-m", "palm", "train", "plain.yaml", "--num_epochs=1", "--import", "my_components.py")
+    model = ["--model", "output_model/review/infer_model", "--file", "dev.txt"]
+    shown = run(home, repository, "-m", "palm", "pred", *model, "--import", "my_components.py")
+    assert json.loads(shown.splitlines()[0]).keys() == {"index", "score"}
+
+
+def test_the_python_api_takes_them(home, repository):
+    (home / "use.py").write_text(blocks(repository, "python")[-1], encoding="utf-8")
+    lines = run(home, repository, "use.py").splitlines()
+    assert float(re.search(r"'mean_absolute_error': (\d\.\d+)", lines[-1])[1]) < 0.4
+
+
+def test_a_relative_path_is_looked_up_beside_the_yaml_too(home, repository):
+    (home / "elsewhere").mkdir()
+    relative = run(home / "elsewhere", repository, "-m", "palm", "check", "../config.yaml", "--explain")
+    assert "my_components.py" in relative
+
+
+def test_a_module_that_fails_is_named_with_the_line_of_the_yaml(home, repository):
+    (home / "my_components.py").write_text("1 / 0\n", encoding="utf-8")
+    message = run(home, repository, "-m", "palm", "check", "config.yaml", expected=2)
+    assert message.startswith("config.yaml:1: the module fails at")
+    assert "ZeroDivisionError" in message
