@@ -1,9 +1,11 @@
 """A resumed run ends in the same bits as one that was never stopped."""
 
 import hashlib
+import json
 import shutil
 
 import pytest
+from safetensors.numpy import load_file
 
 import palm
 from palm.engine.checkpoint import newest_checkpoint, save_checkpoint
@@ -55,6 +57,16 @@ def test_resume_from_every_step_ends_bit_identical(whole, tmp_path):
         newest, complaints = newest_checkpoint(home / "out" / "ckpt")
         assert (newest.name, complaints) == (f"step_{numbers[-1]}", [])
         assert fingerprint(newest) == wanted, f"stopped at step {number}"
+
+
+def test_the_stop_points_meet_every_situation(whole):
+    """Otherwise the test above would show less than it seems to."""
+    steps = [json.loads((path / "progress.json").read_text())["task_steps"] for path in whole.iterdir()]
+    gradients = [load_file(path / "gradients.safetensors") for path in whole.iterdir()]
+    assert any(0 in done.values() for done in steps), "before a task's first batch"
+    assert any(done["water"] > 3 for done in steps), "in the second epoch: 24 examples in batches of 8"
+    assert any(done["water"] >= 6 and done["slots"] < 3 for done in steps), "after one target has finished"
+    assert {bool(pending) for pending in gradients} == {True, False}, "inside an accumulation and after one"
 
 
 def test_a_damaged_checkpoint_is_passed_over_and_named(whole, tmp_path):
