@@ -50,7 +50,7 @@ lowest:  ## pass the tests with the lowest versions that pyproject.toml names, i
 	$(PYTHON3) -m venv .venv-lowest
 	.venv-lowest/bin/python tests/lowest_versions.py > .venv-lowest/lowest.txt
 	.venv-lowest/bin/python -m pip install --requirement .venv-lowest/lowest.txt
-	.venv-lowest/bin/python -m pip install --no-deps --no-build-isolation --editable .
+	.venv-lowest/bin/python -m pip install --no-deps --editable .
 	.venv-lowest/bin/python -m pytest -W ignore $(PYTEST_ARGS)  # old releases warn of what newer ones have mended
 
 bench: ready  ## measure quality: make bench NAME=sst2 DATA=<its folder> MODEL=pretrain/minilm-l6-en
