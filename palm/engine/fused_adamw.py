@@ -5,10 +5,15 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import paddle
+from numpy.typing import NDArray
 from paddle import Tensor
 
 from palm.engine.slots import BETA1, BETA2, EPSILON, ParameterGroup
 from palm.kernels.fused.library import load_kernels
+
+BoolArray = NDArray[np.bool_]
+
+_TABLE_ROWS = 4096
 
 
 class FusedAdamW:
@@ -28,6 +33,8 @@ class FusedAdamW:
         self._run = load_kernels()
         self._moments: dict[str, tuple[Tensor, Tensor]] = {}
         self._powers: dict[str, tuple[np.float32, np.float32]] = {}
+        # Of each table: which rows ever had a gradient. Words that the data have not shown yet cost next to nothing.
+        self._touched: dict[str, BoolArray] = {}
 
     def step(self, learning_rate: float, gradients: Mapping[str, Tensor]) -> None:
         """Update the parameters that have a gradient."""
@@ -38,12 +45,16 @@ class FusedAdamW:
             if name not in self._moments:
                 self._moments[name] = (paddle.zeros_like(parameter), paddle.zeros_like(parameter))
                 self._powers[name] = (np.float32(BETA1), np.float32(BETA2))
+                if _is_table(parameter):
+                    self._touched[name] = np.zeros(parameter.shape[0], dtype=np.bool_)
         first, second = zip(*(self._moments[name] for name in names), strict=True)
         sizes = (ctypes.c_int64 * len(names))(*(parameter.size for parameter in parameters))
         clip = self._clip_factor(given, sizes)
         keeps, steps, epsilons = zip(*(self._factors(name, learning_rate) for name in names), strict=True)
-        pointers = (_pointers(parameters), _pointers(given), _pointers(first), _pointers(second))
-        self._run("adamw", *pointers, sizes, _floats(keeps), _floats(steps), _floats(epsilons), len(names),
+        widths = (ctypes.c_int64 * len(names))(*(parameter.shape[-1] for parameter in parameters))
+        touched = (ctypes.c_void_p * len(names))(*(self._touched_rows(name) for name in names))
+        pointers = (_pointers(parameters), _pointers(given), _pointers(first), _pointers(second), touched)
+        self._run("adamw", *pointers, sizes, widths, _floats(keeps), _floats(steps), _floats(epsilons), len(names),
                   BETA1, BETA2, clip)  # fmt: skip
         for name in names:
             one, two = self._powers[name]
@@ -69,6 +80,15 @@ class FusedAdamW:
         self._powers = {
             name: (_number(saved["beta1_power"]), _number(saved["beta2_power"])) for name, saved in slots.items()
         }
+        self._touched = {
+            name: (moments[1].numpy() != 0).any(axis=1)
+            for name, moments in self._moments.items()
+            if _is_table(moments[1])
+        }
+
+    def _touched_rows(self, name: str) -> int | None:
+        """Address of the table's flags; None for what is not a table."""
+        return self._touched[name].ctypes.data if name in self._touched else None
 
     def _clip_factor(self, gradients: Sequence[Tensor], sizes: "ctypes.Array[ctypes.c_int64]") -> float:
         """What scales the gradients so that their global norm is at most the limit (arXiv:1211.5063)."""
@@ -87,9 +107,14 @@ class FusedAdamW:
         return 1.0 - rate * decay, rate * root / (1.0 - power1), EPSILON * root
 
 
+def _is_table(parameter: Tensor) -> bool:
+    """Whether it has so many rows that most batches leave most of them alone: an embedding."""
+    return parameter.ndim == 2 and parameter.shape[0] >= _TABLE_ROWS
+
+
 def _number(power: Tensor) -> np.float32:
-    value: float = power.numpy().item()
-    return np.float32(value)
+    number: np.float32 = np.float32(power.numpy().item())
+    return number
 
 
 def _pointers(tensors: Sequence[Tensor]) -> "ctypes.Array[ctypes.c_void_p]":

@@ -42,7 +42,7 @@ _SIGNATURES = {
     "add_norm_gradient": "PPPPPPPPPPNNFS",
     "dropout": "PPNNFS",
     "squared_sum": "PPNP",
-    "adamw": "PPPPPPPPNFFF",
+    "adamw": "PPPPPPPPPPNFFF",
 }
 _GIVES_STATUS = {"split_heads_gradient", "activate_gradient", "add_norm_gradient", "squared_sum"}
 _TYPES = {"P": _POINTER, "N": _COUNT, "F": _FLOAT, "S": _SEED, "I": _FLAG}

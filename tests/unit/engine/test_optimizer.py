@@ -111,6 +111,8 @@ def test_lr_scale_of_a_head_scales_its_step_alone(kernels):
     [
         ("backbone.encoder.layers.0.ffn.output.weight", True),
         ("heads.c.linear.bias", False),
+        ("heads.s.lstm.bias_ih_l0_reverse", False),
+        ("heads.s.lstm.weight_hh_l0", True),
         ("backbone.embeddings.layer_norm.weight", False),
     ],
 )
@@ -139,3 +141,39 @@ def test_both_kernels_compute_the_same_updates():
     for pair, found in models.items():
         for name, value in wanted.items():
             assert found[name] == pytest.approx(value, abs=2e-6), (pair, name)
+
+
+class Table(nn.Layer):
+    def __init__(self):
+        super().__init__()
+        paddle.seed(3)
+        self.words = nn.Embedding(5000, 7)
+
+    def forward(self, ids):
+        return (self.words(paddle.to_tensor(ids)) ** 2).sum()
+
+
+def test_rows_that_no_batch_touched_yet_are_updated_as_all_others():
+    """Rows appear in the first, in a later or in no batch; slots and decay of each are those of Paddle's own update."""
+    if choose_kernels("auto").name != "fused":
+        pytest.skip("no fused kernels")
+    found = {}
+    for kernels in ("plain", "fused"):
+        model = Table()
+        optimizer = Optimizer(model, TrainSettings(weight_decay=0.1, max_grad_norm=0), {}, kernels=kernels)
+        for number, ids in enumerate([[1, 4999], [2, 2, 1], [4999, 3], [7]]):
+            if number == 2:  # a resume finds out which rows are known from their slots
+                state = optimizer.state()
+                optimizer = Optimizer(Table(), TrainSettings(weight_decay=0.1, max_grad_norm=0), {}, kernels=kernels)
+                second = optimizer._parameters["words.weight"]
+                second.set_value(model.words.weight)
+                optimizer.restore({name: slot.clone() for name, slot in state.items()})
+                model = optimizer._model
+            model(ids).backward()
+            optimizer.step(0.01)
+        found[kernels] = {"weight": model.words.weight.numpy(), **{k: v.numpy() for k, v in optimizer.state().items()}}
+    assert found["fused"].keys() == found["plain"].keys()
+    for name, value in found["plain"].items():
+        assert found["fused"][name] == pytest.approx(value, abs=2e-6), name
+    untouched = Table().words.weight.numpy()[4000] * (1 - 0.01 * 0.1) ** 4
+    assert found["fused"]["weight"][4000] == pytest.approx(untouched, rel=1e-5)
