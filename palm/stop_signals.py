@@ -2,12 +2,19 @@
 
 import os
 import signal
+import sys
 import threading
 from types import FrameType, TracebackType
 from typing import Any, NoReturn
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _WORDS = "\n{}: stopping after this step, with a checkpoint. The same again quits at once.\n"
+
+
+def _second_effect(number: signal.Signals) -> Any:  # noqa: ANN401 (as Python's own handlers)
+    """The system's own; in a notebook an interrupt goes on to stop the cell, not the kernel with all its variables."""
+    in_notebook = number == signal.SIGINT and "ipykernel" in sys.modules
+    return signal.default_int_handler if in_notebook else signal.SIG_DFL
 
 
 class StopSignals:
@@ -41,5 +48,5 @@ class StopSignals:
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.received = signal.Signals(number)
         for other in _SIGNALS:
-            signal.signal(other, signal.SIG_DFL)
+            signal.signal(other, _second_effect(other))
         os.write(2, _WORDS.format(self.received.name).encode())

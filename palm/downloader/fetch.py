@@ -13,7 +13,7 @@ from urllib.parse import urljoin, urlsplit
 
 import requests
 import urllib3
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from palm.errors import DownloadError
 

@@ -17,6 +17,11 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
+def _is_widget() -> bool:
+    """Whether the bar is one of a notebook, which needs no terminal."""
+    return any(kind.__name__ == "tqdm_notebook" for kind in tqdm.__mro__)
+
+
 class Reporter:
     """Says lines on the terminal (above the progress bar) and in `log.txt`, and appends figures to `metrics.jsonl`.
 
@@ -39,7 +44,7 @@ class Reporter:
             initial=done_steps,
             unit="step",
             file=sys.stderr,
-            disable=not sys.stderr.isatty(),
+            disable=not (sys.stderr.isatty() or _is_widget()),
             leave=False,
         )
 
