@@ -8,16 +8,17 @@ from pydantic import Field
 from palm.config.fields import BackboneFields, Int, ParadigmFields
 from palm.dataset import Batch, Dataset, LabelMap
 from palm.paradigm.base import PARADIGMS, Outputs, Paradigm, Prediction
+from palm.paradigm.class_loss import ClassLossFields, class_loss, weights_by_class
 from palm.paradigm.classes import check_classes, count_classes, decode_classes, split_logits
-from palm.paradigm.cross_entropy import mean_cross_entropy
-from palm.paradigm.linear_head import build_linear_head, project
+from palm.paradigm.pooling import pooled_backbone_inputs, pooled_reader_inputs
+from palm.paradigm.text_head import TextHeadFields, build_text_head, text_head_form, text_logits
 from palm.spec import Phase, Spec, Specs
 
 if TYPE_CHECKING:
     from paddle import Tensor, nn
 
 
-class MatchFields(ParadigmFields):
+class MatchFields(TextHeadFields, ClassLossFields):
     """Keys of the paradigm `match`."""
 
     n_classes: Int | None = Field(
@@ -28,7 +29,7 @@ class MatchFields(ParadigmFields):
 @final
 @PARADIGMS.register("match")
 class Match(Paradigm):
-    """Dropout and a linear layer on the embedding of the sentence pair; cross entropy.
+    """Pooling over the sentence pair, dropout and a linear layer or an MLP; cross entropy.
 
     There are two classes where neither n_classes nor the labels say otherwise.
     """
@@ -41,32 +42,33 @@ class Match(Paradigm):
     ) -> None:
         super().__init__(config, labels, vocab=vocab)
         check_classes(config.n_classes, labels)
+        self._weights = weights_by_class(config, labels, config.n_classes)
 
     @property
     def default_metrics(self) -> tuple[str, ...]:
         return ("accuracy", "macro_f1")
 
     def reader_inputs(self, phase: Phase) -> Specs:
-        return {} if phase == "predict" else {"label_ids": Spec("batch", "int64")}
+        pooled = pooled_reader_inputs(self.config.pooling)
+        return pooled if phase == "predict" else {**pooled, "label_ids": Spec("batch", "int64")}
 
     def backbone_inputs(self) -> Specs:
-        return {"sentence_pair_embedding": Spec("batch hidden", "float32")}
+        return pooled_backbone_inputs(self.config.pooling, "sentence_pair_embedding")
 
     def outputs_attr(self, phase: Phase) -> Specs:
         return {"logits": Spec("batch class", "float32")}
 
     def head_shape(self, backbone: BackboneFields) -> tuple[object, ...]:
-        return ("match", backbone.hidden_size, self._count_classes())
+        return ("match", backbone.hidden_size, self._count_classes(), *text_head_form(self.config))
 
     def build_layers(self, backbone: BackboneFields) -> "nn.Layer":
-        return build_linear_head(backbone.hidden_size, self._count_classes(), self.config.initializer_range)
+        return build_text_head(self.config, backbone.hidden_size, self._count_classes())
 
     def forward(self, layers: "nn.Layer", inputs: "Mapping[str, Tensor]", phase: Phase) -> "dict[str, Tensor]":
-        dropout = self.config.dropout_prob if phase == "train" else 0.0
-        return {"logits": project(layers, inputs["sentence_pair_embedding"], dropout)}  # [batch class]
+        return {"logits": text_logits(layers, inputs, self.config, "sentence_pair_embedding", phase)}  # [batch class]
 
     def loss(self, outputs: "Mapping[str, Tensor]", inputs: "Mapping[str, Tensor]") -> "Tensor":
-        return mean_cross_entropy(outputs["logits"], inputs["label_ids"])
+        return class_loss(outputs["logits"], inputs["label_ids"], self.config, self._weights)
 
     def split(self, outputs: Outputs, batch: Batch) -> list[Outputs]:
         return split_logits(outputs)

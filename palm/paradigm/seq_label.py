@@ -4,15 +4,16 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, cast, final
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from palm.config.fields import BackboneFields, Int, ParadigmFields
 from palm.dataset import Batch, Dataset, IntArray, LabelMap
 from palm.paradigm.base import PARADIGMS, Outputs, Paradigm, Prediction
+from palm.paradigm.class_loss import ClassLossFields, class_loss, weights_by_class
 from palm.paradigm.classes import check_classes, class_names, count_classes
-from palm.paradigm.cross_entropy import mean_cross_entropy
+from palm.paradigm.crf import build_transitions, crf_loss, viterbi
 from palm.paradigm.grouping import examples_by_record
-from palm.paradigm.linear_head import build_linear_head, project
+from palm.paradigm.head_layers import HeadFields, build_head, head_form, head_logits
 from palm.spec import Phase, Spec, Specs
 from palm.text.spans import spans_of
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from paddle import Tensor, nn
 
 
-class SequenceLabelFields(ParadigmFields):
+class SequenceLabelFields(HeadFields, ClassLossFields):
     """Keys of the paradigm `seq_label`."""
 
     n_classes: Int | None = Field(
@@ -28,11 +29,26 @@ class SequenceLabelFields(ParadigmFields):
     )
     for_cn: bool = Field(False, description="Chinese mode: answers and tags are handled by character.")
 
+    @property
+    def has_crf(self) -> bool:
+        """Whether label sequences are scored as a whole."""
+        return self.head in ("crf", "bilstm_crf")
+
+    @model_validator(mode="after")
+    def _check_crf(self) -> "SequenceLabelFields":
+        if self.has_crf and (self.class_weights or self.label_smoothing or self.focal_gamma):
+            rule = f"class_weights, label_smoothing and focal_gamma are of a loss by word, `head: {self.head}` has none"
+            raise ValueError(rule)
+        return self
+
 
 @final
 @PARADIGMS.register("seq_label")
 class SequenceLabel(Paradigm):
-    """Dropout and a linear layer on every token; cross entropy, a mean over the tokens that carry a label."""
+    """Dropout and a linear layer on every token; cross entropy, a mean over the tokens that carry a label.
+
+    With a CRF the loss is the negative log likelihood of each text's labels, a mean over the same tokens.
+    """
 
     Config: ClassVar[type[ParadigmFields]] = SequenceLabelFields
     decode_columns: ClassVar[tuple[str, ...]] = ("word_index",)
@@ -43,6 +59,7 @@ class SequenceLabel(Paradigm):
     ) -> None:
         super().__init__(config, labels, vocab=vocab)
         check_classes(config.n_classes, labels)
+        self._weights = weights_by_class(config, labels, config.n_classes)
 
     @property
     def default_metrics(self) -> tuple[str, ...]:
@@ -56,26 +73,36 @@ class SequenceLabel(Paradigm):
         return {"encoder_outputs": Spec("batch seq hidden", "float32")}
 
     def outputs_attr(self, phase: Phase) -> Specs:
-        return {"logits": Spec("batch seq class", "float32")}
+        logits = {"logits": Spec("batch seq class", "float32")}
+        return {**logits, "transitions": Spec("before class", "float32")} if self.config.has_crf else logits
 
     def head_shape(self, backbone: BackboneFields) -> tuple[object, ...]:
-        return ("seq_label", backbone.hidden_size, count_classes(self.config.n_classes, self.labels))
+        return ("seq_label", backbone.hidden_size, self._count_classes(), *head_form(self.config))
 
     def build_layers(self, backbone: BackboneFields) -> "nn.Layer":
-        classes = count_classes(self.config.n_classes, self.labels)
-        return build_linear_head(backbone.hidden_size, classes, self.config.initializer_range)
+        layers = build_head(self.config, backbone.hidden_size, self._count_classes())
+        if self.config.has_crf:
+            layers["transitions"] = build_transitions(self._count_classes(), self.config.initializer_range)
+        return layers
 
     def forward(self, layers: "nn.Layer", inputs: "Mapping[str, Tensor]", phase: Phase) -> "dict[str, Tensor]":
         dropout = self.config.dropout_prob if phase == "train" else 0.0
-        return {"logits": project(layers, inputs["encoder_outputs"], dropout)}  # [batch seq class]
+        lengths = inputs["input_mask"].sum(1).astype("int64") if hasattr(layers, "lstm") else None
+        logits = head_logits(layers, inputs["encoder_outputs"], dropout, lengths=lengths)  # [batch seq class]
+        return {"logits": logits} | ({"transitions": layers.transitions.weight} if self.config.has_crf else {})
 
     def loss(self, outputs: "Mapping[str, Tensor]", inputs: "Mapping[str, Tensor]") -> "Tensor":
+        if self.config.has_crf:
+            return crf_loss(outputs["logits"], inputs["label_ids"], outputs["transitions"])
         logits = outputs["logits"].flatten(0, 1)  # [batch*seq class]
-        return mean_cross_entropy(logits, inputs["label_ids"].flatten())
+        return class_loss(logits, inputs["label_ids"].flatten(), self.config, self._weights)
 
     def split(self, outputs: Outputs, batch: Batch) -> list[Outputs]:
-        """The best label's id of each token."""
+        """The best label's id of each token; with a CRF the logits, as only `decode` knows the words."""
         lengths = batch["input_mask"].sum(axis=1).astype("int64")
+        if self.config.has_crf:
+            rows = zip(outputs["logits"], lengths, strict=True)
+            return [{"logits": row[:length], "transitions": outputs["transitions"]} for row, length in rows]
         best = outputs["logits"].argmax(axis=-1)  # [batch seq]
         return [{"label_ids": row[:length]} for row, length in zip(best, lengths, strict=True)]
 
@@ -89,9 +116,9 @@ class SequenceLabel(Paradigm):
 
     def _prediction(self, index: int, rows: IntArray, outputs: Sequence[Outputs], dataset: Dataset) -> Prediction:
         words = cast("Sequence[str]", dataset.records[index]["words"])
-        windows = [(dataset.ragged("word_index")[row], outputs[row]["label_ids"]) for row in rows]
+        windows = [_labelled(dataset.ragged("word_index")[row], outputs[row]) for row in rows]
         ids = _merge(windows, len(words))
-        names = class_names(self.labels, count_classes(self.config.n_classes, self.labels))
+        names = class_names(self.labels, self._count_classes())
         outside = "O" if "O" in names else names[0]
         labels = [outside if number < 0 else names[number] for number in ids]
         glue = "" if self.config.for_cn else " "
@@ -100,6 +127,19 @@ class SequenceLabel(Paradigm):
             for span in spans_of(labels)
         ]
         return {"index": index, "words": list(words), "labels": labels, "spans": spans}
+
+    def _count_classes(self) -> int:
+        return count_classes(self.config.n_classes, self.labels)
+
+
+def _labelled(word_index: np.ndarray, output: Outputs) -> tuple[np.ndarray, np.ndarray]:
+    """`word_index` of a window's tokens, and the label id of each token that begins a word."""
+    if "transitions" not in output:
+        return word_index, output["label_ids"]
+    label_ids = np.zeros(len(word_index), "int64")
+    words = word_index >= 0
+    label_ids[words] = viterbi(output["logits"][words], output["transitions"])
+    return word_index, label_ids
 
 
 def _merge(windows: Sequence[tuple[np.ndarray, np.ndarray]], count: int) -> list[int]:

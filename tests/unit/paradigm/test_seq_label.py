@@ -8,6 +8,7 @@ import numpy as np
 import paddle
 import pytest
 
+from palm.config.fields import BackboneFields
 from palm.dataset import Dataset, LabelMap, Ragged
 from palm.errors import ConfigError
 from palm.paradigm import SequenceLabel
@@ -102,3 +103,69 @@ def test_padding_is_cut_off():
 def test_key_and_labels_must_agree():
     with pytest.raises(ConfigError, match="Found 2, but the labels are 3: B-city, I-city, O"):
         SequenceLabel(SequenceLabel.Config(n_classes=2), LABELS)
+
+
+SIZES = BackboneFields(vocab_size=11, hidden_size=4, num_hidden_layers=1, num_attention_heads=1)
+
+
+def test_a_crf_decodes_the_best_sequence_of_the_words_alone():
+    """I-city is the best label of the last word, but may not follow O; the later piece between has no say."""
+    paradigm = SequenceLabel(SequenceLabel.Config(head="crf", for_cn=True), LABELS)
+    transitions = np.zeros((5, 3), "float32")
+    transitions[2, 1] = -10.0
+    logits = np.array([[9, 0, 0], [0, 0, 3], [9, 0, 0], [0, 2, 1], [9, 0, 0]], "float32")
+    outputs = paradigm.split({"logits": logits[None], "transitions": transitions}, {"input_mask": np.ones((1, 5))})
+    [prediction] = paradigm.decode(outputs, dataset_of([["去", "京"]], [[-1, 0, -1, 1, -1]], [0]))
+
+    assert prediction["labels"] == ["O", "O"]
+    transitions[2, 1] = 0.0
+    assert paradigm.decode(outputs, dataset_of([["去", "京"]], [[-1, 0, -1, 1, -1]], [0]))[0]["labels"] == [
+        "O",
+        "I-city",
+    ]
+
+
+@pytest.mark.parametrize("head", ["mlp", "bilstm", "crf", "bilstm_crf"])
+def test_gradients_reach_every_parameter_of_each_kind(head):
+    paddle.seed(3)
+    paradigm = SequenceLabel(SequenceLabel.Config(head=head, head_hidden_size=3), LABELS)
+    layers = paradigm.build_layers(SIZES)
+    inputs = {
+        "encoder_outputs": paddle.randn([2, 4, 4]),
+        "input_mask": paddle.to_tensor([[1.0] * 4, [1.0, 1.0, 1.0, 0.0]]),
+        "label_ids": paddle.to_tensor([[-100, 0, 1, -100], [-100, 2, -100, -100]]),
+    }
+    outputs = paradigm.forward(layers, inputs, "train")
+    paradigm.loss(outputs, inputs).backward()
+
+    assert set(outputs) == set(paradigm.outputs_attr("train"))
+    assert [name for name, p in layers.named_parameters() if p.grad is None or not paddle.abs(p.grad).sum() > 0] == []
+
+
+def test_a_bilstm_equals_that_of_pytorch_without_seeing_padding():
+    torch = pytest.importorskip("torch")
+    paradigm = SequenceLabel(SequenceLabel.Config(head="bilstm", head_hidden_size=3, initializer_range=0.5), LABELS)
+    layers = paradigm.build_layers(SIZES)
+    theirs = torch.nn.LSTM(4, 3, bidirectional=True, batch_first=True)
+    weights = {name: torch.tensor(p.numpy()) for name, p in layers.lstm.named_parameters() if "_l0" in name}
+    theirs.load_state_dict(weights)
+    encoded, mask = np.random.default_rng(2).normal(size=(2, 4, 4)).astype("float32"), [[1.0] * 4, [1.0, 1.0, 0.0, 0.0]]
+    inputs = {"encoder_outputs": paddle.to_tensor(encoded), "input_mask": paddle.to_tensor(mask)}
+    found = paradigm.forward(layers, inputs, "eval")["logits"].numpy()
+    for row, length in ((0, 4), (1, 2)):
+        hidden = theirs(torch.tensor(encoded[row, :length])[None])[0][0].detach().numpy()
+        wanted = hidden @ layers.linear.weight.numpy() + layers.linear.bias.numpy()
+        np.testing.assert_allclose(found[row, :length], wanted, atol=1e-5)
+
+
+def test_heads_of_each_kind_have_a_shape_of_their_own():
+    kinds = ("linear", "mlp", "bilstm", "crf", "bilstm_crf")
+    shapes = [SequenceLabel(SequenceLabel.Config(head=head), LABELS).head_shape(SIZES) for head in kinds]
+
+    assert shapes[0] == ("seq_label", 4, 3)
+    assert len(set(shapes)) == len(kinds)
+
+
+def test_a_crf_has_no_loss_by_word():
+    with pytest.raises(ValueError, match="are of a loss by word, `head: crf` has none"):
+        SequenceLabel.Config(head="crf", focal_gamma=2.0)

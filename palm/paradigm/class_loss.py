@@ -1,0 +1,99 @@
+"""The loss of paradigms with classes: cross entropy with class weights, label smoothing and the focal factor."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+from palm.config.fields import Float, ParadigmFields, no_bool
+from palm.dataset import LabelMap
+from palm.errors import ConfigError, Problem
+from palm.paradigm.classes import class_names
+from palm.paradigm.cross_entropy import UNLABELLED, mean_cross_entropy
+from palm.registry import did_you_mean
+
+if TYPE_CHECKING:
+    from paddle import Tensor
+
+
+def split_weights(value: Any) -> Any:  # noqa: ANN401 (whatever YAML gave)
+    """`"rare=3, O=0.5"` → `{"rare": "3", "O": "0.5"}`; keys of mappings become text."""
+    if isinstance(value, str):
+        pairs = [item.rpartition("=") for item in value.split(",") if item.strip()]
+        if not all(sign for _, sign, _ in pairs):
+            raise ValueError("pairs such as `rare=3,O=0.5` are wanted")
+        return {name.strip(): number for name, _, number in pairs}
+    if isinstance(value, Mapping):
+        return {str(name): no_bool(number) for name, number in value.items()}
+    return value
+
+
+ClassWeights = Annotated[dict[str, Annotated[float, Field(ge=0)]], BeforeValidator(split_weights)]
+
+
+class ClassLossFields(ParadigmFields):
+    """Keys of a loss over classes."""
+
+    class_weights: ClassWeights = Field(
+        default_factory=dict,
+        description="Weight of a label in the loss, `{rare: 3}` or `rare=3,O=0.5`; 1 for labels that are left out.",
+    )
+    label_smoothing: Float = Field(
+        0.0, ge=0, lt=1, description="Share of each gold label's probability that is spread over all classes."
+    )
+    focal_gamma: Float = Field(
+        0.0, ge=0, description="Focal loss: examples that are right already count less, by (1 - p)^gamma; 0 is off."
+    )
+
+
+def weights_by_class(config: ClassLossFields, labels: LabelMap | None, n_classes: int | None) -> list[float] | None:
+    """Weight of each class; None where all are 1, or where the classes are not known yet.
+
+    Raises:
+        ConfigError: A weight for a label that does not exist.
+    """
+    if not config.class_weights or (labels is None and n_classes is None):
+        return None
+    names = list(class_names(labels, n_classes or 0))
+    problems = []
+    for name in config.class_weights:
+        if name not in names:
+            shown = ", ".join(names[:10]) + (", …" if len(names) > 10 else "")
+            rule = f"class_weights names labels of the task. Found `{name}`.{did_you_mean(name, names)}"
+            problems.append(Problem("class_weights", f"{rule} Labels: {shown}."))
+    if problems:
+        raise ConfigError(problems)
+    return [config.class_weights.get(name, 1.0) for name in names]
+
+
+def class_loss(
+    logits: "Tensor", labels: "Tensor", config: ClassLossFields, weights: Sequence[float] | None = None
+) -> "Tensor":
+    """Mean loss over the labelled rows of `logits` [row class], `labels` int64[row]; 0 where there are none.
+
+    With weights the mean is a weighted one, by the weight of each row's gold label, and smoothing spreads probability
+    in proportion to the weights, as in PyTorch's `cross_entropy`. Sources: label smoothing, arXiv:1512.00567, section
+    7; focal loss, arXiv:1708.02002, equation 4.
+    """
+    if weights is None and not config.label_smoothing and not config.focal_gamma:
+        return mean_cross_entropy(logits, labels)
+    import paddle
+    from paddle.nn import functional
+
+    labelled = labels != UNLABELLED
+    gold = functional.one_hot(paddle.where(labelled, labels, paddle.zeros_like(labels)), logits.shape[-1])
+    gold = gold * labelled.astype("float32").unsqueeze(-1)  # [row class]
+    scale = paddle.ones([logits.shape[-1]]) if weights is None else paddle.to_tensor(list(weights), "float32")
+    share = (gold * scale).sum(-1)  # [row]: weight of its gold label, 0 where it has none
+    log_probs = functional.log_softmax(logits, axis=-1)
+    losses = -(gold * scale * log_probs).sum(-1)
+    if config.label_smoothing:
+        spread = -(scale * log_probs).mean(-1) * labelled.astype("float32")
+        losses = (1 - config.label_smoothing) * losses + config.label_smoothing * spread
+    if config.focal_gamma:
+        wrong = paddle.clip(1 - (gold * log_probs).sum(-1).exp(), min=1e-6)  # a power's gradient at 0 can be infinite
+        losses = losses * wrong**config.focal_gamma
+    total = share.sum()
+    # Divided by 1 where nothing carries weight: the sum above is 0 then, or what smoothing leaves of it.
+    loss: Tensor = losses.sum() / paddle.where(total > 0, total, paddle.ones_like(total))
+    return loss
