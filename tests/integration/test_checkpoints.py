@@ -221,7 +221,8 @@ def test_a_disk_that_takes_no_more(three, tmp_path, option, reason):
     mount.mkdir()
     pages = sum(path.stat().st_size // 4096 + 1 for path in three.rglob("*"))
     shell = (
-        f"mount -t tmpfs -o size={4 * pages + 150}k none {mount} && mkdir {mount}/out && cp -r {three} {mount}/out/ckpt &&"
+        f"mount -t tmpfs -o size={4 * pages + 150}k none {mount} && mkdir {mount}/out &&"
+        f" cp -r {three} {mount}/out/ckpt &&"
         f' mount -o remount,{option} {mount} && "$@"; cp -r {mount}/out/ckpt {tmp_path}/left'
     )
     said = run_script(tmp_path, mount / "out", prefix=("unshare", "-rm", "sh", "-c", shell, "sh"))
