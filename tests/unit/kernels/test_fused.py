@@ -1,5 +1,6 @@
 """The fused kernels against the plain ones: forward, every gradient, dropout, and what they leave to the plain way."""
 
+import ctypes
 import subprocess
 import sys
 
@@ -79,6 +80,19 @@ def assert_close(found: list[np.ndarray | None], wanted: list[np.ndarray | None]
 def test_output_and_every_gradient_are_those_of_the_plain_layer(shape: tuple[int, ...], activation: str):
     inputs, gradient, rows = drawn(shape)
     told = settings(shape[3], activation)
+    assert_close(
+        run(fused.compute_layer, inputs, gradient, rows, told), run(plain.compute_layer, inputs, gradient, rows, told)
+    )
+
+
+def test_the_build_for_the_oldest_processor_computes_the_same(monkeypatch):
+    file = library._library_file("_base")
+    if file is None:
+        pytest.skip("only one instruction set was built")
+    base = library.Kernels(ctypes.CDLL(str(file)), "base")
+    monkeypatch.setattr(fused, "load_kernels", lambda: base)
+    inputs, gradient, rows = drawn(SHAPES[0])
+    told = settings(SHAPES[0][3])
     assert_close(
         run(fused.compute_layer, inputs, gradient, rows, told), run(plain.compute_layer, inputs, gradient, rows, told)
     )
