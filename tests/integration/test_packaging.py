@@ -1,0 +1,83 @@
+"""What is distributed: a source archive and a wheel that hold everything, and install where there is no compiler."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import venv
+import zipfile
+
+import pytest
+
+ROOT_FILES = ("pyproject.toml", "setup.py", "README.md", "LICENSE")
+
+
+def run(*words, cwd, **environment):
+    done = subprocess.run(
+        [str(word) for word in words], cwd=cwd, env={**os.environ, **environment}, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def built(repository, tmp_path_factory):
+    """The two archives, the wheel made from the source archive by a compiler that fails at everything."""
+    pytest.importorskip("build", reason="needs the package `build`: the extra `dev`")
+    source = tmp_path_factory.mktemp("source")
+    for name in ROOT_FILES:
+        shutil.copy(repository / name, source / name)
+    shutil.copytree(repository / "palm", source / "palm", ignore=shutil.ignore_patterns("__pycache__", "*.so"))
+    target = tmp_path_factory.mktemp("dist")
+    no_compiler = {"CC": "false", "CXX": "false"}
+    run(sys.executable, "-m", "build", "--no-isolation", "--outdir", target, source, cwd=target, **no_compiler)
+    return target
+
+
+def wheel_of(folder):
+    (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
+def package_files(repository):
+    kinds = (".py", ".typed", ".c", ".h")
+    files = [file for file in (repository / "palm").rglob("*") if file.name == "py.typed" or file.suffix in kinds]
+    return {file.relative_to(repository).as_posix() for file in files if "__pycache__" not in file.parts}
+
+
+def test_both_archives_hold_every_file_of_the_package(built, repository):
+    wanted = package_files(repository)
+    assert {"palm/py.typed", "palm/kernels/fused/kernels.c", "palm/kernels/fused/vector_math.h"} <= wanted
+    with zipfile.ZipFile(wheel_of(built)) as archive:
+        assert wanted <= set(archive.namelist())
+    (source,) = built.glob("*.tar.gz")
+    with tarfile.open(source) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert wanted | {"pyproject.toml", "setup.py", "README.md", "LICENSE"} <= names
+
+
+def test_the_wheel_holds_nothing_else(built):
+    with zipfile.ZipFile(wheel_of(built)) as archive:
+        tops = {name.split("/")[0] for name in archive.namelist()}
+    assert {top for top in tops if not top.endswith(".dist-info")} == {"palm"}
+
+
+def test_the_wheel_installs_and_runs_in_a_fresh_environment(built, tmp_path):
+    venv.create(tmp_path / "venv", with_pip=True, system_site_packages=False)
+    python = tmp_path / "venv" / "bin" / "python"
+    run(python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", wheel_of(built), cwd=tmp_path, CC="false")
+    # Its dependencies are those of this process; only PALM itself comes from the new environment.
+    search = os.pathsep.join(path for path in sys.path if path.endswith("site-packages"))
+    code = "import palm, sys; print(palm.__file__); from palm.cli.main import main; sys.exit(main(['--version']))"
+    words = run(python, "-S", "-c", f"import sys; sys.path[:0] = [{str(_site(tmp_path))!r}]; {code}", cwd=tmp_path,
+                PYTHONPATH=search)  # fmt: skip
+    place, version = words.splitlines()
+    assert place.startswith(str(tmp_path))
+    assert version.startswith("palm 1")
+
+
+def _site(tmp_path):
+    (site,) = (tmp_path / "venv" / "lib").glob("python*/site-packages")
+    return site
