@@ -72,6 +72,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Whoever read our output has left; Python would complain once more when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_BROKEN_PIPE
+    except OSError as error:  # a disk or a file that nobody closer to it was ready for
+        reason = error.strerror or str(error)
+        sys.stderr.write(f"{error.filename or 'The system'}: {reason}. Check the path, its permissions and its disk.\n")
+        return EXIT_REFUSED
     return status
 
 

@@ -9,6 +9,7 @@ import pytest
 
 import palm
 from palm.build.user_code import import_user_code
+from palm.cli import main as command_line
 from palm.cli.main import COMMANDS, main
 from palm.errors import ConfigError
 
@@ -86,6 +87,18 @@ def test_ctrl_c_ends_with_130_and_no_traceback(tmp_path: Path) -> None:
     (tmp_path / "impatient.py").write_text("raise KeyboardInterrupt\n", encoding="utf-8")
     done = palm_process("check", "config.yaml", "--import", "impatient", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (130, "\nInterrupted.\n")
+
+
+def test_an_error_of_the_system_is_said_in_a_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object) -> int:
+        raise OSError(5, "Input/output error", "data.tsv")
+
+    monkeypatch.setattr(command_line, "_run", fail)
+    assert main(["doctor"]) == 2
+    said = capsys.readouterr().err
+    assert said == "data.tsv: Input/output error. Check the path, its permissions and its disk.\n"
 
 
 def test_a_reader_that_leaves_early_is_no_error() -> None:
