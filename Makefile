@@ -62,8 +62,9 @@ peers: ready  ## install PyTorch and transformers, which speed is measured again
 speed: ready  ## measure speed: make speed NAME=fixed_shape ARGS="--rounds 3" (docs/benchmarks.md lists the names)
 	"$(PYTHON)" -m benchmarks.speed.$(NAME) $(ARGS)
 
-docs: ready  ## write docs/configuration.md from the keys that the code declares
+docs: ready  ## write docs/configuration.md and docs/api-reference.md from the code
 	"$(PYTHON)" docs/write_configuration.py
+	"$(PYTHON)" docs/write_api_reference.py
 
 data: ready  ## write data/ and its vocabularies anew
 	"$(PYTHON)" data/generate.py

@@ -27,7 +27,8 @@ def read(name: str) -> str:
 
 def blocks(text: str, language: str) -> list[str]:
     """Fenced code blocks of one language."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    found = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    return [content for name, content in found if name == language]
 
 
 def without_comments(block: str) -> list[str]:
