@@ -8,6 +8,7 @@ from paddle import Tensor, nn
 from paddle.distributed.fleet.utils import recompute
 
 from palm.backbone.embeddings import Embeddings, LayerNorm, drawn
+from palm.backbone.scalar_mix import ScalarMix
 from palm.config.fields import BackboneFields
 from palm.kernels import plain
 from palm.kernels.choice import EncoderKernels, choose_kernels
@@ -104,6 +105,15 @@ class Encoder(nn.Layer):
             hidden = layer(hidden, rows)
         return hidden
 
+    def mixed(self, hidden: Tensor, rows: Rows, mix: ScalarMix) -> Tensor:
+        """What `mix` makes of the outputs of its layers; the layers above them are not run."""
+        outputs = []
+        for number, layer in enumerate(islice(self.layers.children(), mix.layers[-1] + 1)):
+            hidden = layer(hidden, rows)
+            outputs += [hidden] if number in mix.layers else []
+        mixed: Tensor = mix(outputs)
+        return mixed
+
 
 class Pooler(nn.Layer):
     """A tanh projection of the first token."""
@@ -134,18 +144,20 @@ class TransformerEncoder(nn.Layer):
         self.pooler = Pooler(config)
         self._depth = config.num_hidden_layers
 
-    def forward(self, inputs: Mapping[str, Tensor], layer: int = -1) -> dict[str, Tensor]:
+    def forward(self, inputs: Mapping[str, Tensor], layer: int = -1, mix: ScalarMix | None = None) -> dict[str, Tensor]:
         """Encode a batch.
 
         Args:
             inputs: `token_ids`, `position_ids`, `segment_ids` (and `task_ids`) int64[batch seq]; `input_mask`
                 float32[batch seq].
             layer: The encoder layer whose output feeds the head: 0 is the first, -1 the last.
+            mix: Feeds the head with a mix of several layers instead.
         """
         batch, seq = inputs["token_ids"].shape
         words, hidden = self.embeddings(inputs)
         rows = Rows(batch, seq, padding_mask(inputs["input_mask"]))
-        hidden = self.encoder(hidden, rows, layer % self._depth)
+        encoder = self.encoder
+        hidden = encoder(hidden, rows, layer % self._depth) if mix is None else encoder.mixed(hidden, rows, mix)
         encoded = hidden.reshape([batch, seq, hidden.shape[-1]])  # [batch seq hidden]
         sentence = self.pooler(encoded)  # [batch hidden]
         return {

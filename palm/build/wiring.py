@@ -48,7 +48,7 @@ def check_shared_heads(tasks: Sequence[TaskInstance], backbone: BackboneFields) 
     problems = []
     for task in tasks:
         other = first.setdefault(task.head, task)
-        shapes = [one.paradigm.head_shape(backbone) for one in (other, task)]
+        shapes = [_shape(one, backbone) for one in (other, task)]
         if shapes[0] != shapes[1]:
             found = f"`{other.name}` has {shapes[0]}, `{task.name}` has {shapes[1]}."
             message = f"tasks that share a head need equal sizes. {found}"
@@ -57,6 +57,12 @@ def check_shared_heads(tasks: Sequence[TaskInstance], backbone: BackboneFields) 
             )
     if problems:
         raise ConfigError(problems)
+
+
+def _shape(task: TaskInstance, backbone: BackboneFields) -> tuple[object, ...]:
+    """Sizes of the head's parameters, those of its mix of layers included."""
+    mixed = task.paradigm.config.mixed_layers(backbone.num_hidden_layers)
+    return task.paradigm.head_shape(backbone) + ((f"layers {mixed}",) if mixed else ())
 
 
 def _missing_objects(
@@ -108,6 +114,10 @@ def _size_problems(task: TaskConfig, backbone: BackboneFields) -> Iterator[Probl
             f"layer is an index into {layers} encoder layers. Found {task.settings.layer}. Use -{layers}…{layers - 1}."
         )
         yield Problem(f"tasks.{task.name}.layer", message)
+    for index in task.paradigm.layers if task.paradigm.layers not in (["last"], ["mix"]) else ():
+        if not -layers <= int(index) < layers:
+            message = f"layers are indices into {layers} encoder layers. Found {index}. Use -{layers}…{layers - 1}."
+            yield Problem(f"tasks.{task.name}.layers", message)
 
 
 def _sharing_problems(tasks: Sequence[TaskConfig]) -> Iterator[Problem]:

@@ -7,7 +7,7 @@ it is declared.
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 
 @dataclass(frozen=True)
@@ -105,3 +105,26 @@ class ParadigmFields(Schema):
 
     dropout_prob: Float = Field(0.1, ge=0, lt=1, description="Dropout in front of the head.")
     initializer_range: Float = Field(0.02, gt=0, description="Standard deviation of freshly drawn weights.")
+    layers: Names = Field(
+        default_factory=lambda: ["last"],
+        description="Encoder layers that feed the head: `last` (or the one that `layer` names), `mix` (a learned mix "
+        "of all), or the indices of those to mix, such as `0, 3, -1`.",
+    )
+
+    @field_validator("layers")
+    @classmethod
+    def _check_layers(cls, layers: list[str]) -> list[str]:
+        if layers not in (["last"], ["mix"]) and not (len(layers) > 1 and all(map(_is_index, layers))):
+            rule = "`last`, `mix`, or at least two indices such as `0, 3, -1` are wanted"
+            raise ValueError(f"{rule}, found `{', '.join(layers)}`; a single layer is `layer: 3`")
+        return layers
+
+    def mixed_layers(self, depth: int) -> list[int]:
+        """Numbers of the layers that a head on `depth` layers mixes, ascending; none where one layer feeds it."""
+        if self.layers == ["last"]:
+            return []
+        return list(range(depth)) if self.layers == ["mix"] else sorted({int(index) % depth for index in self.layers})
+
+
+def _is_index(value: str) -> bool:
+    return value.removeprefix("-").isdecimal()

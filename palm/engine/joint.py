@@ -49,13 +49,14 @@ def predict_jointly(
 def outputs_of(model: MultiTaskModel, tasks: Sequence[TaskInstance], batch: Batch) -> dict[str, dict[str, np.ndarray]]:
     """What each task's head gives for one batch, from one pass of the encoder to each layer that a head wants."""
     model.eval()
-    encoded: dict[int, dict[str, Tensor]] = {}
+    encoded: dict[tuple[int, str | None], dict[str, Tensor]] = {}
     found = {}
     for task in tasks:
-        layer = task.settings.layer
-        if layer not in encoded:
-            encoded[layer] = model.encode(batch, layer=layer)
-        tensors = task.paradigm.forward(model.heads[task.head], encoded[layer], "predict")
+        layer, mix = task.settings.layer, model.mix_of(task.head)
+        seen = layer, task.head if mix is not None else None
+        if seen not in encoded:
+            encoded[seen] = model.encode(batch, layer=layer, mix=mix)
+        tensors = task.paradigm.forward(model.heads[task.head], encoded[seen], "predict")
         found[task.name] = {name: tensor.numpy() for name, tensor in tensors.items()}
     return found
 

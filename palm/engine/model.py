@@ -8,10 +8,13 @@ import paddle
 from paddle import Tensor, nn
 
 from palm.backbone.base import Backbone
+from palm.backbone.scalar_mix import ScalarMix
 from palm.dataset import Batch
 from palm.paradigm.base import Paradigm
 from palm.spec import Phase
 from palm.task_instance import TaskInstance
+
+_MIX = "scalar_mix"
 
 
 class HasHead(Protocol):
@@ -44,20 +47,33 @@ class MultiTaskModel(nn.Layer):
         self.heads = nn.LayerDict()
         for task in tasks:
             if task.head not in self.heads:
-                self.heads[task.head] = task.paradigm.build_layers(self.sizes)
+                self.heads[task.head] = self._build_head(task.paradigm)
 
     def forward(self, task: TaskInstance, batch: Batch, phase: Phase) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """The head's outputs, and the tensors that it saw: the batch and what the backbone made of it."""
-        inputs = self.encode(batch, layer=task.settings.layer)
+        inputs = self.encode(batch, layer=task.settings.layer, mix=self.mix_of(task.head))
         return task.paradigm.forward(self.heads[task.head], inputs, phase), inputs
 
-    def encode(self, batch: Batch, *, layer: int = -1) -> dict[str, Tensor]:
-        """What heads see: the batch, and what the backbone makes of it up to `layer`."""
+    def mix_of(self, head: str) -> ScalarMix | None:
+        """The mix of layers that feeds the head `head`; None where one layer does."""
+        mix: ScalarMix | None = getattr(self.heads[head], _MIX, None)
+        return mix
+
+    def encode(self, batch: Batch, *, layer: int = -1, mix: ScalarMix | None = None) -> dict[str, Tensor]:
+        """What heads see: the batch, and what the backbone makes of it up to `layer`, or by `mix` of several."""
         inputs = {name: paddle.to_tensor(np.ascontiguousarray(array)) for name, array in batch.items()}
-        inputs.update(self.backbone({name: inputs[name] for name in self.backbone_inputs}, layer=layer))
+        mixing = {} if mix is None else {"mix": mix}
+        inputs.update(self.backbone({name: inputs[name] for name in self.backbone_inputs}, layer=layer, **mixing))
         return inputs
 
     def loss(self, task: TaskInstance, batch: Batch) -> Tensor:
         """Mean loss of a training batch, before `loss_weight`: float32[]."""
         outputs, inputs = self.forward(task, batch, "train")
         return task.paradigm.loss(outputs, inputs)
+
+    def _build_head(self, paradigm: Paradigm) -> nn.Layer:
+        layers = paradigm.build_layers(self.sizes)
+        mixed = paradigm.config.mixed_layers(self.sizes.num_hidden_layers)
+        if mixed:
+            layers.add_sublayer(_MIX, ScalarMix(mixed))
+        return layers

@@ -13,7 +13,7 @@ from palm.kernels.choice import Wanted, choose_kernels
 
 def decays(name: str) -> bool:
     """Whether weight decay applies to the parameter `name`: not to LayerNorm and biases (arXiv:1810.04805, A.2)."""
-    return not (name.endswith("bias") or ".bias_" in name or "layer_norm" in name)
+    return not (name.endswith("bias") or any(part in name for part in (".bias_", "layer_norm", "scalar_mix")))
 
 
 class Optimizer:

@@ -18,6 +18,7 @@ def tasks(folder):
             "pooling": "attention",
             "head": "mlp",
             "focal_gamma": 1.0,
+            "layers": "mix",
         },
         "pairs": {**tiny.match_task(folder, "pairs"), "pooling": "mean", "label_smoothing": 0.1},
         "slots": {**tiny.slot_task(folder, "slots"), "head": "bilstm_crf", "head_hidden_size": 8},

@@ -57,3 +57,9 @@ def test_a_shared_head_has_one_learning_rate(tmp_path):
     assert "a shared head has one lr_scale. Found 1.0 (`a`) and 2.0 (`b`)." in problems(
         tmp_path, tasks, task_reuse_tag="0,0"
     )
+
+
+def test_layers_to_mix_must_be_there(tmp_path):
+    said = problems(tmp_path, {**tiny.classification_task(tmp_path, "c"), "layers": "0, -3, 2"})
+    assert "layers are indices into 2 encoder layers. Found -3. Use -2…1." in said
+    assert "Found 2. Use -2…1." in said
