@@ -18,6 +18,7 @@ from palm.engine.best import check_wanted
 from palm.engine.checkpoint import newest_checkpoint, restore_checkpoint, set_damaged_aside
 from palm.engine.device import choose_device
 from palm.engine.ema import WeightAverage
+from palm.engine.freezing import freeze
 from palm.engine.model import MultiTaskModel
 from palm.engine.optimizer import Optimizer, head_lr_scales
 from palm.engine.pretrain import load_pretrained_weights, sizes_for
@@ -184,6 +185,7 @@ class Controller:
         if settings.metric_for_best_model is not None:
             check_wanted(self._tasks, settings.metric_for_best_model)
         model = self._built_model()
+        freeze(model, settings)
         scales = head_lr_scales((task.head, task.settings.lr_scale) for task in self._tasks)
         return TrainingRun(
             model=model,

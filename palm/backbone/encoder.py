@@ -64,7 +64,8 @@ class EncoderLayer(nn.Layer):
 
     def forward(self, hidden: Tensor, rows: Rows) -> Tensor:
         """Next hidden states: [batch*seq hidden]."""
-        if self._recompute and self.training and paddle.is_grad_enabled():
+        # Above frozen layers Paddle's recompute would not see that the weights here want a gradient.
+        if self._recompute and self.training and paddle.is_grad_enabled() and not hidden.stop_gradient:
             computed: Tensor = recompute(self._forward, hidden, rows)
             return computed
         return self._forward(hidden, rows)

@@ -21,6 +21,7 @@ def check_wiring(config: RunConfig, tokenizer: Tokenizer, phase: Phase) -> None:
     """
     backbone = BACKBONES[config.backbone_name](config.backbone)
     problems = list(wiring_problems(config.tasks, backbone, tokenizer, phase))
+    problems += _freezing_problems(config.train.freeze_layers, config.backbone.num_hidden_layers)
     if problems:
         raise ConfigError(problems)
 
@@ -89,6 +90,11 @@ def _who_gives(name: str, phase: Phase, tokenizer: Tokenizer) -> str:
 def backbone_name(backbone: Backbone) -> str:
     """The name that `backbone`'s class is registered under."""
     return next((name for name in BACKBONES if BACKBONES[name] is type(backbone)), type(backbone).__name__)
+
+
+def _freezing_problems(frozen: int, layers: int) -> Iterator[Problem]:
+    if frozen > layers:
+        yield Problem("freeze_layers", f"the encoder has {layers} layers to freeze. Found {frozen}. Lower it.")
 
 
 def _backbone_problems(backbone: BackboneFields, tokenizer: Tokenizer) -> Iterator[Problem]:

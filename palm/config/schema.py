@@ -74,6 +74,27 @@ class TrainSettings(Schema):
     max_grad_norm: Float = Field(
         1.0, ge=0, description="Gradients are clipped to this global norm; 0 switches clipping off."
     )
+    layer_lr_decay: Float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="Factor of the learning rate from each encoder layer to the one below it; the last layer and the "
+        "heads have the full rate, the embeddings the lowest. 1 is off.",
+    )
+    freeze_embeddings: bool = Field(False, description="Keep the embeddings as they are.")
+    freeze_layers: Int = Field(0, ge=0, description="Keep this many encoder layers, from the lowest, as they are.")
+    unfreeze_every_n_steps: Int = Field(
+        -1,
+        ge=-1,
+        description="Gradual unfreezing: train the heads alone for n global steps, then one encoder layer more every n "
+        "steps, from the last; -1 is off.",
+    )
+    adversarial_epsilon: Float = Field(
+        0.0,
+        ge=0,
+        description="Train on each batch a second time with the word embeddings moved by this length to where the loss "
+        "grows (FGM); 0 is off.",
+    )
     gradient_accumulation_steps: Int = Field(1, ge=1, description="Steps whose gradients are averaged into one update.")
     use_ema: bool = Field(False, description="Evaluate and export an exponential moving average of the weights.")
     ema_decay: Float = Field(0.0, ge=0, lt=1, description="Decay of that average per update.")
@@ -103,6 +124,14 @@ class TrainSettings(Schema):
     resume: Literal["auto", "never"] = Field(
         "never", description="`auto` continues from the newest good checkpoint in save_path; `never` starts anew."
     )
+
+    @model_validator(mode="after")
+    def _check_adversary(self) -> "TrainSettings":
+        if self.adversarial_epsilon and self.freeze_embeddings:
+            raise ValueError(
+                "adversarial_epsilon follows the gradient of the embeddings, freeze_embeddings leaves none"
+            )
+        return self
 
     @model_validator(mode="after")
     def _check_rollback(self) -> "TrainSettings":
@@ -147,5 +176,11 @@ class TaskSettings(Schema):
     share_head_with: str | None = Field(None, description="Name of another task whose head this one shares.")
     loss_weight: Float = Field(1.0, ge=0, description="Factor of this task's loss.")
     lr_scale: Float = Field(1.0, gt=0, description="Factor of the learning rate for this task's head.")
+    rdrop_alpha: Float = Field(
+        0.0,
+        ge=0,
+        description="R-Drop: run each training batch twice, and add this times the divergence of the two outputs to "
+        "the mean of their losses; 0 is off.",
+    )
     layer: Int = Field(-1, description="Encoder layer that feeds the head: 0 is the first, -1 the last.")
     metrics: Names | None = Field(None, description="Metrics for dev_file; the paradigm's own when unset.")

@@ -11,6 +11,7 @@ from palm.backbone.base import Backbone
 from palm.backbone.scalar_mix import ScalarMix
 from palm.dataset import Batch
 from palm.paradigm.base import Paradigm
+from palm.paradigm.consistency import divergence
 from palm.spec import Phase
 from palm.task_instance import TaskInstance
 
@@ -69,7 +70,13 @@ class MultiTaskModel(nn.Layer):
     def loss(self, task: TaskInstance, batch: Batch) -> Tensor:
         """Mean loss of a training batch, before `loss_weight`: float32[]."""
         outputs, inputs = self.forward(task, batch, "train")
-        return task.paradigm.loss(outputs, inputs)
+        loss = task.paradigm.loss(outputs, inputs)
+        alpha = task.settings.rdrop_alpha
+        if not alpha:
+            return loss
+        again, _ = self.forward(task, batch, "train")  # the same batch under other dropout
+        mean = (loss + task.paradigm.loss(again, inputs)) / 2
+        return mean + alpha * divergence(outputs, again, inputs)
 
     def _build_head(self, paradigm: Paradigm) -> nn.Layer:
         layers = paradigm.build_layers(self.sizes)

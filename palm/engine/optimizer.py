@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from paddle import Tensor, nn
 
 from palm.config.schema import TrainSettings
+from palm.engine.freezing import layer_of
 from palm.engine.fused_adamw import FusedAdamW
 from palm.engine.paddle_adamw import PaddleAdamW
 from palm.engine.slots import SLOTS, ParameterGroup, UpdateRule
@@ -38,7 +39,8 @@ class Optimizer:
         group = ParameterGroup(
             parameters=self._parameters,
             decayed=frozenset(name for name in self._parameters if decays(name)),
-            scales=_scales_by_name(self._parameters, lr_scales),
+            scales=_scales_by_name(self._parameters, lr_scales)
+            | layer_lr_scales(self._parameters, settings.layer_lr_decay),
             decay=settings.weight_decay,
             max_norm=settings.max_grad_norm,
         )
@@ -83,6 +85,18 @@ def head_lr_scales(scales: Iterable[tuple[str, float]]) -> dict[str, float]:
     for head, scale in scales:
         prefixes.setdefault(f"heads.{head}.", scale)
     return prefixes
+
+
+def layer_lr_scales(names: Iterable[str], decay: float) -> dict[str, float]:
+    """Factor of the learning rate by parameter name: 1 for the last encoder layer, times `decay` for each below it.
+
+    The embeddings count as the layer below the first. Source: arXiv:1905.05583, section 5.3.4.
+    """
+    if decay == 1.0:
+        return {}
+    layers = {name: layer for name in names if (layer := layer_of(name)) is not None}
+    top = max(layers.values(), default=-1)
+    return {name: decay ** (top - layer) for name, layer in layers.items() if layer < top}
 
 
 def _scales_by_name(names: Iterable[str], prefixes: Mapping[str, float]) -> dict[str, float]:

@@ -12,11 +12,13 @@ from paddle import Tensor
 
 from palm.config.schema import TrainSettings
 from palm.dataset import Batch
+from palm.engine.adversarial import perturbed, word_embeddings
 from palm.engine.best import BestSoFar
 from palm.engine.ema import WeightAverage
 from palm.engine.faults import ADVICE, fault_message
 from palm.engine.feed import Draw, draws, prefetched
 from palm.engine.finite import first_non_finite
+from palm.engine.freezing import thaw
 from palm.engine.lr_sched import learning_rate_at
 from palm.engine.model import MultiTaskModel
 from palm.engine.optimizer import Optimizer
@@ -206,19 +208,37 @@ def _train_batch(run: TrainingRun, task: TaskInstance, number: int, batch: Batch
     # Dropout depends on the step alone, not on what ran before it: that makes resume exact.
     paddle.seed(int(philox(run.settings.random_seed, "dropout", number).integers(2**31)))
     run.model.train()
+    thaw(run.model, run.settings, number)
     with mixed_precision(run.settings.amp):
         loss = run.model.loss(task, batch)
     value = float(loss)
     if not math.isfinite(value):
         return value, f"the loss is {value}"
     pending = _pending_gradients(run)
-    (loss * (task.settings.loss_weight / run.settings.gradient_accumulation_steps)).backward()
+    weight = task.settings.loss_weight / run.settings.gradient_accumulation_steps
+    if run.settings.adversarial_epsilon:
+        _attack(run, task, batch, loss * weight)
+    else:
+        (loss * weight).backward()
     name = first_non_finite(run.optimizer.gradients())
     if name is None:
         return value, None
     run.model.clear_gradients(set_to_zero=False)
     run.optimizer.restore_gradients(pending)
     return value, f"the gradient of `{name}` is not finite (loss {value:.4g})"
+
+
+def _attack(run: TrainingRun, task: TaskInstance, batch: Batch, loss: Tensor) -> None:
+    """Backward of the weighted `loss` of a batch, and of its loss once more with the embeddings moved against it."""
+    table = word_embeddings(run.model)
+    before = None if table.grad is None else table.grad.clone()
+    loss.backward()
+    with perturbed(table, before, run.settings.adversarial_epsilon) as moved:
+        if moved:
+            with mixed_precision(run.settings.amp):
+                again = run.model.loss(task, batch)
+            weight = task.settings.loss_weight / run.settings.gradient_accumulation_steps
+            (again * weight).backward()
 
 
 def _pending_gradients(run: TrainingRun) -> dict[str, Tensor]:

@@ -1,0 +1,37 @@
+"""How far two passes over one batch, under different dropout, are apart: the regulariser R-Drop.
+
+Source: R-Drop, arXiv:2106.14448, equation 2: half the sum of both Kullback-Leibler divergences.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from palm.paradigm.cross_entropy import UNLABELLED
+
+if TYPE_CHECKING:
+    from paddle import Tensor
+
+
+def divergence(one: "Mapping[str, Tensor]", other: "Mapping[str, Tensor]", inputs: "Mapping[str, Tensor]") -> "Tensor":
+    """Mean symmetric divergence of the distributions in the outputs `…logits`, over the rows that carry a label."""
+    import paddle
+
+    names = [name for name in one if name.endswith("logits")]
+    if not names:
+        return paddle.zeros([])
+    apart = paddle.add_n([_of_logits(one[name], other[name], inputs.get("label_ids")) for name in names])
+    return apart / len(names)
+
+
+def _of_logits(one: "Tensor", other: "Tensor", labels: "Tensor | None") -> "Tensor":
+    import paddle
+    from paddle.nn import functional
+
+    logs, other_logs = functional.log_softmax(one, -1), functional.log_softmax(other, -1)
+    # KL(p|q) + KL(q|p) = Σ (p - q)(ln p - ln q)
+    rows = ((logs.exp() - other_logs.exp()) * (logs - other_logs)).sum(-1) / 2
+    if labels is None or labels.shape != rows.shape:
+        return rows.mean()
+    labelled = (labels != UNLABELLED).astype("float32")
+    mean: Tensor = (rows * labelled).sum() / paddle.clip(labelled.sum(), min=1.0)
+    return mean

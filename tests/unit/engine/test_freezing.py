@@ -1,0 +1,68 @@
+"""Frozen layers, gradual unfreezing and layer-wise learning rates."""
+
+import pytest
+from paddle import nn
+
+from palm.config.schema import TrainSettings
+from palm.engine.freezing import freeze, layer_of, thaw
+from palm.engine.optimizer import layer_lr_scales
+
+
+class Model(nn.Layer):
+    """Parameters under PALM's names: embeddings, three layers, a pooler, a head."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.backbone = nn.Layer()
+        self.backbone.embeddings = nn.Linear(2, 2)
+        self.backbone.encoder = nn.Layer()
+        self.backbone.encoder.layers = nn.LayerList([nn.Linear(2, 2) for _ in range(3)])
+        self.backbone.pooler = nn.Linear(2, 2)
+        self.heads = nn.LayerDict({"a": nn.Linear(2, 2)})
+
+
+def trainable(model: nn.Layer) -> set[int | None]:
+    return {layer_of(name) for name, parameter in model.named_parameters() if not parameter.stop_gradient}
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        ({}, {-1, 0, 1, 2, None}),
+        ({"freeze_embeddings": True}, {0, 1, 2, None}),
+        ({"freeze_layers": 2}, {-1, 2, None}),
+        ({"freeze_layers": 3, "freeze_embeddings": True}, {None}),
+    ],
+)
+def test_what_is_frozen(keys, expected):
+    model = Model()
+    freeze(model, TrainSettings(**keys))
+    assert trainable(model) == expected
+    freeze(model, TrainSettings())
+    assert trainable(model) == {-1, 0, 1, 2, None}
+
+
+def test_layers_train_from_the_last_to_the_embeddings():
+    settings = TrainSettings(unfreeze_every_n_steps=2)
+    model, seen = Model(), []
+    for step in range(1, 11):
+        thaw(model, settings, step)
+        seen.append(trainable(model) - {None})
+    assert seen == [set()] * 2 + [{2}] * 2 + [{1, 2}] * 2 + [{0, 1, 2}] * 2 + [{-1, 0, 1, 2}] * 2
+
+
+def test_what_is_frozen_for_good_does_not_thaw():
+    settings = TrainSettings(unfreeze_every_n_steps=1, freeze_layers=1, freeze_embeddings=True)
+    model = Model()
+    thaw(model, settings, 100)
+    assert trainable(model) == {1, 2, None}
+
+
+def test_the_rate_falls_from_layer_to_layer():
+    names = [name for name, _ in Model().named_parameters() if name.endswith("weight")]
+    assert layer_lr_scales(names, 0.5) == {
+        "backbone.embeddings.weight": 0.125,
+        "backbone.encoder.layers.0.weight": 0.25,
+        "backbone.encoder.layers.1.weight": 0.5,
+    }
+    assert layer_lr_scales(names, 1.0) == {}
