@@ -1,18 +1,23 @@
-"""`palm download`: list pre-trained models, and bring them here."""
+"""`palm download`: list pre-trained models and data sets, and bring them here."""
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from palm.downloader.catalogue import MODELS, PretrainedModel, find_model
-from palm.downloader.pretrain import fetch_model
+from palm.downloader.datasets import datasets, find_dataset
+from palm.downloader.hub import hub_id
+from palm.downloader.pretrain import DATA_FOLDER, Fetched, fetch_dataset, fetch_model
 from palm.errors import DownloadError
 
 EPILOG = """example:
   palm download                                   list the models
   palm download minilm-l6-en                      into pretrain/minilm-l6-en
   palm download -d bert-en-uncased-large --to ../pretrain
+  palm download google-bert/bert-base-chinese     from the Hugging Face hub, or its mirror HF_ENDPOINT
+  palm download --data atis                       a public data set, into datasets/atis
 """
 
 
@@ -20,8 +25,9 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this cl
     """Add the command to `palm`."""
     parser = subparsers.add_parser(
         "download",
-        help="list and download pre-trained models",
-        description="List the pre-trained models, or download some. Unharmed ones are not downloaded again.",
+        help="list and download pre-trained models and data sets",
+        description="List the pre-trained models (or data sets), or download some. Unharmed ones are not downloaded "
+        "again.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -30,7 +36,8 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this cl
         "-d", "--download", action="append", default=[], metavar="NAME", help="the same, as the manual writes it"
     )
     parser.add_argument("-l", "--list", action="store_true", help="list the models")
-    parser.add_argument("--to", type=Path, default=Path("pretrain"), help="folder to place them in (default: pretrain)")
+    parser.add_argument("--data", action="store_true", help="data sets rather than models")
+    parser.add_argument("--to", type=Path, help="folder to place them in (default: pretrain; datasets for data sets)")
     parser.set_defaults(func=run)
 
 
@@ -39,20 +46,25 @@ def run(args: argparse.Namespace, overrides: list[str]) -> int:
     del overrides  # the command reads no configuration
     names = [*args.name, *args.download]
     if args.list or not names:
-        sys.stdout.write(_listing())
+        sys.stdout.write(_listing_of_data() if args.data else _listing())
         return 0
-    if "all" in names:
-        names = [model.name for model in MODELS]
+    known = [dataset.name for dataset in datasets()] if args.data else [model.name for model in MODELS]
+    names = known if "all" in names else list(dict.fromkeys(names))
     for name in names:  # a misspelt last name is found before an hour of downloading
-        find_model(name)
-    return _download_each(list(dict.fromkeys(names)), args.to)
+        if args.data:
+            find_dataset(name)
+        elif hub_id(name) is None:
+            find_model(name)
+    if args.data:
+        return _download_each(names, args.to or Path(DATA_FOLDER), fetch_dataset)
+    return _download_each(names, args.to or Path("pretrain"), fetch_model)
 
 
-def _download_each(names: list[str], to: Path) -> int:
+def _download_each(names: list[str], to: Path, fetch: Callable[[str, Path], Fetched]) -> int:
     failures = []
     for name in names:
         try:
-            fetched = fetch_model(name, to)
+            fetched = fetch(name, to)
         except DownloadError as error:
             failures.append(str(error))
             continue
@@ -67,7 +79,18 @@ def _download_each(names: list[str], to: Path) -> int:
 def _listing() -> str:
     lines = ["Pre-trained models (weights in float32, licence, where from):"]
     lines += [_line(model) for model in MODELS]
-    lines.append("Download one with: palm download NAME [--to pretrain]")
+    lines.append(
+        "Download one with: palm download NAME [--to pretrain]; a model of the Hugging Face hub by OWNER/MODEL."
+    )
+    return "\n".join(lines) + "\n"
+
+
+def _listing_of_data() -> str:
+    lines = ["Data sets (files, licence as far as stated, where from, what):"]
+    for found in datasets():
+        size = f"{found.megabytes:.1f} MB"
+        lines.append(f"  {found.name:<12} {size:>8}  {found.licence}  {found.where}  ({found.content})")
+    lines.append("Download one with: palm download --data NAME [--to datasets]")
     return "\n".join(lines) + "\n"
 
 

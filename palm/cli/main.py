@@ -41,7 +41,7 @@ COMMANDS = {
     "pred": Command("predict with an inference model", configured=True),
     "eval": Command("evaluate exported tasks", configured=True),
     "check": Command("find everything that is wrong with a configuration", configured=True),
-    "download": Command("list and download pre-trained models"),
+    "download": Command("list and download pre-trained models and data sets"),
     "cache": Command("show or empty the cache of tokenised data"),
     "schema": Command("write the JSON schema of configurations, for editors"),
     "init": Command("write a small project that runs"),

@@ -1,5 +1,5 @@
-"""Pre-trained models: what there is, and how it comes onto this machine."""
+"""Pre-trained models and public data sets: what there is, and how it comes onto this machine."""
 
-from palm.downloader.pretrain import download, fetch_model, ls
+from palm.downloader.pretrain import download, fetch_dataset, fetch_model, ls
 
-__all__ = ["download", "fetch_model", "ls"]
+__all__ = ["download", "fetch_dataset", "fetch_model", "ls"]

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from palm.errors import DownloadError
 from palm.registry import did_you_mean
 
+NO_BACKBONE = "PALM has no XLNet backbone"
+
 
 @dataclass(frozen=True)
 class Archive:
@@ -70,6 +72,11 @@ class PretrainedModel:
     remark: str = ""
 
     @property
+    def trainable(self) -> bool:
+        """Whether PALM has a backbone for it."""
+        return self.remark != NO_BACKBONE
+
+    @property
     def megabytes(self) -> int:
         """Size of the weights in float32, which is about that of the folder."""
         return self.parameters * 4
@@ -83,7 +90,6 @@ _BERT = "https://bert-models.bj.bcebos.com"
 _ERNIE = "https://ernie.bj.bcebos.com"
 _ERNIE_1 = "https://baidu-nlp.bj.bcebos.com"
 _XLNET = "https://xlnet.bj.bcebos.com"
-_NO_BACKBONE = "PALM has no XLNet backbone"
 
 _MINILM_WEIGHTS = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 _MINILM_DIGESTS = {
@@ -128,8 +134,8 @@ MODELS = (
     _archived("RoBERTa-zh-large", 326, f"{_BERT}/chinese_roberta_wwm_large_ext_L-24_H-1024_A-16.tar.gz"),
     _archived("ERNIE-v2-en-base", 110, f"{_ERNIE}/ERNIE_Base_en_stable-2.0.0.tar.gz"),
     _archived("ERNIE-v2-en-large", 335, f"{_ERNIE}/ERNIE_Large_en_stable-2.0.0.tar.gz", "ernie-en-uncased-large"),
-    _archived("XLNet-cased-base", 117, f"{_XLNET}/xlnet_cased_L-12_H-768_A-12.tgz", remark=_NO_BACKBONE),
-    _archived("XLNet-cased-large", 361, f"{_XLNET}/xlnet_cased_L-24_H-1024_A-16.tgz", remark=_NO_BACKBONE),
+    _archived("XLNet-cased-base", 117, f"{_XLNET}/xlnet_cased_L-12_H-768_A-12.tgz", remark=NO_BACKBONE),
+    _archived("XLNet-cased-large", 361, f"{_XLNET}/xlnet_cased_L-24_H-1024_A-16.tgz", remark=NO_BACKBONE),
     _archived("ERNIE-v1-zh-base", 100, f"{_ERNIE_1}/ERNIE_stable-1.0.1.tar.gz"),
     _archived("ERNIE-v1-zh-base-max-len-512", 100, f"{_ERNIE}/ERNIE_1.0_max-len-512.tar.gz"),
     _archived("BERT-en-uncased-large-whole-word-masking", 335, f"{_BERT}/wwm_uncased_L-24_H-1024_A-16.tar.gz"),

