@@ -12,6 +12,9 @@ from palm.spec import Phase, Specs, unmet
 from palm.task_instance import TaskInstance
 from palm.text.tokenizer import Tokenizer
 
+# Gold that readers give when they are told to.
+_GOLD = {"label_sets": "several", "label_values": "number"}
+
 
 def check_wiring(config: RunConfig, tokenizer: Tokenizer, phase: Phase) -> None:
     """Check every task of a run.
@@ -83,6 +86,8 @@ def _missing_objects(
 
 
 def _who_gives(name: str, phase: Phase, tokenizer: Tokenizer) -> str:
+    if name in _GOLD:
+        return f"The readers cls and match give it with `label_kind: {_GOLD[name]}`."
     givers = [key for key in READERS if name in READERS[key](READERS[key].Config(), tokenizer).outputs_attr(phase)]
     return f"Readers that give it: {', '.join(givers)}." if givers else "No registered reader gives it."
 

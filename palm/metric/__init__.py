@@ -3,7 +3,9 @@
 from palm.metric.accuracy import accuracy, sentence_accuracy
 from palm.metric.base import METRICS, Metric
 from palm.metric.f1 import macro_f1
+from palm.metric.label_sets import label_set_f1
 from palm.metric.mlm import mlm_accuracy
+from palm.metric.regression import pearson, spearman
 from palm.metric.span_f1 import span_f1
 from palm.metric.squad import squad, squad_zh
 
@@ -11,10 +13,13 @@ __all__ = [
     "METRICS",
     "Metric",
     "accuracy",
+    "label_set_f1",
     "macro_f1",
     "mlm_accuracy",
+    "pearson",
     "sentence_accuracy",
     "span_f1",
+    "spearman",
     "squad",
     "squad_zh",
 ]

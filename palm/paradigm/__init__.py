@@ -5,6 +5,8 @@ from palm.paradigm.cls import Classify
 from palm.paradigm.match import Match
 from palm.paradigm.mlm import MaskLM
 from palm.paradigm.mrc import MRC
+from palm.paradigm.multi_label import MultiLabel
+from palm.paradigm.regression import Regression
 from palm.paradigm.seq_label import SequenceLabel
 
-__all__ = ["MRC", "PARADIGMS", "Classify", "MaskLM", "Match", "Paradigm", "SequenceLabel"]
+__all__ = ["MRC", "PARADIGMS", "Classify", "MaskLM", "Match", "MultiLabel", "Paradigm", "Regression", "SequenceLabel"]

@@ -13,9 +13,18 @@ if TYPE_CHECKING:
 
 
 def divergence(one: "Mapping[str, Tensor]", other: "Mapping[str, Tensor]", inputs: "Mapping[str, Tensor]") -> "Tensor":
-    """Mean symmetric divergence of the distributions in the outputs `…logits`, over the rows that carry a label."""
-    import paddle
+    """Mean symmetric divergence of the distributions in the outputs `…logits`, over the rows that carry a label.
 
+    Each label of a set is a distribution of its own; of numbers it is the squared difference.
+    """
+    import paddle
+    from paddle.nn import functional
+
+    if "values" in one:
+        return ((one["values"] - other["values"]) ** 2).mean()
+    if "label_sets" in inputs:
+        shares = functional.sigmoid(one["logits"]) - functional.sigmoid(other["logits"])
+        return (shares * (one["logits"] - other["logits"])).mean() / 2
     names = [name for name in one if name.endswith("logits")]
     if not names:
         return paddle.zeros([])

@@ -1,5 +1,6 @@
 """One row of a table, and what its cells must be: text or a label."""
 
+import math
 import re
 from dataclasses import dataclass
 
@@ -66,3 +67,27 @@ def label_at(row: Row, name: str, problems: FileProblems, *, may_be_empty: bool)
     if not value.strip() and not may_be_empty:
         problems.add(f"`{name}` holds a label, found it empty. Fill it in, or remove the row.", line=row.line)
     return value.strip()
+
+
+def labels_at(row: Row, name: str, problems: FileProblems, *, may_be_empty: bool) -> list[str]:
+    """The labels in column `name`, without repetition: `a|b`, or a list in jsonl; an empty cell holds none."""
+    del may_be_empty  # no label is as good an answer as any
+    value = row.values[name]
+    parts = value if isinstance(value, list) else value.split("|") if isinstance(value, str) else [value]
+    cells = [Row(row.line, {name: part}) for part in parts if part != ""]
+    return list(dict.fromkeys(label_at(cell, name, problems, may_be_empty=False) for cell in cells))
+
+
+def number_at(row: Row, name: str, problems: FileProblems, *, may_be_empty: bool) -> float | None:
+    """The number in column `name`; None after noting what is wrong with it, and for an empty cell when predicting."""
+    value = row.values[name]
+    if may_be_empty and (value is None or (isinstance(value, str) and not value.strip())):
+        return None
+    try:
+        number = float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else math.nan
+    except (ValueError, OverflowError):
+        number = math.nan
+    if math.isfinite(number):
+        return number
+    problems.add(f"`{name}` is a number, found {quoted(str(value))}. Correct it.", line=row.line)
+    return None

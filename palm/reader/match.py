@@ -8,15 +8,14 @@ import numpy as np
 
 from palm.dataset import Batch, Dataset, IntArray, LabelMap, Ragged, Record
 from palm.reader.base import READERS, Reader
-from palm.reader.fields import LabelledFields
-from palm.reader.labels import learn_label_map
+from palm.reader.gold import TextLabelFields, gold_columns, gold_of, gold_reader, gold_specs, learn_gold
 from palm.reader.sequences import INPUTS, pad_inputs, pair_row
-from palm.reader.text_rows import check_pieces, class_ids, column_texts, parse_text_rows
-from palm.spec import Phase, Spec, Specs
+from palm.reader.text_rows import check_pieces, column_texts, parse_text_rows
+from palm.spec import Phase, Specs
 from palm.text.tokenizer import Tokenizer
 
 
-class MatchReaderConfig(LabelledFields):
+class MatchReaderConfig(TextLabelFields):
     """Keys of the reader `match`."""
 
     known_columns: ClassVar[tuple[str, ...]] = ("label", "text_a", "text_b")
@@ -35,16 +34,18 @@ class MatchReader(Reader):
         self.config: MatchReaderConfig = config
 
     def outputs_attr(self, phase: Phase) -> Specs:
-        """The model's inputs, and `label_ids` unless predicting."""
-        return INPUTS if phase == "predict" else {**INPUTS, "label_ids": Spec("batch", "int64")}
+        """The model's inputs, and the gold unless predicting."""
+        return INPUTS if phase == "predict" else {**INPUTS, **gold_specs(self.config)}
 
     def parse(self, file: Path, phase: Phase) -> Iterator[Record]:
         """The rows one by one; texts may be empty when predicting."""
-        return parse_text_rows(file, self.config, texts=("text_a", "text_b"), phase=phase)
+        return parse_text_rows(
+            file, self.config, texts=("text_a", "text_b"), phase=phase, read_gold=gold_reader(self.config)
+        )
 
-    def learn_labels(self, records: Sequence[Record]) -> LabelMap:
+    def learn_labels(self, records: Sequence[Record]) -> LabelMap | None:
         """The labels of a training file; `0` and `1` are the two classes where nothing else is there."""
-        return learn_label_map((str(record["label"]) for record in records), self.config.n_classes)
+        return learn_gold(records, self.config)
 
     def encode(self, records: Sequence[Record], file: Path, phase: Phase) -> Dataset:
         """`[CLS] text_a [SEP] text_b [SEP]`, the longer text cut until both fit max_seq_len."""
@@ -57,12 +58,10 @@ class MatchReader(Reader):
             "segment_ids": Ragged.from_rows([segments for _, segments in rows], "int8"),
             "record": np.arange(len(records)),
         }
-        labels, notes = class_ids(records, self.labels, self.config, file, phase)
+        labels, notes = gold_columns(records, self.labels, self.config, file, phase)
         return Dataset(columns | labels, records, file, notes)
 
     def collate(self, dataset: Dataset, rows: IntArray, generator: np.random.Generator) -> Batch:
         """One padded batch; nothing in it is random."""
         batch = pad_inputs(dataset, rows, pad_id=self.tokenizer.pad_id)
-        if "label_ids" in dataset.columns:
-            batch["label_ids"] = dataset.array("label_ids")[rows]
-        return batch
+        return {**batch, **gold_of(dataset, rows, self.labels)}

@@ -1,12 +1,12 @@
 """What the readers of whole texts (cls, match, mlm) have in common: rows to records, and labels to ids."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from palm.dataset import LabelMap, Record
-from palm.reader.cells import Row, label_at, text_at
+from palm.reader.cells import label_at, text_at
 from palm.reader.fields import LabelledFields, TableFields
 from palm.reader.files import FileProblems, quoted
 from palm.reader.labels import LabelEncoder
@@ -15,9 +15,15 @@ from palm.spec import Phase
 
 
 def parse_text_rows(
-    file: Path, config: TableFields, *, texts: tuple[str, ...], phase: Phase, gold: tuple[str, ...] = ("label",)
+    file: Path,
+    config: TableFields,
+    *,
+    texts: tuple[str, ...],
+    phase: Phase,
+    gold: tuple[str, ...] = ("label",),
+    read_gold: Callable[..., object] = label_at,
 ) -> Iterator[Record]:
-    """Records with the columns `texts` and the labels in `gold` (where they are there, when predicting).
+    """Records with the columns `texts` and what `read_gold` reads in `gold` (where that is there, when predicting).
 
     Raises:
         DataError: Everything that is wrong with the file, after its last row.
@@ -25,16 +31,12 @@ def parse_text_rows(
     problems = FileProblems(file)
     columns = columns_of(config, texts=texts, gold=gold, phase=phase)
     for row in read_table(file, columns, problems, file_format=table_format(config, file)):
-        yield _record(row, texts, problems, predicting=phase == "predict")
+        record: dict[str, object] = {"line": row.line}
+        for name in row.values:
+            read = text_at if name in texts else read_gold
+            record[name] = read(row, name, problems, may_be_empty=phase == "predict")
+        yield record
     problems.raise_all()
-
-
-def _record(row: Row, texts: tuple[str, ...], problems: FileProblems, *, predicting: bool) -> Record:
-    record: dict[str, object] = {"line": row.line}
-    for name in row.values:
-        read = text_at if name in texts else label_at
-        record[name] = read(row, name, problems, may_be_empty=predicting)
-    return record
 
 
 def column_texts(records: Sequence[Record], name: str) -> list[str]:

@@ -8,6 +8,7 @@ import pytest
 import palm
 from palm.engine.checkpoint import save_checkpoint
 from palm.engine.train import train_steps
+from palm.errors import ConfigError
 from tests.integration import tiny
 
 
@@ -24,6 +25,25 @@ def tasks(folder):
         "slots": {**tiny.slot_task(folder, "slots"), "head": "bilstm_crf", "head_hidden_size": 8},
         "tags": {**tiny.slot_task(folder, "tags"), "head": "crf", "class_weights": {}},
     }
+
+
+def other_gold(folder):
+    """Texts whose gold is a set of labels, or a number: how wet it is."""
+    rows = tiny.classification_rows(48, seed=3, chinese=True)
+    sets = [["|".join(sorted({label, text[0]} - {"大"})), text] for label, text in rows]
+    numbers = [[str(2.5 if label == "water" else -0.5), text, text] for label, text in rows]
+    files = {
+        "sets": tiny.write_tsv(folder / "sets.tsv", ["label", "text_a"], sets),
+        "wet": tiny.write_tsv(folder / "wet.tsv", ["label", "text_a", "text_b"], numbers),
+    }
+    kinds = {"sets": ("cls", "multi_label", "several"), "wet": ("match", "regression", "number")}
+    return {
+        name: {
+            "reader": kinds[name][0], "paradigm": kinds[name][1], "label_kind": kinds[name][2],
+            "train_file": file, "dev_file": file, "pred_file": file,
+        }
+        for name, file in files.items()
+    }  # fmt: skip
 
 
 def controller(folder, **keys):
@@ -68,6 +88,27 @@ def test_a_resumed_run_ends_in_the_same_bits(tmp_path):
             run = again._training_run()
         ends.append({name: _digest(tensor.numpy()) for name, tensor in run.model.state_dict().items()})
     assert ends[0] == ends[1]
+
+
+def test_sets_of_labels_and_numbers(tmp_path):
+    made = tiny.config(tmp_path, other_gold(tmp_path), num_epochs=12)
+    palm.Controller(made, overrides=[]).train()
+    figures = {line["task"]: line for line in tiny.metrics(tmp_path) if line["split"] == "dev"}
+    assert figures["sets"]["micro_f1"] > 0.9
+    assert figures["wet"]["pearson"] > 0.9
+    assert {"macro_f1", "set_accuracy", "loss"} <= set(figures["sets"])
+    predictions = palm.Predictor(tmp_path / "out/sets/infer_model").predict(made["tasks"]["sets"]["pred_file"])
+    assert predictions == palm.Controller(made, for_train=False, overrides=[]).pred("sets")
+    assert set(predictions[0]["probs"]) == {"air", "water", "小"}
+
+
+def test_a_reader_that_gives_other_gold_than_the_paradigm_takes(tmp_path):
+    tasks = other_gold(tmp_path)
+    tasks["wet"]["label_kind"] = "class"
+    with pytest.raises(
+        ConfigError, match=r"needs `label_values` from reader `match`.*give it with `label_kind: number`"
+    ):
+        palm.Controller(tiny.config(tmp_path, tasks), overrides=[])
 
 
 def _digest(array):

@@ -50,4 +50,17 @@ def test_padding_of_start_and_end_does_not_count():
 
 
 def test_outputs_without_logits_do_not_diverge():
-    assert float(divergence(tensors(values=[1.0]), tensors(values=[2.0]), {})) == 0.0
+    assert float(divergence(tensors(spans=[1.0]), tensors(spans=[2.0]), {})) == 0.0
+
+
+def test_numbers_diverge_by_their_squared_difference():
+    assert float(divergence(tensors(values=[1.0, 3.0]), tensors(values=[2.0, 3.0]), {})) == 0.5
+
+
+def test_each_label_of_a_set_is_a_distribution():
+    """Of a label with probability 3/4 against 1/2: as two classes would, and the other label is the same."""
+    one, other = tensors(logits=[[math.log(3.0), 2.0]]), tensors(logits=[[0.0, 2.0]])
+    two_classes = divergence(tensors(logits=[[0.0, math.log(3.0)]]), tensors(logits=[[0.0, 0.0]]), {})
+
+    found = divergence(one, other, tensors(label_sets=[[1.0, 0.0]]))
+    assert float(found) == pytest.approx(float(two_classes) / 2, rel=1e-6)

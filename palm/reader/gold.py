@@ -1,0 +1,93 @@
+"""Gold of readers of whole texts: one label, several, or a number a row."""
+
+from collections.abc import Callable, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Literal, cast
+
+import numpy as np
+from pydantic import Field
+
+from palm.dataset import Dataset, IntArray, LabelMap, Ragged, Record
+from palm.reader.cells import label_at, labels_at, number_at
+from palm.reader.fields import LabelledFields
+from palm.reader.files import FileProblems
+from palm.reader.labels import LabelEncoder, learn_label_map
+from palm.reader.text_rows import class_ids
+from palm.spec import Phase, Spec, Specs
+
+ReadGold = Callable[..., object]
+
+
+class TextLabelFields(LabelledFields):
+    """Keys of a reader of whole texts with gold."""
+
+    label_kind: Literal["class", "several", "number"] = Field(
+        "class",
+        description="What `label` holds: one `class`; `several` labels or none, separated by `|` (for multi_label); or "
+        "a `number` (for regression).",
+    )
+
+
+def gold_reader(config: TextLabelFields) -> ReadGold:
+    """What reads a cell of the column `label`."""
+    readers: dict[str, ReadGold] = {"class": label_at, "several": labels_at, "number": number_at}
+    return readers[config.label_kind]
+
+
+def gold_specs(config: TextLabelFields) -> Specs:
+    """What a batch holds of the gold."""
+    specs: dict[str, Specs] = {
+        "class": {"label_ids": Spec("batch", "int64")},
+        "several": {"label_sets": Spec("batch class", "float32")},
+        "number": {"label_values": Spec("batch", "float32")},
+    }
+    return specs[config.label_kind]
+
+
+def learn_gold(records: Sequence[Record], config: TextLabelFields) -> LabelMap | None:
+    """The labels of a training file; None where they are numbers."""
+    if config.label_kind == "number":
+        return None
+    if config.label_kind == "several":
+        return learn_label_map(chain.from_iterable(_names(record) for record in records), config.n_classes)
+    return learn_label_map((str(record["label"]) for record in records), config.n_classes)
+
+
+def gold_columns(
+    records: Sequence[Record], labels: LabelMap | None, config: TextLabelFields, file: Path, phase: Phase
+) -> tuple[dict[str, Ragged | np.ndarray], tuple[str, ...]]:
+    """Columns of the gold (none when predicting), and what there is to say about it.
+
+    Raises:
+        DataError: Labels that are not known.
+    """
+    if phase != "predict" and config.label_kind == "number":
+        return {"label_values": np.array([record["label"] for record in records], "float32")}, ()
+    if phase == "predict" or config.label_kind == "class":
+        ids, notes = class_ids(records, labels, config, file, phase)
+        return dict(ids), notes
+    if labels is None:
+        raise ValueError("Labels are learnt from the training file first. Found `labels = None`.")
+    problems = FileProblems(file)
+    encoder = LabelEncoder(labels, config, phase, problems)
+    rows = [[encoder.id_of(name, int(str(record["line"]))) for name in _names(record)] for record in records]
+    problems.raise_all()
+    return {
+        "label_sets": Ragged.from_rows([[number for number in row if number >= 0] for row in rows])
+    }, encoder.notes()
+
+
+def gold_of(dataset: Dataset, rows: IntArray, labels: LabelMap | None) -> dict[str, np.ndarray]:
+    """The gold of a batch, as `gold_specs` says; nothing where the data set has none."""
+    found = {name: dataset.array(name)[rows] for name in ("label_ids", "label_values") if name in dataset.columns}
+    if "label_sets" in dataset.columns:
+        sets = np.zeros((len(rows), len(labels or ())), "float32")  # [batch class]
+        for line, row in zip(sets, rows, strict=True):
+            line[dataset.ragged("label_sets")[row]] = 1.0
+        found["label_sets"] = sets
+    return found
+
+
+def _names(record: Record) -> Sequence[str]:
+    return cast("Sequence[str]", record["label"])

@@ -1,0 +1,31 @@
+"""Figures of label sets by hand and against scikit-learn."""
+
+import numpy as np
+import pytest
+
+from palm.metric import METRICS
+
+
+def figures(predicted: list[list[str]], gold: list[list[str]]) -> dict[str, float]:
+    return METRICS["label_set_f1"]([{"labels": labels} for labels in predicted], [{"label": labels} for labels in gold])
+
+
+def test_by_hand():
+    # 猫: 1 right of 2 predicted and 1 gold; 狗: 1 right of 1 and 2. Right as a whole: the last alone, which is empty.
+    found = figures([["猫", "狗"], ["猫"], []], [["狗"], ["猫", "狗"], []])
+    assert found == pytest.approx({"micro_f1": 4 / 6, "macro_f1": 2 / 3, "set_accuracy": 1 / 3})
+
+
+def test_nothing_gives_zero():
+    assert figures([], []) == {"micro_f1": 0.0, "macro_f1": 0.0, "set_accuracy": 0.0}
+
+
+def test_equals_scikit_learn():
+    metrics = pytest.importorskip("sklearn.metrics")
+    generator = np.random.default_rng(1)
+    one, other = (generator.integers(2, size=(40, 4)) for _ in range(2))
+    sets = [[[str(label) for label in np.flatnonzero(row)] for row in table] for table in (one, other)]
+    found = figures(*sets)
+    assert found["micro_f1"] == pytest.approx(metrics.f1_score(other, one, average="micro"))
+    assert found["macro_f1"] == pytest.approx(metrics.f1_score(other, one, average="macro"))
+    assert found["set_accuracy"] == pytest.approx(metrics.accuracy_score(other, one))
