@@ -114,7 +114,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 
 WORDS = st.text(st.characters(categories=["L", "N", "P"]) | st.just(" "), max_size=20)
 
-# PyYAML writes the word "1e5" without quotes, since YAML 1.1 sees no number in it; a configuration's learning_rate may be one.
+# PyYAML writes the word "1e5" without quotes, since YAML 1.1 sees no number in it; in a configuration it is one.
 VALUES = WORDS.filter(lambda word: not re.fullmatch(r"[-+]?[\d_.]+[eE][-+]?\d+", word))
 
 
