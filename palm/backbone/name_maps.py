@@ -13,7 +13,7 @@ import numpy as np
 Tensors = Mapping[str, np.ndarray]
 
 _PARTS = ("query", "key", "value")
-_PREFIXES = re.compile(r"^(bert|ernie|roberta|backbone)\.(?=embeddings\.|encoder\.|pooler\.)")
+_PREFIXES = re.compile(r"^(bert|ernie|roberta|electra|backbone)\.(?=embeddings\.|encoder\.|pooler\.)")
 _BUFFERS = re.compile(r"(^|\.)(position_ids|token_type_ids)$")
 _OLD_NORM = {"gamma": "weight", "beta": "bias"}  # TensorFlow's names, in early conversions
 
@@ -84,6 +84,18 @@ class Renamed:
     layout: str
     tensors: dict[str, np.ndarray]
     unknown: tuple[str, ...]
+
+
+def targets_of(tensors: Tensors) -> dict[str, str | None]:
+    """PALM's name of each of `tensors`, queries, keys and values apart; None for one that PALM has no name for."""
+    bare = {_bare(name): name for name in tensors if not _BUFFERS.search(name)}
+    layout, rules = _layout(bare)
+    targets: dict[str, str | None] = dict.fromkeys(tensors)
+    for name, original in bare.items():
+        target = _target(name, rules, layout)
+        if target not in targets.values():
+            targets[original] = target
+    return targets
 
 
 def rename(tensors: Tensors) -> Renamed:

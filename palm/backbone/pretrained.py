@@ -77,10 +77,19 @@ def load_pretrained(path: Path | str) -> PretrainedWeights:
         CheckpointError: There are no weights, or they are damaged, unsafe, or those of another kind of encoder.
     """
     found = find_weights(Path(path))
-    renamed = rename(_READERS[found.format](found.path))
+    renamed = rename(read_tensors(found))
     _refuse_other_encoders(found, renamed.layout)
     tensors = {name: np.ascontiguousarray(array, np.float32) for name, array in renamed.tensors.items()}
     return PretrainedWeights(tensors, f"{path} ({renamed.layout})", _defaults(found.format), renamed.unknown)
+
+
+def read_tensors(found: WeightsFile) -> dict[str, np.ndarray]:
+    """The tensors of a file of weights, under the names and in the layout that they have there.
+
+    Raises:
+        CheckpointError: It is damaged or unsafe.
+    """
+    return _READERS[found.format](found.path)
 
 
 def config_defaults_for(path: Path | str) -> dict[str, object]:
@@ -145,7 +154,8 @@ def _refuse_other_encoders(found: WeightsFile, layout: str) -> None:
     if model_type in _OTHER_ENCODERS:
         raise CheckpointError(
             f"{config}: weights are those of a BERT or ERNIE encoder. Found model_type `{model_type}`, which computes "
-            "something else under similar names. Use a model of type bert or ernie."
+            "something else under similar names. Use a model of type bert or ernie; `palm convert` makes one of "
+            "a RoBERTa or ELECTRA-base."
         )
 
 

@@ -42,6 +42,7 @@ COMMANDS = {
     "eval": Command("evaluate exported tasks", configured=True),
     "check": Command("find everything that is wrong with a configuration", configured=True),
     "download": Command("list and download pre-trained models and data sets"),
+    "convert": Command("convert a model between Hugging Face, PALM and Paddle"),
     "cache": Command("show or empty the cache of tokenised data"),
     "schema": Command("write the JSON schema of configurations, for editors"),
     "init": Command("write a small project that runs"),

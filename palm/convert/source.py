@@ -1,0 +1,160 @@
+"""Reads whatever a model may come as: a Hugging Face folder, a PALM folder, an inference model, or Paddle's files."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from palm.backbone.base import BACKBONES
+from palm.backbone.hugging_face import read_safetensors
+from palm.backbone.name_maps import rename, targets_of
+from palm.backbone.pretrained import config_defaults_for, read_tensors
+from palm.backbone.sizes import read_sizes
+from palm.backbone.weights_file import find_weights
+from palm.config.fields import BackboneFields
+from palm.config.paths import BACKBONE_FILES, VOCAB_FILE, beside_weights
+from palm.convert.encoder import LATE_POSITIONS, POSITIONS, SEGMENTS, Encoder, Head, Origin, Tensors
+from palm.default_settings import MANIFEST_FILE, WEIGHTS_FILE
+from palm.errors import CheckpointError
+from palm.folders import verify
+
+CONFIG_FILE = "config.json"
+ORIGIN_FILES = ("hugging_face.config.json", "hugging_face.names.json", "hugging_face.other.safetensors")
+LOST_ROWS = "rows of embeddings.position_embeddings"
+
+_COPIED = (
+    VOCAB_FILE, "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "README.md",
+    "LICENSE", "LICENSE.txt", "NOTICE",
+)  # fmt: skip
+_TASK_EMBEDDINGS = "embeddings.task_type_embeddings.weight"
+_KNOWN_TYPES = ("bert", "ernie", "electra", *LATE_POSITIONS)
+
+
+def read_encoder(path: Path) -> Encoder:
+    """The model at `path`.
+
+    Raises:
+        CheckpointError: There is none, it is damaged, or it is none that PALM can compute.
+        ConfigError: Its sizes are wrong or missing.
+    """
+    config = _config(path / CONFIG_FILE) if (path / CONFIG_FILE).is_file() else {}
+    if "format_version" in config and "paradigm" in config:
+        return _inference_model(path, config)
+    if "palm_backbone" in config:
+        return _palm_folder(path, config)
+    return _foreign(path)
+
+
+def is_palms(path: Path) -> bool:
+    """Whether PALM wrote what is at `path`: a PALM folder or an inference model."""
+    if not (path / CONFIG_FILE).is_file():
+        return False
+    config = _config(path / CONFIG_FILE)
+    return "palm_backbone" in config or ("format_version" in config and "paradigm" in config)
+
+
+def _inference_model(path: Path, config: Mapping[str, Any]) -> Encoder:
+    verify(path)
+    saved = read_safetensors(path / WEIGHTS_FILE)
+    name = str(config["backbone"]["name"])
+    sizes = BACKBONES[name].Config.model_validate(config["backbone"]["config"])
+    encoder = {key.removeprefix("backbone."): array for key, array in saved.items() if key.startswith("backbone.")}
+    own = {key.removeprefix("head."): array for key, array in saved.items() if key.startswith("head.")}
+    kind = config["paradigm"]["name"]
+    if kind == "mlm":
+        return Encoder(name, sizes, encoder | {f"mlm.{key}": array for key, array in own.items()}, _copied(path))
+    head = None
+    if kind in ("cls", "match", "seq_label", "mrc") and set(own) == {"linear.weight", "linear.bias"}:
+        head = Head(kind, own["linear.weight"], own["linear.bias"], tuple(config["labels"] or ()))
+    left_out = () if head else tuple(f"head.{key}" for key in own)
+    return Encoder(name, sizes, encoder, _copied(path), head=head, left_out=left_out)
+
+
+def _palm_folder(path: Path, config: Mapping[str, Any]) -> Encoder:
+    if (path / MANIFEST_FILE).is_file():
+        verify(path)
+    name = str(config["palm_backbone"])
+    sizes = read_sizes(BACKBONES[name].Config, path / CONFIG_FILE, owner=str(path))
+    origin = _origin(path) if (path / ORIGIN_FILES[0]).is_file() else None
+    return Encoder(name, sizes, read_safetensors(path / WEIGHTS_FILE), _copied(path), origin)
+
+
+def _origin(folder: Path) -> Origin:
+    config, names, other = (folder / name for name in ORIGIN_FILES)
+    text = config.read_bytes().decode("utf-8")
+    return Origin(text, json.loads(names.read_text(encoding="utf-8")), read_safetensors(other))
+
+
+def _foreign(path: Path) -> Encoder:
+    found = find_weights(path)
+    raw = read_tensors(found)
+    renamed = rename(raw)
+    place = beside_weights(path, BACKBONE_FILES)
+    if place is None:
+        rule = "the sizes of an encoder stand in a config.json beside its weights."
+        raise CheckpointError(f"{path}: {rule} Found none. Put one there.")
+    config = _config(place)
+    kind = str(config.get("model_type", ""))
+    of_transformers = renamed.layout == "Hugging Face"
+    _refuse_other_kinds(place, kind, config, of_transformers)
+    backbone = "ernie" if _TASK_EMBEDDINGS in renamed.tensors else "bert"
+    wanted = BACKBONES[backbone].Config
+    sizes = read_sizes(wanted, {**config_defaults_for(path), **config}, owner=str(place))
+    other = {name: raw[name] for name, target in targets_of(raw).items() if target is None} if of_transformers else {}
+    tensors, sizes, lost = _from_zero(renamed.tensors, sizes, kind, config)
+    origin = None
+    if of_transformers:
+        origin = Origin(place.read_bytes().decode("utf-8"), targets_of(raw), other | lost)
+    _check_whole(path, tensors, sizes)
+    return Encoder(backbone, sizes, tensors, _copied(place.parent), origin, left_out=renamed.unknown)
+
+
+def _refuse_other_kinds(place: Path, kind: str, config: Mapping[str, Any], of_transformers: bool) -> None:
+    rule = "PALM computes BERT, ERNIE, and RoBERTa or ELECTRA encoders of the same form."
+    if of_transformers and kind and kind not in _KNOWN_TYPES:
+        raise CheckpointError(f"{place}: {rule} Found model_type `{kind}`. Use another model.")
+    width = config.get("embedding_size", config.get("hidden_size"))
+    if kind == "electra" and width != config.get("hidden_size"):
+        found = f"Found embeddings {width} wide under an encoder {config.get('hidden_size')} wide"
+        raise CheckpointError(f"{place}: {rule} {found} (ELECTRA-small): use ELECTRA-base or -large.")
+
+
+def _from_zero(
+    tensors: Tensors, sizes: BackboneFields, kind: str, config: Mapping[str, Any]
+) -> tuple[Tensors, BackboneFields, Tensors]:
+    """Positions that count from 0 and two segments, where RoBERTa has others; and the rows that this drops."""
+    if kind not in LATE_POSITIONS or POSITIONS not in tensors:
+        return tensors, sizes, {}
+    first = int(config.get("pad_token_id", 1)) + 1
+    table, segments = tensors[POSITIONS], tensors[SEGMENTS]
+    changed = {POSITIONS: np.ascontiguousarray(table[first:])}
+    if len(segments) == 1:
+        changed[SEGMENTS] = np.concatenate([segments, segments])
+    grown = {"max_position_embeddings": len(table) - first, "type_vocab_size": max(2, len(segments))}
+    return {**tensors, **changed}, sizes.model_copy(update=grown), {LOST_ROWS: table[:first]}
+
+
+def _check_whole(path: Path, tensors: Tensors, sizes: BackboneFields) -> None:
+    last = f"encoder.layers.{sizes.num_hidden_layers - 1}.ffn.output.weight"
+    beyond = f"encoder.layers.{sizes.num_hidden_layers}.ffn.output.weight"
+    missing = [name for name in (POSITIONS, last) if name not in tensors]
+    if missing or beyond in tensors:
+        rule = f"config.json says {sizes.num_hidden_layers} layers"
+        found = f"no `{missing[0]}`" if missing else f"`{beyond}`"
+        raise CheckpointError(f"{path}: {rule}, the weights have another number or another form. Found {found}.")
+
+
+def _config(place: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(place.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{place}: a JSON object is wanted. Found: {error}.") from error
+    if not isinstance(found, dict):
+        raise CheckpointError(f"{place}: a JSON object is wanted. Found something else.")
+    return found
+
+
+def _copied(folder: Path) -> dict[str, Path]:
+    return {name: folder / name for name in _COPIED if (folder / name).is_file()}

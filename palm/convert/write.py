@@ -1,0 +1,143 @@
+"""Writes a model as a PALM folder, or as a Hugging Face folder that transformers loads."""
+
+import json
+import re
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import save_file
+
+from palm.config.paths import VOCAB_FILE
+from palm.convert.encoder import LATE_POSITIONS, POSITIONS, SEGMENTS, Encoder, Head, Origin, Tensors, split_qkv
+from palm.convert.source import CONFIG_FILE, LOST_ROWS, ORIGIN_FILES
+from palm.default_settings import WEIGHTS_FILE
+from palm.folders import sealed_folder
+
+_SIZES = (
+    "vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "hidden_act",
+    "hidden_dropout_prob", "attention_probs_dropout_prob", "max_position_embeddings", "type_vocab_size",
+    "initializer_range", "layer_norm_eps", "use_task_id", "task_type_vocab_size",
+)  # fmt: skip
+_CLASSES = {
+    "cls": "ForSequenceClassification", "match": "ForSequenceClassification", "seq_label": "ForTokenClassification",
+    "mrc": "ForQuestionAnswering",
+}  # fmt: skip
+_TO_TRANSFORMERS = (
+    (r"embeddings\.layer_norm\.(\w+)", r"embeddings.LayerNorm.\1"),
+    (r"encoder\.layers\.(\d+)\.attention\.(query|key|value)\.(\w+)", r"encoder.layer.\1.attention.self.\2.\3"),
+    (r"encoder\.layers\.(\d+)\.attention\.output\.(\w+)", r"encoder.layer.\1.attention.output.dense.\2"),
+    (r"encoder\.layers\.(\d+)\.attention\.layer_norm\.(\w+)", r"encoder.layer.\1.attention.output.LayerNorm.\2"),
+    (r"encoder\.layers\.(\d+)\.ffn\.intermediate\.(\w+)", r"encoder.layer.\1.intermediate.dense.\2"),
+    (r"encoder\.layers\.(\d+)\.ffn\.output\.(\w+)", r"encoder.layer.\1.output.dense.\2"),
+    (r"encoder\.layers\.(\d+)\.ffn\.layer_norm\.(\w+)", r"encoder.layer.\1.output.LayerNorm.\2"),
+    (r"mlm\.transform\.(\w+)", r"cls.predictions.transform.dense.\1"),
+    (r"mlm\.layer_norm\.(\w+)", r"cls.predictions.transform.LayerNorm.\1"),
+    (r"mlm\.bias", r"cls.predictions.bias"),
+)
+
+
+def write_palm(encoder: Encoder, target: Path) -> None:
+    """A folder that `pretrain_model_path` takes; what only Hugging Face has a name for is kept beside.
+
+    Raises:
+        CheckpointError: `target` cannot be written, or something else stands there.
+    """
+    with sealed_folder(target, key="target") as folder:
+        _save(encoder.tensors, folder / WEIGHTS_FILE)
+        _write_json(folder / CONFIG_FILE, {"palm_backbone": encoder.backbone, **_sizes(encoder)})
+        for name, file in encoder.files.items():
+            shutil.copyfile(file, folder / name)
+        if encoder.origin is not None:
+            config, names, other = (folder / name for name in ORIGIN_FILES)
+            config.write_bytes(encoder.origin.config.encode("utf-8"))
+            _write_json(names, dict(encoder.origin.names))
+            _save(encoder.origin.other, other)
+
+
+def write_hugging_face(encoder: Encoder, target: Path) -> None:
+    """A folder that transformers loads with `from_pretrained`, and PALM too.
+
+    Raises:
+        CheckpointError: `target` cannot be written, or something else stands there.
+    """
+    with sealed_folder(target, key="target") as folder:
+        if encoder.origin is not None:
+            _save(_as_it_came(encoder.tensors, encoder.origin), folder / WEIGHTS_FILE)
+            (folder / CONFIG_FILE).write_bytes(encoder.origin.config.encode("utf-8"))
+        else:
+            _save(_in_transformers_names(encoder), folder / WEIGHTS_FILE)
+            _write_json(folder / CONFIG_FILE, _transformers_config(encoder))
+        for name, file in encoder.files.items():
+            if name != CONFIG_FILE:
+                shutil.copyfile(file, folder / name)
+        if VOCAB_FILE in encoder.files and "tokenizer_config.json" not in encoder.files:
+            settings = {"tokenizer_class": "BertTokenizer", "model_max_length": encoder.sizes.max_position_embeddings}
+            _write_json(folder / "tokenizer_config.json", settings)
+
+
+def _as_it_came(tensors: Tensors, origin: Origin) -> Tensors:
+    """Every tensor under the name, in the layout and with the rows that it had."""
+    apart = split_qkv(tensors)
+    written: Tensors = {}
+    for name, target in origin.names.items():
+        if target is None:
+            written[name] = origin.other[name]
+            continue
+        array = apart[target].T if _is_dense(target) else apart[target]
+        if LOST_ROWS in origin.other and target == POSITIONS:
+            array = np.concatenate([origin.other[LOST_ROWS], array])
+        if target == SEGMENTS and json.loads(origin.config).get("model_type") in LATE_POSITIONS:
+            array = array[: int(json.loads(origin.config).get("type_vocab_size", 1))]
+        written[name] = array
+    return written
+
+
+def _in_transformers_names(encoder: Encoder) -> Tensors:
+    has_mlm = any(name.startswith("mlm.") for name in encoder.tensors)
+    prefix = f"{encoder.backbone}." if encoder.head or has_mlm else ""
+    written = {}
+    for name, array in split_qkv(encoder.tensors).items():
+        called = next((re.sub(rule, to, name) for rule, to in _TO_TRANSFORMERS if re.fullmatch(rule, name)), name)
+        written[called if name.startswith("mlm.") else prefix + called] = array.T if _is_dense(name) else array
+    if encoder.head is not None:
+        stem = "qa_outputs" if encoder.head.kind == "mrc" else "classifier"
+        written |= {f"{stem}.weight": encoder.head.weight.T, f"{stem}.bias": encoder.head.bias}
+    return written
+
+
+def _transformers_config(encoder: Encoder) -> dict[str, Any]:
+    has_mlm = any(name.startswith("mlm.") for name in encoder.tensors)
+    ending = _CLASSES[encoder.head.kind] if encoder.head else "ForMaskedLM" if has_mlm else "Model"
+    architecture = encoder.backbone.capitalize() + ending
+    config = {"model_type": encoder.backbone, "architectures": [architecture], "pad_token_id": 0, **_sizes(encoder)}
+    return config | (_labels(encoder.head) if encoder.head else {})
+
+
+def _labels(head: Head) -> dict[str, Any]:
+    if head.kind == "mrc":
+        return {}
+    names = head.labels or tuple(str(number) for number in range(len(head.bias)))
+    ids = {name: number for number, name in enumerate(names)}
+    return {"id2label": {str(number): name for name, number in ids.items()}, "label2id": ids}
+
+
+def _sizes(encoder: Encoder) -> dict[str, Any]:
+    found = encoder.sizes.model_dump()
+    found["intermediate_size"] = found["intermediate_size"] or 4 * found["hidden_size"]
+    return {key: found[key] for key in _SIZES if key in found}
+
+
+def _is_dense(name: str) -> bool:
+    return name.endswith(".weight") and "embeddings" not in name and "layer_norm" not in name
+
+
+def _save(tensors: Mapping[str, np.ndarray], file: Path) -> None:
+    # transformers loads files only that say which framework wrote them.
+    save_file({name: np.ascontiguousarray(array) for name, array in tensors.items()}, file, metadata={"format": "pt"})
+
+
+def _write_json(file: Path, value: object) -> None:
+    file.write_text(json.dumps(value, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
