@@ -55,7 +55,8 @@ class Backbone(ABC):
         """The parameters, freshly drawn; `forward(inputs: dict[str, Tensor], layer: int = -1) -> dict[str, Tensor]`.
 
         `layer` says which encoder layer's output feeds the head (0 is the first, -1 the last). A head with the key
-        `layers` has a `ScalarMix`, given as `mix`; a backbone that does not take it works without that key.
+        `layers` has a `ScalarMix`, given as `mix`, one with `sharing` has `parts`, one around each layer; a backbone
+        that does not take them works without those keys.
         """
 
 

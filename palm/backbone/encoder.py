@@ -1,6 +1,7 @@
 """The encoder of BERT and ERNIE as Paddle layers: embeddings, layers, pooler."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import islice
 
 import paddle
@@ -62,17 +63,20 @@ class EncoderLayer(nn.Layer):
             attention_dropout=config.attention_probs_dropout_prob,
         )
 
-    def forward(self, hidden: Tensor, rows: Rows) -> Tensor:
-        """Next hidden states: [batch*seq hidden]."""
+    def forward(self, hidden: Tensor, rows: Rows, added: Tensor | None = None) -> Tensor:
+        """Next hidden states: [batch*seq hidden]; `added` [hidden 3*hidden] is put on the weight of `qkv`."""
         # Above frozen layers Paddle's recompute would not see that the weights here want a gradient.
         if self._recompute and self.training and paddle.is_grad_enabled() and not hidden.stop_gradient:
-            computed: Tensor = recompute(self._forward, hidden, rows)
+            computed: Tensor = recompute(self._forward, hidden, rows, added)
             return computed
-        return self._forward(hidden, rows)
+        return self._forward(hidden, rows, added)
 
-    def _forward(self, hidden: Tensor, rows: Rows) -> Tensor:
+    def _forward(self, hidden: Tensor, rows: Rows, added: Tensor | None) -> Tensor:
         settings = self._settings if self.training else self._settings.without_dropout()
-        return self._compute(hidden, self.weights(), settings=settings, rows=rows)
+        weights = self.weights()
+        if added is not None:
+            weights = replace(weights, qkv_weight=weights.qkv_weight + added)
+        return self._compute(hidden, weights, settings=settings, rows=rows)
 
     def weights(self) -> LayerWeights:
         """The parameters in the order of the computation."""
@@ -100,20 +104,22 @@ class Encoder(nn.Layer):
         super().__init__()
         self.layers = nn.LayerList([EncoderLayer(config, compute) for _ in range(config.num_hidden_layers)])
 
-    def forward(self, hidden: Tensor, rows: Rows, last: int) -> Tensor:
+    def forward(self, hidden: Tensor, rows: Rows, last: int, parts: nn.LayerList | None = None) -> Tensor:
         """Output of layer number `last`; the layers above it are not run."""
-        for layer in islice(self.layers.children(), last + 1):
-            hidden = layer(hidden, rows)
+        for output in self._outputs(hidden, rows, last, parts):
+            hidden = output
         return hidden
 
-    def mixed(self, hidden: Tensor, rows: Rows, mix: ScalarMix) -> Tensor:
+    def mixed(self, hidden: Tensor, rows: Rows, mix: ScalarMix, parts: nn.LayerList | None = None) -> Tensor:
         """What `mix` makes of the outputs of its layers; the layers above them are not run."""
-        outputs = []
-        for number, layer in enumerate(islice(self.layers.children(), mix.layers[-1] + 1)):
-            hidden = layer(hidden, rows)
-            outputs += [hidden] if number in mix.layers else []
-        mixed: Tensor = mix(outputs)
+        outputs = self._outputs(hidden, rows, mix.layers[-1], parts)
+        mixed: Tensor = mix([output for number, output in enumerate(outputs) if number in mix.layers])
         return mixed
+
+    def _outputs(self, hidden: Tensor, rows: Rows, last: int, parts: nn.LayerList | None) -> Iterator[Tensor]:
+        for number, layer in enumerate(islice(self.layers.children(), last + 1)):
+            hidden = layer(hidden, rows) if parts is None else parts[number](layer, hidden, rows)
+            yield hidden
 
 
 class Pooler(nn.Layer):
@@ -145,7 +151,13 @@ class TransformerEncoder(nn.Layer):
         self.pooler = Pooler(config)
         self._depth = config.num_hidden_layers
 
-    def forward(self, inputs: Mapping[str, Tensor], layer: int = -1, mix: ScalarMix | None = None) -> dict[str, Tensor]:
+    def forward(
+        self,
+        inputs: Mapping[str, Tensor],
+        layer: int = -1,
+        mix: ScalarMix | None = None,
+        parts: nn.LayerList | None = None,
+    ) -> dict[str, Tensor]:
         """Encode a batch.
 
         Args:
@@ -153,12 +165,15 @@ class TransformerEncoder(nn.Layer):
                 float32[batch seq].
             layer: The encoder layer whose output feeds the head: 0 is the first, -1 the last.
             mix: Feeds the head with a mix of several layers instead.
+            parts: What the head has of its own around each layer.
         """
         batch, seq = inputs["token_ids"].shape
         words, hidden = self.embeddings(inputs)
         rows = Rows(batch, seq, padding_mask(inputs["input_mask"]))
-        encoder = self.encoder
-        hidden = encoder(hidden, rows, layer % self._depth) if mix is None else encoder.mixed(hidden, rows, mix)
+        if mix is None:
+            hidden = self.encoder(hidden, rows, layer % self._depth, parts)
+        else:
+            hidden = self.encoder.mixed(hidden, rows, mix, parts)
         encoded = hidden.reshape([batch, seq, hidden.shape[-1]])  # [batch seq hidden]
         sentence = self.pooler(encoded)  # [batch hidden]
         return {

@@ -66,7 +66,9 @@ def check_shared_heads(tasks: Sequence[TaskInstance], backbone: BackboneFields) 
 def _shape(task: TaskInstance, backbone: BackboneFields) -> tuple[object, ...]:
     """Sizes of the head's parameters, those of its mix of layers included."""
     mixed = task.paradigm.config.mixed_layers(backbone.num_hidden_layers)
-    return task.paradigm.head_shape(backbone) + ((f"layers {mixed}",) if mixed else ())
+    config = task.paradigm.config
+    private = () if config.sharing == "hard" else (config.sharing, config.sharing_size)
+    return (*task.paradigm.head_shape(backbone), *([f"layers {mixed}"] if mixed else []), *private)
 
 
 def _missing_objects(

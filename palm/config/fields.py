@@ -110,6 +110,14 @@ class ParadigmFields(Schema):
         description="Encoder layers that feed the head: `last` (or the one that `layer` names), `mix` (a learned mix "
         "of all), or the indices of those to mix, such as `0, 3, -1`.",
     )
+    sharing: Literal["hard", "adapter", "lora", "private"] = Field(
+        "hard",
+        description="What the head has of its own inside the shared encoder: nothing (`hard`), an `adapter` after each "
+        "layer, low-rank changes of queries and values (`lora`), or a gated `private` bottleneck beside each layer.",
+    )
+    sharing_size: Int | None = Field(
+        None, ge=1, description="Width of these bottlenecks (64 when unset), or the rank of `lora` (8)."
+    )
 
     @field_validator("layers")
     @classmethod

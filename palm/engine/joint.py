@@ -52,10 +52,10 @@ def outputs_of(model: MultiTaskModel, tasks: Sequence[TaskInstance], batch: Batc
     encoded: dict[tuple[int, str | None], dict[str, Tensor]] = {}
     found = {}
     for task in tasks:
-        layer, mix = task.settings.layer, model.mix_of(task.head)
-        seen = layer, task.head if mix is not None else None
+        layer = task.settings.layer
+        seen = layer, task.head if model.own_parts(task.head) else None
         if seen not in encoded:
-            encoded[seen] = model.encode(batch, layer=layer, mix=mix)
+            encoded[seen] = model.encode(batch, layer=layer, head=task.head)
         tensors = task.paradigm.forward(model.heads[task.head], encoded[seen], "predict")
         found[task.name] = {name: tensor.numpy() for name, tensor in tensors.items()}
     return found

@@ -8,6 +8,7 @@ import paddle
 from paddle import Tensor, nn
 
 from palm.backbone.base import Backbone
+from palm.backbone.private_parts import build_parts
 from palm.backbone.scalar_mix import ScalarMix
 from palm.dataset import Batch
 from palm.paradigm.base import Paradigm
@@ -15,7 +16,8 @@ from palm.paradigm.consistency import divergence
 from palm.spec import Phase
 from palm.task_instance import TaskInstance
 
-_MIX = "scalar_mix"
+# Keyword of the backbone → name under the head.
+_OWN_PARTS = {"mix": "scalar_mix", "parts": "private_parts"}
 
 
 class HasHead(Protocol):
@@ -52,19 +54,25 @@ class MultiTaskModel(nn.Layer):
 
     def forward(self, task: TaskInstance, batch: Batch, phase: Phase) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """The head's outputs, and the tensors that it saw: the batch and what the backbone made of it."""
-        inputs = self.encode(batch, layer=task.settings.layer, mix=self.mix_of(task.head))
+        inputs = self.encode(batch, layer=task.settings.layer, head=task.head)
         return task.paradigm.forward(self.heads[task.head], inputs, phase), inputs
 
-    def mix_of(self, head: str) -> ScalarMix | None:
-        """The mix of layers that feeds the head `head`; None where one layer does."""
-        mix: ScalarMix | None = getattr(self.heads[head], _MIX, None)
-        return mix
+    def own_parts(self, head: str) -> dict[str, nn.Layer]:
+        """What the head `head` has of its own in the encoder: a mix of layers, parts around them, or nothing.
 
-    def encode(self, batch: Batch, *, layer: int = -1, mix: ScalarMix | None = None) -> dict[str, Tensor]:
-        """What heads see: the batch, and what the backbone makes of it up to `layer`, or by `mix` of several."""
+        Heads without any see the same pass of the encoder.
+        """
+        found = {name: getattr(self.heads[head], child, None) for name, child in _OWN_PARTS.items()}
+        return {name: layer for name, layer in found.items() if layer is not None}
+
+    def encode(self, batch: Batch, *, layer: int = -1, head: str | None = None) -> dict[str, Tensor]:
+        """What the head `head` sees: the batch, and what the backbone makes of it up to `layer`.
+
+        Without a head, what heads see that have nothing of their own in the encoder.
+        """
         inputs = {name: paddle.to_tensor(np.ascontiguousarray(array)) for name, array in batch.items()}
-        mixing = {} if mix is None else {"mix": mix}
-        inputs.update(self.backbone({name: inputs[name] for name in self.backbone_inputs}, layer=layer, **mixing))
+        taken = {name: inputs[name] for name in self.backbone_inputs}
+        inputs.update(self.backbone(taken, layer=layer, **(self.own_parts(head) if head else {})))
         return inputs
 
     def loss(self, task: TaskInstance, batch: Batch) -> Tensor:
@@ -82,5 +90,8 @@ class MultiTaskModel(nn.Layer):
         layers = paradigm.build_layers(self.sizes)
         mixed = paradigm.config.mixed_layers(self.sizes.num_hidden_layers)
         if mixed:
-            layers.add_sublayer(_MIX, ScalarMix(mixed))
+            layers.add_sublayer(_OWN_PARTS["mix"], ScalarMix(mixed))
+        if paradigm.config.sharing != "hard":
+            parts = build_parts(paradigm.config.sharing, paradigm.config.sharing_size, self.sizes)
+            layers.add_sublayer(_OWN_PARTS["parts"], parts)
         return layers

@@ -59,7 +59,7 @@ def test_a_fresh_mix_is_the_mean_of_its_layers(kernels):
     model = MultiTaskModel(Bert(BackboneFields(**SIZES, kernels=kernels)), [Task("0, 2")], seed=1)
     model.eval()
     single = [model.encode(BATCH, layer=layer)["encoder_outputs"].numpy() for layer in (0, 2)]
-    mixed = model.encode(BATCH, mix=model.mix_of("c"))
+    mixed = model.encode(BATCH, head="c")
 
     np.testing.assert_allclose(mixed["encoder_outputs"].numpy(), (single[0] + single[1]) / 2, atol=1e-6)
 
@@ -69,8 +69,8 @@ def test_a_mix_learns_and_so_do_the_layers_it_takes(kernels):
     sizes = BackboneFields(**SIZES, kernels=kernels, hidden_dropout_prob=0, attention_probs_dropout_prob=0)
     model = MultiTaskModel(Bert(sizes), [Task("0,1")], seed=1)
     model.train()
-    mix = model.mix_of("c")
-    (model.encode(BATCH, mix=mix)["encoder_outputs"] ** 3).sum().backward()
+    mix = model.own_parts("c")["mix"]
+    (model.encode(BATCH, head="c")["encoder_outputs"] ** 3).sum().backward()
     layers = model.backbone.encoder.layers
 
     assert paddle.abs(mix.weight.grad).sum() > 0
@@ -82,7 +82,7 @@ def test_a_mix_learns_and_so_do_the_layers_it_takes(kernels):
 def test_without_the_key_a_model_has_no_mix():
     model = MultiTaskModel(Bert(BackboneFields(**SIZES)), [Task("last")], seed=1)
 
-    assert model.mix_of("c") is None
+    assert model.own_parts("c") == {}
     assert not any("scalar_mix" in name for name in model.state_dict())
 
 

@@ -1,0 +1,112 @@
+"""What a head may have of its own inside the shared encoder: adapters, LoRA, or gated private bottlenecks.
+
+Each belongs to a head, is exported with it, and at first changes nothing: a fresh part's output is zero.
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import paddle
+from paddle import ParamAttr, Tensor, nn
+
+from palm.config.fields import BackboneFields
+from palm.kernels import plain
+from palm.kernels.layer import Rows
+
+
+class SharedLayer(Protocol):
+    """An encoder layer: next hidden states [batch*seq hidden], with `added` [hidden 3*hidden] on its qkv weight."""
+
+    def __call__(self, hidden: Tensor, rows: Rows, added: Tensor | None = None) -> Tensor:
+        """Compute it."""
+        ...
+
+
+class Bottleneck(nn.Layer):
+    """`up(gelu(down(x)))`, zero when fresh."""
+
+    def __init__(self, config: BackboneFields, size: int) -> None:
+        super().__init__()
+        self.down = nn.Linear(config.hidden_size, size, weight_attr=_drawn(config))
+        self.up = nn.Linear(size, config.hidden_size, weight_attr=_constant(0.0))
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """[batch*seq hidden] → the same."""
+        inner = nn.functional.gelu(plain.linear(hidden, self.down.weight, self.down.bias))
+        return plain.linear(inner, self.up.weight, self.up.bias)
+
+
+class Adapter(nn.Layer):
+    """A bottleneck after the shared layer, and around it a residual connection.
+
+    Source: Houlsby et al., arXiv:1902.00751; one a layer, as in Pfeiffer et al., arXiv:2005.00247.
+    """
+
+    def __init__(self, config: BackboneFields, size: int) -> None:
+        super().__init__()
+        self.bottleneck = Bottleneck(config, size)
+
+    def forward(self, layer: SharedLayer, hidden: Tensor, rows: Rows) -> Tensor:
+        """The adapted output of `layer`."""
+        shared = layer(hidden, rows)
+        adapted: Tensor = shared + self.bottleneck(shared)
+        return adapted
+
+
+class LowRank(nn.Layer):
+    """LoRA: a product of two thin matrices on the weights of queries and of values.
+
+    Source: arXiv:2106.09685, section 4, with alpha equal to the rank.
+    """
+
+    def __init__(self, config: BackboneFields, size: int) -> None:
+        super().__init__()
+        self.query_down = nn.Linear(config.hidden_size, size, weight_attr=_drawn(config), bias_attr=False)
+        self.query_up = nn.Linear(size, config.hidden_size, weight_attr=_constant(0.0), bias_attr=False)
+        self.value_down = nn.Linear(config.hidden_size, size, weight_attr=_drawn(config), bias_attr=False)
+        self.value_up = nn.Linear(size, config.hidden_size, weight_attr=_constant(0.0), bias_attr=False)
+
+    def forward(self, layer: SharedLayer, hidden: Tensor, rows: Rows) -> Tensor:
+        """The output of `layer` with the products added to its weights."""
+        query = self.query_down.weight @ self.query_up.weight
+        value = self.value_down.weight @ self.value_up.weight
+        return layer(hidden, rows, paddle.concat([query, paddle.zeros_like(query), value], axis=1))
+
+
+class Private(nn.Layer):
+    """A private bottleneck beside the shared layer; a gate decides by token how much of it is let through.
+
+    The shared-private model of arXiv:1704.05742 in the size of an adapter: `shared(x) + σ(gate · x) · bottleneck(x)`.
+    """
+
+    def __init__(self, config: BackboneFields, size: int) -> None:
+        super().__init__()
+        self.bottleneck = Bottleneck(config, size)
+        self.gate = nn.Linear(config.hidden_size, 1, weight_attr=_drawn(config))
+
+    def forward(self, layer: SharedLayer, hidden: Tensor, rows: Rows) -> Tensor:
+        """What `layer` and the bottleneck make of the same input."""
+        share = nn.functional.sigmoid(plain.linear(hidden, self.gate.weight, self.gate.bias))  # [batch*seq 1]
+        both: Tensor = layer(hidden, rows) + share * self.bottleneck(hidden)
+        return both
+
+
+_KINDS: dict[str, tuple[Callable[[BackboneFields, int], nn.Layer], int]] = {
+    "adapter": (Adapter, 64),
+    "lora": (LowRank, 8),
+    "private": (Private, 64),
+}
+
+
+def build_parts(kind: str, size: int | None, config: BackboneFields) -> nn.LayerList:
+    """The parts of one head, one for each encoder layer; `size` is the bottleneck's width or the rank."""
+    build, usual = _KINDS[kind]
+    return nn.LayerList([build(config, size or usual) for _ in range(config.num_hidden_layers)])
+
+
+def _drawn(config: BackboneFields) -> ParamAttr:
+    return ParamAttr(initializer=nn.initializer.Normal(0.0, config.initializer_range))
+
+
+def _constant(value: float) -> ParamAttr:
+    return ParamAttr(initializer=nn.initializer.Constant(value))

@@ -1,0 +1,122 @@
+"""Adapters, LoRA and private bottlenecks: identity when fresh, by hand when not, gradients by both kernels."""
+
+import numpy as np
+import paddle
+import pytest
+
+from palm.backbone import Bert
+from palm.backbone.private_parts import Adapter, LowRank, Private
+from palm.config.fields import BackboneFields
+from palm.dataset import LabelMap
+from palm.engine.model import MultiTaskModel
+from palm.kernels.layer import Rows
+from palm.paradigm import Classify
+
+SIZES = {
+    "vocab_size": 11, "hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2, "max_position_embeddings": 8,
+    "hidden_dropout_prob": 0, "attention_probs_dropout_prob": 0, "initializer_range": 0.3,
+}  # fmt: skip
+BATCH = {
+    "token_ids": np.array([[2, 5, 6, 3], [2, 7, 3, 0]]),
+    "position_ids": np.array([[0, 1, 2, 3]] * 2),
+    "segment_ids": np.zeros((2, 4), "int64"),
+    "input_mask": np.array([[1, 1, 1, 1], [1, 1, 1, 0]], "float32"),
+}
+KINDS = ("adapter", "lora", "private")
+ROWS = Rows(1, 2, None)
+
+
+class Task:
+    """What the model asks of a task."""
+
+    def __init__(self, head: str, sharing: str) -> None:
+        self.head = head
+        self.paradigm = Classify(Classify.Config(sharing=sharing, sharing_size=3), LabelMap(("否", "是")))
+
+
+def model_of(*sharing: str, **sizes: object) -> MultiTaskModel:
+    tasks = [Task(f"head{number}", kind) for number, kind in enumerate(sharing)]
+    return MultiTaskModel(Bert(BackboneFields(**SIZES, **sizes)), tasks, seed=1)
+
+
+def fill(layer: paddle.nn.Layer) -> None:
+    """Every zero of a fresh part becomes something else."""
+    for _, parameter in sorted(layer.named_parameters()):
+        parameter.set_value(parameter + 0.2 * paddle.randn(parameter.shape))
+
+
+def encoded(model: MultiTaskModel, head: str | None) -> np.ndarray:
+    return model.encode(BATCH, head=head)["encoder_outputs"].numpy()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_fresh_parts_change_nothing_and_filled_ones_their_own_head_alone(kind):
+    model = model_of("hard", kind, kind)
+    model.eval()
+    assert np.array_equal(encoded(model, None), encoded(model, "head0"))
+    np.testing.assert_allclose(encoded(model, "head1"), encoded(model, None), atol=1e-6)
+    fill(model.heads["head1"])
+
+    assert np.abs(encoded(model, "head1") - encoded(model, None)).max() > 0.01
+    np.testing.assert_allclose(encoded(model, "head2"), encoded(model, None), atol=1e-6)
+
+
+def doubled(hidden, rows, added=None):
+    """A shared layer that is known by heart."""
+    return 2 * hidden
+
+
+def test_an_adapter_works_on_what_the_layer_gives():
+    adapter = Adapter(BackboneFields(**SIZES), 3)
+    fill(adapter)
+    hidden = paddle.randn([2, 8])
+    down, up = adapter.bottleneck.down, adapter.bottleneck.up
+    inner = paddle.nn.functional.gelu(2 * hidden @ down.weight + down.bias)
+
+    np.testing.assert_allclose(
+        adapter(doubled, hidden, ROWS).numpy(), (2 * hidden + inner @ up.weight + up.bias).numpy(), atol=1e-5
+    )
+
+
+def test_a_private_bottleneck_works_on_what_the_layer_gets_and_is_gated():
+    private = Private(BackboneFields(**SIZES), 3)
+    fill(private)
+    hidden = paddle.randn([2, 8])
+    wide_open = doubled(hidden, ROWS) + private.bottleneck(hidden)
+    for bias, expected in ((100.0, wide_open), (-100.0, 2 * hidden)):
+        private.gate.bias.set_value(paddle.to_tensor([bias]))
+        np.testing.assert_allclose(private(doubled, hidden, ROWS).numpy(), expected.numpy(), atol=1e-5)
+
+
+def test_low_rank_products_are_put_on_queries_and_values():
+    part = LowRank(BackboneFields(**SIZES), 3)
+    fill(part)
+    given = []
+    part(lambda hidden, rows, added=None: given.append(added.numpy()) or hidden, paddle.randn([2, 8]), ROWS)
+    query, key, value = np.split(given[0], 3, axis=1)
+
+    np.testing.assert_allclose(query, part.query_down.weight.numpy() @ part.query_up.weight.numpy(), atol=1e-6)
+    np.testing.assert_allclose(value, part.value_down.weight.numpy() @ part.value_up.weight.numpy(), atol=1e-6)
+    assert not key.any()
+
+
+@pytest.mark.parametrize("recompute", [False, True])
+@pytest.mark.parametrize("frozen", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_gradients_are_the_same_by_all_kernels(kind, frozen, recompute):
+    found = {}
+    for kernels in ("plain", "auto"):
+        model = model_of(kind, kernels=kernels, recompute=recompute)
+        paddle.seed(5)
+        fill(model.heads["head0"])
+        model.train()
+        for parameter in model.backbone.parameters():
+            parameter.stop_gradient = frozen
+        (model.encode(BATCH, head="head0")["encoder_outputs"] ** 3).mean().backward()
+        own = model.own_parts("head0")["parts"].named_parameters()
+        found[kernels] = {name: parameter.grad.numpy() for name, parameter in own}
+        shared = [p for name, p in model.backbone.named_parameters() if name.startswith("encoder")]
+        assert all((p.grad is None) == frozen for p in shared)
+    assert all(np.abs(gradient).max() > 0 for gradient in found["plain"].values())
+    for name, gradient in found["plain"].items():
+        np.testing.assert_allclose(found["auto"][name], gradient, atol=2e-5, err_msg=name)
