@@ -16,7 +16,7 @@ from palm.trainer.predicting import BatchesInOrder, predict, predict_batch
 from palm.trainer.saver import new_saver
 from palm.trainer.session import Backward, Session
 from palm.trainer.task import Forward, Task
-from palm.trainer.training import train
+from palm.trainer.training import save_model, train
 
 
 @final
@@ -129,6 +129,15 @@ class Trainer:
             save_type: `ckpt`, `predict`, or `ckpt,predict`.
         """
         self.session.saver = new_saver(save_path, save_steps, save_type)
+
+    def save_predict_model(self, model_path: str | Path) -> None:
+        """Write an inference model of the task as it is now, for callers that step by themselves.
+
+        Raises:
+            ConfigError: Something is missing or does not fit.
+            CheckpointError: The folder cannot be written.
+        """
+        save_model(self.session, self.name, Path(model_path))
 
     def train(self, print_steps: int = 5) -> None:
         """Train to the end; from where it is, after `load_ckpt` or `train_one_step`.

@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import closing, nullcontext
+from pathlib import Path
 
 from palm.build.wiring import backbone_name
 from palm.engine.checkpoint import save_checkpoint
@@ -39,6 +40,14 @@ def train(session: Session, print_steps: int) -> None:
                 effects.save(result.global_step)
                 signals.stop()
     session.forget_draws()
+
+
+def save_model(session: Session, name: str, folder: Path) -> None:
+    """Write the inference model of the task `name`."""
+    run = session.run
+    task = next(task for task in run.tasks if task.name == name)
+    with run.average.applied() if run.average else nullcontext():
+        save_bundle(run.model, task, backbone_name(session.backbone), folder)
 
 
 class Effects:
@@ -78,10 +87,8 @@ class Effects:
             folder = save_checkpoint(run, saver.checkpoints, keep=_ALL)
             self._say(f"checkpoint saved at {folder.as_posix()}")
         if "predict" in saver.types:
-            name = backbone_name(self._session.backbone)
-            with run.average.applied() if run.average else nullcontext():
-                for task in (task for task in run.tasks if task.settings.target):
-                    save_bundle(run.model, task, name, saver.models(step) / task.name)
+            for task in (task for task in run.tasks if task.settings.target):
+                save_model(self._session, task.name, saver.models(step) / task.name)
             self._say(f"inference models saved at {saver.models(step).as_posix()}")
 
     def _print(self, result: StepResult) -> None:
