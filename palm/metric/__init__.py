@@ -5,6 +5,7 @@ from palm.metric.base import METRICS, Metric
 from palm.metric.f1 import macro_f1
 from palm.metric.label_sets import label_set_f1
 from palm.metric.mlm import mlm_accuracy
+from palm.metric.ranking import mean_reciprocal_rank
 from palm.metric.regression import pearson, spearman
 from palm.metric.span_f1 import span_f1
 from palm.metric.squad import squad, squad_zh
@@ -15,6 +16,7 @@ __all__ = [
     "accuracy",
     "label_set_f1",
     "macro_f1",
+    "mean_reciprocal_rank",
     "mlm_accuracy",
     "pearson",
     "sentence_accuracy",

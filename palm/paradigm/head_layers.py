@@ -31,15 +31,15 @@ def head_form(config: HeadFields) -> tuple[object, ...]:
     return () if config.head == "linear" else (config.head, config.head_hidden_size)
 
 
-def build_head(config: HeadFields, size: int, classes: int) -> "nn.Layer":
-    """The head's parameters for features `size` wide."""
+def build_head(config: HeadFields, size: int, classes: int, *, bias: bool = True) -> "nn.Layer":
+    """The head's parameters for features `size` wide; the last layer has a `bias` or none."""
     from paddle import ParamAttr, nn
 
     inner = config.head_hidden_size or size
     drawn = ParamAttr(initializer=nn.initializer.Normal(0.0, config.initializer_range))
     zero = ParamAttr(initializer=nn.initializer.Constant(0.0))
     if config.head in ("bilstm", "bilstm_crf"):
-        layers = build_linear_head(2 * inner, classes, config.initializer_range)
+        layers = build_linear_head(2 * inner, classes, config.initializer_range, bias=bias)
         layers["lstm"] = nn.LSTM(
             size,
             inner,
@@ -50,10 +50,10 @@ def build_head(config: HeadFields, size: int, classes: int) -> "nn.Layer":
             bias_hh_attr=zero,
         )
     elif config.head == "mlp":
-        layers = build_linear_head(inner, classes, config.initializer_range)
+        layers = build_linear_head(inner, classes, config.initializer_range, bias=bias)
         layers["inner"] = nn.Linear(size, inner, weight_attr=drawn)
     else:
-        layers = build_linear_head(size, classes, config.initializer_range)
+        layers = build_linear_head(size, classes, config.initializer_range, bias=bias)
     return layers
 
 

@@ -6,12 +6,12 @@ if TYPE_CHECKING:
     from paddle import Tensor, nn
 
 
-def build_linear_head(size: int, classes: int, initializer_range: float) -> "nn.Layer":
-    """A layer `linear`: weight [size classes] from a normal distribution, bias [classes] of zeros."""
+def build_linear_head(size: int, classes: int, initializer_range: float, *, bias: bool = True) -> "nn.Layer":
+    """A layer `linear`: weight [size classes] from a normal distribution, bias [classes] of zeros, or none."""
     from paddle import ParamAttr, nn
 
     weight = ParamAttr(initializer=nn.initializer.Normal(0.0, initializer_range))
-    return nn.LayerDict({"linear": nn.Linear(size, classes, weight_attr=weight)})
+    return nn.LayerDict({"linear": nn.Linear(size, classes, weight_attr=weight, bias_attr=None if bias else False)})
 
 
 def project(layers: "nn.Layer", features: "Tensor", dropout_prob: float) -> "Tensor":

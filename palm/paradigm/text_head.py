@@ -29,9 +29,9 @@ def text_head_form(config: TextHeadFields) -> tuple[object, ...]:
     return head_form(config) + (("attention",) if config.pooling == "attention" else ())
 
 
-def build_text_head(config: TextHeadFields, size: int, classes: int) -> "nn.Layer":
+def build_text_head(config: TextHeadFields, size: int, classes: int, *, bias: bool = True) -> "nn.Layer":
     """The head's parameters on an encoder `size` wide."""
-    layers = build_head(config, size, classes)
+    layers = build_head(config, size, classes, bias=bias)
     add_pooling(layers, config.pooling, size, config.initializer_range)
     return layers
 

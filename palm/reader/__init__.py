@@ -4,6 +4,7 @@ What is named here is the Python API (`palm.reader.data_readers`); the registere
 are one a module: `palm.reader.cls`, `palm.reader.match`, …
 """
 
+import palm.reader.choice
 import palm.reader.cls
 import palm.reader.match
 import palm.reader.mlm

@@ -23,6 +23,8 @@ BATCH = {
     "end_positions": np.array([3, 2, 0]),
     "mask_pos": np.array([1, 3, 7, 11]),
     "mask_label": np.array([4, 10, 8, 1]),
+    "choice_rows": np.array([[0, 1, 2], [2, 0, 1], [1, 2, 0]]),
+    "choice_mask": np.ones((3, 3), "float32"),
     "label_values": np.array([0.5, -1.0, 3.0], "float32"),
     "label_sets": np.array([[1, 0, 1], [0, 0, 0], [0, 1, 0]], "float32"),
 }

@@ -111,5 +111,20 @@ def test_a_reader_that_gives_other_gold_than_the_paradigm_takes(tmp_path):
         palm.Controller(tiny.config(tmp_path, tasks), overrides=[])
 
 
+def test_choices_are_learnt_and_ranked(tmp_path):
+    texts = [text for _, text in tiny.classification_rows(48, seed=7, chinese=True)]
+    orders = ["鱼|鸟", "鸟|鱼|天", "鸟|天|鱼"]  # the fish is right, wherever it stands
+    rows = [[str(row % 3), text, orders[row % 3]] for row, text in enumerate(texts)]
+    file = tiny.write_tsv(tmp_path / "choices.tsv", ["label", "text_a", "choices"], rows)
+    task = {"reader": "choice", "paradigm": "choice", "train_file": file, "dev_file": file, "pred_file": file}
+    made = tiny.config(tmp_path, {"which": task}, num_epochs=10)
+    palm.Controller(made, overrides=[]).train()
+    figures = [line for line in tiny.metrics(tmp_path) if line["split"] == "dev"][-1]
+    assert figures["accuracy"] > 0.9
+    assert figures["mrr"] >= figures["accuracy"]
+    predictions = palm.Predictor(tmp_path / "out/which/infer_model").predict(file)
+    assert [len(one["probs"]) for one in predictions[:2]] == [2, 3]
+
+
 def _digest(array):
     return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()

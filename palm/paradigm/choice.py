@@ -1,0 +1,92 @@
+"""Multiple choice and ranking: which of several candidates goes with a text."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar, cast, final
+
+import numpy as np
+
+from palm.config.fields import BackboneFields, ParadigmFields
+from palm.dataset import Batch, Dataset
+from palm.paradigm.base import PARADIGMS, Outputs, Paradigm, Prediction
+from palm.paradigm.cross_entropy import mean_cross_entropy
+from palm.paradigm.pooling import pooled_backbone_inputs, pooled_reader_inputs
+from palm.paradigm.probabilities import softmax
+from palm.paradigm.text_head import TextHeadFields, build_text_head, text_head_form, text_logits
+from palm.spec import Phase, Spec, Specs
+
+if TYPE_CHECKING:
+    from paddle import Tensor, nn
+
+_MASKED = -1e9  # logit of a candidate that is not there: its probability is exactly 0 in float32
+
+
+class ChoiceFields(TextHeadFields):
+    """Keys of the paradigm `choice`."""
+
+
+@final
+@PARADIGMS.register("choice")
+class Choice(Paradigm):
+    """One score a candidate; cross entropy over the candidates of each example."""
+
+    Config: ClassVar[type[ParadigmFields]] = ChoiceFields
+    config: ChoiceFields
+
+    @property
+    def default_metrics(self) -> tuple[str, ...]:
+        return ("accuracy", "mrr")
+
+    def reader_inputs(self, phase: Phase) -> Specs:
+        owners = {"choice_rows": Spec("batch choice", "int64"), "choice_mask": Spec("batch choice", "float32")}
+        gold = {} if phase == "predict" else {"label_ids": Spec("batch", "int64")}
+        return {**pooled_reader_inputs(self.config.pooling), **owners, **gold}
+
+    def backbone_inputs(self) -> Specs:
+        return pooled_backbone_inputs(self.config.pooling, "sentence_pair_embedding")
+
+    def outputs_attr(self, phase: Phase) -> Specs:
+        return {"logits": Spec("batch choice", "float32")}
+
+    def head_shape(self, backbone: BackboneFields) -> tuple[object, ...]:
+        return ("choice", backbone.hidden_size, 1, *text_head_form(self.config))
+
+    def build_layers(self, backbone: BackboneFields) -> "nn.Layer":
+        # Without a bias: what is added to every candidate decides nothing.
+        return build_text_head(self.config, backbone.hidden_size, 1, bias=False)
+
+    def forward(self, layers: "nn.Layer", inputs: "Mapping[str, Tensor]", phase: Phase) -> "dict[str, Tensor]":
+        import paddle
+
+        scores = text_logits(layers, inputs, self.config, "sentence_pair_embedding", phase).squeeze(-1)  # [row]
+        rows = inputs["choice_rows"]
+        logits = paddle.gather(scores, rows.flatten()).reshape(rows.shape)  # [batch choice]
+        return {"logits": logits + (1.0 - inputs["choice_mask"]) * _MASKED}
+
+    def loss(self, outputs: "Mapping[str, Tensor]", inputs: "Mapping[str, Tensor]") -> "Tensor":
+        return mean_cross_entropy(outputs["logits"], inputs["label_ids"])
+
+    def split(self, outputs: Outputs, batch: Batch) -> list[Outputs]:
+        counts = batch["choice_mask"].sum(axis=1).astype("int64")
+        return [{"logits": row[:count]} for row, count in zip(outputs["logits"], counts, strict=True)]
+
+    def decode(self, outputs: Sequence[Outputs], dataset: Dataset) -> list[Prediction]:
+        """`{"index", "label", "choice", "ranking": [..], "probs": [..], "logits": [..]}` a record.
+
+        `label` is the number of the best candidate, as text, and `ranking` has the numbers of all, the best first.
+        """
+        return list(_predictions(outputs, dataset))
+
+
+def _predictions(outputs: Sequence[Outputs], dataset: Dataset) -> Iterator[Prediction]:
+    for index, output in zip(dataset.array("record"), outputs, strict=True):
+        logits = output["logits"]
+        ranking = np.argsort(-logits, kind="stable").tolist()
+        choices = cast("Sequence[str]", dataset.records[index]["choices"])
+        yield {
+            "index": int(index),
+            "label": str(ranking[0]),
+            "choice": choices[ranking[0]],
+            "ranking": ranking,
+            "probs": softmax(logits).tolist(),
+            "logits": logits.tolist(),
+        }

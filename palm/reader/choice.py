@@ -1,0 +1,129 @@
+"""The reader `choice`: a text and several candidates a row, of which one is right."""
+
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import ClassVar, cast
+
+import numpy as np
+
+from palm.dataset import Batch, Dataset, IntArray, LabelMap, Ragged, Record
+from palm.reader.base import READERS, Reader
+from palm.reader.cells import Row, label_at, text_at
+from palm.reader.fields import TableFields
+from palm.reader.files import FileProblems, quoted
+from palm.reader.labels import WHOLE_NUMBER
+from palm.reader.sequences import INPUTS, pad_inputs, pair_row
+from palm.reader.tables import columns_of, read_table, table_format
+from palm.reader.text_rows import column_texts
+from palm.spec import Phase, Spec, Specs
+from palm.text.tokenizer import Tokenizer
+
+
+class ChoiceReaderConfig(TableFields):
+    """Keys of the reader `choice`."""
+
+    known_columns: ClassVar[tuple[str, ...]] = ("label", "text_a", "choices")
+
+
+@READERS.register("choice")
+class ChoiceReader(Reader):
+    """Reads `{"label": str, "text_a": str, "choices": [str], "line": int}` from tsv (`a|b`) or jsonl (a list).
+
+    `label` is the number of the right candidate, from 0. Every candidate becomes a sequence of its own: a batch of
+    examples is one of all their candidates.
+    """
+
+    Config = ChoiceReaderConfig
+    cache_version = "1"
+    by_record = True
+
+    def __init__(self, config: ChoiceReaderConfig, tokenizer: Tokenizer, labels: LabelMap | None = None) -> None:
+        super().__init__(config, tokenizer, labels)
+        self.config: ChoiceReaderConfig = config
+
+    def outputs_attr(self, phase: Phase) -> Specs:
+        """The model's inputs of all candidates, which of them are whose, and `label_ids` unless predicting."""
+        owners = {"choice_rows": Spec("batch choice", "int64"), "choice_mask": Spec("batch choice", "float32")}
+        gold = {} if phase == "predict" else {"label_ids": Spec("batch", "int64")}
+        return {**INPUTS, **owners, **gold}
+
+    def parse(self, file: Path, phase: Phase) -> Iterator[Record]:
+        """The rows one by one."""
+        problems = FileProblems(file)
+        columns = columns_of(self.config, texts=("text_a", "choices"), gold=("label",), phase=phase)
+        for row in read_table(file, columns, problems, file_format=table_format(self.config, file)):
+            yield _record(row, problems, phase)
+        problems.raise_all()
+
+    def learn_labels(self, records: Sequence[Record]) -> LabelMap | None:
+        """None: what is right has a number, not a name."""
+        return None
+
+    def encode(self, records: Sequence[Record], file: Path, phase: Phase) -> Dataset:
+        """`[CLS] text_a [SEP] candidate [SEP]` of each candidate, one after the other."""
+        candidates = [cast("Sequence[str]", record["choices"]) for record in records]
+        first = self.tokenizer.encode_ids(column_texts(records, "text_a"))
+        second = iter(self.tokenizer.encode_ids(list(chain.from_iterable(candidates))))
+        limit = self.config.max_seq_len
+        rows = [
+            [pair_row(text, next(second), self.tokenizer, limit) for _ in own]
+            for text, own in zip(first, candidates, strict=True)
+        ]
+        columns: dict[str, Ragged | np.ndarray] = {
+            "token_ids": Ragged.from_rows([list(chain.from_iterable(tokens for tokens, _ in own)) for own in rows]),
+            "segment_ids": Ragged.from_rows([list(chain.from_iterable(ids for _, ids in own)) for own in rows], "int8"),
+            "choice_lengths": Ragged.from_rows([[len(tokens) for tokens, _ in own] for own in rows]),
+            "record": np.arange(len(records)),
+        }
+        if phase != "predict":
+            columns["label_ids"] = np.array([int(str(record["label"])) for record in records], "int64")
+        return Dataset(columns, records, file)
+
+    def collate(self, dataset: Dataset, rows: IntArray, generator: np.random.Generator) -> Batch:
+        """The candidates of the examples `rows` as one padded batch; nothing in it is random."""
+        lengths = [dataset.ragged("choice_lengths")[row] for row in rows]
+        offsets = np.concatenate([[0], np.cumsum(np.concatenate(lengths))]).astype("int64")
+        candidates = {
+            name: Ragged(np.concatenate([dataset.ragged(name)[row] for row in rows]), offsets)
+            for name in ("token_ids", "segment_ids")
+        }
+        total = len(offsets) - 1
+        flat = Dataset({**candidates, "record": np.arange(total)}, [], dataset.file)
+        counts = np.array([len(own) for own in lengths])
+        mask = np.arange(counts.max()) < counts[:, None]  # [batch choice]
+        numbers = np.zeros(mask.shape, "int64")
+        numbers[mask] = np.arange(total)
+        batch = pad_inputs(flat, np.arange(total), pad_id=self.tokenizer.pad_id)
+        batch |= {"choice_rows": numbers, "choice_mask": mask.astype("float32")}
+        if "label_ids" in dataset.columns:
+            batch["label_ids"] = dataset.array("label_ids")[rows]
+        return batch
+
+
+def _record(row: Row, problems: FileProblems, phase: Phase) -> Record:
+    predicting = phase == "predict"
+    choices = _choices(row, problems)
+    record: dict[str, object] = {
+        "line": row.line,
+        "text_a": text_at(row, "text_a", problems, may_be_empty=predicting),
+        "choices": choices,
+    }
+    if "label" in row.values:
+        label = label_at(row, "label", problems, may_be_empty=predicting)
+        record["label"] = label
+        in_range = WHOLE_NUMBER.fullmatch(label) and int(label) < len(choices)
+        if not in_range and not (predicting and not label):
+            rule = f"`label` is the number of one of {len(choices)} choices, from 0, found {quoted(label)}."
+            problems.add(f"{rule} Correct it.", line=row.line)
+    return record
+
+
+def _choices(row: Row, problems: FileProblems) -> list[str]:
+    value = row.values["choices"]
+    parts = value if isinstance(value, list) else str(value).split("|")
+    texts = [text_at(Row(row.line, {"choices": part}), "choices", problems, may_be_empty=False) for part in parts]
+    if len(texts) < 2:
+        rule = f"`choices` holds two candidates or more, `a|b` or a list, found {quoted(str(value))}."
+        problems.add(f"{rule} Add some.", line=row.line)
+    return texts
