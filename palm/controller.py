@@ -22,7 +22,7 @@ from palm.engine.freezing import freeze
 from palm.engine.model import MultiTaskModel
 from palm.engine.optimizer import Optimizer, head_lr_scales
 from palm.engine.pretrain import load_pretrained_weights, sizes_for
-from palm.engine.schedule import global_steps
+from palm.engine.schedule import build_sampler, global_steps
 from palm.engine.train import Progress, TrainingRun, train_steps
 from palm.errors import ConfigError, Problem
 from palm.folders import writing
@@ -31,7 +31,6 @@ from palm.paradigm.base import Prediction
 from palm.report.earlier_runs import changed_keys, cut_back, refuse_links_out, set_aside
 from palm.report.lines import stopped_line
 from palm.report.reporter import Reporter, say
-from palm.sampling import MixRatioSampler
 from palm.step_effects import StepEffects, exported_folder
 from palm.stop_signals import StopSignals
 
@@ -190,7 +189,7 @@ class Controller:
         return TrainingRun(
             model=model,
             tasks=self._tasks,
-            sampler=MixRatioSampler([task.settings.mix_ratio for task in self._tasks], seed=settings.random_seed),
+            sampler=build_sampler(self._tasks, settings),
             optimizer=Optimizer(model, settings, scales, kernels=model.sizes.kernels),
             average=WeightAverage(model, settings.ema_decay) if settings.use_ema else None,
             settings=settings,

@@ -19,6 +19,7 @@ from palm.errors import ConfigError, Problem
 from palm.paradigm.base import PARADIGMS
 from palm.reader.base import READERS
 from palm.registry import did_you_mean
+from palm.sampling import SAMPLERS
 
 _NO_VOCABULARY = (
     "a run needs `vocab_path`. Found none, and no vocab.txt beside pre-trained weights. "
@@ -141,6 +142,9 @@ def _run_settings(
     run, wrong_in_run = validate(RunSettings, values, owner="the run", home=home)
     train, wrong_in_training = validate(TrainSettings, merged.run, owner="training", home=home)
     problems += wrong_in_run + wrong_in_training
+    if train is not None and train.sampling not in SAMPLERS:
+        where = merged.run["sampling"].setting.where
+        problems.append(Problem(where, _unknown("sampling", list(SAMPLERS), train.sampling)))
     return run, train
 
 

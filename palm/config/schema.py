@@ -95,6 +95,22 @@ class TrainSettings(Schema):
         description="Train on each batch a second time with the word embeddings moved by this length to where the loss "
         "grows (FGM); 0 is off.",
     )
+    sampling: str = Field(
+        "mix_ratio",
+        description="How the task of each step is chosen: `mix_ratio` (drawn by mix_ratio), `exact` (every batch of "
+        "every task once an epoch, shuffled), `proportional` (drawn by the sizes of the training files), `temperature` "
+        "or `annealed`. With all but the first, num_epochs counts passes over the whole mix, and mix_ratio scales the "
+        "size of a task.",
+    )
+    sampling_temperature: Float = Field(
+        2.0, gt=0, description="`sampling: temperature`: shares go with size ** (1 / this); 1 is proportional."
+    )
+    sampling_cap: Int | None = Field(
+        None,
+        ge=1,
+        description="With a sampling by size: batches of a task's epoch that count at most, so that a huge task does "
+        "not drown the others.",
+    )
     gradient_accumulation_steps: Int = Field(1, ge=1, description="Steps whose gradients are averaged into one update.")
     use_ema: bool = Field(False, description="Evaluate and export an exponential moving average of the weights.")
     ema_decay: Float = Field(0.0, ge=0, lt=1, description="Decay of that average per update.")

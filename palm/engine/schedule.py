@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from palm.config.schema import TrainSettings
+from palm.sampling.base import SAMPLERS, Mix, Sampler
 from palm.task_instance import TaskInstance
 
 
@@ -11,19 +12,42 @@ def main_task(tasks: Sequence[TaskInstance]) -> TaskInstance:
     return next(task for task in tasks if task.settings.target)
 
 
-def expected_steps(tasks: Sequence[TaskInstance], num_epochs: float) -> dict[str, int]:
+def build_sampler(tasks: Sequence[TaskInstance], settings: TrainSettings) -> Sampler:
+    """The sampler that the key `sampling` names."""
+    mix = Mix(
+        mix_ratios=[task.settings.mix_ratio for task in tasks],
+        batches=[task.steps_per_epoch for task in tasks],
+        seed=settings.random_seed,
+        temperature=settings.sampling_temperature,
+        cap=settings.sampling_cap,
+        num_epochs=settings.num_epochs,
+        max_steps=settings.max_steps,
+    )
+    return SAMPLERS[settings.sampling].from_mix(mix)
+
+
+def expected_steps(
+    tasks: Sequence[TaskInstance], num_epochs: float, epoch_steps: Sequence[float] | None = None
+) -> dict[str, int]:
     """Steps that each task is expected to train, `int(num_epochs * mix_ratio * steps_per_epoch(main task))`.
+
+    A sampler that has its own `epoch_steps` says with them what takes the place of the last two factors.
 
     A target is exported at exactly that step. An auxiliary task's figure only counts towards the run's length.
     """
-    per_epoch = main_task(tasks).steps_per_epoch
-    steps = {task.name: int(num_epochs * task.settings.mix_ratio * per_epoch) for task in tasks}
+    if epoch_steps is None:
+        per_epoch = main_task(tasks).steps_per_epoch
+        steps = {task.name: int(num_epochs * task.settings.mix_ratio * per_epoch) for task in tasks}
+    else:
+        # The shares are rounded floats: 11.999999999999998 steps are 12.
+        steps = {task.name: int(num_epochs * own + 1e-6) for task, own in zip(tasks, epoch_steps, strict=True)}
     return {name: max(1, count) if _is_target(tasks, name) else count for name, count in steps.items()}
 
 
 def global_steps(tasks: Sequence[TaskInstance], settings: TrainSettings) -> int:
     """Expected global steps of the run, which warm-up and decay of the learning rate span."""
-    total = sum(expected_steps(tasks, settings.num_epochs).values())
+    epoch_steps = build_sampler(tasks, settings).epoch_steps
+    total = sum(expected_steps(tasks, settings.num_epochs, epoch_steps).values())
     return total if settings.max_steps is None else min(total, settings.max_steps)
 
 

@@ -110,7 +110,7 @@ class TrainingRun:
     @cached_property
     def targets(self) -> Mapping[str, int]:
         """Expected steps of each target."""
-        expected = expected_steps(self.tasks, self.settings.num_epochs)
+        expected = expected_steps(self.tasks, self.settings.num_epochs, self.sampler.epoch_steps)
         return {task.name: expected[task.name] for task in self.tasks if task.settings.target}
 
     @cached_property

@@ -1,6 +1,17 @@
 """Samplers: which task a training step trains."""
 
-from palm.sampling.base import SAMPLERS, Sampler
+from palm.sampling.base import SAMPLERS, Mix, Sampler
+from palm.sampling.by_size import AnnealedSampler, ProportionalSampler, TemperatureSampler
+from palm.sampling.exact import ExactSampler
 from palm.sampling.mix_ratio import MixRatioSampler
 
-__all__ = ["SAMPLERS", "MixRatioSampler", "Sampler"]
+__all__ = [
+    "SAMPLERS",
+    "AnnealedSampler",
+    "ExactSampler",
+    "Mix",
+    "MixRatioSampler",
+    "ProportionalSampler",
+    "Sampler",
+    "TemperatureSampler",
+]

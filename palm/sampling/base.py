@@ -2,8 +2,41 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
+from palm.randomness import philox
 from palm.registry import Registry
+
+
+@dataclass(frozen=True)
+class Mix:
+    """What a sampler is made from.
+
+    Attributes:
+        mix_ratios: Sampling weight of each task, in the order of the tasks.
+        batches: Training batches of one pass over each task's file.
+        seed: The run's seed.
+        temperature: The key `sampling_temperature`.
+        cap: The key `sampling_cap`.
+        num_epochs: The key `num_epochs`.
+        max_steps: The key `max_steps`.
+    """
+
+    mix_ratios: Sequence[float]
+    batches: Sequence[int]
+    seed: int
+    temperature: float = 1.0
+    cap: int | None = None
+    num_epochs: float = 1.0
+    max_steps: int | None = None
+
+    @property
+    def sizes(self) -> NDArray[np.float64]:
+        """Batches of each task times its mix ratio: float64[task]."""
+        return np.asarray(self.mix_ratios, np.float64) * np.asarray(self.batches, np.float64)
 
 
 class Sampler(ABC):
@@ -18,9 +51,28 @@ class Sampler(ABC):
         self.mix_ratios = tuple(mix_ratios)
         self.seed = seed
 
+    @classmethod
+    def from_mix(cls, mix: Mix) -> "Sampler":
+        """The sampler that the configuration asks for."""
+        return cls(mix.mix_ratios, seed=mix.seed)
+
+    @property
+    def epoch_steps(self) -> Sequence[float] | None:
+        """Steps of each task in one epoch of the run.
+
+        None where the mix ratios and the main task say it: `mix_ratio * steps_per_epoch(main task)`.
+        """
+        return None
+
     @abstractmethod
     def task_at(self, step: int) -> int:
         """Index of the task that global step `step` (counted from 1) trains."""
+
+
+def drawn(weights: NDArray[np.float64], *, seed: int, step: int) -> int:
+    """Index drawn with a probability of `weights / sum(weights)`, a pure function of seed and step."""
+    bounds = np.cumsum(weights) / np.sum(weights)
+    return int(np.searchsorted(bounds, philox(seed, "task draw", step).random(), side="right"))
 
 
 SAMPLERS: Registry[type[Sampler]] = Registry("sampler")

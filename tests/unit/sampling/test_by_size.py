@@ -1,0 +1,69 @@
+"""Samplers by size: shares against the formulas worked by hand, and purity."""
+
+import numpy as np
+import pytest
+
+from palm.sampling import SAMPLERS, Mix
+
+
+def made(name, **keys):
+    given = {"mix_ratios": [1, 1, 1], "batches": [160, 40, 10], "seed": 5, **keys}
+    return SAMPLERS[name].from_mix(Mix(**given))
+
+
+def shares(sampler, steps):
+    return np.bincount([sampler.task_at(step) for step in steps], minlength=3) / len(steps)
+
+
+@pytest.mark.parametrize(
+    ("name", "keys", "wanted"),
+    [
+        ("proportional", {}, [16 / 21, 4 / 21, 1 / 21]),
+        ("proportional", {"mix_ratios": [0.25, 1, 0]}, [0.5, 0.5, 0]),
+        ("proportional", {"cap": 40}, [4 / 9, 4 / 9, 1 / 9]),
+        ("temperature", {"batches": [160, 40, 10], "temperature": 2.0}, [4 / 7, 2 / 7, 1 / 7]),
+        ("temperature", {"temperature": 2.0, "cap": 40}, [2 / 5, 2 / 5, 1 / 5]),
+        ("temperature", {"temperature": 1.0, "mix_ratios": [1, 1, 0]}, [0.8, 0.2, 0]),
+    ],
+)
+def test_shares_are_those_of_the_formula(name, keys, wanted):
+    sampler = made(name, **keys)
+    assert shares(sampler, range(1, 20_001)) == pytest.approx(wanted, abs=0.01)
+    assert np.divide(sampler.epoch_steps, sum(sampler.epoch_steps)) == pytest.approx(wanted)
+
+
+def test_a_temperature_keeps_the_length_of_an_epoch():
+    assert sum(made("temperature", temperature=5.0).epoch_steps) == pytest.approx(210)
+
+
+def test_annealing_goes_from_proportional_to_nearly_even():
+    sampler = made("annealed", num_epochs=1000)
+    first, last = shares(sampler, range(1, 4001)), shares(sampler, range(206_000, 210_001))
+    powers = np.array([16.0, 4.0, 1.0]) ** 0.2
+    assert first == pytest.approx([16 / 21, 4 / 21, 1 / 21], abs=0.03)
+    assert last == pytest.approx(powers / powers.sum(), abs=0.03)
+    assert shares(sampler, range(1, 210_001, 10)) == pytest.approx(np.divide(sampler.epoch_steps, 210), abs=0.01)
+
+
+def test_annealing_spans_max_steps_where_that_is_shorter():
+    assert shares(made("annealed", max_steps=10, batches=[10**9, 1, 1]), range(10, 4000))[0] < 0.99
+
+
+def test_every_batch_comes_once_an_epoch_in_an_order_of_its_own():
+    sampler = made("exact")
+    epochs = [[sampler.task_at(step) for step in range(start, start + 210)] for start in (1, 211)]
+    assert [np.bincount(epoch).tolist() for epoch in epochs] == [[160, 40, 10]] * 2
+    assert epochs[0] != epochs[1]
+    assert sampler.epoch_steps == (160, 40, 10)
+
+
+def test_exact_keeps_a_small_ratio_and_leaves_out_zero():
+    assert made("exact", mix_ratios=[0.5, 0.001, 0]).epoch_steps == (80, 1, 0)
+
+
+@pytest.mark.parametrize("name", sorted(SAMPLERS))
+def test_a_draw_depends_on_seed_and_step_alone(name):
+    forwards = [made(name).task_at(step) for step in range(1, 500)]
+    other = made(name)
+    assert forwards == [other.task_at(step) for step in range(499, 0, -1)][::-1]
+    assert forwards != [made(name, seed=6).task_at(step) for step in range(1, 500)]
