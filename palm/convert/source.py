@@ -66,7 +66,10 @@ def _inference_model(path: Path, config: Mapping[str, Any]) -> Encoder:
     if kind == "mlm":
         return Encoder(name, sizes, encoder | {f"mlm.{key}": array for key, array in own.items()}, _copied(path))
     head = None
-    if kind in ("cls", "match", "seq_label", "mrc") and set(own) == {"linear.weight", "linear.bias"}:
+    # transformers' heads stand on the last layer, and classifiers on the first token's embedding.
+    keys, last = config["paradigm"]["config"], int(config["settings"].get("layer", -1))
+    plain = last in (-1, sizes.num_hidden_layers - 1) and keys.get("pooling", "cls") == "cls"
+    if kind in ("cls", "match", "seq_label", "mrc") and plain and set(own) == {"linear.weight", "linear.bias"}:
         head = Head(kind, own["linear.weight"], own["linear.bias"], tuple(config["labels"] or ()))
     left_out = () if head else tuple(f"head.{key}" for key in own)
     return Encoder(name, sizes, encoder, _copied(path), head=head, left_out=left_out)

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+import palm
 from palm.cli.main import main
+from tests.integration import tiny
 from tests.integration.small_encoder import HIDDEN, write_small_encoder
 
 
@@ -79,3 +81,20 @@ def test_weights_without_their_sizes_are_refused(source, tmp_path, capsys):
 def test_nothing_there(tmp_path, capsys):
     assert convert(tmp_path / "absent", tmp_path / "palm") == 2
     assert "no pre-trained weights here" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("keys", "architecture"),
+    [({}, "BertForSequenceClassification"), ({"pooling": "mean"}, "BertModel"), ({"layer": 0}, "BertModel")],
+)
+def test_a_head_that_transformers_would_put_elsewhere_stays_behind(tmp_path, capsys, keys, architecture):
+    task = {**tiny.classification_task(tmp_path, "water"), **keys}
+    palm.Controller(tiny.config(tmp_path, {"water": task}, max_steps=1), overrides=[]).train()
+    capsys.readouterr()
+    assert convert(tmp_path / "out" / "water" / "infer_model", tmp_path / "hf") == 0
+
+    said = capsys.readouterr().out
+    config = json.loads((tmp_path / "hf" / "config.json").read_text(encoding="utf-8"))
+    assert config["architectures"] == [architecture]
+    assert ("head.linear.weight" in said) == (architecture == "BertModel")
+    assert ("and its head (cls)" in said) == (architecture != "BertModel")
