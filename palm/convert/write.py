@@ -112,7 +112,8 @@ def _transformers_config(encoder: Encoder) -> dict[str, Any]:
     has_mlm = any(name.startswith("mlm.") for name in encoder.tensors)
     ending = _CLASSES[encoder.head.kind] if encoder.head else "ForMaskedLM" if has_mlm else "Model"
     architecture = encoder.backbone.capitalize() + ending
-    config = {"model_type": encoder.backbone, "architectures": [architecture], "pad_token_id": 0, **_sizes(encoder)}
+    config = {"model_type": encoder.backbone, "architectures": [architecture], **_sizes(encoder)}
+    config["pad_token_id"] = 0  # nosec B105 (a row of the vocabulary, no password)
     return config | (_labels(encoder.head) if encoder.head else {})
 
 
