@@ -92,6 +92,7 @@ class StepEffects:
                 "epoch": result.epoch,
                 "loss": result.loss if math.isfinite(result.loss) else None,
                 "learning_rate": result.learning_rate,
+                **({"loss_factor": result.loss_factor} if self._run.weighting.needs_history else {}),
                 "steps_per_second": round(speed, 3),
                 "data_wait_share": round(self._waits.share_since_last(), 4),
             }

@@ -20,6 +20,7 @@ from palm.paradigm.base import PARADIGMS
 from palm.reader.base import READERS
 from palm.registry import did_you_mean
 from palm.sampling import SAMPLERS
+from palm.weighting import WEIGHTINGS
 
 _NO_VOCABULARY = (
     "a run needs `vocab_path`. Found none, and no vocab.txt beside pre-trained weights. "
@@ -142,9 +143,9 @@ def _run_settings(
     run, wrong_in_run = validate(RunSettings, values, owner="the run", home=home)
     train, wrong_in_training = validate(TrainSettings, merged.run, owner="training", home=home)
     problems += wrong_in_run + wrong_in_training
-    if train is not None and train.sampling not in SAMPLERS:
-        where = merged.run["sampling"].setting.where
-        problems.append(Problem(where, _unknown("sampling", list(SAMPLERS), train.sampling)))
+    for key, registered in (("sampling", list(SAMPLERS)), ("weighting", list(WEIGHTINGS))):
+        if train is not None and getattr(train, key) not in registered:
+            problems.append(Problem(merged.run[key].setting.where, _unknown(key, registered, getattr(train, key))))
     return run, train
 
 

@@ -111,6 +111,11 @@ class TrainSettings(Schema):
         description="With a sampling by size: batches of a task's epoch that count at most, so that a huge task does "
         "not drown the others.",
     )
+    weighting: str = Field(
+        "fixed",
+        description="What multiplies the tasks' losses beside loss_weight: `fixed` (nothing) or `dwa` (more weight for "
+        "the tasks whose losses fall slowest from one of their epochs to the next).",
+    )
     gradient_accumulation_steps: Int = Field(1, ge=1, description="Steps whose gradients are averaged into one update.")
     use_ema: bool = Field(False, description="Evaluate and export an exponential moving average of the weights.")
     ema_decay: Float = Field(0.0, ge=0, lt=1, description="Decay of that average per update.")

@@ -94,6 +94,7 @@ def restore_checkpoint(run: TrainingRun, folder: Path) -> None:
     run.progress.global_step = saved.global_step
     run.progress.task_steps.update(saved.task_steps)
     run.progress.best = saved.best
+    run.progress.epoch_losses, run.progress.losses = saved.epoch_losses, saved.losses
 
 
 def roll_back(run: TrainingRun, folder: Path) -> None:
@@ -137,7 +138,8 @@ def _read_progress(folder: Path) -> tuple[Progress, int]:
     try:
         saved = json.loads(file.read_text(encoding="utf-8"))
         best = BestSoFar.from_saved(saved["best"]) if "best" in saved else BestSoFar()  # version 1 has none
-        return Progress(saved["global_step"], saved["task_steps"], best), saved["average_updates"]
+        history = saved.get("epoch_losses", {}), saved.get("losses", {})  # absent before there were weightings
+        return Progress(saved["global_step"], saved["task_steps"], best, *history), saved["average_updates"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"{file}: does not say where a run stood ({error}). Use another checkpoint.") from error
 

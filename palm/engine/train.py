@@ -28,6 +28,7 @@ from palm.errors import TrainingError
 from palm.randomness import philox
 from palm.sampling.base import Sampler
 from palm.task_instance import TaskInstance
+from palm.weighting import WEIGHTINGS, Weighting
 
 
 @dataclass
@@ -38,11 +39,15 @@ class Progress:
         global_step: Steps done.
         task_steps: Steps done of each task.
         best: The best evaluations so far.
+        epoch_losses: Mean loss of each task's last two epochs, where the weighting needs them.
+        losses: Losses of each task's epoch that is under way, likewise.
     """
 
     global_step: int = 0
     task_steps: dict[str, int] = field(default_factory=dict)
     best: BestSoFar = field(default_factory=BestSoFar)
+    epoch_losses: dict[str, list[float]] = field(default_factory=dict)
+    losses: dict[str, list[float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,7 @@ class StepResult:
         fault: What was not finite in this step, and where; the model was not updated with it.
         finished: Names of the targets that reached their last step now, to be exported.
         last: Whether the run ends here.
+        loss_factor: What the weighting multiplied the loss with, beside loss_weight.
     """
 
     global_step: int
@@ -76,6 +82,7 @@ class StepResult:
     fault: str | None
     finished: tuple[str, ...]
     last: bool
+    loss_factor: float = 1.0
 
     @property
     def ends_epoch(self) -> bool:
@@ -117,6 +124,16 @@ class TrainingRun:
     def total_steps(self) -> int:
         """Expected global steps."""
         return global_steps(self.tasks, self.settings)
+
+    @cached_property
+    def weighting(self) -> Weighting:
+        """What the key `weighting` names."""
+        return WEIGHTINGS[self.settings.weighting]()
+
+    def loss_factor(self, task: TaskInstance) -> float:
+        """What the weighting multiplies the loss of `task` with now."""
+        done = self.progress.epoch_losses
+        return self.weighting.factors({each.name: done.get(each.name, []) for each in self.tasks})[task.name]
 
     @property
     def finished(self) -> bool:
@@ -160,12 +177,14 @@ def train_step(run: TrainingRun, draw: Draw, data_wait: float = 0.0) -> StepResu
     started = time.perf_counter()
     number, task, steps = draw.global_step, draw.task, run.progress.task_steps
     epoch, position = task.epoch_at(draw.task_step)
-    learning_rate = run.learning_rate_at(number)
+    learning_rate, factor = run.learning_rate_at(number), run.loss_factor(task)
     loss, fault = _train_batch(run, task, number, draw.batch)
     if fault is not None:
         fault = fault_message(task, draw.task_step, number, fault)
         if run.settings.on_nan == "abort":
             raise TrainingError(f"{fault} {ADVICE}")
+    elif run.weighting.needs_history:
+        _note_loss(run.progress, task.name, loss, ends_epoch=position + 1 == task.steps_per_epoch)
     steps[task.name] = steps.get(task.name, 0) + 1
     run.progress.global_step = number
     reached = tuple(name for name in (task.name,) if steps[name] == run.targets.get(name))
@@ -186,6 +205,7 @@ def train_step(run: TrainingRun, draw: Draw, data_wait: float = 0.0) -> StepResu
         fault=fault,
         finished=reached + unfinished if last else reached,
         last=last,
+        loss_factor=factor,
     )
 
 
@@ -215,7 +235,7 @@ def _train_batch(run: TrainingRun, task: TaskInstance, number: int, batch: Batch
     if not math.isfinite(value):
         return value, f"the loss is {value}"
     pending = _pending_gradients(run)
-    weight = task.settings.loss_weight / run.settings.gradient_accumulation_steps
+    weight = _weight(run, task)
     if run.settings.adversarial_epsilon:
         _attack(run, task, batch, loss * weight)
     else:
@@ -228,6 +248,20 @@ def _train_batch(run: TrainingRun, task: TaskInstance, number: int, batch: Batch
     return value, f"the gradient of `{name}` is not finite (loss {value:.4g})"
 
 
+def _weight(run: TrainingRun, task: TaskInstance) -> float:
+    """Factor of a batch's loss: loss_weight, the weighting's, and the batch's part of an update."""
+    return task.settings.loss_weight * run.loss_factor(task) / run.settings.gradient_accumulation_steps
+
+
+def _note_loss(progress: Progress, name: str, loss: float, *, ends_epoch: bool) -> None:
+    """Remember the loss of a batch, and at the end of an epoch the mean of all of them."""
+    losses = progress.losses.setdefault(name, [])
+    losses.append(loss)
+    if ends_epoch:
+        progress.epoch_losses[name] = [*progress.epoch_losses.get(name, []), math.fsum(losses) / len(losses)][-2:]
+        losses.clear()
+
+
 def _attack(run: TrainingRun, task: TaskInstance, batch: Batch, loss: Tensor) -> None:
     """Backward of the weighted `loss` of a batch, and of its loss once more with the embeddings moved against it."""
     table = word_embeddings(run.model)
@@ -237,8 +271,7 @@ def _attack(run: TrainingRun, task: TaskInstance, batch: Batch, loss: Tensor) ->
         if moved:
             with mixed_precision(run.settings.amp):
                 again = run.model.loss(task, batch)
-            weight = task.settings.loss_weight / run.settings.gradient_accumulation_steps
-            (again * weight).backward()
+            (again * _weight(run, task)).backward()
 
 
 def _pending_gradients(run: TrainingRun) -> dict[str, Tensor]:

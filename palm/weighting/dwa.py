@@ -1,0 +1,30 @@
+"""Dynamic weight average: more weight for the tasks whose losses fall slowest."""
+
+import math
+from collections.abc import Sequence
+from typing import final
+
+from palm.weighting.base import WEIGHTINGS, EpochLosses, Weighting
+
+TEMPERATURE = 2.0  # section 4.2 of the paper
+
+
+@final
+@WEIGHTINGS.register("dwa")
+class DynamicWeightAverage(Weighting):
+    """Factors `K * softmax(r / 2)`, where r is a task's mean loss of its last epoch over that of the one before.
+
+    A task before the end of its second epoch counts with r = 1. Source: arXiv:1803.10704, equation 7.
+    """
+
+    def factors(self, losses: EpochLosses) -> dict[str, float]:
+        """The factor of each task's loss, beside its `loss_weight`."""
+        powers = {name: math.exp(_rate(means) / TEMPERATURE) for name, means in losses.items()}
+        return {name: len(powers) * power / sum(powers.values()) for name, power in powers.items()}
+
+
+def _rate(means: Sequence[float]) -> float:
+    """New mean loss over the old one; 1 where there is none yet, at most 10 where the old one was next to nothing."""
+    if len(means) < 2 or means[-2] <= 0:
+        return 1.0
+    return min(10.0, means[-1] / means[-2])
