@@ -17,13 +17,13 @@ from palm.default_settings import CHECKPOINT_FOLDER, INFERENCE_FOLDER, RESOLVED_
 from palm.engine.best import check_wanted
 from palm.engine.checkpoint import newest_checkpoint, restore_checkpoint, set_damaged_aside
 from palm.engine.device import choose_device
-from palm.engine.ema import WeightAverage
 from palm.engine.freezing import freeze
 from palm.engine.model import MultiTaskModel
 from palm.engine.optimizer import Optimizer, head_lr_scales
 from palm.engine.pretrain import load_pretrained_weights, sizes_for
 from palm.engine.schedule import build_sampler, global_steps
 from palm.engine.train import Progress, TrainingRun, train_steps
+from palm.engine.weight_average import build_average
 from palm.errors import ConfigError, Problem
 from palm.folders import writing
 from palm.inference.predictor import Predictor, write_predictions
@@ -191,7 +191,7 @@ class Controller:
             tasks=self._tasks,
             sampler=build_sampler(self._tasks, settings),
             optimizer=Optimizer(model, settings, scales, kernels=model.sizes.kernels),
-            average=WeightAverage(model, settings.ema_decay) if settings.use_ema else None,
+            average=build_average(model, settings, global_steps(self._tasks, settings)),
             settings=settings,
             progress=Progress(),
         )

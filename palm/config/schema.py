@@ -119,6 +119,18 @@ class TrainSettings(Schema):
     gradient_accumulation_steps: Int = Field(1, ge=1, description="Steps whose gradients are averaged into one update.")
     use_ema: bool = Field(False, description="Evaluate and export an exponential moving average of the weights.")
     ema_decay: Float = Field(0.0, ge=0, lt=1, description="Decay of that average per update.")
+    weight_average: Annotated[Literal["off", "ema", "swa"], BeforeValidator(lower)] = Field(
+        "off",
+        description="Average of the weights to evaluate and export: `ema` (as use_ema) or `swa`, the plain mean of the "
+        "weights after each update from swa_start on.",
+    )
+    swa_start: Float = Field(
+        0.75,
+        ge=0,
+        lt=1,
+        description="Share of the expected global steps after which `weight_average: swa` begins; until then the "
+        "weights themselves are evaluated and exported.",
+    )
     random_seed: Int = Field(
         1, ge=0, description="Seed of everything random; a task's own seed draws its shuffling and masks."
     )
@@ -152,6 +164,12 @@ class TrainSettings(Schema):
             raise ValueError(
                 "adversarial_epsilon follows the gradient of the embeddings, freeze_embeddings leaves none"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _check_average(self) -> "TrainSettings":
+        if self.use_ema and self.weight_average == "swa":
+            raise ValueError("use_ema is weight_average: ema, found `swa`; leave one of the two keys out")
         return self
 
     @model_validator(mode="after")

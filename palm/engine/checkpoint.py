@@ -4,8 +4,9 @@ import json
 import re
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from paddle import Tensor
 
@@ -21,6 +22,14 @@ _AVERAGE_FILE = "average.safetensors"
 _GRADIENTS_FILE = "gradients.safetensors"
 _PROGRESS_FILE = "progress.json"
 _NAME = re.compile(r"step_(0|[1-9][0-9]*)")
+
+
+@dataclass(frozen=True)
+class _SavedAverage:
+    """What a checkpoint says of the average: `off`, `ema` or `swa`, and how many updates are in it."""
+
+    kind: str
+    updates: int
 
 
 def save_checkpoint(run: TrainingRun, folder: Path, *, keep: int) -> Path:
@@ -39,7 +48,7 @@ def save_checkpoint(run: TrainingRun, folder: Path, *, keep: int) -> Path:
     with sealed_folder(target, needs=sum(map(size_in_bytes, files.values()))) as aside:
         for name, tensors in files.items():
             save_tensors(tensors, aside / name)
-        progress = {**asdict(run.progress), "average_updates": run.average.updates if run.average else 0}
+        progress = {**asdict(run.progress), **_describe_average(run)}
         (aside / _PROGRESS_FILE).write_text(json.dumps(progress, indent=1) + "\n", encoding="utf-8")
     sweep(folder)
     for old in checkpoints(folder)[:-keep]:
@@ -82,14 +91,14 @@ def restore_checkpoint(run: TrainingRun, folder: Path) -> None:
     Raises:
         CheckpointError: The checkpoint is of another model or other tasks.
     """
-    saved, updates = _read_progress(folder)
+    saved, average = _read_progress(folder)
     names = {task.name for task in run.tasks}
     if set(saved.task_steps) != names:
         raise CheckpointError(
             f"{folder}: belongs to a run with tasks {sorted(saved.task_steps)}; this run has {sorted(names)}. "
             "Resume with the configuration it was started with, or use another save_path."
         )
-    _restore_weights(run, folder, updates)
+    _restore_weights(run, folder, average)
     run.optimizer.restore_gradients(load_tensors(folder / _GRADIENTS_FILE))
     run.progress.global_step = saved.global_step
     run.progress.task_steps.update(saved.task_steps)
@@ -121,25 +130,33 @@ def set_weights(parameters: Mapping[str, Tensor], weights: Mapping[str, Tensor],
         parameter.set_value(weights[name])
 
 
-def _restore_weights(run: TrainingRun, folder: Path, updates: int) -> None:
-    average = folder / _AVERAGE_FILE
-    if (run.average is not None) != average.exists():
-        found = "with" if average.exists() else "without"
-        raise CheckpointError(f"{folder}: was saved {found} use_ema. Set it as it was, or use another save_path.")
+def _describe_average(run: TrainingRun) -> dict[str, Any]:
+    if run.average is None:
+        return {"average_updates": 0}
+    return {"average_updates": run.average.updates, "weight_average": run.average.rule.name}
+
+
+def _restore_weights(run: TrainingRun, folder: Path, saved: _SavedAverage) -> None:
+    wanted = run.average.rule.name if run.average else "off"
+    if wanted != saved.kind:
+        rule = f"was saved with weight_average `{saved.kind}` (`ema` is use_ema). Found `{wanted}` now."
+        raise CheckpointError(f"{folder}: {rule} Set it as it was, or use another save_path.")
     set_weights(run.model.state_dict(), load_tensors(folder / WEIGHTS_FILE), where=str(folder))
     run.optimizer.restore(load_tensors(folder / _OPTIMIZER_FILE))
     if run.average is not None:
-        run.average.restore(load_tensors(average), updates=updates)
+        run.average.restore(load_tensors(folder / _AVERAGE_FILE), updates=saved.updates)
 
 
-def _read_progress(folder: Path) -> tuple[Progress, int]:
-    """Where the run stood, and the updates of its average."""
+def _read_progress(folder: Path) -> tuple[Progress, _SavedAverage]:
+    """Where the run stood, and its average."""
     file = folder / _PROGRESS_FILE
     try:
         saved = json.loads(file.read_text(encoding="utf-8"))
         best = BestSoFar.from_saved(saved["best"]) if "best" in saved else BestSoFar()  # version 1 has none
         history = saved.get("epoch_losses", {}), saved.get("losses", {})  # absent before there were weightings
-        return Progress(saved["global_step"], saved["task_steps"], best, *history), saved["average_updates"]
+        usual = "ema" if (folder / _AVERAGE_FILE).exists() else "off"  # which was the only kind
+        average = _SavedAverage(saved.get("weight_average", usual), saved["average_updates"])
+        return Progress(saved["global_step"], saved["task_steps"], best, *history), average
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"{file}: does not say where a run stood ({error}). Use another checkpoint.") from error
 

@@ -14,7 +14,6 @@ from palm.config.schema import TrainSettings
 from palm.dataset import Batch
 from palm.engine.adversarial import perturbed, word_embeddings
 from palm.engine.best import BestSoFar
-from palm.engine.ema import WeightAverage
 from palm.engine.faults import ADVICE, fault_message
 from palm.engine.feed import Draw, draws, prefetched
 from palm.engine.finite import first_non_finite
@@ -24,6 +23,7 @@ from palm.engine.model import MultiTaskModel
 from palm.engine.optimizer import Optimizer
 from palm.engine.precision import mixed_precision
 from palm.engine.schedule import expected_steps, global_steps
+from palm.engine.weight_average import WeightAverage
 from palm.errors import TrainingError
 from palm.randomness import philox
 from palm.sampling.base import Sampler
@@ -286,4 +286,4 @@ def _update(run: TrainingRun, learning_rate: float) -> None:
         return  # every batch of this update had a fault
     run.optimizer.step(learning_rate)
     if run.average is not None:
-        run.average.update()
+        run.average.update(run.progress.global_step)

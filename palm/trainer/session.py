@@ -16,13 +16,14 @@ from palm.dataset import Batch
 from palm.default_settings import WEIGHTS_FILE
 from palm.engine.checkpoint import restore_checkpoint, set_weights
 from palm.engine.device import choose_device
-from palm.engine.ema import WeightAverage
 from palm.engine.feed import Draw, draws
 from palm.engine.model import MultiTaskModel
 from palm.engine.optimizer import Optimizer
 from palm.engine.pretrain import load_pretrained_weights, sizes_for
+from palm.engine.schedule import global_steps
 from palm.engine.tensors import load_tensors
 from palm.engine.train import Progress, StepResult, TrainingRun, train_step
+from palm.engine.weight_average import WeightAverage, build_average
 from palm.errors import ConfigError, Problem
 from palm.folders import verify
 from palm.optimizer import Adam
@@ -216,7 +217,7 @@ class Session:
             tasks=tasks,
             sampler=MixRatioSampler([task.settings.mix_ratio for task in tasks], seed=self.seed),
             optimizer=Optimizer(model, settings, {}, kernels=model.sizes.kernels),
-            average=WeightAverage(model, settings.ema_decay) if settings.use_ema else None,
+            average=build_average(model, settings, global_steps(tasks, settings)),
             settings=settings,
             progress=Progress(),
             schedule=self.backward.optimizer.lr_schedualer,

@@ -235,7 +235,7 @@ def test_a_disk_that_takes_no_more(three, tmp_path, option, reason):
 
 def test_a_checkpoint_of_other_tasks_or_another_average_is_refused(three, tmp_path):
     shutil.copytree(three, tmp_path / "out" / "ckpt")
-    with pytest.raises(CheckpointError, match="was saved without use_ema"):
+    with pytest.raises(CheckpointError, match=r"was saved with weight_average `off`.* Found `ema` now"):
         controller(tmp_path, resume="auto", use_ema=True).train()
     only = tiny.config(tmp_path, {"water": tasks(tmp_path)["water"]}, resume="auto")
     with pytest.raises(CheckpointError, match=r"belongs to a run with tasks \['slots', 'water'\]; this run has"):

@@ -1,0 +1,144 @@
+"""Averages of the weights over the updates of a run, for evaluation and export."""
+
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import ClassVar, Literal, Protocol
+
+import paddle
+from paddle import Tensor, nn
+
+from palm.config.schema import TrainSettings
+
+
+class AverageRule(Protocol):
+    """How much each update counts: `sum ← kept · sum + taken · weight`, started at 0; the average is sum / total."""
+
+    name: ClassVar[Literal["ema", "swa"]]
+
+    def counts(self, step: int) -> bool:
+        """Whether the weights after global step `step` are taken in."""
+        ...
+
+    def shares(self, updates: int) -> tuple[float, float]:
+        """`kept` and `taken` of update number `updates`, counted from 1."""
+        ...
+
+    def total(self, updates: int) -> float:
+        """What the shares of that many updates add up to."""
+        ...
+
+
+@dataclass(frozen=True)
+class Exponential:
+    """`average ← decay · average + (1 − decay) · weight` after each update, corrected for the start at 0.
+
+    Source: Adam's bias correction, arXiv:1412.6980 section 3, as Paddle 1's `ExponentialMovingAverage` used it.
+
+    Attributes:
+        decay: Between 0 (the latest weights) and 1.
+    """
+
+    decay: float
+    name: ClassVar[Literal["ema", "swa"]] = "ema"
+
+    def counts(self, step: int) -> bool:
+        """Whether the weights after global step `step` are taken in."""
+        return True
+
+    def shares(self, updates: int) -> tuple[float, float]:
+        """What is kept of the sum, and what of the weights is added to it."""
+        return self.decay, 1.0 - self.decay
+
+    def total(self, updates: int) -> float:
+        """What the shares add up to."""
+        return float(1.0 - self.decay**updates)
+
+
+@dataclass(frozen=True)
+class Uniform:
+    """The mean of the weights of every update after the first `start` global steps: stochastic weight averaging.
+
+    Source: arXiv:1803.05407, algorithm 1, with a cycle of one update.
+
+    Attributes:
+        start: Global steps whose weights do not count.
+    """
+
+    start: int
+    name: ClassVar[Literal["ema", "swa"]] = "swa"
+
+    def counts(self, step: int) -> bool:
+        """Whether the weights after global step `step` are taken in."""
+        return step > self.start
+
+    def shares(self, updates: int) -> tuple[float, float]:
+        """What is kept of the sum, and what of the weights is added to it."""
+        return (updates - 1) / updates, 1.0 / updates
+
+    def total(self, updates: int) -> float:
+        """What the shares add up to."""
+        return 1.0
+
+
+class WeightAverage:
+    """An average of a model's trainable parameters.
+
+    Args:
+        model: Its trainable parameters are averaged.
+        rule: How much each update counts.
+    """
+
+    def __init__(self, model: nn.Layer, rule: AverageRule) -> None:
+        self.rule = rule
+        self.updates = 0
+        self._parameters: dict[str, Tensor] = {
+            name: parameter for name, parameter in model.named_parameters() if not parameter.stop_gradient
+        }
+        self._averages = {name: paddle.zeros_like(parameter) for name, parameter in self._parameters.items()}
+
+    @paddle.no_grad()
+    def update(self, step: int) -> None:
+        """Take the weights after global step `step` in, where they count."""
+        if not self.rule.counts(step):
+            return
+        self.updates += 1
+        kept, taken = self.rule.shares(self.updates)
+        for name, parameter in self._parameters.items():
+            self._averages[name].scale_(kept)
+            self._averages[name].add_(parameter * taken)
+
+    @contextmanager
+    def applied(self) -> Iterator[None]:
+        """The model holds the averaged weights inside the `with` block and its own again afterwards."""
+        if not self.updates:
+            yield
+            return
+        own = {name: parameter.clone() for name, parameter in self._parameters.items()}
+        total = self.rule.total(self.updates)
+        try:
+            for name, parameter in self._parameters.items():
+                parameter.set_value(self._averages[name] / total)
+            yield
+        finally:
+            for name, parameter in self._parameters.items():
+                parameter.set_value(own[name])
+
+    def state(self) -> dict[str, Tensor]:
+        """The averages by parameter name."""
+        return self._averages
+
+    def restore(self, averages: Mapping[str, Tensor], *, updates: int) -> None:
+        """Continue from a saved state."""
+        self.updates = updates
+        for name, average in self._averages.items():
+            average.set_value(averages[name])
+
+
+def build_average(model: nn.Layer, settings: TrainSettings, total_steps: int) -> WeightAverage | None:
+    """The average that `use_ema` or `weight_average` asks for, over a run of `total_steps` global steps."""
+    if settings.weight_average == "swa":
+        return WeightAverage(model, Uniform(math.floor(settings.swa_start * total_steps)))
+    wanted = settings.use_ema or settings.weight_average == "ema"
+    return WeightAverage(model, Exponential(settings.ema_decay)) if wanted else None
