@@ -14,6 +14,7 @@ from palm.config.fields import BackboneFields
 from palm.kernels import plain
 from palm.kernels.choice import EncoderKernels, choose_kernels
 from palm.kernels.layer import ComputeLayer, LayerSettings, LayerWeights, Rows
+from palm.kernels.products import in_bf16
 
 # Added to the scores of padding. Original BERT's value: softmax gives an exact 0 in float32.
 _PADDING_SCORE = -10000.0
@@ -65,14 +66,16 @@ class EncoderLayer(nn.Layer):
 
     def forward(self, hidden: Tensor, rows: Rows, added: Tensor | None = None) -> Tensor:
         """Next hidden states: [batch*seq hidden]; `added` [hidden 3*hidden] is put on the weight of `qkv`."""
+        settings = self._settings if self.training else self._settings.without_dropout()
+        if in_bf16():
+            settings = replace(settings, bf16=True)
         # Above frozen layers Paddle's recompute would not see that the weights here want a gradient.
         if self._recompute and self.training and paddle.is_grad_enabled() and not hidden.stop_gradient:
-            computed: Tensor = recompute(self._forward, hidden, rows, added)
+            computed: Tensor = recompute(self._forward, hidden, rows, settings, added)
             return computed
-        return self._forward(hidden, rows, added)
+        return self._forward(hidden, rows, settings, added)
 
-    def _forward(self, hidden: Tensor, rows: Rows, added: Tensor | None) -> Tensor:
-        settings = self._settings if self.training else self._settings.without_dropout()
+    def _forward(self, hidden: Tensor, rows: Rows, settings: LayerSettings, added: Tensor | None) -> Tensor:
         weights = self.weights()
         if added is not None:
             weights = replace(weights, qkv_weight=weights.qkv_weight + added)

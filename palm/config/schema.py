@@ -136,7 +136,9 @@ class TrainSettings(Schema):
     )
     use_gpu: bool = Field(True, description="Use the GPU where there is one; falls back to the CPU with one warning.")
     amp: Annotated[Literal["off", "bf16"], BeforeValidator(lower)] = Field(
-        "off", description="`bf16`: products in bfloat16, weights in float32. On a GPU only; the CPU stays at float32."
+        "off",
+        description="`bf16`: products in bfloat16, weights in float32. On a GPU, or on a CPU with AVX512-BF16 or AMX "
+        "by the fused kernels; elsewhere everything stays float32, and a warning says so.",
     )
     print_every_n_steps: Int = Field(5, ge=1, description="Global steps between log lines.")
     save_every_n_steps: Int = Field(-1, ge=-1, description="Global steps between checkpoints; -1 is off.")

@@ -7,24 +7,31 @@ from typing import Literal
 
 import paddle
 
+from palm.kernels.fused.bf16 import Bf16UnavailableError, check_products
+from palm.kernels.products import bf16_products
+
 _log = logging.getLogger("palm")
 
 
 def mixed_precision(amp: Literal["off", "bf16"]) -> AbstractContextManager[None]:
-    """The context that a forward pass runs in; weights, slots and reductions stay float32.
+    """The context that a forward pass runs in; weights, slots, sums and reductions stay float32.
 
-    On a GPU Paddle's own AMP chooses the operations (level O1; not run on a GPU here). Paddle's CPU build has no
-    product in bfloat16, so the CPU computes in float32 and says so once.
+    On a GPU Paddle's own AMP chooses the operations (level O1; not run on a GPU here). On a CPU with AVX512-BF16 or AMX
+    the fused encoder layers multiply in bfloat16; on others everything stays float32, and that is said once.
     """
     if amp == "off":
         return nullcontext()
     if paddle.device.get_device() == "cpu":
-        _say_once()
-        return nullcontext()
+        return bf16_products() if _on_this_cpu() else nullcontext()
     context: AbstractContextManager[None] = paddle.amp.auto_cast(dtype="bfloat16", level="O1")
     return context
 
 
 @cache
-def _say_once() -> None:
-    _log.warning("amp: bf16 is for GPUs: Paddle's CPU build has no products in bfloat16. Computing in float32.")
+def _on_this_cpu() -> bool:
+    try:
+        check_products()
+    except Bf16UnavailableError as reason:
+        _log.warning("amp: bf16 cannot be used: %s. Computing in float32.", reason)
+        return False
+    return True

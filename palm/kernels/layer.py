@@ -17,6 +17,7 @@ class LayerSettings:
         epsilon: Of layer normalisation.
         hidden_dropout: Dropout after attention and after the feed-forward part; 0 outside training.
         attention_dropout: Dropout of attention probabilities; 0 outside training.
+        bf16: Whether the fused layer multiplies in bfloat16.
     """
 
     heads: int
@@ -24,6 +25,7 @@ class LayerSettings:
     epsilon: float
     hidden_dropout: float
     attention_dropout: float
+    bf16: bool = False
 
     def without_dropout(self) -> "LayerSettings":
         """The same outside training."""

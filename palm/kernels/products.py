@@ -1,5 +1,9 @@
 """Matrix products, the one place where they are computed."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
 import paddle
 from paddle import Tensor
 
@@ -8,3 +12,32 @@ def product(one: Tensor, other: Tensor, *, transpose_one: bool = False, transpos
     """`one @ other` over the last two axes, either of them transposed first."""
     result: Tensor = paddle.matmul(one, other, transpose_one, transpose_other)  # type: ignore[no-untyped-call]
     return result
+
+
+class Product(Protocol):
+    """What computes a matrix product."""
+
+    def __call__(
+        self, one: Tensor, other: Tensor, *, transpose_one: bool = False, transpose_other: bool = False
+    ) -> Tensor:
+        """`one @ other` over the last two axes, either of them transposed first."""
+        ...
+
+
+class _Precision:
+    bf16 = False
+
+
+def in_bf16() -> bool:
+    """Whether encoder layers are to multiply in bfloat16 now."""
+    return _Precision.bf16
+
+
+@contextmanager
+def bf16_products() -> Iterator[None]:
+    """Have encoder layers multiply in bfloat16, forward and in the backward pass of what runs forward in here."""
+    before, _Precision.bf16 = _Precision.bf16, True
+    try:
+        yield
+    finally:
+        _Precision.bf16 = before

@@ -337,6 +337,16 @@ int palm_add_norm_gradient(const float *restrict normed, const float *restrict g
     return 0;
 }
 
+/* bfloat16 is the upper half of a float32: rounded[count] = values[count] to the nearest, ties to even. NaN stays NaN. */
+void palm_to_bf16(const float *restrict values, uint16_t *restrict rounded, int64_t count) {
+#pragma omp parallel for simd schedule(static)
+    for (int64_t i = 0; i < count; i++) {
+        uint32_t bits = bits_of_float(values[i]);
+        uint32_t nan = (bits >> 16) | 0x40u, nearest = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
+        rounded[i] = (uint16_t)((bits & 0x7fffffffu) > 0x7f800000u ? nan : nearest);
+    }
+}
+
 /* out = dropout(values), both [rows width]; its gradient is the same function of the gradient. */
 void palm_dropout(const float *restrict values, float *restrict out, int64_t rows, int64_t width, float probability,
                   uint32_t seed) {

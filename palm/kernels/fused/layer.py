@@ -12,9 +12,11 @@ from paddle import Tensor
 from paddle.autograd import PyLayer
 
 from palm.kernels import plain
+from palm.kernels.fused.bf16 import bf16_product
 from palm.kernels.fused.library import Kernels, load_kernels
 from palm.kernels.layer import LayerSettings, LayerWeights, Rows
-from palm.kernels.products import product
+from palm.kernels.products import Product
+from palm.kernels.products import product as float32_product
 
 Context = Any  # paddle.autograd.PyLayerContext, which has no typed attributes
 
@@ -82,7 +84,7 @@ class FusedLayer(PyLayer):
     @staticmethod
     def forward(ctx: Context, hidden: Tensor, *rest: Any) -> Tensor:  # noqa: ANN401 - 12 tensors, settings, rows
         w, settings, rows = LayerWeights(*rest[:12]), rest[12], rest[13]
-        run, seeds = load_kernels(), draw_seeds(settings)
+        run, seeds, product = load_kernels(), draw_seeds(settings), product_of(settings)
         hidden = hidden.contiguous()
         attended = attend(run, product(hidden, w.qkv_weight), w.qkv_bias, settings, rows, seeds.shares)
         norm = (w.attention_norm_weight, w.attention_norm_bias)
@@ -107,26 +109,27 @@ class FusedLayer(PyLayer):
         attended, first, second = Attended(*saved[13:18]), Normed(*saved[18:21]), Normed(*saved[24:27])
         middle, inner, active = saved[21:24]
         settings, rows, seeds, run = ctx.settings, ctx.rows, ctx.seeds, load_kernels()
+        product = product_of(settings)
         needs = LayerWeights(*ctx.needed[1:])
 
         through, outer, *norm2 = add_norm_gradient(
             run, second, gradient, w.ffn_norm_weight, settings.hidden_dropout, seeds.outer
         )
-        ffn_weight = _weight_gradient(active, outer, needs.ffn_weight)
+        ffn_weight = _weight_gradient(product, active, outer, needs.ffn_weight)
         by_inner = product(outer, w.ffn_weight, transpose_other=True)
         intermediate_bias = paddle.empty_like(w.intermediate_bias)
         run("activate_gradient", inner, by_inner, intermediate_bias, *inner.shape, _ACTIVATIONS[settings.activation])
-        intermediate_weight = _weight_gradient(middle, by_inner, needs.intermediate_weight)
+        intermediate_weight = _weight_gradient(product, middle, by_inner, needs.intermediate_weight)
         by_middle = product(by_inner, w.intermediate_weight, transpose_other=True).add_(through)
         del through, outer, by_inner
 
         through, mapped, *norm1 = add_norm_gradient(
             run, first, by_middle, w.attention_norm_weight, settings.hidden_dropout, seeds.attended
         )
-        output_weight = _weight_gradient(attended.context, mapped, needs.output_weight)
+        output_weight = _weight_gradient(product, attended.context, mapped, needs.output_weight)
         by_context = product(mapped, w.output_weight, transpose_other=True)
         qkv, qkv_bias = attend_gradient(run, attended, by_context, settings, rows)
-        qkv_weight = _weight_gradient(hidden, qkv, needs.qkv_weight)
+        qkv_weight = _weight_gradient(product, hidden, qkv, needs.qkv_weight)
         by_hidden = product(qkv, w.qkv_weight, transpose_other=True).add_(through) if ctx.needed[0] else None
         found = (
             by_hidden,
@@ -196,6 +199,7 @@ def attend(run: Kernels, qkv: Tensor, bias: Tensor, settings: LayerSettings, row
     split = paddle.empty([3, rows.batch, settings.heads, rows.seq, sizes[-1]], qkv.dtype)
     run("split_heads", qkv, bias, split, *sizes, sizes[-1] ** -0.5)
     query, key, value = split.unbind(0)
+    product = product_of(settings)
     shares = product(query, key, transpose_other=True)
     probability = settings.attention_dropout
     dropped = paddle.empty_like(shares) if probability else shares
@@ -212,7 +216,7 @@ def attend_gradient(
     """Gradients of `qkv` and of its bias, from that of the context."""
     hidden, probability = gradient.shape[1], settings.attention_dropout
     sizes = (rows.batch, rows.seq, settings.heads, hidden // settings.heads)
-    by_head = paddle.empty_like(attended.query)
+    by_head, product = paddle.empty_like(attended.query), product_of(settings)
     run("move_heads", gradient, by_head, *sizes, 1)
     dropped = attended.shares
     if probability:
@@ -259,6 +263,11 @@ def add_norm_gradient(
     return residual, residual if values is None else values, weight, shift, bias
 
 
+def product_of(settings: LayerSettings) -> Product:
+    """What computes the layer's matrix products."""
+    return bf16_product if settings.bf16 else float32_product
+
+
 def draw_seeds(settings: LayerSettings) -> Seeds:
     """Seeds of the layer's dropouts; `paddle.seed` decides them, and the engine sets it from the step's number."""
     if not settings.attention_dropout and not settings.hidden_dropout:
@@ -279,7 +288,7 @@ def _with_flat_mask(rows: Rows) -> Rows:
     return Rows(rows.batch, rows.seq, rows.mask.reshape([rows.batch, rows.seq]).contiguous())
 
 
-def _weight_gradient(rows: Tensor, gradient: Tensor, needed: object) -> Tensor | None:
+def _weight_gradient(product: Product, rows: Tensor, gradient: Tensor, needed: object) -> Tensor | None:
     return product(rows, gradient, transpose_one=True) if needed else None
 
 

@@ -41,6 +41,7 @@ _SIGNATURES = {
     "add_norm": "PPPPPPPPNNFFS",
     "add_norm_gradient": "PPPPPPPPPPNNFS",
     "dropout": "PPNNFS",
+    "to_bf16": "PPN",
     "squared_sum": "PPNP",
     "adamw": "PPPPPPPPPPNFFF",
 }
@@ -89,7 +90,7 @@ def load_kernels() -> Kernels:
     """
     if paddle.device.get_device() != "cpu":
         raise KernelsUnavailableError("a GPU computes with Paddle's own operations")
-    level = _best_level(_processor_flags())
+    level = _best_level(processor_flags())
     file = _library_file(level)
     if file is None:
         raise KernelsUnavailableError("they were not built: a C compiler was missing when PALM was installed")
@@ -118,7 +119,8 @@ def _first(files: Iterable[Path]) -> Path | None:
     return next(iter(files), None)
 
 
-def _processor_flags() -> set[str]:
+def processor_flags() -> set[str]:
+    """What /proc/cpuinfo says an x86 processor can do; nothing elsewhere."""
     if platform.machine() not in ("x86_64", "AMD64"):
         return set()
     try:

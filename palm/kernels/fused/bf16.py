@@ -1,0 +1,100 @@
+"""Matrix products in bfloat16 on a CPU: operands rounded, sums and results float32, by oneDNN.
+
+Not run on a processor with AVX512-BF16 or AMX here: what is tested is the rounding, oneDNN's products of float32
+through the same calls, and training with rounded operands. `check_products` compares before the first use.
+"""
+
+import math
+from functools import cache, lru_cache
+
+import paddle
+from paddle import Tensor
+
+from palm.kernels.fused.library import KernelsUnavailableError, load_kernels, processor_flags
+from palm.kernels.fused.onednn import BFLOAT16, FLOAT32, Layout, MatrixProduct, OneDnnError
+from palm.kernels.products import product
+
+FAST = {"avx512_bf16", "amx_bf16"}
+_SHAPES_KEPT = 1024
+_TOLERANCE = 1e-4  # of the largest value; both sides sum the same rounded numbers in float32
+
+
+class Bf16UnavailableError(Exception):
+    """There are no fast products in bfloat16 here; the message says why."""
+
+
+def bf16_product(one: Tensor, other: Tensor, *, transpose_one: bool = False, transpose_other: bool = False) -> Tensor:
+    """`product` of the operands rounded to bfloat16; float32 of at least two axes, each with the same leading ones."""
+    source, weights = rounded(one), rounded(other)
+    return _multiplied(source, weights, (transpose_one, transpose_other), BFLOAT16)
+
+
+def rounded(values: Tensor) -> Tensor:
+    """`values`, float32, to the nearest bfloat16; ties to even."""
+    result = paddle.empty(values.shape, "bfloat16")
+    load_kernels()("to_bf16", values.contiguous(), result, values.size)
+    return result
+
+
+def emulated_product(
+    one: Tensor, other: Tensor, *, transpose_one: bool = False, transpose_other: bool = False
+) -> Tensor:
+    """What `bf16_product` computes, on any processor and slower: float32 products of rounded operands."""
+    source, weights = (rounded(each).astype("float32") for each in (one, other))
+    return product(source, weights, transpose_one=transpose_one, transpose_other=transpose_other)
+
+
+@cache
+def check_products() -> None:
+    """Make sure that products in bfloat16 are fast and right here.
+
+    Raises:
+        Bf16UnavailableError: They are not.
+    """
+    if not processor_flags() & FAST:
+        raise Bf16UnavailableError("this processor has neither AVX512-BF16 nor AMX")
+    generator = paddle.arange(48 * 64, dtype="float32").sin()
+    one, other = generator.reshape([48, 64]), generator.cos().reshape([64, 48])
+    try:
+        found = bf16_product(one, other)
+    except (KernelsUnavailableError, OneDnnError) as error:
+        raise Bf16UnavailableError(str(error)) from error
+    expected = emulated_product(one, other)
+    difference = float((found - expected).abs().max()) / float(expected.abs().max())
+    if not difference <= _TOLERANCE:
+        raise Bf16UnavailableError(f"oneDNN's product is off by {difference:.1e} on this processor")
+
+
+def onednn_product(one: Tensor, other: Tensor, *, transpose_one: bool = False, transpose_other: bool = False) -> Tensor:
+    """`product` by oneDNN in float32: the calls of `bf16_product`, for processors without bfloat16."""
+    return _multiplied(one.contiguous(), other.contiguous(), (transpose_one, transpose_other), FLOAT32)
+
+
+def _multiplied(one: Tensor, other: Tensor, transposed: tuple[bool, bool], data_type: int) -> Tensor:
+    *batch, rows, inner = _shape(one, transposed[0])
+    columns = _shape(other, transposed[1])[-1]
+    result = paddle.empty([*batch, rows, columns], "float32")
+    if result.size:
+        multiply = _of_shape((math.prod(batch), rows, inner, columns), transposed, data_type)
+        multiply(one.data_ptr(), other.data_ptr(), result.data_ptr())
+    return result
+
+
+@lru_cache(_SHAPES_KEPT)
+def _of_shape(sizes: tuple[int, int, int, int], transposed: tuple[bool, bool], data_type: int) -> MatrixProduct:
+    batch, rows, inner, columns = sizes
+    operands = [_layout(batch, rows, inner, transposed[0]), _layout(batch, inner, columns, transposed[1])]
+    return MatrixProduct(operands, _layout(batch, rows, columns, False), data_type)
+
+
+def _layout(batch: int, rows: int, columns: int, transposed: bool) -> Layout:
+    """How a matrix looks to the product, [rows columns]; `transposed` says that it lies the other way round."""
+    strides = (1, rows) if transposed else (columns, 1)
+    if batch == 1:
+        return (rows, columns), strides
+    return (batch, rows, columns), (rows * columns, *strides)
+
+
+def _shape(operand: Tensor, transposed: bool) -> list[int]:
+    *batch, rows, columns = operand.shape
+    return [*batch, columns, rows] if transposed else [*batch, rows, columns]
