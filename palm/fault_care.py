@@ -27,27 +27,29 @@ class FaultCare:
         self._in_a_row = 0
 
     def after(self, result: StepResult) -> Iterator[str]:
-        """Care for the fault of `result`, if it has one, and give what there is to say.
+        """Care for the faults of `result`, if it has any, and give what there is to say.
 
         Raises:
-            TrainingError: This was one fault too many, or there is no checkpoint to go back to.
+            TrainingError: This was one step with a fault too many, or there is no checkpoint to go back to.
         """
-        if result.fault is None:
+        faults = [part.fault for part in result.parts if part.fault is not None]
+        if not faults:
             self._in_a_row = 0
             return
         self._in_a_row += 1
         if self._in_a_row >= MOST_IN_A_ROW:
             advice = "Lower learning_rate, and go on from an earlier checkpoint."
-            raise TrainingError(f"{result.fault} It is the {MOST_IN_A_ROW}th in a row. {advice}")
-        yield f"{result.fault} The batch was skipped."
+            raise TrainingError(f"{faults[0]} It is the {MOST_IN_A_ROW}th in a row. {advice}")
+        for fault in faults:
+            yield f"{fault} The batch was skipped."
         if self._on_nan == "rollback":
-            yield from self._roll_back(result)
+            yield from self._roll_back(faults[0])
 
-    def _roll_back(self, result: StepResult) -> Iterator[str]:
+    def _roll_back(self, fault: str) -> Iterator[str]:
         newest, complaints = newest_checkpoint(self._checkpoints)
         yield from complaints
         if newest is None:
             advice = "Set on_nan: skip, or save_every_n_steps lower."
-            raise TrainingError(f"{result.fault} There is no checkpoint to go back to yet. {advice}")
+            raise TrainingError(f"{fault} There is no checkpoint to go back to yet. {advice}")
         roll_back(self._run, newest)
         yield f"Back to the weights of {newest.as_posix()}; training goes on with the next batch."

@@ -81,7 +81,11 @@ class StepEffects:
             self._reporter.say(f"checkpoint saved at {folder.as_posix()}")
 
     def _print(self, result: StepResult) -> None:
-        speed = self._steps_per_second(result.global_step)
+        speed, waited = self._steps_per_second(result.global_step), self._waits.share_since_last()
+        for part in result.parts:
+            self._print_part(part, speed, waited)
+
+    def _print_part(self, result: StepResult, speed: float, waited: float) -> None:
         self._reporter.say(step_line(result, speed))
         self._reporter.record(
             {
@@ -94,7 +98,7 @@ class StepEffects:
                 "learning_rate": result.learning_rate,
                 **({"loss_factor": result.loss_factor} if self._run.weighting.needs_history else {}),
                 "steps_per_second": round(speed, 3),
-                "data_wait_share": round(self._waits.share_since_last(), 4),
+                "data_wait_share": round(waited, 4),
             }
         )
 
@@ -106,7 +110,8 @@ class StepEffects:
 
     def _due_for_evaluation(self, result: StepResult) -> list[str]:
         every = self._config.train.eval_every_n_steps
-        epoch_ends = result.ends_epoch and result.task == main_task(self._run.tasks).name
+        main = main_task(self._run.tasks).name
+        epoch_ends = any(part.ends_epoch and part.task == main for part in result.parts)
         everyone = result.last or epoch_ends or (every > 0 and result.global_step % every == 0)
         with_dev = [task.name for task in self._run.tasks if task.dev is not None]
         return with_dev if everyone else [name for name in with_dev if name in result.finished]

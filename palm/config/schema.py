@@ -95,6 +95,11 @@ class TrainSettings(Schema):
         description="Train on each batch a second time with the word embeddings moved by this length to where the loss "
         "grows (FGM); 0 is off.",
     )
+    mode: Annotated[Literal["alternating", "joint"], BeforeValidator(lower)] = Field(
+        "alternating",
+        description="`alternating`: a step trains one task on one batch. `joint`: a step trains one batch of every "
+        "task with a mix_ratio above 0, by the sum of their losses; num_epochs counts epochs of the main task.",
+    )
     sampling: str = Field(
         "mix_ratio",
         description="How the task of each step is chosen: `mix_ratio` (drawn by mix_ratio), `exact` (every batch of "
@@ -172,6 +177,12 @@ class TrainSettings(Schema):
     def _check_average(self) -> "TrainSettings":
         if self.use_ema and self.weight_average == "swa":
             raise ValueError("use_ema is weight_average: ema, found `swa`; leave one of the two keys out")
+        return self
+
+    @model_validator(mode="after")
+    def _check_mode(self) -> "TrainSettings":
+        if self.mode == "joint" and self.sampling != "mix_ratio":
+            raise ValueError("sampling chooses the task of a step, and a step of mode: joint trains every task")
         return self
 
     @model_validator(mode="after")

@@ -4,7 +4,7 @@ import time
 from collections import deque
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 
 from palm.dataset import Batch
@@ -24,12 +24,19 @@ class Draw:
         task: The task that it trains.
         task_step: How many steps of the task came before it.
         batch: The mini-batch.
+        beside: What else the step trains on: the other tasks of a joint step.
     """
 
     global_step: int
     task: TaskInstance
     task_step: int
     batch: Batch
+    beside: tuple["Draw", ...] = ()
+
+    @property
+    def parts(self) -> tuple["Draw", ...]:
+        """Everything that the step trains on, one task each."""
+        return (self, *self.beside)
 
 
 def draws(
@@ -38,10 +45,12 @@ def draws(
     """What each global step after `done_steps` trains on, without end; a pure function of its arguments."""
     steps = dict(task_steps)
     for number in count(done_steps + 1):
-        task = tasks[sampler.task_at(number)]
-        before = steps.get(task.name, 0)
-        steps[task.name] = before + 1
-        yield Draw(number, task, before, task.batch_at(before))
+        parts = []
+        for task in (tasks[index] for index in sampler.tasks_at(number)):
+            before = steps.get(task.name, 0)
+            steps[task.name] = before + 1
+            parts.append(Draw(number, task, before, task.batch_at(before)))
+        yield replace(parts[0], beside=tuple(parts[1:]))
 
 
 def prefetched(source: Iterator[Draw]) -> Generator[tuple[Draw, float], None, None]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from palm.config.schema import TrainSettings
+from palm.sampling import EveryTaskSampler
 from palm.sampling.base import SAMPLERS, Mix, Sampler
 from palm.task_instance import TaskInstance
 
@@ -13,7 +14,11 @@ def main_task(tasks: Sequence[TaskInstance]) -> TaskInstance:
 
 
 def build_sampler(tasks: Sequence[TaskInstance], settings: TrainSettings) -> Sampler:
-    """The sampler that the key `sampling` names."""
+    """The sampler that the keys `mode` and `sampling` name."""
+    if settings.mode == "joint":
+        ratios = [task.settings.mix_ratio for task in tasks]
+        per_epoch = main_task(tasks).steps_per_epoch
+        return EveryTaskSampler(ratios, seed=settings.random_seed, steps_per_epoch=per_epoch)
     mix = Mix(
         mix_ratios=[task.settings.mix_ratio for task in tasks],
         batches=[task.steps_per_epoch for task in tasks],
@@ -47,7 +52,8 @@ def expected_steps(
 def global_steps(tasks: Sequence[TaskInstance], settings: TrainSettings) -> int:
     """Expected global steps of the run, which warm-up and decay of the learning rate span."""
     epoch_steps = build_sampler(tasks, settings).epoch_steps
-    total = sum(expected_steps(tasks, settings.num_epochs, epoch_steps).values())
+    steps = expected_steps(tasks, settings.num_epochs, epoch_steps).values()
+    total = max(steps) if settings.mode == "joint" else sum(steps)
     return total if settings.max_steps is None else min(total, settings.max_steps)
 
 

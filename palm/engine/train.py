@@ -4,14 +4,13 @@ import math
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import paddle
 from paddle import Tensor
 
 from palm.config.schema import TrainSettings
-from palm.dataset import Batch
 from palm.engine.adversarial import perturbed, word_embeddings
 from palm.engine.best import BestSoFar
 from palm.engine.faults import ADVICE, fault_message
@@ -68,6 +67,7 @@ class StepResult:
         finished: Names of the targets that reached their last step now, to be exported.
         last: Whether the run ends here.
         loss_factor: What the weighting multiplied the loss with, beside loss_weight.
+        beside: What a joint step did with the other tasks; what is said of the whole step stands in the first alone.
     """
 
     global_step: int
@@ -83,6 +83,12 @@ class StepResult:
     finished: tuple[str, ...]
     last: bool
     loss_factor: float = 1.0
+    beside: tuple["StepResult", ...] = ()
+
+    @property
+    def parts(self) -> tuple["StepResult", ...]:
+        """What the step did with each task that it trained."""
+        return (self, *self.beside)
 
     @property
     def ends_epoch(self) -> bool:
@@ -151,8 +157,8 @@ class TrainingRun:
 def train_steps(run: TrainingRun) -> Generator[StepResult, None, None]:
     """Train until every target has done its expected steps (or max_steps are done); yield after each step.
 
-    Each step draws one task, takes its next mini-batch, and updates the backbone and that task's head. Batches are made
-    ahead by a thread that ends with this generator.
+    Each step draws one task (in `mode: joint` it takes every task), takes its next mini-batch, and updates the backbone
+    and that task's head. Batches are made ahead by a thread that ends with this generator.
 
     Raises:
         TrainingError: A loss or a gradient is not finite, and `on_nan` says abort.
@@ -164,7 +170,7 @@ def train_steps(run: TrainingRun) -> Generator[StepResult, None, None]:
 
 
 def train_step(run: TrainingRun, draw: Draw, data_wait: float = 0.0) -> StepResult:
-    """One step of training: forward and backward of one batch, and an update where one is due.
+    """One step of training: forward and backward of its batches, and an update where one is due.
 
     Args:
         run: The run, which this moves on.
@@ -175,36 +181,52 @@ def train_step(run: TrainingRun, draw: Draw, data_wait: float = 0.0) -> StepResu
         TrainingError: The loss or a gradient is not finite, and `on_nan` says abort.
     """
     started = time.perf_counter()
-    number, task, steps = draw.global_step, draw.task, run.progress.task_steps
-    epoch, position = task.epoch_at(draw.task_step)
-    learning_rate, factor = run.learning_rate_at(number), run.loss_factor(task)
-    loss, fault = _train_batch(run, task, number, draw.batch)
+    number, steps, targets = draw.global_step, run.progress.task_steps, run.targets
+    learning_rate = run.learning_rate_at(number)
+    factors = {part.task.name: run.loss_factor(part.task) for part in draw.parts}
+    first, *others = [_train_part(run, part, learning_rate, factors[part.task.name]) for part in draw.parts]
+    for name in factors:
+        steps[name] = steps.get(name, 0) + 1
+    run.progress.global_step = number
+    reached = tuple(name for name in factors if steps[name] == targets.get(name))
+    unfinished = tuple(name for name, count in targets.items() if steps.get(name, 0) < count)
+    last = run.finished
+    if last or number % run.settings.gradient_accumulation_steps == 0:
+        _update(run, learning_rate)
+    return replace(
+        first,
+        seconds=data_wait + time.perf_counter() - started,
+        data_wait=data_wait,
+        finished=reached + unfinished if last else reached,
+        last=last,
+        beside=tuple(others),
+    )
+
+
+def _train_part(run: TrainingRun, part: Draw, learning_rate: float, factor: float) -> StepResult:
+    """Forward and backward of one task's batch."""
+    started, task = time.perf_counter(), part.task
+    epoch, position = task.epoch_at(part.task_step)
+    loss, fault = _train_batch(run, part, factor)
     if fault is not None:
-        fault = fault_message(task, draw.task_step, number, fault)
+        fault = fault_message(task, part.task_step, part.global_step, fault)
         if run.settings.on_nan == "abort":
             raise TrainingError(f"{fault} {ADVICE}")
     elif run.weighting.needs_history:
         _note_loss(run.progress, task.name, loss, ends_epoch=position + 1 == task.steps_per_epoch)
-    steps[task.name] = steps.get(task.name, 0) + 1
-    run.progress.global_step = number
-    reached = tuple(name for name in (task.name,) if steps[name] == run.targets.get(name))
-    unfinished = tuple(name for name, count in run.targets.items() if steps.get(name, 0) < count)
-    last = run.finished
-    if last or number % run.settings.gradient_accumulation_steps == 0:
-        _update(run, learning_rate)
     return StepResult(
-        global_step=number,
+        global_step=part.global_step,
         task=task.name,
         step=position + 1,
         steps_per_epoch=task.steps_per_epoch,
         epoch=epoch,
         loss=loss,
         learning_rate=learning_rate,
-        seconds=data_wait + time.perf_counter() - started,
-        data_wait=data_wait,
+        seconds=time.perf_counter() - started,
+        data_wait=0.0,
         fault=fault,
-        finished=reached + unfinished if last else reached,
-        last=last,
+        finished=(),
+        last=False,
         loss_factor=factor,
     )
 
@@ -220,24 +242,25 @@ def _stopped(run: TrainingRun) -> bool:
     return run.settings.max_steps is not None and run.progress.global_step >= run.settings.max_steps
 
 
-def _train_batch(run: TrainingRun, task: TaskInstance, number: int, batch: Batch) -> tuple[float, str | None]:
+def _train_batch(run: TrainingRun, part: Draw, factor: float) -> tuple[float, str | None]:
     """Forward and backward of one batch: its loss, and what in it is not finite.
 
     The gradients stay on the parameters; those of a batch with a fault do not.
     """
     # Dropout depends on the step alone, not on what ran before it: that makes resume exact.
-    paddle.seed(int(philox(run.settings.random_seed, "dropout", number).integers(2**31)))
+    own = [part.task.name] if run.settings.mode == "joint" else []
+    paddle.seed(int(philox(run.settings.random_seed, "dropout", part.global_step, *own).integers(2**31)))
     run.model.train()
-    thaw(run.model, run.settings, number)
+    thaw(run.model, run.settings, part.global_step)
     with mixed_precision(run.settings.amp):
-        loss = run.model.loss(task, batch)
+        loss = run.model.loss(part.task, part.batch)
     value = float(loss)
     if not math.isfinite(value):
         return value, f"the loss is {value}"
     pending = _pending_gradients(run)
-    weight = _weight(run, task)
+    weight = part.task.settings.loss_weight * factor / run.settings.gradient_accumulation_steps
     if run.settings.adversarial_epsilon:
-        _attack(run, task, batch, loss * weight)
+        _attack(run, part, loss, weight)
     else:
         (loss * weight).backward()
     name = first_non_finite(run.optimizer.gradients())
@@ -246,11 +269,6 @@ def _train_batch(run: TrainingRun, task: TaskInstance, number: int, batch: Batch
     run.model.clear_gradients(set_to_zero=False)
     run.optimizer.restore_gradients(pending)
     return value, f"the gradient of `{name}` is not finite (loss {value:.4g})"
-
-
-def _weight(run: TrainingRun, task: TaskInstance) -> float:
-    """Factor of a batch's loss: loss_weight, the weighting's, and the batch's part of an update."""
-    return task.settings.loss_weight * run.loss_factor(task) / run.settings.gradient_accumulation_steps
 
 
 def _note_loss(progress: Progress, name: str, loss: float, *, ends_epoch: bool) -> None:
@@ -262,16 +280,16 @@ def _note_loss(progress: Progress, name: str, loss: float, *, ends_epoch: bool) 
         losses.clear()
 
 
-def _attack(run: TrainingRun, task: TaskInstance, batch: Batch, loss: Tensor) -> None:
+def _attack(run: TrainingRun, part: Draw, loss: Tensor, weight: float) -> None:
     """Backward of the weighted `loss` of a batch, and of its loss once more with the embeddings moved against it."""
     table = word_embeddings(run.model)
     before = None if table.grad is None else table.grad.clone()
-    loss.backward()
+    (loss * weight).backward()
     with perturbed(table, before, run.settings.adversarial_epsilon) as moved:
         if moved:
             with mixed_precision(run.settings.amp):
-                again = run.model.loss(task, batch)
-            (again * _weight(run, task)).backward()
+                again = run.model.loss(part.task, part.batch)
+            (again * weight).backward()
 
 
 def _pending_gradients(run: TrainingRun) -> dict[str, Tensor]:

@@ -68,6 +68,10 @@ class Sampler(ABC):
     def task_at(self, step: int) -> int:
         """Index of the task that global step `step` (counted from 1) trains."""
 
+    def tasks_at(self, step: int) -> tuple[int, ...]:
+        """Indices of all tasks that global step `step` trains: one, save in joint steps."""
+        return (self.task_at(step),)
+
 
 def drawn(weights: NDArray[np.float64], *, seed: int, step: int) -> int:
     """Index drawn with a probability of `weights / sum(weights)`, a pure function of seed and step."""

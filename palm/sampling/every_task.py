@@ -1,0 +1,39 @@
+"""The sampler of `mode: joint`: each step trains one batch of every task."""
+
+from collections.abc import Sequence
+from typing import final
+
+from palm.sampling.base import Sampler
+
+
+@final
+class EveryTaskSampler(Sampler):
+    """Gives every task with a mix ratio above 0 in each step; how far above makes no difference.
+
+    It has no name for the key `sampling`, which chooses one task a step.
+
+    Args:
+        mix_ratios: 0 leaves a task out.
+        seed: The run's seed.
+        steps_per_epoch: Batches of one pass over the main task's file.
+    """
+
+    def __init__(self, mix_ratios: Sequence[float], *, seed: int, steps_per_epoch: int) -> None:
+        super().__init__(mix_ratios, seed=seed)
+        self._active = tuple(index for index, ratio in enumerate(mix_ratios) if ratio > 0)
+        self._steps_per_epoch = steps_per_epoch
+
+    @property
+    def epoch_steps(self) -> tuple[float, ...]:
+        """As many steps for each task as the main task has batches."""
+        return tuple(float(self._steps_per_epoch) if ratio > 0 else 0.0 for ratio in self.mix_ratios)
+
+    def task_at(self, step: int) -> int:
+        """Index of the first task that global step `step` trains."""
+        del step
+        return self._active[0]
+
+    def tasks_at(self, step: int) -> tuple[int, ...]:
+        """Indices of all tasks that global step `step` trains."""
+        del step
+        return self._active
