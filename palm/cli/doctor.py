@@ -166,6 +166,7 @@ def paddle_findings(runtime: RuntimeReport) -> Iterator[Finding]:
     yield Finding("Paddle", f"{paddle.__version__}, built for {'CUDA' if cuda else 'CPU'}")
     yield gpu_finding(cuda=cuda, usable=paddle.device.cuda.device_count() if cuda else 0, driver=_has_gpu_driver())
     yield kernels_finding()
+    yield bf16_finding(cpu=paddle.device.get_device() == "cpu")
     yield speed_finding(measure_matmul(), runtime.cores, cpu=paddle.device.get_device() == "cpu")
 
 
@@ -181,6 +182,18 @@ def gpu_finding(*, cuda: bool, usable: int, driver: bool) -> Finding:
             "GPU", "a driver, but no GPU that Paddle can use", "advice", "Compare the CUDA versions in nvidia-smi."
         )
     return Finding("GPU", "none; PALM computes on the CPU")
+
+
+def bf16_finding(*, cpu: bool) -> Finding:
+    """Whether `amp: bf16` makes a difference here."""
+    from palm.kernels.fused.bf16 import Bf16UnavailableError, check_products  # noqa: PLC0415 (imports Paddle)
+
+    try:
+        if cpu:
+            check_products()
+    except Bf16UnavailableError as reason:
+        return Finding("amp: bf16", f"not on this machine: {reason}")
+    return Finding("amp: bf16", "multiplies in bfloat16")
 
 
 def kernels_finding() -> Finding:
