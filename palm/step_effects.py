@@ -1,6 +1,5 @@
 """What follows a training step: the log line, evaluation on dev data, exports, checkpoints."""
 
-import math
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -17,6 +16,7 @@ from palm.fault_care import FaultCare
 from palm.inference.bundle import save_bundle
 from palm.report.data_wait import DataWait
 from palm.report.lines import best_line, data_wait_line, evaluation_line, exported_line, finished_line, step_line
+from palm.report.losses import loss_figures
 from palm.report.reporter import Reporter
 from palm.task_instance import TaskInstance
 
@@ -94,7 +94,7 @@ class StepEffects:
                 "task": result.task,
                 "step": result.step,
                 "epoch": result.epoch,
-                "loss": result.loss if math.isfinite(result.loss) else None,
+                **loss_figures(result),
                 "learning_rate": result.learning_rate,
                 **({"loss_factor": result.loss_factor} if self._run.weighting.needs_history else {}),
                 "steps_per_second": round(speed, 3),

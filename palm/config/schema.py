@@ -118,8 +118,12 @@ class TrainSettings(Schema):
     )
     weighting: str = Field(
         "fixed",
-        description="What multiplies the tasks' losses beside loss_weight: `fixed` (nothing) or `dwa` (more weight for "
-        "the tasks whose losses fall slowest from one of their epochs to the next).",
+        description="What multiplies the tasks' losses beside loss_weight: `fixed` (nothing), `dwa` (more weight for "
+        "the tasks whose losses fall slowest from one of their epochs to the next) or `uncertainty` (less for those "
+        "that stay noisy, learned).",
+    )
+    weighting_learning_rate: Float = Field(
+        0.025, gt=0, description="Learning rate of what the weighting learns; Adam, without decay and warm-up."
     )
     gradient_accumulation_steps: Int = Field(1, ge=1, description="Steps whose gradients are averaged into one update.")
     use_ema: bool = Field(False, description="Evaluate and export an exponential moving average of the weights.")

@@ -16,6 +16,7 @@ from palm.engine.tensors import load_tensors, save_tensors, size_in_bytes
 from palm.engine.train import Progress, TrainingRun
 from palm.errors import CheckpointError
 from palm.folders import remove_folder, sealed_folder, sweep, verify
+from palm.history import history_from_saved
 
 _OPTIMIZER_FILE = "optimizer.safetensors"
 _AVERAGE_FILE = "average.safetensors"
@@ -103,7 +104,8 @@ def restore_checkpoint(run: TrainingRun, folder: Path) -> None:
     run.progress.global_step = saved.global_step
     run.progress.task_steps.update(saved.task_steps)
     run.progress.best = saved.best
-    run.progress.epoch_losses, run.progress.losses = saved.epoch_losses, saved.losses
+    run.progress.history.clear()
+    run.progress.history.update(saved.history)
 
 
 def roll_back(run: TrainingRun, folder: Path) -> None:
@@ -153,10 +155,10 @@ def _read_progress(folder: Path) -> tuple[Progress, _SavedAverage]:
     try:
         saved = json.loads(file.read_text(encoding="utf-8"))
         best = BestSoFar.from_saved(saved["best"]) if "best" in saved else BestSoFar()  # version 1 has none
-        history = saved.get("epoch_losses", {}), saved.get("losses", {})  # absent before there were weightings
+        history = history_from_saved(saved.get("history", {}))  # versions before 3 have none
         usual = "ema" if (folder / _AVERAGE_FILE).exists() else "off"  # which was the only kind
         average = _SavedAverage(saved.get("weight_average", usual), saved["average_updates"])
-        return Progress(saved["global_step"], saved["task_steps"], best, *history), average
+        return Progress(saved["global_step"], saved["task_steps"], best, history), average
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"{file}: does not say where a run stood ({error}). Use another checkpoint.") from error
 

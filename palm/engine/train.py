@@ -12,6 +12,7 @@ from paddle import Tensor
 
 from palm.config.schema import TrainSettings
 from palm.engine.adversarial import perturbed, word_embeddings
+from palm.engine.balance import build_weighting, note_losses
 from palm.engine.best import BestSoFar
 from palm.engine.faults import ADVICE, fault_message
 from palm.engine.feed import Draw, draws, prefetched
@@ -24,10 +25,11 @@ from palm.engine.precision import mixed_precision
 from palm.engine.schedule import expected_steps, global_steps
 from palm.engine.weight_average import WeightAverage
 from palm.errors import TrainingError
+from palm.history import History, TaskHistory
 from palm.randomness import philox
 from palm.sampling.base import Sampler
 from palm.task_instance import TaskInstance
-from palm.weighting import WEIGHTINGS, Weighting
+from palm.weighting import Weighting
 
 
 @dataclass
@@ -38,15 +40,13 @@ class Progress:
         global_step: Steps done.
         task_steps: Steps done of each task.
         best: The best evaluations so far.
-        epoch_losses: Mean loss of each task's last two epochs, where the weighting needs them.
-        losses: Losses of each task's epoch that is under way, likewise.
+        history: What is known about each task.
     """
 
     global_step: int = 0
     task_steps: dict[str, int] = field(default_factory=dict)
     best: BestSoFar = field(default_factory=BestSoFar)
-    epoch_losses: dict[str, list[float]] = field(default_factory=dict)
-    losses: dict[str, list[float]] = field(default_factory=dict)
+    history: History = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,7 @@ class StepResult:
         last: Whether the run ends here.
         loss_factor: What the weighting multiplied the loss with, beside loss_weight.
         beside: What a joint step did with the other tasks; what is said of the whole step stands in the first alone.
+        normalised_loss: The loss over that of the task's first batch; None where that was nothing.
     """
 
     global_step: int
@@ -84,6 +85,7 @@ class StepResult:
     last: bool
     loss_factor: float = 1.0
     beside: tuple["StepResult", ...] = ()
+    normalised_loss: float | None = None
 
     @property
     def parts(self) -> tuple["StepResult", ...]:
@@ -134,12 +136,18 @@ class TrainingRun:
     @cached_property
     def weighting(self) -> Weighting:
         """What the key `weighting` names."""
-        return WEIGHTINGS[self.settings.weighting]()
+        return build_weighting(self.tasks, self.settings)
+
+    @property
+    def history(self) -> History:
+        """What is known about each task, in the order of the tasks."""
+        for task in self.tasks:
+            self.progress.history.setdefault(task.name, TaskHistory())
+        return self.progress.history
 
     def loss_factor(self, task: TaskInstance) -> float:
         """What the weighting multiplies the loss of `task` with now."""
-        done = self.progress.epoch_losses
-        return self.weighting.factors({each.name: done.get(each.name, []) for each in self.tasks})[task.name]
+        return self.weighting.factors(self.history)[task.name]
 
     @property
     def finished(self) -> bool:
@@ -185,6 +193,7 @@ def train_step(run: TrainingRun, draw: Draw, data_wait: float = 0.0) -> StepResu
     learning_rate = run.learning_rate_at(number)
     factors = {part.task.name: run.loss_factor(part.task) for part in draw.parts}
     first, *others = [_train_part(run, part, learning_rate, factors[part.task.name]) for part in draw.parts]
+    _note(run, [first, *others])
     for name in factors:
         steps[name] = steps.get(name, 0) + 1
     run.progress.global_step = number
@@ -212,8 +221,6 @@ def _train_part(run: TrainingRun, part: Draw, learning_rate: float, factor: floa
         fault = fault_message(task, part.task_step, part.global_step, fault)
         if run.settings.on_nan == "abort":
             raise TrainingError(f"{fault} {ADVICE}")
-    elif run.weighting.needs_history:
-        _note_loss(run.progress, task.name, loss, ends_epoch=position + 1 == task.steps_per_epoch)
     return StepResult(
         global_step=part.global_step,
         task=task.name,
@@ -228,7 +235,15 @@ def _train_part(run: TrainingRun, part: Draw, learning_rate: float, factor: floa
         finished=(),
         last=False,
         loss_factor=factor,
+        normalised_loss=run.history[task.name].normalised(loss),
     )
+
+
+def _note(run: TrainingRun, parts: Sequence[StepResult]) -> None:
+    """Take what a step did with each task into the history, save what had a fault."""
+    whole = [part for part in parts if part.fault is None]
+    losses = {part.task: part.loss for part in whole}
+    note_losses(run.history, run.weighting, losses, end_epoch={part.task for part in whole if part.ends_epoch})
 
 
 def _steps(run: TrainingRun, feed: Iterator[tuple[Draw, float]]) -> Iterator[StepResult]:
@@ -269,15 +284,6 @@ def _train_batch(run: TrainingRun, part: Draw, factor: float) -> tuple[float, st
     run.model.clear_gradients(set_to_zero=False)
     run.optimizer.restore_gradients(pending)
     return value, f"the gradient of `{name}` is not finite (loss {value:.4g})"
-
-
-def _note_loss(progress: Progress, name: str, loss: float, *, ends_epoch: bool) -> None:
-    """Remember the loss of a batch, and at the end of an epoch the mean of all of them."""
-    losses = progress.losses.setdefault(name, [])
-    losses.append(loss)
-    if ends_epoch:
-        progress.epoch_losses[name] = [*progress.epoch_losses.get(name, []), math.fsum(losses) / len(losses)][-2:]
-        losses.clear()
 
 
 def _attack(run: TrainingRun, part: Draw, loss: Tensor, weight: float) -> None:

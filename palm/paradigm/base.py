@@ -34,6 +34,8 @@ class Paradigm(ABC):
     Config: ClassVar[type[ParadigmFields]]
     decode_columns: ClassVar[tuple[str, ...]] = ()
     """Columns that `decode` reads beside `record`. A paradigm without any takes one example a record."""
+    squared_error: ClassVar[bool] = False
+    """Whether the loss is a squared error; else it is a negative log likelihood."""
 
     def __init__(
         self, config: ParadigmFields, labels: LabelMap | None = None, *, vocab: Sequence[str] | None = None

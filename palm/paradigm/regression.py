@@ -25,6 +25,7 @@ class Regression(Paradigm):
 
     Config: ClassVar[type[ParadigmFields]] = RegressionFields
     config: RegressionFields
+    squared_error: ClassVar[bool] = True
 
     @property
     def default_metrics(self) -> tuple[str, ...]:

@@ -1,6 +1,5 @@
 """Train the tasks of a session: the engine's steps, with the log lines and the savings of PALM 2's trainers."""
 
-import math
 import time
 from collections.abc import Callable
 from contextlib import closing, nullcontext
@@ -12,6 +11,7 @@ from palm.engine.train import StepResult, train_steps
 from palm.errors import ConfigError, Problem
 from palm.inference.bundle import save_bundle
 from palm.report.lines import finished_line, trainer_line
+from palm.report.losses import loss_figures
 from palm.report.reporter import Reporter, say
 from palm.stop_signals import StopSignals
 from palm.trainer.session import Session
@@ -104,7 +104,7 @@ class Effects:
                     "task": result.task,
                     "step": result.step,
                     "epoch": result.epoch,
-                    "loss": result.loss if math.isfinite(result.loss) else None,
+                    **loss_figures(result),
                     "learning_rate": result.learning_rate,
                     "steps_per_second": round(speed, 3),
                 }

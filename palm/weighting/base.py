@@ -1,26 +1,52 @@
-"""What every weighting is: factors of the tasks' losses, from the mean losses of their epochs so far."""
+"""What every weighting is: factors of the tasks' losses, from what the run has learned about the tasks so far."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
 
+from palm.history import History
 from palm.registry import Registry
 
-EpochLosses = Mapping[str, Sequence[float]]
+
+@dataclass(frozen=True)
+class Weighed:
+    """What a weighting is made from.
+
+    Attributes:
+        learning_rate: The key `weighting_learning_rate`.
+        squared_errors: Tasks whose loss is a squared error; the others' are negative log likelihoods.
+    """
+
+    learning_rate: float = 0.025
+    squared_errors: frozenset[str] = frozenset()
 
 
 class Weighting(ABC):
-    """Factors of the tasks' losses. Concrete weightings are final and hold no state, so that resume is exact."""
+    """Factors of the tasks' losses. Concrete weightings are final and hold no state: that is in the history.
 
-    needs_history: bool = True
+    Args:
+        weighed: What the configuration says.
+    """
+
+    needs_history: ClassVar[bool] = True
+    """Whether a factor can be other than 1."""
+
+    def __init__(self, weighed: Weighed | None = None) -> None:
+        self.weighed = weighed or Weighed()
 
     @abstractmethod
-    def factors(self, losses: EpochLosses) -> dict[str, float]:
-        """The factor of each task's loss, beside its `loss_weight`.
+    def factors(self, history: History) -> dict[str, float]:
+        """The factor of each task's loss in the next step, beside its `loss_weight`."""
+
+    def learn(self, history: History, losses: Mapping[str, float]) -> None:
+        """Learn from a step; what is learned goes to `learned` of the tasks' histories.
 
         Args:
-            losses: Mean training loss of each task's last epochs, the newest last; at most two, none before the first
-                ends.
+            history: That of all tasks, with this step in it.
+            losses: Of the tasks that the step trained, before any factor.
         """
+        del history, losses
 
 
 WEIGHTINGS: Registry[type[Weighting]] = Registry("weighting")

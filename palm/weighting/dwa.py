@@ -4,7 +4,8 @@ import math
 from collections.abc import Sequence
 from typing import final
 
-from palm.weighting.base import WEIGHTINGS, EpochLosses, Weighting
+from palm.history import History
+from palm.weighting.base import WEIGHTINGS, Weighting
 
 TEMPERATURE = 2.0  # section 4.2 of the paper
 
@@ -17,9 +18,9 @@ class DynamicWeightAverage(Weighting):
     A task before the end of its second epoch counts with r = 1. Source: arXiv:1803.10704, equation 7.
     """
 
-    def factors(self, losses: EpochLosses) -> dict[str, float]:
+    def factors(self, history: History) -> dict[str, float]:
         """The factor of each task's loss, beside its `loss_weight`."""
-        powers = {name: math.exp(_rate(means) / TEMPERATURE) for name, means in losses.items()}
+        powers = {name: math.exp(_rate(known.epoch_losses) / TEMPERATURE) for name, known in history.items()}
         return {name: len(powers) * power / sum(powers.values()) for name, power in powers.items()}
 
 

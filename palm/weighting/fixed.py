@@ -1,8 +1,9 @@
 """The weighting of PaddlePALM: `loss_weight` and nothing else."""
 
-from typing import final
+from typing import ClassVar, final
 
-from palm.weighting.base import WEIGHTINGS, EpochLosses, Weighting
+from palm.history import History
+from palm.weighting.base import WEIGHTINGS, Weighting
 
 
 @final
@@ -10,8 +11,8 @@ from palm.weighting.base import WEIGHTINGS, EpochLosses, Weighting
 class FixedWeighting(Weighting):
     """Every factor is 1."""
 
-    needs_history = False
+    needs_history: ClassVar[bool] = False
 
-    def factors(self, losses: EpochLosses) -> dict[str, float]:
+    def factors(self, history: History) -> dict[str, float]:
         """The factor of each task's loss, beside its `loss_weight`."""
-        return dict.fromkeys(losses, 1.0)
+        return dict.fromkeys(history, 1.0)

@@ -1,17 +1,19 @@
-"""A weighting in a whole run: what it does to the loss, and that a resumed run has it to the same bits."""
+"""Weightings in whole runs: what they do to the loss, and that a resumed run has it to the same bits."""
 
+import hashlib
 import math
 
+import pytest
+
+import palm
 from palm.engine.checkpoint import restore_checkpoint, save_checkpoint
 from palm.engine.train import train_steps
+from tests.integration import tiny
 from tests.integration.test_sampling import controller
 
 
-def test_dwa_follows_the_mean_losses_of_the_epochs_and_resumes_in_the_same_bits(tmp_path):
-    def new_run():
-        return controller(tmp_path, "exact", weighting="dwa", num_epochs=4)._training_run()
-
-    whole = list(train_steps(new_run()))
+def test_dwa_follows_the_mean_losses_of_the_epochs(tmp_path):
+    whole = list(train_steps(controller(tmp_path, "exact", weighting="dwa", num_epochs=4)._training_run()))
     means = {
         (name, epoch): sum(r.loss for r in whole if (r.task, r.epoch) == (name, epoch)) / count
         for name, count in (("large", 6), ("small", 2))
@@ -24,11 +26,51 @@ def test_dwa_follows_the_mean_losses_of_the_epochs_and_resumes_in_the_same_bits(
     assert all(r.loss_factor == 1.0 for r in whole[:8])
     assert any(r.loss_factor != 1.0 for r in last)
 
-    first = new_run()
-    for result in train_steps(first):
-        if result.global_step == 21:
-            break
-    save_checkpoint(first, tmp_path / "ckpt", keep=1)
-    second = new_run()
-    restore_checkpoint(second, tmp_path / "ckpt" / "step_21")
-    assert [(r.loss, r.loss_factor) for r in train_steps(second)] == [(r.loss, r.loss_factor) for r in whole[21:]]
+
+def test_uncertainty_moves_the_factors_of_the_tasks_that_were_trained(tmp_path):
+    keys = {"weighting": "uncertainty", "weighting_learning_rate": 0.1}
+    results = list(train_steps(controller(tmp_path, "exact", **keys)._training_run()))
+    for name in ("large", "small"):
+        first, second = [r for r in results if r.task == name][:2]
+        assert first.loss_factor == 1.0
+        # Adam's first step is its rate, whatever the gradient: down where the loss is above a half.
+        assert math.isclose(second.loss_factor, math.exp(-0.1 if first.loss > 0.5 else 0.1), rel_tol=1e-6)
+
+
+def fingerprint(folder):
+    files = sorted(path for path in folder.iterdir() if path.suffix == ".safetensors" or path.name == "progress.json")
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+@pytest.mark.parametrize("weighting", ["dwa", "uncertainty"])
+def test_a_run_resumed_at_any_of_several_steps_ends_in_the_same_bits(tmp_path, weighting):
+    def new_run():
+        keys = {"weighting": weighting, "num_epochs": 3, "gradient_accumulation_steps": 2}
+        return controller(tmp_path, "exact", **keys)._training_run()
+
+    run, whole, home = new_run(), [], tmp_path / "ckpt"
+    for result in train_steps(run):
+        whole.append(result)
+        save_checkpoint(run, home, keep=1000)
+    assert len({result.loss_factor for result in whole}) > 1
+    for stop in (1, 5, 12, 19, 23):
+        again = new_run()
+        restore_checkpoint(again, home / f"step_{stop}")
+        rest = list(train_steps(again))
+        shown = [(r.task, r.loss, r.loss_factor, r.normalised_loss) for r in rest]
+        assert shown == [(r.task, r.loss, r.loss_factor, r.normalised_loss) for r in whole[stop:]]
+        last = save_checkpoint(again, tmp_path / f"after_{stop}", keep=1)
+        assert fingerprint(last) == fingerprint(home / last.name), f"stopped at step {stop}"
+
+
+def test_a_loss_is_recorded_as_it_is_and_over_that_of_the_tasks_first_batch(tmp_path):
+    tasks = {name: tiny.classification_task(tmp_path, name, count=24) for name in ("任务", "water")}
+    palm.Controller(tiny.config(tmp_path, tasks), overrides=[]).train()
+    records = [record for record in tiny.metrics(tmp_path) if record["split"] == "train"]
+    for name in ("任务", "water"):
+        own = [record for record in records if record["task"] == name]
+        assert own[0]["loss_normalised"] == 1.0
+        assert [r["loss_normalised"] for r in own] == pytest.approx([r["loss"] / own[0]["loss"] for r in own])
+    # The line for people stays as PaddlePALM had it.
+    line = next(line for line in tiny.log_lines(tmp_path) if line.startswith("Global step"))
+    assert line.split(", speed: ")[0].endswith(f"(epoch 0), loss: {records[0]['loss']:.3f}")

@@ -1,0 +1,31 @@
+"""Keeps the balance of a run's tasks: takes each step into the history, and lets the weighting learn from it."""
+
+from collections.abc import Collection, Mapping, Sequence
+
+from palm.config.schema import TrainSettings
+from palm.history import History
+from palm.task_instance import TaskInstance
+from palm.weighting import WEIGHTINGS, Weighed, Weighting
+
+
+def build_weighting(tasks: Sequence[TaskInstance], settings: TrainSettings) -> Weighting:
+    """The weighting that the key `weighting` names."""
+    squared = frozenset(task.name for task in tasks if task.paradigm.squared_error)
+    weighed = Weighed(learning_rate=settings.weighting_learning_rate, squared_errors=squared)
+    return WEIGHTINGS[settings.weighting](weighed)
+
+
+def note_losses(
+    history: History, weighting: Weighting, losses: Mapping[str, float], *, end_epoch: Collection[str]
+) -> None:
+    """Take a step in that had no fault.
+
+    Args:
+        history: Of all tasks.
+        weighting: Learns from the step.
+        losses: Of the tasks that the step trained, before any factor.
+        end_epoch: Those of them whose epoch ends with it.
+    """
+    for name, loss in losses.items():
+        history[name].note_loss(loss, ends_epoch=name in end_epoch)
+    weighting.learn(history, losses)

@@ -1,0 +1,40 @@
+"""Uncertainty weighting: a log variance a task, learned, by which the task's loss counts less the noisier it is."""
+
+import math
+from collections.abc import Mapping
+from typing import final
+
+from palm.history import History
+from palm.weighting.base import WEIGHTINGS, Weighting
+from palm.weighting.learned import adam_step
+
+LOG_VARIANCE = "log_variance"
+
+
+@final
+@WEIGHTINGS.register("uncertainty")
+class Uncertainty(Weighting):
+    """Factors `exp(-s)` for likelihoods and `exp(-s) / 2` for squared errors, with s = log σ² learned from 0 on.
+
+    s falls and rises so that `factor * loss + s / 2` becomes least: the factor tends to 1 / (2 loss). It has an Adam of
+    its own, whose learning rate is not the encoder's, and is no part of the clipped norm.
+
+    Source: arXiv:1705.07115, equations 5 (squared errors) and 10 (likelihoods).
+    """
+
+    def factors(self, history: History) -> dict[str, float]:
+        """The factor of each task's loss, beside its `loss_weight`."""
+        return {
+            name: self._scale(name) * math.exp(-known.learned.get(LOG_VARIANCE, 0.0)) for name, known in history.items()
+        }
+
+    def learn(self, history: History, losses: Mapping[str, float]) -> None:
+        """Move the log variances of the tasks that the step trained."""
+        for name, loss in losses.items():
+            learned = history[name].learned
+            variance = learned.setdefault(LOG_VARIANCE, 0.0)
+            gradient = 0.5 - self._scale(name) * math.exp(-variance) * loss
+            adam_step(learned, LOG_VARIANCE, gradient, rate=self.weighed.learning_rate)
+
+    def _scale(self, name: str) -> float:
+        return 0.5 if name in self.weighed.squared_errors else 1.0

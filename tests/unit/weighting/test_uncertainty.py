@@ -1,0 +1,49 @@
+"""Uncertainty weighting against numbers worked by hand, and against autograd and Adam of torch."""
+
+import pytest
+
+from palm.history import TaskHistory
+from palm.weighting import Uncertainty, Weighed
+
+
+def test_the_first_factors_are_one_and_for_a_squared_error_a_half():
+    weighting = Uncertainty(Weighed(squared_errors=frozenset({"分数"})))
+    assert weighting.factors({"labels": TaskHistory(), "分数": TaskHistory()}) == {"labels": 1.0, "分数": 0.5}
+
+
+def test_the_first_step_of_adam_moves_by_its_rate():
+    """Loss 2: the gradient 1/2 - 2 is below 0, so s rises by the rate. Loss 0.2: 1/2 - 0.2 is above, so it falls."""
+    history = {"noisy": TaskHistory(), "clear": TaskHistory(), "idle": TaskHistory()}
+    weighting = Uncertainty(Weighed(learning_rate=0.1))
+    weighting.learn(history, {"noisy": 2.0, "clear": 0.2})
+    found = weighting.factors(history)
+    # exp(-0.1), exp(0.1), exp(0)
+    assert found == pytest.approx({"noisy": 0.904837, "clear": 1.105171, "idle": 1.0}, abs=1e-5)
+
+
+@pytest.mark.parametrize("loss", [0.25, 3.0])
+def test_the_factor_tends_to_one_over_twice_the_loss(loss):
+    history = {"labels": TaskHistory(), "numbers": TaskHistory()}
+    weighting = Uncertainty(Weighed(learning_rate=0.02, squared_errors=frozenset({"numbers"})))
+    for _ in range(1500):
+        weighting.learn(history, {"labels": loss, "numbers": loss})
+    assert weighting.factors(history) == pytest.approx({"labels": 1 / (2 * loss), "numbers": 1 / (2 * loss)}, rel=1e-3)
+
+
+@pytest.mark.parametrize("squared", [False, True])
+def test_it_learns_what_torch_learns_from_the_formula_of_the_paper(squared):
+    torch = pytest.importorskip("torch")
+    variance = torch.zeros((), dtype=torch.float64, requires_grad=True)
+    adam = torch.optim.Adam([variance], lr=0.025)
+    history = {"任务": TaskHistory()}
+    weighting = Uncertainty(Weighed(squared_errors=frozenset({"任务"}) if squared else frozenset()))
+    for step in range(50):
+        loss = 2.0 / (1 + step / 5) + 0.3 * (step % 3)
+        sigma2 = variance.exp()
+        total = loss / (2 * sigma2) + sigma2.sqrt().log() if squared else loss / sigma2 + sigma2.sqrt().log()
+        adam.zero_grad()
+        total.backward()
+        adam.step()
+        weighting.learn(history, {"任务": loss})
+    wanted = float((-variance.detach()).exp()) * (0.5 if squared else 1.0)
+    assert weighting.factors(history)["任务"] == pytest.approx(wanted, rel=1e-9)
