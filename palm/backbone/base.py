@@ -55,8 +55,8 @@ class Backbone(ABC):
         """The parameters, freshly drawn; `forward(inputs: dict[str, Tensor], layer: int = -1) -> dict[str, Tensor]`.
 
         `layer` says which encoder layer's output feeds the head (0 is the first, -1 the last). A head with the key
-        `layers` has a `ScalarMix`, given as `mix`, one with `sharing` has `parts`, one around each layer; a backbone
-        that does not take them works without those keys.
+        `layers` has a `ScalarMix`, given as `mix`; one with `sharing` has `parts`, whose `outputs` runs the layers. A
+        backbone that does not take them works without those keys; copies of layers are those of `encoder.layers`.
         """
 
 

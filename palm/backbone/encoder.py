@@ -1,8 +1,8 @@
 """The encoder of BERT and ERNIE as Paddle layers: embeddings, layers, pooler."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import islice
+from typing import Protocol
 
 import paddle
 from paddle import Tensor, nn
@@ -100,6 +100,14 @@ class EncoderLayer(nn.Layer):
         )
 
 
+class Parts(Protocol):
+    """What a head has of its own in the encoder: see `palm.backbone.private_parts`."""
+
+    def outputs(self, layers: Sequence[nn.Layer], hidden: Tensor, rows: Rows) -> Iterator[Tensor]:
+        """What the head sees of each of `layers`, the lowest of the shared encoder: [batch*seq hidden]."""
+        ...
+
+
 class Encoder(nn.Layer):
     """The stack of layers."""
 
@@ -107,21 +115,25 @@ class Encoder(nn.Layer):
         super().__init__()
         self.layers = nn.LayerList([EncoderLayer(config, compute) for _ in range(config.num_hidden_layers)])
 
-    def forward(self, hidden: Tensor, rows: Rows, last: int, parts: nn.LayerList | None = None) -> Tensor:
+    def forward(self, hidden: Tensor, rows: Rows, last: int, parts: Parts | None = None) -> Tensor:
         """Output of layer number `last`; the layers above it are not run."""
         for output in self._outputs(hidden, rows, last, parts):
             hidden = output
         return hidden
 
-    def mixed(self, hidden: Tensor, rows: Rows, mix: ScalarMix, parts: nn.LayerList | None = None) -> Tensor:
+    def mixed(self, hidden: Tensor, rows: Rows, mix: ScalarMix, parts: Parts | None = None) -> Tensor:
         """What `mix` makes of the outputs of its layers; the layers above them are not run."""
         outputs = self._outputs(hidden, rows, mix.layers[-1], parts)
         mixed: Tensor = mix([output for number, output in enumerate(outputs) if number in mix.layers])
         return mixed
 
-    def _outputs(self, hidden: Tensor, rows: Rows, last: int, parts: nn.LayerList | None) -> Iterator[Tensor]:
-        for number, layer in enumerate(islice(self.layers.children(), last + 1)):
-            hidden = layer(hidden, rows) if parts is None else parts[number](layer, hidden, rows)
+    def _outputs(self, hidden: Tensor, rows: Rows, last: int, parts: Parts | None) -> Iterator[Tensor]:
+        layers = list(self.layers.children())[: last + 1]
+        if parts is not None:
+            yield from parts.outputs(layers, hidden, rows)
+            return
+        for layer in layers:
+            hidden = layer(hidden, rows)
             yield hidden
 
 
@@ -159,7 +171,7 @@ class TransformerEncoder(nn.Layer):
         inputs: Mapping[str, Tensor],
         layer: int = -1,
         mix: ScalarMix | None = None,
-        parts: nn.LayerList | None = None,
+        parts: Parts | None = None,
     ) -> dict[str, Tensor]:
         """Encode a batch.
 
@@ -168,7 +180,7 @@ class TransformerEncoder(nn.Layer):
                 float32[batch seq].
             layer: The encoder layer whose output feeds the head: 0 is the first, -1 the last.
             mix: Feeds the head with a mix of several layers instead.
-            parts: What the head has of its own around each layer.
+            parts: What the head has of its own around the layers, or beside them.
         """
         batch, seq = inputs["token_ids"].shape
         words, hidden = self.embeddings(inputs)

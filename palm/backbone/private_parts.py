@@ -1,15 +1,17 @@
-"""What a head may have of its own inside the shared encoder: adapters, LoRA, or gated private bottlenecks.
+"""What a head may have of its own inside the shared encoder: adapters, LoRA, private bottlenecks, or whole layers.
 
-Each belongs to a head, is exported with it, and at first changes nothing: a fresh part's output is zero.
+Each belongs to a head, is exported with it, and at first changes nothing: a fresh part's output is zero, and layers
+begin as copies of the shared ones.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 import paddle
 from paddle import ParamAttr, Tensor, nn
 
-from palm.config.fields import BackboneFields
+from palm.backbone.private_layers import PrivateStack
+from palm.config.fields import BackboneFields, ParadigmFields
 from palm.kernels import plain
 from palm.kernels.layer import Rows
 
@@ -91,6 +93,16 @@ class Private(nn.Layer):
         return both
 
 
+class PartsAround(nn.LayerList):
+    """One part around each layer of the shared encoder."""
+
+    def outputs(self, layers: Sequence[nn.Layer], hidden: Tensor, rows: Rows) -> Iterator[Tensor]:
+        """What the head sees of each of the shared encoder's lowest `layers`: [batch*seq hidden]."""
+        for part, layer in zip(self.children(), layers, strict=False):
+            hidden = part(layer, hidden, rows)
+            yield hidden
+
+
 _KINDS: dict[str, tuple[Callable[[BackboneFields, int], nn.Layer], int]] = {
     "adapter": (Adapter, 64),
     "lora": (LowRank, 8),
@@ -98,10 +110,13 @@ _KINDS: dict[str, tuple[Callable[[BackboneFields, int], nn.Layer], int]] = {
 }
 
 
-def build_parts(kind: str, size: int | None, config: BackboneFields) -> nn.LayerList:
-    """The parts of one head, one for each encoder layer; `size` is the bottleneck's width or the rank."""
-    build, usual = _KINDS[kind]
-    return nn.LayerList([build(config, size or usual) for _ in range(config.num_hidden_layers)])
+def build_parts(wanted: ParadigmFields, config: BackboneFields) -> nn.Layer:
+    """The parts of a head with the keys `wanted`, in an encoder of the sizes `config`."""
+    if wanted.sharing in _KINDS:
+        build, usual = _KINDS[wanted.sharing]
+        size = wanted.sharing_size or usual
+        return PartsAround([build(config, size) for _ in range(config.num_hidden_layers)])
+    return PrivateStack(config, wanted.copied_layers(config.num_hidden_layers))
 
 
 def _drawn(config: BackboneFields) -> ParamAttr:

@@ -67,7 +67,7 @@ def _shape(task: TaskInstance, backbone: BackboneFields) -> tuple[object, ...]:
     """Sizes of the head's parameters, those of its mix of layers included."""
     mixed = task.paradigm.config.mixed_layers(backbone.num_hidden_layers)
     config = task.paradigm.config
-    private = () if config.sharing == "hard" else (config.sharing, config.sharing_size)
+    private = () if config.sharing == "hard" else (config.sharing, config.sharing_size, config.sharing_layers)
     return (*task.paradigm.head_shape(backbone), *([f"layers {mixed}"] if mixed else []), *private)
 
 
@@ -131,6 +131,17 @@ def _size_problems(task: TaskConfig, backbone: BackboneFields) -> Iterator[Probl
         if not -layers <= int(index) < layers:
             message = f"layers are indices into {layers} encoder layers. Found {index}. Use -{layers}…{layers - 1}."
             yield Problem(f"tasks.{task.name}.layers", message)
+    yield from _copied_layers_problems(task, layers)
+
+
+def _copied_layers_problems(task: TaskConfig, depth: int) -> Iterator[Problem]:
+    where, copied = f"tasks.{task.name}.sharing_layers", task.paradigm.copied_layers(depth)
+    if copied and (task.paradigm.sharing_layers or 0) > depth:
+        yield Problem(where, f"the encoder has {depth} layers to copy. Found {task.paradigm.sharing_layers}. Lower it.")
+    highest = max(task.paradigm.mixed_layers(depth) or [task.settings.layer % depth])
+    if copied and highest < depth - copied:
+        found = f"Found layer {highest} of 0 to {depth - 1}, and copies of the last {copied}."
+        yield Problem(where, f"a head sees some of its own layers. {found} Raise sharing_layers, or the layer.")
 
 
 def _sharing_problems(tasks: Sequence[TaskConfig]) -> Iterator[Problem]:

@@ -110,13 +110,18 @@ class ParadigmFields(Schema):
         description="Encoder layers that feed the head: `last` (or the one that `layer` names), `mix` (a learned mix "
         "of all), or the indices of those to mix, such as `0, 3, -1`.",
     )
-    sharing: Literal["hard", "adapter", "lora", "private"] = Field(
+    sharing: Literal["hard", "adapter", "lora", "private", "private_layers"] = Field(
         "hard",
         description="What the head has of its own inside the shared encoder: nothing (`hard`), an `adapter` after each "
-        "layer, low-rank changes of queries and values (`lora`), or a gated `private` bottleneck beside each layer.",
+        "layer, low-rank changes of queries and values (`lora`), a gated `private` bottleneck beside each layer, or a "
+        "gated stack of whole layers beside the last ones (`private_layers`).",
     )
     sharing_size: Int | None = Field(
         None, ge=1, description="Width of these bottlenecks (64 when unset), or the rank of `lora` (8)."
+    )
+
+    sharing_layers: Int | None = Field(
+        None, ge=1, description="How many encoder layers, from the last, `private_layers` copies (2 when unset)."
     )
 
     @field_validator("layers")
@@ -126,6 +131,10 @@ class ParadigmFields(Schema):
             rule = "`last`, `mix`, or at least two indices such as `0, 3, -1` are wanted"
             raise ValueError(f"{rule}, found `{', '.join(layers)}`; a single layer is `layer: 3`")
         return layers
+
+    def copied_layers(self, depth: int) -> int:
+        """How many of `depth` encoder layers the head has copies of."""
+        return min(depth, self.sharing_layers or 2) if self.sharing == "private_layers" else 0
 
     def mixed_layers(self, depth: int) -> list[int]:
         """Numbers of the layers that a head on `depth` layers mixes, ascending; none where one layer feeds it."""

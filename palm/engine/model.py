@@ -8,6 +8,7 @@ import paddle
 from paddle import Tensor, nn
 
 from palm.backbone.base import Backbone
+from palm.backbone.private_layers import CopiedLayers
 from palm.backbone.private_parts import build_parts
 from palm.backbone.scalar_mix import ScalarMix
 from palm.dataset import Batch
@@ -51,6 +52,7 @@ class MultiTaskModel(nn.Layer):
         for task in tasks:
             if task.head not in self.heads:
                 self.heads[task.head] = self._build_head(task.paradigm)
+        self.start_copies()
 
     def forward(self, task: TaskInstance, batch: Batch, phase: Phase) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """The head's outputs, and the tensors that it saw: the batch and what the backbone made of it."""
@@ -86,12 +88,18 @@ class MultiTaskModel(nn.Layer):
         mean = (loss + task.paradigm.loss(again, inputs)) / 2
         return mean + alpha * divergence(outputs, again, inputs)
 
+    def start_copies(self) -> None:
+        """Make the layers that heads have copies of what the shared ones are: fresh, or pre-trained."""
+        for head in self.heads.keys():  # noqa: SIM118 (a LayerDict)
+            parts = self.own_parts(head).get("parts")
+            if isinstance(parts, CopiedLayers):
+                parts.start_as(self.backbone.encoder.layers)
+
     def _build_head(self, paradigm: Paradigm) -> nn.Layer:
         layers = paradigm.build_layers(self.sizes)
         mixed = paradigm.config.mixed_layers(self.sizes.num_hidden_layers)
         if mixed:
             layers.add_sublayer(_OWN_PARTS["mix"], ScalarMix(mixed))
         if paradigm.config.sharing != "hard":
-            parts = build_parts(paradigm.config.sharing, paradigm.config.sharing_size, self.sizes)
-            layers.add_sublayer(_OWN_PARTS["parts"], parts)
+            layers.add_sublayer(_OWN_PARTS["parts"], build_parts(paradigm.config, self.sizes))
         return layers

@@ -22,6 +22,7 @@ def load_pretrained_weights(model: MultiTaskModel, tasks: Sequence[HasHead], wei
         CheckpointError: Nothing matched, or a shape differs.
     """
     report = apply_pretrained(model.backbone, weights)
+    model.start_copies()
     lines = [f"Pre-trained weights from {weights.source}: {len(report.loaded)} parameters loaded."]
     lines += _differences(report)
     if any(name.startswith(MLM_HEAD) for name in weights.tensors):

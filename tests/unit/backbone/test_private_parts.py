@@ -5,6 +5,7 @@ import paddle
 import pytest
 
 from palm.backbone import Bert
+from palm.backbone.private_layers import PrivateStack
 from palm.backbone.private_parts import Adapter, LowRank, Private
 from palm.config.fields import BackboneFields
 from palm.dataset import LabelMap
@@ -22,7 +23,7 @@ BATCH = {
     "segment_ids": np.zeros((2, 4), "int64"),
     "input_mask": np.array([[1, 1, 1, 1], [1, 1, 1, 0]], "float32"),
 }
-KINDS = ("adapter", "lora", "private")
+KINDS = ("adapter", "lora", "private", "private_layers")
 ROWS = Rows(1, 2, None)
 
 
@@ -31,7 +32,8 @@ class Task:
 
     def __init__(self, head: str, sharing: str) -> None:
         self.head = head
-        self.paradigm = Classify(Classify.Config(sharing=sharing, sharing_size=3), LabelMap(("否", "是")))
+        keys = {"sharing": sharing, "sharing_size": 3, "sharing_layers": 1}
+        self.paradigm = Classify(Classify.Config(**keys), LabelMap(("否", "是")))
 
 
 def model_of(*sharing: str, **sizes: object) -> MultiTaskModel:
@@ -98,6 +100,38 @@ def test_low_rank_products_are_put_on_queries_and_values():
     np.testing.assert_allclose(query, part.query_down.weight.numpy() @ part.query_up.weight.numpy(), atol=1e-6)
     np.testing.assert_allclose(value, part.value_down.weight.numpy() @ part.value_up.weight.numpy(), atol=1e-6)
     assert not key.any()
+
+
+def test_a_private_stack_stands_beside_the_shared_layers_and_is_gated():
+    model = model_of("private_layers")
+    fill(model.heads["head0"])
+    model.eval()
+    layers, parts = list(model.backbone.encoder.layers), model.own_parts("head0")["parts"]
+    hidden = paddle.randn([2, 8])
+    lower = layers[0](hidden, ROWS)
+    shared, private = layers[1](lower, ROWS), parts.layers[0](lower, ROWS)
+    for bias, expected in ((100.0, private), (-100.0, shared)):
+        parts.gate.bias.set_value(paddle.to_tensor([bias]))
+        first, last = parts.outputs(layers, hidden, ROWS)
+        np.testing.assert_array_equal(first.numpy(), lower.numpy())
+        np.testing.assert_allclose(last.numpy(), expected.numpy(), atol=1e-5)
+    parts.gate.weight.set_value(paddle.randn([8, 1]))
+    parts.gate.bias.set_value(paddle.to_tensor([0.5]))
+    share = 1 / (1 + np.exp(-(shared.numpy() @ parts.gate.weight.numpy() + 0.5)))
+    *_, last = parts.outputs(layers, hidden, ROWS)
+    np.testing.assert_allclose(last.numpy(), (1 - share) * shared.numpy() + share * private.numpy(), atol=1e-5)
+
+
+def test_a_private_stack_of_all_layers_sees_the_embeddings():
+    parts = PrivateStack(BackboneFields(**SIZES), 2)
+    model = model_of("hard")
+    model.eval()
+    parts.eval()
+    layers, hidden = list(model.backbone.encoder.layers), paddle.randn([2, 8])
+    parts.gate.bias.set_value(paddle.to_tensor([100.0]))
+    *_, last = parts.outputs(layers, hidden, ROWS)
+    private = parts.layers[1](parts.layers[0](hidden, ROWS), ROWS)
+    np.testing.assert_allclose(last.numpy(), private.numpy(), atol=1e-5)
 
 
 @pytest.mark.parametrize("recompute", [False, True])

@@ -1,0 +1,137 @@
+"""Runs in which heads have whole encoder layers of their own: start, resume, samplers, export, prediction."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+import palm
+from palm.engine.checkpoint import restore_checkpoint, save_checkpoint
+from palm.engine.evaluate import run_over
+from palm.engine.joint import outputs_of
+from palm.engine.train import train_steps
+from palm.errors import ConfigError
+from palm.inference.bundle import save_bundle
+from palm.sampling.base import SAMPLERS
+from tests.integration import tiny
+from tests.integration.small_encoder import LAYERS, write_small_encoder
+
+KINDS = ["private_layers"]
+STEPS = 12
+
+
+def config(folder, sharing, count=1, **keys):
+    folder.mkdir(exist_ok=True)
+    own = {"sharing": sharing, "sharing_layers": count}
+    tasks = {
+        "水": {**tiny.classification_task(folder, "水", count=24, chinese=True), **own},
+        "slots": {**tiny.slot_task(folder, "slots"), **own},
+        "pairs": tiny.match_task(folder, "pairs"),
+    }
+    return tiny.config(folder, tasks, **{"max_steps": STEPS, "num_epochs": 9, **keys})
+
+
+def run_of(folder, sharing, count=1, **keys):
+    return palm.Controller(config(folder, sharing, count, **keys), overrides=[])._training_run()
+
+
+def weights(run):
+    return {name: tensor.numpy().copy() for name, tensor in run.model.state_dict().items()}
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def trained(request, tmp_path_factory):
+    """The kind, the folder, the run, and a checkpoint of each of its steps."""
+    folder = tmp_path_factory.mktemp("私有")
+    run = run_of(folder, request.param, num_epochs=9)
+    for _ in train_steps(run):
+        save_checkpoint(run, folder / "ckpt", keep=99)
+    return request.param, folder, run
+
+
+@pytest.mark.parametrize("step", [1, 5, 9])
+def test_a_resumed_run_ends_in_the_same_bits(trained, tmp_path, step):
+    kind, folder, _ = trained
+    resumed = run_of(tmp_path, kind)
+    restore_checkpoint(resumed, folder / "ckpt" / f"step_{step}")
+    list(train_steps(resumed))
+    save_checkpoint(resumed, tmp_path / "ckpt", keep=1)
+    for file in ("model.safetensors", "optimizer.safetensors", "progress.json"):
+        one, other = (home / "ckpt" / f"step_{STEPS}" / file for home in (folder, tmp_path))
+        assert one.read_bytes() == other.read_bytes(), file
+
+
+def test_own_layers_move_in_steps_of_their_own_task_alone(trained, tmp_path):
+    kind, *_ = trained
+    run = run_of(tmp_path, kind)
+    before = weights(run)
+    for result in train_steps(run):
+        after = weights(run)
+        own = [name for name in after if "private_parts" in name]
+        moved = {name.split(".")[1] for name in own if not np.array_equal(after[name], before[name])}
+        assert moved == ({result.task} if result.task != "pairs" else set())
+        before = after
+
+
+def test_training_starts_where_hard_sharing_does_from_pretrained_layers(trained, tmp_path):
+    kind, *_ = trained
+    keys = {"pretrain_model_path": str(tmp_path / "encoder"), "max_position_embeddings": 512}
+    made = config(tmp_path, kind, **keys)
+    write_small_encoder(tmp_path / "encoder", tmp_path / "vocab.txt")
+    controller = palm.Controller(made, overrides=[])
+    controller.load_pretrain()
+    run = controller._training_run()
+    top = f"layers.{LAYERS - 1}.attention.qkv.weight"
+    saved = load_file(tmp_path / "encoder" / "model.safetensors")
+    query = saved[f"encoder.layer.{LAYERS - 1}.attention.self.query.weight"].T
+    np.testing.assert_array_equal(run.model.state_dict()[f"backbone.encoder.{top}"].numpy()[:, :32], query)
+    for name in ("heads.水.private_parts.layers.0", "heads.slots.private_parts.layers.0"):
+        np.testing.assert_array_equal(run.model.state_dict()[f"{name}.attention.qkv.weight"].numpy()[:, :32], query)
+    batch = run.tasks[0].batch_at(0)
+    run.model.eval()
+    own, shared = (run.model.encode(batch, head=head)["encoder_outputs"].numpy() for head in ("水", None))
+    np.testing.assert_array_equal(own, shared)
+
+
+def test_every_sampler_trains_them(trained, tmp_path):
+    kind, *_ = trained
+    for sampling in SAMPLERS:
+        run = run_of(tmp_path / sampling, kind, sampling=sampling, max_steps=6)
+        before = weights(run)
+        tasks = {result.task for result in train_steps(run)}
+        after = weights(run)
+        for task in tasks - {"pairs"}:
+            name = f"heads.{task}.private_parts.layers.0.ffn.output.weight"
+            assert not np.array_equal(before[name], after[name]), (sampling, task)
+
+
+def test_joint_prediction_gives_each_head_its_own_pass(trained):
+    _, _, run = trained
+    tasks = [task for task in run.tasks if task.name in ("水", "pairs")]
+    batch = tasks[0].batch_at(0)
+    together = outputs_of(run.model, tasks, batch)
+    for task in tasks:
+        alone = outputs_of(run.model, [task], batch)[task.name]
+        assert np.array_equal(alone["logits"], together[task.name]["logits"])
+
+
+def test_a_bundle_has_its_own_layers_alone_and_predicts_as_the_run_does(trained, tmp_path):
+    kind, _, run = trained
+    for task in run.tasks:
+        file = config(tmp_path, kind)["tasks"][task.name]["pred_file"]
+        dataset = task.reader.load(Path(file), "predict")
+        inside = run_over(run.model, task, dataset, "predict").predictions
+        save_bundle(run.model, task, "bert", tmp_path / task.name)
+        saved = load_file(tmp_path / task.name / "model.safetensors")
+        assert not any(other.name in name for name in saved for other in run.tasks)
+        assert any(".private_parts." in name for name in saved) == (task.name != "pairs" and kind != "soft")
+        assert palm.Predictor(tmp_path / task.name).predict(file) == inside
+
+
+def test_layers_that_do_not_fit(trained, tmp_path):
+    kind, *_ = trained
+    with pytest.raises(ConfigError, match=r"sharing_layers: the encoder has 2 layers to copy\. Found 3\. Lower it"):
+        run_of(tmp_path, kind, count=3)
+    with pytest.raises(ConfigError, match=r"Found layer 0 of 0 to 1, and copies of the last 1\. Raise sharing_layers"):
+        run_of(tmp_path, kind, layer=0)
