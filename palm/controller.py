@@ -14,7 +14,6 @@ from palm.build.run_config import RunConfig, TaskConfig, load_run_config
 from palm.config.fields import BackboneFields
 from palm.config.load import overrides_from_argv
 from palm.default_settings import CHECKPOINT_FOLDER, INFERENCE_FOLDER, RESOLVED_CONFIG
-from palm.engine.best import check_wanted
 from palm.engine.checkpoint import newest_checkpoint, restore_checkpoint, set_damaged_aside
 from palm.engine.device import choose_device
 from palm.engine.freezing import freeze
@@ -110,7 +109,7 @@ class Controller:
             with StopSignals() as signals, closing(train_steps(run)) as steps:
                 for result in steps:
                     effects.after(result)
-                    if signals.received and not result.last:
+                    if signals.received and not run.finished:
                         effects.save()
                         reporter.say(stopped_line(signals.received.name, result.global_step))
                         signals.stop()
@@ -181,8 +180,6 @@ class Controller:
 
     def _training_run(self) -> TrainingRun:
         settings = self.config.train
-        if settings.metric_for_best_model is not None:
-            check_wanted(self._tasks, settings.metric_for_best_model)
         model = self._built_model()
         freeze(model, settings)
         scales = head_lr_scales((task.head, task.settings.lr_scale) for task in self._tasks)

@@ -7,15 +7,23 @@ from pathlib import Path
 
 from palm.build.run_config import RunConfig
 from palm.default_settings import BEST_INFERENCE_FOLDER, CHECKPOINT_FOLDER, INFERENCE_FOLDER
-from palm.engine.best import Figures
 from palm.engine.checkpoint import save_checkpoint
 from palm.engine.evaluate import evaluate_task
 from palm.engine.schedule import main_task
+from palm.engine.selection import Figures, Selection
 from palm.engine.train import StepResult, TrainingRun
 from palm.fault_care import FaultCare
-from palm.inference.bundle import save_bundle
+from palm.inference.bundle import copy_bundle, save_bundle
 from palm.report.data_wait import DataWait
-from palm.report.lines import best_line, data_wait_line, evaluation_line, exported_line, finished_line, step_line
+from palm.report.lines import (
+    best_line,
+    data_wait_line,
+    early_stop_line,
+    evaluation_line,
+    exported_line,
+    finished_line,
+    step_line,
+)
 from palm.report.losses import loss_figures
 from palm.report.reporter import Reporter
 from palm.task_instance import TaskInstance
@@ -43,6 +51,7 @@ class StepEffects:
         self._waits = DataWait()
         self._checkpoints = Path(config.run.save_path) / CHECKPOINT_FOLDER
         self._saved: int | None = None
+        self._selection = Selection.of(config.train)
         self._faults = FaultCare(config.train.on_nan, run, self._checkpoints)
 
     def after(self, result: StepResult) -> None:
@@ -67,10 +76,12 @@ class StepEffects:
                 improved = self._keep_best(figures, result.global_step)
                 for name in result.finished:
                     self._export(name)
-        if result.last and self._waits.is_too_much:
+                self._stop_early(figures, result)
+        last = self._run.finished
+        if last and self._waits.is_too_much:
             self._reporter.say(data_wait_line(self._waits.share))
         every = self._config.train.save_every_n_steps
-        if improved or (every > 0 and (result.global_step % every == 0 or result.last)):
+        if improved or (every > 0 and (result.global_step % every == 0 or last)):
             self.save()
 
     def save(self) -> None:
@@ -110,11 +121,17 @@ class StepEffects:
 
     def _due_for_evaluation(self, result: StepResult) -> list[str]:
         every = self._config.train.eval_every_n_steps
-        main = main_task(self._run.tasks).name
-        epoch_ends = any(part.ends_epoch and part.task == main for part in result.parts)
+        leading = self._leading_task(result)
+        epoch_ends = any(part.ends_epoch and part.task == leading for part in result.parts)
         everyone = result.last or epoch_ends or (every > 0 and result.global_step % every == 0)
         with_dev = [task.name for task in self._run.tasks if task.dev is not None]
         return with_dev if everyone else [name for name in with_dev if name in result.finished]
+
+    def _leading_task(self, result: StepResult) -> str:
+        """The task whose epochs everybody is evaluated at: the main task, and once it has left the mix the next."""
+        gone = self._run.left - {part.task for part in result.parts}
+        targets = (task.name for task in self._run.tasks if task.settings.target and task.name not in gone)
+        return next(targets, main_task(self._run.tasks).name)
 
     def _evaluate(self, names: Sequence[str], global_step: int) -> dict[str, dict[str, float]]:
         found = {}
@@ -134,18 +151,49 @@ class StepEffects:
 
     def _keep_best(self, figures: Figures, global_step: int) -> bool:
         """Note what this evaluation improved, and export the models; whether there is a checkpoint to keep."""
-        wanted = self._config.train.metric_for_best_model
-        if wanted is None:
-            return False
         best = self._run.progress.best
-        improved = best.note(figures, self._run.tasks, wanted=wanted, global_step=global_step)
+        improved = best.note(figures, self._run.tasks, selection=self._selection, global_step=global_step)
         for name in improved.tasks:
-            folder = exported_folder(self._config, name).with_name(BEST_INFERENCE_FOLDER)
+            folder = self._best_folder(name)
             save_bundle(self._run.model, self._task(name), self._config.backbone_name, folder)
             self._reporter.say(best_line(name, best.tasks[name], folder))
         if improved.run and best.run is not None:
             self._reporter.say(best_line("all targets", best.run, self._checkpoints / f"step_{global_step}"))
-        return bool(improved)
+        return bool(improved) and bool(self._selection)
+
+    def _stop_early(self, figures: Figures, result: StepResult) -> None:
+        """Finish the targets that have waited long enough, or all of them with the run, as they were at their best."""
+        if result.last:
+            return
+        run = self._run
+        waiting = run.unfinished
+        stopped = run.progress.stops.note(
+            figures,
+            [task for task in run.tasks if task.name in waiting],
+            self._selection.of_run(figures, run.tasks),
+            settings=self._config.train,
+            global_step=result.global_step,
+        )
+        ended = run.progress.stops.run is not None
+        if ended:
+            self._reporter.say(early_stop_line("the run", run.progress.best.run, result.global_step))
+        for name in waiting if ended else stopped:
+            if name in stopped:
+                self._reporter.say(early_stop_line(name, run.progress.best.tasks.get(name), result.global_step))
+            self._export_best(name)
+
+    def _export_best(self, name: str) -> None:
+        """Make the model of the target's best evaluation its inference model; the present one where there is none."""
+        best, folder = self._best_folder(name), exported_folder(self._config, name)
+        if name not in self._run.progress.best.tasks or not best.is_dir():
+            self._export(name)
+            return
+        copy_bundle(best, folder)
+        self._reporter.say(finished_line(name))
+        self._reporter.say(exported_line(name, folder))
+
+    def _best_folder(self, name: str) -> Path:
+        return exported_folder(self._config, name).with_name(BEST_INFERENCE_FOLDER)
 
     def _task(self, name: str) -> TaskInstance:
         return next(task for task in self._run.tasks if task.name == name)

@@ -8,6 +8,7 @@ from palm.backbone.base import BACKBONES
 from palm.build.components import backbone_schemas
 from palm.build.explain import ExplainRow, explain_rows, plain_keys, resolved_mapping
 from palm.build.merge import Merged, merge
+from palm.build.selection_checks import Judged, selection_problems
 from palm.build.sources import Sources, read_sources
 from palm.build.task_checks import check_tasks, head_keys
 from palm.build.unknown_keys import KnownKeys, near_misses
@@ -116,6 +117,8 @@ def load_run_config(
     tasks = [task for name in sources.names for task in _task(name, sources, merged, problems)]
     settings = {task.name: task.settings for task in tasks}
     problems += check_tasks(settings, merged.tasks, names=sources.names, for_train=for_train)
+    if for_train and train is not None and len(tasks) == len(sources.names):
+        problems += selection_problems(train, [_judged(task) for task in tasks], merged.run, merged.tasks)
     if for_train and run is not None and run.vocab_path is None:
         problems.append(Problem(sources.main.name, _NO_VOCABULARY))
     if problems or run is None or train is None:
@@ -201,6 +204,11 @@ def _task(name: str, sources: Sources, merged: Merged, problems: list[Problem]) 
     problems += wrong
     if settings and reader and paradigm:
         yield TaskConfig(name, settings, settings.reader, reader, settings.paradigm, paradigm, name)
+
+
+def _judged(task: TaskConfig) -> Judged:
+    paradigm = PARADIGMS[task.paradigm_name](task.paradigm)
+    return Judged(task.name, task.settings, task.settings.metrics or paradigm.default_metrics)
 
 
 def _unknown(kind: str, registered: list[str], name: str) -> str:

@@ -7,7 +7,8 @@ it is declared.
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from annotated_types import MinLen
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 
 @dataclass(frozen=True)
@@ -38,12 +39,31 @@ def no_bool(value: Any) -> Any:  # noqa: ANN401 (whatever YAML gave)
     return value
 
 
+def weights(value: Any) -> Any:  # noqa: ANN401 (whatever YAML gave)
+    """`"intent: 1, slots.f1: 0.5"` → `{"intent": "1", "slots.f1": "0.5"}`; names without a weight have 1."""
+    listed = split_list(value.strip().removeprefix("{").removesuffix("}")) if isinstance(value, str) else value
+    if not isinstance(listed, list):
+        return value
+    pairs = [str(item).partition(":") for item in listed]
+    return {name.strip(): weight.strip() if colon else 1.0 for name, colon, weight in pairs}
+
+
+def no_zero(value: float) -> float:
+    """Refuse a weight of 0: it says nothing."""
+    if value == 0:
+        raise ValueError("a weight is not 0: leave out what does not count")
+    return value
+
+
 Kernels = Literal["auto", "fused", "plain"]
 Int = Annotated[int, BeforeValidator(no_bool)]
 Float = Annotated[float, BeforeValidator(no_bool)]
 Names = Annotated[list[str], BeforeValidator(split_list)]
 Numbers = Annotated[list[float], BeforeValidator(split_list)]
 Flags = Annotated[list[bool], BeforeValidator(split_list)]
+Weights = Annotated[
+    dict[str, Annotated[float, BeforeValidator(no_bool), AfterValidator(no_zero)]], BeforeValidator(weights), MinLen(1)
+]
 TrainPath = Annotated[str | None, InputFile("train")]
 PredictPath = Annotated[str | None, InputFile("predict")]
 OptionalPath = Annotated[str | None, InputFile("nothing")]

@@ -4,7 +4,18 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from palm.config.fields import Flags, Float, Int, Names, Numbers, OptionalPath, PredictPath, Schema, TrainPath
+from palm.config.fields import (
+    Flags,
+    Float,
+    Int,
+    Names,
+    Numbers,
+    OptionalPath,
+    PredictPath,
+    Schema,
+    TrainPath,
+    Weights,
+)
 
 
 def lower(value: Any) -> Any:  # noqa: ANN401 (whatever YAML gave)
@@ -160,6 +171,24 @@ class TrainSettings(Schema):
         description="Figure of dev_file, such as `accuracy`, `loss` or `intent.accuracy`: the checkpoint with the best "
         "one is kept, and each target's best model is exported to best_infer_model.",
     )
+    selection: Weights | None = Field(
+        None,
+        description="What the best step of the run is chosen by: figures of dev_file and their weights, such as "
+        "`{intent.accuracy: 1.0, slots: 0.5}` (a task's name alone is its first metric), in place of "
+        "metric_for_best_model. A loss, or a figure with a negative weight, is the better the lower it is.",
+    )
+    selection_patience: Int | None = Field(
+        None,
+        ge=1,
+        description="End the run after this many evaluations in a row in which `selection`, or metric_for_best_model, "
+        "has not improved; unset is off.",
+    )
+    selection_min_delta: Float = Field(
+        0.0, ge=0, description="What counts as an improvement for selection_patience: more than this."
+    )
+    leave_mix_when_finished: bool = Field(
+        False, description="Train a target no further once it is finished; by default it stays in the mix to the end."
+    )
     on_nan: Literal["abort", "skip", "rollback"] = Field(
         "abort",
         description="A loss or gradient that is NaN or Inf: `abort` training, `skip` the batch, or also go back to the "
@@ -187,6 +216,14 @@ class TrainSettings(Schema):
     def _check_mode(self) -> "TrainSettings":
         if self.mode == "joint" and self.sampling != "mix_ratio":
             raise ValueError("sampling chooses the task of a step, and a step of mode: joint trains every task")
+        return self
+
+    @model_validator(mode="after")
+    def _check_selection(self) -> "TrainSettings":
+        if self.selection is not None and self.metric_for_best_model is not None:
+            raise ValueError("selection and metric_for_best_model both say which step is the best: give one of them")
+        if self.selection_patience is not None and self.selection is None and self.metric_for_best_model is None:
+            raise ValueError("selection_patience waits for a better figure: say which, with `selection`")
         return self
 
     @model_validator(mode="after")
@@ -240,3 +277,12 @@ class TaskSettings(Schema):
     )
     layer: Int = Field(-1, description="Encoder layer that feeds the head: 0 is the first, -1 the last.")
     metrics: Names | None = Field(None, description="Metrics for dev_file; the paradigm's own when unset.")
+    early_stopping_patience: Int | None = Field(
+        None,
+        ge=1,
+        description="A target is finished after this many evaluations in a row that were no better: exported from the "
+        "best of them, whatever its expected steps are. Unset is off.",
+    )
+    early_stopping_min_delta: Float = Field(
+        0.0, ge=0, description="What counts as better for early_stopping_patience: by more than this."
+    )

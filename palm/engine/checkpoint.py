@@ -2,9 +2,9 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from paddle import Tensor
 
 from palm.default_settings import WEIGHTS_FILE
 from palm.engine.best import BestSoFar
+from palm.engine.early_stopping import EarlyStops
 from palm.engine.tensors import load_tensors, save_tensors, size_in_bytes
 from palm.engine.train import Progress, TrainingRun
 from palm.errors import CheckpointError
@@ -22,6 +23,11 @@ _OPTIMIZER_FILE = "optimizer.safetensors"
 _AVERAGE_FILE = "average.safetensors"
 _GRADIENTS_FILE = "gradients.safetensors"
 _PROGRESS_FILE = "progress.json"
+_READERS: Mapping[str, Callable[[Mapping[str, Any]], object]] = {
+    "best": BestSoFar.from_saved,
+    "history": history_from_saved,
+    "stops": EarlyStops.from_saved,
+}
 _NAME = re.compile(r"step_(0|[1-9][0-9]*)")
 
 
@@ -101,11 +107,13 @@ def restore_checkpoint(run: TrainingRun, folder: Path) -> None:
         )
     _restore_weights(run, folder, average)
     run.optimizer.restore_gradients(load_tensors(folder / _GRADIENTS_FILE))
-    run.progress.global_step = saved.global_step
-    run.progress.task_steps.update(saved.task_steps)
-    run.progress.best = saved.best
-    run.progress.history.clear()
-    run.progress.history.update(saved.history)
+    for part in fields(Progress):
+        own, value = getattr(run.progress, part.name), getattr(saved, part.name)
+        if isinstance(own, dict):
+            own.clear()
+            own.update(value)
+        else:
+            setattr(run.progress, part.name, value)
 
 
 def roll_back(run: TrainingRun, folder: Path) -> None:
@@ -154,11 +162,12 @@ def _read_progress(folder: Path) -> tuple[Progress, _SavedAverage]:
     file = folder / _PROGRESS_FILE
     try:
         saved = json.loads(file.read_text(encoding="utf-8"))
-        best = BestSoFar.from_saved(saved["best"]) if "best" in saved else BestSoFar()  # version 1 has none
-        history = history_from_saved(saved.get("history", {}))  # versions before 3 have none
         usual = "ema" if (folder / _AVERAGE_FILE).exists() else "off"  # which was the only kind
         average = _SavedAverage(saved.get("weight_average", usual), saved["average_updates"])
-        return Progress(saved["global_step"], saved["task_steps"], best, history), average
+        saved |= {key: read(saved[key]) for key, read in _READERS.items() if key in saved}
+        # What older versions did not know stays as it begins.
+        known = {part.name: saved[part.name] for part in fields(Progress) if part.name in saved}
+        return Progress(**{**known, "task_steps": saved["task_steps"]}), average
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"{file}: does not say where a run stood ({error}). Use another checkpoint.") from error
 

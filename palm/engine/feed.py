@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import count
@@ -25,6 +25,7 @@ class Draw:
         task_step: How many steps of the task came before it.
         batch: The mini-batch.
         beside: What else the step trains on: the other tasks of a joint step.
+        passed_over: Draws of tasks that had left the mix, up to here.
     """
 
     global_step: int
@@ -32,6 +33,7 @@ class Draw:
     task_step: int
     batch: Batch
     beside: tuple["Draw", ...] = ()
+    passed_over: int = 0
 
     @property
     def parts(self) -> tuple["Draw", ...]:
@@ -40,17 +42,37 @@ class Draw:
 
 
 def draws(
-    tasks: Sequence[TaskInstance], sampler: Sampler, *, done_steps: int, task_steps: Mapping[str, int]
+    tasks: Sequence[TaskInstance],
+    sampler: Sampler,
+    *,
+    done_steps: int,
+    task_steps: Mapping[str, int],
+    left: Collection[str] = (),
+    passed_over: int = 0,
 ) -> Iterator[Draw]:
-    """What each global step after `done_steps` trains on, without end; a pure function of its arguments."""
+    """What each global step after `done_steps` trains on, without end; a pure function of its arguments.
+
+    What is drawn of the tasks in `left` is passed over: the others keep their shares and their order.
+    """
     steps = dict(task_steps)
     for number in count(done_steps + 1):
+        taken = _taken(tasks, sampler, number + passed_over, left)
+        while not taken:
+            passed_over += 1
+            taken = _taken(tasks, sampler, number + passed_over, left)
         parts = []
-        for task in (tasks[index] for index in sampler.tasks_at(number)):
+        for task in taken:
             before = steps.get(task.name, 0)
             steps[task.name] = before + 1
             parts.append(Draw(number, task, before, task.batch_at(before)))
-        yield replace(parts[0], beside=tuple(parts[1:]))
+        yield replace(parts[0], beside=tuple(parts[1:]), passed_over=passed_over)
+
+
+def _taken(
+    tasks: Sequence[TaskInstance], sampler: Sampler, number: int, left: Collection[str]
+) -> Sequence[TaskInstance]:
+    """What `sampler` draws as its `number`-th, without what has left the mix."""
+    return [tasks[index] for index in sampler.tasks_at(number) if tasks[index].name not in left]
 
 
 def prefetched(source: Iterator[Draw]) -> Generator[tuple[Draw, float], None, None]:

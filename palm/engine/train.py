@@ -14,6 +14,7 @@ from palm.config.schema import TrainSettings
 from palm.engine.adversarial import perturbed, word_embeddings
 from palm.engine.balance import build_weighting, note_losses
 from palm.engine.best import BestSoFar
+from palm.engine.early_stopping import EarlyStops
 from palm.engine.faults import ADVICE, fault_message
 from palm.engine.feed import Draw, draws, prefetched
 from palm.engine.finite import first_non_finite
@@ -41,12 +42,16 @@ class Progress:
         task_steps: Steps done of each task.
         best: The best evaluations so far.
         history: What is known about each task.
+        stops: What has stopped early.
+        passed_over: Draws of tasks that have left the mix, which no step trained.
     """
 
     global_step: int = 0
     task_steps: dict[str, int] = field(default_factory=dict)
     best: BestSoFar = field(default_factory=BestSoFar)
     history: History = field(default_factory=dict)
+    stops: EarlyStops = field(default_factory=EarlyStops)
+    passed_over: int = 0
 
 
 @dataclass(frozen=True)
@@ -150,10 +155,21 @@ class TrainingRun:
         return self.weighting.factors(self.history)[task.name]
 
     @property
+    def unfinished(self) -> tuple[str, ...]:
+        """The targets that have neither done their expected steps nor stopped early."""
+        steps, stopped = self.progress.task_steps, self.progress.stops.tasks
+        open_ = (name for name, count in self.targets.items() if steps.get(name, 0) < count)
+        return tuple(name for name in open_ if name not in stopped)
+
+    @property
+    def left(self) -> frozenset[str]:
+        """The tasks that are not trained any more."""
+        return frozenset(set(self.targets) - set(self.unfinished) if self.settings.leave_mix_when_finished else ())
+
+    @property
     def finished(self) -> bool:
-        """Whether every target has done its expected steps, or max_steps are done."""
-        steps = self.progress.task_steps
-        return _stopped(self) or all(steps.get(name, 0) >= count for name, count in self.targets.items())
+        """Whether every target is finished, max_steps are done, or the run has stopped early."""
+        return _stopped(self) or self.progress.stops.run is not None or not self.unfinished
 
     def learning_rate_at(self, step: int) -> float:
         """The learning rate of global step `step`, counted from 1."""
@@ -171,10 +187,11 @@ def train_steps(run: TrainingRun) -> Generator[StepResult, None, None]:
     Raises:
         TrainingError: A loss or a gradient is not finite, and `on_nan` says abort.
     """
-    done = run.progress
-    source = draws(run.tasks, run.sampler, done_steps=done.global_step, task_steps=done.task_steps)
-    with closing(prefetched(source)) as feed:
-        yield from _steps(run, feed)
+    for task in run.tasks:
+        run.progress.task_steps.setdefault(task.name, 0)
+    while not run.finished:
+        with closing(prefetched(_draws(run))) as feed:
+            yield from _steps(run, feed)
 
 
 def train_step(run: TrainingRun, draw: Draw, data_wait: float = 0.0) -> StepResult:
@@ -189,16 +206,16 @@ def train_step(run: TrainingRun, draw: Draw, data_wait: float = 0.0) -> StepResu
         TrainingError: The loss or a gradient is not finite, and `on_nan` says abort.
     """
     started = time.perf_counter()
-    number, steps, targets = draw.global_step, run.progress.task_steps, run.targets
+    number, steps, waited_for = draw.global_step, run.progress.task_steps, run.unfinished
     learning_rate = run.learning_rate_at(number)
     factors = {part.task.name: run.loss_factor(part.task) for part in draw.parts}
     first, *others = [_train_part(run, part, learning_rate, factors[part.task.name]) for part in draw.parts]
     _note(run, [first, *others])
     for name in factors:
         steps[name] = steps.get(name, 0) + 1
-    run.progress.global_step = number
-    reached = tuple(name for name in factors if steps[name] == targets.get(name))
-    unfinished = tuple(name for name, count in targets.items() if steps.get(name, 0) < count)
+    run.progress.global_step, run.progress.passed_over = number, draw.passed_over
+    unfinished = run.unfinished
+    reached = tuple(name for name in factors if name in waited_for and name not in unfinished)
     last = run.finished
     if last or number % run.settings.gradient_accumulation_steps == 0:
         _update(run, learning_rate)
@@ -246,10 +263,23 @@ def _note(run: TrainingRun, parts: Sequence[StepResult]) -> None:
     note_losses(run.history, run.weighting, losses, end_epoch={part.task for part in whole if part.ends_epoch})
 
 
+def _draws(run: TrainingRun) -> Iterator[Draw]:
+    """What the steps from here on train on, as long as the mix stays as it is."""
+    done = run.progress
+    return draws(
+        run.tasks,
+        run.sampler,
+        done_steps=done.global_step,
+        task_steps=done.task_steps,
+        left=run.left,
+        passed_over=done.passed_over,
+    )
+
+
 def _steps(run: TrainingRun, feed: Iterator[tuple[Draw, float]]) -> Iterator[StepResult]:
-    for task in run.tasks:
-        run.progress.task_steps.setdefault(task.name, 0)
-    while not run.finished:
+    """Steps up to the end, or to where the mix changes: what was made ahead is then of the old one."""
+    left = run.left
+    while not run.finished and run.left == left:
         yield train_step(run, *next(feed))
 
 

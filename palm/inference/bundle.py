@@ -1,6 +1,7 @@
 """Inference models: one task's backbone, head, vocabulary, labels and settings in a folder that needs nothing else."""
 
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,7 +12,7 @@ from palm.build.run_config import TaskConfig
 from palm.config.fields import Kernels, Schema
 from palm.config.schema import TaskSettings
 from palm.dataset import LabelMap
-from palm.default_settings import FORMAT_VERSION, WEIGHTS_FILE
+from palm.default_settings import FORMAT_VERSION, MANIFEST_FILE, WEIGHTS_FILE
 from palm.engine.checkpoint import set_weights
 from palm.engine.model import MultiTaskModel
 from palm.engine.tensors import load_tensors, save_tensors
@@ -68,6 +69,19 @@ def save_bundle(model: MultiTaskModel, task: TaskInstance, backbone_name: str, f
             + "\n",
             encoding="utf-8",
         )
+
+
+def copy_bundle(source: Path, target: Path) -> None:
+    """Write the inference model in `source` to `target` as well.
+
+    Raises:
+        CheckpointError: It is damaged, or `target` cannot be written.
+    """
+    verify(source)
+    with sealed_folder(target) as aside:
+        for file in source.iterdir():
+            if file.name != MANIFEST_FILE:
+                shutil.copyfile(file, aside / file.name)
 
 
 def load_bundle(folder: Path, wanted: TaskConfig | None = None, kernels: Kernels = "auto") -> Bundle:

@@ -27,8 +27,11 @@ _KEPT = (CHECKPOINT_FOLDER, LOG_FILE, METRICS_FILE)
 _HARMLESS = {
     "resume", "save_path", "save_every_n_steps", "keep_checkpoints", "print_every_n_steps", "print_first_n",
     "eval_every_n_steps", "metric_for_best_model", "on_nan", "dev_file", "pred_file", "pred_output_path",
-    "pred_batch_size", "inference_model_dir", "metrics", "pretrain_model_path",
+    "pred_batch_size", "inference_model_dir", "metrics", "pretrain_model_path", "selection",
 }  # fmt: skip
+# Those of them that say when a run with early stopping ends.
+_WHAT_STOPS = {"eval_every_n_steps", "metric_for_best_model", "selection", "dev_file", "metrics"}
+_PATIENCE = ("selection_patience", "early_stopping_patience")
 
 
 def set_aside(folder: Path) -> str | None:
@@ -76,13 +79,20 @@ def changed_keys(folder: Path, resolved: Mapping[str, object]) -> list[str]:
     except ConfigError:
         return [f"{file}: cannot be read, so nobody knows whether the run was started with other values."]
     now = parse_yaml(yaml.safe_dump(dict(resolved), allow_unicode=True), RESOLVED_CONFIG).data
+    harmless = _HARMLESS - (_WHAT_STOPS if _may_stop_early(resolved) else set())
     changed = [
         f"{key} {old} → {new}"
         for key, (old, new) in _differences(before, now).items()
-        if key.rpartition(".")[2] not in _HARMLESS
+        if key.rpartition(".")[2] not in harmless
     ]
     return (
         [f"Not as the run was started: {', '.join(changed)}. It ends otherwise than it would have."] if changed else []
+    )
+
+
+def _may_stop_early(resolved: object) -> bool:
+    return isinstance(resolved, Mapping) and any(
+        value is not None if key in _PATIENCE else _may_stop_early(value) for key, value in resolved.items()
     )
 
 

@@ -44,6 +44,12 @@ def best_line(whose: str, best: Best, folder: Path) -> str:
     return f"{whose}: {figure}, kept at {folder.as_posix()}"
 
 
+def early_stop_line(whose: str, best: Best | None, global_step: int) -> str:
+    """`intent: stops early after global step 270; its best accuracy 0.9750 was at global step 180`."""
+    figure = f"; its best {best.metric} {best.value:.4f} was at global step {best.global_step}" if best else ""
+    return f"{whose}: stops early after global step {global_step}{figure}"
+
+
 def stopped_line(signal: str, global_step: int) -> str:
     """`Stopped by SIGTERM after global step 270. `palm train … --resume` goes on from its checkpoint.`."""
     return f"Stopped by {signal} after global step {global_step}. `palm train … --resume` goes on from its checkpoint."

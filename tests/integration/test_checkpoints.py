@@ -15,6 +15,7 @@ import pytest
 import palm
 from palm.engine.best import BestSoFar
 from palm.engine.checkpoint import checkpoints, newest_checkpoint, save_checkpoint
+from palm.engine.selection import Selection
 from palm.engine.train import train_steps
 from palm.errors import CheckpointError, ConfigError
 from palm.folders import verify
@@ -157,12 +158,12 @@ class _Task:
 def test_the_best_of_the_run_waits_until_every_target_was_evaluated():
     best = BestSoFar()
     both = [_Task("a"), _Task("b"), _Task("auxiliary", target=False)]
-    assert not best.note({"a": {"f1": 0.9}}, both, wanted="f1", global_step=1).run
-    assert best.note({"a": {"f1": 0.5}, "b": {"f1": 0.7}}, both, wanted="f1", global_step=2).run
+    assert not best.note({"a": {"f1": 0.9}}, both, selection=Selection("f1"), global_step=1).run
+    assert best.note({"a": {"f1": 0.5}, "b": {"f1": 0.7}}, both, selection=Selection("f1"), global_step=2).run
     assert best.run.value == pytest.approx(0.6)
-    improved = best.note({"a": {"f1": 0.5}, "b": {"f1": 0.7}}, both, wanted="f1", global_step=3)
+    improved = best.note({"a": {"f1": 0.5}, "b": {"f1": 0.7}}, both, selection=Selection("f1"), global_step=3)
     assert not improved, "as good is no better"
-    assert not best.note({"a": {"f1": float("nan")}, "b": {"f1": 0.7}}, both, wanted="f1", global_step=4)
+    assert not best.note({"a": {"f1": float("nan")}, "b": {"f1": 0.7}}, both, selection=Selection("f1"), global_step=4)
     assert best.tasks["a"].global_step == 1
     assert best.steps == {1, 2}
 

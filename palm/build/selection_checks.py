@@ -1,0 +1,82 @@
+"""Checks over what a run is judged by: that somebody reports the figures which choose the best step or stop it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from palm.config.layer import Resolved
+from palm.config.schema import TaskSettings, TrainSettings
+from palm.engine.selection import LOSS
+from palm.errors import Problem
+from palm.metric.base import METRICS
+from palm.registry import did_you_mean
+
+Values = Mapping[str, Resolved]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A task as far as its figures go.
+
+    Attributes:
+        name: Its name.
+        settings: Its keys.
+        metrics: Names of its metrics, registered or not.
+    """
+
+    name: str
+    settings: TaskSettings
+    metrics: Sequence[str]
+
+    @property
+    def figures(self) -> list[str]:
+        """What its evaluations report; nothing without a dev_file."""
+        if self.settings.dev_file is None:
+            return []
+        return [LOSS, *(figure for name in self.metrics if name in METRICS for figure in _figures_of(name))]
+
+
+def selection_problems(
+    train: TrainSettings, tasks: Sequence[Judged], run: Values, values: Mapping[str, Values]
+) -> Iterator[Problem]:
+    """What is wrong with `metric_for_best_model`, `selection` and the patience of the tasks.
+
+    Args:
+        train: Keys of the training engine.
+        tasks: The tasks of the run.
+        run: Where each key of the run was written.
+        values: Where each key of each task was written.
+    """
+    wanted = train.metric_for_best_model
+    if wanted is not None:
+        targets = [task for task in tasks if task.settings.target]
+        names = {figure for task in targets for figure in task.figures} | set(_full_names(targets))
+        if wanted not in names:
+            rule = "names a figure that a target with a dev_file reports, or `task.figure`."
+            where = run["metric_for_best_model"].setting.where
+            yield Problem(where, _unreported(f"metric_for_best_model {rule}", wanted, sorted(names)))
+    known = [task.name for task in tasks if task.figures] + _full_names(tasks)
+    for name in train.selection or ():
+        if name not in known:
+            rule = "selection names tasks with a dev_file, or `task.figure` of one."
+            yield Problem(run["selection"].setting.where, _unreported(rule, name, known))
+    for task in tasks:
+        if task.settings.early_stopping_patience and task.settings.target and task.settings.dev_file is None:
+            rule = f"early_stopping_patience waits for better figures of dev_file, and `{task.name}` has none."
+            advice = f"Add one, or write `early_stopping_patience: null` under tasks.{task.name}."
+            yield Problem(values[task.name]["early_stopping_patience"].setting.where, f"{rule} {advice}")
+
+
+def _full_names(tasks: Sequence[Judged]) -> list[str]:
+    return [f"{task.name}.{figure}" for task in tasks for figure in task.figures]
+
+
+def _unreported(rule: str, found: str, known: Sequence[str]) -> str:
+    listed = ", ".join(known) or "nothing (nobody has a dev_file)"
+    return f"{rule} Found `{found}`.{did_you_mean(found, list(known))} Reported: {listed}."
+
+
+def _figures_of(metric: str) -> list[str]:
+    try:
+        return list(METRICS[metric]([], []))
+    except (ArithmeticError, LookupError, TypeError, ValueError):
+        return [metric]  # one of a user's own that takes no empty list: mostly called as its figure is

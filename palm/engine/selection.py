@@ -1,0 +1,98 @@
+"""What steps are judged by: one figure of each task, and of the whole run a mean of such figures."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from palm.config.schema import TrainSettings
+from palm.task_instance import TaskInstance
+
+LOSS = "loss"
+SELECTION = "selection"
+
+Figures = Mapping[str, Mapping[str, float]]
+"""Figures of an evaluation, by task and name."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure that was found.
+
+    Attributes:
+        name: Its name.
+        value: Its value.
+        falls: Whether it is the better the lower it is.
+    """
+
+    name: str
+    value: float
+    falls: bool = False
+
+    def beats(self, before: float | None, *, by: float = 0.0) -> bool:
+        """Whether it is better than `before`, if anything was before, by more than `by`. NaN and Inf never are."""
+        if not math.isfinite(self.value) or before is None:
+            return math.isfinite(self.value)
+        return (before - self.value if self.falls else self.value - before) > by
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The keys `metric_for_best_model` and `selection`, of which one may be set.
+
+    Attributes:
+        wanted: A figure, or one of a task, `task.figure`.
+        weights: Weights of `task.figure`, or of the first metric of `task`.
+    """
+
+    wanted: str | None = None
+    weights: Mapping[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, settings: TrainSettings) -> "Selection":
+        """What a run is configured to be judged by."""
+        return cls(settings.metric_for_best_model, settings.selection or {})
+
+    def __bool__(self) -> bool:
+        return self.wanted is not None or bool(self.weights)
+
+    def of_task(self, task: str, figures: Mapping[str, float]) -> Figure | None:
+        """The figure that counts for a task: one that is asked for, else its first metric, else its loss."""
+        for name, weight in self.weights.items():
+            owner, _, figure = name.partition(".")
+            if owner == task and (not figure or figure in figures):
+                return _figure(figure or None, figures, falls=weight < 0)
+        own = (self.wanted or "").removeprefix(f"{task}.")
+        return _figure(own if own in figures else None, figures)
+
+    def of_run(self, figures: Figures, tasks: Sequence[TaskInstance]) -> Figure | None:
+        """The figure that counts for the run; None where something that belongs to it was not evaluated now."""
+        if self.weights:
+            return self._weighted(figures)
+        wanted = self.wanted or ""
+        task, _, metric = wanted.rpartition(".")
+        if task:
+            value = figures.get(task, {}).get(metric)
+            return None if value is None else Figure(wanted, value, metric == LOSS)
+        targets = [task for task in tasks if task.settings.target]
+        if any(task.dev is not None and task.name not in figures for task in targets):
+            return None
+        values = [figures[task.name][wanted] for task in targets if wanted in figures.get(task.name, {})]
+        return Figure(wanted, sum(values) / len(values), wanted == LOSS) if values else None
+
+    def _weighted(self, figures: Figures) -> Figure | None:
+        """Mean of the figures by their weights, those that fall counted negatively: the more the better."""
+        total = 0.0
+        for name, weight in self.weights.items():
+            task, _, metric = name.partition(".")
+            found = _figure(metric or None, figures.get(task, {}))
+            if found is None:
+                return None
+            total += -abs(weight) * found.value if found.falls else weight * found.value
+        return Figure(SELECTION, total / sum(map(abs, self.weights.values())))
+
+
+def _figure(name: str | None, figures: Mapping[str, float], *, falls: bool = False) -> Figure | None:
+    """The figure called `name`, or where that is None the first one, preferably no loss."""
+    names = [name] if name is not None else [*(own for own in figures if own != LOSS), LOSS]
+    found = next((own for own in names if own in figures), None)
+    return None if found is None else Figure(found, figures[found], falls or found == LOSS)
