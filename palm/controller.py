@@ -161,6 +161,11 @@ class Controller:
         predictor = self._predictor(task, inference_model_dir)
         return predictor.evaluate(data)
 
+    @property
+    def num_parameters(self) -> int:
+        """How many numbers the model holds that is trained: encoder and all heads."""
+        return sum(parameter.size for parameter in self._built_model().parameters())
+
     def _predictor(self, task: str, folder: str | Path | None) -> Predictor:
         sizes = self.config.sizes
         kernels = sizes.kernels if sizes else "auto"

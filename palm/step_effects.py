@@ -49,6 +49,7 @@ class StepEffects:
         self._reporter = reporter
         self._printed = run.progress.global_step, time.perf_counter()
         self._waits = DataWait()
+        self._seconds = 0.0
         self._checkpoints = Path(config.run.save_path) / CHECKPOINT_FOLDER
         self._saved: int | None = None
         self._selection = Selection.of(config.train)
@@ -66,6 +67,7 @@ class StepEffects:
         for line in self._faults.after(result):
             self._reporter.say(line)
         self._waits.add(result)
+        self._seconds += result.seconds
         if result.global_step == 1 or result.global_step % self._config.train.print_every_n_steps == 0:
             self._print(result)
         evaluated = self._due_for_evaluation(result)
@@ -148,6 +150,9 @@ class StepEffects:
         save_bundle(self._run.model, self._task(name), self._config.backbone_name, folder)
         self._reporter.say(finished_line(name))
         self._reporter.say(exported_line(name, folder))
+        done = self._run.progress
+        figures = {"task_steps": done.task_steps[name], "train_seconds": round(self._seconds, 3)}
+        self._reporter.record({"split": "export", "global_step": done.global_step, "task": name, **figures})
 
     def _keep_best(self, figures: Figures, global_step: int) -> bool:
         """Note what this evaluation improved, and export the models; whether there is a checkpoint to keep."""

@@ -40,6 +40,7 @@ COMMANDS = {
     "train": Command("train all tasks of a configuration", configured=True),
     "pred": Command("predict with an inference model", configured=True),
     "eval": Command("evaluate exported tasks", configured=True),
+    "compare": Command("train each task alone and all together, and say where sharing helps", configured=True),
     "check": Command("find everything that is wrong with a configuration", configured=True),
     "download": Command("list and download pre-trained models and data sets"),
     "convert": Command("convert a model between Hugging Face, PALM and Paddle"),

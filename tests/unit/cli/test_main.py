@@ -33,7 +33,7 @@ def test_help_names_every_command_and_imports_nothing_heavy() -> None:
     )
     done = palm_process(code=code)
     assert (done.returncode, done.stderr) == (0, "")
-    for name in ("train", "pred", "eval", "check", "download", "cache", "schema", "init", "doctor"):
+    for name in ("train", "pred", "eval", "compare", "check", "download", "cache", "schema", "init", "doctor"):
         assert f"\n    {name} " in done.stdout
 
 
@@ -47,7 +47,7 @@ def test_every_command_has_help_with_an_example_and_without_paddle(name: str) ->
     assert (done.returncode, done.stderr) == (0, "")
     assert f"usage: palm {name}" in done.stdout
     assert f"example:\n  palm {name}" in done.stdout
-    assert ("--import" in done.stdout) == (name in ("train", "pred", "eval", "check"))
+    assert ("--import" in done.stdout) == (name in ("train", "pred", "eval", "compare", "check"))
 
 
 def test_no_words_show_the_help(capsys: pytest.CaptureFixture[str]) -> None:

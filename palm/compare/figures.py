@@ -1,0 +1,57 @@
+"""Means, deviations and differences over seeds, and whether a difference is more than the seeds' noise."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+
+from palm.metric import METRICS
+
+LOSS = "loss"
+_ERRORS = 2  # standard errors that count as noise
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How much better a variant is than the single task, over the same seeds.
+
+    Attributes:
+        mean: Mean of the seeds' differences; above zero the variant is better.
+        error: Standard error of that mean; None with one seed.
+    """
+
+    mean: float
+    error: float | None
+
+    @property
+    def hurts(self) -> bool:
+        """Whether the variant is worse by more than the noise; never said from one seed."""
+        return self.error is not None and self.mean < -_ERRORS * self.error
+
+    @property
+    def helps(self) -> bool:
+        """Whether it is better by more than the noise; never said from one seed."""
+        return self.error is not None and self.mean > _ERRORS * self.error
+
+
+def difference(variant: Sequence[float], single: Sequence[float], metric: str) -> Difference:
+    """The difference of two rows of figures, seed by seed; of a loss the lower one is better."""
+    sign = -1 if metric == LOSS else 1
+    each = [sign * (one - other) for one, other in zip(variant, single, strict=True)]
+    return Difference(fmean(each), stdev(each) / math.sqrt(len(each)) if len(each) > 1 else None)
+
+
+def spread(values: Sequence[float]) -> str:
+    """`0.5213 ± 0.0042`: mean and standard deviation (of a sample); the mean alone of one value."""
+    mean = f"{fmean(values):.4f}"
+    return f"{mean} ± {stdev(values):.4f}" if len(values) > 1 else mean
+
+
+def main_metric(names: Sequence[str]) -> str:
+    """The figure that counts for a task, of those that it has in the order of its metrics.
+
+    It is the first that is called as its metric is (span_f1 has precision and recall before it), else the first, else
+    the loss.
+    """
+    own = (name for name in names if name in METRICS)
+    return next(own, next((name for name in names if name != LOSS), LOSS))

@@ -1,0 +1,129 @@
+"""What came out of one run: read from the files that every run writes, and kept beside them with what it depends on."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import palm
+from palm.compare.plan import Job
+from palm.default_settings import INFERENCE_FOLDER, METRICS_FILE, OUTCOME_FILE
+
+# Keys that say where to, and how much is said: they change no figure.
+_HARMLESS = {
+    "save_path",
+    "print_every_n_steps",
+    "print_first_n",
+    "pred_file",
+    "pred_output_path",
+    "inference_model_dir",
+}
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came out of a run.
+
+    Attributes:
+        figures: Loss and metrics on dev_file of each target, of the model that was exported.
+        steps: Steps that each target had trained when it was exported.
+        global_steps: Steps of the whole run.
+        seconds: How long its training steps took, without evaluation and start.
+        parameters: Numbers in the model that was trained.
+        model_bytes: Size of the inference models.
+    """
+
+    figures: dict[str, dict[str, float]]
+    steps: dict[str, int]
+    global_steps: int
+    seconds: float
+    parameters: int
+    model_bytes: int
+
+
+def read_outcome(job: Job, parameters: int) -> Outcome:
+    """The outcome of a run that has just ended, from its metrics.jsonl and its inference models."""
+    records = [json.loads(line) for line in (job.folder / METRICS_FILE).read_text(encoding="utf-8").splitlines()]
+    exports = {record["task"]: record for record in records if record["split"] == "export"}
+    figures: dict[str, dict[str, float]] = {}
+    for record in records:
+        export = exports.get(record.get("task"))
+        if record["split"] == "dev" and export and record["global_step"] == export["global_step"]:
+            names = record.keys() - {"split", "global_step", "task"}
+            figures[record["task"]] = {name: record[name] for name in record if name in names}
+    return Outcome(
+        figures=figures,
+        steps={name: export["task_steps"] for name, export in exports.items()},
+        global_steps=max(export["global_step"] for export in exports.values()),
+        seconds=max(export["train_seconds"] for export in exports.values()),
+        parameters=parameters,
+        model_bytes=sum(file.stat().st_size for name in job.targets for file in _model(job, name).iterdir()),
+    )
+
+
+def keep(job: Job, outcome: Outcome) -> None:
+    """Write the outcome beside the run."""
+    text = json.dumps({"identity": identity(job), **asdict(outcome)}, ensure_ascii=False, indent=1)
+    (job.folder / OUTCOME_FILE).write_text(text + "\n", encoding="utf-8")
+
+
+def kept(job: Job) -> Outcome | None:
+    """The outcome of an earlier run with the same settings, data, weights and version of PALM."""
+    try:
+        found = json.loads((job.folder / OUTCOME_FILE).read_text(encoding="utf-8"))
+        same = found.pop("identity") == identity(job)
+        return Outcome(**found) if same else None
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return None
+
+
+def identity(job: Job) -> str:
+    """A sha256 over everything that a run's outcome depends on."""
+    files = sorted({value for value in _texts(job.config) if Path(value).exists()} - {str(job.folder)})
+    parts = {
+        "version": palm.__version__,
+        "config": _telling(job.config),
+        "files": {name: _digest(name) for name in files},
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _model(job: Job, task: str) -> Path:
+    return job.folder / task / INFERENCE_FOLDER
+
+
+def _telling(keys: Mapping[str, object]) -> dict[str, object]:
+    return {
+        key: _telling(value) if isinstance(value, Mapping) else value
+        for key, value in keys.items()
+        if key not in _HARMLESS
+    }
+
+
+def _texts(keys: Mapping[str, object]) -> Iterator[str]:
+    """Values of the keys that may name files."""
+    for key, value in keys.items():
+        if isinstance(value, Mapping):
+            yield from _texts(value)
+        elif isinstance(value, str) and key.endswith(("_file", "_path")) and key not in _HARMLESS:
+            yield value
+
+
+def _digest(name: str) -> dict[str, str]:
+    """The sha256 of a file, or of each file in a folder."""
+    place = Path(name)
+    files = sorted(place.iterdir()) if place.is_dir() else [place]
+    return {file.name: _sha256(file, file.stat().st_mtime_ns) for file in files if file.is_file()}
+
+
+@lru_cache
+def _sha256(file: Path, changed: int) -> str:
+    del changed  # part of the key
+    digest = hashlib.sha256()
+    with file.open("rb") as content:
+        while chunk := content.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()

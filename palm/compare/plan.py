@@ -1,0 +1,145 @@
+"""What a comparison runs, everything checked before the first of its runs starts."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from palm.build.run_config import RunConfig, load_run_config
+from palm.compare.variants import SINGLE, Variant
+from palm.default_settings import COMPARE_FOLDER
+from palm.errors import ConfigError, Problem
+
+# Keys that say how tasks share steps: alone there is nothing to share. Their values for a task that trains alone.
+_AMONG_TASKS = {"sampling": "mix_ratio", "weighting": "fixed"}
+_OF_A_TASK_AMONG_OTHERS: dict[str, object] = {
+    "mix_ratio": 1.0, "target": True, "share_head_with": None, "loss_weight": 1.0,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of a comparison.
+
+    Attributes:
+        name: The variant, or `single`.
+        task: The task, where it trains alone.
+        seed: `random_seed` of the run.
+        targets: Tasks that it exports.
+        config: Everything that the run is told, as `Controller` takes it.
+    """
+
+    name: str
+    task: str | None
+    seed: int
+    targets: tuple[str, ...]
+    config: Mapping[str, object]
+
+    @property
+    def folder(self) -> Path:
+        """Where the run writes."""
+        return Path(str(self.config["save_path"]))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A comparison.
+
+    Attributes:
+        folder: save_path: the reports, and the runs in a folder of it.
+        variants: Names of the variants, the configuration as it stands first.
+        seeds: The seeds.
+        targets: The tasks that are compared.
+        configs: The configuration of each variant and seed.
+    """
+
+    folder: Path
+    variants: tuple[str, ...]
+    seeds: tuple[int, ...]
+    targets: tuple[str, ...]
+    configs: Mapping[tuple[str, int], RunConfig]
+
+    @property
+    def size(self) -> int:
+        """How many runs there are."""
+        return len(self.seeds) * (len(self.variants) + len(self.targets))
+
+    def together(self, variant: str, seed: int) -> Job:
+        """All tasks in one run."""
+        config = dict(self.configs[variant, seed].resolved)
+        config |= {"resume": "never", "save_path": self._folder(variant, seed)}
+        return Job(variant, None, seed, self.targets, config)
+
+    def alone(self, task: str, seed: int, steps: int) -> Job:
+        """The target `task` by itself, for `steps` steps; all else is as in the first variant."""
+        resolved = self.configs[self.variants[0], seed].resolved
+        tasks = resolved["tasks"]
+        keys = dict(tasks[task]) if isinstance(tasks, Mapping) else {}
+        config = dict(resolved) | {key: value for key, value in _AMONG_TASKS.items() if key in resolved}
+        config |= {
+            "task_instance": [task],
+            "tasks": {task: keys | _OF_A_TASK_AMONG_OTHERS},
+            "num_epochs": steps,  # more than enough: max_steps ends the run
+            "max_steps": steps,
+            "resume": "never",
+            "save_path": self._folder(SINGLE, seed, task),
+        }
+        return Job(SINGLE, task, seed, (task,), config)
+
+    def _folder(self, name: str, seed: int, task: str = "") -> str:
+        return str(self.folder / COMPARE_FOLDER / name / task / f"seed_{seed}")
+
+
+def make_plan(config: str, *, task_dir: str, overrides: Sequence[str], variants: Sequence[Variant], seeds: int) -> Plan:
+    """Read the configuration with every variant and seed.
+
+    Args:
+        config: The global file.
+        task_dir: Folder of the task files.
+        overrides: Words of the command line.
+        variants: The configuration as it stands, and what to compare with it.
+        seeds: How many seeds, from random_seed on.
+
+    Raises:
+        ConfigError: With everything that is wrong.
+    """
+    first = load_run_config(config, task_dir=task_dir, overrides=overrides)
+    numbers = tuple(range(first.train.random_seed, first.train.random_seed + seeds))
+    targets = tuple(task.name for task in first.tasks if task.settings.target)
+    problems = _cannot_compare(first, config)
+    if problems:
+        raise ConfigError(problems)
+    configs = {}
+    for variant in variants:
+        for seed in numbers:
+            words = [*overrides, *variant.words, f"--random_seed={seed}"]
+            try:
+                configs[variant.name, seed] = load_run_config(config, task_dir=task_dir, overrides=words)
+            except ConfigError as error:
+                problems += [Problem(f"variant {variant.name}: {each.where}", each.message) for each in error.problems]
+                break
+        else:
+            problems += _other_targets(variant, configs[variant.name, numbers[0]], targets)
+    if problems:
+        raise ConfigError(problems)
+    names = tuple(variant.name for variant in variants)
+    return Plan(Path(first.run.save_path), names, numbers, targets, configs)
+
+
+def _cannot_compare(config: RunConfig, file: str) -> list[Problem]:
+    problems = []
+    if len(config.tasks) < 2:
+        rule = "a comparison needs tasks that train together."
+        problems.append(Problem(file, f"{rule} Found `{config.tasks[0].name}` alone. Add a task, target or auxiliary."))
+    for task in config.tasks:
+        if task.settings.target and task.settings.dev_file is None:
+            rule = "a target is compared by its figures on dev_file. Found none."
+            problems.append(Problem(f"tasks.{task.name}.dev_file", f"{rule} Set it."))
+    return problems
+
+
+def _other_targets(variant: Variant, config: RunConfig, targets: Sequence[str]) -> list[Problem]:
+    found = [task.name for task in config.tasks if task.settings.target and task.settings.dev_file is not None]
+    if found == list(targets):
+        return []
+    rule = f"every variant has the same targets ({', '.join(targets)}), each with a dev_file."
+    return [Problem(f"variant {variant.name}", f"{rule} Found {', '.join(found) or 'none'}.")]

@@ -1,0 +1,61 @@
+"""Carries the runs of a comparison out, each through the Controller in a folder of its own; those done stay done."""
+
+import io
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+
+import palm
+from palm.compare.outcome import Outcome, keep, kept, read_outcome
+from palm.compare.plan import Job, Plan
+from palm.default_settings import INFERENCE_FOLDER, OUTCOME_FILE
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run of the comparison and what came out of it."""
+
+    job: Job
+    outcome: Outcome
+
+
+def run_all(plan: Plan, *, keep_models: bool, say: Callable[[str], None]) -> list[Finished]:
+    """Carry out what is not done yet, seed by seed, the runs of all tasks before those of single ones.
+
+    Args:
+        plan: What to run.
+        keep_models: Whether inference models stay; otherwise their size is noted, and they go.
+        say: Takes a line about each run.
+    """
+    done: list[Finished] = []
+    for job in _jobs(plan, done):
+        before = kept(job)
+        outcome = before or _carry_out(job, keep_models=keep_models)
+        done.append(Finished(job, outcome))
+        name = f"{job.name} {job.task}" if job.task else job.name
+        how = "done before" if before else f"{outcome.seconds:.0f} s of training"
+        say(f"[{len(done)}/{plan.size}] {name}, seed {job.seed}: {outcome.global_steps} steps, {how}")
+    return done
+
+
+def _jobs(plan: Plan, done: list[Finished]) -> Iterator[Job]:
+    """The jobs in order; a task alone gets the steps that it had together with the others under the same seed."""
+    for seed in plan.seeds:
+        place = len(done)
+        for variant in plan.variants:
+            yield plan.together(variant, seed)
+        for task in plan.targets:
+            yield plan.alone(task, seed, done[place].outcome.steps[task])
+
+
+def _carry_out(job: Job, *, keep_models: bool) -> Outcome:
+    (job.folder / OUTCOME_FILE).unlink(missing_ok=True)
+    controller = palm.Controller(job.config, overrides=[])
+    with redirect_stdout(io.StringIO()):  # every line is in the run's log.txt
+        controller.train()
+    outcome = read_outcome(job, controller.num_parameters)
+    keep(job, outcome)
+    for task in () if keep_models else job.targets:
+        shutil.rmtree(job.folder / task / INFERENCE_FOLDER)
+    return outcome

@@ -1,0 +1,147 @@
+"""`palm compare` as a user runs it: the budget, the table, the reports, runs that are not repeated, bad input."""
+
+import json
+import shutil
+
+import pytest
+import yaml
+
+from palm.cli.main import main
+from tests.integration import tiny
+
+
+def write(folder, **keys):
+    tasks = {
+        "水": tiny.classification_task(folder, "water", count=40, chinese=True),
+        "slots": {**tiny.slot_task(folder, "slots"), "mix_ratio": 0.5},
+        "words": {**tiny.mlm_task(folder, "words"), "mix_ratio": 0.5, "target": False},
+    }
+    file = folder / "config.yaml"
+    file.write_text(
+        yaml.safe_dump(tiny.config(folder, tasks, **keys), allow_unicode=True, sort_keys=False), encoding="utf-8"
+    )
+    return str(file)
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("比较")
+    words = ["compare", write(folder), "--seeds=2", "--name=hard", "--variant", "dwa=weighting=dwa"]
+    assert main(words) == 0
+    return folder, words
+
+
+def report(folder):
+    return json.loads((folder / "out" / "compare.json").read_text(encoding="utf-8"))
+
+
+def metrics(folder, *place):
+    file = folder.joinpath("out", "compare", *place, "metrics.jsonl")
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+
+
+def test_a_task_alone_has_the_batches_that_it_had_together(compared):
+    folder, _ = compared
+    for seed in ("seed_1", "seed_2"):
+        together, alone = metrics(folder, "hard", seed), metrics(folder, "single", "水", seed)
+        export = next(line for line in together if line["split"] == "export" and line["task"] == "水")
+        had = [line for line in together if line["split"] == "train" and line["task"] == "水"]
+        had = [(line["epoch"], line["step"]) for line in had if line["global_step"] <= export["global_step"]]
+        assert [(line["epoch"], line["step"]) for line in alone if line["split"] == "train"] == had
+        assert len(had) == export["task_steps"] == 10  # 40 rows in batches of 8, 2 epochs
+
+
+def test_the_figures_are_those_of_the_exported_models(compared):
+    folder, _ = compared
+    runs = report(folder)["runs"]
+    assert [(run["run"], run["task"], run["seed"]) for run in runs[:4]] == [
+        ("hard", None, 1), ("dwa", None, 1), ("single", "水", 1), ("single", "slots", 1)
+    ]  # fmt: skip
+    together = metrics(folder, "hard", "seed_1")
+    step = next(line["global_step"] for line in together if line["split"] == "export" and line["task"] == "slots")
+    dev = next(
+        line for line in together if line["split"] == "dev" and line["task"] == "slots" and line["global_step"] == step
+    )
+    assert runs[0]["figures"]["slots"] == {key: dev[key] for key in dev.keys() - {"split", "global_step", "task"}}
+
+
+def test_the_report_has_a_row_for_each_run_and_says_the_budget(compared):
+    folder, _ = compared
+    lines = (folder / "out" / "compare.md").read_text(encoding="utf-8").splitlines()
+    rows = [line.split(" | ")[0].removeprefix("| ") for line in lines if line.startswith("| ")]
+    assert rows == ["run", "---", "single", "hard", "dwa"]
+    assert any(
+        line.startswith("* Budget: `single` trains each task alone") and "水 10, slots 5" in line for line in lines
+    )
+    found = report(folder)
+    one, other = (
+        [
+            run["figures"]["水"]["accuracy"]
+            for run in found["runs"]
+            if run["run"] == name and run["task"] in (None, "水")
+        ]
+        for name in ("hard", "single")
+    )
+    assert found["gains"]["hard"]["水"]["mean"] == pytest.approx(sum(one) / 2 - sum(other) / 2)
+    assert found["metrics"] == {"水": "accuracy", "slots": "span_f1"}
+
+
+def test_what_is_done_is_not_repeated_and_models_are_removed(compared, capsys):
+    folder, words = compared
+    before = (folder / "out" / "compare.md").read_text(encoding="utf-8").splitlines()[4:]
+    assert main(words) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert [line.split(", ")[-1] for line in said[:8]] == ["done before"] * 8
+    assert (folder / "out" / "compare.md").read_text(encoding="utf-8").splitlines()[4:] == before
+    assert not list((folder / "out").rglob("infer_model"))
+
+
+def test_other_data_or_settings_train_anew(compared, tmp_path, capsys):
+    folder, words = compared
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    file = write(copy)
+    words = [words[0], file, *words[2:]]
+    assert main([*words, "--print_every_n_steps=7"]) == 0  # other paths are other files
+    assert "done before" not in capsys.readouterr().out
+    with (copy / "water.train.tsv").open("a", encoding="utf-8") as data:
+        data.write("air\t大绿鸟在天\n")
+    assert main(words) == 0
+    again = [line for line in capsys.readouterr().out.splitlines() if "done before" in line]
+    assert ["single slots" in line for line in again] == [True, True]  # it never sees that file
+    assert main([*words, "--print_every_n_steps=3"]) == 0
+    assert capsys.readouterr().out.count("done before") == 8
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--seeds=0"], "--seeds: a number of seeds is wanted, 1 or more. Found `0`."),
+        (["--seeds=三"], "--seeds: a number of seeds is wanted, 1 or more. Found `三`."),
+        (
+            ["--variant", "x=weighting=dwaa"],
+            "variant x: --weighting: unknown weighting `dwaa`. Did you mean `dwa`?",
+        ),
+        (["--variant", "x=tasks.slots.target=false"], "variant x: every variant has the same targets (水, slots)"),
+        (["--variants", "nowhere.yaml"], "nowhere.yaml: a configuration is a readable file."),
+        (
+            ["--tasks.水.dev_file=null"],
+            "tasks.水.dev_file: a target is compared by its figures on dev_file. Found none.",
+        ),
+        (["--learning_rte=1"], "Did you mean `learning_rate`?"),
+    ],
+)
+def test_bad_input_is_said_in_a_line(tmp_path, capsys, words, message):
+    assert main(["compare", write(tmp_path), *words]) == 2
+    captured = capsys.readouterr()
+    assert message in captured.err
+    assert len(captured.err.splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_one_task_has_nothing_to_be_compared_with(tmp_path, capsys):
+    tasks = {"water": tiny.classification_task(tmp_path, "water")}
+    file = tmp_path / "config.yaml"
+    file.write_text(yaml.safe_dump(tiny.config(tmp_path, tasks)), encoding="utf-8")
+    assert main(["compare", str(file)]) == 2
+    assert "a comparison needs tasks that train together. Found `water` alone." in capsys.readouterr().err
