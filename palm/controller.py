@@ -30,6 +30,7 @@ from palm.paradigm.base import Prediction
 from palm.report.earlier_runs import changed_keys, cut_back, refuse_links_out, set_aside
 from palm.report.lines import stopped_line
 from palm.report.reporter import Reporter, say
+from palm.run_lock import alone_in
 from palm.step_effects import StepEffects, exported_folder
 from palm.stop_signals import StopSignals
 
@@ -97,6 +98,11 @@ class Controller:
         with writing(self._save_path, "save_path"):
             self._save_path.mkdir(parents=True, exist_ok=True)
             refuse_links_out(self._save_path, [task.name for task in self._tasks])
+        with alone_in(self._save_path):
+            self._train()
+
+    def _train(self) -> None:
+        with writing(self._save_path, "save_path"):
             run = self._training_run()
             beginning = self._resume(run)
             self._write_resolved_config()

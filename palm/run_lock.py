@@ -1,0 +1,36 @@
+"""Keeps two runs from training in one folder."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from palm.errors import CheckpointError
+from palm.folders import writing
+
+_LOCK_FILE = ".training.lock"
+
+
+@contextmanager
+def alone_in(save_path: Path) -> Iterator[None]:
+    """Hold `save_path` for one run; the system lets go of it when the process ends, however that happens.
+
+    Raises:
+        CheckpointError: Another process trains there, or the folder is read-only.
+    """
+    lock = FileLock(save_path / _LOCK_FILE, timeout=0)
+    with writing(save_path, "save_path"):
+        _acquire(lock, save_path)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _acquire(lock: FileLock, save_path: Path) -> None:
+    try:
+        lock.acquire()
+    except Timeout as error:
+        rule = "another run is training into this folder, and two would overwrite each other's files."
+        raise CheckpointError(f"{save_path}: {rule} Wait for it, or choose another save_path.") from error

@@ -1,0 +1,40 @@
+"""Two runs in one save_path."""
+
+import subprocess
+import sys
+
+import pytest
+
+import palm
+from palm.errors import CheckpointError
+from palm.run_lock import alone_in
+from tests.integration import tiny
+
+
+def controller(folder):
+    task = tiny.classification_task(folder, "water", count=24)
+    return palm.Controller(tiny.config(folder, {"water": task}, num_epochs=1), overrides=[])
+
+
+def test_a_second_run_in_the_same_folder_is_refused_and_changes_nothing(tmp_path):
+    second = controller(tmp_path)
+    home = tmp_path / "out"
+    home.mkdir()
+    with alone_in(home), pytest.raises(CheckpointError, match="another run is training into this folder"):
+        second.train()
+    assert [file.name for file in home.iterdir() if not file.name.startswith(".")] == []
+    second.train()
+    assert (home / "water" / "infer_model").is_dir()
+
+
+def test_a_killed_run_leaves_nothing_locked(tmp_path):
+    code = f"""
+import os
+from pathlib import Path
+from palm.run_lock import alone_in
+with alone_in(Path({str(tmp_path)!r})):
+    os.kill(os.getpid(), 9)
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -9
+    with alone_in(tmp_path):
+        pass
