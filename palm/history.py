@@ -1,4 +1,4 @@
-"""What a run knows about its tasks so far: losses, and what a weighting keeps. Part of each checkpoint."""
+"""What a run knows about its tasks so far: losses, figures, and what a weighting keeps. Part of each checkpoint."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,6 +18,7 @@ class TaskHistory:
         loss_sum: Sum of the losses of its epoch that is under way.
         loss_count: How many these are.
         epoch_losses: Mean losses of its last two epochs, the newest last.
+        figure: Its latest dev figure, the first of its metrics.
         learned: What the weighting learned about it, by name.
     """
 
@@ -26,6 +27,7 @@ class TaskHistory:
     loss_sum: float = 0.0
     loss_count: int = 0
     epoch_losses: list[float] = field(default_factory=list)
+    figure: float | None = None
     learned: dict[str, float] = field(default_factory=dict)
 
     def note_loss(self, loss: float, *, ends_epoch: bool) -> None:

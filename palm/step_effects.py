@@ -7,6 +7,7 @@ from pathlib import Path
 
 from palm.build.run_config import RunConfig
 from palm.default_settings import BEST_INFERENCE_FOLDER, CHECKPOINT_FOLDER, INFERENCE_FOLDER
+from palm.engine.balance import note_figures
 from palm.engine.checkpoint import save_checkpoint
 from palm.engine.evaluate import evaluate_task
 from palm.engine.schedule import main_task
@@ -143,6 +144,7 @@ class StepEffects:
                 self._reporter.say(evaluation_line(task.name, global_step, figures))
                 self._reporter.record({"split": "dev", "global_step": global_step, "task": task.name, **figures})
                 found[task.name] = figures
+        note_figures(self._run.history, found)
         return found
 
     def _export(self, name: str) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from palm.backbone.base import BACKBONES
 from palm.build.components import backbone_schemas
 from palm.build.explain import ExplainRow, explain_rows, plain_keys, resolved_mapping
+from palm.build.followed_tasks import check_followed
 from palm.build.merge import Merged, merge
 from palm.build.selection_checks import Judged, selection_problems
 from palm.build.sources import Sources, read_sources
@@ -119,6 +120,7 @@ def load_run_config(
     problems += check_tasks(settings, merged.tasks, names=sources.names, for_train=for_train)
     if for_train and train is not None and len(tasks) == len(sources.names):
         problems += selection_problems(train, [_judged(task) for task in tasks], merged.run, merged.tasks)
+        problems += check_followed(settings, train, merged.run)
     if for_train and run is not None and run.vocab_path is None:
         problems.append(Problem(sources.main.name, _NO_VOCABULARY))
     if problems or run is None or train is None:

@@ -130,11 +130,19 @@ class TrainSettings(Schema):
     weighting: str = Field(
         "fixed",
         description="What multiplies the tasks' losses beside loss_weight: `fixed` (nothing), `dwa` (more weight for "
-        "the tasks whose losses fall slowest from one of their epochs to the next) or `uncertainty` (less for those "
-        "that stay noisy, learned).",
+        "the tasks whose losses fall slowest from one of their epochs to the next), `uncertainty` (less for those "
+        "that stay noisy, learned) or `dtp` (more for those that are worst done).",
     )
     weighting_learning_rate: Float = Field(
         0.025, gt=0, description="Learning rate of what the weighting learns; Adam, without decay and warm-up."
+    )
+    weighting_by: Annotated[Literal["loss", "metric"], BeforeValidator(lower)] = Field(
+        "loss",
+        description="What says how well a task is done, for `weighting: dtp`: `loss` (exp of minus its running mean "
+        "loss) or `metric` (the first of its metrics in the last evaluation on dev_file).",
+    )
+    dtp_gamma: Float = Field(
+        1.0, ge=0, description="`weighting: dtp`: how much more the tasks count that are worst done; 0 the least."
     )
     gradient_accumulation_steps: Int = Field(1, ge=1, description="Steps whose gradients are averaged into one update.")
     use_ema: bool = Field(False, description="Evaluate and export an exponential moving average of the weights.")

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 
 from palm.config.schema import TrainSettings
+from palm.engine.selection import LOSS
 from palm.history import History
 from palm.task_instance import TaskInstance
 from palm.weighting import WEIGHTINGS, Weighed, Weighting
@@ -11,7 +12,12 @@ from palm.weighting import WEIGHTINGS, Weighed, Weighting
 def build_weighting(tasks: Sequence[TaskInstance], settings: TrainSettings) -> Weighting:
     """The weighting that the key `weighting` names."""
     squared = frozenset(task.name for task in tasks if task.paradigm.squared_error)
-    weighed = Weighed(learning_rate=settings.weighting_learning_rate, squared_errors=squared)
+    weighed = Weighed(
+        learning_rate=settings.weighting_learning_rate,
+        by=settings.weighting_by,
+        gamma=settings.dtp_gamma,
+        squared_errors=squared,
+    )
     return WEIGHTINGS[settings.weighting](weighed)
 
 
@@ -29,3 +35,9 @@ def note_losses(
     for name, loss in losses.items():
         history[name].note_loss(loss, ends_epoch=name in end_epoch)
     weighting.learn(history, losses)
+
+
+def note_figures(history: History, figures: Mapping[str, Mapping[str, float]]) -> None:
+    """Take the dev figures of the tasks that were evaluated in: of each the first that is not its loss."""
+    for name, own in figures.items():
+        history[name].figure = next((value for metric, value in own.items() if metric != LOSS), None)

@@ -15,10 +15,14 @@ class Weighed:
 
     Attributes:
         learning_rate: The key `weighting_learning_rate`.
+        by: The key `weighting_by`.
+        gamma: The key `dtp_gamma`.
         squared_errors: Tasks whose loss is a squared error; the others' are negative log likelihoods.
     """
 
     learning_rate: float = 0.025
+    by: str = "loss"
+    gamma: float = 1.0
     squared_errors: frozenset[str] = frozenset()
 
 

@@ -2,12 +2,14 @@
 
 import hashlib
 import math
+import shutil
 
 import pytest
 
 import palm
 from palm.engine.checkpoint import restore_checkpoint, save_checkpoint
 from palm.engine.train import train_steps
+from palm.errors import ConfigError
 from tests.integration import tiny
 from tests.integration.test_sampling import controller
 
@@ -42,7 +44,7 @@ def fingerprint(folder):
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
-@pytest.mark.parametrize("weighting", ["dwa", "uncertainty"])
+@pytest.mark.parametrize("weighting", ["dwa", "uncertainty", "dtp"])
 def test_a_run_resumed_at_any_of_several_steps_ends_in_the_same_bits(tmp_path, weighting):
     def new_run():
         keys = {"weighting": weighting, "num_epochs": 3, "gradient_accumulation_steps": 2}
@@ -61,6 +63,31 @@ def test_a_run_resumed_at_any_of_several_steps_ends_in_the_same_bits(tmp_path, w
         assert shown == [(r.task, r.loss, r.loss_factor, r.normalised_loss) for r in whole[stop:]]
         last = save_checkpoint(again, tmp_path / f"after_{stop}", keep=1)
         assert fingerprint(last) == fingerprint(home / last.name), f"stopped at step {stop}"
+
+
+def test_a_run_that_follows_dev_figures_resumes_in_the_same_bits(tmp_path):
+    def run(folder, **keys):
+        folder.mkdir(exist_ok=True)
+        keys = {"weighting": "dtp", "weighting_by": "metric", "eval_every_n_steps": 4, "save_every_n_steps": 1, **keys}
+        controller(folder, "exact", keep_checkpoints=100, **keys).train()
+        return folder / "out" / "ckpt"
+
+    home = run(tmp_path / "whole")
+    records = tiny.metrics(tmp_path / "whole")
+    factors = [r["loss_factor"] for r in records if r["split"] == "train"]
+    assert set(factors[:4]) == {1.0}
+    assert set(factors[4:]) != {1.0}
+    for stop in (3, 4, 9, 15):
+        folder = tmp_path / str(stop)
+        shutil.copytree(home / f"step_{stop}", folder / "out" / "ckpt" / f"step_{stop}")
+        assert fingerprint(run(folder, resume="auto") / "step_16") == fingerprint(home / "step_16"), stop
+
+
+def test_following_dev_figures_needs_a_dev_file_of_every_task(tmp_path):
+    tasks = {"任务": tiny.classification_task(tmp_path, "任务"), "words": tiny.mlm_task(tmp_path, "words")}
+    config = tiny.config(tmp_path, tasks, weighting="dtp", weighting_by="metric")
+    with pytest.raises(ConfigError, match=r"follows the dev figures of all tasks\. Found no dev_file for `words`\."):
+        palm.Controller(config, overrides=[])
 
 
 def test_a_loss_is_recorded_as_it_is_and_over_that_of_the_tasks_first_batch(tmp_path):

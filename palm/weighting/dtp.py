@@ -1,0 +1,41 @@
+"""Dynamic task prioritisation: more weight for the tasks that are worst done."""
+
+import math
+from typing import final
+
+from palm.history import History, TaskHistory
+from palm.weighting.base import WEIGHTINGS, Weighting
+
+LOWEST = 0.01
+"""A performance below counts as this, so that no factor is without limit."""
+
+
+@final
+@WEIGHTINGS.register("dtp")
+class DynamicTaskPrioritization(Weighting):
+    """Factors `-(1 - k) ** gamma * log(k)`, a focal loss of the task's performance k, scaled to a mean of 1.
+
+    k is the task's dev figure (`weighting_by: metric`), or exp of minus its running mean loss: the likelihood that the
+    model gives to what is right. The paper does not scale; with all tasks well done its weights all go to 0.
+
+    Source: Guo et al., Dynamic Task Prioritization for Multitask Learning, ECCV 2018, equations 1 to 4
+    (doi:10.1007/978-3-030-01270-0_17; not on arXiv).
+    """
+
+    def factors(self, history: History) -> dict[str, float]:
+        """The factor of each task's loss, beside its `loss_weight`; 1 while its performance is unknown."""
+        known = {name: self._performance(own) for name, own in history.items()}
+        focal = {name: focal_loss(value, self.weighed.gamma) for name, value in known.items() if value is not None}
+        mean = math.fsum(focal.values()) / max(1, len(focal))
+        return {name: focal[name] / mean if mean and name in focal else 1.0 for name in history}
+
+    def _performance(self, known: TaskHistory) -> float | None:
+        if self.weighed.by == "metric":
+            return known.figure
+        return None if known.smoothed_loss is None else math.exp(-known.smoothed_loss)
+
+
+def focal_loss(performance: float, gamma: float) -> float:
+    """The paper's equation 3 for a performance between 0 and 1."""
+    performance = min(1.0, max(LOWEST, performance))
+    return -math.pow(1.0 - performance, gamma) * math.log(performance)
