@@ -8,6 +8,9 @@ from paddle import ParamAttr, Tensor, nn
 from palm.config.fields import BackboneFields
 from palm.kernels.choice import EncoderKernels
 
+EMBEDDING_SHIFT = "embedding_shift"
+"""Input that is added to the word embeddings, where there is one: float32[batch seq hidden]."""
+
 
 def drawn(config: BackboneFields) -> ParamAttr:
     """Fresh weights: normal with deviation `initializer_range`, cut off at two deviations as in BERT's code."""
@@ -51,6 +54,8 @@ class Embeddings(nn.Layer):
     def forward(self, inputs: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         """The words' own embeddings, [batch seq hidden], and the encoder's first input, [batch*seq hidden]."""
         words = self.word_embeddings(inputs["token_ids"])  # [batch seq hidden]
+        if EMBEDDING_SHIFT in inputs:
+            words = words + inputs[EMBEDDING_SHIFT]
         total = words + self.position_embeddings(inputs["position_ids"])
         total = total + self.token_type_embeddings(inputs["segment_ids"])
         if self._task_types:

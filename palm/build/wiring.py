@@ -132,6 +132,10 @@ def _size_problems(task: TaskConfig, backbone: BackboneFields) -> Iterator[Probl
             message = f"layers are indices into {layers} encoder layers. Found {index}. Use -{layers}…{layers - 1}."
             yield Problem(f"tasks.{task.name}.layers", message)
     yield from _copied_layers_problems(task, layers)
+    if task.settings.smart_weight and (task.paradigm_name == "mlm" or getattr(task.paradigm, "has_crf", False)):
+        head = task.paradigm_name if task.paradigm_name == "mlm" else "a CRF"
+        rule = f"SMART compares distributions over the labels of a text or word. Found `{head}`."
+        yield Problem(f"tasks.{task.name}.smart_weight", f"{rule} Set the key for the other tasks alone.")
 
 
 def _copied_layers_problems(task: TaskConfig, depth: int) -> Iterator[Problem]:

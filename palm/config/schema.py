@@ -283,6 +283,15 @@ class TaskSettings(Schema):
         description="R-Drop: run each training batch twice, and add this times the divergence of the two outputs to "
         "the mean of their losses; 0 is off.",
     )
+    smart_weight: Float = Field(
+        0.0,
+        ge=0,
+        description="SMART: add this times the distance of the outputs from those with the word embeddings shifted to "
+        "where it grows; not for `mlm` and CRF heads; 0 is off.",
+    )
+    smart_epsilon: Float = Field(
+        0.01, gt=0, description="`smart_weight`: how far each coordinate of a word embedding may be shifted."
+    )
     layer: Int = Field(-1, description="Encoder layer that feeds the head: 0 is the first, -1 the last.")
     metrics: Names | None = Field(None, description="Metrics for dev_file; the paradigm's own when unset.")
     early_stopping_patience: Int | None = Field(

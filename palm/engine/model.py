@@ -8,10 +8,12 @@ import paddle
 from paddle import Tensor, nn
 
 from palm.backbone.base import Backbone
+from palm.backbone.embeddings import EMBEDDING_SHIFT
 from palm.backbone.private_layers import CopiedLayers
 from palm.backbone.private_parts import build_parts
 from palm.backbone.scalar_mix import ScalarMix
 from palm.dataset import Batch
+from palm.engine.smoothness import dropout_seed, roughness
 from palm.paradigm.base import Paradigm
 from palm.paradigm.consistency import divergence
 from palm.spec import Phase
@@ -54,9 +56,18 @@ class MultiTaskModel(nn.Layer):
                 self.heads[task.head] = self._build_head(task.paradigm)
         self.start_copies()
 
-    def forward(self, task: TaskInstance, batch: Batch, phase: Phase) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """The head's outputs, and the tensors that it saw: the batch and what the backbone made of it."""
-        inputs = self.encode(batch, layer=task.settings.layer, head=task.head)
+    def forward(
+        self, task: TaskInstance, batch: Batch, phase: Phase, shift: Tensor | None = None
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """The head's outputs, and the tensors that it saw: the batch and what the backbone made of it.
+
+        Args:
+            task: Whose head it is.
+            batch: From its reader.
+            phase: What it is for.
+            shift: What is added to the word embeddings, float32[batch seq hidden].
+        """
+        inputs = self.encode(batch, layer=task.settings.layer, head=task.head, shift=shift)
         return task.paradigm.forward(self.heads[task.head], inputs, phase), inputs
 
     def own_parts(self, head: str) -> dict[str, nn.Layer]:
@@ -67,19 +78,31 @@ class MultiTaskModel(nn.Layer):
         found = {name: getattr(self.heads[head], child, None) for name, child in _OWN_PARTS.items()}
         return {name: layer for name, layer in found.items() if layer is not None}
 
-    def encode(self, batch: Batch, *, layer: int = -1, head: str | None = None) -> dict[str, Tensor]:
+    def encode(
+        self, batch: Batch, *, layer: int = -1, head: str | None = None, shift: Tensor | None = None
+    ) -> dict[str, Tensor]:
         """What the head `head` sees: the batch, and what the backbone makes of it up to `layer`.
 
         Without a head, what heads see that have nothing of their own in the encoder.
         """
         inputs = {name: paddle.to_tensor(np.ascontiguousarray(array)) for name, array in batch.items()}
         taken = {name: inputs[name] for name in self.backbone_inputs}
+        if shift is not None:
+            taken[EMBEDDING_SHIFT] = shift
         inputs.update(self.backbone(taken, layer=layer, **(self.own_parts(head) if head else {})))
         return inputs
 
     def loss(self, task: TaskInstance, batch: Batch) -> Tensor:
         """Mean loss of a training batch, before `loss_weight`: float32[]."""
+        if task.settings.smart_weight:
+            return self._smooth_loss(task, batch)
         outputs, inputs = self.forward(task, batch, "train")
+        return self._consistent_loss(task, batch, outputs, inputs)
+
+    def _consistent_loss(
+        self, task: TaskInstance, batch: Batch, outputs: dict[str, Tensor], inputs: dict[str, Tensor]
+    ) -> Tensor:
+        """The loss of `outputs`; with R-Drop that of a second pass as well, and how far the two are apart."""
         loss = task.paradigm.loss(outputs, inputs)
         alpha = task.settings.rdrop_alpha
         if not alpha:
@@ -87,6 +110,19 @@ class MultiTaskModel(nn.Layer):
         again, _ = self.forward(task, batch, "train")  # the same batch under other dropout
         mean = (loss + task.paradigm.loss(again, inputs)) / 2
         return mean + alpha * divergence(outputs, again, inputs)
+
+    def _smooth_loss(self, task: TaskInstance, batch: Batch) -> Tensor:
+        """The loss, and how far a small shift of the word embeddings can move the outputs: SMART."""
+        seed = dropout_seed()
+
+        def shifted(shift: Tensor | None) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+            paddle.seed(seed)
+            return self.forward(task, batch, "train", shift)
+
+        outputs, inputs = shifted(None)
+        loss = self._consistent_loss(task, batch, outputs, inputs)
+        rough = roughness(self, lambda shift: shifted(shift)[0], outputs, inputs, task.settings.smart_epsilon)
+        return loss + task.settings.smart_weight * rough
 
     def start_copies(self) -> None:
         """Make the layers that heads have copies of what the shared ones are: fresh, or pre-trained."""

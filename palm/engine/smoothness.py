@@ -1,0 +1,81 @@
+"""How far a small shift of the word embeddings can move the outputs: the adversarial regulariser of SMART.
+
+Source: SMART, arXiv:1911.03437, equation 2 and algorithm 1 with one step of ascent. As in its authors' code, the
+gradient of each token is scaled to a largest coordinate of 1, so that the step is `epsilon` long in the infinity norm.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+import paddle
+from paddle import Tensor, nn
+
+from palm.errors import TrainingError
+from palm.paradigm.consistency import divergence
+
+_TINY = 1e-30
+
+Outputs = Mapping[str, Tensor]
+Shifted = Callable[[Tensor], Outputs]
+"""Outputs of the batch, under the same dropout each time, with its word embeddings shifted: [batch seq hidden]."""
+
+
+def dropout_seed() -> int:
+    """A seed that passes over one batch may share, so that only the shift tells them apart; the step decides it."""
+    return int(paddle.randint(0, 2**31 - 1, []))
+
+
+def roughness(
+    model: nn.Layer, shifted: Shifted, outputs: Outputs, inputs: Mapping[str, Tensor], epsilon: float
+) -> Tensor:
+    """Distance of `outputs` from those at the worst shift that was found within `epsilon`: float32[].
+
+    Of distributions it is the sum of both Kullback-Leibler divergences, of numbers the squared difference.
+
+    Args:
+        model: Its parameters take no part in the search.
+        shifted: Gives the other outputs.
+        outputs: Those of the batch as it is.
+        inputs: The batch.
+        epsilon: Largest shift of each coordinate.
+    """
+    worst = _worst_shift(model, shifted, outputs, inputs, epsilon)
+    return _distance(outputs, shifted(worst), inputs)
+
+
+def _worst_shift(
+    model: nn.Layer, shifted: Shifted, outputs: Outputs, inputs: Mapping[str, Tensor], epsilon: float
+) -> Tensor:
+    shape = inputs["word_embedding"].shape  # [batch seq hidden]
+    # At no shift the distance has its minimum, and so no gradient: the search begins beside it.
+    start = paddle.normal(0.0, epsilon, shape)
+    start.stop_gradient = False
+    fixed = {name: tensor.detach() for name, tensor in outputs.items()}
+    with _parameters_fixed(model):
+        _distance(fixed, shifted(start), inputs).backward()
+    if start.grad is None:
+        raise TrainingError(
+            "smart_weight shifts the word embeddings of a batch. Found a backbone that leaves the input "
+            "`embedding_shift` alone. Leave the key out."
+        )
+    longest = start.grad.abs().max(-1, keepdim=True)  # [batch seq 1]
+    step = start.grad / paddle.clip(longest, min=_TINY) * epsilon
+    return paddle.clip(start.detach() + step, -epsilon, epsilon)
+
+
+def _distance(one: Outputs, other: Outputs, inputs: Mapping[str, Tensor]) -> Tensor:
+    apart = divergence(one, other, inputs)
+    return apart if "values" in one else 2 * apart  # which is half the sum, as R-Drop has it
+
+
+@contextmanager
+def _parameters_fixed(model: nn.Layer) -> Iterator[None]:
+    """No parameter gets a gradient inside the `with` block."""
+    trained = [parameter for parameter in model.parameters() if not parameter.stop_gradient]
+    try:
+        for parameter in trained:
+            parameter.stop_gradient = True
+        yield
+    finally:
+        for parameter in trained:
+            parameter.stop_gradient = False
