@@ -11,7 +11,7 @@ from palm.build.followed_tasks import check_followed
 from palm.build.merge import Merged, merge
 from palm.build.selection_checks import Judged, selection_problems
 from palm.build.sources import Sources, read_sources
-from palm.build.task_checks import check_tasks, head_keys
+from palm.build.task_checks import check_gradient_method, check_tasks, head_keys
 from palm.build.unknown_keys import KnownKeys, near_misses
 from palm.config.fields import BackboneFields, ParadigmFields, ReaderFields
 from palm.config.layer import Resolved, Setting
@@ -22,7 +22,7 @@ from palm.paradigm.base import PARADIGMS
 from palm.reader.base import READERS
 from palm.registry import did_you_mean
 from palm.sampling import SAMPLERS
-from palm.weighting import WEIGHTINGS
+from palm.weighting import GRADIENT_METHODS, WEIGHTINGS
 
 _NO_VOCABULARY = (
     "a run needs `vocab_path`. Found none, and no vocab.txt beside pre-trained weights. "
@@ -121,6 +121,8 @@ def load_run_config(
     if for_train and train is not None and len(tasks) == len(sources.names):
         problems += selection_problems(train, [_judged(task) for task in tasks], merged.run, merged.tasks)
         problems += check_followed(settings, train, merged.run)
+    if for_train and train is not None and "weighting" in merged.run:
+        problems += check_gradient_method(train, settings, merged.run["weighting"].setting.where)
     if for_train and run is not None and run.vocab_path is None:
         problems.append(Problem(sources.main.name, _NO_VOCABULARY))
     if problems or run is None or train is None:
@@ -148,7 +150,7 @@ def _run_settings(
     run, wrong_in_run = validate(RunSettings, values, owner="the run", home=home)
     train, wrong_in_training = validate(TrainSettings, merged.run, owner="training", home=home)
     problems += wrong_in_run + wrong_in_training
-    for key, registered in (("sampling", list(SAMPLERS)), ("weighting", list(WEIGHTINGS))):
+    for key, registered in (("sampling", list(SAMPLERS)), ("weighting", [*WEIGHTINGS, *GRADIENT_METHODS])):
         if train is not None and getattr(train, key) not in registered:
             problems.append(Problem(merged.run[key].setting.where, _unknown(key, registered, getattr(train, key))))
     return run, train

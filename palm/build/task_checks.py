@@ -4,10 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from palm.config.layer import Resolved
-from palm.config.schema import TaskSettings
+from palm.config.schema import TaskSettings, TrainSettings
 from palm.errors import Problem
 from palm.metric.base import METRICS
 from palm.registry import did_you_mean
+from palm.weighting import GRADIENT_METHODS
 
 Tasks = Mapping[str, TaskSettings]
 Values = Mapping[str, Mapping[str, Resolved]]
@@ -29,6 +30,17 @@ def check_tasks(tasks: Tasks, values: Values, *, names: Sequence[str], for_train
     if for_train:
         yield from _targets(tasks, values, names)
         yield from _training_files(tasks)
+
+
+def check_gradient_method(train: TrainSettings, tasks: Tasks, where: str) -> Iterator[Problem]:
+    """What keeps a gradient method from having gradients to balance."""
+    if train.weighting not in GRADIENT_METHODS:
+        return
+    active = [name for name, settings in tasks.items() if settings.mix_ratio > 0]
+    if len(active) < 2:
+        rule = f"weighting: {train.weighting} balances the gradients of two tasks or more."
+        found = f"Found {len(active)} with a mix_ratio above 0."
+        yield Problem(where, f"{rule} {found} Add a task, or set weighting: fixed.")
 
 
 def head_keys(tasks: Tasks) -> dict[str, str]:

@@ -5,12 +5,14 @@ from collections.abc import Iterator, Sequence
 from palm.backbone.base import BACKBONES, Backbone
 from palm.build.run_config import RunConfig, TaskConfig
 from palm.config.fields import BackboneFields
+from palm.config.schema import TrainSettings
 from palm.errors import ConfigError, Problem
 from palm.paradigm.base import PARADIGMS, Paradigm
 from palm.reader.base import READERS, Reader
 from palm.spec import Phase, Specs, unmet
 from palm.task_instance import TaskInstance
 from palm.text.tokenizer import Tokenizer
+from palm.weighting import GRADIENT_METHODS
 
 # Gold that readers give when they are told to.
 _GOLD = {"label_sets": "several", "label_values": "number"}
@@ -24,7 +26,7 @@ def check_wiring(config: RunConfig, tokenizer: Tokenizer, phase: Phase) -> None:
     """
     backbone = BACKBONES[config.backbone_name](config.backbone)
     problems = list(wiring_problems(config.tasks, backbone, tokenizer, phase))
-    problems += _freezing_problems(config.train.freeze_layers, config.backbone.num_hidden_layers)
+    problems += _freezing_problems(config.train, config.backbone.num_hidden_layers)
     if problems:
         raise ConfigError(problems)
 
@@ -99,7 +101,11 @@ def backbone_name(backbone: Backbone) -> str:
     return next((name for name in BACKBONES if BACKBONES[name] is type(backbone)), type(backbone).__name__)
 
 
-def _freezing_problems(frozen: int, layers: int) -> Iterator[Problem]:
+def _freezing_problems(train: TrainSettings, layers: int) -> Iterator[Problem]:
+    frozen = train.freeze_layers
+    if train.weighting in GRADIENT_METHODS and train.freeze_embeddings and frozen >= layers:
+        rule = f"{train.weighting} balances the gradients of the shared encoder, and all of its layers are frozen."
+        yield Problem("weighting", f"{rule} Found freeze_layers: {frozen}. Freeze fewer, or set weighting: fixed.")
     if frozen > layers:
         yield Problem("freeze_layers", f"the encoder has {layers} layers to freeze. Found {frozen}. Lower it.")
 

@@ -131,7 +131,10 @@ class TrainSettings(Schema):
         "fixed",
         description="What multiplies the tasks' losses beside loss_weight: `fixed` (nothing), `dwa` (more weight for "
         "the tasks whose losses fall slowest from one of their epochs to the next), `uncertainty` (less for those "
-        "that stay noisy, learned) or `dtp` (more for those that are worst done).",
+        "that stay noisy, learned) or `dtp` (more for those that are worst done). "
+        "Or what makes one gradient of the shared encoder out of the tasks': `mgda`, `pcgrad`, `cagrad`, `upgrad`, "
+        "`nash_mtl`; an update then waits for gradient_accumulation_steps batches of every task with a mix_ratio "
+        "above 0.",
     )
     weighting_learning_rate: Float = Field(
         0.025, gt=0, description="Learning rate of what the weighting learns; Adam, without decay and warm-up."

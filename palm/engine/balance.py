@@ -6,7 +6,7 @@ from palm.config.schema import TrainSettings
 from palm.engine.selection import LOSS
 from palm.history import History
 from palm.task_instance import TaskInstance
-from palm.weighting import WEIGHTINGS, Weighed, Weighting
+from palm.weighting import GRADIENT_METHODS, WEIGHTINGS, Weighed, Weighting
 
 
 def build_weighting(tasks: Sequence[TaskInstance], settings: TrainSettings) -> Weighting:
@@ -18,7 +18,7 @@ def build_weighting(tasks: Sequence[TaskInstance], settings: TrainSettings) -> W
         gamma=settings.dtp_gamma,
         squared_errors=squared,
     )
-    return WEIGHTINGS[settings.weighting](weighed)
+    return WEIGHTINGS["fixed" if settings.weighting in GRADIENT_METHODS else settings.weighting](weighed)
 
 
 def note_losses(

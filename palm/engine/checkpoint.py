@@ -13,6 +13,7 @@ from paddle import Tensor
 from palm.default_settings import WEIGHTS_FILE
 from palm.engine.best import BestSoFar
 from palm.engine.early_stopping import EarlyStops
+from palm.engine.task_gradients import PREFIX
 from palm.engine.tensors import load_tensors, save_tensors, size_in_bytes
 from palm.engine.train import Progress, TrainingRun
 from palm.errors import CheckpointError
@@ -49,7 +50,7 @@ def save_checkpoint(run: TrainingRun, folder: Path, *, keep: int) -> Path:
     files = {
         WEIGHTS_FILE: run.model.state_dict(),
         _OPTIMIZER_FILE: run.optimizer.state(),
-        _GRADIENTS_FILE: run.optimizer.gradients(),
+        _GRADIENTS_FILE: run.optimizer.gradients() | (run.task_gradients.state() if run.task_gradients else {}),
         **({_AVERAGE_FILE: run.average.state()} if run.average else {}),
     }
     with sealed_folder(target, needs=sum(map(size_in_bytes, files.values()))) as aside:
@@ -106,7 +107,7 @@ def restore_checkpoint(run: TrainingRun, folder: Path) -> None:
             "Resume with the configuration it was started with, or use another save_path."
         )
     _restore_weights(run, folder, average)
-    run.optimizer.restore_gradients(load_tensors(folder / _GRADIENTS_FILE))
+    _restore_gradients(run, load_tensors(folder / _GRADIENTS_FILE))
     for part in fields(Progress):
         own, value = getattr(run.progress, part.name), getattr(saved, part.name)
         if isinstance(own, dict):
@@ -116,10 +117,22 @@ def restore_checkpoint(run: TrainingRun, folder: Path) -> None:
             setattr(run.progress, part.name, value)
 
 
+def _restore_gradients(run: TrainingRun, gradients: Mapping[str, Tensor]) -> None:
+    """Continue an update that has some of its batches; what another weighting left is of no use."""
+    apart = {name: gradient for name, gradient in gradients.items() if name.startswith(PREFIX)}
+    if run.task_gradients is None:
+        whole = {name: gradient for name, gradient in gradients.items() if name not in apart}
+        run.optimizer.restore_gradients(whole)
+    else:
+        run.task_gradients.restore(apart)
+
+
 def roll_back(run: TrainingRun, folder: Path) -> None:
     """Put weights, slots and averages of a verified checkpoint into `run`, whose counters stay where they are."""
     _restore_weights(run, folder, _read_progress(folder)[1])
     run.model.clear_gradients(set_to_zero=False)
+    if run.task_gradients is not None:
+        run.task_gradients.clear()
 
 
 def set_weights(parameters: Mapping[str, Tensor], weights: Mapping[str, Tensor], *, where: str) -> None:

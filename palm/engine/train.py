@@ -24,13 +24,14 @@ from palm.engine.model import MultiTaskModel
 from palm.engine.optimizer import Optimizer
 from palm.engine.precision import mixed_precision
 from palm.engine.schedule import expected_steps, global_steps
+from palm.engine.task_gradients import TaskGradients
 from palm.engine.weight_average import WeightAverage
 from palm.errors import TrainingError
 from palm.history import History, TaskHistory
 from palm.randomness import philox
 from palm.sampling.base import Sampler
 from palm.task_instance import TaskInstance
-from palm.weighting import Weighting
+from palm.weighting import GRADIENT_METHODS, Weighting
 
 
 @dataclass
@@ -143,6 +144,18 @@ class TrainingRun:
         """What the key `weighting` names."""
         return build_weighting(self.tasks, self.settings)
 
+    @cached_property
+    def task_gradients(self) -> TaskGradients | None:
+        """Where the gradients of each task are kept apart, if the key `weighting` names a gradient method."""
+        if self.settings.weighting not in GRADIENT_METHODS:
+            return None
+        return TaskGradients(
+            GRADIENT_METHODS[self.settings.weighting](),
+            [task.name for task in self.tasks if task.settings.mix_ratio > 0],
+            batches=self.settings.gradient_accumulation_steps,
+            seed=self.settings.random_seed,
+        )
+
     @property
     def history(self) -> History:
         """What is known about each task, in the order of the tasks."""
@@ -217,7 +230,7 @@ def train_step(run: TrainingRun, draw: Draw, data_wait: float = 0.0) -> StepResu
     unfinished = run.unfinished
     reached = tuple(name for name in factors if name in waited_for and name not in unfinished)
     last = run.finished
-    if last or number % run.settings.gradient_accumulation_steps == 0:
+    if last or _update_is_due(run):
         _update(run, learning_rate)
     return replace(
         first,
@@ -303,17 +316,27 @@ def _train_batch(run: TrainingRun, part: Draw, factor: float) -> tuple[float, st
     if not math.isfinite(value):
         return value, f"the loss is {value}"
     pending = _pending_gradients(run)
-    weight = part.task.settings.loss_weight * factor / run.settings.gradient_accumulation_steps
+    weight = part.task.settings.loss_weight * factor
+    if run.task_gradients is None:  # which takes means itself
+        weight /= run.settings.gradient_accumulation_steps
     if run.settings.adversarial_epsilon:
         _attack(run, part, loss, weight)
     else:
         (loss * weight).backward()
     name = first_non_finite(run.optimizer.gradients())
     if name is None:
+        _set_apart(run, part.task)
         return value, None
     run.model.clear_gradients(set_to_zero=False)
     run.optimizer.restore_gradients(pending)
     return value, f"the gradient of `{name}` is not finite (loss {value:.4g})"
+
+
+def _set_apart(run: TrainingRun, task: TaskInstance) -> None:
+    """Where a gradient method is to balance the tasks, keep the gradients of a batch apart from those of others."""
+    if run.task_gradients is not None:
+        run.task_gradients.add(task.name, run.optimizer.gradients())
+        run.model.clear_gradients(set_to_zero=False)
 
 
 def _attack(run: TrainingRun, part: Draw, loss: Tensor, weight: float) -> None:
@@ -335,7 +358,15 @@ def _pending_gradients(run: TrainingRun) -> dict[str, Tensor]:
     return {name: gradient.clone() for name, gradient in run.optimizer.gradients().items()}
 
 
+def _update_is_due(run: TrainingRun) -> bool:
+    if run.task_gradients is not None:
+        return run.task_gradients.complete(run.left)
+    return run.progress.global_step % run.settings.gradient_accumulation_steps == 0
+
+
 def _update(run: TrainingRun, learning_rate: float) -> None:
+    if run.task_gradients is not None:
+        run.optimizer.restore_gradients(run.task_gradients.take(run.progress.global_step))
     if not run.optimizer.gradients():
         return  # every batch of this update had a fault
     run.optimizer.step(learning_rate)

@@ -1,0 +1,102 @@
+"""The gradients of each task by themselves, until a gradient method makes one update of them."""
+
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+import paddle
+from paddle import Tensor
+
+from palm.randomness import philox
+from palm.weighting.gradient_base import FloatArray, GradientMethod
+
+Gradients = Mapping[str, Tensor]
+
+PREFIX = "tasks."
+_SHARED = "backbone."
+_COUNT = "batches"
+
+
+class TaskGradients:
+    """Adds up the gradients of each task's batches since the last update.
+
+    The shared encoder gets what the method makes of the tasks' mean gradients; a head gets its own, those of all tasks
+    that share it added up. This holds the gradients of the whole encoder once for each task.
+
+    Args:
+        method: Balances the tasks.
+        tasks: Names of the tasks that take part.
+        batches: How many of each task an update needs.
+        seed: The run's seed.
+    """
+
+    def __init__(self, method: GradientMethod, tasks: Sequence[str], *, batches: int, seed: int) -> None:
+        self._method = method
+        self._tasks = tuple(tasks)
+        self._batches = batches
+        self._seed = seed
+        self._sums: dict[str, dict[str, Tensor]] = {}
+        self._counts: dict[str, int] = {}
+
+    def complete(self, left: Collection[str] = ()) -> bool:
+        """Whether every task had its batches, save those that have left the mix."""
+        waited_for = [task for task in self._tasks if task not in left]
+        return all(self._counts.get(task, 0) >= self._batches for task in waited_for)
+
+    @paddle.no_grad()
+    def add(self, task: str, gradients: Gradients) -> None:
+        """Take in the gradients of a batch of `task`."""
+        known = self._sums.setdefault(task, {})
+        for name, gradient in gradients.items():
+            known[name] = known[name] + gradient if name in known else gradient.clone()
+        self._counts[task] = self._counts.get(task, 0) + 1
+
+    @paddle.no_grad()
+    def take(self, step: int) -> dict[str, Tensor]:
+        """The gradients of the update after global step `step`, by parameter name; all of them are then forgotten."""
+        tasks = [task for task in self._tasks if task in self._sums]
+        means = [{name: total / self._counts[task] for name, total in self._sums[task].items()} for task in tasks]
+        self.clear()
+        if not tasks:
+            return {}
+        order = philox(self._seed, "gradient method", step)
+        weights = np.ones(1) if len(tasks) == 1 else self._method.weights(inner_products(means), order)
+        combined: dict[str, Tensor] = {}
+        for weight, gradients in zip(weights.tolist(), means, strict=True):
+            for name, gradient in gradients.items():
+                part = gradient * weight if name.startswith(_SHARED) else gradient
+                combined[name] = combined[name] + part if name in combined else part
+        return combined
+
+    def clear(self) -> None:
+        """Forget all gradients."""
+        self._sums, self._counts = {}, {}
+
+    def state(self) -> dict[str, Tensor]:
+        """Everything held, under names that begin with `tasks.`."""
+        state = {}
+        for task, gradients in self._sums.items():
+            state[f"{PREFIX}{task}.{_COUNT}"] = paddle.to_tensor([self._counts[task]], dtype="int64")
+            state |= {f"{PREFIX}{task}.{name}": gradient for name, gradient in gradients.items()}
+        return state
+
+    def restore(self, state: Gradients) -> None:
+        """Continue from a saved state."""
+        self.clear()
+        for key, tensor in state.items():
+            task, _, name = key.removeprefix(PREFIX).partition(".")
+            if name == _COUNT:
+                self._counts[task] = int(tensor.numpy().item())
+            else:
+                self._sums.setdefault(task, {})[name] = tensor
+
+
+def inner_products(gradients: Sequence[Gradients]) -> FloatArray:
+    """Those of the tasks' gradients on the shared encoder: float64[task task]. What a task leaves alone counts as 0."""
+    products = np.zeros((len(gradients), len(gradients)))
+    for row, one in enumerate(gradients):
+        for column, other in enumerate(gradients[: row + 1]):
+            shared = [name for name in one if name.startswith(_SHARED) and name in other]
+            dots = [paddle.dot(one[name].flatten(), other[name].flatten()) for name in shared]
+            total = float(paddle.stack(dots).astype("float64").sum()) if dots else 0.0
+            products[row, column] = products[column, row] = total
+    return products

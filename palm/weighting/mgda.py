@@ -1,0 +1,31 @@
+"""MGDA: the shortest vector among the means of the gradients."""
+
+from typing import final
+
+import numpy as np
+
+from palm.weighting.gradient_base import GRADIENT_METHODS, FloatArray, GradientMethod, even_weights
+from palm.weighting.quadratic import non_negative_minimum
+
+_RIDGE = 1e-10  # keeps the program solvable where gradients are multiples of each other
+
+
+@final
+@GRADIENT_METHODS.register("mgda")
+class MultipleGradientDescent(GradientMethod):
+    """Weights >= 0 that add up to 1 and give the shortest sum.
+
+    That sum makes no task worse, to first order; small gradients weigh most in it. Sources: Désidéri, 2012;
+    arXiv:1810.04650, equation 3, solved exactly rather than by its algorithm 2.
+    """
+
+    def weights(self, products: FloatArray, generator: np.random.Generator) -> FloatArray:
+        """The factor of each task's gradient."""
+        del generator
+        scale = float(np.trace(products))
+        if scale <= 0:
+            return even_weights(len(products))
+        matrix = products / scale + _RIDGE * np.eye(len(products))
+        found = non_negative_minimum(matrix, np.ones(len(products)))
+        weights: FloatArray = found / found.sum()
+        return weights

@@ -1,0 +1,27 @@
+"""PCGrad: of each gradient, what points against another one is taken away."""
+
+from typing import final
+
+import numpy as np
+
+from palm.weighting.gradient_base import GRADIENT_METHODS, FloatArray, GradientMethod
+
+
+@final
+@GRADIENT_METHODS.register("pcgrad")
+class ProjectConflicts(GradientMethod):
+    """Each gradient is projected onto the normal plane of every other that it conflicts with, in random order; summed.
+
+    Source: arXiv:2001.06782, algorithm 1.
+    """
+
+    def weights(self, products: FloatArray, generator: np.random.Generator) -> FloatArray:
+        """The factor of each task's gradient."""
+        projected = np.eye(len(products))  # [task task]: each projected gradient as a sum of gradients
+        for task, own in enumerate(projected):
+            for other in generator.permutation(len(products)):
+                conflict = products[other] @ own
+                if other != task and conflict < 0 < products[other, other]:
+                    own[other] -= conflict / products[other, other]
+        weights: FloatArray = projected.sum(axis=0)
+        return weights

@@ -1,0 +1,32 @@
+"""UPGrad: each gradient is moved as little as makes it agree with all the others; their mean."""
+
+from typing import final
+
+import numpy as np
+
+from palm.weighting.gradient_base import GRADIENT_METHODS, FloatArray, GradientMethod, even_weights
+from palm.weighting.quadratic import non_negative_minimum
+
+_RIDGE = 1e-4  # of the reference implementation, TorchJD
+
+
+@final
+@GRADIENT_METHODS.register("upgrad")
+class UnconflictingProjection(GradientMethod):
+    """The mean of the gradients' projections onto the cone of the directions that make no task worse.
+
+    Source: arXiv:2406.16232, section 3.2; each projection solves the quadratic program of its proposition 1: of all
+    v >= u, the least `v·products·v`.
+    """
+
+    def weights(self, products: FloatArray, generator: np.random.Generator) -> FloatArray:
+        """The factor of each task's gradient."""
+        del generator
+        scale = float(np.trace(products))
+        mean = even_weights(len(products))
+        if scale <= 0:
+            return mean
+        matrix = products / scale + _RIDGE * np.eye(len(products))
+        added = [non_negative_minimum(matrix, -matrix @ share) for share in np.diag(mean)]
+        weights: FloatArray = mean + np.sum(added, axis=0)
+        return weights

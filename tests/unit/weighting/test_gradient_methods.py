@@ -1,0 +1,98 @@
+"""Gradient methods: cases computed by hand, and what each promises for any gradients."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from palm.randomness import philox
+from palm.weighting import GRADIENT_METHODS
+
+NAMES = list(GRADIENT_METHODS)
+gradient_sets = st.tuples(st.integers(2, 5), st.integers(1, 6)).flatmap(
+    lambda shape: arrays(np.float64, shape, elements=st.floats(-10, 10).map(lambda x: round(x, 3)))
+)
+
+
+def combined(name, gradients, generator=None):
+    gradients = np.asarray(gradients, float)
+    return GRADIENT_METHODS[name]().weights(gradients @ gradients.T, generator or philox(1, "test")) @ gradients
+
+
+def test_two_gradients_at_right_angles_by_hand():
+    gradients = [[3.0, 0.0], [0.0, 4.0]]
+    assert combined("pcgrad", gradients) == pytest.approx([3, 4])
+    assert combined("upgrad", gradients) == pytest.approx([1.5, 2])
+    # The foot of the perpendicular on the line between (3, 0) and (0, 4): 12/25 of (4, 3).
+    assert combined("mgda", gradients) == pytest.approx([48 / 25, 36 / 25])
+    # products·w = 1/w: w = (1/3, 1/4), so the sum is (1, 1), scaled to length 1.
+    assert combined("nash_mtl", gradients) == pytest.approx([0.5**0.5, 0.5**0.5], rel=1e-5)
+
+
+def test_two_conflicting_gradients_by_hand():
+    gradients = [[1.0, 0.0], [-1.0, 1.0]]
+    # (1,0) + (−1,1)/2 = (½,½), and (−1,1) + (1,0) = (0,1).
+    assert combined("pcgrad", gradients) == pytest.approx([0.5, 1.5])
+    # The same projections, for two tasks are those onto the cone; their mean.
+    assert combined("upgrad", gradients) == pytest.approx([0.25, 0.75], rel=1e-3)
+    # Between (1,0) and (−1,1) the point next to 0 is (1,0) + 0.4·(−2,1).
+    assert combined("mgda", gradients) == pytest.approx([0.2, 0.4])
+
+
+def test_mgda_takes_the_short_gradient_alone_where_the_long_one_points_along_it():
+    assert combined("mgda", [[1.0, 0.0], [5.0, 1.0]]) == pytest.approx([1, 0])
+
+
+def test_cagrad_by_hand_where_both_tasks_are_alike():
+    # By symmetry w is even: the mean (1, 0) half as long again.
+    assert combined("cagrad", [[1.0, 2.0], [1.0, -2.0]]) == pytest.approx([1.5, 0], abs=1e-6)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_gradients_that_agree_keep_their_direction(name):
+    found = combined(name, [[2.0, 1.0]] * 3)
+    assert found / np.linalg.norm(found) == pytest.approx(np.array([2, 1]) / 5**0.5)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_gradients_of_zero_give_none_and_weights_that_are_finite(name):
+    weights = GRADIENT_METHODS[name]().weights(np.zeros((3, 3)), philox(1, "test"))
+    assert np.isfinite(weights).all()
+    gradients = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    assert np.isfinite(combined(name, gradients)).all()
+
+
+@pytest.mark.parametrize("name", ["mgda", "upgrad", "nash_mtl"])
+@given(gradients=gradient_sets)
+@settings(max_examples=60, deadline=None)
+def test_no_task_gets_worse(name, gradients):
+    products = gradients @ gradients.T
+    weights = GRADIENT_METHODS[name]().weights(products, philox(1, "test"))
+    # They solve their programs with a ridge of at most 1e-4 of the trace.
+    assert (products @ weights >= -1.01e-4 * np.trace(products) * weights.max() - 1e-9).all()
+
+
+@given(gradients=gradient_sets)
+@settings(max_examples=60, deadline=None)
+def test_mgda_is_the_shortest_of_all_means(gradients):
+    shortest = np.linalg.norm(combined("mgda", gradients))
+    for number in range(50):
+        weights = philox(2, number).dirichlet(np.full(len(gradients), 0.5))
+        assert shortest <= np.linalg.norm(weights @ gradients) + 1e-3
+
+
+@given(gradients=gradient_sets)
+@settings(max_examples=60, deadline=None)
+def test_cagrad_stays_within_its_radius_of_the_mean(gradients):
+    found, mean = combined("cagrad", gradients), gradients.mean(axis=0)
+    if found.any():
+        assert np.linalg.norm(found - mean) <= 0.5 * np.linalg.norm(mean) + 1e-6
+
+
+def test_pcgrads_order_comes_from_the_generator_alone():
+    gradients = philox(3, "gradients").normal(size=(5, 3))
+    found = {tuple(combined("pcgrad", gradients, philox(1, "order", step)).round(9)) for step in range(20)}
+    assert len(found) > 1
+    again = [combined("pcgrad", gradients, philox(1, "order", 7)) for _ in range(2)]
+    assert (again[0] == again[1]).all()
