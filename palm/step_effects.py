@@ -111,10 +111,16 @@ class StepEffects:
                 **loss_figures(result),
                 "learning_rate": result.learning_rate,
                 **({"loss_factor": result.loss_factor} if self._run.weighting.needs_history else {}),
+                **({"shares": self._shares(result.global_step)} if self._run.sampler.adapts else {}),
                 "steps_per_second": round(speed, 3),
                 "data_wait_share": round(waited, 4),
             }
         )
+
+    def _shares(self, step: int) -> dict[str, float]:
+        """Shares of the tasks as they were known after `step`."""
+        found = self._run.progress.shares[str(step)]
+        return {task.name: round(share, 4) for task, share in zip(self._run.tasks, found, strict=True)}
 
     def _steps_per_second(self, step: int) -> float:
         """Speed since it was last asked."""

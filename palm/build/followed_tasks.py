@@ -1,4 +1,4 @@
-"""Checks over the tasks whose dev figures a weighting follows."""
+"""Checks over the tasks whose dev figures a weighting or a sampler follows."""
 
 from collections.abc import Iterator, Mapping
 
@@ -17,11 +17,11 @@ def check_followed(
         train: The keys of training.
         values: Where each of these was written.
     """
-    if train.weighting != "dtp" or train.weighting_by != "metric":
-        return
+    keys = {"weighting_by": train.weighting == "dtp" and train.weighting_by == "metric"}
+    keys |= {"sampling_by": train.sampling == "adaptive" and train.sampling_by == "metric"}
     without = [name for name, settings in tasks.items() if settings.mix_ratio > 0 and settings.dev_file is None]
-    if without:
-        where = values["weighting_by"].setting.where if "weighting_by" in values else "weighting_by"
-        rule = "weighting_by: metric follows the dev figures of all tasks."
+    for key in (key for key, followed in keys.items() if followed and without):
+        where = values[key].setting.where if key in values else key
+        rule = f"{key}: metric follows the dev figures of all tasks."
         found = f"Found no dev_file for {', '.join(f'`{name}`' for name in without)}."
-        yield Problem(where, f"{rule} {found} Add it, or set weighting_by: loss.")
+        yield Problem(where, f"{rule} {found} Add it, or set {key}: loss.")

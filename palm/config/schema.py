@@ -114,9 +114,9 @@ class TrainSettings(Schema):
     sampling: str = Field(
         "mix_ratio",
         description="How the task of each step is chosen: `mix_ratio` (drawn by mix_ratio), `exact` (every batch of "
-        "every task once an epoch, shuffled), `proportional` (drawn by the sizes of the training files), `temperature` "
-        "or `annealed`. With all but the first, num_epochs counts passes over the whole mix, and mix_ratio scales the "
-        "size of a task.",
+        "every task once an epoch, shuffled), `proportional` (drawn by the sizes of the training files), "
+        "`temperature`, `annealed` or `adaptive` (more of the tasks that have more to learn). With all but the first, "
+        "num_epochs counts passes over the whole mix, and mix_ratio scales the size of a task.",
     )
     sampling_temperature: Float = Field(
         2.0, gt=0, description="`sampling: temperature`: shares go with size ** (1 / this); 1 is proportional."
@@ -126,6 +126,17 @@ class TrainSettings(Schema):
         ge=1,
         description="With a sampling by size: batches of a task's epoch that count at most, so that a huge task does "
         "not drown the others.",
+    )
+    sampling_by: Annotated[Literal["loss", "metric"], BeforeValidator(lower)] = Field(
+        "loss",
+        description="`sampling: adaptive`: shares go with mix_ratio times the running mean loss over the first `loss`, "
+        "or times what the first metric of the last evaluation on dev_file lacks to 1 (`metric`).",
+    )
+    sampling_floor: Float = Field(
+        0.25,
+        gt=0,
+        le=1,
+        description="`sampling: adaptive`: part of the share by mix_ratio that a task keeps whatever it has learned.",
     )
     weighting: str = Field(
         "fixed",

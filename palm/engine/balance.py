@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 
 from palm.config.schema import TrainSettings
+from palm.engine.feed import LAG, Shares
 from palm.engine.selection import LOSS
 from palm.history import History
 from palm.task_instance import TaskInstance
@@ -41,3 +42,10 @@ def note_figures(history: History, figures: Mapping[str, Mapping[str, float]]) -
     """Take the dev figures of the tasks that were evaluated in: of each the first that is not its loss."""
     for name, own in figures.items():
         history[name].figure = next((value for metric, value in own.items() if metric != LOSS), None)
+
+
+def note_shares(shares: Shares, step: int, found: list[float] | None) -> None:
+    """Keep the shares that were `found` after `step`, and forget those that no step to come is drawn with."""
+    if found is not None:
+        shares[str(step)] = found
+        shares.pop(str(step - LAG), None)

@@ -6,6 +6,7 @@ from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import count
+from types import MappingProxyType
 
 from palm.dataset import Batch
 from palm.sampling.base import Sampler
@@ -13,6 +14,13 @@ from palm.task_instance import TaskInstance
 
 THREAD_NAME = "palm-feed"
 BATCHES_AHEAD = 2  # a batch takes a thousandth of a step, save where a new epoch is shuffled
+
+
+LAG = BATCHES_AHEAD + 1
+"""Steps before a step, after which its task may be drawn: so much is known then, however far ahead the thread is."""
+
+Shares = dict[str, list[float]]
+"""Shares of the tasks as they were known after each of the last `LAG` steps, by the step's number."""
 
 
 @dataclass(frozen=True)
@@ -49,17 +57,20 @@ def draws(
     task_steps: Mapping[str, int],
     left: Collection[str] = (),
     passed_over: int = 0,
+    shares: Mapping[str, Sequence[float]] = MappingProxyType({}),
 ) -> Iterator[Draw]:
     """What each global step after `done_steps` trains on, without end; a pure function of its arguments.
 
-    What is drawn of the tasks in `left` is passed over: the others keep their shares and their order.
+    What is drawn of the tasks in `left` is passed over: the others keep their shares and their order. `shares` may grow
+    meanwhile: a step takes those that were known `LAG` steps before it.
     """
     steps = dict(task_steps)
     for number in count(done_steps + 1):
-        taken = _taken(tasks, sampler, number + passed_over, left)
+        mixed = sampler.with_shares(shares.get(str(number - LAG)))
+        taken = _taken(tasks, mixed, number + passed_over, left)
         while not taken:
             passed_over += 1
-            taken = _taken(tasks, sampler, number + passed_over, left)
+            taken = _taken(tasks, mixed, number + passed_over, left)
         parts = []
         for task in taken:
             before = steps.get(task.name, 0)

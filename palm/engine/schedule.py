@@ -27,6 +27,8 @@ def build_sampler(tasks: Sequence[TaskInstance], settings: TrainSettings) -> Sam
         cap=settings.sampling_cap,
         num_epochs=settings.num_epochs,
         max_steps=settings.max_steps,
+        by=settings.sampling_by,
+        floor=settings.sampling_floor,
     )
     return SAMPLERS[settings.sampling].from_mix(mix)
 

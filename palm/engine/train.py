@@ -12,11 +12,11 @@ from paddle import Tensor
 
 from palm.config.schema import TrainSettings
 from palm.engine.adversarial import perturbed, word_embeddings
-from palm.engine.balance import build_weighting, note_losses
+from palm.engine.balance import build_weighting, note_losses, note_shares
 from palm.engine.best import BestSoFar
 from palm.engine.early_stopping import EarlyStops
 from palm.engine.faults import ADVICE, fault_message
-from palm.engine.feed import Draw, draws, prefetched
+from palm.engine.feed import Draw, Shares, draws, prefetched
 from palm.engine.finite import first_non_finite
 from palm.engine.freezing import thaw
 from palm.engine.lr_sched import learning_rate_at
@@ -45,6 +45,7 @@ class Progress:
         history: What is known about each task.
         stops: What has stopped early.
         passed_over: Draws of tasks that have left the mix, which no step trained.
+        shares: Shares of the tasks after the last steps, where the sampler adapts them.
     """
 
     global_step: int = 0
@@ -53,6 +54,7 @@ class Progress:
     history: History = field(default_factory=dict)
     stops: EarlyStops = field(default_factory=EarlyStops)
     passed_over: int = 0
+    shares: Shares = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,9 @@ class TrainingRun:
 
     @cached_property
     def targets(self) -> Mapping[str, int]:
-        """Expected steps of each target."""
+        """Expected steps of each target; where the sampler adapts, the steps of the run, at whose end all are done."""
+        if self.sampler.adapts:
+            return {task.name: self.total_steps for task in self.tasks if task.settings.target}
         expected = expected_steps(self.tasks, self.settings.num_epochs, self.sampler.epoch_steps)
         return {task.name: expected[task.name] for task in self.tasks if task.settings.target}
 
@@ -159,9 +163,8 @@ class TrainingRun:
     @property
     def history(self) -> History:
         """What is known about each task, in the order of the tasks."""
-        for task in self.tasks:
-            self.progress.history.setdefault(task.name, TaskHistory())
-        return self.progress.history
+        known = self.progress.history
+        return {task.name: known.setdefault(task.name, TaskHistory()) for task in self.tasks}
 
     def loss_factor(self, task: TaskInstance) -> float:
         """What the weighting multiplies the loss of `task` with now."""
@@ -223,7 +226,7 @@ def train_step(run: TrainingRun, draw: Draw, data_wait: float = 0.0) -> StepResu
     learning_rate = run.learning_rate_at(number)
     factors = {part.task.name: run.loss_factor(part.task) for part in draw.parts}
     first, *others = [_train_part(run, part, learning_rate, factors[part.task.name]) for part in draw.parts]
-    _note(run, [first, *others])
+    _note(run, number, [first, *others])
     for name in factors:
         steps[name] = steps.get(name, 0) + 1
     run.progress.global_step, run.progress.passed_over = number, draw.passed_over
@@ -269,11 +272,12 @@ def _train_part(run: TrainingRun, part: Draw, learning_rate: float, factor: floa
     )
 
 
-def _note(run: TrainingRun, parts: Sequence[StepResult]) -> None:
-    """Take what a step did with each task into the history, save what had a fault."""
+def _note(run: TrainingRun, number: int, parts: Sequence[StepResult]) -> None:
+    """Take what step `number` did with each task into the history, save what had a fault."""
     whole = [part for part in parts if part.fault is None]
     losses = {part.task: part.loss for part in whole}
     note_losses(run.history, run.weighting, losses, end_epoch={part.task for part in whole if part.ends_epoch})
+    note_shares(run.progress.shares, number, run.sampler.shares(run.history))
 
 
 def _draws(run: TrainingRun) -> Iterator[Draw]:
@@ -286,6 +290,7 @@ def _draws(run: TrainingRun) -> Iterator[Draw]:
         task_steps=done.task_steps,
         left=run.left,
         passed_over=done.passed_over,
+        shares=done.shares,
     )
 
 
@@ -297,7 +302,8 @@ def _steps(run: TrainingRun, feed: Iterator[tuple[Draw, float]]) -> Iterator[Ste
 
 
 def _stopped(run: TrainingRun) -> bool:
-    return run.settings.max_steps is not None and run.progress.global_step >= run.settings.max_steps
+    last = run.total_steps if run.sampler.adapts else run.settings.max_steps
+    return last is not None and run.progress.global_step >= last
 
 
 def _train_batch(run: TrainingRun, part: Draw, factor: float) -> tuple[float, str | None]:

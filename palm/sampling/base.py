@@ -3,10 +3,12 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from palm.history import History
 from palm.randomness import philox
 from palm.registry import Registry
 
@@ -23,6 +25,8 @@ class Mix:
         cap: The key `sampling_cap`.
         num_epochs: The key `num_epochs`.
         max_steps: The key `max_steps`.
+        by: The key `sampling_by`.
+        floor: The key `sampling_floor`.
     """
 
     mix_ratios: Sequence[float]
@@ -32,6 +36,8 @@ class Mix:
     cap: int | None = None
     num_epochs: float = 1.0
     max_steps: int | None = None
+    by: str = "loss"
+    floor: float = 0.25
 
     @property
     def sizes(self) -> NDArray[np.float64]:
@@ -46,6 +52,9 @@ class Sampler(ABC):
         mix_ratios: Sampling weight of each task, in the order of the tasks.
         seed: The run's seed.
     """
+
+    adapts: ClassVar[bool] = False
+    """Whether the shares follow the history: then nobody knows beforehand how many steps a task will have."""
 
     def __init__(self, mix_ratios: Sequence[float], *, seed: int) -> None:
         self.mix_ratios = tuple(mix_ratios)
@@ -71,6 +80,16 @@ class Sampler(ABC):
     def tasks_at(self, step: int) -> tuple[int, ...]:
         """Indices of all tasks that global step `step` trains: one, save in joint steps."""
         return (self.task_at(step),)
+
+    def shares(self, history: History) -> list[float] | None:
+        """Shares of the tasks by what is known about them; None where they do not depend on it."""
+        del history
+        return None
+
+    def with_shares(self, shares: Sequence[float] | None) -> "Sampler":
+        """The sampler that draws with `shares`, an earlier answer of that method."""
+        del shares
+        return self
 
 
 def drawn(weights: NDArray[np.float64], *, seed: int, step: int) -> int:

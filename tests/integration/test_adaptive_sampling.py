@@ -1,0 +1,98 @@
+"""Adaptive sampling in whole runs: the history that a step is drawn with, how long a run is, and exact resume."""
+
+import shutil
+import time
+from itertools import islice
+
+import pytest
+
+import palm
+from palm.engine.checkpoint import restore_checkpoint, save_checkpoint
+from palm.engine.feed import LAG, draws
+from palm.engine.train import train_steps
+from palm.errors import ConfigError
+from tests.integration import tiny
+from tests.integration.test_sampling import controller
+from tests.integration.test_weighting import fingerprint
+
+
+def new_run(folder, **keys):
+    return controller(folder, "adaptive", sampling_floor=0.1, num_epochs=3, **keys)._training_run()
+
+
+def shown(results):
+    return [(result.task, result.step, result.loss) for result in results]
+
+
+def test_a_step_is_drawn_with_the_shares_of_three_steps_before(tmp_path):
+    run = new_run(tmp_path)
+    only_small = {str(step): [0.0, 1.0] for step in range(4, 10)}
+    found = islice(draws(run.tasks, run.sampler, done_steps=0, task_steps={}, shares=only_small), 30)
+    names = [draw.task.name for draw in found]
+    assert LAG == 3
+    assert names[6:12] == ["small"] * 6
+    assert {*names[:6]} == {*names[12:]} == {"large", "small"}
+
+
+def test_the_run_is_as_long_as_its_files_and_all_targets_end_with_it(tmp_path):
+    results = list(train_steps(new_run(tmp_path)))
+    assert len(results) == 3 * (6 + 2)
+    assert [result.finished for result in results if result.finished] == [("large", "small")]
+
+
+def test_max_steps_ends_it_sooner(tmp_path):
+    assert len(list(train_steps(new_run(tmp_path, max_steps=5)))) == 5
+
+
+def test_the_pace_of_the_thread_that_makes_batches_changes_nothing(tmp_path, monkeypatch):
+    fed = shown(train_steps(new_run(tmp_path)))
+    monkeypatch.setattr("palm.engine.train.prefetched", lambda source: ((draw, 0.0) for draw in source))
+    assert shown(train_steps(new_run(tmp_path))) == fed
+    monkeypatch.undo()
+    slow = []
+    for result in train_steps(new_run(tmp_path)):
+        time.sleep(0.02)  # the thread is as far ahead as it can be
+        slow.append(result)
+    assert shown(slow) == fed
+
+
+def test_by_loss_a_run_resumed_at_any_of_several_steps_ends_in_the_same_bits(tmp_path):
+    run, whole, home = new_run(tmp_path), [], tmp_path / "ckpt"
+    for result in train_steps(run):
+        whole.append(result)
+        save_checkpoint(run, home, keep=1000)
+    for stop in (1, 2, 3, 4, 11, 22):
+        again = new_run(tmp_path)
+        restore_checkpoint(again, home / f"step_{stop}")
+        assert shown(train_steps(again)) == shown(whole[stop:])
+        last = save_checkpoint(again, tmp_path / f"after_{stop}", keep=1)
+        assert fingerprint(last) == fingerprint(home / last.name), f"stopped at step {stop}"
+
+
+def test_by_metric_the_shares_follow_the_evaluations_and_a_resumed_run_ends_in_the_same_bits(tmp_path):
+    def run(folder, **keys):
+        folder.mkdir(exist_ok=True)
+        keys = {"sampling_by": "metric", "eval_every_n_steps": 4, "save_every_n_steps": 1, **keys}
+        controller(folder, "adaptive", keep_checkpoints=100, **keys).train()
+        return folder / "out" / "ckpt"
+
+    home = run(tmp_path / "whole")
+    records = tiny.metrics(tmp_path / "whole")
+    figures = {r["task"]: r["accuracy"] for r in records if r["split"] == "dev" and r["global_step"] == 4}
+    left = {name: 1 - value for name, value in figures.items()}
+    wanted = {name: 0.125 + 0.75 * need / sum(left.values()) for name, need in left.items()}
+    trained = {r["global_step"]: r["shares"] for r in records if r["split"] == "train"}
+    assert trained[4] == {"large": 0.5, "small": 0.5}
+    assert trained[5] == pytest.approx(wanted, abs=1e-4)
+    assert len({tuple(shares.values()) for shares in trained.values()}) > 1
+    for stop in (3, 4, 5, 9, 15):
+        folder = tmp_path / str(stop)
+        shutil.copytree(home / f"step_{stop}", folder / "out" / "ckpt" / f"step_{stop}")
+        assert fingerprint(run(folder, resume="auto") / "step_16") == fingerprint(home / "step_16"), stop
+
+
+def test_by_metric_every_task_needs_a_dev_file(tmp_path):
+    tasks = {"任务": tiny.classification_task(tmp_path, "任务"), "words": tiny.mlm_task(tmp_path, "words")}
+    config = tiny.config(tmp_path, tasks, sampling="adaptive", sampling_by="metric")
+    with pytest.raises(ConfigError, match=r"sampling_by: metric follows the dev figures .* no dev_file for `words`\."):
+        palm.Controller(config, overrides=[])

@@ -1,0 +1,50 @@
+"""Adaptive shares against numbers worked by hand."""
+
+import numpy as np
+import pytest
+
+from palm.history import TaskHistory
+from palm.sampling import AdaptiveSampler, Mix
+
+
+def sampler(**keys):
+    return AdaptiveSampler(Mix(**{"mix_ratios": [1, 1], "batches": [30, 10], "seed": 5, **keys}))
+
+
+def test_shares_by_loss_go_with_the_loss_over_the_first_one():
+    """Needs 1/4 and 3/4; a fifth of the even share is kept: 0.1 + 0.8 / 4 and 0.1 + 0.8 * 3 / 4."""
+    history = {
+        "快": TaskHistory(first_loss=4.0, smoothed_loss=1.0),
+        "b": TaskHistory(first_loss=1.0, smoothed_loss=0.75),
+    }
+    assert sampler(floor=0.2).shares(history) == pytest.approx([0.3, 0.7])
+
+
+def test_shares_by_metric_go_with_what_the_figure_lacks_and_with_the_mix_ratio():
+    """Mix ratios 3 to 1, needs 0.1 and 0.3: even, but for a half by the mix ratios."""
+    history = {"a": TaskHistory(figure=0.9, smoothed_loss=9.0), "b": TaskHistory(figure=0.7)}
+    found = sampler(mix_ratios=[3, 1], by="metric", floor=0.5).shares(history)
+    assert found == pytest.approx([(0.75 + 0.5) / 2, (0.25 + 0.5) / 2])
+
+
+def test_a_task_that_is_done_keeps_its_floor():
+    history = {"done": TaskHistory(figure=1.0), "b": TaskHistory(figure=0.2)}
+    assert sampler(by="metric", floor=0.25).shares(history) == pytest.approx([0.125, 0.875])
+
+
+@pytest.mark.parametrize("figure", [None, 1.0])
+def test_where_nothing_is_known_or_nothing_left_the_mix_ratios_count(figure):
+    history = {"a": TaskHistory(figure=figure), "b": TaskHistory(figure=figure)}
+    assert sampler(mix_ratios=[3, 1], by="metric").shares(history) == pytest.approx([0.75, 0.25])
+
+
+def test_a_task_with_mix_ratio_0_stays_out():
+    found = sampler(mix_ratios=[1, 0]).shares({"a": TaskHistory(), "b": TaskHistory()})
+    assert found == [1.0, 0.0]
+
+
+def test_draws_follow_the_shares():
+    mixed = sampler().with_shares([0.2, 0.8])
+    counts = np.bincount([mixed.task_at(step) for step in range(1, 10_001)]) / 10_000
+    assert counts == pytest.approx([0.2, 0.8], abs=0.02)
+    assert sampler().with_shares(None).task_at(3) == sampler().task_at(3)
