@@ -27,6 +27,7 @@ from palm.errors import ConfigError, Problem
 from palm.folders import writing
 from palm.inference.predictor import Predictor, write_predictions
 from palm.paradigm.base import Prediction
+from palm.report.copies import copies_line
 from palm.report.earlier_runs import changed_keys, cut_back, refuse_links_out, set_aside
 from palm.report.lines import stopped_line
 from palm.report.reporter import Reporter, say
@@ -104,7 +105,7 @@ class Controller:
     def _train(self) -> None:
         with writing(self._save_path, "save_path"):
             run = self._training_run()
-            beginning = self._resume(run)
+            beginning = [*self._resume(run), *copies_line(run.model.copied_parameters())]
             self._write_resolved_config()
         total = global_steps(self._tasks, self.config.train)
         with Reporter(self._save_path, total_steps=total, done_steps=run.progress.global_step) as reporter:

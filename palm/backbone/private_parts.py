@@ -10,7 +10,7 @@ from typing import Protocol
 import paddle
 from paddle import ParamAttr, Tensor, nn
 
-from palm.backbone.private_layers import PrivateStack
+from palm.backbone.private_layers import OwnLayers, PrivateStack
 from palm.config.fields import BackboneFields, ParadigmFields
 from palm.kernels import plain
 from palm.kernels.layer import Rows
@@ -116,7 +116,8 @@ def build_parts(wanted: ParadigmFields, config: BackboneFields) -> nn.Layer:
         build, usual = _KINDS[wanted.sharing]
         size = wanted.sharing_size or usual
         return PartsAround([build(config, size) for _ in range(config.num_hidden_layers)])
-    return PrivateStack(config, wanted.copied_layers(config.num_hidden_layers))
+    copied = OwnLayers if wanted.sharing == "soft" else PrivateStack
+    return copied(config, wanted.copied_layers(config.num_hidden_layers))
 
 
 def _drawn(config: BackboneFields) -> ParamAttr:

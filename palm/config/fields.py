@@ -130,18 +130,21 @@ class ParadigmFields(Schema):
         description="Encoder layers that feed the head: `last` (or the one that `layer` names), `mix` (a learned mix "
         "of all), or the indices of those to mix, such as `0, 3, -1`.",
     )
-    sharing: Literal["hard", "adapter", "lora", "private", "private_layers"] = Field(
+    sharing: Literal["hard", "adapter", "lora", "private", "private_layers", "soft"] = Field(
         "hard",
         description="What the head has of its own inside the shared encoder: nothing (`hard`), an `adapter` after each "
         "layer, low-rank changes of queries and values (`lora`), a gated `private` bottleneck beside each layer, or a "
-        "gated stack of whole layers beside the last ones (`private_layers`).",
+        "gated stack of whole layers beside the last ones (`private_layers`); or layers of its own instead of the "
+        "shared ones, which soft_sharing_weight keeps near each other (`soft`).",
     )
     sharing_size: Int | None = Field(
         None, ge=1, description="Width of these bottlenecks (64 when unset), or the rank of `lora` (8)."
     )
 
     sharing_layers: Int | None = Field(
-        None, ge=1, description="How many encoder layers, from the last, `private_layers` copies (2 when unset)."
+        None,
+        ge=1,
+        description="How many encoder layers, from the last, `private_layers` (2 when unset) or `soft` (all) copies.",
     )
 
     @field_validator("layers")
@@ -154,7 +157,8 @@ class ParadigmFields(Schema):
 
     def copied_layers(self, depth: int) -> int:
         """How many of `depth` encoder layers the head has copies of."""
-        return min(depth, self.sharing_layers or 2) if self.sharing == "private_layers" else 0
+        usual = {"private_layers": 2, "soft": depth}
+        return min(depth, self.sharing_layers or usual[self.sharing]) if self.sharing in usual else 0
 
     def mixed_layers(self, depth: int) -> list[int]:
         """Numbers of the layers that a head on `depth` layers mixes, ascending; none where one layer feeds it."""

@@ -297,6 +297,12 @@ class TaskSettings(Schema):
         description="R-Drop: run each training batch twice, and add this times the divergence of the two outputs to "
         "the mean of their losses; 0 is off.",
     )
+    soft_sharing_weight: Float = Field(
+        0.01,
+        ge=0,
+        description="`sharing: soft`: factor of the squared L2 distance between this task's layers and those of the "
+        "others, which is added to its loss.",
+    )
     smart_weight: Float = Field(
         0.0,
         ge=0,

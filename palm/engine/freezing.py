@@ -11,7 +11,8 @@ from paddle import nn
 from palm.config.schema import TrainSettings
 
 EMBEDDINGS = "backbone.embeddings."
-_LAYER = re.compile(r"backbone\.encoder\.layers\.(\d+)\.")
+# Those of the shared encoder, and those that a head with `sharing: soft` has in their place.
+_LAYER = re.compile(r"(?:backbone\.encoder\.layers|heads\.[^.]+\.private_parts\.encoder_layers)\.(\d+)\.")
 
 
 def layer_of(name: str) -> int | None:

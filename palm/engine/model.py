@@ -9,7 +9,7 @@ from paddle import Tensor, nn
 
 from palm.backbone.base import Backbone
 from palm.backbone.embeddings import EMBEDDING_SHIFT
-from palm.backbone.private_layers import CopiedLayers
+from palm.backbone.private_layers import CopiedLayers, OwnLayers, squared_distance
 from palm.backbone.private_parts import build_parts
 from palm.backbone.scalar_mix import ScalarMix
 from palm.dataset import Batch
@@ -93,7 +93,14 @@ class MultiTaskModel(nn.Layer):
         return inputs
 
     def loss(self, task: TaskInstance, batch: Batch) -> Tensor:
-        """Mean loss of a training batch, before `loss_weight`: float32[]."""
+        """Mean loss of a training batch and its regularisers, before `loss_weight`: float32[]."""
+        loss, weight = self._batch_loss(task, batch), task.settings.soft_sharing_weight
+        own, others = self._encoders(task.head)
+        if own is None or not others or not weight:
+            return loss
+        return loss + weight * squared_distance(own, others)
+
+    def _batch_loss(self, task: TaskInstance, batch: Batch) -> Tensor:
         if task.settings.smart_weight:
             return self._smooth_loss(task, batch)
         outputs, inputs = self.forward(task, batch, "train")
@@ -130,6 +137,38 @@ class MultiTaskModel(nn.Layer):
             parts = self.own_parts(head).get("parts")
             if isinstance(parts, CopiedLayers):
                 parts.start_as(self.backbone.encoder.layers)
+
+    def copied_parameters(self) -> dict[str, int]:
+        """How many parameters each head's own encoder layers have."""
+        return {
+            head: sum(int(parameter.size) for parameter in parts.parameters())
+            for head in self.heads.keys()  # noqa: SIM118 (a LayerDict)
+            if isinstance(parts := self.own_parts(head).get("parts"), CopiedLayers)
+        }
+
+    def weights_of(self, head: str) -> dict[str, Tensor]:
+        """Weights of a model with the head `head` alone, `backbone.*` and `heads.<head>.*`.
+
+        Layers that the head has in the place of the shared ones are the backbone's there.
+        """
+        prefix = f"heads.{head}."
+        found = {name: each for name, each in self.state_dict().items() if name.startswith(("backbone.", prefix))}
+        own = self.own_parts(head).get("parts")
+        if isinstance(own, OwnLayers):
+            inside = f"{prefix}{_OWN_PARTS['parts']}.{own.KEPT_AS}."
+            for name in [name for name in found if name.startswith(inside)]:
+                found[f"backbone.encoder.layers.{name.removeprefix(inside)}"] = found.pop(name)
+        return found
+
+    def _encoders(self, head: str) -> tuple[OwnLayers | None, list[list[nn.Layer]]]:
+        """The layers of the head's own that stand for shared ones, and the encoders that other heads are trained on."""
+        own = {key: self.own_parts(key).get("parts") for key in self.heads.keys()}  # noqa: SIM118 (a LayerDict)
+        mine = own.pop(head)
+        if not isinstance(mine, OwnLayers):
+            return None, []
+        shared = list(self.backbone.encoder.layers)
+        others = [parts.encoder(shared) for parts in own.values() if isinstance(parts, OwnLayers)]
+        return mine, others if len(others) == len(own) else [*others, shared]
 
     def _build_head(self, paradigm: Paradigm) -> nn.Layer:
         layers = paradigm.build_layers(self.sizes)

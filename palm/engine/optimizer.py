@@ -100,5 +100,6 @@ def layer_lr_scales(names: Iterable[str], decay: float) -> dict[str, float]:
 
 
 def _scales_by_name(names: Iterable[str], prefixes: Mapping[str, float]) -> dict[str, float]:
-    found = {name: [scale for prefix, scale in prefixes.items() if name.startswith(prefix)] for name in names}
+    of_heads = [name for name in names if layer_of(name) is None]
+    found = {name: [scale for prefix, scale in prefixes.items() if name.startswith(prefix)] for name in of_heads}
     return {name: scales[0] for name, scales in found.items() if scales and scales[0] != 1.0}

@@ -30,6 +30,9 @@ _HEAD = "head"
 # Keys that decide what the model sees: a prediction cannot change them.
 _FIXED = ("do_lower_case", "for_cn")
 
+# Keys that say what the head has of its own in the encoder: the model has it already.
+_OF_TRAINING = {"sharing", "sharing_size", "sharing_layers"}
+
 # How a run computes, which another machine may not offer.
 _OF_THE_RUN = {"kernels", "recompute"}
 
@@ -52,11 +55,7 @@ class Bundle:
 def save_bundle(model: MultiTaskModel, task: TaskInstance, backbone_name: str, folder: Path) -> None:
     """Write the inference model of `task`: nothing of other tasks, of the optimizer or of dropout is in it."""
     own_head = f"heads.{task.head}."
-    weights = {
-        name.replace(own_head, f"{_HEAD}.", 1): tensor
-        for name, tensor in model.state_dict().items()
-        if name.startswith(("backbone.", own_head))
-    }
+    weights = {name.replace(own_head, f"{_HEAD}.", 1): tensor for name, tensor in model.weights_of(task.head).items()}
     with sealed_folder(folder) as aside:
         save_tensors(weights, aside / WEIGHTS_FILE)
         (aside / _VOCAB_FILE).write_text("\n".join(task.reader.tokenizer.tokens) + "\n", encoding="utf-8")
@@ -118,7 +117,7 @@ def _describe(task: TaskInstance, backbone: dict[str, Any]) -> dict[str, Any]:
         ),
         "reader": _component(task.reader, READERS),
         "backbone": backbone,
-        "paradigm": _component(task.paradigm, PARADIGMS),
+        "paradigm": _alone(_component(task.paradigm, PARADIGMS)),
         "labels": list(task.reader.labels.names) if task.reader.labels else None,
     }
 
@@ -126,6 +125,13 @@ def _describe(task: TaskInstance, backbone: dict[str, Any]) -> dict[str, Any]:
 def _component(component: Any, registry: Any) -> dict[str, Any]:  # noqa: ANN401 (a reader or a paradigm, and its registry)
     name = next(name for name in registry if registry[name] is type(component))
     return {"name": name, "config": component.config.model_dump()}
+
+
+def _alone(paradigm: dict[str, Any]) -> dict[str, Any]:
+    """A model with layers of its own is, without the other tasks, one like any other."""
+    if paradigm["config"].get("sharing") == "soft":
+        paradigm["config"] |= {"sharing": "hard", "sharing_layers": None}
+    return paradigm
 
 
 def _assemble(folder: Path, saved: dict[str, Any], wanted: TaskConfig | None, kernels: Kernels) -> Bundle:
@@ -166,7 +172,7 @@ def _assemble_task(folder: Path, saved: dict[str, Any], wanted: TaskConfig | Non
 
 def _merged(saved: dict[str, Any], schema: type[Fields], wanted: Schema | None, folder: Path) -> Fields:
     """The saved keys, and over them those that the configuration sets now."""
-    explicit = wanted.model_dump(include=wanted.model_fields_set) if wanted else {}
+    explicit = wanted.model_dump(include=wanted.model_fields_set, exclude=_OF_TRAINING) if wanted else {}
     changed = [key for key in _FIXED if explicit.get(key, saved.get(key)) != saved.get(key)]
     if changed:
         key = changed[0]

@@ -10,6 +10,7 @@ import palm
 from palm.engine.checkpoint import restore_checkpoint, save_checkpoint
 from palm.engine.evaluate import run_over
 from palm.engine.joint import outputs_of
+from palm.engine.optimizer import layer_lr_scales
 from palm.engine.train import train_steps
 from palm.errors import ConfigError
 from palm.inference.bundle import save_bundle
@@ -17,7 +18,8 @@ from palm.sampling.base import SAMPLERS
 from tests.integration import tiny
 from tests.integration.small_encoder import LAYERS, write_small_encoder
 
-KINDS = ["private_layers"]
+KINDS = ["private_layers", "soft"]
+KEPT_AS = {"private_layers": "layers.1", "soft": "encoder_layers.1"}  # of two layers the last
 STEPS = 12
 
 
@@ -86,7 +88,8 @@ def test_training_starts_where_hard_sharing_does_from_pretrained_layers(trained,
     saved = load_file(tmp_path / "encoder" / "model.safetensors")
     query = saved[f"encoder.layer.{LAYERS - 1}.attention.self.query.weight"].T
     np.testing.assert_array_equal(run.model.state_dict()[f"backbone.encoder.{top}"].numpy()[:, :32], query)
-    for name in ("heads.水.private_parts.layers.0", "heads.slots.private_parts.layers.0"):
+    for task in ("水", "slots"):
+        name = f"heads.{task}.private_parts.{KEPT_AS[kind]}"
         np.testing.assert_array_equal(run.model.state_dict()[f"{name}.attention.qkv.weight"].numpy()[:, :32], query)
     batch = run.tasks[0].batch_at(0)
     run.model.eval()
@@ -102,7 +105,7 @@ def test_every_sampler_trains_them(trained, tmp_path):
         tasks = {result.task for result in train_steps(run)}
         after = weights(run)
         for task in tasks - {"pairs"}:
-            name = f"heads.{task}.private_parts.layers.0.ffn.output.weight"
+            name = f"heads.{task}.private_parts.{KEPT_AS[kind]}.ffn.output.weight"
             assert not np.array_equal(before[name], after[name]), (sampling, task)
 
 
@@ -135,3 +138,79 @@ def test_layers_that_do_not_fit(trained, tmp_path):
         run_of(tmp_path, kind, count=3)
     with pytest.raises(ConfigError, match=r"Found layer 0 of 0 to 1, and copies of the last 1\. Raise sharing_layers"):
         run_of(tmp_path, kind, layer=0)
+
+
+def test_training_predicts_evaluates_and_exports_models_that_need_nothing_else(tmp_path):
+    """All layers `soft`: a model is then as large as one of hard sharing, with another encoder than its neighbour."""
+    made = config(tmp_path, "soft", None, max_steps=-1, num_epochs=6, soft_sharing_weight=1e-4)
+    palm.Controller(made, overrides=[]).train()
+    figures = {line["task"]: line for line in tiny.metrics(tmp_path) if line["split"] == "dev"}
+    assert figures["水"]["accuracy"] > 0.9
+    assert figures["slots"]["span_f1"] > 0.9
+    saved = {}
+    for name, task in made["tasks"].items():
+        folder = tmp_path / "out" / name / "infer_model"
+        saved[name] = load_file(folder / "model.safetensors")
+        assert palm.Predictor(folder).predict(task["pred_file"]) == palm.Controller(made, overrides=[]).pred(name)
+    encoders = [{key for key in tensors if key.startswith("backbone.")} for tensors in saved.values()]
+    assert encoders[0] == encoders[1] == encoders[2]
+    assert not any("private" in key for tensors in saved.values() for key in tensors)
+    lowest = [tensors["backbone.encoder.layers.0.attention.qkv.weight"] for tensors in saved.values()]
+    assert not np.array_equal(lowest[0], lowest[1])
+
+
+def spread(run):
+    """How far the two tasks' layers are apart."""
+    found = weights(run)
+    names = [name.removeprefix("heads.水.") for name in found if name.startswith("heads.水.private_parts")]
+    return sum(float(((found[f"heads.水.{name}"] - found[f"heads.slots.{name}"]) ** 2).sum()) for name in names)
+
+
+def test_the_weight_keeps_the_layers_near_each_other(tmp_path):
+    apart = {}
+    for weight in (0.0, 0.01, 1.0):
+        run = run_of(tmp_path / str(weight), "soft", soft_sharing_weight=weight)
+        list(train_steps(run))
+        apart[weight] = spread(run)
+    assert apart[0.0] > 2 * apart[1.0]
+    assert apart[0.0] > apart[0.01] > apart[1.0]
+
+
+def moved(run):
+    before = weights(run)
+    list(train_steps(run))
+    after = weights(run)
+    return {name for name in after if not np.array_equal(before[name], after[name])}
+
+
+def test_own_layers_freeze_and_have_the_learning_rate_of_the_layers_that_they_stand_for(tmp_path):
+    frozen = moved(run_of(tmp_path / "one", "soft", None, freeze_layers=1))
+    assert not any(".encoder_layers.0." in name for name in frozen)
+    assert any(name.startswith("heads.水.private_parts.encoder_layers.1.") for name in frozen)
+    thawing = moved(run_of(tmp_path / "two", "soft", None, unfreeze_every_n_steps=STEPS))
+    assert not any(".encoder_layers." in name for name in thawing)
+    scales = layer_lr_scales(dict(run_of(tmp_path, "soft", None).model.named_parameters()), 0.5)
+    assert scales["heads.水.private_parts.encoder_layers.0.ffn.output.weight"] == 0.5
+    assert "heads.水.private_parts.encoder_layers.1.ffn.output.weight" not in scales
+
+
+def test_lr_scale_is_of_the_head_and_not_of_the_layers_in_the_place_of_shared_ones(tmp_path):
+    made = config(tmp_path, "soft", max_steps=1, lr_scheduler="constant", learning_rate=1e-3)
+    made["tasks"]["水"]["lr_scale"] = 3.0
+    made["tasks"] = {"水": made["tasks"]["水"]}
+    run = palm.Controller(made, overrides=[])._training_run()
+    before = weights(run)
+    list(train_steps(run))
+    # Adam's first step is as long as the rate in every coordinate.
+    steps = {name: np.abs(array - before[name]).max() for name, array in weights(run).items()}
+    assert steps["heads.水.linear.weight"] == pytest.approx(3e-3, rel=1e-2)
+    assert steps["heads.水.private_parts.encoder_layers.1.ffn.output.weight"] == pytest.approx(1e-3, rel=1e-2)
+    assert steps["backbone.encoder.layers.0.ffn.output.weight"] == pytest.approx(1e-3, rel=1e-2)
+    assert steps["backbone.encoder.layers.1.ffn.output.weight"] == 0
+
+
+def test_the_cost_is_said_before_training(tmp_path):
+    palm.Controller(config(tmp_path, "soft", max_steps=1), overrides=[]).train()
+    layer = 4 * (32 * 32 + 32) + 2 * 32 * 64 + 32 + 64 + 4 * 32
+    [line] = [line for line in tiny.log_lines(tmp_path) if "of the tasks' own" in line]
+    assert f"{2 * layer * 16 / 1e6:,.0f} MB more memory in training" in line

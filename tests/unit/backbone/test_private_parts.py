@@ -5,7 +5,7 @@ import paddle
 import pytest
 
 from palm.backbone import Bert
-from palm.backbone.private_layers import PrivateStack
+from palm.backbone.private_layers import OwnLayers, PrivateStack, squared_distance
 from palm.backbone.private_parts import Adapter, LowRank, Private
 from palm.config.fields import BackboneFields
 from palm.dataset import LabelMap
@@ -23,7 +23,7 @@ BATCH = {
     "segment_ids": np.zeros((2, 4), "int64"),
     "input_mask": np.array([[1, 1, 1, 1], [1, 1, 1, 0]], "float32"),
 }
-KINDS = ("adapter", "lora", "private", "private_layers")
+KINDS = ("adapter", "lora", "private", "private_layers", "soft")
 ROWS = Rows(1, 2, None)
 
 
@@ -109,7 +109,7 @@ def test_a_private_stack_stands_beside_the_shared_layers_and_is_gated():
     layers, parts = list(model.backbone.encoder.layers), model.own_parts("head0")["parts"]
     hidden = paddle.randn([2, 8])
     lower = layers[0](hidden, ROWS)
-    shared, private = layers[1](lower, ROWS), parts.layers[0](lower, ROWS)
+    shared, private = layers[1](lower, ROWS), parts.copies[0](lower, ROWS)
     for bias, expected in ((100.0, private), (-100.0, shared)):
         parts.gate.bias.set_value(paddle.to_tensor([bias]))
         first, last = parts.outputs(layers, hidden, ROWS)
@@ -130,8 +130,63 @@ def test_a_private_stack_of_all_layers_sees_the_embeddings():
     layers, hidden = list(model.backbone.encoder.layers), paddle.randn([2, 8])
     parts.gate.bias.set_value(paddle.to_tensor([100.0]))
     *_, last = parts.outputs(layers, hidden, ROWS)
-    private = parts.layers[1](parts.layers[0](hidden, ROWS), ROWS)
+    private = parts.copies[1](parts.copies[0](hidden, ROWS), ROWS)
     np.testing.assert_allclose(last.numpy(), private.numpy(), atol=1e-5)
+
+
+def test_own_layers_stand_in_the_place_of_the_shared_ones():
+    model = model_of("soft")
+    fill(model.heads["head0"])
+    model.eval()
+    layers, parts = list(model.backbone.encoder.layers), model.own_parts("head0")["parts"]
+    hidden = paddle.randn([2, 8])
+    lower = layers[0](hidden, ROWS)
+    first, last = parts.outputs(layers, hidden, ROWS)
+    np.testing.assert_array_equal(first.numpy(), lower.numpy())
+    np.testing.assert_array_equal(last.numpy(), parts.copies[0](lower, ROWS).numpy())
+    assert len(list(parts.outputs(layers[:1], hidden, ROWS))) == 1
+
+
+def test_the_distance_is_the_mean_over_the_others_and_moves_its_own_layers_alone():
+    config = BackboneFields(**SIZES)
+    own, near, far = (OwnLayers(config, count) for count in (1, 1, 2))
+    shared = list(model_of("hard").backbone.encoder.layers)
+    for part in (own, near, far):
+        part.start_as(shared)
+    weight, bias = own.copies[0].ffn.output.weight, own.copies[0].ffn.output.bias
+    bias.set_value(bias + 2.0)  # of 8 numbers
+    far.copies[0].ffn.output.bias.set_value(bias + 9.0)  # of a layer that `own` shares
+    far.copies[1].ffn.output.weight.set_value(weight - 0.5)  # of 32 · 8 numbers
+    distance = squared_distance(own, [part.encoder(shared) for part in (near, far)])
+    distance.backward()
+
+    assert float(distance) == pytest.approx((8 * 2.0**2 + (8 * 2.0**2 + 256 * 0.5**2)) / 2, rel=1e-5)
+    np.testing.assert_allclose(bias.grad.numpy(), 2 * 2.0, rtol=1e-5)
+    np.testing.assert_allclose(weight.grad.numpy(), 2 * 0.5 / 2, rtol=1e-5)
+    fixed = [*near.parameters(), *far.parameters(), *(p for layer in shared for p in layer.parameters())]
+    assert all(parameter.grad is None for parameter in fixed)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "own", "others"),
+    [
+        (("soft", "soft", "soft"), True, [1, 2]),
+        (("soft", "soft", "hard", "lora"), True, [1, "shared"]),
+        (("soft",), True, []),
+        (("hard", "soft"), False, []),
+    ],
+)
+def test_whose_encoders_are_kept_near(kinds, own, others):
+    model = model_of(*kinds)
+    mine, found = model._encoders("head0")
+    shared = list(model.backbone.encoder.layers)
+    tops = {id(shared[-1]): "shared"}
+    for number in range(len(kinds)):
+        part = model.own_parts(f"head{number}").get("parts")
+        tops |= {id(part.copies[-1]): number} if isinstance(part, OwnLayers) else {}
+    assert (mine is not None) == own
+    assert [tops[id(encoder[-1])] for encoder in found] == others
+    assert all(encoder[0] is shared[0] for encoder in found)
 
 
 @pytest.mark.parametrize("recompute", [False, True])
@@ -149,8 +204,9 @@ def test_gradients_are_the_same_by_all_kernels(kind, frozen, recompute):
         (model.encode(BATCH, head="head0")["encoder_outputs"] ** 3).mean().backward()
         own = model.own_parts("head0")["parts"].named_parameters()
         found[kernels] = {name: parameter.grad.numpy() for name, parameter in own}
-        shared = [p for name, p in model.backbone.named_parameters() if name.startswith("encoder")]
-        assert all((p.grad is None) == frozen for p in shared)
+        passed_by = "encoder.layers.1." if kind == "soft" else "none"  # by the head's own layer
+        shared = [p for p in model.backbone.named_parameters() if p[0].startswith("encoder")]
+        assert all((p.grad is None) == (frozen or name.startswith(passed_by)) for name, p in shared)
     assert all(np.abs(gradient).max() > 0 for gradient in found["plain"].values())
     for name, gradient in found["plain"].items():
         np.testing.assert_allclose(found["auto"][name], gradient, atol=2e-5, err_msg=name)
