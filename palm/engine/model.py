@@ -23,6 +23,12 @@ from palm.task_instance import TaskInstance
 _OWN_PARTS = {"mix": "scalar_mix", "parts": "private_parts"}
 
 
+def own_layer_name(head: str, name: str) -> str:
+    """What stands for the backbone's parameter `name` where the head `head` has that layer of its own."""
+    inside = f"heads.{head}.{_OWN_PARTS['parts']}.{OwnLayers.KEPT_AS}."
+    return name.replace("backbone.encoder.layers.", inside, 1)
+
+
 class HasHead(Protocol):
     """What the model needs of a task to build its head: a task instance has it."""
 
@@ -155,9 +161,9 @@ class MultiTaskModel(nn.Layer):
         found = {name: each for name, each in self.state_dict().items() if name.startswith(("backbone.", prefix))}
         own = self.own_parts(head).get("parts")
         if isinstance(own, OwnLayers):
-            inside = f"{prefix}{_OWN_PARTS['parts']}.{own.KEPT_AS}."
-            for name in [name for name in found if name.startswith(inside)]:
-                found[f"backbone.encoder.layers.{name.removeprefix(inside)}"] = found.pop(name)
+            inside = [name for name in found if name.startswith("backbone.encoder.layers.")]
+            replaced = [name for name in inside if own_layer_name(head, name) in found]
+            found |= {name: found.pop(own_layer_name(head, name)) for name in replaced}
         return found
 
     def _encoders(self, head: str) -> tuple[OwnLayers | None, list[list[nn.Layer]]]:

@@ -9,6 +9,8 @@ from paddle import Tensor
 from palm.backbone.base import BACKBONES, Backbone
 from palm.default_settings import INFERENCE_FOLDER, MANIFEST_FILE
 from palm.engine.checkpoint import set_weights
+from palm.engine.freezing import layer_of
+from palm.engine.model import own_layer_name
 from palm.errors import CheckpointError
 from palm.head import RegisteredHead
 from palm.inference.bundle import Bundle, load_bundle
@@ -25,20 +27,25 @@ def load_models(session: Session, folder: Path) -> None:
         folder: A task's inference model, or a folder with one of each task (`<task>`, or `<task>/infer_model`).
 
     Raises:
-        CheckpointError: One is missing or damaged, is of another kind, or their encoders differ.
+        CheckpointError: One is missing or damaged, is of another kind, or their encoders differ, save those of
+            `sharing: soft`.
     """
     bundles = {task.name: load_bundle(_place(task.name, folder)) for task in session.tasks}
-    _check_one_encoder(bundles, folder)
+    own_layers = _layers_apart(bundles, folder)
     backbone = _backbone_of(next(iter(bundles.values())))
     for task in session.tasks:
-        _describe(task, bundles[task.name], backbone, folder)
+        _describe(task, bundles[task.name], backbone, folder, own_layers)
     session.use_backbone(backbone)
     heads = session.heads
     weights: dict[str, Tensor] = {}
+    first = backbone.config.num_hidden_layers - own_layers
     for name, bundle in bundles.items():
-        own = f"heads.{bundle.task.head}."
+        own, head = f"heads.{bundle.task.head}.", f"heads.{heads[name]}."
         for parameter, tensor in bundle.model.state_dict().items():
-            weights[parameter.replace(own, f"heads.{heads[name]}.", 1)] = tensor
+            weights.setdefault(parameter.replace(own, head, 1), tensor)
+            number = layer_of(parameter)
+            if own_layers and number is not None and number >= first:
+                weights[own_layer_name(heads[name], parameter)] = tensor
     set_weights(session.model.state_dict(), weights, where=str(folder))
 
 
@@ -53,7 +60,7 @@ def _backbone_of(bundle: Bundle) -> Backbone:
     return kind(sizes)
 
 
-def _describe(task: Task, bundle: Bundle, backbone: Backbone, folder: Path) -> None:
+def _describe(task: Task, bundle: Bundle, backbone: Backbone, folder: Path, own_layers: int) -> None:
     """What the model says of its task, where the trainer was not told."""
     paradigm = bundle.task.paradigm
     name = next(name for name in PARADIGMS if PARADIGMS[name] is type(paradigm))
@@ -61,21 +68,31 @@ def _describe(task: Task, bundle: Bundle, backbone: Backbone, folder: Path) -> N
     if given is not None and given.head.name != name:
         found = f"Found one of paradigm `{name}` for a head of paradigm `{given.head.name}`."
         raise CheckpointError(f"{folder}: a model predicts as it was trained. {found} Use the right model.")
-    head = given.head if given else RegisteredHead(name, **paradigm.config.model_dump())
+    keys = paradigm.config.model_dump() if given is None else given.head.config.model_dump()
+    if own_layers:
+        keys |= {"sharing": "soft", "sharing_layers": own_layers}
+    head = given.head if given and not own_layers else RegisteredHead(name, **keys)
     task.forward, task.predict_forward = None, Forward(backbone, head)
     task.loaded_labels = bundle.task.reader.labels
     task.fingerprint = bundle.task.reader.tokenizer.fingerprint
 
 
-def _check_one_encoder(bundles: Mapping[str, Bundle], folder: Path) -> None:
+def _layers_apart(bundles: Mapping[str, Bundle], folder: Path) -> int:
+    """How many layers, from the last, the models do not share (`sharing: soft`); 0 where they share all."""
     first, *others = bundles.items()
+    lowest = depth = first[1].model.sizes.num_hidden_layers
     for name, bundle in others:
         wanted, found = first[1].model.backbone.state_dict(), bundle.model.backbone.state_dict()
-        same = wanted.keys() == found.keys() and all(_equal(wanted[key], found[key]) for key in wanted)
-        if not same or first[1].model.sizes != bundle.model.sizes:
-            rule = "tasks that predict together share one encoder, bit for bit."
+        same_form = wanted.keys() == found.keys() and first[1].model.sizes == bundle.model.sizes
+        apart = [layer_of(f"backbone.{key}") for key in wanted if not same_form or not _equal(wanted[key], found[key])]
+        layers = [number for number in apart if number is not None and number >= 0]
+        hard = all(each.task.paradigm.config.sharing == "hard" for each in bundles.values())
+        if len(layers) < len(apart) or (apart and not (same_form and hard)):
+            rule = "tasks that predict together share one encoder, bit for bit, or with `sharing: soft` its embeddings."
             advice = "Use models that were saved at the same step (set_saver(…, save_type='predict'))."
             raise CheckpointError(f"{folder}: {rule} Those of `{first[0]}` and `{name}` differ. {advice}")
+        lowest = min([lowest, *layers])
+    return depth - lowest
 
 
 def _equal(one: Tensor, other: Tensor) -> bool:

@@ -159,6 +159,26 @@ def test_training_predicts_evaluates_and_exports_models_that_need_nothing_else(t
     assert not np.array_equal(lowest[0], lowest[1])
 
 
+def test_models_with_encoders_of_their_own_predict_together_a_pass_each(tmp_path):
+    soft = {"sharing": "soft", "sharing_layers": 1}
+    tasks = {
+        "水": {**tiny.classification_task(tmp_path, "水", chinese=True), **soft},
+        "birds": {**tiny.classification_task(tmp_path, "birds", flip=True), **soft},
+        "air": tiny.classification_task(tmp_path, "air"),
+    }
+    made = tiny.config(tmp_path, tasks, max_steps=9, num_epochs=9)
+    palm.Controller(made, overrides=[]).train()
+    together = palm.MultiHeadTrainer([palm.Trainer(name) for name in tasks])
+    together.load_predict_model(tmp_path / "out")
+    reader = palm.reader.ClassifyReader(made["vocab_path"], 24, phase="predict", do_lower_case=True)
+    reader.load_data(tasks["水"]["pred_file"], batch_size=8)
+    together.fit_reader(reader, phase="predict")
+    alone = {name: palm.Predictor(tmp_path / "out" / name / "infer_model") for name in tasks}
+    wanted = {name: predictor.predict(tasks["水"]["pred_file"]) for name, predictor in alone.items()}
+    assert [row["logits"] for row in wanted["水"]] != [row["logits"] for row in wanted["birds"]]
+    assert together.predict() == wanted
+
+
 def spread(run):
     """How far the two tasks' layers are apart."""
     found = weights(run)
