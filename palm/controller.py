@@ -8,9 +8,10 @@ from typing import Any
 import yaml
 
 from palm.backbone.base import BACKBONES
-from palm.backbone.pretrained import load_pretrained
-from palm.build.instances import build_tasks
-from palm.build.run_config import RunConfig, TaskConfig, load_run_config
+from palm.backbone.pretrained import PretrainedWeights, load_pretrained
+from palm.build.instances import build_tasks_of
+from palm.build.run_config import RunConfig, TaskConfig, load_run_configs
+from palm.build.stages import encoder_folder
 from palm.config.fields import BackboneFields
 from palm.config.load import overrides_from_argv
 from palm.default_settings import CHECKPOINT_FOLDER, INFERENCE_FOLDER, RESOLVED_CONFIG
@@ -32,8 +33,10 @@ from palm.report.earlier_runs import changed_keys, cut_back, refuse_links_out, s
 from palm.report.lines import stopped_line
 from palm.report.reporter import Reporter, say
 from palm.run_lock import alone_in
+from palm.stage_effects import forget_stages, load_encoder, save_encoder, stage_is_done
 from palm.step_effects import StepEffects, exported_folder
 from palm.stop_signals import StopSignals
+from palm.task_instance import TaskInstance
 
 
 class Controller:
@@ -60,12 +63,26 @@ class Controller:
         overrides: Sequence[str] | None = None,
     ) -> None:
         words = overrides_from_argv() if overrides is None else list(overrides)
-        self.config: RunConfig = load_run_config(config, task_dir=task_dir, for_train=for_train, overrides=words)
-        choose_device(use_gpu=self.config.train.use_gpu)
-        self._save_path = Path(self.config.run.save_path)
-        self._tasks = build_tasks(self.config) if for_train else []
+        configs = load_run_configs(config, task_dir=task_dir, for_train=for_train, overrides=words)
+        choose_device(use_gpu=configs[-1].train.use_gpu)
+        tasks = build_tasks_of(configs) if for_train else [[] for _ in configs]
+        self._begin(configs[-1], tasks[-1])
+        self._stages = [Controller._of(*stage) for stage in zip(configs[:-1], tasks[:-1], strict=True)] + [self]
+
+    @classmethod
+    def _of(cls, config: RunConfig, tasks: list[TaskInstance]) -> "Controller":
+        """The controller of an earlier stage."""
+        controller = cls.__new__(cls)
+        controller._begin(config, tasks)
+        return controller
+
+    def _begin(self, config: RunConfig, tasks: list[TaskInstance]) -> None:
+        self.config: RunConfig = config
+        self._save_path = Path(config.run.save_path)
+        self._tasks = tasks
         self._model: MultiTaskModel | None = None
         self._pretrained = False
+        self._stages = [self]
 
     def load_pretrain(self, path: str | Path | None = None) -> None:
         """Start from pre-trained weights: a Hugging Face folder, a .pdparams file, or a Paddle 1.x params folder.
@@ -77,12 +94,18 @@ class Controller:
             ConfigError: Neither is given.
             CheckpointError: Nothing in it matched, or a shape differs.
         """
+        first = self._stages[0]
+        if first is not self:
+            first.load_pretrain(path)
+            return
         source = path or self.config.run.pretrain_model_path
         if source is None:
             raise ConfigError(
                 Problem("pretrain_model_path", "load_pretrain() needs a path. Give one, or set this key.")
             )
-        weights = load_pretrained(source)
+        self._start_from(load_pretrained(source))
+
+    def _start_from(self, weights: PretrainedWeights) -> None:
         self._model = self._build_model(sizes_for(weights, self.config.backbone))
         self._pretrained = True
         for line in load_pretrained_weights(self._model, self._tasks, weights):
@@ -91,18 +114,46 @@ class Controller:
     def train(self) -> None:
         """Train until every target has done its expected steps; export each target at exactly its last one.
 
+        Where the configuration has `stages`, they are trained one after the other.
+
         Raises:
             CheckpointError: Something cannot be written, or a checkpoint to resume from does not fit.
         """
+        if not self.config.stage:
+            self._train()
+            return
+        home = self._save_path.parent
+        with writing(home, "save_path"):
+            home.mkdir(parents=True, exist_ok=True)
+        with alone_in(home):
+            self._train_stages(resume=self.config.train.resume == "auto")
+
+    def _train_stages(self, *, resume: bool) -> None:
+        if not resume:
+            for line in forget_stages([stage.config for stage in self._stages]):
+                say(line)
+        for before, stage in zip([None, *self._stages], self._stages, strict=False):
+            if resume and stage_is_done(stage.config):
+                say(f"Stage {stage.config.stage}: done, its encoder is at {encoder_folder(stage.config).as_posix()}")
+                continue
+            say(f"Stage {stage.config.stage}:")
+            if before is not None:
+                stage._start_from(load_encoder(encoder_folder(before.config)))
+            save_encoder(stage._train(), stage.config)
+            if stage is not self:
+                stage._model = None  # the memory is for the next one
+
+    def _train(self) -> TrainingRun:
+        """Train this stage, or the run that has none; what was trained, at its end."""
         if not self._pretrained and self.config.run.pretrain_model_path:
             self.load_pretrain()
         with writing(self._save_path, "save_path"):
             self._save_path.mkdir(parents=True, exist_ok=True)
             refuse_links_out(self._save_path, [task.name for task in self._tasks])
         with alone_in(self._save_path):
-            self._train()
+            return self._train_alone()
 
-    def _train(self) -> None:
+    def _train_alone(self) -> TrainingRun:
         with writing(self._save_path, "save_path"):
             run = self._training_run()
             beginning = [*self._resume(run), *copies_line(run.model.copied_parameters())]
@@ -120,6 +171,7 @@ class Controller:
                         effects.save()
                         reporter.say(stopped_line(signals.received.name, result.global_step))
                         signals.stop()
+        return run
 
     def pred(self, task: str, inference_model_dir: str | Path | None = None) -> list[Prediction]:
         """Predict the task's pred_file; write predictions.json to its pred_output_path and return the predictions.
@@ -134,6 +186,9 @@ class Controller:
             CheckpointError: No inference model there, or a damaged one.
             DataError: What is wrong with pred_file.
         """
+        stage = self._last_stage_with(task)
+        if stage is not self:
+            return stage.pred(task, inference_model_dir)
         config = self._task_config(task)
         if config.settings.pred_file is None:
             raise ConfigError(Problem(f"tasks.{task}.pred_file", "prediction needs a file. Set pred_file."))
@@ -161,6 +216,9 @@ class Controller:
             CheckpointError: No inference model there, or a damaged one.
             DataError: What is wrong with the file.
         """
+        stage = self._last_stage_with(task)
+        if stage is not self:
+            return stage.evaluate(task, inference_model_dir, file)
         config = self._task_config(task)
         data = file or config.settings.dev_file
         if data is None:
@@ -172,6 +230,11 @@ class Controller:
     def num_parameters(self) -> int:
         """How many numbers the model holds that is trained: encoder and all heads."""
         return sum(parameter.size for parameter in self._built_model().parameters())
+
+    def _last_stage_with(self, task: str) -> "Controller":
+        """The last stage that trains `task`; this one where none does."""
+        having = (stage for stage in reversed(self._stages) if any(own.name == task for own in stage.config.tasks))
+        return next(having, self)
 
     def _predictor(self, task: str, folder: str | Path | None) -> Predictor:
         sizes = self.config.sizes

@@ -1,6 +1,6 @@
 """From a checked configuration to task instances: vocabulary, readers, data, labels, paradigms."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -15,6 +15,20 @@ from palm.task_instance import TaskInstance
 from palm.text.tokenizer import Tokenizer
 
 Built = TypeVar("Built")
+
+
+def build_tasks_of(stages: Sequence[RunConfig]) -> list[list[TaskInstance]]:
+    """Task instances of each stage, everything that is wrong with the data of any of them reported together.
+
+    Raises:
+        ConfigError: Components that do not fit together.
+        DataError: Everything wrong in the data files of all tasks.
+    """
+    problems: list[Problem] = []
+    built = [_collect(problems, partial(build_tasks, config)) for config in stages]
+    if problems:
+        raise DataError(list(dict.fromkeys(problems)))
+    return [tasks for tasks in built if tasks is not None]
 
 
 def build_tasks(config: RunConfig) -> list[TaskInstance]:

@@ -73,13 +73,19 @@ def global_json_schema() -> dict[str, object]:
         "type": "object",
         "additionalProperties": {"anyOf": [{"$ref": "#/$defs/task"}, {"type": "null"}]},
     }
+    stage = {"type": "object", "properties": {**properties}, "additionalProperties": False}
+    properties["stages"] = {
+        "description": "Keys of each stage by its name: runs one after the other, each from the last one's encoder.",
+        "type": "object",
+        "additionalProperties": {"anyOf": [{"$ref": "#/$defs/stage"}, {"type": "null"}]},
+    }
     return {
         "$schema": DIALECT,
         "title": "PALM, global file",
         "type": "object",
         "properties": properties,
         "additionalProperties": False,
-        "$defs": {"task": _task_object()},
+        "$defs": {"task": _task_object(), "stage": stage},
     }
 
 

@@ -1,6 +1,6 @@
 """From configuration files and overrides to a `RunConfig`: every key merged, typed, and read by somebody."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from palm.build.followed_tasks import check_followed
 from palm.build.merge import Merged, merge
 from palm.build.selection_checks import Judged, selection_problems
 from palm.build.sources import Sources, read_sources
+from palm.build.stages import follow_on, named_by_stage
 from palm.build.task_checks import check_gradient_method, check_tasks, head_keys
 from palm.build.unknown_keys import KnownKeys, near_misses
 from palm.config.fields import BackboneFields, ParadigmFields, ReaderFields
@@ -66,6 +67,7 @@ class RunConfig:
         tasks: The tasks in order.
         resolved: Plain data that, written as YAML, gives this configuration again.
         explain: Each value, where it came from, and what it hid.
+        stage: Name of the stage; empty where the run has none.
 
     """
 
@@ -76,6 +78,7 @@ class RunConfig:
     tasks: tuple[TaskConfig, ...]
     resolved: Mapping[str, object] = field(repr=False)
     explain: tuple[ExplainRow, ...] = field(repr=False, compare=False)
+    stage: str = ""
 
     @property
     def backbone(self) -> BackboneFields:
@@ -98,7 +101,18 @@ def load_run_config(
     for_train: bool = True,
     overrides: Sequence[str] = (),
 ) -> RunConfig:
-    """Read, merge and check a configuration.
+    """As `load_run_configs`; the last stage where there are several."""
+    return load_run_configs(config, task_dir=task_dir, for_train=for_train, overrides=overrides)[-1]
+
+
+def load_run_configs(
+    config: str | Path | Mapping[str, object],
+    *,
+    task_dir: str = ".",
+    for_train: bool = True,
+    overrides: Sequence[str] = (),
+) -> list[RunConfig]:
+    """Read, merge and check a configuration: a run, or one a stage.
 
     Args:
         config: The global file, or its content.
@@ -107,12 +121,39 @@ def load_run_config(
         overrides: Words of the command line, such as `["--learning_rate", "1e-4"]`.
 
     Raises:
+        ConfigError: With everything that is wrong, in all stages.
+
+    """
+    stages = [
+        (sources, merge(sources, "train" if for_train else "predict"))
+        for sources in read_sources(config, task_dir, overrides)
+    ]
+    known = set().union(*(_known_keys(merged).broadcast() for _, merged in stages))
+    configs, found = [], {}
+    for sources, merged in stages:
+        try:
+            configs.append(_resolve(sources, merged, known, for_train=for_train))
+        except ConfigError as error:
+            found[sources.stage] = error.problems
+    if found:
+        raise ConfigError(named_by_stage(found, len(stages)))
+    return follow_on(configs)
+
+
+def _resolve(sources: Sources, merged: Merged, elsewhere: Collection[str], *, for_train: bool) -> RunConfig:
+    """The run, or a stage of it.
+
+    Args:
+        sources: What was written about it.
+        merged: The same, one value a key.
+        elsewhere: Keys that this or another stage reads.
+        for_train: Whether training data is needed.
+
+    Raises:
         ConfigError: With everything that is wrong.
 
     """
-    sources = read_sources(config, task_dir, overrides)
-    merged = merge(sources, "train" if for_train else "predict")
-    problems = [*sources.problems, *merged.problems, *_unread_keys(sources, merged)]
+    problems = [*sources.problems, *merged.problems, *_unread_keys(sources, merged, elsewhere)]
     run, train = _run_settings(sources, merged, problems)
     sizes = _sizes(sources, merged, problems, required=for_train)
     tasks = [task for name in sources.names for task in _task(name, sources, merged, problems)]
@@ -128,13 +169,20 @@ def load_run_config(
     if problems or run is None or train is None:
         raise ConfigError(list(dict.fromkeys(problems)))
     heads = head_keys(settings)
-    return _finish(merged, run, train, sizes, [replace(task, head=heads[task.name]) for task in tasks])
+    finished = _finish(merged, run, train, sizes, [replace(task, head=heads[task.name]) for task in tasks])
+    return replace(finished, stage=sources.stage)
 
 
-def _unread_keys(sources: Sources, merged: Merged) -> Iterator[Problem]:
-    known = KnownKeys.of(backbone_schemas(merged.backbone_name), merged.schemas)
-    yield from known.unread_global(sources.flags.flat)
-    yield from known.unread_global(sources.main.flat)
+def _known_keys(merged: Merged) -> KnownKeys:
+    return KnownKeys.of(backbone_schemas(merged.backbone_name), merged.schemas)
+
+
+def _unread_keys(sources: Sources, merged: Merged, elsewhere: Collection[str]) -> Iterator[Problem]:
+    known = _known_keys(merged)
+    for flat in (sources.flags.flat, sources.main.flat):
+        shared = {key: setting for key, setting in flat.items() if key in sources.shared}
+        yield from known.unread_global(shared, elsewhere)
+        yield from known.unread_global({key: setting for key, setting in flat.items() if key not in shared})
     for name in sources.names:
         for layer in (sources.flags.tasks, sources.main.tasks, sources.files):
             yield from known.unread_of_task(name, layer.get(name, {}))

@@ -11,6 +11,7 @@ from palm.config.fields import split_list
 from palm.config.layer import Layer
 from palm.config.load import GlobalFile, load_global, load_task_file
 from palm.config.overrides import Overrides, parse_overrides
+from palm.config.stages import in_stage, stage_problems, stage_views
 from palm.engine.runtime import prepare_runtime
 from palm.errors import ConfigError, Problem
 
@@ -26,6 +27,8 @@ class Sources:
         files: Keys of each task that has a file of its own.
         homes: Where a missing key of each task should be written.
         problems: What is wrong so far.
+        stage: The stage that these are of; empty where there are none.
+        shared: Keys that all stages were given, so that one of them may have no use for them.
 
     """
 
@@ -35,10 +38,12 @@ class Sources:
     files: Mapping[str, Layer]
     homes: Mapping[str, str]
     problems: tuple[Problem, ...]
+    stage: str = ""
+    shared: frozenset[str] = frozenset()
 
 
-def read_sources(config: str | Path | Mapping[str, object], task_dir: str, overrides: Sequence[str]) -> Sources:
-    """Read the files of a run.
+def read_sources(config: str | Path | Mapping[str, object], task_dir: str, overrides: Sequence[str]) -> list[Sources]:
+    """Read the files of a run: what is written about it, or about each of its stages.
 
     Raises:
         ConfigError: The global file cannot be read, or names no task: nothing more can be said then.
@@ -50,6 +55,23 @@ def read_sources(config: str | Path | Mapping[str, object], task_dir: str, overr
         main = replace(main, flat=_imported(main.flat))
         _imported(flags.flat)
         flags = parse_overrides(overrides, flag_keys())  # there may be more keys now
+    if main.stages is None and not flags.stages:
+        return [_read(main, flags, task_dir)]
+    problems = stage_problems(main, flags)
+    if problems:
+        raise ConfigError([*main.problems, *flags.problems, *problems])
+    stages = []
+    for view in stage_views(main, flags):
+        try:
+            stages.append(replace(_read(view.main, view.flags, task_dir), stage=view.stage, shared=view.shared))
+        except ConfigError as error:
+            problems += [in_stage(problem, view.stage) for problem in error.problems]
+    if problems:
+        raise ConfigError(problems)
+    return stages
+
+
+def _read(main: GlobalFile, flags: Overrides, task_dir: str) -> Sources:
     names, problems = task_names(main, flags)
     problems = [*main.problems, *flags.problems, *problems]
     if not names:

@@ -1,6 +1,6 @@
 """Finds keys that nothing in the run reads, and says where they belong."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
@@ -46,9 +46,9 @@ class KnownKeys:
         """Keys that make sense for the whole run: its own and those of any task."""
         return set(self.run).union(*(schemas.keys() for schemas in self.tasks.values()))
 
-    def unread_global(self, layer: Layer) -> list[Problem]:
-        """Problems of a global layer."""
-        known = self.broadcast()
+    def unread_global(self, layer: Layer, elsewhere: Collection[str] = ()) -> list[Problem]:
+        """Problems of a global layer; `elsewhere` are keys that other stages read."""
+        known = self.broadcast().union(elsewhere)
         if not self.complete:
             known |= {key for _, schema in all_schemas() for key in schema.model_fields}
         return [Problem(setting.where, _unread(setting, known)) for key, setting in layer.items() if key not in known]

@@ -53,16 +53,20 @@ def run(args: argparse.Namespace, overrides: list[str]) -> int:
 
     """
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # pydantic would read all installed packages' metadata
-    from palm.build.run_config import load_run_config  # noqa: PLC0415 (the components are not needed for --help)
+    from palm.build.run_config import load_run_configs  # noqa: PLC0415 (the components are not needed for --help)
 
-    config = load_run_config(args.config, task_dir=args.task_dir, for_train=not args.predict, overrides=overrides)
-    _check_wiring(config, "predict" if args.predict else "train")
-    sys.stdout.write(summary(config))
-    if args.explain:
-        rows = [HEADER, *((row.key, str(row.value), row.where, row.hid) for row in config.explain)]
-        sys.stdout.write("\n" + aligned(rows))
+    configs = load_run_configs(args.config, task_dir=args.task_dir, for_train=not args.predict, overrides=overrides)
+    _check_wiring(configs, "predict" if args.predict else "train")
+    for config in configs:
+        if config.stage:
+            between = "" if config is configs[0] else "\n"
+            sys.stdout.write(f"{between}Stage {config.stage}, in {config.run.save_path}\n")
+        sys.stdout.write(summary(config))
+        if args.explain:
+            rows = [HEADER, *((row.key, str(row.value), row.where, row.hid) for row in config.explain)]
+            sys.stdout.write("\n" + aligned(rows))
     if args.data:
-        _print_data_report(config)
+        _print_data_report(configs)
     return 0
 
 
@@ -88,26 +92,39 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
     return "".join("  ".join(row).rstrip() + "\n" for row in padded)
 
 
-def _print_data_report(config: "RunConfig") -> None:
+def _print_data_report(configs: Sequence["RunConfig"]) -> None:
     from palm.build.data_report import data_report  # noqa: PLC0415 (as above)
     from palm.errors import DataError  # noqa: PLC0415
 
-    lines, problems = data_report(config)
-    sys.stdout.write("".join(["\n", *(f"{line}\n" for line in lines)]))
+    problems = []
+    for config in configs:
+        lines, more = data_report(config)
+        problems += more
+        stage = [f"Stage {config.stage}"] if config.stage else []
+        sys.stdout.write("".join(["\n", *(f"{line}\n" for line in [*stage, *lines])]))
     if problems:
-        raise DataError(problems)
+        raise DataError(list(dict.fromkeys(problems)))
 
 
-def _check_wiring(config: "RunConfig", phase: "Phase") -> None:
-    """How components fit; skipped where a run that only predicts lacks sizes or vocabulary."""
-    from palm.build.wiring import check_wiring  # noqa: PLC0415 (as above)
+def _check_wiring(configs: Sequence["RunConfig"], phase: "Phase") -> None:
+    """How components fit in each stage; skipped where a run that only predicts lacks sizes or vocabulary."""
+    from palm.build.stages import named_by_stage  # noqa: PLC0415 (as above)
+    from palm.build.wiring import check_wiring  # noqa: PLC0415
+    from palm.errors import ConfigError  # noqa: PLC0415
     from palm.text.tokenizer import Tokenizer  # noqa: PLC0415
 
-    vocabulary = config.run.vocab_path
-    if config.sizes is not None and vocabulary is not None and Path(vocabulary).is_file():
-        reader = config.tasks[0].reader
-        tokenizer = Tokenizer.from_file(Path(vocabulary), do_lower_case=reader.do_lower_case, for_cn=reader.for_cn)
-        check_wiring(config, tokenizer, phase)
+    found = {}
+    for config in configs:
+        vocabulary = config.run.vocab_path
+        if config.sizes is not None and vocabulary is not None and Path(vocabulary).is_file():
+            reader = config.tasks[0].reader
+            tokenizer = Tokenizer.from_file(Path(vocabulary), do_lower_case=reader.do_lower_case, for_cn=reader.for_cn)
+            try:
+                check_wiring(config, tokenizer, phase)
+            except ConfigError as error:
+                found[config.stage] = error.problems
+    if found:
+        raise ConfigError(named_by_stage(found, len(configs)))
 
 
 def _shorten(cell: str) -> str:

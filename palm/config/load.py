@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,14 +13,38 @@ from palm.config.paths import candidates, expanded, find_input, not_found
 from palm.config.yaml_file import YamlFile, read_text, read_yaml
 from palm.errors import ConfigError, Problem
 
-__all__ = ["GlobalFile", "load_backbone_file", "load_global", "load_task_file", "overrides_from_argv"]
+__all__ = ["GlobalFile", "Keys", "load_backbone_file", "load_global", "load_task_file", "overrides_from_argv"]
 
 TASKS = "tasks"
+STAGES = "stages"
+
+Where = Callable[..., str]
+"""Where a key stands, by the keys on the way to it."""
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Keys of a global file, or of one of its stages, and those under their `tasks:`.
+
+    Attributes:
+        flat: Keys of the top level.
+        tasks: Keys of each task under `tasks:`, in the order of the file.
+        task_places: Where each task under `tasks:` begins.
+        problems: What is wrong with the keys.
+        where: Where they begin.
+
+    """
+
+    flat: Layer
+    tasks: Mapping[str, Layer] = field(default_factory=dict)
+    task_places: Mapping[str, str] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+    where: str = ""
 
 
 @dataclass(frozen=True)
 class GlobalFile:
-    """The global file: its own keys, and those under `tasks:`.
+    """The global file: its own keys, those under `tasks:`, and those under `stages:`.
 
     Attributes:
         name: The file as messages show it, or `config` for a mapping.
@@ -29,6 +53,8 @@ class GlobalFile:
         tasks: Keys of each task under `tasks:`, in the order of the file.
         task_places: Where each task under `tasks:` begins.
         problems: What is wrong with the keys.
+        stages: Keys of each stage, in the order of the file; None where there is no `stages:`.
+        stages_place: Where `stages:` stands.
 
     """
 
@@ -38,6 +64,8 @@ class GlobalFile:
     tasks: Mapping[str, Layer] = field(default_factory=dict)
     task_places: Mapping[str, str] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
+    stages: Mapping[str, Keys] | None = None
+    stages_place: str = ""
 
 
 def load_global(config: str | Path | Mapping[str, object]) -> GlobalFile:
@@ -87,42 +115,55 @@ def load_backbone_file(path: Setting) -> tuple[Layer, list[Problem]]:
 
 
 def _split(document: YamlFile, folder: Path) -> GlobalFile:
-    data = dict(document.data)
-    tasks = data.pop(TASKS, None)
-    flat, problems = settle_aliases(_settings(document, data, (), folder))
-    layers: dict[str, Layer] = {}
-    for name, keys in _task_mappings(tasks, document.where(TASKS), problems):
-        layers[name], more = settle_aliases(_settings(document, keys, (TASKS, name), folder))
-        problems += more
-    places = {name: document.where(TASKS, name) for name in layers}
-    return GlobalFile(document.file, folder, flat, layers, places, tuple(problems))
+    return _global_file(document.file, folder, document.data, document.where)
 
 
 def _from_mapping(config: Mapping[str, object]) -> GlobalFile:
-    data = {str(key): _plain(value) for key, value in config.items()}
-    tasks = data.pop(TASKS, None)
-    flat, problems = settle_aliases(Setting(key, value, f"config.{key}") for key, value in data.items())
+    return _global_file("config", None, config, lambda *path: ".".join(("config", *path)))
+
+
+def _global_file(name: str, folder: Path | None, data: Mapping[str, object], where: Where) -> GlobalFile:
+    keys = _keys({key: value for key, value in data.items() if key != STAGES}, (), where, folder)
+    problems = [*keys.problems]
+    stages = None
+    if STAGES in data:
+        found = _mappings(data[STAGES], where(STAGES), "stage", problems)
+        stages = {stage: _keys(own, (STAGES, stage), where, folder) for stage, own in found}
+        if not stages and len(problems) == len(keys.problems):
+            problems.append(
+                Problem(where(STAGES), "`stages` names one stage at least. Found none. Remove it, or add one.")
+            )
+    flat, tasks, places = keys.flat, keys.tasks, keys.task_places
+    return GlobalFile(name, folder, flat, tasks, places, tuple(problems), stages, where(STAGES))
+
+
+def _keys(data: Mapping[str, object], path: tuple[str, ...], where: Where, folder: Path | None) -> Keys:
+    own = {str(key): _plain(value) for key, value in data.items() if key != TASKS}
+    flat, problems = settle_aliases(Setting(key, value, where(*path, key), folder) for key, value in own.items())
     layers: dict[str, Layer] = {}
-    for name, keys in _task_mappings(tasks, f"config.{TASKS}", problems):
-        where = f"config.{TASKS}.{name}"
-        layers[name], more = settle_aliases(Setting(key, value, f"{where}.{key}") for key, value in keys.items())
+    for name, keys in _mappings(data.get(TASKS), where(*path, TASKS), "task", problems):
+        place = (*path, TASKS, name)
+        settings = (Setting(key, value, where(*place, key), folder) for key, value in keys.items())
+        layers[name], more = settle_aliases(settings)
         problems += more
-    places = {name: f"config.{TASKS}.{name}" for name in layers}
-    return GlobalFile("config", None, flat, layers, places, tuple(problems))
+    places = {name: where(*path, TASKS, name) for name in layers}
+    return Keys(flat, layers, places, tuple(problems), where(*path))
 
 
-def _task_mappings(tasks: object, where: str, problems: list[Problem]) -> Iterator[tuple[str, dict[str, object]]]:
-    if tasks is None:
+def _mappings(given: object, where: str, kind: str, problems: list[Problem]) -> Iterator[tuple[str, dict[str, object]]]:
+    """Name and keys of each task or stage."""
+    if given is None:
         return
-    if not isinstance(tasks, Mapping):
-        rule = "`tasks` is a mapping from task names to their keys."
-        problems.append(Problem(where, f"{rule} Found `{tasks}`. List bare names in task_instance instead."))
+    if not isinstance(given, Mapping):
+        advice = " List bare names in task_instance instead." if kind == "task" else ""
+        rule = f"`{kind}s` is a mapping from {kind} names to their keys."
+        problems.append(Problem(where, f"{rule} Found `{given}`.{advice}"))
         return
-    for name, keys in tasks.items():
+    for name, keys in given.items():
         if keys is None or isinstance(keys, Mapping):
             yield str(name), {str(key): _plain(value) for key, value in (keys or {}).items()}
         else:
-            rule = f"the keys of task `{name}` are a mapping `key: value`."
+            rule = f"the keys of {kind} `{name}` are a mapping `key: value`."
             problems.append(Problem(where, f"{rule} Found `{keys}`."))
 
 

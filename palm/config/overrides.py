@@ -3,7 +3,7 @@
 import re
 import sys
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from palm.config.aliases import ALIASES
@@ -19,11 +19,12 @@ _FOREIGN_SCRIPTS = ("", "-c", "-", "ipython", "ipykernel_launcher.py", "pytest",
 
 @dataclass(frozen=True)
 class Overrides:
-    """What the command line says: of the whole run, of single tasks, and what is wrong with it."""
+    """What the command line says: of the whole run, of single tasks and stages, and what is wrong with it."""
 
     flat: dict[str, Setting]
     tasks: dict[str, dict[str, Setting]]
     problems: tuple[Problem, ...] = ()
+    stages: dict[str, "Overrides"] = field(default_factory=dict)
 
 
 def overrides_from_argv(argv: Sequence[str] | None = None) -> list[str]:
@@ -54,8 +55,18 @@ def parse_overrides(words: Sequence[str], flags: Collection[str] = ()) -> Overri
 
     """
     problems: list[Problem] = []
-    settings: dict[tuple[str, str], Setting] = {}
+    pairs: dict[str, list[tuple[str, str, str]]] = {"": []}
     for dotted, written, value in _pairs(words, flags, problems):
+        stage, own = _split_stage(dotted)
+        pairs.setdefault(stage, []).append((own, written, value))
+    stages = {stage: _settled(own, []) for stage, own in pairs.items() if stage}
+    return replace(_settled(pairs[""], problems), stages=stages)
+
+
+def _settled(pairs: Sequence[tuple[str, str, str]], problems: list[Problem]) -> Overrides:
+    """The overrides of the whole run, or of one stage."""
+    settings: dict[tuple[str, str], Setting] = {}
+    for dotted, written, value in pairs:
         task, key = _split_task(dotted, written, problems)
         settings[task, key] = Setting(key, _plain_value(value, written, problems), written, written=key)
     flat, more = settle_aliases(setting for (task, _), setting in settings.items() if not task)
@@ -96,13 +107,20 @@ def _takes_no_value(dotted: str, rest: Sequence[str], flags: Collection[str]) ->
     return ALIASES.get(key, key) in flags and not (rest and rest[0].lower() in _TRUTH)
 
 
+def _split_stage(dotted: str) -> tuple[str, str]:
+    """`stages.pretrain.tasks.a.batch_size` → `pretrain` and the rest; no stage where there is none."""
+    parts = dotted.split(".", 2)
+    return (parts[1], parts[2]) if parts[0] == "stages" and len(parts) == 3 else ("", dotted)
+
+
 def _split_task(dotted: str, written: str, problems: list[Problem]) -> tuple[str, str]:
     parts = dotted.split(".")
     if parts[0] == "tasks" and len(parts) == 3:
         return parts[1], parts[2].replace("-", "_")
-    if len(parts) == 1 and dotted != "tasks":
+    if len(parts) == 1 and dotted not in ("tasks", "stages"):
         return "", dotted.replace("-", "_")
-    rule = "a key of one task is written `--tasks.<task>.<key> value`."
+    kind = "stage" if parts[0] == "stages" else "task"
+    rule = f"a key of one {kind} is written `--{kind}s.<{kind}>.<key> value`."
     problems.append(Problem(written, f"{rule} Found `{dotted}`."))
     return "", ""
 

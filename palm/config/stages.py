@@ -1,0 +1,131 @@
+"""What is written about each stage of a run: its own keys over those that all stages share."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from palm.config.broadcast import is_task_name, task_names
+from palm.config.fields import split_list
+from palm.config.layer import Layer, Setting
+from palm.config.load import GlobalFile, Keys
+from palm.config.overrides import Overrides
+from palm.config.schema import RunSettings
+from palm.default_settings import CHECKPOINT_FOLDER, EARLIER_FOLDER
+from palm.errors import Problem
+from palm.registry import did_you_mean
+
+TASK_LIST = "task_instance"
+_OF_ALL_STAGES = (
+    "save_path", "resume", "imports", "backbone", "backbone_config_path", "pretrain_model_path", "vocab_path",
+)  # fmt: skip
+_NO_FLAGS = Overrides({}, {})
+
+
+@dataclass(frozen=True)
+class StageView:
+    """A stage as a run of its own.
+
+    Attributes:
+        stage: Its name.
+        main: The global file as it sees it.
+        flags: The command line as it sees it.
+        shared: Keys that it did not ask for itself.
+
+    """
+
+    stage: str
+    main: GlobalFile
+    flags: Overrides
+    shared: frozenset[str]
+
+
+def stage_problems(main: GlobalFile, flags: Overrides) -> list[Problem]:
+    """What is wrong with the stages as such: their names, and keys that are not theirs to choose."""
+    stages = main.stages or {}
+    problems: list[Problem] = []
+    for name, overrides in flags.stages.items():
+        problems += overrides.problems
+        if name not in stages:
+            where = next((setting.where for setting in _written(overrides)), f"--stages.{name}")
+            known = f"Stages: {', '.join(stages)}." if stages else "The configuration has no `stages:`."
+            problems.append(Problem(where, f"there is no stage `{name}`.{did_you_mean(name, list(stages))} {known}"))
+    for name, keys in stages.items():
+        problems += [in_stage(problem, name) for problem in keys.problems]
+        if not is_task_name(name) or name in (CHECKPOINT_FOLDER, EARLIER_FOLDER):
+            rule = f"a stage's name is letters, digits, `_` and `-`, and not `{CHECKPOINT_FOLDER}`: it names a folder."
+            problems.append(Problem(keys.where, f"{rule} Found `{name}`. Choose another."))
+        for layer in (keys.flat, flags.stages.get(name, _NO_FLAGS).flat):
+            for key in (key for key in _OF_ALL_STAGES if key in layer):
+                rule = f"`{layer[key].name}` belongs to all stages, which go on with one encoder in one save_path."
+                problems.append(Problem(layer[key].where, f"{rule} Found it in stage `{name}`. Move it to the top."))
+    return problems or _stray_tasks(main, flags)
+
+
+def stage_views(main: GlobalFile, flags: Overrides) -> Iterator[StageView]:
+    """Each stage in the order of the file."""
+    for name, keys in (main.stages or {}).items():
+        of_stage = flags.stages.get(name, _NO_FLAGS)
+        own = _global_file(main, keys, of_stage, name)
+        flat = _with_folder({**flags.flat, **of_stage.flat}, name)
+        if "save_path" not in flat:
+            own = replace(own, flat=_with_folder(own.flat, name) if "save_path" in own.flat else own.flat)
+            own = own if "save_path" in own.flat else replace(own, flat={**own.flat, **_default_folder(main, name)})
+        tasks = _over(flags.tasks, of_stage.tasks)
+        chosen, _ = task_names(own, Overrides(flat, {}))
+        tasks = {task: layer for task, layer in tasks.items() if task in chosen or task in of_stage.tasks}
+        shared = (flags.flat.keys() - of_stage.flat.keys()) | (main.flat.keys() - keys.flat.keys())
+        yield StageView(name, own, Overrides(flat, tasks, flags.problems), frozenset(shared))
+
+
+def in_stage(problem: Problem, stage: str) -> Problem:
+    """`problem`, with the name of the stage that has it."""
+    return replace(problem, where=f"{problem.where} (stage {stage})".lstrip())
+
+
+def _global_file(main: GlobalFile, keys: Keys, flags: Overrides, name: str) -> GlobalFile:
+    """The global file as one stage sees it: with the tasks that it lists, else those that it describes, else all."""
+    flat = {**main.flat, **keys.flat}
+    tasks = _over(main.tasks, keys.tasks)
+    listed = flags.flat.get(TASK_LIST) or keys.flat.get(TASK_LIST)
+    if listed is not None:
+        names = split_list(listed.value)
+        wanted = {str(task) for task in names} if isinstance(names, list) else set()
+        tasks = {task: layer for task, layer in tasks.items() if task in wanted or task in keys.tasks}
+    elif keys.tasks:
+        flat = {key: setting for key, setting in flat.items() if key != TASK_LIST}
+        tasks = {task: tasks[task] for task in keys.tasks}
+    places = {**main.task_places, **keys.task_places}
+    return GlobalFile(main.name, main.folder, flat, tasks, places, main.problems)
+
+
+def _over(below: Mapping[str, Layer], above: Mapping[str, Layer]) -> dict[str, dict[str, Setting]]:
+    return {name: {**below.get(name, {}), **above.get(name, {})} for name in {**below, **above}}
+
+
+def _with_folder(layer: Layer, stage: str) -> dict[str, Setting]:
+    """`layer` with the stage's folder for the save_path in it."""
+    given = layer.get("save_path")
+    if given is None or not isinstance(given.value, str):
+        return dict(layer)
+    return {**layer, "save_path": replace(given, value=f"{given.value.rstrip('/')}/{stage}")}
+
+
+def _default_folder(main: GlobalFile, stage: str) -> dict[str, Setting]:
+    folder = RunSettings.model_fields["save_path"].default
+    return {"save_path": Setting("save_path", f"{folder}/{stage}", main.stages_place)}
+
+
+def _written(flags: Overrides) -> Sequence[Setting]:
+    return [*flags.flat.values(), *(setting for layer in flags.tasks.values() for setting in layer.values())]
+
+
+def _stray_tasks(main: GlobalFile, flags: Overrides) -> list[Problem]:
+    """Tasks with keys of their own that are in no stage."""
+    used = {task for view in stage_views(main, flags) for task in task_names(view.main, view.flags)[0]}
+    places = {name: main.task_places[name] for name in main.tasks}
+    places |= {name: next(iter(layer.values())).where for name, layer in flags.tasks.items()}
+    advice = "Put it into the task_instance of a stage, or remove it."
+    return [
+        Problem(where, f"task `{name}` is in no stage.{did_you_mean(name, sorted(used))} {advice}")
+        for name, where in places.items()
+        if name not in used and TASK_LIST not in flags.flat
+    ]

@@ -1,0 +1,86 @@
+"""What a stage of a run leaves behind: the encoder that the next one starts from, and by which it counts as done."""
+
+import json
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+
+from palm.backbone.pretrained import PretrainedWeights, load_pretrained
+from palm.build.run_config import RunConfig
+from palm.build.stages import encoder_folder
+from palm.default_settings import WEIGHTS_FILE
+from palm.engine.tensors import save_tensors
+from palm.engine.train import TrainingRun
+from palm.errors import CheckpointError
+from palm.folders import remove_folder, sealed_folder, verify
+from palm.report.earlier_runs import set_aside
+
+_CONFIG_FILE = "config.json"
+_VOCAB_FILE = "vocab.txt"
+_EPSILON = "layer_norm_eps"
+# How a run computes, which another machine may not offer.
+_OF_THE_RUN = {"kernels", "recompute"}
+
+
+def save_encoder(run: TrainingRun, config: RunConfig) -> None:
+    """Write the encoder of a stage that has ended, in the form that `pretrain_model_path` takes.
+
+    With an average of the weights it is that average, as in the inference models.
+
+    Raises:
+        CheckpointError: It cannot be written.
+    """
+    sizes = {"palm_backbone": config.backbone_name, **run.model.sizes.model_dump(exclude=_OF_THE_RUN)}
+    with sealed_folder(encoder_folder(config)) as aside:
+        with run.average.applied() if run.average else nullcontext():
+            save_tensors(run.model.backbone.state_dict(), aside / WEIGHTS_FILE)
+        (aside / _CONFIG_FILE).write_text(json.dumps(sizes, indent=2) + "\n", encoding="utf-8")
+        tokens = run.tasks[0].reader.tokenizer.tokens
+        (aside / _VOCAB_FILE).write_text("\n".join(tokens) + "\n", encoding="utf-8")
+
+
+def load_encoder(folder: Path) -> PretrainedWeights:
+    """What `save_encoder` wrote.
+
+    Raises:
+        CheckpointError: It is missing or damaged.
+    """
+    verify(folder)
+    weights = load_pretrained(folder)
+    # A configuration that leaves it out goes by the weights of the first stage, whatever form they had.
+    epsilon = json.loads((folder / _CONFIG_FILE).read_text(encoding="utf-8"))[_EPSILON]
+    return replace(weights, config={**weights.config, _EPSILON: epsilon})
+
+
+def stage_is_done(config: RunConfig) -> bool:
+    """Whether a stage has ended, so that a resumed run goes on with the next one.
+
+    Raises:
+        CheckpointError: Its encoder is damaged.
+    """
+    folder = encoder_folder(config)
+    if not folder.exists():
+        return False
+    try:
+        verify(folder)
+    except CheckpointError as error:
+        raise CheckpointError(f"{error} Remove {folder.as_posix()} to train the stage again.") from error
+    return True
+
+
+def forget_stages(configs: Sequence[RunConfig]) -> list[str]:
+    """Remove or set aside what an earlier run left of any stage: a later `resume` could take it for this run's.
+
+    Returns:
+        What there is to say.
+    """
+    lines = []
+    for config in configs:
+        folder = encoder_folder(config)
+        if folder.exists():
+            verify(folder)  # nothing but what PALM wrote is removed
+            remove_folder(folder)
+        moved = set_aside(folder.parent) if folder.parent.exists() else None
+        lines += [moved] if moved else []
+    return lines
