@@ -27,6 +27,8 @@ def check_wiring(config: RunConfig, tokenizer: Tokenizer, phase: Phase) -> None:
     backbone = BACKBONES[config.backbone_name](config.backbone)
     problems = list(wiring_problems(config.tasks, backbone, tokenizer, phase))
     problems += _freezing_problems(config.train, config.backbone.num_hidden_layers)
+    if phase == "train" and config.train.weighting == "gradnorm":
+        problems += _gradnorm_problems(config)
     if problems:
         raise ConfigError(problems)
 
@@ -108,6 +110,16 @@ def _freezing_problems(train: TrainSettings, layers: int) -> Iterator[Problem]:
         yield Problem("weighting", f"{rule} Found freeze_layers: {frozen}. Freeze fewer, or set weighting: fixed.")
     if frozen > layers:
         yield Problem("freeze_layers", f"the encoder has {layers} layers to freeze. Found {frozen}. Lower it.")
+
+
+def _gradnorm_problems(config: RunConfig) -> Iterator[Problem]:
+    depth, frozen = config.backbone.num_hidden_layers, config.train.freeze_layers
+    trained = [task for task in config.tasks if task.settings.mix_ratio > 0]
+    last = min(task.paradigm.last_shared_layer(depth, task.settings.layer) for task in trained)
+    if last < frozen:
+        rule = "gradnorm measures the tasks' gradients on the last encoder layer that all share and that trains."
+        found = "Found no layer that all share" if last < 0 else f"Found layer {last}, and freeze_layers: {frozen}"
+        yield Problem("weighting", f"{rule} {found}. Freeze or copy fewer, or set weighting: uncertainty.")
 
 
 def _backbone_problems(backbone: BackboneFields, tokenizer: Tokenizer) -> Iterator[Problem]:

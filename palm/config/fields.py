@@ -160,6 +160,11 @@ class ParadigmFields(Schema):
         usual = {"private_layers": 2, "soft": depth}
         return min(depth, self.sharing_layers or usual[self.sharing]) if self.sharing in usual else 0
 
+    def last_shared_layer(self, depth: int, layer: int) -> int:
+        """Number of the last layer that the head's gradient reaches and others share; -1 where there is none."""
+        fed = max(self.mixed_layers(depth), default=layer % depth)
+        return min(fed, depth - self.copied_layers(depth) - 1) if self.sharing == "soft" else fed
+
     def mixed_layers(self, depth: int) -> list[int]:
         """Numbers of the layers that a head on `depth` layers mixes, ascending; none where one layer feeds it."""
         if self.layers == ["last"]:

@@ -142,7 +142,8 @@ class TrainSettings(Schema):
         "fixed",
         description="What multiplies the tasks' losses beside loss_weight: `fixed` (nothing), `dwa` (more weight for "
         "the tasks whose losses fall slowest from one of their epochs to the next), `uncertainty` (less for those "
-        "that stay noisy, learned) or `dtp` (more for those that are worst done). "
+        "that stay noisy, learned), `dtp` (more for those that are worst done) or `gradnorm` (gradients as long as "
+        "each task's progress asks, learned). "
         "Or what makes one gradient of the shared encoder out of the tasks': `mgda`, `pcgrad`, `cagrad`, `upgrad`, "
         "`nash_mtl`; an update then waits for gradient_accumulation_steps batches of every task with a mix_ratio "
         "above 0.",
@@ -157,6 +158,9 @@ class TrainSettings(Schema):
     )
     dtp_gamma: Float = Field(
         1.0, ge=0, description="`weighting: dtp`: how much more the tasks count that are worst done; 0 the least."
+    )
+    gradnorm_alpha: Float = Field(
+        1.5, ge=0, description="`weighting: gradnorm`: how much harder the tasks pull that lag behind; 0 all alike."
     )
     gradient_accumulation_steps: Int = Field(1, ge=1, description="Steps whose gradients are averaged into one update.")
     use_ema: bool = Field(False, description="Evaluate and export an exponential moving average of the weights.")

@@ -17,13 +17,19 @@ def build_weighting(tasks: Sequence[TaskInstance], settings: TrainSettings) -> W
         learning_rate=settings.weighting_learning_rate,
         by=settings.weighting_by,
         gamma=settings.dtp_gamma,
+        alpha=settings.gradnorm_alpha,
         squared_errors=squared,
     )
     return WEIGHTINGS["fixed" if settings.weighting in GRADIENT_METHODS else settings.weighting](weighed)
 
 
 def note_losses(
-    history: History, weighting: Weighting, losses: Mapping[str, float], *, end_epoch: Collection[str]
+    history: History,
+    weighting: Weighting,
+    losses: Mapping[str, float],
+    *,
+    end_epoch: Collection[str],
+    norms: Mapping[str, float],
 ) -> None:
     """Take a step in that had no fault.
 
@@ -32,10 +38,11 @@ def note_losses(
         weighting: Learns from the step.
         losses: Of the tasks that the step trained, before any factor.
         end_epoch: Those of them whose epoch ends with it.
+        norms: Of their gradients on the last shared layer, where the weighting needs them.
     """
     for name, loss in losses.items():
         history[name].note_loss(loss, ends_epoch=name in end_epoch)
-    weighting.learn(history, losses)
+    weighting.learn(history, losses, norms)
 
 
 def note_figures(history: History, figures: Mapping[str, Mapping[str, float]]) -> None:

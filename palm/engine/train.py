@@ -24,6 +24,7 @@ from palm.engine.model import MultiTaskModel
 from palm.engine.optimizer import Optimizer
 from palm.engine.precision import mixed_precision
 from palm.engine.schedule import expected_steps, global_steps
+from palm.engine.shared_layer import SharedLayer
 from palm.engine.task_gradients import TaskGradients
 from palm.engine.weight_average import WeightAverage
 from palm.errors import TrainingError
@@ -147,6 +148,13 @@ class TrainingRun:
     def weighting(self) -> Weighting:
         """What the key `weighting` names."""
         return build_weighting(self.tasks, self.settings)
+
+    @cached_property
+    def shared_layer(self) -> SharedLayer | None:
+        """Where the norms of the tasks' gradients are measured, if the weighting learns from them."""
+        if not self.weighting.needs_norms:
+            return None
+        return SharedLayer(self.model, [task for task in self.tasks if task.settings.mix_ratio > 0])
 
     @cached_property
     def task_gradients(self) -> TaskGradients | None:
@@ -276,7 +284,13 @@ def _note(run: TrainingRun, number: int, parts: Sequence[StepResult]) -> None:
     """Take what step `number` did with each task into the history, save what had a fault."""
     whole = [part for part in parts if part.fault is None]
     losses = {part.task: part.loss for part in whole}
-    note_losses(run.history, run.weighting, losses, end_epoch={part.task for part in whole if part.ends_epoch})
+    note_losses(
+        run.history,
+        run.weighting,
+        losses,
+        end_epoch={part.task for part in whole if part.ends_epoch},
+        norms=run.shared_layer.taken() if run.shared_layer else {},
+    )
     note_shares(run.progress.shares, number, run.sampler.shares(run.history))
 
 
@@ -325,17 +339,26 @@ def _train_batch(run: TrainingRun, part: Draw, factor: float) -> tuple[float, st
     weight = part.task.settings.loss_weight * factor
     if run.task_gradients is None:  # which takes means itself
         weight /= run.settings.gradient_accumulation_steps
-    if run.settings.adversarial_epsilon:
-        _attack(run, part, loss, weight)
-    else:
-        (loss * weight).backward()
+    _backward(run, part, loss, weight)
     name = first_non_finite(run.optimizer.gradients())
     if name is None:
         _set_apart(run, part.task)
+        if run.shared_layer is not None:
+            run.shared_layer.end(part.task.name, factor / run.settings.gradient_accumulation_steps)
         return value, None
     run.model.clear_gradients(set_to_zero=False)
     run.optimizer.restore_gradients(pending)
     return value, f"the gradient of `{name}` is not finite (loss {value:.4g})"
+
+
+def _backward(run: TrainingRun, part: Draw, loss: Tensor, weight: float) -> None:
+    """Add the gradients of the weighted `loss` of a batch to those that are there."""
+    if run.shared_layer is not None:
+        run.shared_layer.begin()
+    if run.settings.adversarial_epsilon:
+        _attack(run, part, loss, weight)
+    else:
+        (loss * weight).backward()
 
 
 def _set_apart(run: TrainingRun, task: TaskInstance) -> None:

@@ -6,6 +6,7 @@ from palm.weighting.dtp import DynamicTaskPrioritization
 from palm.weighting.dwa import DynamicWeightAverage
 from palm.weighting.fixed import FixedWeighting
 from palm.weighting.gradient_base import GRADIENT_METHODS, GradientMethod
+from palm.weighting.gradnorm import GradNorm
 from palm.weighting.mgda import MultipleGradientDescent
 from palm.weighting.nash_mtl import NashBargaining
 from palm.weighting.pcgrad import ProjectConflicts
@@ -19,6 +20,7 @@ __all__ = [
     "DynamicTaskPrioritization",
     "DynamicWeightAverage",
     "FixedWeighting",
+    "GradNorm",
     "GradientMethod",
     "MultipleGradientDescent",
     "NashBargaining",

@@ -28,8 +28,9 @@ class Uncertainty(Weighting):
             name: self._scale(name) * math.exp(-known.learned.get(LOG_VARIANCE, 0.0)) for name, known in history.items()
         }
 
-    def learn(self, history: History, losses: Mapping[str, float]) -> None:
+    def learn(self, history: History, losses: Mapping[str, float], norms: Mapping[str, float]) -> None:
         """Move the log variances of the tasks that the step trained."""
+        del norms
         for name, loss in losses.items():
             learned = history[name].learned
             variance = learned.setdefault(LOG_VARIANCE, 0.0)

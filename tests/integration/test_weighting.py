@@ -44,7 +44,7 @@ def fingerprint(folder):
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
-@pytest.mark.parametrize("weighting", ["dwa", "uncertainty", "dtp"])
+@pytest.mark.parametrize("weighting", ["dwa", "uncertainty", "dtp", "gradnorm"])
 def test_a_run_resumed_at_any_of_several_steps_ends_in_the_same_bits(tmp_path, weighting):
     def new_run():
         keys = {"weighting": weighting, "num_epochs": 3, "gradient_accumulation_steps": 2}
@@ -63,6 +63,43 @@ def test_a_run_resumed_at_any_of_several_steps_ends_in_the_same_bits(tmp_path, w
         assert shown == [(r.task, r.loss, r.loss_factor, r.normalised_loss) for r in whole[stop:]]
         last = save_checkpoint(again, tmp_path / f"after_{stop}", keep=1)
         assert fingerprint(last) == fingerprint(home / last.name), f"stopped at step {stop}"
+
+
+def test_gradnorm_resumes_in_the_same_bits_in_joint_steps_too(tmp_path):
+    def new_run():
+        keys = {"weighting": "gradnorm", "mode": "joint", "num_epochs": 2, "gradient_accumulation_steps": 2}
+        return controller(tmp_path, "mix_ratio", **keys)._training_run()
+
+    run, whole, home = new_run(), [], tmp_path / "ckpt"
+    for result in train_steps(run):
+        whole.append([(part.task, part.loss, part.loss_factor) for part in result.parts])
+        save_checkpoint(run, home, keep=1000)
+    assert {factor for _, _, factor in whole[0]} == {1.0}
+    for parts in whole[1:]:
+        factors = [factor for _, _, factor in parts]
+        assert sum(factors) == pytest.approx(2.0)
+        assert factors[0] != 1.0
+    for stop in (1, 4, 9):
+        again = new_run()
+        restore_checkpoint(again, home / f"step_{stop}")
+        rest = [[(part.task, part.loss, part.loss_factor) for part in result.parts] for result in train_steps(again)]
+        assert rest == whole[stop:]
+        last = save_checkpoint(again, tmp_path / f"after_{stop}", keep=1)
+        assert fingerprint(last) == fingerprint(home / last.name), f"stopped at step {stop}"
+
+
+@pytest.mark.parametrize(
+    ("own", "keys", "found"),
+    [
+        ({}, {"freeze_layers": 2}, "Found layer 1, and freeze_layers: 2"),
+        ({"layer": 0}, {"freeze_layers": 1}, "Found layer 0, and freeze_layers: 1"),
+        ({"sharing": "soft"}, {}, "Found no layer that all share"),
+    ],
+)
+def test_gradnorm_needs_a_layer_that_all_share_and_that_trains(tmp_path, own, keys, found):
+    tasks = {"任务": tiny.classification_task(tmp_path, "任务"), "words": {**tiny.mlm_task(tmp_path, "words"), **own}}
+    with pytest.raises(ConfigError, match=found):
+        palm.Controller(tiny.config(tmp_path, tasks, weighting="gradnorm", **keys), overrides=[])
 
 
 def test_a_run_that_follows_dev_figures_resumes_in_the_same_bits(tmp_path):

@@ -15,7 +15,7 @@ def test_the_first_step_of_adam_moves_by_its_rate():
     """Loss 2: the gradient 1/2 - 2 is below 0, so s rises by the rate. Loss 0.2: 1/2 - 0.2 is above, so it falls."""
     history = {"noisy": TaskHistory(), "clear": TaskHistory(), "idle": TaskHistory()}
     weighting = Uncertainty(Weighed(learning_rate=0.1))
-    weighting.learn(history, {"noisy": 2.0, "clear": 0.2})
+    weighting.learn(history, {"noisy": 2.0, "clear": 0.2}, {})
     found = weighting.factors(history)
     # exp(-0.1), exp(0.1), exp(0)
     assert found == pytest.approx({"noisy": 0.904837, "clear": 1.105171, "idle": 1.0}, abs=1e-5)
@@ -26,7 +26,7 @@ def test_the_factor_tends_to_one_over_twice_the_loss(loss):
     history = {"labels": TaskHistory(), "numbers": TaskHistory()}
     weighting = Uncertainty(Weighed(learning_rate=0.02, squared_errors=frozenset({"numbers"})))
     for _ in range(1500):
-        weighting.learn(history, {"labels": loss, "numbers": loss})
+        weighting.learn(history, {"labels": loss, "numbers": loss}, {})
     assert weighting.factors(history) == pytest.approx({"labels": 1 / (2 * loss), "numbers": 1 / (2 * loss)}, rel=1e-3)
 
 
@@ -44,6 +44,6 @@ def test_it_learns_what_torch_learns_from_the_formula_of_the_paper(squared):
         adam.zero_grad()
         total.backward()
         adam.step()
-        weighting.learn(history, {"任务": loss})
+        weighting.learn(history, {"任务": loss}, {})
     wanted = float((-variance.detach()).exp()) * (0.5 if squared else 1.0)
     assert weighting.factors(history)["任务"] == pytest.approx(wanted, rel=1e-9)

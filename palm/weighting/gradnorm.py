@@ -1,0 +1,61 @@
+"""GradNorm: factors with which all tasks pull at the last shared layer as hard as their progress asks."""
+
+import math
+from collections.abc import Mapping
+from typing import ClassVar, final
+
+from palm.history import History, smoothed
+from palm.weighting.base import WEIGHTINGS, Weighting
+from palm.weighting.learned import adam_step
+
+WEIGHT, NORM, LOSS = "weight", "norm", "loss"
+LEAST = 0.01
+"""No factor falls below, where the paper's could become negative."""
+
+
+@final
+@WEIGHTINGS.register("gradnorm")
+class GradNorm(Weighting):
+    """Factors w, learned from 1 on, that lessen `|w g - mean(w g) * r ** alpha|`; their mean stays 1.
+
+    g is the norm of a task's gradient on the last layer that all tasks share; r is its loss over its first one, over
+    the mean of that of the tasks. In joint steps g and the losses are those of the step, as in the paper. In
+    alternating steps, which see one task at a time, they are running means, and only the factor of that task moves.
+
+    Source: arXiv:1711.02257, equation 2 and algorithm 1.
+    """
+
+    needs_norms: ClassVar[bool] = True
+
+    def factors(self, history: History) -> dict[str, float]:
+        """The factor of each task's loss, beside its `loss_weight`."""
+        return {name: known.learned.get(WEIGHT, 1.0) for name, known in history.items()}
+
+    def learn(self, history: History, losses: Mapping[str, float], norms: Mapping[str, float]) -> None:
+        """Move the factors of the tasks that the step trained."""
+        alone = len(losses) == 1
+        for name, norm in norms.items():
+            learned, loss = history[name].learned, losses[name]
+            learned[NORM] = smoothed(learned.get(NORM), norm) if alone else norm
+            learned[LOSS] = smoothed(learned.get(LOSS), loss) if alone else loss
+        known = [name for name, own in history.items() if NORM in own.learned]
+        if len(known) < 2:
+            return
+        pulls = {name: history[name].learned.setdefault(WEIGHT, 1.0) * history[name].learned[NORM] for name in known}
+        wanted = _wanted(history, pulls, self.weighed.alpha)
+        for name in norms:
+            own = history[name].learned
+            gradient = math.copysign(own[NORM], pulls[name] - wanted[name]) if pulls[name] != wanted[name] else 0.0
+            adam_step(own, WEIGHT, gradient, rate=self.weighed.learning_rate)
+            own[WEIGHT] = max(LEAST, own[WEIGHT])
+        total = math.fsum(history[name].learned[WEIGHT] for name in known)
+        for name in known:
+            history[name].learned[WEIGHT] *= len(known) / total
+
+
+def _wanted(history: History, pulls: Mapping[str, float], alpha: float) -> dict[str, float]:
+    """How hard each task should pull: the mean pull times its relative inverse training rate to the power alpha."""
+    left = {name: history[name].normalised(history[name].learned[LOSS]) for name in pulls}
+    rates = {name: 1.0 if rate is None else max(0.0, rate) for name, rate in left.items()}
+    mean_rate, mean_pull = (math.fsum(values.values()) / len(values) for values in (rates, pulls))
+    return {name: mean_pull * (rate / mean_rate if mean_rate else 1.0) ** alpha for name, rate in rates.items()}
