@@ -127,6 +127,9 @@ def make_plan(config: str, *, task_dir: str, overrides: Sequence[str], variants:
 
 def _cannot_compare(config: RunConfig, file: str) -> list[Problem]:
     problems = []
+    if config.stage:
+        rule = "a comparison is of one run, not of several in stages."
+        problems.append(Problem(file, f"{rule} Found `stages`. Write the stage to compare as a file of its own."))
     if len(config.tasks) < 2:
         rule = "a comparison needs tasks that train together."
         problems.append(Problem(file, f"{rule} Found `{config.tasks[0].name}` alone. Add a task, target or auxiliary."))
