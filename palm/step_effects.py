@@ -156,10 +156,15 @@ class StepEffects:
     def _export(self, name: str) -> None:
         folder = exported_folder(self._config, name)
         save_bundle(self._run.model, self._task(name), self._config.backbone_name, folder)
+        self._say_exported(name, folder, of_step=self._run.progress.global_step)
+
+    def _say_exported(self, name: str, folder: Path, *, of_step: int) -> None:
+        """Say that the model which `name` had after global step `of_step` is now its inference model."""
         self._reporter.say(finished_line(name))
         self._reporter.say(exported_line(name, folder))
         done = self._run.progress
-        figures = {"task_steps": done.task_steps[name], "train_seconds": round(self._seconds, 3)}
+        steps = {"task_steps": done.task_steps[name], "of_step": of_step}
+        figures = {**steps, "train_seconds": round(self._seconds, 3)}
         self._reporter.record({"split": "export", "global_step": done.global_step, "task": name, **figures})
 
     def _keep_best(self, figures: Figures, global_step: int) -> bool:
@@ -202,8 +207,7 @@ class StepEffects:
             self._export(name)
             return
         copy_bundle(best, folder)
-        self._reporter.say(finished_line(name))
-        self._reporter.say(exported_line(name, folder))
+        self._say_exported(name, folder, of_step=self._run.progress.best.tasks[name].global_step)
 
     def _best_folder(self, name: str) -> Path:
         return exported_folder(self._config, name).with_name(BEST_INFERENCE_FOLDER)

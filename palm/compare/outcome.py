@@ -51,7 +51,7 @@ def read_outcome(job: Job, parameters: int) -> Outcome:
     figures: dict[str, dict[str, float]] = {}
     for record in records:
         export = exports.get(record.get("task"))
-        if record["split"] == "dev" and export and record["global_step"] == export["global_step"]:
+        if record["split"] == "dev" and export and record["global_step"] == export["of_step"]:
             names = record.keys() - {"split", "global_step", "task"}
             figures[record["task"]] = {name: record[name] for name in record if name in names}
     return Outcome(

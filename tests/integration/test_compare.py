@@ -51,6 +51,12 @@ def test_a_task_alone_has_the_batches_that_it_had_together(compared):
         assert len(had) == export["task_steps"] == 10  # 40 rows in batches of 8, 2 epochs
 
 
+def test_a_run_in_stages_is_no_comparison(tmp_path, capsys):
+    file = write(tmp_path, stages={"first": {}, "second": {}})
+    assert main(["compare", file]) == 2
+    assert "a comparison is of one run, not of several in stages." in capsys.readouterr().err
+
+
 def test_the_figures_are_those_of_the_exported_models(compared):
     folder, _ = compared
     runs = report(folder)["runs"]
