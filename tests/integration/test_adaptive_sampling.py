@@ -96,3 +96,29 @@ def test_by_metric_every_task_needs_a_dev_file(tmp_path):
     config = tiny.config(tmp_path, tasks, sampling="adaptive", sampling_by="metric")
     with pytest.raises(ConfigError, match=r"sampling_by: metric follows the dev figures .* no dev_file for `words`\."):
         palm.Controller(config, overrides=[])
+
+
+def test_a_task_that_leaves_the_mix_leaves_resume_exact(tmp_path):
+    def run(folder, **keys):
+        folder.mkdir(exist_ok=True)
+        tasks = {
+            "large": tiny.classification_task(folder, "large", count=48, chinese=True),
+            "small": {**tiny.classification_task(folder, "small", count=16), "early_stopping_patience": 1},
+        }
+        keys = {"eval_every_n_steps": 3, "save_every_n_steps": 1, "leave_mix_when_finished": True, **keys}
+        palm.Controller(
+            tiny.config(folder, tasks, sampling="adaptive", keep_checkpoints=100, **keys), overrides=[]
+        ).train()
+        return folder / "out" / "ckpt"
+
+    home = run(tmp_path / "whole")
+    trained = [line["task"] for line in tiny.metrics(tmp_path / "whole") if line["split"] == "train"]
+    assert len(trained) == 16
+    assert "small: train finished!" in tiny.log_lines(tmp_path / "whole")
+    assert {*trained[-6:]} == {"large"}
+    for stop in (5, 6, 9, 14):
+        folder = tmp_path / str(stop)
+        shutil.copytree(home / f"step_{stop}", folder / "out" / "ckpt" / f"step_{stop}")
+        for target in (tmp_path / "whole" / "out").glob("*/best_infer_model"):
+            shutil.copytree(target, folder / "out" / target.parent.name / target.name)
+        assert fingerprint(run(folder, resume="auto") / "step_16") == fingerprint(home / "step_16"), stop
