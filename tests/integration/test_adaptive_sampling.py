@@ -8,9 +8,10 @@ import pytest
 
 import palm
 from palm.engine.checkpoint import restore_checkpoint, save_checkpoint
-from palm.engine.feed import LAG, draws
+from palm.engine.feed import LAG, draws, prefetched
 from palm.engine.train import train_steps
 from palm.errors import ConfigError
+from palm.sampling import AdaptiveSampler
 from tests.integration import tiny
 from tests.integration.test_sampling import controller
 from tests.integration.test_weighting import fingerprint
@@ -44,11 +45,23 @@ def test_max_steps_ends_it_sooner(tmp_path):
     assert len(list(train_steps(new_run(tmp_path, max_steps=5)))) == 5
 
 
+@pytest.fixture
+def jumping(monkeypatch):
+    """Shares that follow the history but leap with every step: who reads them a step early or late is found out."""
+
+    def shares(self, history):
+        digits = int(1e6 * sum(known.smoothed_loss or 0.0 for known in history.values()))
+        return [0.95, 0.05] if digits % 2 else [0.05, 0.95]
+
+    monkeypatch.setattr(AdaptiveSampler, "shares", shares)
+
+
+@pytest.mark.usefixtures("jumping")
 def test_the_pace_of_the_thread_that_makes_batches_changes_nothing(tmp_path, monkeypatch):
     fed = shown(train_steps(new_run(tmp_path)))
     monkeypatch.setattr("palm.engine.train.prefetched", lambda source: ((draw, 0.0) for draw in source))
     assert shown(train_steps(new_run(tmp_path))) == fed
-    monkeypatch.undo()
+    monkeypatch.setattr("palm.engine.train.prefetched", prefetched)
     slow = []
     for result in train_steps(new_run(tmp_path)):
         time.sleep(0.02)  # the thread is as far ahead as it can be
@@ -56,7 +69,10 @@ def test_the_pace_of_the_thread_that_makes_batches_changes_nothing(tmp_path, mon
     assert shown(slow) == fed
 
 
-def test_by_loss_a_run_resumed_at_any_of_several_steps_ends_in_the_same_bits(tmp_path):
+@pytest.mark.parametrize("leaping", [False, True])
+def test_by_loss_a_run_resumed_at_any_of_several_steps_ends_in_the_same_bits(tmp_path, request, leaping):
+    if leaping:
+        request.getfixturevalue("jumping")
     run, whole, home = new_run(tmp_path), [], tmp_path / "ckpt"
     for result in train_steps(run):
         whole.append(result)
