@@ -132,7 +132,7 @@ class StepEffects:
         every = self._config.train.eval_every_n_steps
         leading = self._leading_task(result)
         epoch_ends = any(part.ends_epoch and part.task == leading for part in result.parts)
-        everyone = result.last or epoch_ends or (every > 0 and result.global_step % every == 0)
+        everyone = every != 0 and (result.last or epoch_ends or (every > 0 and result.global_step % every == 0))
         with_dev = [task.name for task in self._run.tasks if task.dev is not None]
         return with_dev if everyone else [name for name in with_dev if name in result.finished]
 

@@ -189,7 +189,10 @@ class TrainSettings(Schema):
     print_every_n_steps: Int = Field(5, ge=1, description="Global steps between log lines.")
     save_every_n_steps: Int = Field(-1, ge=-1, description="Global steps between checkpoints; -1 is off.")
     eval_every_n_steps: Int = Field(
-        -1, ge=-1, description="Global steps between evaluations on dev_file; -1: only at epoch ends."
+        -1,
+        ge=-1,
+        description="Global steps between evaluations on dev_file; -1: only at epoch ends; 0: each target only when "
+        "it is exported.",
     )
     keep_checkpoints: Int = Field(3, ge=1, description="How many checkpoints stay on disk, the best ones not counted.")
     metric_for_best_model: str | None = Field(
