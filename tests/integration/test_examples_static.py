@@ -18,12 +18,14 @@ from palm.text.vocab import load_vocab
 from tests.integration.small_encoder import write_small_encoder
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-CONFIGS = sorted([*ROOT.glob("configs/*.yaml"), *ROOT.glob("examples/*/config*.yaml")])
+CONFIGS = sorted(
+    [*ROOT.glob("configs/*.yaml"), *ROOT.glob("configs/methods/*.yaml"), *ROOT.glob("examples/*/config*.yaml")]
+)
 EXAMPLES = sorted(
     folder for folder in (ROOT / "examples").iterdir() if folder.is_dir() and folder.name != "__pycache__"
 )
 # What these train on is made of public data: tests/integration/test_public_examples.py runs them.
-ON_PUBLIC_DATA = {"classification", "matching", "tagging", "reading", "dnet"}
+ON_PUBLIC_DATA = {"classification", "matching", "tagging", "reading", "dnet", "methods"}
 WITHOUT_YAML = {"multi_task_api", "train_with_eval", "predict", "from_transformers"}
 COMPLETE = [config for config in CONFIGS if config.parent.name not in ON_PUBLIC_DATA]
 SCRIPTS = sorted([*ROOT.glob("examples/*/*.sh"), ROOT / ".ci" / "run"])
@@ -103,7 +105,7 @@ def test_configuration_is_sound(
 
 @pytest.mark.parametrize("config", CONFIGS, ids=name_of)
 def test_commands_in_the_header_name_files_that_exist(config: Path) -> None:
-    home = ROOT if config.parent.name == "configs" else config.parent
+    home = ROOT if config.parent.name in ("configs", "methods") else config.parent
     for key in ("run", "override", "predict"):
         for word in re.findall(r"[\w/.]+\.(?:yaml|py|sh)", header(config).get(key, "")):
             assert (home / word).is_file(), f"{key}: {word}"
