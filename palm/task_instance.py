@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypedDict
 
+import numpy as np
+
 from palm.config.schema import TaskSettings
 from palm.dataset import Batch, Dataset, IntArray, Record
 from palm.paradigm.base import Paradigm
@@ -12,6 +14,7 @@ from palm.randomness import philox
 from palm.reader.base import Reader
 from palm.reader.batching import plan_batches
 from palm.reader.buckets import plan_by_length, plan_by_tokens
+from palm.reader.shared_rows import SharedRows
 
 
 class _Purpose(TypedDict):
@@ -33,6 +36,8 @@ class TaskInstance:
         seed: The run's seed.
         train: Training examples; None where the run only predicts.
         dev: Examples to evaluate on, if any.
+        rows: The training examples by text, where tasks share an encoder pass.
+        leader: The task whose epochs and batches this one follows then; None for the leader itself.
     """
 
     name: str
@@ -43,6 +48,13 @@ class TaskInstance:
     seed: int
     train: Dataset | None = None
     dev: Dataset | None = None
+    rows: SharedRows | None = None
+    leader: "TaskInstance | None" = None
+
+    @property
+    def row_owner(self) -> "TaskInstance":
+        """The task whose rows this one trains on: itself, unless it shares another's."""
+        return self.leader or self
 
     @property
     def training_data(self) -> Dataset:
@@ -58,23 +70,31 @@ class TaskInstance:
     @cached_property
     def steps_per_epoch(self) -> int:
         """Batches in one pass over the training examples, at least 1."""
-        return len(self._plan(0))
+        return len(self.row_owner._plan(0))
 
     def epoch_at(self, step: int) -> tuple[int, int]:
         """Epoch and step within it (both counted from 0) of the task's step `step` (counted from 0)."""
         return divmod(step, self.steps_per_epoch)
 
     def batch_at(self, step: int) -> Batch:
-        """The batch that the task's own step `step` (counted from 0) trains on."""
+        """The batch that the task's own step `step` (counted from 0) trains on; empty where no row has its label."""
+        examples, _ = self.examples_at(step)
+        if not len(examples):
+            return {}
+        return self.reader.collate(self.training_data, examples, philox(self.seed, "collate", self.name, step))
+
+    def examples_at(self, step: int) -> tuple[IntArray, IntArray]:
+        """The examples that the task's own step `step` trains on, and their places among the step's rows."""
         epoch, position = self.epoch_at(step)
-        rows = self._plan(epoch)[position]
-        return self.reader.collate(self.training_data, rows, philox(self.seed, "collate", self.name, step))
+        rows = self.row_owner._plan(epoch)[position]
+        if self.rows is None:
+            return rows, np.arange(len(rows))
+        return self.rows.examples_of(self.name, rows)
 
     def records_at(self, step: int) -> list[Record]:
         """The records behind the batch of the task's own step `step`, in the order of the file."""
-        epoch, position = self.epoch_at(step)
         data = self.training_data
-        numbers = sorted({int(data.array("record")[row]) for row in self._plan(epoch)[position]})
+        numbers = sorted({int(data.array("record")[row]) for row in self.examples_at(step)[0]})
         return [data.records[number] for number in numbers]
 
     def _plan(self, epoch: int) -> Sequence[IntArray]:
@@ -84,11 +104,12 @@ class TaskInstance:
         return cached[1]
 
     def _new_plan(self, epoch: int) -> Sequence[IntArray]:
-        data, keys = self.training_data, self.settings
+        lengths = self.training_data.lengths if self.rows is None else self.rows.lengths
+        keys = self.settings
         purpose: _Purpose = {"seed": self.seed, "task": self.name, "epoch": epoch}
         if keys.max_tokens is not None:
-            return plan_by_tokens(data.lengths, max_tokens=keys.max_tokens, shuffle=keys.shuffle, **purpose)
+            return plan_by_tokens(lengths, max_tokens=keys.max_tokens, shuffle=keys.shuffle, **purpose)
         size, drop_last = keys.batch_size, keys.drop_last
         if keys.shuffle and keys.group_by_length:
-            return plan_by_length(data.lengths, batch_size=size, drop_last=drop_last, **purpose)
-        return plan_batches(data.num_examples, batch_size=size, shuffle=keys.shuffle, drop_last=drop_last, **purpose)
+            return plan_by_length(lengths, batch_size=size, drop_last=drop_last, **purpose)
+        return plan_batches(len(lengths), batch_size=size, shuffle=keys.shuffle, drop_last=drop_last, **purpose)

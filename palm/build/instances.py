@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from palm.build.row_sharing import with_shared_rows
 from palm.build.run_config import RunConfig, TaskConfig
 from palm.build.wiring import check_shared_heads, check_wiring
 from palm.dataset import Dataset
@@ -47,7 +48,7 @@ def build_tasks(config: RunConfig) -> list[TaskInstance]:
     if problems:
         raise DataError(problems)
     check_shared_heads(tasks, config.backbone)
-    return tasks
+    return with_shared_rows(tasks)
 
 
 def reader_of(config: RunConfig, task: TaskConfig) -> Reader:

@@ -9,6 +9,7 @@ from palm.build.components import backbone_schemas
 from palm.build.explain import ExplainRow, explain_rows, plain_keys, resolved_mapping
 from palm.build.followed_tasks import check_followed
 from palm.build.merge import Merged, merge
+from palm.build.row_sharing import row_sharing_problems
 from palm.build.selection_checks import Judged, selection_problems
 from palm.build.sources import Sources, read_sources
 from palm.build.stages import follow_on, named_by_stage
@@ -162,6 +163,8 @@ def _resolve(sources: Sources, merged: Merged, elsewhere: Collection[str], *, fo
     if for_train and train is not None and len(tasks) == len(sources.names):
         problems += selection_problems(train, [_judged(task) for task in tasks], merged.run, merged.tasks)
         problems += check_followed(settings, train, merged.run)
+    if for_train and train is not None:
+        problems += row_sharing_problems(train, settings, merged.tasks)
     if for_train and train is not None and "weighting" in merged.run:
         problems += check_gradient_method(train, settings, merged.run["weighting"].setting.where)
     if for_train and run is not None and run.vocab_path is None:

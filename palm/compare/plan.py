@@ -12,7 +12,7 @@ from palm.errors import ConfigError, Problem
 # Keys that say how tasks share steps: alone there is nothing to share. Their values for a task that trains alone.
 _AMONG_TASKS = {"mode": "alternating", "sampling": "mix_ratio", "weighting": "fixed"}
 _OF_A_TASK_AMONG_OTHERS: dict[str, object] = {
-    "mix_ratio": 1.0, "target": True, "share_head_with": None, "loss_weight": 1.0,
+    "mix_ratio": 1.0, "target": True, "share_head_with": None, "share_rows_with": None, "loss_weight": 1.0,
 }  # fmt: skip
 
 

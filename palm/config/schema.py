@@ -296,6 +296,11 @@ class TaskSettings(Schema):
     mix_ratio: Float = Field(1.0, ge=0, description="Sampling weight of this task.")
     target: bool = Field(True, description="Whether the task is a target (exported) or an auxiliary one.")
     share_head_with: str | None = Field(None, description="Name of another task whose head this one shares.")
+    share_rows_with: str | None = Field(
+        None,
+        description="With `mode: joint`, name of another task with the same texts: rows with the same text go through "
+        "the encoder once for both. This task then follows the other's epochs and batches.",
+    )
     loss_weight: Float = Field(1.0, ge=0, description="Factor of this task's loss.")
     lr_scale: Float = Field(1.0, gt=0, description="Factor of the learning rate for this task's head.")
     rdrop_alpha: Float = Field(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import count
 from types import MappingProxyType
 
-from palm.dataset import Batch
+from palm.dataset import Batch, IntArray
 from palm.sampling.base import Sampler
 from palm.task_instance import TaskInstance
 
@@ -31,9 +31,10 @@ class Draw:
         global_step: Number of the step, from 1.
         task: The task that it trains.
         task_step: How many steps of the task came before it.
-        batch: The mini-batch.
+        batch: The mini-batch; empty where the task shares rows and has no label for any of the step's.
         beside: What else the step trains on: the other tasks of a joint step.
         passed_over: Draws of tasks that had left the mix, up to here.
+        places: Where the batch's rows are among the step's, for tasks that share rows; None where it has all of them.
     """
 
     global_step: int
@@ -42,6 +43,7 @@ class Draw:
     batch: Batch
     beside: tuple["Draw", ...] = ()
     passed_over: int = 0
+    places: "IntArray | None" = None
 
     @property
     def parts(self) -> tuple["Draw", ...]:
@@ -75,7 +77,7 @@ def draws(
         for task in taken:
             before = steps.get(task.name, 0)
             steps[task.name] = before + 1
-            parts.append(Draw(number, task, before, task.batch_at(before)))
+            parts.append(Draw(number, task, before, task.batch_at(before), places=task.examples_at(before)[1]))
         yield replace(parts[0], beside=tuple(parts[1:]), passed_over=passed_over)
 
 

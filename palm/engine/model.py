@@ -1,6 +1,6 @@
 """The multi-task model: one shared backbone, and one head for each group of tasks that share it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -55,6 +55,7 @@ class MultiTaskModel(nn.Layer):
         paddle.seed(seed)
         self.sizes = backbone.config
         self.backbone_inputs = tuple(backbone.inputs_attr())
+        self.backbone_outputs = backbone.outputs_attr()
         self.backbone = backbone.build_layers()
         self.heads = nn.LayerDict()
         for task in tasks:
@@ -91,25 +92,35 @@ class MultiTaskModel(nn.Layer):
 
         Without a head, what heads see that have nothing of their own in the encoder.
         """
-        inputs = {name: paddle.to_tensor(np.ascontiguousarray(array)) for name, array in batch.items()}
+        inputs = _as_tensors(batch)
         taken = {name: inputs[name] for name in self.backbone_inputs}
         if shift is not None:
             taken[EMBEDDING_SHIFT] = shift
         inputs.update(self.backbone(taken, layer=layer, **(self.own_parts(head) if head else {})))
         return inputs
 
-    def loss(self, task: TaskInstance, batch: Batch) -> Tensor:
-        """Mean loss of a training batch and its regularisers, before `loss_weight`: float32[]."""
-        loss, weight = self._batch_loss(task, batch), task.settings.soft_sharing_weight
+    def loss(self, task: TaskInstance, batch: Batch, encoded: Mapping[str, Tensor] | None = None) -> Tensor:
+        """Mean loss of a training batch and its regularisers, before `loss_weight`: float32[].
+
+        Args:
+            task: Whose loss it is.
+            batch: From its reader.
+            encoded: What the backbone made of the batch, where that has been done; not with SMART.
+        """
+        loss, weight = self._batch_loss(task, batch, encoded), task.settings.soft_sharing_weight
         own, others = self._encoders(task.head)
         if own is None or not others or not weight:
             return loss
         return loss + weight * squared_distance(own, others)
 
-    def _batch_loss(self, task: TaskInstance, batch: Batch) -> Tensor:
+    def _batch_loss(self, task: TaskInstance, batch: Batch, encoded: Mapping[str, Tensor] | None) -> Tensor:
         if task.settings.smart_weight:
             return self._smooth_loss(task, batch)
-        outputs, inputs = self.forward(task, batch, "train")
+        if encoded is None:
+            outputs, inputs = self.forward(task, batch, "train")
+        else:
+            inputs = {**_as_tensors(batch), **encoded}
+            outputs = task.paradigm.forward(self.heads[task.head], inputs, "train")
         return self._consistent_loss(task, batch, outputs, inputs)
 
     def _consistent_loss(
@@ -184,3 +195,7 @@ class MultiTaskModel(nn.Layer):
         if paradigm.config.sharing != "hard":
             layers.add_sublayer(_OWN_PARTS["parts"], build_parts(paradigm.config, self.sizes))
         return layers
+
+
+def _as_tensors(batch: Batch) -> dict[str, Tensor]:
+    return {name: paddle.to_tensor(np.ascontiguousarray(array)) for name, array in batch.items()}

@@ -1,35 +1,28 @@
 """The training loop: a generator of step results. Callers log, evaluate, export and save."""
 
-import math
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-import paddle
-from paddle import Tensor
-
 from palm.config.schema import TrainSettings
-from palm.engine.adversarial import perturbed, word_embeddings
+from palm.engine.backward import Outcome, train_pass
 from palm.engine.balance import build_weighting, note_losses, note_shares
 from palm.engine.best import BestSoFar
 from palm.engine.early_stopping import EarlyStops
 from palm.engine.faults import ADVICE, fault_message
 from palm.engine.feed import Draw, Shares, draws, prefetched
-from palm.engine.finite import first_non_finite
-from palm.engine.freezing import thaw
 from palm.engine.lr_sched import learning_rate_at
 from palm.engine.model import MultiTaskModel
+from palm.engine.one_pass import passes
 from palm.engine.optimizer import Optimizer
-from palm.engine.precision import mixed_precision
 from palm.engine.schedule import expected_steps, global_steps
 from palm.engine.shared_layer import SharedLayer
 from palm.engine.task_gradients import TaskGradients
 from palm.engine.weight_average import WeightAverage
 from palm.errors import TrainingError
 from palm.history import History, TaskHistory
-from palm.randomness import philox
 from palm.sampling.base import Sampler
 from palm.task_instance import TaskInstance
 from palm.weighting import GRADIENT_METHODS, Weighting
@@ -233,8 +226,8 @@ def train_step(run: TrainingRun, draw: Draw, data_wait: float = 0.0) -> StepResu
     number, steps, waited_for = draw.global_step, run.progress.task_steps, run.unfinished
     learning_rate = run.learning_rate_at(number)
     factors = {part.task.name: run.loss_factor(part.task) for part in draw.parts}
-    first, *others = [_train_part(run, part, learning_rate, factors[part.task.name]) for part in draw.parts]
-    _note(run, number, [first, *others])
+    first, *others = _train_parts(run, draw, factors, learning_rate)
+    _note(run, number, [first, *others] if any(part.batch for part in draw.parts) else [])
     for name in factors:
         steps[name] = steps.get(name, 0) + 1
     run.progress.global_step, run.progress.passed_over = number, draw.passed_over
@@ -253,11 +246,32 @@ def train_step(run: TrainingRun, draw: Draw, data_wait: float = 0.0) -> StepResu
     )
 
 
-def _train_part(run: TrainingRun, part: Draw, learning_rate: float, factor: float) -> StepResult:
-    """Forward and backward of one task's batch."""
-    started, task = time.perf_counter(), part.task
+def _train_parts(run: TrainingRun, draw: Draw, factors: Mapping[str, float], learning_rate: float) -> list[StepResult]:
+    """Forward and backward of each task's batch; tasks with no label for any row of the step are left out."""
+    results: dict[str, StepResult] = {}
+    apart = run.task_gradients is not None or run.shared_layer is not None
+    for parts in passes([part for part in draw.parts if part.batch], apart=apart):
+        started = time.perf_counter()
+        own = [factors[part.task.name] for part in parts]
+        for part, factor, outcome in zip(parts, own, train_pass(run, parts, own), strict=True):
+            seconds = time.perf_counter() - started
+            results[part.task.name] = _result(run, part, outcome, factor, learning_rate=learning_rate, seconds=seconds)
+    if not results:  # the tasks with labels for these rows have left the mix
+        first = draw.parts[0]
+        return [_result(run, first, (0.0, None), factors[first.task.name], learning_rate=learning_rate, seconds=0.0)]
+    return [results[part.task.name] for part in draw.parts if part.task.name in results]
+
+
+def _result(
+    run: TrainingRun, part: Draw, outcome: Outcome, factor: float, *, learning_rate: float, seconds: float
+) -> StepResult:
+    """What a step did with one task.
+
+    Raises:
+        TrainingError: The loss or a gradient is not finite, and `on_nan` says abort.
+    """
+    task, (loss, fault) = part.task, outcome
     epoch, position = task.epoch_at(part.task_step)
-    loss, fault = _train_batch(run, part, factor)
     if fault is not None:
         fault = fault_message(task, part.task_step, part.global_step, fault)
         if run.settings.on_nan == "abort":
@@ -270,7 +284,7 @@ def _train_part(run: TrainingRun, part: Draw, learning_rate: float, factor: floa
         epoch=epoch,
         loss=loss,
         learning_rate=learning_rate,
-        seconds=time.perf_counter() - started,
+        seconds=seconds,
         data_wait=0.0,
         fault=fault,
         finished=(),
@@ -318,73 +332,6 @@ def _steps(run: TrainingRun, feed: Iterator[tuple[Draw, float]]) -> Iterator[Ste
 def _stopped(run: TrainingRun) -> bool:
     last = run.total_steps if run.sampler.adapts else run.settings.max_steps
     return last is not None and run.progress.global_step >= last
-
-
-def _train_batch(run: TrainingRun, part: Draw, factor: float) -> tuple[float, str | None]:
-    """Forward and backward of one batch: its loss, and what in it is not finite.
-
-    The gradients stay on the parameters; those of a batch with a fault do not.
-    """
-    # Dropout depends on the step alone, not on what ran before it: that makes resume exact.
-    own = [part.task.name] if run.settings.mode == "joint" else []
-    paddle.seed(int(philox(run.settings.random_seed, "dropout", part.global_step, *own).integers(2**31)))
-    run.model.train()
-    thaw(run.model, run.settings, part.global_step)
-    with mixed_precision(run.settings.amp):
-        loss = run.model.loss(part.task, part.batch)
-    value = float(loss)
-    if not math.isfinite(value):
-        return value, f"the loss is {value}"
-    pending = _pending_gradients(run)
-    weight = part.task.settings.loss_weight * factor
-    if run.task_gradients is None:  # which takes means itself
-        weight /= run.settings.gradient_accumulation_steps
-    _backward(run, part, loss, weight)
-    name = first_non_finite(run.optimizer.gradients())
-    if name is None:
-        _set_apart(run, part.task)
-        if run.shared_layer is not None:
-            run.shared_layer.end(part.task.name, factor / run.settings.gradient_accumulation_steps)
-        return value, None
-    run.model.clear_gradients(set_to_zero=False)
-    run.optimizer.restore_gradients(pending)
-    return value, f"the gradient of `{name}` is not finite (loss {value:.4g})"
-
-
-def _backward(run: TrainingRun, part: Draw, loss: Tensor, weight: float) -> None:
-    """Add the gradients of the weighted `loss` of a batch to those that are there."""
-    if run.shared_layer is not None:
-        run.shared_layer.begin()
-    if run.settings.adversarial_epsilon:
-        _attack(run, part, loss, weight)
-    else:
-        (loss * weight).backward()
-
-
-def _set_apart(run: TrainingRun, task: TaskInstance) -> None:
-    """Where a gradient method is to balance the tasks, keep the gradients of a batch apart from those of others."""
-    if run.task_gradients is not None:
-        run.task_gradients.add(task.name, run.optimizer.gradients())
-        run.model.clear_gradients(set_to_zero=False)
-
-
-def _attack(run: TrainingRun, part: Draw, loss: Tensor, weight: float) -> None:
-    """Backward of the weighted `loss` of a batch, and of its loss once more with the embeddings moved against it."""
-    table = word_embeddings(run.model)
-    before = None if table.grad is None else table.grad.clone()
-    (loss * weight).backward()
-    with perturbed(table, before, run.settings.adversarial_epsilon) as moved:
-        if moved:
-            with mixed_precision(run.settings.amp):
-                again = run.model.loss(part.task, part.batch)
-            (again * weight).backward()
-
-
-def _pending_gradients(run: TrainingRun) -> dict[str, Tensor]:
-    """A copy of what earlier batches of the same update left, where a batch with a fault must not spoil it."""
-    if run.settings.on_nan == "abort":
-        return {}
-    return {name: gradient.clone() for name, gradient in run.optimizer.gradients().items()}
 
 
 def _update_is_due(run: TrainingRun) -> bool:

@@ -59,6 +59,11 @@ class LabelledFields(TableFields):
     n_classes: Int | None = Field(
         None, ge=1, description="Number of classes; when unset, as many as the training file has."
     )
+    on_missing_label: Literal["error", "leave_out"] = Field(
+        "error",
+        description="A row of train_file or dev_file whose label is empty (in jsonl also null): refuse the file, or "
+        "leave the row out, as for files with labels of several tasks.",
+    )
     on_unknown_label: Literal["error", "count_as_wrong"] = Field(
         "error",
         description="A label of dev_file that train_file lacks: refuse the file, or let the example count as wrong.",

@@ -8,7 +8,7 @@ from palm.reader.cells import Row, json_type, text_at
 from palm.reader.conll import read_conll
 from palm.reader.fields import TableFields
 from palm.reader.files import FileProblems, quoted
-from palm.reader.tables import columns_of, read_table, table_format
+from palm.reader.tables import columns_of, labelled, read_table, table_format
 from palm.spec import Phase
 
 PALM2_SEPARATOR = "\x02"
@@ -29,7 +29,8 @@ def parse_tagged(file: Path, config: TableFields, phase: Phase) -> Iterator[Reco
         yield from _from_conll(file, problems, phase)
     else:
         columns = columns_of(config, texts=("text_a",), gold=("label",), phase=phase)
-        for row in read_table(file, columns, problems, file_format=file_format):
+        rows = read_table(file, columns, problems, file_format=file_format)
+        for row in labelled(rows, config, problems, phase):
             yield _record(row, config, problems, phase)
     problems.raise_all()
 

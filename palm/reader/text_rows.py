@@ -10,7 +10,7 @@ from palm.reader.cells import label_at, text_at
 from palm.reader.fields import LabelledFields, TableFields
 from palm.reader.files import FileProblems, quoted
 from palm.reader.labels import LabelEncoder
-from palm.reader.tables import columns_of, read_table, table_format
+from palm.reader.tables import columns_of, labelled, read_table, table_format
 from palm.spec import Phase
 
 
@@ -30,7 +30,8 @@ def parse_text_rows(
     """
     problems = FileProblems(file)
     columns = columns_of(config, texts=texts, gold=gold, phase=phase)
-    for row in read_table(file, columns, problems, file_format=table_format(config, file)):
+    rows = read_table(file, columns, problems, file_format=table_format(config, file))
+    for row in labelled(rows, config, problems, phase):
         record: dict[str, object] = {"line": row.line}
         for name in row.values:
             read = text_at if name in texts else read_gold

@@ -1,0 +1,95 @@
+"""Forward and backward of what one pass of the encoder serves: a task's batch, or those of several on the same rows."""
+
+import math
+from collections.abc import Sequence
+from functools import reduce
+from operator import add
+from typing import TYPE_CHECKING
+
+import paddle
+from paddle import Tensor
+
+from palm.engine.adversarial import perturbed, word_embeddings
+from palm.engine.feed import Draw
+from palm.engine.finite import first_non_finite
+from palm.engine.freezing import thaw
+from palm.engine.one_pass import losses_of
+from palm.engine.precision import mixed_precision
+from palm.randomness import philox
+
+if TYPE_CHECKING:
+    from palm.engine.train import TrainingRun
+
+Outcome = tuple[float, str | None]
+"""The loss of a task's batch, and what in it is not finite."""
+
+
+def train_pass(run: "TrainingRun", parts: Sequence[Draw], factors: Sequence[float]) -> list[Outcome]:
+    """Forward and backward of `parts`: the loss of each, and what in it is not finite.
+
+    The gradients stay on the parameters, or with the gradients of their task; those with a fault do not.
+    """
+    first = parts[0]
+    # Dropout depends on the step alone, not on what ran before it: that makes resume exact.
+    own = [first.task.name] if run.settings.mode == "joint" else []
+    paddle.seed(int(philox(run.settings.random_seed, "dropout", first.global_step, *own).integers(2**31)))
+    run.model.train()
+    thaw(run.model, run.settings, first.global_step)
+    with mixed_precision(run.settings.amp):
+        losses = losses_of(run.model, parts)
+    values = [float(loss) for loss in losses]
+    outcomes: list[Outcome] = [(value, None if math.isfinite(value) else f"the loss is {value}") for value in values]
+    weights = [_weight(run, part) * factor for part, factor in zip(parts, factors, strict=True)]
+    whole = [number for number, value in enumerate(values) if math.isfinite(value)]
+    if whole:
+        weighted = [(parts[number], weights[number]) for number in whole]
+        if run.shared_layer is not None:
+            run.shared_layer.begin()
+        fault = _backward(run, weighted, reduce(add, [losses[number] * weights[number] for number in whole]))
+        if run.shared_layer is not None and not fault:
+            run.shared_layer.end(first.task.name, factors[0] / run.settings.gradient_accumulation_steps)
+        for number in whole if fault else ():
+            outcomes[number] = values[number], f"{fault} (loss {values[number]:.4g})"
+    return outcomes
+
+
+def _weight(run: "TrainingRun", part: Draw) -> float:
+    """Factor of the loss beside the weighting's; gradients of tasks that are kept apart become means later."""
+    batches = run.settings.gradient_accumulation_steps if run.task_gradients is None else 1
+    return part.task.settings.loss_weight / batches
+
+
+def _backward(run: "TrainingRun", parts: Sequence[tuple[Draw, float]], total: Tensor) -> str | None:
+    """Backward of the weighted losses of `parts`, whose sum is `total`; what is not finite about it."""
+    pending = _pending_gradients(run)
+    if run.settings.adversarial_epsilon:
+        _attack(run, parts, total)
+    else:
+        total.backward()
+    name = first_non_finite(run.optimizer.gradients())
+    if name is None and run.task_gradients is None:
+        return None
+    if name is None and run.task_gradients is not None:
+        run.task_gradients.add(parts[0][0].task.name, run.optimizer.gradients())
+    run.model.clear_gradients(set_to_zero=False)
+    run.optimizer.restore_gradients(pending)
+    return None if name is None else f"the gradient of `{name}` is not finite"
+
+
+def _attack(run: "TrainingRun", parts: Sequence[tuple[Draw, float]], total: Tensor) -> None:
+    """Backward of the weighted losses, and of the same losses once more with the embeddings moved against them."""
+    table = word_embeddings(run.model)
+    before = None if table.grad is None else table.grad.clone()
+    total.backward()
+    with perturbed(table, before, run.settings.adversarial_epsilon) as moved:
+        if moved:
+            with mixed_precision(run.settings.amp):
+                again = losses_of(run.model, [part for part, _ in parts])
+            reduce(add, [loss * weight for loss, (_, weight) in zip(again, parts, strict=True)]).backward()
+
+
+def _pending_gradients(run: "TrainingRun") -> dict[str, Tensor]:
+    """A copy of what earlier batches of the same update left, where a batch with a fault must not spoil it."""
+    if run.settings.on_nan == "abort":
+        return {}
+    return {name: gradient.clone() for name, gradient in run.optimizer.gradients().items()}

@@ -1,0 +1,54 @@
+"""Rows without a label: an error, or left out where that is wanted."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from palm.errors import DataError
+from palm.reader.cls import ClassifyReader, ClassifyReaderConfig
+from palm.reader.seq_label import SequenceLabelReader, SequenceLabelReaderConfig
+from palm.text.tokenizer import Tokenizer
+from tests.integration import tiny
+
+LEFT_OUT = {"on_missing_label": "leave_out", "columns": {"label": "kind"}}
+
+
+@pytest.fixture
+def tokenizer(tmp_path):
+    return Tokenizer.from_file(Path(tiny.write_vocab(tmp_path)), do_lower_case=True, for_cn=False)
+
+
+def table(tmp_path, rows):
+    file = tmp_path / "rows.tsv"
+    lines = [["kind", "tags", "text_a"], *rows]
+    file.write_text("".join("\t".join(row) + "\n" for row in lines), encoding="utf-8")
+    return file
+
+
+def test_one_file_serves_two_tasks_each_with_the_rows_that_it_has_labels_for(tmp_path, tokenizer):
+    file = table(tmp_path, [["air", "O O", "bird flies"], ["", "O O", "红 鱼"], ["water", " ", "fish swims"]])
+    kinds = ClassifyReader(ClassifyReaderConfig(**LEFT_OUT), tokenizer)
+    assert [record["line"] for record in kinds.load(file, "train").records] == [2, 4]
+    assert kinds.labels.names == ("air", "water")
+    assert [record["line"] for record in kinds.load(file, "eval").records] == [2, 4]
+    assert len(kinds.load(file, "predict").records) == 3
+    config = SequenceLabelReaderConfig(on_missing_label="leave_out", columns={"label": "tags"})
+    tagged = SequenceLabelReader(config, tokenizer).load(file, "train")
+    assert [record["words"] for record in tagged.records] == [["bird", "flies"], ["红", "鱼"]]
+
+
+def test_null_is_no_label_in_json_lines(tmp_path, tokenizer):
+    file = tmp_path / "rows.jsonl"
+    rows = [{"kind": None, "text_a": "fish"}, {"kind": 1, "text_a": "bird"}, {"kind": "0", "text_a": "cat"}]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    found = ClassifyReader(ClassifyReaderConfig(**LEFT_OUT), tokenizer).load(file, "train")
+    assert [record["text_a"] for record in found.records] == ["bird", "cat"]
+
+
+def test_a_missing_label_is_an_error_unless_said_otherwise(tmp_path, tokenizer):
+    file = table(tmp_path, [["", "O", "fish"]])
+    with pytest.raises(DataError, match=r"rows.tsv:2: `label` holds a label, found it empty"):
+        ClassifyReader(ClassifyReaderConfig(columns={"label": "kind"}), tokenizer).load(file, "train")
+    with pytest.raises(DataError, match="found every `label` empty"):
+        ClassifyReader(ClassifyReaderConfig(**LEFT_OUT), tokenizer).load(file, "train")
