@@ -25,11 +25,21 @@ def build_tasks_of(stages: Sequence[RunConfig]) -> list[list[TaskInstance]]:
         ConfigError: Components that do not fit together.
         DataError: Everything wrong in the data files of all tasks.
     """
-    problems: list[Problem] = []
-    built = [_collect(problems, partial(build_tasks, config)) for config in stages]
-    if problems:
-        raise DataError(list(dict.fromkeys(problems)))
-    return [tasks for tasks in built if tasks is not None]
+    wrong: dict[Problem, None] = {}
+    unfit: dict[Problem, None] = {}
+    built = []
+    for config in stages:
+        try:
+            built.append(build_tasks(config))
+        except ConfigError as error:
+            unfit |= dict.fromkeys(error.problems)
+        except DataError as error:
+            wrong |= dict.fromkeys(error.problems)
+    if unfit:
+        raise ConfigError([*unfit, *wrong])
+    if wrong:
+        raise DataError(list(wrong))
+    return built
 
 
 def build_tasks(config: RunConfig) -> list[TaskInstance]:
