@@ -8,6 +8,7 @@ import paddle
 
 from palm.dataset import Batch, Dataset, IntArray
 from palm.engine.model import MultiTaskModel
+from palm.errors import ConfigError, Problem
 from palm.metric.base import METRICS
 from palm.paradigm.base import Outputs, Prediction
 from palm.randomness import philox
@@ -44,12 +45,18 @@ def figures_over(model: MultiTaskModel, task: TaskInstance, dataset: Dataset) ->
 
     Raises:
         RegistryError: An unknown metric.
+        ConfigError: A metric that cannot judge what the task predicts.
     """
-    metrics = [METRICS[name] for name in task.settings.metrics or task.paradigm.default_metrics]
+    metrics = {name: METRICS[name] for name in task.settings.metrics or task.paradigm.default_metrics}
     evaluation = run_over(model, task, dataset, "eval")
     figures = {} if evaluation.loss is None else {"loss": evaluation.loss}
-    for metric in metrics:
-        figures |= metric(evaluation.predictions, dataset.records)
+    for name, metric in metrics.items():
+        try:
+            figures |= metric(evaluation.predictions, dataset.records)
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            found = f"Found {type(error).__name__}: {error}, with predictions of {keys}."
+            message = f"metric `{name}` cannot judge what this task predicts. {found} Choose or correct it."
+            raise ConfigError(Problem(f"tasks.{task.name}.metrics", message)) from error
     return figures
 
 

@@ -9,6 +9,7 @@ import palm
 from palm.engine.checkpoint import checkpoints
 from palm.engine.train import train_steps
 from palm.errors import ConfigError
+from palm.metric.base import METRICS
 from tests.integration import tiny
 from tests.integration.test_resume import fingerprint, timeless
 
@@ -177,3 +178,33 @@ def test_other_dev_data_is_named_where_it_decides_the_end(tmp_path):
     controller(tmp_path, early_stopping_patience=3, **keys).train()
     controller(tmp_path, early_stopping_patience=3, eval_every_n_steps=3, resume="auto", **keys).train()
     assert "eval_every_n_steps -1 → 3" in next(line for line in tiny.log_lines(tmp_path) if "Not as the run" in line)
+
+
+@METRICS.register("wrongs_of_test_selection")
+def wrongs(predictions, records):
+    """A user's own metric: the less the better, and not for empty lists."""
+    pairs = zip(predictions, records, strict=True)
+    wrong = sum(prediction["label"] != record["label"] for prediction, record in pairs)
+    return {"wrongs_of_test_selection": wrong / len(records)}
+
+
+def test_a_metric_of_ones_own_is_reported_and_selects_where_it_falls(tmp_path):
+    own = {"metrics": ["wrongs_of_test_selection", "accuracy"], "selection": {"air.wrongs_of_test_selection": -1}}
+    controller(tmp_path, eval_every_n_steps=1, learning_rate=0.02, num_epochs=1, save_every_n_steps=1, **own).train()
+    wrong = {
+        row["global_step"]: row["wrongs_of_test_selection"]
+        for row in tiny.metrics(tmp_path)
+        if row["split"] == "dev" and row["task"] == "air"
+    }
+    last = checkpoints(tmp_path / "out" / "ckpt")[-1]
+    best = json.loads((last / "progress.json").read_text(encoding="utf-8"))["best"]
+    assert best["run"]["global_step"] == best["tasks"]["air"]["global_step"] == min(wrong, key=wrong.__getitem__)
+    with pytest.raises(ConfigError, match=r"unknown metric `wrong_of_test_selection`\. Did you mean `wrongs_of_"):
+        controller(tmp_path, metrics=["wrong_of_test_selection"])
+
+
+def test_a_metric_that_does_not_fit_the_task_is_named(tmp_path):
+    with pytest.raises(
+        ConfigError, match=r"tasks\.air\.metrics: metric `span_f1` cannot judge .* predictions are of index"
+    ):
+        controller(tmp_path, {"metrics": ["span_f1"]}, eval_every_n_steps=1).train()
