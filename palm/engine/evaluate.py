@@ -54,7 +54,8 @@ def figures_over(model: MultiTaskModel, task: TaskInstance, dataset: Dataset) ->
         try:
             figures |= metric(evaluation.predictions, dataset.records)
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-            found = f"Found {type(error).__name__}: {error}, with predictions of {keys}."
+            keys = ", ".join(evaluation.predictions[0])
+            found = f"Found {type(error).__name__}: {error}; predictions are of {keys}."
             message = f"metric `{name}` cannot judge what this task predicts. {found} Choose or correct it."
             raise ConfigError(Problem(f"tasks.{task.name}.metrics", message)) from error
     return figures
