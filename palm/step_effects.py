@@ -150,7 +150,8 @@ class StepEffects:
                 self._reporter.say(evaluation_line(task.name, global_step, figures))
                 self._reporter.record({"split": "dev", "global_step": global_step, "task": task.name, **figures})
                 found[task.name] = figures
-        note_figures(self._run.history, found)
+        if "metric" in (self._config.train.sampling_by, self._config.train.weighting_by):
+            note_figures(self._run.history, found)
         return found
 
     def _export(self, name: str) -> None:
