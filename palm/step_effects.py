@@ -9,6 +9,7 @@ from palm.build.run_config import RunConfig
 from palm.default_settings import BEST_INFERENCE_FOLDER, CHECKPOINT_FOLDER, INFERENCE_FOLDER
 from palm.engine.balance import note_figures
 from palm.engine.checkpoint import save_checkpoint
+from palm.engine.cosines import cosine_line, gradient_cosines
 from palm.engine.evaluate import evaluate_task
 from palm.engine.schedule import main_task
 from palm.engine.selection import Figures, Selection
@@ -69,6 +70,7 @@ class StepEffects:
             self._reporter.say(line)
         self._waits.add(result)
         self._seconds += result.seconds
+        self._log_cosines(result.global_step)
         if result.global_step == 1 or result.global_step % self._config.train.print_every_n_steps == 0:
             self._print(result)
         evaluated = self._due_for_evaluation(result)
@@ -93,6 +95,13 @@ class StepEffects:
             folder = save_checkpoint(self._run, self._checkpoints, keep=self._config.train.keep_checkpoints)
             self._saved = self._run.progress.global_step
             self._reporter.say(f"checkpoint saved at {folder.as_posix()}")
+
+    def _log_cosines(self, global_step: int) -> None:
+        every = self._config.train.log_gradient_cosines_every_n_steps
+        if every > 0 and global_step % every == 0:
+            cosines = gradient_cosines(self._run)
+            self._reporter.say(cosine_line(cosines, global_step))
+            self._reporter.record({"split": "cosine", "global_step": global_step, "task": None, "cosines": cosines})
 
     def _print(self, result: StepResult) -> None:
         speed, waited = self._steps_per_second(result.global_step), self._waits.share_since_last()

@@ -65,6 +65,8 @@ def run(args: argparse.Namespace, overrides: list[str]) -> int:
     comparison = Comparison(plan, runs, shlex.join(["palm", *sys.argv[1:]]))
     comparison.write()
     _say("\n" + aligned(comparison.rows()))
+    if comparison.cosine_rows():
+        _say(aligned(comparison.cosine_rows()))
     for line in comparison.remarks():
         _say(line)
     _say(f"Written to {plan.folder.as_posix()}: compare.md, compare.json")

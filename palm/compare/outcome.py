@@ -2,10 +2,12 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
+from statistics import fmean
+from typing import Any
 
 import palm
 from palm.compare.plan import Job
@@ -34,6 +36,7 @@ class Outcome:
         seconds: How long its training steps took, without evaluation and start.
         parameters: Numbers in the model that was trained.
         model_bytes: Size of the inference models.
+        cosines: Between the tasks' gradients on the encoder, the mean over the run, where it was looked at.
     """
 
     figures: dict[str, dict[str, float]]
@@ -42,6 +45,7 @@ class Outcome:
     seconds: float
     parameters: int
     model_bytes: int
+    cosines: dict[str, float]
 
 
 def read_outcome(job: Job, parameters: int) -> Outcome:
@@ -61,7 +65,14 @@ def read_outcome(job: Job, parameters: int) -> Outcome:
         seconds=max(export["train_seconds"] for export in exports.values()),
         parameters=parameters,
         model_bytes=sum(file.stat().st_size for name in job.targets for file in _model(job, name).iterdir()),
+        cosines=_mean_cosines(records),
     )
+
+
+def _mean_cosines(records: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    looks = [record["cosines"] for record in records if record["split"] == "cosine"]
+    found = {pair: [look[pair] for look in looks if pair in look] for look in looks for pair in look}
+    return {pair: fmean(values) for pair, values in found.items()}
 
 
 def keep(job: Job, outcome: Outcome) -> None:

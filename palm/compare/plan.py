@@ -11,6 +11,8 @@ from palm.errors import ConfigError, Problem
 
 # Keys that say how tasks share steps: alone there is nothing to share. Their values for a task that trains alone.
 _AMONG_TASKS = {"mode": "alternating", "sampling": "mix_ratio", "weighting": "fixed"}
+COSINES = "log_gradient_cosines_every_n_steps"
+LOOKS_EVERY = 20
 _OF_A_TASK_AMONG_OTHERS: dict[str, object] = {
     "mix_ratio": 1.0, "target": True, "share_head_with": None, "share_rows_with": None, "loss_weight": 1.0,
 }  # fmt: skip
@@ -67,6 +69,8 @@ class Plan:
         """All tasks in one run."""
         config = dict(self.configs[variant, seed].resolved)
         config |= {"resume": "never", "save_path": self._folder(variant, seed)}
+        if variant == self.variants[0] and config[COSINES] == -1:
+            config[COSINES] = LOOKS_EVERY
         return Job(variant, None, seed, self.targets, config)
 
     def alone(self, task: str, seed: int, steps: int) -> Job:
@@ -80,6 +84,7 @@ class Plan:
             "tasks": {task: keys | _OF_A_TASK_AMONG_OTHERS},
             "num_epochs": steps,  # more than enough: max_steps ends the run
             "max_steps": steps,
+            COSINES: -1,
             "resume": "never",
             "save_path": self._folder(SINGLE, seed, task),
         }

@@ -12,6 +12,7 @@ from palm.compare.outcome import Outcome
 from palm.compare.plan import Plan
 from palm.compare.runs import Finished
 from palm.compare.variants import SINGLE
+from palm.engine.cosines import PAIR
 from palm.folders import writing
 
 MARKDOWN_FILE = "compare.md"
@@ -68,6 +69,15 @@ class Comparison:
             table.append([name, *(self._cell(name, column) for column in self.columns), *self._cost(name)])
         return table
 
+    def cosine_rows(self) -> list[list[str]]:
+        """The matrix of gradient cosines in the first variant, its header first; empty where none was taken."""
+        looks = [each.cosines for each in self._of(self.plan.variants[0])]
+        pairs = {pair: fmean(look[pair] for look in looks if pair in look) for look in looks for pair in look}
+        names = list(dict.fromkeys(name for pair in pairs for name in pair.split(PAIR)))
+        both = pairs | {PAIR.join(reversed(pair.split(PAIR))): value for pair, value in pairs.items()}
+        rows = [[one, *("1" if one == other else _cell_of(both, one, other) for other in names)] for one in names]
+        return [["gradient cosine", *names], *rows] if names else []
+
     def remarks(self) -> list[str]:
         """What to know about the table: the budget, how sure it is, where sharing hurts or helps."""
         found = [self._verdict(name, task) for name in self.plan.variants for task in self.plan.targets]
@@ -79,6 +89,9 @@ class Comparison:
         table = [header, ["---"] * len(header), *body]
         lines = ["# Did sharing help?", "", f"`{self.command}`", ""]
         lines += [f"| {' | '.join(row)} |" for row in table]
+        cosines = self.cosine_rows()
+        matrix = [cosines[0], ["---"] * len(cosines[0]), *cosines[1:]] if cosines else []
+        lines += ["", *(f"| {' | '.join(row)} |" for row in matrix)]
         lines += ["", *(f"* {line}" for line in self.remarks()), ""]
         return "\n".join(lines)
 
@@ -163,6 +176,11 @@ class Comparison:
 
     def _steps(self, name: str) -> list[Mapping[str, int]]:
         return [each.steps for each in self._of(name)]
+
+
+def _cell_of(cosines: Mapping[str, float], one: str, other: str) -> str:
+    found = cosines.get(f"{one}{PAIR}{other}")
+    return "–" if found is None else f"{found:+.3f}"
 
 
 def _signed(gain: Difference) -> str:

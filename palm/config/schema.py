@@ -187,6 +187,12 @@ class TrainSettings(Schema):
         "by the fused kernels; elsewhere everything stays float32, and a warning says so.",
     )
     print_every_n_steps: Int = Field(5, ge=1, description="Global steps between log lines.")
+    log_gradient_cosines_every_n_steps: Int = Field(
+        -1,
+        ge=-1,
+        description="Global steps between looks at how far the tasks pull the shared encoder the same way: the cosine "
+        "between their gradients, of one batch a task; -1 is off. Training stays the same to the last bit.",
+    )
     save_every_n_steps: Int = Field(-1, ge=-1, description="Global steps between checkpoints; -1 is off.")
     eval_every_n_steps: Int = Field(
         -1,

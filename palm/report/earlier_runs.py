@@ -25,6 +25,7 @@ _OF_A_TASK = (INFERENCE_FOLDER, BEST_INFERENCE_FOLDER, PREDICTIONS_FILE, NBEST_F
 _KEPT = (CHECKPOINT_FOLDER, LOG_FILE, METRICS_FILE)
 # Keys that may differ without another end of the run.
 _HARMLESS = {
+    "log_gradient_cosines_every_n_steps",
     "resume", "save_path", "save_every_n_steps", "keep_checkpoints", "print_every_n_steps", "print_first_n",
     "eval_every_n_steps", "metric_for_best_model", "on_nan", "dev_file", "pred_file", "pred_output_path",
     "pred_batch_size", "inference_model_dir", "metrics", "pretrain_model_path", "selection",

@@ -75,7 +75,11 @@ def test_the_report_has_a_row_for_each_run_and_says_the_budget(compared):
     folder, _ = compared
     lines = (folder / "out" / "compare.md").read_text(encoding="utf-8").splitlines()
     rows = [line.split(" | ")[0].removeprefix("| ") for line in lines if line.startswith("| ")]
-    assert rows == ["run", "---", "single", "hard", "dwa"]
+    # The run of three tasks is looked at once, at step 20 of it: a matrix of all three, symmetric.
+    assert rows == ["run", "---", "single", "hard", "dwa", "gradient cosine", "---", "水", "slots", "words"]
+    cells = [line.strip("| ").split(" | ") for line in lines if line.startswith("| ")][7:]
+    assert all(cells[a][b + 1] == cells[b][a + 1] for a in range(3) for b in range(3))
+    assert [cells[a][a + 1] for a in range(3)] == ["1"] * 3
     assert any(
         line.startswith("* Budget: `single` trains each task alone") and "水 10, slots 5" in line for line in lines
     )

@@ -1,0 +1,55 @@
+"""How far the tasks pull the shared encoder the same way: the cosine between their gradients."""
+
+import math
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+
+import paddle
+from paddle import Tensor
+
+from palm.engine.train import TrainingRun
+from palm.randomness import philox
+from palm.task_instance import TaskInstance
+
+PAIR = "~"
+
+
+def gradient_cosines(run: TrainingRun) -> dict[str, float]:
+    """The cosine of each pair of tasks, `a~b`, over the encoder's parameters; nothing of the run is changed.
+
+    Each task's gradient is that of its next batch, without dropout in the encoder, before loss_weight. A pair of
+    which one has no gradient there is left out. Source: arXiv:1812.02224, section 3.
+    """
+    pending = {name: gradient.clone() for name, gradient in run.optimizer.gradients().items()}
+    run.model.eval()
+    gradients = {task.name: _gradient(run, task) for task in run.tasks if task.train is not None}
+    run.model.clear_gradients(set_to_zero=False)
+    run.optimizer.restore_gradients(pending)
+    found = {f"{a}{PAIR}{b}": cosine(gradients[a], gradients[b]) for a, b in combinations(gradients, 2)}
+    return {pair: value for pair, value in found.items() if value is not None}
+
+
+def cosine(one: Sequence[Tensor | None], other: Sequence[Tensor | None]) -> float | None:
+    """The cosine of two gradients, each a tensor a parameter (None counts as zero); None where one is zero."""
+    dot = sum(float((a * b).sum()) for a, b in zip(one, other, strict=True) if a is not None and b is not None)
+    length = math.sqrt(_square(one) * _square(other))
+    return dot / length if length else None
+
+
+def cosine_line(cosines: Mapping[str, float], global_step: int) -> str:
+    """`Gradient cosines at global step 100: intent~slots 0.132, intent~kind -0.041`."""
+    listed = ", ".join(f"{pair} {value:.3f}" for pair, value in cosines.items())
+    return f"Gradient cosines at global step {global_step}: {listed or 'none (no parameter is shared)'}"
+
+
+def _gradient(run: TrainingRun, task: TaskInstance) -> list[Tensor | None]:
+    run.model.clear_gradients(set_to_zero=False)
+    step = run.progress.global_step  # heads may have dropout all the same
+    paddle.seed(int(philox(run.settings.random_seed, "gradient cosines", step).integers(2**31)))
+    run.model.loss(task, task.batch_at(run.progress.task_steps.get(task.name, 0))).backward()
+    shared = [each for name, each in run.model.named_parameters() if name.startswith("backbone.")]
+    return [None if each.grad is None else each.grad.clone() for each in shared]
+
+
+def _square(gradient: Sequence[Tensor | None]) -> float:
+    return sum(float((part * part).sum()) for part in gradient if part is not None)
