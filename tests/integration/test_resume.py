@@ -8,8 +8,7 @@ import pytest
 from safetensors.numpy import load_file
 
 import palm
-from palm.engine.checkpoint import newest_checkpoint, save_checkpoint
-from palm.engine.train import train_steps
+from palm.engine.checkpoint import newest_checkpoint
 from tests.integration import tiny
 
 
@@ -40,10 +39,8 @@ def fingerprint(folder):
 def whole(tmp_path_factory):
     """A run that was never stopped, with a checkpoint of every step."""
     folder = tmp_path_factory.mktemp("whole")
-    run = controller(folder)._training_run()
-    for _ in train_steps(run):
-        save_checkpoint(run, folder / "ckpt", keep=1000)
-    return folder / "ckpt"
+    controller(folder, save_every_n_steps=1, keep_checkpoints=1000).train()
+    return folder / "out" / "ckpt"
 
 
 def test_resume_from_every_step_ends_bit_identical(whole, tmp_path):
