@@ -21,8 +21,9 @@ from palm.engine.freezing import freeze
 from palm.engine.model import MultiTaskModel
 from palm.engine.optimizer import Optimizer, head_lr_scales
 from palm.engine.pretrain import load_pretrained_weights, sizes_for
+from palm.engine.run import Progress, TrainingRun
 from palm.engine.schedule import build_sampler, global_steps
-from palm.engine.train import Progress, TrainingRun, train_steps
+from palm.engine.train import train_steps
 from palm.engine.weight_average import build_average
 from palm.errors import ConfigError, Problem
 from palm.folders import writing

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from palm.engine.checkpoint import newest_checkpoint, roll_back
-from palm.engine.train import StepResult, TrainingRun
+from palm.engine.run import StepResult, TrainingRun
 from palm.errors import TrainingError
 
 # A few bad rows come one at a time; a model that is lost makes nothing else any more.

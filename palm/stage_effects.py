@@ -10,8 +10,8 @@ from palm.backbone.pretrained import PretrainedWeights, load_pretrained
 from palm.build.run_config import RunConfig
 from palm.build.stages import encoder_folder
 from palm.default_settings import WEIGHTS_FILE
+from palm.engine.run import TrainingRun
 from palm.engine.tensors import save_tensors
-from palm.engine.train import TrainingRun
 from palm.errors import CheckpointError
 from palm.folders import remove_folder, sealed_folder, verify
 from palm.report.earlier_runs import set_aside

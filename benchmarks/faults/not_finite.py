@@ -17,8 +17,9 @@ from random import Random
 import palm
 from palm.engine.checkpoint import checkpoints, save_checkpoint
 from palm.engine.finite import first_non_finite
+from palm.engine.run import TrainingRun
 from palm.engine.tensors import load_tensors
-from palm.engine.train import TrainingRun, train_steps
+from palm.engine.train import train_steps
 from palm.errors import TrainingError
 from tests.integration import tiny
 

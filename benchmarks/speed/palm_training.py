@@ -15,7 +15,8 @@ def main() -> None:
     controller = palm.Controller(pace.settings["config"], overrides=[])
     if controller.config.run.pretrain_model_path:
         controller.load_pretrain()
-    from palm.engine.train import StepResult, train_steps  # noqa: PLC0415 (`palm.Controller` sets Paddle up first)
+    from palm.engine.run import StepResult  # noqa: PLC0415 (`palm.Controller` sets Paddle up first)
+    from palm.engine.train import train_steps  # noqa: PLC0415 (the same)
 
     run = controller._training_run()
     tasks = {task.name: task for task in run.tasks}

@@ -18,7 +18,7 @@ from palm.engine.precision import mixed_precision
 from palm.randomness import philox
 
 if TYPE_CHECKING:
-    from palm.engine.train import TrainingRun
+    from palm.engine.run import TrainingRun
 
 Outcome = tuple[float, str | None]
 """The loss of a task's batch, and what in it is not finite."""

@@ -13,9 +13,9 @@ from paddle import Tensor
 from palm.default_settings import WEIGHTS_FILE
 from palm.engine.best import BestSoFar
 from palm.engine.early_stopping import EarlyStops
+from palm.engine.run import Progress, TrainingRun
 from palm.engine.task_gradients import PREFIX
 from palm.engine.tensors import load_tensors, save_tensors, size_in_bytes
-from palm.engine.train import Progress, TrainingRun
 from palm.errors import CheckpointError
 from palm.folders import remove_folder, sealed_folder, sweep, verify
 from palm.history import history_from_saved

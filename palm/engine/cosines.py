@@ -7,7 +7,7 @@ from itertools import combinations
 import paddle
 from paddle import Tensor
 
-from palm.engine.train import TrainingRun
+from palm.engine.run import TrainingRun
 from palm.randomness import philox
 from palm.task_instance import TaskInstance
 

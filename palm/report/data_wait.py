@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from palm.engine.train import StepResult
+from palm.engine.run import StepResult
 
 # More than this share of a run, and more seconds than these, are worth a word.
 _MOST_SHARE, _MOST_SECONDS = 0.05, 1.0

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from palm.engine.best import Best
-from palm.engine.train import StepResult
+from palm.engine.run import StepResult
 
 
 def step_line(result: StepResult, steps_per_second: float) -> str:

@@ -2,7 +2,7 @@
 
 import math
 
-from palm.engine.train import StepResult
+from palm.engine.run import StepResult
 
 
 def loss_figures(result: StepResult) -> dict[str, float | None]:

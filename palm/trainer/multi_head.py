@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import final
 
 from palm.dataset import Batch
-from palm.engine.train import StepResult
+from palm.engine.run import StepResult
 from palm.errors import ConfigError, Problem
 from palm.optimizer import Adam, Loss
 from palm.paradigm.base import Outputs, Prediction

@@ -20,9 +20,10 @@ from palm.engine.feed import Draw, draws
 from palm.engine.model import MultiTaskModel
 from palm.engine.optimizer import Optimizer
 from palm.engine.pretrain import load_pretrained_weights, sizes_for
+from palm.engine.run import Progress, StepResult, TrainingRun
 from palm.engine.schedule import global_steps
 from palm.engine.tensors import load_tensors
-from palm.engine.train import Progress, StepResult, TrainingRun, train_step
+from palm.engine.train import train_step
 from palm.engine.weight_average import WeightAverage, build_average
 from palm.errors import ConfigError, Problem
 from palm.folders import verify

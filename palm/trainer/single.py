@@ -6,7 +6,7 @@ from typing import final
 from palm.backbone.base import Backbone
 from palm.dataset import Batch
 from palm.engine.evaluate import figures_over
-from palm.engine.train import StepResult
+from palm.engine.run import StepResult
 from palm.head import Head
 from palm.optimizer import Adam, Loss
 from palm.paradigm.base import Outputs, Prediction

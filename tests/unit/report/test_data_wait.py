@@ -1,6 +1,6 @@
 import pytest
 
-from palm.engine.train import StepResult
+from palm.engine.run import StepResult
 from palm.report.data_wait import DataWait
 
 

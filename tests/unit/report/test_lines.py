@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from palm.engine.train import StepResult
+from palm.engine.run import StepResult
 from palm.report.lines import data_wait_line, evaluation_line, exported_line, finished_line, step_line
 
 
