@@ -34,7 +34,7 @@ def test_a_head_has_no_dropout_unless_it_is_told_to_as_in_palm_2():
 def test_the_settings_of_a_head_reach_its_paradigm():
     made = head.MRC(64, 32, with_negative=True, max_ans_len=7, n_best_size=3, null_score_diff_threshold=-1.5)
 
-    assert made.config.model_dump(exclude={"layers", "sharing", "sharing_size"}) == {
+    assert made.config.model_dump(exclude={"layers", "sharing", "sharing_layers", "sharing_size"}) == {
         "dropout_prob": 0.0, "initializer_range": 0.02, "for_cn": False, "max_answer_len": 7, "n_best_size": 3,
         "with_negative": True, "null_score_diff_threshold": -1.5,
     }  # fmt: skip
