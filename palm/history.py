@@ -18,7 +18,7 @@ class TaskHistory:
         loss_sum: Sum of the losses of its epoch that is under way.
         loss_count: How many these are.
         epoch_losses: Mean losses of its last two epochs, the newest last.
-        figure: Its latest dev figure, the first of its metrics, where sampler or weighting follow it.
+        figure: Its latest main dev figure, where sampler or weighting follow it.
         learned: What the weighting learned about it, by name.
     """
 

@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
-from palm.metric import METRICS
+from palm.metric.base import LOSS
 
-LOSS = "loss"
 _ERRORS = 2  # standard errors that count as noise
 
 
@@ -45,13 +44,3 @@ def spread(values: Sequence[float]) -> str:
     """`0.5213 ± 0.0042`: mean and standard deviation (of a sample); the mean alone of one value."""
     mean = f"{fmean(values):.4f}"
     return f"{mean} ± {stdev(values):.4f}" if len(values) > 1 else mean
-
-
-def main_metric(names: Sequence[str]) -> str:
-    """The figure that counts for a task, of those that it has in the order of its metrics.
-
-    It is the first that is called as its metric is (span_f1 has precision and recall before it), else the first, else
-    the loss.
-    """
-    own = (name for name in names if name in METRICS)
-    return next(own, next((name for name in names if name != LOSS), LOSS))

@@ -7,13 +7,14 @@ from functools import cached_property
 from statistics import fmean
 
 import palm
-from palm.compare.figures import Difference, difference, main_metric, spread
+from palm.compare.figures import Difference, difference, spread
 from palm.compare.outcome import Outcome
 from palm.compare.plan import Plan
 from palm.compare.runs import Finished
 from palm.compare.variants import SINGLE
 from palm.engine.cosines import PAIR
 from palm.folders import writing
+from palm.metric.base import main_metric
 
 MARKDOWN_FILE = "compare.md"
 JSON_FILE = "compare.json"
@@ -42,7 +43,7 @@ class Comparison:
     @cached_property
     def metrics(self) -> Mapping[str, str]:
         """The figure that counts for each target."""
-        return {task: main_metric(list(self._of(SINGLE, task)[0].figures[task])) for task in self.plan.targets}
+        return {task: main_metric(self._of(SINGLE, task)[0].figures[task]) for task in self.plan.targets}
 
     def values(self, name: str, task: str) -> list[float]:
         """The figure that counts for `task` (or the mean of all tasks' ones), seed by seed."""

@@ -130,7 +130,7 @@ class TrainSettings(Schema):
     sampling_by: Annotated[Literal["loss", "metric"], BeforeValidator(lower)] = Field(
         "loss",
         description="`sampling: adaptive`: shares go with mix_ratio times the running mean loss over the first `loss`, "
-        "or times what the first metric of the last evaluation on dev_file lacks to 1 (`metric`).",
+        "or times what the task's main figure in the last evaluation on dev_file lacks to 1 (`metric`).",
     )
     sampling_floor: Float = Field(
         0.25,
@@ -154,7 +154,7 @@ class TrainSettings(Schema):
     weighting_by: Annotated[Literal["loss", "metric"], BeforeValidator(lower)] = Field(
         "loss",
         description="What says how well a task is done, for `weighting: dtp`: `loss` (exp of minus its running mean "
-        "loss) or `metric` (the first of its metrics in the last evaluation on dev_file).",
+        "loss) or `metric` (its main figure in the last evaluation on dev_file).",
     )
     dtp_gamma: Float = Field(
         1.0, ge=0, description="`weighting: dtp`: how much more the tasks count that are worst done; 0 the least."
@@ -164,7 +164,9 @@ class TrainSettings(Schema):
     )
     gradient_accumulation_steps: Int = Field(1, ge=1, description="Steps whose gradients are averaged into one update.")
     use_ema: bool = Field(False, description="Evaluate and export an exponential moving average of the weights.")
-    ema_decay: Float = Field(0.0, ge=0, lt=1, description="Decay of that average per update.")
+    ema_decay: Float = Field(
+        0.0, ge=0, lt=1, description="Decay of that average per update; with 0 it is the latest weights."
+    )
     weight_average: Annotated[Literal["off", "ema", "swa"], BeforeValidator(lower)] = Field(
         "off",
         description="Average of the weights to evaluate and export: `ema` (as use_ema) or `swa`, the plain mean of the "
@@ -198,7 +200,7 @@ class TrainSettings(Schema):
         -1,
         ge=-1,
         description="Global steps between evaluations on dev_file; -1: only at epoch ends; 0: each target only when "
-        "it is exported.",
+        "it is exported, so nothing may wait for its figures or follow them.",
     )
     keep_checkpoints: Int = Field(3, ge=1, description="How many checkpoints stay on disk, the best ones not counted.")
     metric_for_best_model: str | None = Field(
@@ -209,7 +211,7 @@ class TrainSettings(Schema):
     selection: Weights | None = Field(
         None,
         description="What the best step of the run is chosen by: figures of dev_file and their weights, such as "
-        "`{intent.accuracy: 1.0, slots: 0.5}` (a task's name alone is its first metric), in place of "
+        "`{intent.accuracy: 1.0, slots: 0.5}` (a task's name alone is its main figure), in place of "
         "metric_for_best_model. A loss, or a figure with a negative weight, is the better the lower it is.",
     )
     selection_patience: Int | None = Field(
@@ -331,7 +333,11 @@ class TaskSettings(Schema):
         0.01, gt=0, description="`smart_weight`: how far each coordinate of a word embedding may be shifted."
     )
     layer: Int = Field(-1, description="Encoder layer that feeds the head: 0 is the first, -1 the last.")
-    metrics: Names | None = Field(None, description="Metrics for dev_file; the paradigm's own when unset.")
+    metrics: Names | None = Field(
+        None,
+        description="Metrics for dev_file; the paradigm's own when unset. The first figure of the first one is the "
+        "task's main figure.",
+    )
     early_stopping_patience: Int | None = Field(
         None,
         ge=1,

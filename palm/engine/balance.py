@@ -4,8 +4,8 @@ from collections.abc import Collection, Mapping, Sequence
 
 from palm.config.schema import TrainSettings
 from palm.engine.feed import LAG, Shares
-from palm.engine.selection import LOSS
 from palm.history import History
+from palm.metric.base import LOSS, main_metric
 from palm.task_instance import TaskInstance
 from palm.weighting import GRADIENT_METHODS, WEIGHTINGS, Weighed, Weighting
 
@@ -46,9 +46,10 @@ def note_losses(
 
 
 def note_figures(history: History, figures: Mapping[str, Mapping[str, float]]) -> None:
-    """Take the dev figures of the tasks that were evaluated in: of each the first that is not its loss."""
+    """Take the dev figures of the tasks that were evaluated in: of each the main one, unless that is its loss."""
     for name, own in figures.items():
-        history[name].figure = next((value for metric, value in own.items() if metric != LOSS), None)
+        main = main_metric(own)
+        history[name].figure = None if main == LOSS else own[main]
 
 
 def note_shares(shares: Shares, step: int, found: list[float] | None) -> None:

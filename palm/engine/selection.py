@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from palm.config.schema import TrainSettings
+from palm.metric.base import LOSS, main_metric
 from palm.task_instance import TaskInstance
 
-LOSS = "loss"
 SELECTION = "selection"
 
 Figures = Mapping[str, Mapping[str, float]]
@@ -41,7 +41,7 @@ class Selection:
 
     Attributes:
         wanted: A figure, or one of a task, `task.figure`.
-        weights: Weights of `task.figure`, or of the first metric of `task`.
+        weights: Weights of `task.figure`, or of the main one of `task`.
     """
 
     wanted: str | None = None
@@ -56,7 +56,7 @@ class Selection:
         return self.wanted is not None or bool(self.weights)
 
     def of_task(self, task: str, figures: Mapping[str, float]) -> Figure | None:
-        """The figure that counts for a task: one that is asked for, else its first metric, else its loss."""
+        """The figure that counts for a task: one that is asked for, else its main one, else its loss."""
         for name, weight in self.weights.items():
             owner, _, figure = name.partition(".")
             if owner == task and (not figure or figure in figures):
@@ -92,7 +92,6 @@ class Selection:
 
 
 def _figure(name: str | None, figures: Mapping[str, float], *, falls: bool = False) -> Figure | None:
-    """The figure called `name`, or where that is None the first one, preferably no loss."""
-    names = [name] if name is not None else [*(own for own in figures if own != LOSS), LOSS]
-    found = next((own for own in names if own in figures), None)
-    return None if found is None else Figure(found, figures[found], falls or found == LOSS)
+    """The figure called `name`, or where that is None the main one."""
+    found = main_metric(figures) if name is None else name
+    return Figure(found, figures[found], falls or found == LOSS) if found in figures else None

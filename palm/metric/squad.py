@@ -25,13 +25,13 @@ _SEGMENT = re.compile(r"[\u4e00-\u9fa5]|[^\W\u4e00-\u9fa5]+(?:[.,'][^\W\u4e00-\u
 
 @METRICS.register("squad")
 def squad(predictions: Sequence[Record], records: Sequence[Record]) -> dict[str, float]:
-    """Exact match and F1 after normalisation: lower case, no punctuation, no articles, single blanks."""
+    """F1 and exact match after normalisation: lower case, no punctuation, no articles, single blanks."""
     return _figures(predictions, records, normalize=normalize, f1=_word_f1)
 
 
 @METRICS.register("squad_zh")
 def squad_zh(predictions: Sequence[Record], records: Sequence[Record]) -> dict[str, float]:
-    """Exact match without punctuation and case; F1 over characters and words."""
+    """F1 over characters and words, and exact match, both without punctuation and case."""
     return _figures(predictions, records, normalize=_without_punctuation, f1=_run_f1)
 
 
@@ -57,7 +57,7 @@ def _figures(
         exact += max(float(normalize(text) == normalize(gold)) for gold in golds)
         overlap += max(f1(text, gold) for gold in golds)
     count = max(len(records), 1)
-    return {"exact_match": exact / count, "f1": overlap / count}
+    return {"f1": overlap / count, "exact_match": exact / count}
 
 
 def _gold_texts(record: Record, normalize: Callable[[str], str]) -> list[str]:

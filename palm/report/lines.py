@@ -33,7 +33,7 @@ def exported_line(task: str, folder: Path) -> str:
 
 
 def evaluation_line(task: str, global_step: int, figures: dict[str, float]) -> str:
-    """`mrqa: evaluation at global step 270: exact_match 0.8123, f1 0.8745`."""
+    """`mrqa: evaluation at global step 270: f1 0.8745, exact_match 0.8123`."""
     listed = ", ".join(f"{name} {value:.4f}" for name, value in figures.items())
     return f"{task}: evaluation at global step {global_step}: {listed}"
 

@@ -138,7 +138,7 @@ def test_a_resumed_run_remembers_the_best(tmp_path):
     controller(tmp_path / "again", metric_for_best_model="water.accuracy", resume="auto", **keys).train()
     saved = [(home / last / "progress.json").read_bytes() for home in (whole, tmp_path / "again" / "out" / "ckpt")]
     assert saved[0] == saved[1]
-    assert json.loads(saved[0])["best"]["tasks"]["slots"]["metric"] == "span_precision"
+    assert json.loads(saved[0])["best"]["tasks"]["slots"]["metric"] == "span_f1"
 
 
 def test_a_best_figure_that_nobody_reports_is_refused_before_training(tmp_path):

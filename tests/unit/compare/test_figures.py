@@ -2,7 +2,7 @@
 
 import pytest
 
-from palm.compare.figures import difference, main_metric, spread
+from palm.compare.figures import difference, spread
 
 
 def test_the_difference_of_three_seeds_and_its_standard_error():
@@ -32,10 +32,3 @@ def test_one_seed_proves_nothing():
 def test_mean_and_deviation_as_text():
     assert spread([0.5]) == "0.5000"
     assert spread([0.50, 0.52, 0.54]) == "0.5200 ± 0.0200"
-
-
-def test_the_first_metric_counts_and_the_loss_where_there_is_none():
-    assert main_metric(["loss", "span_precision", "span_recall", "span_f1"]) == "span_f1"
-    assert main_metric(["loss", "macro_f1", "accuracy"]) == "macro_f1"
-    assert main_metric(["loss", "exact_match", "f1"]) == "exact_match"
-    assert main_metric(["loss"]) == "loss"

@@ -59,7 +59,7 @@ def test_the_run_is_not_judged_while_a_figure_is_missing() -> None:
         (Selection(weights={"意图.macro_f1": 1.0}), "slots", Figure("span_f1", 0.4)),
     ],
 )
-def test_a_task_is_judged_by_what_is_selected_of_it_or_its_first_metric(
+def test_a_task_is_judged_by_what_is_selected_of_it_or_its_main_figure(
     selection: Selection, task: str, wanted: Figure
 ) -> None:
     assert selection.of_task(task, FIGURES[task]) == wanted
