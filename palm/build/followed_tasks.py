@@ -2,9 +2,21 @@
 
 from collections.abc import Iterator, Mapping
 
+from palm.build.selection_checks import never_evaluated
 from palm.config.layer import Resolved
 from palm.config.schema import TaskSettings, TrainSettings
 from palm.errors import Problem
+
+_FOLLOWING = {"weighting_by": ("weighting", "dtp"), "sampling_by": ("sampling", "adaptive")}
+
+
+def following_keys(train: Mapping[str, object]) -> list[str]:
+    """The keys by which a run with the keys `train` follows dev figures: `weighting_by`, `sampling_by`, or both."""
+    return [
+        key
+        for key, (method, follower) in _FOLLOWING.items()
+        if (train.get(method), train.get(key)) == (follower, "metric")
+    ]
 
 
 def check_followed(
@@ -17,10 +29,11 @@ def check_followed(
         train: The keys of training.
         values: Where each of these was written.
     """
-    keys = {"weighting_by": train.weighting == "dtp" and train.weighting_by == "metric"}
-    keys |= {"sampling_by": train.sampling == "adaptive" and train.sampling_by == "metric"}
+    keys = following_keys(train.model_dump())
+    if keys and train.eval_every_n_steps == 0:
+        yield never_evaluated(" and ".join(f"{key}: metric" for key in keys), values)
     without = [name for name, settings in tasks.items() if settings.mix_ratio > 0 and settings.dev_file is None]
-    for key in (key for key, followed in keys.items() if followed and without):
+    for key in keys if without else ():
         where = values[key].setting.where if key in values else key
         rule = f"{key}: metric follows the dev figures of all tasks."
         found = f"Found no dev_file for {', '.join(f'`{name}`' for name in without)}."

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 
 from palm.config.layer import Resolved
 from palm.config.schema import TaskSettings, TrainSettings
-from palm.engine.selection import LOSS
 from palm.errors import Problem
-from palm.metric.base import METRICS
+from palm.metric.base import LOSS, METRICS
 from palm.registry import did_you_mean
 
 Values = Mapping[str, Resolved]
@@ -59,11 +58,35 @@ def selection_problems(
         if name not in known:
             rule = "selection names tasks with a dev_file, or `task.figure` of one."
             yield Problem(run["selection"].setting.where, _unreported(rule, name, known))
+    yield from _unjudged(train, tasks, run)
     for task in tasks:
         if task.settings.early_stopping_patience and task.settings.target and task.settings.dev_file is None:
             rule = f"early_stopping_patience waits for better figures of dev_file, and `{task.name}` has none."
             advice = f"Add one, or write `early_stopping_patience: null` under tasks.{task.name}."
             yield Problem(values[task.name]["early_stopping_patience"].setting.where, f"{rule} {advice}")
+
+
+def _unjudged(train: TrainSettings, tasks: Sequence[Judged], run: Values) -> Iterator[Problem]:
+    """What waits for evaluations where there are none."""
+    waiting = ["selection_patience"] if train.selection_patience else []
+    waiting += [
+        f"early_stopping_patience of `{task.name}`"
+        for task in tasks
+        if task.settings.early_stopping_patience and task.settings.target
+    ]
+    if waiting and train.eval_every_n_steps == 0:
+        yield never_evaluated(" and ".join(waiting), run)
+
+
+def never_evaluated(who: str, run: Values) -> Problem:
+    """That `who` follows dev figures, and eval_every_n_steps is 0.
+
+    Args:
+        who: The keys that follow them.
+        run: Where each key of the run was written.
+    """
+    rule = f"with 0, a target is evaluated only when it is exported, too late for {who}."
+    return Problem(run["eval_every_n_steps"].setting.where, f"eval_every_n_steps: {rule} Set -1, or a number of steps.")
 
 
 def _full_names(tasks: Sequence[Judged]) -> list[str]:

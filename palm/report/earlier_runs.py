@@ -6,6 +6,7 @@ from pathlib import Path
 
 import yaml
 
+from palm.build.followed_tasks import following_keys
 from palm.config.yaml_file import parse_yaml, read_yaml
 from palm.default_settings import (
     BEST_INFERENCE_FOLDER,
@@ -30,9 +31,9 @@ _HARMLESS = {
     "eval_every_n_steps", "metric_for_best_model", "on_nan", "dev_file", "pred_file", "pred_output_path",
     "pred_batch_size", "inference_model_dir", "metrics", "pretrain_model_path", "selection",
 }  # fmt: skip
-# Those of them that say when a run with early stopping ends.
-_WHAT_STOPS = {"eval_every_n_steps", "metric_for_best_model", "selection", "dev_file", "metrics"}
-_PATIENCE = ("selection_patience", "early_stopping_patience")
+# Those of them that say what a run does which follows its dev figures.
+_SAYS_FIGURES = {"eval_every_n_steps", "metric_for_best_model", "selection", "dev_file", "metrics"}
+_JUDGED_BY = ("metric_for_best_model", "selection", "early_stopping_patience")
 
 
 def set_aside(folder: Path) -> str | None:
@@ -80,7 +81,7 @@ def changed_keys(folder: Path, resolved: Mapping[str, object]) -> list[str]:
     except ConfigError:
         return [f"{file}: cannot be read, so nobody knows whether the run was started with other values."]
     now = parse_yaml(yaml.safe_dump(dict(resolved), allow_unicode=True), RESOLVED_CONFIG).data
-    harmless = _HARMLESS - (_WHAT_STOPS if _may_stop_early(resolved) else set())
+    harmless = _HARMLESS - (_SAYS_FIGURES if _follows_figures(before) or _follows_figures(now) else set())
     changed = [
         f"{key} {old} → {new}"
         for key, (old, new) in _differences(before, now).items()
@@ -91,10 +92,12 @@ def changed_keys(folder: Path, resolved: Mapping[str, object]) -> list[str]:
     )
 
 
-def _may_stop_early(resolved: object) -> bool:
-    return isinstance(resolved, Mapping) and any(
-        value is not None if key in _PATIENCE else _may_stop_early(value) for key, value in resolved.items()
-    )
+def _follows_figures(keys: object) -> bool:
+    """Whether dev figures say which step is the best, when the run ends, what it draws, or how it weighs."""
+    if not isinstance(keys, Mapping):
+        return False
+    judged = any(keys.get(key) is not None for key in _JUDGED_BY)
+    return judged or bool(following_keys(keys)) or any(_follows_figures(value) for value in keys.values())
 
 
 def _differences(before: object, now: object, place: str = "") -> dict[str, tuple[object, object]]:

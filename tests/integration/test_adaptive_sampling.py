@@ -114,6 +114,14 @@ def test_by_metric_every_task_needs_a_dev_file(tmp_path):
         palm.Controller(config, overrides=[])
 
 
+def test_by_metric_there_are_evaluations_to_follow(tmp_path):
+    tasks = {"任务": tiny.classification_task(tmp_path, "任务"), "other": tiny.classification_task(tmp_path, "other")}
+    keys = {"sampling": "adaptive", "sampling_by": "metric", "eval_every_n_steps": 0}
+    with pytest.raises(ConfigError, match=r"config\.eval_every_n_steps: .*too late for sampling_by: metric\. Set -1"):
+        palm.Controller(tiny.config(tmp_path, tasks, **keys), overrides=[])
+    palm.Controller(tiny.config(tmp_path, tasks, **{**keys, "sampling": "mix_ratio"}), overrides=[])
+
+
 def test_a_task_that_leaves_the_mix_leaves_resume_exact(tmp_path):
     def run(folder, **keys):
         folder.mkdir(exist_ok=True)

@@ -159,6 +159,14 @@ def test_resume_from_every_step_ends_bit_identical(tmp_path, sampling):
         ({"selection": {}}, "selection is a mapping"),
         ({"selection": {"air": 1}, "metric_for_best_model": "loss"}, "both say which step is the best"),
         ({"selection_patience": 2}, "selection_patience waits for a better figure"),
+        (
+            {"selection": {"air": 1}, "selection_patience": 2, "eval_every_n_steps": 0},
+            r"config\.eval_every_n_steps: .*too late for selection_patience\. Set -1, or a number of steps",
+        ),
+        (
+            {"early_stopping_patience": 2, "eval_every_n_steps": 0},
+            r"too late for early_stopping_patience of `水` and early_stopping_patience of `air`\.",
+        ),
         ({"metric_for_best_model": "acuracy"}, r"config\.metric_for_best_model: .*Did you mean `accuracy`\?"),
     ],
 )

@@ -127,6 +127,13 @@ def test_following_dev_figures_needs_a_dev_file_of_every_task(tmp_path):
         palm.Controller(config, overrides=[])
 
 
+def test_following_dev_figures_needs_evaluations(tmp_path):
+    tasks = {"任务": tiny.classification_task(tmp_path, "任务"), "other": tiny.classification_task(tmp_path, "other")}
+    config = tiny.config(tmp_path, tasks, weighting="dtp", weighting_by="metric", eval_every_n_steps=0)
+    with pytest.raises(ConfigError, match=r"eval_every_n_steps: .*too late for weighting_by: metric\. Set -1"):
+        palm.Controller(config, overrides=[])
+
+
 def test_a_loss_is_recorded_as_it_is_and_over_that_of_the_tasks_first_batch(tmp_path):
     tasks = {name: tiny.classification_task(tmp_path, name, count=24) for name in ("任务", "water")}
     palm.Controller(tiny.config(tmp_path, tasks), overrides=[]).train()

@@ -1,0 +1,59 @@
+"""Which keys are named that differ from those a resumed run was started with."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from palm.default_settings import RESOLVED_CONFIG
+from palm.report.earlier_runs import changed_keys
+
+OTHER = {"eval_every_n_steps": 3, "tasks": {"水": {"dev_file": "other.tsv", "metrics": ["macro_f1"]}}}
+NAMED = "eval_every_n_steps -1 → 3, tasks.水.dev_file dev.tsv → other.tsv, tasks.水.metrics None → ['macro_f1']"
+
+
+def said(folder: Path, before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    keys = {"eval_every_n_steps": -1, "selection": None, "tasks": {"水": {"dev_file": "dev.tsv", "metrics": None}}}
+    text = yaml.safe_dump({**keys, **before}, allow_unicode=True)
+    (folder / RESOLVED_CONFIG).write_text(text, encoding="utf-8")
+    return changed_keys(folder, {**keys, **now})
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"selection": {"水": 1.0}},
+        {"metric_for_best_model": "accuracy"},
+        {"sampling": "adaptive", "sampling_by": "metric"},
+        {"weighting": "dtp", "weighting_by": "metric"},
+    ],
+)
+def test_what_dev_figures_decide_makes_their_keys_count(tmp_path: Path, keys: dict[str, Any]) -> None:
+    (line,) = said(tmp_path, keys, {**keys, **OTHER})
+    assert line == f"Not as the run was started: {NAMED}. It ends otherwise than it would have."
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {},
+        {"sampling": "mix_ratio", "sampling_by": "metric"},
+        {"sampling": "adaptive", "sampling_by": "loss"},
+        {"weighting": "uncertainty", "weighting_by": "metric"},
+    ],
+)
+def test_figures_that_nothing_follows_are_harmless(tmp_path: Path, keys: dict[str, Any]) -> None:
+    assert said(tmp_path, keys, {**keys, **OTHER}) == []
+
+
+def test_a_patient_target_makes_them_count(tmp_path: Path) -> None:
+    patient = {"tasks": {"水": {**OTHER["tasks"]["水"], "early_stopping_patience": 2}}}
+    (line,) = said(tmp_path, patient, {**patient, "eval_every_n_steps": 3})
+    assert "eval_every_n_steps -1 → 3" in line
+
+
+def test_another_selection_is_named_also_where_it_is_dropped(tmp_path: Path) -> None:
+    (line,) = said(tmp_path, {"selection": {"水": 1.0}}, {})
+    assert "→ None" in line
+    assert "selection" in line
