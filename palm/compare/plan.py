@@ -9,12 +9,18 @@ from palm.compare.variants import SINGLE, Variant
 from palm.default_settings import COMPARE_FOLDER
 from palm.errors import ConfigError, Problem
 
-# Keys that say how tasks share steps: alone there is nothing to share. Their values for a task that trains alone.
-_AMONG_TASKS = {"mode": "alternating", "sampling": "mix_ratio", "weighting": "fixed"}
 COSINES = "log_gradient_cosines_every_n_steps"
 LOOKS_EVERY = 20
-_OF_A_TASK_AMONG_OTHERS: dict[str, object] = {
+# Values for a task that trains alone: there is nothing to share steps with, no figure of another task to be judged by,
+# and it trains its whole budget.
+_ALONE: dict[str, object] = {
+    "mode": "alternating", "sampling": "mix_ratio", "weighting": "fixed",
+    "metric_for_best_model": None, "selection": None, "selection_patience": None,
+    COSINES: -1,
+}  # fmt: skip
+_OF_A_TASK_ALONE: dict[str, object] = {
     "mix_ratio": 1.0, "target": True, "share_head_with": None, "share_rows_with": None, "loss_weight": 1.0,
+    "early_stopping_patience": None,
 }  # fmt: skip
 
 
@@ -75,16 +81,17 @@ class Plan:
 
     def alone(self, task: str, seed: int, steps: int) -> Job:
         """The target `task` by itself, for `steps` steps; all else is as in the first variant."""
+        steps = max(steps, 1)  # one that stopped early may not have had any
         resolved = self.configs[self.variants[0], seed].resolved
         tasks = resolved["tasks"]
         keys = dict(tasks[task]) if isinstance(tasks, Mapping) else {}
-        config = dict(resolved) | {key: value for key, value in _AMONG_TASKS.items() if key in resolved}
-        config |= {
+        config = {
+            **resolved,
+            **_ALONE,
             "task_instance": [task],
-            "tasks": {task: keys | _OF_A_TASK_AMONG_OTHERS},
+            "tasks": {task: keys | _OF_A_TASK_ALONE},
             "num_epochs": steps,  # more than enough: max_steps ends the run
             "max_steps": steps,
-            COSINES: -1,
             "resume": "never",
             "save_path": self._folder(SINGLE, seed, task),
         }
@@ -127,7 +134,9 @@ def make_plan(config: str, *, task_dir: str, overrides: Sequence[str], variants:
     if problems:
         raise ConfigError(problems)
     names = tuple(variant.name for variant in variants)
-    return Plan(Path(first.run.save_path), names, numbers, targets, configs)
+    plan = Plan(Path(first.run.save_path), names, numbers, targets, configs)
+    _check_alone(plan)
+    return plan
 
 
 def _cannot_compare(config: RunConfig, file: str) -> list[Problem]:
@@ -143,6 +152,22 @@ def _cannot_compare(config: RunConfig, file: str) -> list[Problem]:
             rule = "a target is compared by its figures on dev_file. Found none."
             problems.append(Problem(f"tasks.{task.name}.dev_file", f"{rule} Set it."))
     return problems
+
+
+def _check_alone(plan: Plan) -> None:
+    """Make sure that each task can train alone, before anything trains.
+
+    Raises:
+        ConfigError: With everything that is wrong.
+    """
+    problems = []
+    for task in plan.targets:
+        try:
+            load_run_config(plan.alone(task, plan.seeds[0], steps=1).config)
+        except ConfigError as error:
+            problems += [Problem(f"{task} alone: {each.where}", each.message) for each in error.problems]
+    if problems:
+        raise ConfigError(problems)
 
 
 def _other_targets(variant: Variant, config: RunConfig, targets: Sequence[str]) -> list[Problem]:

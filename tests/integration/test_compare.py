@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from palm.cli.main import main
+from palm.compare import plan
 from tests.integration import tiny
 
 
@@ -49,6 +50,33 @@ def test_a_task_alone_has_the_batches_that_it_had_together(compared):
         had = [(line["epoch"], line["step"]) for line in had if line["global_step"] <= export["global_step"]]
         assert [(line["epoch"], line["step"]) for line in alone if line["split"] == "train"] == had
         assert len(had) == export["task_steps"] == 10  # 40 rows in batches of 8, 2 epochs
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"selection": {"水": 1.0, "slots.span_f1": 0.5}, "selection_patience": 2},
+        {"metric_for_best_model": "水.accuracy", "early_stopping_patience": 1, "leave_mix_when_finished": True},
+    ],
+)
+def test_a_task_alone_is_judged_by_nobody_elses_figures_and_trains_its_whole_budget(tmp_path, keys):
+    still = {"learning_rate": 1e-9, "num_epochs": 6, "eval_every_n_steps": 9}  # so waiting ends the run of all tasks
+    words = ["--name=hard", "--tasks.words.mix_ratio=0", "--tasks.slots.mix_ratio=3"]
+    assert main(["compare", write(tmp_path, **still, **keys), *words]) == 0
+    together = metrics(tmp_path, "hard", "seed_1")
+    for name in ("水", "slots"):
+        export = next(line for line in together if line["split"] == "export" and line["task"] == name)
+        assert export["of_step"] < export["global_step"], "it stopped early"
+        assert export["task_steps"] > 1
+        alone = metrics(tmp_path, "single", name, "seed_1")
+        assert len([line for line in alone if line["split"] == "train"]) == export["task_steps"]
+
+
+def test_that_a_task_cannot_train_alone_is_said_before_anything_trains(tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(plan._ALONE, "selection", {"slots.span_f1": 1.0})
+    assert main(["compare", write(tmp_path)]) == 2
+    assert "水 alone: " in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_run_in_stages_is_no_comparison(tmp_path, capsys):
