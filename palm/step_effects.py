@@ -105,7 +105,7 @@ class StepEffects:
 
     def _print(self, result: StepResult) -> None:
         speed, waited = self._steps_per_second(result.global_step), self._waits.share_since_last()
-        for part in result.parts:
+        for part in result.parts if result.trained else ():
             self._print_part(part, speed, waited)
 
     def _print_part(self, result: StepResult, speed: float, waited: float) -> None:

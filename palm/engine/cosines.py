@@ -7,6 +7,7 @@ from itertools import combinations
 import paddle
 from paddle import Tensor
 
+from palm.dataset import Batch
 from palm.engine.run import TrainingRun
 from palm.randomness import philox
 from palm.task_instance import TaskInstance
@@ -18,11 +19,13 @@ def gradient_cosines(run: TrainingRun) -> dict[str, float]:
     """The cosine of each pair of tasks, `a~b`, over the encoder's parameters; nothing of the run is changed.
 
     Each task's gradient is that of its next batch, without dropout in the encoder, before loss_weight. A pair of
-    which one has no gradient there is left out. Source: arXiv:1812.02224, section 3.
+    which one has no gradient there is left out, and so is a task with no label for any row of its next step.
+    Source: arXiv:1812.02224, section 3.
     """
     pending = {name: gradient.clone() for name, gradient in run.optimizer.gradients().items()}
     run.model.eval()
-    gradients = {task.name: _gradient(run, task) for task in run.tasks if task.train is not None}
+    batches = [(task, _next_batch(run, task)) for task in run.tasks if task.train is not None]
+    gradients = {task.name: _gradient(run, task, batch) for task, batch in batches if batch}
     run.model.clear_gradients(set_to_zero=False)
     run.optimizer.restore_gradients(pending)
     found = {f"{a}{PAIR}{b}": cosine(gradients[a], gradients[b]) for a, b in combinations(gradients, 2)}
@@ -42,11 +45,15 @@ def cosine_line(cosines: Mapping[str, float], global_step: int) -> str:
     return f"Gradient cosines at global step {global_step}: {listed or 'none (no parameter is shared)'}"
 
 
-def _gradient(run: TrainingRun, task: TaskInstance) -> list[Tensor | None]:
+def _next_batch(run: TrainingRun, task: TaskInstance) -> Batch:
+    return task.batch_at(run.progress.task_steps.get(task.name, 0))
+
+
+def _gradient(run: TrainingRun, task: TaskInstance, batch: Batch) -> list[Tensor | None]:
     run.model.clear_gradients(set_to_zero=False)
     step = run.progress.global_step  # heads may have dropout all the same
     paddle.seed(int(philox(run.settings.random_seed, "gradient cosines", step).integers(2**31)))
-    run.model.loss(task, task.batch_at(run.progress.task_steps.get(task.name, 0))).backward()
+    run.model.loss(task, batch).backward()
     shared = [each for name, each in run.model.named_parameters() if name.startswith("backbone.")]
     return [None if each.grad is None else each.grad.clone() for each in shared]
 

@@ -65,6 +65,7 @@ class StepResult:
         loss_factor: What the weighting multiplied the loss with, beside loss_weight.
         beside: What a joint step did with the other tasks; what is said of the whole step stands in the first alone.
         normalised_loss: The loss over that of the task's first batch; None where that was nothing.
+        trained: Whether anything was; not in a joint step of which no row has a label of a task that is still trained.
     """
 
     global_step: int
@@ -82,6 +83,7 @@ class StepResult:
     loss_factor: float = 1.0
     beside: tuple["StepResult", ...] = ()
     normalised_loss: float | None = None
+    trained: bool = True
 
     @property
     def parts(self) -> tuple["StepResult", ...]:

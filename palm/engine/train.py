@@ -77,7 +77,8 @@ def _train_parts(run: TrainingRun, draw: Draw, factors: Mapping[str, float], lea
             results[part.task.name] = _result(run, part, outcome, factor, learning_rate=learning_rate, seconds=seconds)
     if not results:  # the tasks with labels for these rows have left the mix
         first = draw.parts[0]
-        return [_result(run, first, (0.0, None), factors[first.task.name], learning_rate=learning_rate, seconds=0.0)]
+        nothing = _result(run, first, (0.0, None), factors[first.task.name], learning_rate=learning_rate, seconds=0.0)
+        return [replace(nothing, trained=False)]
     return [results[part.task.name] for part in draw.parts if part.task.name in results]
 
 

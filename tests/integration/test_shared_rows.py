@@ -119,6 +119,51 @@ def _counted(forward, calls):
     return counted
 
 
+def sparse(folder, **of_kind):
+    """Tags for every sixth row, so that many a step of two rows has none."""
+    made = tiny.classification_rows(24, seed=5, chinese=True)
+    tagged = [[text, " ".join("B-colour" if each in COLOURS else "O" for each in text)] for _, text in made[::6]]
+    kinds, tags = folder / "kind.tsv", folder / "slots.tsv"
+    found = {
+        "kind": {"reader": "cls", "paradigm": "cls", "train_file": tiny.write_tsv(kinds, ["label", "text_a"], made)},
+        "slots": {"reader": "seq_label", "paradigm": "seq_label", "share_rows_with": "kind", "for_cn": True,
+                  "train_file": tiny.write_tsv(tags, ["text_a", "label"], tagged)},
+    }  # fmt: skip
+    return {"kind": {**found["kind"], "dev_file": str(kinds), **of_kind}, "slots": found["slots"]}
+
+
+def test_gradient_cosines_leave_a_task_out_that_has_no_label_in_its_next_step(tmp_path):
+    made = controller(tmp_path, sparse(tmp_path), batch_size=2, num_epochs=1, log_gradient_cosines_every_n_steps=1)
+    made.train()
+    slots = made._tasks[1]
+    looks = {line["global_step"]: line["cosines"] for line in tiny.metrics(tmp_path) if line["split"] == "cosine"}
+    labelled = {step: bool(len(slots.examples_at(step)[0])) for step in looks}
+    assert {True, False} <= set(labelled.values())
+    assert {step: list(look) for step, look in looks.items()} == {
+        step: ["kind~slots"] if there else [] for step, there in labelled.items()
+    }
+
+
+def test_a_step_without_a_label_of_the_tasks_that_are_left_has_no_line(tmp_path):
+    stops = {"early_stopping_patience": 1, "eval_every_n_steps": 1, "learning_rate": 1e-9}
+    keys = {**stops, "batch_size": 2, "num_epochs": 2, "leave_mix_when_finished": True}
+    made = sparse(tmp_path, early_stopping_patience=1)
+    made["slots"]["early_stopping_patience"] = None
+    run = controller(tmp_path, made, **keys)
+    run.train()
+    slots = run._tasks[1]
+    records = [line for line in tiny.metrics(tmp_path) if line["split"] == "train"]
+    last = max(line["global_step"] for line in tiny.metrics(tmp_path))
+    assert max(line["global_step"] for line in records if line["task"] == "kind") == 2, "it has stopped early"
+    wanted = [step for step in range(3, last + 1) if len(slots.examples_at(step - 1)[0])]
+    assert last == 24
+    assert 0 < len(wanted) < last - 2
+    assert [line["global_step"] for line in records if line["global_step"] > 2] == wanted
+    lines = [line for line in tiny.log_lines(tmp_path) if line.startswith("Global step")]
+    assert [int(line.split()[2].rstrip(".")) for line in lines if "Task: slots" in line][-len(wanted) :] == wanted
+    assert not any("loss: 0.000" in line for line in lines)
+
+
 @pytest.mark.parametrize("keys", [{}, {"weighting": "upgrad"}, {"adversarial_epsilon": 0.3, "on_nan": "skip"}])
 def test_a_resumed_run_ends_in_the_same_bits(tmp_path, keys):
     keys = {"batch_size": 4, "gradient_accumulation_steps": 2, **keys}
