@@ -48,9 +48,20 @@ class GradNorm(Weighting):
             gradient = math.copysign(own[NORM], pulls[name] - wanted[name]) if pulls[name] != wanted[name] else 0.0
             adam_step(own, WEIGHT, gradient, rate=self.weighed.learning_rate)
             own[WEIGHT] = max(LEAST, own[WEIGHT])
-        total = math.fsum(history[name].learned[WEIGHT] for name in known)
-        for name in known:
-            history[name].learned[WEIGHT] *= len(known) / total
+        for name, weight in _of_mean_one({name: history[name].learned[WEIGHT] for name in known}).items():
+            history[name].learned[WEIGHT] = weight
+
+
+def _of_mean_one(weights: Mapping[str, float]) -> dict[str, float]:
+    """The weights, all above 0, times what makes their mean 1; those that fall below the least stay there."""
+    least: dict[str, float] = {}
+    while True:
+        free = {name: weight for name, weight in weights.items() if name not in least}
+        scale = (len(weights) - LEAST * len(least)) / math.fsum(free.values())
+        fallen = [name for name, weight in free.items() if weight * scale < LEAST]
+        if not fallen:
+            return {name: least.get(name, weight * scale) for name, weight in weights.items()}
+        least |= dict.fromkeys(fallen, LEAST)
 
 
 def _wanted(history: History, pulls: Mapping[str, float], alpha: float) -> dict[str, float]:

@@ -49,8 +49,17 @@ def test_no_factor_falls_to_nothing():
     weighting = GradNorm(Weighed(learning_rate=0.5))
     for _ in range(10):
         found = noted(weighting, history, {"a": 1.0, "b": 1.0}, {"a": 1e4, "b": 1.0})
-    assert 0 < found["a"] < 0.02
-    assert sum(found.values()) == pytest.approx(2.0)
+        assert found["a"] >= 0.01
+        assert sum(found.values()) == pytest.approx(2.0)
+    assert found == pytest.approx({"a": 0.01, "b": 1.99})
+
+
+def test_what_makes_the_mean_one_lets_no_factor_fall_below_the_least():
+    """3 / 3.020067 makes a too small; with a at 0.01, 2.99 / 3.010067 makes b too small; c has what is left of 3."""
+    history = {"a": TaskHistory(), "b": TaskHistory(), "丙": TaskHistory()}
+    for name, weight in (("a", 0.01), ("b", 0.010067), ("丙", 3.0)):
+        history[name].learned.update(norm=1.0, loss=1.0, weight=weight)
+    assert noted(GradNorm(), history, {}, {}) == pytest.approx({"a": 0.01, "b": 0.01, "丙": 2.98}, rel=1e-12)
 
 
 def test_it_learns_what_torch_learns_from_the_papers_loss():
