@@ -1,5 +1,6 @@
 """Averages of the weights over the updates of a run, for evaluation and export."""
 
+import logging
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,6 +11,9 @@ import paddle
 from paddle import Tensor, nn
 
 from palm.config.schema import TrainSettings
+
+_log = logging.getLogger("palm")
+_warned: set[str] = set()
 
 
 class AverageRule(Protocol):
@@ -137,8 +141,15 @@ class WeightAverage:
 
 
 def build_average(model: nn.Layer, settings: TrainSettings, total_steps: int) -> WeightAverage | None:
-    """The average that `use_ema` or `weight_average` asks for, over a run of `total_steps` global steps."""
+    """The average that `use_ema` or `weight_average` asks for, over a run of `total_steps` global steps.
+
+    An exponential one with an `ema_decay` of 0, the default since PaddlePALM 0.2.1, is said once to average nothing.
+    """
     if settings.weight_average == "swa":
         return WeightAverage(model, Uniform(math.floor(settings.swa_start * total_steps)))
-    wanted = settings.use_ema or settings.weight_average == "ema"
-    return WeightAverage(model, Exponential(settings.ema_decay)) if wanted else None
+    if not settings.use_ema and settings.weight_average != "ema":
+        return None
+    if not settings.ema_decay and "ema" not in _warned:
+        _warned.add("ema")
+        _log.warning("ema_decay: with 0 the average is the latest weights. Set it, such as to 0.999, to average any.")
+    return WeightAverage(model, Exponential(settings.ema_decay))

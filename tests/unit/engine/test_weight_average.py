@@ -4,6 +4,7 @@ import pytest
 from paddle import nn
 
 from palm.config.schema import TrainSettings
+from palm.engine import weight_average
 from palm.engine.weight_average import Exponential, Uniform, WeightAverage, build_average
 
 
@@ -73,6 +74,17 @@ def test_the_uniform_average_is_the_mean_of_what_comes_after_its_start():
 def test_what_the_keys_ask_for(keys, expected):
     average = build_average(model_with(1.0), TrainSettings(**keys), 10)
     assert (average.rule if average else None) == expected
+
+
+def test_an_average_of_nothing_is_said_once(monkeypatch, caplog):
+    monkeypatch.setattr(weight_average, "_warned", set())
+    for keys in ({}, {"ema_decay": 0.0}, {"use_ema": True, "ema_decay": 0.9}, {"weight_average": "swa"}):
+        build_average(model_with(1.0), TrainSettings(**keys), 10)
+    assert not caplog.records
+    for keys in ({"use_ema": True}, {"use_ema": True}, {"weight_average": "ema"}):
+        build_average(model_with(1.0), TrainSettings(**keys), 10)
+    (said,) = caplog.messages
+    assert said.startswith("ema_decay: with 0 the average is the latest weights.")
 
 
 def test_only_one_average():
