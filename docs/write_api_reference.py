@@ -68,8 +68,10 @@ def describe(name: str, thing: object) -> Iterator[str]:
 
 
 def _class_head(name: str, thing: type) -> Iterator[str]:
-    node = _node(thing)
-    maker = next((part for part in node.body if isinstance(part, ast.FunctionDef) and part.name == "__init__"), None)
+    # A class without a constructor of its own has that of its private bases; a public one has its own paragraph.
+    homes = (each for each in thing.__mro__ if each is thing or each.__name__.startswith("_"))
+    parts = (part for home in homes for part in _node(home).body)
+    maker = next((part for part in parts if isinstance(part, ast.FunctionDef) and part.name == "__init__"), None)
     if maker is not None:
         yield f"```python\n{_signature(name, maker)}\n```\n"
     yield _prose(thing)

@@ -5,7 +5,7 @@
 Each stands for one of the registered paradigms, which does the work.
 """
 
-from typing import Any, Literal, final
+from typing import Any, ClassVar, Literal, final
 
 import palm.paradigm  # noqa: F401 (registers the built-in paradigms)
 from palm.config.fields import ParadigmFields
@@ -60,8 +60,26 @@ class Head:
             raise ConfigError(Problem(f"palm.head.{type(self).__name__}", f"{rule} {found} Correct it."))
 
 
+class _OneOfClasses(Head):
+    """Heads that choose one of some classes."""
+
+    _paradigm: ClassVar[str]
+
+    def __init__(
+        self,
+        num_classes: int,
+        input_dim: int,
+        dropout_prob: float = 0.0,
+        *,
+        param_initializer_range: float = 0.02,
+        phase: Phase = "train",
+    ) -> None:
+        keys = {"dropout_prob": dropout_prob, "initializer_range": param_initializer_range}
+        super().__init__(self._paradigm, input_dim, phase=phase, n_classes=num_classes, **keys)
+
+
 @final
-class Classify(Head):
+class Classify(_OneOfClasses):
     """One label a text.
 
     Args:
@@ -72,21 +90,11 @@ class Classify(Head):
         phase: What it is for.
     """
 
-    def __init__(
-        self,
-        num_classes: int,
-        input_dim: int,
-        dropout_prob: float = 0.0,
-        *,
-        param_initializer_range: float = 0.02,
-        phase: Phase = "train",
-    ) -> None:
-        keys = {"dropout_prob": dropout_prob, "initializer_range": param_initializer_range}
-        super().__init__("cls", input_dim, phase=phase, n_classes=num_classes, **keys)
+    _paradigm = "cls"
 
 
 @final
-class Match(Head):
+class Match(_OneOfClasses):
     """One label a pair of texts.
 
     Args:
@@ -97,17 +105,7 @@ class Match(Head):
         phase: What it is for.
     """
 
-    def __init__(
-        self,
-        num_classes: int,
-        input_dim: int,
-        dropout_prob: float = 0.0,
-        *,
-        param_initializer_range: float = 0.02,
-        phase: Phase = "train",
-    ) -> None:
-        keys = {"dropout_prob": dropout_prob, "initializer_range": param_initializer_range}
-        super().__init__("match", input_dim, phase=phase, n_classes=num_classes, **keys)
+    _paradigm = "match"
 
 
 @final

@@ -26,7 +26,7 @@ from palm.report.lines import (
     finished_line,
     step_line,
 )
-from palm.report.losses import loss_figures
+from palm.report.losses import step_record
 from palm.report.reporter import Reporter
 from palm.task_instance import TaskInstance
 
@@ -112,13 +112,7 @@ class StepEffects:
         self._reporter.say(step_line(result, speed))
         self._reporter.record(
             {
-                "split": "train",
-                "global_step": result.global_step,
-                "task": result.task,
-                "step": result.step,
-                "epoch": result.epoch,
-                **loss_figures(result),
-                "learning_rate": result.learning_rate,
+                **step_record(result),
                 **({"loss_factor": result.loss_factor} if self._run.weighting.needs_history else {}),
                 **({"shares": self._shares(result.global_step)} if self._run.sampler.adapts else {}),
                 "steps_per_second": round(speed, 3),

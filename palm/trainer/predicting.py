@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from palm.dataset import Batch
-from palm.engine.joint import outputs_of, predict_jointly
+from palm.engine.joint_prediction import outputs_of, predict_jointly
 from palm.folders import writing
 from palm.inference.predictor import write_predictions
 from palm.paradigm.base import Prediction

@@ -12,7 +12,7 @@ from palm.engine.train import train_steps
 from palm.errors import ConfigError, Problem
 from palm.inference.bundle import save_bundle
 from palm.report.lines import finished_line, trainer_line
-from palm.report.losses import loss_figures
+from palm.report.losses import step_record
 from palm.report.reporter import Reporter, say
 from palm.stop_signals import StopSignals
 from palm.trainer.session import Session
@@ -98,15 +98,4 @@ class Effects:
         self._printed = result.global_step, now
         self._say(trainer_line(result, speed))
         if self._reporter:
-            self._reporter.record(
-                {
-                    "split": "train",
-                    "global_step": result.global_step,
-                    "task": result.task,
-                    "step": result.step,
-                    "epoch": result.epoch,
-                    **loss_figures(result),
-                    "learning_rate": result.learning_rate,
-                    "steps_per_second": round(speed, 3),
-                }
-            )
+            self._reporter.record({**step_record(result), "steps_per_second": round(speed, 3)})

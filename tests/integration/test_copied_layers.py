@@ -9,7 +9,7 @@ from safetensors.numpy import load_file
 import palm
 from palm.engine.checkpoint import restore_checkpoint, save_checkpoint
 from palm.engine.evaluate import run_over
-from palm.engine.joint import outputs_of
+from palm.engine.joint_prediction import outputs_of
 from palm.engine.optimizer import layer_lr_scales
 from palm.engine.train import train_steps
 from palm.errors import ConfigError

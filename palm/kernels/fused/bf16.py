@@ -11,7 +11,7 @@ import paddle
 from paddle import Tensor
 
 from palm.kernels.fused.library import KernelsUnavailableError, load_kernels, processor_flags
-from palm.kernels.fused.onednn import BFLOAT16, FLOAT32, Layout, MatrixProduct, OneDnnError
+from palm.kernels.fused.onednn import BFLOAT16, Layout, MatrixProduct, OneDnnError
 from palm.kernels.products import product
 
 FAST = {"avx512_bf16", "amx_bf16"}
@@ -63,11 +63,6 @@ def check_products() -> None:
     difference = float((found - expected).abs().max()) / float(expected.abs().max())
     if not difference <= _TOLERANCE:
         raise Bf16UnavailableError(f"oneDNN's product is off by {difference:.1e} on this processor")
-
-
-def onednn_product(one: Tensor, other: Tensor, *, transpose_one: bool = False, transpose_other: bool = False) -> Tensor:
-    """`product` by oneDNN in float32: the calls of `bf16_product`, for processors without bfloat16."""
-    return _multiplied(one.contiguous(), other.contiguous(), (transpose_one, transpose_other), FLOAT32)
 
 
 def _multiplied(one: Tensor, other: Tensor, transposed: tuple[bool, bool], data_type: int) -> Tensor:

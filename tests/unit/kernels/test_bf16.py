@@ -9,8 +9,9 @@ import pytest
 
 from palm.kernels.fused import bf16
 from palm.kernels.fused import layer as fused
-from palm.kernels.fused.bf16 import bf16_product, emulated_product, onednn_product, rounded
+from palm.kernels.fused.bf16 import bf16_product, emulated_product, rounded
 from palm.kernels.fused.library import KernelsUnavailableError, load_kernels, processor_flags
+from palm.kernels.fused.onednn import FLOAT32
 from tests.unit.kernels.test_fused import assert_close, drawn, run, settings
 
 try:
@@ -49,7 +50,7 @@ def test_what_is_no_number_stays_none():
 def test_onednn_multiplies_every_layout(batch: list[int], one_lies: bool, other_lies: bool):
     one, other = operands(batch, one_lies, other_lies)
     tensors = paddle.to_tensor(one), paddle.to_tensor(other)
-    found = onednn_product(*tensors, transpose_one=one_lies, transpose_other=other_lies)
+    found = bf16._multiplied(*tensors, (one_lies, other_lies), FLOAT32)
     np.testing.assert_allclose(found.numpy(), expected(one, other, one_lies, other_lies), rtol=1e-5, atol=1e-5)
 
 
@@ -77,4 +78,4 @@ def test_a_layer_in_bfloat16_is_near_the_one_in_float32(monkeypatch):
 
 
 def test_an_empty_batch_gives_an_empty_product():
-    assert onednn_product(paddle.zeros([0, 4]), paddle.zeros([4, 3])).shape == [0, 3]
+    assert bf16._multiplied(paddle.zeros([0, 4]), paddle.zeros([4, 3]), (False, False), FLOAT32).shape == [0, 3]
