@@ -48,6 +48,8 @@ def unmet(needed: Specs, offered: Specs) -> dict[str, str]:
     for name, spec in needed.items():
         if name not in offered:
             reasons[name] = "nobody gives it"
-        elif (offered[name].rank, offered[name].dtype) != (spec.rank, spec.dtype):
-            reasons[name] = f"{spec} is needed, {offered[name]} is given"
+            continue
+        wanted, given = as_spec(spec), as_spec(offered[name])
+        if (given.rank, given.dtype) != (wanted.rank, wanted.dtype):
+            reasons[name] = f"{wanted} is needed, {given} is given"
     return reasons
