@@ -13,7 +13,7 @@ from palm.engine.adversarial import perturbed, word_embeddings
 from palm.engine.feed import Draw
 from palm.engine.finite import first_non_finite
 from palm.engine.freezing import thaw
-from palm.engine.one_pass import losses_of
+from palm.engine.one_pass import shared_losses
 from palm.engine.precision import mixed_precision
 from palm.randomness import philox
 
@@ -36,7 +36,7 @@ def train_pass(run: "TrainingRun", parts: Sequence[Draw], factors: Sequence[floa
     run.model.train()
     thaw(run.model, run.settings, first.global_step)
     with mixed_precision(run.settings.amp):
-        losses = losses_of(run.model, parts)
+        losses = _losses(run, parts)
     values = [float(loss) for loss in losses]
     outcomes: list[Outcome] = [(value, None if math.isfinite(value) else f"the loss is {value}") for value in values]
     weights = [_weight(run, part) * factor for part, factor in zip(parts, factors, strict=True)]
@@ -51,6 +51,13 @@ def train_pass(run: "TrainingRun", parts: Sequence[Draw], factors: Sequence[floa
         for number in whole if fault else ():
             outcomes[number] = values[number], f"{fault} (loss {values[number]:.4g})"
     return outcomes
+
+
+def _losses(run: "TrainingRun", parts: Sequence[Draw]) -> list[Tensor]:
+    """Mean loss of each task's batch with its regularisers, before `loss_weight`: float32[] each."""
+    if len(parts) == 1:
+        return [run.model.loss(parts[0].task, parts[0].batch)]
+    return shared_losses(run.model, parts)
 
 
 def _weight(run: "TrainingRun", part: Draw) -> float:
@@ -84,7 +91,7 @@ def _attack(run: "TrainingRun", parts: Sequence[tuple[Draw, float]], total: Tens
     with perturbed(table, before, run.settings.adversarial_epsilon) as moved:
         if moved:
             with mixed_precision(run.settings.amp):
-                again = losses_of(run.model, [part for part, _ in parts])
+                again = _losses(run, [part for part, _ in parts])
             reduce(add, [loss * weight for loss, (_, weight) in zip(again, parts, strict=True)]).backward()
 
 

@@ -31,10 +31,8 @@ def passes(parts: Sequence[Draw], *, apart: bool) -> list[list[Draw]]:
     return list(groups.values())
 
 
-def losses_of(model: MultiTaskModel, parts: Sequence[Draw]) -> list[Tensor]:
-    """Mean loss of each task's batch, before `loss_weight`. The parts share their rows, or there is but one."""
-    if len(parts) == 1:
-        return [model.loss(parts[0].task, parts[0].batch)]
+def shared_losses(model: MultiTaskModel, parts: Sequence[Draw]) -> list[Tensor]:
+    """Mean loss of each task's batch, before `loss_weight`, of `parts` that share their rows: float32[] each."""
     whole, places = joined([(part.batch, _places(part)) for part in parts])
     encoded: dict[tuple[int, str | None], dict[str, Tensor]] = {}
     losses = []

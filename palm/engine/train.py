@@ -26,8 +26,11 @@ def train_steps(run: TrainingRun) -> Generator[StepResult, None, None]:
     for task in run.tasks:
         run.progress.task_steps.setdefault(task.name, 0)
     while not run.finished:
+        left = run.left
         with closing(prefetched(_draws(run))) as feed:
-            yield from _steps(run, feed)
+            # Where the mix changes, what was made ahead is of the old one.
+            while not run.finished and run.left == left:
+                yield train_step(run, *next(feed))
 
 
 def train_step(run: TrainingRun, draw: Draw, data_wait: float = 0.0) -> StepResult:
@@ -140,13 +143,6 @@ def _draws(run: TrainingRun) -> Iterator[Draw]:
         passed_over=done.passed_over,
         shares=done.shares,
     )
-
-
-def _steps(run: TrainingRun, feed: Iterator[tuple[Draw, float]]) -> Iterator[StepResult]:
-    """Steps up to the end, or to where the mix changes: what was made ahead is then of the old one."""
-    left = run.left
-    while not run.finished and run.left == left:
-        yield train_step(run, *next(feed))
 
 
 def _update_is_due(run: TrainingRun) -> bool:

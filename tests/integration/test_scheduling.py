@@ -1,4 +1,4 @@
-"""DESIGN section 5: who is trained when, what ends a run, and what a step may touch."""
+"""Scheduling: who is trained when, what ends a run, and what a step may touch."""
 
 import re
 

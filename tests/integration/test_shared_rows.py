@@ -10,7 +10,7 @@ import palm
 from palm.build.row_sharing import with_shared_rows
 from palm.engine.checkpoint import restore_checkpoint, save_checkpoint
 from palm.engine.feed import draws
-from palm.engine.one_pass import losses_of, passes
+from palm.engine.one_pass import passes, shared_losses
 from palm.engine.train import train_steps
 from palm.errors import ConfigError
 from tests.integration import tiny
@@ -85,7 +85,7 @@ def test_losses_and_gradients_are_those_of_passes_of_their_own(tmp_path):
     step = next(draw for draw in _draws(run) if len(draw.beside[0].places) < 8)
     assert [[part.task.name for part in group] for group in passes(step.parts, apart=False)] == [["kind", "slots"]]
     wanted = [run.model.loss(part.task, part.batch) for part in step.parts]
-    found = losses_of(run.model, step.parts)
+    found = shared_losses(run.model, step.parts)
     assert [float(loss) for loss in found] == pytest.approx([float(loss) for loss in wanted], rel=1e-5)
     gradients = []
     for losses in (wanted, found):
