@@ -18,7 +18,8 @@ _SMALL = 1e-4
 class ConflictAverse(GradientMethod):
     """`g0 + c |g0| gw / |gw|`: g0 is the mean gradient, and w on the simplex has the least `gw·g0 + c |g0| |gw|`.
 
-    Source: arXiv:2110.14048, algorithm 1, with c = 0.5.
+    Where gw vanishes the update is g0, as the damped quotient of the authors' code (Cranial-XIX/CAGrad) makes it;
+    TorchJD's is 0 there. Source: arXiv:2110.14048, algorithm 1, with c = 0.5.
     """
 
     def weights(self, products: FloatArray, generator: np.random.Generator) -> FloatArray:
@@ -32,8 +33,8 @@ class ConflictAverse(GradientMethod):
         pull = RADIUS * _length(matrix, mean)
         worst = _worst_mix(matrix, pull)
         length = _length(matrix, worst)
-        # Where some mix of the gradients vanishes, there is no direction that helps every task.
-        found: FloatArray = mean + pull / length * worst if length >= _SMALL else np.zeros_like(mean)
+        # Where the worst mix vanishes, as that of a task that is done, nothing helps it, and the mean stays.
+        found: FloatArray = mean + pull / length * worst if length >= _SMALL else mean
         return found
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from palm.weighting.gradient_base import GRADIENT_METHODS, FloatArray, GradientMethod, even_weights
 
 _RIDGE = 1e-6
+_SMALLEST = 1e-8  # of the longest gradient; a shorter one is none
 _MOST_ROUNDS = 200
 
 
@@ -16,25 +17,34 @@ _MOST_ROUNDS = 200
 class NashBargaining(GradientMethod):
     """Weights w > 0 with `products·w = 1 / w`, then scaled so that the sum of the gradients has at most length 1.
 
-    The scales of the losses make no difference. Source: arXiv:2202.01017, claim 3.1 and, for the length, the default
-    `max_norm` of its program. The w is the least point of the convex `w·products·w / 2 - sum(log w)`, by Newton's
-    method with the steps for self-concordant functions (Boyd and Vandenberghe, Convex Optimization, section 9.6).
+    The scales of the losses make no difference: the equation is solved for gradients of length 1. A gradient of zero
+    has the weight 0. Source: arXiv:2202.01017, claim 3.1 and, for the length, the default `max_norm` of its program.
+    The w is the least point of the convex `w·products·w / 2 - sum(log w)`, by Newton's method with the steps for
+    self-concordant functions (Boyd and Vandenberghe, Convex Optimization, section 9.6).
     """
 
     def weights(self, products: FloatArray, generator: np.random.Generator) -> FloatArray:
         """The factor of each task's gradient."""
         del generator
-        scale = float(np.trace(products)) / len(products)
-        if scale <= 0:
+        lengths = np.sqrt(np.diag(products))
+        present = lengths > _SMALLEST * lengths.max()
+        if not present.any():
             return even_weights(len(products))
-        matrix = products / scale + _RIDGE * np.eye(len(products))
-        found = 1.0 / np.sqrt(np.diag(matrix))
-        for _ in range(_MOST_ROUNDS):
-            slope = matrix @ found - 1.0 / found
-            step = np.linalg.solve(matrix + np.diag(found**-2), slope)
-            decrement = math.sqrt(max(float(slope @ step), 0.0))
-            found = found - step / (1.0 + decrement if decrement > 0.25 else 1.0)
-            if decrement < 1e-10:
-                break
-        weights: FloatArray = found / np.sqrt(scale)
+        lengths = lengths[present]
+        weights = np.zeros(len(products))
+        weights[present] = _bargain(products[np.ix_(present, present)] / np.outer(lengths, lengths)) / lengths
         return weights / max(1.0, math.sqrt(max(float(weights @ products @ weights), 0.0)))
+
+
+def _bargain(cosines: FloatArray) -> FloatArray:
+    """The weights of gradients of length 1."""
+    matrix = cosines + _RIDGE * np.eye(len(cosines))
+    found = np.ones(len(cosines))
+    for _ in range(_MOST_ROUNDS):
+        slope = matrix @ found - 1.0 / found
+        step = np.linalg.solve(matrix + np.diag(found**-2), slope)
+        decrement = math.sqrt(max(float(slope @ step), 0.0))
+        found = found - step / (1.0 + decrement if decrement > 0.25 else 1.0)
+        if decrement < 1e-10:
+            break
+    return found

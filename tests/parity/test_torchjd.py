@@ -61,3 +61,11 @@ class TestParity:
         pytest.importorskip("cvxpy", reason="torchjd[cagrad] brings it")
         found, wanted = both("cagrad", aggregation.CAGrad(c=0.5), gradients)
         assert found == pytest.approx(wanted, rel=1e-3, abs=1e-3)
+
+    @pytest.mark.filterwarnings("ignore")  # of cvxpy, about the published program
+    def test_nash_mtl(self, gradients):
+        pytest.importorskip("ecos", reason="torchjd[nash_mtl] brings it")
+        if np.linalg.matrix_rank(gradients) < len(gradients):
+            pytest.skip("the published program wants gradients that are independent")
+        found, wanted = both("nash_mtl", aggregation.NashMTL(n_tasks=len(gradients)), gradients)
+        assert found == pytest.approx(wanted, rel=1e-4, abs=1e-5)

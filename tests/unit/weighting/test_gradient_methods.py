@@ -90,6 +90,56 @@ def test_cagrad_stays_within_its_radius_of_the_mean(gradients):
         assert np.linalg.norm(found - mean) <= 0.5 * np.linalg.norm(mean) + 1e-6
 
 
+def random_gradients(tasks, size, seed=4):
+    generator = philox(seed, "gradients", tasks, size)
+    return generator.normal(size=(tasks, size)) * generator.uniform(0.1, 5, size=(tasks, 1)) + 0.1
+
+
+@pytest.mark.parametrize(("tasks", "size"), [(2, 2), (2, 3), (3, 3), (4, 9)])
+def test_cagrad_helps_the_worst_off_task_most_of_all_vectors_near_the_mean(tasks, size):
+    """The program of section 3.1 itself: of all d with |d - mean| <= |mean| / 2, the greatest min(gradients·d)."""
+    gradients = random_gradients(tasks, size)
+    mean, found = gradients.mean(axis=0), combined("cagrad", gradients)
+    radius = 0.5 * np.linalg.norm(mean)
+    assert np.linalg.norm(found - mean) == pytest.approx(radius, rel=1e-6)
+    around = philox(5, "around", tasks).normal(size=(20_000, size))
+    # Directions all over the sphere, and others close to the one that was found.
+    around[::2] = found - mean + 0.1 * radius * around[::2]
+    others = mean + radius * around / np.linalg.norm(around, axis=1, keepdims=True)
+    assert (gradients @ found).min() >= (gradients @ others.T).min(axis=0).max() - 1e-6 * radius
+
+
+@pytest.mark.parametrize("small", [0.0, 1e-6, 1e-3])
+def test_a_task_that_is_done_does_not_stop_the_others_in_cagrad(small):
+    """Radius 1/4 around the mean (1/2, 0), whatever there is no more of: an update of zero is not in it."""
+    found = combined("cagrad", [[1.0, 0.0], [0.0, small]])
+    assert found[0] >= 0.249
+    assert np.linalg.norm(found - [0.5, small / 2]) <= 0.251
+
+
+@pytest.mark.parametrize(("tasks", "size"), [(2, 2), (3, 5), (6, 40)])
+def test_nash_mtl_solves_the_equation_of_the_bargain(tasks, size):
+    """Claim 3.1: products·w = 1/w. The sum then has the length √tasks, which is cut to 1."""
+    gradients = random_gradients(tasks, size)
+    products = gradients @ gradients.T
+    weights = GRADIENT_METHODS["nash_mtl"]().weights(products, None)
+    assert (weights > 0).all()
+    assert weights * (products @ weights) == pytest.approx(np.full(tasks, 1 / tasks), rel=1e-4)
+    assert np.linalg.norm(weights @ gradients) == pytest.approx(1)
+
+
+def test_the_scales_of_the_losses_make_no_difference_to_nash_mtl():
+    gradients = random_gradients(3, 8)
+    scales = np.array([[1e-3], [1.0], [1e3]])
+    assert combined("nash_mtl", scales * gradients) == pytest.approx(combined("nash_mtl", gradients), rel=1e-6)
+
+
+def test_a_gradient_of_zero_has_no_say_in_nash_mtl():
+    gradients = np.array([[3.0, 0.0], [0.0, 0.0], [0.0, 0.2]])
+    assert combined("nash_mtl", gradients) == pytest.approx([0.5**0.5, 0.5**0.5], rel=1e-5)
+    assert GRADIENT_METHODS["nash_mtl"]().weights(gradients @ gradients.T, None)[1] == 0
+
+
 def test_pcgrads_order_comes_from_the_generator_alone():
     gradients = philox(3, "gradients").normal(size=(5, 3))
     found = {tuple(combined("pcgrad", gradients, philox(1, "order", step)).round(9)) for step in range(20)}
