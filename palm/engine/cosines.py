@@ -8,6 +8,7 @@ import paddle
 from paddle import Tensor
 
 from palm.dataset import Batch
+from palm.engine.recurrent import let_run_backward
 from palm.engine.run import TrainingRun
 from palm.randomness import philox
 from palm.task_instance import TaskInstance
@@ -24,6 +25,7 @@ def gradient_cosines(run: TrainingRun) -> dict[str, float]:
     """
     pending = {name: gradient.clone() for name, gradient in run.optimizer.gradients().items()}
     run.model.eval()
+    let_run_backward(run.model)
     batches = [(task, _next_batch(run, task)) for task in run.tasks if task.train is not None]
     gradients = {task.name: _gradient(run, task, batch) for task, batch in batches if batch}
     run.model.clear_gradients(set_to_zero=False)

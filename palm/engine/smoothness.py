@@ -4,12 +4,12 @@ Source: SMART, arXiv:1911.03437, equation 2 and algorithm 1 with one step of asc
 gradient of each token is scaled to a largest coordinate of 1, so that the step is `epsilon` long in the infinity norm.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 
 import paddle
 from paddle import Tensor, nn
 
+from palm.engine.recurrent import parameters_fixed
 from palm.errors import TrainingError
 from palm.paradigm.consistency import divergence
 
@@ -51,7 +51,7 @@ def _worst_shift(
     start = paddle.normal(0.0, epsilon, shape)
     start.stop_gradient = False
     fixed = {name: tensor.detach() for name, tensor in outputs.items()}
-    with _parameters_fixed(model):
+    with parameters_fixed(model):
         _distance(fixed, shifted(start), inputs).backward()
     if start.grad is None:
         raise TrainingError(
@@ -66,16 +66,3 @@ def _worst_shift(
 def _distance(one: Outputs, other: Outputs, inputs: Mapping[str, Tensor]) -> Tensor:
     apart = divergence(one, other, inputs)
     return apart if "values" in one else 2 * apart  # which is half the sum, as R-Drop has it
-
-
-@contextmanager
-def _parameters_fixed(model: nn.Layer) -> Iterator[None]:
-    """No parameter gets a gradient inside the `with` block."""
-    trained = [parameter for parameter in model.parameters() if not parameter.stop_gradient]
-    try:
-        for parameter in trained:
-            parameter.stop_gradient = True
-        yield
-    finally:
-        for parameter in trained:
-            parameter.stop_gradient = False

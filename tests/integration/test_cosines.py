@@ -10,10 +10,10 @@ from palm.engine.train import train_steps
 from tests.integration import tiny
 
 
-def controller(folder, **keys):
+def controller(folder, head="linear", **keys):
     tasks = {
         "水": tiny.classification_task(folder, "water", count=24, chinese=True),
-        "slots": tiny.slot_task(folder, "slots"),
+        "slots": {**tiny.slot_task(folder, "slots"), "head": head},
         "words": {**tiny.mlm_task(folder, "words"), "target": False},
     }
     made = tiny.config(folder, tasks, num_epochs=1, **keys)
@@ -31,8 +31,10 @@ def test_a_case_worked_out_by_hand():
     assert cosine(one, [None, None, None]) is None
 
 
-def test_the_cosines_are_those_of_plain_backward_passes(tmp_path):
-    run = controller(tmp_path, dropout_prob=0.0, hidden_dropout_prob=0.0)._training_run()
+@pytest.mark.parametrize("head", ["linear", "bilstm"])
+def test_the_cosines_are_those_of_plain_backward_passes(tmp_path, head):
+    still = {"dropout_prob": 0.0, "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    run = controller(tmp_path, head, **still)._training_run()
     steps = train_steps(run)
     for _ in range(3):
         next(steps)
@@ -40,7 +42,7 @@ def test_the_cosines_are_those_of_plain_backward_passes(tmp_path):
     found = gradient_cosines(run)
     flat = {}
     for task in run.tasks:
-        run.model.eval()
+        run.model.train()
         run.model.clear_gradients(set_to_zero=False)
         run.model.loss(task, task.batch_at(run.progress.task_steps[task.name])).backward()
         named = [(n, p) for n, p in run.model.named_parameters() if n.startswith("backbone.")]

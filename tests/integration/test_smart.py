@@ -26,19 +26,19 @@ def number_task(folder, name):
     return {"reader": "cls", "paradigm": "regression", "label_kind": "number", **files}
 
 
-def config(folder, smart=SMART, **keys):
+def config(folder, smart=SMART, head="linear", **keys):
     folder.mkdir(exist_ok=True)
     tasks = {
         "水": {**tiny.classification_task(folder, "水", count=24, chinese=True), **smart},
-        "slots": {**tiny.slot_task(folder, "slots"), **smart, "lr_scale": 3.0},
+        "slots": {**tiny.slot_task(folder, "slots"), **smart, "lr_scale": 3.0, "head": head},
         "红": {**number_task(folder, "红"), **smart, "rdrop_alpha": 0.5},
         "words": {**tiny.mlm_task(folder, "words"), "target": False},
     }
     return tiny.config(folder, tasks, **{"max_steps": STEPS, "num_epochs": 9, **keys})
 
 
-def run_of(folder, smart=SMART, **keys):
-    return palm.Controller(config(folder, smart, **keys), overrides=[])._training_run()
+def run_of(folder, smart=SMART, head="linear", **keys):
+    return palm.Controller(config(folder, smart, head, **keys), overrides=[])._training_run()
 
 
 def gradients_of(run, name):
@@ -72,6 +72,17 @@ def test_dropout_is_the_same_in_all_passes(tmp_path):
         for smart in ({"smart_weight": 1000.0, "smart_epsilon": 1e-7}, {"smart_weight": 1e-9, "smart_epsilon": 1e-7})
     )
     assert nearly == pytest.approx(without, rel=1e-4)
+
+
+def test_the_search_leaves_no_gradient_on_an_lstm(tmp_path):
+    """Its weights cannot be held fixed; a distance that counts for next to nothing must not move them."""
+    still = {"hidden_dropout_prob": 0, "attention_probs_dropout_prob": 0, "dropout_prob": 0}
+    smart, plain = (
+        gradients_of(run_of(tmp_path, keys, "bilstm", **still), "slots")[1] for keys in ({"smart_weight": 1e-12}, {})
+    )
+    assert any("lstm" in key for key in plain)
+    for key, gradient in plain.items():
+        np.testing.assert_allclose(smart[key], gradient, atol=1e-6, err_msg=key)
 
 
 def test_every_kind_of_task_learns(tmp_path):
