@@ -81,15 +81,19 @@ class Kernels:
             raise MemoryError(f"The kernel `{name}` found no memory for its sums.")
 
 
-@cache
 def load_kernels() -> Kernels:
     """The kernels for this processor.
 
     Raises:
-        KernelsUnavailableError: None was built, or none loads.
+        KernelsUnavailableError: None was built, none loads, or Paddle computes on a GPU now.
     """
     if paddle.device.get_device() != "cpu":
         raise KernelsUnavailableError("a GPU computes with Paddle's own operations")
+    return _loaded()
+
+
+@cache
+def _loaded() -> Kernels:
     level = _best_level(processor_flags())
     file = _library_file(level)
     if file is None:

@@ -250,6 +250,14 @@ def test_kernels_that_were_not_built_are_said_once_or_refused(monkeypatch, caplo
         choose_kernels("fused")
 
 
+def test_a_gpu_that_is_chosen_after_the_cpu_was_used_computes_without_them(monkeypatch):
+    assert choose_kernels("auto").name == "fused"
+    monkeypatch.setattr("paddle.device.get_device", lambda: "gpu:0")
+    assert choose_kernels("auto").name == "plain"
+    with pytest.raises(KernelsUnavailableError, match="a GPU computes with Paddle's own operations"):
+        load_kernels()
+
+
 def test_the_best_built_level_that_the_processor_runs_is_taken(monkeypatch):
     monkeypatch.setattr(library, "_built", lambda level: level != "_avx512")
     everything = {"avx512f", "avx512bw", "avx512vl", "avx512dq", "fma", "avx2"}
