@@ -166,9 +166,14 @@ def _replace(aside: Path, target: Path) -> None:
     if not target.exists():
         aside.rename(target)
     elif not swap_names(aside, target):
-        target.rename(_retired(target))  # a process that dies between these two lines leaves no `target`
-        aside.rename(target)
-        shutil.rmtree(_retired(target), ignore_errors=True)
+        retired = _retired(target)
+        target.rename(retired)  # a process that dies between this line and the next rename leaves no `target`
+        try:
+            aside.rename(target)
+        except OSError:
+            retired.rename(target)
+            raise
+        shutil.rmtree(retired, ignore_errors=True)
     _sync(target.parent)
 
 

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -137,6 +138,24 @@ def test_a_kill_at_any_moment_leaves_the_old_folder_or_the_new_one(tmp_path, mon
     assert set(found) == {"old", "new"}
     write(states[3] / "model", weights="newer")
     assert [path.name for path in states[3].iterdir()] == ["model"], "what the killed process left is swept up"
+
+
+def test_a_new_folder_that_cannot_take_its_place_leaves_the_old_one_there(tmp_path, monkeypatch):
+    write(tmp_path / "model", weights="old")
+    rename = Path.rename
+
+    def refused(self, target):
+        if ".writing-" in self.name:
+            raise OSError(errno.EIO, "Input/output error", str(self))
+        return rename(self, target)
+
+    monkeypatch.setattr("palm.folders.swap_names", lambda one, other: False)
+    monkeypatch.setattr(Path, "rename", refused)
+    with pytest.raises(CheckpointError, match=r"Input/output error\..* What was there before is untouched\."):
+        write(tmp_path / "model", weights="新")
+    verify(tmp_path / "model")
+    assert (tmp_path / "model" / "weights").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
 def test_a_kill_while_a_folder_is_removed_leaves_none_in_part(tmp_path):
