@@ -58,9 +58,10 @@ class Optimizer:
         return {name: parameter.grad for name, parameter in self._parameters.items() if parameter.grad is not None}
 
     def restore_gradients(self, gradients: Mapping[str, Tensor]) -> None:
-        """Continue an accumulation that a checkpoint interrupted."""
+        """Continue an accumulation that was interrupted; gradients of what does not train any more are left out."""
         for name, gradient in gradients.items():
-            self._parameters[name].grad = gradient
+            if name in self._parameters:
+                self._parameters[name].grad = gradient
 
     def state(self) -> dict[str, Tensor]:
         """Slots by `<parameter>.<slot>`, for the parameters that ever had an update."""

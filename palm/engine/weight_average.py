@@ -134,10 +134,11 @@ class WeightAverage:
         return self._averages
 
     def restore(self, averages: Mapping[str, Tensor], *, updates: int) -> None:
-        """Continue from a saved state."""
+        """Continue from a saved state; a parameter that did not train until now was all the time what it is."""
         self.updates = updates
+        total = self.rule.total(updates) if updates else 0.0
         for name, average in self._averages.items():
-            average.set_value(averages[name])
+            average.set_value(averages[name] if name in averages else self._parameters[name] * total)
 
 
 def build_average(model: nn.Layer, settings: TrainSettings, total_steps: int) -> WeightAverage | None:

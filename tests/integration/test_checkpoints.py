@@ -11,6 +11,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from safetensors.numpy import load_file
 
 import palm
 from palm.engine.best import BestSoFar
@@ -241,6 +242,35 @@ def test_a_checkpoint_of_other_tasks_or_another_average_is_refused(three, tmp_pa
     only = tiny.config(tmp_path, {"water": tasks(tmp_path)["water"]}, resume="auto")
     with pytest.raises(CheckpointError, match=r"belongs to a run with tasks \['slots', 'water'\]; this run has"):
         palm.Controller(only, overrides=[]).train()
+
+
+@pytest.mark.parametrize("weighting", ["fixed", "pcgrad"])
+def test_what_was_gathered_for_layers_that_are_frozen_now_is_left_out(tmp_path, weighting):
+    keys = {"save_every_n_steps": 1, "gradient_accumulation_steps": 3, "weighting": weighting}
+    controller(tmp_path, max_steps=3, **keys).train()
+    shutil.rmtree(tmp_path / "out" / "ckpt" / "step_3")
+    pending = load_file(tmp_path / "out" / "ckpt" / "step_2" / "gradients.safetensors")
+    assert any("backbone.encoder.layers.0." in name for name in pending)
+    before = load_file(tmp_path / "out" / "ckpt" / "step_2" / "model.safetensors")
+    controller(tmp_path, max_steps=12, resume="auto", freeze_layers=1, **keys).train()
+    after = load_file(checkpoints(tmp_path / "out" / "ckpt")[-1] / "model.safetensors")
+    moved = {name for name in before if (before[name] != after[name]).any()}
+    assert any("encoder.layers.1." in name for name in moved)
+    assert not any("encoder.layers.0." in name for name in moved)
+
+
+@pytest.mark.parametrize("average", [{"use_ema": True, "ema_decay": 0.5}, {"weight_average": "swa", "swa_start": 0}])
+def test_the_average_of_a_layer_that_trains_from_now_on_begins_at_its_weights(tmp_path, average):
+    keys = {"save_every_n_steps": 1, "learning_rate": 1e-30, **average}
+    controller(tmp_path, max_steps=3, freeze_layers=1, **keys).train()
+    resumed = controller(tmp_path, max_steps=4, resume="auto", **keys)
+    resumed.train()
+    own = {name: tensor.numpy() for name, tensor in resumed._model.state_dict().items()}
+    exported = load_file(tmp_path / "out" / "water" / "infer_model" / "model.safetensors")
+    thawed = [name for name in exported if "backbone.encoder.layers.0." in name]
+    assert len(thawed) == 12
+    for name in thawed:  # which nearly no learning rate has moved
+        assert exported[name] == pytest.approx(own[name], rel=1e-5, abs=1e-7), name
 
 
 def test_a_run_that_goes_on_with_other_values_says_so(tmp_path):
