@@ -14,7 +14,6 @@ from palm.errors import Problem
 from palm.registry import did_you_mean
 
 LIST_KEYS = tuple(TaskLists.model_fields)
-RESERVED_NAMES = ("ckpt", "earlier")
 _OWN_FOLDERS = (CHECKPOINT_FOLDER, EARLIER_FOLDER)
 _LONGEST_NAME = 200
 _NAME = re.compile(r"\w[\w-]{0,63}")
@@ -114,8 +113,6 @@ def _name_problems(names: Sequence[str], where: str) -> list[Problem]:
         if not is_task_name(name):
             rule = "a task name is letters, digits, `_` and `-`: it names a folder and a file."
             problems.append(Problem(where, f"{rule} Found `{name}`. Use task_dir for the folder, no ending."))
-        if name in RESERVED_NAMES:
-            problems.append(Problem(where, f"`{name}` is the folder of checkpoints. Give the task another name."))
     return problems
 
 

@@ -9,7 +9,7 @@ from palm.config.layer import Layer, Setting
 from palm.config.load import GlobalFile, Keys
 from palm.config.overrides import Overrides
 from palm.config.schema import RunSettings
-from palm.default_settings import CHECKPOINT_FOLDER, EARLIER_FOLDER
+from palm.default_settings import CHECKPOINT_FOLDER, EARLIER_FOLDER, ENCODER_FOLDER
 from palm.errors import Problem
 from palm.registry import did_you_mean
 
@@ -57,7 +57,7 @@ def stage_problems(main: GlobalFile, flags: Overrides) -> list[Problem]:
             for key in (key for key in _OF_ALL_STAGES if key in layer):
                 rule = f"`{layer[key].name}` belongs to all stages, which go on with one encoder in one save_path."
                 problems.append(Problem(layer[key].where, f"{rule} Found it in stage `{name}`. Move it to the top."))
-    return problems or _stray_tasks(main, flags)
+    return problems or [*_stray_tasks(main, flags), *_tasks_called_encoder(main, flags)]
 
 
 def stage_views(main: GlobalFile, flags: Overrides) -> Iterator[StageView]:
@@ -129,3 +129,13 @@ def _stray_tasks(main: GlobalFile, flags: Overrides) -> list[Problem]:
         for name, where in places.items()
         if name not in used and TASK_LIST not in flags.flat
     ]
+
+
+def _tasks_called_encoder(main: GlobalFile, flags: Overrides) -> Iterator[Problem]:
+    """A task's folder must not be the one that its stage leaves its encoder in."""
+    for view in stage_views(main, flags):
+        if ENCODER_FOLDER in task_names(view.main, view.flags)[0]:
+            listed = view.flags.flat.get(TASK_LIST) or view.main.flat.get(TASK_LIST)
+            where = view.main.task_places.get(ENCODER_FOLDER) or (listed.where if listed else main.stages_place)
+            rule = f"in a run with stages no task is called `{ENCODER_FOLDER}`: each stage leaves its encoder there."
+            yield in_stage(Problem(where, f"{rule} Give the task another name."), view.stage)

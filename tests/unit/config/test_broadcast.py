@@ -94,7 +94,7 @@ def test_task_names_come_from_task_instance_or_from_tasks() -> None:
         ({"task_instance": "../a"}, "Found `../a`."),
         ({"task_instance": "a.yaml"}, "Found `a.yaml`. Use task_dir for the folder, no ending."),
         ({"task_instance": "a b"}, "Found `a b`."),
-        ({"task_instance": "ckpt"}, "`ckpt` is the folder of checkpoints."),
+        ({"task_instance": "ckpt"}, "a task name is no folder of PALM's own (ckpt, earlier)"),
         ({}, "config: a run needs at least one task. Found none."),
         ({"task_instance": ""}, "a run needs at least one task."),
         ({"task_instance": {"a": 1}}, "a run needs at least one task."),
