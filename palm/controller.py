@@ -34,7 +34,7 @@ from palm.report.earlier_runs import changed_keys, cut_back, refuse_links_out, s
 from palm.report.lines import stopped_line
 from palm.report.reporter import Reporter, say
 from palm.run_lock import alone_in
-from palm.stage_effects import forget_stages, load_encoder, save_encoder, stage_is_done
+from palm.stage_effects import forget_stages, load_encoder, save_encoder, stage_is_done, to_best
 from palm.step_effects import StepEffects, exported_folder
 from palm.stop_signals import StopSignals
 from palm.task_instance import TaskInstance
@@ -140,7 +140,10 @@ class Controller:
             say(f"Stage {stage.config.stage}:")
             if before is not None:
                 stage._start_from(load_encoder(encoder_folder(before.config)))
-            save_encoder(stage._train(), stage.config)
+            run = stage._train()
+            for line in to_best(run, stage.config):
+                say(line)
+            save_encoder(run, stage.config)
             if stage is not self:
                 stage._model = None  # the memory is for the next one
 

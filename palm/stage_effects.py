@@ -9,7 +9,8 @@ from pathlib import Path
 from palm.backbone.pretrained import PretrainedWeights, load_pretrained
 from palm.build.run_config import RunConfig
 from palm.build.stages import encoder_folder
-from palm.default_settings import WEIGHTS_FILE
+from palm.default_settings import CHECKPOINT_FOLDER, WEIGHTS_FILE
+from palm.engine.checkpoint import roll_back
 from palm.engine.run import TrainingRun
 from palm.engine.tensors import save_tensors
 from palm.errors import CheckpointError
@@ -21,6 +22,24 @@ _VOCAB_FILE = "vocab.txt"
 _EPSILON = "layer_norm_eps"
 # How a run computes, which another machine may not offer.
 _OF_THE_RUN = {"kernels", "recompute"}
+
+
+def to_best(run: TrainingRun, config: RunConfig) -> list[str]:
+    """Take a stage that has ended back to its best evaluation, where it has `selection` or `metric_for_best_model`.
+
+    Returns:
+        What there is to say: nothing where the stage ended at its best, or does not look for one.
+
+    Raises:
+        CheckpointError: The checkpoint of that evaluation is damaged.
+    """
+    best = run.progress.best.run
+    if best is None or best.global_step == run.progress.global_step:
+        return []
+    folder = Path(config.run.save_path) / CHECKPOINT_FOLDER / f"step_{best.global_step}"
+    verify(folder)
+    roll_back(run, folder)
+    return [f"Stage {config.stage}: its encoder is that of global step {best.global_step}, of the best {best.metric}."]
 
 
 def save_encoder(run: TrainingRun, config: RunConfig) -> None:

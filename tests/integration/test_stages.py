@@ -228,3 +228,17 @@ def test_figures_of_the_stages_stand_apart(tmp_path):
     for stage, names in (("further", {"字"}), ("微调", {"意图", "slots"})):
         lines = (tmp_path / "out" / stage / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
         assert {row["task"] for row in timeless(map(json.loads, lines))} == names
+
+
+def test_a_stage_that_selects_leaves_its_best_encoder(tmp_path, capsys):
+    best = {"selection": {"意图.loss": -1.0}, "eval_every_n_steps": 1, "learning_rate": 0.05, "task_instance": "意图"}
+    stages = {"first": best, "then": {"num_epochs": 1}}
+    controller(tmp_path, stages=stages, num_epochs=2).train()
+    out = tmp_path / "out"
+    lines = [json.loads(line) for line in (out / "first" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    losses = {line["global_step"]: line["loss"] for line in lines if line["split"] == "dev"}
+    lowest = min(losses, key=losses.__getitem__)
+    assert lowest < max(losses), "the case is to have its best before its end"
+    left, saved = weights(out / "first" / "encoder"), weights(out / "first" / "ckpt" / f"step_{lowest}")
+    assert all((left[name] == saved[f"backbone.{name}"]).all() for name in left)
+    assert f"that of global step {lowest}" in capsys.readouterr().out
