@@ -160,7 +160,8 @@ class Controller:
     def _train_alone(self) -> TrainingRun:
         with writing(self._save_path, "save_path"):
             run = self._training_run()
-            beginning = [*self._resume(run), *copies_line(run.model.copied_parameters())]
+            beginning = [f"Warning: {warning}" for warning in self.config.warnings]
+            beginning += [*self._resume(run), *copies_line(run.model.copied_parameters())]
             self._write_resolved_config()
         total = global_steps(self._tasks, self.config.train)
         with Reporter(self._save_path, total_steps=total, done_steps=run.progress.global_step) as reporter:

@@ -8,6 +8,7 @@ from palm.backbone.base import BACKBONES
 from palm.build.components import backbone_schemas
 from palm.build.explain import ExplainRow, explain_rows, plain_keys, resolved_mapping
 from palm.build.followed_tasks import check_followed
+from palm.build.idle import with_warnings
 from palm.build.merge import Merged, merge
 from palm.build.row_sharing import row_sharing_problems
 from palm.build.selection_checks import Judged, selection_problems
@@ -69,6 +70,7 @@ class RunConfig:
         resolved: Plain data that, written as YAML, gives this configuration again.
         explain: Each value, where it came from, and what it hid.
         stage: Name of the stage; empty where the run has none.
+        warnings: What is set in vain, in this or any later stage; the first one has them.
 
     """
 
@@ -80,6 +82,7 @@ class RunConfig:
     resolved: Mapping[str, object] = field(repr=False)
     explain: tuple[ExplainRow, ...] = field(repr=False, compare=False)
     stage: str = ""
+    warnings: tuple[Problem, ...] = field(default=(), compare=False)
 
     @property
     def backbone(self) -> BackboneFields:
@@ -138,7 +141,8 @@ def load_run_configs(
             found[sources.stage] = error.problems
     if found:
         raise ConfigError(named_by_stage(found, len(stages)))
-    return follow_on(configs)
+    configs = follow_on(configs)
+    return with_warnings(configs, [merged for _, merged in stages]) if for_train else configs
 
 
 def _resolve(sources: Sources, merged: Merged, elsewhere: Collection[str], *, for_train: bool) -> RunConfig:

@@ -214,3 +214,11 @@ def test_a_prediction_folder_that_is_a_file(tmp_path, capsys):
     code = main(["pred", str(tmp_path / "config.yaml"), "c", f"--tasks.c.pred_output_path={tmp_path / 'file'}"])
     assert code == 2
     assert "cannot be written" in capsys.readouterr().err
+
+
+def test_a_key_without_effect_is_said_in_the_log_and_does_not_stop_the_run(tmp_path, capsys):
+    code, _ = run_train(tmp_path, capsys, dtp_gamma=2.0, max_steps=1)
+    assert code == 0
+    place = f"config.yaml:{line_of(tmp_path, 'dtp_gamma')}"
+    (said,) = [line for line in tiny.log_lines(tmp_path) if line.startswith("Warning: ")]
+    assert f"{place}: `dtp_gamma` goes with `weighting: dtp`. Found it with `weighting: fixed`" in said

@@ -53,6 +53,13 @@ def test_problems(capsys: pytest.CaptureFixture[str]) -> None:
     assert "Traceback" not in error
 
 
+def test_a_key_without_effect_is_a_warning(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("config.yaml").write_text(CONFIG + "sampling_cap: 3\n", encoding="utf-8")
+    assert main(["check", "config.yaml", "--task_dir", "tasks"]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("Warning: config.yaml:6: `sampling_cap` goes with `sampling: proportional`")
+
+
 def test_predict_needs_no_training_file(capsys: pytest.CaptureFixture[str]) -> None:
     Path("train.tsv").unlink()
     assert main(["check", "config.yaml", "--task_dir", "tasks"]) == 2

@@ -1,0 +1,129 @@
+"""Keys that only some choices of other keys read: one that is set in vain is said, not refused."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+from palm.config.layer import Resolved
+from palm.errors import Problem
+
+_ON: tuple[object, ...] = ()
+
+
+@dataclass(frozen=True)
+class Use:
+    """Who reads some keys.
+
+    Attributes:
+        keys: The keys.
+        choices: Other keys, and the values of these with which the keys are read; one of them is enough. Without any
+            values it is whatever switches the other key on: not unset, not empty, and above 0.
+        always: Values of the keys that are read whatever the choices are.
+    """
+
+    keys: tuple[str, ...]
+    choices: Mapping[str, tuple[object, ...]]
+    always: tuple[object, ...] = ()
+
+
+USES = (
+    Use(("sampling_temperature",), {"sampling": ("temperature",)}),
+    Use(("sampling_cap",), {"sampling": ("proportional", "temperature", "annealed")}),
+    Use(("sampling_by", "sampling_floor"), {"sampling": ("adaptive",)}),
+    Use(("mix_ratio",), {"mode": ("alternating",)}, always=(0,)),
+    Use(("weighting_by", "dtp_gamma"), {"weighting": ("dtp",)}),
+    Use(("gradnorm_alpha",), {"weighting": ("gradnorm",)}),
+    Use(("weighting_learning_rate",), {"weighting": ("uncertainty", "gradnorm")}),
+    Use(("ema_decay",), {"weight_average": ("ema",), "use_ema": (True,)}),
+    Use(("swa_start",), {"weight_average": ("swa",)}),
+    Use(("keep_checkpoints",), {"save_every_n_steps": _ON, "selection": _ON, "metric_for_best_model": _ON}),
+    Use(("eval_every_n_steps",), {"dev_file": _ON}),
+    Use(("selection_min_delta",), {"selection_patience": _ON}),
+    Use(("early_stopping_patience", "early_stopping_min_delta"), {"target": (True,)}),
+    Use(("early_stopping_min_delta",), {"early_stopping_patience": _ON}),
+    Use(("smart_epsilon",), {"smart_weight": _ON}),
+    Use(("sharing_size",), {"sharing": ("adapter", "lora", "private")}),
+    Use(("sharing_layers",), {"sharing": ("private_layers", "soft")}),
+    Use(("soft_sharing_weight",), {"sharing": ("soft",)}),
+    Use(("layer",), {"layers": (["last"],)}),
+    Use(("head_hidden_size",), {"head": ("mlp", "bilstm", "bilstm_crf")}),
+    Use(("n_classes",), {"label_kind": ("class", "several")}),
+    Use(("group_by_length",), {"shuffle": (True,)}, always=(False,)),
+    Use(("group_by_length", "drop_last"), {"max_tokens": (None,)}),
+    Use(("shuffle", "group_by_length", "drop_last", "max_tokens"), {"share_rows_with": (None,)}),
+    Use(("null_score_diff_threshold",), {"with_negative": (True,)}),
+)
+
+
+@dataclass(frozen=True)
+class View:
+    """What one task makes of the settings, those of the whole run included.
+
+    Attributes:
+        values: The value of every key that holds for it.
+        defaults: What the values are where nobody sets them.
+        written: The settings behind the values.
+    """
+
+    values: Mapping[str, object]
+    defaults: Mapping[str, object]
+    written: Mapping[str, Resolved]
+
+
+def idle_settings(views: Iterable[View], foreign: Collection[str] = ()) -> list[Problem]:
+    """A warning for each setting that makes no difference to any of the tasks, in whatever stage, that it reaches.
+
+    A default that is written beside the choices, as in a configuration that spells everything out, is none.
+
+    Args:
+        views: What each task of each stage makes of the settings.
+        foreign: Names of components that are no part of PALM: nobody knows which keys they read.
+    """
+    found: dict[tuple[str, str], Problem] = {}
+    read: set[tuple[str, str]] = set()
+    for view in views:
+        for key in dict.fromkeys(key for use in USES for key in use.keys):
+            if key not in view.written or view.values.get(key) is None:
+                continue
+            place = key, view.written[key].setting.where
+            use = _unmet(view, key, foreign)
+            if use is None:
+                read.add(place)
+            elif not (view.values[key] == view.defaults.get(key) and any(each in view.written for each in use.choices)):
+                found.setdefault(place, _problem(view, key, use))
+    return [problem for place, problem in found.items() if place not in read]
+
+
+def _unmet(view: View, key: str, foreign: Collection[str]) -> Use | None:
+    """Why `key` makes no difference here; None where it does."""
+    for use in (use for use in USES if key in use.keys and view.values[key] not in use.always):
+        known = [choice for choice in use.choices if choice in view.values]
+        if known and not any(_is_met(view.values[choice], use.choices[choice], foreign) for choice in known):
+            return use
+    return None
+
+
+def _problem(view: View, key: str, use: Use) -> Problem:
+    setting = view.written[key].setting
+    choices = {choice: values for choice, values in use.choices.items() if choice in view.values}
+    wanted = " or ".join(_chosen(choice, value) for choice, values in choices.items() for value in values or (_ON,))
+    beside = " and ".join(_chosen(choice, view.values[choice]) for choice in choices)
+    rule = f"`{setting.name}` goes with {wanted}."
+    found = f"Found it with {beside}, where it makes no difference."
+    return Problem(setting.where, f"{rule} {found} Change that, or leave the key out.")
+
+
+def _is_met(value: object, wanted: tuple[object, ...], foreign: Collection[str]) -> bool:
+    if isinstance(value, str) and value in foreign:
+        return True
+    if wanted:
+        return value in wanted
+    return value > 0 if isinstance(value, int | float) else bool(value)
+
+
+def _chosen(choice: str, value: object) -> str:
+    if value is _ON:
+        return f"`{choice}`"
+    if value is None:
+        return f"no `{choice}`"
+    shown = ", ".join(map(str, value)) if isinstance(value, list) else value
+    return f"`{choice}: {str(shown).lower() if isinstance(value, bool) else shown}`"
