@@ -30,14 +30,17 @@ class TaskHistory:
     figure: float | None = None
     learned: dict[str, float] = field(default_factory=dict)
 
-    def note_loss(self, loss: float, *, ends_epoch: bool) -> None:
-        """Take the loss of a batch in, and at the end of an epoch the mean of all of them."""
+    def note_loss(self, loss: float) -> None:
+        """Take the loss of a batch in."""
         if self.first_loss is None:
             self.first_loss = loss
         self.smoothed_loss = smoothed(self.smoothed_loss, loss)
         self.loss_sum += loss
         self.loss_count += 1
-        if ends_epoch:
+
+    def end_epoch(self) -> None:
+        """Take the mean loss of the epoch that has ended in, if any of its batches had one."""
+        if self.loss_count:
             self.epoch_losses = [*self.epoch_losses, self.loss_sum / self.loss_count][-2:]
             self.loss_sum, self.loss_count = 0.0, 0
 

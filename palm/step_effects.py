@@ -134,14 +134,15 @@ class StepEffects:
     def _due_for_evaluation(self, result: StepResult) -> list[str]:
         every = self._config.train.eval_every_n_steps
         leading = self._leading_task(result)
-        epoch_ends = any(part.ends_epoch and part.task == leading for part in result.parts)
-        everyone = every != 0 and (result.last or epoch_ends or (every > 0 and result.global_step % every == 0))
+        everyone = every != 0 and (
+            result.last or leading in result.end_epoch or (every > 0 and result.global_step % every == 0)
+        )
         with_dev = [task.name for task in self._run.tasks if task.dev is not None]
         return with_dev if everyone else [name for name in with_dev if name in result.finished]
 
     def _leading_task(self, result: StepResult) -> str:
         """The task whose epochs everybody is evaluated at: the main task, and once it has left the mix the next."""
-        gone = self._run.left - {part.task for part in result.parts}
+        gone = self._run.left - {part.task for part in result.parts} - set(result.end_epoch)
         targets = (task.name for task in self._run.tasks if task.settings.target and task.name not in gone)
         return next(targets, main_task(self._run.tasks).name)
 

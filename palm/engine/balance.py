@@ -37,11 +37,13 @@ def note_losses(
         history: Of all tasks.
         weighting: Learns from the step.
         losses: Of the tasks that the step trained, before any factor.
-        end_epoch: Those of them whose epoch ends with it.
+        end_epoch: Tasks whose epoch ends with it, also those without a loss in it.
         norms: Of their gradients on the last shared layer, where the weighting needs them.
     """
     for name, loss in losses.items():
-        history[name].note_loss(loss, ends_epoch=name in end_epoch)
+        history[name].note_loss(loss)
+    for name in end_epoch:
+        history[name].end_epoch()
     weighting.learn(history, losses, norms)
 
 

@@ -50,6 +50,12 @@ class Draw:
         """Everything that the step trains on, one task each."""
         return (self, *self.beside)
 
+    @property
+    def end_epoch(self) -> tuple[str, ...]:
+        """The tasks that have seen their training examples once more after the step."""
+        ends = (part.task for part in self.parts if (part.task_step + 1) % part.task.steps_per_epoch == 0)
+        return tuple(task.name for task in ends)
+
 
 def draws(
     tasks: Sequence[TaskInstance],

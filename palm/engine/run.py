@@ -66,6 +66,7 @@ class StepResult:
         beside: What a joint step did with the other tasks; what is said of the whole step stands in the first alone.
         normalised_loss: The loss over that of the task's first batch; None where that was nothing.
         trained: Whether anything was; not in a joint step of which no row has a label of a task that is still trained.
+        end_epoch: Tasks whose epoch ends with the whole step, also those that no row of it has a label of.
     """
 
     global_step: int
@@ -84,16 +85,12 @@ class StepResult:
     beside: tuple["StepResult", ...] = ()
     normalised_loss: float | None = None
     trained: bool = True
+    end_epoch: tuple[str, ...] = ()
 
     @property
     def parts(self) -> tuple["StepResult", ...]:
         """What the step did with each task that it trained."""
         return (self, *self.beside)
-
-    @property
-    def ends_epoch(self) -> bool:
-        """Whether the task has seen its training examples once more."""
-        return self.step == self.steps_per_epoch
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ def train_step(run: TrainingRun, draw: Draw, data_wait: float = 0.0) -> StepResu
     learning_rate = run.learning_rate_at(number)
     factors = {part.task.name: run.loss_factor(part.task) for part in draw.parts}
     first, *others = _train_parts(run, draw, factors, learning_rate)
-    _note(run, number, [first, *others] if any(part.batch for part in draw.parts) else [])
+    _note(run, draw, [first, *others] if first.trained else [])
     for name in factors:
         steps[name] = steps.get(name, 0) + 1
     run.progress.global_step, run.progress.passed_over = number, draw.passed_over
@@ -65,6 +65,7 @@ def train_step(run: TrainingRun, draw: Draw, data_wait: float = 0.0) -> StepResu
         finished=reached + unfinished if last else reached,
         last=last,
         beside=tuple(others),
+        end_epoch=draw.end_epoch,
     )
 
 
@@ -117,18 +118,17 @@ def _result(
     )
 
 
-def _note(run: TrainingRun, number: int, parts: Sequence[StepResult]) -> None:
-    """Take what step `number` did with each task into the history, save what had a fault."""
-    whole = [part for part in parts if part.fault is None]
-    losses = {part.task: part.loss for part in whole}
+def _note(run: TrainingRun, draw: Draw, parts: Sequence[StepResult]) -> None:
+    """Take what a step did with each task into the history, save what had a fault."""
+    losses = {part.task: part.loss for part in parts if part.fault is None}
     note_losses(
         run.history,
         run.weighting,
         losses,
-        end_epoch={part.task for part in whole if part.ends_epoch},
+        end_epoch=draw.end_epoch,
         norms=run.shared_layer.taken() if run.shared_layer else {},
     )
-    note_shares(run.progress.shares, number, run.sampler.shares(run.history))
+    note_shares(run.progress.shares, draw.global_step, run.sampler.shares(run.history))
 
 
 def _draws(run: TrainingRun) -> Iterator[Draw]:

@@ -1,5 +1,6 @@
 """Rows with labels of several tasks go through the encoder once, and train as they would in passes of their own."""
 
+import json
 from collections import Counter
 from itertools import islice
 
@@ -237,3 +238,29 @@ def test_a_reader_that_masks_words_has_rows_of_its_own(tmp_path):
 def test_tasks_that_share_nothing_stay_as_they_are(tmp_path):
     run = controller(tmp_path, tasks(tmp_path, share=False))._training_run()
     assert all(one is other for one, other in zip(with_shared_rows(run.tasks), run.tasks, strict=True))
+
+
+def test_epochs_end_also_with_a_step_that_has_no_label_of_their_task(tmp_path):
+    texts = [f"the red fish {word}" for word in ("a", "who", "鱼", "on", "river", "sky", "house", "big")]
+    kinds = [[label, text] for label, text in zip(["water", "air"] * 2, texts, strict=False)]
+    tagged = [[text, "O B-colour O O"] for text in texts]
+    plain = {"shuffle": False, "batch_size": 4}
+    made = {
+        "kind": {
+            "reader": "cls", "paradigm": "cls", **plain,
+            "train_file": tiny.write_tsv(tmp_path / "kind.tsv", ["label", "text_a"], kinds),
+            "dev_file": str(tmp_path / "kind.tsv"),
+        },
+        "slots": {
+            "reader": "seq_label", "paradigm": "seq_label", "share_rows_with": "kind", **plain,
+            "train_file": tiny.write_tsv(tmp_path / "slots.tsv", ["text_a", "label"], tagged),
+        },
+    }  # fmt: skip
+    run = controller(tmp_path, made, num_epochs=3, weighting="dwa", save_every_n_steps=6)
+    run.train()  # in steps 2, 4 and 6, the last of each epoch, no row has a kind
+    figures = tiny.metrics(tmp_path)
+    assert {each["global_step"] for each in figures if each["task"] == "kind" and each["split"] == "train"} == {1, 3, 5}
+    assert [each["global_step"] for each in figures if each["split"] == "dev"] == [2, 4, 6]
+    progress = json.loads((tmp_path / "out" / "ckpt" / "step_6" / "progress.json").read_text(encoding="utf-8"))
+    losses = [each["loss"] for each in figures if each["task"] == "kind" and each["split"] == "train"]
+    assert progress["history"]["kind"]["epoch_losses"] == losses[1:]

@@ -11,7 +11,9 @@ from palm.history import TaskHistory, history_from_saved
 def noted(*losses, ends=()):
     history = TaskHistory()
     for number, loss in enumerate(losses, 1):
-        history.note_loss(loss, ends_epoch=number in ends)
+        history.note_loss(loss)
+        if number in ends:
+            history.end_epoch()
     return history
 
 
@@ -27,6 +29,12 @@ def test_the_first_loss_is_one_and_over_a_first_loss_of_nothing_there_is_none():
 def test_the_means_of_the_last_two_epochs_stay():
     found = noted(1.0, 3.0, 5.0, 7.0, 8.0, 10.0, 9.0, ends=(2, 4, 6))
     assert (found.epoch_losses, found.loss_sum, found.loss_count) == ([6.0, 9.0], 9.0, 1)
+
+
+def test_an_epoch_without_a_loss_leaves_no_mean():
+    history = noted(1.0, 3.0, ends=(2,))
+    history.end_epoch()
+    assert history.epoch_losses == [2.0]
 
 
 def test_the_running_mean_takes_a_twentieth_of_each_new_loss():

@@ -8,7 +8,7 @@ from palm.weighting import GradNorm, Weighed
 
 def noted(weighting, history, losses, norms):
     for name, loss in losses.items():
-        history[name].note_loss(loss, ends_epoch=False)
+        history[name].note_loss(loss)
     weighting.learn(history, losses, norms)
     return weighting.factors(history)
 
