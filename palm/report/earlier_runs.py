@@ -1,6 +1,7 @@
 """What an earlier run left in save_path: set aside by a run that starts anew, cut back by one that resumes."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -110,11 +111,19 @@ def _differences(before: object, now: object, place: str = "") -> dict[str, tupl
 
 
 def cut_back(folder: Path, global_step: int) -> None:
-    """Drop figures after `global_step` from metrics.jsonl: the resumed run writes them again."""
+    """Drop figures after `global_step` from metrics.jsonl, which the resumed run writes again, and damaged lines."""
     file = folder / METRICS_FILE
     if file.is_file():
-        lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
-        kept = [line for line in lines if line.endswith("\n") and json.loads(line)["global_step"] <= global_step]
+        lines = file.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]
+        kept = [f"{line}\n" for line in lines if _step_of(line) <= global_step]
         aside = file.with_suffix(".writing")
         aside.write_text("".join(kept), encoding="utf-8")
         aside.replace(file)
+
+
+def _step_of(line: str) -> float:
+    """The global step of a line of figures; beyond all steps for what is none, such as a power cut leaves."""
+    try:
+        return int(json.loads(line)["global_step"])
+    except (ValueError, LookupError, TypeError):
+        return math.inf

@@ -1,4 +1,4 @@
-"""Which keys are named that differ from those a resumed run was started with."""
+"""What a resumed run says of other keys than it was started with, and what it keeps of the figures."""
 
 from pathlib import Path
 from typing import Any
@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
-from palm.default_settings import RESOLVED_CONFIG
-from palm.report.earlier_runs import changed_keys
+from palm.default_settings import METRICS_FILE, RESOLVED_CONFIG
+from palm.report.earlier_runs import changed_keys, cut_back
 
 OTHER = {"eval_every_n_steps": 3, "tasks": {"水": {"dev_file": "other.tsv", "metrics": ["macro_f1"]}}}
 NAMED = "eval_every_n_steps -1 → 3, tasks.水.dev_file dev.tsv → other.tsv, tasks.水.metrics None → ['macro_f1']"
@@ -57,3 +57,13 @@ def test_another_selection_is_named_also_where_it_is_dropped(tmp_path: Path) -> 
     (line,) = said(tmp_path, {"selection": {"水": 1.0}}, {})
     assert "→ None" in line
     assert "selection" in line
+
+
+def test_figures_after_the_checkpoint_and_damaged_lines_are_dropped(tmp_path: Path) -> None:
+    first, second = '{"global_step": 1, "task": "水"}', '{"global_step": 2, "task": "水"}'
+    damaged = ["\0\0\0", "[1]", '{"task": "水"}', '{"global_step": null}', second.replace("2", "3"), "", second[:9]]
+    file = tmp_path / METRICS_FILE
+    file.write_bytes("\n".join([first, *damaged[:5], second, *damaged[5:]]).encode() + b"\xff\xfe")
+    cut_back(tmp_path, 2)
+    assert file.read_text(encoding="utf-8") == f"{first}\n{second}\n"
+    assert [path.name for path in tmp_path.iterdir()] == [METRICS_FILE]
