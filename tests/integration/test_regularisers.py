@@ -70,6 +70,37 @@ def test_each_regulariser_changes_the_gradients_and_learns(tmp_path, key):
     assert np.mean(losses[-6:]) < np.mean(losses[:6])
 
 
+def test_an_adversarial_step_adds_the_gradient_at_the_moved_embeddings(tmp_path, monkeypatch):
+    """FGM by hand: the loss of the batch as it is, and with the table 0.5 further along its gradient."""
+    still = {"hidden_dropout_prob": 0, "attention_probs_dropout_prob": 0, "dropout_prob": 0}
+    tasks = {"水": {**tiny.classification_task(tmp_path, "water", chinese=True), "loss_weight": 2.0}}
+    made = tiny.config(tmp_path, tasks, adversarial_epsilon=0.5, **still)
+    run = palm.Controller(made, overrides=[])._training_run()
+    (task,), name = run.tasks, "backbone.embeddings.word_embeddings.weight"
+    table = dict(run.model.named_parameters())[name]
+    run.model.train()
+
+    def gradients():
+        (2.0 * run.model.loss(task, task.batch_at(0))).backward()
+        found = {key: gradient.numpy() for key, gradient in run.optimizer.gradients().items()}
+        run.model.clear_gradients(set_to_zero=False)
+        return found
+
+    here, own = gradients(), table.numpy()
+    table.set_value(own + 0.5 * here[name] / np.linalg.norm(here[name]))
+    there = gradients()
+    table.set_value(own)
+    taken = {}
+    monkeypatch.setattr(
+        run.optimizer, "step", lambda rate: taken.update({k: v.numpy() for k, v in run.optimizer.gradients().items()})
+    )
+    next(train_steps(run))
+    assert max(np.abs(there[key] - here[key]).max() for key in here) > 0.01
+    assert taken.keys() == here.keys()
+    for key, gradient in taken.items():
+        np.testing.assert_allclose(gradient, here[key] + there[key], rtol=1e-3, atol=1e-5, err_msg=key)
+
+
 def test_all_together_resume_in_the_same_bits(tmp_path):
     whole = run_of(tmp_path, **ALL)
     for result in train_steps(whole):

@@ -4,6 +4,7 @@ import hashlib
 import math
 import shutil
 
+import numpy as np
 import pytest
 
 import palm
@@ -37,6 +38,32 @@ def test_uncertainty_moves_the_factors_of_the_tasks_that_were_trained(tmp_path):
         assert first.loss_factor == 1.0
         # Adam's first step is its rate, whatever the gradient: down where the loss is above a half.
         assert math.isclose(second.loss_factor, math.exp(-0.1 if first.loss > 0.5 else 0.1), rel_tol=1e-6)
+
+
+@pytest.mark.parametrize("mode", ["alternating", "joint"])
+def test_the_gradients_are_those_of_the_losses_times_their_factors(tmp_path, monkeypatch, mode):
+    still = {"hidden_dropout_prob": 0, "attention_probs_dropout_prob": 0, "dropout_prob": 0}
+    run = controller(tmp_path, "mix_ratio", mode=mode, weighting="uncertainty", **still)._training_run()
+    factors = {"large": 0.25, "small": 2.0}
+    for name, factor in factors.items():
+        run.history[name].learned["log_variance"] = -math.log(factor)
+    drawn = [run.tasks[index] for index in run.sampler.tasks_at(1)]
+    assert len(drawn) == (2 if mode == "joint" else 1)
+    run.model.train()
+    sum(factors[task.name] * run.model.loss(task, task.batch_at(0)) for task in drawn).backward()
+    wanted = {name: gradient.numpy() for name, gradient in run.optimizer.gradients().items()}
+    run.model.clear_gradients(set_to_zero=False)
+    taken = {}
+    monkeypatch.setattr(
+        run.optimizer, "step", lambda rate: taken.update({k: v.numpy() for k, v in run.optimizer.gradients().items()})
+    )
+    result = next(train_steps(run))
+    assert {part.task: part.loss_factor for part in result.parts} == pytest.approx(
+        {task.name: factors[task.name] for task in drawn}
+    )
+    assert taken.keys() == wanted.keys()
+    for name, gradient in wanted.items():
+        np.testing.assert_allclose(taken[name], gradient, rtol=1e-3, atol=1e-6, err_msg=name)
 
 
 def fingerprint(folder):

@@ -40,6 +40,39 @@ def test_focal_loss_counts_what_is_right_already_less():
     assert loss_of(THREE_TO_ONE, [0], focal_gamma=2.0) == pytest.approx(math.log(4) * 9 / 16, rel=1e-5)
 
 
+def test_all_three_together():
+    """By row: 0.9 of the gold class's loss and 0.1 of the mean over the classes, weighted, times (1 - p)^2."""
+    keys = {"label_smoothing": 0.1, "focal_gamma": 2.0}
+    right, wrong = math.log(4 / 3), math.log(4)
+    spread = (3.0 * wrong + 1.0 * right) / 2  # each class's loss by its weight
+    rows = [(0.9 * right + 0.1 * spread) / 16, (0.9 * 3.0 * wrong + 0.1 * spread) * 9 / 16]
+
+    assert loss_of(THREE_TO_ONE * 2, [1, 0], [3.0, 1.0], **keys) == pytest.approx(sum(rows) / 4, rel=1e-5)
+
+
+def test_focal_loss_and_its_gradient_equal_the_published_formula_with_class_weights():
+    """FL(p) = -a (1 - p)^g log(p), a mean by the weights a; its gradient by central differences in float64."""
+    logits = np.random.default_rng(3).normal(size=(6, 3)) * 2
+    labels, weights, gamma = np.array([0, 2, 1, 1, 0, 2]), np.array([0.5, 1.0, 3.0]), 1.5
+
+    def focal(scores):
+        shares = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+        gold = shares[np.arange(6), labels]
+        return (weights[labels] * (1 - gold) ** gamma * -np.log(gold)).sum() / weights[labels].sum()
+
+    ours = paddle.to_tensor(logits, "float32", stop_gradient=False)
+    found = class_loss(ours, paddle.to_tensor(labels), ClassLossFields(focal_gamma=gamma), weights.tolist())
+    found.backward()
+    slopes = np.zeros_like(logits)
+    for place in np.ndindex(logits.shape):
+        step = np.zeros_like(logits)
+        step[place] = 1e-5
+        slopes[place] = (focal(logits + step) - focal(logits - step)) / 2e-5
+
+    assert float(found) == pytest.approx(focal(logits), rel=1e-5)
+    np.testing.assert_allclose(ours.grad.numpy(), slopes, atol=1e-5)
+
+
 @pytest.mark.parametrize("keys", [{"label_smoothing": 0.2}, {"focal_gamma": 1.5}, {"weights": [2.0, 0.5]}])
 def test_what_carries_no_label_does_not_weigh(keys):
     weights = keys.pop("weights", None)

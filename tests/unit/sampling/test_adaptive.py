@@ -27,6 +27,15 @@ def test_shares_by_metric_go_with_what_the_figure_lacks_and_with_the_mix_ratio()
     assert found == pytest.approx([(0.75 + 0.5) / 2, (0.25 + 0.5) / 2])
 
 
+@pytest.mark.parametrize(
+    ("by", "far"), [("loss", {"first_loss": 1.0, "smoothed_loss": 9.0}), ("metric", {"figure": -0.7})]
+)
+def test_needs_have_a_limit(by, far):
+    """A loss that has grown ninefold counts as twofold, a correlation below 0 as 0: needs 2 and 1, and 1 and 1/2."""
+    history = {"far": TaskHistory(**far), "b": TaskHistory(first_loss=3.0, smoothed_loss=3.0, figure=0.5)}
+    assert sampler(by=by, floor=0.0).shares(history) == pytest.approx([2 / 3, 1 / 3])
+
+
 def test_a_task_that_is_done_keeps_its_floor():
     history = {"done": TaskHistory(figure=1.0), "b": TaskHistory(figure=0.2)}
     assert sampler(by="metric", floor=0.25).shares(history) == pytest.approx([0.125, 0.875])

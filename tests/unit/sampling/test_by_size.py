@@ -45,6 +45,14 @@ def test_annealing_goes_from_proportional_to_nearly_even():
     assert shares(sampler, range(1, 210_001, 10)) == pytest.approx(np.divide(sampler.epoch_steps, 210), abs=0.01)
 
 
+@pytest.mark.parametrize(("step", "power"), [(1, 1.0), (2, 0.6), (3, 0.2), (8, 0.2)])
+def test_the_power_falls_in_equal_steps_from_the_first_to_the_last(step, power):
+    """1 - 0.8 (e - 1) / (E - 1) of the paper, with E = 3; 3000 seeds."""
+    drawn = [made("annealed", max_steps=3, seed=seed).task_at(step) for seed in range(3000)]
+    powers = np.array([160.0, 40.0, 10.0]) ** power
+    assert np.bincount(drawn, minlength=3) / 3000 == pytest.approx(powers / powers.sum(), abs=0.03)
+
+
 def test_annealing_spans_max_steps_where_that_is_shorter():
     assert shares(made("annealed", max_steps=10, batches=[10**9, 1, 1]), range(10, 4000))[0] < 0.99
 
@@ -59,6 +67,7 @@ def test_every_batch_comes_once_an_epoch_in_an_order_of_its_own():
 
 def test_exact_keeps_a_small_ratio_and_leaves_out_zero():
     assert made("exact", mix_ratios=[0.5, 0.001, 0]).epoch_steps == (80, 1, 0)
+    assert made("exact", mix_ratios=[0.01, 0.06, 0.26]).epoch_steps == (2, 2, 3)  # 1.6, 2.4 and 2.6
 
 
 @pytest.mark.parametrize("name", sorted(SAMPLERS))

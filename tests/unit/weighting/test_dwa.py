@@ -1,5 +1,6 @@
 """Dynamic weight average against numbers worked by hand."""
 
+import numpy as np
 import pytest
 
 from palm.history import TaskHistory
@@ -21,5 +22,14 @@ def test_a_task_without_two_epochs_or_with_no_loss_to_compare_counts_as_unchange
     assert factors(losses) == {"a": 1.0, "b": 1.0}
 
 
-def test_a_leap_of_the_loss_does_not_overflow():
-    assert sum(factors({"a": [1e-9, 1e9], "b": [1.0, 1.0]}).values()) == pytest.approx(2.0)
+@pytest.mark.parametrize("means", [[1e-9, 1e9], [1.0, 10.0]])
+def test_a_leap_of_the_loss_counts_as_tenfold_and_does_not_overflow(means):
+    """e^5 = 148.413 and e^0.5 = 1.64872, of whose sum the first is 98.9013 %."""
+    assert factors({"a": means, "b": [1.0, 1.0]}) == pytest.approx({"a": 1.978026, "b": 0.021974}, abs=1e-5)
+
+
+def test_three_tasks_and_their_last_two_epochs_count():
+    """The formula of the authors' code and of LibMTL, K softmax(L(t-1) / L(t-2) / 2): rates 3/2, 1 and 1/4."""
+    found = factors({"up": [7.0, 2.0, 3.0], "same": [4.0, 4.0], "下": [8.0, 2.0]})
+    powers = np.exp(np.array([1.5, 1.0, 0.25]) / 2)
+    assert list(found.values()) == pytest.approx(list(3 * powers / powers.sum()))

@@ -1,5 +1,7 @@
 """Gradient methods: cases computed by hand, and what each promises for any gradients."""
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -138,6 +140,64 @@ def test_a_gradient_of_zero_has_no_say_in_nash_mtl():
     gradients = np.array([[3.0, 0.0], [0.0, 0.0], [0.0, 0.2]])
     assert combined("nash_mtl", gradients) == pytest.approx([0.5**0.5, 0.5**0.5], rel=1e-5)
     assert GRADIENT_METHODS["nash_mtl"]().weights(gradients @ gradients.T, None)[1] == 0
+
+
+class Orders:
+    """Gives the orders that it is told."""
+
+    def __init__(self, orders):
+        self._orders = iter(orders)
+
+    def permutation(self, count):
+        return np.array(next(self._orders))
+
+
+def test_pcgrad_is_algorithm_1_on_the_vectors_themselves():
+    """Each task has an order of its own, projects what it has become, and onto the others as they were."""
+    gradients = random_gradients(4, 3) - 0.6
+    orders = [[2, 0, 3, 1], [3, 2, 1, 0], [0, 1, 2, 3], [1, 3, 0, 2]]
+    wanted, projections = np.zeros(3), 0
+    for task, order in enumerate(orders):
+        own = gradients[task].copy()
+        for other in (gradients[number] for number in order if number != task):
+            if own @ other < 0:
+                own -= (own @ other) / (other @ other) * other
+                projections += 1
+        wanted += own
+    assert projections > 4
+    assert combined("pcgrad", gradients, Orders(orders)) == pytest.approx(wanted)
+
+
+def subsets(count):
+    return [list(rows) for size in range(1, count + 1) for rows in combinations(range(count), size)]
+
+
+@pytest.mark.parametrize("tasks", [2, 3, 4])
+def test_mgda_is_the_shortest_of_the_faces_of_the_convex_hull(tasks):
+    """The nearest point of each face's plane in closed form; the shortest that is inside its face."""
+    gradients = random_gradients(tasks, 6) + 0.5
+    shortest = None
+    for rows in subsets(tasks):
+        weights = np.linalg.solve(gradients[rows] @ gradients[rows].T, np.ones(len(rows)))
+        point = weights / weights.sum() @ gradients[rows]
+        if (weights > 0).all() and (shortest is None or np.linalg.norm(point) < np.linalg.norm(shortest)):
+            shortest = point
+    assert combined("mgda", gradients) == pytest.approx(shortest, rel=1e-5)
+
+
+@pytest.mark.parametrize("tasks", [2, 3, 4])
+def test_upgrad_is_the_mean_of_the_projections_onto_the_cone(tasks):
+    """The projection onto each face {x: x·g = 0 for the g of the face}; the nearest that makes no task worse."""
+    gradients = random_gradients(tasks, 6)
+    gradients -= 0.9 * gradients.mean(axis=0)
+    assert (gradients @ gradients.T < 0).any()
+    wanted = []
+    for own in gradients:
+        faces = [own, *(own - np.linalg.pinv(gradients[rows]) @ gradients[rows] @ own for rows in subsets(tasks))]
+        allowed = [point for point in faces if (gradients @ point >= -1e-9).all()]
+        wanted.append(min(allowed, key=lambda point: np.linalg.norm(point - own)))
+    # The ridge of the reference implementation makes the difference.
+    assert combined("upgrad", gradients) == pytest.approx(np.mean(wanted, axis=0), rel=5e-3, abs=5e-3)
 
 
 def test_pcgrads_order_comes_from_the_generator_alone():

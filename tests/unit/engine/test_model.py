@@ -1,0 +1,134 @@
+"""What regularisers make of a batch's loss in the model: against formulas worked out from the passes themselves."""
+
+import numpy as np
+import paddle
+import pytest
+from paddle.nn import functional
+
+from palm.backbone import Bert
+from palm.config.fields import BackboneFields
+from palm.config.schema import TaskSettings
+from palm.dataset import LabelMap
+from palm.engine.model import MultiTaskModel
+from palm.paradigm import Classify
+
+SIZES = {
+    "vocab_size": 11, "hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2, "max_position_embeddings": 8,
+    "initializer_range": 0.5,
+}  # fmt: skip
+BATCH = {
+    "token_ids": np.array([[2, 5, 6, 3], [2, 7, 3, 0], [2, 9, 8, 3]]),
+    "position_ids": np.array([[0, 1, 2, 3]] * 3),
+    "segment_ids": np.zeros((3, 4), "int64"),
+    "input_mask": np.array([[1, 1, 1, 1], [1, 1, 1, 0], [1, 1, 1, 1]], "float32"),
+    "label_ids": np.array([1, 0, 1]),
+}
+
+
+class Task:
+    """What the model asks of a task."""
+
+    def __init__(self, head: str, *, sharing: str = "hard", dropout: float = 0.3, **settings: float) -> None:
+        self.head = head
+        self.settings = TaskSettings(reader="cls", paradigm="cls", **settings)
+        config = Classify.Config(sharing=sharing, sharing_layers=1, dropout_prob=dropout)
+        self.paradigm = Classify(config, LabelMap(("否", "是")))
+
+
+def model_of(*tasks: Task, dropout: float = 0.3, **sizes: object) -> MultiTaskModel:
+    rates = {"hidden_dropout_prob": dropout, "attention_probs_dropout_prob": dropout}
+    model = MultiTaskModel(Bert(BackboneFields(**SIZES, **rates, **sizes)), tasks, seed=1)
+    model.train()
+    return model
+
+
+def gradients(model: MultiTaskModel, loss: paddle.Tensor) -> dict[str, np.ndarray]:
+    loss.backward()
+    found = {name: p.grad.numpy() for name, p in model.named_parameters() if p.grad is not None}
+    model.clear_gradients(set_to_zero=False)
+    return found
+
+
+@pytest.mark.parametrize("kernels", ["plain", "auto"])
+def test_r_drop_is_the_mean_of_two_losses_and_alpha_times_half_of_both_divergences(kernels):
+    """The usage that its authors publish (dropreg/R-Drop), with means for their sums; both passes get a gradient."""
+    task = Task("a", rdrop_alpha=3.0)
+    model = model_of(task, kernels=kernels)
+    paddle.seed(4)
+    loss = model.loss(task, BATCH)
+    paddle.seed(4)
+    one, other = (model.forward(task, BATCH, "train")[0]["logits"] for _ in range(2))
+    assert np.abs((one - other).numpy()).max() > 0.01  # under other dropout
+    logs, other_logs = functional.log_softmax(one), functional.log_softmax(other)
+    labels = paddle.to_tensor(BATCH["label_ids"])
+    ce_loss = (functional.nll_loss(logs, labels) + functional.nll_loss(other_logs, labels)) / 2
+    p_loss = (other_logs.exp() * (other_logs - logs)).sum(-1).mean()  # Paddle's kl_div gives its target no gradient
+    q_loss = (logs.exp() * (logs - other_logs)).sum(-1).mean()
+    wanted = ce_loss + 3.0 * (p_loss + q_loss) / 2
+
+    assert float(loss) == pytest.approx(float(wanted), rel=1e-5)
+    found, expected = gradients(model, loss), gradients(model, wanted)
+    assert found.keys() == expected.keys()
+    for name, gradient in expected.items():
+        np.testing.assert_allclose(found[name], gradient, rtol=1e-3, atol=1e-6, err_msg=name)
+
+
+def test_smart_adds_its_weight_times_one_and_the_same_roughness():
+    losses = {}
+    for weight in (0.0, 1000.0, 3000.0):
+        task = Task("a", dropout=0.0, smart_weight=weight, smart_epsilon=0.2)
+        model = model_of(task, dropout=0.0)
+        paddle.seed(4)
+        losses[weight] = float(model.loss(task, BATCH))
+
+    assert losses[1000.0] > losses[0.0] * 1.01
+    assert losses[3000.0] - losses[0.0] == pytest.approx(3 * (losses[1000.0] - losses[0.0]), rel=1e-3)
+
+
+def test_the_shift_of_smart_is_put_on_the_word_embeddings():
+    """A shift by what another word differs is that other word."""
+    task = Task("a", dropout=0.0)
+    model = model_of(task, dropout=0.0)
+    table = model.backbone.embeddings.word_embeddings.weight
+    shift = paddle.zeros([3, 4, 8])
+    shift[0, 1] = table[10] - table[5]
+    other = {**BATCH, "token_ids": np.array([[2, 10, 6, 3], [2, 7, 3, 0], [2, 9, 8, 3]])}
+    shifted, _ = model.forward(task, BATCH, "train", shift)
+    wanted, _ = model.forward(task, other, "train")
+
+    np.testing.assert_allclose(shifted["logits"].numpy(), wanted["logits"].numpy(), atol=1e-5)
+
+
+def test_soft_sharing_adds_its_weight_times_the_squared_distance():
+    losses = {}
+    for weight in (0.0, 0.25):
+        tasks = [Task(name, sharing="soft", dropout=0.0, soft_sharing_weight=weight) for name in ("a", "乙")]
+        model = model_of(*tasks, dropout=0.0)
+        far = model.own_parts("乙")["parts"].copies[0].ffn.output.bias
+        far.set_value(far + 3.0)  # of 8 numbers
+        losses[weight] = [float(model.loss(task, BATCH)) for task in tasks]
+
+    for without, found in zip(losses[0.0], losses[0.25], strict=True):
+        assert found == pytest.approx(without + 0.25 * 8 * 3.0**2, rel=1e-5)
+
+
+@pytest.mark.parametrize("kernels", ["plain", "auto"])
+def test_lora_is_the_encoder_with_the_products_in_its_weights(kernels):
+    """W + BA of section 4.1: the same outputs as those of plain layers that hold the sum."""
+    task = Task("a", sharing="lora", dropout=0.0)
+    model = model_of(task, dropout=0.0, kernels=kernels)
+    paddle.seed(6)
+    parts = list(model.own_parts("a")["parts"].children())
+    for part in parts:
+        for parameter in part.parameters():
+            parameter.set_value(paddle.randn(parameter.shape) * 0.3)
+    found = model.encode(BATCH, head="a")["encoder_outputs"].numpy()
+    for part, layer in zip(parts, model.backbone.encoder.layers, strict=True):
+        query, key, value = np.split(layer.attention.qkv.weight.numpy(), 3, axis=1)
+        query = query + part.query_down.weight.numpy() @ part.query_up.weight.numpy()
+        value = value + part.value_down.weight.numpy() @ part.value_up.weight.numpy()
+        layer.attention.qkv.weight.set_value(paddle.to_tensor(np.concatenate([query, key, value], axis=1)))
+    merged = model.encode(BATCH)["encoder_outputs"].numpy()
+
+    assert np.abs(merged).max() > 0.1
+    np.testing.assert_allclose(found, merged, atol=1e-5)
