@@ -101,6 +101,18 @@ def test_an_adversarial_step_adds_the_gradient_at_the_moved_embeddings(tmp_path,
         np.testing.assert_allclose(gradient, here[key] + there[key], rtol=1e-3, atol=1e-5, err_msg=key)
 
 
+@pytest.mark.parametrize("mode", ["alternating", "joint"])
+def test_dropout_is_another_one_in_each_step_and_for_each_task(tmp_path, mode):
+    """All rows are the same, both tasks have one head, and nothing is learnt: only dropout tells losses apart."""
+    file = tiny.write_tsv(tmp_path / "数.tsv", ["label", "text_a"], [["0.5", "大红鱼在河"]] * 8)
+    task = {"reader": "cls", "paradigm": "regression", "label_kind": "number", "train_file": file}
+    tasks = {"one": task, "two": {**task, "share_head_with": "one"}}
+    made = tiny.config(tmp_path, tasks, mode=mode, max_steps=6, num_epochs=9, learning_rate=1e-12)
+    run = palm.Controller(made, overrides=[])._training_run()
+    losses = [part.loss for result in train_steps(run) for part in result.parts]
+    assert len({*losses}) == len(losses) == (12 if mode == "joint" else 6)
+
+
 def test_all_together_resume_in_the_same_bits(tmp_path):
     whole = run_of(tmp_path, **ALL)
     for result in train_steps(whole):
