@@ -15,6 +15,9 @@ IntArray: TypeAlias = "NDArray[np.int64]"
 Batch = dict[str, np.ndarray]
 Record = Mapping[str, object]
 
+UNLABELLED = -100
+"""Label id of what carries no label: [CLS], [SEP], padding, later pieces of a word, an unknown label."""
+
 
 @dataclass(frozen=True)
 class Ragged:

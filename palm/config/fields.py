@@ -94,6 +94,14 @@ class ReaderFields(Schema):
     )
 
 
+class ClassCountFields(Schema):
+    """The key of a reader or paradigm with classes."""
+
+    n_classes: Int | None = Field(
+        None, ge=1, description="Number of classes; when unset, as many as the training file has."
+    )
+
+
 class BackboneFields(Schema):
     """Sizes of an encoder, by the names of its `config.json`."""
 

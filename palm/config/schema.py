@@ -285,7 +285,7 @@ class TaskSettings(Schema):
     random_seed: Int = Field(
         1, ge=0, description="Seed of everything random; a task's own seed draws its shuffling and masks."
     )
-    batch_size: Int = Field(32, ge=1, description="Examples a training step (of each process).")
+    batch_size: Int = Field(32, ge=1, description="Examples a training step.")
     pred_batch_size: Int | None = Field(
         None, ge=1, description="Examples a batch when predicting; batch_size when unset."
     )

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import BeforeValidator, Field
 
 from palm.config.fields import Float, ParadigmFields, no_bool
-from palm.dataset import LabelMap
+from palm.dataset import UNLABELLED, LabelMap
 from palm.errors import ConfigError, Problem
 from palm.paradigm.classes import class_names
-from palm.paradigm.cross_entropy import UNLABELLED, mean_cross_entropy
+from palm.paradigm.cross_entropy import mean_cross_entropy
 from palm.registry import did_you_mean
 
 if TYPE_CHECKING:

@@ -1,12 +1,11 @@
-"""The loss of every built-in paradigm: cross entropy, a mean over what carries a label."""
+"""Cross entropy as a mean over what carries a label: the loss that most paradigms begin with."""
 
 from typing import TYPE_CHECKING
 
+from palm.dataset import UNLABELLED
+
 if TYPE_CHECKING:
     from paddle import Tensor
-
-UNLABELLED = -100
-"""Label id of what carries no label: [CLS], [SEP], padding, later pieces of a word, an unknown label."""
 
 
 def mean_cross_entropy(logits: "Tensor", labels: "Tensor") -> "Tensor":

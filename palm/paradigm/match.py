@@ -3,9 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, final
 
-from pydantic import Field
-
-from palm.config.fields import BackboneFields, Int, ParadigmFields
+from palm.config.fields import BackboneFields, ClassCountFields, ParadigmFields
 from palm.dataset import Batch, Dataset, LabelMap
 from palm.paradigm.base import PARADIGMS, Outputs, Paradigm, Prediction
 from palm.paradigm.class_loss import ClassLossFields, class_loss, weights_by_class
@@ -18,12 +16,8 @@ if TYPE_CHECKING:
     from paddle import Tensor, nn
 
 
-class MatchFields(TextHeadFields, ClassLossFields):
+class MatchFields(TextHeadFields, ClassLossFields, ClassCountFields):
     """Keys of the paradigm `match`."""
-
-    n_classes: Int | None = Field(
-        None, ge=1, description="Number of classes; when unset, as many as the training file has."
-    )
 
 
 @final

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, final
 import numpy as np
 from pydantic import Field
 
-from palm.config.fields import BackboneFields, Float, Int, ParadigmFields
+from palm.config.fields import BackboneFields, ClassCountFields, Float, ParadigmFields
 from palm.dataset import Batch, Dataset, LabelMap
 from palm.paradigm.base import PARADIGMS, Outputs, Paradigm, Prediction
 from palm.paradigm.classes import check_classes, class_names, count_classes, split_logits
@@ -18,12 +18,9 @@ if TYPE_CHECKING:
     from paddle import Tensor, nn
 
 
-class MultiLabelFields(TextHeadFields):
+class MultiLabelFields(TextHeadFields, ClassCountFields):
     """Keys of the paradigm `multi_label`."""
 
-    n_classes: Int | None = Field(
-        None, ge=1, description="Number of classes; when unset, as many as the training file has."
-    )
     label_threshold: Float = Field(0.5, gt=0, lt=1, description="Probability from which on a label is predicted.")
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, cast, final
 import numpy as np
 from pydantic import Field, model_validator
 
-from palm.config.fields import BackboneFields, Int, ParadigmFields
+from palm.config.fields import BackboneFields, ClassCountFields, ParadigmFields
 from palm.dataset import Batch, Dataset, IntArray, LabelMap
 from palm.paradigm.base import PARADIGMS, Outputs, Paradigm, Prediction
 from palm.paradigm.class_loss import ClassLossFields, class_loss, weights_by_class
@@ -21,12 +21,9 @@ if TYPE_CHECKING:
     from paddle import Tensor, nn
 
 
-class SequenceLabelFields(HeadFields, ClassLossFields):
+class SequenceLabelFields(HeadFields, ClassLossFields, ClassCountFields):
     """Keys of the paradigm `seq_label`."""
 
-    n_classes: Int | None = Field(
-        None, ge=1, description="Number of classes; when unset, as many as the training file has."
-    )
     for_cn: bool = Field(False, description="Chinese mode: answers and tags are handled by character.")
 
     @property

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, field_validator
 
-from palm.config.fields import Int, ReaderFields
+from palm.config.fields import ClassCountFields, ReaderFields
 from palm.registry import did_you_mean
 
 
@@ -53,12 +53,9 @@ class TableFields(ReaderFields):
         return self.columns.get(name, name)
 
 
-class LabelledFields(TableFields):
+class LabelledFields(TableFields, ClassCountFields):
     """Keys of a reader of tables with labels."""
 
-    n_classes: Int | None = Field(
-        None, ge=1, description="Number of classes; when unset, as many as the training file has."
-    )
     on_missing_label: Literal["error", "leave_out"] = Field(
         "error",
         description="A row of train_file or dev_file whose label is empty (in jsonl also null): refuse the file, or "

@@ -3,13 +3,12 @@
 import re
 from collections.abc import Iterable
 
-from palm.dataset import LabelMap
+from palm.dataset import UNLABELLED, LabelMap
 from palm.reader.fields import LabelledFields
 from palm.reader.files import FileProblems, quoted
 from palm.registry import did_you_mean
 from palm.spec import Phase
 
-IGNORED = -100  # the loss leaves these out
 MOST_NAMES = 10
 WHOLE_NUMBER = re.compile("0|[1-9][0-9]{0,8}")
 
@@ -64,7 +63,7 @@ class LabelEncoder:
             self._unknown_count += 1
         else:
             self._problems.add(self._out_of_range(label), line=line)
-        return IGNORED
+        return UNLABELLED
 
     def notes(self) -> tuple[str, ...]:
         """How many unknown labels were let pass, if any."""

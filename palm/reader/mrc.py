@@ -27,8 +27,6 @@ class MRCReaderConfig(ReaderFields):
 
     doc_stride: Int = Field(128, ge=1, description="Tokens from one window of a long context to the next.")
     max_query_len: Int = Field(64, ge=1, description="Longest question in word-pieces; the rest is cut off.")
-    max_answer_len: Int = Field(30, ge=1, description="Longest answer to predict, in word-pieces.")
-    n_best_size: Int = Field(20, ge=1, description="Number of answers a question kept in nbest_predictions.json.")
     with_negative: bool = Field(False, description="Whether questions may have no answer (SQuAD 2.0).")
     on_bad_answer: Literal["error", "drop"] = Field(
         "error",

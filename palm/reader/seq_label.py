@@ -6,11 +6,11 @@ from typing import ClassVar, cast
 
 import numpy as np
 
-from palm.dataset import Batch, Dataset, IntArray, LabelMap, Ragged, Record
+from palm.dataset import UNLABELLED, Batch, Dataset, IntArray, LabelMap, Ragged, Record
 from palm.reader.base import READERS, Reader
 from palm.reader.fields import LabelledFields
 from palm.reader.files import FileProblems
-from palm.reader.labels import IGNORED, LabelEncoder, learn_label_map
+from palm.reader.labels import LabelEncoder, learn_label_map
 from palm.reader.sequences import INPUTS, pad_inputs
 from palm.reader.tagged_rows import parse_tagged
 from palm.spec import Phase, Spec, Specs
@@ -74,7 +74,7 @@ class SequenceLabelReader(Reader):
         """One padded batch; nothing in it is random."""
         batch = pad_inputs(dataset, rows, pad_id=self.tokenizer.pad_id)
         if "label_ids" in dataset.columns:
-            batch["label_ids"] = dataset.ragged("label_ids").padded(rows, fill=IGNORED).astype("int64")
+            batch["label_ids"] = dataset.ragged("label_ids").padded(rows, fill=UNLABELLED).astype("int64")
         return batch
 
     def _windows(self, sentence: WordTokens) -> list[tuple[list[int], IntArray]]:
@@ -118,7 +118,7 @@ def _strings(record: Record, name: str) -> list[str]:
 
 def _spread(tags: IntArray, word_index: IntArray) -> IntArray:
     """The tag of each piece: its word's at first pieces, else -100."""
-    spread = np.full(len(word_index), IGNORED)
+    spread = np.full(len(word_index), UNLABELLED)
     is_first = word_index >= 0
     spread[is_first] = tags[word_index[is_first]]
     return spread
