@@ -6,8 +6,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from palm.errors import ConfigError, Problem
-
 EPILOG = """example:
   palm schema -o palm.schema.json
   then begin the global file with   # yaml-language-server: $schema=palm.schema.json
@@ -31,21 +29,14 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this cl
 
 
 def run(args: argparse.Namespace, overrides: list[str]) -> int:
-    """Carry the command out.
-
-    Raises:
-        ConfigError: The command line holds something that this command does not take.
-
-    """
+    """Carry the command out."""
+    del overrides  # the command reads no configuration
     from palm.build.keys import (  # noqa: PLC0415 (the components are not needed for --help)
         global_json_schema,
         keys_as_markdown,
         task_json_schema,
     )
 
-    if overrides:
-        message = f"the command takes no settings. Found `{' '.join(overrides)}`. See palm schema --help."
-        raise ConfigError(Problem("palm schema", message))
     schema = task_json_schema() if args.task else global_json_schema()
     text = keys_as_markdown() if args.markdown else json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
     if args.output:
