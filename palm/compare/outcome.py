@@ -12,6 +12,7 @@ from typing import Any
 import palm
 from palm.compare.plan import Job
 from palm.default_settings import INFERENCE_FOLDER, METRICS_FILE, OUTCOME_FILE
+from palm.folders import sha256_of
 
 # Keys that say where to, and how much is said: they change no figure.
 _HARMLESS = {
@@ -22,7 +23,6 @@ _HARMLESS = {
     "pred_output_path",
     "inference_model_dir",
 }
-_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -121,6 +121,8 @@ def _texts(keys: Mapping[str, object]) -> Iterator[str]:
             yield from _texts(value)
         elif isinstance(value, str) and key.endswith(("_file", "_path")) and key not in _HARMLESS:
             yield value
+        elif isinstance(value, list) and key == "imports":
+            yield from map(str, value)
 
 
 def _digest(name: str) -> dict[str, str]:
@@ -133,8 +135,4 @@ def _digest(name: str) -> dict[str, str]:
 @lru_cache
 def _sha256(file: Path, changed: int) -> str:
     del changed  # part of the key
-    digest = hashlib.sha256()
-    with file.open("rb") as content:
-        while chunk := content.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
+    return sha256_of(file)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import palm
 from palm.compare.outcome import Outcome, keep, kept, read_outcome
 from palm.compare.plan import Job, Plan
-from palm.default_settings import INFERENCE_FOLDER, OUTCOME_FILE
+from palm.default_settings import BEST_INFERENCE_FOLDER, INFERENCE_FOLDER, OUTCOME_FILE
 
 
 @dataclass(frozen=True)
@@ -58,4 +58,5 @@ def _carry_out(job: Job, *, keep_models: bool) -> Outcome:
     keep(job, outcome)
     for task in () if keep_models else job.targets:
         shutil.rmtree(job.folder / task / INFERENCE_FOLDER)
+        shutil.rmtree(job.folder / task / BEST_INFERENCE_FOLDER, ignore_errors=True)
     return outcome

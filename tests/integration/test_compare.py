@@ -70,6 +70,7 @@ def test_a_task_alone_is_judged_by_nobody_elses_figures_and_trains_its_whole_bud
         assert export["task_steps"] > 1
         alone = metrics(tmp_path, "single", name, "seed_1")
         assert len([line for line in alone if line["split"] == "train"]) == export["task_steps"]
+    assert not list((tmp_path / "out").rglob("*infer_model"))
 
 
 def test_that_a_task_cannot_train_alone_is_said_before_anything_trains(tmp_path, capsys, monkeypatch):
@@ -131,7 +132,7 @@ def test_what_is_done_is_not_repeated_and_models_are_removed(compared, capsys):
     said = capsys.readouterr().out.splitlines()
     assert [line.split(", ")[-1] for line in said[:8]] == ["done before"] * 8
     assert (folder / "out" / "compare.md").read_text(encoding="utf-8").splitlines()[4:] == before
-    assert not list((folder / "out").rglob("infer_model"))
+    assert not list((folder / "out").rglob("*infer_model"))
 
 
 def test_other_data_or_settings_train_anew(compared, tmp_path, capsys):
