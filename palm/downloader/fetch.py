@@ -1,6 +1,5 @@
 """Downloads one file over HTTP: streamed, continued where it was cut, checked, and put in place only when complete."""
 
-import hashlib
 import json
 import os
 import sys
@@ -16,6 +15,7 @@ import urllib3
 from tqdm.auto import tqdm
 
 from palm.errors import DownloadError
+from palm.folders import sha256_of
 
 _CHUNK = 1 << 18
 _MOST_REDIRECTS = 5
@@ -230,17 +230,14 @@ def _tag(response: requests.Response) -> str:
 
 
 def _checked(url: str, part: _Part, sha256: str | None) -> str:
-    digest = hashlib.sha256()
-    with part.file.open("rb") as stream:
-        while chunk := stream.read(_CHUNK):
-            digest.update(chunk)
-    if sha256 is not None and digest.hexdigest() != sha256:
+    found = sha256_of(part.file)
+    if sha256 is not None and found != sha256:
         part.discard()
         raise DownloadError(
-            f"{url}: the content must have sha256 {sha256}. Found {digest.hexdigest()}: damaged or replaced. "
+            f"{url}: the content must have sha256 {sha256}. Found {found}: damaged or replaced. "
             "It was thrown away; download it again, and do not use it if this repeats."
         )
-    return digest.hexdigest()
+    return found
 
 
 def _short(error: Exception) -> str:
