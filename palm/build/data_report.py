@@ -77,18 +77,26 @@ def texts_of(record: Record) -> tuple[str, ...]:
     """The texts that a model sees of a record."""
     if "words" in record:
         return (" ".join(cast("list[str]", record["words"])),)
-    return tuple(str(record[name]) for name in ("text_a", "text_b", "question", "context") if name in record)
+    texts = tuple(str(record[name]) for name in ("text_a", "text_b", "question", "context") if name in record)
+    return (*texts, *cast("list[str]", record.get("choices", ())))
 
 
 def labels_of(record: Record) -> list[str]:
-    """The labels of a record: one, or one a word."""
-    many = cast("list[str] | None", record.get("labels"))
-    return list(many) if many is not None else [str(record["label"])] if "label" in record else []
+    """The labels of a record: one, several, or one a word."""
+    found = record.get("labels", record.get("label"))
+    return [] if found is None else found if isinstance(found, list) else [str(found)]
+
+
+def _longest_sequence(record: Record) -> tuple[str, ...]:
+    """The texts of the longest sequence that becomes of a record: of several candidates the longest goes with it."""
+    if "choices" not in record:
+        return texts_of(record)
+    return str(record["text_a"]), max(cast("list[str]", record["choices"]), key=len)
 
 
 def _lengths(file: _File, reader: Reader) -> Iterator[Line]:
     """Lengths in word-pieces before anything is cut, with [CLS] and a [SEP] after each text."""
-    columns = list(zip(*map(texts_of, file.records), strict=True))
+    columns = list(zip(*map(_longest_sequence, file.records), strict=True))
     pieces = [reader.tokenizer.encode_ids(column) for column in columns]
     lengths = np.sum([[len(ids) for ids in column] for column in pieces], axis=0) + 1 + len(columns)
     longest = reader.config.max_seq_len

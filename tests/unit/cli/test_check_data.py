@@ -89,6 +89,22 @@ def test_figures_counted_by_hand(capsys: pytest.CaptureFixture[str]) -> None:
     assert found["qa.json"]["bad answers"].startswith("1 of 2, such as question q2: answer text `mat` is not at answer")
 
 
+def test_several_labels_and_candidates_count_one_by_one(capsys: pytest.CaptureFixture[str]) -> None:
+    own = (
+        "  topics: {reader: cls, paradigm: multi_label, label_kind: several, train_file: topics.tsv}\n"
+        "  which: {reader: choice, paradigm: choice, train_file: which.tsv}\n"
+    )
+    Path("config.yaml").write_text(CONFIG.split("  意图")[0] + own, encoding="utf-8")
+    Path("topics.tsv").write_text("label\ttext_a\na|中\tthe cat\na\tthe mat\n\t我\n", encoding="utf-8")
+    rows = "1\tthe cat\tsat|on the mat\n0\tthe cat\tsat|the mat sat on the mat\n"
+    Path("which.tsv").write_text("label\ttext_a\tchoices\n" + rows, encoding="utf-8")
+    found = report(capsys)
+    assert found["topics.tsv"]["labels"] == "a 66.7%, 中 33.3%; the rarest is 中 (1)"
+    # [CLS] the cat [SEP] on the mat [SEP]: 8 word-pieces; with the longer candidate of the other row 11
+    assert found["which.tsv"]["lengths"] == "8 to 11 word-pieces, mean 9.5, 95 % up to 11; 50.0% over 8 (cut)"
+    assert found["which.tsv"]["duplicates"] == "0 records repeat an earlier one (0 with another label)"
+
+
 def test_what_is_wrong_with_a_file_is_said_after_the_others(capsys: pytest.CaptureFixture[str]) -> None:
     Path("dev.tsv").write_text("label\ttext_a\na\tthe\tcat\n", encoding="utf-8")
     assert main(["check", "config.yaml", "--data"]) == 2
