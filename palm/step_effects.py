@@ -9,7 +9,7 @@ from palm.build.run_config import RunConfig
 from palm.default_settings import BEST_INFERENCE_FOLDER, CHECKPOINT_FOLDER, INFERENCE_FOLDER
 from palm.engine.balance import note_figures
 from palm.engine.checkpoint import save_checkpoint
-from palm.engine.cosines import cosine_line, gradient_cosines
+from palm.engine.cosines import gradient_cosines
 from palm.engine.evaluate import evaluate_task
 from palm.engine.run import StepResult, TrainingRun
 from palm.engine.schedule import main_task
@@ -19,6 +19,7 @@ from palm.inference.bundle import copy_bundle, save_bundle
 from palm.report.data_wait import DataWait
 from palm.report.lines import (
     best_line,
+    cosine_line,
     data_wait_line,
     early_stop_line,
     evaluation_line,
@@ -26,8 +27,8 @@ from palm.report.lines import (
     finished_line,
     step_line,
 )
-from palm.report.losses import step_record
 from palm.report.reporter import Reporter
+from palm.report.step_record import step_record
 from palm.task_instance import TaskInstance
 
 

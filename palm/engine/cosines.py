@@ -1,7 +1,7 @@
 """How far the tasks pull the shared encoder the same way: the cosine between their gradients."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import combinations
 
 import paddle
@@ -39,12 +39,6 @@ def cosine(one: Sequence[Tensor | None], other: Sequence[Tensor | None]) -> floa
     dot = sum(float((a * b).sum()) for a, b in zip(one, other, strict=True) if a is not None and b is not None)
     length = math.sqrt(_square(one) * _square(other))
     return dot / length if length else None
-
-
-def cosine_line(cosines: Mapping[str, float], global_step: int) -> str:
-    """`Gradient cosines at global step 100: intent~slots 0.132, intent~kind -0.041`."""
-    listed = ", ".join(f"{pair} {value:.3f}" for pair, value in cosines.items())
-    return f"Gradient cosines at global step {global_step}: {listed or 'none (no parameter is shared)'}"
 
 
 def _next_batch(run: TrainingRun, task: TaskInstance) -> Batch:

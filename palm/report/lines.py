@@ -1,5 +1,6 @@
 """The lines that PALM says while it trains, word for word those of PaddlePALM."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from palm.engine.best import Best
@@ -53,6 +54,12 @@ def early_stop_line(whose: str, best: Best | None, global_step: int) -> str:
 def stopped_line(signal: str, global_step: int) -> str:
     """`Stopped by SIGTERM after global step 270. `palm train … --resume` goes on from its checkpoint.`."""
     return f"Stopped by {signal} after global step {global_step}. `palm train … --resume` goes on from its checkpoint."
+
+
+def cosine_line(cosines: Mapping[str, float], global_step: int) -> str:
+    """`Gradient cosines at global step 100: intent~slots 0.132, intent~kind -0.041`."""
+    listed = ", ".join(f"{pair} {value:.3f}" for pair, value in cosines.items())
+    return f"Gradient cosines at global step {global_step}: {listed or 'none (no parameter is shared)'}"
 
 
 def data_wait_line(share: float) -> str:

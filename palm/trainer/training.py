@@ -12,8 +12,8 @@ from palm.engine.train import train_steps
 from palm.errors import ConfigError, Problem
 from palm.inference.bundle import save_bundle
 from palm.report.lines import finished_line, trainer_line
-from palm.report.losses import step_record
 from palm.report.reporter import Reporter, say
+from palm.report.step_record import step_record
 from palm.stop_signals import StopSignals
 from palm.trainer.session import Session
 
