@@ -17,6 +17,10 @@ EPILOG = """example:
   palm train --help
 """
 
+_NO_MEMORY = (
+    "There is not enough memory. Lower batch_size, max_tokens or max_seq_len, set recompute: true, or use a smaller "
+    "encoder; look for a size that is too large by mistake."
+)
 EXIT_REFUSED = 2
 EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141  # 128 + SIGPIPE, as the shell reports it
@@ -74,6 +78,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Whoever read our output has left; Python would complain once more when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_BROKEN_PIPE
+    except MemoryError:
+        sys.stderr.write(f"{_NO_MEMORY}\n")
+        return EXIT_REFUSED
     except OSError as error:  # a disk or a file that nobody closer to it was ready for
         reason = error.strerror or str(error)
         sys.stderr.write(f"{error.filename or 'The system'}: {reason}. Check the path, its permissions and its disk.\n")

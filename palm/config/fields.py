@@ -7,7 +7,7 @@ it is declared.
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from annotated_types import MinLen
+from annotated_types import Lt, MinLen
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 
@@ -51,19 +51,26 @@ def weights(value: Any) -> Any:  # noqa: ANN401 (whatever YAML gave)
 def no_zero(value: float) -> float:
     """Refuse a weight of 0: it says nothing."""
     if value == 0:
-        raise ValueError("a weight is not 0: leave out what does not count")
+        raise ValueError("a weight is not 0: leave out what does not count.")
     return value
 
 
+def no_giant(value: float) -> float:
+    """Refuse numbers that no computation holds: whole ones of more than 31 bits, others beyond 1e30."""
+    if abs(value) > (LARGEST_INT if isinstance(value, int) else LARGEST_FLOAT):
+        raise ValueError(f"numbers go up to {LARGEST_FLOAT:g}, whole ones up to {LARGEST_INT}.")
+    return value
+
+
+LARGEST_INT, LARGEST_FLOAT = 2**31 - 1, 1e30
 Kernels = Literal["auto", "fused", "plain"]
-Int = Annotated[int, BeforeValidator(no_bool)]
-Float = Annotated[float, BeforeValidator(no_bool)]
+Int = Annotated[int, BeforeValidator(no_bool), AfterValidator(no_giant)]
+Seed = Annotated[int, BeforeValidator(no_bool), Lt(2**63)]
+Float = Annotated[float, BeforeValidator(no_bool), AfterValidator(no_giant)]
 Names = Annotated[list[str], BeforeValidator(split_list)]
-Numbers = Annotated[list[float], BeforeValidator(split_list)]
+Numbers = Annotated[list[Float], BeforeValidator(split_list)]
 Flags = Annotated[list[bool], BeforeValidator(split_list)]
-Weights = Annotated[
-    dict[str, Annotated[float, BeforeValidator(no_bool), AfterValidator(no_zero)]], BeforeValidator(weights), MinLen(1)
-]
+Weights = Annotated[dict[str, Annotated[Float, AfterValidator(no_zero)]], BeforeValidator(weights), MinLen(1)]
 TrainPath = Annotated[str | None, InputFile("train")]
 PredictPath = Annotated[str | None, InputFile("predict")]
 OptionalPath = Annotated[str | None, InputFile("nothing")]
@@ -107,7 +114,7 @@ class BackboneFields(Schema):
 
     vocab_size: Int = Field(ge=1, description="Rows of the word embedding table.")
     hidden_size: Int = Field(ge=1, description="Width of the encoder.")
-    num_hidden_layers: Int = Field(ge=1, description="Number of encoder layers.")
+    num_hidden_layers: Int = Field(ge=1, le=1000, description="Number of encoder layers.")
     num_attention_heads: Int = Field(ge=1, description="Attention heads a layer; they divide hidden_size.")
     intermediate_size: Int | None = Field(
         None, ge=1, description="Width of the feed-forward layer; 4 × hidden_size when unset."

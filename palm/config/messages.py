@@ -1,5 +1,6 @@
 """Checks values against a schema and says what is wrong: where, rule, what was found, what to do."""
 
+import re
 import types
 from collections.abc import Mapping
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
@@ -47,8 +48,12 @@ def type_name(annotation: Any) -> str:  # noqa: ANN401 (any type annotation)
     if get_origin(annotation) is Literal:
         return "one of " + ", ".join(f"`{choice}`" for choice in get_args(annotation))
     if get_origin(annotation) in (list, tuple):
-        return f"a list of {_LISTS.get(get_args(annotation)[0], 'values')}"
+        return f"a list of {_LISTS.get(_bare(get_args(annotation)[0]), 'values')}"
     return _KINDS.get(annotation, "a mapping" if get_origin(annotation) is dict else "a value")
+
+
+def _bare(annotation: Any) -> Any:  # noqa: ANN401 (any type annotation)
+    return get_args(annotation)[0] if hasattr(annotation, "__metadata__") else annotation
 
 
 def rule(field: FieldInfo) -> str:
@@ -80,7 +85,7 @@ def _problem(
     schema: type[Schema], values: Mapping[str, Resolved], details: ErrorDetails, owner: str, home: str
 ) -> Problem:
     if not details["loc"]:
-        return Problem(home, f"{owner}: {details['msg'].removeprefix('Value error, ')}")
+        return _rule_over_keys(schema, values, details["msg"].removeprefix("Value error, "), owner=owner, home=home)
     key = str(details["loc"][0])
     field = schema.model_fields[key]
     if key not in values:
@@ -89,3 +94,15 @@ def _problem(
     own = details["type"] == "value_error" and "a number is wanted" not in details["msg"]
     must = details["msg"].removeprefix("Value error, ") if own else f"{setting.name} is {rule(field)}."
     return Problem(setting.where, f"{must} Found {shown(setting.value)}. Meaning: {field.description}")
+
+
+def _rule_over_keys(
+    schema: type[Schema], values: Mapping[str, Resolved], message: str, *, owner: str, home: str
+) -> Problem:
+    """What is wrong with several keys, at the first of those that it names and somebody wrote."""
+    named = [values[key].setting for key in schema.model_fields if key in values and re.search(rf"\b{key}\b", message)]
+    where = named[0].where if named else home
+    if "ound" in message or not named:
+        return Problem(where, f"{owner}: {message}")
+    found = ", ".join(f"`{setting.name}: {shown(setting.value).strip('`')}`" for setting in named)
+    return Problem(where, f"{owner}: {message.rstrip('.')}. Found {found}. Change one of them.")

@@ -13,6 +13,7 @@ from palm.config.fields import (
     OptionalPath,
     PredictPath,
     Schema,
+    Seed,
     TrainPath,
     Weights,
 )
@@ -160,7 +161,10 @@ class TrainSettings(Schema):
         1.0, ge=0, description="`weighting: dtp`: how much more the tasks count that are worst done; 0 the least."
     )
     gradnorm_alpha: Float = Field(
-        1.5, ge=0, description="`weighting: gradnorm`: how much harder the tasks pull that lag behind; 0 all alike."
+        1.5,
+        ge=0,
+        le=100,
+        description="`weighting: gradnorm`: how much harder the tasks pull that lag behind; 0 all alike.",
     )
     gradient_accumulation_steps: Int = Field(1, ge=1, description="Steps whose gradients are averaged into one update.")
     use_ema: bool = Field(False, description="Evaluate and export an exponential moving average of the weights.")
@@ -179,7 +183,7 @@ class TrainSettings(Schema):
         description="Share of the expected global steps after which `weight_average: swa` begins; until then the "
         "weights themselves are evaluated and exported.",
     )
-    random_seed: Int = Field(
+    random_seed: Seed = Field(
         1, ge=0, description="Seed of everything random; a task's own seed draws its shuffling and masks."
     )
     use_gpu: bool = Field(True, description="Use the GPU where there is one; falls back to the CPU with one warning.")
@@ -282,7 +286,7 @@ class TaskSettings(Schema):
     inference_model_dir: OptionalPath = Field(
         None, description="Inference model to predict with; save_path/<task>/infer_model when unset."
     )
-    random_seed: Int = Field(
+    random_seed: Seed = Field(
         1, ge=0, description="Seed of everything random; a task's own seed draws its shuffling and masks."
     )
     batch_size: Int = Field(32, ge=1, description="Examples a training step.")
@@ -301,7 +305,7 @@ class TaskSettings(Schema):
     vocab_path: TrainPath = Field(
         None, description="Vocabulary, one word-piece a line; by default vocab.txt beside the pre-trained weights."
     )
-    mix_ratio: Float = Field(1.0, ge=0, description="Sampling weight of this task.")
+    mix_ratio: Float = Field(1.0, ge=0, le=1e9, description="Sampling weight of this task.")
     target: bool = Field(True, description="Whether the task is a target (exported) or an auxiliary one.")
     share_head_with: str | None = Field(None, description="Name of another task whose head this one shares.")
     share_rows_with: str | None = Field(

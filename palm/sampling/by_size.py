@@ -20,7 +20,11 @@ class _BySize(Sampler):
 
     def _weights(self, power: float) -> NDArray[np.float64]:
         """Shares of the tasks, float64[task]; a task without size has none, whatever the power."""
-        weights = np.where(self._sizes > 0, self._sizes, 1.0) ** power * (self._sizes > 0)
+        sizes = np.where(self._sizes > 0, self._sizes, 1.0)
+        with np.errstate(over="ignore"):
+            weights = sizes**power * (self._sizes > 0)
+        if not np.isfinite(weights.sum()):  # a temperature near 0: the largest task is all there is
+            weights = (sizes / self._sizes.max()) ** power * (self._sizes > 0)
         return np.asarray(weights / weights.sum(), np.float64)
 
     def _epoch(self, shares: NDArray[np.float64]) -> tuple[float, ...]:

@@ -101,6 +101,19 @@ def test_an_error_of_the_system_is_said_in_a_line(
     assert said == "data.tsv: Input/output error. Check the path, its permissions and its disk.\n"
 
 
+def test_a_lack_of_memory_is_said_in_a_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object) -> int:
+        raise MemoryError("(ResourceExhausted) Fail to alloc memory of 4096000000000 size.")
+
+    monkeypatch.setattr(command_line, "_run", fail)
+    assert main(["doctor"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("There is not enough memory. Lower batch_size,")
+    assert said.count("\n") == 1
+
+
 def test_a_reader_that_leaves_early_is_no_error() -> None:
     code = (
         "import os, sys; reading, writing = os.pipe(); os.close(reading); os.dup2(writing, 1);"

@@ -5,7 +5,7 @@ from typing import Literal
 import pytest
 from pydantic import Field, model_validator
 
-from palm.config.fields import Flags, Float, Int, Names, Numbers, Schema
+from palm.config.fields import Flags, Float, Int, Names, Numbers, Schema, Seed
 from palm.config.layer import Resolved, Setting
 from palm.config.messages import validate
 
@@ -15,6 +15,8 @@ class Example(Schema):
 
     size: Int = Field(2, ge=1, description="A size.")
     share: Float = Field(0.5, ge=0, lt=1, description="A share.")
+    scale: Float = Field(1.0, description="A scale.")
+    seed: Seed = Field(1, ge=0, description="A seed.")
     limit: Int | None = Field(None, ge=1, description="A limit.")
     flag: bool = Field(False, description="A flag.")
     word: str = Field("x", description="A word.")
@@ -37,6 +39,18 @@ class Needy(Schema):
         return self
 
 
+class Strict(Schema):
+    """A rule over keys that have defaults."""
+
+    some: Int | None = Field(None, description="Some.")
+
+    @model_validator(mode="after")
+    def _check(self) -> "Strict":
+        if self.some is None:
+            raise ValueError("some must be there.")
+        return self
+
+
 def resolved(**values: object) -> dict[str, Resolved]:
     return {key: Resolved(Setting(key, value, "tasks/mrqa.yaml:7")) for key, value in values.items()}
 
@@ -49,6 +63,9 @@ def problems(**values: object) -> list[str]:
     ("key", "written", "value"),
     [
         ("size", "8", 8),
+        ("size", 2**31 - 1, 2**31 - 1),
+        ("scale", 1e30, 1e30),
+        ("seed", 2**63 - 1, 2**63 - 1),
         ("size", 8.0, 8),
         ("share", "1e-3", 0.001),
         ("share", "3E-5", 3e-5),
@@ -89,6 +106,18 @@ def test_what_yaml_gives_is_coerced(key: str, written: object, value: object) ->
         ("choice", "three", "choice is one of `one`, `two`. Found `three`."),
         ("names", {"a": 1}, "names is a list of names. Found `{'a': 1}`."),
         ("ratios", "a, b", "ratios is a list of numbers. Found `a, b`."),
+        ("ratios", [True, 1], "ratios is a list of numbers. Found `[True, 1]`."),
+        ("ratios", [1e308, 1e308], "numbers go up to 1e+30, whole ones up to 2147483647. Found `[1e+308, 1e+308]`."),
+        ("size", 2**31, "numbers go up to 1e+30, whole ones up to 2147483647. Found `2147483648`."),
+        (
+            "size",
+            10**30,
+            "numbers go up to 1e+30, whole ones up to 2147483647. Found `1000000000000000000000000000000`.",
+        ),
+        ("limit", 2**31, "numbers go up to 1e+30, whole ones up to 2147483647. Found `2147483648`."),
+        ("scale", 1e31, "numbers go up to 1e+30, whole ones up to 2147483647. Found `1e+31`."),
+        ("scale", -1e31, "numbers go up to 1e+30, whole ones up to 2147483647. Found `-1e+31`."),
+        ("seed", 2**63, "seed is a whole number, at least 0, below 9.22337e+18. Found `9223372036854775808`."),
     ],
 )
 def test_wrong_values(key: str, written: object, rule: str) -> None:
@@ -111,7 +140,14 @@ def test_missing_key() -> None:
 
 def test_rules_over_several_keys_keep_their_words() -> None:
     _, wrong = validate(Needy, resolved(n_classes=2, top=3), owner="reader cls", home="tasks/a.yaml")
-    assert [str(problem) for problem in wrong] == ["tasks/a.yaml: reader cls: top is at most n_classes."]
+    assert [str(problem) for problem in wrong] == [
+        "tasks/mrqa.yaml:7: reader cls: top is at most n_classes. Found `n_classes: 2`, `top: 3`. Change one of them."
+    ]
+
+
+def test_rules_over_several_keys_that_nobody_wrote_are_at_home() -> None:
+    _, wrong = validate(Strict, {}, owner="reader cls", home="tasks/a.yaml")
+    assert [str(problem) for problem in wrong] == ["tasks/a.yaml: reader cls: some must be there."]
 
 
 def test_the_users_own_name_of_a_key_is_shown() -> None:

@@ -24,6 +24,8 @@ def shares(sampler, steps):
         ("temperature", {"batches": [160, 40, 10], "temperature": 2.0}, [4 / 7, 2 / 7, 1 / 7]),
         ("temperature", {"temperature": 2.0, "cap": 40}, [2 / 5, 2 / 5, 1 / 5]),
         ("temperature", {"temperature": 1.0, "mix_ratios": [1, 1, 0]}, [0.8, 0.2, 0]),
+        ("temperature", {"temperature": 1e-3}, [1, 0, 0]),  # 160 ** 1000 is no float
+        ("temperature", {"temperature": 1e-320, "batches": [8, 8, 2]}, [0.5, 0.5, 0]),
     ],
 )
 def test_shares_are_those_of_the_formula(name, keys, wanted):
