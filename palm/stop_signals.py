@@ -8,7 +8,7 @@ from types import FrameType, TracebackType
 from typing import Any, NoReturn
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_WORDS = "\n{}: stopping after this step, with a checkpoint. The same again quits at once.\n"
+_WORDS = "\n{}: stopping after this step, {} a checkpoint. The same again quits at once.\n"
 
 
 def _second_effect(number: signal.Signals) -> Any:  # noqa: ANN401 (as Python's own handlers)
@@ -22,9 +22,13 @@ class StopSignals:
 
     The second signal has the system's own effect: it ends the process even in the middle of an operation, which leaves
     earlier checkpoints whole. Outside the main thread, where Python takes no signals, nothing is noted.
+
+    Args:
+        saves: Whether whoever is told of the signal leaves a checkpoint, for what is said.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, saves: bool = True) -> None:
+        self._left = "with" if saves else "without"
         self.received: signal.Signals | None = None
         self._before: dict[signal.Signals, Any] = {}
 
@@ -49,4 +53,4 @@ class StopSignals:
         self.received = signal.Signals(number)
         for other in _SIGNALS:
             signal.signal(other, _second_effect(other))
-        os.write(2, _WORDS.format(self.received.name).encode())
+        os.write(2, _WORDS.format(self.received.name, self._left).encode())

@@ -206,7 +206,9 @@ class TrainSettings(Schema):
         description="Global steps between evaluations on dev_file; -1: only at epoch ends; 0: each target only when "
         "it is exported, so nothing may wait for its figures or follow them.",
     )
-    keep_checkpoints: Int = Field(3, ge=1, description="How many checkpoints stay on disk, the best ones not counted.")
+    keep_checkpoints: Int = Field(
+        3, ge=1, description="How many of the newest checkpoints stay on disk; the best ones stay besides."
+    )
     metric_for_best_model: str | None = Field(
         None,
         description="Figure of dev_file, such as `accuracy`, `loss` or `intent.accuracy`: the checkpoint with the best "

@@ -30,17 +30,19 @@ def train(session: Session, print_steps: int) -> None:
     if print_steps < 1:
         raise ConfigError(Problem("train", f"print_steps is 1 or more. Found {print_steps}."))
     run = session.run
+    session.forget_draws()
     done = run.progress.global_step
-    place = session.saver.folder if session.saver else None
+    saver = session.saver
+    place = saver.folder if saver else None
     reporting = Reporter(place, total_steps=run.total_steps, done_steps=done) if place else nullcontext()
-    with reporting as reporter, StopSignals() as signals, closing(train_steps(run)) as steps:
+    stopping = StopSignals(saves=saver is not None and "ckpt" in saver.types)
+    with reporting as reporter, stopping as signals, closing(train_steps(run)) as steps:
         effects = Effects(session, print_steps, reporter)
         for result in steps:
             effects.after(result)
             if signals.received and not result.last:
                 effects.save(result.global_step)
                 signals.stop()
-    session.forget_draws()
 
 
 def save_model(session: Session, name: str, folder: Path) -> None:

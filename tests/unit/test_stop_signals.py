@@ -1,0 +1,21 @@
+"""The first signal is noted, and what it leaves is said as it is; afterwards signals have their earlier effect."""
+
+import signal
+
+import pytest
+
+from palm.stop_signals import StopSignals
+
+
+@pytest.mark.parametrize(("saves", "left"), [(True, "with a checkpoint"), (False, "without a checkpoint")])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_signal_says_whether_there_will_be_a_checkpoint(
+    number: signal.Signals, saves: bool, left: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    before = signal.getsignal(number)
+    with StopSignals(saves=saves) as signals:
+        signal.raise_signal(number)
+        assert signals.received == number
+    assert signal.getsignal(number) is before
+    said = f"\n{number.name}: stopping after this step, {left}. The same again quits at once.\n"
+    assert capfd.readouterr().err == said
