@@ -33,6 +33,7 @@ from palm.report.copies import copies_line
 from palm.report.earlier_runs import changed_keys, cut_back, refuse_links_out, set_aside
 from palm.report.lines import stopped_line
 from palm.report.reporter import Reporter, say
+from palm.report.short_runs import short_run_lines
 from palm.run_lock import alone_in
 from palm.stage_effects import forget_stages, load_encoder, save_encoder, stage_is_done, to_best
 from palm.step_effects import StepEffects, exported_folder
@@ -161,6 +162,7 @@ class Controller:
         with writing(self._save_path, "save_path"):
             run = self._training_run()
             beginning = [f"Warning: {warning}" for warning in self.config.warnings]
+            beginning += short_run_lines(self._tasks, self.config.train)
             beginning += [*self._resume(run), *copies_line(run.model.copied_parameters())]
             self._write_resolved_config()
         total = global_steps(self._tasks, self.config.train)

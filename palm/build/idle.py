@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from palm.build.merge import Merged
 from palm.config.fields import Schema
-from palm.config.idle_keys import View, idle_settings
+from palm.config.idle_keys import FURTHER_TASKS, View, idle_settings
 from palm.sampling import SAMPLERS
 from palm.weighting import GRADIENT_METHODS, WEIGHTINGS
 
@@ -27,9 +27,11 @@ def with_warnings(configs: Sequence["RunConfig"], merged: Sequence[Merged]) -> "
 
 
 def _views(config: "RunConfig", merged: Merged) -> Iterator[View]:
+    trained = [task.name for task in config.tasks if task.settings.mix_ratio > 0]
     for task in config.tasks:
         schemas: list[Schema] = [config.train, task.settings, task.reader, task.paradigm]
         values = {key: getattr(schema, key) for schema in schemas for key in type(schema).model_fields}
+        values[FURTHER_TASKS] = len(set(trained) - {task.name})
         defaults = {key: each.default for schema in schemas for key, each in type(schema).model_fields.items()}
         yield View(values, defaults, {**merged.run, **merged.tasks[task.name]})
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from palm.config.layer import Resolved
 from palm.errors import Problem
 
+FURTHER_TASKS = "further tasks"
+"""Stands for a key that says how many tasks are trained beside a task."""
 _ON: tuple[object, ...] = ()
 
 
@@ -26,6 +28,11 @@ class Use:
 
 
 USES = (
+    Use(("sampling",), {FURTHER_TASKS: _ON}, always=("mix_ratio",)),
+    Use(("mode",), {FURTHER_TASKS: _ON}, always=("alternating",)),
+    Use(("weighting",), {FURTHER_TASKS: _ON}, always=("fixed", "uncertainty")),  # which learns one factor, too
+    Use(("leave_mix_when_finished",), {FURTHER_TASKS: _ON}, always=(False,)),
+    Use(("log_gradient_cosines_every_n_steps",), {FURTHER_TASKS: _ON}, always=(-1,)),
     Use(("sampling_temperature",), {"sampling": ("temperature",)}),
     Use(("sampling_cap",), {"sampling": ("proportional", "temperature", "annealed")}),
     Use(("sampling_by", "sampling_floor"), {"sampling": ("adaptive",)}),
@@ -122,7 +129,9 @@ def _is_met(value: object, wanted: tuple[object, ...], foreign: Collection[str])
 
 def _chosen(choice: str, value: object) -> str:
     if value is _ON:
-        return f"`{choice}`"
+        return "several tasks" if choice == FURTHER_TASKS else f"`{choice}`"
+    if choice == FURTHER_TASKS:
+        return "no task beside it"
     if value is None:
         return f"no `{choice}`"
     shown = ", ".join(map(str, value)) if isinstance(value, list) else value

@@ -4,7 +4,7 @@ import pytest
 
 from palm.build.components import all_schemas
 from palm.build.run_config import load_run_configs
-from palm.config.idle_keys import USES
+from palm.config.idle_keys import FURTHER_TASKS, USES
 from palm.sampling import SAMPLERS
 from palm.weighting import WEIGHTINGS
 from tests.integration import tiny
@@ -90,6 +90,15 @@ def test_evaluation_without_a_dev_file(tmp_path):
     assert said.startswith("config.eval_steps: `eval_steps` goes with `dev_file`. Found it with no `dev_file`,")
 
 
+def test_methods_between_tasks_where_there_is_one(tmp_path):
+    task = {"a": tiny.classification_task(tmp_path, "a")}
+    said = warnings(tmp_path, {"weighting": "dwa", "mode": "joint", "leave_mix_when_finished": True}, task)
+    assert sorted(line.split("`")[1] for line in said) == ["leave_mix_when_finished", "mode", "weighting"]
+    rule = "`weighting` goes with several tasks. Found it with no task beside it, where it makes no difference."
+    assert any(rule in line for line in said)
+    assert not warnings(tmp_path, {"weighting": "uncertainty", "sampling": "mix_ratio", "mode": "alternating"}, task)
+
+
 def test_a_key_for_all_stages_that_one_of_them_reads(tmp_path):
     stages = {"one": {"weighting": "dtp"}, "two": {"gradnorm_alpha": 1}}
     (said,) = warnings(tmp_path, {"stages": stages, "dtp_gamma": 2})
@@ -122,6 +131,6 @@ def test_nothing_is_said_where_a_run_only_predicts(tmp_path):
 def test_every_key_and_choice_of_the_table_exists():
     keys = {key for _, schema in all_schemas() for key in schema.model_fields}
     for use in USES:
-        assert {*use.keys, *use.choices} <= keys
+        assert {*use.keys, *use.choices} <= keys | {FURTHER_TASKS}
         assert set(use.choices.get("sampling", ())) <= set(SAMPLERS)
         assert set(use.choices.get("weighting", ())) <= set(WEIGHTINGS)
