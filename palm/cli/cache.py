@@ -30,7 +30,6 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this cl
         help="show or empty the cache of tokenised data",
         description="Show where tokenised data sets are kept and what they take. The oldest-used are dropped first.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--clear", action="store_true", help="remove every data set that is kept")
     parser.set_defaults(func=run)

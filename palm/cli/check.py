@@ -28,12 +28,8 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this cl
         help="check a configuration",
         description="Check a configuration without training: keys, types, files, tasks, wiring of components.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("config", help="global YAML file")
-    parser.add_argument(
-        "--task_dir", default=".", help="folder of the task instances' YAML files (default: current directory)"
-    )
     parser.add_argument("--explain", action="store_true", help="print each value, where it came from and what it hid")
     parser.add_argument(
         "--data",

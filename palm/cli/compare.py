@@ -25,12 +25,8 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this cl
         description="Train each target alone and all tasks together under the same budget, over several seeds; write "
         "compare.md and compare.json into save_path. Any key may be given as --key value.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("config", help="global YAML file")
-    parser.add_argument(
-        "--task_dir", default=".", help="folder of the task instances' YAML files (default: current directory)"
-    )
     parser.add_argument("--seeds", default="1", help="how many seeds, from random_seed on (default: 1)")
     parser.add_argument("--name", default="together", help="name of the configuration as it stands (default: together)")
     parser.add_argument(

@@ -21,7 +21,6 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this cl
         description="Convert a BERT or ERNIE (also RoBERTa, ELECTRA-base, MiniLM) between a Hugging Face folder and a "
         "PALM folder, or from .pdparams and Paddle 1.x params folders into either.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "source", type=Path, help="Hugging Face or PALM folder, inference model, .pdparams, Paddle 1.x params folder"

@@ -61,7 +61,6 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this cl
         help="report on this machine and installation",
         description="Report on this machine and installation, with advice. Exit code 1 when PALM cannot work here.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.set_defaults(func=run)
 

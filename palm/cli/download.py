@@ -29,7 +29,6 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this cl
         description="List the pre-trained models (or data sets), or download some. Unharmed ones are not downloaded "
         "again.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("name", nargs="*", help="models to download, or all (default: list them)")
     parser.add_argument(

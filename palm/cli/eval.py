@@ -22,13 +22,9 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this cl
         help="evaluate exported tasks",
         description="Print one JSON line of loss and metrics (fractions of 1) for each task.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("config", help="global YAML file")
     parser.add_argument("task", nargs="*", help="task instances (default: all that have a dev_file)")
-    parser.add_argument(
-        "--task_dir", default=".", help="folder of the task instances' YAML files (default: current directory)"
-    )
     parser.add_argument("--model", help="inference model folder (default: save_path/<task>/infer_model)")
     parser.add_argument("--file", help="data with gold labels (default: the task's dev_file)")
     parser.set_defaults(func=run)

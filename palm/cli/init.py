@@ -22,7 +22,6 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this cl
         help="write a small project that runs",
         description="Write a configuration, two tasks, tiny data and a README into a new folder.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("folder", type=Path, help="folder to write; must not exist, or be empty")
     parser.add_argument("--for_cn", action="store_true", help="a Chinese project")

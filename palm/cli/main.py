@@ -32,7 +32,7 @@ class Command:
 
     Attributes:
         summary: What it does, in a line.
-        configured: Whether it reads a configuration, and so takes overrides and `--import`.
+        configured: Whether it reads a configuration, and so takes overrides, `--task_dir` and `--import`.
 
     """
 
@@ -119,6 +119,9 @@ def build_parser(name: str | None) -> tuple[CommandParser, CommandParser]:
         return parser, parser
     chosen = commands.choices[name]
     if COMMANDS[name].configured:
+        chosen.add_argument(
+            "--task_dir", default=".", help="folder of the task instances' YAML files (default: current directory)"
+        )
         chosen.add_argument(
             "--import",
             dest="imports",

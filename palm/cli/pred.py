@@ -23,13 +23,9 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this cl
         help="predict with an inference model",
         description="Predict a file; write predictions.json and print its first lines.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("config", nargs="?", help="global YAML file")
     parser.add_argument("task", nargs="?", help="name of the task instance")
-    parser.add_argument(
-        "--task_dir", default=".", help="folder of the task instances' YAML files (default: current directory)"
-    )
     parser.add_argument("--model", help="inference model folder (default: save_path/<task>/infer_model)")
     parser.add_argument("--file", help="data to predict (default: the task's pred_file)")
     parser.add_argument("--output", help="folder for predictions.json (default: pred_output_path, or save_path/<task>)")

@@ -19,7 +19,6 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this cl
         help="print a JSON schema of the configuration",
         description="Print a JSON schema (draft 2020-12) of the global file, for completion and checks in editors.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("-o", "--output", help="write to this file instead of the terminal")
     kind = parser.add_mutually_exclusive_group()

@@ -18,12 +18,8 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this cl
         help="train all tasks of a configuration",
         description="Train all tasks of a configuration over one shared encoder. Any key may be given as --key value.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("config", help="global YAML file")
-    parser.add_argument(
-        "--task_dir", default=".", help="folder of the task instances' YAML files (default: current directory)"
-    )
     parser.add_argument(
         "--resume", nargs="?", const="auto", choices=("auto", "never"), help="continue from the newest good checkpoint"
     )
