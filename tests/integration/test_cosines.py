@@ -55,6 +55,14 @@ def test_the_cosines_are_those_of_plain_backward_passes(tmp_path, head):
         assert value == pytest.approx(one @ other / np.linalg.norm(one) / np.linalg.norm(other), abs=1e-5)
 
 
+def test_dropout_in_the_encoder_has_no_part_in_them(tmp_path):
+    found = []
+    for rate in (0.0, 0.5):
+        keys = {"dropout_prob": 0.0, "hidden_dropout_prob": rate, "attention_probs_dropout_prob": rate}
+        found.append(gradient_cosines(controller(tmp_path, **keys)._training_run()))
+    assert found[0] == pytest.approx(found[1], abs=1e-5)
+
+
 def test_logging_them_changes_no_bit_of_training(tmp_path):
     weights = []
     for name, every in (("without", -1), ("with", 2)):

@@ -112,6 +112,7 @@ def stops_at(values: list[float], *, patience: int, min_delta: float = 0.0, name
         ([0.1, 0.2, 0.2, 0.3, 0.3, 0.3], {"patience": 2}, 5),
         ([0.1, 0.2, 0.2, 0.3, 0.3, 0.3], {"patience": 1}, 2),
         ([0.1, 0.2, 0.2, 0.3, 0.3, 0.3], {"patience": 3}, None),
+        ([0.1, 0.5, 0.3, 0.4, 0.45], {"patience": 3}, 4),  # better than the last one is not better than the best
         ([0.1, 0.2, 0.3, 0.4], {"patience": 2, "min_delta": 0.25}, 2),
         ([0.5, 0.4, 0.5, 0.3], {"patience": 2, "name": "loss"}, None),
         ([0.5, 0.5, 0.6], {"patience": 2, "name": "loss"}, 2),

@@ -67,6 +67,13 @@ def test_every_batch_comes_once_an_epoch_in_an_order_of_its_own():
     assert sampler.epoch_steps == (160, 40, 10)
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_an_epoch_begins_and_ends_where_the_counts_say(seed):
+    sampler = made("exact", batches=[3, 2, 1], seed=seed)
+    for start in (1, 7, 13, 19):
+        assert sorted(sampler.task_at(step) for step in range(start, start + 6)) == [0, 0, 0, 1, 1, 2]
+
+
 def test_exact_keeps_a_small_ratio_and_leaves_out_zero():
     assert made("exact", mix_ratios=[0.5, 0.001, 0]).epoch_steps == (80, 1, 0)
     assert made("exact", mix_ratios=[0.01, 0.06, 0.26]).epoch_steps == (2, 2, 3)  # 1.6, 2.4 and 2.6

@@ -27,6 +27,14 @@ def test_a_task_that_lags_behind_should_pull_harder():
     assert found == pytest.approx({"slow": 1.025, "fast": 0.975})
 
 
+@pytest.mark.parametrize(("alpha", "first"), [(0.0, 0.975), (1.0, 0.975), (1.5, 1.025)])
+def test_alpha_is_the_power_of_the_rates(alpha, first):
+    """Norms 3 and 2, mean 2.5; rates 1.15 and 0.85: wanted are 2.875 and 2.125, or to the power 1.5 3.083 and 1.959."""
+    history = {"a": TaskHistory(first_loss=1.0), "乙": TaskHistory(first_loss=2.0)}
+    found = noted(GradNorm(Weighed(alpha=alpha)), history, {"a": 1.15, "乙": 1.7}, {"a": 3.0, "乙": 2.0})
+    assert found == pytest.approx({"a": first, "乙": 2.0 - first})
+
+
 def test_alone_in_its_step_a_task_moves_its_own_factor_by_running_means():
     """Norms 1, 3, then 5: the running mean of a is 1.2, still below the mean pull of 2.1, so its factor rises."""
     history = {"a": TaskHistory(), "b": TaskHistory()}
@@ -34,8 +42,9 @@ def test_alone_in_its_step_a_task_moves_its_own_factor_by_running_means():
     noted(weighting, history, {"a": 1.0}, {"a": 1.0})
     assert weighting.factors(history) == {"a": 1.0, "b": 1.0}
     history["b"].learned.update({"norm": 3.0, "loss": 1.0})
-    found = noted(weighting, history, {"a": 1.0}, {"a": 5.0})
+    found = noted(weighting, history, {"a": 3.0}, {"a": 5.0})
     assert history["a"].learned["norm"] == pytest.approx(1.2)
+    assert history["a"].learned["loss"] == pytest.approx(1.1)
     assert found == pytest.approx({"a": 2 * 1.1 / 2.1, "b": 2 * 1.0 / 2.1})
 
 
