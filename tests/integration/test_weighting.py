@@ -40,6 +40,22 @@ def test_uncertainty_moves_the_factors_of_the_tasks_that_were_trained(tmp_path):
         assert math.isclose(second.loss_factor, math.exp(-0.1 if first.loss > 0.5 else 0.1), rel_tol=1e-6)
 
 
+def test_uncertainty_takes_the_form_of_squared_errors_for_numbers(tmp_path):
+    rows = [["0.5", "大红鱼在河"], ["1", "小绿鸟在河"]] * 4
+    file = tiny.write_tsv(tmp_path / "数.tsv", ["label", "text_a"], rows)
+    tasks = {
+        "数": {"reader": "cls", "paradigm": "regression", "label_kind": "number", "train_file": file},
+        "labels": tiny.classification_task(tmp_path, "labels", count=8),
+    }
+    made = tiny.config(tmp_path, tasks, mode="joint", weighting="uncertainty", weighting_learning_rate=0.1)
+    first, second = list(train_steps(palm.Controller(made, overrides=[])._training_run()))[:2]
+    assert {part.task: part.loss_factor for part in first.parts} == {"数": 0.5, "labels": 1.0}
+    # Adam's first step is its rate: s falls where half the squared error is below a half, and so on.
+    signs = {part.task: -1 if part.loss * part.loss_factor > 0.5 else 1 for part in first.parts}
+    wanted = {"数": 0.5 * math.exp(0.1 * signs["数"]), "labels": math.exp(0.1 * signs["labels"])}
+    assert {part.task: part.loss_factor for part in second.parts} == pytest.approx(wanted)
+
+
 @pytest.mark.parametrize("mode", ["alternating", "joint"])
 def test_the_gradients_are_those_of_the_losses_times_their_factors(tmp_path, monkeypatch, mode):
     still = {"hidden_dropout_prob": 0, "attention_probs_dropout_prob": 0, "dropout_prob": 0}
