@@ -1,5 +1,6 @@
 """`Trainer`: one task, trained and used by itself or as a part of a `MultiHeadTrainer`."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import final
 
@@ -62,7 +63,7 @@ class Trainer:
         Args:
             optimizer: The optimizer.
             weight_decay: Decoupled weight decay; LayerNorm and biases are left out.
-            use_ema: Predict with, and export, an exponential moving average of the weights.
+            use_ema: Predict with, evaluate and export an exponential moving average of the weights.
             ema_decay: Its decay an update.
         """
         self.session.backward = Backward(optimizer, weight_decay or 0.0, use_ema, ema_decay or 0.0)
@@ -182,4 +183,6 @@ class Trainer:
         """
         reader = self.task.reader_for("train").component
         task = self.task.instance("train", self.session.heads[self.name])
-        return figures_over(self.session.model, task, reader.load(Path(file), "eval"))
+        data = reader.load(Path(file), "eval")
+        with self.session.average.applied() if self.session.average else nullcontext():
+            return figures_over(self.session.model, task, data)

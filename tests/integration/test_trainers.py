@@ -450,7 +450,7 @@ def test_numbers_are_class_ids_even_where_the_file_lacks_some(files):
     assert set(reader.dataset.array("label_ids").tolist()) == {0, 2}
 
 
-def test_an_average_of_the_weights_predicts_and_is_saved(files, tmp_path):
+def test_an_average_of_the_weights_predicts_is_evaluated_and_saved(files, tmp_path):
     trainer = palm.Trainer("water")
     loss = trainer.build_forward(backbone(), palm.head.Classify(2, 32))
     trainer.build_backward(palm.optimizer.Adam(loss, 5e-3), use_ema=True, ema_decay=0.9)
@@ -461,7 +461,9 @@ def test_an_average_of_the_weights_predicts_and_is_saved(files, tmp_path):
     (place,) = (tmp_path / "out" / "predict").iterdir()
 
     own = weights(trainer)
-    assert trainer.predict() == palm.Predictor(place / "water").predict(files["cls"])
+    exported = palm.Predictor(place / "water")
+    assert trainer.predict() == exported.predict(files["cls"])
+    assert trainer.evaluate(files["cls"]) == exported.evaluate(files["cls"])
     assert_same_bits(weights(trainer), own)
 
 
