@@ -6,6 +6,7 @@ from dataclasses import replace
 from palm.config.layer import Resolved
 from palm.config.schema import TaskSettings, TrainSettings
 from palm.errors import ConfigError, Problem
+from palm.reader.base import Reader
 from palm.reader.shared_rows import match_rows
 from palm.registry import did_you_mean
 from palm.task_instance import TaskInstance
@@ -46,27 +47,25 @@ def with_shared_rows(tasks: Sequence[TaskInstance]) -> list[TaskInstance]:
     """The task instances, those that share rows with these rows.
 
     Raises:
-        ConfigError: A reader whose rows cannot be shared, or no row in common.
+        ConfigError: No row in common.
     """
     problems: list[Problem] = []
     made = {task.name: task for task in tasks}
     for leader in tasks:
         group = [leader, *(task for task in tasks if task.settings.share_rows_with == leader.name)]
-        wrong = list(_unfit(group)) if len(group) > 1 else []
-        problems += wrong
-        if len(group) > 1 and not wrong:
+        if len(group) > 1:
             problems += _share(group, made)
     if problems:
         raise ConfigError(problems)
     return [made[task.name] for task in tasks]
 
 
-def _unfit(group: Sequence[TaskInstance]) -> Iterator[Problem]:
-    for task in group:
-        if any(name in task.reader.outputs_attr("train") for name in _NOT_THE_TEXT):
-            rule = "tasks share rows that hold one text each, as it is."
-            found = f"Found a reader of `{task.name}` that masks words or makes several rows of one text."
-            yield Problem(f"tasks.{task.name}", f"{rule} {found} Leave share_rows_with out.")
+def unfit_rows(name: str, reader: Reader) -> Iterator[Problem]:
+    """Why the rows that the task `name` reads cannot be shared, if they cannot."""
+    if any(column in reader.outputs_attr("train") for column in _NOT_THE_TEXT):
+        rule = "tasks share rows that hold one text each, as it is."
+        found = f"Found a reader of `{name}` that masks words or makes several rows of one text."
+        yield Problem(f"tasks.{name}", f"{rule} {found} Leave share_rows_with out.")
 
 
 def _share(group: Sequence[TaskInstance], made: dict[str, TaskInstance]) -> Iterator[Problem]:

@@ -58,7 +58,7 @@ def read_sources(config: str | Path | Mapping[str, object], task_dir: str, overr
     if main.stages is None and not flags.stages:
         return [_read(main, flags, task_dir)]
     problems = stage_problems(main, flags)
-    if problems:
+    if problems or main.stages == {}:
         raise ConfigError([*main.problems, *flags.problems, *problems])
     stages = []
     for view in stage_views(main, flags):

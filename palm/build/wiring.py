@@ -1,8 +1,11 @@
 """Whether reader, backbone and paradigm of each task fit together, checked before anything is built."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from palm.backbone.base import BACKBONES, Backbone
+from palm.build.explain import DEFAULT
+from palm.build.row_sharing import unfit_rows
 from palm.build.run_config import RunConfig, TaskConfig
 from palm.config.fields import BackboneFields
 from palm.config.schema import TrainSettings
@@ -26,11 +29,13 @@ def check_wiring(config: RunConfig, tokenizer: Tokenizer, phase: Phase) -> None:
     """
     backbone = BACKBONES[config.backbone_name](config.backbone)
     problems = list(wiring_problems(config.tasks, backbone, tokenizer, phase))
+    if phase == "train":
+        problems += _row_problems(config.tasks, tokenizer)
     problems += _freezing_problems(config.train, config.backbone.num_hidden_layers)
     if phase == "train" and config.train.weighting == "gradnorm":
         problems += _gradnorm_problems(config)
     if problems:
-        raise ConfigError(problems)
+        raise ConfigError([_placed(problem, config) for problem in problems])
 
 
 def wiring_problems(
@@ -44,6 +49,14 @@ def wiring_problems(
         yield from _missing_objects(task, reader, backbone, paradigm, phase)
         yield from _size_problems(task, backbone.config)
     yield from _sharing_problems(tasks)
+
+
+def _placed(problem: Problem, config: RunConfig) -> Problem:
+    """`problem` with file and line of its key, where somebody wrote it."""
+    places = {row.key: row.where for row in config.explain if row.where != DEFAULT}
+    place = places.get(problem.where, problem.where)
+    named = place if place.endswith(problem.where) else f"{place} ({problem.where})"
+    return replace(problem, where=named)
 
 
 def check_shared_heads(tasks: Sequence[TaskInstance], backbone: BackboneFields) -> None:
@@ -120,6 +133,13 @@ def _gradnorm_problems(config: RunConfig) -> Iterator[Problem]:
         rule = "gradnorm measures the tasks' gradients on the last encoder layer that all share and that trains."
         found = "Found no layer that all share" if last < 0 else f"Found layer {last}, and freeze_layers: {frozen}"
         yield Problem("weighting", f"{rule} {found}. Freeze or copy fewer, or set weighting: uncertainty.")
+
+
+def _row_problems(tasks: Sequence[TaskConfig], tokenizer: Tokenizer) -> Iterator[Problem]:
+    leaders = {task.settings.share_rows_with for task in tasks}
+    for task in tasks:
+        if task.name in leaders or task.settings.share_rows_with is not None:
+            yield from unfit_rows(task.name, READERS[task.reader_name](task.reader, tokenizer))
 
 
 def _backbone_problems(backbone: BackboneFields, tokenizer: Tokenizer) -> Iterator[Problem]:

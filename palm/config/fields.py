@@ -45,6 +45,9 @@ def weights(value: Any) -> Any:  # noqa: ANN401 (whatever YAML gave)
     if not isinstance(listed, list):
         return value
     pairs = [str(item).partition(":") for item in listed]
+    names = [name.strip() for name, _, _ in pairs]
+    if len(set(names)) < len(names):
+        raise ValueError("a name has one weight.")
     return {name.strip(): weight.strip() if colon else 1.0 for name, colon, weight in pairs}
 
 

@@ -49,7 +49,9 @@ def type_name(annotation: Any) -> str:  # noqa: ANN401 (any type annotation)
         return "one of " + ", ".join(f"`{choice}`" for choice in get_args(annotation))
     if get_origin(annotation) in (list, tuple):
         return f"a list of {_LISTS.get(_bare(get_args(annotation)[0]), 'values')}"
-    return _KINDS.get(annotation, "a mapping" if get_origin(annotation) is dict else "a value")
+    if get_origin(annotation) is dict:
+        return f"a mapping of names to {_LISTS.get(_bare(get_args(annotation)[1]), 'values')}"
+    return _KINDS.get(annotation, "a value")
 
 
 def _bare(annotation: Any) -> Any:  # noqa: ANN401 (any type annotation)
@@ -92,8 +94,9 @@ def _problem(
         return Problem(home, f"{owner} needs `{key}`. Found nothing. Add it: {field.description}")
     setting = values[key].setting
     own = details["type"] == "value_error" and "a number is wanted" not in details["msg"]
-    must = details["msg"].removeprefix("Value error, ") if own else f"{setting.name} is {rule(field)}."
-    return Problem(setting.where, f"{must} Found {shown(setting.value)}. Meaning: {field.description}")
+    must = details["msg"].removeprefix("Value error, ").rstrip(".") if own else f"{setting.name} is {rule(field)}"
+    found = "" if own and "found" in must else f" Found {shown(setting.value)}."
+    return Problem(setting.where, f"{must}.{found} Meaning: {field.description}")
 
 
 def _rule_over_keys(

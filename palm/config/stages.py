@@ -57,7 +57,9 @@ def stage_problems(main: GlobalFile, flags: Overrides) -> list[Problem]:
             for key in (key for key in _OF_ALL_STAGES if key in layer):
                 rule = f"`{layer[key].name}` belongs to all stages, which go on with one encoder in one save_path."
                 problems.append(Problem(layer[key].where, f"{rule} Found it in stage `{name}`. Move it to the top."))
-    return problems or [*_stray_tasks(main, flags), *_tasks_called_encoder(main, flags)]
+    if problems or not stages:  # which has been reported
+        return problems
+    return [*_stray_tasks(main, flags), *_tasks_called_encoder(main, flags)]
 
 
 def stage_views(main: GlobalFile, flags: Overrides) -> Iterator[StageView]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
+from annotated_types import Ge
 from pydantic import BeforeValidator, Field
 
 from palm.config.fields import Float, ParadigmFields, no_bool
@@ -28,7 +29,7 @@ def split_weights(value: Any) -> Any:  # noqa: ANN401 (whatever YAML gave)
     return value
 
 
-ClassWeights = Annotated[dict[str, Annotated[float, Field(ge=0)]], BeforeValidator(split_weights)]
+ClassWeights = Annotated[dict[str, Annotated[Float, Ge(0)]], BeforeValidator(split_weights)]
 
 
 class ClassLossFields(ParadigmFields):
@@ -61,9 +62,13 @@ def weights_by_class(config: ClassLossFields, labels: LabelMap | None, n_classes
             shown = ", ".join(names[:10]) + (", …" if len(names) > 10 else "")
             rule = f"class_weights names labels of the task. Found `{name}`.{did_you_mean(name, names)}"
             problems.append(Problem("class_weights", f"{rule} Labels: {shown}."))
+    weights = [config.class_weights.get(name, 1.0) for name in names]
+    if not any(weights):
+        rule = "class_weights leaves a label with a weight above 0, or nothing is learnt. Found 0 for all of them."
+        problems.append(Problem("class_weights", f"{rule} Raise one."))
     if problems:
         raise ConfigError(problems)
-    return [config.class_weights.get(name, 1.0) for name in names]
+    return weights
 
 
 def class_loss(

@@ -60,6 +60,32 @@ def test_a_key_without_effect_is_a_warning(capsys: pytest.CaptureFixture[str]) -
     assert last.startswith("Warning: config.yaml:6: `sampling_cap` goes with `sampling: proportional`")
 
 
+def test_what_does_not_fit_is_placed_in_its_file(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("config.yaml").write_text(CONFIG + "freeze_layers: 9\n", encoding="utf-8")
+    Path("tasks/b.yaml").write_text(TASK + "layer: 7\n", encoding="utf-8")
+    assert main(["check", "config.yaml", "--task_dir", "tasks"]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert "config.yaml:6 (freeze_layers): the encoder has 2 layers to freeze. Found 9. Lower it." in lines
+    assert any(line.startswith("tasks/b.yaml:4 (tasks.b.layer): layer is an index into 2") for line in lines)
+
+
+def test_rows_that_cannot_be_shared_are_found_before_training(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("config.yaml").write_text(CONFIG + "mode: joint\n", encoding="utf-8")
+    words = "reader: mlm\nparadigm: mlm\ntrain_file: train.tsv\nshare_rows_with: 意图\n"
+    Path("tasks/b.yaml").write_text(words, encoding="utf-8")
+    assert main(["check", "config.yaml", "--task_dir", "tasks"]) == 2
+    assert "tasks.b: tasks share rows that hold one text each, as it is." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("stages", ["{}", "a", "{x: [1]}"])
+def test_stages_that_are_none_are_one_mistake(capsys: pytest.CaptureFixture[str], stages: str) -> None:
+    task = "{reader: cls, paradigm: cls, train_file: train.tsv}"
+    Path("config.yaml").write_text(f"tasks:\n  a: {task}\nstages: {stages}\n", encoding="utf-8")
+    assert main(["check", "config.yaml"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("config.yaml:3: ")
+
+
 def test_predict_needs_no_training_file(capsys: pytest.CaptureFixture[str]) -> None:
     Path("train.tsv").unlink()
     assert main(["check", "config.yaml", "--task_dir", "tasks"]) == 2

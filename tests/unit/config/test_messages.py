@@ -5,9 +5,11 @@ from typing import Literal
 import pytest
 from pydantic import Field, model_validator
 
-from palm.config.fields import Flags, Float, Int, Names, Numbers, Schema, Seed
+from palm.config.fields import Flags, Float, Int, Names, Numbers, ParadigmFields, Schema, Seed
 from palm.config.layer import Resolved, Setting
 from palm.config.messages import validate
+from palm.config.schema import TrainSettings
+from palm.paradigm.class_loss import ClassLossFields
 
 
 class Example(Schema):
@@ -154,3 +156,23 @@ def test_the_users_own_name_of_a_key_is_shown() -> None:
     values = {"size": Resolved(Setting("size", 0, "c.yaml:1", written="n"))}
     _, wrong = validate(Example, values, owner="the run", home="c.yaml")
     assert str(wrong[0]).startswith("c.yaml:1: n is a whole number")
+
+
+def test_what_was_found_is_said_once() -> None:
+    (problem,) = validate(ParadigmFields, resolved(layers="3"), owner="paradigm cls", home="c.yaml")[1]
+    assert problem.message.startswith(
+        "`last`, `mix`, or at least two indices such as `0, 3, -1` are wanted, found `3`;"
+    )
+    assert "Found" not in problem.message
+
+
+def test_a_name_has_one_weight() -> None:
+    (problem,) = validate(TrainSettings, resolved(selection="意图: 1, b, 意图: 2"), owner="training", home="c.yaml")[1]
+    assert problem.message.startswith("a name has one weight. Found `意图: 1, b, 意图: 2`.")
+
+
+def test_what_a_mapping_holds_is_said() -> None:
+    given = resolved(class_weights={"水": -1})
+    (problem,) = validate(ClassLossFields, given, owner="paradigm cls", home="c.yaml")[1]
+    rule = "class_weights is a mapping of names to numbers, at least 0. Found `{'水': -1}`."
+    assert problem.message.startswith(rule)

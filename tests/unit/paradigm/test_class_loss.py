@@ -121,6 +121,12 @@ def test_a_weight_for_a_label_that_does_not_exist():
         Classify(Classify.Config(class_weights={"体操": 2}), LABELS)
 
 
+def test_weights_of_0_for_all_labels_are_refused():
+    with pytest.raises(ConfigError, match="a weight above 0, or nothing is learnt"):
+        weights_by_class(ClassLossFields(class_weights={1: 0, 0: 0}), None, 2)
+    assert weights_by_class(ClassLossFields(class_weights={1: 0}), None, 2) == [1.0, 0.0]
+
+
 @pytest.mark.parametrize("written", [{"a": -1}, {"a": True}, "a", 3])
 def test_weights_that_are_none(written):
     with pytest.raises(ValueError, match="class_weights"):
