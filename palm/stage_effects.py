@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from palm.default_settings import CHECKPOINT_FOLDER, WEIGHTS_FILE
 from palm.engine.checkpoint import roll_back
 from palm.engine.run import TrainingRun
 from palm.engine.tensors import save_tensors
+from palm.engine.weight_average import averaged
 from palm.errors import CheckpointError
 from palm.folders import remove_folder, sealed_folder, verify
 from palm.report.earlier_runs import set_aside
@@ -52,7 +52,7 @@ def save_encoder(run: TrainingRun, config: RunConfig) -> None:
     """
     sizes = {"palm_backbone": config.backbone_name, **run.model.sizes.model_dump(exclude=_OF_THE_RUN)}
     with sealed_folder(encoder_folder(config)) as aside:
-        with run.average.applied() if run.average else nullcontext():
+        with averaged(run.average):
             save_tensors(run.model.backbone.state_dict(), aside / WEIGHTS_FILE)
         (aside / _CONFIG_FILE).write_text(json.dumps(sizes, indent=2) + "\n", encoding="utf-8")
         tokens = run.tasks[0].reader.tokenizer.tokens

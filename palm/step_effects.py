@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from contextlib import nullcontext
 from pathlib import Path
 
 from palm.build.run_config import RunConfig
@@ -14,6 +13,7 @@ from palm.engine.evaluate import evaluate_task
 from palm.engine.run import StepResult, TrainingRun
 from palm.engine.schedule import main_task
 from palm.engine.selection import Figures, Selection
+from palm.engine.weight_average import averaged
 from palm.fault_care import FaultCare
 from palm.inference.bundle import copy_bundle, save_bundle
 from palm.report.data_wait import DataWait
@@ -77,7 +77,7 @@ class StepEffects:
         evaluated = self._due_for_evaluation(result)
         improved = False
         if evaluated or result.finished:
-            with self._run.average.applied() if self._run.average else nullcontext():
+            with averaged(self._run.average):
                 figures = self._evaluate(evaluated, result.global_step)
                 improved = self._keep_best(figures, result.global_step)
                 for name in result.finished:

@@ -3,7 +3,7 @@
 import logging
 import math
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import ClassVar, Literal, Protocol
 
@@ -139,6 +139,11 @@ class WeightAverage:
         total = self.rule.total(updates) if updates else 0.0
         for name, average in self._averages.items():
             average.set_value(averages[name] if name in averages else self._parameters[name] * total)
+
+
+def averaged(average: WeightAverage | None) -> AbstractContextManager[None]:
+    """The model holds its averaged weights inside the `with` block, where there is an average."""
+    return nullcontext() if average is None else average.applied()
 
 
 def build_average(model: nn.Layer, settings: TrainSettings, total_steps: int) -> WeightAverage | None:

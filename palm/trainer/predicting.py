@@ -2,13 +2,13 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
 
 from palm.dataset import Batch
 from palm.engine.joint_prediction import outputs_of, predict_jointly
+from palm.engine.weight_average import averaged
 from palm.folders import writing
 from palm.inference.predictor import write_predictions
 from palm.paradigm.base import Prediction
@@ -37,7 +37,7 @@ def predict(
     """
     reader = tasks[0].reader_for("predict")
     instances = [task.instance("predict", session.heads[task.name]) for task in tasks]
-    with session.average.applied() if session.average else nullcontext():
+    with averaged(session.average):
         found = predict_jointly(session.model, instances, reader.dataset, _progress(reader, print_steps))
     for name, predictions in found.items() if output_dir is not None else ():
         folder = Path(output_dir or ".") / (name if len(tasks) > 1 else "")
@@ -49,7 +49,7 @@ def predict(
 def predict_batch(session: Session, tasks: Sequence[Task], batch: Batch) -> dict[str, dict[str, np.ndarray]]:
     """What the heads of `tasks` give for one batch."""
     instances = [task.instance("predict", session.heads[task.name]) for task in tasks]
-    with session.average.applied() if session.average else nullcontext():
+    with averaged(session.average):
         return outputs_of(session.model, instances, batch)
 
 

@@ -1,6 +1,5 @@
 """`Trainer`: one task, trained and used by itself or as a part of a `MultiHeadTrainer`."""
 
-from contextlib import nullcontext
 from pathlib import Path
 from typing import final
 
@@ -8,6 +7,7 @@ from palm.backbone.base import Backbone
 from palm.dataset import Batch
 from palm.engine.evaluate import figures_over
 from palm.engine.run import StepResult
+from palm.engine.weight_average import averaged
 from palm.head import Head
 from palm.optimizer import Adam, Loss
 from palm.paradigm.base import Outputs, Prediction
@@ -184,5 +184,5 @@ class Trainer:
         reader = self.task.reader_for("train").component
         task = self.task.instance("train", self.session.heads[self.name])
         data = reader.load(Path(file), "eval")
-        with self.session.average.applied() if self.session.average else nullcontext():
+        with averaged(self.session.average):
             return figures_over(self.session.model, task, data)

@@ -9,6 +9,7 @@ from palm.build.wiring import backbone_name
 from palm.engine.checkpoint import save_checkpoint
 from palm.engine.run import StepResult
 from palm.engine.train import train_steps
+from palm.engine.weight_average import averaged
 from palm.errors import ConfigError, Problem
 from palm.inference.bundle import save_bundle
 from palm.report.lines import finished_line, trainer_line
@@ -49,7 +50,7 @@ def save_model(session: Session, name: str, folder: Path) -> None:
     """Write the inference model of the task `name`."""
     run = session.run
     task = next(task for task in run.tasks if task.name == name)
-    with run.average.applied() if run.average else nullcontext():
+    with averaged(run.average):
         save_bundle(run.model, task, backbone_name(session.backbone), folder)
 
 
