@@ -150,12 +150,12 @@ def test_what_came_is_counted_from_the_training_lines_alone(tmp_path, monkeypatc
         put(work / out / "metrics.jsonl", *dumped(*lines, {"split": "dev", "task": "cls2"}))
 
     monkeypatch.setattr(methods, "palm", palm)
-    monkeypatch.setattr(methods, "MIX_RATIOS", (1.0, 1.0))
-    monkeypatch.setattr(methods, "MIX_SIZES", (80, 80))
+    monkeypatch.setattr(methods, "MIX_RATIOS", (1.0, 1.0, 2.0))
+    monkeypatch.setattr(methods, "MIX_SIZES", (80, 80, 80))
     found = [line.strip("| ").split(" | ") for line in methods.samplers(tmp_path, []).splitlines()]
-    assert ["mix_ratio", "asked", "0.500", "0.500"] in [row[:4] for row in found]
-    assert ["mix_ratio", "came", "0.750", "0.250", "0.250"] in found
-    assert ["adaptive", "asked", "moves", "moves"] in [row[:4] for row in found]
+    assert ["mix_ratio", "asked", "0.250", "0.250", "0.500"] in [row[:5] for row in found]
+    assert ["mix_ratio", "came", "0.750", "0.250", "0.000", "0.500"] in found
+    assert ["adaptive", "asked", "moves", "moves", "moves"] in [row[:5] for row in found]
 
 
 def test_publishing_rewrites_its_own_section_alone(tmp_path, monkeypatch):
