@@ -9,6 +9,7 @@ from palm.weighting.base import WEIGHTINGS, Weighting
 from palm.weighting.learned import adam_step
 
 LOG_VARIANCE = "log_variance"
+_LARGEST_POWER = 80.0  # of e, nearly the largest factor that float32 holds
 
 
 @final
@@ -24,9 +25,7 @@ class Uncertainty(Weighting):
 
     def factors(self, history: History) -> dict[str, float]:
         """The factor of each task's loss, beside its `loss_weight`."""
-        return {
-            name: self._scale(name) * math.exp(-known.learned.get(LOG_VARIANCE, 0.0)) for name, known in history.items()
-        }
+        return {name: self._factor(name, known.learned.get(LOG_VARIANCE, 0.0)) for name, known in history.items()}
 
     def learn(self, history: History, losses: Mapping[str, float], norms: Mapping[str, float]) -> None:
         """Move the log variances of the tasks that the step trained."""
@@ -34,8 +33,9 @@ class Uncertainty(Weighting):
         for name, loss in losses.items():
             learned = history[name].learned
             variance = learned.setdefault(LOG_VARIANCE, 0.0)
-            gradient = 0.5 - self._scale(name) * math.exp(-variance) * loss
+            gradient = 0.5 - self._factor(name, variance) * loss
             adam_step(learned, LOG_VARIANCE, gradient, rate=self.weighed.learning_rate)
 
-    def _scale(self, name: str) -> float:
-        return 0.5 if name in self.weighed.squared_errors else 1.0
+    def _factor(self, name: str, variance: float) -> float:
+        scale = 0.5 if name in self.weighed.squared_errors else 1.0
+        return scale * math.exp(min(-variance, _LARGEST_POWER))

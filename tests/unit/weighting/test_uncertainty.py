@@ -21,6 +21,15 @@ def test_the_first_step_of_adam_moves_by_its_rate():
     assert found == pytest.approx({"noisy": 0.904837, "clear": 1.105171, "idle": 1.0}, abs=1e-5)
 
 
+def test_a_rate_far_too_high_ends_in_a_number():
+    """The first step takes s to -1000, and exp(1000) is no float; exp(80) is 5.540622384e34."""
+    history = {"a": TaskHistory(), "b": TaskHistory()}
+    weighting = Uncertainty(Weighed(learning_rate=1000.0, squared_errors=frozenset({"b"})))
+    for _ in range(2):
+        weighting.learn(history, {"a": 0.1, "b": 0.1}, {})
+    assert weighting.factors(history) == pytest.approx({"a": 5.540622384e34, "b": 2.770311192e34}, rel=1e-6)
+
+
 @pytest.mark.parametrize("loss", [0.25, 3.0])
 def test_the_factor_tends_to_one_over_twice_the_loss(loss):
     history = {"labels": TaskHistory(), "numbers": TaskHistory()}
