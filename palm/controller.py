@@ -286,7 +286,8 @@ class Controller:
                 restore_checkpoint(run, newest)
                 lines += changed_keys(self._save_path, self.config.resolved)
                 cut_back(self._save_path, run.progress.global_step)
-                return [*lines, f"Resumed from {newest.as_posix()} at global step {run.progress.global_step}."]
+                ended = " The run had ended there: nothing is left to train." if run.finished else ""
+                return [*lines, f"Resumed from {newest.as_posix()} at global step {run.progress.global_step}.{ended}"]
             lines = [*lines, "No checkpoint to resume from: training starts anew."]
         moved = set_aside(self._save_path)
         return [*lines, moved] if moved else lines
