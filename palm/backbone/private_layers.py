@@ -11,6 +11,7 @@ from palm.config.fields import BackboneFields
 from palm.kernels import plain
 from palm.kernels.choice import choose_kernels
 from palm.kernels.layer import Rows
+from palm.kernels.products import in_float32
 
 
 class CopiedLayers(nn.Layer):
@@ -105,5 +106,6 @@ def squared_distance(own: OwnLayers, others: Sequence[Sequence[nn.Layer]]) -> Te
 
 def _squared_length(values: Tensor) -> Tensor:
     # On the CPU a product takes a fifteenth of the time of Paddle's power and sum.
-    length: Tensor = (values.reshape([1, -1]) @ values.reshape([-1, 1])).reshape([])
+    with in_float32():
+        length: Tensor = (values.reshape([1, -1]) @ values.reshape([-1, 1])).reshape([])
     return length

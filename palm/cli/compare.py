@@ -33,7 +33,7 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this cl
         "--variant", action="append", default=[], metavar="NAME=KEY=VALUE,…", help="a variant (may be repeated)"
     )
     parser.add_argument("--variants", metavar="FILE", help="YAML file of variants, by name")
-    parser.add_argument("--keep_models", action="store_true", help="keep the runs' inference models")
+    parser.add_argument("--keep_models", action="store_true", help="keep the runs' inference models and checkpoints")
     parser.set_defaults(func=run)
 
 

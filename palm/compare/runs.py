@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import palm
 from palm.compare.outcome import Outcome, keep, kept, read_outcome
 from palm.compare.plan import Job, Plan
-from palm.default_settings import BEST_INFERENCE_FOLDER, INFERENCE_FOLDER, OUTCOME_FILE
+from palm.default_settings import BEST_INFERENCE_FOLDER, CHECKPOINT_FOLDER, INFERENCE_FOLDER, OUTCOME_FILE
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ def run_all(plan: Plan, *, keep_models: bool, say: Callable[[str], None]) -> lis
 
     Args:
         plan: What to run.
-        keep_models: Whether inference models stay; otherwise their size is noted, and they go.
+        keep_models: Whether inference models and checkpoints stay; otherwise the models' size is noted, and they go.
         say: Takes a line about each run.
     """
     done: list[Finished] = []
@@ -56,7 +56,9 @@ def _carry_out(job: Job, *, keep_models: bool) -> Outcome:
         controller.train()
     outcome = read_outcome(job, controller.num_parameters)
     keep(job, outcome)
-    for task in () if keep_models else job.targets:
-        shutil.rmtree(job.folder / task / INFERENCE_FOLDER)
-        shutil.rmtree(job.folder / task / BEST_INFERENCE_FOLDER, ignore_errors=True)
+    if not keep_models:
+        shutil.rmtree(job.folder / CHECKPOINT_FOLDER, ignore_errors=True)  # what `selection` kept
+        for task in job.targets:
+            shutil.rmtree(job.folder / task / INFERENCE_FOLDER)
+            shutil.rmtree(job.folder / task / BEST_INFERENCE_FOLDER, ignore_errors=True)
     return outcome

@@ -301,7 +301,10 @@ class TaskSettings(Schema):
         True, description="When shuffling, put examples of like length into one batch: less padding, faster steps."
     )
     max_tokens: Int | None = Field(
-        None, ge=1, description="Instead of batch_size: word-pieces a training batch may hold, padding included."
+        None,
+        ge=1,
+        description="Instead of batch_size: word-pieces a training batch may hold, padding included (save that among "
+        "candidates of `choice`).",
     )
     print_first_n: Int = Field(0, ge=0, description="Print the first n examples and what the reader made of them.")
     vocab_path: TrainPath = Field(

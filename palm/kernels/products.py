@@ -1,7 +1,7 @@
 """Matrix products, the one place where they are computed."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 import paddle
@@ -41,3 +41,9 @@ def bf16_products() -> Iterator[None]:
         yield
     finally:
         _Precision.bf16 = before
+
+
+def in_float32() -> AbstractContextManager[None]:
+    """Products that are sums in truth stay float32 in here, also where Paddle's AMP is on (not run on a GPU here)."""
+    context: AbstractContextManager[None] = paddle.amp.auto_cast(enable=False)
+    return context

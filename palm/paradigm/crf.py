@@ -109,7 +109,10 @@ def _pick(transitions: "Tensor", rows: "Tensor", columns: "Tensor") -> "Tensor":
     """`transitions[row, column]` of each pair, through products, whose gradient Paddle computes fast on the CPU."""
     from paddle.nn import functional
 
+    from palm.kernels.products import in_float32
+
     rows_hot = functional.one_hot(rows, transitions.shape[0])
     columns_hot = functional.one_hot(columns, transitions.shape[1])
-    picked: Tensor = ((rows_hot @ transitions) * columns_hot).sum(-1)
+    with in_float32():
+        picked: Tensor = ((rows_hot @ transitions) * columns_hot).sum(-1)
     return picked

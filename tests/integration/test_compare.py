@@ -70,7 +70,7 @@ def test_a_task_alone_is_judged_by_nobody_elses_figures_and_trains_its_whole_bud
         assert export["task_steps"] > 1
         alone = metrics(tmp_path, "single", name, "seed_1")
         assert len([line for line in alone if line["split"] == "train"]) == export["task_steps"]
-    assert not list((tmp_path / "out").rglob("*infer_model"))
+    assert not [*(tmp_path / "out").rglob("*infer_model"), *(tmp_path / "out").rglob("ckpt")]
 
 
 def test_that_a_task_cannot_train_alone_is_said_before_anything_trains(tmp_path, capsys, monkeypatch):
