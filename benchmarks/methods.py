@@ -12,6 +12,7 @@ date, processor, versions and seeds. A run that is done is not repeated; other w
 
 import argparse
 import json
+import os
 import random
 import subprocess
 import sys
@@ -238,7 +239,9 @@ def main() -> int:
     else:
         words = [f"--pretrain_model_path={encoder(args.models, args.name)}", f"--save_path={work / 'out'}", *overrides]
         body = compare(args.name, work, words, seeds)
-    facts = {"seeds": str(seeds), "rows": str(rows), "minutes": f"{(time.perf_counter() - started) / 60:.1f}"}
+    threads = os.environ.get("OMP_NUM_THREADS") or str(len(os.sched_getaffinity(0)))
+    minutes = f"{(time.perf_counter() - started) / 60:.1f}"
+    facts = {"seeds": str(seeds), "rows": str(rows), "threads": threads, "minutes": minutes}
     places = "" if args.name == "mix" else " --data DATA --models MODELS"
     own = "".join(f" --{key} {value}" for key, value in (("seeds", args.seeds), ("rows", args.rows)) if value)
     command = " ".join([f"python -m benchmarks.methods {args.name}{places}{own}", *overrides])
