@@ -175,8 +175,10 @@ class StepEffects:
 
     def _keep_best(self, figures: Figures, global_step: int) -> bool:
         """Note what this evaluation improved, and export the models; whether there is a checkpoint to keep."""
-        best = self._run.progress.best
-        improved = best.note(figures, self._run.tasks, selection=self._selection, global_step=global_step)
+        best, stopped = self._run.progress.best, self._run.progress.stops.tasks
+        improved = best.note(
+            figures, self._run.tasks, selection=self._selection, global_step=global_step, stopped=stopped
+        )
         for name in improved.tasks:
             folder = self._best_folder(name)
             save_bundle(self._run.model, self._task(name), self._config.backbone_name, folder)

@@ -1,6 +1,6 @@
 """Which step was the best so far: of the whole run, and of each target."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,7 +41,13 @@ class BestSoFar:
         return {best.global_step for best in (self.run, *self.tasks.values()) if best is not None}
 
     def note(
-        self, figures: Figures, tasks: Sequence[TaskInstance], *, selection: Selection, global_step: int
+        self,
+        figures: Figures,
+        tasks: Sequence[TaskInstance],
+        *,
+        selection: Selection,
+        global_step: int,
+        stopped: Collection[str] = (),
     ) -> "Improved":
         """Take an evaluation in, and say what it improved.
 
@@ -52,10 +58,13 @@ class BestSoFar:
             tasks: All tasks of the run.
             selection: What is compared.
             global_step: When it was evaluated.
+            stopped: Targets that have stopped early: their inference model is that of their best evaluation by then,
+                which stays their best.
         """
         better = []
         for task in tasks:
-            if task.settings.target and (selection or task.settings.early_stopping_patience):
+            watched = selection or task.settings.early_stopping_patience
+            if task.settings.target and watched and task.name not in stopped:
                 figure = selection.of_task(task.name, figures.get(task.name, {}))
                 before = self.tasks.get(task.name)
                 if figure and figure.beats(before.value if before else None):

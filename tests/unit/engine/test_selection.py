@@ -94,6 +94,16 @@ def test_the_best_of_a_selection_is_noted() -> None:
     assert (best.tasks["a"].global_step, best.tasks["b"].global_step) == (0, 1)
 
 
+def test_the_best_of_a_target_that_stopped_early_stays_and_the_runs_goes_on() -> None:
+    best, selection = BestSoFar(), Selection("f1")
+    tasks: Any = [Task("甲"), Task("b")]
+    best.note({"甲": {"f1": 0.5}, "b": {"f1": 0.5}}, tasks, selection=selection, global_step=1)
+    later = {"甲": {"f1": 0.9}, "b": {"f1": 0.9}}
+    improved = best.note(later, tasks, selection=selection, global_step=2, stopped={"甲": 1})
+    assert (improved.run, improved.tasks) == (True, ("b",))
+    assert (best.tasks["甲"].global_step, best.tasks["b"].global_step) == (1, 2)
+
+
 def stops_at(values: list[float], *, patience: int, min_delta: float = 0.0, name: str = "f1") -> int | None:
     """Which of the evaluations finishes the target; the state goes through its saved form each time."""
     stops = EarlyStops()
