@@ -64,7 +64,7 @@ class TestParity:
 
     @pytest.mark.filterwarnings("ignore")  # of cvxpy, about the published program
     def test_nash_mtl(self, gradients):
-        pytest.importorskip("ecos", reason="torchjd[nash_mtl] brings it")
+        pytest.importorskip("ecos", reason="torchjd[nash-mtl] brings it")
         if np.linalg.matrix_rank(gradients) < len(gradients):
             pytest.skip("the published program wants gradients that are independent")
         found, wanted = both("nash_mtl", aggregation.NashMTL(n_tasks=len(gradients)), gradients)
