@@ -61,7 +61,7 @@ def run(args: argparse.Namespace, overrides: list[str]) -> int:
         if args.explain:
             rows = [HEADER, *((row.key, str(row.value), row.where, row.hid) for row in config.explain)]
             sys.stdout.write("\n" + aligned(rows))
-    for warning in (warning for config in configs for warning in config.warnings):
+    for warning in configs[0].warnings:
         sys.stdout.write(f"Warning: {warning}\n")
     if args.data:
         _print_data_report(configs)

@@ -5,8 +5,7 @@ from collections.abc import Iterator, Sequence
 from palm.config.schema import TrainSettings
 from palm.engine.schedule import build_sampler, expected_steps, global_steps
 from palm.task_instance import TaskInstance
-
-_EPOCHS_BEFORE_DWA = 2
+from palm.weighting.dwa import EPOCHS_COMPARED
 
 
 def short_run_lines(tasks: Sequence[TaskInstance], settings: TrainSettings) -> Iterator[str]:
@@ -19,8 +18,8 @@ def short_run_lines(tasks: Sequence[TaskInstance], settings: TrainSettings) -> I
     total = global_steps(tasks, settings)
     expected = expected_steps(tasks, settings.num_epochs, build_sampler(tasks, settings).epoch_steps)
     epochs = max(min(expected[task.name], total) / task.steps_per_epoch for task in tasks)
-    if settings.weighting == "dwa" and epochs <= _EPOCHS_BEFORE_DWA:
-        rule = f"weighting: dwa begins after {_EPOCHS_BEFORE_DWA} epochs of a task."
+    if settings.weighting == "dwa" and epochs <= EPOCHS_COMPARED:
+        rule = f"weighting: dwa begins after {EPOCHS_COMPARED} epochs of a task."
         yield f"Warning: {rule} Found {epochs:.2g} expected at most, so it makes no difference. Raise num_epochs."
     if settings.unfreeze_every_n_steps >= total:
         rule = f"unfreeze_every_n_steps: the encoder stays frozen for {settings.unfreeze_every_n_steps} steps."

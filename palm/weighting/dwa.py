@@ -8,6 +8,7 @@ from palm.history import History
 from palm.weighting.base import WEIGHTINGS, Weighting
 
 TEMPERATURE = 2.0  # section 4.2 of the paper
+EPOCHS_COMPARED = 2
 
 
 @final
@@ -26,6 +27,6 @@ class DynamicWeightAverage(Weighting):
 
 def _rate(means: Sequence[float]) -> float:
     """New mean loss over the old one; 1 where there is none yet, at most 10 where the old one was next to nothing."""
-    if len(means) < 2 or means[-2] <= 0:
+    if len(means) < EPOCHS_COMPARED or means[-2] <= 0:
         return 1.0
     return min(10.0, means[-1] / means[-2])
