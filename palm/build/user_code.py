@@ -38,7 +38,7 @@ def import_user_code(name: str, where: str = "", folder: Path | None = None) -> 
         _import_file(file or Path(name), where)
     except ConfigError:
         raise
-    except Exception as error:
+    except Exception as error:  # a module of the user may raise anything
         raise ConfigError(Problem(where, _reason(name, error))) from error
     return str(file)
 
