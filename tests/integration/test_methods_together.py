@@ -1,11 +1,15 @@
-"""Methods of several kinds in one run: it trains, and resumes in the same bits."""
+"""Methods of several kinds in one run: it trains, predicts, and resumes in the same bits."""
+
+import shutil
 
 import pytest
 
 import palm
-from palm.engine.checkpoint import restore_checkpoint, save_checkpoint
+from palm.engine.checkpoint import checkpoints, restore_checkpoint, save_checkpoint
 from palm.engine.train import train_steps
+from palm.sampling import SAMPLERS
 from tests.integration import tiny
+from tests.integration.test_resume import fingerprint
 
 STEPS = 6
 FILES = ("model.safetensors", "optimizer.safetensors", "average.safetensors", "progress.json")
@@ -47,3 +51,32 @@ def test_a_resumed_run_ends_in_the_same_bits(tmp_path, keys):
         for file in FILES:
             one, other = (folder / "ckpt" / f"step_{STEPS}" / file for folder in (tmp_path / "whole", home))
             assert one.read_bytes() == other.read_bytes(), (step, file)
+
+
+def all_sharing(folder, sampler):
+    """A controller of six tasks, each with another kind of sharing."""
+    folder.mkdir()
+    tasks = {
+        f"{kind}_任务": {**tiny.classification_task(folder, kind, count=16, chinese=True), "sharing": kind}
+        for kind in ("hard", "adapter", "lora", "private", "private_layers", "soft")
+    }
+    keys = {"num_epochs": 2, "save_every_n_steps": 1, "keep_checkpoints": 99, "eval_every_n_steps": 6}
+    return palm.Controller(tiny.config(folder, tasks, sampling=sampler, resume="auto", **keys), overrides=[])
+
+
+@pytest.mark.parametrize("sampler", list(SAMPLERS))
+def test_every_sampler_draws_tasks_of_every_kind_of_sharing(tmp_path, sampler):
+    whole = all_sharing(tmp_path / "whole", sampler)
+    whole.train()
+    saved = checkpoints(tmp_path / "whole" / "out" / "ckpt")
+    cut = saved[len(saved) // 2]
+    resumed = all_sharing(tmp_path / "resumed", sampler)
+    shutil.copytree(cut, tmp_path / "resumed" / "out" / "ckpt" / cut.name)
+    resumed.train()
+    assert fingerprint(tmp_path / "resumed" / "out" / "ckpt" / saved[-1].name) == fingerprint(saved[-1])
+    drawn = {line["task"] for line in tiny.metrics(tmp_path / "whole") if line["split"] == "train"}
+    assert drawn == {task.name for task in whole.config.tasks}
+    exported = {line["task"] for line in tiny.metrics(tmp_path / "resumed") if line["split"] == "export"}
+    assert exported
+    for name in exported:
+        assert whole.pred(name) == resumed.pred(name)
