@@ -11,39 +11,55 @@ from safetensors.numpy import load_file
 import palm
 from palm.default_settings import FORMAT_VERSION
 from palm.folders import verify
-from tests.formats.write_formats import HERE, configuration
+from tests.formats.write_formats import CONFIGURATIONS, HERE
 from tests.integration import tiny
 
 VERSIONS = sorted(HERE.glob("v*"))
+MODELS = sorted(HERE.glob("v*/**/infer_model"))
+
+
+def named(path):
+    return path.relative_to(HERE).as_posix()
 
 
 def test_there_are_files_of_every_version():
-    assert [folder.name for folder in VERSIONS] == [f"v{number}" for number in range(1, FORMAT_VERSION + 1)]
+    wanted = [f"v{number}" for number in range(1, FORMAT_VERSION + 1)]
+    wanted += [f"v{number}_sharing" for number in range(2, FORMAT_VERSION + 1)]
+    assert [folder.name for folder in VERSIONS] == sorted(wanted)
+    assert len(MODELS) == FORMAT_VERSION + 5 * (FORMAT_VERSION - 1)
 
 
-@pytest.mark.parametrize("folder", VERSIONS, ids=lambda folder: folder.name)
-def test_an_inference_model_predicts_what_it_predicted(folder):
-    predictions = palm.Predictor(folder / "infer_model").predict(folder / "dev.tsv")
-    written = json.loads((folder / "predictions.json").read_text(encoding="utf-8"))
+@pytest.mark.parametrize("model", MODELS, ids=named)
+def test_an_inference_model_predicts_what_it_predicted(model):
+    predictions = palm.Predictor(model).predict(HERE / model.relative_to(HERE).parts[0] / "dev.tsv")
+    written = json.loads((model.parent / "predictions.json").read_text(encoding="utf-8"))
     assert [row["label"] for row in predictions] == [row["label"] for row in written]
     for row, before in zip(predictions, written, strict=True):
         assert list(row["probs"].values()) == pytest.approx(list(before["probs"].values()), abs=1e-5)
 
 
-@pytest.mark.parametrize("folder", VERSIONS, ids=lambda folder: folder.name)
+@pytest.mark.parametrize("folder", VERSIONS, ids=named)
 def test_a_run_goes_on_from_a_checkpoint_to_where_it_ended(folder, tmp_path):
     verify(folder / "step_3")
     shutil.copytree(folder / "step_3", tmp_path / "out" / "ckpt" / "step_3")
     # The fused kernels draw their dropout otherwise than the operations these versions were written with.
     keys = {"resume": "auto", "kernels": "plain"}
-    palm.Controller({**configuration(tmp_path), **keys}, overrides=[]).train()
+    configure = CONFIGURATIONS[folder.name.lstrip("v0123456789")]
+    palm.Controller({**configure(tmp_path), **keys}, overrides=[]).train()
     assert tiny.log_lines(tmp_path)[0].endswith("at global step 3.")
-    ended = load_file(tmp_path / "out" / "water" / "infer_model" / "model.safetensors")
-    wanted = load_file(folder / "infer_model" / "model.safetensors")
-    assert ended.keys() == wanted.keys()
-    for name, weights in ended.items():
-        np.testing.assert_allclose(weights, wanted[name], atol=1e-5, err_msg=name)
+    for model in (model for model in MODELS if folder in model.parents):
+        task = model.parent.name if model.parent != folder else "water"
+        ended = palm_weights(tmp_path / "out" / task / "infer_model")
+        wanted = palm_weights(model)
+        assert ended.keys() == wanted.keys()
+        for name, weights in ended.items():
+            np.testing.assert_allclose(weights, wanted[name], atol=1e-5, err_msg=name)
+
+
+def palm_weights(model):
+    """The weights of an inference model, under the names that they had in its version."""
+    return load_file(model / "model.safetensors")
 
 
 def test_the_files_stay_small():
-    assert sum(file.stat().st_size for file in Path(HERE).glob("v*/**/*") if file.is_file()) < 200_000
+    assert sum(file.stat().st_size for file in Path(HERE).glob("v*/**/*") if file.is_file()) < 600_000
