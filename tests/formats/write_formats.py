@@ -36,7 +36,8 @@ def configuration(folder: Path) -> dict[str, object]:
 
 def sharing_configuration(folder: Path) -> dict[str, object]:
     """One task of each kind of sharing, and a mix of the encoder's layers."""
-    kinds = {"adapter": {"sharing_size": 2}, "lora": {"sharing_size": 2, "layers": "mix"}, "private": {"sharing_size": 2}}
+    small = {"sharing_size": 2}
+    kinds = {"adapter": small, "lora": {**small, "layers": "mix"}, "private": small}
     kinds |= {"private_layers": {"sharing_layers": 1}, "soft": {"sharing_layers": 1}}
     data = tiny.classification_task(folder, "water", count=16, chinese=True)
     tasks = {name: {**data, "sharing": name, **keys, "for_cn": True} for name, keys in kinds.items()}
