@@ -28,7 +28,7 @@ from benchmarks.speed.side_by_side import ROOT
 from benchmarks.speed.starting import forget_files, peak_memory, start
 from palm.build.instances import build_tasks
 from palm.build.run_config import load_run_config
-from palm.engine.runtime import prepare_runtime
+from palm.runtime.environment import prepare_runtime
 
 SHARE_GOAL, FIRST_STEP_GOAL = 3.0, 15.0  # per cent, seconds
 BATCH, CLASSES, SHORTEST, LONGEST = 32, 5, 5, 39

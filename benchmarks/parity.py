@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from palm.engine.runtime import prepare_runtime
+from palm.runtime.environment import prepare_runtime
 
 prepare_runtime()
 

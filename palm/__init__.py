@@ -12,7 +12,9 @@ up before Paddle is loaded.
 import importlib
 from typing import TYPE_CHECKING
 
-__version__ = "1.0.0.dev0"
+from palm.storage.layout import PALM_VERSION
+
+__version__ = PALM_VERSION
 
 if TYPE_CHECKING:
     from palm.controller import Controller
@@ -38,8 +40,8 @@ def __getattr__(name: str) -> object:
         return importlib.import_module(f"palm.{name}")
     if name not in _HOME:
         raise AttributeError(f"module 'palm' has no attribute {name!r}")
-    from palm.engine.quiet_import import import_paddle  # noqa: PLC0415 (`import palm` stays free of it)
-    from palm.engine.runtime import prepare_runtime  # noqa: PLC0415 (as above)
+    from palm.runtime.environment import prepare_runtime  # noqa: PLC0415 (as above)
+    from palm.runtime.paddle_import import import_paddle  # noqa: PLC0415 (`import palm` stays free of it)
 
     prepare_runtime()
     import_paddle()

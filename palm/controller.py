@@ -14,9 +14,7 @@ from palm.build.run_config import RunConfig, TaskConfig, load_run_configs
 from palm.build.stages import encoder_folder
 from palm.config.fields import BackboneFields
 from palm.config.load import overrides_from_argv
-from palm.default_settings import CHECKPOINT_FOLDER, INFERENCE_FOLDER, RESOLVED_CONFIG
 from palm.engine.checkpoint import newest_checkpoint, restore_checkpoint, set_damaged_aside
-from palm.engine.device import choose_device
 from palm.engine.freezing import freeze
 from palm.engine.model import MultiTaskModel
 from palm.engine.optimizer import Optimizer, head_lr_scales
@@ -26,7 +24,6 @@ from palm.engine.schedule import build_sampler, global_steps
 from palm.engine.train import train_steps
 from palm.engine.weight_average import build_average
 from palm.errors import ConfigError, Problem
-from palm.folders import writing
 from palm.inference.predictor import Predictor, write_predictions
 from palm.paradigm.base import Prediction
 from palm.report.copies import copies_line
@@ -34,10 +31,13 @@ from palm.report.earlier_runs import changed_keys, cut_back, refuse_links_out, s
 from palm.report.lines import stopped_line
 from palm.report.reporter import Reporter, say
 from palm.report.short_runs import short_run_lines
-from palm.run_lock import alone_in
+from palm.runtime.device import choose_device
 from palm.stage_effects import forget_stages, load_encoder, save_encoder, stage_is_done, to_best
 from palm.step_effects import StepEffects, exported_folder
 from palm.stop_signals import StopSignals
+from palm.storage.atomic_directory import writing
+from palm.storage.layout import CHECKPOINT_FOLDER, INFERENCE_FOLDER, RESOLVED_CONFIG
+from palm.storage.run_lock import alone_in
 from palm.task_instance import TaskInstance
 
 

@@ -8,14 +8,14 @@ from pathlib import Path
 from palm.backbone.pretrained import PretrainedWeights, load_pretrained
 from palm.build.run_config import RunConfig
 from palm.build.stages import encoder_folder
-from palm.default_settings import CHECKPOINT_FOLDER, WEIGHTS_FILE
 from palm.engine.checkpoint import roll_back
 from palm.engine.run import TrainingRun
-from palm.engine.tensors import save_tensors
 from palm.engine.weight_average import averaged
 from palm.errors import CheckpointError
-from palm.folders import remove_folder, sealed_folder, verify
 from palm.report.earlier_runs import set_aside
+from palm.storage.atomic_directory import remove_folder, sealed_folder, verify
+from palm.storage.layout import CHECKPOINT_FOLDER, WEIGHTS_FILE
+from palm.storage.tensors import save_tensors
 
 _CONFIG_FILE = "config.json"
 _VOCAB_FILE = "vocab.txt"

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from palm.build.run_config import RunConfig
-from palm.default_settings import BEST_INFERENCE_FOLDER, CHECKPOINT_FOLDER, INFERENCE_FOLDER
 from palm.engine.balance import note_figures
 from palm.engine.checkpoint import save_checkpoint
 from palm.engine.cosines import gradient_cosines
@@ -29,6 +28,7 @@ from palm.report.lines import (
 )
 from palm.report.reporter import Reporter
 from palm.report.step_record import step_record
+from palm.storage.layout import BEST_INFERENCE_FOLDER, CHECKPOINT_FOLDER, INFERENCE_FOLDER
 from palm.task_instance import TaskInstance
 
 

@@ -14,7 +14,7 @@ from random import Random
 from benchmarks.faults.small_run import fingerprint, finish, start, write_config
 from palm.engine.checkpoint import checkpoints
 from palm.errors import CheckpointError
-from palm.folders import verify
+from palm.storage.atomic_directory import verify
 
 
 class Tally:

@@ -16,11 +16,10 @@ from random import Random
 
 import palm
 from palm.engine.checkpoint import checkpoints, save_checkpoint
-from palm.engine.finite import first_non_finite
 from palm.engine.run import TrainingRun
-from palm.engine.tensors import load_tensors
 from palm.engine.train import train_steps
 from palm.errors import TrainingError
+from palm.storage.tensors import first_non_finite, load_tensors
 from tests.integration import tiny
 
 MESSAGE = re.compile(

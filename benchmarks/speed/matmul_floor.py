@@ -42,8 +42,8 @@ def with_gradients(one: tuple[int, ...], other: tuple[int, ...]) -> tuple[Produc
 
 def main() -> None:
     pace = Pace.of_process()
-    from palm.engine.quiet_import import import_paddle  # noqa: PLC0415 (stdout belongs to the pace by now)
-    from palm.engine.runtime import prepare_runtime  # noqa: PLC0415 (as above)
+    from palm.runtime.environment import prepare_runtime  # noqa: PLC0415 (as above)
+    from palm.runtime.paddle_import import import_paddle  # noqa: PLC0415 (stdout belongs to the pace by now)
 
     prepare_runtime()
     import_paddle()

@@ -23,8 +23,8 @@ _IDS = ("token_ids", "position_ids", "segment_ids")
 
 def main() -> None:
     pace = Pace.of_process()
-    from palm.engine.quiet_import import import_paddle  # noqa: PLC0415 (stdout belongs to the pace by now)
-    from palm.engine.runtime import prepare_runtime  # noqa: PLC0415 (as above)
+    from palm.runtime.environment import prepare_runtime  # noqa: PLC0415 (as above)
+    from palm.runtime.paddle_import import import_paddle  # noqa: PLC0415 (stdout belongs to the pace by now)
 
     prepare_runtime()
     import_paddle()

@@ -12,8 +12,8 @@ from palm.config.layer import Layer
 from palm.config.load import GlobalFile, load_global, load_task_file
 from palm.config.overrides import Overrides, parse_overrides
 from palm.config.stages import in_stage, stage_problems, stage_views
-from palm.engine.runtime import prepare_runtime
 from palm.errors import ConfigError, Problem
+from palm.runtime.environment import prepare_runtime
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from palm.config.stages import in_stage
-from palm.default_settings import ENCODER_FOLDER
 from palm.errors import ConfigError, Problem
+from palm.storage.layout import ENCODER_FOLDER
 
 if TYPE_CHECKING:
     from palm.build.run_config import RunConfig

@@ -12,7 +12,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from palm.errors import CheckpointError
-from palm.folders import remove_folder, sweep, verify
+from palm.storage.atomic_directory import remove_folder, sweep, verify
 
 LOG = logging.getLogger(__name__)
 _ENTRY = re.compile("[0-9a-f]{64}")

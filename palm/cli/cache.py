@@ -13,7 +13,7 @@ from palm.cache.place import (
     cache_limit,
     readable_size,
 )
-from palm.folders import writing
+from palm.storage.atomic_directory import writing
 
 EPILOG = f"""example:
   palm cache                              place, size and limit

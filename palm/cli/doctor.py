@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from palm import __version__
-from palm.engine.quiet_import import import_paddle
-from palm.engine.runtime import MATH_DISPATCH, THREADS, RuntimeReport, prepare_runtime
+from palm.runtime.environment import MATH_DISPATCH, THREADS, RuntimeReport, prepare_runtime
+from palm.runtime.paddle_import import import_paddle
 
 EPILOG = """example:
   palm doctor

@@ -155,7 +155,7 @@ def _import_user_code(words: list[str]) -> None:
     if not names:
         return
     from palm.build.user_code import import_user_code  # noqa: PLC0415 (rarely needed)
-    from palm.engine.runtime import prepare_runtime  # noqa: PLC0415
+    from palm.runtime.environment import prepare_runtime  # noqa: PLC0415
 
     prepare_runtime()  # the user's module may import Paddle
     for name in names:

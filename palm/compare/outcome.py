@@ -11,8 +11,8 @@ from typing import Any
 
 import palm
 from palm.compare.plan import Job
-from palm.default_settings import INFERENCE_FOLDER, METRICS_FILE, OUTCOME_FILE
-from palm.folders import sha256_of
+from palm.storage.atomic_directory import sha256_of
+from palm.storage.layout import INFERENCE_FOLDER, METRICS_FILE, OUTCOME_FILE
 
 # Keys that say where to, and how much is said: they change no figure.
 _HARMLESS = {

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from palm.build.run_config import RunConfig, load_run_config
 from palm.compare.variants import SINGLE, Variant
-from palm.default_settings import COMPARE_FOLDER
 from palm.errors import ConfigError, Problem
+from palm.storage.layout import COMPARE_FOLDER
 
 COSINES = "log_gradient_cosines_every_n_steps"
 LOOKS_EVERY = 20

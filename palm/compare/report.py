@@ -13,8 +13,8 @@ from palm.compare.plan import Plan
 from palm.compare.runs import Finished
 from palm.compare.variants import SINGLE
 from palm.engine.cosines import PAIR
-from palm.folders import writing
 from palm.metric.base import main_metric
+from palm.storage.atomic_directory import writing
 
 MARKDOWN_FILE = "compare.md"
 JSON_FILE = "compare.json"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import palm
 from palm.compare.outcome import Outcome, keep, kept, read_outcome
 from palm.compare.plan import Job, Plan
-from palm.default_settings import BEST_INFERENCE_FOLDER, CHECKPOINT_FOLDER, INFERENCE_FOLDER, OUTCOME_FILE
+from palm.storage.layout import BEST_INFERENCE_FOLDER, CHECKPOINT_FOLDER, INFERENCE_FOLDER, OUTCOME_FILE
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from palm.config.load import GlobalFile
 from palm.config.messages import validate
 from palm.config.overrides import Overrides
 from palm.config.schema import TaskLists
-from palm.default_settings import CHECKPOINT_FOLDER, EARLIER_FOLDER
 from palm.errors import Problem
 from palm.registry import did_you_mean
+from palm.storage.layout import CHECKPOINT_FOLDER, EARLIER_FOLDER
 
 LIST_KEYS = tuple(TaskLists.model_fields)
 _OWN_FOLDERS = (CHECKPOINT_FOLDER, EARLIER_FOLDER)

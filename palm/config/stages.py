@@ -9,9 +9,9 @@ from palm.config.layer import Layer, Setting
 from palm.config.load import GlobalFile, Keys
 from palm.config.overrides import Overrides
 from palm.config.schema import RunSettings
-from palm.default_settings import CHECKPOINT_FOLDER, EARLIER_FOLDER, ENCODER_FOLDER
 from palm.errors import Problem
 from palm.registry import did_you_mean
+from palm.storage.layout import CHECKPOINT_FOLDER, EARLIER_FOLDER, ENCODER_FOLDER
 
 TASK_LIST = "task_instance"
 _OF_ALL_STAGES = (

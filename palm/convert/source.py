@@ -16,9 +16,9 @@ from palm.backbone.weights_file import find_weights
 from palm.config.fields import BackboneFields
 from palm.config.paths import BACKBONE_FILES, VOCAB_FILE, beside_weights
 from palm.convert.encoder import LATE_POSITIONS, POSITIONS, SEGMENTS, Encoder, Head, Origin, Tensors
-from palm.default_settings import MANIFEST_FILE, WEIGHTS_FILE
 from palm.errors import CheckpointError
-from palm.folders import verify
+from palm.storage.atomic_directory import verify
+from palm.storage.layout import MANIFEST_FILE, WEIGHTS_FILE
 
 CONFIG_FILE = "config.json"
 ORIGIN_FILES = ("hugging_face.config.json", "hugging_face.names.json", "hugging_face.other.safetensors")

@@ -13,8 +13,8 @@ from safetensors.numpy import save_file
 from palm.config.paths import VOCAB_FILE
 from palm.convert.encoder import LATE_POSITIONS, POSITIONS, SEGMENTS, Encoder, Head, Origin, Tensors, split_qkv
 from palm.convert.source import CONFIG_FILE, LOST_ROWS, ORIGIN_FILES
-from palm.default_settings import WEIGHTS_FILE
-from palm.folders import sealed_folder
+from palm.storage.atomic_directory import sealed_folder
+from palm.storage.layout import WEIGHTS_FILE
 
 _SIZES = (
     "vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "hidden_act",

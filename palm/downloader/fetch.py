@@ -15,7 +15,7 @@ import urllib3
 from tqdm.auto import tqdm
 
 from palm.errors import DownloadError
-from palm.folders import sha256_of
+from palm.storage.atomic_directory import sha256_of
 
 _CHUNK = 1 << 18
 _MOST_REDIRECTS = 5

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from palm.folders import sha256_of
+from palm.storage.atomic_directory import sha256_of
 
 SOURCE_FILE = "source.json"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from palm.downloader.catalogue import Wheel
 from palm.errors import DownloadError
-from palm.folders import sha256_of
+from palm.storage.atomic_directory import sha256_of
 
 _CHUNK = 1 << 20
 _log = logging.getLogger("palm")

@@ -12,14 +12,14 @@ from palm.build.run_config import TaskConfig
 from palm.config.fields import Kernels, Schema
 from palm.config.schema import TaskSettings
 from palm.dataset import LabelMap
-from palm.default_settings import FORMAT_VERSION, MANIFEST_FILE, WEIGHTS_FILE
 from palm.engine.checkpoint import set_weights
 from palm.engine.model import MultiTaskModel
-from palm.engine.tensors import load_tensors, save_tensors
 from palm.errors import CheckpointError
-from palm.folders import sealed_folder, verify
 from palm.paradigm.base import PARADIGMS
 from palm.reader.base import READERS
+from palm.storage.atomic_directory import sealed_folder, verify
+from palm.storage.layout import FORMAT_VERSION, MANIFEST_FILE, WEIGHTS_FILE
+from palm.storage.tensors import load_tensors, save_tensors
 from palm.task_instance import TaskInstance
 from palm.text.tokenizer import Tokenizer
 from palm.text.vocab import load_vocab

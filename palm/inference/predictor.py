@@ -6,10 +6,10 @@ from pathlib import Path
 
 from palm.build.run_config import TaskConfig
 from palm.config.fields import Kernels
-from palm.default_settings import NBEST_FILE, NULL_ODDS_FILE, PREDICTIONS_FILE
 from palm.engine.evaluate import figures_over, run_over
 from palm.inference.bundle import load_bundle
 from palm.paradigm.base import Prediction
+from palm.storage.layout import NBEST_FILE, NULL_ODDS_FILE, PREDICTIONS_FILE
 
 
 class Predictor:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import tokenizers
 
-from palm.default_settings import FORMAT_VERSION
 from palm.spec import Phase
+from palm.storage.layout import FORMAT_VERSION
 
 if TYPE_CHECKING:
     from palm.reader.base import Reader

@@ -11,9 +11,9 @@ from palm.cache.place import DATASETS_FOLDER, LIMIT_VARIABLE, PLACE_VARIABLE, ca
 from palm.cache.stored_dataset import read_dataset, write_columns, write_description, write_records
 from palm.dataset import Dataset, Record
 from palm.errors import CheckpointError, DataError
-from palm.folders import sealed_folder, sha256_of
 from palm.reader.cache_key import cache_key
 from palm.spec import Phase
+from palm.storage.atomic_directory import sealed_folder, sha256_of
 
 if TYPE_CHECKING:
     from palm.reader.base import Reader

@@ -9,7 +9,8 @@ import yaml
 
 from palm.build.followed_tasks import following_keys
 from palm.config.yaml_file import parse_yaml, read_yaml
-from palm.default_settings import (
+from palm.errors import CheckpointError, ConfigError
+from palm.storage.layout import (
     BEST_INFERENCE_FOLDER,
     CHECKPOINT_FOLDER,
     EARLIER_FOLDER,
@@ -21,7 +22,6 @@ from palm.default_settings import (
     PREDICTIONS_FILE,
     RESOLVED_CONFIG,
 )
-from palm.errors import CheckpointError, ConfigError
 
 _OF_A_TASK = (INFERENCE_FOLDER, BEST_INFERENCE_FOLDER, PREDICTIONS_FILE, NBEST_FILE, NULL_ODDS_FILE)
 _KEPT = (CHECKPOINT_FOLDER, LOG_FILE, METRICS_FILE)

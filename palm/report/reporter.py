@@ -7,8 +7,8 @@ from types import TracebackType
 
 from tqdm.auto import tqdm
 
-from palm.default_settings import LOG_FILE, METRICS_FILE
-from palm.folders import writing
+from palm.storage.atomic_directory import writing
+from palm.storage.layout import LOG_FILE, METRICS_FILE
 
 
 def say(line: str) -> None:

@@ -7,7 +7,6 @@ import paddle
 from paddle import Tensor
 
 from palm.backbone.base import BACKBONES, Backbone
-from palm.default_settings import INFERENCE_FOLDER, MANIFEST_FILE
 from palm.engine.checkpoint import set_weights
 from palm.engine.freezing import layer_of
 from palm.engine.model import own_layer_name
@@ -15,6 +14,7 @@ from palm.errors import CheckpointError
 from palm.head import RegisteredHead
 from palm.inference.bundle import Bundle, load_bundle
 from palm.paradigm.base import PARADIGMS
+from palm.storage.layout import INFERENCE_FOLDER, MANIFEST_FILE
 from palm.trainer.session import Session
 from palm.trainer.task import Forward, Task
 

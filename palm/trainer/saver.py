@@ -4,9 +4,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from palm.default_settings import CHECKPOINT_FOLDER, MANIFEST_FILE, PREDICT_FOLDER
 from palm.engine.checkpoint import newest_checkpoint
 from palm.errors import CheckpointError, ConfigError, Problem
+from palm.storage.layout import CHECKPOINT_FOLDER, MANIFEST_FILE, PREDICT_FOLDER
 
 SAVE_TYPES = ("ckpt", "predict")
 _OLD_NAME = re.compile(r"ckpt\.step(\d+)")

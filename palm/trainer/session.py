@@ -13,24 +13,24 @@ from palm.build.wiring import check_shared_heads, wiring_problems
 from palm.config.keywords import from_keywords
 from palm.config.schema import TrainSettings
 from palm.dataset import Batch
-from palm.default_settings import WEIGHTS_FILE
 from palm.engine.checkpoint import restore_checkpoint, set_weights
-from palm.engine.device import choose_device
 from palm.engine.feed import Draw, draws
 from palm.engine.model import MultiTaskModel
 from palm.engine.optimizer import Optimizer
 from palm.engine.pretrain import load_pretrained_weights, sizes_for
 from palm.engine.run import Progress, StepResult, TrainingRun
 from palm.engine.schedule import global_steps
-from palm.engine.tensors import load_tensors
 from palm.engine.train import train_step
 from palm.engine.weight_average import WeightAverage, build_average
 from palm.errors import ConfigError, Problem
-from palm.folders import verify
 from palm.optimizer import Adam
 from palm.paradigm.base import Paradigm
 from palm.report.reporter import say
+from palm.runtime.device import choose_device
 from palm.sampling import MixRatioSampler
+from palm.storage.atomic_directory import verify
+from palm.storage.layout import WEIGHTS_FILE
+from palm.storage.tensors import load_tensors
 from palm.trainer.saver import Saver, find_checkpoint
 from palm.trainer.task import Task
 

@@ -9,8 +9,8 @@ import pytest
 from safetensors.numpy import load_file
 
 import palm
-from palm.default_settings import FORMAT_VERSION
-from palm.folders import verify
+from palm.storage.atomic_directory import verify
+from palm.storage.layout import FORMAT_VERSION
 from tests.formats.write_formats import CONFIGURATIONS, HERE
 from tests.integration import tiny
 

@@ -13,9 +13,9 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import palm
-from palm.default_settings import FORMAT_VERSION
 from palm.engine.checkpoint import save_checkpoint
 from palm.engine.train import train_steps
+from palm.storage.layout import FORMAT_VERSION
 from tests.integration import tiny
 
 HERE = Path(__file__).resolve().parent

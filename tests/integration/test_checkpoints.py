@@ -19,10 +19,10 @@ from palm.engine.checkpoint import checkpoints, newest_checkpoint, save_checkpoi
 from palm.engine.selection import Selection
 from palm.engine.train import train_steps
 from palm.errors import CheckpointError, ConfigError
-from palm.folders import verify
+from palm.storage.atomic_directory import verify
 from tests.integration import tiny
 from tests.integration.damage import DAMAGES, damage
-from tests.unit.test_folders import states_on_disk
+from tests.unit.storage.test_atomic_directory import states_on_disk
 
 
 def tasks(folder):

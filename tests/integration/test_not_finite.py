@@ -6,11 +6,10 @@ import pytest
 
 import palm
 from palm.engine.checkpoint import checkpoints, newest_checkpoint, save_checkpoint
-from palm.engine.finite import first_non_finite
-from palm.engine.tensors import load_tensors
 from palm.engine.train import train_steps
 from palm.errors import CheckpointError, ConfigError, TrainingError
 from palm.paradigm.cls import Classify
+from palm.storage.tensors import first_non_finite, load_tensors
 from tests.integration import tiny
 from tests.integration.test_resume import fingerprint
 

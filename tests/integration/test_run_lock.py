@@ -7,7 +7,7 @@ import pytest
 
 import palm
 from palm.errors import CheckpointError
-from palm.run_lock import alone_in
+from palm.storage.run_lock import alone_in
 from tests.integration import tiny
 
 
@@ -31,7 +31,7 @@ def test_a_killed_run_leaves_nothing_locked(tmp_path):
     code = f"""
 import os
 from pathlib import Path
-from palm.run_lock import alone_in
+from palm.storage.run_lock import alone_in
 with alone_in(Path({str(tmp_path)!r})):
     os.kill(os.getpid(), 9)
 """

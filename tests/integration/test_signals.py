@@ -13,7 +13,7 @@ import yaml
 
 import palm
 from palm.engine.checkpoint import checkpoints, newest_checkpoint
-from palm.folders import verify
+from palm.storage.atomic_directory import verify
 from tests.integration import tiny
 from tests.integration.test_resume import fingerprint, tasks
 
@@ -80,7 +80,9 @@ def test_a_signal_leaves_a_checkpoint_from_which_another_process_ends_in_the_sam
 def test_the_second_signal_quits_at_once(tmp_path):
     """Saving takes for ever here, as on a disk that does not answer."""
     write_config(tmp_path / "run", save_every_n_steps=1)
-    stuck = "import time, palm.folders; palm.folders._sync = lambda path: time.sleep(600)"
+    stuck = (
+        "import time, palm.storage.atomic_directory; palm.storage.atomic_directory._sync = lambda path: time.sleep(600)"
+    )
     train = f"from palm.cli.main import main; main({['train', str(tmp_path / 'run' / 'config.yaml')]!r})"
     environment = {**os.environ, "PYTHONPATH": str(Path(palm.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-W", "ignore", "-c", f"{stuck}; {train}"]

@@ -14,8 +14,8 @@ from palm.backbone.hugging_face import read_safetensors, read_shards
 from palm.backbone.paddle1x import parse_variable, read_archive
 from palm.backbone.pdparams import read_pdparams
 from palm.downloader.unpack import unpack
-from palm.engine.tensors import load_tensors
 from palm.errors import CheckpointError, DownloadError
+from palm.storage.tensors import load_tensors
 from tests.attacks import (
     Watched,
     crafted_safetensors,

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from palm.cache.entries import clear, entries, find_entry, make_room, making
-from palm.folders import sealed_folder
+from palm.storage.atomic_directory import sealed_folder
 
 KEYS = [letter * 64 for letter in "abc"]
 

@@ -4,7 +4,7 @@ import pytest
 
 from palm.cache.entries import making
 from palm.cli.main import main
-from palm.folders import sealed_folder
+from palm.storage.atomic_directory import sealed_folder
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from palm.cli.doctor import (
     speed_finding,
     thread_finding,
 )
-from palm.engine.runtime import RuntimeReport
+from palm.runtime.environment import RuntimeReport
 
 FOUR_CORES = RuntimeReport(cores=4, chosen={}, kept={}, allocator=True, lost={})
 

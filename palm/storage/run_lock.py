@@ -7,7 +7,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from palm.errors import CheckpointError
-from palm.folders import writing
+from palm.storage.atomic_directory import writing
 
 _LOCK_FILE = ".training.lock"
 

@@ -11,10 +11,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import palm
-from palm.default_settings import FORMAT_VERSION, MANIFEST_FILE
 from palm.errors import CheckpointError
-from palm.swap import swap_names
+from palm.storage.layout import FORMAT_VERSION, MANIFEST_FILE, PALM_VERSION
+
+_HERE = -100  # AT_FDCWD: paths as they are
+_EXCHANGE = 2  # RENAME_EXCHANGE, see renameat2(2)
+
+
+def swap_names(one: Path, other: Path) -> bool:
+    """Swap two existing names; False where this system or disk cannot do it (not Linux, some network disks)."""
+    import ctypes  # noqa: PLC0415 (rarely needed)
+
+    rename = getattr(ctypes.CDLL(None), "renameat2", None)
+    return rename is not None and rename(_HERE, os.fsencode(one), _HERE, os.fsencode(other), _EXCHANGE) == 0
+
 
 _CHUNK = 1 << 20
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -136,7 +146,7 @@ def _refuse_unknown_version(file: Path, version: object, writer: object) -> None
     if isinstance(version, bool) or version not in range(1, FORMAT_VERSION + 1):
         by = f" written by PALM {writer}" if writer else ""
         use = f"PALM {writer}" if writer else "the PALM that wrote it"
-        known = f"this PALM {palm.__version__} reads versions 1 to {FORMAT_VERSION}"
+        known = f"this PALM {PALM_VERSION} reads versions 1 to {FORMAT_VERSION}"
         raise CheckpointError(f"{file}: format version {version},{by}; {known}. Use {use}, or a newer one.")
 
 
@@ -154,7 +164,7 @@ def _seal(folder: Path) -> None:
         files[file.name] = {"size": file.stat().st_size, "sha256": sha256_of(file)}
     manifest: dict[str, object] = {
         "format_version": FORMAT_VERSION,
-        "palm_version": palm.__version__,
+        "palm_version": PALM_VERSION,
         "files": files,
     }
     (folder / MANIFEST_FILE).write_text(_sealed_text(manifest), encoding="utf-8")

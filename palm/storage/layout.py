@@ -1,4 +1,6 @@
-"""Names of files and folders that PALM writes, and the version of their formats."""
+"""Names of files and folders that PALM writes, and the versions of PALM and of its formats."""
+
+PALM_VERSION = "1.0.0.dev0"
 
 FORMAT_VERSION = 2
 
