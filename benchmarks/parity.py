@@ -27,9 +27,9 @@ from paddle import nn  # noqa: E402
 from palm.backbone import Bert, BertConfig  # noqa: E402
 from palm.backbone.paddle1x import read_folder  # noqa: E402
 from palm.backbone.pretrained import apply_pretrained, config_defaults_for, load_pretrained  # noqa: E402
-from palm.config.schema import TrainSettings  # noqa: E402
 from palm.engine.optimizer import Optimizer  # noqa: E402
 from palm.paradigm import MaskLM  # noqa: E402
+from palm.schema.settings import TrainSettings  # noqa: E402
 from palm.text.tokenizer import Tokenizer  # noqa: E402
 from palm.text.vocab import load_vocab  # noqa: E402
 

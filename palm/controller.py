@@ -12,7 +12,6 @@ from palm.backbone.pretrained import PretrainedWeights, load_pretrained
 from palm.build.instances import build_tasks_of
 from palm.build.run_config import RunConfig, TaskConfig, load_run_configs
 from palm.build.stages import encoder_folder
-from palm.config.fields import BackboneFields
 from palm.config.load import overrides_from_argv
 from palm.engine.checkpoint import newest_checkpoint, restore_checkpoint, set_damaged_aside
 from palm.engine.freezing import freeze
@@ -32,6 +31,7 @@ from palm.report.lines import stopped_line
 from palm.report.reporter import Reporter, say
 from palm.report.short_runs import short_run_lines
 from palm.runtime.device import choose_device
+from palm.schema.fields import BackboneFields
 from palm.stage_effects import forget_stages, load_encoder, save_encoder, stage_is_done, to_best
 from palm.step_effects import StepEffects, exported_folder
 from palm.stop_signals import StopSignals

@@ -8,10 +8,10 @@ Each stands for one of the registered paradigms, which does the work.
 from typing import Any, ClassVar, Literal, final
 
 import palm.paradigm  # noqa: F401 (registers the built-in paradigms)
-from palm.config.fields import ParadigmFields
-from palm.config.keywords import from_keywords
 from palm.errors import ConfigError, Problem
 from palm.paradigm.base import PARADIGMS
+from palm.schema.fields import ParadigmFields
+from palm.schema.validate import from_keywords
 from palm.spec import Phase
 
 _WRITTEN = {

@@ -7,7 +7,6 @@ from typing import TypedDict
 
 import numpy as np
 
-from palm.config.schema import TaskSettings
 from palm.dataset import Batch, Dataset, IntArray, Record
 from palm.paradigm.base import Paradigm
 from palm.randomness import philox
@@ -15,6 +14,7 @@ from palm.reader.base import Reader
 from palm.reader.batching import plan_batches
 from palm.reader.buckets import plan_by_length, plan_by_tokens
 from palm.reader.shared_rows import SharedRows
+from palm.schema.settings import TaskSettings
 
 
 class _Purpose(TypedDict):

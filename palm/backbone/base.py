@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from palm.backbone.sizes import read_sizes
-from palm.config.fields import BackboneFields
 from palm.registry import Registry
+from palm.schema.fields import BackboneFields
 from palm.spec import Phase, Specs
 
 if TYPE_CHECKING:

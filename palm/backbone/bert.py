@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, ClassVar, final
 
 from palm.backbone.base import BACKBONES, Backbone
 from palm.backbone.interface import ENCODER_INPUTS, ENCODER_OUTPUTS
-from palm.config.fields import BackboneFields
+from palm.schema.fields import BackboneFields
 from palm.spec import Specs
 
 if TYPE_CHECKING:

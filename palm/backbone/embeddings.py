@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import paddle
 from paddle import ParamAttr, Tensor, nn
 
-from palm.config.fields import BackboneFields
 from palm.kernels.choice import EncoderKernels
+from palm.schema.fields import BackboneFields
 
 EMBEDDING_SHIFT = "embedding_shift"
 """Input that is added to the word embeddings, where there is one: float32[batch seq hidden]."""

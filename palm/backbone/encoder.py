@@ -10,11 +10,11 @@ from paddle.distributed.fleet.utils import recompute
 
 from palm.backbone.embeddings import Embeddings, LayerNorm, drawn
 from palm.backbone.scalar_mix import ScalarMix
-from palm.config.fields import BackboneFields
 from palm.kernels import plain
 from palm.kernels.choice import EncoderKernels, choose_kernels
 from palm.kernels.layer import ComputeLayer, LayerSettings, LayerWeights, Rows
 from palm.kernels.products import in_bf16
+from palm.schema.fields import BackboneFields
 
 # Added to the scores of padding. Original BERT's value: softmax gives an exact 0 in float32.
 _PADDING_SCORE = -10000.0

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from palm.backbone.base import BACKBONES, Backbone
 from palm.backbone.interface import ENCODER_INPUTS, ENCODER_OUTPUTS, TASK_IDS
-from palm.config.fields import BackboneFields, Int
+from palm.schema.fields import BackboneFields, Int
 from palm.spec import Specs
 
 if TYPE_CHECKING:

@@ -7,11 +7,11 @@ import paddle
 from paddle import ParamAttr, Tensor, nn
 
 from palm.backbone.encoder import EncoderLayer
-from palm.config.fields import BackboneFields
 from palm.kernels import plain
 from palm.kernels.choice import choose_kernels
 from palm.kernels.layer import Rows
 from palm.kernels.products import in_float32
+from palm.schema.fields import BackboneFields
 
 
 class CopiedLayers(nn.Layer):

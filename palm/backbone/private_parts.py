@@ -11,9 +11,9 @@ import paddle
 from paddle import ParamAttr, Tensor, nn
 
 from palm.backbone.private_layers import OwnLayers, PrivateStack
-from palm.config.fields import BackboneFields, ParadigmFields
 from palm.kernels import plain
 from palm.kernels.layer import Rows
+from palm.schema.fields import BackboneFields, ParadigmFields
 
 
 class SharedLayer(Protocol):

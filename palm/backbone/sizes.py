@@ -4,13 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from palm.config.aliases import BACKBONE_ALIASES
-from palm.config.fields import BackboneFields
-from palm.config.layer import Layer, Resolved, Setting, settle_aliases
 from palm.config.load import load_backbone_file
-from palm.config.messages import validate
 from palm.config.paths import BACKBONE_FILES, beside_weights
 from palm.errors import ConfigError, Problem
+from palm.schema.fields import BackboneFields
+from palm.schema.validate import validate
+from palm.schema.values import BACKBONE_ALIASES, Layer, Resolved, Setting, settle_aliases
 
 Sizes = TypeVar("Sizes", bound=BackboneFields)
 

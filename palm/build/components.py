@@ -8,10 +8,10 @@ import palm.metric
 import palm.paradigm
 import palm.reader  # noqa: F401 (importing the packages registers the built-in components)
 from palm.backbone.base import BACKBONES
-from palm.config.fields import BackboneFields, ParadigmFields, ReaderFields, Schema
-from palm.config.schema import RunSettings, TaskLists, TaskSettings, TrainSettings
 from palm.paradigm.base import PARADIGMS
 from palm.reader.base import READERS
+from palm.schema.fields import BackboneFields, ParadigmFields, ReaderFields, Schema
+from palm.schema.settings import RunSettings, TaskLists, TaskSettings, TrainSettings
 
 RUN_SCHEMAS: tuple[type[Schema], ...] = (RunSettings, TaskLists, TrainSettings)
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from palm.config.fields import Schema
-from palm.config.layer import Resolved
+from palm.schema.fields import Schema
+from palm.schema.values import Resolved
 
 DEFAULT = "default"
 

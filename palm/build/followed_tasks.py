@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 
 from palm.build.selection_checks import never_evaluated
-from palm.config.layer import Resolved
-from palm.config.schema import TaskSettings, TrainSettings
 from palm.errors import Problem
+from palm.schema.settings import TaskSettings, TrainSettings
+from palm.schema.values import Resolved
 
 _FOLLOWING = {"weighting_by": ("weighting", "dtp"), "sampling_by": ("sampling", "adaptive")}
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from palm.build.merge import Merged
-from palm.config.fields import Schema
 from palm.config.idle_keys import FURTHER_TASKS, View, idle_settings
 from palm.sampling import SAMPLERS
+from palm.schema.fields import Schema
 from palm.weighting import GRADIENT_METHODS, WEIGHTINGS
 
 if TYPE_CHECKING:

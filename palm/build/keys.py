@@ -7,12 +7,12 @@ from pydantic_core import PydanticUndefined
 
 from palm.backbone.base import BACKBONES
 from palm.build.components import RUN_SCHEMAS, all_schemas
-from palm.config.aliases import ALIASES
-from palm.config.fields import Schema
-from palm.config.messages import rule
-from palm.config.schema import TaskSettings
 from palm.paradigm.base import PARADIGMS
 from palm.reader.base import READERS
+from palm.schema.fields import Schema
+from palm.schema.settings import TaskSettings
+from palm.schema.validate import rule
+from palm.schema.values import ALIASES
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _WORDS_FOR_FLAGS = ["yes", "no", "on", "off", 0, 1]

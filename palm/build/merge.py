@@ -7,14 +7,14 @@ from pathlib import Path
 from palm.build.components import TaskSchemas
 from palm.build.sources import Sources
 from palm.config.broadcast import broadcast
-from palm.config.fields import Schema
-from palm.config.layer import Layer, Resolved, Setting, stack
 from palm.config.load import load_backbone_file
 from palm.config.paths import BACKBONE_FILES, VOCAB_FILE, beside_weights, locate
-from palm.config.schema import RunSettings, TaskSettings
 from palm.errors import Problem
 from palm.paradigm.base import PARADIGMS
 from palm.reader.base import READERS
+from palm.schema.fields import Schema
+from palm.schema.settings import RunSettings, TaskSettings
+from palm.schema.values import Layer, Resolved, Setting, stack
 from palm.spec import Phase
 
 Values = dict[str, Resolved]

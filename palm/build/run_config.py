@@ -16,15 +16,15 @@ from palm.build.sources import Sources, read_sources
 from palm.build.stages import follow_on, named_by_stage
 from palm.build.task_checks import check_gradient_method, check_tasks, head_keys
 from palm.build.unknown_keys import KnownKeys, near_misses
-from palm.config.fields import BackboneFields, ParadigmFields, ReaderFields
-from palm.config.layer import Resolved, Setting
-from palm.config.messages import validate
-from palm.config.schema import RunSettings, TaskSettings, TrainSettings
 from palm.errors import ConfigError, Problem
 from palm.paradigm.base import PARADIGMS
 from palm.reader.base import READERS
 from palm.registry import did_you_mean
 from palm.sampling import SAMPLERS
+from palm.schema.fields import BackboneFields, ParadigmFields, ReaderFields
+from palm.schema.settings import RunSettings, TaskSettings, TrainSettings
+from palm.schema.validate import validate
+from palm.schema.values import Resolved, Setting
 from palm.weighting import GRADIENT_METHODS, WEIGHTINGS
 
 _NO_VOCABULARY = (

@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from palm.config.layer import Resolved
-from palm.config.schema import TaskSettings, TrainSettings
 from palm.errors import Problem
 from palm.metric.base import LOSS, METRICS
 from palm.registry import did_you_mean
+from palm.schema.settings import TaskSettings, TrainSettings
+from palm.schema.values import Resolved
 
 Values = Mapping[str, Resolved]
 

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 
 from palm.build.components import RUN_SCHEMAS, TaskSchemas, all_schemas
-from palm.config.aliases import ALIASES
-from palm.config.fields import BackboneFields
-from palm.config.layer import Layer, Setting
-from palm.config.messages import shown
 from palm.errors import Problem
 from palm.registry import did_you_mean
+from palm.schema.fields import BackboneFields
+from palm.schema.validate import shown
+from palm.schema.values import ALIASES, Layer, Setting
 
 _OF_ONE_TASK = {
     "target_tag": "Write `target: true` or `target: false` here.",

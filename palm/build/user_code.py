@@ -11,8 +11,8 @@ import sys
 import traceback
 from pathlib import Path
 
-from palm.config.paths import find_input
 from palm.errors import ConfigError, Problem
+from palm.schema.places import find_input
 
 
 def import_user_code(name: str, where: str = "", folder: Path | None = None) -> str:

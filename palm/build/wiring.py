@@ -7,11 +7,11 @@ from palm.backbone.base import BACKBONES, Backbone
 from palm.build.explain import DEFAULT
 from palm.build.row_sharing import unfit_rows
 from palm.build.run_config import RunConfig, TaskConfig
-from palm.config.fields import BackboneFields
-from palm.config.schema import TrainSettings
 from palm.errors import ConfigError, Problem
 from palm.paradigm.base import PARADIGMS, Paradigm
 from palm.reader.base import READERS, Reader
+from palm.schema.fields import BackboneFields
+from palm.schema.settings import TrainSettings
 from palm.spec import Phase, Specs, unmet
 from palm.task_instance import TaskInstance
 from palm.text.tokenizer import Tokenizer

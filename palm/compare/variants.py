@@ -5,9 +5,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from palm.config.paths import expanded
 from palm.config.yaml_file import read_yaml
 from palm.errors import ConfigError, Problem
+from palm.schema.places import expanded
 
 SINGLE = "single"
 FORM = "a variant is `NAME=key=value,key=value`."

@@ -3,14 +3,14 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from palm.config.fields import split_list
-from palm.config.layer import Layer, Resolved, Setting, stack
 from palm.config.load import GlobalFile
-from palm.config.messages import validate
 from palm.config.overrides import Overrides
-from palm.config.schema import TaskLists
 from palm.errors import Problem
 from palm.registry import did_you_mean
+from palm.schema.fields import split_list
+from palm.schema.settings import TaskLists
+from palm.schema.validate import validate
+from palm.schema.values import Layer, Resolved, Setting, stack
 from palm.storage.layout import CHECKPOINT_FOLDER, EARLIER_FOLDER
 
 LIST_KEYS = tuple(TaskLists.model_fields)

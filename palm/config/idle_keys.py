@@ -3,8 +3,8 @@
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from palm.config.layer import Resolved
 from palm.errors import Problem
+from palm.schema.values import Resolved
 
 FURTHER_TASKS = "further tasks"
 """Stands for a key that says how many tasks are trained beside a task."""

@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from palm.config.aliases import BACKBONE_ALIASES
-from palm.config.layer import Layer, Setting, settle_aliases
 from palm.config.overrides import overrides_from_argv
-from palm.config.paths import candidates, expanded, find_input, not_found
-from palm.config.yaml_file import YamlFile, read_text, read_yaml
+from palm.config.yaml_file import YamlFile, read_yaml
 from palm.errors import ConfigError, Problem
+from palm.schema.places import candidates, expanded, find_input, not_found, read_text
+from palm.schema.values import BACKBONE_ALIASES, Layer, Setting, settle_aliases
 
 __all__ = ["GlobalFile", "Keys", "load_backbone_file", "load_global", "load_task_file", "overrides_from_argv"]
 

@@ -6,10 +6,9 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from palm.config.aliases import ALIASES
-from palm.config.layer import Setting, settle_aliases
 from palm.config.yaml_file import parse_yaml
 from palm.errors import ConfigError, Problem
+from palm.schema.values import ALIASES, Setting, settle_aliases
 
 _KEY = re.compile(r"[A-Za-z_][\w-]*(\.[\w-]+)*")
 _TRUTH = {"true", "false", "yes", "no", "on", "off", "0", "1"}

@@ -5,41 +5,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
-from palm.config.fields import InputFile, Schema
-from palm.config.layer import Resolved
 from palm.errors import Problem
+from palm.schema.fields import InputFile, Schema
+from palm.schema.places import exists, find_input, not_found
+from palm.schema.values import Resolved
 from palm.spec import Phase
 
 BACKBONE_FILES = ("config.json", "bert_config.json", "ernie_config.json")
 VOCAB_FILE = "vocab.txt"
 _FOLDERS_TOO = ("pretrain_model_path", "inference_model_dir")
-
-
-def expanded(value: str | Path) -> Path:
-    """`~` as the home folder; as it stands where nobody has that home."""
-    try:
-        return Path(value).expanduser()
-    except RuntimeError:
-        return Path(value)
-
-
-def candidates(value: str, folder: Path | None) -> list[Path]:
-    """The places where `value` may lie, in order."""
-    path = expanded(value)
-    if path.is_absolute() or folder is None or folder.resolve() == Path.cwd():
-        return [path]
-    return [path, folder / path]
-
-
-def find_input(value: str, folder: Path | None) -> Path | None:
-    """The first of the candidates that exists."""
-    return next((place for place in candidates(value, folder) if _exists(place)), None)
-
-
-def not_found(key: str, value: str, folder: Path | None) -> str:
-    """Message that names every place looked at."""
-    places = " and at ".join(f"`{place.absolute()}`" for place in candidates(value, folder))
-    return f"{key} names an existing file. Found `{value}`, looked for at {places}. Correct the path."
 
 
 def input_files(schema: type[Schema]) -> dict[str, InputFile]:
@@ -75,17 +49,10 @@ def locate(
 
 def beside_weights(weights: Path, names: Sequence[str]) -> Path | None:
     """The first of `names` in the folder of pre-trained weights, or in its parent as PALM's archives lay them."""
-    if not _exists(weights):
+    if not exists(weights):
         return None
     folders = (weights, weights.parent) if weights.is_dir() else (weights.parent,)
     return next((folder / name for folder in folders for name in names if (folder / name).is_file()), None)
-
-
-def _exists(place: Path) -> bool:
-    try:
-        return place.exists()
-    except (OSError, ValueError):  # a name too long, a NUL in it
-        return False
 
 
 def _nested(annotation: Any) -> Iterator[object]:  # noqa: ANN401 (any type annotation)

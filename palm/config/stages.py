@@ -4,13 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from palm.config.broadcast import is_task_name, task_names
-from palm.config.fields import split_list
-from palm.config.layer import Layer, Setting
 from palm.config.load import GlobalFile, Keys
 from palm.config.overrides import Overrides
-from palm.config.schema import RunSettings
 from palm.errors import Problem
 from palm.registry import did_you_mean
+from palm.schema.fields import split_list
+from palm.schema.settings import RunSettings
+from palm.schema.values import Layer, Setting
 from palm.storage.layout import CHECKPOINT_FOLDER, EARLIER_FOLDER, ENCODER_FOLDER
 
 TASK_LIST = "task_instance"

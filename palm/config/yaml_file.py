@@ -12,6 +12,7 @@ from pathlib import Path
 import yaml
 
 from palm.errors import ConfigError, Problem
+from palm.schema.places import read_text
 
 MOST_NODES = 20_000
 DEEPEST = 50
@@ -56,26 +57,6 @@ _resolve("int", r"[-+]?(?:0|[1-9][0-9]{0,3999})", "-+0123456789")
 _resolve("float", r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?", "-+.123456789")
 _resolve("float", r"0(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?", "0")  # 007 stays text: the name of an agent, not a number
 _resolve("merge", "<<", "<")
-
-
-def read_text(file: Path, name: str) -> str:
-    """The text of `file`, UTF-8 with or without a byte-order mark.
-
-    Raises:
-        ConfigError: The file cannot be read, or is not UTF-8.
-
-    """
-    try:
-        raw = file.read_bytes()
-    except OSError as error:
-        raise ConfigError(Problem(name, f"a configuration is a readable file. Found: {error.strerror}.")) from None
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = raw[: error.start].count(b"\n") + 1
-        found = "UTF-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else f"byte 0x{raw[error.start]:02x}"
-        rule = f"a configuration is UTF-8 text. Found {found}. Save the file as UTF-8."
-        raise ConfigError(Problem(f"{name}:{line}", rule)) from None
 
 
 def read_yaml(file: Path) -> YamlFile:

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from palm.config.fields import BackboneFields
+from palm.schema.fields import BackboneFields
 
 Tensors = dict[str, np.ndarray]
 HeadKind = Literal["cls", "match", "seq_label", "mrc"]

@@ -13,10 +13,10 @@ from palm.backbone.name_maps import rename, targets_of
 from palm.backbone.pretrained import config_defaults_for, read_tensors
 from palm.backbone.sizes import read_sizes
 from palm.backbone.weights_file import find_weights
-from palm.config.fields import BackboneFields
 from palm.config.paths import BACKBONE_FILES, VOCAB_FILE, beside_weights
 from palm.convert.encoder import LATE_POSITIONS, POSITIONS, SEGMENTS, Encoder, Head, Origin, Tensors
 from palm.errors import CheckpointError
+from palm.schema.fields import BackboneFields
 from palm.storage.atomic_directory import verify
 from palm.storage.layout import MANIFEST_FILE, WEIGHTS_FILE
 

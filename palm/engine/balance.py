@@ -2,10 +2,10 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
-from palm.config.schema import TrainSettings
 from palm.engine.feed import LAG, Shares
 from palm.history import History
 from palm.metric.base import LOSS, main_metric
+from palm.schema.settings import TrainSettings
 from palm.task_instance import TaskInstance
 from palm.weighting import GRADIENT_METHODS, WEIGHTINGS, Weighed, Weighting
 

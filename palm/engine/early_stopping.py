@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from palm.config.schema import TrainSettings
 from palm.engine.selection import Figure, Figures, Selection
+from palm.schema.settings import TrainSettings
 from palm.task_instance import TaskInstance
 
 _RUN = ""  # no task is called so

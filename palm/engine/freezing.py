@@ -8,7 +8,7 @@ import re
 
 from paddle import nn
 
-from palm.config.schema import TrainSettings
+from palm.schema.settings import TrainSettings
 
 EMBEDDINGS = "backbone.embeddings."
 # Those of the shared encoder, and those that a head with `sharing: soft` has in their place.

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from palm.config.schema import TrainSettings
 from palm.registry import Registry
+from palm.schema.settings import TrainSettings
 
 Schedule = Callable[[int, int, int], float]
 """`schedule(step, warmup_steps, total_steps)`: factor in 0..1 for `step`, counted from 1."""

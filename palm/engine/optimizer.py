@@ -4,12 +4,12 @@ from collections.abc import Iterable, Mapping
 
 from paddle import Tensor, nn
 
-from palm.config.schema import TrainSettings
 from palm.engine.freezing import layer_of
 from palm.engine.fused_adamw import FusedAdamW
 from palm.engine.paddle_adamw import PaddleAdamW
 from palm.engine.slots import SLOTS, ParameterGroup, UpdateRule
 from palm.kernels.choice import Wanted, choose_kernels
+from palm.schema.settings import TrainSettings
 
 
 def decays(name: str) -> bool:

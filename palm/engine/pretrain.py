@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 from palm.backbone.pretrained import MLM_HEAD, LoadReport, PretrainedWeights, apply_pretrained
-from palm.config.fields import BackboneFields
 from palm.engine.model import HasHead, MultiTaskModel
+from palm.schema.fields import BackboneFields
 
 _LISTED = 8
 

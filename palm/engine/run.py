@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from palm.config.schema import TrainSettings
 from palm.engine.balance import build_weighting
 from palm.engine.best import BestSoFar
 from palm.engine.early_stopping import EarlyStops
@@ -18,6 +17,7 @@ from palm.engine.task_gradients import TaskGradients
 from palm.engine.weight_average import WeightAverage
 from palm.history import History, TaskHistory
 from palm.sampling.base import Sampler
+from palm.schema.settings import TrainSettings
 from palm.task_instance import TaskInstance
 from palm.weighting import GRADIENT_METHODS, Weighting
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from palm.config.schema import TrainSettings
 from palm.sampling import EveryTaskSampler
 from palm.sampling.base import SAMPLERS, Mix, Sampler
+from palm.schema.settings import TrainSettings
 from palm.task_instance import TaskInstance
 
 

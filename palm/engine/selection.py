@@ -4,8 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from palm.config.schema import TrainSettings
 from palm.metric.base import LOSS, main_metric
+from palm.schema.settings import TrainSettings
 from palm.task_instance import TaskInstance
 
 SELECTION = "selection"

@@ -10,7 +10,7 @@ from typing import ClassVar, Literal, Protocol
 import paddle
 from paddle import Tensor, nn
 
-from palm.config.schema import TrainSettings
+from palm.schema.settings import TrainSettings
 
 _log = logging.getLogger("palm")
 _warned: set[str] = set()

@@ -9,14 +9,14 @@ from typing import Any, TypeVar
 import palm
 from palm.backbone.base import BACKBONES
 from palm.build.run_config import TaskConfig
-from palm.config.fields import Kernels, Schema
-from palm.config.schema import TaskSettings
 from palm.dataset import LabelMap
 from palm.engine.checkpoint import set_weights
 from palm.engine.model import MultiTaskModel
 from palm.errors import CheckpointError
 from palm.paradigm.base import PARADIGMS
 from palm.reader.base import READERS
+from palm.schema.fields import Kernels, Schema
+from palm.schema.settings import TaskSettings
 from palm.storage.atomic_directory import sealed_folder, verify
 from palm.storage.layout import FORMAT_VERSION, MANIFEST_FILE, WEIGHTS_FILE
 from palm.storage.tensors import load_tensors, save_tensors

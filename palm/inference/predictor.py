@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from palm.build.run_config import TaskConfig
-from palm.config.fields import Kernels
 from palm.engine.evaluate import figures_over, run_over
 from palm.inference.bundle import load_bundle
 from palm.paradigm.base import Prediction
+from palm.schema.fields import Kernels
 from palm.storage.layout import NBEST_FILE, NULL_ODDS_FILE, PREDICTIONS_FILE
 
 

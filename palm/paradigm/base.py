@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from palm.config.fields import BackboneFields, ParadigmFields
 from palm.dataset import Batch, Dataset, LabelMap
 from palm.registry import Registry
+from palm.schema.fields import BackboneFields, ParadigmFields
 from palm.spec import Phase, Specs
 
 if TYPE_CHECKING:

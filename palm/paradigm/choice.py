@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, ClassVar, cast, final
 
 import numpy as np
 
-from palm.config.fields import BackboneFields, ParadigmFields
 from palm.dataset import Batch, Dataset
 from palm.paradigm.base import PARADIGMS, Outputs, Paradigm, Prediction
 from palm.paradigm.cross_entropy import mean_cross_entropy
 from palm.paradigm.pooling import pooled_backbone_inputs, pooled_reader_inputs
 from palm.paradigm.probabilities import softmax
 from palm.paradigm.text_head import TextHeadFields, build_text_head, text_head_form, text_logits
+from palm.schema.fields import BackboneFields, ParadigmFields
 from palm.spec import Phase, Spec, Specs
 
 if TYPE_CHECKING:

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 from annotated_types import Ge
 from pydantic import BeforeValidator, Field
 
-from palm.config.fields import Float, ParadigmFields, no_bool
 from palm.dataset import UNLABELLED, LabelMap
 from palm.errors import ConfigError, Problem
 from palm.paradigm.classes import class_names
 from palm.paradigm.cross_entropy import mean_cross_entropy
 from palm.registry import did_you_mean
+from palm.schema.fields import Float, ParadigmFields, no_bool
 
 if TYPE_CHECKING:
     from paddle import Tensor

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from palm.config.fields import Int, ParadigmFields
 from palm.paradigm.linear_head import build_linear_head, project
+from palm.schema.fields import Int, ParadigmFields
 
 if TYPE_CHECKING:
     from paddle import Tensor, nn

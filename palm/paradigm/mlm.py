@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, ClassVar, final
 import numpy as np
 from pydantic import Field
 
-from palm.config.fields import BackboneFields, Float, Int, ParadigmFields
 from palm.dataset import Batch, Dataset, IntArray
 from palm.paradigm.base import PARADIGMS, Outputs, Paradigm, Prediction
 from palm.paradigm.cross_entropy import mean_cross_entropy
 from palm.paradigm.grouping import examples_by_record
+from palm.schema.fields import BackboneFields, Float, Int, ParadigmFields
 from palm.spec import Phase, Spec, Specs
 
 if TYPE_CHECKING:

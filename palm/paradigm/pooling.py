@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from palm.config.fields import ParadigmFields
+from palm.schema.fields import ParadigmFields
 from palm.spec import Spec, Specs
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from palm.config.fields import ReaderFields
 from palm.dataset import Batch, Dataset, IntArray, LabelMap, Record
 from palm.reader.loading import load_cached
 from palm.registry import Registry
+from palm.schema.fields import ReaderFields
 from palm.spec import Phase, Specs
 from palm.text.tokenizer import Tokenizer
 

@@ -5,8 +5,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, field_validator
 
-from palm.config.fields import ClassCountFields, ReaderFields
 from palm.registry import did_you_mean
+from palm.schema.fields import ClassCountFields, ReaderFields
 
 
 def split_mapping(value: Any) -> Any:  # noqa: ANN401 (whatever YAML gave)

@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from palm.config.fields import Float
 from palm.dataset import Batch, Dataset, IntArray, LabelMap, Ragged, Record
 from palm.reader.base import READERS, Reader
 from palm.reader.fields import TableFields
 from palm.reader.files import FileProblems
 from palm.reader.sequences import INPUTS, pad_inputs, single_row
 from palm.reader.text_rows import check_pieces, column_texts, parse_text_rows
+from palm.schema.fields import Float
 from palm.spec import Phase, Spec, Specs
 from palm.text.tokenizer import Tokenizer
 

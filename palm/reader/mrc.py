@@ -7,7 +7,6 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field, field_validator, model_validator
 
-from palm.config.fields import Int, ReaderFields
 from palm.dataset import Batch, Dataset, IntArray, LabelMap, Record
 from palm.reader.answers import usable
 from palm.reader.base import READERS, Reader
@@ -16,6 +15,7 @@ from palm.reader.files import FileProblems, quoted
 from palm.reader.mrc_windows import WindowBuilder
 from palm.reader.sequences import INPUTS, pad_inputs
 from palm.reader.squad import read_squad
+from palm.schema.fields import Int, ReaderFields
 from palm.spec import Phase, Spec, Specs
 from palm.text.tokenizer import Tokenizer
 

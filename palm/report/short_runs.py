@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from palm.config.schema import TrainSettings
 from palm.engine.schedule import build_sampler, expected_steps, global_steps
+from palm.schema.settings import TrainSettings
 from palm.task_instance import TaskInstance
 from palm.weighting.dwa import EPOCHS_COMPARED
 

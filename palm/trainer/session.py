@@ -10,8 +10,6 @@ from palm.backbone.base import Backbone
 from palm.backbone.pretrained import load_pretrained
 from palm.build.task_checks import check_tasks, head_keys
 from palm.build.wiring import check_shared_heads, wiring_problems
-from palm.config.keywords import from_keywords
-from palm.config.schema import TrainSettings
 from palm.dataset import Batch
 from palm.engine.checkpoint import restore_checkpoint, set_weights
 from palm.engine.feed import Draw, draws
@@ -28,6 +26,8 @@ from palm.paradigm.base import Paradigm
 from palm.report.reporter import say
 from palm.runtime.device import choose_device
 from palm.sampling import MixRatioSampler
+from palm.schema.settings import TrainSettings
+from palm.schema.validate import from_keywords
 from palm.storage.atomic_directory import verify
 from palm.storage.layout import WEIGHTS_FILE
 from palm.storage.tensors import load_tensors

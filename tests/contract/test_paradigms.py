@@ -6,10 +6,10 @@ import numpy as np
 import paddle
 import pytest
 
-from palm.config.fields import BackboneFields
 from palm.dataset import LabelMap
 from palm.metric import METRICS
 from palm.paradigm import PARADIGMS, Paradigm
+from palm.schema.fields import BackboneFields
 from palm.spec import Phase, Specs
 
 BACKBONE = BackboneFields(vocab_size=11, hidden_size=8, num_hidden_layers=1, num_attention_heads=2)

@@ -7,11 +7,11 @@ import pytest
 from palm.backbone import Bert
 from palm.backbone.private_layers import OwnLayers, PrivateStack, squared_distance
 from palm.backbone.private_parts import Adapter, LowRank, Private
-from palm.config.fields import BackboneFields
 from palm.dataset import LabelMap
 from palm.engine.model import MultiTaskModel
 from palm.kernels.layer import Rows
 from palm.paradigm import Classify
+from palm.schema.fields import BackboneFields
 
 SIZES = {
     "vocab_size": 11, "hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2, "max_position_embeddings": 8,

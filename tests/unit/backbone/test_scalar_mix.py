@@ -6,11 +6,11 @@ import pytest
 
 from palm.backbone import Bert
 from palm.backbone.scalar_mix import ScalarMix
-from palm.config.fields import BackboneFields, ParadigmFields
 from palm.dataset import LabelMap
 from palm.engine.model import MultiTaskModel
 from palm.engine.optimizer import decays
 from palm.paradigm import Classify
+from palm.schema.fields import BackboneFields, ParadigmFields
 
 SIZES = {
     "vocab_size": 11, "hidden_size": 8, "num_hidden_layers": 3, "num_attention_heads": 2, "max_position_embeddings": 8,

@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from benchmarks import methods
-from palm.config.schema import TrainSettings
 from palm.sampling import SAMPLERS, Mix
+from palm.schema.settings import TrainSettings
 
 
 def rows_of(file):

@@ -5,9 +5,9 @@ import itertools
 import pytest
 
 from palm.config.broadcast import broadcast, split_task_lists, task_names
-from palm.config.layer import Setting, settle_aliases, stack
 from palm.config.load import load_global
 from palm.config.overrides import parse_overrides
+from palm.schema.values import Setting, settle_aliases, stack
 
 PLACES = ("task flag", "flag", "task of the global file", "global file", "task file")
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from palm.config.layer import Setting
 from palm.config.load import load_backbone_file, load_global, load_task_file
 from palm.errors import ConfigError
+from palm.schema.values import Setting
 
 
 def backbone(tmp_path: Path, text: str) -> tuple[dict[str, object], dict[str, str], list[str]]:

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from palm.config.layer import Resolved, Setting
-from palm.config.paths import beside_weights, find_input, locate
-from palm.config.schema import TaskSettings
+from palm.config.paths import beside_weights, locate
+from palm.schema.places import find_input
+from palm.schema.settings import TaskSettings
+from palm.schema.values import Resolved, Setting
 
 
 @pytest.fixture(autouse=True)

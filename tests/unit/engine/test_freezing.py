@@ -3,9 +3,9 @@
 import pytest
 from paddle import nn
 
-from palm.config.schema import TrainSettings
 from palm.engine.freezing import freeze, layer_of, thaw
 from palm.engine.optimizer import layer_lr_scales
+from palm.schema.settings import TrainSettings
 
 
 class Model(nn.Layer):

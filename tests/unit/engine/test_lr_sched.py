@@ -1,7 +1,7 @@
 import pytest
 
-from palm.config.schema import TrainSettings
 from palm.engine.lr_sched import learning_rate_at
+from palm.schema.settings import TrainSettings
 
 
 def rates(total, **settings):

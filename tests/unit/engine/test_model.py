@@ -6,11 +6,11 @@ import pytest
 from paddle.nn import functional
 
 from palm.backbone import Bert
-from palm.config.fields import BackboneFields
-from palm.config.schema import TaskSettings
 from palm.dataset import LabelMap
 from palm.engine.model import MultiTaskModel
 from palm.paradigm import Classify
+from palm.schema.fields import BackboneFields
+from palm.schema.settings import TaskSettings
 
 SIZES = {
     "vocab_size": 11, "hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2, "max_position_embeddings": 8,

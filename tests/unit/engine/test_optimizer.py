@@ -3,9 +3,9 @@ import paddle
 import pytest
 from paddle import nn
 
-from palm.config.schema import TrainSettings
 from palm.engine.optimizer import Optimizer, decays, head_lr_scales
 from palm.kernels.choice import choose_kernels
+from palm.schema.settings import TrainSettings
 
 
 class Model(nn.Layer):

@@ -2,8 +2,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from palm.config.schema import TrainSettings
 from palm.engine.schedule import expected_steps, global_steps, main_task
+from palm.schema.settings import TrainSettings
 
 
 def task(name, steps_per_epoch, mix_ratio=1.0, target=True):

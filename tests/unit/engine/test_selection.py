@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from palm.config.schema import TaskSettings, TrainSettings
 from palm.engine.best import Best, BestSoFar
 from palm.engine.early_stopping import EarlyStops
 from palm.engine.selection import Figure, Selection
+from palm.schema.settings import TaskSettings, TrainSettings
 
 
 class Task:

@@ -3,9 +3,9 @@ import paddle
 import pytest
 from paddle import nn
 
-from palm.config.schema import TrainSettings
 from palm.engine import weight_average
 from palm.engine.weight_average import Exponential, Uniform, WeightAverage, build_average
+from palm.schema.settings import TrainSettings
 
 
 def model_with(value):

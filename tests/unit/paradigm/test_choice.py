@@ -7,10 +7,10 @@ import numpy as np
 import paddle
 import pytest
 
-from palm.config.fields import BackboneFields
 from palm.dataset import Dataset
 from palm.metric import METRICS
 from palm.paradigm import Choice
+from palm.schema.fields import BackboneFields
 
 SIZES = BackboneFields(vocab_size=11, hidden_size=1, num_hidden_layers=1, num_attention_heads=1)
 

@@ -6,11 +6,11 @@ import numpy as np
 import paddle
 import pytest
 
-from palm.config.fields import BackboneFields
 from palm.dataset import LabelMap
 from palm.errors import ConfigError
 from palm.paradigm import Classify, Match, SequenceLabel
 from palm.paradigm.class_loss import ClassLossFields, class_loss, weights_by_class
+from palm.schema.fields import BackboneFields
 
 LABELS = LabelMap(("体育", "科技", "财经"))
 THREE_TO_ONE = [[0.0, math.log(3.0)]]  # probabilities 1/4 and 3/4

@@ -7,10 +7,10 @@ import numpy as np
 import paddle
 import pytest
 
-from palm.config.fields import BackboneFields
 from palm.dataset import Dataset, LabelMap
 from palm.errors import ConfigError
 from palm.paradigm import Classify
+from palm.schema.fields import BackboneFields
 
 BACKBONE = BackboneFields(vocab_size=11, hidden_size=8, num_hidden_layers=1, num_attention_heads=2)
 

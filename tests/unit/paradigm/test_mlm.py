@@ -7,9 +7,9 @@ import numpy as np
 import paddle
 import pytest
 
-from palm.config.fields import BackboneFields
 from palm.dataset import Dataset
 from palm.paradigm import MaskLM
+from palm.schema.fields import BackboneFields
 
 BACKBONE = BackboneFields(vocab_size=4, hidden_size=3, num_hidden_layers=1, num_attention_heads=1)
 VOCAB = ("[PAD]", "[MASK]", "北", "new")

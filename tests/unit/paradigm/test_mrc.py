@@ -8,9 +8,9 @@ import numpy as np
 import paddle
 import pytest
 
-from palm.config.fields import BackboneFields
 from palm.dataset import Dataset, Ragged
 from palm.paradigm import MRC
+from palm.schema.fields import BackboneFields
 
 BACKBONE = BackboneFields(vocab_size=11, hidden_size=2, num_hidden_layers=1, num_attention_heads=1)
 CONTEXT = "北京大学在1898年成立。"

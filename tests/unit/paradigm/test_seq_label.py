@@ -8,10 +8,10 @@ import numpy as np
 import paddle
 import pytest
 
-from palm.config.fields import BackboneFields
 from palm.dataset import Dataset, LabelMap, Ragged
 from palm.errors import ConfigError
 from palm.paradigm import SequenceLabel
+from palm.schema.fields import BackboneFields
 
 LABELS = LabelMap(("B-city", "I-city", "O"))
 

@@ -6,10 +6,10 @@ import numpy as np
 import paddle
 import pytest
 
-from palm.config.fields import BackboneFields
 from palm.dataset import LabelMap
 from palm.paradigm import Classify, Match
 from palm.paradigm.base import Paradigm
+from palm.schema.fields import BackboneFields
 
 SIZES = BackboneFields(vocab_size=11, hidden_size=2, num_hidden_layers=1, num_attention_heads=1)
 ENCODED = [[[1.0, -2.0], [3.0, 0.0], [99.0, 99.0]], [[-1.0, -5.0], [-3.0, -1.0], [-2.0, -3.0]]]

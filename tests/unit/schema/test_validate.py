@@ -5,11 +5,11 @@ from typing import Literal
 import pytest
 from pydantic import Field, model_validator
 
-from palm.config.fields import Flags, Float, Int, Names, Numbers, ParadigmFields, Schema, Seed
-from palm.config.layer import Resolved, Setting
-from palm.config.messages import validate
-from palm.config.schema import TrainSettings
 from palm.paradigm.class_loss import ClassLossFields
+from palm.schema.fields import Flags, Float, Int, Names, Numbers, ParadigmFields, Schema, Seed
+from palm.schema.settings import TrainSettings
+from palm.schema.validate import validate
+from palm.schema.values import Resolved, Setting
 
 
 class Example(Schema):

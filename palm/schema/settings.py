@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from palm.config.fields import (
+from palm.schema.fields import (
     Flags,
     Float,
     Int,

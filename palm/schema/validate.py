@@ -10,9 +10,10 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from palm.config.fields import Schema
-from palm.config.layer import Resolved
-from palm.errors import Problem
+from palm.errors import ConfigError, Problem
+from palm.registry import did_you_mean
+from palm.schema.fields import Schema
+from palm.schema.values import Resolved, Setting
 
 SchemaT = TypeVar("SchemaT", bound=Schema)
 _KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
@@ -109,3 +110,32 @@ def _rule_over_keys(
         return Problem(where, f"{owner}: {message}")
     found = ", ".join(f"`{setting.name}: {shown(setting.value).strip('`')}`" for setting in named)
     return Problem(where, f"{owner}: {message.rstrip('.')}. Found {found}. Change one of them.")
+
+
+def from_keywords(
+    schema: type[SchemaT], values: Mapping[str, Any], *, owner: str, written: Mapping[str, str] | None = None
+) -> SchemaT:
+    """An instance of `schema` from the keywords of a call.
+
+    Args:
+        schema: The keys and their types.
+        values: The keywords, under the keys' own names.
+        owner: What was called, for messages: `palm.reader.ClassifyReader`.
+        written: Key → the keyword that the caller wrote, where it is another one.
+
+    Raises:
+        ConfigError: Everything that is wrong with them.
+
+    """
+    called = written or {}
+    settings = {key: Resolved(Setting(key, value, owner, written=called.get(key, ""))) for key, value in values.items()}
+    made, problems = validate(schema, settings, owner=owner, home=owner)
+    known = list(schema.model_fields)
+    for key in values:
+        if key not in known:
+            hint = did_you_mean(key, known)
+            rule = f"there is no keyword `{key}`. Found it with {shown(values[key])}."
+            problems.append(Problem(owner, f"{rule}{hint} Known: {', '.join(known)}."))
+    if made is None or problems:
+        raise ConfigError(problems)
+    return made

@@ -5,10 +5,10 @@ import itertools
 import pytest
 
 from palm.build.components import all_schemas
-from palm.config.aliases import ALIASES
-from palm.config.fields import Schema
-from palm.config.messages import rule
-from palm.config.schema import RunSettings, TaskLists, TaskSettings, TrainSettings
+from palm.schema.fields import Schema
+from palm.schema.settings import RunSettings, TaskLists, TaskSettings, TrainSettings
+from palm.schema.validate import rule
+from palm.schema.values import ALIASES
 
 SCHEMAS = dict(all_schemas())
 PAIRS = list(itertools.combinations(SCHEMAS, 2))
