@@ -7,13 +7,12 @@ from typing import TypedDict
 
 import numpy as np
 
-from palm.dataset import Batch, Dataset, IntArray, Record
+from palm.data.batching import plan_batches, plan_by_length, plan_by_tokens
+from palm.data.dataset import Batch, Dataset, IntArray, Record
+from palm.data.shared_rows import SharedRows
 from palm.paradigm.base import Paradigm
 from palm.randomness import philox
 from palm.reader.base import Reader
-from palm.reader.batching import plan_batches
-from palm.reader.buckets import plan_by_length, plan_by_tokens
-from palm.reader.shared_rows import SharedRows
 from palm.schema.settings import TaskSettings
 
 

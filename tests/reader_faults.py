@@ -11,10 +11,10 @@ from random import Random
 
 import numpy as np
 
+from palm.data.tokenizer import Tokenizer
 from palm.errors import DataError
 from palm.reader import READERS
 from palm.spec import Phase
-from palm.text.tokenizer import Tokenizer
 from tests.attacks import mutated
 
 PIECES = [

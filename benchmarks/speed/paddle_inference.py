@@ -13,7 +13,7 @@ import numpy as np
 from benchmarks.speed.worker import Pace
 
 if TYPE_CHECKING:
-    from palm.dataset import Batch, Dataset, IntArray
+    from palm.data.dataset import Batch, Dataset, IntArray
     from palm.inference.bundle import Bundle
     from palm.paradigm.base import Outputs
 

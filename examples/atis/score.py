@@ -11,7 +11,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from palm.text.spans import spans_of
+from palm.data.spans import spans_of
 
 
 def main() -> None:

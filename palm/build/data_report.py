@@ -10,7 +10,7 @@ import numpy as np
 
 from palm.build.instances import reader_of
 from palm.build.run_config import RunConfig, TaskConfig
-from palm.dataset import Record
+from palm.data.dataset import Record
 from palm.errors import ConfigError, DataError, Problem
 from palm.reader.answers import gold_answers, misplaced
 from palm.reader.base import Reader

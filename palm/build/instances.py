@@ -8,12 +8,12 @@ from typing import TypeVar
 from palm.build.row_sharing import with_shared_rows
 from palm.build.run_config import RunConfig, TaskConfig
 from palm.build.wiring import check_shared_heads, check_wiring
-from palm.dataset import Dataset
+from palm.data.dataset import Dataset
+from palm.data.tokenizer import Tokenizer
 from palm.errors import ConfigError, DataError, Problem
 from palm.paradigm.base import PARADIGMS
 from palm.reader.base import READERS, Reader
 from palm.task_instance import TaskInstance
-from palm.text.tokenizer import Tokenizer
 
 Built = TypeVar("Built")
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from palm.data.shared_rows import match_rows
 from palm.errors import ConfigError, Problem
 from palm.reader.base import Reader
-from palm.reader.shared_rows import match_rows
 from palm.registry import did_you_mean
 from palm.schema.settings import TaskSettings, TrainSettings
 from palm.schema.values import Resolved

@@ -7,6 +7,7 @@ from palm.backbone.base import BACKBONES, Backbone
 from palm.build.explain import DEFAULT
 from palm.build.row_sharing import unfit_rows
 from palm.build.run_config import RunConfig, TaskConfig
+from palm.data.tokenizer import Tokenizer
 from palm.errors import ConfigError, Problem
 from palm.paradigm.base import PARADIGMS, Paradigm
 from palm.reader.base import READERS, Reader
@@ -14,7 +15,6 @@ from palm.schema.fields import BackboneFields
 from palm.schema.settings import TrainSettings
 from palm.spec import Phase, Specs, unmet
 from palm.task_instance import TaskInstance
-from palm.text.tokenizer import Tokenizer
 from palm.weighting import GRADIENT_METHODS
 
 # Gold that readers give when they are told to.

@@ -4,13 +4,14 @@ import argparse
 import sys
 from typing import Any
 
-from palm.cache.entries import clear, entries
-from palm.cache.place import (
+from palm.data.cache import (
     DATASETS_FOLDER,
     LIMIT_VARIABLE,
     PLACE_VARIABLE,
     cache_folder,
     cache_limit,
+    clear,
+    entries,
     readable_size,
 )
 from palm.storage.atomic_directory import writing

@@ -108,8 +108,8 @@ def _check_wiring(configs: Sequence["RunConfig"], phase: "Phase") -> None:
     """How components fit in each stage; skipped where a run that only predicts lacks sizes or vocabulary."""
     from palm.build.stages import named_by_stage  # noqa: PLC0415 (as above)
     from palm.build.wiring import check_wiring  # noqa: PLC0415
+    from palm.data.tokenizer import Tokenizer  # noqa: PLC0415
     from palm.errors import ConfigError  # noqa: PLC0415
-    from palm.text.tokenizer import Tokenizer  # noqa: PLC0415
 
     found = {}
     for config in configs:

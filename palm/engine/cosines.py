@@ -7,7 +7,7 @@ from itertools import combinations
 import paddle
 from paddle import Tensor
 
-from palm.dataset import Batch
+from palm.data.dataset import Batch
 from palm.engine.recurrent import let_run_backward
 from palm.engine.run import TrainingRun
 from palm.randomness import philox

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import paddle
 
-from palm.dataset import Batch, Dataset, IntArray
+from palm.data.dataset import Batch, Dataset, IntArray
 from palm.engine.model import MultiTaskModel
 from palm.errors import ConfigError, Problem
 from palm.metric.base import METRICS

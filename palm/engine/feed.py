@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import count
 from types import MappingProxyType
 
-from palm.dataset import Batch, IntArray
+from palm.data.dataset import Batch, IntArray
 from palm.sampling.base import Sampler
 from palm.task_instance import TaskInstance
 

@@ -6,7 +6,7 @@ import numpy as np
 import paddle
 from paddle import Tensor
 
-from palm.dataset import Batch, Dataset, IntArray
+from palm.data.dataset import Batch, Dataset, IntArray
 from palm.engine.evaluate import batches_by_length
 from palm.engine.model import MultiTaskModel
 from palm.errors import ConfigError, Problem

@@ -12,7 +12,7 @@ from palm.backbone.embeddings import EMBEDDING_SHIFT
 from palm.backbone.private_layers import CopiedLayers, OwnLayers, squared_distance
 from palm.backbone.private_parts import build_parts
 from palm.backbone.scalar_mix import ScalarMix
-from palm.dataset import Batch
+from palm.data.dataset import Batch
 from palm.engine.smoothness import dropout_seed, roughness
 from palm.paradigm.base import Paradigm
 from palm.paradigm.consistency import divergence

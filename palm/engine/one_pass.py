@@ -6,7 +6,7 @@ import numpy as np
 import paddle
 from paddle import Tensor
 
-from palm.dataset import Batch, IntArray
+from palm.data.dataset import Batch, IntArray
 from palm.engine.feed import Draw
 from palm.engine.model import MultiTaskModel
 from palm.spec import Specs

@@ -9,7 +9,9 @@ from typing import Any, TypeVar
 import palm
 from palm.backbone.base import BACKBONES
 from palm.build.run_config import TaskConfig
-from palm.dataset import LabelMap
+from palm.data.dataset import LabelMap
+from palm.data.tokenizer import Tokenizer
+from palm.data.vocab import load_vocab
 from palm.engine.checkpoint import set_weights
 from palm.engine.model import MultiTaskModel
 from palm.errors import CheckpointError
@@ -21,8 +23,6 @@ from palm.storage.atomic_directory import sealed_folder, verify
 from palm.storage.layout import FORMAT_VERSION, MANIFEST_FILE, WEIGHTS_FILE
 from palm.storage.tensors import load_tensors, save_tensors
 from palm.task_instance import TaskInstance
-from palm.text.tokenizer import Tokenizer
-from palm.text.vocab import load_vocab
 
 _CONFIG_FILE = "config.json"
 _VOCAB_FILE = "vocab.txt"

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from palm.dataset import Record
+from palm.data.dataset import Record
 from palm.metric.base import METRICS
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
-from palm.dataset import Record
+from palm.data.dataset import Record
 from palm.registry import Registry
 
 Metric = Callable[[Sequence[Record], Sequence[Record]], dict[str, float]]

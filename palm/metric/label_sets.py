@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import cast
 
-from palm.dataset import Record
+from palm.data.dataset import Record
 from palm.metric.base import METRICS
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import cast
 
-from palm.dataset import Record
+from palm.data.dataset import Record
 from palm.metric.base import METRICS
 
 

@@ -5,7 +5,7 @@ from typing import cast
 
 import numpy as np
 
-from palm.dataset import Record
+from palm.data.dataset import Record
 from palm.metric.base import METRICS
 
 

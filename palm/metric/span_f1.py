@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import cast
 
-from palm.dataset import Record
+from palm.data.dataset import Record
+from palm.data.spans import spans_of
 from palm.metric.base import METRICS
-from palm.text.spans import spans_of
 
 
 @METRICS.register("span_f1")

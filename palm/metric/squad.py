@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
-from palm.dataset import Record
+from palm.data.dataset import Record
 from palm.metric.base import METRICS
 
 Score = Callable[[str, str], float]

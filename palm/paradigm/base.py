@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from palm.dataset import Batch, Dataset, LabelMap
+from palm.data.dataset import Batch, Dataset, LabelMap
 from palm.registry import Registry
 from palm.schema.fields import BackboneFields, ParadigmFields
 from palm.spec import Phase, Specs

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, ClassVar, cast, final
 
 import numpy as np
 
-from palm.dataset import Batch, Dataset
+from palm.data.dataset import Batch, Dataset
 from palm.paradigm.base import PARADIGMS, Outputs, Paradigm, Prediction
 from palm.paradigm.cross_entropy import mean_cross_entropy
 from palm.paradigm.pooling import pooled_backbone_inputs, pooled_reader_inputs

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from annotated_types import Ge
 from pydantic import BeforeValidator, Field
 
-from palm.dataset import UNLABELLED, LabelMap
+from palm.data.dataset import UNLABELLED, LabelMap
 from palm.errors import ConfigError, Problem
 from palm.paradigm.classes import class_names
 from palm.paradigm.cross_entropy import mean_cross_entropy

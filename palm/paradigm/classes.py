@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from palm.dataset import Dataset, LabelMap
+from palm.data.dataset import Dataset, LabelMap
 from palm.errors import ConfigError, Problem
 from palm.paradigm.base import Outputs, Prediction
 from palm.paradigm.probabilities import softmax

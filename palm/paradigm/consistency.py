@@ -6,7 +6,7 @@ Source: R-Drop, arXiv:2106.14448, equation 2: half the sum of both Kullback-Leib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from palm.dataset import UNLABELLED
+from palm.data.dataset import UNLABELLED
 
 if TYPE_CHECKING:
     from paddle import Tensor

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from palm.dataset import UNLABELLED
+from palm.data.dataset import UNLABELLED
 
 if TYPE_CHECKING:
     from paddle import Tensor, nn

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from palm.dataset import UNLABELLED
+from palm.data.dataset import UNLABELLED
 
 if TYPE_CHECKING:
     from paddle import Tensor

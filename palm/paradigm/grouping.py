@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from palm.dataset import Dataset, IntArray
+from palm.data.dataset import Dataset, IntArray
 
 
 def examples_by_record(dataset: Dataset) -> list[IntArray]:

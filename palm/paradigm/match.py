@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, final
 
-from palm.dataset import Batch, Dataset, LabelMap
+from palm.data.dataset import Batch, Dataset, LabelMap
 from palm.paradigm.base import PARADIGMS, Outputs, Paradigm, Prediction
 from palm.paradigm.class_loss import ClassLossFields, class_loss, weights_by_class
 from palm.paradigm.classes import check_classes, count_classes, decode_classes, split_logits

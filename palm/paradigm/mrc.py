@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, ClassVar, final
 
 from pydantic import Field
 
-from palm.dataset import Batch, Dataset, IntArray
+from palm.data.dataset import Batch, Dataset, IntArray
 from palm.paradigm.base import PARADIGMS, Outputs, Paradigm, Prediction
 from palm.paradigm.cross_entropy import mean_cross_entropy
 from palm.paradigm.grouping import examples_by_record

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, final
 import numpy as np
 from pydantic import Field
 
-from palm.dataset import Batch, Dataset, LabelMap
+from palm.data.dataset import Batch, Dataset, LabelMap
 from palm.paradigm.base import PARADIGMS, Outputs, Paradigm, Prediction
 from palm.paradigm.classes import check_classes, class_names, count_classes, split_logits
 from palm.paradigm.pooling import pooled_backbone_inputs, pooled_reader_inputs

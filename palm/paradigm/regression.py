@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, final
 
-from palm.dataset import Batch, Dataset
+from palm.data.dataset import Batch, Dataset
 from palm.paradigm.base import PARADIGMS, Outputs, Paradigm, Prediction
 from palm.paradigm.pooling import pooled_backbone_inputs, pooled_reader_inputs
 from palm.paradigm.text_head import TextHeadFields, build_text_head, text_head_form, text_logits

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, ClassVar, cast, final
 import numpy as np
 from pydantic import Field, model_validator
 
-from palm.dataset import Batch, Dataset, IntArray, LabelMap
+from palm.data.dataset import Batch, Dataset, IntArray, LabelMap
+from palm.data.spans import spans_of
 from palm.paradigm.base import PARADIGMS, Outputs, Paradigm, Prediction
 from palm.paradigm.class_loss import ClassLossFields, class_loss, weights_by_class
 from palm.paradigm.classes import check_classes, class_names, count_classes
@@ -15,7 +16,6 @@ from palm.paradigm.grouping import examples_by_record
 from palm.paradigm.head_layers import HeadFields, build_head, head_form, head_logits
 from palm.schema.fields import BackboneFields, ClassCountFields, ParadigmFields
 from palm.spec import Phase, Spec, Specs
-from palm.text.spans import spans_of
 
 if TYPE_CHECKING:
     from paddle import Tensor, nn

@@ -7,7 +7,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from palm.dataset import Record
+from palm.data.dataset import Record
 from palm.reader.files import quoted
 
 

@@ -8,12 +8,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from palm.dataset import Batch, Dataset, IntArray, LabelMap, Record
+from palm.data.dataset import Batch, Dataset, IntArray, LabelMap, Record
+from palm.data.tokenizer import Tokenizer
 from palm.reader.loading import load_cached
 from palm.registry import Registry
 from palm.schema.fields import ReaderFields
 from palm.spec import Phase, Specs
-from palm.text.tokenizer import Tokenizer
 
 LOG = logging.getLogger(__name__)
 

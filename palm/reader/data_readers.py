@@ -10,7 +10,8 @@ Each stands for one of the registered readers, which does the work.
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, final
 
-from palm.dataset import Dataset, LabelMap
+from palm.data.dataset import Dataset, LabelMap
+from palm.data.tokenizer import Tokenizer
 from palm.errors import ConfigError, Problem
 from palm.reader.base import READERS, Reader
 from palm.reader.label_maps import LabelMapSource, read_label_map
@@ -18,7 +19,6 @@ from palm.reader.labels import WHOLE_NUMBER
 from palm.schema.fields import ReaderFields
 from palm.schema.validate import from_keywords
 from palm.spec import Specs, unmet
-from palm.text.tokenizer import Tokenizer
 
 Language = Literal["en", "zh"]
 ApiPhase = Literal["train", "predict"]

@@ -8,7 +8,7 @@ from typing import Literal, cast
 import numpy as np
 from pydantic import Field
 
-from palm.dataset import Dataset, IntArray, LabelMap, Ragged, Record
+from palm.data.dataset import Dataset, IntArray, LabelMap, Ragged, Record
 from palm.reader.cells import label_at, labels_at, number_at
 from palm.reader.fields import LabelledFields
 from palm.reader.files import FileProblems

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from palm.dataset import LabelMap
+from palm.data.dataset import LabelMap
 from palm.errors import DataError, Problem
 from palm.reader.files import quoted, read_lines, read_text
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from palm.dataset import UNLABELLED, LabelMap
+from palm.data.dataset import UNLABELLED, LabelMap
 from palm.reader.fields import LabelledFields
 from palm.reader.files import FileProblems, quoted
 from palm.registry import did_you_mean

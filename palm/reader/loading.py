@@ -6,10 +6,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from palm.cache.entries import find_entry, make_room, making
-from palm.cache.place import DATASETS_FOLDER, LIMIT_VARIABLE, PLACE_VARIABLE, cache_folder, cache_limit, readable_size
-from palm.cache.stored_dataset import read_dataset, write_columns, write_description, write_records
-from palm.dataset import Dataset, Record
+from palm.data.cache import (
+    DATASETS_FOLDER,
+    LIMIT_VARIABLE,
+    PLACE_VARIABLE,
+    cache_folder,
+    cache_limit,
+    find_entry,
+    make_room,
+    making,
+    readable_size,
+)
+from palm.data.dataset import Dataset, Record
+from palm.data.stored_dataset import read_dataset, write_columns, write_description, write_records
 from palm.errors import CheckpointError, DataError
 from palm.reader.cache_key import cache_key
 from palm.spec import Phase

@@ -8,15 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from palm.dataset import Batch, Dataset, IntArray, LabelMap, Ragged, Record
+from palm.data.dataset import Batch, Dataset, IntArray, LabelMap, Ragged, Record
+from palm.data.sequences import INPUTS, pad_inputs, single_row
+from palm.data.tokenizer import Tokenizer
 from palm.reader.base import READERS, Reader
 from palm.reader.fields import TableFields
 from palm.reader.files import FileProblems
-from palm.reader.sequences import INPUTS, pad_inputs, single_row
 from palm.reader.text_rows import check_pieces, column_texts, parse_text_rows
 from palm.schema.fields import Float
 from palm.spec import Phase, Spec, Specs
-from palm.text.tokenizer import Tokenizer
 
 # Of the chosen pieces 80 % become [MASK], 10 % another piece, 10 % stay: https://arxiv.org/abs/1810.04805, section 3.1.
 SHARE_MASKED, SHARE_REPLACED = 0.8, 0.1

@@ -7,10 +7,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from palm.dataset import Ragged, Record
+from palm.data.dataset import Ragged, Record
+from palm.data.tokenizer import Tokenizer
+from palm.data.windows import Window, max_context, sliding_windows
 from palm.reader.answers import as_array, gold_answers, token_span
-from palm.text.tokenizer import Tokenizer
-from palm.text.windows import Window, max_context, sliding_windows
 
 
 class WindowSizes(Protocol):

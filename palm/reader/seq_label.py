@@ -6,16 +6,16 @@ from typing import ClassVar, cast
 
 import numpy as np
 
-from palm.dataset import UNLABELLED, Batch, Dataset, IntArray, LabelMap, Ragged, Record
+from palm.data.dataset import UNLABELLED, Batch, Dataset, IntArray, LabelMap, Ragged, Record
+from palm.data.sequences import INPUTS, pad_inputs
+from palm.data.tokenizer import Tokenizer, WordTokens
+from palm.data.windows import word_windows
 from palm.reader.base import READERS, Reader
 from palm.reader.fields import LabelledFields
 from palm.reader.files import FileProblems
 from palm.reader.labels import LabelEncoder, learn_label_map
-from palm.reader.sequences import INPUTS, pad_inputs
 from palm.reader.tagged_rows import parse_tagged
 from palm.spec import Phase, Spec, Specs
-from palm.text.tokenizer import Tokenizer, WordTokens
-from palm.text.windows import word_windows
 
 
 class SequenceLabelReaderConfig(LabelledFields):

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from palm.dataset import Record
+from palm.data.dataset import Record
 from palm.reader.cells import LONE_SURROGATE, json_type
 from palm.reader.files import FileProblems, quoted, read_text
 from palm.spec import Phase

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from palm.dataset import Record
+from palm.data.dataset import Record
 from palm.reader.cells import Row, json_type, text_at
 from palm.reader.conll import read_conll
 from palm.reader.fields import TableFields

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from palm.dataset import LabelMap, Record
+from palm.data.dataset import LabelMap, Record
 from palm.reader.cells import label_at, text_at
 from palm.reader.fields import LabelledFields, TableFields
 from palm.reader.files import FileProblems, quoted

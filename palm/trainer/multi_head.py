@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import final
 
-from palm.dataset import Batch
+from palm.data.dataset import Batch
 from palm.engine.run import StepResult
 from palm.errors import ConfigError, Problem
 from palm.optimizer import Adam, Loss

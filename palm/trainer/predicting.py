@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from palm.dataset import Batch
+from palm.data.batching import plan_batches
+from palm.data.dataset import Batch
 from palm.engine.joint_prediction import outputs_of, predict_jointly
 from palm.engine.weight_average import averaged
 from palm.inference.predictor import write_predictions
 from palm.paradigm.base import Prediction
 from palm.randomness import philox
-from palm.reader.batching import plan_batches
 from palm.reader.data_readers import DataReader
 from palm.report.reporter import say
 from palm.storage.atomic_directory import writing

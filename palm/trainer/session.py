@@ -10,7 +10,7 @@ from palm.backbone.base import Backbone
 from palm.backbone.pretrained import load_pretrained
 from palm.build.task_checks import check_tasks, head_keys
 from palm.build.wiring import check_shared_heads, wiring_problems
-from palm.dataset import Batch
+from palm.data.dataset import Batch
 from palm.engine.checkpoint import restore_checkpoint, set_weights
 from palm.engine.feed import Draw, draws
 from palm.engine.model import MultiTaskModel

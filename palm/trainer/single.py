@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import final
 
 from palm.backbone.base import Backbone
-from palm.dataset import Batch
+from palm.data.dataset import Batch
 from palm.engine.evaluate import figures_over
 from palm.engine.run import StepResult
 from palm.engine.weight_average import averaged

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from palm.backbone.base import Backbone
 from palm.build.run_config import TaskConfig
 from palm.config.broadcast import is_task_name
-from palm.dataset import LabelMap
+from palm.data.dataset import LabelMap
 from palm.errors import ConfigError, Problem
 from palm.head import Head
 from palm.paradigm.base import PARADIGMS, Paradigm

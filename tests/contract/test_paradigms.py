@@ -6,7 +6,7 @@ import numpy as np
 import paddle
 import pytest
 
-from palm.dataset import LabelMap
+from palm.data.dataset import LabelMap
 from palm.metric import METRICS
 from palm.paradigm import PARADIGMS, Paradigm
 from palm.schema.fields import BackboneFields

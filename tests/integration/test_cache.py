@@ -3,7 +3,7 @@
 import pytest
 
 import palm
-from palm.cache.entries import entries
+from palm.data.cache import entries
 from palm.reader import loading
 from tests.integration import tiny
 

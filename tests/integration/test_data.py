@@ -143,7 +143,7 @@ def test_no_single_word_gives_an_intent_away(repository: Path, language: str) ->
 
 @pytest.mark.parametrize(("name", "lower"), [("en", True), ("zh", False)])
 def test_vocabularies_leave_nothing_unknown(repository: Path, name: str, lower: bool) -> None:
-    from palm.text.tokenizer import Tokenizer
+    from palm.data.tokenizer import Tokenizer
 
     file = repository / "data" / "vocab" / f"vocab_{name}.txt"
     tokenizer = Tokenizer.from_file(file, do_lower_case=lower, for_cn=not lower)

@@ -13,8 +13,8 @@ import yaml
 
 from palm.build.run_config import load_run_config
 from palm.build.wiring import check_wiring
-from palm.text.tokenizer import Tokenizer
-from palm.text.vocab import load_vocab
+from palm.data.tokenizer import Tokenizer
+from palm.data.vocab import load_vocab
 from tests.integration.small_encoder import write_small_encoder
 
 ROOT = Path(__file__).resolve().parent.parent.parent

@@ -7,7 +7,7 @@ import pytest
 from palm.backbone import Bert
 from palm.backbone.private_layers import OwnLayers, PrivateStack, squared_distance
 from palm.backbone.private_parts import Adapter, LowRank, Private
-from palm.dataset import LabelMap
+from palm.data.dataset import LabelMap
 from palm.engine.model import MultiTaskModel
 from palm.kernels.layer import Rows
 from palm.paradigm import Classify

@@ -6,7 +6,7 @@ import pytest
 
 from palm.backbone import Bert
 from palm.backbone.scalar_mix import ScalarMix
-from palm.dataset import LabelMap
+from palm.data.dataset import LabelMap
 from palm.engine.model import MultiTaskModel
 from palm.engine.optimizer import decays
 from palm.paradigm import Classify

@@ -3,8 +3,8 @@ import pytest
 
 from benchmarks.speed.matmul_floor import layer_products
 from benchmarks.speed.workloads import write_fixed_rows
-from palm.text.tokenizer import Tokenizer
-from palm.text.vocab import load_vocab
+from palm.data.tokenizer import Tokenizer
+from palm.data.vocab import load_vocab
 
 
 def test_fixed_rows_have_as_many_pieces_as_asked_for(tmp_path, repository):

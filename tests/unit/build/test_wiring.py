@@ -4,8 +4,8 @@ import pytest
 
 from palm.build.run_config import load_run_config
 from palm.build.wiring import check_wiring
+from palm.data.tokenizer import Tokenizer
 from palm.errors import ConfigError
-from palm.text.tokenizer import Tokenizer
 from tests.integration import tiny
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from palm.cache.entries import making
 from palm.cli.main import main
+from palm.data.cache import making
 from palm.storage.atomic_directory import sealed_folder
 
 

@@ -6,7 +6,7 @@ import pytest
 from paddle.nn import functional
 
 from palm.backbone import Bert
-from palm.dataset import LabelMap
+from palm.data.dataset import LabelMap
 from palm.engine.model import MultiTaskModel
 from palm.paradigm import Classify
 from palm.schema.fields import BackboneFields

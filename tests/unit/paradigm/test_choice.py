@@ -7,7 +7,7 @@ import numpy as np
 import paddle
 import pytest
 
-from palm.dataset import Dataset
+from palm.data.dataset import Dataset
 from palm.metric import METRICS
 from palm.paradigm import Choice
 from palm.schema.fields import BackboneFields

@@ -6,7 +6,7 @@ import numpy as np
 import paddle
 import pytest
 
-from palm.dataset import LabelMap
+from palm.data.dataset import LabelMap
 from palm.errors import ConfigError
 from palm.paradigm import Classify, Match, SequenceLabel
 from palm.paradigm.class_loss import ClassLossFields, class_loss, weights_by_class

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from palm.dataset import Dataset
+from palm.data.dataset import Dataset
 from palm.paradigm.grouping import examples_by_record
 
 

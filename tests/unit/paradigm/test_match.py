@@ -7,7 +7,7 @@ import numpy as np
 import paddle
 import pytest
 
-from palm.dataset import Dataset, LabelMap
+from palm.data.dataset import Dataset, LabelMap
 from palm.errors import ConfigError
 from palm.paradigm import Classify, Match
 from palm.schema.fields import BackboneFields

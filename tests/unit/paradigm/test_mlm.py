@@ -7,7 +7,7 @@ import numpy as np
 import paddle
 import pytest
 
-from palm.dataset import Dataset
+from palm.data.dataset import Dataset
 from palm.paradigm import MaskLM
 from palm.schema.fields import BackboneFields
 

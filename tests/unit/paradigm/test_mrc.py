@@ -8,7 +8,7 @@ import numpy as np
 import paddle
 import pytest
 
-from palm.dataset import Dataset, Ragged
+from palm.data.dataset import Dataset, Ragged
 from palm.paradigm import MRC
 from palm.schema.fields import BackboneFields
 

@@ -7,7 +7,7 @@ import numpy as np
 import paddle
 import pytest
 
-from palm.dataset import Dataset, LabelMap
+from palm.data.dataset import Dataset, LabelMap
 from palm.paradigm import MultiLabel, Regression
 
 DATASET = Dataset({"record": np.array([0, 1])}, [{"line": 2}, {"line": 3}], Path("pred.tsv"))

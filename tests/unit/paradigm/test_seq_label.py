@@ -8,7 +8,7 @@ import numpy as np
 import paddle
 import pytest
 
-from palm.dataset import Dataset, LabelMap, Ragged
+from palm.data.dataset import Dataset, LabelMap, Ragged
 from palm.errors import ConfigError
 from palm.paradigm import SequenceLabel
 from palm.schema.fields import BackboneFields

@@ -6,7 +6,7 @@ import numpy as np
 import paddle
 import pytest
 
-from palm.dataset import LabelMap
+from palm.data.dataset import LabelMap
 from palm.paradigm import Classify, Match
 from palm.paradigm.base import Paradigm
 from palm.schema.fields import BackboneFields

@@ -2,7 +2,7 @@
 
 import pytest
 
-from palm.text.tokenizer import Tokenizer
+from palm.data.tokenizer import Tokenizer
 
 PIECES = [
     *("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"),

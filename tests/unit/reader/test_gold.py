@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from palm.dataset import LabelMap
+from palm.data.dataset import LabelMap
 from palm.errors import DataError
 from palm.reader.cls import ClassifyReader, ClassifyReaderConfig
 from palm.reader.match import MatchReader, MatchReaderConfig

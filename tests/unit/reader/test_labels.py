@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from palm.dataset import LabelMap
+from palm.data.dataset import LabelMap
 from palm.errors import DataError
 from palm.reader.cls import ClassifyReader, ClassifyReaderConfig
 from palm.reader.labels import learn_label_map

@@ -11,14 +11,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from palm.cache.entries import entries
-from palm.dataset import LabelMap, Ragged
+from palm.data.cache import entries
+from palm.data.dataset import LabelMap, Ragged
+from palm.data.tokenizer import Tokenizer
 from palm.errors import DataError
 from palm.reader import loading as loading_module
 from palm.reader.base import READERS
 from palm.reader.cache_key import cache_key
 from palm.reader.cls import ClassifyReader
-from palm.text.tokenizer import Tokenizer
 from tests.unit.reader.conftest import PIECES
 
 CLS = "label\ttext_a\n" + "".join(f"{label}\t{text}\n" for label, text in [
@@ -324,7 +324,7 @@ def test_a_read_only_cache_that_holds_the_entry_serves(write, cache, monkeypatch
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("os.utime", refuse)
-    monkeypatch.setattr("palm.cache.entries.remove_folder", refuse)
+    monkeypatch.setattr("palm.data.cache.remove_folder", refuse)
     monkeypatch.setenv("PALM_CACHE_LIMIT", "1")
     forbid_tokenising(monkeypatch)
     reader_of().load(file, "train")

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from palm.data.sequences import fit_pair
 from palm.errors import DataError
 from palm.reader.match import MatchReader, MatchReaderConfig
-from palm.reader.sequences import fit_pair
 
 
 @pytest.fixture

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from palm.data.tokenizer import Tokenizer
 from palm.errors import DataError
 from palm.reader.cls import ClassifyReader, ClassifyReaderConfig
 from palm.reader.seq_label import SequenceLabelReader, SequenceLabelReaderConfig
-from palm.text.tokenizer import Tokenizer
 from tests.integration import tiny
 
 LEFT_OUT = {"on_missing_label": "leave_out", "columns": {"label": "kind"}}

@@ -2,13 +2,13 @@
 
 import pytest
 
+from palm.data.tokenizer import Tokenizer
 from palm.errors import DataError
 from palm.reader.cls import ClassifyReader, ClassifyReaderConfig
 from palm.reader.match import MatchReader, MatchReaderConfig
 from palm.reader.mlm import MaskedLMReader, MaskedLMReaderConfig
 from palm.reader.mrc import MRCReader, MRCReaderConfig
 from palm.reader.seq_label import SequenceLabelReader, SequenceLabelReaderConfig
-from palm.text.tokenizer import Tokenizer
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from palm.dataset import LabelMap
+from palm.data.dataset import LabelMap
 from palm.errors import DataError
 from palm.reader.seq_label import SequenceLabelReader, SequenceLabelReaderConfig
 from palm.reader.tagged_rows import split_words

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from palm.dataset import Dataset, IntArray
+from palm.data.dataset import Dataset, IntArray
 
 
 @dataclass(frozen=True)

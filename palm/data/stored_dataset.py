@@ -19,7 +19,7 @@ from typing import BinaryIO, overload
 import numpy as np
 from numpy.lib import format as npy
 
-from palm.dataset import Dataset, LabelMap, Ragged, Record
+from palm.data.dataset import Dataset, LabelMap, Ragged, Record
 
 RECORDS, OFFSETS, DESCRIPTION = "records.jsonl", "records.offsets.npy", "dataset.json"
 

@@ -3,8 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from palm.cache.stored_dataset import read_dataset, write_columns, write_description, write_records
-from palm.dataset import Dataset, LabelMap, Ragged
+from palm.data.dataset import Dataset, LabelMap, Ragged
+from palm.data.stored_dataset import read_dataset, write_columns, write_description, write_records
 
 RECORDS = [
     {"line": 2, "text_a": "我爱\u2028北京\n\t", "label": "旅行"},
@@ -39,7 +39,7 @@ def test_no_records_are_no_records(tmp_path):
 
 
 def test_more_records_than_offsets_are_kept_back(tmp_path, monkeypatch):
-    monkeypatch.setattr("palm.cache.stored_dataset._OFFSETS_AT_ONCE", 2)
+    monkeypatch.setattr("palm.data.stored_dataset._OFFSETS_AT_ONCE", 2)
     records = [{"line": number} for number in range(7)]
     assert list(write_records(records, tmp_path)) == records
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from palm.text.spans import Span, spans_of
+from palm.data.spans import Span, spans_of
 
 TAG = st.sampled_from(["O", "B-PER", "I-PER", "E-PER", "S-PER", "B-地名", "I-地名", "I-a-b", "B", "I"])
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from palm.dataset import Dataset, Ragged
-from palm.reader.shared_rows import match_rows
+from palm.data.dataset import Dataset, Ragged
+from palm.data.shared_rows import match_rows
 
 
 def dataset(*rows, segments=None):

@@ -2,8 +2,8 @@
 
 import pytest
 
+from palm.data.vocab import load_vocab
 from palm.errors import ConfigError
-from palm.text.vocab import load_vocab
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from palm.dataset import Batch, Dataset, IntArray
+from palm.data.dataset import Batch, Dataset, IntArray
+from palm.data.tokenizer import Tokenizer
 from palm.spec import Spec, Specs
-from palm.text.tokenizer import Tokenizer
 
 INPUTS: Specs = {
     "token_ids": Spec("batch seq", "int64"),

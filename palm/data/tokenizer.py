@@ -10,7 +10,7 @@ from pathlib import Path
 from tokenizers import AddedToken, Encoding, decoders, models, normalizers, pre_tokenizers
 from tokenizers import Tokenizer as FastTokenizer
 
-from palm.text.vocab import CLS, MASK, PAD, SEP, SPECIAL_TOKENS, UNK, load_vocab
+from palm.data.vocab import CLS, MASK, PAD, SEP, SPECIAL_TOKENS, UNK, load_vocab
 
 LONGEST_WORD = 100  # characters; a longer word is one [UNK], as in BERT's own tokenizer
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from palm.dataset import Dataset, Ragged
+from palm.data.dataset import Dataset, Ragged
 
 
 def test_rows_come_back():

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from palm.text.windows import Window, max_context, sliding_windows, word_windows
+from palm.data.windows import Window, max_context, sliding_windows, word_windows
 
 
 @pytest.mark.parametrize(
