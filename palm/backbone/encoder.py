@@ -12,7 +12,7 @@ from palm.backbone.embeddings import Embeddings, LayerNorm, drawn
 from palm.backbone.scalar_mix import ScalarMix
 from palm.kernels import plain
 from palm.kernels.choice import EncoderKernels, choose_kernels
-from palm.kernels.layer import ComputeLayer, LayerSettings, LayerWeights, Rows
+from palm.kernels.contract import ComputeLayer, LayerSettings, LayerWeights, Rows
 from palm.kernels.products import in_bf16
 from palm.schema.fields import BackboneFields
 

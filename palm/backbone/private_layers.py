@@ -9,7 +9,7 @@ from paddle import ParamAttr, Tensor, nn
 from palm.backbone.encoder import EncoderLayer
 from palm.kernels import plain
 from palm.kernels.choice import choose_kernels
-from palm.kernels.layer import Rows
+from palm.kernels.contract import Rows
 from palm.kernels.products import in_float32
 from palm.schema.fields import BackboneFields
 

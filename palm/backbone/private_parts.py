@@ -12,7 +12,7 @@ from paddle import ParamAttr, Tensor, nn
 
 from palm.backbone.private_layers import OwnLayers, PrivateStack
 from palm.kernels import plain
-from palm.kernels.layer import Rows
+from palm.kernels.contract import Rows
 from palm.schema.fields import BackboneFields, ParadigmFields
 
 

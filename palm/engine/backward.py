@@ -13,7 +13,7 @@ from palm.engine.adversarial import perturbed, word_embeddings
 from palm.engine.feed import Draw
 from palm.engine.freezing import thaw
 from palm.engine.one_pass import shared_losses
-from palm.engine.precision import mixed_precision
+from palm.kernels.precision import mixed_precision
 from palm.randomness import philox
 from palm.storage.tensors import first_non_finite
 

@@ -10,9 +10,9 @@ from paddle import Tensor
 
 from palm.errors import ConfigError, Problem
 from palm.kernels import plain
+from palm.kernels.contract import ComputeLayer
 from palm.kernels.fused import layer as fused
 from palm.kernels.fused.library import KernelsUnavailableError, load_kernels
-from palm.kernels.layer import ComputeLayer
 
 _log = logging.getLogger("palm")
 

@@ -8,7 +8,7 @@ from paddle import Tensor
 from paddle.nn import functional
 
 from palm.kernels import autograd
-from palm.kernels.layer import LayerSettings, LayerWeights, Rows
+from palm.kernels.contract import LayerSettings, LayerWeights, Rows
 from palm.kernels.products import product
 
 

@@ -12,9 +12,9 @@ from paddle import Tensor
 from paddle.autograd import PyLayer
 
 from palm.kernels import plain
+from palm.kernels.contract import LayerSettings, LayerWeights, Rows
 from palm.kernels.fused.bf16 import bf16_product
 from palm.kernels.fused.library import Kernels, load_kernels
-from palm.kernels.layer import LayerSettings, LayerWeights, Rows
 from palm.kernels.products import Product
 from palm.kernels.products import product as float32_product
 

@@ -13,7 +13,7 @@ from paddle.nn import functional
 from palm.backbone import BACKBONES, BERT, ERNIE, Backbone, Bert, BertConfig, Ernie, ErnieConfig
 from palm.backbone.encoder import TransformerEncoder
 from palm.kernels.choice import PLAIN
-from palm.kernels.layer import LayerSettings, LayerWeights, Rows
+from palm.kernels.contract import LayerSettings, LayerWeights, Rows
 
 SIZES = {
     "vocab_size": 50, "hidden_size": 24, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 40,

@@ -9,7 +9,7 @@ from palm.backbone.private_layers import OwnLayers, PrivateStack, squared_distan
 from palm.backbone.private_parts import Adapter, LowRank, Private
 from palm.data.dataset import LabelMap
 from palm.engine.model import MultiTaskModel
-from palm.kernels.layer import Rows
+from palm.kernels.contract import Rows
 from palm.paradigm import Classify
 from palm.schema.fields import BackboneFields
 

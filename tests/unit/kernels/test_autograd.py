@@ -9,7 +9,7 @@ from paddle import Tensor
 from paddle.nn import functional
 
 from palm.kernels import autograd, plain
-from palm.kernels.layer import LayerSettings, Rows
+from palm.kernels.contract import LayerSettings, Rows
 
 BATCH, SEQ, HEADS, SIZE = 3, 7, 2, 5
 HIDDEN = HEADS * SIZE

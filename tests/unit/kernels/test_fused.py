@@ -12,10 +12,10 @@ from paddle import Tensor
 from palm.errors import ConfigError
 from palm.kernels import choice, plain
 from palm.kernels.choice import choose_kernels
+from palm.kernels.contract import ComputeLayer, LayerSettings, LayerWeights, Rows
 from palm.kernels.fused import layer as fused
 from palm.kernels.fused import library
 from palm.kernels.fused.library import KernelsUnavailableError, load_kernels
-from palm.kernels.layer import ComputeLayer, LayerSettings, LayerWeights, Rows
 
 try:
     load_kernels()

@@ -1,8 +1,8 @@
 import pytest
 
-from palm.engine import precision
-from palm.engine.precision import mixed_precision
+from palm.kernels import precision
 from palm.kernels.fused import bf16
+from palm.kernels.precision import mixed_precision
 from palm.kernels.products import in_bf16
 
 
