@@ -101,7 +101,7 @@ class EncoderLayer(nn.Layer):
 
 
 class Parts(Protocol):
-    """What a head has of its own in the encoder: see `palm.backbone.private_parts`."""
+    """What a head has of its own in the encoder: see `palm.backbone.adapters`."""
 
     def outputs(self, layers: Sequence[nn.Layer], hidden: Tensor, rows: Rows) -> Iterator[Tensor]:
         """What the head sees of each of `layers`, the lowest of the shared encoder: [batch*seq hidden]."""

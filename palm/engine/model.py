@@ -7,11 +7,11 @@ import numpy as np
 import paddle
 from paddle import Tensor, nn
 
+from palm.backbone.adapters import build_parts
 from palm.backbone.base import Backbone
 from palm.backbone.embeddings import EMBEDDING_SHIFT
-from palm.backbone.private_layers import CopiedLayers, OwnLayers, squared_distance
-from palm.backbone.private_parts import build_parts
 from palm.backbone.scalar_mix import ScalarMix
+from palm.backbone.task_layers import CopiedLayers, OwnLayers, squared_distance
 from palm.data.dataset import Batch
 from palm.engine.smoothness import dropout_seed, roughness
 from palm.paradigm.base import Paradigm

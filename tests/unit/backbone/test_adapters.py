@@ -5,8 +5,8 @@ import paddle
 import pytest
 
 from palm.backbone import Bert
-from palm.backbone.private_layers import OwnLayers, PrivateStack, squared_distance
-from palm.backbone.private_parts import Adapter, LowRank, Private
+from palm.backbone.adapters import Adapter, LowRank, Private
+from palm.backbone.task_layers import OwnLayers, PrivateStack, squared_distance
 from palm.data.dataset import LabelMap
 from palm.engine.model import MultiTaskModel
 from palm.kernels.contract import Rows

@@ -10,7 +10,7 @@ from typing import Protocol
 import paddle
 from paddle import ParamAttr, Tensor, nn
 
-from palm.backbone.private_layers import OwnLayers, PrivateStack
+from palm.backbone.task_layers import OwnLayers, PrivateStack
 from palm.kernels import plain
 from palm.kernels.contract import Rows
 from palm.schema.fields import BackboneFields, ParadigmFields
