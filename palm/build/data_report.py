@@ -12,8 +12,8 @@ from palm.build.instances import reader_of
 from palm.build.run_config import RunConfig, TaskConfig
 from palm.data.dataset import Record
 from palm.errors import ConfigError, DataError, Problem
-from palm.reader.answers import gold_answers, misplaced
 from palm.reader.base import Reader
+from palm.reader.mrc_windows import gold_answers, misplaced
 from palm.spec import Phase
 
 MOST_LABELS = 12

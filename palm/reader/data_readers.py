@@ -14,8 +14,7 @@ from palm.data.dataset import Dataset, LabelMap
 from palm.data.tokenizer import Tokenizer
 from palm.errors import ConfigError, Problem
 from palm.reader.base import READERS, Reader
-from palm.reader.label_maps import LabelMapSource, read_label_map
-from palm.reader.labels import WHOLE_NUMBER
+from palm.reader.labels import WHOLE_NUMBER, LabelMapSource, read_label_map
 from palm.schema.fields import ReaderFields
 from palm.schema.validate import from_keywords
 from palm.spec import Specs, unmet

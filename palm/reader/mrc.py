@@ -10,11 +10,10 @@ from pydantic import Field, field_validator, model_validator
 from palm.data.dataset import Batch, Dataset, IntArray, LabelMap, Record
 from palm.data.sequences import INPUTS, pad_inputs
 from palm.data.tokenizer import Tokenizer
-from palm.reader.answers import usable
 from palm.reader.base import READERS, Reader
 from palm.reader.fields import known_format
 from palm.reader.files import FileProblems, quoted
-from palm.reader.mrc_windows import WindowBuilder
+from palm.reader.mrc_windows import WindowBuilder, usable
 from palm.reader.squad import read_squad
 from palm.schema.fields import Int, ReaderFields
 from palm.spec import Phase, Spec, Specs

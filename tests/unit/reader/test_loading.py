@@ -4,7 +4,9 @@ import json
 import multiprocessing
 import os
 import resource
+import sys
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,8 +19,8 @@ from palm.data.tokenizer import Tokenizer
 from palm.errors import DataError
 from palm.reader import loading as loading_module
 from palm.reader.base import READERS
-from palm.reader.cache_key import cache_key
 from palm.reader.cls import ClassifyReader
+from palm.reader.loading import _PACKAGE, _SOURCES, cache_key
 from tests.unit.reader.conftest import PIECES
 
 CLS = "label\ttext_a\n" + "".join(f"{label}\t{text}\n" for label, text in [
@@ -216,8 +218,14 @@ def test_another_tokenizers_package_or_other_code_changes_the_key(monkeypatch, w
     if what == "tokenizers":
         monkeypatch.setattr("tokenizers.__version__", "99.0")
     else:
-        monkeypatch.setattr("palm.reader.cache_key._code", lambda: "other")
+        monkeypatch.setattr("palm.reader.loading._code", lambda: "other")
     assert cache_key(reader_of(), ".tsv", "train", "0" * 64) != before
+
+
+def test_the_code_behind_a_data_set_is_found_where_it_lies():
+    modules = [sys.modules[name] for name in ("palm.data.tokenizer", type(reader_of()).__module__, "palm.spec")]
+    for pattern, module in zip(_SOURCES, modules, strict=True):
+        assert Path(module.__file__) in set(_PACKAGE.glob(pattern))
 
 
 def test_changed_data_are_read_anew(write):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from palm.reader.answers import Answer, as_array, misplaced, nearest_occurrence, token_span, usable
+from palm.reader.mrc_windows import Answer, as_array, misplaced, nearest_occurrence, token_span, usable
 
 CONTEXT = "the cat sat on the mat"
 
