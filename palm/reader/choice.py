@@ -11,12 +11,12 @@ from palm.data.dataset import Batch, Dataset, IntArray, LabelMap, Ragged, Record
 from palm.data.sequences import INPUTS, pad_inputs, pair_row
 from palm.data.tokenizer import Tokenizer
 from palm.reader.base import READERS, Reader
-from palm.reader.cells import Row, label_at, text_at
 from palm.reader.fields import TableFields
-from palm.reader.files import FileProblems, quoted
+from palm.reader.formats.cells import Row, label_at, text_at
+from palm.reader.formats.files import FileProblems, quoted
+from palm.reader.formats.rows import column_texts
+from palm.reader.formats.tables import columns_of, read_table, table_format
 from palm.reader.labels import WHOLE_NUMBER
-from palm.reader.tables import columns_of, read_table, table_format
-from palm.reader.text_rows import column_texts
 from palm.spec import Phase, Spec, Specs
 
 

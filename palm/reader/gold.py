@@ -9,11 +9,11 @@ import numpy as np
 from pydantic import Field
 
 from palm.data.dataset import Dataset, IntArray, LabelMap, Ragged, Record
-from palm.reader.cells import label_at, labels_at, number_at
 from palm.reader.fields import LabelledFields
-from palm.reader.files import FileProblems
+from palm.reader.formats.cells import label_at, labels_at, number_at
+from palm.reader.formats.files import FileProblems
+from palm.reader.formats.rows import class_ids
 from palm.reader.labels import LabelEncoder, learn_label_map
-from palm.reader.text_rows import class_ids
 from palm.spec import Phase, Spec, Specs
 
 ReadGold = Callable[..., object]

@@ -8,7 +8,7 @@ from pathlib import Path
 from palm.data.dataset import UNLABELLED, LabelMap
 from palm.errors import DataError, Problem
 from palm.reader.fields import LabelledFields
-from palm.reader.files import FileProblems, quoted, read_lines, read_text
+from palm.reader.formats.files import FileProblems, quoted, read_lines, read_text
 from palm.registry import did_you_mean
 from palm.spec import Phase
 

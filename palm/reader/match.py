@@ -10,8 +10,8 @@ from palm.data.dataset import Batch, Dataset, IntArray, LabelMap, Ragged, Record
 from palm.data.sequences import INPUTS, pad_inputs, pair_row
 from palm.data.tokenizer import Tokenizer
 from palm.reader.base import READERS, Reader
+from palm.reader.formats.rows import check_pieces, column_texts, parse_text_rows
 from palm.reader.gold import TextLabelFields, gold_columns, gold_of, gold_reader, gold_specs, learn_gold
-from palm.reader.text_rows import check_pieces, column_texts, parse_text_rows
 from palm.spec import Phase, Specs
 
 

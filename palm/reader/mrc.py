@@ -12,9 +12,9 @@ from palm.data.sequences import INPUTS, pad_inputs
 from palm.data.tokenizer import Tokenizer
 from palm.reader.base import READERS, Reader
 from palm.reader.fields import known_format
-from palm.reader.files import FileProblems, quoted
+from palm.reader.formats.files import FileProblems, quoted
+from palm.reader.formats.squad import read_squad
 from palm.reader.mrc_windows import WindowBuilder, usable
-from palm.reader.squad import read_squad
 from palm.schema.fields import Int, ReaderFields
 from palm.spec import Phase, Spec, Specs
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from palm.data.dataset import Ragged, Record
 from palm.data.tokenizer import Tokenizer
 from palm.data.windows import Window, max_context, sliding_windows
-from palm.reader.files import quoted
+from palm.reader.formats.files import quoted
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from palm.data.tokenizer import Tokenizer, WordTokens
 from palm.data.windows import word_windows
 from palm.reader.base import READERS, Reader
 from palm.reader.fields import LabelledFields
-from palm.reader.files import FileProblems
+from palm.reader.formats.files import FileProblems
+from palm.reader.formats.rows import parse_tagged
 from palm.reader.labels import LabelEncoder, learn_label_map
-from palm.reader.tagged_rows import parse_tagged
 from palm.spec import Phase, Spec, Specs
 
 

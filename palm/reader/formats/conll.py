@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from palm.reader.files import FileProblems, quoted, read_lines
+from palm.reader.formats.files import FileProblems, quoted, read_lines
 from palm.spec import Phase
 
 DOCUMENT_MARK = "-DOCSTART-"

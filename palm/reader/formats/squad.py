@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from palm.data.dataset import Record
-from palm.reader.cells import LONE_SURROGATE, json_type
-from palm.reader.files import FileProblems, quoted, read_text
+from palm.reader.formats.cells import LONE_SURROGATE, json_type
+from palm.reader.formats.files import FileProblems, quoted, read_text
 from palm.spec import Phase
 
 Place = tuple[str, dict[str, object]]

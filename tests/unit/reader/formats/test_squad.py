@@ -6,7 +6,7 @@ import json
 import pytest
 
 from palm.errors import DataError
-from palm.reader.squad import read_squad
+from palm.reader.formats.squad import read_squad
 
 GOOD = {
     "version": "1.1",

@@ -3,7 +3,7 @@
 import pytest
 
 from palm.errors import DataError
-from palm.reader.files import FileProblems, quoted, read_lines
+from palm.reader.formats.files import FileProblems, quoted, read_lines
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_what_is_no_text_is_refused(write, content, message):
 
 
 def test_characters_across_the_blocks_of_a_large_file_are_whole(write, monkeypatch):
-    monkeypatch.setattr("palm.reader.files._BLOCK", 4)
+    monkeypatch.setattr("palm.reader.formats.files._BLOCK", 4)
     assert list(read_lines(write("x.tsv", "\ufeff北京\n大学\n"))) == ["北京", "大学"]
 
 

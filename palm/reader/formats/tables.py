@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from palm.reader.cells import Row, json_type
 from palm.reader.fields import LabelledFields, TableFields
-from palm.reader.files import FileProblems, quoted, read_lines
+from palm.reader.formats.cells import Row, json_type
+from palm.reader.formats.files import FileProblems, quoted, read_lines
 from palm.spec import Phase
 
 BLANK_LINE = "a line holds one example, found a blank line. Remove it."

@@ -4,7 +4,7 @@ import math
 import re
 from dataclasses import dataclass
 
-from palm.reader.files import FileProblems, quoted
+from palm.reader.formats.files import FileProblems, quoted
 
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
