@@ -8,7 +8,6 @@ from typing import Any
 import yaml
 
 from palm.backbone.base import BACKBONES
-from palm.backbone.pretrained import PretrainedWeights, load_pretrained
 from palm.build.instances import build_tasks_of
 from palm.build.run_config import RunConfig, TaskConfig, load_run_configs
 from palm.build.stages import encoder_folder
@@ -25,6 +24,7 @@ from palm.engine.weight_average import build_average
 from palm.errors import ConfigError, Problem
 from palm.inference.predictor import Predictor, write_predictions
 from palm.paradigm.base import Prediction
+from palm.pretrained.load import PretrainedWeights, load_pretrained
 from palm.report.copies import copies_line
 from palm.report.earlier_runs import changed_keys, cut_back, refuse_links_out, set_aside
 from palm.report.lines import stopped_line

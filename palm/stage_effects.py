@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from palm.backbone.pretrained import PretrainedWeights, load_pretrained
 from palm.build.run_config import RunConfig
 from palm.build.stages import encoder_folder
 from palm.engine.checkpoint import roll_back
 from palm.engine.run import TrainingRun
 from palm.engine.weight_average import averaged
 from palm.errors import CheckpointError
+from palm.pretrained.load import PretrainedWeights, load_pretrained
 from palm.report.earlier_runs import set_aside
 from palm.storage.atomic_directory import remove_folder, sealed_folder, verify
 from palm.storage.layout import CHECKPOINT_FOLDER, WEIGHTS_FILE

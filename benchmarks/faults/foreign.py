@@ -14,11 +14,11 @@ from random import Random
 
 import numpy as np
 
-from palm.backbone.hugging_face import read_safetensors
-from palm.backbone.paddle1x import read_archive
-from palm.backbone.pdparams import read_pdparams
 from palm.downloader.unpack import unpack
 from palm.errors import CheckpointError, DownloadError
+from palm.pretrained.paddle1x import read_archive
+from palm.pretrained.pdparams import read_pdparams
+from palm.pretrained.safetensors_files import read_safetensors
 from tests.attacks import Watched, crafted_safetensors, evil_archives, good_safetensors, malicious_pickles, mutated
 
 Attack = tuple[str, Callable[[Path, Path], object], Iterator[tuple[str, bytes]]]

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
-from palm.backbone.sizes import read_sizes
+from palm.backbone.config_json import read_sizes
 from palm.registry import Registry
 from palm.schema.fields import BackboneFields
 from palm.spec import Phase, Specs

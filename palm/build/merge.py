@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from palm.backbone.config_json import BACKBONE_FILES, VOCAB_FILE, beside_weights, load_backbone_file
 from palm.build.components import TaskSchemas
 from palm.build.sources import Sources
 from palm.config.broadcast import broadcast
-from palm.config.load import load_backbone_file
-from palm.config.paths import BACKBONE_FILES, VOCAB_FILE, beside_weights, locate
+from palm.config.paths import locate
 from palm.errors import Problem
 from palm.paradigm.base import PARADIGMS
 from palm.reader.base import READERS

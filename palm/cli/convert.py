@@ -35,8 +35,8 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this cl
 def run(args: argparse.Namespace, overrides: list[str]) -> int:
     """Carry the command out."""
     del overrides  # the command reads no configuration
-    from palm.convert.source import is_palms, read_encoder  # noqa: PLC0415 (numpy; `palm --help` is quick)
-    from palm.convert.write import write_hugging_face, write_palm  # noqa: PLC0415
+    from palm.pretrained.convert_from import is_palms, read_encoder  # noqa: PLC0415 (numpy; `palm --help` is quick)
+    from palm.pretrained.convert_to import write_hugging_face, write_palm  # noqa: PLC0415
 
     encoder = read_encoder(args.source)
     to = args.to or ("hf" if is_palms(args.source) else "palm")

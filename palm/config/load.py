@@ -1,16 +1,16 @@
 """Reads the files of a run: global file (or mapping), task files, the backbone's JSON. Values keep their place."""
 
-import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from palm.backbone.config_json import load_backbone_file
 from palm.config.overrides import overrides_from_argv
 from palm.config.yaml_file import YamlFile, read_yaml
 from palm.errors import ConfigError, Problem
-from palm.schema.places import candidates, expanded, find_input, not_found, read_text
-from palm.schema.values import BACKBONE_ALIASES, Layer, Setting, settle_aliases
+from palm.schema.places import candidates, expanded, find_input
+from palm.schema.values import Layer, Setting, settle_aliases
 
 __all__ = ["GlobalFile", "Keys", "load_backbone_file", "load_global", "load_task_file", "overrides_from_argv"]
 
@@ -101,18 +101,6 @@ def load_task_file(name: str, task_dir: str, folder: Path | None) -> tuple[str, 
     return str(place), layer, problems
 
 
-def load_backbone_file(path: Setting) -> tuple[Layer, list[Problem]]:
-    """Read the JSON file of the backbone's sizes that `path` names; an empty layer and the problem where that fails."""
-    value = str(path.value)
-    file = find_input(value, path.folder)
-    if file is None or not file.is_file():
-        return {}, [Problem(path.where, not_found(path.name, value, path.folder))]
-    try:
-        return settle_aliases(_json_settings(file), BACKBONE_ALIASES)
-    except ConfigError as error:
-        return {}, list(error.problems)
-
-
 def _split(document: YamlFile, folder: Path) -> GlobalFile:
     return _global_file(document.file, folder, document.data, document.where)
 
@@ -172,43 +160,3 @@ def _plain(value: object) -> object:
 
 def _settings(document: YamlFile, data: Mapping[str, object], path: tuple[str, ...], folder: Path) -> Iterator[Setting]:
     return (Setting(key, value, document.where(*path, key), folder) for key, value in data.items())
-
-
-def _json_settings(file: Path) -> list[Setting]:
-    text = read_text(file, str(file))
-    try:
-        data = json.loads(text)
-    except (json.JSONDecodeError, RecursionError, ValueError) as error:
-        line = getattr(error, "lineno", 1)
-        rule = "the backbone's file must be JSON."
-        raise ConfigError(Problem(f"{file}:{line}", f"{rule} Found: {getattr(error, 'msg', error)}.")) from None
-    if not isinstance(data, dict):
-        raise ConfigError(Problem(f"{file}:1", f"the backbone's file is a JSON object. Found `{str(data)[:40]}`."))
-    settings: list[Setting] = []
-    problems = []
-    for key, value, line in _json_members(text):
-        where = f"{file}:{line}"
-        if any(setting.key == key for setting in settings):
-            problems.append(Problem(where, f"a key is given once. Found `{key}` again. Remove one of them."))
-        settings.append(Setting(key, value, where, file.parent))
-    if problems:
-        raise ConfigError(problems)
-    return settings
-
-
-def _json_members(text: str) -> Iterator[tuple[str, object, int]]:
-    """Key, value and line of each member of the JSON object `text`, which is known to be well-formed."""
-    decoder = json.JSONDecoder()
-    index = text.index("{") + 1
-    while True:
-        while text[index] in " \t\r\n,":
-            index += 1
-        if text[index] == "}":
-            return
-        line = text.count("\n", 0, index) + 1
-        key, index = decoder.raw_decode(text, index)
-        index = text.index(":", index) + 1
-        while text[index] in " \t\r\n":
-            index += 1
-        value, index = decoder.raw_decode(text, index)
-        yield key, value, line

@@ -2,17 +2,14 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, get_args
 
 from palm.errors import Problem
 from palm.schema.fields import InputFile, Schema
-from palm.schema.places import exists, find_input, not_found
+from palm.schema.places import find_input, not_found
 from palm.schema.values import Resolved
 from palm.spec import Phase
 
-BACKBONE_FILES = ("config.json", "bert_config.json", "ernie_config.json")
-VOCAB_FILE = "vocab.txt"
 _FOLDERS_TOO = ("pretrain_model_path", "inference_model_dir")
 
 
@@ -45,14 +42,6 @@ def locate(
         elif mark.needed_for == phase:
             problems.append(Problem(setting.where, not_found(setting.name, value, setting.folder)))
     return found, problems
-
-
-def beside_weights(weights: Path, names: Sequence[str]) -> Path | None:
-    """The first of `names` in the folder of pre-trained weights, or in its parent as PALM's archives lay them."""
-    if not exists(weights):
-        return None
-    folders = (weights, weights.parent) if weights.is_dir() else (weights.parent,)
-    return next((folder / name for folder in folders for name in names if (folder / name).is_file()), None)
 
 
 def _nested(annotation: Any) -> Iterator[object]:  # noqa: ANN401 (any type annotation)

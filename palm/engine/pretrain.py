@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from palm.backbone.pretrained import MLM_HEAD, LoadReport, PretrainedWeights, apply_pretrained
 from palm.engine.model import HasHead, MultiTaskModel
+from palm.pretrained.load import MLM_HEAD, LoadReport, PretrainedWeights, apply_pretrained
 from palm.schema.fields import BackboneFields
 
 _LISTED = 8

@@ -7,7 +7,6 @@ from pathlib import Path
 import paddle
 
 from palm.backbone.base import Backbone
-from palm.backbone.pretrained import load_pretrained
 from palm.build.task_checks import check_tasks, head_keys
 from palm.build.wiring import check_shared_heads, wiring_problems
 from palm.data.dataset import Batch
@@ -23,6 +22,7 @@ from palm.engine.weight_average import WeightAverage, build_average
 from palm.errors import ConfigError, Problem
 from palm.optimizer import Adam
 from palm.paradigm.base import Paradigm
+from palm.pretrained.load import load_pretrained
 from palm.report.reporter import say
 from palm.runtime.device import choose_device
 from palm.sampling import MixRatioSampler

@@ -14,9 +14,9 @@ transformers = pytest.importorskip("transformers", reason="needs transformers: p
 
 import palm  # noqa: E402 (needs the two above)
 from palm.backbone.base import BACKBONES  # noqa: E402
-from palm.backbone.pretrained import apply_pretrained, load_pretrained  # noqa: E402
 from palm.cli.main import main  # noqa: E402
 from palm.errors import CheckpointError  # noqa: E402
+from palm.pretrained.load import apply_pretrained, load_pretrained  # noqa: E402
 from tests.integration import tiny  # noqa: E402
 
 LIMIT = 1e-5
@@ -266,7 +266,7 @@ def test_sizes_that_are_not_those_of_the_weights_are_refused(tmp_path, capsys):
 
 
 def test_a_damaged_inference_model_is_refused(tmp_path, repository):
-    from palm.convert.source import read_encoder
+    from palm.pretrained.convert_from import read_encoder
 
     shutil.copytree(repository / "tests" / "formats" / "v2" / "infer_model", tmp_path / "model")
     weights = tmp_path / "model" / "model.safetensors"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks.parity import PalmModel, paddle1x_parity
-from palm.backbone.pretrained import config_defaults_for, load_pretrained
+from palm.pretrained.load import config_defaults_for, load_pretrained
 
 
 @pytest.fixture(scope="module")

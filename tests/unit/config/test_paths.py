@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from palm.config.paths import beside_weights, locate
+from palm.backbone.config_json import beside_weights
+from palm.config.paths import locate
 from palm.schema.places import find_input
 from palm.schema.settings import TaskSettings
 from palm.schema.values import Resolved, Setting

@@ -10,11 +10,11 @@ from random import Random
 import numpy as np
 import pytest
 
-from palm.backbone.hugging_face import read_safetensors, read_shards
-from palm.backbone.paddle1x import parse_variable, read_archive
-from palm.backbone.pdparams import read_pdparams
 from palm.downloader.unpack import unpack
 from palm.errors import CheckpointError, DownloadError
+from palm.pretrained.paddle1x import parse_variable, read_archive
+from palm.pretrained.pdparams import read_pdparams
+from palm.pretrained.safetensors_files import read_safetensors, read_shards
 from palm.storage.tensors import load_tensors
 from tests.attacks import (
     Watched,

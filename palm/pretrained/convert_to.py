@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save_file
 
-from palm.config.paths import VOCAB_FILE
-from palm.convert.encoder import LATE_POSITIONS, POSITIONS, SEGMENTS, Encoder, Head, Origin, Tensors, split_qkv
-from palm.convert.source import CONFIG_FILE, LOST_ROWS, ORIGIN_FILES
+from palm.backbone.config_json import VOCAB_FILE
+from palm.pretrained.convert_from import CONFIG_FILE, LOST_ROWS, ORIGIN_FILES
+from palm.pretrained.encoder import LATE_POSITIONS, POSITIONS, SEGMENTS, Encoder, Head, Origin, Tensors, split_qkv
 from palm.storage.atomic_directory import sealed_folder
 from palm.storage.layout import WEIGHTS_FILE
 

@@ -15,8 +15,8 @@ import paddle
 import pytest
 from paddle import nn
 
-from palm.backbone.pdparams import read_pdparams
 from palm.errors import CheckpointError
+from palm.pretrained.pdparams import read_pdparams
 
 
 def write(file: Path, content: object, protocol: int = 4) -> Path:

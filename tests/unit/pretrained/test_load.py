@@ -10,10 +10,10 @@ from paddle import nn
 from safetensors.numpy import save_file
 
 from palm.backbone import Bert, BertConfig, Ernie, ErnieConfig
-from palm.backbone.pretrained import PretrainedWeights, apply_pretrained, config_defaults_for, load_pretrained
 from palm.errors import CheckpointError
-from tests.unit.backbone import foreign
-from tests.unit.backbone.test_paddle1x import variable
+from palm.pretrained.load import PretrainedWeights, apply_pretrained, config_defaults_for, load_pretrained
+from tests.unit.pretrained import foreign
+from tests.unit.pretrained.test_paddle1x import variable
 
 MLM = {"mlm.transform.weight", "mlm.transform.bias", "mlm.layer_norm.weight", "mlm.layer_norm.bias", "mlm.bias"}
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from palm.backbone.hugging_face import read_safetensors, read_shards
 from palm.errors import CheckpointError
+from palm.pretrained.safetensors_files import read_safetensors, read_shards
 
 
 def test_float16_comes_as_it_is(tmp_path: Path):

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from palm.backbone.name_maps import rename
-from tests.unit.backbone import foreign
+from palm.pretrained.name_maps import rename
+from tests.unit.pretrained import foreign
 
 
 @pytest.mark.parametrize("prefix", ["", "bert.", "ernie."])

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from palm.backbone.hugging_face import read_safetensors, read_shards
-from palm.backbone.name_maps import rename
-from palm.backbone.paddle1x import read_archive, read_folder
-from palm.backbone.pdparams import read_pdparams
-from palm.backbone.weights_file import Format, WeightsFile, find_weights
 from palm.errors import CheckpointError
+from palm.pretrained.find import Format, WeightsFile, find_weights
+from palm.pretrained.name_maps import rename
+from palm.pretrained.paddle1x import read_archive, read_folder
+from palm.pretrained.pdparams import read_pdparams
+from palm.pretrained.safetensors_files import read_safetensors, read_shards
 
 if TYPE_CHECKING:
     from paddle import nn

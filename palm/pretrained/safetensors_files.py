@@ -7,8 +7,8 @@ import numpy as np
 from safetensors import SafetensorError, deserialize, safe_open
 from safetensors.numpy import load_file
 
-from palm.backbone.paddle1x import widen_bfloat16
 from palm.errors import CheckpointError
+from palm.pretrained.paddle1x import widen_bfloat16
 
 
 def read_safetensors(file: Path) -> dict[str, np.ndarray]:

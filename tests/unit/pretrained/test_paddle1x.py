@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from palm.backbone.paddle1x import parse_variable, read_archive, read_folder
 from palm.errors import CheckpointError
+from palm.pretrained.paddle1x import parse_variable, read_archive, read_folder
 
 TYPES = {"int32": 2, "int64": 3, "float16": 4, "float32": 5, "float64": 6}
 

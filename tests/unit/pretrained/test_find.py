@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from palm.backbone.weights_file import find_weights
 from palm.errors import CheckpointError
+from palm.pretrained.find import find_weights
 
 
 def touch(folder: Path, *names: str) -> None:

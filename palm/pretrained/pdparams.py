@@ -13,8 +13,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from palm.backbone.paddle1x import widen_bfloat16
 from palm.errors import CheckpointError
+from palm.pretrained.paddle1x import widen_bfloat16
 
 _ELEMENT_TYPE = re.compile(r"[<>=|]?[biuf][1248]")
 

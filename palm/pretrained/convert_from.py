@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 
 from palm.backbone.base import BACKBONES
-from palm.backbone.hugging_face import read_safetensors
-from palm.backbone.name_maps import rename, targets_of
-from palm.backbone.pretrained import config_defaults_for, read_tensors
-from palm.backbone.sizes import read_sizes
-from palm.backbone.weights_file import find_weights
-from palm.config.paths import BACKBONE_FILES, VOCAB_FILE, beside_weights
-from palm.convert.encoder import LATE_POSITIONS, POSITIONS, SEGMENTS, Encoder, Head, Origin, Tensors
+from palm.backbone.config_json import BACKBONE_FILES, VOCAB_FILE, beside_weights, read_sizes
 from palm.errors import CheckpointError
+from palm.pretrained.encoder import LATE_POSITIONS, POSITIONS, SEGMENTS, Encoder, Head, Origin, Tensors
+from palm.pretrained.find import find_weights
+from palm.pretrained.load import config_defaults_for, read_tensors
+from palm.pretrained.name_maps import rename, targets_of
+from palm.pretrained.safetensors_files import read_safetensors
 from palm.schema.fields import BackboneFields
 from palm.storage.atomic_directory import verify
 from palm.storage.layout import MANIFEST_FILE, WEIGHTS_FILE

@@ -1,0 +1,1 @@
+"""Pre-trained weights, settings and tokenizers of others: find, load and convert them."""
