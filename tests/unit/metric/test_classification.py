@@ -1,9 +1,28 @@
-"""Figures of label sets by hand and against scikit-learn."""
+"""Accuracy of records and of sentences."""
 
 import numpy as np
 import pytest
 
 from palm.metric import METRICS
+
+
+def test_accuracy_is_the_share_of_right_labels():
+    predictions = [{"label": "1"}, {"label": "0"}, {"label": "体育"}, {"label": "财经"}]
+    records = [{"label": "1"}, {"label": "1"}, {"label": "体育"}, {"label": "科技"}]
+
+    assert METRICS["accuracy"](predictions, records) == {"accuracy": 0.5}
+
+
+def test_sentence_accuracy_wants_every_label_right():
+    predictions = [{"labels": ["O", "B-城市"]}, {"labels": ["O", "O"]}, {"labels": ["B-x"]}]
+    records = [{"labels": ["O", "B-城市"]}, {"labels": ["O", "B-x"]}, {"labels": ["B-x"]}]
+
+    assert METRICS["sentence_accuracy"](predictions, records) == {"sentence_accuracy": 2 / 3}
+
+
+def test_no_records_give_zero():
+    assert METRICS["accuracy"]([], []) == {"accuracy": 0.0}
+    assert METRICS["sentence_accuracy"]([], []) == {"sentence_accuracy": 0.0}
 
 
 def figures(predicted: list[list[str]], gold: list[list[str]]) -> dict[str, float]:
@@ -29,3 +48,13 @@ def test_equals_scikit_learn():
     assert found["micro_f1"] == pytest.approx(metrics.f1_score(other, one, average="micro"))
     assert found["macro_f1"] == pytest.approx(metrics.f1_score(other, one, average="macro"))
     assert found["set_accuracy"] == pytest.approx(metrics.accuracy_score(other, one))
+
+
+def test_share_of_right_word_pieces_over_all_masks():
+    predictions = [{"tokens": [5, 7, 9], "gold": [5, 8, 9]}, {"tokens": [], "gold": []}, {"tokens": [1], "gold": [2]}]
+
+    assert METRICS["mlm_accuracy"](predictions, [{}, {}, {}]) == {"mlm_accuracy": 0.5}
+
+
+def test_no_masks_give_zero():
+    assert METRICS["mlm_accuracy"]([{"tokens": [], "gold": []}], [{}]) == {"mlm_accuracy": 0.0}
