@@ -7,10 +7,16 @@ import numpy as np
 
 from palm.data.dataset import Batch, Dataset
 from palm.paradigm.base import PARADIGMS, Outputs, Paradigm, Prediction
-from palm.paradigm.cross_entropy import mean_cross_entropy
-from palm.paradigm.pooling import pooled_backbone_inputs, pooled_reader_inputs
-from palm.paradigm.probabilities import softmax
-from palm.paradigm.text_head import TextHeadFields, build_text_head, text_head_form, text_logits
+from palm.paradigm.decoding import softmax
+from palm.paradigm.layers import (
+    TextHeadFields,
+    build_text_head,
+    pooled_backbone_inputs,
+    pooled_reader_inputs,
+    text_head_form,
+    text_logits,
+)
+from palm.paradigm.losses import mean_cross_entropy
 from palm.schema.fields import BackboneFields, ParadigmFields
 from palm.spec import Phase, Spec, Specs
 

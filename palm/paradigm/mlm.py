@@ -8,8 +8,8 @@ from pydantic import Field
 
 from palm.data.dataset import Batch, Dataset, IntArray
 from palm.paradigm.base import PARADIGMS, Outputs, Paradigm, Prediction
-from palm.paradigm.cross_entropy import mean_cross_entropy
-from palm.paradigm.grouping import examples_by_record
+from palm.paradigm.decoding import examples_by_record
+from palm.paradigm.losses import mean_cross_entropy
 from palm.schema.fields import BackboneFields, Float, Int, ParadigmFields
 from palm.spec import Phase, Spec, Specs
 

@@ -7,9 +7,9 @@ from pydantic import Field
 
 from palm.data.dataset import Batch, Dataset, IntArray
 from palm.paradigm.base import PARADIGMS, Outputs, Paradigm, Prediction
-from palm.paradigm.cross_entropy import mean_cross_entropy
-from palm.paradigm.grouping import examples_by_record
-from palm.paradigm.linear_head import build_linear_head, project
+from palm.paradigm.decoding import examples_by_record
+from palm.paradigm.layers import build_linear_head, project
+from palm.paradigm.losses import mean_cross_entropy
 from palm.paradigm.mrc_answers import Limits, Window, rank_answers
 from palm.schema.fields import BackboneFields, Float, Int, ParadigmFields
 from palm.spec import Phase, Spec, Specs

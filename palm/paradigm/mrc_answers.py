@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from palm.paradigm.probabilities import softmax
+from palm.paradigm.decoding import softmax
 
 
 @dataclass(frozen=True)

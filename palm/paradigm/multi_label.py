@@ -8,9 +8,15 @@ from pydantic import Field
 
 from palm.data.dataset import Batch, Dataset, LabelMap
 from palm.paradigm.base import PARADIGMS, Outputs, Paradigm, Prediction
-from palm.paradigm.classes import check_classes, class_names, count_classes, split_logits
-from palm.paradigm.pooling import pooled_backbone_inputs, pooled_reader_inputs
-from palm.paradigm.text_head import TextHeadFields, build_text_head, text_head_form, text_logits
+from palm.paradigm.decoding import check_classes, class_names, count_classes, split_logits
+from palm.paradigm.layers import (
+    TextHeadFields,
+    build_text_head,
+    pooled_backbone_inputs,
+    pooled_reader_inputs,
+    text_head_form,
+    text_logits,
+)
 from palm.schema.fields import BackboneFields, ClassCountFields, Float, ParadigmFields
 from palm.spec import Phase, Spec, Specs
 

@@ -5,8 +5,14 @@ from typing import TYPE_CHECKING, ClassVar, final
 
 from palm.data.dataset import Batch, Dataset
 from palm.paradigm.base import PARADIGMS, Outputs, Paradigm, Prediction
-from palm.paradigm.pooling import pooled_backbone_inputs, pooled_reader_inputs
-from palm.paradigm.text_head import TextHeadFields, build_text_head, text_head_form, text_logits
+from palm.paradigm.layers import (
+    TextHeadFields,
+    build_text_head,
+    pooled_backbone_inputs,
+    pooled_reader_inputs,
+    text_head_form,
+    text_logits,
+)
 from palm.schema.fields import BackboneFields, ParadigmFields
 from palm.spec import Phase, Spec, Specs
 

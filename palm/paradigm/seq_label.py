@@ -9,11 +9,10 @@ from pydantic import Field, model_validator
 from palm.data.dataset import Batch, Dataset, IntArray, LabelMap
 from palm.data.spans import spans_of
 from palm.paradigm.base import PARADIGMS, Outputs, Paradigm, Prediction
-from palm.paradigm.class_loss import ClassLossFields, class_loss, weights_by_class
-from palm.paradigm.classes import check_classes, class_names, count_classes
 from palm.paradigm.crf import build_transitions, crf_loss, viterbi
-from palm.paradigm.grouping import examples_by_record
-from palm.paradigm.head_layers import HeadFields, build_head, head_form, head_logits
+from palm.paradigm.decoding import check_classes, class_names, count_classes, examples_by_record
+from palm.paradigm.layers import HeadFields, build_head, head_form, head_logits
+from palm.paradigm.losses import ClassLossFields, class_loss, weights_by_class
 from palm.schema.fields import BackboneFields, ClassCountFields, ParadigmFields
 from palm.spec import Phase, Spec, Specs
 

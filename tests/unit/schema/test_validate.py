@@ -5,7 +5,7 @@ from typing import Literal
 import pytest
 from pydantic import Field, model_validator
 
-from palm.paradigm.class_loss import ClassLossFields
+from palm.paradigm.losses import ClassLossFields
 from palm.schema.fields import Flags, Float, Int, Names, Numbers, ParadigmFields, Schema, Seed
 from palm.schema.settings import TrainSettings
 from palm.schema.validate import validate

@@ -4,10 +4,16 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from palm.data.dataset import Dataset, LabelMap
+from palm.data.dataset import Dataset, IntArray, LabelMap
 from palm.errors import ConfigError, Problem
 from palm.paradigm.base import Outputs, Prediction
-from palm.paradigm.probabilities import softmax
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Probabilities over the last axis, `float64[... class]`."""
+    exponents = np.exp(logits.astype("float64") - logits.max(axis=-1, keepdims=True))
+    probabilities: np.ndarray = exponents / exponents.sum(axis=-1, keepdims=True)
+    return probabilities
 
 
 def check_classes(n_classes: int | None, labels: LabelMap | None) -> None:
@@ -58,3 +64,11 @@ def _predictions(outputs: Sequence[Outputs], dataset: Dataset, labels: LabelMap 
             "probs": dict(zip(names, softmax(logits).tolist(), strict=True)),
             "logits": logits.tolist(),
         }
+
+
+def examples_by_record(dataset: Dataset) -> list[IntArray]:
+    """Numbers of the examples of each record, in order; an empty array for a record without any."""
+    record = dataset.array("record")
+    order = np.argsort(record, kind="stable")
+    starts = np.searchsorted(record[order], np.arange(1, len(dataset.records)))
+    return np.split(order, starts)

@@ -9,7 +9,7 @@ import pytest
 from palm.data.dataset import LabelMap
 from palm.errors import ConfigError
 from palm.paradigm import Classify, Match, SequenceLabel
-from palm.paradigm.class_loss import ClassLossFields, class_loss, weights_by_class
+from palm.paradigm.losses import ClassLossFields, class_loss, mean_cross_entropy, weights_by_class
 from palm.schema.fields import BackboneFields
 
 LABELS = LabelMap(("体育", "科技", "财经"))
@@ -154,3 +154,21 @@ def test_the_keys_leave_the_shape_of_a_head_alone():
     plain, weighted = (Classify(Classify.Config(**keys), LABELS) for keys in ({}, {"class_weights": "体育=2"}))
 
     assert plain.head_shape(sizes) == weighted.head_shape(sizes)
+
+
+LOGITS = [[0.0, math.log(3.0)], [0.0, 0.0], [5.0, -5.0]]  # probabilities 1/4 3/4, 1/2 1/2, …
+
+
+def test_mean_over_labelled_rows_alone():
+    loss = mean_cross_entropy(paddle.to_tensor(LOGITS), paddle.to_tensor([1, 0, -100]))
+
+    assert float(loss) == pytest.approx((math.log(4 / 3) + math.log(2)) / 2)
+
+
+def test_nothing_labelled_gives_zero_and_no_gradient():
+    logits = paddle.to_tensor(LOGITS, stop_gradient=False)
+    loss = mean_cross_entropy(logits, paddle.to_tensor([-100, -100, -100]))
+    loss.backward()
+
+    assert float(loss) == 0.0
+    assert not logits.grad.numpy().any()
