@@ -14,8 +14,7 @@ sys.path.insert(0, str(HOME.parent))
 from public_data import prepare  # noqa: E402 (beside the examples' folders)
 
 import palm  # noqa: E402
-from palm.metric import classification as accuracy  # noqa: E402
-from palm.metric import span_f1
+from palm.metric import accuracy, span_f1  # noqa: E402
 
 RATE, DECAY, DROPOUT, WIDTH, BATCH = 3e-4, 0.01, 0.1, 64, 32
 

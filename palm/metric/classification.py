@@ -1,4 +1,4 @@
-"""Accuracy: the share of records, or of sentences, that are right."""
+"""Metrics of classification: accuracy, F1 over classes and label sets, masked tokens, mean reciprocal rank."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Classes of a head and their names: how many there are, and predictions that name them."""
+"""Predictions from logits: probabilities, label names, and which examples belong to one record."""
 
 from collections.abc import Iterator, Sequence
 

@@ -1,4 +1,4 @@
-"""The head of most paradigms: dropout and one linear layer."""
+"""Layers of heads: dropout and a linear, MLP or BiLSTM head, and the pooling in front of it."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal

@@ -1,4 +1,4 @@
-"""The loss of paradigms with classes: cross entropy with class weights, label smoothing and the focal factor."""
+"""Losses over classes: cross entropy with class weights, label smoothing and the focal factor."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
