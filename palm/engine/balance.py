@@ -2,8 +2,8 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
+from palm.balancing.history import History
 from palm.engine.feed import LAG, Shares
-from palm.history import History
 from palm.metric.base import LOSS, main_metric
 from palm.schema.settings import TrainSettings
 from palm.task_instance import TaskInstance

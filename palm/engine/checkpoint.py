@@ -10,12 +10,12 @@ from typing import Any
 
 from paddle import Tensor
 
+from palm.balancing.history import history_from_saved
 from palm.engine.best import BestSoFar
 from palm.engine.early_stopping import EarlyStops
 from palm.engine.run import Progress, TrainingRun
 from palm.engine.task_gradients import PREFIX
 from palm.errors import CheckpointError
-from palm.history import history_from_saved
 from palm.storage.atomic_directory import remove_folder, sealed_folder, sweep, verify
 from palm.storage.layout import WEIGHTS_FILE
 from palm.storage.tensors import load_tensors, save_tensors, size_in_bytes

@@ -6,7 +6,7 @@ from typing import ClassVar, final
 import numpy as np
 from numpy.typing import NDArray
 
-from palm.history import History, TaskHistory
+from palm.balancing.history import History, TaskHistory
 from palm.sampling.base import SAMPLERS, Mix, Sampler, drawn
 
 

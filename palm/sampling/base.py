@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from palm.history import History
+from palm.balancing.history import History
 from palm.randomness import philox
 from palm.registry import Registry
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from palm.history import History
+from palm.balancing.history import History
 from palm.registry import Registry
 
 

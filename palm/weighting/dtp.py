@@ -3,7 +3,7 @@
 import math
 from typing import final
 
-from palm.history import History, TaskHistory
+from palm.balancing.history import History, TaskHistory
 from palm.weighting.base import WEIGHTINGS, Weighting
 
 LOWEST = 0.01

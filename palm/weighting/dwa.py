@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import final
 
-from palm.history import History
+from palm.balancing.history import History
 from palm.weighting.base import WEIGHTINGS, Weighting
 
 TEMPERATURE = 2.0  # section 4.2 of the paper

@@ -2,7 +2,7 @@
 
 from typing import ClassVar, final
 
-from palm.history import History
+from palm.balancing.history import History
 from palm.weighting.base import WEIGHTINGS, Weighting
 
 

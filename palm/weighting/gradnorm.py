@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import ClassVar, final
 
-from palm.history import History, smoothed
+from palm.balancing.history import History, smoothed
 from palm.weighting.base import WEIGHTINGS, Weighting
 from palm.weighting.learned import adam_step
 

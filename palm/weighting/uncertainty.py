@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import final
 
-from palm.history import History
+from palm.balancing.history import History
 from palm.weighting.base import WEIGHTINGS, Weighting
 from palm.weighting.learned import adam_step
 

@@ -3,9 +3,9 @@
 import pytest
 
 import palm.paradigm  # noqa: F401 (registers)
+from palm.balancing.history import TaskHistory
 from palm.engine.balance import note_figures
 from palm.engine.selection import Figure, Selection
-from palm.history import TaskHistory
 from palm.metric import METRICS, main_metric
 from palm.paradigm.base import PARADIGMS
 

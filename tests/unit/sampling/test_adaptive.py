@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from palm.history import TaskHistory
+from palm.balancing.history import TaskHistory
 from palm.sampling import AdaptiveSampler, Mix
 
 

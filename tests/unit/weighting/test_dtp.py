@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from palm.history import TaskHistory
+from palm.balancing.history import TaskHistory
 from palm.weighting import DynamicTaskPrioritization, Weighed
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from palm.history import TaskHistory
+from palm.balancing.history import TaskHistory
 from palm.weighting import Uncertainty, Weighed
 
 

@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 import pytest
 
-from palm.history import TaskHistory, history_from_saved
+from palm.balancing.history import TaskHistory, history_from_saved
 
 
 def noted(*losses, ends=()):
