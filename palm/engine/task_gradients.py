@@ -6,8 +6,8 @@ import numpy as np
 import paddle
 from paddle import Tensor
 
+from palm.balancing.gradients.base import FloatArray, GradientMethod
 from palm.randomness import philox
-from palm.weighting.gradient_base import FloatArray, GradientMethod
 
 Gradients = Mapping[str, Tensor]
 

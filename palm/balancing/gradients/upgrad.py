@@ -4,8 +4,8 @@ from typing import final
 
 import numpy as np
 
-from palm.weighting.gradient_base import GRADIENT_METHODS, FloatArray, GradientMethod, even_weights
-from palm.weighting.quadratic import non_negative_minimum
+from palm.balancing.gradients.base import GRADIENT_METHODS, FloatArray, GradientMethod, even_weights
+from palm.balancing.gradients.quadratic import non_negative_minimum
 
 _RIDGE = 1e-4  # of the reference implementation, TorchJD
 

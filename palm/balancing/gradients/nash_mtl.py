@@ -5,7 +5,7 @@ from typing import final
 
 import numpy as np
 
-from palm.weighting.gradient_base import GRADIENT_METHODS, FloatArray, GradientMethod, even_weights
+from palm.balancing.gradients.base import GRADIENT_METHODS, FloatArray, GradientMethod, even_weights
 
 _RIDGE = 1e-6
 _SMALLEST = 1e-8  # of the longest gradient; a shorter one is none

@@ -5,8 +5,8 @@ from typing import final
 
 import numpy as np
 
-from palm.weighting.gradient_base import GRADIENT_METHODS, FloatArray, GradientMethod, even_weights
-from palm.weighting.quadratic import nearest_on_simplex
+from palm.balancing.gradients.base import GRADIENT_METHODS, FloatArray, GradientMethod, even_weights
+from palm.balancing.gradients.quadratic import nearest_on_simplex
 
 RADIUS = 0.5  # c of the paper: how far from the mean gradient, as a share of its length
 _MOST_ROUNDS = 2000

@@ -5,8 +5,8 @@ from itertools import combinations
 import numpy as np
 import pytest
 
+from palm.balancing.gradients.quadratic import nearest_on_simplex, non_negative_minimum
 from palm.randomness import philox
-from palm.weighting.quadratic import nearest_on_simplex, non_negative_minimum
 
 
 def least_of_all_supports(matrix, vector):

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from palm.weighting.gradient_base import FloatArray
+from palm.balancing.gradients.base import FloatArray
 
 _TOLERANCE = 1e-12
 

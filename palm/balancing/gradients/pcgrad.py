@@ -4,7 +4,7 @@ from typing import final
 
 import numpy as np
 
-from palm.weighting.gradient_base import GRADIENT_METHODS, FloatArray, GradientMethod
+from palm.balancing.gradients.base import GRADIENT_METHODS, FloatArray, GradientMethod
 
 
 @final
