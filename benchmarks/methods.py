@@ -130,7 +130,7 @@ BASES = {"clue": "hard", "atis": "alternating"}
 
 def samplers(work: Path, overrides: Sequence[str]) -> str:
     """Train once with every sampler; the share of each task that was asked and that came."""
-    from palm.sampling import SAMPLERS  # noqa: PLC0415 (sets the environment up)
+    from palm.balancing.sampling import SAMPLERS  # noqa: PLC0415 (sets the environment up)
 
     names = [f"cls{number}" for number in range(1, len(MIX_SIZES) + 1)]
     rows = []

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from palm.balancing.sampling import SAMPLERS
 from palm.build.merge import Merged
 from palm.config.idle_keys import FURTHER_TASKS, View, idle_settings
-from palm.sampling import SAMPLERS
 from palm.schema.fields import Schema
 from palm.weighting import GRADIENT_METHODS, WEIGHTINGS
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from palm.backbone.base import BACKBONES
+from palm.balancing.sampling import SAMPLERS
 from palm.build.components import backbone_schemas
 from palm.build.explain import ExplainRow, explain_rows, plain_keys, resolved_mapping
 from palm.build.followed_tasks import check_followed
@@ -20,7 +21,6 @@ from palm.errors import ConfigError, Problem
 from palm.paradigm.base import PARADIGMS
 from palm.reader.base import READERS
 from palm.registry import did_you_mean
-from palm.sampling import SAMPLERS
 from palm.schema.fields import BackboneFields, ParadigmFields, ReaderFields
 from palm.schema.settings import RunSettings, TaskSettings, TrainSettings
 from palm.schema.validate import validate

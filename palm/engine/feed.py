@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from itertools import count
 from types import MappingProxyType
 
+from palm.balancing.sampling.base import Sampler
 from palm.data.dataset import Batch, IntArray
-from palm.sampling.base import Sampler
 from palm.task_instance import TaskInstance
 
 THREAD_NAME = "palm-feed"

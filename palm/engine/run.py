@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from palm.balancing.history import History, TaskHistory
+from palm.balancing.sampling.base import Sampler
 from palm.engine.balance import build_weighting
 from palm.engine.best import BestSoFar
 from palm.engine.early_stopping import EarlyStops
@@ -16,7 +17,6 @@ from palm.engine.schedule import expected_steps, global_steps
 from palm.engine.shared_layer import SharedLayer
 from palm.engine.task_gradients import TaskGradients
 from palm.engine.weight_average import WeightAverage
-from palm.sampling.base import Sampler
 from palm.schema.settings import TrainSettings
 from palm.task_instance import TaskInstance
 from palm.weighting import GRADIENT_METHODS, Weighting

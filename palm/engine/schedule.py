@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from palm.sampling import EveryTaskSampler
-from palm.sampling.base import SAMPLERS, Mix, Sampler
+from palm.balancing.sampling import EveryTaskSampler
+from palm.balancing.sampling.base import SAMPLERS, Mix, Sampler
 from palm.schema.settings import TrainSettings
 from palm.task_instance import TaskInstance
 

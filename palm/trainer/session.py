@@ -7,6 +7,7 @@ from pathlib import Path
 import paddle
 
 from palm.backbone.base import Backbone
+from palm.balancing.sampling import MixRatioSampler
 from palm.build.task_checks import check_tasks, head_keys
 from palm.build.wiring import check_shared_heads, wiring_problems
 from palm.data.dataset import Batch
@@ -25,7 +26,6 @@ from palm.paradigm.base import Paradigm
 from palm.pretrained.load import load_pretrained
 from palm.report.reporter import say
 from palm.runtime.device import choose_device
-from palm.sampling import MixRatioSampler
 from palm.schema.settings import TrainSettings
 from palm.schema.validate import from_keywords
 from palm.storage.atomic_directory import verify

@@ -7,11 +7,11 @@ from itertools import islice
 import pytest
 
 import palm
+from palm.balancing.sampling import AdaptiveSampler
 from palm.engine.checkpoint import restore_checkpoint, save_checkpoint
 from palm.engine.feed import LAG, draws, prefetched
 from palm.engine.train import train_steps
 from palm.errors import ConfigError
-from palm.sampling import AdaptiveSampler
 from tests.integration import tiny
 from tests.integration.test_sampling import controller
 from tests.integration.test_weighting import fingerprint

@@ -7,6 +7,7 @@ import pytest
 from safetensors.numpy import load_file
 
 import palm
+from palm.balancing.sampling.base import SAMPLERS
 from palm.engine.checkpoint import restore_checkpoint, save_checkpoint
 from palm.engine.evaluate import run_over
 from palm.engine.joint_prediction import outputs_of
@@ -14,7 +15,6 @@ from palm.engine.optimizer import layer_lr_scales
 from palm.engine.train import train_steps
 from palm.errors import ConfigError
 from palm.inference.bundle import save_bundle
-from palm.sampling.base import SAMPLERS
 from tests.integration import tiny
 from tests.integration.small_encoder import LAYERS, write_small_encoder
 

@@ -5,9 +5,9 @@ import shutil
 import pytest
 
 import palm
+from palm.balancing.sampling import SAMPLERS
 from palm.engine.checkpoint import checkpoints, restore_checkpoint, save_checkpoint
 from palm.engine.train import train_steps
-from palm.sampling import SAMPLERS
 from tests.integration import tiny
 from tests.integration.test_resume import fingerprint
 

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from benchmarks import methods
-from palm.sampling import SAMPLERS, Mix
+from palm.balancing.sampling import SAMPLERS, Mix
 from palm.schema.settings import TrainSettings
 
 

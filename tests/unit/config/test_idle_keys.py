@@ -2,10 +2,10 @@
 
 import pytest
 
+from palm.balancing.sampling import SAMPLERS
 from palm.build.components import all_schemas
 from palm.build.run_config import load_run_configs
 from palm.config.idle_keys import FURTHER_TASKS, USES
-from palm.sampling import SAMPLERS
 from palm.weighting import WEIGHTINGS
 from tests.integration import tiny
 

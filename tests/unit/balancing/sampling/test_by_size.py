@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from palm.sampling import SAMPLERS, Mix
+from palm.balancing.sampling import SAMPLERS, Mix
 
 
 def made(name, **keys):

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palm.balancing.history import History, TaskHistory
-from palm.sampling.base import SAMPLERS, Mix, Sampler, drawn
+from palm.balancing.sampling.base import SAMPLERS, Mix, Sampler, drawn
 
 
 @final

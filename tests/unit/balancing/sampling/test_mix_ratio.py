@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from palm.sampling import MixRatioSampler
+from palm.balancing.sampling import MixRatioSampler
 
 
 def test_frequencies_over_20000_draws_are_within_one_percent():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from palm.balancing.history import TaskHistory
-from palm.sampling import AdaptiveSampler, Mix
+from palm.balancing.sampling import AdaptiveSampler, Mix
 
 
 def sampler(**keys):

@@ -3,7 +3,10 @@
 from collections.abc import Sequence
 from typing import final
 
-from palm.sampling.base import Sampler
+import numpy as np
+
+from palm.balancing.sampling.base import SAMPLERS, Sampler
+from palm.randomness import philox
 
 
 @final
@@ -37,3 +40,17 @@ class EveryTaskSampler(Sampler):
         """Indices of all tasks that global step `step` trains."""
         del step
         return self._active
+
+
+@SAMPLERS.register("mix_ratio")
+class MixRatioSampler(Sampler):
+    """Independent draws, each a pure function of `(seed, step)`."""
+
+    def __init__(self, mix_ratios: Sequence[float], *, seed: int) -> None:
+        super().__init__(mix_ratios, seed=seed)
+        self._upper_bounds = np.cumsum(self.mix_ratios) / sum(self.mix_ratios)
+
+    def task_at(self, step: int) -> int:
+        """Index of the task that global step `step` (counted from 1) trains."""
+        draw = philox(self.seed, "task draw", step).random()
+        return int(np.searchsorted(self._upper_bounds, draw, side="right"))

@@ -5,8 +5,8 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
+from palm.balancing.sampling.base import SAMPLERS, Mix, Sampler
 from palm.randomness import philox
-from palm.sampling.base import SAMPLERS, Mix, Sampler
 
 
 @final

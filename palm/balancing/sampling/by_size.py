@@ -5,7 +5,7 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from palm.sampling.base import SAMPLERS, Mix, Sampler, drawn
+from palm.balancing.sampling.base import SAMPLERS, Mix, Sampler, drawn
 
 
 class _BySize(Sampler):
