@@ -5,10 +5,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from palm.balancing.sampling import SAMPLERS
+from palm.balancing.weighting import GRADIENT_METHODS, WEIGHTINGS
 from palm.build.merge import Merged
 from palm.config.idle_keys import FURTHER_TASKS, View, idle_settings
 from palm.schema.fields import Schema
-from palm.weighting import GRADIENT_METHODS, WEIGHTINGS
 
 if TYPE_CHECKING:
     from palm.build.run_config import RunConfig

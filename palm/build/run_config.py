@@ -6,6 +6,7 @@ from pathlib import Path
 
 from palm.backbone.base import BACKBONES
 from palm.balancing.sampling import SAMPLERS
+from palm.balancing.weighting import GRADIENT_METHODS, WEIGHTINGS
 from palm.build.components import backbone_schemas
 from palm.build.explain import ExplainRow, explain_rows, plain_keys, resolved_mapping
 from palm.build.followed_tasks import check_followed
@@ -25,7 +26,6 @@ from palm.schema.fields import BackboneFields, ParadigmFields, ReaderFields
 from palm.schema.settings import RunSettings, TaskSettings, TrainSettings
 from palm.schema.validate import validate
 from palm.schema.values import Resolved, Setting
-from palm.weighting import GRADIENT_METHODS, WEIGHTINGS
 
 _NO_VOCABULARY = (
     "a run needs `vocab_path`. Found none, and no vocab.txt beside pre-trained weights. "

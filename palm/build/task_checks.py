@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from palm.balancing.weighting import GRADIENT_METHODS
 from palm.errors import Problem
 from palm.metric.base import METRICS
 from palm.registry import did_you_mean
 from palm.schema.settings import TaskSettings, TrainSettings
 from palm.schema.values import Resolved
-from palm.weighting import GRADIENT_METHODS
 
 Tasks = Mapping[str, TaskSettings]
 Values = Mapping[str, Mapping[str, Resolved]]

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from palm.backbone.base import BACKBONES, Backbone
+from palm.balancing.weighting import GRADIENT_METHODS
 from palm.build.explain import DEFAULT
 from palm.build.row_sharing import unfit_rows
 from palm.build.run_config import RunConfig, TaskConfig
@@ -15,7 +16,6 @@ from palm.schema.fields import BackboneFields
 from palm.schema.settings import TrainSettings
 from palm.spec import Phase, Specs, unmet
 from palm.task_instance import TaskInstance
-from palm.weighting import GRADIENT_METHODS
 
 # Gold that readers give when they are told to.
 _GOLD = {"label_sets": "several", "label_values": "number"}

@@ -6,6 +6,7 @@ from functools import cached_property
 
 from palm.balancing.history import History, TaskHistory
 from palm.balancing.sampling.base import Sampler
+from palm.balancing.weighting import GRADIENT_METHODS, Weighting
 from palm.engine.balance import build_weighting
 from palm.engine.best import BestSoFar
 from palm.engine.early_stopping import EarlyStops
@@ -19,7 +20,6 @@ from palm.engine.task_gradients import TaskGradients
 from palm.engine.weight_average import WeightAverage
 from palm.schema.settings import TrainSettings
 from palm.task_instance import TaskInstance
-from palm.weighting import GRADIENT_METHODS, Weighting
 
 
 @dataclass

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 import palm
+from palm.balancing.weighting import GRADIENT_METHODS
 from palm.engine.checkpoint import restore_checkpoint, save_checkpoint
 from palm.engine.train import train_steps
 from palm.errors import ConfigError
-from palm.weighting import GRADIENT_METHODS
 from tests.integration import tiny
 from tests.integration.test_resume import fingerprint
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from palm.weighting import GRADIENT_METHODS
+from palm.balancing.weighting import GRADIENT_METHODS
 
 torch = pytest.importorskip("torch", reason="the extra `parity` brings torch")
 aggregation = pytest.importorskip("torchjd.aggregation", reason="the extra `parity` brings torchjd")

@@ -3,10 +3,10 @@
 import pytest
 
 from palm.balancing.sampling import SAMPLERS
+from palm.balancing.weighting import WEIGHTINGS
 from palm.build.components import all_schemas
 from palm.build.run_config import load_run_configs
 from palm.config.idle_keys import FURTHER_TASKS, USES
-from palm.weighting import WEIGHTINGS
 from tests.integration import tiny
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import paddle
 import pytest
 
+from palm.balancing.weighting import GRADIENT_METHODS
 from palm.engine.task_gradients import TaskGradients, inner_products
-from palm.weighting import GRADIENT_METHODS
 
 
 def gradients(**parts):

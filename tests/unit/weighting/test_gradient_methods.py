@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from palm.balancing.weighting import GRADIENT_METHODS
 from palm.randomness import philox
-from palm.weighting import GRADIENT_METHODS
 
 NAMES = list(GRADIENT_METHODS)
 gradient_sets = st.tuples(st.integers(2, 5), st.integers(1, 6)).flatmap(

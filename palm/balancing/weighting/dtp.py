@@ -4,7 +4,7 @@ import math
 from typing import final
 
 from palm.balancing.history import History, TaskHistory
-from palm.weighting.base import WEIGHTINGS, Weighting
+from palm.balancing.weighting.base import WEIGHTINGS, Weighting
 
 LOWEST = 0.01
 """A performance below counts as this, so that no factor is without limit."""

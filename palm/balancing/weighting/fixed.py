@@ -3,7 +3,7 @@
 from typing import ClassVar, final
 
 from palm.balancing.history import History
-from palm.weighting.base import WEIGHTINGS, Weighting
+from palm.balancing.weighting.base import WEIGHTINGS, Weighting
 
 
 @final

@@ -3,7 +3,7 @@
 import pytest
 
 from palm.balancing.history import TaskHistory
-from palm.weighting import Uncertainty, Weighed
+from palm.balancing.weighting import Uncertainty, Weighed
 
 
 def test_the_first_factors_are_one_and_for_a_squared_error_a_half():

@@ -6,12 +6,12 @@ from palm.balancing.gradients.mgda import MultipleGradientDescent
 from palm.balancing.gradients.nash_mtl import NashBargaining
 from palm.balancing.gradients.pcgrad import ProjectConflicts
 from palm.balancing.gradients.upgrad import UnconflictingProjection
-from palm.weighting.base import WEIGHTINGS, Weighed, Weighting
-from palm.weighting.dtp import DynamicTaskPrioritization
-from palm.weighting.dwa import DynamicWeightAverage
-from palm.weighting.fixed import FixedWeighting
-from palm.weighting.gradnorm import GradNorm
-from palm.weighting.uncertainty import Uncertainty
+from palm.balancing.weighting.base import WEIGHTINGS, Weighed, Weighting
+from palm.balancing.weighting.dtp import DynamicTaskPrioritization
+from palm.balancing.weighting.dwa import DynamicWeightAverage
+from palm.balancing.weighting.fixed import FixedWeighting
+from palm.balancing.weighting.gradnorm import GradNorm
+from palm.balancing.weighting.uncertainty import Uncertainty
 
 __all__ = [
     "GRADIENT_METHODS",

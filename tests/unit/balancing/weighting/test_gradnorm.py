@@ -3,7 +3,7 @@
 import pytest
 
 from palm.balancing.history import TaskHistory
-from palm.weighting import GradNorm, Weighed
+from palm.balancing.weighting import GradNorm, Weighed
 
 
 def noted(weighting, history, losses, norms):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from palm.balancing.history import TaskHistory
-from palm.weighting import DynamicWeightAverage
+from palm.balancing.weighting import DynamicWeightAverage
 
 
 def factors(losses):

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import ClassVar, final
 
 from palm.balancing.history import History, smoothed
-from palm.weighting.base import WEIGHTINGS, Weighting
-from palm.weighting.learned import adam_step
+from palm.balancing.weighting.adam import adam_step
+from palm.balancing.weighting.base import WEIGHTINGS, Weighting
 
 WEIGHT, NORM, LOSS = "weight", "norm", "loss"
 LEAST = 0.01

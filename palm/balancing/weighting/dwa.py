@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import final
 
 from palm.balancing.history import History
-from palm.weighting.base import WEIGHTINGS, Weighting
+from palm.balancing.weighting.base import WEIGHTINGS, Weighting
 
 TEMPERATURE = 2.0  # section 4.2 of the paper
 EPOCHS_COMPARED = 2

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from palm.balancing.history import TaskHistory
-from palm.weighting import DynamicTaskPrioritization, Weighed
+from palm.balancing.weighting import DynamicTaskPrioritization, Weighed
 
 
 def test_factors_by_metric_are_focal_losses_over_their_mean():

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import final
 
 from palm.balancing.history import History
-from palm.weighting.base import WEIGHTINGS, Weighting
-from palm.weighting.learned import adam_step
+from palm.balancing.weighting.adam import adam_step
+from palm.balancing.weighting.base import WEIGHTINGS, Weighting
 
 LOG_VARIANCE = "log_variance"
 _LARGEST_POWER = 80.0  # of e, nearly the largest factor that float32 holds
