@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import paddle
 from paddle import Tensor
 
-from palm.engine.adversarial import perturbed, word_embeddings
 from palm.engine.feed import Draw
 from palm.engine.freezing import thaw
 from palm.engine.one_pass import shared_losses
+from palm.engine.regularizers.fgm import perturbed, word_embeddings
 from palm.kernels.precision import mixed_precision
 from palm.randomness import philox
 from palm.storage.tensors import first_non_finite

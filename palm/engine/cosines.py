@@ -8,7 +8,7 @@ import paddle
 from paddle import Tensor
 
 from palm.data.dataset import Batch
-from palm.engine.recurrent import let_run_backward
+from palm.engine.regularizers.smart import let_run_backward
 from palm.engine.run import TrainingRun
 from palm.randomness import philox
 from palm.task_instance import TaskInstance

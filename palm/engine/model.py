@@ -13,9 +13,9 @@ from palm.backbone.embeddings import EMBEDDING_SHIFT
 from palm.backbone.scalar_mix import ScalarMix
 from palm.backbone.task_layers import CopiedLayers, OwnLayers, squared_distance
 from palm.data.dataset import Batch
-from palm.engine.smoothness import dropout_seed, roughness
+from palm.engine.regularizers.rdrop import divergence
+from palm.engine.regularizers.smart import dropout_seed, roughness
 from palm.paradigm.base import Paradigm
-from palm.paradigm.consistency import divergence
 from palm.spec import Phase
 from palm.task_instance import TaskInstance
 

@@ -4,14 +4,46 @@ Source: SMART, arXiv:1911.03437, equation 2 and algorithm 1 with one step of asc
 gradient of each token is scaled to a largest coordinate of 1, so that the step is `epsilon` long in the infinity norm.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 import paddle
 from paddle import Tensor, nn
 
-from palm.engine.recurrent import parameters_fixed
+from palm.engine.regularizers.rdrop import divergence
 from palm.errors import TrainingError
-from palm.paradigm.consistency import divergence
+
+
+def let_run_backward(model: nn.Layer) -> None:
+    """Put the LSTMs of `model` into training mode; they have no dropout inside, so they compute the same."""
+    for layer in _recurrent(model):
+        layer.train()
+
+
+@contextmanager
+def parameters_fixed(model: nn.Layer) -> Iterator[None]:
+    """No parameter gets a gradient inside the `with` block; those of LSTMs lose it at its end."""
+    recurrent = {id(parameter) for layer in _recurrent(model) for parameter in layer.parameters()}
+    trained = [parameter for parameter in model.parameters() if not parameter.stop_gradient]
+    fixed = [parameter for parameter in trained if id(parameter) not in recurrent]
+    others = [parameter for parameter in trained if id(parameter) in recurrent]
+    before = [None if parameter.grad is None else parameter.grad.clone() for parameter in others]
+    try:
+        for parameter in fixed:
+            parameter.stop_gradient = True
+        yield
+    finally:
+        for parameter in fixed:
+            parameter.stop_gradient = False
+        for parameter, gradient in zip(others, before, strict=True):
+            parameter.clear_gradient(set_to_zero=False)
+            if gradient is not None:
+                parameter.grad = gradient
+
+
+def _recurrent(model: nn.Layer) -> list[nn.Layer]:
+    return [layer for layer in model.sublayers() if isinstance(layer, nn.LSTM)]
+
 
 _TINY = 1e-30
 

@@ -5,7 +5,7 @@ import paddle
 import pytest
 from paddle import nn
 
-from palm.engine.adversarial import perturbed, word_embeddings
+from palm.engine.regularizers.fgm import perturbed, word_embeddings
 from palm.errors import TrainingError
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import paddle
 import pytest
 
-from palm.paradigm.consistency import divergence
+from palm.engine.regularizers.rdrop import divergence
 
 
 def tensors(**arrays):

@@ -7,7 +7,7 @@ import paddle
 import pytest
 from paddle import nn
 
-from palm.engine.smoothness import roughness
+from palm.engine.regularizers.smart import roughness
 from palm.errors import TrainingError
 
 EPSILON = 0.1
