@@ -27,7 +27,7 @@ from paddle import nn  # noqa: E402
 from palm.backbone import Bert, BertConfig  # noqa: E402
 from palm.data.tokenizer import Tokenizer  # noqa: E402
 from palm.data.vocab import load_vocab  # noqa: E402
-from palm.engine.optimizer import Optimizer  # noqa: E402
+from palm.engine.optim.optimizer import Optimizer  # noqa: E402
 from palm.paradigm import MaskLM  # noqa: E402
 from palm.pretrained.load import apply_pretrained, config_defaults_for, load_pretrained  # noqa: E402
 from palm.pretrained.paddle1x import read_folder  # noqa: E402

@@ -13,14 +13,14 @@ from palm.build.run_config import RunConfig, TaskConfig, load_run_configs
 from palm.build.stages import encoder_folder
 from palm.config.load import overrides_from_argv
 from palm.engine.checkpoint import newest_checkpoint, restore_checkpoint, set_damaged_aside
-from palm.engine.freezing import freeze
 from palm.engine.model import MultiTaskModel
-from palm.engine.optimizer import Optimizer, head_lr_scales
+from palm.engine.optim.freezing import freeze
+from palm.engine.optim.optimizer import Optimizer, head_lr_scales
+from palm.engine.optim.weight_average import build_average
 from palm.engine.pretrain import load_pretrained_weights, sizes_for
 from palm.engine.run import Progress, TrainingRun
 from palm.engine.schedule import build_sampler, global_steps
 from palm.engine.train import train_steps
-from palm.engine.weight_average import build_average
 from palm.errors import ConfigError, Problem
 from palm.inference.predictor import Predictor, write_predictions
 from palm.paradigm.base import Prediction

@@ -8,8 +8,8 @@ from pathlib import Path
 from palm.build.run_config import RunConfig
 from palm.build.stages import encoder_folder
 from palm.engine.checkpoint import roll_back
+from palm.engine.optim.weight_average import averaged
 from palm.engine.run import TrainingRun
-from palm.engine.weight_average import averaged
 from palm.errors import CheckpointError
 from palm.pretrained.load import PretrainedWeights, load_pretrained
 from palm.report.earlier_runs import set_aside

@@ -9,10 +9,10 @@ from palm.engine.balance import note_figures
 from palm.engine.checkpoint import save_checkpoint
 from palm.engine.cosines import gradient_cosines
 from palm.engine.evaluate import evaluate_task
+from palm.engine.optim.weight_average import averaged
 from palm.engine.run import StepResult, TrainingRun
 from palm.engine.schedule import main_task
 from palm.engine.selection import Figures, Selection
-from palm.engine.weight_average import averaged
 from palm.fault_care import FaultCare
 from palm.inference.bundle import copy_bundle, save_bundle
 from palm.report.data_wait import DataWait

@@ -10,8 +10,8 @@ import paddle
 from paddle import Tensor
 
 from palm.engine.feed import Draw
-from palm.engine.freezing import thaw
 from palm.engine.one_pass import shared_losses
+from palm.engine.optim.freezing import thaw
 from palm.engine.regularizers.fgm import perturbed, word_embeddings
 from palm.kernels.precision import mixed_precision
 from palm.randomness import philox

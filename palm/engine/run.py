@@ -13,11 +13,11 @@ from palm.engine.early_stopping import EarlyStops
 from palm.engine.feed import Shares
 from palm.engine.lr_sched import learning_rate_at
 from palm.engine.model import MultiTaskModel
-from palm.engine.optimizer import Optimizer
+from palm.engine.optim.optimizer import Optimizer
+from palm.engine.optim.weight_average import WeightAverage
 from palm.engine.schedule import expected_steps, global_steps
 from palm.engine.shared_layer import SharedLayer
 from palm.engine.task_gradients import TaskGradients
-from palm.engine.weight_average import WeightAverage
 from palm.schema.settings import TrainSettings
 from palm.task_instance import TaskInstance
 

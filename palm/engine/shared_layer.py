@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import paddle
 from paddle import Tensor
 
-from palm.engine.freezing import layer_of
 from palm.engine.model import MultiTaskModel
+from palm.engine.optim.freezing import layer_of
 from palm.task_instance import TaskInstance
 
 

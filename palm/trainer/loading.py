@@ -8,8 +8,8 @@ from paddle import Tensor
 
 from palm.backbone.base import BACKBONES, Backbone
 from palm.engine.checkpoint import set_weights
-from palm.engine.freezing import layer_of
 from palm.engine.model import own_layer_name
+from palm.engine.optim.freezing import layer_of
 from palm.errors import CheckpointError
 from palm.head import RegisteredHead
 from palm.inference.bundle import Bundle, load_bundle

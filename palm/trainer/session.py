@@ -14,12 +14,12 @@ from palm.data.dataset import Batch
 from palm.engine.checkpoint import restore_checkpoint, set_weights
 from palm.engine.feed import Draw, draws
 from palm.engine.model import MultiTaskModel
-from palm.engine.optimizer import Optimizer
+from palm.engine.optim.optimizer import Optimizer
+from palm.engine.optim.weight_average import WeightAverage, build_average
 from palm.engine.pretrain import load_pretrained_weights, sizes_for
 from palm.engine.run import Progress, StepResult, TrainingRun
 from palm.engine.schedule import global_steps
 from palm.engine.train import train_step
-from palm.engine.weight_average import WeightAverage, build_average
 from palm.errors import ConfigError, Problem
 from palm.optimizer import Adam
 from palm.paradigm.base import Paradigm

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from palm.build.wiring import backbone_name
 from palm.engine.checkpoint import save_checkpoint
+from palm.engine.optim.weight_average import averaged
 from palm.engine.run import StepResult
 from palm.engine.train import train_steps
-from palm.engine.weight_average import averaged
 from palm.errors import ConfigError, Problem
 from palm.inference.bundle import save_bundle
 from palm.report.lines import finished_line, trainer_line

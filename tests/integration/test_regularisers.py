@@ -5,7 +5,7 @@ import pytest
 
 import palm
 from palm.engine.checkpoint import restore_checkpoint, save_checkpoint
-from palm.engine.freezing import layer_of
+from palm.engine.optim.freezing import layer_of
 from palm.engine.train import train_steps
 from palm.errors import ConfigError
 from tests.integration import tiny

@@ -421,7 +421,7 @@ static inline int any_set(const float *restrict g, int64_t count) {
 /* AdamW (arXiv:1711.05101) of `count` tensors, each with its own rate, decay factor and bias corrections, since a head
  * that was not drawn has had fewer updates than the encoder:
  *   m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g^2;  p = keep p - step m / (sqrt(v) + epsilon)
- * with g scaled by `clip` first. `steps`, `epsilons` carry the bias corrections: see palm/engine/fused_adamw.py.
+ * with g scaled by `clip` first. `steps`, `epsilons` carry the bias corrections: see palm/engine/optim/fused_adamw.py.
  *
  * A tensor is rows of `widths` elements. touched[row] (or touched NULL: all are) says whether a row ever had a gradient. One
  * that never had, a word that the data have not shown yet, has slots of 0, so only its decay is left to do: the same

@@ -8,7 +8,7 @@ from palm.backbone import Bert
 from palm.backbone.scalar_mix import ScalarMix
 from palm.data.dataset import LabelMap
 from palm.engine.model import MultiTaskModel
-from palm.engine.optimizer import decays
+from palm.engine.optim.optimizer import decays
 from palm.paradigm import Classify
 from palm.schema.fields import BackboneFields, ParadigmFields
 

@@ -3,7 +3,7 @@ import paddle
 import pytest
 from paddle import nn
 
-from palm.engine.optimizer import Optimizer, decays, head_lr_scales
+from palm.engine.optim.optimizer import Optimizer, decays, head_lr_scales
 from palm.kernels.choice import choose_kernels
 from palm.schema.settings import TrainSettings
 

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping
 
 from paddle import Tensor, nn
 
-from palm.engine.freezing import layer_of
-from palm.engine.fused_adamw import FusedAdamW
-from palm.engine.paddle_adamw import PaddleAdamW
-from palm.engine.slots import SLOTS, ParameterGroup, UpdateRule
+from palm.engine.optim.freezing import layer_of
+from palm.engine.optim.fused_adamw import FusedAdamW
+from palm.engine.optim.paddle_adamw import PaddleAdamW
+from palm.engine.optim.state import SLOTS, ParameterGroup, UpdateRule
 from palm.kernels.choice import Wanted, choose_kernels
 from palm.schema.settings import TrainSettings
 

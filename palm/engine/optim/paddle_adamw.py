@@ -5,13 +5,13 @@ from collections.abc import Mapping
 import paddle
 from paddle import Tensor, nn
 
-from palm.engine.slots import BETA1, BETA2, EPSILON, SLOTS, ParameterGroup
+from palm.engine.optim.state import BETA1, BETA2, EPSILON, SLOTS, ParameterGroup
 
 _SUFFIXES = dict(zip(SLOTS, ("_moment1_0", "_moment2_0", "_beta1_pow_acc_0", "_beta2_pow_acc_0"), strict=True))
 
 
 class PaddleAdamW:
-    """The update rule of `palm.engine.optimizer`, by `paddle.optimizer.AdamW`.
+    """The update rule of `palm.engine.optim.optimizer`, by `paddle.optimizer.AdamW`.
 
     Args:
         group: The parameters, and which of them decay.

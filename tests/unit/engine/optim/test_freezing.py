@@ -3,8 +3,8 @@
 import pytest
 from paddle import nn
 
-from palm.engine.freezing import freeze, layer_of, thaw
-from palm.engine.optimizer import layer_lr_scales
+from palm.engine.optim.freezing import freeze, layer_of, thaw
+from palm.engine.optim.optimizer import layer_lr_scales
 from palm.schema.settings import TrainSettings
 
 

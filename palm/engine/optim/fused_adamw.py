@@ -8,7 +8,7 @@ import paddle
 from numpy.typing import NDArray
 from paddle import Tensor
 
-from palm.engine.slots import BETA1, BETA2, EPSILON, ParameterGroup
+from palm.engine.optim.state import BETA1, BETA2, EPSILON, ParameterGroup
 from palm.kernels.fused.library import load_kernels
 
 BoolArray = NDArray[np.bool_]
@@ -17,7 +17,7 @@ _TABLE_ROWS = 4096
 
 
 class FusedAdamW:
-    """The update rule of `palm.engine.optimizer`, in C. A slot exists from its parameter's first update on.
+    """The update rule of `palm.engine.optim.optimizer`, in C. A slot exists from its parameter's first update on.
 
     The formula is that of Paddle's AdamW: with p1 and p2 the powers of beta1 and beta2,
 

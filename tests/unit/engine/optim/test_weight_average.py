@@ -3,8 +3,8 @@ import paddle
 import pytest
 from paddle import nn
 
-from palm.engine import weight_average
-from palm.engine.weight_average import Exponential, Uniform, WeightAverage, build_average
+from palm.engine.optim import weight_average
+from palm.engine.optim.weight_average import Exponential, Uniform, WeightAverage, build_average
 from palm.schema.settings import TrainSettings
 
 
