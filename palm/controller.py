@@ -20,6 +20,7 @@ from palm.engine.optim.weight_average import build_average
 from palm.engine.pretrain import load_pretrained_weights, sizes_for
 from palm.engine.run import Progress, TrainingRun
 from palm.engine.schedule import build_sampler, global_steps
+from palm.engine.task_instance import TaskInstance
 from palm.engine.train import train_steps
 from palm.errors import ConfigError, Problem
 from palm.inference.predictor import Predictor, write_predictions
@@ -38,7 +39,6 @@ from palm.stop_signals import StopSignals
 from palm.storage.atomic_directory import writing
 from palm.storage.layout import CHECKPOINT_FOLDER, INFERENCE_FOLDER, RESOLVED_CONFIG
 from palm.storage.run_lock import alone_in
-from palm.task_instance import TaskInstance
 
 
 class Controller:

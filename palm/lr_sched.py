@@ -5,7 +5,7 @@ schedule = palm.lr_sched.TriangularSchedualer(warmup_steps=100, num_train_steps=
 
 from typing import Protocol, final
 
-from palm.engine.lr_sched import constant, linear
+from palm.engine.schedule import constant, linear
 from palm.errors import ConfigError, Problem
 
 __all__ = ["Schedule", "TriangularSchedualer", "TriangularScheduler", "WarmupSchedualer", "WarmupScheduler"]

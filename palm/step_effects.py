@@ -7,12 +7,13 @@ from pathlib import Path
 from palm.build.run_config import RunConfig
 from palm.engine.balance import note_figures
 from palm.engine.checkpoint import save_checkpoint
-from palm.engine.cosines import gradient_cosines
-from palm.engine.evaluate import evaluate_task
+from palm.engine.gradient_cosines import gradient_cosines
 from palm.engine.optim.weight_average import averaged
+from palm.engine.predict import evaluate_task
 from palm.engine.run import StepResult, TrainingRun
 from palm.engine.schedule import main_task
 from palm.engine.selection import Figures, Selection
+from palm.engine.task_instance import TaskInstance
 from palm.fault_care import FaultCare
 from palm.inference.bundle import copy_bundle, save_bundle
 from palm.report.data_wait import DataWait
@@ -29,7 +30,6 @@ from palm.report.lines import (
 from palm.report.reporter import Reporter
 from palm.report.step_record import step_record
 from palm.storage.layout import BEST_INFERENCE_FOLDER, CHECKPOINT_FOLDER, INFERENCE_FOLDER
-from palm.task_instance import TaskInstance
 
 
 def exported_folder(config: RunConfig, task: str) -> Path:

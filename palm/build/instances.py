@@ -10,10 +10,10 @@ from palm.build.run_config import RunConfig, TaskConfig
 from palm.build.wiring import check_shared_heads, check_wiring
 from palm.data.dataset import Dataset
 from palm.data.tokenizer import Tokenizer
+from palm.engine.task_instance import TaskInstance
 from palm.errors import ConfigError, DataError, Problem
 from palm.paradigm.base import PARADIGMS
 from palm.reader.base import READERS, Reader
-from palm.task_instance import TaskInstance
 
 Built = TypeVar("Built")
 

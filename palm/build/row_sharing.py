@@ -4,12 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from palm.data.shared_rows import match_rows
+from palm.engine.task_instance import TaskInstance
 from palm.errors import ConfigError, Problem
 from palm.reader.base import Reader
 from palm.registry import did_you_mean
 from palm.schema.settings import TaskSettings, TrainSettings
 from palm.schema.values import Resolved
-from palm.task_instance import TaskInstance
 
 # What readers give that make other rows of a text each time, or several.
 _NOT_THE_TEXT = ("mask_pos", "choice_rows")

@@ -9,13 +9,13 @@ from palm.build.explain import DEFAULT
 from palm.build.row_sharing import unfit_rows
 from palm.build.run_config import RunConfig, TaskConfig
 from palm.data.tokenizer import Tokenizer
+from palm.engine.task_instance import TaskInstance
 from palm.errors import ConfigError, Problem
 from palm.paradigm.base import PARADIGMS, Paradigm
 from palm.reader.base import READERS, Reader
 from palm.schema.fields import BackboneFields
 from palm.schema.settings import TrainSettings
 from palm.spec import Phase, Specs, unmet
-from palm.task_instance import TaskInstance
 
 # Gold that readers give when they are told to.
 _GOLD = {"label_sets": "several", "label_values": "number"}

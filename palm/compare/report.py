@@ -12,7 +12,7 @@ from palm.compare.outcome import Outcome
 from palm.compare.plan import Plan
 from palm.compare.runs import Finished
 from palm.compare.variants import SINGLE
-from palm.engine.cosines import PAIR
+from palm.engine.gradient_cosines import PAIR
 from palm.metric.base import main_metric
 from palm.storage.atomic_directory import writing
 

@@ -4,10 +4,10 @@ from collections.abc import Collection, Mapping, Sequence
 
 from palm.balancing.history import History
 from palm.balancing.weighting import GRADIENT_METHODS, WEIGHTINGS, Weighed, Weighting
-from palm.engine.feed import LAG, Shares
+from palm.engine.batches import LAG, Shares
+from palm.engine.task_instance import TaskInstance
 from palm.metric.base import LOSS, main_metric
 from palm.schema.settings import TrainSettings
-from palm.task_instance import TaskInstance
 
 
 def build_weighting(tasks: Sequence[TaskInstance], settings: TrainSettings) -> Weighting:

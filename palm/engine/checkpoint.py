@@ -11,9 +11,9 @@ from typing import Any
 from paddle import Tensor
 
 from palm.balancing.history import history_from_saved
-from palm.engine.best import BestSoFar
 from palm.engine.early_stopping import EarlyStops
 from palm.engine.run import Progress, TrainingRun
+from palm.engine.selection import BestSoFar
 from palm.engine.task_gradients import PREFIX
 from palm.errors import CheckpointError
 from palm.storage.atomic_directory import remove_folder, sealed_folder, sweep, verify

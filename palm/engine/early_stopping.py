@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from palm.engine.selection import Figure, Figures, Selection
+from palm.engine.task_instance import TaskInstance
 from palm.schema.settings import TrainSettings
-from palm.task_instance import TaskInstance
 
 _RUN = ""  # no task is called so
 

@@ -15,9 +15,9 @@ from palm.backbone.task_layers import CopiedLayers, OwnLayers, squared_distance
 from palm.data.dataset import Batch
 from palm.engine.regularizers.rdrop import divergence
 from palm.engine.regularizers.smart import dropout_seed, roughness
+from palm.engine.task_instance import TaskInstance
 from palm.paradigm.base import Paradigm
 from palm.spec import Phase
-from palm.task_instance import TaskInstance
 
 # Keyword of the backbone → name under the head.
 _OWN_PARTS = {"mix": "scalar_mix", "parts": "private_parts"}

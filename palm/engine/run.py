@@ -8,18 +8,16 @@ from palm.balancing.history import History, TaskHistory
 from palm.balancing.sampling.base import Sampler
 from palm.balancing.weighting import GRADIENT_METHODS, Weighting
 from palm.engine.balance import build_weighting
-from palm.engine.best import BestSoFar
+from palm.engine.batches import Shares
 from palm.engine.early_stopping import EarlyStops
-from palm.engine.feed import Shares
-from palm.engine.lr_sched import learning_rate_at
 from palm.engine.model import MultiTaskModel
 from palm.engine.optim.optimizer import Optimizer
 from palm.engine.optim.weight_average import WeightAverage
-from palm.engine.schedule import expected_steps, global_steps
-from palm.engine.shared_layer import SharedLayer
-from palm.engine.task_gradients import TaskGradients
+from palm.engine.schedule import expected_steps, global_steps, learning_rate_at
+from palm.engine.selection import BestSoFar
+from palm.engine.task_gradients import SharedLayer, TaskGradients
+from palm.engine.task_instance import TaskInstance
 from palm.schema.settings import TrainSettings
-from palm.task_instance import TaskInstance
 
 
 @dataclass

@@ -14,6 +14,7 @@ from palm.data.tokenizer import Tokenizer
 from palm.data.vocab import load_vocab
 from palm.engine.checkpoint import set_weights
 from palm.engine.model import MultiTaskModel
+from palm.engine.task_instance import TaskInstance
 from palm.errors import CheckpointError
 from palm.paradigm.base import PARADIGMS
 from palm.reader.base import READERS
@@ -22,7 +23,6 @@ from palm.schema.settings import TaskSettings
 from palm.storage.atomic_directory import sealed_folder, verify
 from palm.storage.layout import FORMAT_VERSION, MANIFEST_FILE, WEIGHTS_FILE
 from palm.storage.tensors import load_tensors, save_tensors
-from palm.task_instance import TaskInstance
 
 _CONFIG_FILE = "config.json"
 _VOCAB_FILE = "vocab.txt"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from palm.build.run_config import TaskConfig
-from palm.engine.evaluate import figures_over, run_over
+from palm.engine.predict import figures_over, run_over
 from palm.inference.bundle import load_bundle
 from palm.paradigm.base import Prediction
 from palm.schema.fields import Kernels

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from palm.engine.best import Best
 from palm.engine.run import StepResult
+from palm.engine.selection import Best
 
 
 def step_line(result: StepResult, steps_per_second: float) -> str:

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 
 from palm.balancing.weighting.dwa import EPOCHS_COMPARED
 from palm.engine.schedule import build_sampler, expected_steps, global_steps
+from palm.engine.task_instance import TaskInstance
 from palm.schema.settings import TrainSettings
-from palm.task_instance import TaskInstance
 
 
 def short_run_lines(tasks: Sequence[TaskInstance], settings: TrainSettings) -> Iterator[str]:

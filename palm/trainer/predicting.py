@@ -8,8 +8,8 @@ import numpy as np
 
 from palm.data.batching import plan_batches
 from palm.data.dataset import Batch
-from palm.engine.joint_prediction import outputs_of, predict_jointly
 from palm.engine.optim.weight_average import averaged
+from palm.engine.predict import outputs_of, predict_jointly
 from palm.inference.predictor import write_predictions
 from palm.paradigm.base import Prediction
 from palm.randomness import philox

@@ -11,8 +11,8 @@ from palm.balancing.sampling import MixRatioSampler
 from palm.build.task_checks import check_tasks, head_keys
 from palm.build.wiring import check_shared_heads, wiring_problems
 from palm.data.dataset import Batch
+from palm.engine.batches import Draw, draws
 from palm.engine.checkpoint import restore_checkpoint, set_weights
-from palm.engine.feed import Draw, draws
 from palm.engine.model import MultiTaskModel
 from palm.engine.optim.optimizer import Optimizer
 from palm.engine.optim.weight_average import WeightAverage, build_average

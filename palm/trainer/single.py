@@ -5,8 +5,8 @@ from typing import final
 
 from palm.backbone.base import Backbone
 from palm.data.dataset import Batch
-from palm.engine.evaluate import figures_over
 from palm.engine.optim.weight_average import averaged
+from palm.engine.predict import figures_over
 from palm.engine.run import StepResult
 from palm.head import Head
 from palm.optimizer import Adam, Loss

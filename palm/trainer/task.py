@@ -6,13 +6,13 @@ from palm.backbone.base import Backbone
 from palm.build.run_config import TaskConfig
 from palm.config.broadcast import is_task_name
 from palm.data.dataset import LabelMap
+from palm.engine.task_instance import TaskInstance
 from palm.errors import ConfigError, Problem
 from palm.head import Head
 from palm.paradigm.base import PARADIGMS, Paradigm
 from palm.reader.data_readers import ApiPhase, DataReader
 from palm.schema.settings import TaskSettings
 from palm.schema.validate import from_keywords
-from palm.task_instance import TaskInstance
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ import pytest
 
 import palm
 from palm.balancing.sampling import AdaptiveSampler
+from palm.engine.batches import LAG, draws, prefetched
 from palm.engine.checkpoint import restore_checkpoint, save_checkpoint
-from palm.engine.feed import LAG, draws, prefetched
 from palm.engine.train import train_steps
 from palm.errors import ConfigError
 from tests.integration import tiny

@@ -14,9 +14,8 @@ import pytest
 from safetensors.numpy import load_file
 
 import palm
-from palm.engine.best import BestSoFar
 from palm.engine.checkpoint import checkpoints, newest_checkpoint, save_checkpoint
-from palm.engine.selection import Selection
+from palm.engine.selection import BestSoFar, Selection
 from palm.engine.train import train_steps
 from palm.errors import CheckpointError, ConfigError
 from palm.storage.atomic_directory import verify

@@ -9,9 +9,8 @@ from safetensors.numpy import load_file
 import palm
 from palm.balancing.sampling.base import SAMPLERS
 from palm.engine.checkpoint import restore_checkpoint, save_checkpoint
-from palm.engine.evaluate import run_over
-from palm.engine.joint_prediction import outputs_of
 from palm.engine.optim.optimizer import layer_lr_scales
+from palm.engine.predict import outputs_of, run_over
 from palm.engine.train import train_steps
 from palm.errors import ConfigError
 from palm.inference.bundle import save_bundle

@@ -5,7 +5,7 @@ import paddle
 import pytest
 
 import palm
-from palm.engine.cosines import cosine, gradient_cosines
+from palm.engine.gradient_cosines import cosine, gradient_cosines
 from palm.engine.train import train_steps
 from tests.integration import tiny
 

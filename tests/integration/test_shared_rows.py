@@ -9,9 +9,9 @@ import pytest
 
 import palm
 from palm.build.row_sharing import with_shared_rows
+from palm.engine.batches import draws
 from palm.engine.checkpoint import restore_checkpoint, save_checkpoint
-from palm.engine.feed import draws
-from palm.engine.one_pass import passes, shared_losses
+from palm.engine.forward_backward import passes, shared_losses
 from palm.engine.train import train_steps
 from palm.errors import ConfigError
 from tests.integration import tiny

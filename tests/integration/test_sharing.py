@@ -6,7 +6,7 @@ from safetensors.numpy import load_file
 
 import palm
 from palm.engine.checkpoint import restore_checkpoint, save_checkpoint
-from palm.engine.joint_prediction import outputs_of
+from palm.engine.predict import outputs_of
 from palm.engine.train import train_steps
 from palm.errors import ConfigError
 from tests.integration import tiny

@@ -8,7 +8,7 @@ import pytest
 
 import palm
 from palm.engine.checkpoint import restore_checkpoint, save_checkpoint
-from palm.engine.evaluate import run_over
+from palm.engine.predict import run_over
 from palm.engine.train import train_steps
 from palm.errors import ConfigError
 from palm.inference.bundle import save_bundle

@@ -6,7 +6,7 @@ from safetensors.numpy import load_file
 
 import palm
 from palm.engine.checkpoint import restore_checkpoint, save_checkpoint
-from palm.engine.evaluate import run_over
+from palm.engine.predict import run_over
 from palm.engine.train import train_steps
 from palm.errors import CheckpointError
 from palm.inference.bundle import save_bundle

@@ -5,8 +5,7 @@ import json
 import pytest
 
 import palm
-from palm.engine.lr_sched import learning_rate_at
-from palm.engine.schedule import expected_steps, global_steps
+from palm.engine.schedule import expected_steps, global_steps, learning_rate_at
 from palm.engine.train import train_steps
 from palm.errors import ConfigError
 from tests.integration import tiny

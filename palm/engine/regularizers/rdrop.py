@@ -4,24 +4,22 @@ Source: R-Drop, arXiv:2106.14448, equation 2: half the sum of both Kullback-Leib
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+
+import paddle
+from paddle import Tensor
+from paddle.nn import functional
 
 from palm.data.dataset import UNLABELLED
 
-if TYPE_CHECKING:
-    from paddle import Tensor
 
-
-def divergence(one: "Mapping[str, Tensor]", other: "Mapping[str, Tensor]", inputs: "Mapping[str, Tensor]") -> "Tensor":
+def divergence(one: Mapping[str, Tensor], other: Mapping[str, Tensor], inputs: Mapping[str, Tensor]) -> Tensor:
     """Mean symmetric divergence of the distributions in the outputs `…logits`, over the rows that carry a label.
 
     Each label of a set is a distribution of its own; of numbers it is the squared difference.
     """
-    import paddle
-    from paddle.nn import functional
-
     if "values" in one:
-        return ((one["values"] - other["values"]) ** 2).mean()
+        square: Tensor = ((one["values"] - other["values"]) ** 2).mean()
+        return square
     if "label_sets" in inputs:
         shares = functional.sigmoid(one["logits"]) - functional.sigmoid(other["logits"])
         return (shares * (one["logits"] - other["logits"])).mean() / 2
@@ -32,10 +30,7 @@ def divergence(one: "Mapping[str, Tensor]", other: "Mapping[str, Tensor]", input
     return apart / len(names)
 
 
-def _of_logits(one: "Tensor", other: "Tensor", labels: "Tensor | None") -> "Tensor":
-    import paddle
-    from paddle.nn import functional
-
+def _of_logits(one: Tensor, other: Tensor, labels: Tensor | None) -> Tensor:
     logs, other_logs = functional.log_softmax(one, -1), functional.log_softmax(other, -1)
     # KL(p|q) + KL(q|p) = Σ (p - q)(ln p - ln q)
     rows = ((logs.exp() - other_logs.exp()) * (logs - other_logs)).sum(-1) / 2

@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from palm.engine.best import Best, BestSoFar
 from palm.engine.early_stopping import EarlyStops
-from palm.engine.selection import Figure, Selection
+from palm.engine.selection import Best, BestSoFar, Figure, Selection
 from palm.schema.settings import TaskSettings, TrainSettings
 
 

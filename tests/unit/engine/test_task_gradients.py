@@ -4,8 +4,10 @@ import numpy as np
 import paddle
 import pytest
 
+import palm
 from palm.balancing.weighting import GRADIENT_METHODS
-from palm.engine.task_gradients import TaskGradients, inner_products
+from palm.engine.task_gradients import SharedLayer, TaskGradients, inner_products
+from tests.integration import tiny
 
 
 def gradients(**parts):
@@ -82,3 +84,30 @@ def test_the_sum_is_that_of_the_methods_weights(method):
     wanted = GRADIENT_METHODS[method]().weights(exact @ exact.T, np.random.default_rng(3)) @ exact  # two: no order
     flat = np.concatenate([found["backbone.one"].numpy().ravel(), found["backbone.two"].numpy()])
     np.testing.assert_allclose(flat, wanted, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(("layer", "parameters"), [(-1, "layers.1."), (0, "layers.0.")])
+def test_each_batch_is_measured_by_itself_on_the_last_layer_that_all_share(tmp_path, layer, parameters):
+    tasks = {
+        "water": {**tiny.classification_task(tmp_path, "water", chinese=True), "layer": layer},
+        "words": tiny.mlm_task(tmp_path, "words"),
+    }
+    run = palm.Controller(tiny.config(tmp_path, tasks), overrides=[])._training_run()
+
+    def loss(task):
+        paddle.seed(7)  # the same dropout both times
+        return run.model.loss(task, task.batch_at(0))
+
+    alone = {}
+    for task in run.tasks:
+        loss(task).backward()
+        own = [p.grad for name, p in run.model.named_parameters() if f"backbone.encoder.{parameters}" in name]
+        alone[task.name] = float(paddle.concat([gradient.flatten() for gradient in own]).norm())
+        run.model.clear_gradients(set_to_zero=False)
+    measured = SharedLayer(run.model, run.tasks)
+    for task in run.tasks:
+        measured.begin()
+        (loss(task) * 0.3).backward()
+        measured.end(task.name, 0.3)
+    assert measured.taken() == pytest.approx(alone, rel=1e-4)
+    assert measured.taken() == {}

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import palm
-from palm.engine.feed import THREAD_NAME, draws, prefetched
+from palm.engine.batches import THREAD_NAME, draws, prefetched
 from palm.engine.train import train_steps
 from palm.reader.cls import ClassifyReader
 from tests.integration import tiny

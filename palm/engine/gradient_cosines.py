@@ -10,8 +10,8 @@ from paddle import Tensor
 from palm.data.dataset import Batch
 from palm.engine.regularizers.smart import let_run_backward
 from palm.engine.run import TrainingRun
+from palm.engine.task_instance import TaskInstance
 from palm.randomness import philox
-from palm.task_instance import TaskInstance
 
 PAIR = "~"
 

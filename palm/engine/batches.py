@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from palm.balancing.sampling.base import Sampler
 from palm.data.dataset import Batch, IntArray
-from palm.task_instance import TaskInstance
+from palm.engine.task_instance import TaskInstance
 
 THREAD_NAME = "palm-feed"
 BATCHES_AHEAD = 2  # a batch takes a thousandth of a step, save where a new epoch is shuffled
