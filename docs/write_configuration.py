@@ -7,7 +7,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from palm.build.keys import keys_as_markdown
+from palm.config.describe import keys_as_markdown
 
 BEGIN = "<!-- keys: written by `make docs` -->\n"
 END = "<!-- end of keys -->\n"

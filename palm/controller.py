@@ -9,9 +9,10 @@ import yaml
 
 from palm.backbone.base import BACKBONES
 from palm.build.instances import build_tasks_of
-from palm.build.run_config import RunConfig, TaskConfig, load_run_configs
-from palm.build.stages import encoder_folder
-from palm.config.load import overrides_from_argv
+from palm.config.files import overrides_from_argv
+from palm.config.resolve import load_run_configs
+from palm.config.run_config import RunConfig, TaskConfig
+from palm.config.stages import encoder_folder
 from palm.engine.checkpoint import newest_checkpoint, restore_checkpoint, set_damaged_aside
 from palm.engine.model import MultiTaskModel
 from palm.engine.optim.freezing import freeze

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from palm.build.run_config import RunConfig
-from palm.build.stages import encoder_folder
+from palm.config.run_config import RunConfig
+from palm.config.stages import encoder_folder
 from palm.engine.checkpoint import roll_back
 from palm.engine.optim.weight_average import averaged
 from palm.engine.run import TrainingRun

@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from palm.build.run_config import RunConfig
+from palm.config.run_config import RunConfig
 from palm.engine.balance import note_figures
 from palm.engine.checkpoint import save_checkpoint
 from palm.engine.gradient_cosines import gradient_cosines

@@ -6,7 +6,7 @@ from random import Random
 
 import yaml
 
-from palm.build.run_config import load_run_config
+from palm.config.resolve import load_run_config
 from palm.errors import ConfigError
 from tests.attacks import Watched, mutated
 from tests.integration import tiny

@@ -13,7 +13,7 @@ except ImportError:
     raise SystemExit("atheris is not installed: pip install atheris (no wheels for every Python)") from None
 
 with atheris.instrument_imports(include=["palm.config", "palm.build", "yaml"]):
-    from palm.build.run_config import load_run_config
+    from palm.config.resolve import load_run_config
     from palm.config.yaml_file import parse_yaml
     from palm.errors import ConfigError
     from tests.config_faults import good_config

@@ -9,7 +9,7 @@ from typing import cast
 import numpy as np
 
 from palm.build.instances import reader_of
-from palm.build.run_config import RunConfig, TaskConfig
+from palm.config.run_config import RunConfig, TaskConfig
 from palm.data.dataset import Record
 from palm.errors import ConfigError, DataError, Problem
 from palm.reader.base import Reader

@@ -5,9 +5,8 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from palm.build.row_sharing import with_shared_rows
-from palm.build.run_config import RunConfig, TaskConfig
-from palm.build.wiring import check_shared_heads, check_wiring
+from palm.config.run_config import RunConfig, TaskConfig
+from palm.config.wiring import check_shared_heads, check_wiring, with_shared_rows
 from palm.data.dataset import Dataset
 from palm.data.tokenizer import Tokenizer
 from palm.engine.task_instance import TaskInstance

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from palm.build.run_config import RunConfig
+    from palm.config.run_config import RunConfig
     from palm.spec import Phase
 
 EPILOG = """example:
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace, overrides: list[str]) -> int:
 
     """
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # pydantic would read all installed packages' metadata
-    from palm.build.run_config import load_run_configs  # noqa: PLC0415 (the components are not needed for --help)
+    from palm.config.resolve import load_run_configs  # noqa: PLC0415 (the components are not needed for --help)
 
     configs = load_run_configs(args.config, task_dir=args.task_dir, for_train=not args.predict, overrides=overrides)
     _check_wiring(configs, "predict" if args.predict else "train")
@@ -106,8 +106,8 @@ def _print_data_report(configs: Sequence["RunConfig"]) -> None:
 
 def _check_wiring(configs: Sequence["RunConfig"], phase: "Phase") -> None:
     """How components fit in each stage; skipped where a run that only predicts lacks sizes or vocabulary."""
-    from palm.build.stages import named_by_stage  # noqa: PLC0415 (as above)
-    from palm.build.wiring import check_wiring  # noqa: PLC0415
+    from palm.config.stages import named_by_stage  # noqa: PLC0415 (as above)
+    from palm.config.wiring import check_wiring  # noqa: PLC0415
     from palm.data.tokenizer import Tokenizer  # noqa: PLC0415
     from palm.errors import ConfigError  # noqa: PLC0415
 

@@ -154,7 +154,7 @@ def _import_user_code(words: list[str]) -> None:
     names = early.parse_known_args(words)[0].imports
     if not names:
         return
-    from palm.build.user_code import import_user_code  # noqa: PLC0415 (rarely needed)
+    from palm.config.user_code import import_user_code  # noqa: PLC0415 (rarely needed)
     from palm.runtime.environment import prepare_runtime  # noqa: PLC0415
 
     prepare_runtime()  # the user's module may import Paddle
@@ -163,6 +163,6 @@ def _import_user_code(words: list[str]) -> None:
 
 
 def _true_or_false() -> Collection[str]:
-    from palm.build.components import flag_keys  # noqa: PLC0415 (reads the schemas of all components)
+    from palm.config.components import flag_keys  # noqa: PLC0415 (reads the schemas of all components)
 
     return flag_keys()

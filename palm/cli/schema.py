@@ -30,11 +30,7 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this cl
 def run(args: argparse.Namespace, overrides: list[str]) -> int:
     """Carry the command out."""
     del overrides  # the command reads no configuration
-    from palm.build.keys import (  # noqa: PLC0415 (the components are not needed for --help)
-        global_json_schema,
-        keys_as_markdown,
-        task_json_schema,
-    )
+    from palm.config.describe import global_json_schema, keys_as_markdown, task_json_schema  # noqa: PLC0415 (the components are not needed for --help)
 
     schema = task_json_schema() if args.task else global_json_schema()
     text = keys_as_markdown() if args.markdown else json.dumps(schema, indent=2, ensure_ascii=False) + "\n"

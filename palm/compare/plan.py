@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from palm.build.run_config import RunConfig, load_run_config
 from palm.compare.variants import SINGLE, Variant
+from palm.config.resolve import load_run_config
+from palm.config.run_config import RunConfig
 from palm.errors import ConfigError, Problem
 from palm.storage.layout import COMPARE_FOLDER
 

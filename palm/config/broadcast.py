@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from palm.config.load import GlobalFile
+from palm.config.files import GlobalFile
 from palm.config.overrides import Overrides
 from palm.errors import Problem
 from palm.registry import did_you_mean

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import palm
 from palm.backbone.base import BACKBONES
-from palm.build.run_config import TaskConfig
+from palm.config.run_config import TaskConfig
 from palm.data.dataset import LabelMap
 from palm.data.tokenizer import Tokenizer
 from palm.data.vocab import load_vocab

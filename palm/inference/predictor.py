@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from palm.build.run_config import TaskConfig
+from palm.config.run_config import TaskConfig
 from palm.engine.predict import figures_over, run_over
 from palm.inference.bundle import load_bundle
 from palm.paradigm.base import Prediction

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from palm.build.followed_tasks import following_keys
+from palm.config.selection_checks import following_keys
 from palm.config.yaml_file import parse_yaml, read_yaml
 from palm.errors import CheckpointError, ConfigError
 from palm.storage.layout import (

@@ -8,8 +8,8 @@ import paddle
 
 from palm.backbone.base import Backbone
 from palm.balancing.sampling import MixRatioSampler
-from palm.build.task_checks import check_tasks, head_keys
-from palm.build.wiring import check_shared_heads, wiring_problems
+from palm.config.task_checks import check_tasks, head_keys
+from palm.config.wiring import check_shared_heads, wiring_problems
 from palm.data.dataset import Batch
 from palm.engine.batches import Draw, draws
 from palm.engine.checkpoint import restore_checkpoint, set_weights

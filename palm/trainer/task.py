@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from palm.backbone.base import Backbone
-from palm.build.run_config import TaskConfig
 from palm.config.broadcast import is_task_name
+from palm.config.run_config import TaskConfig
 from palm.data.dataset import LabelMap
 from palm.engine.task_instance import TaskInstance
 from palm.errors import ConfigError, Problem

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import closing, nullcontext
 from pathlib import Path
 
-from palm.build.wiring import backbone_name
+from palm.config.wiring import backbone_name
 from palm.engine.checkpoint import save_checkpoint
 from palm.engine.optim.weight_average import averaged
 from palm.engine.run import StepResult

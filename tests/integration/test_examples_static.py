@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from palm.build.run_config import load_run_config
-from palm.build.wiring import check_wiring
+from palm.config.resolve import load_run_config
+from palm.config.wiring import check_wiring
 from palm.data.tokenizer import Tokenizer
 from palm.data.vocab import load_vocab
 from tests.integration.small_encoder import write_small_encoder

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from palm.build.run_config import load_run_config
 from palm.cli.main import COMMANDS, build_parser
+from palm.config.resolve import load_run_config
 from palm.downloader.catalogue import MODELS
 from tests.integration.small_encoder import write_small_encoder
 

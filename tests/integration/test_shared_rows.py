@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import palm
-from palm.build.row_sharing import with_shared_rows
+from palm.config.wiring import with_shared_rows
 from palm.engine.batches import draws
 from palm.engine.checkpoint import restore_checkpoint, save_checkpoint
 from palm.engine.forward_backward import passes, shared_losses

@@ -7,8 +7,8 @@ import pytest
 from safetensors.numpy import load_file
 
 import palm
-from palm.build.run_config import load_run_configs
 from palm.cli.main import main
+from palm.config.resolve import load_run_configs
 from palm.engine.checkpoint import checkpoints
 from palm.errors import ConfigError, DataError
 from tests.integration import tiny

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 import palm
-from palm.build.user_code import import_user_code
 from palm.cli import main as command_line
 from palm.cli.main import COMMANDS, main
+from palm.config.user_code import import_user_code
 from palm.errors import ConfigError
 
 ROOT = Path(palm.__file__).parents[1]

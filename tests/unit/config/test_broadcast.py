@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from palm.config.broadcast import broadcast, split_task_lists, task_names
-from palm.config.load import load_global
+from palm.config.files import load_global
 from palm.config.overrides import parse_overrides
 from palm.schema.values import Setting, settle_aliases, stack
 

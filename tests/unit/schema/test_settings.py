@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from palm.build.components import all_schemas
+from palm.config.components import all_schemas
 from palm.schema.fields import Schema
 from palm.schema.settings import RunSettings, TaskLists, TaskSettings, TrainSettings
 from palm.schema.validate import rule

@@ -115,3 +115,31 @@ def _training_files(tasks: Tasks) -> Iterator[Problem]:
         if settings.train_file is None:
             rule = f"task `{name}` needs `train_file` to be trained. Found nothing."
             yield Problem(f"tasks.{name}", f"{rule} Add it, or pass for_train=False to only predict.")
+
+
+def row_sharing_problems(
+    train: TrainSettings, tasks: Mapping[str, TaskSettings], values: Mapping[str, Mapping[str, Resolved]]
+) -> Iterator[Problem]:
+    """Everything that `share_rows_with` says wrong."""
+    for name, settings in tasks.items():
+        other = settings.share_rows_with
+        if other is None:
+            continue
+        given = values[name].get("share_rows_with")
+        where = given.setting.where if given else f"tasks.{name}.share_rows_with"
+        others = [key for key in tasks if key != name]
+        if other not in others:
+            hint = did_you_mean(other, others)
+            rule = f"share_rows_with names another task of this run. Found `{other}`.{hint}"
+            yield Problem(where, f"{rule} Tasks: {', '.join(others)}.")
+            continue
+        if tasks[other].share_rows_with is not None:
+            rule = "share_rows_with names the task that all tasks with these rows follow."
+            found = f"Found `{other}`, which follows `{tasks[other].share_rows_with}` itself."
+            yield Problem(where, f"{rule} {found} Name that one.")
+        if train.mode != "joint":
+            rule = "rows are shared by the tasks of a joint step. Found mode: alternating."
+            yield Problem(where, f"{rule} Set mode: joint, or leave share_rows_with out.")
+        if not (settings.mix_ratio and tasks[other].mix_ratio):
+            rule = "tasks that share rows train both. Found a mix_ratio of 0."
+            yield Problem(where, f"{rule} Raise it, or leave share_rows_with out.")

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from palm.build.run_config import RunConfig, load_run_config
+from palm.config.resolve import load_run_config
+from palm.config.run_config import RunConfig
 from palm.errors import ConfigError
 
 SIZES = {"vocab_size": 50, "hidden_size": 12, "num_hidden_layers": 2, "num_attention_heads": 2}

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from palm.backbone.config_json import BACKBONE_FILES, VOCAB_FILE, beside_weights, load_backbone_file
-from palm.build.components import TaskSchemas
-from palm.build.sources import Sources
 from palm.config.broadcast import broadcast
+from palm.config.components import TaskSchemas
 from palm.config.paths import locate
+from palm.config.sources import Sources
 from palm.errors import Problem
 from palm.paradigm.base import PARADIGMS
 from palm.reader.base import READERS

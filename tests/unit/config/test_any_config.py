@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import palm
-from palm.build.components import all_schemas
-from palm.build.run_config import load_run_config
+from palm.config.components import all_schemas
+from palm.config.resolve import load_run_config
 from palm.errors import CheckpointError, ConfigError
 from tests.config_faults import attempt, evil_configs, good_config, mutations
 from tests.integration import tiny

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from palm.build.keys import describe_keys, global_json_schema, keys_as_markdown, task_json_schema
+from palm.config.describe import describe_keys, global_json_schema, keys_as_markdown, task_json_schema
 from palm.config.yaml_file import parse_yaml
 
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 from palm.backbone.base import BACKBONES, Backbone
 from palm.balancing.weighting import GRADIENT_METHODS
-from palm.build.explain import DEFAULT
-from palm.build.row_sharing import unfit_rows
-from palm.build.run_config import RunConfig, TaskConfig
+from palm.config.describe import DEFAULT
+from palm.config.run_config import RunConfig, TaskConfig
+from palm.data.shared_rows import match_rows
 from palm.data.tokenizer import Tokenizer
 from palm.engine.task_instance import TaskInstance
 from palm.errors import ConfigError, Problem
@@ -16,6 +16,47 @@ from palm.reader.base import READERS, Reader
 from palm.schema.fields import BackboneFields
 from palm.schema.settings import TrainSettings
 from palm.spec import Phase, Specs, unmet
+
+# What readers give that make other rows of a text each time, or several.
+_NOT_THE_TEXT = ("mask_pos", "choice_rows")
+
+
+def with_shared_rows(tasks: Sequence[TaskInstance]) -> list[TaskInstance]:
+    """The task instances, those that share rows with these rows.
+
+    Raises:
+        ConfigError: No row in common.
+    """
+    problems: list[Problem] = []
+    made = {task.name: task for task in tasks}
+    for leader in tasks:
+        group = [leader, *(task for task in tasks if task.settings.share_rows_with == leader.name)]
+        if len(group) > 1:
+            problems += _share(group, made)
+    if problems:
+        raise ConfigError(problems)
+    return [made[task.name] for task in tasks]
+
+
+def unfit_rows(name: str, reader: Reader) -> Iterator[Problem]:
+    """Why the rows that the task `name` reads cannot be shared, if they cannot."""
+    if any(column in reader.outputs_attr("train") for column in _NOT_THE_TEXT):
+        rule = "tasks share rows that hold one text each, as it is."
+        found = f"Found a reader of `{name}` that masks words or makes several rows of one text."
+        yield Problem(f"tasks.{name}", f"{rule} {found} Leave share_rows_with out.")
+
+
+def _share(group: Sequence[TaskInstance], made: dict[str, TaskInstance]) -> Iterator[Problem]:
+    rows = match_rows({task.name: task.training_data for task in group})
+    first, *others = group
+    leader = made[first.name] = replace(first, rows=rows)
+    for task in others:
+        made[task.name] = replace(task, rows=rows, leader=leader)
+        if not ((rows.examples[task.name] >= 0) & (rows.examples[first.name] >= 0)).any():
+            found = f"`{task.name}` and `{first.name}` have none in common."
+            rule = f"share_rows_with is for tasks with the same texts. {found}"
+            yield Problem(f"tasks.{task.name}.share_rows_with", f"{rule} Look at train_file, columns and max_seq_len.")
+
 
 # Gold that readers give when they are told to.
 _GOLD = {"label_sets": "several", "label_values": "number"}

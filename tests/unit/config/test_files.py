@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from palm.backbone.config_json import load_backbone_file
-from palm.config.load import load_global, load_task_file
+from palm.config.files import load_global, load_task_file
 from palm.errors import ConfigError
 from palm.schema.values import Setting
 

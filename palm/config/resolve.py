@@ -1,28 +1,27 @@
 """From configuration files and overrides to a `RunConfig`: every key merged, typed, and read by somebody."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 from palm.backbone.base import BACKBONES
 from palm.balancing.sampling import SAMPLERS
 from palm.balancing.weighting import GRADIENT_METHODS, WEIGHTINGS
-from palm.build.components import backbone_schemas
-from palm.build.explain import ExplainRow, explain_rows, plain_keys, resolved_mapping
-from palm.build.followed_tasks import check_followed
-from palm.build.idle import with_warnings
-from palm.build.merge import Merged, merge
-from palm.build.row_sharing import row_sharing_problems
-from palm.build.selection_checks import Judged, selection_problems
-from palm.build.sources import Sources, read_sources
-from palm.build.stages import follow_on, named_by_stage
-from palm.build.task_checks import check_gradient_method, check_tasks, head_keys
-from palm.build.unknown_keys import KnownKeys, near_misses
+from palm.config.components import backbone_schemas
+from palm.config.describe import explain_rows, plain_keys, resolved_mapping
+from palm.config.merge import Merged, merge
+from palm.config.run_config import RunConfig, TaskConfig
+from palm.config.selection_checks import Judged, check_followed, selection_problems
+from palm.config.sources import Sources, read_sources
+from palm.config.stages import follow_on, named_by_stage
+from palm.config.task_checks import check_gradient_method, check_tasks, head_keys, row_sharing_problems
+from palm.config.unknown_keys import KnownKeys, near_misses
+from palm.config.unused_keys import with_warnings
 from palm.errors import ConfigError, Problem
 from palm.paradigm.base import PARADIGMS
 from palm.reader.base import READERS
 from palm.registry import did_you_mean
-from palm.schema.fields import BackboneFields, ParadigmFields, ReaderFields
+from palm.schema.fields import BackboneFields
 from palm.schema.settings import RunSettings, TaskSettings, TrainSettings
 from palm.schema.validate import validate
 from palm.schema.values import Resolved, Setting
@@ -31,71 +30,6 @@ _NO_VOCABULARY = (
     "a run needs `vocab_path`. Found none, and no vocab.txt beside pre-trained weights. "
     "Name a vocabulary, one word-piece a line."
 )
-
-
-@dataclass(frozen=True)
-class TaskConfig:
-    """One task, ready to be built.
-
-    Attributes:
-        name: The task's name.
-        settings: Keys that neither reader nor paradigm takes.
-        reader_name: The reader's registered name.
-        reader: Its keys.
-        paradigm_name: The paradigm's registered name.
-        paradigm: Its keys.
-        head: Name of the first task that shares this task's head (the task itself when it shares with none before it).
-
-    """
-
-    name: str
-    settings: TaskSettings
-    reader_name: str
-    reader: ReaderFields
-    paradigm_name: str
-    paradigm: ParadigmFields
-    head: str
-
-
-@dataclass(frozen=True)
-class RunConfig:
-    """Everything that a run needs to know, checked.
-
-    Attributes:
-        run: Which tasks, which backbone, where.
-        train: Keys of the training engine.
-        backbone_name: The backbone's registered name.
-        sizes: The backbone's keys; None where a run that only predicts has no file of them.
-        tasks: The tasks in order.
-        resolved: Plain data that, written as YAML, gives this configuration again.
-        explain: Each value, where it came from, and what it hid.
-        stage: Name of the stage; empty where the run has none.
-        warnings: What is set in vain, in this or any later stage; the first one has them.
-
-    """
-
-    run: RunSettings
-    train: TrainSettings
-    backbone_name: str
-    sizes: BackboneFields | None
-    tasks: tuple[TaskConfig, ...]
-    resolved: Mapping[str, object] = field(repr=False)
-    explain: tuple[ExplainRow, ...] = field(repr=False, compare=False)
-    stage: str = ""
-    warnings: tuple[Problem, ...] = field(default=(), compare=False)
-
-    @property
-    def backbone(self) -> BackboneFields:
-        """The backbone's keys.
-
-        Raises:
-            ConfigError: A run that only predicts was given no sizes; its inference model has them.
-
-        """
-        if self.sizes is None:
-            rule = "the backbone's sizes are needed here."
-            raise ConfigError(Problem("backbone_config_path", f"{rule} Found none. Name the backbone's JSON file."))
-        return self.sizes
 
 
 def load_run_config(

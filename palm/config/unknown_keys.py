@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-from palm.build.components import RUN_SCHEMAS, TaskSchemas, all_schemas
+from palm.config.components import RUN_SCHEMAS, TaskSchemas, all_schemas
 from palm.errors import Problem
 from palm.registry import did_you_mean
 from palm.schema.fields import BackboneFields

@@ -4,9 +4,9 @@ import pytest
 
 from palm.balancing.sampling import SAMPLERS
 from palm.balancing.weighting import WEIGHTINGS
-from palm.build.components import all_schemas
-from palm.build.run_config import load_run_configs
-from palm.config.idle_keys import FURTHER_TASKS, USES
+from palm.config.components import all_schemas
+from palm.config.resolve import load_run_configs
+from palm.config.unused_keys import FURTHER_TASKS, USES
 from tests.integration import tiny
 
 

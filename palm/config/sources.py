@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from palm.build.components import flag_keys
-from palm.build.user_code import import_user_code
 from palm.config.broadcast import is_task_name, task_names
-from palm.config.load import GlobalFile, load_global, load_task_file
+from palm.config.components import flag_keys
+from palm.config.files import GlobalFile, load_global, load_task_file
 from palm.config.overrides import Overrides, parse_overrides
 from palm.config.stages import in_stage, stage_problems, stage_views
+from palm.config.user_code import import_user_code
 from palm.errors import ConfigError, Problem
 from palm.runtime.environment import prepare_runtime
 from palm.schema.fields import split_list

@@ -1,10 +1,19 @@
-"""Keys that only some choices of other keys read: one that is set in vain is said, not refused."""
+"""Warnings about settings that make no difference to a run as it is configured."""
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
+from palm.balancing.sampling import SAMPLERS
+from palm.balancing.weighting import GRADIENT_METHODS, WEIGHTINGS
+from palm.config.merge import Merged
 from palm.errors import Problem
+from palm.schema.fields import Schema
 from palm.schema.values import Resolved
+
+if TYPE_CHECKING:
+    from palm.config.run_config import RunConfig
+
 
 FURTHER_TASKS = "further tasks"
 """Stands for a key that says how many tasks are trained beside a task."""
@@ -136,3 +145,31 @@ def _chosen(choice: str, value: object) -> str:
         return f"no `{choice}`"
     shown = ", ".join(map(str, value)) if isinstance(value, list) else value
     return f"`{choice}: {str(shown).lower() if isinstance(value, bool) else shown}`"
+
+
+def with_warnings(configs: Sequence["RunConfig"], merged: Sequence[Merged]) -> "list[RunConfig]":
+    """The stages of a run, the first of which has the warnings.
+
+    Args:
+        configs: The run, or its stages.
+        merged: Where each value of each of them was written.
+    """
+    views = [view for config, own in zip(configs, merged, strict=True) for view in _views(config, own)]
+    first, *others = configs
+    return [replace(first, warnings=tuple(idle_settings(views, _foreign()))), *others]
+
+
+def _views(config: "RunConfig", merged: Merged) -> Iterator[View]:
+    trained = [task.name for task in config.tasks if task.settings.mix_ratio > 0]
+    for task in config.tasks:
+        schemas: list[Schema] = [config.train, task.settings, task.reader, task.paradigm]
+        values = {key: getattr(schema, key) for schema in schemas for key in type(schema).model_fields}
+        values[FURTHER_TASKS] = len(set(trained) - {task.name})
+        defaults = {key: each.default for schema in schemas for key, each in type(schema).model_fields.items()}
+        yield View(values, defaults, {**merged.run, **merged.tasks[task.name]})
+
+
+def _foreign() -> set[str]:
+    """Names of registered components that are no part of PALM."""
+    found = [(name, kind[name]) for kind in (SAMPLERS, WEIGHTINGS, GRADIENT_METHODS) for name in kind]
+    return {name for name, component in found if not component.__module__.startswith("palm.")}

@@ -2,8 +2,8 @@ import re
 
 import pytest
 
-from palm.build.run_config import load_run_config
-from palm.build.wiring import check_wiring
+from palm.config.resolve import load_run_config
+from palm.config.wiring import check_wiring
 from palm.data.tokenizer import Tokenizer
 from palm.errors import ConfigError
 from tests.integration import tiny
