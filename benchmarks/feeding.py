@@ -26,9 +26,9 @@ from benchmarks.speed.lineup import shell_without_tuning
 from benchmarks.speed.results import RESULTS, Goal, Result, publish, table
 from benchmarks.speed.side_by_side import ROOT
 from benchmarks.speed.starting import forget_files, peak_memory, start
-from palm.build.instances import build_tasks
 from palm.config.resolve import load_run_config
 from palm.runtime.environment import prepare_runtime
+from palm.training.tasks import build_tasks
 
 SHARE_GOAL, FIRST_STEP_GOAL = 3.0, 15.0  # per cent, seconds
 BATCH, CLASSES, SHORTEST, LONGEST = 32, 5, 5, 39

@@ -8,7 +8,6 @@ from typing import Any
 import yaml
 
 from palm.backbone.base import BACKBONES
-from palm.build.instances import build_tasks_of
 from palm.config.files import overrides_from_argv
 from palm.config.resolve import load_run_configs
 from palm.config.run_config import RunConfig, TaskConfig
@@ -27,19 +26,18 @@ from palm.errors import ConfigError, Problem
 from palm.inference.predictor import Predictor, write_predictions
 from palm.paradigm.base import Prediction
 from palm.pretrained.load import PretrainedWeights, load_pretrained
-from palm.report.copies import copies_line
-from palm.report.earlier_runs import changed_keys, cut_back, refuse_links_out, set_aside
-from palm.report.lines import stopped_line
-from palm.report.reporter import Reporter, say
-from palm.report.short_runs import short_run_lines
 from palm.runtime.device import choose_device
 from palm.schema.fields import BackboneFields
-from palm.stage_effects import forget_stages, load_encoder, save_encoder, stage_is_done, to_best
-from palm.step_effects import StepEffects, exported_folder
-from palm.stop_signals import StopSignals
 from palm.storage.atomic_directory import writing
 from palm.storage.layout import CHECKPOINT_FOLDER, INFERENCE_FOLDER, RESOLVED_CONFIG
 from palm.storage.run_lock import alone_in
+from palm.training.after_step import StepEffects, exported_folder
+from palm.training.earlier_runs import changed_keys, cut_back, refuse_links_out, set_aside
+from palm.training.log import Reporter, say, stopped_line
+from palm.training.notices import copies_line, short_run_lines
+from palm.training.signals import StopSignals
+from palm.training.stages import forget_stages, load_encoder, save_encoder, stage_is_done, to_best
+from palm.training.tasks import build_tasks_of
 
 
 class Controller:

@@ -8,13 +8,13 @@ from typing import cast
 
 import numpy as np
 
-from palm.build.instances import reader_of
 from palm.config.run_config import RunConfig, TaskConfig
 from palm.data.dataset import Record
 from palm.errors import ConfigError, DataError, Problem
 from palm.reader.base import Reader
 from palm.reader.mrc_windows import gold_answers, misplaced
 from palm.spec import Phase
+from palm.training.tasks import reader_of
 
 MOST_LABELS = 12
 # Readers that cut a long text into several examples lose nothing of it.

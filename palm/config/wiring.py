@@ -7,9 +7,7 @@ from palm.backbone.base import BACKBONES, Backbone
 from palm.balancing.weighting import GRADIENT_METHODS
 from palm.config.describe import DEFAULT
 from palm.config.run_config import RunConfig, TaskConfig
-from palm.data.shared_rows import match_rows
 from palm.data.tokenizer import Tokenizer
-from palm.engine.task_instance import TaskInstance
 from palm.errors import ConfigError, Problem
 from palm.paradigm.base import PARADIGMS, Paradigm
 from palm.reader.base import READERS, Reader
@@ -21,41 +19,12 @@ from palm.spec import Phase, Specs, unmet
 _NOT_THE_TEXT = ("mask_pos", "choice_rows")
 
 
-def with_shared_rows(tasks: Sequence[TaskInstance]) -> list[TaskInstance]:
-    """The task instances, those that share rows with these rows.
-
-    Raises:
-        ConfigError: No row in common.
-    """
-    problems: list[Problem] = []
-    made = {task.name: task for task in tasks}
-    for leader in tasks:
-        group = [leader, *(task for task in tasks if task.settings.share_rows_with == leader.name)]
-        if len(group) > 1:
-            problems += _share(group, made)
-    if problems:
-        raise ConfigError(problems)
-    return [made[task.name] for task in tasks]
-
-
 def unfit_rows(name: str, reader: Reader) -> Iterator[Problem]:
     """Why the rows that the task `name` reads cannot be shared, if they cannot."""
     if any(column in reader.outputs_attr("train") for column in _NOT_THE_TEXT):
         rule = "tasks share rows that hold one text each, as it is."
         found = f"Found a reader of `{name}` that masks words or makes several rows of one text."
         yield Problem(f"tasks.{name}", f"{rule} {found} Leave share_rows_with out.")
-
-
-def _share(group: Sequence[TaskInstance], made: dict[str, TaskInstance]) -> Iterator[Problem]:
-    rows = match_rows({task.name: task.training_data for task in group})
-    first, *others = group
-    leader = made[first.name] = replace(first, rows=rows)
-    for task in others:
-        made[task.name] = replace(task, rows=rows, leader=leader)
-        if not ((rows.examples[task.name] >= 0) & (rows.examples[first.name] >= 0)).any():
-            found = f"`{task.name}` and `{first.name}` have none in common."
-            rule = f"share_rows_with is for tasks with the same texts. {found}"
-            yield Problem(f"tasks.{task.name}.share_rows_with", f"{rule} Look at train_file, columns and max_seq_len.")
 
 
 # Gold that readers give when they are told to.
@@ -98,35 +67,6 @@ def _placed(problem: Problem, config: RunConfig) -> Problem:
     place = places.get(problem.where, problem.where)
     named = place if place.endswith(problem.where) else f"{place} ({problem.where})"
     return replace(problem, where=named)
-
-
-def check_shared_heads(tasks: Sequence[TaskInstance], backbone: BackboneFields) -> None:
-    """Tasks that share a head need parameters of the same shape; their label counts are known once the data is read.
-
-    Raises:
-        ConfigError: Naming both tasks and their shapes.
-    """
-    first: dict[str, TaskInstance] = {}
-    problems = []
-    for task in tasks:
-        other = first.setdefault(task.head, task)
-        shapes = [_shape(one, backbone) for one in (other, task)]
-        if shapes[0] != shapes[1]:
-            found = f"`{other.name}` has {shapes[0]}, `{task.name}` has {shapes[1]}."
-            message = f"tasks that share a head need equal sizes. {found}"
-            problems.append(
-                Problem(f"tasks.{task.name}", f"{message} Give them the same n_classes, or different reuse tags.")
-            )
-    if problems:
-        raise ConfigError(problems)
-
-
-def _shape(task: TaskInstance, backbone: BackboneFields) -> tuple[object, ...]:
-    """Sizes of the head's parameters, those of its mix of layers included."""
-    mixed = task.paradigm.config.mixed_layers(backbone.num_hidden_layers)
-    config = task.paradigm.config
-    private = () if config.sharing == "hard" else (config.sharing, config.sharing_size, config.sharing_layers)
-    return (*task.paradigm.head_shape(backbone), *([f"layers {mixed}"] if mixed else []), *private)
 
 
 def _missing_objects(

@@ -14,10 +14,10 @@ from palm.inference.predictor import write_predictions
 from palm.paradigm.base import Prediction
 from palm.randomness import philox
 from palm.reader.data_readers import DataReader
-from palm.report.reporter import say
 from palm.storage.atomic_directory import writing
 from palm.trainer.session import Session
 from palm.trainer.task import Task
+from palm.training.log import say
 
 
 def predict(

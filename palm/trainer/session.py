@@ -9,7 +9,7 @@ import paddle
 from palm.backbone.base import Backbone
 from palm.balancing.sampling import MixRatioSampler
 from palm.config.task_checks import check_tasks, head_keys
-from palm.config.wiring import check_shared_heads, wiring_problems
+from palm.config.wiring import wiring_problems
 from palm.data.dataset import Batch
 from palm.engine.batches import Draw, draws
 from palm.engine.checkpoint import restore_checkpoint, set_weights
@@ -24,7 +24,6 @@ from palm.errors import ConfigError, Problem
 from palm.optimizer import Adam
 from palm.paradigm.base import Paradigm
 from palm.pretrained.load import load_pretrained
-from palm.report.reporter import say
 from palm.runtime.device import choose_device
 from palm.schema.settings import TrainSettings
 from palm.schema.validate import from_keywords
@@ -33,6 +32,8 @@ from palm.storage.layout import WEIGHTS_FILE
 from palm.storage.tensors import load_tensors
 from palm.trainer.saver import Saver, find_checkpoint
 from palm.trainer.task import Task
+from palm.training.log import say
+from palm.training.tasks import check_shared_heads
 
 _DEFAULT_SEED = 1
 

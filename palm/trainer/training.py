@@ -12,11 +12,9 @@ from palm.engine.run import StepResult
 from palm.engine.train import train_steps
 from palm.errors import ConfigError, Problem
 from palm.inference.bundle import save_bundle
-from palm.report.lines import finished_line, trainer_line
-from palm.report.reporter import Reporter, say
-from palm.report.step_record import step_record
-from palm.stop_signals import StopSignals
 from palm.trainer.session import Session
+from palm.training.log import Reporter, finished_line, say, step_record, trainer_line
+from palm.training.signals import StopSignals
 
 _ALL = 1 << 30
 

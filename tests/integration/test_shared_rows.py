@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 import palm
-from palm.config.wiring import with_shared_rows
 from palm.engine.batches import draws
 from palm.engine.checkpoint import restore_checkpoint, save_checkpoint
 from palm.engine.forward_backward import passes, shared_losses
 from palm.engine.train import train_steps
 from palm.errors import ConfigError
+from palm.training.tasks import with_shared_rows
 from tests.integration import tiny
 from tests.integration.test_resume import fingerprint
 

@@ -1,7 +1,7 @@
 """Methods that a run is too short for are said at its beginning."""
 
 import palm
-from palm.report.short_runs import short_run_lines
+from palm.training.notices import short_run_lines
 from tests.integration import tiny
 
 

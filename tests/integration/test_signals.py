@@ -105,7 +105,7 @@ def test_a_signal_at_the_end_of_a_finished_run_changes_nothing(tmp_path, monkeyp
     """It comes in the last step: there is nothing to stop, and all is saved."""
     write_config(tmp_path / "run", max_steps=3, save_every_n_steps=3)
     controller = palm.Controller(str(tmp_path / "run" / "config.yaml"), overrides=[])
-    from palm.report.reporter import Reporter
+    from palm.training.log import Reporter
 
     true_say = Reporter.say
     monkeypatch.setattr(

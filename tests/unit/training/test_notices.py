@@ -1,7 +1,7 @@
 import pytest
 
 from palm.engine.run import StepResult
-from palm.report.data_wait import DataWait
+from palm.training.notices import DataWait, copies_line
 
 
 def step(*, seconds, waited):
@@ -30,3 +30,15 @@ def test_people_hear_of_a_wait_that_is_large_and_long(seconds, waited, wanted):
     waits = DataWait()
     waits.add(step(seconds=seconds, waited=waited))
     assert waits.is_too_much is wanted
+
+
+def test_the_cost_is_named():
+    [line] = copies_line({"水": 42_500_000, "slots": 7_100_000, "pairs": 0})
+    assert line == (
+        "Encoder layers of the tasks' own: 49.6 M parameters (水 42.5 M, slots 7.1 M), "
+        "794 MB more memory in training (weights, gradients, two moments)."
+    )
+
+
+def test_nothing_to_say_without_copies():
+    assert copies_line({"a": 0}) == []

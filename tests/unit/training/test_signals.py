@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from palm.stop_signals import StopSignals
+from palm.training.signals import StopSignals
 
 
 @pytest.mark.parametrize(("saves", "left"), [(True, "with a checkpoint"), (False, "without a checkpoint")])

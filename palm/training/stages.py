@@ -12,10 +12,10 @@ from palm.engine.optim.weight_average import averaged
 from palm.engine.run import TrainingRun
 from palm.errors import CheckpointError
 from palm.pretrained.load import PretrainedWeights, load_pretrained
-from palm.report.earlier_runs import set_aside
 from palm.storage.atomic_directory import remove_folder, sealed_folder, verify
 from palm.storage.layout import CHECKPOINT_FOLDER, WEIGHTS_FILE
 from palm.storage.tensors import save_tensors
+from palm.training.earlier_runs import set_aside
 
 _CONFIG_FILE = "config.json"
 _VOCAB_FILE = "vocab.txt"

@@ -14,10 +14,10 @@ from palm.engine.run import StepResult, TrainingRun
 from palm.engine.schedule import main_task
 from palm.engine.selection import Figures, Selection
 from palm.engine.task_instance import TaskInstance
-from palm.fault_care import FaultCare
 from palm.inference.bundle import copy_bundle, save_bundle
-from palm.report.data_wait import DataWait
-from palm.report.lines import (
+from palm.storage.layout import BEST_INFERENCE_FOLDER, CHECKPOINT_FOLDER, INFERENCE_FOLDER
+from palm.training.log import (
+    Reporter,
     best_line,
     cosine_line,
     data_wait_line,
@@ -26,10 +26,10 @@ from palm.report.lines import (
     exported_line,
     finished_line,
     step_line,
+    step_record,
 )
-from palm.report.reporter import Reporter
-from palm.report.step_record import step_record
-from palm.storage.layout import BEST_INFERENCE_FOLDER, CHECKPOINT_FOLDER, INFERENCE_FOLDER
+from palm.training.non_finite import FaultCare
+from palm.training.notices import DataWait
 
 
 def exported_folder(config: RunConfig, task: str) -> Path:

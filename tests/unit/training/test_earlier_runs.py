@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
-from palm.report.earlier_runs import changed_keys, cut_back
 from palm.storage.layout import METRICS_FILE, RESOLVED_CONFIG
+from palm.training.earlier_runs import changed_keys, cut_back
 
 OTHER = {"eval_every_n_steps": 3, "tasks": {"水": {"dev_file": "other.tsv", "metrics": ["macro_f1"]}}}
 NAMED = "eval_every_n_steps -1 → 3, tasks.水.dev_file dev.tsv → other.tsv, tasks.水.metrics None → ['macro_f1']"

@@ -1,18 +1,21 @@
 """From a checked configuration to task instances: vocabulary, readers, data, labels, paradigms."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from palm.config.run_config import RunConfig, TaskConfig
-from palm.config.wiring import check_shared_heads, check_wiring, with_shared_rows
+from palm.config.wiring import check_wiring
 from palm.data.dataset import Dataset
+from palm.data.shared_rows import match_rows
 from palm.data.tokenizer import Tokenizer
 from palm.engine.task_instance import TaskInstance
 from palm.errors import ConfigError, DataError, Problem
 from palm.paradigm.base import PARADIGMS
 from palm.reader.base import READERS, Reader
+from palm.schema.fields import BackboneFields
 
 Built = TypeVar("Built")
 
@@ -101,3 +104,61 @@ def _tokenizer(config: RunConfig, task: TaskConfig) -> Tokenizer:
     if path is None:
         raise ConfigError(Problem("vocab_path", "a vocabulary is required, one word-piece a line. Set vocab_path."))
     return Tokenizer.from_file(Path(path), do_lower_case=task.reader.do_lower_case, for_cn=task.reader.for_cn)
+
+
+def with_shared_rows(tasks: Sequence[TaskInstance]) -> list[TaskInstance]:
+    """The task instances, those that share rows with these rows.
+
+    Raises:
+        ConfigError: No row in common.
+    """
+    problems: list[Problem] = []
+    made = {task.name: task for task in tasks}
+    for leader in tasks:
+        group = [leader, *(task for task in tasks if task.settings.share_rows_with == leader.name)]
+        if len(group) > 1:
+            problems += _share(group, made)
+    if problems:
+        raise ConfigError(problems)
+    return [made[task.name] for task in tasks]
+
+
+def _share(group: Sequence[TaskInstance], made: dict[str, TaskInstance]) -> Iterator[Problem]:
+    rows = match_rows({task.name: task.training_data for task in group})
+    first, *others = group
+    leader = made[first.name] = replace(first, rows=rows)
+    for task in others:
+        made[task.name] = replace(task, rows=rows, leader=leader)
+        if not ((rows.examples[task.name] >= 0) & (rows.examples[first.name] >= 0)).any():
+            found = f"`{task.name}` and `{first.name}` have none in common."
+            rule = f"share_rows_with is for tasks with the same texts. {found}"
+            yield Problem(f"tasks.{task.name}.share_rows_with", f"{rule} Look at train_file, columns and max_seq_len.")
+
+
+def check_shared_heads(tasks: Sequence[TaskInstance], backbone: BackboneFields) -> None:
+    """Tasks that share a head need parameters of the same shape; their label counts are known once the data is read.
+
+    Raises:
+        ConfigError: Naming both tasks and their shapes.
+    """
+    first: dict[str, TaskInstance] = {}
+    problems = []
+    for task in tasks:
+        other = first.setdefault(task.head, task)
+        shapes = [_shape(one, backbone) for one in (other, task)]
+        if shapes[0] != shapes[1]:
+            found = f"`{other.name}` has {shapes[0]}, `{task.name}` has {shapes[1]}."
+            message = f"tasks that share a head need equal sizes. {found}"
+            problems.append(
+                Problem(f"tasks.{task.name}", f"{message} Give them the same n_classes, or different reuse tags.")
+            )
+    if problems:
+        raise ConfigError(problems)
+
+
+def _shape(task: TaskInstance, backbone: BackboneFields) -> tuple[object, ...]:
+    """Sizes of the head's parameters, those of its mix of layers included."""
+    mixed = task.paradigm.config.mixed_layers(backbone.num_hidden_layers)
+    config = task.paradigm.config
+    private = () if config.sharing == "hard" else (config.sharing, config.sharing_size, config.sharing_layers)
+    return (*task.paradigm.head_shape(backbone), *([f"layers {mixed}"] if mixed else []), *private)

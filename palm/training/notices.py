@@ -1,0 +1,91 @@
+"""Which share of the steps' time was spent waiting for batches."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from palm.balancing.weighting.dwa import EPOCHS_COMPARED
+from palm.engine.run import StepResult
+from palm.engine.schedule import build_sampler, expected_steps, global_steps
+from palm.engine.task_instance import TaskInstance
+from palm.schema.settings import TrainSettings
+
+# More than this share of a run, and more seconds than these, are worth a word.
+_MOST_SHARE, _MOST_SECONDS = 0.05, 1.0
+
+
+@dataclass
+class _Sum:
+    waited: float = 0.0
+    seconds: float = 0.0
+
+    @property
+    def share(self) -> float:
+        return self.waited / self.seconds if self.seconds else 0.0
+
+
+@dataclass
+class DataWait:
+    """Adds up what the steps of a run waited."""
+
+    _all: _Sum = field(default_factory=_Sum)
+    _latest: _Sum = field(default_factory=_Sum)
+
+    def add(self, result: StepResult) -> None:
+        """Count one step."""
+        for part in (self._all, self._latest):
+            part.waited += result.data_wait
+            part.seconds += result.seconds
+
+    @property
+    def share(self) -> float:
+        """The share of all steps so far."""
+        return self._all.share
+
+    @property
+    def is_too_much(self) -> bool:
+        """Whether people should know."""
+        return self._all.share > _MOST_SHARE and self._all.waited > _MOST_SECONDS
+
+    def share_since_last(self) -> float:
+        """The share of the steps since this was last asked."""
+        share, self._latest = self._latest.share, _Sum()
+        return share
+
+
+_BYTES = 16  # of a trained parameter: the weight, its gradient and two moments, in float32
+
+
+def copies_line(parameters: Mapping[str, int]) -> Sequence[str]:
+    """A line that names the cost; none where no task has such layers.
+
+    Args:
+        parameters: How many parameters each head's own encoder layers have.
+    """
+    total = sum(parameters.values())
+    if not total:
+        return []
+    owners = ", ".join(f"{head} {_millions(count)}" for head, count in parameters.items() if count)
+    memory = f"{total * _BYTES / 1e6:,.0f} MB more memory in training (weights, gradients, two moments)"
+    return [f"Encoder layers of the tasks' own: {_millions(total)} parameters ({owners}), {memory}."]
+
+
+def _millions(count: int) -> str:
+    return f"{count / 1e6:,.1f} M"
+
+
+def short_run_lines(tasks: Sequence[TaskInstance], settings: TrainSettings) -> Iterator[str]:
+    """A warning for each method that does not begin before the run ends.
+
+    Args:
+        tasks: The tasks of the run.
+        settings: The keys of training.
+    """
+    total = global_steps(tasks, settings)
+    expected = expected_steps(tasks, settings.num_epochs, build_sampler(tasks, settings).epoch_steps)
+    epochs = max(min(expected[task.name], total) / task.steps_per_epoch for task in tasks)
+    if settings.weighting == "dwa" and epochs <= EPOCHS_COMPARED:
+        rule = f"weighting: dwa begins after {EPOCHS_COMPARED} epochs of a task."
+        yield f"Warning: {rule} Found {epochs:.2g} expected at most, so it makes no difference. Raise num_epochs."
+    if settings.unfreeze_every_n_steps >= total:
+        rule = f"unfreeze_every_n_steps: the encoder stays frozen for {settings.unfreeze_every_n_steps} steps."
+        yield f"Warning: {rule} Found a run of {total}, so the heads train alone. Lower it, or raise num_epochs."
