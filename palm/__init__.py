@@ -17,19 +17,28 @@ from palm.storage.layout import PALM_VERSION
 __version__ = PALM_VERSION
 
 if TYPE_CHECKING:
+    from palm.api.multi_head_trainer import MultiHeadTrainer
+    from palm.api.trainer import Trainer
     from palm.controller import Controller
     from palm.inference.predictor import Predictor
-    from palm.trainer import MultiHeadTrainer, Trainer
 
 _HOME = {
     "Controller": "palm.controller",
-    "MultiHeadTrainer": "palm.trainer",
+    "MultiHeadTrainer": "palm.api.multi_head_trainer",
     "Predictor": "palm.inference.predictor",
-    "Trainer": "palm.trainer",
+    "Trainer": "palm.api.trainer",
 }
-_COMPONENTS = (
-    "backbone", "downloader", "head", "lr_sched", "metric", "optimizer", "paradigm", "reader", "sampling"
-)  # fmt: skip
+_COMPONENTS = {
+    "backbone": "palm.backbone",
+    "downloader": "palm.downloader",
+    "head": "palm.api.heads",
+    "lr_sched": "palm.api.optimizer",
+    "metric": "palm.metric",
+    "optimizer": "palm.api.optimizer",
+    "paradigm": "palm.paradigm",
+    "reader": "palm.reader",
+    "sampling": "palm.balancing.sampling",
+}
 
 __all__ = ["Controller", "MultiHeadTrainer", "Predictor", "Trainer", "__version__"]
 
@@ -37,7 +46,7 @@ __all__ = ["Controller", "MultiHeadTrainer", "Predictor", "Trainer", "__version_
 def __getattr__(name: str) -> object:
     """Import a public name at its first use (PEP 562)."""
     if name in _COMPONENTS:
-        return importlib.import_module(f"palm.{name}")
+        return importlib.import_module(_COMPONENTS[name])
     if name not in _HOME:
         raise AttributeError(f"module 'palm' has no attribute {name!r}")
     from palm.runtime.environment import prepare_runtime  # noqa: PLC0415 (as above)

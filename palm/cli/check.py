@@ -91,7 +91,7 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
 
 
 def _print_data_report(configs: Sequence["RunConfig"]) -> None:
-    from palm.build.data_report import data_report  # noqa: PLC0415 (as above)
+    from palm.cli.check_data import data_report  # noqa: PLC0415 (as above)
     from palm.errors import DataError  # noqa: PLC0415
 
     problems = []

@@ -1,8 +1,10 @@
 """The readers: each turns one kind of file into batches. Importing this package registers the built-in ones.
 
-What is named here is the Python API (`palm.reader.data_readers`); the registered readers behind it, which YAML names,
-are one a module: `palm.reader.cls`, `palm.reader.match`, …
+The registered readers, which YAML names, are one a module: `palm.reader.cls`, `palm.reader.match`, … The readers of the
+Python API (`palm.reader.ClassifyReader`, …) live in `palm.api.readers` and are imported when they are first used.
 """
+
+import importlib
 
 import palm.reader.choice
 import palm.reader.cls
@@ -11,24 +13,22 @@ import palm.reader.mlm
 import palm.reader.mrc
 import palm.reader.seq_label  # noqa: F401 (importing a module registers its reader)
 from palm.reader.base import READERS, Reader
-from palm.reader.data_readers import (
-    ClassifyReader,
-    DataReader,
-    MaskLMReader,
-    MatchReader,
-    MRCReader,
-    RegisteredReader,
-    SequenceLabelReader,
-)
 
-__all__ = [
-    "READERS",
+_API = (
     "ClassifyReader",
     "DataReader",
     "MRCReader",
     "MaskLMReader",
     "MatchReader",
-    "Reader",
     "RegisteredReader",
     "SequenceLabelReader",
-]
+)
+
+__all__ = ["READERS", "Reader"]
+
+
+def __getattr__(name: str) -> object:
+    """Import a reader of the Python API at its first use (PEP 562)."""
+    if name not in _API:
+        raise AttributeError(f"module 'palm.reader' has no attribute {name!r}")
+    return getattr(importlib.import_module("palm.api.readers"), name)

@@ -23,14 +23,14 @@ BANNED = {
 BANNED_METHODS = {"extractall", "allow_pickle_files", "set_verify", "read_pickle", "run_module", "load_module"}
 # Calls that need a closer look, each with its place and reason.
 ALLOWED = {
-    ("backbone/pdparams.py", "pickle._Unpickler"): "the base of an unpickler that denies every global",
-    ("backbone/pdparams.py", "pickle._Unpickler.dispatch"): "its instructions, of which one is taken away",
-    ("backbone/pdparams.py", "pickle._Unpickler.dispatch.items"): "the same",
-    ("backbone/pdparams.py", "pickle.BYTEARRAY8"): "that one",
-    ("backbone/pdparams.py", "pickle.UnpicklingError"): "an error",
+    ("pretrained/pdparams.py", "pickle._Unpickler"): "the base of an unpickler that denies every global",
+    ("pretrained/pdparams.py", "pickle._Unpickler.dispatch"): "its instructions, of which one is taken away",
+    ("pretrained/pdparams.py", "pickle._Unpickler.dispatch.items"): "the same",
+    ("pretrained/pdparams.py", "pickle.BYTEARRAY8"): "that one",
+    ("pretrained/pdparams.py", "pickle.UnpicklingError"): "an error",
 }
 # importlib.import_module of names that are not ours.
-IMPORTS_OF_USERS = {"build/user_code.py": "`--import` and `import:`, which the user writes"}
+IMPORTS_OF_USERS = {"config/user_code.py": "`--import` and `import:`, which the user writes"}
 
 
 def imported_names(tree: ast.AST) -> dict[str, str]:

@@ -6,17 +6,17 @@ from pathlib import Path
 import paddle
 from paddle import Tensor
 
+from palm.api.heads import RegisteredHead
+from palm.api.session import Session
+from palm.api.task import Forward, Task
 from palm.backbone.base import BACKBONES, Backbone
 from palm.engine.checkpoint import set_weights
 from palm.engine.model import own_layer_name
 from palm.engine.optim.freezing import layer_of
 from palm.errors import CheckpointError
-from palm.head import RegisteredHead
 from palm.inference.bundle import Bundle, load_bundle
 from palm.paradigm.base import PARADIGMS
 from palm.storage.layout import INFERENCE_FOLDER, MANIFEST_FILE
-from palm.trainer.session import Session
-from palm.trainer.task import Forward, Task
 
 
 def load_models(session: Session, folder: Path) -> None:

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from palm.api.readers import DataReader
+from palm.api.session import Session
+from palm.api.task import Task
 from palm.data.batching import plan_batches
 from palm.data.dataset import Batch
 from palm.engine.optim.weight_average import averaged
@@ -13,10 +16,7 @@ from palm.engine.predict import outputs_of, predict_jointly
 from palm.inference.predictor import write_predictions
 from palm.paradigm.base import Prediction
 from palm.randomness import philox
-from palm.reader.data_readers import DataReader
 from palm.storage.atomic_directory import writing
-from palm.trainer.session import Session
-from palm.trainer.task import Task
 from palm.training.log import say
 
 

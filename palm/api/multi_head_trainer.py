@@ -4,18 +4,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import final
 
+from palm.api.loading import load_models
+from palm.api.optimizer import Adam, Loss
+from palm.api.predicting import BatchesInOrder, predict, predict_batch
+from palm.api.readers import ApiPhase, DataReader
+from palm.api.saver import new_saver
+from palm.api.session import Backward, Session
+from palm.api.trainer import Trainer
+from palm.api.training import train
 from palm.data.dataset import Batch
 from palm.engine.run import StepResult
 from palm.errors import ConfigError, Problem
-from palm.optimizer import Adam, Loss
 from palm.paradigm.base import Outputs, Prediction
-from palm.reader.data_readers import ApiPhase, DataReader
-from palm.trainer.loading import load_models
-from palm.trainer.predicting import BatchesInOrder, predict, predict_batch
-from palm.trainer.saver import new_saver
-from palm.trainer.session import Backward, Session
-from palm.trainer.single import Trainer
-from palm.trainer.training import train
 
 TaskBatch = tuple[str, Batch]
 """Name of the task that a batch belongs to, and the batch."""

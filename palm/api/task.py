@@ -2,15 +2,15 @@
 
 from dataclasses import dataclass
 
+from palm.api.heads import Head
+from palm.api.readers import ApiPhase, DataReader
 from palm.backbone.base import Backbone
 from palm.config.broadcast import is_task_name
 from palm.config.run_config import TaskConfig
 from palm.data.dataset import LabelMap
 from palm.engine.task_instance import TaskInstance
 from palm.errors import ConfigError, Problem
-from palm.head import Head
 from palm.paradigm.base import PARADIGMS, Paradigm
-from palm.reader.data_readers import ApiPhase, DataReader
 from palm.schema.settings import TaskSettings
 from palm.schema.validate import from_keywords
 

@@ -3,21 +3,21 @@
 from pathlib import Path
 from typing import final
 
+from palm.api.heads import Head
+from palm.api.loading import load_models
+from palm.api.optimizer import Adam, Loss
+from palm.api.predicting import BatchesInOrder, predict, predict_batch
+from palm.api.readers import ApiPhase, DataReader
+from palm.api.saver import new_saver
+from palm.api.session import Backward, Session
+from palm.api.task import Forward, Task
+from palm.api.training import save_model, train
 from palm.backbone.base import Backbone
 from palm.data.dataset import Batch
 from palm.engine.optim.weight_average import averaged
 from palm.engine.predict import figures_over
 from palm.engine.run import StepResult
-from palm.head import Head
-from palm.optimizer import Adam, Loss
 from palm.paradigm.base import Outputs, Prediction
-from palm.reader.data_readers import ApiPhase, DataReader
-from palm.trainer.loading import load_models
-from palm.trainer.predicting import BatchesInOrder, predict, predict_batch
-from palm.trainer.saver import new_saver
-from palm.trainer.session import Backward, Session
-from palm.trainer.task import Forward, Task
-from palm.trainer.training import save_model, train
 
 
 @final

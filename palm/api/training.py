@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import closing, nullcontext
 from pathlib import Path
 
+from palm.api.session import Session
 from palm.config.wiring import backbone_name
 from palm.engine.checkpoint import save_checkpoint
 from palm.engine.optim.weight_average import averaged
@@ -12,7 +13,6 @@ from palm.engine.run import StepResult
 from palm.engine.train import train_steps
 from palm.errors import ConfigError, Problem
 from palm.inference.bundle import save_bundle
-from palm.trainer.session import Session
 from palm.training.log import Reporter, finished_line, say, step_record, trainer_line
 from palm.training.signals import StopSignals
 

@@ -1,14 +1,24 @@
-"""Learning-rate schedules of the Python API, under PALM 2's spelling and the usual one.
+"""The optimizer and the learning-rate schedules of the Python API, under PALM 2's spelling and the usual one.
 
 schedule = palm.lr_sched.TriangularSchedualer(warmup_steps=100, num_train_steps=1000)
+adam = palm.optimizer.Adam(loss, 5e-5, schedule)
 """
 
+from dataclasses import dataclass
 from typing import Protocol, final
 
 from palm.engine.schedule import constant, linear
 from palm.errors import ConfigError, Problem
 
-__all__ = ["Schedule", "TriangularSchedualer", "TriangularScheduler", "WarmupSchedualer", "WarmupScheduler"]
+__all__ = [
+    "Adam",
+    "Loss",
+    "Schedule",
+    "TriangularSchedualer",
+    "TriangularScheduler",
+    "WarmupSchedualer",
+    "WarmupScheduler",
+]
 
 
 class Schedule(Protocol):
@@ -61,3 +71,37 @@ TriangularSchedualer = TriangularScheduler
 
 WarmupSchedualer = WarmupScheduler
 """PALM 2's spelling."""
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What `build_forward` gives: the loss of these tasks.
+
+    Attributes:
+        tasks: Names of the tasks.
+    """
+
+    tasks: tuple[str, ...]
+
+
+@final
+@dataclass(frozen=True)
+class Adam:
+    """Adam; weight decay, which `build_backward` sets, is decoupled from the gradient.
+
+    Attributes:
+        loss_var: What `build_forward` gave.
+        lr: Highest learning rate.
+        lr_schedualer: Its factor at each global step; always 1 when None.
+    """
+
+    loss_var: object
+    lr: float
+    lr_schedualer: Schedule | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.loss_var, Loss):
+            rule = "loss_var is what build_forward gave."
+            raise ConfigError(Problem("palm.optimizer.Adam", f"{rule} Found {self.loss_var!r}."))
+        if not self.lr > 0:
+            raise ConfigError(Problem("palm.optimizer.Adam", f"lr is above 0. Found {self.lr}."))

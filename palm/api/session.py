@@ -6,6 +6,9 @@ from pathlib import Path
 
 import paddle
 
+from palm.api.optimizer import Adam
+from palm.api.saver import Saver, find_checkpoint
+from palm.api.task import Task
 from palm.backbone.base import Backbone
 from palm.balancing.sampling import MixRatioSampler
 from palm.config.task_checks import check_tasks, head_keys
@@ -21,7 +24,6 @@ from palm.engine.run import Progress, StepResult, TrainingRun
 from palm.engine.schedule import global_steps
 from palm.engine.train import train_step
 from palm.errors import ConfigError, Problem
-from palm.optimizer import Adam
 from palm.paradigm.base import Paradigm
 from palm.pretrained.load import load_pretrained
 from palm.runtime.device import choose_device
@@ -30,8 +32,6 @@ from palm.schema.validate import from_keywords
 from palm.storage.atomic_directory import verify
 from palm.storage.layout import WEIGHTS_FILE
 from palm.storage.tensors import load_tensors
-from palm.trainer.saver import Saver, find_checkpoint
-from palm.trainer.task import Task
 from palm.training.log import say
 from palm.training.tasks import check_shared_heads
 
