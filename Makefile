@@ -26,7 +26,7 @@ has = (cd / && "$(abspath $(VENV))/bin/python" -c \
 
 # For development: PALM with the tools for tests and checks, unless they are installed already.
 ready:
-	@$(call has,$(COMMA) pytest) || $(MAKE) --no-print-directory -C "$(CURDIR)" install
+	@$(call has,$(COMMA) pytest$(COMMA) coverage) || $(MAKE) --no-print-directory -C "$(CURDIR)" install
 
 # For users: PALM alone, unless it is installed already.
 installed:
