@@ -5,12 +5,13 @@ PYTHON3 ?= python3
 VENV ?= $(or $(VIRTUAL_ENV),.venv)
 PYTHON := $(VENV)/bin/python
 PALM := "$(PYTHON)" -m palm
-# What `make install` installs beside PALM itself: see [project.optional-dependencies] in pyproject.toml.
+# What `make install` installs in addition to PALM itself: see [project.optional-dependencies] in pyproject.toml.
 EXTRAS ?= test,dev
 PYTEST_ARGS ?=
+COMMA := ,
 
 .DEFAULT_GOAL := help
-.PHONY: help install ready quickstart demo test check audit lowest bench peers speed docs data
+.PHONY: help install ready installed quickstart demo test check format coverage audit lowest bench peers speed docs data
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -19,15 +20,22 @@ install:  ## install PALM and the tools for tests and checks (EXTRAS=test,dev,pa
 	test -x "$(PYTHON)" || $(PYTHON3) -m venv "$(VENV)"
 	"$(PYTHON)" -m pip install --editable ".[$(EXTRAS)]"
 
-# Installs only where this folder's PALM is not installed yet.
-ready:
-	@cd / && "$(abspath $(VENV))/bin/python" -c "import palm, pytest; raise SystemExit(not palm.__file__.startswith('$(CURDIR)/'))" \
-	  2>/dev/null || $(MAKE) --no-print-directory -C "$(CURDIR)" install
+# True where this clone's PALM is installed in the virtual environment, together with the modules listed in $(1).
+has = (cd / && "$(abspath $(VENV))/bin/python" -c \
+  "import palm$(1); raise SystemExit(not palm.__file__.startswith('$(CURDIR)/'))" 2>/dev/null)
 
-quickstart: ready  ## train three tasks on MiniLM and show predictions: under 3 minutes on 2 cores after installation
+# For development: PALM with the tools for tests and checks, unless they are installed already.
+ready:
+	@$(call has,$(COMMA) pytest$(COMMA) coverage) || $(MAKE) --no-print-directory -C "$(CURDIR)" install
+
+# For users: PALM alone, unless it is installed already.
+installed:
+	@$(call has) || { test -x "$(PYTHON)" || $(PYTHON3) -m venv "$(VENV)"; "$(PYTHON)" -m pip install --editable .; }
+
+quickstart: installed  ## train three tasks on MiniLM and show predictions: under 3 minutes on 2 cores after installation
 	PYTHON="$(abspath $(PYTHON))" bash examples/quickstart/run.sh
 
-demo: ready  ## run the three demos of the manual on a small random encoder
+demo: installed  ## run the three demos of the manual on a small random encoder
 	PYTHON="$(abspath $(PYTHON))" bash examples/demo1/run.sh
 	PYTHON="$(abspath $(PYTHON))" bash examples/demo2/run.sh
 	PYTHON="$(abspath $(PYTHON))" bash examples/demo3/run.sh
@@ -42,7 +50,18 @@ check: ready  ## formatting, lint, types, import directions, insecure calls
 	"$(VENV)/bin/lint-imports"
 	"$(PYTHON)" -m bandit --quiet --recursive palm
 
-audit: ready  ## look for known weaknesses of the installed packages (asks the advisory service of the package index)
+format: ready  ## fix what the linter can fix, and format the code
+	"$(PYTHON)" -m ruff check --fix
+	"$(PYTHON)" -m ruff format
+
+coverage: ready  ## pass the tests and report which lines of palm/ they run, subprocesses included (htmlcov/index.html)
+	"$(PYTHON)" -m coverage erase
+	"$(PYTHON)" -m coverage run -m pytest $(PYTEST_ARGS)
+	"$(PYTHON)" -m coverage combine --quiet
+	"$(PYTHON)" -m coverage html --quiet
+	"$(PYTHON)" -m coverage report --skip-covered --sort=cover
+
+audit: ready  ## look for known vulnerabilities of the installed packages (asks the advisory service of the package index)
 	"$(PYTHON)" -m pip install --quiet "pip-audit>=2.7"
 	"$(PYTHON)" -m pip_audit --skip-editable --progress-spinner off
 
@@ -53,18 +72,18 @@ lowest:  ## pass the tests with the lowest versions that pyproject.toml names, i
 	.venv-lowest/bin/python -m pip install --no-deps --editable .
 	.venv-lowest/bin/python -m pytest -W ignore $(PYTEST_ARGS)  # old releases warn of what newer ones have mended
 
-bench: ready  ## measure quality: make bench NAME=sst2 DATA=<its folder> MODEL=pretrain/minilm-l6-en
+bench: installed  ## measure quality: make bench NAME=sst2 DATA=<its folder> MODEL=pretrain/minilm-l6-en
 	"$(PYTHON)" benchmarks/quality.py "$(NAME)" --data "$(DATA)" --model "$(MODEL)"
 
-peers: ready  ## install PyTorch and transformers, which speed is measured against, into .peers (PIP_ARGS="--index-url …")
+peers: installed  ## install PyTorch and transformers, which speed is measured against, into .peers (PIP_ARGS="--index-url …")
 	"$(PYTHON)" -m benchmarks.speed.make_peers .peers $(PIP_ARGS)
 
-speed: ready  ## measure speed: make speed NAME=fixed_shape ARGS="--rounds 3" (docs/benchmarks.md lists the names)
+speed: installed  ## measure speed: make speed NAME=fixed_shape ARGS="--rounds 3" (docs/benchmarks.md lists the names)
 	"$(PYTHON)" -m benchmarks.speed.$(NAME) $(ARGS)
 
-docs: ready  ## write docs/configuration.md and docs/api-reference.md from the code
+docs: installed  ## write docs/configuration.md and docs/api-reference.md from the code
 	"$(PYTHON)" docs/write_configuration.py
 	"$(PYTHON)" docs/write_api_reference.py
 
-data: ready  ## write data/ and its vocabularies anew
+data: installed  ## write data/ and its vocabularies anew
 	"$(PYTHON)" data/generate.py
