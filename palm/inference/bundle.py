@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-import palm
 from palm.backbone.base import BACKBONES
 from palm.config.run_config import TaskConfig
 from palm.data.dataset import LabelMap
@@ -21,7 +20,7 @@ from palm.reader.base import READERS
 from palm.schema.fields import Kernels, Schema
 from palm.schema.settings import TaskSettings
 from palm.storage.atomic_directory import sealed_folder, verify
-from palm.storage.layout import FORMAT_VERSION, MANIFEST_FILE, WEIGHTS_FILE
+from palm.storage.layout import FORMAT_VERSION, MANIFEST_FILE, PALM_VERSION, WEIGHTS_FILE
 from palm.storage.tensors import load_tensors, save_tensors
 
 _CONFIG_FILE = "config.json"
@@ -110,7 +109,7 @@ def load_bundle(folder: Path, wanted: TaskConfig | None = None, kernels: Kernels
 def _describe(task: TaskInstance, backbone: dict[str, Any]) -> dict[str, Any]:
     return {
         "format_version": FORMAT_VERSION,
-        "palm_version": palm.__version__,
+        "palm_version": PALM_VERSION,
         "task": task.name,
         "settings": task.settings.model_dump(
             exclude={"train_file", "dev_file", "pred_file", "pred_output_path", "vocab_path"}
