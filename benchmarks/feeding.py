@@ -32,7 +32,7 @@ from palm.training.tasks import build_tasks
 
 SHARE_GOAL, FIRST_STEP_GOAL = 3.0, 15.0  # per cent, seconds
 BATCH, CLASSES, SHORTEST, LONGEST = 32, 5, 5, 39
-Figures = dict[str, float]
+Metrics = dict[str, float]
 
 
 def write_table(file: Path, vocab: Path, rows: int) -> None:
@@ -60,12 +60,12 @@ def configuration(file: Path, model: Path, work: Path) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def rates(seconds: float, rows: int, tokens: int) -> Figures:
+def rates(seconds: float, rows: int, tokens: int) -> Metrics:
     """Seconds, and how many rows and word-pieces a second that is."""
     return {"seconds": seconds, "rows_per_second": rows / seconds, "tokens_per_second": tokens / seconds}
 
 
-def feeding(file: Path, model: Path, work: Path, steps: int) -> dict[str, Figures]:
+def feeding(file: Path, model: Path, work: Path, steps: int) -> dict[str, Metrics]:
     """Tokenising, mapping and batching of `file` alone, and what steps that train on it wait."""
     prepare_runtime()
     import palm  # noqa: PLC0415 (Paddle is set up before it is imported, and `loading` needs none)
@@ -101,15 +101,15 @@ def feeding(file: Path, model: Path, work: Path, steps: int) -> dict[str, Figure
     return {**found, "share of a step": shares}
 
 
-def loading(file: Path, model: Path, environment: dict[str, str]) -> Figures:
+def loading(file: Path, model: Path, environment: dict[str, str]) -> Metrics:
     """Seconds and peak memory of a process that loads `file`, plans an epoch and makes a batch, and no more."""
     words = [sys.executable, "-m", "benchmarks.feeding", "--load", str(file), "--model", str(model)]
     said = subprocess.run(words, env=environment, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    figures: Figures = json.loads(said.splitlines()[-1])
+    figures: Metrics = json.loads(said.splitlines()[-1])
     return figures
 
 
-def load(file: Path, model: Path) -> Figures:
+def load(file: Path, model: Path) -> Metrics:
     """What the process of `loading` does."""
     plan = load_run_config(configuration(file, model, Path()))
     before = peak_memory(os.getpid())
@@ -121,7 +121,7 @@ def load(file: Path, model: Path) -> Figures:
     return {"seconds_to_first_batch": taken, "peak_megabytes": peak / 2**20, "megabytes_before": before / 2**20}
 
 
-def many_rows(file: Path, model: Path, work: Path) -> dict[str, Figures]:
+def many_rows(file: Path, model: Path, work: Path) -> dict[str, Metrics]:
     """First batch and first step of a large table: without a cache, into an empty one, and from it."""
     config = work / "many.yaml"
     config.write_text(yaml.safe_dump(configuration(file, model, work)), encoding="utf-8")
@@ -138,13 +138,13 @@ def many_rows(file: Path, model: Path, work: Path) -> dict[str, Figures]:
     return found
 
 
-def training(config: Path, environment: dict[str, str]) -> Figures:
+def training(config: Path, environment: dict[str, str]) -> Metrics:
     """Seconds from the command to the first step, and peak memory until then."""
     began = start([str(config)], environment)
     return {"seconds_to_first_step": began.seconds, "peak_megabytes": began.peak_bytes / 2**20}
 
 
-def say(part: str, figures: dict[str, Figures], facts: Facts) -> None:
+def say(part: str, figures: dict[str, Metrics], facts: Facts) -> None:
     """A JSON line for each entry."""
     for name, values in figures.items():
         rounded = {key: round(value, 4) for key, value in values.items()}
@@ -198,7 +198,7 @@ def report(args: argparse.Namespace, model: Path, work: Path) -> None:
     )  # fmt: skip
 
 
-def tables(alone: dict[str, Figures], shares: Figures, many: dict[str, Figures]) -> list[str]:
+def tables(alone: dict[str, Metrics], shares: Metrics, many: dict[str, Metrics]) -> list[str]:
     """The figures as markdown."""
     speed = [
         [name, f"{one['seconds']:.2f}", f"{one['rows_per_second']:,.0f}", f"{one['tokens_per_second']:,.0f}"]

@@ -43,7 +43,7 @@ PAIRS = [
 ]
 
 Batch = dict[str, np.ndarray]
-Figures = dict[str, float]
+Metrics = dict[str, float]
 
 
 def batch_of(folder: Path, seed: int = 0) -> Batch:
@@ -70,7 +70,7 @@ def batch_of(folder: Path, seed: int = 0) -> Batch:
     }
 
 
-def transformers_parity(folder: Path) -> Figures:
+def transformers_parity(folder: Path) -> Metrics:
     """Encoder, pooler, MLM head, loss and training steps on the weights of a Hugging Face folder.
 
     Heads that the folder lacks are freshly drawn by transformers and handed over in a file.
@@ -184,7 +184,7 @@ def torch_inputs(torch: Any, batch: Batch) -> dict[str, Any]:  # noqa: ANN401 (t
     return {theirs: torch.tensor(batch[ours]) for theirs, ours in names.items()}
 
 
-def paddle1x_parity(folder: Path) -> Figures:
+def paddle1x_parity(folder: Path) -> Metrics:
     """Start and end logits of PaddlePALM 0.2.1 under Paddle 1.8.5, which `expected.npz` holds, on real tokens."""
     expected = np.load(folder / "expected.npz")
     names = ("token_ids", "position_ids", "segment_ids", "input_mask")

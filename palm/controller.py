@@ -12,12 +12,12 @@ from palm.config.files import overrides_from_argv
 from palm.config.resolve import load_run_configs
 from palm.config.run_config import RunConfig, TaskConfig
 from palm.config.stages import encoder_folder
-from palm.engine.checkpoint import newest_checkpoint, restore_checkpoint, set_damaged_aside
+from palm.engine.checkpoint import newest_checkpoint, rename_damaged, restore_checkpoint
 from palm.engine.model import MultiTaskModel
 from palm.engine.optim.freezing import freeze
 from palm.engine.optim.optimizer import Optimizer, head_lr_scales
 from palm.engine.optim.weight_average import build_average
-from palm.engine.pretrain import load_pretrained_weights, sizes_for
+from palm.engine.pretrain import backbone_config_for, load_pretrained_weights
 from palm.engine.run import Progress, TrainingRun
 from palm.engine.schedule import build_sampler, global_steps
 from palm.engine.task_instance import TaskInstance
@@ -28,15 +28,15 @@ from palm.paradigm.base import Prediction
 from palm.pretrained.load import PretrainedWeights, load_pretrained
 from palm.runtime.device import choose_device
 from palm.schema.fields import BackboneFields
-from palm.storage.atomic_directory import writing
+from palm.storage.atomic_directory import os_errors_as
 from palm.storage.layout import CHECKPOINT_FOLDER, INFERENCE_FOLDER, RESOLVED_CONFIG
-from palm.storage.run_lock import alone_in
+from palm.storage.run_lock import exclusive_run_lock
 from palm.training.after_step import StepEffects, exported_folder
-from palm.training.earlier_runs import changed_keys, cut_back, refuse_links_out, set_aside
+from palm.training.earlier_runs import archive_previous_run, changed_keys, refuse_links_out, truncate_metrics
 from palm.training.log import Reporter, say, stopped_line
 from palm.training.notices import copies_line, short_run_lines
 from palm.training.signals import StopSignals
-from palm.training.stages import forget_stages, load_encoder, save_encoder, stage_is_done, to_best
+from palm.training.stages import load_encoder, reset_stages, restore_best, save_encoder, stage_is_done
 from palm.training.tasks import build_tasks_of
 
 
@@ -107,7 +107,7 @@ class Controller:
         self._start_from(load_pretrained(source))
 
     def _start_from(self, weights: PretrainedWeights) -> None:
-        self._model = self._build_model(sizes_for(weights, self.config.backbone))
+        self._model = self._build_model(backbone_config_for(weights, self.config.backbone))
         self._pretrained = True
         for line in load_pretrained_weights(self._model, self._tasks, weights):
             say(line)
@@ -124,14 +124,14 @@ class Controller:
             self._train()
             return
         home = self._save_path.parent
-        with writing(home, "save_path"):
+        with os_errors_as(home, "save_path"):
             home.mkdir(parents=True, exist_ok=True)
-        with alone_in(home):
+        with exclusive_run_lock(home):
             self._train_stages(resume=self.config.train.resume == "auto")
 
     def _train_stages(self, *, resume: bool) -> None:
         if not resume:
-            for line in forget_stages([stage.config for stage in self._stages]):
+            for line in reset_stages([stage.config for stage in self._stages]):
                 say(line)
         for before, stage in zip([None, *self._stages], self._stages, strict=False):
             if resume and stage_is_done(stage.config):
@@ -141,7 +141,7 @@ class Controller:
             if before is not None:
                 stage._start_from(load_encoder(encoder_folder(before.config)))
             run = stage._train()
-            for line in to_best(run, stage.config):
+            for line in restore_best(run, stage.config):
                 say(line)
             save_encoder(run, stage.config)
             if stage is not self:
@@ -151,14 +151,14 @@ class Controller:
         """Train this stage, or the run that has none; what was trained, at its end."""
         if not self._pretrained and self.config.run.pretrain_model_path:
             self.load_pretrain()
-        with writing(self._save_path, "save_path"):
+        with os_errors_as(self._save_path, "save_path"):
             self._save_path.mkdir(parents=True, exist_ok=True)
             refuse_links_out(self._save_path, [task.name for task in self._tasks])
-        with alone_in(self._save_path):
+        with exclusive_run_lock(self._save_path):
             return self._train_alone()
 
     def _train_alone(self) -> TrainingRun:
-        with writing(self._save_path, "save_path"):
+        with os_errors_as(self._save_path, "save_path"):
             run = self._training_run()
             beginning = [f"Warning: {warning}" for warning in self.config.warnings]
             beginning += short_run_lines(self._tasks, self.config.train)
@@ -202,7 +202,7 @@ class Controller:
         predictions = predictor.predict(config.settings.pred_file)
         folder = Path(config.settings.pred_output_path or self._save_path / task)
         refuse_links_out(self._save_path, [task])
-        with writing(folder, "pred_output_path"):
+        with os_errors_as(folder, "pred_output_path"):
             say(f"{task}: predictions saved at {write_predictions(predictions, folder).as_posix()}")
         return predictions
 
@@ -280,15 +280,15 @@ class Controller:
         if self.config.train.resume == "auto":
             home = self._save_path / CHECKPOINT_FOLDER
             newest, lines = newest_checkpoint(home)
-            set_damaged_aside(home, newest)
+            rename_damaged(home, newest)
             if newest is not None:
                 restore_checkpoint(run, newest)
                 lines += changed_keys(self._save_path, self.config.resolved)
-                cut_back(self._save_path, run.progress.global_step)
+                truncate_metrics(self._save_path, run.progress.global_step)
                 ended = " The run had ended there: nothing is left to train." if run.finished else ""
                 return [*lines, f"Resumed from {newest.as_posix()} at global step {run.progress.global_step}.{ended}"]
             lines = [*lines, "No checkpoint to resume from: training starts anew."]
-        moved = set_aside(self._save_path)
+        moved = archive_previous_run(self._save_path)
         return [*lines, moved] if moved else lines
 
     def _write_resolved_config(self) -> None:

@@ -31,7 +31,7 @@ def load_models(session: Session, folder: Path) -> None:
             `sharing: soft`.
     """
     bundles = {task.name: load_bundle(_place(task.name, folder)) for task in session.tasks}
-    own_layers = _layers_apart(bundles, folder)
+    own_layers = _layers_not_shared(bundles, folder)
     backbone = _backbone_of(next(iter(bundles.values())))
     for task in session.tasks:
         _describe(task, bundles[task.name], backbone, folder, own_layers)
@@ -77,7 +77,7 @@ def _describe(task: Task, bundle: Bundle, backbone: Backbone, folder: Path, own_
     task.fingerprint = bundle.task.reader.tokenizer.fingerprint
 
 
-def _layers_apart(bundles: Mapping[str, Bundle], folder: Path) -> int:
+def _layers_not_shared(bundles: Mapping[str, Bundle], folder: Path) -> int:
     """How many layers, from the last, the models do not share (`sharing: soft`); 0 where they share all."""
     first, *others = bundles.items()
     lowest = depth = first[1].model.sizes.num_hidden_layers

@@ -128,8 +128,8 @@ class MultiHeadTrainer:
         """The next batch and whose it is; of data to predict, the batch alone, and None after the last."""
         if phase == "predict":
             return self._batches.following(self._shared_reader())
-        draw = self.session.next_draw()
-        return draw.task.name, draw.batch
+        step_batch = self.session.next_step_batch()
+        return step_batch.task.name, step_batch.batch
 
     def train_one_step(self, batch: TaskBatch) -> StepResult:
         """Train one task on its batch: one step of the engine."""

@@ -16,7 +16,7 @@ from palm.engine.predict import outputs_of, predict_jointly
 from palm.inference.predictor import write_predictions
 from palm.paradigm.base import Prediction
 from palm.randomness import philox
-from palm.storage.atomic_directory import writing
+from palm.storage.atomic_directory import os_errors_as
 from palm.training.log import say
 
 
@@ -41,7 +41,7 @@ def predict(
         found = predict_jointly(session.model, instances, reader.dataset, _progress(reader, print_steps))
     for name, predictions in found.items() if output_dir is not None else ():
         folder = Path(output_dir or ".") / (name if len(tasks) > 1 else "")
-        with writing(folder, "output_dir"):
+        with os_errors_as(folder, "output_dir"):
             say(f"{name}: predictions saved at {write_predictions(predictions, folder).as_posix()}")
     return found
 

@@ -146,7 +146,7 @@ class DataReader:
             raise ConfigError(Problem(self._owner, "a reader gives the examples of a file. Call load_data first."))
         return self._dataset
 
-    def settle_classes(self, count: int) -> None:
+    def fix_label_ids(self, count: int) -> None:
         """Take labels that are numbers for class ids of a head with `count` classes, even where a file lacks some."""
         labels = self.labels
         if self.phase != "train" or self._given_labels is not None or labels is None or len(labels) == count:

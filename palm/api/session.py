@@ -14,12 +14,12 @@ from palm.balancing.sampling import MixRatioSampler
 from palm.config.task_checks import check_tasks, head_keys
 from palm.config.wiring import wiring_problems
 from palm.data.dataset import Batch
-from palm.engine.batches import Draw, draws
+from palm.engine.batches import StepBatch, step_batches
 from palm.engine.checkpoint import restore_checkpoint, set_weights
 from palm.engine.model import MultiTaskModel
 from palm.engine.optim.optimizer import Optimizer
 from palm.engine.optim.weight_average import WeightAverage, build_average
-from palm.engine.pretrain import load_pretrained_weights, sizes_for
+from palm.engine.pretrain import backbone_config_for, load_pretrained_weights
 from palm.engine.run import Progress, StepResult, TrainingRun
 from palm.engine.schedule import global_steps
 from palm.engine.train import train_step
@@ -72,7 +72,7 @@ class Session:
         self._backbone: Backbone | None = None
         self._model: MultiTaskModel | None = None
         self._run: TrainingRun | None = None
-        self._draws: Iterator[Draw] | None = None
+        self._step_batches: Iterator[StepBatch] | None = None
 
     @property
     def seed(self) -> int:
@@ -140,20 +140,20 @@ class Session:
     def begin_anew(self) -> None:
         """Forget optimizer and progress; the model's weights stay."""
         self._run = None
-        self.forget_draws()
+        self.reset_batches()
 
-    def forget_draws(self) -> None:
+    def reset_batches(self) -> None:
         """Draw anew from where the run stands: somebody else moved it on."""
-        self._draws = None
+        self._step_batches = None
 
-    def next_draw(self) -> Draw:
+    def next_step_batch(self) -> StepBatch:
         """The next batch of the run, for callers that step by themselves."""
-        if self._draws is None:
+        if self._step_batches is None:
             done = self.run.progress
-            self._draws = draws(
+            self._step_batches = step_batches(
                 self.run.tasks, self.run.sampler, done_steps=done.global_step, task_steps=done.task_steps
             )
-        return next(self._draws)
+        return next(self._step_batches)
 
     def take_step(self, name: str, batch: Batch) -> StepResult:
         """Train the task `name` on `batch`: one step of the engine.
@@ -167,7 +167,7 @@ class Session:
             names = ", ".join(task.name for task in run.tasks)
             raise ConfigError(Problem("train_one_step", f"one of the tasks ({names}) is wanted. Found `{name}`."))
         done = run.progress.task_steps.get(name, 0)
-        return train_step(run, Draw(run.progress.global_step + 1, task, done, batch))
+        return train_step(run, StepBatch(run.progress.global_step + 1, task, done, batch))
 
     def load_pretrain(self, path: str | Path) -> None:
         """Start from pre-trained weights, and say what was loaded.
@@ -179,7 +179,7 @@ class Session:
         if self._run is not None and self._run.progress.global_step:
             raise ConfigError(Problem("load_pretrain", "pre-trained weights come before training. Found it begun."))
         weights = load_pretrained(path)
-        self.use_backbone(type(self.backbone)(sizes_for(weights, self.backbone.config)))
+        self.use_backbone(type(self.backbone)(backbone_config_for(weights, self.backbone.config)))
         instances = [_HeadPart(key, task.paradigm("train")) for task, key in self._with_heads()]
         for line in load_pretrained_weights(self.model, instances, weights):
             say(line)
@@ -192,7 +192,7 @@ class Session:
         """
         folder = find_checkpoint(Path(path))
         verify(folder)
-        self.forget_draws()
+        self.reset_batches()
         if self.can_train:
             restore_checkpoint(self.run, folder)
             return folder

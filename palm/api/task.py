@@ -75,7 +75,7 @@ class Task:
             return
         classes = getattr(self.forward_for("train").head.config, "n_classes", None)
         if classes is not None:
-            reader.settle_classes(classes)
+            reader.fix_label_ids(classes)
         self.reader = reader
 
     def _check_vocabulary(self, reader: DataReader) -> None:

@@ -15,7 +15,7 @@ from palm.api.training import save_model, train
 from palm.backbone.base import Backbone
 from palm.data.dataset import Batch
 from palm.engine.optim.weight_average import averaged
-from palm.engine.predict import figures_over
+from palm.engine.predict import metrics_over
 from palm.engine.run import StepResult
 from palm.paradigm.base import Outputs, Prediction
 
@@ -156,7 +156,7 @@ class Trainer:
             return self._batches.following(self.task.reader_for("predict"))
         if len(self.session.tasks) > 1:
             raise self.task.problem("several tasks take turns. Call get_one_batch of the MultiHeadTrainer.")
-        return self.session.next_draw().batch
+        return self.session.next_step_batch().batch
 
     def train_one_step(self, batch: Batch) -> StepResult:
         """Train on `batch`: one step of the engine, with everything that belongs to one."""
@@ -185,4 +185,4 @@ class Trainer:
         task = self.task.instance("train", self.session.heads[self.name])
         data = reader.load(Path(file), "eval")
         with averaged(self.session.average):
-            return figures_over(self.session.model, task, data)
+            return metrics_over(self.session.model, task, data)

@@ -29,7 +29,7 @@ def train(session: Session, print_steps: int) -> None:
     if print_steps < 1:
         raise ConfigError(Problem("train", f"print_steps is 1 or more. Found {print_steps}."))
     run = session.run
-    session.forget_draws()
+    session.reset_batches()
     done = run.progress.global_step
     saver = session.saver
     place = saver.folder if saver else None

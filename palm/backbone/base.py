@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
-from palm.backbone.config_json import read_sizes
+from palm.backbone.config_json import read_backbone_config
 from palm.registry import Registry
 from palm.schema.fields import BackboneFields
 from palm.spec import Phase, Specs
@@ -40,7 +40,7 @@ class Backbone(ABC):
             ConfigError: Everything that is wrong with the sizes.
         """
         del phase
-        return cls(read_sizes(cls.Config, config, owner=f"palm.backbone.{cls.__name__}"))
+        return cls(read_backbone_config(cls.Config, config, owner=f"palm.backbone.{cls.__name__}"))
 
     @abstractmethod
     def inputs_attr(self) -> Specs:

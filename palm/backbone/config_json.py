@@ -14,7 +14,7 @@ from palm.schema.values import BACKBONE_ALIASES, Layer, Resolved, Setting, settl
 Sizes = TypeVar("Sizes", bound=BackboneFields)
 
 
-def read_sizes(schema: type[Sizes], config: Mapping[str, object] | str | Path, *, owner: str) -> Sizes:
+def read_backbone_config(schema: type[Sizes], config: Mapping[str, object] | str | Path, *, owner: str) -> Sizes:
     """The keys of `schema` in `config`; keys of others are passed over, as published files have many.
 
     Args:
@@ -37,7 +37,7 @@ def _layer(config: Mapping[str, object] | str | Path, owner: str) -> tuple[Layer
     if isinstance(config, Mapping):
         return *settle_aliases((Setting(key, value, owner) for key, value in config.items()), BACKBONE_ALIASES), owner
     file = Path(config)
-    file = (beside_weights(file, BACKBONE_FILES) or file) if file.is_dir() else file
+    file = (next_to_weights(file, BACKBONE_FILES) or file) if file.is_dir() else file
     return *load_backbone_file(Setting("config", str(file), owner)), str(file)
 
 
@@ -97,7 +97,7 @@ BACKBONE_FILES = ("config.json", "bert_config.json", "ernie_config.json")
 VOCAB_FILE = "vocab.txt"
 
 
-def beside_weights(weights: Path, names: Sequence[str]) -> Path | None:
+def next_to_weights(weights: Path, names: Sequence[str]) -> Path | None:
     """The first of `names` in the folder of pre-trained weights, or in its parent as PALM's archives lay them."""
     if not exists(weights):
         return None

@@ -25,6 +25,6 @@ class ScalarMix(nn.Layer):
 
     def forward(self, outputs: Sequence[Tensor]) -> Tensor:
         """The mix of `outputs`, one of each of `layers`, all of one shape."""
-        shares = nn.functional.softmax(self.weight)
-        mixed = paddle.add_n([output * shares[number] for number, output in enumerate(outputs)])
+        probabilities = nn.functional.softmax(self.weight)
+        mixed = paddle.add_n([output * probabilities[number] for number, output in enumerate(outputs)])
         return mixed * self.scale

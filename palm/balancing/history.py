@@ -18,7 +18,7 @@ class TaskHistory:
         loss_sum: Sum of the losses of its epoch that is under way.
         loss_count: How many these are.
         epoch_losses: Mean losses of its last two epochs, the newest last.
-        figure: Its latest main dev figure, where sampler or weighting follow it.
+        dev_score: Its latest main dev metric, where sampler or weighting follow it.
         learned: What the weighting learned about it, by name.
     """
 
@@ -27,7 +27,7 @@ class TaskHistory:
     loss_sum: float = 0.0
     loss_count: int = 0
     epoch_losses: list[float] = field(default_factory=list)
-    figure: float | None = None
+    dev_score: float | None = None
     learned: dict[str, float] = field(default_factory=dict)
 
     def note_loss(self, loss: float) -> None:
@@ -50,6 +50,9 @@ class TaskHistory:
         return loss / first if first else None
 
 
+_RENAMED = {"figure": "dev_score"}
+"""Name in format version 2 and earlier → name since version 3."""
+
 History = dict[str, TaskHistory]
 """By task, in the order of the tasks."""
 
@@ -60,5 +63,8 @@ def smoothed(mean: float | None, value: float) -> float:
 
 
 def history_from_saved(saved: Mapping[str, Mapping[str, Any]]) -> History:
-    """What `dataclasses.asdict` made of it."""
-    return {name: TaskHistory(**own) for name, own in saved.items()}
+    """What `dataclasses.asdict` made of it, in this version of the format or an earlier one."""
+    return {
+        name: TaskHistory(**{_RENAMED.get(key, key): value for key, value in own.items()})
+        for name, own in saved.items()
+    }

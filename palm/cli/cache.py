@@ -14,7 +14,7 @@ from palm.data.cache import (
     entries,
     readable_size,
 )
-from palm.storage.atomic_directory import writing
+from palm.storage.atomic_directory import os_errors_as
 
 EPILOG = f"""example:
   palm cache                              place, size and limit
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace, overrides: list[str]) -> int:
     home = cache_folder() / DATASETS_FOLDER
     kept = entries(home)
     if args.clear:
-        with writing(home, PLACE_VARIABLE):
+        with os_errors_as(home, PLACE_VARIABLE):
             freed = clear(home)
         sys.stdout.write(f"{home}: removed {_counted(len(kept))}, {readable_size(freed)}.\n")
         return 0

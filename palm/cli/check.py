@@ -59,7 +59,7 @@ def run(args: argparse.Namespace, overrides: list[str]) -> int:
             sys.stdout.write(f"{between}Stage {config.stage}, in {config.run.save_path}\n")
         sys.stdout.write(summary(config))
         if args.explain:
-            rows = [HEADER, *((row.key, str(row.value), row.where, row.hid) for row in config.explain)]
+            rows = [HEADER, *((row.key, str(row.value), row.where, row.overridden) for row in config.explain)]
             sys.stdout.write("\n" + aligned(rows))
     for warning in configs[0].warnings:
         sys.stdout.write(f"Warning: {warning}\n")

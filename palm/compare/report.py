@@ -14,7 +14,7 @@ from palm.compare.runs import Finished
 from palm.compare.variants import SINGLE
 from palm.engine.gradient_cosines import PAIR
 from palm.metric.base import main_metric
-from palm.storage.atomic_directory import writing
+from palm.storage.atomic_directory import os_errors_as
 
 MARKDOWN_FILE = "compare.md"
 JSON_FILE = "compare.json"
@@ -124,7 +124,7 @@ class Comparison:
         Raises:
             CheckpointError: It cannot be written.
         """
-        with writing(self.plan.folder, "save_path"):
+        with os_errors_as(self.plan.folder, "save_path"):
             (self.plan.folder / MARKDOWN_FILE).write_text(self.markdown(), encoding="utf-8")
             (self.plan.folder / JSON_FILE).write_text(self.as_json(), encoding="utf-8")
 

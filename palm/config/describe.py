@@ -32,7 +32,7 @@ class ExplainRow:
     key: str
     value: object
     where: str
-    hid: str = ""
+    overridden: str = ""
 
 
 def plain_keys(schemas: Sequence[Schema]) -> dict[str, object]:
@@ -54,8 +54,8 @@ def explain_rows(
         if source is None:
             yield ExplainRow(prefix + key, value, DEFAULT)
         else:
-            hid = ", ".join(f"`{setting.value}` ({setting.where})" for setting in source.hid)
-            yield ExplainRow(prefix + key, value, source.setting.where, hid)
+            overridden = ", ".join(f"`{setting.value}` ({setting.where})" for setting in source.overridden)
+            yield ExplainRow(prefix + key, value, source.setting.where, overridden)
 
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"

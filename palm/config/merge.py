@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from palm.backbone.config_json import BACKBONE_FILES, VOCAB_FILE, beside_weights, load_backbone_file
+from palm.backbone.config_json import BACKBONE_FILES, VOCAB_FILE, load_backbone_file, next_to_weights
 from palm.config.broadcast import broadcast
 from palm.config.components import TaskSchemas
 from palm.config.paths import locate
@@ -48,7 +48,7 @@ def merge(sources: Sources, phase: Phase) -> Merged:
     """Merge `sources`; in phase `predict` files that only training reads may be absent."""
     flat = [sources.flags.flat, sources.main.flat]
     run, problems = locate(stack(flat), [RunSettings], phase)
-    for key, setting in _beside_weights(run).items():
+    for key, setting in _next_to_weights(run).items():
         run.setdefault(key, Resolved(setting))
     backbone_file, more = _backbone_file(run)
     tasks, task_problems = broadcast(sources.names, sources.main, sources.flags, sources.files)
@@ -85,13 +85,13 @@ def _backbone_name(run: Values) -> str:
     return str(run["backbone"].setting.value if "backbone" in run else default)
 
 
-def _beside_weights(run: Values) -> dict[str, Setting]:
+def _next_to_weights(run: Values) -> dict[str, Setting]:
     """Backbone file and vocabulary that lie beside the pre-trained weights."""
     weights = run.get("pretrain_model_path")
     if weights is None or weights.setting.value is None:
         return {}
     wanted = {"backbone_config_path": BACKBONE_FILES, "vocab_path": (VOCAB_FILE,)}
-    found = {key: beside_weights(Path(str(weights.setting.value)), names) for key, names in wanted.items()}
+    found = {key: next_to_weights(Path(str(weights.setting.value)), names) for key, names in wanted.items()}
     where = f"beside pretrain_model_path ({weights.setting.where})"
     return {key: Setting(key, str(place), where) for key, place in found.items() if place}
 

@@ -11,7 +11,7 @@ from palm.config.components import backbone_schemas
 from palm.config.describe import explain_rows, plain_keys, resolved_mapping
 from palm.config.merge import Merged, merge
 from palm.config.run_config import RunConfig, TaskConfig
-from palm.config.selection_checks import Judged, check_followed, selection_problems
+from palm.config.selection_checks import TaskMetrics, check_followed, selection_problems
 from palm.config.sources import Sources, read_sources
 from palm.config.stages import follow_on, named_by_stage
 from palm.config.task_checks import check_gradient_method, check_tasks, head_keys, row_sharing_problems
@@ -199,9 +199,9 @@ def _task(name: str, sources: Sources, merged: Merged, problems: list[Problem]) 
         yield TaskConfig(name, settings, settings.reader, reader, settings.paradigm, paradigm, name)
 
 
-def _judged(task: TaskConfig) -> Judged:
+def _judged(task: TaskConfig) -> TaskMetrics:
     paradigm = PARADIGMS[task.paradigm_name](task.paradigm)
-    return Judged(task.name, task.settings, task.settings.metrics or paradigm.default_metrics)
+    return TaskMetrics(task.name, task.settings, task.settings.metrics or paradigm.default_metrics)
 
 
 def _unknown(kind: str, registered: list[str], name: str) -> str:

@@ -13,7 +13,7 @@ Values = Mapping[str, Resolved]
 
 
 @dataclass(frozen=True)
-class Judged:
+class TaskMetrics:
     """A task as far as its figures go.
 
     Attributes:
@@ -31,11 +31,11 @@ class Judged:
         """What its evaluations report; nothing without a dev_file."""
         if self.settings.dev_file is None:
             return []
-        return [LOSS, *(figure for name in self.metrics if name in METRICS for figure in _figures_of(name))]
+        return [LOSS, *(figure for name in self.metrics if name in METRICS for figure in _scores_of(name))]
 
 
 def selection_problems(
-    train: TrainSettings, tasks: Sequence[Judged], run: Values, values: Mapping[str, Values]
+    train: TrainSettings, tasks: Sequence[TaskMetrics], run: Values, values: Mapping[str, Values]
 ) -> Iterator[Problem]:
     """What is wrong with `metric_for_best_model`, `selection` and the patience of the tasks.
 
@@ -66,7 +66,7 @@ def selection_problems(
             yield Problem(values[task.name]["early_stopping_patience"].setting.where, f"{rule} {advice}")
 
 
-def _unjudged(train: TrainSettings, tasks: Sequence[Judged], run: Values) -> Iterator[Problem]:
+def _unjudged(train: TrainSettings, tasks: Sequence[TaskMetrics], run: Values) -> Iterator[Problem]:
     """What waits for evaluations where there are none."""
     waiting = ["selection_patience"] if train.selection_patience else []
     waiting += [
@@ -89,7 +89,7 @@ def never_evaluated(who: str, run: Values) -> Problem:
     return Problem(run["eval_every_n_steps"].setting.where, f"eval_every_n_steps: {rule} Set -1, or a number of steps.")
 
 
-def _full_names(tasks: Sequence[Judged]) -> list[str]:
+def _full_names(tasks: Sequence[TaskMetrics]) -> list[str]:
     return [f"{task.name}.{figure}" for task in tasks for figure in task.figures]
 
 
@@ -98,7 +98,7 @@ def _unreported(rule: str, found: str, known: Sequence[str]) -> str:
     return f"{rule} Found `{found}`.{did_you_mean(found, list(known))} Reported: {listed}."
 
 
-def _figures_of(metric: str) -> list[str]:
+def _scores_of(metric: str) -> list[str]:
     try:
         return list(METRICS[metric]([], []))
     except (ArithmeticError, LookupError, TypeError, ValueError):

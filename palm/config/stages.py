@@ -202,7 +202,7 @@ def follow_on(configs: Sequence["RunConfig"]) -> "list[RunConfig]":
         weights = {"pretrain_model_path": encoder_folder(joined[-1]).as_posix()}
         run = config.run.model_copy(update=weights)
         explain = [
-            replace(row, value=weights[row.key], where="the stage before", hid="") if row.key in weights else row
+            replace(row, value=weights[row.key], where="the stage before", overridden="") if row.key in weights else row
             for row in config.explain
         ]
         joined.append(replace(config, run=run, resolved={**config.resolved, **weights}, explain=tuple(explain)))

@@ -21,7 +21,7 @@ _ON: tuple[object, ...] = ()
 
 
 @dataclass(frozen=True)
-class Use:
+class KeyDependency:
     """Who reads some keys.
 
     Attributes:
@@ -37,41 +37,43 @@ class Use:
 
 
 USES = (
-    Use(("sampling",), {FURTHER_TASKS: _ON}, always=("mix_ratio",)),
-    Use(("mode",), {FURTHER_TASKS: _ON}, always=("alternating",)),
-    Use(("weighting",), {FURTHER_TASKS: _ON}, always=("fixed", "uncertainty")),  # which learns one factor, too
-    Use(("leave_mix_when_finished",), {FURTHER_TASKS: _ON}, always=(False,)),
-    Use(("log_gradient_cosines_every_n_steps",), {FURTHER_TASKS: _ON}, always=(-1,)),
-    Use(("sampling_temperature",), {"sampling": ("temperature",)}),
-    Use(("sampling_cap",), {"sampling": ("proportional", "temperature", "annealed")}),
-    Use(("sampling_by", "sampling_floor"), {"sampling": ("adaptive",)}),
-    Use(("mix_ratio",), {"mode": ("alternating",)}, always=(0,)),
-    Use(("weighting_by", "dtp_gamma"), {"weighting": ("dtp",)}),
-    Use(("gradnorm_alpha",), {"weighting": ("gradnorm",)}),
-    Use(("weighting_learning_rate",), {"weighting": ("uncertainty", "gradnorm")}),
-    Use(("ema_decay",), {"weight_average": ("ema",), "use_ema": (True,)}),
-    Use(("swa_start",), {"weight_average": ("swa",)}),
-    Use(("keep_checkpoints",), {"save_every_n_steps": _ON, "selection": _ON, "metric_for_best_model": _ON}),
-    Use(("eval_every_n_steps",), {"dev_file": _ON}),
-    Use(("selection_min_delta",), {"selection_patience": _ON}),
-    Use(("early_stopping_patience", "early_stopping_min_delta"), {"target": (True,)}),
-    Use(("early_stopping_min_delta",), {"early_stopping_patience": _ON}),
-    Use(("smart_epsilon",), {"smart_weight": _ON}),
-    Use(("sharing_size",), {"sharing": ("adapter", "lora", "private")}),
-    Use(("sharing_layers",), {"sharing": ("private_layers", "soft")}),
-    Use(("soft_sharing_weight",), {"sharing": ("soft",)}),
-    Use(("layer",), {"layers": (["last"],)}),
-    Use(("head_hidden_size",), {"head": ("mlp", "bilstm", "bilstm_crf")}),
-    Use(("n_classes",), {"label_kind": ("class", "several")}),
-    Use(("group_by_length",), {"shuffle": (True,)}, always=(False,)),
-    Use(("group_by_length", "drop_last"), {"max_tokens": (None,)}),
-    Use(("shuffle", "group_by_length", "drop_last", "max_tokens"), {"share_rows_with": (None,)}),
-    Use(("null_score_diff_threshold",), {"with_negative": (True,)}),
+    KeyDependency(("sampling",), {FURTHER_TASKS: _ON}, always=("mix_ratio",)),
+    KeyDependency(("mode",), {FURTHER_TASKS: _ON}, always=("alternating",)),
+    KeyDependency(
+        ("weighting",), {FURTHER_TASKS: _ON}, always=("fixed", "uncertainty")
+    ),  # which learns one factor, too
+    KeyDependency(("leave_mix_when_finished",), {FURTHER_TASKS: _ON}, always=(False,)),
+    KeyDependency(("log_gradient_cosines_every_n_steps",), {FURTHER_TASKS: _ON}, always=(-1,)),
+    KeyDependency(("sampling_temperature",), {"sampling": ("temperature",)}),
+    KeyDependency(("sampling_cap",), {"sampling": ("proportional", "temperature", "annealed")}),
+    KeyDependency(("sampling_by", "sampling_floor"), {"sampling": ("adaptive",)}),
+    KeyDependency(("mix_ratio",), {"mode": ("alternating",)}, always=(0,)),
+    KeyDependency(("weighting_by", "dtp_gamma"), {"weighting": ("dtp",)}),
+    KeyDependency(("gradnorm_alpha",), {"weighting": ("gradnorm",)}),
+    KeyDependency(("weighting_learning_rate",), {"weighting": ("uncertainty", "gradnorm")}),
+    KeyDependency(("ema_decay",), {"weight_average": ("ema",), "use_ema": (True,)}),
+    KeyDependency(("swa_start",), {"weight_average": ("swa",)}),
+    KeyDependency(("keep_checkpoints",), {"save_every_n_steps": _ON, "selection": _ON, "metric_for_best_model": _ON}),
+    KeyDependency(("eval_every_n_steps",), {"dev_file": _ON}),
+    KeyDependency(("selection_min_delta",), {"selection_patience": _ON}),
+    KeyDependency(("early_stopping_patience", "early_stopping_min_delta"), {"target": (True,)}),
+    KeyDependency(("early_stopping_min_delta",), {"early_stopping_patience": _ON}),
+    KeyDependency(("smart_epsilon",), {"smart_weight": _ON}),
+    KeyDependency(("sharing_size",), {"sharing": ("adapter", "lora", "private")}),
+    KeyDependency(("sharing_layers",), {"sharing": ("private_layers", "soft")}),
+    KeyDependency(("soft_sharing_weight",), {"sharing": ("soft",)}),
+    KeyDependency(("layer",), {"layers": (["last"],)}),
+    KeyDependency(("head_hidden_size",), {"head": ("mlp", "bilstm", "bilstm_crf")}),
+    KeyDependency(("n_classes",), {"label_kind": ("class", "several")}),
+    KeyDependency(("group_by_length",), {"shuffle": (True,)}, always=(False,)),
+    KeyDependency(("group_by_length", "drop_last"), {"max_tokens": (None,)}),
+    KeyDependency(("shuffle", "group_by_length", "drop_last", "max_tokens"), {"share_rows_with": (None,)}),
+    KeyDependency(("null_score_diff_threshold",), {"with_negative": (True,)}),
 )
 
 
 @dataclass(frozen=True)
-class View:
+class TaskView:
     """What one task makes of the settings, those of the whole run included.
 
     Attributes:
@@ -85,7 +87,7 @@ class View:
     written: Mapping[str, Resolved]
 
 
-def idle_settings(views: Iterable[View], foreign: Collection[str] = ()) -> list[Problem]:
+def unused_settings(views: Iterable[TaskView], foreign: Collection[str] = ()) -> list[Problem]:
     """A warning for each setting that makes no difference to any of the tasks, in whatever stage, that it reaches.
 
     A default that is written beside the choices, as in a configuration that spells everything out, is none.
@@ -109,7 +111,7 @@ def idle_settings(views: Iterable[View], foreign: Collection[str] = ()) -> list[
     return [problem for place, problem in found.items() if place not in read]
 
 
-def _unmet(view: View, key: str, foreign: Collection[str]) -> Use | None:
+def _unmet(view: TaskView, key: str, foreign: Collection[str]) -> KeyDependency | None:
     """Why `key` makes no difference here; None where it does."""
     for use in (use for use in USES if key in use.keys and view.values[key] not in use.always):
         known = [choice for choice in use.choices if choice in view.values]
@@ -118,7 +120,7 @@ def _unmet(view: View, key: str, foreign: Collection[str]) -> Use | None:
     return None
 
 
-def _problem(view: View, key: str, use: Use) -> Problem:
+def _problem(view: TaskView, key: str, use: KeyDependency) -> Problem:
     setting = view.written[key].setting
     choices = {choice: values for choice, values in use.choices.items() if choice in view.values}
     wanted = " or ".join(_chosen(choice, value) for choice, values in choices.items() for value in values or (_ON,))
@@ -156,17 +158,17 @@ def with_warnings(configs: Sequence["RunConfig"], merged: Sequence[Merged]) -> "
     """
     views = [view for config, own in zip(configs, merged, strict=True) for view in _views(config, own)]
     first, *others = configs
-    return [replace(first, warnings=tuple(idle_settings(views, _foreign()))), *others]
+    return [replace(first, warnings=tuple(unused_settings(views, _foreign()))), *others]
 
 
-def _views(config: "RunConfig", merged: Merged) -> Iterator[View]:
+def _views(config: "RunConfig", merged: Merged) -> Iterator[TaskView]:
     trained = [task.name for task in config.tasks if task.settings.mix_ratio > 0]
     for task in config.tasks:
         schemas: list[Schema] = [config.train, task.settings, task.reader, task.paradigm]
         values = {key: getattr(schema, key) for schema in schemas for key in type(schema).model_fields}
         values[FURTHER_TASKS] = len(set(trained) - {task.name})
         defaults = {key: each.default for schema in schemas for key, each in type(schema).model_fields.items()}
-        yield View(values, defaults, {**merged.run, **merged.tasks[task.name]})
+        yield TaskView(values, defaults, {**merged.run, **merged.tasks[task.name]})
 
 
 def _foreign() -> set[str]:

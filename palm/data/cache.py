@@ -12,7 +12,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from palm.errors import CheckpointError, ConfigError, Problem
-from palm.storage.atomic_directory import remove_folder, sweep, verify
+from palm.storage.atomic_directory import remove_folder, remove_stale, verify
 
 LOG = logging.getLogger(__name__)
 _ENTRY = re.compile("[0-9a-f]{64}")
@@ -54,7 +54,7 @@ def find_entry(home: Path, key: str) -> Path | None:
 
 
 @contextmanager
-def making(home: Path, key: str, *, patience: float) -> Iterator[Path]:
+def entry_lock(home: Path, key: str, *, patience: float) -> Iterator[Path]:
     """Keep other processes from making the entry `key` at the same time; yield where to put it.
 
     Raises:
@@ -78,12 +78,12 @@ def entries(home: Path) -> list[Entry]:
     return sorted(_listed(home), key=lambda entry: (entry.used, entry.folder))
 
 
-def make_room(home: Path, limit: int) -> list[Path]:
+def evict(home: Path, limit: int) -> list[Path]:
     """Drop the oldest-used entries until the rest takes at most `limit` bytes; the folders that are gone now.
 
     Arrays that a process has mapped stay readable until it ends.
     """
-    sweep(home)
+    remove_stale(home)
     kept = entries(home)
     size, dropped = sum(entry.size for entry in kept), []
     for entry in kept:

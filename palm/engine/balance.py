@@ -3,8 +3,8 @@
 from collections.abc import Collection, Mapping, Sequence
 
 from palm.balancing.history import History
-from palm.balancing.weighting import GRADIENT_METHODS, WEIGHTINGS, Weighed, Weighting
-from palm.engine.batches import LAG, Shares
+from palm.balancing.weighting import GRADIENT_METHODS, WEIGHTINGS, Weighting, WeightingConfig
+from palm.engine.batches import LAG, SamplingProbabilities
 from palm.engine.task_instance import TaskInstance
 from palm.metric.base import LOSS, main_metric
 from palm.schema.settings import TrainSettings
@@ -13,7 +13,7 @@ from palm.schema.settings import TrainSettings
 def build_weighting(tasks: Sequence[TaskInstance], settings: TrainSettings) -> Weighting:
     """The weighting that the key `weighting` names."""
     squared = frozenset(task.name for task in tasks if task.paradigm.squared_error)
-    weighed = Weighed(
+    weighed = WeightingConfig(
         learning_rate=settings.weighting_learning_rate,
         by=settings.weighting_by,
         gamma=settings.dtp_gamma,
@@ -47,15 +47,15 @@ def note_losses(
     weighting.learn(history, losses, norms)
 
 
-def note_figures(history: History, figures: Mapping[str, Mapping[str, float]]) -> None:
+def note_metrics(history: History, figures: Mapping[str, Mapping[str, float]]) -> None:
     """Take the dev figures of the tasks that were evaluated in: of each the main one, unless that is its loss."""
     for name, own in figures.items():
         main = main_metric(own)
-        history[name].figure = None if main == LOSS else own[main]
+        history[name].dev_score = None if main == LOSS else own[main]
 
 
-def note_shares(shares: Shares, step: int, found: list[float] | None) -> None:
+def note_probabilities(probabilities: SamplingProbabilities, step: int, found: list[float] | None) -> None:
     """Keep the shares that were `found` after `step`, and forget those that no step to come is drawn with."""
     if found is not None:
-        shares[str(step)] = found
-        shares.pop(str(step - LAG), None)
+        probabilities[str(step)] = found
+        probabilities.pop(str(step - LAG), None)

@@ -19,12 +19,12 @@ BATCHES_AHEAD = 2  # a batch takes a thousandth of a step, save where a new epoc
 LAG = BATCHES_AHEAD + 1
 """Steps before a step, after which its task may be drawn: so much is known then, however far ahead the thread is."""
 
-Shares = dict[str, list[float]]
+SamplingProbabilities = dict[str, list[float]]
 """Shares of the tasks as they were known after each of the last `LAG` steps, by the step's number."""
 
 
 @dataclass(frozen=True)
-class Draw:
+class StepBatch:
     """What a global step trains on.
 
     Attributes:
@@ -41,14 +41,14 @@ class Draw:
     task: TaskInstance
     task_step: int
     batch: Batch
-    beside: tuple["Draw", ...] = ()
-    passed_over: int = 0
-    places: "IntArray | None" = None
+    other_tasks: tuple["StepBatch", ...] = ()
+    skipped_draws: int = 0
+    row_indices: "IntArray | None" = None
 
     @property
-    def parts(self) -> tuple["Draw", ...]:
+    def parts(self) -> tuple["StepBatch", ...]:
         """Everything that the step trains on, one task each."""
-        return (self, *self.beside)
+        return (self, *self.other_tasks)
 
     @property
     def end_epoch(self) -> tuple[str, ...]:
@@ -57,16 +57,16 @@ class Draw:
         return tuple(task.name for task in ends)
 
 
-def draws(
+def step_batches(
     tasks: Sequence[TaskInstance],
     sampler: Sampler,
     *,
     done_steps: int,
     task_steps: Mapping[str, int],
-    left: Collection[str] = (),
-    passed_over: int = 0,
-    shares: Mapping[str, Sequence[float]] = MappingProxyType({}),
-) -> Iterator[Draw]:
+    retired_tasks: Collection[str] = (),
+    skipped_draws: int = 0,
+    probabilities: Mapping[str, Sequence[float]] = MappingProxyType({}),
+) -> Iterator[StepBatch]:
     """What each global step after `done_steps` trains on, without end; a pure function of its arguments.
 
     What is drawn of the tasks in `left` is passed over: the others keep their shares and their order. `shares` may grow
@@ -74,41 +74,43 @@ def draws(
     """
     steps = dict(task_steps)
     for number in count(done_steps + 1):
-        mixed = sampler.with_shares(shares.get(str(number - LAG)))
-        taken = _taken(tasks, mixed, number + passed_over, left)
+        mixed = sampler.with_probabilities(probabilities.get(str(number - LAG)))
+        taken = _taken(tasks, mixed, number + skipped_draws, retired_tasks)
         while not taken:
-            passed_over += 1
-            taken = _taken(tasks, mixed, number + passed_over, left)
+            skipped_draws += 1
+            taken = _taken(tasks, mixed, number + skipped_draws, retired_tasks)
         parts = []
         for task in taken:
             before = steps.get(task.name, 0)
             steps[task.name] = before + 1
-            parts.append(Draw(number, task, before, task.batch_at(before), places=task.examples_at(before)[1]))
-        yield replace(parts[0], beside=tuple(parts[1:]), passed_over=passed_over)
+            parts.append(
+                StepBatch(number, task, before, task.batch_at(before), row_indices=task.examples_at(before)[1])
+            )
+        yield replace(parts[0], other_tasks=tuple(parts[1:]), skipped_draws=skipped_draws)
 
 
 def _taken(
-    tasks: Sequence[TaskInstance], sampler: Sampler, number: int, left: Collection[str]
+    tasks: Sequence[TaskInstance], sampler: Sampler, number: int, retired_tasks: Collection[str]
 ) -> Sequence[TaskInstance]:
     """What `sampler` draws as its `number`-th, without what has left the mix."""
-    return [tasks[index] for index in sampler.tasks_at(number) if tasks[index].name not in left]
+    return [tasks[index] for index in sampler.tasks_at(number) if tasks[index].name not in retired_tasks]
 
 
-def prefetched(source: Iterator[Draw]) -> Generator[tuple[Draw, float], None, None]:
+def prefetched(source: Iterator[StepBatch]) -> Generator[tuple[StepBatch, float], None, None]:
     """What `source` gives, in its order, and the seconds that each item was waited for.
 
     An error of `source` is raised where its item would have come. The thread ends with this generator: close it.
     """
     pool = ThreadPoolExecutor(1, thread_name_prefix=THREAD_NAME)
-    pending: deque[Future[Draw | None]] = deque()
+    pending: deque[Future[StepBatch | None]] = deque()
     try:
         while True:
             while len(pending) <= BATCHES_AHEAD:
                 pending.append(pool.submit(next, source, None))
             asked = time.perf_counter()
-            draw = pending.popleft().result()
-            if draw is None:
+            step_batch = pending.popleft().result()
+            if step_batch is None:
                 return
-            yield draw, time.perf_counter() - asked
+            yield step_batch, time.perf_counter() - asked
     finally:
         pool.shutdown(cancel_futures=True)

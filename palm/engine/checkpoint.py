@@ -16,7 +16,7 @@ from palm.engine.run import Progress, TrainingRun
 from palm.engine.selection import BestSoFar
 from palm.engine.task_gradients import PREFIX
 from palm.errors import CheckpointError
-from palm.storage.atomic_directory import remove_folder, sealed_folder, sweep, verify
+from palm.storage.atomic_directory import atomic_directory, remove_folder, remove_stale, verify
 from palm.storage.layout import WEIGHTS_FILE
 from palm.storage.tensors import load_tensors, save_tensors, size_in_bytes
 
@@ -29,6 +29,8 @@ _READERS: Mapping[str, Callable[[Mapping[str, Any]], object]] = {
     "history": history_from_saved,
     "stops": EarlyStops.from_saved,
 }
+_RENAMED = {"passed_over": "skipped_draws", "shares": "sampling_probabilities"}
+"""Counter in format version 2 and earlier → counter since version 3."""
 _NAME = re.compile(r"step_(0|[1-9][0-9]*)")
 
 
@@ -53,12 +55,12 @@ def save_checkpoint(run: TrainingRun, folder: Path, *, keep: int) -> Path:
         _GRADIENTS_FILE: run.optimizer.gradients() | (run.task_gradients.state() if run.task_gradients else {}),
         **({_AVERAGE_FILE: run.average.state()} if run.average else {}),
     }
-    with sealed_folder(target, needs=sum(map(size_in_bytes, files.values()))) as aside:
+    with atomic_directory(target, needs=sum(map(size_in_bytes, files.values()))) as aside:
         for name, tensors in files.items():
             save_tensors(tensors, aside / name)
         progress = {**asdict(run.progress), **_describe_average(run)}
         (aside / _PROGRESS_FILE).write_text(json.dumps(progress, indent=1) + "\n", encoding="utf-8")
-    sweep(folder)
+    remove_stale(folder)
     for old in checkpoints(folder)[:-keep]:
         if _step_of(old) not in run.progress.best.steps:
             with suppress(OSError):
@@ -85,7 +87,7 @@ def newest_checkpoint(folder: Path) -> tuple[Path | None, list[str]]:
     return None, complaints
 
 
-def set_damaged_aside(folder: Path, newest: Path | None) -> None:
+def rename_damaged(folder: Path, newest: Path | None) -> None:
     """Rename what is newer than `newest`, the newest good checkpoint, so that it is not counted among those to keep."""
     for path in checkpoints(folder):
         if newest is None or _step_of(path) > _step_of(newest):
@@ -119,12 +121,12 @@ def restore_checkpoint(run: TrainingRun, folder: Path) -> None:
 
 def _restore_gradients(run: TrainingRun, gradients: Mapping[str, Tensor]) -> None:
     """Continue an update that has some of its batches; what another weighting left is of no use."""
-    apart = {name: gradient for name, gradient in gradients.items() if name.startswith(PREFIX)}
+    per_task = {name: gradient for name, gradient in gradients.items() if name.startswith(PREFIX)}
     if run.task_gradients is None:
-        whole = {name: gradient for name, gradient in gradients.items() if name not in apart}
+        whole = {name: gradient for name, gradient in gradients.items() if name not in per_task}
         run.optimizer.restore_gradients(whole)
     else:
-        run.task_gradients.restore(apart)
+        run.task_gradients.restore(per_task)
 
 
 def roll_back(run: TrainingRun, folder: Path) -> None:
@@ -174,7 +176,8 @@ def _read_progress(folder: Path) -> tuple[Progress, _SavedAverage]:
     """Where the run stood, and its average."""
     file = folder / _PROGRESS_FILE
     try:
-        saved = json.loads(file.read_text(encoding="utf-8"))
+        written = json.loads(file.read_text(encoding="utf-8"))
+        saved = {_RENAMED.get(key, key): value for key, value in written.items()}
         usual = "ema" if (folder / _AVERAGE_FILE).exists() else "off"  # which was the only kind
         average = _SavedAverage(saved.get("weight_average", usual), saved["average_updates"])
         saved |= {key: read(saved[key]) for key, read in _READERS.items() if key in saved}

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from palm.engine.selection import Figure, Figures, Selection
+from palm.engine.selection import Metrics, Score, Selection
 from palm.engine.task_instance import TaskInstance
 from palm.schema.settings import TrainSettings
 
@@ -40,9 +40,9 @@ class EarlyStops:
 
     def note(
         self,
-        figures: Figures,
+        figures: Metrics,
         unfinished: Sequence[TaskInstance],
-        overall: Figure | None,
+        overall: Score | None,
         *,
         settings: TrainSettings,
         global_step: int,
@@ -76,7 +76,7 @@ class EarlyStops:
         waiting = {name: Waiting(**waited) for name, waited in saved["waiting"].items()}
         return cls(saved["tasks"], saved["run"], waiting)
 
-    def _wait(self, name: str, figure: Figure, *, min_delta: float) -> int:
+    def _wait(self, name: str, figure: Score, *, min_delta: float) -> int:
         """Evaluations that `name` has waited for a better figure than the best, this one included."""
         waiting = self.waiting.setdefault(name, Waiting())
         if figure.beats(waiting.value, by=min_delta):

@@ -11,9 +11,9 @@ import paddle
 from paddle import Tensor
 
 from palm.data.dataset import Batch, IntArray
-from palm.engine.batches import Draw
+from palm.engine.batches import StepBatch
 from palm.engine.model import MultiTaskModel
-from palm.engine.optim.freezing import thaw
+from palm.engine.optim.freezing import unfreeze
 from palm.engine.regularizers.fgm import perturbed, word_embeddings
 from palm.kernels.precision import mixed_precision
 from palm.randomness import philox
@@ -24,33 +24,33 @@ if TYPE_CHECKING:
     from palm.engine.run import TrainingRun
 
 
-def passes(parts: Sequence[Draw], *, apart: bool) -> list[list[Draw]]:
+def passes(parts: Sequence[StepBatch], *, per_task: bool) -> list[list[StepBatch]]:
     """`parts` in groups that one pass of the encoder serves, in their order.
 
     A task with SMART runs its own batches through the encoder several times anyhow, so it has its own pass.
 
     Args:
         parts: What a step trains on.
-        apart: Whether the gradients of each task are wanted by themselves. A graph with PyLayers runs backward once (a
+        per_task: Whether the gradients of each task are needed separately. A graph with PyLayers runs backward once (a
             second time with `retain_graph` crashes Paddle 3.3.1), so every task then has its own pass.
     """
-    if apart:
+    if per_task:
         return [[part] for part in parts]
-    groups: dict[tuple[str, int], list[Draw]] = {}
+    groups: dict[tuple[str, int], list[StepBatch]] = {}
     for part in parts:
         owner = part.task.name if part.task.settings.smart_weight else part.task.row_owner.name
         groups.setdefault((owner, part.task_step), []).append(part)
     return list(groups.values())
 
 
-def shared_losses(model: MultiTaskModel, parts: Sequence[Draw]) -> list[Tensor]:
+def shared_losses(model: MultiTaskModel, parts: Sequence[StepBatch]) -> list[Tensor]:
     """Mean loss of each task's batch, before `loss_weight`, of `parts` that share their rows: float32[] each."""
-    whole, places = joined([(part.batch, _places(part)) for part in parts])
+    whole, row_indices = joined([(part.batch, _row_indices(part)) for part in parts])
     encoded: dict[tuple[int, str | None], dict[str, Tensor]] = {}
     losses = []
-    for part, place in zip(parts, places, strict=True):
+    for part, place in zip(parts, row_indices, strict=True):
         head, layer = part.task.head, part.task.settings.layer
-        seen = layer, head if model.own_parts(head) else None
+        seen = layer, head if model.task_modules(head) else None
         if seen not in encoded:
             encoded[seen] = model.encode(whole, layer=layer, head=head)
         width = part.batch["token_ids"].shape[1]
@@ -69,40 +69,42 @@ def joined(batches: Sequence[tuple[Batch, IntArray]]) -> tuple[Batch, list["IntA
         What the encoder takes of every row that a batch has, and of each batch the place of its rows among those;
         None where it has all of them.
     """
-    rows = np.unique(np.concatenate([places for _, places in batches]))
+    rows = np.unique(np.concatenate([row_indices for _, row_indices in batches]))
     width = max(batch["token_ids"].shape[1] for batch, _ in batches)
-    for batch, places in batches:
-        if len(places) == len(rows) and batch["token_ids"].shape[1] == width:
+    for batch, row_indices in batches:
+        if len(row_indices) == len(rows) and batch["token_ids"].shape[1] == width:
             whole = batch
             break
     else:
-        whole = _laid_together(batches, rows, width)
-    found = [np.searchsorted(rows, places) for _, places in batches]
-    return whole, [None if len(places) == len(rows) else places for places in found]
+        whole = _merge_batches(batches, rows, width)
+    found = [np.searchsorted(rows, row_indices) for _, row_indices in batches]
+    return whole, [None if len(row_indices) == len(rows) else row_indices for row_indices in found]
 
 
-def _places(part: Draw) -> IntArray:
-    return part.task.examples_at(part.task_step)[1] if part.places is None else part.places
+def _row_indices(part: StepBatch) -> IntArray:
+    return part.task.examples_at(part.task_step)[1] if part.row_indices is None else part.row_indices
 
 
-def _laid_together(batches: Sequence[tuple[Batch, IntArray]], rows: IntArray, width: int) -> Batch:
+def _merge_batches(batches: Sequence[tuple[Batch, IntArray]], rows: IntArray, width: int) -> Batch:
     whole: Batch = {}
-    for batch, places in batches:
+    for batch, row_indices in batches:
         for name in ("token_ids", "position_ids", "segment_ids", "task_ids", "input_mask"):
             given = batch[name]
             # Padding is masked: what stands there makes no difference.
             table = whole.setdefault(name, np.zeros((len(rows), width), given.dtype))
-            table[np.searchsorted(rows, places), : given.shape[1]] = given
+            table[np.searchsorted(rows, row_indices), : given.shape[1]] = given
     return whole
 
 
-def _own_rows(encoded: dict[str, Tensor], outputs: Specs, places: "IntArray | None", width: int) -> dict[str, Tensor]:
+def _own_rows(
+    encoded: dict[str, Tensor], outputs: Specs, row_indices: "IntArray | None", width: int
+) -> dict[str, Tensor]:
     """What the backbone made of the rows at `places`, without the padding that the task's own batch does not have."""
     own = {}
     for name, spec in outputs.items():
         tensor, axes = encoded[name], spec.axes.split()
-        if places is not None and axes[0] == "batch":
-            tensor = paddle.gather(tensor, paddle.to_tensor(places), axis=0)
+        if row_indices is not None and axes[0] == "batch":
+            tensor = paddle.gather(tensor, paddle.to_tensor(row_indices), axis=0)
         if axes[:2] == ["batch", "seq"] and tensor.shape[1] != width:
             tensor = tensor[:, :width]
         own[name] = tensor
@@ -113,7 +115,7 @@ Outcome = tuple[float, str | None]
 """The loss of a task's batch, and what in it is not finite."""
 
 
-def train_pass(run: "TrainingRun", parts: Sequence[Draw], factors: Sequence[float]) -> list[Outcome]:
+def train_pass(run: "TrainingRun", parts: Sequence[StepBatch], factors: Sequence[float]) -> list[Outcome]:
     """Forward and backward of `parts`: the loss of each, and what in it is not finite.
 
     The gradients stay on the parameters, or with the gradients of their task; those with a fault do not.
@@ -123,7 +125,7 @@ def train_pass(run: "TrainingRun", parts: Sequence[Draw], factors: Sequence[floa
     own = [first.task.name] if run.settings.mode == "joint" else []
     paddle.seed(int(philox(run.settings.random_seed, "dropout", first.global_step, *own).integers(2**31)))
     run.model.train()
-    thaw(run.model, run.settings, first.global_step)
+    unfreeze(run.model, run.settings, first.global_step)
     with mixed_precision(run.settings.amp):
         losses = _losses(run, parts)
     values = [float(loss) for loss in losses]
@@ -142,20 +144,20 @@ def train_pass(run: "TrainingRun", parts: Sequence[Draw], factors: Sequence[floa
     return outcomes
 
 
-def _losses(run: "TrainingRun", parts: Sequence[Draw]) -> list[Tensor]:
+def _losses(run: "TrainingRun", parts: Sequence[StepBatch]) -> list[Tensor]:
     """Mean loss of each task's batch with its regularisers, before `loss_weight`: float32[] each."""
     if len(parts) == 1:
         return [run.model.loss(parts[0].task, parts[0].batch)]
     return shared_losses(run.model, parts)
 
 
-def _weight(run: "TrainingRun", part: Draw) -> float:
+def _weight(run: "TrainingRun", part: StepBatch) -> float:
     """Factor of the loss beside the weighting's; gradients of tasks that are kept apart become means later."""
     batches = run.settings.gradient_accumulation_steps if run.task_gradients is None else 1
     return part.task.settings.loss_weight / batches
 
 
-def _backward(run: "TrainingRun", parts: Sequence[tuple[Draw, float]], total: Tensor) -> str | None:
+def _backward(run: "TrainingRun", parts: Sequence[tuple[StepBatch, float]], total: Tensor) -> str | None:
     """Backward of the weighted losses of `parts`, whose sum is `total`; what is not finite about it."""
     pending = _pending_gradients(run)
     if run.settings.adversarial_epsilon:
@@ -172,7 +174,7 @@ def _backward(run: "TrainingRun", parts: Sequence[tuple[Draw, float]], total: Te
     return None if name is None else f"the gradient of `{name}` is not finite"
 
 
-def _attack(run: "TrainingRun", parts: Sequence[tuple[Draw, float]], total: Tensor) -> None:
+def _attack(run: "TrainingRun", parts: Sequence[tuple[StepBatch, float]], total: Tensor) -> None:
     """Backward of the weighted losses, and of the same losses once more with the embeddings moved against them."""
     table = word_embeddings(run.model)
     before = None if table.grad is None else table.grad.clone()

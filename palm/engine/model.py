@@ -13,19 +13,19 @@ from palm.backbone.embeddings import EMBEDDING_SHIFT
 from palm.backbone.scalar_mix import ScalarMix
 from palm.backbone.task_layers import CopiedLayers, OwnLayers, squared_distance
 from palm.data.dataset import Batch
-from palm.engine.regularizers.rdrop import divergence
-from palm.engine.regularizers.smart import dropout_seed, roughness
+from palm.engine.regularizers.rdrop import symmetric_kl
+from palm.engine.regularizers.smart import dropout_seed, smart_penalty
 from palm.engine.task_instance import TaskInstance
 from palm.paradigm.base import Paradigm
 from palm.spec import Phase
 
 # Keyword of the backbone → name under the head.
-_OWN_PARTS = {"mix": "scalar_mix", "parts": "private_parts"}
+_TASK_MODULES = {"mix": "scalar_mix", "parts": "task_adapters"}
 
 
 def own_layer_name(head: str, name: str) -> str:
     """What stands for the backbone's parameter `name` where the head `head` has that layer of its own."""
-    inside = f"heads.{head}.{_OWN_PARTS['parts']}.{OwnLayers.KEPT_AS}."
+    inside = f"heads.{head}.{_TASK_MODULES['parts']}.{OwnLayers.KEPT_AS}."
     return name.replace("backbone.encoder.layers.", inside, 1)
 
 
@@ -77,12 +77,12 @@ class MultiTaskModel(nn.Layer):
         inputs = self.encode(batch, layer=task.settings.layer, head=task.head, shift=shift)
         return task.paradigm.forward(self.heads[task.head], inputs, phase), inputs
 
-    def own_parts(self, head: str) -> dict[str, nn.Layer]:
+    def task_modules(self, head: str) -> dict[str, nn.Layer]:
         """What the head `head` has of its own in the encoder: a mix of layers, parts around them, or nothing.
 
         Heads without any see the same pass of the encoder.
         """
-        found = {name: getattr(self.heads[head], child, None) for name, child in _OWN_PARTS.items()}
+        found = {name: getattr(self.heads[head], child, None) for name, child in _TASK_MODULES.items()}
         return {name: layer for name, layer in found.items() if layer is not None}
 
     def encode(
@@ -96,7 +96,7 @@ class MultiTaskModel(nn.Layer):
         taken = {name: inputs[name] for name in self.backbone_inputs}
         if shift is not None:
             taken[EMBEDDING_SHIFT] = shift
-        inputs.update(self.backbone(taken, layer=layer, **(self.own_parts(head) if head else {})))
+        inputs.update(self.backbone(taken, layer=layer, **(self.task_modules(head) if head else {})))
         return inputs
 
     def loss(self, task: TaskInstance, batch: Batch, encoded: Mapping[str, Tensor] | None = None) -> Tensor:
@@ -133,7 +133,7 @@ class MultiTaskModel(nn.Layer):
             return loss
         again, _ = self.forward(task, batch, "train")  # the same batch under other dropout
         mean = (loss + task.paradigm.loss(again, inputs)) / 2
-        return mean + alpha * divergence(outputs, again, inputs)
+        return mean + alpha * symmetric_kl(outputs, again, inputs)
 
     def _smooth_loss(self, task: TaskInstance, batch: Batch) -> Tensor:
         """The loss, and how far a small shift of the word embeddings can move the outputs: SMART."""
@@ -145,13 +145,13 @@ class MultiTaskModel(nn.Layer):
 
         outputs, inputs = shifted(None)
         loss = self._consistent_loss(task, batch, outputs, inputs)
-        rough = roughness(self, lambda shift: shifted(shift)[0], outputs, inputs, task.settings.smart_epsilon)
+        rough = smart_penalty(self, lambda shift: shifted(shift)[0], outputs, inputs, task.settings.smart_epsilon)
         return loss + task.settings.smart_weight * rough
 
     def start_copies(self) -> None:
         """Make the layers that heads have copies of what the shared ones are: fresh, or pre-trained."""
         for head in self.heads.keys():  # noqa: SIM118 (a LayerDict)
-            parts = self.own_parts(head).get("parts")
+            parts = self.task_modules(head).get("parts")
             if isinstance(parts, CopiedLayers):
                 parts.start_as(self.backbone.encoder.layers)
 
@@ -160,7 +160,7 @@ class MultiTaskModel(nn.Layer):
         return {
             head: sum(int(parameter.size) for parameter in parts.parameters())
             for head in self.heads.keys()  # noqa: SIM118 (a LayerDict)
-            if isinstance(parts := self.own_parts(head).get("parts"), CopiedLayers)
+            if isinstance(parts := self.task_modules(head).get("parts"), CopiedLayers)
         }
 
     def weights_of(self, head: str) -> dict[str, Tensor]:
@@ -170,7 +170,7 @@ class MultiTaskModel(nn.Layer):
         """
         prefix = f"heads.{head}."
         found = {name: each for name, each in self.state_dict().items() if name.startswith(("backbone.", prefix))}
-        own = self.own_parts(head).get("parts")
+        own = self.task_modules(head).get("parts")
         if isinstance(own, OwnLayers):
             inside = [name for name in found if name.startswith("backbone.encoder.layers.")]
             replaced = [name for name in inside if own_layer_name(head, name) in found]
@@ -179,7 +179,7 @@ class MultiTaskModel(nn.Layer):
 
     def _encoders(self, head: str) -> tuple[OwnLayers | None, list[list[nn.Layer]]]:
         """The layers of the head's own that stand for shared ones, and the encoders that other heads are trained on."""
-        own = {key: self.own_parts(key).get("parts") for key in self.heads.keys()}  # noqa: SIM118 (a LayerDict)
+        own = {key: self.task_modules(key).get("parts") for key in self.heads.keys()}  # noqa: SIM118 (a LayerDict)
         mine = own.pop(head)
         if not isinstance(mine, OwnLayers):
             return None, []
@@ -191,9 +191,9 @@ class MultiTaskModel(nn.Layer):
         layers = paradigm.build_layers(self.sizes)
         mixed = paradigm.config.mixed_layers(self.sizes.num_hidden_layers)
         if mixed:
-            layers.add_sublayer(_OWN_PARTS["mix"], ScalarMix(mixed))
+            layers.add_sublayer(_TASK_MODULES["mix"], ScalarMix(mixed))
         if paradigm.config.sharing != "hard":
-            layers.add_sublayer(_OWN_PARTS["parts"], build_parts(paradigm.config, self.sizes))
+            layers.add_sublayer(_TASK_MODULES["parts"], build_parts(paradigm.config, self.sizes))
         return layers
 
 

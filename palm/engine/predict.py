@@ -38,10 +38,10 @@ def evaluate_task(model: MultiTaskModel, task: TaskInstance) -> dict[str, float]
     """
     if task.dev is None:
         raise ValueError(f"Task `{task.name}` has no dev_file.")
-    return figures_over(model, task, task.dev)
+    return metrics_over(model, task, task.dev)
 
 
-def figures_over(model: MultiTaskModel, task: TaskInstance, dataset: Dataset) -> dict[str, float]:
+def metrics_over(model: MultiTaskModel, task: TaskInstance, dataset: Dataset) -> dict[str, float]:
     """Mean loss and metrics over a data set with gold labels, as fractions of 1.
 
     Raises:
@@ -132,7 +132,7 @@ def outputs_of(model: MultiTaskModel, tasks: Sequence[TaskInstance], batch: Batc
     found = {}
     for task in tasks:
         layer = task.settings.layer
-        seen = layer, task.head if model.own_parts(task.head) else None
+        seen = layer, task.head if model.task_modules(task.head) else None
         if seen not in encoded:
             encoded[seen] = model.encode(batch, layer=layer, head=task.head)
         tensors = task.paradigm.forward(model.heads[task.head], encoded[seen], "predict")

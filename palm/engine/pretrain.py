@@ -9,7 +9,7 @@ from palm.schema.fields import BackboneFields
 _LISTED = 8
 
 
-def sizes_for(weights: PretrainedWeights, sizes: BackboneFields) -> BackboneFields:
+def backbone_config_for(weights: PretrainedWeights, sizes: BackboneFields) -> BackboneFields:
     """`sizes` with what the weights ask for (such as their layer-norm epsilon) where the configuration says nothing."""
     asked = {key: value for key, value in weights.config.items() if key not in sizes.model_fields_set}
     return sizes.model_copy(update=asked)

@@ -8,7 +8,7 @@ from palm.balancing.history import History, TaskHistory
 from palm.balancing.sampling.base import Sampler
 from palm.balancing.weighting import GRADIENT_METHODS, Weighting
 from palm.engine.balance import build_weighting
-from palm.engine.batches import Shares
+from palm.engine.batches import SamplingProbabilities
 from palm.engine.early_stopping import EarlyStops
 from palm.engine.model import MultiTaskModel
 from palm.engine.optim.optimizer import Optimizer
@@ -30,8 +30,8 @@ class Progress:
         best: The best evaluations so far.
         history: What is known about each task.
         stops: What has stopped early.
-        passed_over: Draws of tasks that have left the mix, which no step trained.
-        shares: Shares of the tasks after the last steps, where the sampler adapts them.
+        skipped_draws: Samples of retired tasks, which no step trained.
+        sampling_probabilities: Those of the tasks after each of the last steps, where the sampler adapts them.
     """
 
     global_step: int = 0
@@ -39,8 +39,8 @@ class Progress:
     best: BestSoFar = field(default_factory=BestSoFar)
     history: History = field(default_factory=dict)
     stops: EarlyStops = field(default_factory=EarlyStops)
-    passed_over: int = 0
-    shares: Shares = field(default_factory=dict)
+    skipped_draws: int = 0
+    sampling_probabilities: SamplingProbabilities = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class StepResult:
     finished: tuple[str, ...]
     last: bool
     loss_factor: float = 1.0
-    beside: tuple["StepResult", ...] = ()
+    other_tasks: tuple["StepResult", ...] = ()
     normalised_loss: float | None = None
     trained: bool = True
     end_epoch: tuple[str, ...] = ()
@@ -88,7 +88,7 @@ class StepResult:
     @property
     def parts(self) -> tuple["StepResult", ...]:
         """What the step did with each task that it trained."""
-        return (self, *self.beside)
+        return (self, *self.other_tasks)
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ class TrainingRun:
         return tuple(name for name in open_ if name not in stopped)
 
     @property
-    def left(self) -> frozenset[str]:
+    def retired_tasks(self) -> frozenset[str]:
         """The tasks that are not trained any more."""
         return frozenset(set(self.targets) - set(self.unfinished) if self.settings.leave_mix_when_finished else ())
 

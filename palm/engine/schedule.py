@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from palm.balancing.sampling import EveryTaskSampler
-from palm.balancing.sampling.base import SAMPLERS, Mix, Sampler
+from palm.balancing.sampling.base import SAMPLERS, Sampler, SamplerConfig
 from palm.engine.task_instance import TaskInstance
 from palm.registry import Registry
 from palm.schema.settings import TrainSettings
@@ -20,7 +20,7 @@ def build_sampler(tasks: Sequence[TaskInstance], settings: TrainSettings) -> Sam
         ratios = [task.settings.mix_ratio for task in tasks]
         per_epoch = main_task(tasks).steps_per_epoch
         return EveryTaskSampler(ratios, seed=settings.random_seed, steps_per_epoch=per_epoch)
-    mix = Mix(
+    mix = SamplerConfig(
         mix_ratios=[task.settings.mix_ratio for task in tasks],
         batches=[task.steps_per_epoch for task in tasks],
         seed=settings.random_seed,

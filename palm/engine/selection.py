@@ -11,12 +11,12 @@ from palm.schema.settings import TrainSettings
 
 SELECTION = "selection"
 
-Figures = Mapping[str, Mapping[str, float]]
+Metrics = Mapping[str, Mapping[str, float]]
 """Figures of an evaluation, by task and name."""
 
 
 @dataclass(frozen=True)
-class Figure:
+class Score:
     """A figure that was found.
 
     Attributes:
@@ -56,7 +56,7 @@ class Selection:
     def __bool__(self) -> bool:
         return self.wanted is not None or bool(self.weights)
 
-    def of_task(self, task: str, figures: Mapping[str, float]) -> Figure | None:
+    def of_task(self, task: str, figures: Mapping[str, float]) -> Score | None:
         """The figure that counts for a task: one that is asked for, else its main one, else its loss."""
         for name, weight in self.weights.items():
             owner, _, figure = name.partition(".")
@@ -65,7 +65,7 @@ class Selection:
         own = (self.wanted or "").removeprefix(f"{task}.")
         return _figure(own if own in figures else None, figures)
 
-    def of_run(self, figures: Figures, tasks: Sequence[TaskInstance]) -> Figure | None:
+    def of_run(self, figures: Metrics, tasks: Sequence[TaskInstance]) -> Score | None:
         """The figure that counts for the run; None where something that belongs to it was not evaluated now."""
         if self.weights:
             return self._weighted(figures)
@@ -73,14 +73,14 @@ class Selection:
         task, _, metric = wanted.rpartition(".")
         if task:
             value = figures.get(task, {}).get(metric)
-            return None if value is None else Figure(wanted, value, metric == LOSS)
+            return None if value is None else Score(wanted, value, metric == LOSS)
         targets = [task for task in tasks if task.settings.target]
         if any(task.dev is not None and task.name not in figures for task in targets):
             return None
         values = [figures[task.name][wanted] for task in targets if wanted in figures.get(task.name, {})]
-        return Figure(wanted, sum(values) / len(values), wanted == LOSS) if values else None
+        return Score(wanted, sum(values) / len(values), wanted == LOSS) if values else None
 
-    def _weighted(self, figures: Figures) -> Figure | None:
+    def _weighted(self, figures: Metrics) -> Score | None:
         """Mean of the figures by their weights, those that fall counted negatively: the more the better."""
         total = 0.0
         for name, weight in self.weights.items():
@@ -89,13 +89,13 @@ class Selection:
             if found is None:
                 return None
             total += -abs(weight) * found.value if found.falls else weight * found.value
-        return Figure(SELECTION, total / sum(map(abs, self.weights.values())))
+        return Score(SELECTION, total / sum(map(abs, self.weights.values())))
 
 
-def _figure(name: str | None, figures: Mapping[str, float], *, falls: bool = False) -> Figure | None:
+def _figure(name: str | None, figures: Mapping[str, float], *, falls: bool = False) -> Score | None:
     """The figure called `name`, or where that is None the main one."""
     found = main_metric(figures) if name is None else name
-    return Figure(found, figures[found], falls or found == LOSS) if found in figures else None
+    return Score(found, figures[found], falls or found == LOSS) if found in figures else None
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ class BestSoFar:
 
     def note(
         self,
-        figures: Figures,
+        figures: Metrics,
         tasks: Sequence[TaskInstance],
         *,
         selection: Selection,

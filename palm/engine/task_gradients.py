@@ -40,9 +40,9 @@ class TaskGradients:
         self._sums: dict[str, dict[str, Tensor]] = {}
         self._counts: dict[str, int] = {}
 
-    def complete(self, left: Collection[str] = ()) -> bool:
+    def complete(self, retired_tasks: Collection[str] = ()) -> bool:
         """Whether every task had its batches, save those that have left the mix."""
-        waited_for = [task for task in self._tasks if task not in left]
+        waited_for = [task for task in self._tasks if task not in retired_tasks]
         return all(self._counts.get(task, 0) >= self._batches for task in waited_for)
 
     @paddle.no_grad()

@@ -6,8 +6,8 @@ from contextlib import closing
 from dataclasses import replace
 
 from palm.data.dataset import Record
-from palm.engine.balance import note_losses, note_shares
-from palm.engine.batches import Draw, draws, prefetched
+from palm.engine.balance import note_losses, note_probabilities
+from palm.engine.batches import StepBatch, prefetched, step_batches
 from palm.engine.forward_backward import Outcome, passes, train_pass
 from palm.engine.run import StepResult, TrainingRun
 from palm.engine.task_instance import TaskInstance
@@ -49,33 +49,33 @@ def train_steps(run: TrainingRun) -> Generator[StepResult, None, None]:
     for task in run.tasks:
         run.progress.task_steps.setdefault(task.name, 0)
     while not run.finished:
-        left = run.left
-        with closing(prefetched(_draws(run))) as feed:
+        retired_tasks = run.retired_tasks
+        with closing(prefetched(_step_batches(run))) as batches:
             # Where the mix changes, what was made ahead is of the old one.
-            while not run.finished and run.left == left:
-                yield train_step(run, *next(feed))
+            while not run.finished and run.retired_tasks == retired_tasks:
+                yield train_step(run, *next(batches))
 
 
-def train_step(run: TrainingRun, draw: Draw, data_wait: float = 0.0) -> StepResult:
+def train_step(run: TrainingRun, step_batch: StepBatch, data_wait: float = 0.0) -> StepResult:
     """One step of training: forward and backward of its batches, and an update where one is due.
 
     Args:
         run: The run, which this moves on.
-        draw: What the step trains on.
+        step_batch: What the step trains on.
         data_wait: Seconds that were waited for it.
 
     Raises:
         TrainingError: The loss or a gradient is not finite, and `on_nan` says abort.
     """
     started = time.perf_counter()
-    number, steps, waited_for = draw.global_step, run.progress.task_steps, run.unfinished
+    number, steps, waited_for = step_batch.global_step, run.progress.task_steps, run.unfinished
     learning_rate = run.learning_rate_at(number)
-    factors = {part.task.name: run.loss_factor(part.task) for part in draw.parts}
-    first, *others = _train_parts(run, draw, factors, learning_rate)
-    _note(run, draw, [first, *others] if first.trained else [])
+    factors = {part.task.name: run.loss_factor(part.task) for part in step_batch.parts}
+    first, *others = _train_parts(run, step_batch, factors, learning_rate)
+    _note(run, step_batch, [first, *others] if first.trained else [])
     for name in factors:
         steps[name] = steps.get(name, 0) + 1
-    run.progress.global_step, run.progress.passed_over = number, draw.passed_over
+    run.progress.global_step, run.progress.skipped_draws = number, step_batch.skipped_draws
     unfinished = run.unfinished
     reached = tuple(name for name in factors if name in waited_for and name not in unfinished)
     last = run.finished
@@ -87,30 +87,32 @@ def train_step(run: TrainingRun, draw: Draw, data_wait: float = 0.0) -> StepResu
         data_wait=data_wait,
         finished=reached + unfinished if last else reached,
         last=last,
-        beside=tuple(others),
-        end_epoch=draw.end_epoch,
+        other_tasks=tuple(others),
+        end_epoch=step_batch.end_epoch,
     )
 
 
-def _train_parts(run: TrainingRun, draw: Draw, factors: Mapping[str, float], learning_rate: float) -> list[StepResult]:
+def _train_parts(
+    run: TrainingRun, step_batch: StepBatch, factors: Mapping[str, float], learning_rate: float
+) -> list[StepResult]:
     """Forward and backward of each task's batch; tasks with no label for any row of the step are left out."""
     results: dict[str, StepResult] = {}
-    apart = run.task_gradients is not None or run.shared_layer is not None
-    for parts in passes([part for part in draw.parts if part.batch], apart=apart):
+    per_task = run.task_gradients is not None or run.shared_layer is not None
+    for parts in passes([part for part in step_batch.parts if part.batch], per_task=per_task):
         started = time.perf_counter()
         own = [factors[part.task.name] for part in parts]
         for part, factor, outcome in zip(parts, own, train_pass(run, parts, own), strict=True):
             seconds = time.perf_counter() - started
             results[part.task.name] = _result(run, part, outcome, factor, learning_rate=learning_rate, seconds=seconds)
     if not results:  # the tasks with labels for these rows have left the mix
-        first = draw.parts[0]
+        first = step_batch.parts[0]
         nothing = _result(run, first, (0.0, None), factors[first.task.name], learning_rate=learning_rate, seconds=0.0)
         return [replace(nothing, trained=False)]
-    return [results[part.task.name] for part in draw.parts if part.task.name in results]
+    return [results[part.task.name] for part in step_batch.parts if part.task.name in results]
 
 
 def _result(
-    run: TrainingRun, part: Draw, outcome: Outcome, factor: float, *, learning_rate: float, seconds: float
+    run: TrainingRun, part: StepBatch, outcome: Outcome, factor: float, *, learning_rate: float, seconds: float
 ) -> StepResult:
     """What a step did with one task.
 
@@ -141,36 +143,38 @@ def _result(
     )
 
 
-def _note(run: TrainingRun, draw: Draw, parts: Sequence[StepResult]) -> None:
+def _note(run: TrainingRun, step_batch: StepBatch, parts: Sequence[StepResult]) -> None:
     """Take what a step did with each task into the history, save what had a fault."""
     losses = {part.task: part.loss for part in parts if part.fault is None}
     note_losses(
         run.history,
         run.weighting,
         losses,
-        end_epoch=draw.end_epoch,
+        end_epoch=step_batch.end_epoch,
         norms=run.shared_layer.taken() if run.shared_layer else {},
     )
-    note_shares(run.progress.shares, draw.global_step, run.sampler.shares(run.history))
+    note_probabilities(
+        run.progress.sampling_probabilities, step_batch.global_step, run.sampler.probabilities(run.history)
+    )
 
 
-def _draws(run: TrainingRun) -> Iterator[Draw]:
+def _step_batches(run: TrainingRun) -> Iterator[StepBatch]:
     """What the steps from here on train on, as long as the mix stays as it is."""
     done = run.progress
-    return draws(
+    return step_batches(
         run.tasks,
         run.sampler,
         done_steps=done.global_step,
         task_steps=done.task_steps,
-        left=run.left,
-        passed_over=done.passed_over,
-        shares=done.shares,
+        retired_tasks=run.retired_tasks,
+        skipped_draws=done.skipped_draws,
+        probabilities=done.sampling_probabilities,
     )
 
 
 def _update_is_due(run: TrainingRun) -> bool:
     if run.task_gradients is not None:
-        return run.task_gradients.complete(run.left)
+        return run.task_gradients.complete(run.retired_tasks)
     return run.progress.global_step % run.settings.gradient_accumulation_steps == 0
 
 

@@ -19,7 +19,7 @@ from palm.paradigm.base import PARADIGMS
 from palm.reader.base import READERS
 from palm.schema.fields import Kernels, Schema
 from palm.schema.settings import TaskSettings
-from palm.storage.atomic_directory import sealed_folder, verify
+from palm.storage.atomic_directory import atomic_directory, verify
 from palm.storage.layout import FORMAT_VERSION, MANIFEST_FILE, PALM_VERSION, WEIGHTS_FILE
 from palm.storage.tensors import load_tensors, save_tensors
 
@@ -55,7 +55,7 @@ def save_bundle(model: MultiTaskModel, task: TaskInstance, backbone_name: str, f
     """Write the inference model of `task`: nothing of other tasks, of the optimizer or of dropout is in it."""
     own_head = f"heads.{task.head}."
     weights = {name.replace(own_head, f"{_HEAD}.", 1): tensor for name, tensor in model.weights_of(task.head).items()}
-    with sealed_folder(folder) as aside:
+    with atomic_directory(folder) as aside:
         save_tensors(weights, aside / WEIGHTS_FILE)
         (aside / _VOCAB_FILE).write_text("\n".join(task.reader.tokenizer.tokens) + "\n", encoding="utf-8")
         (aside / _CONFIG_FILE).write_text(
@@ -76,7 +76,7 @@ def copy_bundle(source: Path, target: Path) -> None:
         CheckpointError: It is damaged, or `target` cannot be written.
     """
     verify(source)
-    with sealed_folder(target) as aside:
+    with atomic_directory(target) as aside:
         for file in source.iterdir():
             if file.name != MANIFEST_FILE:
                 shutil.copyfile(file, aside / file.name)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from palm.config.run_config import TaskConfig
-from palm.engine.predict import figures_over, run_over
+from palm.engine.predict import metrics_over, run_over
 from palm.inference.bundle import load_bundle
 from palm.paradigm.base import Prediction
 from palm.schema.fields import Kernels
@@ -45,7 +45,7 @@ class Predictor:
             RegistryError: An unknown metric.
         """
         task = self._bundle.task
-        return figures_over(self._bundle.model, task, task.reader.load(Path(file), "eval"))
+        return metrics_over(self._bundle.model, task, task.reader.load(Path(file), "eval"))
 
 
 def write_predictions(predictions: Sequence[Prediction], folder: Path) -> Path:

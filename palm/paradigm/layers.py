@@ -63,8 +63,8 @@ def pool(layers: "nn.Layer", inputs: "Mapping[str, Tensor]", pooling: Pooling, s
     if pooling == "max":
         highest: Tensor = (encoded + padding).max(1)
         return highest
-    shares = functional.softmax(layers.attention_pooling(encoded) + padding, axis=1)  # [batch seq 1]
-    weighted: Tensor = (encoded * shares).sum(1)
+    probabilities = functional.softmax(layers.attention_pooling(encoded) + padding, axis=1)  # [batch seq 1]
+    weighted: Tensor = (encoded * probabilities).sum(1)
     return weighted
 
 

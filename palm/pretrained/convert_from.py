@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from palm.backbone.base import BACKBONES
-from palm.backbone.config_json import BACKBONE_FILES, VOCAB_FILE, beside_weights, read_sizes
+from palm.backbone.config_json import BACKBONE_FILES, VOCAB_FILE, next_to_weights, read_backbone_config
 from palm.errors import CheckpointError
 from palm.pretrained.encoder import LATE_POSITIONS, POSITIONS, SEGMENTS, Encoder, Head, Origin, Tensors
 from palm.pretrained.find import find_weights
@@ -78,7 +78,7 @@ def _palm_folder(path: Path, config: Mapping[str, Any]) -> Encoder:
     if (path / MANIFEST_FILE).is_file():
         verify(path)
     name = str(config["palm_backbone"])
-    sizes = read_sizes(BACKBONES[name].Config, path / CONFIG_FILE, owner=str(path))
+    sizes = read_backbone_config(BACKBONES[name].Config, path / CONFIG_FILE, owner=str(path))
     origin = _origin(path) if (path / ORIGIN_FILES[0]).is_file() else None
     return Encoder(name, sizes, read_safetensors(path / WEIGHTS_FILE), _copied(path), origin)
 
@@ -93,7 +93,7 @@ def _foreign(path: Path) -> Encoder:
     found = find_weights(path)
     raw = read_tensors(found)
     renamed = rename(raw)
-    place = beside_weights(path, BACKBONE_FILES)
+    place = next_to_weights(path, BACKBONE_FILES)
     if place is None:
         rule = "the sizes of an encoder stand in a config.json beside its weights."
         raise CheckpointError(f"{path}: {rule} Found none. Put one there.")
@@ -103,7 +103,7 @@ def _foreign(path: Path) -> Encoder:
     _refuse_other_kinds(place, kind, config, of_transformers)
     backbone = "ernie" if _TASK_EMBEDDINGS in renamed.tensors else "bert"
     wanted = BACKBONES[backbone].Config
-    sizes = read_sizes(wanted, {**config_defaults_for(path), **config}, owner=str(place))
+    sizes = read_backbone_config(wanted, {**config_defaults_for(path), **config}, owner=str(place))
     other = {name: raw[name] for name, target in targets_of(raw).items() if target is None} if of_transformers else {}
     tensors, sizes, lost = _from_zero(renamed.tensors, sizes, kind, config)
     origin = None

@@ -13,7 +13,7 @@ from safetensors.numpy import save_file
 from palm.backbone.config_json import VOCAB_FILE
 from palm.pretrained.convert_from import CONFIG_FILE, LOST_ROWS, ORIGIN_FILES
 from palm.pretrained.encoder import LATE_POSITIONS, POSITIONS, SEGMENTS, Encoder, Head, Origin, Tensors, split_qkv
-from palm.storage.atomic_directory import sealed_folder
+from palm.storage.atomic_directory import atomic_directory
 from palm.storage.layout import WEIGHTS_FILE
 
 _SIZES = (
@@ -45,7 +45,7 @@ def write_palm(encoder: Encoder, target: Path) -> None:
     Raises:
         CheckpointError: `target` cannot be written, or something else stands there.
     """
-    with sealed_folder(target, key="target") as folder:
+    with atomic_directory(target, key="target") as folder:
         _save(encoder.tensors, folder / WEIGHTS_FILE)
         _write_json(folder / CONFIG_FILE, {"palm_backbone": encoder.backbone, **_sizes(encoder)})
         for name, file in encoder.files.items():
@@ -63,7 +63,7 @@ def write_hugging_face(encoder: Encoder, target: Path) -> None:
     Raises:
         CheckpointError: `target` cannot be written, or something else stands there.
     """
-    with sealed_folder(target, key="target") as folder:
+    with atomic_directory(target, key="target") as folder:
         if encoder.origin is not None:
             _save(_as_it_came(encoder.tensors, encoder.origin), folder / WEIGHTS_FILE)
             (folder / CONFIG_FILE).write_bytes(encoder.origin.config.encode("utf-8"))

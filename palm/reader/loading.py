@@ -18,16 +18,16 @@ from palm.data.cache import (
     PLACE_VARIABLE,
     cache_folder,
     cache_limit,
+    entry_lock,
+    evict,
     find_entry,
-    make_room,
-    making,
     readable_size,
 )
 from palm.data.dataset import Dataset, Record
 from palm.data.stored_dataset import read_dataset, write_columns, write_description, write_records
 from palm.errors import CheckpointError, DataError
 from palm.spec import Phase
-from palm.storage.atomic_directory import sealed_folder, sha256_of
+from palm.storage.atomic_directory import atomic_directory, sha256_of
 from palm.storage.layout import FORMAT_VERSION
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def load_cached(reader: "Reader", file: Path, phase: Phase) -> Dataset | None:
         if folder is None:
             return None
         dataset, labels = read_dataset(folder, file)
-        dropped = make_room(home, limit)
+        dropped = evict(home, limit)
     except (OSError, CheckpointError) as error:
         _warn_once(home, f"the cache cannot be used, so text is tokenised in every run: {error}")
         return None
@@ -147,11 +147,11 @@ def _entry(home: Path, reader: "Reader", source: _Source) -> Path | None:
     found = find_entry(home, key)
     if found is not None or home in _WARNED_ABOUT:
         return found
-    with making(home, key, patience=PATIENCE) as folder:
+    with entry_lock(home, key, patience=PATIENCE) as folder:
         if find_entry(home, key) is None:  # another process may have made it while we waited
             known = reader.labels
             try:
-                with sealed_folder(folder, PLACE_VARIABLE) as aside:
+                with atomic_directory(folder, PLACE_VARIABLE) as aside:
                     _write(reader, source, aside)
                     if sha256_of(source.file) != source.digest:
                         raise _ChangedError

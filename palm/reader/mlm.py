@@ -85,7 +85,7 @@ class MaskedLMReader(Reader):
         chosen = self._choose(batch["token_ids"], batch["input_mask"] > 0, generator)
         batch["mask_pos"] = np.flatnonzero(chosen)
         batch["mask_label"] = batch["token_ids"][chosen]
-        batch["token_ids"][chosen] = self._disguise(batch["mask_label"], generator)
+        batch["token_ids"][chosen] = self._apply_masks(batch["mask_label"], generator)
         return batch
 
     def _choose(
@@ -103,7 +103,7 @@ class MaskedLMReader(Reader):
         chosen: NDArray[np.bool_] = may & ((draws < self.config.mask_probability) | (draws == lowest))
         return chosen
 
-    def _disguise(self, pieces: IntArray, generator: np.random.Generator) -> IntArray:
+    def _apply_masks(self, pieces: IntArray, generator: np.random.Generator) -> IntArray:
         """What the model sees in place of the chosen `pieces`."""
         kind = generator.random(len(pieces))
         others = generator.choice(self._words, size=len(pieces))

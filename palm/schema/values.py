@@ -71,7 +71,7 @@ class Resolved:
     """The value of a key that won, and those that it hid."""
 
     setting: Setting
-    hid: tuple[Setting, ...] = ()
+    overridden: tuple[Setting, ...] = ()
 
 
 def settle_aliases(
@@ -102,5 +102,5 @@ def stack(layers: Sequence[Layer]) -> dict[str, Resolved]:
     for layer in layers:
         for key, setting in layer.items():
             known = merged.get(key)
-            merged[key] = Resolved(known.setting, (*known.hid, setting)) if known else Resolved(setting)
+            merged[key] = Resolved(known.setting, (*known.overridden, setting)) if known else Resolved(setting)
     return merged

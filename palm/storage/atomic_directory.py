@@ -32,7 +32,7 @@ _MEGABYTE = 1e6
 
 
 @contextmanager
-def writing(target: Path, key: str, needs: int | None = None) -> Iterator[None]:
+def os_errors_as(target: Path, key: str, needs: int | None = None) -> Iterator[None]:
     """Turn what the system says while `target` is written into an error that names the key to change.
 
     Args:
@@ -55,7 +55,7 @@ def writing(target: Path, key: str, needs: int | None = None) -> Iterator[None]:
 
 
 @contextmanager
-def sealed_folder(target: Path, key: str = "save_path", needs: int | None = None) -> Iterator[Path]:
+def atomic_directory(target: Path, key: str = "save_path", needs: int | None = None) -> Iterator[Path]:
     """Yield a temporary folder beside `target`; a block that ends well puts it in `target`'s place, synced and sealed.
 
     Args:
@@ -70,8 +70,8 @@ def sealed_folder(target: Path, key: str = "save_path", needs: int | None = None
     _refuse_foreign(target, key)
     aside = target.with_name(f".{target.name}.writing-{os.getpid()}")
     try:
-        with writing(target, key, needs):
-            sweep(target.parent, glob.escape(target.name))
+        with os_errors_as(target, key, needs):
+            remove_stale(target.parent, glob.escape(target.name))
             aside.mkdir(parents=True)
             yield aside
             _seal(aside)
@@ -87,7 +87,7 @@ def remove_folder(folder: Path) -> None:
     shutil.rmtree(retired, ignore_errors=True)
 
 
-def sweep(home: Path, name: str = "*") -> None:
+def remove_stale(home: Path, name: str = "*") -> None:
     """Remove what processes that died while they wrote or removed `home/<name>` left beside it."""
     for stale in [*home.glob(f".{name}.writing-*"), *home.glob(f".{name}.retired-*")]:
         owner = stale.name.rpartition("-")[2]
@@ -130,7 +130,8 @@ def _manifest(folder: Path) -> dict[str, dict[str, dict[str, object]]]:
         files = {
             str(name): {"size": entry["size"], "sha256": entry["sha256"]} for name, entry in manifest["files"].items()
         }
-        whole = version == 1 or text == _sealed_text(manifest)
+        unsealed = version == 1 and "seal" not in manifest  # the first version had none
+        whole = unsealed or text == _sealed_text(manifest)
     except OSError as error:
         raise CheckpointError(f"{file}: a folder that PALM wrote holds this file. {error.strerror}.") from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:

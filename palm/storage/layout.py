@@ -2,7 +2,7 @@
 
 PALM_VERSION = "1.0.0.dev0"
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 RESOLVED_CONFIG = "config.resolved.yaml"
 METRICS_FILE = "metrics.jsonl"

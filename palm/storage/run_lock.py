@@ -7,20 +7,20 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from palm.errors import CheckpointError
-from palm.storage.atomic_directory import writing
+from palm.storage.atomic_directory import os_errors_as
 
 _LOCK_FILE = ".training.lock"
 
 
 @contextmanager
-def alone_in(save_path: Path) -> Iterator[None]:
+def exclusive_run_lock(save_path: Path) -> Iterator[None]:
     """Hold `save_path` for one run; the system lets go of it when the process ends, however that happens.
 
     Raises:
         CheckpointError: Another process trains there, or the folder is read-only.
     """
     lock = FileLock(save_path / _LOCK_FILE, timeout=0)
-    with writing(save_path, "save_path"):
+    with os_errors_as(save_path, "save_path"):
         _acquire(lock, save_path)
     try:
         yield

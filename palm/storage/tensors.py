@@ -55,12 +55,17 @@ def size_in_bytes(tensors: Mapping[str, Tensor]) -> int:
 
 
 def load_tensors(file: Path) -> dict[str, Tensor]:
-    """Read what `save_tensors` wrote.
+    """Read what `save_tensors` wrote, in this version of the format or an earlier one: under today's names.
 
     Raises:
         CheckpointError: The file is missing or no safetensors file.
     """
     try:
-        return {name: paddle.to_tensor(array) for name, array in load_file(str(file)).items()}
+        return {_today(name): paddle.to_tensor(array) for name, array in load_file(str(file)).items()}
     except (OSError, SafetensorError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{file}: cannot be read as safetensors: {error}. Use another copy.") from error
+
+
+def _today(name: str) -> str:
+    """The name of a parameter of format version 2 or earlier as it is since version 3."""
+    return name.replace(".private_parts.", ".task_adapters.", 1)

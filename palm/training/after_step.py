@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from palm.config.run_config import RunConfig
-from palm.engine.balance import note_figures
+from palm.engine.balance import note_metrics
 from palm.engine.checkpoint import save_checkpoint
 from palm.engine.gradient_cosines import gradient_cosines
 from palm.engine.optim.weight_average import averaged
 from palm.engine.predict import evaluate_task
 from palm.engine.run import StepResult, TrainingRun
 from palm.engine.schedule import main_task
-from palm.engine.selection import Figures, Selection
+from palm.engine.selection import Metrics, Selection
 from palm.engine.task_instance import TaskInstance
 from palm.inference.bundle import copy_bundle, save_bundle
 from palm.storage.layout import BEST_INFERENCE_FOLDER, CHECKPOINT_FOLDER, INFERENCE_FOLDER
@@ -115,15 +115,19 @@ class StepEffects:
             {
                 **step_record(result),
                 **({"loss_factor": result.loss_factor} if self._run.weighting.needs_history else {}),
-                **({"shares": self._shares(result.global_step)} if self._run.sampler.adapts else {}),
+                **(
+                    {"sampling_probabilities": self._probabilities(result.global_step)}
+                    if self._run.sampler.adapts
+                    else {}
+                ),
                 "steps_per_second": round(speed, 3),
                 "data_wait_share": round(waited, 4),
             }
         )
 
-    def _shares(self, step: int) -> dict[str, float]:
+    def _probabilities(self, step: int) -> dict[str, float]:
         """Shares of the tasks as they were known after `step`."""
-        found = self._run.progress.shares[str(step)]
+        found = self._run.progress.sampling_probabilities[str(step)]
         return {task.name: round(share, 4) for task, share in zip(self._run.tasks, found, strict=True)}
 
     def _steps_per_second(self, step: int) -> float:
@@ -143,7 +147,7 @@ class StepEffects:
 
     def _leading_task(self, result: StepResult) -> str:
         """The task whose epochs everybody is evaluated at: the main task, and once it has left the mix the next."""
-        gone = self._run.left - {part.task for part in result.parts} - set(result.end_epoch)
+        gone = self._run.retired_tasks - {part.task for part in result.parts} - set(result.end_epoch)
         targets = (task.name for task in self._run.tasks if task.settings.target and task.name not in gone)
         return next(targets, main_task(self._run.tasks).name)
 
@@ -156,7 +160,7 @@ class StepEffects:
                 self._reporter.record({"split": "dev", "global_step": global_step, "task": task.name, **figures})
                 found[task.name] = figures
         if "metric" in (self._config.train.sampling_by, self._config.train.weighting_by):
-            note_figures(self._run.history, found)
+            note_metrics(self._run.history, found)
         return found
 
     def _export(self, name: str) -> None:
@@ -173,7 +177,7 @@ class StepEffects:
         figures = {**steps, "train_seconds": round(self._seconds, 3)}
         self._reporter.record({"split": "export", "global_step": done.global_step, "task": name, **figures})
 
-    def _keep_best(self, figures: Figures, global_step: int) -> bool:
+    def _keep_best(self, figures: Metrics, global_step: int) -> bool:
         """Note what this evaluation improved, and export the models; whether there is a checkpoint to keep."""
         best, stopped = self._run.progress.best, self._run.progress.stops.tasks
         improved = best.note(
@@ -187,7 +191,7 @@ class StepEffects:
             self._reporter.say(best_line("all targets", best.run, self._checkpoints / f"step_{global_step}"))
         return bool(improved) and bool(self._selection)
 
-    def _stop_early(self, figures: Figures, result: StepResult) -> None:
+    def _stop_early(self, figures: Metrics, result: StepResult) -> None:
         """Finish the targets that have waited long enough, or all of them with the run, as they were at their best."""
         if result.last:
             return

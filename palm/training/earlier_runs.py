@@ -33,11 +33,11 @@ _HARMLESS = {
     "pred_batch_size", "inference_model_dir", "metrics", "pretrain_model_path", "selection",
 }  # fmt: skip
 # Those of them that say what a run does which follows its dev figures.
-_SAYS_FIGURES = {"eval_every_n_steps", "metric_for_best_model", "selection", "dev_file", "metrics"}
+_SAYS_METRICS = {"eval_every_n_steps", "metric_for_best_model", "selection", "dev_file", "metrics"}
 _JUDGED_BY = ("metric_for_best_model", "selection", "early_stopping_patience")
 
 
-def set_aside(folder: Path) -> str | None:
+def archive_previous_run(folder: Path) -> str | None:
     """Move checkpoints, log and figures of an earlier run to `earlier/<number>`; say so where there were any.
 
     Otherwise a later resume could continue from the other run's checkpoint.
@@ -82,7 +82,7 @@ def changed_keys(folder: Path, resolved: Mapping[str, object]) -> list[str]:
     except ConfigError:
         return [f"{file}: cannot be read, so nobody knows whether the run was started with other values."]
     now = parse_yaml(yaml.safe_dump(dict(resolved), allow_unicode=True), RESOLVED_CONFIG).data
-    harmless = _HARMLESS - (_SAYS_FIGURES if _follows_figures(before) or _follows_figures(now) else set())
+    harmless = _HARMLESS - (_SAYS_METRICS if _follows_figures(before) or _follows_figures(now) else set())
     changed = [
         f"{key} {old} → {new}"
         for key, (old, new) in _differences(before, now).items()
@@ -110,7 +110,7 @@ def _differences(before: object, now: object, place: str = "") -> dict[str, tupl
     return found
 
 
-def cut_back(folder: Path, global_step: int) -> None:
+def truncate_metrics(folder: Path, global_step: int) -> None:
     """Drop figures after `global_step` from metrics.jsonl, which the resumed run writes again, and damaged lines."""
     file = folder / METRICS_FILE
     if file.is_file():

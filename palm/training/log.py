@@ -11,7 +11,7 @@ from tqdm.auto import tqdm
 
 from palm.engine.run import StepResult
 from palm.engine.selection import Best
-from palm.storage.atomic_directory import writing
+from palm.storage.atomic_directory import os_errors_as
 from palm.storage.layout import LOG_FILE, METRICS_FILE
 
 
@@ -39,7 +39,7 @@ class Reporter:
     """
 
     def __init__(self, folder: Path, *, total_steps: int, done_steps: int = 0) -> None:
-        with writing(folder, "save_path"):
+        with os_errors_as(folder, "save_path"):
             folder.mkdir(parents=True, exist_ok=True)
             self._log = (folder / LOG_FILE).open("a", encoding="utf-8", buffering=1)
             self._metrics = (folder / METRICS_FILE).open("a", encoding="utf-8", buffering=1)
@@ -146,12 +146,12 @@ def step_record(result: StepResult) -> dict[str, object]:
         "task": result.task,
         "step": result.step,
         "epoch": result.epoch,
-        **loss_figures(result),
+        **loss_metrics(result),
         "learning_rate": result.learning_rate,
     }
 
 
-def loss_figures(result: StepResult) -> dict[str, float | None]:
+def loss_metrics(result: StepResult) -> dict[str, float | None]:
     """`loss` and `loss_normalised`, which begins at 1 for every task; None for what is no number."""
     figures = {"loss": result.loss, "loss_normalised": result.normalised_loss}
     return {name: value if value is not None and math.isfinite(value) else None for name, value in figures.items()}

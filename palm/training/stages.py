@@ -12,10 +12,10 @@ from palm.engine.optim.weight_average import averaged
 from palm.engine.run import TrainingRun
 from palm.errors import CheckpointError
 from palm.pretrained.load import PretrainedWeights, load_pretrained
-from palm.storage.atomic_directory import remove_folder, sealed_folder, verify
+from palm.storage.atomic_directory import atomic_directory, remove_folder, verify
 from palm.storage.layout import CHECKPOINT_FOLDER, WEIGHTS_FILE
 from palm.storage.tensors import save_tensors
-from palm.training.earlier_runs import set_aside
+from palm.training.earlier_runs import archive_previous_run
 
 _CONFIG_FILE = "config.json"
 _VOCAB_FILE = "vocab.txt"
@@ -24,7 +24,7 @@ _EPSILON = "layer_norm_eps"
 _OF_THE_RUN = {"kernels", "recompute"}
 
 
-def to_best(run: TrainingRun, config: RunConfig) -> list[str]:
+def restore_best(run: TrainingRun, config: RunConfig) -> list[str]:
     """Take a stage that has ended back to its best evaluation, where it has `selection` or `metric_for_best_model`.
 
     Returns:
@@ -51,7 +51,7 @@ def save_encoder(run: TrainingRun, config: RunConfig) -> None:
         CheckpointError: It cannot be written.
     """
     sizes = {"palm_backbone": config.backbone_name, **run.model.sizes.model_dump(exclude=_OF_THE_RUN)}
-    with sealed_folder(encoder_folder(config)) as aside:
+    with atomic_directory(encoder_folder(config)) as aside:
         with averaged(run.average):
             save_tensors(run.model.backbone.state_dict(), aside / WEIGHTS_FILE)
         (aside / _CONFIG_FILE).write_text(json.dumps(sizes, indent=2) + "\n", encoding="utf-8")
@@ -88,7 +88,7 @@ def stage_is_done(config: RunConfig) -> bool:
     return True
 
 
-def forget_stages(configs: Sequence[RunConfig]) -> list[str]:
+def reset_stages(configs: Sequence[RunConfig]) -> list[str]:
     """Remove or set aside what an earlier run left of any stage: a later `resume` could take it for this run's.
 
     Returns:
@@ -100,6 +100,6 @@ def forget_stages(configs: Sequence[RunConfig]) -> list[str]:
         if folder.exists():
             verify(folder)  # nothing but what PALM wrote is removed
             remove_folder(folder)
-        moved = set_aside(folder.parent) if folder.parent.exists() else None
+        moved = archive_previous_run(folder.parent) if folder.parent.exists() else None
         lines += [moved] if moved else []
     return lines

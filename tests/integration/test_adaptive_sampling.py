@@ -53,7 +53,7 @@ def jumping(monkeypatch):
         digits = int(1e6 * sum(known.smoothed_loss or 0.0 for known in history.values()))
         return [0.95, 0.05] if digits % 2 else [0.05, 0.95]
 
-    monkeypatch.setattr(AdaptiveSampler, "shares", shares)
+    monkeypatch.setattr(AdaptiveSampler, "probabilities", shares)
 
 
 @pytest.mark.usefixtures("jumping")
@@ -95,9 +95,9 @@ def test_by_metric_the_shares_follow_the_evaluations_and_a_resumed_run_ends_in_t
     home = run(tmp_path / "whole")
     records = tiny.metrics(tmp_path / "whole")
     figures = {r["task"]: r["accuracy"] for r in records if r["split"] == "dev" and r["global_step"] == 4}
-    left = {name: 1 - value for name, value in figures.items()}
-    wanted = {name: 0.125 + 0.75 * need / sum(left.values()) for name, need in left.items()}
-    trained = {r["global_step"]: r["shares"] for r in records if r["split"] == "train"}
+    retired_tasks = {name: 1 - value for name, value in figures.items()}
+    wanted = {name: 0.125 + 0.75 * need / sum(retired_tasks.values()) for name, need in retired_tasks.items()}
+    trained = {r["global_step"]: r["sampling_probabilities"] for r in records if r["split"] == "train"}
     assert trained[4] == {"large": 0.5, "small": 0.5}
     assert trained[5] == pytest.approx(wanted, abs=1e-4)
     assert len({tuple(shares.values()) for shares in trained.values()}) > 1

@@ -69,7 +69,7 @@ def test_own_layers_move_in_steps_of_their_own_task_alone(trained, tmp_path):
     before = weights(run)
     for result in train_steps(run):
         after = weights(run)
-        own = [name for name in after if "private_parts" in name]
+        own = [name for name in after if "task_adapters" in name]
         moved = {name.split(".")[1] for name in own if not np.array_equal(after[name], before[name])}
         assert moved == ({result.task} if result.task != "pairs" else set())
         before = after
@@ -88,7 +88,7 @@ def test_training_starts_where_hard_sharing_does_from_pretrained_layers(trained,
     query = saved[f"encoder.layer.{LAYERS - 1}.attention.self.query.weight"].T
     np.testing.assert_array_equal(run.model.state_dict()[f"backbone.encoder.{top}"].numpy()[:, :32], query)
     for task in ("水", "slots"):
-        name = f"heads.{task}.private_parts.{KEPT_AS[kind]}"
+        name = f"heads.{task}.task_adapters.{KEPT_AS[kind]}"
         np.testing.assert_array_equal(run.model.state_dict()[f"{name}.attention.qkv.weight"].numpy()[:, :32], query)
     batch = run.tasks[0].batch_at(0)
     run.model.eval()
@@ -104,7 +104,7 @@ def test_every_sampler_trains_them(trained, tmp_path):
         tasks = {result.task for result in train_steps(run)}
         after = weights(run)
         for task in tasks - {"pairs"}:
-            name = f"heads.{task}.private_parts.{KEPT_AS[kind]}.ffn.output.weight"
+            name = f"heads.{task}.task_adapters.{KEPT_AS[kind]}.ffn.output.weight"
             assert not np.array_equal(before[name], after[name]), (sampling, task)
 
 
@@ -127,7 +127,7 @@ def test_a_bundle_has_its_own_layers_alone_and_predicts_as_the_run_does(trained,
         save_bundle(run.model, task, "bert", tmp_path / task.name)
         saved = load_file(tmp_path / task.name / "model.safetensors")
         assert not any(other.name in name for name in saved for other in run.tasks)
-        assert any(".private_parts." in name for name in saved) == (task.name != "pairs" and kind != "soft")
+        assert any(".task_adapters." in name for name in saved) == (task.name != "pairs" and kind != "soft")
         assert palm.Predictor(tmp_path / task.name).predict(file) == inside
 
 
@@ -181,7 +181,7 @@ def test_models_with_encoders_of_their_own_predict_together_a_pass_each(tmp_path
 def spread(run):
     """How far the two tasks' layers are apart."""
     found = weights(run)
-    names = [name.removeprefix("heads.水.") for name in found if name.startswith("heads.水.private_parts")]
+    names = [name.removeprefix("heads.水.") for name in found if name.startswith("heads.水.task_adapters")]
     return sum(float(((found[f"heads.水.{name}"] - found[f"heads.slots.{name}"]) ** 2).sum()) for name in names)
 
 
@@ -205,12 +205,12 @@ def moved(run):
 def test_own_layers_freeze_and_have_the_learning_rate_of_the_layers_that_they_stand_for(tmp_path):
     frozen = moved(run_of(tmp_path / "one", "soft", None, freeze_layers=1))
     assert not any(".encoder_layers.0." in name for name in frozen)
-    assert any(name.startswith("heads.水.private_parts.encoder_layers.1.") for name in frozen)
+    assert any(name.startswith("heads.水.task_adapters.encoder_layers.1.") for name in frozen)
     thawing = moved(run_of(tmp_path / "two", "soft", None, unfreeze_every_n_steps=STEPS))
     assert not any(".encoder_layers." in name for name in thawing)
     scales = layer_lr_scales(dict(run_of(tmp_path, "soft", None).model.named_parameters()), 0.5)
-    assert scales["heads.水.private_parts.encoder_layers.0.ffn.output.weight"] == 0.5
-    assert "heads.水.private_parts.encoder_layers.1.ffn.output.weight" not in scales
+    assert scales["heads.水.task_adapters.encoder_layers.0.ffn.output.weight"] == 0.5
+    assert "heads.水.task_adapters.encoder_layers.1.ffn.output.weight" not in scales
 
 
 def test_lr_scale_is_of_the_head_and_not_of_the_layers_in_the_place_of_shared_ones(tmp_path):
@@ -223,7 +223,7 @@ def test_lr_scale_is_of_the_head_and_not_of_the_layers_in_the_place_of_shared_on
     # Adam's first step is as long as the rate in every coordinate.
     steps = {name: np.abs(array - before[name]).max() for name, array in weights(run).items()}
     assert steps["heads.水.linear.weight"] == pytest.approx(3e-3, rel=1e-2)
-    assert steps["heads.水.private_parts.encoder_layers.1.ffn.output.weight"] == pytest.approx(1e-3, rel=1e-2)
+    assert steps["heads.水.task_adapters.encoder_layers.1.ffn.output.weight"] == pytest.approx(1e-3, rel=1e-2)
     assert steps["backbone.encoder.layers.0.ffn.output.weight"] == pytest.approx(1e-3, rel=1e-2)
     assert steps["backbone.encoder.layers.1.ffn.output.weight"] == 0
 

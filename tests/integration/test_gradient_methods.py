@@ -91,7 +91,7 @@ def test_a_batch_with_a_fault_leaves_its_task_waiting(tmp_path):
     run.model.loss = lambda task, batch: whole(task, batch) * (float("nan") if task is bad else 1.0)
     before = {name: tensor.numpy().copy() for name, tensor in run.model.state_dict().items()}
     steps = train_steps(run)
-    assert "task two" in next(steps).beside[0].fault
+    assert "task two" in next(steps).other_tasks[0].fault
     assert all(np.array_equal(tensor.numpy(), before[name]) for name, tensor in run.model.state_dict().items())
     run.model.loss = whole
     next(steps)
@@ -119,5 +119,5 @@ def test_updates_go_on_after_a_target_has_left_the_mix(tmp_path, mode, monkeypat
     updates, whole = [], run.optimizer.step
     monkeypatch.setattr(run.optimizer, "step", lambda rate: (updates.append(run.progress.global_step), whole(rate)))
     results = list(train_steps(run))
-    left = next(result.global_step for result in results if "slots" in result.finished)
-    assert sum(step > left + 2 for step in updates) > 2
+    retired_tasks = next(result.global_step for result in results if "slots" in result.finished)
+    assert sum(step > retired_tasks + 2 for step in updates) > 2

@@ -7,7 +7,7 @@ import pytest
 
 import palm
 from palm.errors import CheckpointError
-from palm.storage.run_lock import alone_in
+from palm.storage.run_lock import exclusive_run_lock
 from tests.integration import tiny
 
 
@@ -20,7 +20,7 @@ def test_a_second_run_in_the_same_folder_is_refused_and_changes_nothing(tmp_path
     second = controller(tmp_path)
     home = tmp_path / "out"
     home.mkdir()
-    with alone_in(home), pytest.raises(CheckpointError, match="another run is training into this folder"):
+    with exclusive_run_lock(home), pytest.raises(CheckpointError, match="another run is training into this folder"):
         second.train()
     assert [file.name for file in home.iterdir() if not file.name.startswith(".")] == []
     second.train()
@@ -36,5 +36,5 @@ with alone_in(Path({str(tmp_path)!r})):
     os.kill(os.getpid(), 9)
 """
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -9
-    with alone_in(tmp_path):
+    with exclusive_run_lock(tmp_path):
         pass

@@ -83,7 +83,7 @@ def test_every_row_comes_once_an_epoch_with_all_its_labels(tmp_path):
 def test_losses_and_gradients_are_those_of_passes_of_their_own(tmp_path):
     run = controller(tmp_path, **NO_DROPOUT)._training_run()
     run.model.train()
-    step = next(draw for draw in _draws(run) if len(draw.beside[0].places) < 8)
+    step = next(draw for draw in _draws(run) if len(draw.other_tasks[0].row_indices) < 8)
     assert [[part.task.name for part in group] for group in passes(step.parts, apart=False)] == [["kind", "slots"]]
     wanted = [run.model.loss(part.task, part.batch) for part in step.parts]
     found = shared_losses(run.model, step.parts)
@@ -187,7 +187,7 @@ def test_heads_with_layers_or_regularisers_of_their_own_train_too(tmp_path):
     before = {name: tensor.numpy().copy() for name, tensor in run.model.state_dict().items()}
     assert all(np.isfinite(part.loss) for result in train_steps(run) for part in result.parts)
     moved = {name for name, tensor in run.model.state_dict().items() if (tensor.numpy() != before[name]).any()}
-    assert any(name.startswith("heads.slots.private_parts") for name in moved)
+    assert any(name.startswith("heads.slots.task_adapters") for name in moved)
 
 
 def test_a_run_learns_both_tasks_and_exports_them(tmp_path):
@@ -209,7 +209,7 @@ def test_a_fault_of_one_task_leaves_the_other_to_train(tmp_path):
     slots.paradigm.loss = lambda outputs, inputs: loss(outputs, inputs) * float("nan")
     first = next(train_steps(run))
     assert first.fault is None
-    assert "task slots" in first.beside[0].fault
+    assert "task slots" in first.other_tasks[0].fault
     assert all(np.isfinite(tensor.numpy()).all() for tensor in run.model.state_dict().values())
 
 

@@ -47,7 +47,7 @@ def test_every_task_learns(trained):
 def test_a_model_carries_its_own_parts_and_predicts_with_them(trained):
     for name in ("water", "slots", "pairs", "birds"):
         folder = trained / "out" / name / "infer_model"
-        own = [key for key in load_file(folder / "model.safetensors") if "private_parts" in key]
+        own = [key for key in load_file(folder / "model.safetensors") if "task_adapters" in key]
         assert bool(own) == (name != "birds")
         predicted = palm.Predictor(folder).predict(config(trained)["tasks"][name]["pred_file"])
         assert predicted == controller(trained).pred(name)
@@ -61,9 +61,9 @@ def test_a_frozen_encoder_trains_through_its_parts(tmp_path):
 
     assert not any(name.startswith(("backbone.encoder", "backbone.embeddings")) for name in moved)
     for part in (
-        "water.private_parts.1.bottleneck.down",
-        "slots.private_parts.0.query_up",
-        "pairs.private_parts.0.gate",
+        "water.task_adapters.1.bottleneck.down",
+        "slots.task_adapters.0.query_up",
+        "pairs.task_adapters.0.gate",
     ):
         assert f"heads.{part}.weight" in moved
 

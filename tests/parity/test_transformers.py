@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("torch", reason="needs torch: pip install .[parity]")
 pytest.importorskip("transformers", reason="needs transformers: pip install .[parity]")
 
-from benchmarks.parity import STEPS, Figures, transformers_parity
+from benchmarks.parity import STEPS, Metrics, transformers_parity
 
 # The least that this page of the design asks for; measured figures are three to twenty times smaller.
 LIMITS = {
@@ -19,7 +19,7 @@ LIMITS = {
 }
 
 
-def assert_within_limits(figures: Figures) -> None:
+def assert_within_limits(figures: Metrics) -> None:
     assert {name: figures[name] for name, limit in LIMITS.items() if figures[name] > limit} == {}
 
 

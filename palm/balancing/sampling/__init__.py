@@ -1,7 +1,7 @@
 """Samplers: which task a training step trains."""
 
 from palm.balancing.sampling.adaptive import AdaptiveSampler
-from palm.balancing.sampling.base import SAMPLERS, Mix, Sampler
+from palm.balancing.sampling.base import SAMPLERS, Sampler, SamplerConfig
 from palm.balancing.sampling.by_size import AnnealedSampler, ProportionalSampler, TemperatureSampler
 from palm.balancing.sampling.exact import ExactSampler
 from palm.balancing.sampling.mix_ratio import EveryTaskSampler, MixRatioSampler
@@ -12,9 +12,9 @@ __all__ = [
     "AnnealedSampler",
     "EveryTaskSampler",
     "ExactSampler",
-    "Mix",
     "MixRatioSampler",
     "ProportionalSampler",
     "Sampler",
+    "SamplerConfig",
     "TemperatureSampler",
 ]

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palm.balancing.history import History, TaskHistory
-from palm.balancing.sampling.base import SAMPLERS, Mix, Sampler, drawn
+from palm.balancing.sampling.base import SAMPLERS, Sampler, SamplerConfig, drawn
 
 
 @final
@@ -25,15 +25,15 @@ class AdaptiveSampler(Sampler):
 
     adapts: ClassVar[bool] = True
 
-    def __init__(self, mix: Mix, shares: Sequence[float] | None = None) -> None:
+    def __init__(self, mix: SamplerConfig, probabilities: Sequence[float] | None = None) -> None:
         super().__init__(mix.mix_ratios, seed=mix.seed)
         self._mix = mix
         ratios = np.asarray(mix.mix_ratios, np.float64)
         self._base = ratios / ratios.sum()
-        self._shares = self._base if shares is None else np.asarray(shares, np.float64)
+        self._probabilities = self._base if probabilities is None else np.asarray(probabilities, np.float64)
 
     @classmethod
-    def from_mix(cls, mix: Mix) -> "AdaptiveSampler":
+    def from_mix(cls, mix: SamplerConfig) -> "AdaptiveSampler":
         """The sampler that the configuration asks for."""
         return cls(mix)
 
@@ -44,13 +44,13 @@ class AdaptiveSampler(Sampler):
 
     def task_at(self, step: int) -> int:
         """Index of the task that global step `step` (counted from 1) trains."""
-        return drawn(self._shares, seed=self.seed, step=step)
+        return drawn(self._probabilities, seed=self.seed, step=step)
 
-    def with_shares(self, shares: Sequence[float] | None) -> "AdaptiveSampler":
+    def with_probabilities(self, probabilities: Sequence[float] | None) -> "AdaptiveSampler":
         """The sampler that draws with `shares`; with the mix ratios where there are none yet."""
-        return self if shares is None else AdaptiveSampler(self._mix, shares)
+        return self if probabilities is None else AdaptiveSampler(self._mix, probabilities)
 
-    def shares(self, history: History) -> list[float]:
+    def probabilities(self, history: History) -> list[float]:
         """Shares of the tasks by what is known about them."""
         needs: NDArray[np.float64] = np.array([self._need(known) for known in history.values()], np.float64)
         wanted = self._base * needs
@@ -62,6 +62,6 @@ class AdaptiveSampler(Sampler):
     def _need(self, known: TaskHistory) -> float:
         """What is left to learn, 1 before anything is known."""
         if self._mix.by == "metric":
-            return 1.0 if known.figure is None else 1.0 - min(1.0, max(0.0, known.figure))
+            return 1.0 if known.dev_score is None else 1.0 - min(1.0, max(0.0, known.dev_score))
         left = None if known.smoothed_loss is None else known.normalised(known.smoothed_loss)
         return 1.0 if left is None else min(2.0, max(0.0, left))

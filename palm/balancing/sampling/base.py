@@ -14,7 +14,7 @@ from palm.registry import Registry
 
 
 @dataclass(frozen=True)
-class Mix:
+class SamplerConfig:
     """What a sampler is made from.
 
     Attributes:
@@ -61,7 +61,7 @@ class Sampler(ABC):
         self.seed = seed
 
     @classmethod
-    def from_mix(cls, mix: Mix) -> "Sampler":
+    def from_mix(cls, mix: SamplerConfig) -> "Sampler":
         """The sampler that the configuration asks for."""
         return cls(mix.mix_ratios, seed=mix.seed)
 
@@ -81,14 +81,14 @@ class Sampler(ABC):
         """Indices of all tasks that global step `step` trains: one, save in joint steps."""
         return (self.task_at(step),)
 
-    def shares(self, history: History) -> list[float] | None:
+    def probabilities(self, history: History) -> list[float] | None:
         """Shares of the tasks by what is known about them; None where they do not depend on it."""
         del history
         return None
 
-    def with_shares(self, shares: Sequence[float] | None) -> "Sampler":
+    def with_probabilities(self, probabilities: Sequence[float] | None) -> "Sampler":
         """The sampler that draws with `shares`, an earlier answer of that method."""
-        del shares
+        del probabilities
         return self
 
 

@@ -5,7 +5,7 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from palm.balancing.sampling.base import SAMPLERS, Mix, Sampler, drawn
+from palm.balancing.sampling.base import SAMPLERS, Sampler, SamplerConfig, drawn
 
 
 class _BySize(Sampler):
@@ -14,7 +14,7 @@ class _BySize(Sampler):
     An epoch of the run has as many steps as the (capped) files have batches.
     """
 
-    def __init__(self, mix: Mix) -> None:
+    def __init__(self, mix: SamplerConfig) -> None:
         super().__init__(mix.mix_ratios, seed=mix.seed)
         self._sizes = np.minimum(mix.sizes, np.inf if mix.cap is None else mix.cap)
 
@@ -27,8 +27,8 @@ class _BySize(Sampler):
             weights = (sizes / self._sizes.max()) ** power * (self._sizes > 0)
         return np.asarray(weights / weights.sum(), np.float64)
 
-    def _epoch(self, shares: NDArray[np.float64]) -> tuple[float, ...]:
-        return tuple(float(steps) for steps in shares * self._sizes.sum())
+    def _epoch(self, probabilities: NDArray[np.float64]) -> tuple[float, ...]:
+        return tuple(float(steps) for steps in probabilities * self._sizes.sum())
 
 
 @final
@@ -37,7 +37,7 @@ class ProportionalSampler(_BySize):
     """A task's share is that of its batches (times mix_ratio). Source: arXiv:1910.10683, section 3.5.2."""
 
     @classmethod
-    def from_mix(cls, mix: Mix) -> "ProportionalSampler":
+    def from_mix(cls, mix: SamplerConfig) -> "ProportionalSampler":
         """The sampler that the configuration asks for."""
         return cls(mix)
 
@@ -56,23 +56,23 @@ class ProportionalSampler(_BySize):
 class TemperatureSampler(_BySize):
     """A task's share goes with `min(size, cap) ** (1 / temperature)`. Source: arXiv:1910.10683, section 3.5.2."""
 
-    def __init__(self, mix: Mix) -> None:
+    def __init__(self, mix: SamplerConfig) -> None:
         super().__init__(mix)
-        self._shares = self._weights(1.0 / mix.temperature)
+        self._probabilities = self._weights(1.0 / mix.temperature)
 
     @classmethod
-    def from_mix(cls, mix: Mix) -> "TemperatureSampler":
+    def from_mix(cls, mix: SamplerConfig) -> "TemperatureSampler":
         """The sampler that the configuration asks for."""
         return cls(mix)
 
     @property
     def epoch_steps(self) -> tuple[float, ...]:
         """Steps of each task in one epoch of the run."""
-        return self._epoch(self._shares)
+        return self._epoch(self._probabilities)
 
     def task_at(self, step: int) -> int:
         """Index of the task that global step `step` (counted from 1) trains."""
-        return drawn(self._shares, seed=self.seed, step=step)
+        return drawn(self._probabilities, seed=self.seed, step=step)
 
 
 @final
@@ -83,13 +83,13 @@ class AnnealedSampler(_BySize):
     Source: arXiv:1902.02671, section 4.1, with steps in place of epochs.
     """
 
-    def __init__(self, mix: Mix) -> None:
+    def __init__(self, mix: SamplerConfig) -> None:
         super().__init__(mix)
         steps = max(2, int(mix.num_epochs * self._sizes.sum()))
         self._last = max(2, steps if mix.max_steps is None else min(steps, mix.max_steps))
 
     @classmethod
-    def from_mix(cls, mix: Mix) -> "AnnealedSampler":
+    def from_mix(cls, mix: SamplerConfig) -> "AnnealedSampler":
         """The sampler that the configuration asks for."""
         return cls(mix)
 

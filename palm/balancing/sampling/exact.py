@@ -5,7 +5,7 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from palm.balancing.sampling.base import SAMPLERS, Mix, Sampler
+from palm.balancing.sampling.base import SAMPLERS, Sampler, SamplerConfig
 from palm.randomness import philox
 
 
@@ -17,14 +17,14 @@ class ExactSampler(Sampler):
     Source: algorithm 1 of MT-DNN (arXiv:1901.11504), which shuffles the mini-batches of all tasks together.
     """
 
-    def __init__(self, mix: Mix) -> None:
+    def __init__(self, mix: SamplerConfig) -> None:
         super().__init__(mix.mix_ratios, seed=mix.seed)
         counts = np.maximum(np.rint(mix.sizes), mix.sizes > 0).astype(np.int64)
         self._counts = tuple(int(count) for count in counts)
         self._latest: tuple[int, NDArray[np.int64]] | None = None
 
     @classmethod
-    def from_mix(cls, mix: Mix) -> "ExactSampler":
+    def from_mix(cls, mix: SamplerConfig) -> "ExactSampler":
         """The sampler that the configuration asks for."""
         return cls(mix)
 

@@ -6,7 +6,7 @@ from palm.balancing.gradients.mgda import MultipleGradientDescent
 from palm.balancing.gradients.nash_mtl import NashBargaining
 from palm.balancing.gradients.pcgrad import ProjectConflicts
 from palm.balancing.gradients.upgrad import UnconflictingProjection
-from palm.balancing.weighting.base import WEIGHTINGS, Weighed, Weighting
+from palm.balancing.weighting.base import WEIGHTINGS, Weighting, WeightingConfig
 from palm.balancing.weighting.dtp import DynamicTaskPrioritization
 from palm.balancing.weighting.dwa import DynamicWeightAverage
 from palm.balancing.weighting.fixed import FixedWeighting
@@ -27,6 +27,6 @@ __all__ = [
     "ProjectConflicts",
     "Uncertainty",
     "UnconflictingProjection",
-    "Weighed",
     "Weighting",
+    "WeightingConfig",
 ]

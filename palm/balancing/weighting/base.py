@@ -10,7 +10,7 @@ from palm.registry import Registry
 
 
 @dataclass(frozen=True)
-class Weighed:
+class WeightingConfig:
     """What a weighting is made from.
 
     Attributes:
@@ -40,8 +40,8 @@ class Weighting(ABC):
     needs_norms: ClassVar[bool] = False
     """Whether it learns from the norms of the tasks' gradients."""
 
-    def __init__(self, weighed: Weighed | None = None) -> None:
-        self.weighed = weighed or Weighed()
+    def __init__(self, weighed: WeightingConfig | None = None) -> None:
+        self.weighed = weighed or WeightingConfig()
 
     @abstractmethod
     def factors(self, history: History) -> dict[str, float]:

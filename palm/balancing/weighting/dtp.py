@@ -31,7 +31,7 @@ class DynamicTaskPrioritization(Weighting):
 
     def _performance(self, known: TaskHistory) -> float | None:
         if self.weighed.by == "metric":
-            return known.figure
+            return known.dev_score
         return None if known.smoothed_loss is None else math.exp(-known.smoothed_loss)
 
 

@@ -12,7 +12,7 @@ from palm.schema.settings import TrainSettings
 
 EMBEDDINGS = "backbone.embeddings."
 # Those of the shared encoder, and those that a head with `sharing: soft` has in their place.
-_LAYER = re.compile(r"(?:backbone\.encoder\.layers|heads\.[^.]+\.private_parts\.encoder_layers)\.(\d+)\.")
+_LAYER = re.compile(r"(?:backbone\.encoder\.layers|heads\.[^.]+\.task_adapters\.encoder_layers)\.(\d+)\.")
 
 
 def layer_of(name: str) -> int | None:
@@ -29,7 +29,7 @@ def freeze(model: nn.Layer, settings: TrainSettings) -> None:
             parameter.stop_gradient = _never_trains(layer, settings)
 
 
-def thaw(model: nn.Layer, settings: TrainSettings, step: int) -> None:
+def unfreeze(model: nn.Layer, settings: TrainSettings, step: int) -> None:
     """Let train what trains in global step `step`, counted from 1; nothing to do without gradual unfreezing."""
     every = settings.unfreeze_every_n_steps
     if every < 1:

@@ -12,7 +12,7 @@ from paddle.nn import functional
 from palm.data.dataset import UNLABELLED
 
 
-def divergence(one: Mapping[str, Tensor], other: Mapping[str, Tensor], inputs: Mapping[str, Tensor]) -> Tensor:
+def symmetric_kl(one: Mapping[str, Tensor], other: Mapping[str, Tensor], inputs: Mapping[str, Tensor]) -> Tensor:
     """Mean symmetric divergence of the distributions in the outputs `…logits`, over the rows that carry a label.
 
     Each label of a set is a distribution of its own; of numbers it is the squared difference.

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import paddle
 from paddle import Tensor, nn
 
-from palm.engine.regularizers.rdrop import divergence
+from palm.engine.regularizers.rdrop import symmetric_kl
 from palm.errors import TrainingError
 
 
@@ -57,7 +57,7 @@ def dropout_seed() -> int:
     return int(paddle.randint(0, 2**31 - 1, []))
 
 
-def roughness(
+def smart_penalty(
     model: nn.Layer, shifted: Shifted, outputs: Outputs, inputs: Mapping[str, Tensor], epsilon: float
 ) -> Tensor:
     """Distance of `outputs` from those at the worst shift that was found within `epsilon`: float32[].
@@ -96,5 +96,5 @@ def _worst_shift(
 
 
 def _distance(one: Outputs, other: Outputs, inputs: Mapping[str, Tensor]) -> Tensor:
-    apart = divergence(one, other, inputs)
+    apart = symmetric_kl(one, other, inputs)
     return apart if "values" in one else 2 * apart  # which is half the sum, as R-Drop has it

@@ -106,7 +106,7 @@ def test_a_private_stack_stands_beside_the_shared_layers_and_is_gated():
     model = model_of("private_layers")
     fill(model.heads["head0"])
     model.eval()
-    layers, parts = list(model.backbone.encoder.layers), model.own_parts("head0")["parts"]
+    layers, parts = list(model.backbone.encoder.layers), model.task_modules("head0")["parts"]
     hidden = paddle.randn([2, 8])
     lower = layers[0](hidden, ROWS)
     shared, private = layers[1](lower, ROWS), parts.copies[0](lower, ROWS)
@@ -138,7 +138,7 @@ def test_own_layers_stand_in_the_place_of_the_shared_ones():
     model = model_of("soft")
     fill(model.heads["head0"])
     model.eval()
-    layers, parts = list(model.backbone.encoder.layers), model.own_parts("head0")["parts"]
+    layers, parts = list(model.backbone.encoder.layers), model.task_modules("head0")["parts"]
     hidden = paddle.randn([2, 8])
     lower = layers[0](hidden, ROWS)
     first, last = parts.outputs(layers, hidden, ROWS)
@@ -182,7 +182,7 @@ def test_whose_encoders_are_kept_near(kinds, own, others):
     shared = list(model.backbone.encoder.layers)
     tops = {id(shared[-1]): "shared"}
     for number in range(len(kinds)):
-        part = model.own_parts(f"head{number}").get("parts")
+        part = model.task_modules(f"head{number}").get("parts")
         tops |= {id(part.copies[-1]): number} if isinstance(part, OwnLayers) else {}
     assert (mine is not None) == own
     assert [tops[id(encoder[-1])] for encoder in found] == others
@@ -202,7 +202,7 @@ def test_gradients_are_the_same_by_all_kernels(kind, frozen, recompute):
         for parameter in model.backbone.parameters():
             parameter.stop_gradient = frozen
         (model.encode(BATCH, head="head0")["encoder_outputs"] ** 3).mean().backward()
-        own = model.own_parts("head0")["parts"].named_parameters()
+        own = model.task_modules("head0")["parts"].named_parameters()
         found[kernels] = {name: parameter.grad.numpy() for name, parameter in own}
         passed_by = "encoder.layers.1." if kind == "soft" else "none"  # by the head's own layer
         shared = [p for p in model.backbone.named_parameters() if p[0].startswith("encoder")]

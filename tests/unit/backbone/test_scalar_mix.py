@@ -69,7 +69,7 @@ def test_a_mix_learns_and_so_do_the_layers_it_takes(kernels):
     sizes = BackboneFields(**SIZES, kernels=kernels, hidden_dropout_prob=0, attention_probs_dropout_prob=0)
     model = MultiTaskModel(Bert(sizes), [Task("0,1")], seed=1)
     model.train()
-    mix = model.own_parts("c")["mix"]
+    mix = model.task_modules("c")["mix"]
     (model.encode(BATCH, head="c")["encoder_outputs"] ** 3).sum().backward()
     layers = model.backbone.encoder.layers
 
@@ -82,7 +82,7 @@ def test_a_mix_learns_and_so_do_the_layers_it_takes(kernels):
 def test_without_the_key_a_model_has_no_mix():
     model = MultiTaskModel(Bert(BackboneFields(**SIZES)), [Task("last")], seed=1)
 
-    assert model.own_parts("c") == {}
+    assert model.task_modules("c") == {}
     assert not any("scalar_mix" in name for name in model.state_dict())
 
 

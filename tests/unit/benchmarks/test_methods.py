@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from benchmarks import methods
-from palm.balancing.sampling import SAMPLERS, Mix
+from palm.balancing.sampling import SAMPLERS, SamplerConfig
 from palm.schema.settings import TrainSettings
 
 
@@ -135,7 +135,7 @@ def test_what_is_asked_is_what_the_samplers_of_the_configuration_mean():
     assert config["mix_ratio"] == ", ".join(map(str, methods.MIX_RATIOS))
     batches = [rows // config["batch_size"] for rows in methods.MIX_SIZES]
     settings = TrainSettings()
-    mix = Mix(methods.MIX_RATIOS, batches, seed=1, temperature=settings.sampling_temperature, num_epochs=1e9)
+    mix = SamplerConfig(methods.MIX_RATIOS, batches, seed=1, temperature=settings.sampling_temperature, num_epochs=1e9)
     for name in SAMPLERS:
         steps = SAMPLERS[name].from_mix(mix).epoch_steps
         if steps is not None and methods.asked(name):

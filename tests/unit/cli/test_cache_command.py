@@ -3,8 +3,8 @@
 import pytest
 
 from palm.cli.main import main
-from palm.data.cache import making
-from palm.storage.atomic_directory import sealed_folder
+from palm.data.cache import entry_lock
+from palm.storage.atomic_directory import atomic_directory
 
 
 @pytest.fixture
@@ -14,7 +14,7 @@ def home(tmp_path, monkeypatch):
 
 
 def make(home, letter):
-    with making(home, letter * 64, patience=1) as folder, sealed_folder(folder) as aside:
+    with entry_lock(home, letter * 64, patience=1) as folder, atomic_directory(folder) as aside:
         (aside / "x.npy").write_bytes(bytes(3 << 19))
 
 

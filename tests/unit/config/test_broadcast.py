@@ -25,7 +25,7 @@ def test_the_strongest_place_wins_and_remembers_what_it_hid(present: set[int]) -
     order = [str(place) for place in sorted(present)]
     assert problems == []
     assert merged["a"]["batch_size"].setting.value == order[0]
-    assert [setting.value for setting in merged["a"]["batch_size"].hid] == order[1:]
+    assert [setting.value for setting in merged["a"]["batch_size"].overridden] == order[1:]
     for_all = [place for place in order if place in "13"]
     assert ("batch_size" in merged["b"]) == bool(for_all)
     assert not for_all or merged["b"]["batch_size"].setting.value == for_all[0]
@@ -131,4 +131,4 @@ def test_aliases_in_different_layers_hide_one_another() -> None:
     strong, _ = settle_aliases([Setting("epoch", 2, "--epoch")])
     weak, _ = settle_aliases([Setting("num_epochs", 3, "c.yaml:1")])
     merged = stack([strong, weak])["num_epochs"]
-    assert (merged.setting.value, [hidden.value for hidden in merged.hid]) == (2, [3])
+    assert (merged.setting.value, [hidden.value for hidden in merged.overridden]) == (2, [3])

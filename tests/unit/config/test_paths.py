@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from palm.backbone.config_json import beside_weights
+from palm.backbone.config_json import next_to_weights
 from palm.config.paths import locate
 from palm.schema.places import find_input
 from palm.schema.settings import TaskSettings
@@ -67,8 +67,8 @@ def test_files_beside_the_weights(place: Path) -> None:
     params.mkdir(parents=True)
     (place / "pretrain/ernie/vocab.txt").touch()
     (place / "pretrain/vocab.txt").touch()
-    assert beside_weights(params, ("vocab.txt",)) == place / "pretrain/ernie/vocab.txt"
-    assert beside_weights(params, ("config.json",)) is None
+    assert next_to_weights(params, ("vocab.txt",)) == place / "pretrain/ernie/vocab.txt"
+    assert next_to_weights(params, ("config.json",)) is None
     weights = place / "pretrain/model.pdparams"
     weights.touch()
-    assert beside_weights(weights, ("vocab.txt",)) == place / "pretrain/vocab.txt"
+    assert next_to_weights(weights, ("vocab.txt",)) == place / "pretrain/vocab.txt"

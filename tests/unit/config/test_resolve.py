@@ -198,8 +198,8 @@ def test_explain_tells_places_and_what_was_hidden(project: Project) -> None:
     project(config=f"{MAIN}task_instance: a\nbatch_size: 8\n", a=CLS + "batch_size: 4\n")
     rows = {row.key: row for row in load("--batch_size", "2").explain}
     row = rows["tasks.a.batch_size"]
-    assert (row.value, row.where, row.hid) == (2, "--batch_size", "`8` (config.yaml:5), `4` (tasks/a.yaml:5)")
-    assert (rows["tasks.a.n_classes"].where, rows["tasks.a.n_classes"].hid) == ("tasks/a.yaml:4", "")
+    assert (row.value, row.where, row.overridden) == (2, "--batch_size", "`8` (config.yaml:5), `4` (tasks/a.yaml:5)")
+    assert (rows["tasks.a.n_classes"].where, rows["tasks.a.n_classes"].overridden) == ("tasks/a.yaml:4", "")
     assert (rows["learning_rate"].value, rows["learning_rate"].where) == (5e-5, "default")
     assert rows["hidden_size"].where == "bert.json:1"
 

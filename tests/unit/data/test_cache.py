@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from palm.data.cache import cache_folder, cache_limit, clear, entries, find_entry, make_room, making, readable_size
+from palm.data.cache import cache_folder, cache_limit, clear, entries, entry_lock, evict, find_entry, readable_size
 from palm.errors import ConfigError
-from palm.storage.atomic_directory import sealed_folder
+from palm.storage.atomic_directory import atomic_directory
 
 KEYS = [letter * 64 for letter in "abc"]
 
@@ -19,7 +19,7 @@ def home(tmp_path):
 
 
 def make(home, key, *, size=1000, used=None):
-    with making(home, key, patience=1) as folder, sealed_folder(folder) as aside:
+    with entry_lock(home, key, patience=1) as folder, atomic_directory(folder) as aside:
         (aside / "数据.npy").write_bytes(bytes(size))
     if used is not None:
         os.utime(home / key, (used, used))
@@ -58,11 +58,11 @@ def test_the_oldest_used_are_dropped_first(home):
         make(home, key, used=used)
     size = entries(home)[0].size
     assert names(home) == [KEYS[0], KEYS[2], KEYS[1]]
-    assert make_room(home, 3 * size) == []
+    assert evict(home, 3 * size) == []
     find_entry(home, KEYS[0])  # which makes it the newest
-    assert [folder.name for folder in make_room(home, 2 * size)] == [KEYS[2]]
+    assert [folder.name for folder in evict(home, 2 * size)] == [KEYS[2]]
     assert names(home) == [KEYS[1], KEYS[0]]
-    assert [folder.name for folder in make_room(home, 0)] == [KEYS[1], KEYS[0]]
+    assert [folder.name for folder in evict(home, 0)] == [KEYS[1], KEYS[0]]
     assert not [path for path in home.iterdir() if path.is_dir()]
 
 
@@ -83,11 +83,15 @@ def test_clearing_removes_entries_and_nothing_else(home):
 
 
 def test_a_cache_that_is_not_there_is_empty(home):
-    assert (entries(home), make_room(home, 0), clear(home)) == ([], [], 0)
+    assert (entries(home), evict(home, 0), clear(home)) == ([], [], 0)
 
 
 def test_another_process_is_waited_for_but_not_for_ever(home, caplog):
-    with making(home, KEYS[0], patience=1), pytest.raises(OSError, match="lock"), making(home, KEYS[0], patience=0.05):
+    with (
+        entry_lock(home, KEYS[0], patience=1),
+        pytest.raises(OSError, match="lock"),
+        entry_lock(home, KEYS[0], patience=0.05),
+    ):
         pass
     assert "another process is making it; waiting." in caplog.text
 
@@ -96,14 +100,14 @@ def test_who_waits_gets_its_turn(home):
     entered = threading.Event()
 
     def hold():
-        with making(home, KEYS[0], patience=1):
+        with entry_lock(home, KEYS[0], patience=1):
             entered.set()
             time.sleep(0.1)
 
     holder = threading.Thread(target=hold)
     holder.start()
     entered.wait(10)
-    with making(home, KEYS[0], patience=10) as folder:
+    with entry_lock(home, KEYS[0], patience=10) as folder:
         assert folder == home / KEYS[0]
     holder.join(10)
 

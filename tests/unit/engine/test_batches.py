@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import palm
-from palm.engine.batches import THREAD_NAME, draws, prefetched
+from palm.engine.batches import THREAD_NAME, prefetched, step_batches
 from palm.engine.train import train_steps
 from palm.reader.cls import ClassifyReader
 from tests.integration import tiny
@@ -32,25 +32,29 @@ def run(tmp_path):
 
 
 def source_of(run, done_steps=0, task_steps=None):
-    return draws(run.tasks, run.sampler, done_steps=done_steps, task_steps=task_steps or {})
+    return step_batches(run.tasks, run.sampler, done_steps=done_steps, task_steps=task_steps or {})
 
 
 def test_the_prefetched_order_is_the_samplers(run):
     with closing(prefetched(source_of(run))) as feed:
-        found = [draw for draw, _ in islice(feed, 40)]
+        found = [step_batch for step_batch, _ in islice(feed, 40)]
     counts = dict.fromkeys(("water", "words"), 0)
-    for number, draw in enumerate(found, 1):
+    for number, step_batch in enumerate(found, 1):
         task = run.tasks[run.sampler.task_at(number)]
         wanted = task.batch_at(counts[task.name])
-        assert (draw.global_step, draw.task.name, draw.task_step) == (number, task.name, counts[task.name])
-        assert all(np.array_equal(draw.batch[name], wanted[name]) for name in wanted)
+        assert (step_batch.global_step, step_batch.task.name, step_batch.task_step) == (
+            number,
+            task.name,
+            counts[task.name],
+        )
+        assert all(np.array_equal(step_batch.batch[name], wanted[name]) for name in wanted)
         counts[task.name] += 1
     assert min(counts.values()) > 5
 
 
 def test_draws_go_on_where_a_run_stopped(run):
     before = list(islice(source_of(run), 10))
-    steps = {name: sum(draw.task.name == name for draw in before[:6]) for name in ("water", "words")}
+    steps = {name: sum(step_batch.task.name == name for step_batch in before[:6]) for name in ("water", "words")}
     after = islice(source_of(run, 6, steps), 4)
     assert [(d.global_step, d.task_step) for d in after] == [(d.global_step, d.task_step) for d in before[6:]]
 
@@ -106,7 +110,7 @@ def test_a_source_that_ends_ends_the_feed():
 def test_prefetched_training_gives_the_weights_of_plain_training(run, tmp_path, monkeypatch):
     list(train_steps(run))
     fed = {name: value.numpy() for name, value in run.model.state_dict().items()}
-    monkeypatch.setattr("palm.engine.train.prefetched", lambda source: ((draw, 0.0) for draw in source))
+    monkeypatch.setattr("palm.engine.train.prefetched", lambda source: ((step_batch, 0.0) for step_batch in source))
     plain = new_run(tmp_path)
     list(train_steps(plain))
     for name, value in plain.model.state_dict().items():

@@ -104,7 +104,7 @@ def test_soft_sharing_adds_its_weight_times_the_squared_distance():
     for weight in (0.0, 0.25):
         tasks = [Task(name, sharing="soft", dropout=0.0, soft_sharing_weight=weight) for name in ("a", "乙")]
         model = model_of(*tasks, dropout=0.0)
-        far = model.own_parts("乙")["parts"].copies[0].ffn.output.bias
+        far = model.task_modules("乙")["parts"].copies[0].ffn.output.bias
         far.set_value(far + 3.0)  # of 8 numbers
         losses[weight] = [float(model.loss(task, BATCH)) for task in tasks]
 
@@ -118,7 +118,7 @@ def test_lora_is_the_encoder_with_the_products_in_its_weights(kernels):
     task = Task("a", sharing="lora", dropout=0.0)
     model = model_of(task, dropout=0.0, kernels=kernels)
     paddle.seed(6)
-    parts = list(model.own_parts("a")["parts"].children())
+    parts = list(model.task_modules("a")["parts"].children())
     for part in parts:
         for parameter in part.parameters():
             parameter.set_value(paddle.randn(parameter.shape) * 0.3)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from palm.engine.early_stopping import EarlyStops
-from palm.engine.selection import Best, BestSoFar, Figure, Selection
+from palm.engine.selection import Best, BestSoFar, Score, Selection
 from palm.schema.settings import TaskSettings, TrainSettings
 
 
@@ -49,35 +49,35 @@ def test_the_run_is_not_judged_while_a_figure_is_missing() -> None:
 @pytest.mark.parametrize(
     ("selection", "task", "wanted"),
     [
-        (Selection(), "意图", Figure("accuracy", 0.8)),
-        (Selection("loss"), "意图", Figure("loss", 0.5, falls=True)),
-        (Selection("意图.macro_f1"), "意图", Figure("macro_f1", 0.6)),
-        (Selection("意图.macro_f1"), "slots", Figure("span_f1", 0.4)),
-        (Selection(weights={"意图.macro_f1": 1.0}), "意图", Figure("macro_f1", 0.6)),
-        (Selection(weights={"意图.macro_f1": -1.0}), "意图", Figure("macro_f1", 0.6, falls=True)),
-        (Selection(weights={"意图.macro_f1": 1.0}), "slots", Figure("span_f1", 0.4)),
+        (Selection(), "意图", Score("accuracy", 0.8)),
+        (Selection("loss"), "意图", Score("loss", 0.5, falls=True)),
+        (Selection("意图.macro_f1"), "意图", Score("macro_f1", 0.6)),
+        (Selection("意图.macro_f1"), "slots", Score("span_f1", 0.4)),
+        (Selection(weights={"意图.macro_f1": 1.0}), "意图", Score("macro_f1", 0.6)),
+        (Selection(weights={"意图.macro_f1": -1.0}), "意图", Score("macro_f1", 0.6, falls=True)),
+        (Selection(weights={"意图.macro_f1": 1.0}), "slots", Score("span_f1", 0.4)),
     ],
 )
 def test_a_task_is_judged_by_what_is_selected_of_it_or_its_main_figure(
-    selection: Selection, task: str, wanted: Figure
+    selection: Selection, task: str, wanted: Score
 ) -> None:
     assert selection.of_task(task, FIGURES[task]) == wanted
 
 
 def test_a_task_without_metrics_is_judged_by_its_loss() -> None:
-    assert Selection().of_task("a", {"loss": 2.0}) == Figure("loss", 2.0, falls=True)
+    assert Selection().of_task("a", {"loss": 2.0}) == Score("loss", 2.0, falls=True)
     assert Selection().of_task("a", {}) is None
 
 
 def test_better_is_by_more_than_asked_and_never_what_is_not_finite() -> None:
-    assert Figure("f1", 0.5).beats(None)
-    assert not Figure("f1", 0.5).beats(0.5)
-    assert Figure("f1", 0.75).beats(0.5, by=0.125)
-    assert not Figure("f1", 0.625).beats(0.5, by=0.125)
-    assert Figure("loss", 0.25, falls=True).beats(0.5)
-    assert not Figure("loss", 0.75, falls=True).beats(0.5)
-    assert not Figure("f1", math.nan).beats(None)
-    assert not Figure("loss", -math.inf, falls=True).beats(0.5)
+    assert Score("f1", 0.5).beats(None)
+    assert not Score("f1", 0.5).beats(0.5)
+    assert Score("f1", 0.75).beats(0.5, by=0.125)
+    assert not Score("f1", 0.625).beats(0.5, by=0.125)
+    assert Score("loss", 0.25, falls=True).beats(0.5)
+    assert not Score("loss", 0.75, falls=True).beats(0.5)
+    assert not Score("f1", math.nan).beats(None)
+    assert not Score("loss", -math.inf, falls=True).beats(0.5)
 
 
 def test_the_best_of_a_selection_is_noted() -> None:
@@ -139,5 +139,5 @@ def test_the_run_ends_when_its_figure_has_waited_long_enough() -> None:
     settings = TrainSettings(metric_for_best_model="f1", selection_patience=2, selection_min_delta=0.125)
     for step, value in enumerate([0.5, 0.75, 0.875, 0.75]):
         assert stops.run is None
-        stops.note({}, [], Figure("f1", value), settings=settings, global_step=step)
+        stops.note({}, [], Score("f1", value), settings=settings, global_step=step)
     assert stops.run == 3

@@ -4,8 +4,8 @@ import pytest
 
 import palm.paradigm  # noqa: F401 (registers)
 from palm.balancing.history import TaskHistory
-from palm.engine.balance import note_figures
-from palm.engine.selection import Figure, Selection
+from palm.engine.balance import note_metrics
+from palm.engine.selection import Score, Selection
 from palm.metric import METRICS, main_metric
 from palm.paradigm.base import PARADIGMS
 
@@ -43,11 +43,11 @@ def test_the_first_metric_that_the_task_names_counts_and_the_loss_where_it_has_n
 
 def test_whatever_follows_figures_follows_the_same_one() -> None:
     figures = {"loss": 0.1, **METRICS["span_f1"](FOUND, GOLD)}
-    assert Selection().of_task("槽", figures) == Figure("span_f1", pytest.approx(2 / 3))
+    assert Selection().of_task("槽", figures) == Score("span_f1", pytest.approx(2 / 3))
     chosen = Selection(weights={"槽": 1.0}).of_run({"槽": figures}, [])
     assert chosen is not None
     assert chosen.value == pytest.approx(2 / 3)
-    history = {"槽": TaskHistory(), "words": TaskHistory(figure=0.5)}
-    note_figures(history, {"槽": figures, "words": {"loss": 2.0}})
-    assert history["槽"].figure == pytest.approx(2 / 3)
-    assert history["words"].figure is None
+    history = {"槽": TaskHistory(), "words": TaskHistory(dev_score=0.5)}
+    note_metrics(history, {"槽": figures, "words": {"loss": 2.0}})
+    assert history["槽"].dev_score == pytest.approx(2 / 3)
+    assert history["words"].dev_score is None

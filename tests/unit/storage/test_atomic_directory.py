@@ -10,11 +10,11 @@ import pytest
 
 import palm
 from palm.errors import CheckpointError
-from palm.storage.atomic_directory import remove_folder, sealed_folder, verify
+from palm.storage.atomic_directory import atomic_directory, remove_folder, verify
 
 
 def write(folder, **files):
-    with sealed_folder(folder) as aside:
+    with atomic_directory(folder) as aside:
         for name, text in files.items():
             (aside / name).write_text(text, encoding="utf-8")
 
@@ -35,7 +35,7 @@ def test_a_failure_inside_the_block_leaves_the_old_folder_whole(tmp_path):
 
 
 def write_half_a_folder(folder):
-    with sealed_folder(folder) as aside:
+    with atomic_directory(folder) as aside:
         (aside / "weights").write_text("half")
         _ = 1 / 0
 
@@ -67,7 +67,7 @@ def change_manifest(folder, **keys):
 def test_a_newer_format_is_refused_by_the_versions_that_wrote_and_read(tmp_path):
     write(tmp_path / "good", weights="1234")
     change_manifest(tmp_path / "good", format_version=99, palm_version="7.1", files="something else", seal=None)
-    known = rf"this PALM {re.escape(palm.__version__)} reads versions 1 to 2\. Use PALM 7\.1, or a newer one"
+    known = rf"this PALM {re.escape(palm.__version__)} reads versions 1 to 3\. Use PALM 7\.1, or a newer one"
     with pytest.raises(CheckpointError, match=rf"format version 99, written by PALM 7\.1; {known}"):
         verify(tmp_path / "good")
 
@@ -76,7 +76,7 @@ def test_a_newer_format_is_refused_by_the_versions_that_wrote_and_read(tmp_path)
 def test_what_is_no_version_is_refused(tmp_path, version):
     write(tmp_path / "good", weights="1234")
     change_manifest(tmp_path / "good", format_version=version)
-    with pytest.raises(CheckpointError, match="reads versions 1 to 2"):
+    with pytest.raises(CheckpointError, match="reads versions 1 to 3"):
         verify(tmp_path / "good")
 
 
@@ -199,7 +199,7 @@ def test_a_full_disk_says_what_was_needed_and_leaves_the_old_folder(tmp_path):
 
 
 def write_to_a_full_disk(folder):
-    with sealed_folder(folder, needs=3_000_000):
+    with atomic_directory(folder, needs=3_000_000):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder / "weights"))
 
 

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from palm.storage.layout import METRICS_FILE, RESOLVED_CONFIG
-from palm.training.earlier_runs import changed_keys, cut_back
+from palm.training.earlier_runs import changed_keys, truncate_metrics
 
 OTHER = {"eval_every_n_steps": 3, "tasks": {"水": {"dev_file": "other.tsv", "metrics": ["macro_f1"]}}}
 NAMED = "eval_every_n_steps -1 → 3, tasks.水.dev_file dev.tsv → other.tsv, tasks.水.metrics None → ['macro_f1']"
@@ -64,6 +64,6 @@ def test_figures_after_the_checkpoint_and_damaged_lines_are_dropped(tmp_path: Pa
     damaged = ["\0\0\0", "[1]", '{"task": "水"}', '{"global_step": null}', second.replace("2", "3"), "", second[:9]]
     file = tmp_path / METRICS_FILE
     file.write_bytes("\n".join([first, *damaged[:5], second, *damaged[5:]]).encode() + b"\xff\xfe")
-    cut_back(tmp_path, 2)
+    truncate_metrics(tmp_path, 2)
     assert file.read_text(encoding="utf-8") == f"{first}\n{second}\n"
     assert [path.name for path in tmp_path.iterdir()] == [METRICS_FILE]

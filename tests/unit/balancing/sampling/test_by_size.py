@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 
-from palm.balancing.sampling import SAMPLERS, Mix
+from palm.balancing.sampling import SAMPLERS, SamplerConfig
 
 
 def made(name, **keys):
     given = {"mix_ratios": [1, 1, 1], "batches": [160, 40, 10], "seed": 5, **keys}
-    return SAMPLERS[name].from_mix(Mix(**given))
+    return SAMPLERS[name].from_mix(SamplerConfig(**given))
 
 
-def shares(sampler, steps):
+def probabilities(sampler, steps):
     return np.bincount([sampler.task_at(step) for step in steps], minlength=3) / len(steps)
 
 
@@ -30,7 +30,7 @@ def shares(sampler, steps):
 )
 def test_shares_are_those_of_the_formula(name, keys, wanted):
     sampler = made(name, **keys)
-    assert shares(sampler, range(1, 20_001)) == pytest.approx(wanted, abs=0.01)
+    assert probabilities(sampler, range(1, 20_001)) == pytest.approx(wanted, abs=0.01)
     assert np.divide(sampler.epoch_steps, sum(sampler.epoch_steps)) == pytest.approx(wanted)
 
 
@@ -40,11 +40,11 @@ def test_a_temperature_keeps_the_length_of_an_epoch():
 
 def test_annealing_goes_from_proportional_to_nearly_even():
     sampler = made("annealed", num_epochs=1000)
-    first, last = shares(sampler, range(1, 4001)), shares(sampler, range(206_000, 210_001))
+    first, last = probabilities(sampler, range(1, 4001)), probabilities(sampler, range(206_000, 210_001))
     powers = np.array([16.0, 4.0, 1.0]) ** 0.2
     assert first == pytest.approx([16 / 21, 4 / 21, 1 / 21], abs=0.03)
     assert last == pytest.approx(powers / powers.sum(), abs=0.03)
-    assert shares(sampler, range(1, 210_001, 10)) == pytest.approx(np.divide(sampler.epoch_steps, 210), abs=0.01)
+    assert probabilities(sampler, range(1, 210_001, 10)) == pytest.approx(np.divide(sampler.epoch_steps, 210), abs=0.01)
 
 
 @pytest.mark.parametrize(("step", "power"), [(1, 1.0), (2, 0.6), (3, 0.2), (8, 0.2)])
@@ -56,7 +56,7 @@ def test_the_power_falls_in_equal_steps_from_the_first_to_the_last(step, power):
 
 
 def test_annealing_spans_max_steps_where_that_is_shorter():
-    assert shares(made("annealed", max_steps=10, batches=[10**9, 1, 1]), range(10, 4000))[0] < 0.99
+    assert probabilities(made("annealed", max_steps=10, batches=[10**9, 1, 1]), range(10, 4000))[0] < 0.99
 
 
 def test_every_batch_comes_once_an_epoch_in_an_order_of_its_own():

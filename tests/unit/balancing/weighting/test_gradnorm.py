@@ -3,7 +3,7 @@
 import pytest
 
 from palm.balancing.history import TaskHistory
-from palm.balancing.weighting import GradNorm, Weighed
+from palm.balancing.weighting import GradNorm, WeightingConfig
 
 
 def noted(weighting, history, losses, norms):
@@ -23,7 +23,7 @@ def test_the_task_that_pulls_harder_than_the_mean_gets_less():
 def test_a_task_that_lags_behind_should_pull_harder():
     """Losses over first ones 0.9 and 0.3, so r is 1.5 and 0.5: at equal norms the first factor rises."""
     history = {"slow": TaskHistory(first_loss=1.0), "fast": TaskHistory(first_loss=2.0)}
-    found = noted(GradNorm(Weighed(alpha=1.0)), history, {"slow": 0.9, "fast": 0.6}, {"slow": 2.0, "fast": 2.0})
+    found = noted(GradNorm(WeightingConfig(alpha=1.0)), history, {"slow": 0.9, "fast": 0.6}, {"slow": 2.0, "fast": 2.0})
     assert found == pytest.approx({"slow": 1.025, "fast": 0.975})
 
 
@@ -31,14 +31,14 @@ def test_a_task_that_lags_behind_should_pull_harder():
 def test_alpha_is_the_power_of_the_rates(alpha, first):
     """Norms 3 and 2, mean 2.5; rates 1.15 and 0.85: wanted are 2.875 and 2.125, or to the power 1.5 3.083 and 1.959."""
     history = {"a": TaskHistory(first_loss=1.0), "乙": TaskHistory(first_loss=2.0)}
-    found = noted(GradNorm(Weighed(alpha=alpha)), history, {"a": 1.15, "乙": 1.7}, {"a": 3.0, "乙": 2.0})
+    found = noted(GradNorm(WeightingConfig(alpha=alpha)), history, {"a": 1.15, "乙": 1.7}, {"a": 3.0, "乙": 2.0})
     assert found == pytest.approx({"a": first, "乙": 2.0 - first})
 
 
 def test_alone_in_its_step_a_task_moves_its_own_factor_by_running_means():
     """Norms 1, 3, then 5: the running mean of a is 1.2, still below the mean pull of 2.1, so its factor rises."""
     history = {"a": TaskHistory(), "b": TaskHistory()}
-    weighting = GradNorm(Weighed(alpha=0.0, learning_rate=0.1))
+    weighting = GradNorm(WeightingConfig(alpha=0.0, learning_rate=0.1))
     noted(weighting, history, {"a": 1.0}, {"a": 1.0})
     assert weighting.factors(history) == {"a": 1.0, "b": 1.0}
     history["b"].learned.update({"norm": 3.0, "loss": 1.0})
@@ -55,7 +55,7 @@ def test_a_step_whose_gradients_did_not_reach_the_layer_changes_nothing():
 
 def test_no_factor_falls_to_nothing():
     history = {"a": TaskHistory(), "b": TaskHistory()}
-    weighting = GradNorm(Weighed(learning_rate=0.5))
+    weighting = GradNorm(WeightingConfig(learning_rate=0.5))
     for _ in range(10):
         found = noted(weighting, history, {"a": 1.0, "b": 1.0}, {"a": 1e4, "b": 1.0})
         assert found["a"] >= 0.01
@@ -77,7 +77,7 @@ def test_it_learns_what_torch_learns_from_the_papers_loss():
     weights = torch.ones(3, dtype=torch.float64, requires_grad=True)
     adam = torch.optim.Adam([weights], lr=0.025)
     history = {name: TaskHistory() for name in names}
-    weighting = GradNorm(Weighed(alpha=alpha))
+    weighting = GradNorm(WeightingConfig(alpha=alpha))
     first = torch.tensor([2.0, 0.7, 5.0], dtype=torch.float64)
     for step in range(40):
         norms = torch.tensor([1.0 + step % 3, 4.0 / (1 + step / 9), 0.4 + 0.1 * (step % 5)], dtype=torch.float64)

@@ -3,7 +3,7 @@
 import pytest
 from paddle import nn
 
-from palm.engine.optim.freezing import freeze, layer_of, thaw
+from palm.engine.optim.freezing import freeze, layer_of, unfreeze
 from palm.engine.optim.optimizer import layer_lr_scales
 from palm.schema.settings import TrainSettings
 
@@ -46,7 +46,7 @@ def test_layers_train_from_the_last_to_the_embeddings():
     settings = TrainSettings(unfreeze_every_n_steps=2)
     model, seen = Model(), []
     for step in range(1, 11):
-        thaw(model, settings, step)
+        unfreeze(model, settings, step)
         seen.append(trainable(model) - {None})
     assert seen == [set()] * 2 + [{2}] * 2 + [{1, 2}] * 2 + [{0, 1, 2}] * 2 + [{-1, 0, 1, 2}] * 2
 
@@ -54,7 +54,7 @@ def test_layers_train_from_the_last_to_the_embeddings():
 def test_what_is_frozen_for_good_does_not_thaw():
     settings = TrainSettings(unfreeze_every_n_steps=1, freeze_layers=1, freeze_embeddings=True)
     model = Model()
-    thaw(model, settings, 100)
+    unfreeze(model, settings, 100)
     assert trainable(model) == {1, 2, None}
 
 

@@ -7,7 +7,7 @@ import paddle
 import pytest
 from paddle import nn
 
-from palm.engine.regularizers.smart import roughness
+from palm.engine.regularizers.smart import smart_penalty
 from palm.errors import TrainingError
 
 EPSILON = 0.1
@@ -22,7 +22,7 @@ def rough(model, run, words, **inputs):
     def shifted(shift):
         return run(words + shift)
 
-    return roughness(model, shifted, run(words), {"word_embedding": words, **inputs}, EPSILON)
+    return smart_penalty(model, shifted, run(words), {"word_embedding": words, **inputs}, EPSILON)
 
 
 def test_of_a_number_the_shift_is_the_longest_one_there_is():
@@ -111,4 +111,4 @@ def test_a_backbone_that_takes_no_shift():
     model, words = nn.Linear(2, 2), texts([[1.0, 2.0]])
     deaf = {"logits": model(words).sum(1)}
     with pytest.raises(TrainingError, match=r"smart_weight shifts the word embeddings.* Leave the key out"):
-        roughness(model, lambda shift: deaf, deaf, {"word_embedding": words}, EPSILON)
+        smart_penalty(model, lambda shift: deaf, deaf, {"word_embedding": words}, EPSILON)
