@@ -167,13 +167,15 @@ MIX_RATIOS = (1.0, 1.0, 0.5, 0.5, 2.0, 1.0)
 
 def asked(sampler: str) -> list[float] | None:
     """The shares that docs/methods.md promises, worked out here; None of a sampler that follows the run."""
-    sizes = [ratio * (rows // 8) for ratio, rows in zip(MIX_RATIOS, MIX_SIZES, strict=True)]
+    backbone_config = [ratio * (rows // 8) for ratio, rows in zip(MIX_RATIOS, MIX_SIZES, strict=True)]
     course = {
         "mix_ratio": [MIX_RATIOS],
-        "exact": [sizes],
-        "proportional": [sizes],
-        "temperature": [[size**0.5 for size in sizes]],
-        "annealed": [[size ** (1 - 0.8 * step / (MIX_STEPS - 1)) for size in sizes] for step in range(MIX_STEPS)],
+        "exact": [backbone_config],
+        "proportional": [backbone_config],
+        "temperature": [[size**0.5 for size in backbone_config]],
+        "annealed": [
+            [size ** (1 - 0.8 * step / (MIX_STEPS - 1)) for size in backbone_config] for step in range(MIX_STEPS)
+        ],
     }.get(sampler)
     if course is None:
         return None

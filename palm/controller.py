@@ -243,15 +243,15 @@ class Controller:
         return next(having, self)
 
     def _predictor(self, task: str, folder: str | Path | None) -> Predictor:
-        sizes = self.config.sizes
-        kernels = sizes.kernels if sizes else "auto"
+        backbone_config = self.config.backbone_config
+        kernels = backbone_config.kernels if backbone_config else "auto"
         return Predictor(self._inference_folder(task, folder), self._task_config(task), kernels=kernels)
 
-    def _build_model(self, sizes: BackboneFields) -> MultiTaskModel:
+    def _build_model(self, backbone_config: BackboneFields) -> MultiTaskModel:
         if not self._tasks:
             rule = "a controller made with for_train=False only predicts and evaluates."
             raise ConfigError(Problem("Controller", f"{rule} Leave for_train out to train."))
-        backbone = BACKBONES[self.config.backbone_name](sizes)
+        backbone = BACKBONES[self.config.backbone_name](backbone_config)
         return MultiTaskModel(backbone, self._tasks, seed=self.config.train.random_seed)
 
     def _built_model(self) -> MultiTaskModel:
@@ -268,7 +268,7 @@ class Controller:
             model=model,
             tasks=self._tasks,
             sampler=build_sampler(self._tasks, settings),
-            optimizer=Optimizer(model, settings, scales, kernels=model.sizes.kernels),
+            optimizer=Optimizer(model, settings, scales, kernels=model.backbone_config.kernels),
             average=build_average(model, settings, global_steps(self._tasks, settings)),
             settings=settings,
             progress=Progress(),

@@ -36,8 +36,8 @@ def main() -> None:
     parser.add_argument("--seq", type=int, default=128, help="tokens an example")
     args = parser.parse_args()
     lineup, plan = lineup_of(args), plan_of(args)
-    sizes = json.loads((lineup.model / "config.json").read_text(encoding="utf-8"))
-    floor = {"sizes": sizes, "batch": args.batch, "seq": args.seq}
+    backbone_config = json.loads((lineup.model / "config.json").read_text(encoding="utf-8"))
+    floor = {"sizes": backbone_config, "batch": args.batch, "seq": args.seq}
     with work_folder() as work:
         config, settings = fixed_shape_job(lineup.model, work, batch=args.batch, seq=args.seq)
         environment = lineup.environment({})

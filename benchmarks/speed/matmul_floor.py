@@ -18,10 +18,10 @@ class Product(NamedTuple):
     transpose_other: bool = False
 
 
-def layer_products(sizes: Mapping[str, Any], *, batch: int, seq: int) -> Iterator[Product]:
+def layer_products(backbone_config: Mapping[str, Any], *, batch: int, seq: int) -> Iterator[Product]:
     """The products of one layer, forward and backward."""
-    hidden, heads = sizes["hidden_size"], sizes["num_attention_heads"]
-    inner, rows = sizes["intermediate_size"], batch * seq
+    hidden, heads = backbone_config["hidden_size"], backbone_config["num_attention_heads"]
+    inner, rows = backbone_config["intermediate_size"], batch * seq
     for width, out in ((hidden, 3 * hidden), (hidden, hidden), (hidden, inner), (inner, hidden)):
         yield from with_gradients((rows, width), (width, out))
     by_head, scores = (batch, heads, seq, hidden // heads), (batch, heads, seq, seq)

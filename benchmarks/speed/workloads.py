@@ -84,11 +84,11 @@ def fixed_shape_job(model: Path, work: Path, *, batch: int, seq: int) -> tuple[C
 
 
 def with_random_weights(
-    config: Mapping[str, object], settings: Mapping[str, object], sizes: Mapping[str, object], work: Path
+    config: Mapping[str, object], settings: Mapping[str, object], backbone_config: Mapping[str, object], work: Path
 ) -> tuple[Config, Config]:
     """The same job on a freshly drawn encoder of `sizes`, with the vocabulary that it had."""
     file = work / "sizes.json"
-    file.write_text(json.dumps(sizes), encoding="utf-8")
+    file.write_text(json.dumps(backbone_config), encoding="utf-8")
     ours = {key: value for key, value in config.items() if key != "pretrain_model_path"}
     ours |= {"backbone_config_path": str(file), "vocab_path": settings["vocab"]}
-    return ours, {**settings, "model": None, "sizes": dict(sizes)}
+    return ours, {**settings, "model": None, "sizes": dict(backbone_config)}

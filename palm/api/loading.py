@@ -55,9 +55,9 @@ def _place(name: str, folder: Path) -> Path:
 
 
 def _backbone_of(bundle: Bundle) -> Backbone:
-    sizes = bundle.model.sizes
-    kind = next(BACKBONES[name] for name in BACKBONES if BACKBONES[name].Config is type(sizes))
-    return kind(sizes)
+    backbone_config = bundle.model.backbone_config
+    kind = next(BACKBONES[name] for name in BACKBONES if BACKBONES[name].Config is type(backbone_config))
+    return kind(backbone_config)
 
 
 def _describe(task: Task, bundle: Bundle, backbone: Backbone, folder: Path, own_layers: int) -> None:
@@ -80,10 +80,10 @@ def _describe(task: Task, bundle: Bundle, backbone: Backbone, folder: Path, own_
 def _layers_not_shared(bundles: Mapping[str, Bundle], folder: Path) -> int:
     """How many layers, from the last, the models do not share (`sharing: soft`); 0 where they share all."""
     first, *others = bundles.items()
-    lowest = depth = first[1].model.sizes.num_hidden_layers
+    lowest = depth = first[1].model.backbone_config.num_hidden_layers
     for name, bundle in others:
         wanted, found = first[1].model.backbone.state_dict(), bundle.model.backbone.state_dict()
-        same_form = wanted.keys() == found.keys() and first[1].model.sizes == bundle.model.sizes
+        same_form = wanted.keys() == found.keys() and first[1].model.backbone_config == bundle.model.backbone_config
         apart = [layer_of(f"backbone.{key}") for key in wanted if not same_form or not _equal(wanted[key], found[key])]
         layers = [number for number in apart if number is not None and number >= 0]
         hard = all(each.task.paradigm.config.sharing == "hard" for each in bundles.values())

@@ -218,7 +218,7 @@ class Session:
             model=model,
             tasks=tasks,
             sampler=MixRatioSampler([task.settings.mix_ratio for task in tasks], seed=self.seed),
-            optimizer=Optimizer(model, settings, {}, kernels=model.sizes.kernels),
+            optimizer=Optimizer(model, settings, {}, kernels=model.backbone_config.kernels),
             average=build_average(model, settings, global_steps(tasks, settings)),
             settings=settings,
             progress=Progress(),

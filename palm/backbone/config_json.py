@@ -11,10 +11,12 @@ from palm.schema.places import exists, find_input, not_found, read_text
 from palm.schema.validate import validate
 from palm.schema.values import BACKBONE_ALIASES, Layer, Resolved, Setting, settle_aliases
 
-Sizes = TypeVar("Sizes", bound=BackboneFields)
+BackboneConfig = TypeVar("BackboneConfig", bound=BackboneFields)
 
 
-def read_backbone_config(schema: type[Sizes], config: Mapping[str, object] | str | Path, *, owner: str) -> Sizes:
+def read_backbone_config(
+    schema: type[BackboneConfig], config: Mapping[str, object] | str | Path, *, owner: str
+) -> BackboneConfig:
     """The keys of `schema` in `config`; keys of others are passed over, as published files have many.
 
     Args:
@@ -27,10 +29,10 @@ def read_backbone_config(schema: type[Sizes], config: Mapping[str, object] | str
     """
     layer, problems, home = _layer(config, owner)
     values = {key: Resolved(setting) for key, setting in layer.items()}
-    sizes, wrong = validate(schema, values, owner="a backbone", home=home) if not problems else (None, [])
-    if sizes is None:
+    backbone_config, wrong = validate(schema, values, owner="a backbone", home=home) if not problems else (None, [])
+    if backbone_config is None:
         raise ConfigError([*problems, *wrong])
-    return sizes
+    return backbone_config
 
 
 def _layer(config: Mapping[str, object] | str | Path, owner: str) -> tuple[Layer, list[Problem], str]:

@@ -70,8 +70,8 @@ def run(args: argparse.Namespace, overrides: list[str]) -> int:
 
 def summary(config: "RunConfig") -> str:
     """The run in a few lines: its backbone, and each task."""
-    sizes = config.sizes
-    shape = f", {sizes.num_hidden_layers} layers × {sizes.hidden_size}" if sizes else ""
+    backbone_config = config.backbone_config
+    shape = f", {backbone_config.num_hidden_layers} layers × {backbone_config.hidden_size}" if backbone_config else ""
     rows = [("task", "kind", "reader", "paradigm", "mix_ratio", "batch_size", "head", "train_file")]
     main = next((task.name for task in config.tasks if task.settings.target), None)
     for task in config.tasks:
@@ -114,7 +114,7 @@ def _check_wiring(configs: Sequence["RunConfig"], phase: "Phase") -> None:
     found = {}
     for config in configs:
         vocabulary = config.run.vocab_path
-        if config.sizes is not None and vocabulary is not None and Path(vocabulary).is_file():
+        if config.backbone_config is not None and vocabulary is not None and Path(vocabulary).is_file():
             reader = config.tasks[0].reader
             tokenizer = Tokenizer.from_file(Path(vocabulary), do_lower_case=reader.do_lower_case, for_cn=reader.for_cn)
             try:

@@ -94,7 +94,7 @@ def _resolve(sources: Sources, merged: Merged, elsewhere: Collection[str], *, fo
     """
     problems = [*sources.problems, *merged.problems, *_unread_keys(sources, merged, elsewhere)]
     run, train = _run_settings(sources, merged, problems)
-    sizes = _sizes(sources, merged, problems, required=for_train)
+    backbone_config = _backbone_config(sources, merged, problems, required=for_train)
     tasks = [task for name in sources.names for task in _task(name, sources, merged, problems)]
     settings = {task.name: task.settings for task in tasks}
     problems += check_tasks(settings, merged.tasks, names=sources.names, for_train=for_train)
@@ -110,7 +110,7 @@ def _resolve(sources: Sources, merged: Merged, elsewhere: Collection[str], *, fo
     if problems or run is None or train is None:
         raise ConfigError(list(dict.fromkeys(problems)))
     heads = head_keys(settings)
-    finished = _finish(merged, run, train, sizes, [replace(task, head=heads[task.name]) for task in tasks])
+    finished = _finish(merged, run, train, backbone_config, [replace(task, head=heads[task.name]) for task in tasks])
     return replace(finished, stage=sources.stage)
 
 
@@ -145,7 +145,9 @@ def _run_settings(
     return run, train
 
 
-def _sizes(sources: Sources, merged: Merged, problems: list[Problem], *, required: bool) -> BackboneFields | None:
+def _backbone_config(
+    sources: Sources, merged: Merged, problems: list[Problem], *, required: bool
+) -> BackboneFields | None:
     name = merged.backbone_name
     if name not in BACKBONES:
         where = merged.run["backbone"].setting.where if "backbone" in merged.run else sources.main.name
@@ -155,13 +157,13 @@ def _sizes(sources: Sources, merged: Merged, problems: list[Problem], *, require
     problems += near_misses(merged.backbone_file, schema, merged.backbone)
     path = merged.run.get("backbone_config_path")
     home = str(path.setting.value) if path and path.setting.value else sources.main.name
-    sizes, wrong = validate(schema, merged.backbone, owner=f"backbone {name}", home=home)
+    backbone_config, wrong = validate(schema, merged.backbone, owner=f"backbone {name}", home=home)
     missing = [key for key, field in schema.model_fields.items() if field.is_required() and key not in merged.backbone]
     if not merged.backbone_file and missing:
-        problems += [_no_sizes(sources.main.name, name, missing)] if required and not _lost(path) else []
+        problems += [_no_backbone_config(sources.main.name, name, missing)] if required and not _lost(path) else []
         return None
     problems += wrong
-    return sizes
+    return backbone_config
 
 
 def _lost(path: Resolved | None) -> bool:
@@ -169,7 +171,7 @@ def _lost(path: Resolved | None) -> bool:
     return path is not None and path.setting.value is not None
 
 
-def _no_sizes(home: str, name: str, missing: Sequence[str]) -> Problem:
+def _no_backbone_config(home: str, name: str, missing: Sequence[str]) -> Problem:
     rule = f"backbone {name} needs its sizes."
     advice = "Set backbone_config_path (a JSON file), or a pretrain_model_path with config.json beside the weights."
     return Problem(home, f"{rule} Found no {', '.join(missing)}. {advice}")
@@ -209,13 +211,17 @@ def _unknown(kind: str, registered: list[str], name: str) -> str:
 
 
 def _finish(
-    merged: Merged, run: RunSettings, train: TrainSettings, sizes: BackboneFields | None, tasks: Sequence[TaskConfig]
+    merged: Merged,
+    run: RunSettings,
+    train: TrainSettings,
+    backbone_config: BackboneFields | None,
+    tasks: Sequence[TaskConfig],
 ) -> RunConfig:
-    shared = [run, train, *([sizes] if sizes else [])]
+    shared = [run, train, *([backbone_config] if backbone_config else [])]
     of_tasks = {task.name: [task.settings, task.reader, task.paradigm] for task in tasks}
     rows = [*explain_rows(plain_keys([run, train]), merged.run)]
-    rows += explain_rows(plain_keys([sizes] if sizes else []), merged.backbone)
+    rows += explain_rows(plain_keys([backbone_config] if backbone_config else []), merged.backbone)
     for name, schemas in of_tasks.items():
         rows += explain_rows(plain_keys(schemas), merged.tasks[name], f"tasks.{name}.")
     resolved = resolved_mapping(shared, of_tasks)
-    return RunConfig(run, train, merged.backbone_name, sizes, tuple(tasks), resolved, tuple(rows))
+    return RunConfig(run, train, merged.backbone_name, backbone_config, tuple(tasks), resolved, tuple(rows))

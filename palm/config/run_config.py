@@ -41,7 +41,7 @@ class RunConfig:
         run: Which tasks, which backbone, where.
         train: Keys of the training engine.
         backbone_name: The backbone's registered name.
-        sizes: The backbone's keys; None where a run that only predicts has no file of them.
+        backbone_config: The backbone's keys; None where a run that only predicts has no file of them.
         tasks: The tasks in order.
         resolved: Plain data that, written as YAML, gives this configuration again.
         explain: Each value, where it came from, and what it hid.
@@ -53,7 +53,7 @@ class RunConfig:
     run: RunSettings
     train: TrainSettings
     backbone_name: str
-    sizes: BackboneFields | None
+    backbone_config: BackboneFields | None
     tasks: tuple[TaskConfig, ...]
     resolved: Mapping[str, object] = field(repr=False)
     explain: tuple[ExplainRow, ...] = field(repr=False, compare=False)
@@ -68,7 +68,7 @@ class RunConfig:
             ConfigError: A run that only predicts was given no sizes; its inference model has them.
 
         """
-        if self.sizes is None:
+        if self.backbone_config is None:
             rule = "the backbone's sizes are needed here."
             raise ConfigError(Problem("backbone_config_path", f"{rule} Found none. Name the backbone's JSON file."))
-        return self.sizes
+        return self.backbone_config

@@ -188,7 +188,7 @@ def follow_on(configs: Sequence["RunConfig"]) -> "list[RunConfig]":
     """
     first, problems = configs[0], []
     for config in configs[1:]:
-        if _sizes(config) != _sizes(first):
+        if _backbone_config(config) != _backbone_config(first):
             rule = "all stages have one encoder, so its sizes are the same."
             problems.append(Problem(f"stages.{config.stage}", f"{rule} Found others. Set them at the top."))
         if config.run.vocab_path != first.run.vocab_path:
@@ -209,5 +209,5 @@ def follow_on(configs: Sequence["RunConfig"]) -> "list[RunConfig]":
     return joined
 
 
-def _sizes(config: "RunConfig") -> dict[str, object] | None:
-    return config.sizes.model_dump(exclude=_MAY_DIFFER) if config.sizes else None
+def _backbone_config(config: "RunConfig") -> dict[str, object] | None:
+    return config.backbone_config.model_dump(exclude=_MAY_DIFFER) if config.backbone_config else None

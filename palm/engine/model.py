@@ -53,7 +53,7 @@ class MultiTaskModel(nn.Layer):
     def __init__(self, backbone: Backbone, tasks: Sequence[HasHead], *, seed: int) -> None:
         super().__init__()
         paddle.seed(seed)
-        self.sizes = backbone.config
+        self.backbone_config = backbone.config
         self.backbone_inputs = tuple(backbone.inputs_attr())
         self.backbone_outputs = backbone.outputs_attr()
         self.backbone = backbone.build_layers()
@@ -188,12 +188,12 @@ class MultiTaskModel(nn.Layer):
         return mine, others if len(others) == len(own) else [*others, shared]
 
     def _build_head(self, paradigm: Paradigm) -> nn.Layer:
-        layers = paradigm.build_layers(self.sizes)
-        mixed = paradigm.config.mixed_layers(self.sizes.num_hidden_layers)
+        layers = paradigm.build_layers(self.backbone_config)
+        mixed = paradigm.config.mixed_layers(self.backbone_config.num_hidden_layers)
         if mixed:
             layers.add_sublayer(_TASK_MODULES["mix"], ScalarMix(mixed))
         if paradigm.config.sharing != "hard":
-            layers.add_sublayer(_TASK_MODULES["parts"], build_parts(paradigm.config, self.sizes))
+            layers.add_sublayer(_TASK_MODULES["parts"], build_parts(paradigm.config, self.backbone_config))
         return layers
 
 

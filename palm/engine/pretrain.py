@@ -9,10 +9,10 @@ from palm.schema.fields import BackboneFields
 _LISTED = 8
 
 
-def backbone_config_for(weights: PretrainedWeights, sizes: BackboneFields) -> BackboneFields:
+def backbone_config_for(weights: PretrainedWeights, backbone_config: BackboneFields) -> BackboneFields:
     """`sizes` with what the weights ask for (such as their layer-norm epsilon) where the configuration says nothing."""
-    asked = {key: value for key, value in weights.config.items() if key not in sizes.model_fields_set}
-    return sizes.model_copy(update=asked)
+    asked = {key: value for key, value in weights.config.items() if key not in backbone_config.model_fields_set}
+    return backbone_config.model_copy(update=asked)
 
 
 def load_pretrained_weights(model: MultiTaskModel, tasks: Sequence[HasHead], weights: PretrainedWeights) -> list[str]:
@@ -26,7 +26,9 @@ def load_pretrained_weights(model: MultiTaskModel, tasks: Sequence[HasHead], wei
     lines = [f"Pre-trained weights from {weights.source}: {len(report.loaded)} parameters loaded."]
     lines += _differences(report)
     if any(name.startswith(MLM_HEAD) for name in weights.tensors):
-        for head in dict.fromkeys(task.head for task in tasks if task.paradigm.head_shape(model.sizes)[0] == "mlm"):
+        for head in dict.fromkeys(
+            task.head for task in tasks if task.paradigm.head_shape(model.backbone_config)[0] == "mlm"
+        ):
             report = apply_pretrained(model.heads[head], weights, MLM_HEAD)
             lines.append(f"  head {head}: {len(report.loaded)} parameters loaded.")
     return lines

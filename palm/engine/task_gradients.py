@@ -114,7 +114,7 @@ class SharedLayer:
     """
 
     def __init__(self, model: MultiTaskModel, tasks: Sequence[TaskInstance]) -> None:
-        depth = model.sizes.num_hidden_layers
+        depth = model.backbone_config.num_hidden_layers
         last = min(task.paradigm.config.last_shared_layer(depth, task.settings.layer) for task in tasks)
         self._parameters: dict[str, Tensor] = {
             name: parameter for name, parameter in model.named_parameters() if layer_of(name) == last

@@ -60,7 +60,9 @@ def save_bundle(model: MultiTaskModel, task: TaskInstance, backbone_name: str, f
         (aside / _VOCAB_FILE).write_text("\n".join(task.reader.tokenizer.tokens) + "\n", encoding="utf-8")
         (aside / _CONFIG_FILE).write_text(
             json.dumps(
-                _describe(task, {"name": backbone_name, "config": model.sizes.model_dump(exclude=_OF_THE_RUN)}),
+                _describe(
+                    task, {"name": backbone_name, "config": model.backbone_config.model_dump(exclude=_OF_THE_RUN)}
+                ),
                 indent=1,
                 ensure_ascii=False,
             )

@@ -58,29 +58,31 @@ def _inference_model(path: Path, config: Mapping[str, Any]) -> Encoder:
     verify(path)
     saved = read_safetensors(path / WEIGHTS_FILE)
     name = str(config["backbone"]["name"])
-    sizes = BACKBONES[name].Config.model_validate(config["backbone"]["config"])
+    backbone_config = BACKBONES[name].Config.model_validate(config["backbone"]["config"])
     encoder = {key.removeprefix("backbone."): array for key, array in saved.items() if key.startswith("backbone.")}
     own = {key.removeprefix("head."): array for key, array in saved.items() if key.startswith("head.")}
     kind = config["paradigm"]["name"]
     if kind == "mlm":
-        return Encoder(name, sizes, encoder | {f"mlm.{key}": array for key, array in own.items()}, _copied(path))
+        return Encoder(
+            name, backbone_config, encoder | {f"mlm.{key}": array for key, array in own.items()}, _copied(path)
+        )
     head = None
     # transformers' heads stand on the last layer, and classifiers on the first token's embedding.
     keys, last = config["paradigm"]["config"], int(config["settings"].get("layer", -1))
-    plain = last in (-1, sizes.num_hidden_layers - 1) and keys.get("pooling", "cls") == "cls"
+    plain = last in (-1, backbone_config.num_hidden_layers - 1) and keys.get("pooling", "cls") == "cls"
     if kind in ("cls", "match", "seq_label", "mrc") and plain and set(own) == {"linear.weight", "linear.bias"}:
         head = Head(kind, own["linear.weight"], own["linear.bias"], tuple(config["labels"] or ()))
     left_out = () if head else tuple(f"head.{key}" for key in own)
-    return Encoder(name, sizes, encoder, _copied(path), head=head, left_out=left_out)
+    return Encoder(name, backbone_config, encoder, _copied(path), head=head, left_out=left_out)
 
 
 def _palm_folder(path: Path, config: Mapping[str, Any]) -> Encoder:
     if (path / MANIFEST_FILE).is_file():
         verify(path)
     name = str(config["palm_backbone"])
-    sizes = read_backbone_config(BACKBONES[name].Config, path / CONFIG_FILE, owner=str(path))
+    backbone_config = read_backbone_config(BACKBONES[name].Config, path / CONFIG_FILE, owner=str(path))
     origin = _origin(path) if (path / ORIGIN_FILES[0]).is_file() else None
-    return Encoder(name, sizes, read_safetensors(path / WEIGHTS_FILE), _copied(path), origin)
+    return Encoder(name, backbone_config, read_safetensors(path / WEIGHTS_FILE), _copied(path), origin)
 
 
 def _origin(folder: Path) -> Origin:
@@ -103,14 +105,14 @@ def _foreign(path: Path) -> Encoder:
     _refuse_other_kinds(place, kind, config, of_transformers)
     backbone = "ernie" if _TASK_EMBEDDINGS in renamed.tensors else "bert"
     wanted = BACKBONES[backbone].Config
-    sizes = read_backbone_config(wanted, {**config_defaults_for(path), **config}, owner=str(place))
+    backbone_config = read_backbone_config(wanted, {**config_defaults_for(path), **config}, owner=str(place))
     other = {name: raw[name] for name, target in targets_of(raw).items() if target is None} if of_transformers else {}
-    tensors, sizes, lost = _from_zero(renamed.tensors, sizes, kind, config)
+    tensors, backbone_config, lost = _from_zero(renamed.tensors, backbone_config, kind, config)
     origin = None
     if of_transformers:
         origin = Origin(place.read_bytes().decode("utf-8"), targets_of(raw), other | lost)
-    _check_whole(path, tensors, sizes)
-    return Encoder(backbone, sizes, tensors, _copied(place.parent), origin, left_out=renamed.unknown)
+    _check_whole(path, tensors, backbone_config)
+    return Encoder(backbone, backbone_config, tensors, _copied(place.parent), origin, left_out=renamed.unknown)
 
 
 def _refuse_other_kinds(place: Path, kind: str, config: Mapping[str, Any], of_transformers: bool) -> None:
@@ -124,26 +126,26 @@ def _refuse_other_kinds(place: Path, kind: str, config: Mapping[str, Any], of_tr
 
 
 def _from_zero(
-    tensors: Tensors, sizes: BackboneFields, kind: str, config: Mapping[str, Any]
+    tensors: Tensors, backbone_config: BackboneFields, kind: str, config: Mapping[str, Any]
 ) -> tuple[Tensors, BackboneFields, Tensors]:
     """Positions that count from 0 and two segments, where RoBERTa has others; and the rows that this drops."""
     if kind not in LATE_POSITIONS or POSITIONS not in tensors:
-        return tensors, sizes, {}
+        return tensors, backbone_config, {}
     first = int(config.get("pad_token_id", 1)) + 1
     table, segments = tensors[POSITIONS], tensors[SEGMENTS]
     changed = {POSITIONS: np.ascontiguousarray(table[first:])}
     if len(segments) == 1:
         changed[SEGMENTS] = np.concatenate([segments, segments])
     grown = {"max_position_embeddings": len(table) - first, "type_vocab_size": max(2, len(segments))}
-    return {**tensors, **changed}, sizes.model_copy(update=grown), {LOST_ROWS: table[:first]}
+    return {**tensors, **changed}, backbone_config.model_copy(update=grown), {LOST_ROWS: table[:first]}
 
 
-def _check_whole(path: Path, tensors: Tensors, sizes: BackboneFields) -> None:
-    last = f"encoder.layers.{sizes.num_hidden_layers - 1}.ffn.output.weight"
-    beyond = f"encoder.layers.{sizes.num_hidden_layers}.ffn.output.weight"
+def _check_whole(path: Path, tensors: Tensors, backbone_config: BackboneFields) -> None:
+    last = f"encoder.layers.{backbone_config.num_hidden_layers - 1}.ffn.output.weight"
+    beyond = f"encoder.layers.{backbone_config.num_hidden_layers}.ffn.output.weight"
     missing = [name for name in (POSITIONS, last) if name not in tensors]
     if missing or beyond in tensors:
-        rule = f"config.json says {sizes.num_hidden_layers} layers"
+        rule = f"config.json says {backbone_config.num_hidden_layers} layers"
         found = f"no `{missing[0]}`" if missing else f"`{beyond}`"
         raise CheckpointError(f"{path}: {rule}, the weights have another number or another form. Found {found}.")
 

@@ -16,7 +16,7 @@ from palm.pretrained.encoder import LATE_POSITIONS, POSITIONS, SEGMENTS, Encoder
 from palm.storage.atomic_directory import atomic_directory
 from palm.storage.layout import WEIGHTS_FILE
 
-_SIZES = (
+_BACKBONE_KEYS = (
     "vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "hidden_act",
     "hidden_dropout_prob", "attention_probs_dropout_prob", "max_position_embeddings", "type_vocab_size",
     "initializer_range", "layer_norm_eps", "use_task_id", "task_type_vocab_size",
@@ -47,7 +47,7 @@ def write_palm(encoder: Encoder, target: Path) -> None:
     """
     with atomic_directory(target, key="target") as folder:
         _save(encoder.tensors, folder / WEIGHTS_FILE)
-        _write_json(folder / CONFIG_FILE, {"palm_backbone": encoder.backbone, **_sizes(encoder)})
+        _write_json(folder / CONFIG_FILE, {"palm_backbone": encoder.backbone, **_backbone_config(encoder)})
         for name, file in encoder.files.items():
             shutil.copyfile(file, folder / name)
         if encoder.origin is not None:
@@ -74,7 +74,10 @@ def write_hugging_face(encoder: Encoder, target: Path) -> None:
             if name != CONFIG_FILE:
                 shutil.copyfile(file, folder / name)
         if VOCAB_FILE in encoder.files and "tokenizer_config.json" not in encoder.files:
-            settings = {"tokenizer_class": "BertTokenizer", "model_max_length": encoder.sizes.max_position_embeddings}
+            settings = {
+                "tokenizer_class": "BertTokenizer",
+                "model_max_length": encoder.backbone_config.max_position_embeddings,
+            }
             _write_json(folder / "tokenizer_config.json", settings)
 
 
@@ -112,7 +115,7 @@ def _transformers_config(encoder: Encoder) -> dict[str, Any]:
     has_mlm = any(name.startswith("mlm.") for name in encoder.tensors)
     ending = _CLASSES[encoder.head.kind] if encoder.head else "ForMaskedLM" if has_mlm else "Model"
     architecture = encoder.backbone.capitalize() + ending
-    config = {"model_type": encoder.backbone, "architectures": [architecture], **_sizes(encoder)}
+    config = {"model_type": encoder.backbone, "architectures": [architecture], **_backbone_config(encoder)}
     config["pad_token_id"] = 0  # nosec B105 (a row of the vocabulary, no password)
     return config | (_labels(encoder.head) if encoder.head else {})
 
@@ -125,10 +128,10 @@ def _labels(head: Head) -> dict[str, Any]:
     return {"id2label": {str(number): name for name, number in ids.items()}, "label2id": ids}
 
 
-def _sizes(encoder: Encoder) -> dict[str, Any]:
-    found = encoder.sizes.model_dump()
+def _backbone_config(encoder: Encoder) -> dict[str, Any]:
+    found = encoder.backbone_config.model_dump()
     found["intermediate_size"] = found["intermediate_size"] or 4 * found["hidden_size"]
-    return {key: found[key] for key in _SIZES if key in found}
+    return {key: found[key] for key in _BACKBONE_KEYS if key in found}
 
 
 def _is_dense(name: str) -> bool:

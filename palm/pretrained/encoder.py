@@ -57,7 +57,7 @@ class Encoder:
 
     Attributes:
         backbone: PALM's backbone: `bert` or `ernie`.
-        sizes: Its keys.
+        backbone_config: Its keys.
         tensors: The encoder's, and those of the masked-language-model head under `mlm.*`; dense weights `[in out]`.
         files: Files to copy as they are, by name: the vocabulary and what belongs to the tokenizer.
         origin: Where it came from, if that was a Hugging Face folder.
@@ -66,7 +66,7 @@ class Encoder:
     """
 
     backbone: str
-    sizes: BackboneFields
+    backbone_config: BackboneFields
     tensors: Tensors
     files: Mapping[str, Path]
     origin: Origin | None = None

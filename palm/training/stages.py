@@ -50,11 +50,14 @@ def save_encoder(run: TrainingRun, config: RunConfig) -> None:
     Raises:
         CheckpointError: It cannot be written.
     """
-    sizes = {"palm_backbone": config.backbone_name, **run.model.sizes.model_dump(exclude=_OF_THE_RUN)}
+    backbone_config = {
+        "palm_backbone": config.backbone_name,
+        **run.model.backbone_config.model_dump(exclude=_OF_THE_RUN),
+    }
     with atomic_directory(encoder_folder(config)) as aside:
         with averaged(run.average):
             save_tensors(run.model.backbone.state_dict(), aside / WEIGHTS_FILE)
-        (aside / _CONFIG_FILE).write_text(json.dumps(sizes, indent=2) + "\n", encoding="utf-8")
+        (aside / _CONFIG_FILE).write_text(json.dumps(backbone_config, indent=2) + "\n", encoding="utf-8")
         tokens = run.tasks[0].reader.tokenizer.tokens
         (aside / _VOCAB_FILE).write_text("\n".join(tokens) + "\n", encoding="utf-8")
 

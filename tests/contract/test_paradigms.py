@@ -170,7 +170,7 @@ def test_split_gives_one_part_an_example_within_its_length(name: str, phase: Pha
     parts = paradigm.split({key: tensor.numpy() for key, tensor in outputs.items()}, batch)
     assert len(parts) == SIZES["batch"]
     tokens = [{len(array) for array in part.values()} for part in parts]
-    assert all(max(sizes) <= length for sizes, length in zip(tokens, (5, 4, 3), strict=True))
+    assert all(max(backbone_config) <= length for backbone_config, length in zip(tokens, (5, 4, 3), strict=True))
 
 
 @every_paradigm

@@ -145,9 +145,9 @@ def test_demos_are_the_manuals_own_lines(demo: str, task_dir: str) -> None:
 
 @pytest.mark.parametrize("name", ["tiny_bert", "tiny_ernie"])
 def test_small_encoders_have_room_for_both_vocabularies(name: str) -> None:
-    sizes = json.loads((ROOT / "configs" / f"{name}.json").read_text(encoding="utf-8"))
+    backbone_config = json.loads((ROOT / "configs" / f"{name}.json").read_text(encoding="utf-8"))
     for language in ("en", "zh"):
-        assert len(load_vocab(ROOT / "data" / "vocab" / f"vocab_{language}.txt")) <= sizes["vocab_size"]
+        assert len(load_vocab(ROOT / "data" / "vocab" / f"vocab_{language}.txt")) <= backbone_config["vocab_size"]
 
 
 def test_prepare_refuses_files_of_different_length(tmp_path: Path) -> None:

@@ -75,8 +75,8 @@ def test_every_task_has_its_own_batch_size(tmp_path):
         "a": {**tiny.classification_task(tmp_path, "a"), "batch_size": 4},
         "b": {**tiny.classification_task(tmp_path, "b"), "batch_size": 16},
     }
-    sizes = {task.name: len(task.batch_at(0)["token_ids"]) for task in controller(tmp_path, tasks)._tasks}
-    assert sizes == {"a": 4, "b": 16}
+    backbone_config = {task.name: len(task.batch_at(0)["token_ids"]) for task in controller(tmp_path, tasks)._tasks}
+    assert backbone_config == {"a": 4, "b": 16}
 
 
 def test_save_every_n_steps_minus_one_is_off(tmp_path):

@@ -232,11 +232,11 @@ def test_a_palm_folder_is_pretrained_weights_for_a_run(tmp_path):
     config = tiny.config(tmp_path, {"water": keys}, num_epochs=1)
     palm.Controller(config, overrides=[]).train()
     main(["convert", str(tmp_path / "out" / "water" / "infer_model"), str(tmp_path / "palm"), "--to", "palm"])
-    sizes = {key: config.pop(key) for key in tiny.BACKBONE}
+    backbone_config = {key: config.pop(key) for key in tiny.BACKBONE}
     config["pretrain_model_path"] = str(tmp_path / "palm")
 
     again = palm.Controller({**config, "save_path": str(tmp_path / "second")}, overrides=[])
-    assert again.config.backbone.hidden_size == sizes["hidden_size"]
+    assert again.config.backbone.hidden_size == backbone_config["hidden_size"]
     again.train()
 
 

@@ -36,9 +36,9 @@ class Task:
         self.paradigm = Classify(Classify.Config(**keys), LabelMap(("否", "是")))
 
 
-def model_of(*sharing: str, **sizes: object) -> MultiTaskModel:
+def model_of(*sharing: str, **backbone_config: object) -> MultiTaskModel:
     tasks = [Task(f"head{number}", kind) for number, kind in enumerate(sharing)]
-    return MultiTaskModel(Bert(BackboneFields(**SIZES, **sizes)), tasks, seed=1)
+    return MultiTaskModel(Bert(BackboneFields(**SIZES, **backbone_config)), tasks, seed=1)
 
 
 def fill(layer: paddle.nn.Layer) -> None:

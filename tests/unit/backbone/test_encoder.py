@@ -61,11 +61,11 @@ def test_outputs_are_the_declared_ones(name: str):
     described = backbone(name)
     batch = inputs()
     outputs = described.build_layers()({key: batch[key] for key in described.inputs_attr()})
-    sizes = {"batch": 3, "seq": 9, "hidden": 24, "emb": 24, "vocab": 50}
+    backbone_config = {"batch": 3, "seq": 9, "hidden": 24, "emb": 24, "vocab": 50}
 
     assert set(outputs) == set(described.outputs_attr())
     for key, spec in described.outputs_attr().items():
-        assert tuple(outputs[key].shape) == tuple(sizes[axis] for axis in spec.axes.split())
+        assert tuple(outputs[key].shape) == tuple(backbone_config[axis] for axis in spec.axes.split())
         assert str(outputs[key].numpy().dtype) == spec.dtype
 
 

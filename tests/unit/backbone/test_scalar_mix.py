@@ -66,8 +66,8 @@ def test_a_fresh_mix_is_the_mean_of_its_layers(kernels):
 
 @pytest.mark.parametrize("kernels", ["plain", "auto"])
 def test_a_mix_learns_and_so_do_the_layers_it_takes(kernels):
-    sizes = BackboneFields(**SIZES, kernels=kernels, hidden_dropout_prob=0, attention_probs_dropout_prob=0)
-    model = MultiTaskModel(Bert(sizes), [Task("0,1")], seed=1)
+    backbone_config = BackboneFields(**SIZES, kernels=kernels, hidden_dropout_prob=0, attention_probs_dropout_prob=0)
+    model = MultiTaskModel(Bert(backbone_config), [Task("0,1")], seed=1)
     model.train()
     mix = model.task_modules("c")["mix"]
     (model.encode(BATCH, head="c")["encoder_outputs"] ** 3).sum().backward()

@@ -20,10 +20,10 @@ def test_fixed_rows_have_as_many_pieces_as_asked_for(tmp_path, repository):
 
 
 def test_the_floor_counts_every_product_once():
-    sizes = {"hidden_size": 8, "num_attention_heads": 2, "intermediate_size": 32}
+    backbone_config = {"hidden_size": 8, "num_attention_heads": 2, "intermediate_size": 32}
     batch, seq = 3, 5
     flops = 0
-    for one, other, transpose_one, transpose_other in layer_products(sizes, batch=batch, seq=seq):
+    for one, other, transpose_one, transpose_other in layer_products(backbone_config, batch=batch, seq=seq):
         left = np.zeros(one).swapaxes(-1, -2) if transpose_one else np.zeros(one)
         right = np.zeros(other).swapaxes(-1, -2) if transpose_other else np.zeros(other)
         flops += 2 * (left @ right).size * left.shape[-1]

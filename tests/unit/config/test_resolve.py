@@ -318,8 +318,8 @@ def test_predicting_needs_no_file_of_training(project: Project) -> None:
 @pytest.mark.parametrize(("key", "right"), [("hidden_sise", "hidden_size"), ("num_hidden_layer", "num_hidden_layers")])
 def test_a_near_miss_in_the_backbone_file(project: Project, key: str, right: str) -> None:
     project(config=f"{MAIN}task_instance: a\n", a=CLS)
-    sizes = {key if name == right else name: value for name, value in SIZES.items()}
-    Path("bert.json").write_text(json.dumps(sizes, indent=1), encoding="utf-8")
+    backbone_config = {key if name == right else name: value for name, value in SIZES.items()}
+    Path("bert.json").write_text(json.dumps(backbone_config, indent=1), encoding="utf-8")
     text = "\n".join(problems())
     assert f"the backbone has no key `{key}`." in text
     assert f"Did you mean `{right}`?" in text

@@ -35,9 +35,9 @@ class Task:
         self.paradigm = Classify(config, LabelMap(("否", "是")))
 
 
-def model_of(*tasks: Task, dropout: float = 0.3, **sizes: object) -> MultiTaskModel:
+def model_of(*tasks: Task, dropout: float = 0.3, **backbone_config: object) -> MultiTaskModel:
     rates = {"hidden_dropout_prob": dropout, "attention_probs_dropout_prob": dropout}
-    model = MultiTaskModel(Bert(BackboneFields(**SIZES, **rates, **sizes)), tasks, seed=1)
+    model = MultiTaskModel(Bert(BackboneFields(**SIZES, **rates, **backbone_config)), tasks, seed=1)
     model.train()
     return model
 

@@ -18,12 +18,12 @@ from tests.unit.pretrained.test_paddle1x import variable
 MLM = {"mlm.transform.weight", "mlm.transform.bias", "mlm.layer_norm.weight", "mlm.layer_norm.bias", "mlm.bias"}
 
 
-def ernie(**sizes: object) -> nn.Layer:
-    return Ernie(ErnieConfig(**{**foreign.SIZES, **sizes})).build_layers()
+def ernie(**backbone_config: object) -> nn.Layer:
+    return Ernie(ErnieConfig(**{**foreign.SIZES, **backbone_config})).build_layers()
 
 
-def bert(**sizes: object) -> nn.Layer:
-    return Bert(BertConfig(**{**foreign.SIZES, **sizes})).build_layers()
+def bert(**backbone_config: object) -> nn.Layer:
+    return Bert(BertConfig(**{**foreign.SIZES, **backbone_config})).build_layers()
 
 
 def safetensors(folder: Path, tensors: dict[str, np.ndarray]) -> Path:
@@ -158,8 +158,10 @@ def test_nothing_matched():
         ),
     ],
 )
-def test_shapes_that_differ_are_named_and_nothing_is_copied(tmp_path: Path, sizes: dict[str, int], message: str):
-    layers = ernie(**sizes)
+def test_shapes_that_differ_are_named_and_nothing_is_copied(
+    tmp_path: Path, backbone_config: dict[str, int], message: str
+):
+    layers = ernie(**backbone_config)
     before = {name: tensor.numpy() for name, tensor in layers.state_dict().items()}
 
     with pytest.raises(CheckpointError, match=message):
