@@ -8,7 +8,7 @@ import pytest
 
 import palm
 from palm.balancing.sampling import AdaptiveSampler
-from palm.engine.batches import LAG, draws, prefetched
+from palm.engine.batches import LAG, step_batches, prefetched
 from palm.engine.checkpoint import restore_checkpoint, save_checkpoint
 from palm.engine.train import train_steps
 from palm.errors import ConfigError
@@ -28,8 +28,8 @@ def shown(results):
 def test_a_step_is_drawn_with_the_shares_of_three_steps_before(tmp_path):
     run = new_run(tmp_path)
     only_small = {str(step): [0.0, 1.0] for step in range(4, 10)}
-    found = islice(draws(run.tasks, run.sampler, done_steps=0, task_steps={}, shares=only_small), 30)
-    names = [draw.task.name for draw in found]
+    found = islice(step_batches(run.tasks, run.sampler, done_steps=0, task_steps={}, probabilities=only_small), 30)
+    names = [step_batch.task.name for step_batch in found]
     assert LAG == 3
     assert names[6:12] == ["small"] * 6
     assert {*names[:6]} == {*names[12:]} == {"large", "small"}
@@ -49,17 +49,17 @@ def test_max_steps_ends_it_sooner(tmp_path):
 def jumping(monkeypatch):
     """Shares that follow the history but leap with every step: who reads them a step early or late is found out."""
 
-    def shares(self, history):
+    def probabilities(self, history):
         digits = int(1e6 * sum(known.smoothed_loss or 0.0 for known in history.values()))
         return [0.95, 0.05] if digits % 2 else [0.05, 0.95]
 
-    monkeypatch.setattr(AdaptiveSampler, "probabilities", shares)
+    monkeypatch.setattr(AdaptiveSampler, "probabilities", probabilities)
 
 
 @pytest.mark.usefixtures("jumping")
 def test_the_pace_of_the_thread_that_makes_batches_changes_nothing(tmp_path, monkeypatch):
     fed = shown(train_steps(new_run(tmp_path)))
-    monkeypatch.setattr("palm.engine.train.prefetched", lambda source: ((draw, 0.0) for draw in source))
+    monkeypatch.setattr("palm.engine.train.prefetched", lambda source: ((step_batch, 0.0) for step_batch in source))
     assert shown(train_steps(new_run(tmp_path))) == fed
     monkeypatch.setattr("palm.engine.train.prefetched", prefetched)
     slow = []
@@ -100,7 +100,7 @@ def test_by_metric_the_shares_follow_the_evaluations_and_a_resumed_run_ends_in_t
     trained = {r["global_step"]: r["sampling_probabilities"] for r in records if r["split"] == "train"}
     assert trained[4] == {"large": 0.5, "small": 0.5}
     assert trained[5] == pytest.approx(wanted, abs=1e-4)
-    assert len({tuple(shares.values()) for shares in trained.values()}) > 1
+    assert len({tuple(probabilities.values()) for probabilities in trained.values()}) > 1
     for stop in (3, 4, 5, 9, 15):
         folder = tmp_path / str(stop)
         shutil.copytree(home / f"step_{stop}", folder / "out" / "ckpt" / f"step_{stop}")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import palm
-from palm.engine.batches import draws
+from palm.engine.batches import step_batches
 from palm.engine.checkpoint import restore_checkpoint, save_checkpoint
 from palm.engine.forward_backward import passes, shared_losses
 from palm.engine.train import train_steps
@@ -83,7 +83,7 @@ def test_every_row_comes_once_an_epoch_with_all_its_labels(tmp_path):
 def test_losses_and_gradients_are_those_of_passes_of_their_own(tmp_path):
     run = controller(tmp_path, **NO_DROPOUT)._training_run()
     run.model.train()
-    step = next(draw for draw in _draws(run) if len(draw.other_tasks[0].row_indices) < 8)
+    step = next(step_batch for step_batch in _draws(run) if len(step_batch.other_tasks[0].row_indices) < 8)
     assert [[part.task.name for part in group] for group in passes(step.parts, apart=False)] == [["kind", "slots"]]
     wanted = [run.model.loss(part.task, part.batch) for part in step.parts]
     found = shared_losses(run.model, step.parts)
@@ -99,7 +99,7 @@ def test_losses_and_gradients_are_those_of_passes_of_their_own(tmp_path):
 
 
 def _draws(run):
-    return draws(run.tasks, run.sampler, done_steps=0, task_steps={})
+    return step_batches(run.tasks, run.sampler, done_steps=0, task_steps={})
 
 
 def test_the_encoder_runs_once_a_step_save_for_gradient_methods(tmp_path):

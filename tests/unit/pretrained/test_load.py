@@ -143,7 +143,7 @@ def test_nothing_matched():
 
 
 @pytest.mark.parametrize(
-    ("sizes", "message"),
+    ("backbone_config", "message"),
     [
         (
             {"vocab_size": 12},
