@@ -8,7 +8,7 @@ import pytest
 
 import palm
 from palm.balancing.sampling import AdaptiveSampler
-from palm.engine.batches import LAG, step_batches, prefetched
+from palm.engine.batches import LAG, prefetched, step_batches
 from palm.engine.checkpoint import restore_checkpoint, save_checkpoint
 from palm.engine.train import train_steps
 from palm.errors import ConfigError
