@@ -89,6 +89,11 @@ class SourceTree:
                 found[name] = Module(name, path, text)
         return found
 
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """The names of the folders with an `__init__.py`."""
+        return tuple(name for name, module in self.modules.items() if module.is_package)
+
     @cached_property
     def imports(self) -> Graph:
         """Which modules each module imports, within functions and for type checking as well."""
@@ -155,9 +160,10 @@ def circles(graph: Graph) -> list[list[str]]:
     return sorted(sorted(group) for group in groups if len(group) > 1)
 
 
-def top_level(module: str) -> str:
-    """The top-level entry that a module belongs to: `palm.reader.cls` → `reader`, `palm` → ``."""
-    return f"{module}.".split(".")[1]
+def child(package: str, module: str) -> str:
+    """What directly in `package` holds the module: `palm.reader.cls` in `palm` → `reader`; empty where nothing does."""
+    inside = module.removeprefix(f"{package}.")
+    return "" if inside == module else inside.partition(".")[0]
 
 
 def names_in(node: ast.AST) -> set[str]:

@@ -6,7 +6,7 @@ They are read from the source text; nothing of it runs. With `--rev` the text is
 * a *module* is a .py file that is not an `__init__.py`; its lines are all lines of the file;
 * an *import* leads from one file to another, once, whether it stands at the top, in a function or under TYPE_CHECKING;
 * it points *upward* where the layers of the revision's own pyproject.toml forbid it. `palm/__init__.py` is in no layer;
-* a *circle* is a group of modules (`palm/__init__.py` left out), or of top-level entries, that import each other;
+* a *circle* is a group of modules (without `palm/__init__.py`), or of neighbours in a folder, that import each other;
 * a *composition root* is a module that calls `TrainingRun(...)`;
 * a *sampler touches* the files of palm/ that hold its class, one of its keys or its name, and its test and its page.
 """
@@ -20,16 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from benchmarks.routes import ROUTES, length
-from benchmarks.source_tree import (
-    Graph,
-    Module,
-    SourceTree,
-    circles,
-    names_in,
-    read_folder,
-    read_revision,
-    top_level,
-)
+from benchmarks.source_tree import Graph, Module, SourceTree, child, circles, names_in, read_folder, read_revision
 
 ROOT = Path(__file__).resolve().parents[1]
 SHORT_MODULE, SMALL_MODULE, LONG_FUNCTION = 41, 40, 40
@@ -86,24 +77,26 @@ def is_small(tree: SourceTree, module: Module) -> bool:
 
 def import_measures(tree: SourceTree) -> Iterator[Measure]:
     """Imports between the top-level entries, upward ones, and circles."""
-    between = between_entries(tree)
+    between = neighbours(tree, tree.package)
     upward = list(upward_imports(tree))
     to_root = tuple(sorted(tree.importers[tree.package]))
     groups = circles(without(tree.imports, [tree.package]))
-    of_entries = circles(between)
+    of_neighbours = [
+        f"{package}: {_joined(group)}" for package in tree.packages for group in circles(neighbours(tree, package))
+    ]
     yield Measure("imports between entries", sum(map(len, between.values())))
     yield Measure("imports that point upward", len(upward), 0, tuple(upward))
     yield Measure(f"files that import {tree.package}/__init__.py", len(to_root), None, to_root)
     yield Measure("circles of modules", len(groups), 0, tuple(map(_joined, groups)))
-    yield Measure("circles of entries", len(of_entries), 0, tuple(map(_joined, of_entries)))
+    yield Measure("circles of neighbours", len(of_neighbours), 0, tuple(of_neighbours))
 
 
-def between_entries(tree: SourceTree) -> Graph:
-    """Which top-level entries each of them imports; the package's own `__init__.py` is none."""
-    found: dict[str, set[str]] = {top_level(name): set() for name in tree.modules if top_level(name)}
+def neighbours(tree: SourceTree, package: str) -> Graph:
+    """Which of its neighbours each module or folder directly in `package` imports, with all that it holds."""
+    found: dict[str, set[str]] = {}
     for name, imported in tree.imports.items():
-        if top_level(name):
-            found[top_level(name)] |= {top_level(other) for other in imported} - {"", top_level(name)}
+        if one := child(package, name):
+            found.setdefault(one, set()).update({child(package, other) for other in imported} - {"", one})
     return {name: frozenset(others) for name, others in found.items()}
 
 
@@ -111,7 +104,7 @@ def upward_imports(tree: SourceTree) -> Iterator[str]:
     """Imports of a higher layer, or of another entry of the same one."""
     for name, imported in tree.imports.items():
         for other in sorted(imported):
-            one, two = top_level(name), top_level(other)
+            one, two = child(tree.package, name), child(tree.package, other)
             if one != two and one in tree.layers and two in tree.layers and tree.layers[two] <= tree.layers[one]:
                 yield f"{name} -> {other}"
 

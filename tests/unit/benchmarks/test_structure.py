@@ -5,7 +5,7 @@ import pytest
 
 from benchmarks import structure
 from benchmarks.routes import Route, Stop, first_broken, length
-from benchmarks.source_tree import SourceTree, circles, read_folder, read_revision, top_level
+from benchmarks.source_tree import SourceTree, child, circles, read_folder, read_revision
 from benchmarks.structure import measures, sampler_files, table, upward_imports
 
 FILLED = "\n" * 50
@@ -74,7 +74,15 @@ def test_imports_between_entries_and_upward_ones(tree):
 def test_circles_include_late_imports(tree):
     found = by_name(tree)
     assert found["circles of modules"].details == ("palm.engine.loop, palm.engine.run",)
-    assert found["circles of entries"].value == 0
+    assert found["circles of neighbours"].details == ("palm.engine: loop, run",)
+
+
+def test_circles_of_folders_that_no_module_closes():
+    files = {f"palm/{name}.py": "" for name in ("__init__", "a/__init__", "b/__init__", "a/y", "b/x")}
+    files |= {"palm/a/x.py": "import palm.b.x", "palm/b/y.py": "import palm.a.y"}
+    found = by_name(SourceTree("palm", files))
+    assert found["circles of modules"].value == 0
+    assert found["circles of neighbours"].details == ("palm: a, b",)
 
 
 def test_circles_that_share_a_node_are_one():
@@ -130,12 +138,12 @@ def test_a_constructor_is_called_by_its_class():
     assert Stop.parse("palm.engine.model:Model.forward as backbone").called == "backbone"
 
 
-def test_top_level_entries_of_modules():
-    assert [top_level(name) for name in ("palm", "palm.errors", "palm.kernels.fused.layer")] == [
-        "",
-        "errors",
-        "kernels",
-    ]
+def test_what_holds_a_module():
+    assert [child("palm", name) for name in ("palm", "palm.errors", "palm.kernels.fused.layer")] == [
+        "", "errors", "kernels"
+    ]  # fmt: skip
+    assert child("palm.kernels", "palm.kernels.fused.layer") == "fused"
+    assert child("palm.kernels", "palm.kernelsmith") == ""
 
 
 def test_the_table_marks_what_misses_its_goal(tree):
