@@ -73,7 +73,7 @@ _TO_A_BATCH_SIZE_TODAY = (
     "palm.config.describe:resolved_mapping",
     "palm.config.stages:follow_on",
     "palm.config.unused_keys:with_warnings",
-    "palm.config.unused_keys:idle_settings",
+    "palm.config.unused_keys:unused_settings",
     "palm.training.tasks:build_tasks_of",
     "palm.training.tasks:build_tasks",
     "palm.training.tasks:_build_task",
