@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import FunctionType
 
+import palm
+
 HEAD = """# The Python API, name by name
 
 Written by `make docs` from the code; [the Python API](python-api.md) shows how the names work together.
@@ -46,8 +48,14 @@ def reference() -> str:
     for module, names in PUBLIC.items():
         parts.append(f"## `{module}`\n")
         for name in names:
-            parts += describe(f"{module}.{name}", getattr(importlib.import_module(module), name))
+            parts += describe(f"{module}.{name}", getattr(_public(module), name))
     return "\n".join(parts)
+
+
+def _public(name: str) -> object:
+    """The module that a user reaches as `name`: a submodule, or an attribute of the package."""
+    inside = name.partition(".")[2]
+    return getattr(palm, inside, None) or importlib.import_module(name)
 
 
 def describe(name: str, thing: object) -> Iterator[str]:

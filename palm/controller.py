@@ -1,7 +1,7 @@
 """The Controller: YAML in, trained models and predictions out. The façade that users know; it owns the side effects."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +12,9 @@ from palm.config.files import overrides_from_argv
 from palm.config.resolve import load_run_configs
 from palm.config.run_config import RunConfig, TaskConfig
 from palm.config.stages import encoder_folder
-from palm.engine.checkpoint import newest_checkpoint, rename_damaged, restore_checkpoint
 from palm.engine.model import MultiTaskModel
-from palm.engine.optim.freezing import freeze
-from palm.engine.optim.optimizer import Optimizer, head_lr_scales
-from palm.engine.optim.weight_average import build_average
 from palm.engine.pretrain import backbone_config_for, load_pretrained_weights
-from palm.engine.run import Progress, TrainingRun
-from palm.engine.schedule import build_sampler, global_steps
+from palm.engine.run import TrainingRun
 from palm.engine.task_instance import TaskInstance
 from palm.engine.train import train_steps
 from palm.errors import ConfigError, Problem
@@ -31,11 +26,13 @@ from palm.schema.fields import BackboneFields
 from palm.storage.atomic_directory import os_errors_as
 from palm.storage.layout import CHECKPOINT_FOLDER, INFERENCE_FOLDER, RESOLVED_CONFIG
 from palm.storage.run_lock import exclusive_run_lock
-from palm.training.after_step import StepEffects, exported_folder
-from palm.training.earlier_runs import archive_previous_run, changed_keys, refuse_links_out, truncate_metrics
-from palm.training.log import Reporter, say, stopped_line
-from palm.training.notices import copies_line, short_run_lines
-from palm.training.signals import StopSignals
+from palm.training.after_step import Checkpoints, Follower, StepLog
+from palm.training.earlier_runs import refuse_links_out, resume_or_archive
+from palm.training.evaluation import Evaluation, Exports, exported_folder
+from palm.training.log import Reporter, say, step_line, stopped_line
+from palm.training.non_finite import NonFiniteSteps
+from palm.training.notices import copies_line, first_example_lines, short_run_lines
+from palm.training.run import build_run, run_training
 from palm.training.stages import load_encoder, reset_stages, restore_best, save_encoder, stage_is_done
 from palm.training.tasks import build_tasks_of
 
@@ -158,26 +155,44 @@ class Controller:
             return self._train_alone()
 
     def _train_alone(self) -> TrainingRun:
-        with os_errors_as(self._save_path, "save_path"):
+        config, folder = self.config, self._save_path
+        with os_errors_as(folder, "save_path"):
             run = self._training_run()
-            beginning = [f"Warning: {warning}" for warning in self.config.warnings]
-            beginning += short_run_lines(self._tasks, self.config.train)
-            beginning += [*self._resume(run), *copies_line(run.model.copied_parameters())]
+            beginning = [f"Warning: {warning}" for warning in config.warnings]
+            beginning += short_run_lines(self._tasks, config.train)
+            beginning += resume_or_archive(run, folder, resume=config.train.resume == "auto", resolved=config.resolved)
+            beginning += copies_line(run.model.copied_parameters())
             self._write_resolved_config()
-        total = global_steps(self._tasks, self.config.train)
-        with Reporter(self._save_path, total_steps=total, done_steps=run.progress.global_step) as reporter:
-            for line in beginning:
+        with Reporter(folder, total_steps=run.total_steps, done_steps=run.progress.global_step) as reporter:
+            for line in [*beginning, *first_example_lines(self._tasks)]:
                 reporter.say(line)
-            self._print_first_examples(reporter)
-            effects = StepEffects(self.config, run, reporter)
-            with StopSignals() as signals, closing(train_steps(run)) as steps:
-                for result in steps:
-                    effects.after(result)
-                    if signals.received and not run.finished:
-                        effects.save()
-                        reporter.say(stopped_line(signals.received.name, result.global_step))
-                        signals.stop()
+            self._follow(run, reporter)
         return run
+
+    def _follow(self, run: TrainingRun, reporter: Reporter) -> None:
+        """Train, with what a configuration wants to follow each step."""
+        config, home = self.config, self._save_path / CHECKPOINT_FOLDER
+        log = StepLog(run, reporter, step_line, every=config.train.print_every_n_steps)
+        exports = Exports(
+            run, reporter, backbone_name=config.backbone_name, folder_of=partial(exported_folder, self._save_path)
+        )
+        evaluation = Evaluation(run, reporter, exports, checkpoints=home)
+        checkpoints = Checkpoints(
+            run,
+            reporter,
+            home,
+            every=config.train.save_every_n_steps,
+            keep=config.train.keep_checkpoints,
+            wanted=lambda: evaluation.improved,
+        )
+
+        def before_stop(signal: str, global_step: int) -> None:
+            checkpoints.save()
+            reporter.say(stopped_line(signal, global_step))
+
+        followers: list[Follower] = [NonFiniteSteps(run, reporter, home), log, evaluation, checkpoints]
+        run_training(run, train_steps(run), followers, before_stop=before_stop, saves=True)
+        log.end()
 
     def pred(self, task: str, inference_model_dir: str | Path | None = None) -> list[Prediction]:
         """Predict the task's pred_file; write predictions.json to its pred_output_path and return the predictions.
@@ -260,59 +275,25 @@ class Controller:
         return self._model
 
     def _training_run(self) -> TrainingRun:
-        settings = self.config.train
-        model = self._built_model()
-        freeze(model, settings)
-        scales = head_lr_scales((task.head, task.settings.lr_scale) for task in self._tasks)
-        return TrainingRun(
-            model=model,
-            tasks=self._tasks,
-            sampler=build_sampler(self._tasks, settings),
-            optimizer=Optimizer(model, settings, scales, kernels=model.backbone_config.kernels),
-            average=build_average(model, settings, global_steps(self._tasks, settings)),
-            settings=settings,
-            progress=Progress(),
-        )
-
-    def _resume(self, run: TrainingRun) -> list[str]:
-        """Continue where that is asked for and possible, else set an earlier run aside; what there is to say."""
-        lines: list[str] = []
-        if self.config.train.resume == "auto":
-            home = self._save_path / CHECKPOINT_FOLDER
-            newest, lines = newest_checkpoint(home)
-            rename_damaged(home, newest)
-            if newest is not None:
-                restore_checkpoint(run, newest)
-                lines += changed_keys(self._save_path, self.config.resolved)
-                truncate_metrics(self._save_path, run.progress.global_step)
-                ended = " The run had ended there: nothing is left to train." if run.finished else ""
-                return [*lines, f"Resumed from {newest.as_posix()} at global step {run.progress.global_step}.{ended}"]
-            lines = [*lines, "No checkpoint to resume from: training starts anew."]
-        moved = archive_previous_run(self._save_path)
-        return [*lines, moved] if moved else lines
+        return build_run(self._built_model(), self._tasks, self.config.train)
 
     def _write_resolved_config(self) -> None:
         text = yaml.safe_dump(dict(self.config.resolved), allow_unicode=True, sort_keys=False)
         (self._save_path / RESOLVED_CONFIG).write_text(text, encoding="utf-8")
-
-    def _print_first_examples(self, reporter: Reporter) -> None:
-        for task in self._tasks:
-            data, wanted = task.training_data, task.settings.print_first_n
-            for row in range(min(wanted, data.num_examples)):
-                pieces = " ".join(task.reader.tokenizer.tokens[piece] for piece in data.ragged("token_ids")[row])
-                reporter.say(f"{task.name}: example {row}: {data.records[data.array('record')[row]]} → {pieces}")
 
     def _task_config(self, name: str) -> TaskConfig:
         for task in self.config.tasks:
             if task.name == name:
                 return task
         names = ", ".join(task.name for task in self.config.tasks)
-        raise ConfigError(Problem("task", f"one of the configured task instances is wanted ({names}). Found `{name}`."))
+        raise ConfigError(
+            Problem("task", f"one of the configured task instances is expected ({names}). Found `{name}`.")
+        )
 
     def _inference_folder(self, task: str, folder: str | Path | None) -> Path:
         folder = folder or self._task_config(task).settings.inference_model_dir
         if folder is None:
-            return exported_folder(self.config, task)
+            return exported_folder(self._save_path, task)
         # The manual of PaddlePALM writes infermodel where its program wrote infer_model.
         given = Path(folder)
         renamed = given.with_name(INFERENCE_FOLDER)

@@ -86,7 +86,7 @@ class Classify(_OneOfClasses):
         num_classes: Number of labels.
         input_dim: Width of the encoder.
         dropout_prob: Dropout in front of the head.
-        param_initializer_range: Standard deviation of its freshly drawn weights.
+        param_initializer_range: Standard deviation of its freshly initialized weights.
         phase: What it is for.
     """
 
@@ -101,7 +101,7 @@ class Match(_OneOfClasses):
         num_classes: Number of labels: 2 for whether the texts match.
         input_dim: Width of the encoder.
         dropout_prob: Dropout in front of the head.
-        param_initializer_range: Standard deviation of its freshly drawn weights.
+        param_initializer_range: Standard deviation of its freshly initialized weights.
         phase: What it is for.
     """
 
@@ -110,14 +110,14 @@ class Match(_OneOfClasses):
 
 @final
 class SequenceLabel(Head):
-    """One label a word.
+    """One label per word.
 
     Args:
         num_classes: Number of labels.
         input_dim: Width of the encoder.
         dropout_prob: Dropout in front of the head.
         for_cn: Join the characters of a span without blanks.
-        param_initializer_range: Standard deviation of its freshly drawn weights.
+        param_initializer_range: Standard deviation of its freshly initialized weights.
         phase: What it is for.
     """
 
@@ -144,7 +144,7 @@ class MRC(Head):
         input_dim: Width of the encoder.
         dropout_prob: Dropout in front of the head.
         with_negative: Whether questions may have no answer (SQuAD 2.0).
-        max_ans_len: Longest answer in word-pieces.
+        max_ans_len: Longest answer in subword tokens.
         n_best_size: How many answers a question keeps.
         null_score_diff_threshold: `No answer` wins when its score exceeds the best answer's by more than this.
         for_cn: Measure Chinese answers by character.
@@ -179,15 +179,15 @@ class MRC(Head):
 
 @final
 class MaskLM(Head):
-    """Which word-piece stood where [MASK] is now.
+    """Which subword token stood where [MASK] is now.
 
     Args:
         input_dim: Width of the encoder.
         vocab_size: Accepted for scripts of PALM 2; the encoder's is what counts, since the two share their table.
         hidden_act: Accepted for scripts of PALM 2; the encoder's is what counts.
         dropout_prob: Dropout in front of the head.
-        top_k: How many word-pieces are predicted for each [MASK].
-        param_initializer_range: Standard deviation of its freshly drawn weights.
+        top_k: How many subword tokens are predicted for each [MASK].
+        param_initializer_range: Standard deviation of its freshly initialized weights.
         phase: What it is for.
     """
 

@@ -27,7 +27,7 @@ def load_models(session: Session, folder: Path) -> None:
         folder: A task's inference model, or a folder with one of each task (`<task>`, or `<task>/infer_model`).
 
     Raises:
-        CheckpointError: One is missing or damaged, is of another kind, or their encoders differ, save those of
+        CheckpointError: One is missing or damaged, is of another kind, or their encoders differ, except those of
             `sharing: soft`.
     """
     bundles = {task.name: load_bundle(_place(task.name, folder)) for task in session.tasks}

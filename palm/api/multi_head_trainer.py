@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 from palm.api.loading import load_models
 from palm.api.optimizer import Adam, Loss
@@ -26,7 +26,7 @@ class MultiHeadTrainer:
     """Trains several tasks over one encoder.
 
     Args:
-        trainers: One a task; from now on they share one model with this one.
+        trainers: One per task; from now on they share one model with this one.
 
     Raises:
         ConfigError: None, or two of one name.
@@ -35,7 +35,7 @@ class MultiHeadTrainer:
     def __init__(self, trainers: Sequence[Trainer]) -> None:
         names = [trainer.name for trainer in trainers]
         if not names or len(set(names)) < len(names):
-            rule = "trainers of different names are wanted."
+            rule = "trainers of different names are expected."
             raise ConfigError(Problem("palm.MultiHeadTrainer", f"{rule} Found {', '.join(names) or 'none'}."))
         self.trainers = tuple(trainers)
         self.session = Session([trainer.task for trainer in trainers])
@@ -120,9 +120,13 @@ class MultiHeadTrainer:
         """Save every `save_steps` global steps and at the end: see `Trainer.set_saver`."""
         self.session.saver = new_saver(save_path, save_steps, save_type)
 
-    def train(self, print_steps: int = 5) -> None:
+    def configure(self, **keys: Any) -> None:  # noqa: ANN401 (checked by the schema of training)
+        """Set training keys of a configuration by their names, such as `sampling`: see `Trainer.configure`."""
+        self.session.configure(keys)
+
+    def train(self, print_steps: int = 5, *, resume: bool = False) -> None:
         """Train until every target has done its steps: see `Trainer.train`."""
-        train(self.session, print_steps)
+        train(self.session, print_steps, resume=resume)
 
     def get_one_batch(self, phase: ApiPhase = "train") -> TaskBatch | Batch | None:
         """The next batch and whose it is; of data to predict, the batch alone, and None after the last."""
@@ -157,7 +161,7 @@ class MultiHeadTrainer:
         found = next((trainer for trainer in self.trainers if trainer.name == name), None)
         if found is None:
             names = ", ".join(trainer.name for trainer in self.trainers)
-            rule = f"one of the trainers ({names}) is wanted."
+            rule = f"one of the trainers ({names}) is expected."
             raise ConfigError(Problem("palm.MultiHeadTrainer", f"{rule} Found `{name}`."))
         return found
 

@@ -38,8 +38,8 @@ class DataReader:
 
     Args:
         name: Name of the registered reader that does the work.
-        vocab_path: Vocabulary, one word-piece a line.
-        max_len: Longest sequence in word-pieces, [CLS] and [SEP] included.
+        vocab_path: Vocabulary, one subword token per line.
+        max_len: Longest sequence in subword tokens, [CLS] and [SEP] included.
         label_map: Label names and their ids; learnt from the training file when left out.
         lang: `zh` for Chinese.
         seed: Seed of shuffling and of what is random in batches.
@@ -93,7 +93,7 @@ class DataReader:
 
         Args:
             file: The file.
-            batch_size: Examples a batch.
+            batch_size: Examples per batch.
             num_epochs: Passes over the file; left out, one pass, or in multi-task learning what the mix ratio makes it.
             file_format: `tsv`, `jsonl`, `json` (reading comprehension), `conll`, or `auto` to go by the file's ending.
             shuffle_train: Whether training examples are shuffled anew every epoch.
@@ -188,10 +188,10 @@ class MRCReader(DataReader):
     """Questions on paragraphs, in SQuAD's json.
 
     Args:
-        vocab_path: Vocabulary, one word-piece a line.
-        max_len: Longest sequence in word-pieces.
-        max_query_len: Longest question in word-pieces.
-        doc_stride: Word-pieces from one window of a long paragraph to the next.
+        vocab_path: Vocabulary, one subword token per line.
+        max_len: Longest sequence in subword tokens.
+        max_query_len: Longest question in subword tokens.
+        doc_stride: Subword tokens from one window of a long paragraph to the next.
         settings: See `DataReader`.
     """
 
@@ -213,8 +213,8 @@ class SequenceLabelReader(DataReader):
     """Words and a tag for each: columns `text_a` and `label`, or CoNLL.
 
     Args:
-        vocab_path: Vocabulary, one word-piece a line.
-        max_len: Longest sequence in word-pieces.
+        vocab_path: Vocabulary, one subword token per line.
+        max_len: Longest sequence in subword tokens.
         label_map: Tags and their ids; learnt from the training file when left out.
         settings: See `DataReader`.
     """
@@ -231,7 +231,7 @@ class SequenceLabelReader(DataReader):
 
 @final
 class MaskLMReader(DataReader):
-    """Plain text, of which some word-pieces are masked anew in every batch: column `text_a`."""
+    """Plain text, of which some subword tokens are masked anew in every batch: column `text_a`."""
 
     def __init__(self, vocab_path: str | Path, max_len: int, **settings: Any) -> None:  # noqa: ANN401 (keywords of DataReader)
         super().__init__("mlm", vocab_path, max_len, **settings)

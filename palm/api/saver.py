@@ -27,12 +27,22 @@ class Saver:
     types: tuple[str, ...]
 
     @property
+    def saves_checkpoints(self) -> bool:
+        """Whether checkpoints are saved."""
+        return "ckpt" in self.types
+
+    @property
+    def saves_models(self) -> bool:
+        """Whether inference models are saved."""
+        return "predict" in self.types
+
+    @property
     def checkpoints(self) -> Path:
         """Where checkpoints go."""
         return self.folder / CHECKPOINT_FOLDER
 
     def models(self, step: int) -> Path:
-        """Where the inference models of global step `step` go, a folder a task."""
+        """Where the inference models of global step `step` go, one folder per task."""
         return self.folder / PREDICT_FOLDER / f"step_{step}"
 
     def is_due(self, step: int, *, last: bool) -> bool:

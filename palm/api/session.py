@@ -1,6 +1,6 @@
 """What the trainers of one run share: the model, the optimizer, and where training stands."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,32 +10,49 @@ from palm.api.optimizer import Adam
 from palm.api.saver import Saver, find_checkpoint
 from palm.api.task import Task
 from palm.backbone.base import Backbone
-from palm.balancing.sampling import MixRatioSampler
-from palm.config.task_checks import check_tasks, head_keys
+from palm.config.selection_checks import TaskMetrics, check_followed, selection_problems
+from palm.config.task_checks import check_gradient_method, check_tasks, head_keys
 from palm.config.wiring import wiring_problems
 from palm.data.dataset import Batch
-from palm.engine.batches import StepBatch, step_batches
+from palm.engine.batches import StepBatch
 from palm.engine.checkpoint import restore_checkpoint, set_weights
 from palm.engine.model import MultiTaskModel
-from palm.engine.optim.optimizer import Optimizer
-from palm.engine.optim.weight_average import WeightAverage, build_average
+from palm.engine.optim.weight_average import WeightAverage
 from palm.engine.pretrain import backbone_config_for, load_pretrained_weights
-from palm.engine.run import Progress, StepResult, TrainingRun
-from palm.engine.schedule import global_steps
-from palm.engine.train import train_step
+from palm.engine.run import StepResult, TrainingRun
+from palm.engine.task_instance import TaskInstance
+from palm.engine.train import train_step, upcoming
 from palm.errors import ConfigError, Problem
 from palm.paradigm.base import Paradigm
 from palm.pretrained.load import load_pretrained
 from palm.runtime.device import choose_device
 from palm.schema.settings import TrainSettings
 from palm.schema.validate import from_keywords
+from palm.schema.values import Resolved, Setting
 from palm.storage.atomic_directory import verify
 from palm.storage.layout import WEIGHTS_FILE
 from palm.storage.tensors import load_tensors
 from palm.training.log import say
+from palm.training.run import build_run
 from palm.training.tasks import check_shared_heads
 
 _DEFAULT_SEED = 1
+
+_SET_ELSEWHERE = {
+    "num_epochs": "load_data or fit_readers_with_mixratio",
+    "learning_rate": "palm.optimizer.Adam",
+    "lr_scheduler": "palm.optimizer.Adam",
+    "warmup_proportion": "palm.optimizer.Adam",
+    "weight_decay": "build_backward",
+    "use_ema": "build_backward",
+    "ema_decay": "build_backward",
+    "random_seed": "the reader",
+    "print_every_n_steps": "train",
+    "resume": "train",
+    "save_every_n_steps": "set_saver",
+    "keep_checkpoints": "set_saver",
+}
+"""Training key → the call of this API that sets it."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +86,7 @@ class Session:
         self.reference = self.tasks[0]
         self.num_epochs: float | None = None
         self.saver: Saver | None = None
+        self._keys: dict[str, object] = {}
         self._backbone: Backbone | None = None
         self._model: MultiTaskModel | None = None
         self._run: TrainingRun | None = None
@@ -143,16 +161,32 @@ class Session:
         self.reset_batches()
 
     def reset_batches(self) -> None:
-        """Draw anew from where the run stands: somebody else moved it on."""
+        """Sample anew from where the run stands, which another call has moved on."""
         self._step_batches = None
+
+    def configure(self, keys: Mapping[str, object]) -> None:
+        """Take training keys of a configuration, under their own names.
+
+        Raises:
+            ConfigError: A key that something else of this API sets.
+        """
+        problems = [
+            Problem("configure", f"`{key}` is what {call} sets. Found it with `{keys[key]}`. Set it there.")
+            for key, call in _SET_ELSEWHERE.items()
+            if key in keys
+        ]
+        if problems:
+            raise ConfigError(problems)
+        self._keys |= keys
+        self.begin_anew()
 
     def next_step_batch(self) -> StepBatch:
         """The next batch of the run, for callers that step by themselves."""
+        if self.run.settings.mode == "joint":
+            rule = "a loop of your own trains one task per step."
+            raise ConfigError(Problem("get_one_batch", f"{rule} Found mode: joint. Call train()."))
         if self._step_batches is None:
-            done = self.run.progress
-            self._step_batches = step_batches(
-                self.run.tasks, self.run.sampler, done_steps=done.global_step, task_steps=done.task_steps
-            )
+            self._step_batches = upcoming(self.run)
         return next(self._step_batches)
 
     def take_step(self, name: str, batch: Batch) -> StepResult:
@@ -165,7 +199,7 @@ class Session:
         task = next((task for task in run.tasks if task.name == name), None)
         if task is None:
             names = ", ".join(task.name for task in run.tasks)
-            raise ConfigError(Problem("train_one_step", f"one of the tasks ({names}) is wanted. Found `{name}`."))
+            raise ConfigError(Problem("train_one_step", f"one of the tasks ({names}) is expected. Found `{name}`."))
         done = run.progress.task_steps.get(name, 0)
         return train_step(run, StepBatch(run.progress.global_step + 1, task, done, batch))
 
@@ -211,19 +245,28 @@ class Session:
             raise ConfigError(Problem("train", "an optimizer is needed first. Call build_backward(optimizer)."))
         base = self.reference.mix_ratio
         ordered = sorted(self._with_heads(), key=lambda pair: pair[0] is not self.reference)
-        tasks = [task.instance("train", head, mix_ratio=task.mix_ratio / base) for task, head in ordered]
+        tasks = [task.instance("train", head, mix_ratio=task.mix_ratio / base, with_dev=True) for task, head in ordered]
         check_shared_heads(tasks, self.backbone.config)
-        settings, model = self._settings(self.backward), self.model
-        return TrainingRun(
-            model=model,
-            tasks=tasks,
-            sampler=MixRatioSampler([task.settings.mix_ratio for task in tasks], seed=self.seed),
-            optimizer=Optimizer(model, settings, {}, kernels=model.backbone_config.kernels),
-            average=build_average(model, settings, global_steps(tasks, settings)),
-            settings=settings,
-            progress=Progress(),
-            schedule=self.backward.optimizer.lr_schedualer,
-        )
+        settings = self._settings(self.backward)
+        self._check_methods(settings, tasks)
+        return build_run(self.model, tasks, settings, schedule=self.backward.optimizer.lr_schedualer)
+
+    def _check_methods(self, settings: TrainSettings, tasks: Sequence[TaskInstance]) -> None:
+        """Raise ConfigError with what keeps selection, early stopping, sampling or weighting from working."""
+        own = {task.name: task.settings for task in tasks}
+        judged = [
+            TaskMetrics(task.name, task.settings, task.settings.metrics or task.paradigm.default_metrics)
+            for task in tasks
+        ]
+        run = {key: Resolved(Setting(key, value, "configure")) for key, value in self._keys.items()}
+        values = {task.name: task.written for task in self.tasks}
+        problems = [
+            *selection_problems(settings, judged, run, values),
+            *check_followed(own, settings, run),
+            *check_gradient_method(settings, own, "configure"),
+        ]
+        if problems:
+            raise ConfigError(problems)
 
     def _check(self) -> None:
         """Raise ConfigError with everything that is missing or does not fit."""
@@ -256,5 +299,7 @@ class Session:
             "use_ema": backward.use_ema,
             "ema_decay": backward.ema_decay,
             "random_seed": self.seed,
+            "use_gpu": paddle.is_compiled_with_cuda(),
+            **self._keys,
         }
-        return from_keywords(TrainSettings, keys, owner="build_backward", written={"learning_rate": "lr"})
+        return from_keywords(TrainSettings, keys, owner="palm.Trainer", written={"learning_rate": "lr"})

@@ -1,6 +1,8 @@
 """One trainer's task, as its calls have described it so far, and the task instance that it becomes."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from palm.api.heads import Head
 from palm.api.readers import ApiPhase, DataReader
@@ -11,8 +13,28 @@ from palm.data.dataset import LabelMap
 from palm.engine.task_instance import TaskInstance
 from palm.errors import ConfigError, Problem
 from palm.paradigm.base import PARADIGMS, Paradigm
+from palm.registry import did_you_mean
 from palm.schema.settings import TaskSettings
 from palm.schema.validate import from_keywords
+from palm.schema.values import Resolved, Setting
+
+TASK_KEYS = (
+    "drop_last",
+    "early_stopping_min_delta",
+    "early_stopping_patience",
+    "group_by_length",
+    "layer",
+    "loss_weight",
+    "lr_scale",
+    "max_tokens",
+    "metrics",
+    "pred_batch_size",
+    "rdrop_alpha",
+    "smart_epsilon",
+    "smart_weight",
+    "soft_sharing_weight",
+)
+"""The keys of a task that a trainer takes as keywords; the others have an argument or a call of their own."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +60,8 @@ class Task:
         predict_reader: Data to predict.
         loaded_labels: Label names of a loaded inference model.
         fingerprint: That of its tokenizer.
+        dev_file: Data to evaluate on during training.
+        keys: Further keys of the task, as a configuration has them.
     """
 
     name: str
@@ -50,8 +74,14 @@ class Task:
     predict_reader: DataReader | None = None
     loaded_labels: LabelMap | None = None
     fingerprint: str | None = None
+    dev_file: Path | None = None
+    keys: Mapping[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        for key in self.keys:
+            if key not in TASK_KEYS:
+                hint = did_you_mean(key, list(TASK_KEYS))
+                raise self.problem(f"there is no keyword `{key}`.{hint} Known: {', '.join(TASK_KEYS)}.")
         if not is_task_name(self.name):
             raise self.problem("a name is made of letters, digits, `_` and `-`: files are called after it. Change it.")
 
@@ -134,19 +164,26 @@ class Task:
         if reader is not None:
             keys |= {"reader": reader.name, "batch_size": reader.batch_size, "shuffle": reader.shuffle}
             keys |= {"random_seed": reader.seed, "train_file": str(reader.dataset.file)}
+        if self.dev_file is not None:
+            keys["dev_file"] = str(self.dev_file)
         ratio = self.mix_ratio if mix_ratio is None else mix_ratio
         keys |= {"mix_ratio": ratio, "target": self.target, "share_head_with": self.reuse_head_with}
+        keys |= self.keys
         return from_keywords(TaskSettings, keys, owner=self.owner)
 
-    def instance(self, phase: ApiPhase, head: str, mix_ratio: float | None = None) -> TaskInstance:
+    def instance(
+        self, phase: ApiPhase, head: str, mix_ratio: float | None = None, *, with_dev: bool = False
+    ) -> TaskInstance:
         """The task instance for the engine.
 
         Args:
             phase: Train or predict.
             head: Key of its head's parameters.
             mix_ratio: Its sampling weight, where it is another one than the trainer's.
+            with_dev: Whether its dev_file, if it has one, is read as well.
         """
         reader = self.reader_for(phase)
+        dev = reader.component.load(self.dev_file, "eval") if with_dev and self.dev_file is not None else None
         return TaskInstance(
             name=self.name,
             settings=self.settings(phase, mix_ratio),
@@ -155,7 +192,13 @@ class Task:
             head=head,
             seed=reader.seed,
             train=reader.dataset if phase == "train" else None,
+            dev=dev,
         )
+
+    @property
+    def written(self) -> dict[str, Resolved]:
+        """The further keys and who set them, for messages."""
+        return {key: Resolved(Setting(key, value, self.owner)) for key, value in self.keys.items()}
 
     def config(self, phase: ApiPhase, head: str) -> TaskConfig:
         """The same for the checks of a configuration."""

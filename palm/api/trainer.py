@@ -1,7 +1,7 @@
 """`Trainer`: one task, trained and used by itself or as a part of a `MultiHeadTrainer`."""
 
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 from palm.api.heads import Head
 from palm.api.loading import load_models
@@ -28,10 +28,21 @@ class Trainer:
         name: The task's name.
         mix_ratio: Its sampling weight, where several tasks are trained together.
         reuse_head_with: Name of the trainer whose head this one shares, where several tasks are trained together.
+        keys: Further keys of the task as a configuration has them: `loss_weight`, `lr_scale`, `metrics`,
+            `early_stopping_patience` and the like.
+
+    Raises:
+        ConfigError: A name that no file can have, or an unknown key.
     """
 
-    def __init__(self, name: str, mix_ratio: float = 1.0, reuse_head_with: str | None = None) -> None:
-        self.task = Task(name, mix_ratio, reuse_head_with)
+    def __init__(
+        self,
+        name: str,
+        mix_ratio: float = 1.0,
+        reuse_head_with: str | None = None,
+        **keys: Any,  # noqa: ANN401 (checked by the schema of tasks)
+    ) -> None:
+        self.task = Task(name, mix_ratio, reuse_head_with, keys=keys)
         self.session = Session([self.task])
         self._batches = BatchesInOrder()
 
@@ -80,6 +91,23 @@ class Trainer:
             self.session.begin_anew()
         self._batches.restart()
 
+    def set_dev_file(self, file: str | Path) -> None:
+        """Evaluate on `file` during training: after each epoch of the first target, or as `configure` says.
+
+        With a saver of type `predict`, each target's model is then exported to `save_path/<task>/infer_model` at its
+        last step, or as it was at its best where `selection` or early stopping say so.
+        """
+        self.task.dev_file = Path(file)
+        self.session.begin_anew()
+
+    def configure(self, **keys: Any) -> None:  # noqa: ANN401 (checked by the schema of training)
+        """Set training keys of a configuration by their names, such as `selection` or `eval_every_n_steps`.
+
+        Raises:
+            ConfigError: A key that another call sets. Unknown keys and wrong values are found when training begins.
+        """
+        self.session.configure(keys)
+
     def set_as_aux(self) -> None:
         """Make the task an auxiliary one: it ends nothing, and no inference model of it is saved."""
         self.task.target = False
@@ -89,7 +117,7 @@ class Trainer:
 
         Args:
             model_path: The weights.
-            convert: Accepted for scripts of PALM 2; formats are told apart by themselves.
+            convert: Accepted for scripts of PALM 2; formats are detected.
 
         Raises:
             CheckpointError: Nothing in it matched, or a shape differs.
@@ -140,15 +168,19 @@ class Trainer:
         """
         save_model(self.session, self.name, Path(model_path))
 
-    def train(self, print_steps: int = 5) -> None:
+    def train(self, print_steps: int = 5, *, resume: bool = False) -> None:
         """Train to the end; from where it is, after `load_ckpt` or `train_one_step`.
+
+        Args:
+            print_steps: Steps between log lines.
+            resume: Continue from the newest checkpoint of the saver, to the same bits; from the start if it has none.
 
         Raises:
             ConfigError: Something is missing or does not fit.
             CheckpointError: Something cannot be written.
             TrainingError: The loss or a gradient is not finite.
         """
-        train(self.session, print_steps)
+        train(self.session, print_steps, resume=resume)
 
     def get_one_batch(self, phase: ApiPhase = "train") -> Batch | None:
         """The next batch; of data to predict, in the order of the file, None after the last."""
@@ -163,7 +195,7 @@ class Trainer:
         return self.session.take_step(self.name, batch)
 
     def predict(self, output_dir: str | Path | None = None, print_steps: int = 1000) -> list[Prediction]:
-        """Predict the loaded file: one prediction a row, in its order, also as predictions.json in `output_dir`.
+        """Predict the loaded file: one prediction per row, in its order, also as predictions.json in `output_dir`.
 
         Raises:
             ConfigError: Something is missing or does not fit.

@@ -1,47 +1,46 @@
-"""Train the tasks of a session: the engine's steps, with the log lines and the savings of PALM 2's trainers."""
+"""Train the tasks of a session: what follows each step of a trainer, in the words of PALM 2."""
 
-import time
-from collections.abc import Callable
-from contextlib import closing, nullcontext
+from functools import partial
 from pathlib import Path
 
+from palm.api.saver import Saver
 from palm.api.session import Session
 from palm.config.wiring import backbone_name
-from palm.engine.checkpoint import save_checkpoint
 from palm.engine.optim.weight_average import averaged
-from palm.engine.run import StepResult
+from palm.engine.run import StepResult, TrainingRun
 from palm.engine.train import train_steps
 from palm.errors import ConfigError, Problem
 from palm.inference.bundle import save_bundle
-from palm.training.log import Reporter, finished_line, say, step_record, trainer_line
-from palm.training.signals import StopSignals
+from palm.training.after_step import KEEP_ALL, Checkpoints, Follower, StepLog
+from palm.training.earlier_runs import resume_or_archive
+from palm.training.evaluation import Evaluation, Exports, exported_folder
+from palm.training.log import Reporter, trainer_line
+from palm.training.non_finite import NonFiniteSteps
+from palm.training.run import run_training
 
-_ALL = 1 << 30
 
+def train(session: Session, print_steps: int, *, resume: bool) -> None:
+    """Train until every target is done; print a line, evaluate and save where that is due.
 
-def train(session: Session, print_steps: int) -> None:
-    """Train until every target is done; print a line and save where it is due.
+    Args:
+        session: The run.
+        print_steps: Steps between log lines.
+        resume: Continue from the newest checkpoint of the saver, if it has any.
 
     Raises:
         ConfigError: Something is missing or does not fit.
-        CheckpointError: Something cannot be written.
+        CheckpointError: Something cannot be written, or the checkpoint does not fit.
     """
     if print_steps < 1:
         raise ConfigError(Problem("train", f"print_steps is 1 or more. Found {print_steps}."))
-    run = session.run
+    run, saver = session.run, session.saver
     session.reset_batches()
-    done = run.progress.global_step
-    saver = session.saver
-    place = saver.folder if saver else None
-    reporting = Reporter(place, total_steps=run.total_steps, done_steps=done) if place else nullcontext()
-    stopping = StopSignals(saves=saver is not None and "ckpt" in saver.types)
-    with reporting as reporter, stopping as signals, closing(train_steps(run)) as steps:
-        effects = Effects(session, print_steps, reporter)
-        for result in steps:
-            effects.after(result)
-            if signals.received and not result.last:
-                effects.save(result.global_step)
-                signals.stop()
+    beginning = _resume(run, saver) if resume else []
+    folder = saver.folder if saver else None
+    with Reporter(folder, total_steps=run.total_steps, done_steps=run.progress.global_step) as reporter:
+        for line in beginning:
+            reporter.say(line)
+        _follow(session, run, reporter, print_steps)
 
 
 def save_model(session: Session, name: str, folder: Path) -> None:
@@ -52,51 +51,74 @@ def save_model(session: Session, name: str, folder: Path) -> None:
         save_bundle(run.model, task, backbone_name(session.backbone), folder)
 
 
-class Effects:
-    """What follows a step.
+def _resume(run: TrainingRun, saver: Saver | None) -> list[str]:
+    if saver is None:
+        rule = "resume=True continues from a checkpoint of the saver. Found no saver."
+        raise ConfigError(Problem("train", f"{rule} Call set_saver with the folder of the earlier run."))
+    return resume_or_archive(run, saver.folder, resume=True, resolved={})
+
+
+def _follow(session: Session, run: TrainingRun, reporter: Reporter, print_steps: int) -> None:
+    """Train, with what a trainer wants to follow each step."""
+    saver = session.saver
+    with_dev = any(task.dev is not None for task in run.tasks)
+    exports = Exports(
+        run,
+        reporter,
+        backbone_name=backbone_name(session.backbone),
+        folder_of=partial(exported_folder, saver.folder) if saver and saver.saves_models and with_dev else None,
+    )
+    log = StepLog(run, reporter, trainer_line, every=print_steps, first_step=False)
+    evaluation = Evaluation(run, reporter, exports, checkpoints=saver.checkpoints if saver else None)
+    followers: list[Follower] = [NonFiniteSteps(run, reporter, saver.checkpoints if saver else None), log, evaluation]
+    saving: list[Checkpoints | PredictModels] = []
+    if saver is not None and saver.saves_checkpoints:
+        saving.append(
+            Checkpoints(
+                run,
+                reporter,
+                saver.checkpoints,
+                every=saver.every,
+                keep=KEEP_ALL,
+                wanted=lambda: run.finished or evaluation.improved,
+            )
+        )
+    if saver is not None and saver.saves_models:
+        saving.append(PredictModels(session, saver, reporter))
+
+    def before_stop(signal: str, global_step: int) -> None:
+        for each in saving:
+            each.save()
+        reporter.say(f"Stopped by {signal} after global step {global_step}.")
+
+    saves = saver is not None and saver.saves_checkpoints
+    run_training(run, train_steps(run), [*followers, *saving], before_stop=before_stop, saves=saves)
+    log.end()
+
+
+class PredictModels:
+    """Writes the inference models of all targets as the saver says: every few steps, and at the end.
 
     Args:
         session: The run.
-        print_steps: Steps between log lines.
-        reporter: Where words and figures go; the terminal when None.
+        saver: When, and where to.
+        reporter: Where lines go.
     """
 
-    def __init__(self, session: Session, print_steps: int, reporter: Reporter | None) -> None:
+    def __init__(self, session: Session, saver: Saver, reporter: Reporter) -> None:
         self._session = session
-        self._every = print_steps
+        self._saver = saver
         self._reporter = reporter
-        self._say: Callable[[str], None] = reporter.say if reporter else say
-        self._printed = session.run.progress.global_step, time.perf_counter()
 
     def after(self, result: StepResult) -> None:
-        """Print and save what `result` made due."""
-        step = result.global_step
-        if self._reporter:
-            self._reporter.advance()
-        if step % self._every == 0:
-            self._print(result)
-        for name in result.finished:
-            self._say(finished_line(name))
-        if self._session.saver and self._session.saver.is_due(step, last=result.last):
-            self.save(step)
+        """Write them where that is due."""
+        if self._saver.is_due(result.global_step, last=self._session.run.finished):
+            self.save()
 
-    def save(self, step: int) -> None:
-        """Write what the saver says: a checkpoint, the inference model of each target, or both."""
-        saver, run = self._session.saver, self._session.run
-        if saver is None:
-            return
-        if "ckpt" in saver.types:
-            folder = save_checkpoint(run, saver.checkpoints, keep=_ALL)
-            self._say(f"checkpoint saved at {folder.as_posix()}")
-        if "predict" in saver.types:
-            for task in (task for task in run.tasks if task.settings.target):
-                save_model(self._session, task.name, saver.models(step) / task.name)
-            self._say(f"inference models saved at {saver.models(step).as_posix()}")
-
-    def _print(self, result: StepResult) -> None:
-        (before, then), now = self._printed, time.perf_counter()
-        speed = (result.global_step - before) / max(now - then, 1e-9)
-        self._printed = result.global_step, now
-        self._say(trainer_line(result, speed))
-        if self._reporter:
-            self._reporter.record({**step_record(result), "steps_per_second": round(speed, 3)})
+    def save(self) -> None:
+        """Write those of where the run stands."""
+        run = self._session.run
+        folder = self._saver.models(run.progress.global_step)
+        for task in (task for task in run.tasks if task.settings.target):
+            save_model(self._session, task.name, folder / task.name)
+        self._reporter.say(f"inference models saved at {folder.as_posix()}")

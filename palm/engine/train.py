@@ -50,7 +50,7 @@ def train_steps(run: TrainingRun) -> Generator[StepResult, None, None]:
         run.progress.task_steps.setdefault(task.name, 0)
     while not run.finished:
         retired_tasks = run.retired_tasks
-        with closing(prefetched(_step_batches(run))) as batches:
+        with closing(prefetched(upcoming(run))) as batches:
             # Where the mix changes, what was made ahead is of the old one.
             while not run.finished and run.retired_tasks == retired_tasks:
                 yield train_step(run, *next(batches))
@@ -158,7 +158,7 @@ def _note(run: TrainingRun, step_batch: StepBatch, parts: Sequence[StepResult]) 
     )
 
 
-def _step_batches(run: TrainingRun) -> Iterator[StepBatch]:
+def upcoming(run: TrainingRun) -> Iterator[StepBatch]:
     """What the steps from here on train on, as long as the mix stays as it is."""
     done = run.progress
     return step_batches(

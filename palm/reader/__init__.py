@@ -24,7 +24,7 @@ _API = (
     "SequenceLabelReader",
 )
 
-__all__ = ["READERS", "Reader"]
+__all__ = ["READERS", "Reader", *_API]
 
 
 def __getattr__(name: str) -> object:

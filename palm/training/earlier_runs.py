@@ -1,4 +1,4 @@
-"""What an earlier run left in save_path: set aside by a run that starts anew, cut back by one that resumes."""
+"""What an earlier run left in save_path: archived by a run that starts anew, truncated by one that resumes."""
 
 import json
 import math
@@ -9,6 +9,8 @@ import yaml
 
 from palm.config.selection_checks import following_keys
 from palm.config.yaml_file import parse_yaml, read_yaml
+from palm.engine.checkpoint import newest_checkpoint, rename_damaged, restore_checkpoint
+from palm.engine.run import TrainingRun
 from palm.errors import CheckpointError, ConfigError
 from palm.storage.layout import (
     BEST_INFERENCE_FOLDER,
@@ -32,13 +34,13 @@ _HARMLESS = {
     "eval_every_n_steps", "metric_for_best_model", "on_nan", "dev_file", "pred_file", "pred_output_path",
     "pred_batch_size", "inference_model_dir", "metrics", "pretrain_model_path", "selection",
 }  # fmt: skip
-# Those of them that say what a run does which follows its dev figures.
+# Those of them that say what a run does which follows its dev metrics.
 _SAYS_METRICS = {"eval_every_n_steps", "metric_for_best_model", "selection", "dev_file", "metrics"}
 _JUDGED_BY = ("metric_for_best_model", "selection", "early_stopping_patience")
 
 
 def archive_previous_run(folder: Path) -> str | None:
-    """Move checkpoints, log and figures of an earlier run to `earlier/<number>`; say so where there were any.
+    """Move checkpoints, log and metrics of an earlier run to `earlier/<number>`; say so where there were any.
 
     Otherwise a later resume could continue from the other run's checkpoint.
     """
@@ -53,6 +55,37 @@ def archive_previous_run(folder: Path) -> str | None:
     for path in left:
         path.rename(target / path.name)
     return f"An earlier run's {', '.join(path.name for path in left)} moved to {target.as_posix()}."
+
+
+def resume_or_archive(run: TrainingRun, folder: Path, *, resume: bool, resolved: Mapping[str, object]) -> list[str]:
+    """Continue from the newest checkpoint in `folder` where that is asked for and possible; else archive what is there.
+
+    Args:
+        run: The run at its beginning, which takes the checkpoint's state.
+        folder: Its save_path.
+        resume: Whether to look for a checkpoint.
+        resolved: The run's configuration, compared with that of the run to continue.
+
+    Returns:
+        Lines for the user.
+
+    Raises:
+        CheckpointError: The checkpoint is of another model or of other tasks.
+    """
+    lines: list[str] = []
+    if resume:
+        home = folder / CHECKPOINT_FOLDER
+        newest, lines = newest_checkpoint(home)
+        rename_damaged(home, newest)
+        if newest is not None:
+            restore_checkpoint(run, newest)
+            lines += changed_keys(folder, resolved)
+            truncate_metrics(folder, run.progress.global_step)
+            ended = " The run had ended there: nothing is left to train." if run.finished else ""
+            return [*lines, f"Resumed from {newest.as_posix()} at global step {run.progress.global_step}.{ended}"]
+        lines = [*lines, "No checkpoint to resume from: training starts anew."]
+    moved = archive_previous_run(folder)
+    return [*lines, moved] if moved else lines
 
 
 def refuse_links_out(folder: Path, tasks: Sequence[str]) -> None:
@@ -80,9 +113,9 @@ def changed_keys(folder: Path, resolved: Mapping[str, object]) -> list[str]:
     try:
         before = read_yaml(file).data
     except ConfigError:
-        return [f"{file}: cannot be read, so nobody knows whether the run was started with other values."]
+        return [f"{file}: cannot be read, so it is unknown whether the run was started with other values."]
     now = parse_yaml(yaml.safe_dump(dict(resolved), allow_unicode=True), RESOLVED_CONFIG).data
-    harmless = _HARMLESS - (_SAYS_METRICS if _follows_figures(before) or _follows_figures(now) else set())
+    harmless = _HARMLESS - (_SAYS_METRICS if _follows_metrics(before) or _follows_metrics(now) else set())
     changed = [
         f"{key} {old} → {new}"
         for key, (old, new) in _differences(before, now).items()
@@ -93,12 +126,12 @@ def changed_keys(folder: Path, resolved: Mapping[str, object]) -> list[str]:
     )
 
 
-def _follows_figures(keys: object) -> bool:
-    """Whether dev figures say which step is the best, when the run ends, what it draws, or how it weighs."""
+def _follows_metrics(keys: object) -> bool:
+    """Whether dev metrics say which step is the best, when the run ends, what it samples, or how it weighs."""
     if not isinstance(keys, Mapping):
         return False
     judged = any(keys.get(key) is not None for key in _JUDGED_BY)
-    return judged or bool(following_keys(keys)) or any(_follows_figures(value) for value in keys.values())
+    return judged or bool(following_keys(keys)) or any(_follows_metrics(value) for value in keys.values())
 
 
 def _differences(before: object, now: object, place: str = "") -> dict[str, tuple[object, object]]:
@@ -111,7 +144,7 @@ def _differences(before: object, now: object, place: str = "") -> dict[str, tupl
 
 
 def truncate_metrics(folder: Path, global_step: int) -> None:
-    """Drop figures after `global_step` from metrics.jsonl, which the resumed run writes again, and damaged lines."""
+    """Drop metrics after `global_step` from metrics.jsonl, which the resumed run writes again, and damaged lines."""
     file = folder / METRICS_FILE
     if file.is_file():
         lines = file.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]
@@ -122,7 +155,7 @@ def truncate_metrics(folder: Path, global_step: int) -> None:
 
 
 def _step_of(line: str) -> float:
-    """The global step of a line of figures; beyond all steps for what is none, such as a power cut leaves."""
+    """The global step of a line of metrics; beyond all steps for what is none, such as a power cut leaves."""
     try:
         return int(json.loads(line)["global_step"])
     except (ValueError, LookupError, TypeError):

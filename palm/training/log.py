@@ -1,4 +1,4 @@
-"""Where a run's words and figures go: the terminal with its bar, log.txt, and metrics.jsonl."""
+"""Where a run's lines and metrics go: the terminal with its bar, log.txt, and metrics.jsonl."""
 
 import json
 import math
@@ -27,10 +27,10 @@ def _is_widget() -> bool:
 
 
 class Reporter:
-    """Says lines on the terminal (above the progress bar) and in `log.txt`, and appends figures to `metrics.jsonl`.
+    """Says lines on the terminal (above the progress bar) and in `log.txt`, and appends metrics to `metrics.jsonl`.
 
     Args:
-        folder: The run's save_path; it is made if it is not there.
+        folder: The run's save_path; it is made if it is not there. None to keep no files.
         total_steps: Length of the progress bar, in global steps.
         done_steps: Steps that a resumed run has behind it.
 
@@ -38,11 +38,13 @@ class Reporter:
         CheckpointError: The folder cannot be written.
     """
 
-    def __init__(self, folder: Path, *, total_steps: int, done_steps: int = 0) -> None:
-        with os_errors_as(folder, "save_path"):
-            folder.mkdir(parents=True, exist_ok=True)
-            self._log = (folder / LOG_FILE).open("a", encoding="utf-8", buffering=1)
-            self._metrics = (folder / METRICS_FILE).open("a", encoding="utf-8", buffering=1)
+    def __init__(self, folder: Path | None, *, total_steps: int, done_steps: int = 0) -> None:
+        self._log = self._metrics = None
+        if folder is not None:
+            with os_errors_as(folder, "save_path"):
+                folder.mkdir(parents=True, exist_ok=True)
+                self._log = (folder / LOG_FILE).open("a", encoding="utf-8", buffering=1)
+                self._metrics = (folder / METRICS_FILE).open("a", encoding="utf-8", buffering=1)
         self._bar = tqdm(
             total=total_steps,
             initial=done_steps,
@@ -59,18 +61,21 @@ class Reporter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._bar.close()
-        self._log.close()
-        self._metrics.close()
+        for file in (self._log, self._metrics):
+            if file is not None:
+                file.close()
 
     def say(self, line: str) -> None:
         """One line for people."""
         self._bar.write(line, file=sys.stdout)
         sys.stdout.flush()
-        self._log.write(line + "\n")
+        if self._log is not None:
+            self._log.write(line + "\n")
 
-    def record(self, figures: dict[str, object]) -> None:
+    def record(self, metrics: dict[str, object]) -> None:
         """One JSON line for programs."""
-        self._metrics.write(json.dumps(figures, ensure_ascii=False) + "\n")
+        if self._metrics is not None:
+            self._metrics.write(json.dumps(metrics, ensure_ascii=False) + "\n")
 
     def advance(self) -> None:
         """One step more on the bar."""
@@ -103,22 +108,22 @@ def exported_line(task: str, folder: Path) -> str:
     return f"{task}: inference model saved at {folder.as_posix()}"
 
 
-def evaluation_line(task: str, global_step: int, figures: dict[str, float]) -> str:
+def evaluation_line(task: str, global_step: int, metrics: dict[str, float]) -> str:
     """`mrqa: evaluation at global step 270: f1 0.8745, exact_match 0.8123`."""
-    listed = ", ".join(f"{name} {value:.4f}" for name, value in figures.items())
+    listed = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
     return f"{task}: evaluation at global step {global_step}: {listed}"
 
 
 def best_line(whose: str, best: Best, folder: Path) -> str:
     """`intent: best accuracy so far 0.9750 at global step 270, kept at output_model/intent/best_infer_model`."""
-    figure = f"best {best.metric} so far {best.value:.4f} at global step {best.global_step}"
-    return f"{whose}: {figure}, kept at {folder.as_posix()}"
+    score = f"best {best.metric} so far {best.value:.4f} at global step {best.global_step}"
+    return f"{whose}: {score}, kept at {folder.as_posix()}"
 
 
 def early_stop_line(whose: str, best: Best | None, global_step: int) -> str:
     """`intent: stops early after global step 270; its best accuracy 0.9750 was at global step 180`."""
-    figure = f"; its best {best.metric} {best.value:.4f} was at global step {best.global_step}" if best else ""
-    return f"{whose}: stops early after global step {global_step}{figure}"
+    score = f"; its best {best.metric} {best.value:.4f} was at global step {best.global_step}" if best else ""
+    return f"{whose}: stops early after global step {global_step}{score}"
 
 
 def stopped_line(signal: str, global_step: int) -> str:
@@ -153,5 +158,5 @@ def step_record(result: StepResult) -> dict[str, object]:
 
 def loss_metrics(result: StepResult) -> dict[str, float | None]:
     """`loss` and `loss_normalised`, which begins at 1 for every task; None for what is no number."""
-    figures = {"loss": result.loss, "loss_normalised": result.normalised_loss}
-    return {name: value if value is not None and math.isfinite(value) else None for name, value in figures.items()}
+    metrics = {"loss": result.loss, "loss_normalised": result.normalised_loss}
+    return {name: value if value is not None and math.isfinite(value) else None for name, value in metrics.items()}

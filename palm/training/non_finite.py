@@ -6,28 +6,38 @@ from pathlib import Path
 from palm.engine.checkpoint import newest_checkpoint, roll_back
 from palm.engine.run import StepResult, TrainingRun
 from palm.errors import TrainingError
+from palm.training.log import Reporter
 
 # A few bad rows come one at a time; a model that is lost makes nothing else any more.
 MOST_IN_A_ROW = 10
 
 
-class FaultCare:
-    """Says what was skipped, goes back to a checkpoint where that is wanted, and gives up when nothing helps.
+class NonFiniteSteps:
+    """Says what was skipped, rolls back to a checkpoint where `on_nan` says so, and gives up when nothing helps.
 
     Args:
-        on_nan: `skip` or `rollback`; with `abort` no batch with a fault gets here.
-        run: The run.
-        checkpoints: Where its checkpoints are.
+        run: The run; with `on_nan: abort` no step with a fault gets here.
+        reporter: Where lines go.
+        checkpoints: Where its checkpoints are; None where it writes none.
     """
 
-    def __init__(self, on_nan: str, run: TrainingRun, checkpoints: Path) -> None:
-        self._on_nan = on_nan
+    def __init__(self, run: TrainingRun, reporter: Reporter, checkpoints: Path | None) -> None:
         self._run = run
+        self._reporter = reporter
         self._checkpoints = checkpoints
         self._in_a_row = 0
 
-    def after(self, result: StepResult) -> Iterator[str]:
-        """Care for the faults of `result`, if it has any, and give what there is to say.
+    def after(self, result: StepResult) -> None:
+        """Handle the faults of `result`, if it has any.
+
+        Raises:
+            TrainingError: This was one step with a fault too many, or there is no checkpoint to go back to.
+        """
+        for line in self._handle(result):
+            self._reporter.say(line)
+
+    def _handle(self, result: StepResult) -> Iterator[str]:
+        """The lines about the faults of `result`.
 
         Raises:
             TrainingError: This was one step with a fault too many, or there is no checkpoint to go back to.
@@ -42,11 +52,11 @@ class FaultCare:
             raise TrainingError(f"{faults[0]} It is the {MOST_IN_A_ROW}th in a row. {advice}")
         for fault in faults:
             yield f"{fault} The batch was skipped."
-        if self._on_nan == "rollback":
+        if self._run.settings.on_nan == "rollback":
             yield from self._roll_back(faults[0])
 
     def _roll_back(self, fault: str) -> Iterator[str]:
-        newest, complaints = newest_checkpoint(self._checkpoints)
+        newest, complaints = newest_checkpoint(self._checkpoints) if self._checkpoints else (None, [])
         yield from complaints
         if newest is None:
             advice = "Set on_nan: skip, or save_every_n_steps lower."

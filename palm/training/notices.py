@@ -1,4 +1,4 @@
-"""Which share of the steps' time was spent waiting for batches."""
+"""What a run tells its user beside its steps: waiting for data, memory of copied layers, short runs, first examples."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -38,7 +38,7 @@ class DataWait:
 
     @property
     def share(self) -> float:
-        """The share of all steps so far."""
+        """The fraction of all steps so far."""
         return self._all.share
 
     @property
@@ -47,7 +47,7 @@ class DataWait:
         return self._all.share > _MOST_SHARE and self._all.waited > _MOST_SECONDS
 
     def share_since_last(self) -> float:
-        """The share of the steps since this was last asked."""
+        """The fraction of the steps since this was last asked."""
         share, self._latest = self._latest.share, _Sum()
         return share
 
@@ -89,3 +89,12 @@ def short_run_lines(tasks: Sequence[TaskInstance], settings: TrainSettings) -> I
     if settings.unfreeze_every_n_steps >= total:
         rule = f"unfreeze_every_n_steps: the encoder stays frozen for {settings.unfreeze_every_n_steps} steps."
         yield f"Warning: {rule} Found a run of {total}, so the heads train alone. Lower it, or raise num_epochs."
+
+
+def first_example_lines(tasks: Sequence[TaskInstance]) -> Iterator[str]:
+    """The first `print_first_n` examples of each task, and the tokens that its reader made of them."""
+    for task in tasks:
+        data, count = task.training_data, task.settings.print_first_n
+        for row in range(min(count, data.num_examples)):
+            tokens = " ".join(task.reader.tokenizer.tokens[token] for token in data.ragged("token_ids")[row])
+            yield f"{task.name}: example {row}: {data.records[data.array('record')[row]]} → {tokens}"

@@ -24,7 +24,7 @@ class StopSignals:
     earlier checkpoints whole. Outside the main thread, where Python takes no signals, nothing is noted.
 
     Args:
-        saves: Whether whoever is told of the signal leaves a checkpoint, for what is said.
+        saves: Whether whoever is told of the signal leaves a checkpoint, for its message.
     """
 
     def __init__(self, *, saves: bool = True) -> None:

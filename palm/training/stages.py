@@ -28,7 +28,7 @@ def restore_best(run: TrainingRun, config: RunConfig) -> list[str]:
     """Take a stage that has ended back to its best evaluation, where it has `selection` or `metric_for_best_model`.
 
     Returns:
-        What there is to say: nothing where the stage ended at its best, or does not look for one.
+        Lines for the user: nothing where the stage ended at its best, or does not look for one.
 
     Raises:
         CheckpointError: The checkpoint of that evaluation is damaged.
@@ -92,10 +92,10 @@ def stage_is_done(config: RunConfig) -> bool:
 
 
 def reset_stages(configs: Sequence[RunConfig]) -> list[str]:
-    """Remove or set aside what an earlier run left of any stage: a later `resume` could take it for this run's.
+    """Remove or archive what an earlier run left of any stage: a later `resume` could take it for this run's.
 
     Returns:
-        What there is to say.
+        Lines for the user.
     """
     lines = []
     for config in configs:

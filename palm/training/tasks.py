@@ -102,7 +102,9 @@ def _load_data(reader: Reader, task: TaskConfig) -> tuple[Dataset | None, Datase
 def _tokenizer(config: RunConfig, task: TaskConfig) -> Tokenizer:
     path = task.settings.vocab_path or config.run.vocab_path
     if path is None:
-        raise ConfigError(Problem("vocab_path", "a vocabulary is required, one word-piece a line. Set vocab_path."))
+        raise ConfigError(
+            Problem("vocab_path", "a vocabulary is required, one subword token per line. Set vocab_path.")
+        )
     return Tokenizer.from_file(Path(path), do_lower_case=task.reader.do_lower_case, for_cn=task.reader.for_cn)
 
 

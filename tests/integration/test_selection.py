@@ -135,7 +135,7 @@ def test_resume_from_every_step_ends_bit_identical(tmp_path, sampling):
     saved = checkpoints(whole)
     progress = [json.loads((path / "progress.json").read_text()) for path in saved]
     assert progress[-1]["stops"]["tasks"] == {"air": 4}
-    assert progress[-1]["passed_over"] > 0
+    assert progress[-1]["skipped_draws"] > 0
     assert any(each["stops"]["waiting"].get("", {}).get("evaluations") for each in progress)
     for path in saved[:-1]:
         home = tmp_path / path.name

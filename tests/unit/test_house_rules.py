@@ -31,7 +31,7 @@ GOALS = {
     "imports that point upward": "",
     "circles of modules": "a reader loads files",
     "circles of neighbours": "a reader loads files, and formats read labels",
-    "composition roots": "Controller and trainers build a run each",
+    "composition roots": "",
     "files that a sampler touches": "samplers do not bring their keys yet",
     "files from Controller.train to the matmul": "",
     "functions from YAML to a batch size": "configuration does not yet go through five stages",

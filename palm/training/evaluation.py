@@ -1,0 +1,185 @@
+"""Evaluation on dev data during training, and the inference models that it leads to: the best so far, and the last."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from palm.engine.balance import note_metrics
+from palm.engine.optim.weight_average import averaged
+from palm.engine.predict import evaluate_task
+from palm.engine.run import StepResult, TrainingRun
+from palm.engine.schedule import main_task
+from palm.engine.selection import Metrics, Selection
+from palm.inference.bundle import copy_bundle, save_bundle
+from palm.storage.layout import BEST_INFERENCE_FOLDER, INFERENCE_FOLDER
+from palm.training.log import Reporter, best_line, early_stop_line, evaluation_line, exported_line, finished_line
+
+
+def exported_folder(save_path: Path, task: str) -> Path:
+    """Where the inference model of `task` is exported to."""
+    return save_path / task / INFERENCE_FOLDER
+
+
+class Exports:
+    """Writes the inference models of targets, and says when a target has ended.
+
+    Args:
+        run: The run.
+        reporter: Where lines go.
+        backbone_name: Name of the backbone, for the models' descriptions.
+        folder_of: The folder of a target's inference model; None where a run exports nothing by itself.
+    """
+
+    def __init__(
+        self, run: TrainingRun, reporter: Reporter, *, backbone_name: str, folder_of: Callable[[str], Path] | None
+    ) -> None:
+        self._run = run
+        self._reporter = reporter
+        self._backbone_name = backbone_name
+        self._folder_of = folder_of
+        self._seconds = 0.0
+
+    def count(self, result: StepResult) -> None:
+        """Add the seconds of a step: each export is recorded with those of training so far."""
+        self._seconds += result.seconds
+
+    def export(self, name: str) -> None:
+        """Make the present model of the target `name` its inference model."""
+        self._reporter.say(finished_line(name))
+        if self._folder_of is not None:
+            self._save(name, self._folder_of(name))
+            self._say_exported(name, of_step=self._run.progress.global_step)
+
+    def export_best(self, name: str) -> None:
+        """Make the model of the target's best evaluation its inference model; the present one where there is none."""
+        best = self._run.progress.best.tasks.get(name)
+        if self._folder_of is None or best is None or not self._best_folder(name).is_dir():
+            self.export(name)
+            return
+        copy_bundle(self._best_folder(name), self._folder_of(name))
+        self._reporter.say(finished_line(name))
+        self._say_exported(name, of_step=best.global_step)
+
+    def keep_best(self, name: str) -> None:
+        """Keep the present model of the target `name` as that of its best evaluation so far."""
+        if self._folder_of is not None:
+            self._save(name, self._best_folder(name))
+            self._reporter.say(best_line(name, self._run.progress.best.tasks[name], self._best_folder(name)))
+
+    def _best_folder(self, name: str) -> Path:
+        return self._inference_folder(name).with_name(BEST_INFERENCE_FOLDER)
+
+    def _inference_folder(self, name: str) -> Path:
+        if self._folder_of is None:
+            raise ValueError(f"A run without a folder for inference models exports none. Found `{name}`.")
+        return self._folder_of(name)
+
+    def _save(self, name: str, folder: Path) -> None:
+        task = next(task for task in self._run.tasks if task.name == name)
+        save_bundle(self._run.model, task, self._backbone_name, folder)
+
+    def _say_exported(self, name: str, *, of_step: int) -> None:
+        """Say that the model which `name` had after global step `of_step` is now its inference model."""
+        self._reporter.say(exported_line(name, self._inference_folder(name)))
+        done = self._run.progress
+        record = {"split": "export", "global_step": done.global_step, "task": name}
+        steps = {"task_steps": done.task_steps[name], "of_step": of_step}
+        self._reporter.record({**record, **steps, "train_seconds": round(self._seconds, 3)})
+
+
+class Evaluation:
+    """Evaluates tasks on their dev data, keeps the best models, exports what has ended, and stops early.
+
+    Args:
+        run: The run.
+        reporter: Where lines and metrics go.
+        exports: Writes the inference models.
+        checkpoints: Where checkpoints are kept, for the line about the best of the whole run; None without any.
+    """
+
+    def __init__(
+        self, run: TrainingRun, reporter: Reporter, exports: Exports, *, checkpoints: Path | None = None
+    ) -> None:
+        self._run = run
+        self._reporter = reporter
+        self._exports = exports
+        self._checkpoints = checkpoints
+        self._selection = Selection.of(run.settings)
+        self.improved = False
+        """Whether the last step was the best so far by `selection`, so that its checkpoint is kept."""
+
+    def after(self, result: StepResult) -> None:
+        """Do what `result` made due, with the averaged weights where the run keeps an average."""
+        self._exports.count(result)
+        self.improved = False
+        evaluated = self._due(result)
+        if not evaluated and not result.finished:
+            return
+        with averaged(self._run.average):
+            metrics = self._evaluate(evaluated, result.global_step)
+            # The best model is kept before anything ends: a target that stops early is exported as it was at its best.
+            self.improved = self._keep_best(metrics, result.global_step)
+            for name in result.finished:
+                self._exports.export(name)
+            self._stop_early(metrics, result)
+
+    def _due(self, result: StepResult) -> list[str]:
+        """The tasks that are evaluated after this step."""
+        every = self._run.settings.eval_every_n_steps
+        all_tasks = every != 0 and (
+            result.last
+            or self._leading_task(result) in result.end_epoch
+            or (every > 0 and result.global_step % every == 0)
+        )
+        with_dev = [task.name for task in self._run.tasks if task.dev is not None]
+        return with_dev if all_tasks else [name for name in with_dev if name in result.finished]
+
+    def _leading_task(self, result: StepResult) -> str:
+        """The task at whose epochs all are evaluated: the main task, and once that is retired the next target."""
+        gone = self._run.retired_tasks - {part.task for part in result.parts} - set(result.end_epoch)
+        targets = (task.name for task in self._run.tasks if task.settings.target and task.name not in gone)
+        return next(targets, main_task(self._run.tasks).name)
+
+    def _evaluate(self, names: Sequence[str], global_step: int) -> dict[str, dict[str, float]]:
+        found = {}
+        for task in self._run.tasks:
+            if task.name in names:
+                metrics = evaluate_task(self._run.model, task)
+                self._reporter.say(evaluation_line(task.name, global_step, metrics))
+                self._reporter.record({"split": "dev", "global_step": global_step, "task": task.name, **metrics})
+                found[task.name] = metrics
+        if "metric" in (self._run.settings.sampling_by, self._run.settings.weighting_by):
+            note_metrics(self._run.history, found)
+        return found
+
+    def _keep_best(self, metrics: Metrics, global_step: int) -> bool:
+        """Note what this evaluation improved, and keep the models; whether its checkpoint is to be kept, too."""
+        best, stopped = self._run.progress.best, self._run.progress.stops.tasks
+        improved = best.note(
+            metrics, self._run.tasks, selection=self._selection, global_step=global_step, stopped=stopped
+        )
+        for name in improved.tasks:
+            self._exports.keep_best(name)
+        if improved.run and best.run is not None and self._checkpoints is not None:
+            self._reporter.say(best_line("all targets", best.run, self._checkpoints / f"step_{global_step}"))
+        return bool(improved) and bool(self._selection)
+
+    def _stop_early(self, metrics: Metrics, result: StepResult) -> None:
+        """Finish the targets that have waited long enough, or all of them with the run, as they were at their best."""
+        if result.last:
+            return
+        run = self._run
+        waiting = run.unfinished
+        stopped = run.progress.stops.note(
+            metrics,
+            [task for task in run.tasks if task.name in waiting],
+            self._selection.of_run(metrics, run.tasks),
+            settings=run.settings,
+            global_step=result.global_step,
+        )
+        ended = run.progress.stops.run is not None
+        if ended:
+            self._reporter.say(early_stop_line("the run", run.progress.best.run, result.global_step))
+        for name in waiting if ended else stopped:
+            if name in stopped:
+                self._reporter.say(early_stop_line(name, run.progress.best.tasks.get(name), result.global_step))
+            self._exports.export_best(name)

@@ -1,0 +1,80 @@
+"""The one road through training: a run is built here and driven here, for the Controller and the trainers alike."""
+
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
+
+from palm.engine.model import MultiTaskModel
+from palm.engine.optim.freezing import freeze
+from palm.engine.optim.optimizer import Optimizer, head_lr_scales
+from palm.engine.optim.weight_average import build_average
+from palm.engine.run import Progress, StepResult, TrainingRun
+from palm.engine.schedule import build_sampler, global_steps
+from palm.engine.task_instance import TaskInstance
+from palm.schema.settings import TrainSettings
+from palm.training.after_step import Follower
+from palm.training.signals import StopSignals
+
+
+def build_run(
+    model: MultiTaskModel,
+    tasks: Sequence[TaskInstance],
+    settings: TrainSettings,
+    *,
+    schedule: Callable[[int], float] | None = None,
+) -> TrainingRun:
+    """A run at its beginning.
+
+    Args:
+        model: Backbone and heads; what the settings freeze is frozen.
+        tasks: The task instances with their data, in the order of their mix ratios.
+        settings: The global training keys.
+        schedule: Factor of the learning rate at each global step, counted from 1; that of the settings when None.
+    """
+    freeze(model, settings)
+    scales = head_lr_scales((task.head, task.settings.lr_scale) for task in tasks)
+    return TrainingRun(
+        model=model,
+        tasks=tasks,
+        sampler=build_sampler(tasks, settings),
+        optimizer=Optimizer(model, settings, scales, kernels=model.backbone_config.kernels),
+        average=build_average(model, settings, global_steps(tasks, settings)),
+        settings=settings,
+        progress=Progress(),
+        schedule=schedule,
+    )
+
+
+def run_training(
+    run: TrainingRun,
+    steps: Generator[StepResult, None, None],
+    followers: Sequence[Follower],
+    *,
+    before_stop: Callable[[str, int], None],
+    saves: bool,
+) -> None:
+    """Train to the end of the run, or until a signal asks for its end.
+
+    Args:
+        run: The run.
+        steps: Its steps, `train_steps(run)`: each moves the run on.
+        followers: What follows each step, in this order:
+            1. what cares for faults: it may put earlier weights back, and all that follows sees those that stay;
+            2. the log line: its speed is that of the steps, without the time that an evaluation takes;
+            3. evaluation and exports, before checkpoints: a run that dies between the two repeats them on resume;
+            4. checkpoints, which hold what the others noted.
+        before_stop: Called with the signal's name and the global step before a signal ends the run: saves, and says so.
+        saves: Whether it leaves a checkpoint, for the message when the signal arrives.
+
+    Raises:
+        TrainingError: A loss or a gradient is not finite, and `on_nan` does not say to go on.
+        CheckpointError: Something cannot be written.
+        KeyboardInterrupt: SIGINT ended the run.
+        SystemExit: SIGTERM ended the run.
+    """
+    with StopSignals(saves=saves) as signals, closing(steps):
+        for result in steps:
+            for follower in followers:
+                follower.after(result)
+            if signals.received and not run.finished:
+                before_stop(signals.received.name, result.global_step)
+                signals.stop()
