@@ -31,8 +31,8 @@ def test_a_killed_run_leaves_nothing_locked(tmp_path):
     code = f"""
 import os
 from pathlib import Path
-from palm.storage.run_lock import alone_in
-with alone_in(Path({str(tmp_path)!r})):
+from palm.storage.run_lock import exclusive_run_lock
+with exclusive_run_lock(Path({str(tmp_path)!r})):
     os.kill(os.getpid(), 9)
 """
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -9

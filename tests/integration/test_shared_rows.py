@@ -84,7 +84,7 @@ def test_losses_and_gradients_are_those_of_passes_of_their_own(tmp_path):
     run = controller(tmp_path, **NO_DROPOUT)._training_run()
     run.model.train()
     step = next(step_batch for step_batch in _draws(run) if len(step_batch.other_tasks[0].row_indices) < 8)
-    assert [[part.task.name for part in group] for group in passes(step.parts, apart=False)] == [["kind", "slots"]]
+    assert [[part.task.name for part in group] for group in passes(step.parts, per_task=False)] == [["kind", "slots"]]
     wanted = [run.model.loss(part.task, part.batch) for part in step.parts]
     found = shared_losses(run.model, step.parts)
     assert [float(loss) for loss in found] == pytest.approx([float(loss) for loss in wanted], rel=1e-5)
