@@ -124,7 +124,7 @@ def _restore_gradients(run: TrainingRun, gradients: Mapping[str, Tensor]) -> Non
     per_task = {name: gradient for name, gradient in gradients.items() if name.startswith(PREFIX)}
     if run.task_gradients is None:
         whole = {name: gradient for name, gradient in gradients.items() if name not in per_task}
-        run.optimizer.restore_gradients(whole)
+        run.optimizer.set_gradients(whole)
     else:
         run.task_gradients.restore(per_task)
 
@@ -132,7 +132,7 @@ def _restore_gradients(run: TrainingRun, gradients: Mapping[str, Tensor]) -> Non
 def roll_back(run: TrainingRun, folder: Path) -> None:
     """Put weights, slots and averages of a verified checkpoint into `run`, whose counters stay where they are."""
     _restore_weights(run, folder, _read_progress(folder)[1])
-    run.model.clear_gradients(set_to_zero=False)
+    run.optimizer.drop_gradients()
     if run.task_gradients is not None:
         run.task_gradients.clear()
 

@@ -11,6 +11,7 @@ import paddle
 from paddle import Tensor
 
 from palm.data.dataset import Batch, IntArray
+from palm.data.sequences import INPUTS
 from palm.engine.batches import StepBatch
 from palm.engine.model import MultiTaskModel
 from palm.engine.optim.freezing import unfreeze
@@ -46,15 +47,10 @@ def passes(parts: Sequence[StepBatch], *, per_task: bool) -> list[list[StepBatch
 def shared_losses(model: MultiTaskModel, parts: Sequence[StepBatch]) -> list[Tensor]:
     """Mean loss of each task's batch, before `loss_weight`, of `parts` that share their rows: float32[] each."""
     whole, row_indices = joined([(part.batch, _row_indices(part)) for part in parts])
-    encoded: dict[tuple[int, str | None], dict[str, Tensor]] = {}
+    encodings = model.encode_for([part.task for part in parts], whole)
     losses = []
-    for part, place in zip(parts, row_indices, strict=True):
-        head, layer = part.task.head, part.task.settings.layer
-        seen = layer, head if model.task_modules(head) else None
-        if seen not in encoded:
-            encoded[seen] = model.encode(whole, layer=layer, head=head)
-        width = part.batch["token_ids"].shape[1]
-        own = _own_rows(encoded[seen], model.backbone_outputs, place, width)
+    for part, indices, encoded in zip(parts, row_indices, encodings, strict=True):
+        own = _own_rows(encoded, model.backbone_outputs, indices, part.batch["token_ids"].shape[1])
         losses.append(model.loss(part.task, part.batch, own))
     return losses
 
@@ -88,7 +84,7 @@ def _row_indices(part: StepBatch) -> IntArray:
 def _merge_batches(batches: Sequence[tuple[Batch, IntArray]], rows: IntArray, width: int) -> Batch:
     whole: Batch = {}
     for batch, row_indices in batches:
-        for name in ("token_ids", "position_ids", "segment_ids", "task_ids", "input_mask"):
+        for name in INPUTS:
             given = batch[name]
             # Padding is masked: what stands there makes no difference.
             table = whole.setdefault(name, np.zeros((len(rows), width), given.dtype))
@@ -99,7 +95,7 @@ def _merge_batches(batches: Sequence[tuple[Batch, IntArray]], rows: IntArray, wi
 def _own_rows(
     encoded: dict[str, Tensor], outputs: Specs, row_indices: "IntArray | None", width: int
 ) -> dict[str, Tensor]:
-    """What the backbone made of the rows at `places`, without the padding that the task's own batch does not have."""
+    """What the backbone made of the rows `row_indices`, without padding that the task's own batch does not have."""
     own = {}
     for name, spec in outputs.items():
         tensor, axes = encoded[name], spec.axes.split()
@@ -165,13 +161,15 @@ def _backward(run: "TrainingRun", parts: Sequence[tuple[StepBatch, float]], tota
     else:
         total.backward()
     name = first_non_finite(run.optimizer.gradients())
-    if name is None and run.task_gradients is None:
-        return None
-    if name is None and run.task_gradients is not None:
+    if name is not None:
+        # What earlier batches of this update left stays, without what this one added to it.
+        run.optimizer.set_gradients(pending)
+        return f"the gradient of `{name}` is not finite"
+    if run.task_gradients is not None:
+        # Every task has its own pass then, so what is there is this task's alone; the next one starts from none.
         run.task_gradients.add(parts[0][0].task.name, run.optimizer.gradients())
-    run.model.clear_gradients(set_to_zero=False)
-    run.optimizer.restore_gradients(pending)
-    return None if name is None else f"the gradient of `{name}` is not finite"
+        run.optimizer.drop_gradients()
+    return None
 
 
 def _attack(run: "TrainingRun", parts: Sequence[tuple[StepBatch, float]], total: Tensor) -> None:

@@ -28,8 +28,7 @@ def gradient_cosines(run: TrainingRun) -> dict[str, float]:
     let_run_backward(run.model)
     batches = [(task, _next_batch(run, task)) for task in run.tasks if task.train is not None]
     gradients = {task.name: _gradient(run, task, batch) for task, batch in batches if batch}
-    run.model.clear_gradients(set_to_zero=False)
-    run.optimizer.restore_gradients(pending)
+    run.optimizer.set_gradients(pending)
     found = {f"{a}{PAIR}{b}": cosine(gradients[a], gradients[b]) for a, b in combinations(gradients, 2)}
     return {pair: value for pair, value in found.items() if value is not None}
 
@@ -46,7 +45,7 @@ def _next_batch(run: TrainingRun, task: TaskInstance) -> Batch:
 
 
 def _gradient(run: TrainingRun, task: TaskInstance, batch: Batch) -> list[Tensor | None]:
-    run.model.clear_gradients(set_to_zero=False)
+    run.optimizer.drop_gradients()
     step = run.progress.global_step  # heads may have dropout all the same
     paddle.seed(int(philox(run.settings.random_seed, "gradient cosines", step).integers(2**31)))
     run.model.loss(task, batch).backward()

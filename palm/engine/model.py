@@ -1,6 +1,6 @@
 """The multi-task model: one shared backbone, and one head for each group of tasks that share it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -98,6 +98,20 @@ class MultiTaskModel(nn.Layer):
             taken[EMBEDDING_SHIFT] = shift
         inputs.update(self.backbone(taken, layer=layer, **(self.task_modules(head) if head else {})))
         return inputs
+
+    def encode_for(self, tasks: Sequence[TaskInstance], batch: Batch) -> Iterator[dict[str, Tensor]]:
+        """What the head of each of `tasks` sees of one batch, in their order.
+
+        The encoder runs once for all heads that see the same: one layer, and no modules of their own in the encoder. It
+        runs when the first of them is asked for, so that what a caller does with one head comes before the next pass
+        and draws its dropout first.
+        """
+        passes: dict[tuple[int, str | None], dict[str, Tensor]] = {}
+        for task in tasks:
+            key = task.settings.layer, task.head if self.task_modules(task.head) else None
+            if key not in passes:
+                passes[key] = self.encode(batch, layer=task.settings.layer, head=task.head)
+            yield passes[key]
 
     def loss(self, task: TaskInstance, batch: Batch, encoded: Mapping[str, Tensor] | None = None) -> Tensor:
         """Mean loss of a training batch and its regularisers, before `loss_weight`: float32[].

@@ -1,6 +1,6 @@
-"""Run a model over a whole data set without training: batches by length, outputs in the order of the examples."""
+"""Run one or several heads over a whole data set: batches by length, outputs in the order of the examples."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,35 +62,10 @@ def metrics_over(model: MultiTaskModel, task: TaskInstance, dataset: Dataset) ->
     return figures
 
 
-@paddle.no_grad()
 def run_over(model: MultiTaskModel, task: TaskInstance, dataset: Dataset, phase: Phase) -> Evaluation:
     """Outputs of every example, decoded to one prediction a record. The model is left in evaluation mode."""
-    model.eval()
-    outputs: list[Outputs | None] = [None] * dataset.num_examples
-    losses: list[tuple[float, int]] = []
-    for rows, batch in batches_by_length(task, dataset):
-        tensors, inputs = model.forward(task, batch, phase)
-        if phase == "eval" and all(name in batch for name in task.paradigm.reader_inputs("train")):
-            losses.append((float(task.paradigm.loss(tensors, inputs)), len(rows)))
-        arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
-        for row, output in zip(rows, task.paradigm.split(arrays, batch), strict=True):
-            outputs[row] = output
-    complete = [output for output in outputs if output is not None]
-    return Evaluation(task.paradigm.decode(complete, dataset), _mean(losses))
-
-
-def batches_by_length(task: TaskInstance, dataset: Dataset) -> Iterator[tuple[IntArray, Batch]]:
-    """Numbers of its examples, and batch, until the data set is through; the longest first."""
-    size = task.settings.pred_batch_size or task.settings.batch_size
-    order = np.argsort(-dataset.lengths, kind="stable")
-    for number, start in enumerate(range(0, len(order), size)):
-        rows = order[start : start + size]
-        yield rows, task.reader.collate(dataset, rows, philox(task.seed, "evaluation", task.name, number))
-
-
-def _mean(losses: Sequence[tuple[float, int]]) -> float | None:
-    weight = sum(count for _, count in losses)
-    return sum(loss * count for loss, count in losses) / weight if weight else None
+    [outputs] = _run_heads(model, [task], dataset, phase)
+    return Evaluation(task.paradigm.decode(outputs.examples, dataset), outputs.loss)
 
 
 AfterBatch = Callable[[int], None]
@@ -112,40 +87,82 @@ def predict_jointly(
         ConfigError: The reader does not give what a head needs.
     """
     _check_fits(tasks, dataset)
-    outputs: dict[str, list[Outputs]] = {task.name: [{}] * dataset.num_examples for task in tasks}
-    done = 0
-    for rows, batch in batches_by_length(tasks[0], dataset):
-        for task, split in _of_batch(model, tasks, batch):
-            for row, output in zip(rows, split, strict=True):
-                outputs[task.name][row] = output
-        done += len(rows)
-        if after_batch is not None:
-            after_batch(done)
-    return {task.name: _decode(task, outputs[task.name], dataset) for task in tasks}
+    found = _run_heads(model, tasks, dataset, "predict", after_batch)
+    return {task.name: _decode(task, outputs.examples, dataset) for task, outputs in zip(tasks, found, strict=True)}
 
 
 @paddle.no_grad()
 def outputs_of(model: MultiTaskModel, tasks: Sequence[TaskInstance], batch: Batch) -> dict[str, dict[str, np.ndarray]]:
-    """What each task's head gives for one batch, from one pass of the encoder to each layer that a head wants."""
+    """What each task's head gives for one batch: `task.paradigm.outputs_attr`, by the task's name."""
     model.eval()
-    encoded: dict[tuple[int, str | None], dict[str, Tensor]] = {}
-    found = {}
-    for task in tasks:
-        layer = task.settings.layer
-        seen = layer, task.head if model.task_modules(task.head) else None
-        if seen not in encoded:
-            encoded[seen] = model.encode(batch, layer=layer, head=task.head)
-        tensors = task.paradigm.forward(model.heads[task.head], encoded[seen], "predict")
-        found[task.name] = {name: tensor.numpy() for name, tensor in tensors.items()}
+    outputs = zip(tasks, _forward_each(model, tasks, batch, "predict"), strict=True)
+    return {task.name: _as_arrays(tensors) for task, (tensors, _) in outputs}
+
+
+@dataclass
+class _HeadOutputs:
+    """What one head gives over a data set.
+
+    Attributes:
+        examples: Of each example, in the order of the data set.
+        losses: Mean loss and number of examples of each batch that has gold.
+    """
+
+    examples: list[Outputs]
+    losses: list[tuple[float, int]]
+
+    @property
+    def loss(self) -> float | None:
+        """Mean loss per example; None without gold."""
+        weight = sum(count for _, count in self.losses)
+        return sum(loss * count for loss, count in self.losses) / weight if weight else None
+
+
+@paddle.no_grad()
+def _run_heads(
+    model: MultiTaskModel,
+    tasks: Sequence[TaskInstance],
+    dataset: Dataset,
+    phase: Phase,
+    after_batch: AfterBatch | None = None,
+) -> list[_HeadOutputs]:
+    """Run the heads of `tasks` over a data set that the reader of the first one made."""
+    model.eval()
+    found = [_HeadOutputs([{}] * dataset.num_examples, []) for _ in tasks]
+    done = 0
+    for rows, batch in batches_by_length(tasks[0], dataset):
+        outputs = _forward_each(model, tasks, batch, phase)
+        for task, head, (tensors, inputs) in zip(tasks, found, outputs, strict=True):
+            if phase == "eval" and all(name in batch for name in task.paradigm.reader_inputs("train")):
+                head.losses.append((float(task.paradigm.loss(tensors, inputs)), len(rows)))
+            # Batches come longest first: each output goes back to its example's place.
+            for row, output in zip(rows, task.paradigm.split(_as_arrays(tensors), batch), strict=True):
+                head.examples[row] = output
+        done += len(rows)
+        if after_batch is not None:
+            after_batch(done)
     return found
 
 
-def _of_batch(
-    model: MultiTaskModel, tasks: Sequence[TaskInstance], batch: Batch
-) -> Iterator[tuple[TaskInstance, list[Outputs]]]:
-    arrays = outputs_of(model, tasks, batch)
-    for task in tasks:
-        yield task, task.paradigm.split(arrays[task.name], batch)
+def _forward_each(
+    model: MultiTaskModel, tasks: Sequence[TaskInstance], batch: Batch, phase: Phase
+) -> Iterator[tuple[dict[str, Tensor], dict[str, Tensor]]]:
+    """Outputs of each task's head, and what it saw."""
+    for task, inputs in zip(tasks, model.encode_for(tasks, batch), strict=True):
+        yield task.paradigm.forward(model.heads[task.head], inputs, phase), inputs
+
+
+def _as_arrays(tensors: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
+    return {name: tensor.numpy() for name, tensor in tensors.items()}
+
+
+def batches_by_length(task: TaskInstance, dataset: Dataset) -> Iterator[tuple[IntArray, Batch]]:
+    """Numbers of its examples, and batch, until the data set is through; the longest first."""
+    size = task.settings.pred_batch_size or task.settings.batch_size
+    order = np.argsort(-dataset.lengths, kind="stable")
+    for number, start in enumerate(range(0, len(order), size)):
+        rows = order[start : start + size]
+        yield rows, task.reader.collate(dataset, rows, philox(task.seed, "evaluation", task.name, number))
 
 
 def _check_fits(tasks: Sequence[TaskInstance], dataset: Dataset) -> None:
@@ -163,6 +180,7 @@ def _check_fits(tasks: Sequence[TaskInstance], dataset: Dataset) -> None:
 
 
 def _decode(task: TaskInstance, outputs: Sequence[Outputs], dataset: Dataset) -> list[Prediction]:
+    """One prediction per record, also where the reader, chosen for another head, makes several examples of one."""
     if task.paradigm.decode_columns:
         return task.paradigm.decode(outputs, dataset)
     rows = _first_examples(dataset)

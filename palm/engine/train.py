@@ -180,7 +180,7 @@ def _update_is_due(run: TrainingRun) -> bool:
 
 def _update(run: TrainingRun, learning_rate: float) -> None:
     if run.task_gradients is not None:
-        run.optimizer.restore_gradients(run.task_gradients.take(run.progress.global_step))
+        run.optimizer.set_gradients(run.task_gradients.take(run.progress.global_step))
     if not run.optimizer.gradients():
         return  # every batch of this update had a fault
     run.optimizer.step(learning_rate)

@@ -50,15 +50,20 @@ class Optimizer:
     def step(self, learning_rate: float) -> None:
         """Update with the gradients at hand, then forget them (a head without a batch has none and stays put)."""
         self._rule.step(learning_rate, self.gradients())
-        # Zeroed instead of removed, gradients would move the heads that have no batch in the next step.
-        self._model.clear_gradients(set_to_zero=False)
+        self.drop_gradients()
 
     def gradients(self) -> dict[str, Tensor]:
         """Gradients accumulated so far, by parameter name."""
         return {name: parameter.grad for name, parameter in self._parameters.items() if parameter.grad is not None}
 
-    def restore_gradients(self, gradients: Mapping[str, Tensor]) -> None:
-        """Continue an accumulation that was interrupted; gradients of what does not train any more are left out."""
+    def drop_gradients(self) -> None:
+        """Remove all gradients of the model."""
+        # Zeroed instead of removed, gradients would move the heads that have no batch in the next step.
+        self._model.clear_gradients(set_to_zero=False)
+
+    def set_gradients(self, gradients: Mapping[str, Tensor]) -> None:
+        """Replace all gradients by `gradients`, by parameter name; those of what does not train are left out."""
+        self.drop_gradients()
         for name, gradient in gradients.items():
             if name in self._parameters:
                 self._parameters[name].grad = gradient
