@@ -218,7 +218,8 @@ class Controller:
         folder = Path(config.settings.pred_output_path or self._save_path / task)
         refuse_links_out(self._save_path, [task])
         with os_errors_as(folder, "pred_output_path"):
-            say(f"{task}: predictions saved at {write_predictions(predictions, folder).as_posix()}")
+            file = write_predictions(predictor.paradigm, predictions, folder)
+            say(f"{task}: predictions saved at {file.as_posix()}")
         return predictions
 
     def evaluate(

@@ -39,10 +39,11 @@ def predict(
     instances = [task.instance("predict", session.heads[task.name]) for task in tasks]
     with averaged(session.average):
         found = predict_jointly(session.model, instances, reader.dataset, _progress(reader, print_steps))
-    for name, predictions in found.items() if output_dir is not None else ():
-        folder = Path(output_dir or ".") / (name if len(tasks) > 1 else "")
+    for instance in instances if output_dir is not None else ():
+        folder = Path(output_dir or ".") / (instance.name if len(tasks) > 1 else "")
         with os_errors_as(folder, "output_dir"):
-            say(f"{name}: predictions saved at {write_predictions(predictions, folder).as_posix()}")
+            file = write_predictions(instance.paradigm, found[instance.name], folder)
+            say(f"{instance.name}: predictions saved at {file.as_posix()}")
     return found
 
 

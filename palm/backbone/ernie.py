@@ -27,6 +27,7 @@ class Ernie(Backbone):
     """ERNIE's encoder with its pooler."""
 
     Config: ClassVar[type[BackboneFields]] = ErnieConfig
+    known_by: ClassVar[str | None] = "embeddings.task_type_embeddings.weight"
     config: ErnieConfig
 
     def inputs_attr(self) -> Specs:

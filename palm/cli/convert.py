@@ -41,7 +41,7 @@ def run(args: argparse.Namespace, overrides: list[str]) -> int:
     encoder = read_encoder(args.source)
     to = args.to or ("hf" if is_palms(args.source) else "palm")
     (write_hugging_face if to == "hf" else write_palm)(encoder, args.target)
-    head = f" and its head ({encoder.head.kind})" if encoder.head and to == "hf" else ""
+    head = f" and its head ({encoder.head.paradigm})" if encoder.head and to == "hf" else ""
     form = "Hugging Face" if to == "hf" else "PALM"
     sys.stdout.write(
         f"{args.target.as_posix()}: {form} folder, {len(encoder.tensors)} tensors of a {encoder.backbone}{head}.\n"

@@ -59,5 +59,5 @@ def _without_configuration(args: argparse.Namespace) -> list[dict[str, object]]:
     if args.output is not None:
         from palm.inference.predictor import write_predictions  # noqa: PLC0415 (imports Paddle)
 
-        write_predictions(predictions, Path(args.output))
+        write_predictions(predictor.paradigm, predictions, Path(args.output))
     return predictions

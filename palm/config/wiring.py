@@ -15,20 +15,13 @@ from palm.schema.fields import BackboneFields
 from palm.schema.settings import TrainSettings
 from palm.spec import Phase, Specs, unmet
 
-# What readers give that make other rows of a text each time, or several.
-_NOT_THE_TEXT = ("mask_pos", "choice_rows")
-
 
 def unfit_rows(name: str, reader: Reader) -> Iterator[Problem]:
     """Why the rows that the task `name` reads cannot be shared, if they cannot."""
-    if any(column in reader.outputs_attr("train") for column in _NOT_THE_TEXT):
+    if not reader.one_text_per_row:
         rule = "tasks share rows that hold one text each, as it is."
         found = f"Found a reader of `{name}` that masks words or makes several rows of one text."
         yield Problem(f"tasks.{name}", f"{rule} {found} Leave share_rows_with out.")
-
-
-# Gold that readers give when they are told to.
-_GOLD = {"label_sets": "several", "label_values": "number"}
 
 
 def check_wiring(config: RunConfig, tokenizer: Tokenizer, phase: Phase) -> None:
@@ -58,6 +51,9 @@ def wiring_problems(
         paradigm = PARADIGMS[task.paradigm_name](task.paradigm)
         yield from _missing_objects(task, reader, backbone, paradigm, phase)
         yield from _size_problems(task, backbone.config)
+        if task.settings.smart_weight and paradigm.incomparable is not None:
+            rule = f"SMART compares distributions over the labels of a text or word. Found `{paradigm.incomparable}`."
+            yield Problem(f"tasks.{task.name}.smart_weight", f"{rule} Set the key for the other tasks alone.")
     yield from _sharing_problems(tasks)
 
 
@@ -86,8 +82,9 @@ def _missing_objects(
 
 
 def _who_gives(name: str, phase: Phase, tokenizer: Tokenizer) -> str:
-    if name in _GOLD:
-        return f"The readers cls and match give it with `label_kind: {_GOLD[name]}`."
+    asked = {key: READERS[key].on_request[name] for key in READERS if name in READERS[key].on_request}
+    if asked:
+        return f"The readers {' and '.join(asked)} give it with `{next(iter(asked.values()))}`."
     givers = [key for key in READERS if name in READERS[key](READERS[key].Config(), tokenizer).outputs_attr(phase)]
     return f"Readers that give it: {', '.join(givers)}." if givers else "No registered reader gives it."
 
@@ -151,10 +148,6 @@ def _size_problems(task: TaskConfig, backbone: BackboneFields) -> Iterator[Probl
             message = f"layers are indices into {layers} encoder layers. Found {index}. Use -{layers}…{layers - 1}."
             yield Problem(f"tasks.{task.name}.layers", message)
     yield from _copied_layers_problems(task, layers)
-    if task.settings.smart_weight and (task.paradigm_name == "mlm" or getattr(task.paradigm, "has_crf", False)):
-        head = task.paradigm_name if task.paradigm_name == "mlm" else "a CRF"
-        rule = f"SMART compares distributions over the labels of a text or word. Found `{head}`."
-        yield Problem(f"tasks.{task.name}.smart_weight", f"{rule} Set the key for the other tasks alone.")
 
 
 def _copied_layers_problems(task: TaskConfig, depth: int) -> Iterator[Problem]:

@@ -13,7 +13,7 @@ from palm.backbone.embeddings import EMBEDDING_SHIFT
 from palm.backbone.scalar_mix import ScalarMix
 from palm.backbone.task_layers import CopiedLayers, OwnLayers, squared_distance
 from palm.data.dataset import Batch
-from palm.engine.regularizers.rdrop import symmetric_kl
+from palm.engine.regularizers.rdrop import rdrop_loss
 from palm.engine.regularizers.smart import dropout_seed, smart_penalty
 from palm.engine.task_instance import TaskInstance
 from palm.paradigm.base import Paradigm
@@ -141,13 +141,10 @@ class MultiTaskModel(nn.Layer):
         self, task: TaskInstance, batch: Batch, outputs: dict[str, Tensor], inputs: dict[str, Tensor]
     ) -> Tensor:
         """The loss of `outputs`; with R-Drop that of a second pass as well, and how far the two are apart."""
-        loss = task.paradigm.loss(outputs, inputs)
         alpha = task.settings.rdrop_alpha
         if not alpha:
-            return loss
-        again, _ = self.forward(task, batch, "train")  # the same batch under other dropout
-        mean = (loss + task.paradigm.loss(again, inputs)) / 2
-        return mean + alpha * symmetric_kl(outputs, again, inputs)
+            return task.paradigm.loss(outputs, inputs)
+        return rdrop_loss(task.paradigm, outputs, inputs, lambda: self.forward(task, batch, "train")[0], alpha)
 
     def _smooth_loss(self, task: TaskInstance, batch: Batch) -> Tensor:
         """The loss, and how far a small shift of the word embeddings can move the outputs: SMART."""
@@ -159,8 +156,10 @@ class MultiTaskModel(nn.Layer):
 
         outputs, inputs = shifted(None)
         loss = self._consistent_loss(task, batch, outputs, inputs)
-        rough = smart_penalty(self, lambda shift: shifted(shift)[0], outputs, inputs, task.settings.smart_epsilon)
-        return loss + task.settings.smart_weight * rough
+        penalty = smart_penalty(
+            self, task.paradigm, lambda shift: shifted(shift)[0], outputs, inputs, epsilon=task.settings.smart_epsilon
+        )
+        return loss + task.settings.smart_weight * penalty
 
     def start_copies(self) -> None:
         """Make the layers that heads have copies of what the shared ones are: fresh, or pre-trained."""

@@ -1,9 +1,9 @@
-"""Pre-trained weights into a multi-task model: the backbone's, and those of the masked-language-model head."""
+"""Pre-trained weights into a multi-task model: the backbone's, and those of heads that have some."""
 
 from collections.abc import Iterator, Sequence
 
 from palm.engine.model import HasHead, MultiTaskModel
-from palm.pretrained.load import MLM_HEAD, LoadReport, PretrainedWeights, apply_pretrained
+from palm.pretrained.load import LoadReport, PretrainedWeights, apply_pretrained
 from palm.schema.fields import BackboneFields
 
 _LISTED = 8
@@ -25,11 +25,9 @@ def load_pretrained_weights(model: MultiTaskModel, tasks: Sequence[HasHead], wei
     model.start_copies()
     lines = [f"Pre-trained weights from {weights.source}: {len(report.loaded)} parameters loaded."]
     lines += _differences(report)
-    if any(name.startswith(MLM_HEAD) for name in weights.tensors):
-        for head in dict.fromkeys(
-            task.head for task in tasks if task.paradigm.head_shape(model.backbone_config)[0] == "mlm"
-        ):
-            report = apply_pretrained(model.heads[head], weights, MLM_HEAD)
+    for head, prefix in {task.head: task.paradigm.pretrained_head for task in tasks}.items():
+        if prefix is not None and any(name.startswith(prefix) for name in weights.tensors):
+            report = apply_pretrained(model.heads[head], weights, prefix)
             lines.append(f"  head {head}: {len(report.loaded)} parameters loaded.")
     return lines
 

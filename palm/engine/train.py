@@ -24,17 +24,16 @@ def fault_message(task: TaskInstance, task_step: int, global_step: int, fault: s
     """`global step 7, task intent, step 3/30 (epoch 0), train.tsv lines 2, 9: a loss … are finite. Found: …`."""
     epoch, position = task.epoch_at(task_step)
     step = f"step {position + 1}/{task.steps_per_epoch} (epoch {epoch})"
-    rows = rows_of(task.records_at(task_step))
+    rows = rows_of(task.records_at(task_step), task.reader.record_unit)
     where = f"global step {global_step}, task {task.name}, {step}, {task.training_data.file} {rows}"
     return f"{where}: the loss and all gradients are finite numbers. Found: {fault}."
 
 
-def rows_of(records: Sequence[Record]) -> str:
-    """`lines 2, 9, 17`; `questions …` for reading comprehension, whose records count questions."""
-    kind = "questions" if records and "question" in records[0] else "lines"
+def rows_of(records: Sequence[Record], unit: str) -> str:
+    """`lines 2, 9, 17`, or what else the reader's records count."""
     numbers = [str(record["line"]) for record in records]
     more = f" and {len(numbers) - MOST_ROWS} more" if len(numbers) > MOST_ROWS else ""
-    return f"{kind} {', '.join(numbers[:MOST_ROWS])}{more}"
+    return f"{unit} {', '.join(numbers[:MOST_ROWS])}{more}"
 
 
 def train_steps(run: TrainingRun) -> Generator[StepResult, None, None]:

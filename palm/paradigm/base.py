@@ -4,22 +4,41 @@ A paradigm holds no parameters: `build_layers` makes them, and the tasks that sh
 keeps its own paradigm, labels and loss. Paddle is imported only inside the methods that compute.
 """
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from palm.data.dataset import Batch, Dataset, LabelMap
+from palm.paradigm.divergence import squared_difference, symmetric_kl
 from palm.registry import Registry
 from palm.schema.fields import BackboneFields, ParadigmFields
 from palm.spec import Phase, Specs
+from palm.storage.layout import PREDICTIONS_FILE
 
 if TYPE_CHECKING:
     from paddle import Tensor, nn
 
 Outputs = Mapping[str, np.ndarray]
 Prediction = dict[str, object]
+
+
+@dataclass(frozen=True)
+class TransformersHead:
+    """The model of transformers whose head is one linear layer, as the paradigm's is.
+
+    Attributes:
+        class_ending: Its class, without the encoder's name: `ForSequenceClassification`.
+        layer: Name of the linear layer.
+        has_labels: Whether its outputs are labels that config.json names.
+    """
+
+    class_ending: str
+    layer: str = "classifier"
+    has_labels: bool = True
 
 
 class Paradigm(ABC):
@@ -36,6 +55,10 @@ class Paradigm(ABC):
     """Columns that `decode` reads beside `record`. A paradigm without any takes one example a record."""
     squared_error: ClassVar[bool] = False
     """Whether the loss is a squared error; else it is a negative log likelihood."""
+    pretrained_head: ClassVar[str | None] = None
+    """Prefix of the pre-trained weights that the head starts from; None for a head that starts fresh."""
+    extra_files: ClassVar[tuple[str, ...]] = ()
+    """Files that `prediction_files` may name beside predictions.json."""
 
     def __init__(
         self, config: ParadigmFields, labels: LabelMap | None = None, *, vocab: Sequence[str] | None = None
@@ -84,6 +107,33 @@ class Paradigm(ABC):
     @abstractmethod
     def decode(self, outputs: Sequence[Outputs], dataset: Dataset) -> list[Prediction]:
         """One prediction a record of `dataset`, in its order, from the outputs of each example."""
+
+    def divergence(
+        self, one: "Mapping[str, Tensor]", other: "Mapping[str, Tensor]", inputs: "Mapping[str, Tensor]"
+    ) -> "Tensor":
+        """How far two outputs for one batch are apart, a scalar: what `rdrop_alpha` and `smart_weight` keep small.
+
+        Of distributions, in the outputs `…logits`, it is half the sum of both Kullback-Leibler divergences, a mean over
+        those with a label; of numbers (`squared_error`) the squared difference.
+        """
+        if self.squared_error:
+            return squared_difference(one, other)
+        return symmetric_kl(one, other, inputs.get("label_ids"))
+
+    @property
+    def incomparable(self) -> str | None:
+        """What `smart_weight` cannot compare the outputs of, as a message names it; None where it can."""
+        return None
+
+    @property
+    def transformers_head(self) -> TransformersHead | None:
+        """The head of transformers that has the same parameters and inputs; None where there is no such head."""
+        return None
+
+    def prediction_files(self, predictions: Sequence[Prediction]) -> dict[str, str]:
+        """Content of each file that predictions are written to, by its name: one JSON object a line."""
+        lines = [json.dumps(prediction, ensure_ascii=False) + "\n" for prediction in predictions]
+        return {PREDICTIONS_FILE: "".join(lines)}
 
 
 PARADIGMS: Registry[type[Paradigm]] = Registry("paradigm")

@@ -1,10 +1,11 @@
-"""Text classification: one label a text."""
+"""Text classification: one label per text."""
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, final
 
 from palm.data.dataset import Batch, Dataset, LabelMap
-from palm.paradigm.base import PARADIGMS, Outputs, Paradigm, Prediction
+from palm.paradigm.base import PARADIGMS, Outputs, Paradigm, Prediction, TransformersHead
 from palm.paradigm.decoding import check_classes, count_classes, decode_classes, split_logits
 from palm.paradigm.layers import (
     TextHeadFields,
@@ -22,20 +23,21 @@ if TYPE_CHECKING:
     from paddle import Tensor, nn
 
 
-class ClassifyFields(TextHeadFields, ClassLossFields, ClassCountFields):
-    """Keys of the paradigm `cls`."""
+class TextClassFields(TextHeadFields, ClassLossFields, ClassCountFields):
+    """Keys of a paradigm that chooses one of some classes."""
 
 
-@final
-@PARADIGMS.register("cls")
-class Classify(Paradigm):
-    """Pooling, dropout and a linear layer or an MLP; cross entropy."""
+class TextClass(Paradigm):
+    """One class per example: pooling, dropout and a linear layer or an MLP; cross entropy."""
 
-    Config: ClassVar[type[ParadigmFields]] = ClassifyFields
-    config: ClassifyFields
+    name: ClassVar[str]
+    """What the paradigm is registered under."""
+    embedding: ClassVar[str]
+    """The backbone's output that stands for an example where `pooling` is `cls`."""
+    config: TextClassFields
 
     def __init__(
-        self, config: ClassifyFields, labels: LabelMap | None = None, *, vocab: Sequence[str] | None = None
+        self, config: TextClassFields, labels: LabelMap | None = None, *, vocab: Sequence[str] | None = None
     ) -> None:
         super().__init__(config, labels, vocab=vocab)
         check_classes(config.n_classes, labels)
@@ -50,21 +52,19 @@ class Classify(Paradigm):
         return pooled if phase == "predict" else {**pooled, "label_ids": Spec("batch", "int64")}
 
     def backbone_inputs(self) -> Specs:
-        return pooled_backbone_inputs(self.config.pooling, "sentence_embedding")
+        return pooled_backbone_inputs(self.config.pooling, self.embedding)
 
     def outputs_attr(self, phase: Phase) -> Specs:
         return {"logits": Spec("batch class", "float32")}
 
     def head_shape(self, backbone: BackboneFields) -> tuple[object, ...]:
-        classes = count_classes(self.config.n_classes, self.labels)
-        return ("cls", backbone.hidden_size, classes, *text_head_form(self.config))
+        return (self.name, backbone.hidden_size, self.count_classes(), *text_head_form(self.config))
 
     def build_layers(self, backbone: BackboneFields) -> "nn.Layer":
-        classes = count_classes(self.config.n_classes, self.labels)
-        return build_text_head(self.config, backbone.hidden_size, classes)
+        return build_text_head(self.config, backbone.hidden_size, self.count_classes())
 
     def forward(self, layers: "nn.Layer", inputs: "Mapping[str, Tensor]", phase: Phase) -> "dict[str, Tensor]":
-        return {"logits": text_logits(layers, inputs, self.config, "sentence_embedding", phase)}  # [batch class]
+        return {"logits": text_logits(layers, inputs, self.config, self.embedding, phase)}  # [batch class]
 
     def loss(self, outputs: "Mapping[str, Tensor]", inputs: "Mapping[str, Tensor]") -> "Tensor":
         return class_loss(outputs["logits"], inputs["label_ids"], self.config, self._weights)
@@ -73,5 +73,36 @@ class Classify(Paradigm):
         return split_logits(outputs)
 
     def decode(self, outputs: Sequence[Outputs], dataset: Dataset) -> list[Prediction]:
-        """`{"index", "label", "probs": {label: p}, "logits": [..]}` a record."""
+        """`{"index", "label", "probs": {label: p}, "logits": [..]}` per record."""
         return decode_classes(outputs, dataset, self.labels)
+
+    @property
+    def transformers_head(self) -> TransformersHead | None:
+        # Its classifiers stand on the first token's embedding.
+        plain = self.config.pooling == "cls" and not text_head_form(self.config)
+        return TransformersHead("ForSequenceClassification") if plain else None
+
+    @abstractmethod
+    def count_classes(self) -> int:
+        """How many classes there are."""
+
+
+class ClassifyFields(TextClassFields):
+    """Keys of the paradigm `cls`."""
+
+
+@final
+@PARADIGMS.register("cls")
+class Classify(TextClass):
+    """One label per text.
+
+    Raises:
+        ConfigError: Neither n_classes nor the labels say how many classes there are.
+    """
+
+    Config: ClassVar[type[ParadigmFields]] = ClassifyFields
+    name = "cls"
+    embedding = "sentence_embedding"
+
+    def count_classes(self) -> int:
+        return count_classes(self.config.n_classes, self.labels)

@@ -1,82 +1,26 @@
-"""Text matching: one label a pair of texts, by default whether they match."""
+"""Text matching: one label per pair of texts, by default whether they match."""
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar, final
+from typing import ClassVar, final
 
-from palm.data.dataset import Batch, Dataset, LabelMap
-from palm.paradigm.base import PARADIGMS, Outputs, Paradigm, Prediction
-from palm.paradigm.decoding import check_classes, count_classes, decode_classes, split_logits
-from palm.paradigm.layers import (
-    TextHeadFields,
-    build_text_head,
-    pooled_backbone_inputs,
-    pooled_reader_inputs,
-    text_head_form,
-    text_logits,
-)
-from palm.paradigm.losses import ClassLossFields, class_loss, weights_by_class
-from palm.schema.fields import BackboneFields, ClassCountFields, ParadigmFields
-from palm.spec import Phase, Spec, Specs
-
-if TYPE_CHECKING:
-    from paddle import Tensor, nn
+from palm.paradigm.base import PARADIGMS
+from palm.paradigm.cls import TextClass, TextClassFields
+from palm.paradigm.decoding import count_classes
+from palm.schema.fields import ParadigmFields
 
 
-class MatchFields(TextHeadFields, ClassLossFields, ClassCountFields):
+class MatchFields(TextClassFields):
     """Keys of the paradigm `match`."""
 
 
 @final
 @PARADIGMS.register("match")
-class Match(Paradigm):
-    """Pooling over the sentence pair, dropout and a linear layer or an MLP; cross entropy.
-
-    There are two classes where neither n_classes nor the labels say otherwise.
-    """
+class Match(TextClass):
+    """One label per pair of texts: two classes where neither n_classes nor the labels say otherwise."""
 
     Config: ClassVar[type[ParadigmFields]] = MatchFields
-    config: MatchFields
+    name = "match"
+    embedding = "sentence_pair_embedding"
 
-    def __init__(
-        self, config: MatchFields, labels: LabelMap | None = None, *, vocab: Sequence[str] | None = None
-    ) -> None:
-        super().__init__(config, labels, vocab=vocab)
-        check_classes(config.n_classes, labels)
-        self._weights = weights_by_class(config, labels, config.n_classes)
-
-    @property
-    def default_metrics(self) -> tuple[str, ...]:
-        return ("accuracy", "macro_f1")
-
-    def reader_inputs(self, phase: Phase) -> Specs:
-        pooled = pooled_reader_inputs(self.config.pooling)
-        return pooled if phase == "predict" else {**pooled, "label_ids": Spec("batch", "int64")}
-
-    def backbone_inputs(self) -> Specs:
-        return pooled_backbone_inputs(self.config.pooling, "sentence_pair_embedding")
-
-    def outputs_attr(self, phase: Phase) -> Specs:
-        return {"logits": Spec("batch class", "float32")}
-
-    def head_shape(self, backbone: BackboneFields) -> tuple[object, ...]:
-        return ("match", backbone.hidden_size, self._count_classes(), *text_head_form(self.config))
-
-    def build_layers(self, backbone: BackboneFields) -> "nn.Layer":
-        return build_text_head(self.config, backbone.hidden_size, self._count_classes())
-
-    def forward(self, layers: "nn.Layer", inputs: "Mapping[str, Tensor]", phase: Phase) -> "dict[str, Tensor]":
-        return {"logits": text_logits(layers, inputs, self.config, "sentence_pair_embedding", phase)}  # [batch class]
-
-    def loss(self, outputs: "Mapping[str, Tensor]", inputs: "Mapping[str, Tensor]") -> "Tensor":
-        return class_loss(outputs["logits"], inputs["label_ids"], self.config, self._weights)
-
-    def split(self, outputs: Outputs, batch: Batch) -> list[Outputs]:
-        return split_logits(outputs)
-
-    def decode(self, outputs: Sequence[Outputs], dataset: Dataset) -> list[Prediction]:
-        """`{"index", "label", "probs": {label: p}, "logits": [..]}` a record."""
-        return decode_classes(outputs, dataset, self.labels)
-
-    def _count_classes(self) -> int:
+    def count_classes(self) -> int:
         known = self.config.n_classes is not None or self.labels is not None
         return count_classes(self.config.n_classes, self.labels) if known else 2

@@ -34,6 +34,7 @@ class MaskLM(Paradigm):
 
     Config: ClassVar[type[ParadigmFields]] = MaskLMFields
     decode_columns: ClassVar[tuple[str, ...]] = ("mask_positions",)
+    pretrained_head: ClassVar[str | None] = "mlm."
     config: MaskLMFields
 
     @property
@@ -113,6 +114,10 @@ class MaskLM(Paradigm):
         """
         groups = examples_by_record(dataset)
         return [self._prediction(index, rows, outputs) for index, rows in enumerate(groups)]
+
+    @property
+    def incomparable(self) -> str | None:
+        return "mlm"
 
     def _prediction(self, index: int, rows: IntArray, outputs: Sequence[Outputs]) -> Prediction:
         parts = [outputs[row] for row in rows]

@@ -1,22 +1,26 @@
 """Machine reading comprehension: the answer to a question is a span of its context."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, final
 
 from pydantic import Field
 
 from palm.data.dataset import Batch, Dataset, IntArray
-from palm.paradigm.base import PARADIGMS, Outputs, Paradigm, Prediction
+from palm.paradigm.base import PARADIGMS, Outputs, Paradigm, Prediction, TransformersHead
 from palm.paradigm.decoding import examples_by_record
 from palm.paradigm.layers import build_linear_head, project
 from palm.paradigm.losses import mean_cross_entropy
 from palm.paradigm.mrc_answers import Limits, Window, rank_answers
 from palm.schema.fields import BackboneFields, Float, Int, ParadigmFields
 from palm.spec import Phase, Spec, Specs
+from palm.storage.layout import PREDICTIONS_FILE
 
 if TYPE_CHECKING:
     from paddle import Tensor, nn
 
+NBEST_FILE = "nbest_predictions.json"
+NULL_ODDS_FILE = "null_odds.json"
 MASKED = -1e9
 """Logit of a padding position: its probability is exactly 0 in float32."""
 
@@ -43,6 +47,7 @@ class MRC(Paradigm):
 
     Config: ClassVar[type[ParadigmFields]] = MRCFields
     decode_columns: ClassVar[tuple[str, ...]] = ("context_start", "context_end", "is_max_context")
+    extra_files: ClassVar[tuple[str, ...]] = (NBEST_FILE, NULL_ODDS_FILE)
     config: MRCFields
 
     @property
@@ -91,6 +96,24 @@ class MRC(Paradigm):
         """
         groups = examples_by_record(dataset)
         return [self._prediction(index, rows, outputs, dataset) for index, rows in enumerate(groups)]
+
+    @property
+    def transformers_head(self) -> TransformersHead | None:
+        return TransformersHead("ForQuestionAnswering", layer="qa_outputs", has_labels=False)
+
+    def prediction_files(self, predictions: Sequence[Prediction]) -> dict[str, str]:
+        """Id → answer, id → n-best answers and, for questions that may have none, id → the odds of no answer.
+
+        These are the files of SQuAD's scripts.
+        """
+        by_id = {str(prediction["id"]): prediction for prediction in predictions}
+        odds = {key: one["null_odds"] for key, one in by_id.items() if one["null_odds"] is not None}
+        files = {
+            PREDICTIONS_FILE: {key: one["text"] for key, one in by_id.items()},
+            NBEST_FILE: {key: one["nbest"] for key, one in by_id.items()},
+            **({NULL_ODDS_FILE: odds} if odds else {}),
+        }
+        return {name: json.dumps(content, ensure_ascii=False, indent=4) + "\n" for name, content in files.items()}
 
     def _prediction(self, index: int, rows: IntArray, outputs: Sequence[Outputs], dataset: Dataset) -> Prediction:
         record = dataset.records[index]

@@ -9,6 +9,7 @@ from pydantic import Field
 from palm.data.dataset import Batch, Dataset, LabelMap
 from palm.paradigm.base import PARADIGMS, Outputs, Paradigm, Prediction
 from palm.paradigm.decoding import check_classes, class_names, count_classes, split_logits
+from palm.paradigm.divergence import symmetric_kl_by_label
 from palm.paradigm.layers import (
     TextHeadFields,
     build_text_head,
@@ -78,6 +79,12 @@ class MultiLabel(Paradigm):
     def decode(self, outputs: Sequence[Outputs], dataset: Dataset) -> list[Prediction]:
         """`{"index", "labels": [..], "probs": {label: p}, "logits": [..]}` a record."""
         return list(self._predictions(outputs, dataset))
+
+    def divergence(
+        self, one: "Mapping[str, Tensor]", other: "Mapping[str, Tensor]", inputs: "Mapping[str, Tensor]"
+    ) -> "Tensor":
+        """Each label is a distribution of its own: half the sum of both divergences, a mean over all of them."""
+        return symmetric_kl_by_label(one["logits"], other["logits"])
 
     def _predictions(self, outputs: Sequence[Outputs], dataset: Dataset) -> Iterator[Prediction]:
         names = class_names(self.labels, self._count_classes())

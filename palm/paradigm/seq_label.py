@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from palm.data.dataset import Batch, Dataset, IntArray, LabelMap
 from palm.data.spans import spans_of
-from palm.paradigm.base import PARADIGMS, Outputs, Paradigm, Prediction
+from palm.paradigm.base import PARADIGMS, Outputs, Paradigm, Prediction, TransformersHead
 from palm.paradigm.crf import build_transitions, crf_loss, viterbi
 from palm.paradigm.decoding import check_classes, class_names, count_classes, examples_by_record
 from palm.paradigm.layers import HeadFields, build_head, head_form, head_logits
@@ -109,6 +109,14 @@ class SequenceLabel(Paradigm):
         """
         groups = examples_by_record(dataset)
         return [self._prediction(index, rows, outputs, dataset) for index, rows in enumerate(groups)]
+
+    @property
+    def incomparable(self) -> str | None:
+        return "a CRF" if self.config.has_crf else None
+
+    @property
+    def transformers_head(self) -> TransformersHead | None:
+        return None if head_form(self.config) else TransformersHead("ForTokenClassification")
 
     def _prediction(self, index: int, rows: IntArray, outputs: Sequence[Outputs], dataset: Dataset) -> Prediction:
         words = cast("Sequence[str]", dataset.records[index]["words"])

@@ -10,12 +10,14 @@ import numpy as np
 from palm.backbone.base import BACKBONES
 from palm.backbone.config_json import BACKBONE_FILES, VOCAB_FILE, next_to_weights, read_backbone_config
 from palm.errors import CheckpointError
+from palm.paradigm import PARADIGMS, Paradigm
 from palm.pretrained.encoder import LATE_POSITIONS, POSITIONS, SEGMENTS, Encoder, Head, Origin, Tensors
 from palm.pretrained.find import find_weights
 from palm.pretrained.load import config_defaults_for, read_tensors
 from palm.pretrained.name_maps import rename, targets_of
 from palm.pretrained.safetensors_files import read_safetensors
 from palm.schema.fields import BackboneFields
+from palm.schema.settings import RunSettings
 from palm.storage.atomic_directory import verify
 from palm.storage.layout import MANIFEST_FILE, WEIGHTS_FILE
 
@@ -27,7 +29,7 @@ _COPIED = (
     VOCAB_FILE, "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "README.md",
     "LICENSE", "LICENSE.txt", "NOTICE",
 )  # fmt: skip
-_TASK_EMBEDDINGS = "embeddings.task_type_embeddings.weight"
+_USUAL_BACKBONE = str(RunSettings.model_fields["backbone"].default)
 _KNOWN_TYPES = ("bert", "ernie", "electra", *LATE_POSITIONS)
 
 
@@ -61,19 +63,27 @@ def _inference_model(path: Path, config: Mapping[str, Any]) -> Encoder:
     backbone_config = BACKBONES[name].Config.model_validate(config["backbone"]["config"])
     encoder = {key.removeprefix("backbone."): array for key, array in saved.items() if key.startswith("backbone.")}
     own = {key.removeprefix("head."): array for key, array in saved.items() if key.startswith("head.")}
-    kind = config["paradigm"]["name"]
-    if kind == "mlm":
-        return Encoder(
-            name, backbone_config, encoder | {f"mlm.{key}": array for key, array in own.items()}, _copied(path)
+    paradigm = _paradigm(config["paradigm"])
+    if paradigm is not None and paradigm.pretrained_head is not None:
+        joined = encoder | {f"{paradigm.pretrained_head}{key}": array for key, array in own.items()}
+        return Encoder(name, backbone_config, joined, _copied(path))
+    head, form = None, paradigm.transformers_head if paradigm else None
+    # transformers' heads stand on the last layer.
+    last = int(config["settings"].get("layer", -1)) in (-1, backbone_config.num_hidden_layers - 1)
+    if form is not None and last and set(own) == {"linear.weight", "linear.bias"}:
+        head = Head(
+            config["paradigm"]["name"], form, own["linear.weight"], own["linear.bias"], tuple(config["labels"] or ())
         )
-    head = None
-    # transformers' heads stand on the last layer, and classifiers on the first token's embedding.
-    keys, last = config["paradigm"]["config"], int(config["settings"].get("layer", -1))
-    plain = last in (-1, backbone_config.num_hidden_layers - 1) and keys.get("pooling", "cls") == "cls"
-    if kind in ("cls", "match", "seq_label", "mrc") and plain and set(own) == {"linear.weight", "linear.bias"}:
-        head = Head(kind, own["linear.weight"], own["linear.bias"], tuple(config["labels"] or ()))
     left_out = () if head else tuple(f"head.{key}" for key in own)
     return Encoder(name, backbone_config, encoder, _copied(path), head=head, left_out=left_out)
+
+
+def _paradigm(saved: Mapping[str, Any]) -> Paradigm | None:
+    """The paradigm of an inference model; None for a user's whose module has not been imported."""
+    if saved["name"] not in PARADIGMS:
+        return None
+    paradigm = PARADIGMS[saved["name"]]
+    return paradigm(paradigm.Config.model_validate(saved["config"]))
 
 
 def _palm_folder(path: Path, config: Mapping[str, Any]) -> Encoder:
@@ -103,7 +113,7 @@ def _foreign(path: Path) -> Encoder:
     kind = str(config.get("model_type", ""))
     of_transformers = renamed.layout == "Hugging Face"
     _refuse_other_kinds(place, kind, config, of_transformers)
-    backbone = "ernie" if _TASK_EMBEDDINGS in renamed.tensors else "bert"
+    backbone = next((name for name in BACKBONES if BACKBONES[name].known_by in renamed.tensors), _USUAL_BACKBONE)
     wanted = BACKBONES[backbone].Config
     backbone_config = read_backbone_config(wanted, {**config_defaults_for(path), **config}, owner=str(place))
     other = {name: raw[name] for name, target in targets_of(raw).items() if target is None} if of_transformers else {}

@@ -21,10 +21,6 @@ _BACKBONE_KEYS = (
     "hidden_dropout_prob", "attention_probs_dropout_prob", "max_position_embeddings", "type_vocab_size",
     "initializer_range", "layer_norm_eps", "use_task_id", "task_type_vocab_size",
 )  # fmt: skip
-_CLASSES = {
-    "cls": "ForSequenceClassification", "match": "ForSequenceClassification", "seq_label": "ForTokenClassification",
-    "mrc": "ForQuestionAnswering",
-}  # fmt: skip
 _TO_TRANSFORMERS = (
     (r"embeddings\.layer_norm\.(\w+)", r"embeddings.LayerNorm.\1"),
     (r"encoder\.layers\.(\d+)\.attention\.(query|key|value)\.(\w+)", r"encoder.layer.\1.attention.self.\2.\3"),
@@ -106,14 +102,14 @@ def _in_transformers_names(encoder: Encoder) -> Tensors:
         called = next((re.sub(rule, to, name) for rule, to in _TO_TRANSFORMERS if re.fullmatch(rule, name)), name)
         written[called if name.startswith("mlm.") else prefix + called] = array.T if _is_dense(name) else array
     if encoder.head is not None:
-        stem = "qa_outputs" if encoder.head.kind == "mrc" else "classifier"
-        written |= {f"{stem}.weight": encoder.head.weight.T, f"{stem}.bias": encoder.head.bias}
+        layer = encoder.head.form.layer
+        written |= {f"{layer}.weight": encoder.head.weight.T, f"{layer}.bias": encoder.head.bias}
     return written
 
 
 def _transformers_config(encoder: Encoder) -> dict[str, Any]:
     has_mlm = any(name.startswith("mlm.") for name in encoder.tensors)
-    ending = _CLASSES[encoder.head.kind] if encoder.head else "ForMaskedLM" if has_mlm else "Model"
+    ending = encoder.head.form.class_ending if encoder.head else "ForMaskedLM" if has_mlm else "Model"
     architecture = encoder.backbone.capitalize() + ending
     config = {"model_type": encoder.backbone, "architectures": [architecture], **_backbone_config(encoder)}
     config["pad_token_id"] = 0  # nosec B105 (a row of the vocabulary, no password)
@@ -121,7 +117,7 @@ def _transformers_config(encoder: Encoder) -> dict[str, Any]:
 
 
 def _labels(head: Head) -> dict[str, Any]:
-    if head.kind == "mrc":
+    if not head.form.has_labels:
         return {}
     names = head.labels or tuple(str(number) for number in range(len(head.bias)))
     ids = {name: number for number, name in enumerate(names)}

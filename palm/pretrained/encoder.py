@@ -3,14 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
+from palm.paradigm.base import TransformersHead
 from palm.schema.fields import BackboneFields
 
 Tensors = dict[str, np.ndarray]
-HeadKind = Literal["cls", "match", "seq_label", "mrc"]
 
 POSITIONS = "embeddings.position_embeddings.weight"
 SEGMENTS = "embeddings.token_type_embeddings.weight"
@@ -24,13 +23,15 @@ class Head:
     """A linear head that transformers has too.
 
     Attributes:
-        kind: PALM's paradigm.
+        paradigm: Name of PALM's paradigm.
+        form: What it is in transformers.
         weight: `[hidden class]`.
         bias: `[class]`.
         labels: Label names by id; empty where there are none.
     """
 
-    kind: HeadKind
+    paradigm: str
+    form: TransformersHead
     weight: np.ndarray
     bias: np.ndarray
     labels: tuple[str, ...]

@@ -2,7 +2,7 @@
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -32,6 +32,15 @@ class Reader(ABC):
     """Change it whenever `encode` makes something else of the same file; without one nothing is cached."""
     by_record: ClassVar[bool] = False
     """Whether `encode` handles each record by itself, so that a large file can be encoded part by part."""
+    one_text_per_row: ClassVar[bool] = True
+    """Whether a row of a batch is a text as it is, so that tasks may share it; not where words are masked, or where a
+    text has several rows."""
+    splits_long_texts: ClassVar[bool] = False
+    """Whether a text longer than max_seq_len becomes several examples; else it is cut."""
+    record_unit: ClassVar[str] = "lines"
+    """What the `line` of the records counts, for messages."""
+    on_request: ClassVar[Mapping[str, str]] = {}
+    """What a batch holds with a setting alone, and the setting: `label_sets` → `label_kind: several`."""
 
     def __init__(self, config: ReaderFields, tokenizer: Tokenizer, labels: LabelMap | None = None) -> None:
         self.config = config
@@ -65,6 +74,23 @@ class Reader(ABC):
     @abstractmethod
     def collate(self, dataset: Dataset, rows: IntArray, generator: np.random.Generator) -> Batch:
         """One batch of the examples `rows`, padded to the longest. `generator` drives what is random (MLM masks)."""
+
+    def texts_of(self, record: Record) -> tuple[str, ...]:
+        """The texts that a model sees of a record."""
+        return tuple(str(record[name]) for name in ("text_a", "text_b") if name in record)
+
+    def longest_sequence_of(self, record: Record) -> tuple[str, ...]:
+        """The texts of the longest sequence that becomes of a record."""
+        return self.texts_of(record)
+
+    def labels_of(self, record: Record) -> list[str]:
+        """The labels of a record: its `label`, which may be several, or its `labels`, such as one per word."""
+        found = record.get("labels", record.get("label"))
+        return [] if found is None else found if isinstance(found, list) else [str(found)]
+
+    def remarks(self, records: Sequence[Record]) -> dict[str, str]:
+        """What `palm check --data` says of the records beside lengths, labels and repetitions, by topic."""
+        return {}
 
     def read(self, file: Path, phase: Phase) -> list[Record]:
         """All records of the file.

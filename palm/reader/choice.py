@@ -37,6 +37,7 @@ class ChoiceReader(Reader):
     Config = ChoiceReaderConfig
     cache_version = "1"
     by_record = True
+    one_text_per_row = False
 
     def __init__(self, config: ChoiceReaderConfig, tokenizer: Tokenizer, labels: LabelMap | None = None) -> None:
         super().__init__(config, tokenizer, labels)
@@ -55,6 +56,14 @@ class ChoiceReader(Reader):
         for row in read_table(file, columns, problems, file_format=table_format(self.config, file)):
             yield _record(row, problems, phase)
         problems.raise_all()
+
+    def texts_of(self, record: Record) -> tuple[str, ...]:
+        """The text and its candidates."""
+        return str(record["text_a"]), *cast("list[str]", record["choices"])
+
+    def longest_sequence_of(self, record: Record) -> tuple[str, ...]:
+        """The text and its longest candidate: every candidate is a sequence of its own."""
+        return str(record["text_a"]), max(cast("list[str]", record["choices"]), key=len)
 
     def learn_labels(self, records: Sequence[Record]) -> LabelMap | None:
         """None: what is right has a number, not a name."""

@@ -11,7 +11,15 @@ from palm.data.sequences import INPUTS, pad_inputs, single_row
 from palm.data.tokenizer import Tokenizer
 from palm.reader.base import READERS, Reader
 from palm.reader.formats.rows import check_pieces, column_texts, parse_text_rows
-from palm.reader.gold import TextLabelFields, gold_columns, gold_of, gold_reader, gold_specs, learn_gold
+from palm.reader.gold import (
+    GOLD_ON_REQUEST,
+    TextLabelFields,
+    gold_columns,
+    gold_of,
+    gold_reader,
+    gold_specs,
+    learn_gold,
+)
 from palm.spec import Phase, Specs
 
 
@@ -28,6 +36,7 @@ class ClassifyReader(Reader):
     Config = ClassifyReaderConfig
     cache_version = "1"
     by_record = True
+    on_request = GOLD_ON_REQUEST
 
     def __init__(self, config: ClassifyReaderConfig, tokenizer: Tokenizer, labels: LabelMap | None = None) -> None:
         super().__init__(config, tokenizer, labels)

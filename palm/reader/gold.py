@@ -18,6 +18,8 @@ from palm.spec import Phase, Spec, Specs
 
 ReadGold = Callable[..., object]
 
+GOLD_ON_REQUEST = {"label_sets": "label_kind: several", "label_values": "label_kind: number"}
+
 
 class TextLabelFields(LabelledFields):
     """Keys of a reader of whole texts with gold."""

@@ -37,6 +37,7 @@ class MaskedLMReader(Reader):
     Config = MaskedLMReaderConfig
     cache_version = "1"
     by_record = True
+    one_text_per_row = False
 
     def __init__(self, config: MaskedLMReaderConfig, tokenizer: Tokenizer, labels: LabelMap | None = None) -> None:
         super().__init__(config, tokenizer, labels)

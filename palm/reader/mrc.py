@@ -14,7 +14,7 @@ from palm.reader.base import READERS, Reader
 from palm.reader.fields import known_format
 from palm.reader.formats.files import FileProblems, quoted
 from palm.reader.formats.squad import read_squad
-from palm.reader.mrc_windows import WindowBuilder, usable
+from palm.reader.mrc_windows import WindowBuilder, gold_answers, misplaced, usable
 from palm.schema.fields import Int, ReaderFields
 from palm.spec import Phase, Spec, Specs
 
@@ -54,6 +54,8 @@ class MRCReader(Reader):
 
     Config = MRCReaderConfig
     cache_version = "1"
+    splits_long_texts = True
+    record_unit = "questions"
 
     def __init__(self, config: MRCReaderConfig, tokenizer: Tokenizer, labels: LabelMap | None = None) -> None:
         super().__init__(config, tokenizer, labels)
@@ -69,6 +71,18 @@ class MRCReader(Reader):
     def parse(self, file: Path, phase: Phase) -> Iterator[Record]:
         """The questions; answers may be absent when predicting."""
         yield from read_squad(file, phase, with_negative=self.config.with_negative)
+
+    def texts_of(self, record: Record) -> tuple[str, ...]:
+        """The question and its paragraph."""
+        return str(record["question"]), str(record["context"])
+
+    def remarks(self, records: Sequence[Record]) -> dict[str, str]:
+        """How many answers are not where their offset says, with an example."""
+        answers = [(record, answer) for record in records for answer in gold_answers(record)]
+        reasons = [(record, misplaced(answer, str(record["context"]))) for record, answer in answers]
+        faults = [(record, reason) for record, reason in reasons if reason]
+        example = f", such as question {faults[0][0]['id']}: {faults[0][1]}" if faults else ""
+        return {"bad answers": f"{len(faults)} of {len(answers)}{example}"}
 
     def learn_labels(self, records: Sequence[Record]) -> LabelMap | None:
         """None: answers are places in the text."""

@@ -36,6 +36,7 @@ class SequenceLabelReader(Reader):
     Config = SequenceLabelReaderConfig
     cache_version = "1"
     by_record = True
+    splits_long_texts = True
 
     def __init__(self, config: SequenceLabelReaderConfig, tokenizer: Tokenizer, labels: LabelMap | None = None) -> None:
         super().__init__(config, tokenizer, labels)
@@ -48,6 +49,10 @@ class SequenceLabelReader(Reader):
     def parse(self, file: Path, phase: Phase) -> Iterator[Record]:
         """The sentences one by one; they may be empty when predicting."""
         return parse_tagged(file, self.config, phase)
+
+    def texts_of(self, record: Record) -> tuple[str, ...]:
+        """The sentence."""
+        return (" ".join(_strings(record, "words")),)
 
     def learn_labels(self, records: Sequence[Record]) -> LabelMap:
         """The tags of a training file."""

@@ -12,6 +12,7 @@ from palm.config.yaml_file import parse_yaml, read_yaml
 from palm.engine.checkpoint import newest_checkpoint, rename_damaged, restore_checkpoint
 from palm.engine.run import TrainingRun
 from palm.errors import CheckpointError, ConfigError
+from palm.paradigm import PARADIGMS
 from palm.storage.layout import (
     BEST_INFERENCE_FOLDER,
     CHECKPOINT_FOLDER,
@@ -19,13 +20,11 @@ from palm.storage.layout import (
     INFERENCE_FOLDER,
     LOG_FILE,
     METRICS_FILE,
-    NBEST_FILE,
-    NULL_ODDS_FILE,
     PREDICTIONS_FILE,
     RESOLVED_CONFIG,
 )
 
-_OF_A_TASK = (INFERENCE_FOLDER, BEST_INFERENCE_FOLDER, PREDICTIONS_FILE, NBEST_FILE, NULL_ODDS_FILE)
+_OF_A_TASK = (INFERENCE_FOLDER, BEST_INFERENCE_FOLDER, PREDICTIONS_FILE)
 _KEPT = (CHECKPOINT_FOLDER, LOG_FILE, METRICS_FILE)
 # Keys that may differ without another end of the run.
 _HARMLESS = {
@@ -95,7 +94,8 @@ def refuse_links_out(folder: Path, tasks: Sequence[str]) -> None:
         CheckpointError: A link in the folder leads out of it.
     """
     own = [CHECKPOINT_FOLDER, EARLIER_FOLDER, LOG_FILE, METRICS_FILE, RESOLVED_CONFIG]
-    own += [f"{task}{part}" for task in tasks for part in ("", *(f"/{name}" for name in _OF_A_TASK))]
+    of_a_task = *_OF_A_TASK, *(file for name in PARADIGMS for file in PARADIGMS[name].extra_files)
+    own += [f"{task}{part}" for task in tasks for part in ("", *(f"/{name}" for name in of_a_task))]
     home = folder.resolve()
     for path in (folder / name for name in own):
         if path.is_symlink() and not path.resolve().is_relative_to(home):

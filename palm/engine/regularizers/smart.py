@@ -4,14 +4,14 @@ Source: SMART, arXiv:1911.03437, equation 2 and algorithm 1 with one step of asc
 gradient of each token is scaled to a largest coordinate of 1, so that the step is `epsilon` long in the infinity norm.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import paddle
 from paddle import Tensor, nn
 
-from palm.engine.regularizers.rdrop import symmetric_kl
 from palm.errors import TrainingError
+from palm.paradigm.base import Paradigm
 
 
 def let_run_backward(model: nn.Layer) -> None:
@@ -58,7 +58,13 @@ def dropout_seed() -> int:
 
 
 def smart_penalty(
-    model: nn.Layer, shifted: Shifted, outputs: Outputs, inputs: Mapping[str, Tensor], epsilon: float
+    model: nn.Layer,
+    paradigm: Paradigm,
+    shifted: Shifted,
+    outputs: Outputs,
+    inputs: Mapping[str, Tensor],
+    *,
+    epsilon: float,
 ) -> Tensor:
     """Distance of `outputs` from those at the worst shift that was found within `epsilon`: float32[].
 
@@ -66,25 +72,37 @@ def smart_penalty(
 
     Args:
         model: Its parameters take no part in the search.
+        paradigm: Measures the distance.
         shifted: Gives the other outputs.
         outputs: Those of the batch as it is.
         inputs: The batch.
         epsilon: Largest shift of each coordinate.
     """
-    worst = _worst_shift(model, shifted, outputs, inputs, epsilon)
-    return _distance(outputs, shifted(worst), inputs)
+
+    def distance(one: Outputs, other: Outputs) -> Tensor:
+        divergence = paradigm.divergence(one, other, inputs)
+        return divergence if paradigm.squared_error else 2 * divergence  # of which R-Drop has half the sum
+
+    shape = inputs["word_embedding"].shape  # [batch seq hidden]
+    worst = _worst_shift(model, shifted, outputs, distance, shape=shape, epsilon=epsilon)
+    return distance(outputs, shifted(worst))
 
 
 def _worst_shift(
-    model: nn.Layer, shifted: Shifted, outputs: Outputs, inputs: Mapping[str, Tensor], epsilon: float
+    model: nn.Layer,
+    shifted: Shifted,
+    outputs: Outputs,
+    distance: Callable[[Outputs, Outputs], Tensor],
+    *,
+    shape: Sequence[int],
+    epsilon: float,
 ) -> Tensor:
-    shape = inputs["word_embedding"].shape  # [batch seq hidden]
     # At no shift the distance has its minimum, and so no gradient: the search begins beside it.
     start = paddle.normal(0.0, epsilon, shape)
     start.stop_gradient = False
     fixed = {name: tensor.detach() for name, tensor in outputs.items()}
     with parameters_fixed(model):
-        _distance(fixed, shifted(start), inputs).backward()
+        distance(fixed, shifted(start)).backward()
     if start.grad is None:
         raise TrainingError(
             "smart_weight shifts the word embeddings of a batch. Found a backbone that leaves the input "
@@ -93,8 +111,3 @@ def _worst_shift(
     longest = start.grad.abs().max(-1, keepdim=True)  # [batch seq 1]
     step = start.grad / paddle.clip(longest, min=_TINY) * epsilon
     return paddle.clip(start.detach() + step, -epsilon, epsilon)
-
-
-def _distance(one: Outputs, other: Outputs, inputs: Mapping[str, Tensor]) -> Tensor:
-    apart = symmetric_kl(one, other, inputs)
-    return apart if "values" in one else 2 * apart  # which is half the sum, as R-Drop has it

@@ -9,6 +9,7 @@ from paddle import nn
 
 from palm.engine.regularizers.smart import smart_penalty
 from palm.errors import TrainingError
+from palm.paradigm import Classify, Regression
 
 EPSILON = 0.1
 
@@ -18,11 +19,14 @@ def texts(*embeddings):
     return paddle.to_tensor(np.array(embeddings, "float32"))
 
 
-def rough(model, run, words, **inputs):
+CLASSES, NUMBERS = Classify(Classify.Config(n_classes=2)), Regression(Regression.Config())
+
+
+def rough(model, run, words, paradigm=CLASSES):
     def shifted(shift):
         return run(words + shift)
 
-    return smart_penalty(model, shifted, run(words), {"word_embedding": words, **inputs}, EPSILON)
+    return smart_penalty(model, paradigm, shifted, run(words), {"word_embedding": words}, epsilon=EPSILON)
 
 
 def test_of_a_number_the_shift_is_the_longest_one_there_is():
@@ -34,7 +38,7 @@ def test_of_a_number_the_shift_is_the_longest_one_there_is():
         return {"values": model(words).flatten()}
 
     # Both coordinates go as far as they may: ±0.1 · (2 + 2), squared, the same for either direction.
-    assert float(rough(model, values, texts([[1.0, 5.0]]))) == pytest.approx(0.4**2, rel=1e-5)
+    assert float(rough(model, values, texts([[1.0, 5.0]]), NUMBERS)) == pytest.approx(0.4**2, rel=1e-5)
 
 
 def test_of_two_labels_it_is_the_sum_of_both_divergences():
@@ -111,4 +115,4 @@ def test_a_backbone_that_takes_no_shift():
     model, words = nn.Linear(2, 2), texts([[1.0, 2.0]])
     deaf = {"logits": model(words).sum(1)}
     with pytest.raises(TrainingError, match=r"smart_weight shifts the word embeddings.* Leave the key out"):
-        smart_penalty(model, lambda shift: deaf, deaf, {"word_embedding": words}, EPSILON)
+        smart_penalty(model, CLASSES, lambda shift: deaf, deaf, {"word_embedding": words}, epsilon=EPSILON)
