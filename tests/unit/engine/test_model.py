@@ -132,3 +132,21 @@ def test_lora_is_the_encoder_with_the_products_in_its_weights(kernels):
 
     assert np.abs(merged).max() > 0.1
     np.testing.assert_allclose(found, merged, atol=1e-5)
+
+
+def test_the_encoder_runs_once_for_tasks_that_see_the_same():
+    tasks = [Task("a"), Task("b"), Task("c", layer=0), Task("d", sharing="private_layers"), Task("a")]
+    model = model_of(*tasks)
+    model.eval()
+    passes = []
+    model.backbone.register_forward_post_hook(lambda layer, inputs, outputs: passes.append(len(passes)))
+
+    found, passes_before = [], []
+    for encoded in model.encode_for(tasks, BATCH):
+        found.append(encoded["encoder_outputs"].numpy())
+        passes_before.append(len(passes))
+    assert passes_before == [1, 1, 2, 3, 3]  # no pass before its first task is asked for
+
+    for task, outputs in zip(tasks, found, strict=True):
+        alone = model.encode(BATCH, layer=task.settings.layer, head=task.head)["encoder_outputs"].numpy()
+        np.testing.assert_array_equal(outputs, alone)

@@ -108,3 +108,17 @@ def test_a_question_without_windows_has_no_answer():
 def test_the_metric_is_that_of_the_language():
     assert MRC(MRC.Config()).default_metrics == ("squad",)
     assert MRC(MRC.Config(for_cn=True)).default_metrics == ("squad_zh",)
+
+
+@pytest.mark.parametrize("odds", [None, -1.5])
+def test_predictions_are_written_as_the_scripts_of_squad_read_them(odds):
+    nbest = [{"text": "北京", "probability": 1.0, "start_logit": 1.0, "end_logit": 2.0}]
+    predictions = [{"id": "q1", "text": "北京", "probability": 1.0, "nbest": nbest, "null_odds": odds}]
+    files = MRC(MRC.Config()).prediction_files(predictions)
+
+    wanted = {"predictions.json": {"q1": "北京"}, "nbest_predictions.json": {"q1": nbest}}
+    assert {name: json.loads(text) for name, text in files.items()} == wanted | (
+        {} if odds is None else {"null_odds.json": {"q1": odds}}
+    )
+    assert set(files) - {"predictions.json"} <= set(MRC.extra_files)
+    assert "北京" in files["predictions.json"]

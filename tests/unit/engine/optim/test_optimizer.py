@@ -177,3 +177,28 @@ def test_rows_that_no_batch_touched_yet_are_updated_as_all_others():
         assert found["fused"][name] == pytest.approx(value, abs=2e-6), name
     untouched = Table().words.weight.numpy()[4000] * (1 - 0.01 * 0.1) ** 4
     assert found["fused"]["weight"][4000] == pytest.approx(untouched, rel=1e-5)
+
+
+def test_gradients_that_are_set_replace_all_others(kernels):
+    model = Model()
+    model.heads["b"].bias.stop_gradient = True  # it does not train
+    optimizer = Optimizer(model, TrainSettings(), {}, kernels=kernels)
+    (model(FEATURES, "a") ** 2).mean().backward()
+    ones = paddle.ones([2])
+
+    optimizer.set_gradients({"heads.b.bias": ones, "backbone.bias": ones})
+    assert {name: gradient.tolist() for name, gradient in optimizer.gradients().items()} == {
+        "backbone.bias": [1.0, 1.0]
+    }
+    assert model.heads["b"].bias.grad is None
+
+    optimizer.set_gradients({})
+    assert optimizer.gradients() == {}
+
+
+def test_dropped_gradients_are_none_rather_than_zero(kernels):
+    model = Model()
+    optimizer = Optimizer(model, TrainSettings(), {}, kernels=kernels)
+    (model(FEATURES, "a") ** 2).mean().backward()
+    optimizer.drop_gradients()
+    assert [name for name, parameter in model.named_parameters() if parameter.grad is not None] == []
