@@ -122,14 +122,17 @@ def train_pass(run: "TrainingRun", parts: Sequence[StepBatch], factors: Sequence
     paddle.seed(int(philox(run.settings.random_seed, "dropout", first.global_step, *own).integers(2**31)))
     run.model.train()
     unfreeze(run.model, run.settings, first.global_step)
+    # Forward alone: the backward pass of an operation follows the precision that it ran forward in.
     with mixed_precision(run.settings.amp):
         losses = _losses(run, parts)
     values = [float(loss) for loss in losses]
     outcomes: list[Outcome] = [(value, None if math.isfinite(value) else f"the loss is {value}") for value in values]
     weights = [_weight(run, part) * factor for part, factor in zip(parts, factors, strict=True)]
+    # A task whose loss is not finite takes no part in the backward; the others of the pass do.
     whole = [number for number, value in enumerate(values) if math.isfinite(value)]
     if whole:
         weighted = [(parts[number], weights[number]) for number in whole]
+        # Gradients add up over the batches of an update; the norm is of what this backward adds to them.
         if run.shared_layer is not None:
             run.shared_layer.begin()
         fault = _backward(run, weighted, reduce(add, [losses[number] * weights[number] for number in whole]))
@@ -155,7 +158,7 @@ def _weight(run: "TrainingRun", part: StepBatch) -> float:
 
 def _backward(run: "TrainingRun", parts: Sequence[tuple[StepBatch, float]], total: Tensor) -> str | None:
     """Backward of the weighted losses of `parts`, whose sum is `total`; what is not finite about it."""
-    pending = _pending_gradients(run)
+    pending = _pending_gradients(run)  # before backward adds to them
     if run.settings.adversarial_epsilon:
         _attack(run, parts, total)
     else:
@@ -175,6 +178,7 @@ def _backward(run: "TrainingRun", parts: Sequence[tuple[StepBatch, float]], tota
 def _attack(run: "TrainingRun", parts: Sequence[tuple[StepBatch, float]], total: Tensor) -> None:
     """Backward of the weighted losses, and of the same losses once more with the embeddings moved against them."""
     table = word_embeddings(run.model)
+    # The direction is this batch's gradient alone, so what earlier batches left is set apart before backward.
     before = None if table.grad is None else table.grad.clone()
     total.backward()
     with perturbed(table, before, run.settings.adversarial_epsilon) as moved:

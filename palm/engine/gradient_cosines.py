@@ -24,7 +24,7 @@ def gradient_cosines(run: TrainingRun) -> dict[str, float]:
     Source: arXiv:1812.02224, section 3.
     """
     pending = {name: gradient.clone() for name, gradient in run.optimizer.gradients().items()}
-    run.model.eval()
+    run.model.eval()  # no dropout in the encoder; an LSTM runs backward in training mode alone
     let_run_backward(run.model)
     batches = [(task, _next_batch(run, task)) for task in run.tasks if task.train is not None]
     gradients = {task.name: _gradient(run, task, batch) for task, batch in batches if batch}

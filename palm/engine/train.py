@@ -69,15 +69,18 @@ def train_step(run: TrainingRun, step_batch: StepBatch, data_wait: float = 0.0) 
     started = time.perf_counter()
     number, steps, waited_for = step_batch.global_step, run.progress.task_steps, run.unfinished
     learning_rate = run.learning_rate_at(number)
+    # Of every task before any of them trains: the weighting learns from the whole step below.
     factors = {part.task.name: run.loss_factor(part.task) for part in step_batch.parts}
     first, *others = _train_parts(run, step_batch, factors, learning_rate)
     _note(run, step_batch, [first, *others] if first.trained else [])
     for name in factors:
         steps[name] = steps.get(name, 0) + 1
     run.progress.global_step, run.progress.skipped_draws = number, step_batch.skipped_draws
+    # What is finished is asked after this step is counted: a target is exported at its very last step.
     unfinished = run.unfinished
     reached = tuple(name for name in factors if name in waited_for and name not in unfinished)
     last = run.finished
+    # The last step updates with what there is, or the batches since the update before would be lost.
     if last or _update_is_due(run):
         _update(run, learning_rate)
     return replace(
@@ -183,5 +186,6 @@ def _update(run: TrainingRun, learning_rate: float) -> None:
     if not run.optimizer.gradients():
         return  # every batch of this update had a fault
     run.optimizer.step(learning_rate)
+    # After the update: the average is over the weights that it made.
     if run.average is not None:
         run.average.update(run.progress.global_step)
