@@ -103,8 +103,8 @@ class MultiTaskModel(nn.Layer):
         """What the head of each of `tasks` sees of one batch, in their order.
 
         The encoder runs once for all heads that see the same: one layer, and no modules of their own in the encoder. It
-        runs when the first of them is asked for, so that what a caller does with one head comes before the next pass
-        and draws its dropout first.
+        runs when the first of them is asked for: what a caller does with one head comes before the next pass, and with
+        it the random numbers of its dropout.
         """
         passes: dict[tuple[int, str | None], dict[str, Tensor]] = {}
         for task in tasks:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from palm.data.dataset import Batch, Dataset, LabelMap
-from palm.paradigm.divergence import squared_difference, symmetric_kl
+from palm.paradigm.output_distance import squared_difference, symmetric_kl
 from palm.registry import Registry
 from palm.schema.fields import BackboneFields, ParadigmFields
 from palm.spec import Phase, Specs
@@ -108,7 +108,7 @@ class Paradigm(ABC):
     def decode(self, outputs: Sequence[Outputs], dataset: Dataset) -> list[Prediction]:
         """One prediction a record of `dataset`, in its order, from the outputs of each example."""
 
-    def divergence(
+    def output_distance(
         self, one: "Mapping[str, Tensor]", other: "Mapping[str, Tensor]", inputs: "Mapping[str, Tensor]"
     ) -> "Tensor":
         """How far two outputs for one batch are apart, a scalar: what `rdrop_alpha` and `smart_weight` keep small.

@@ -9,7 +9,7 @@ from pydantic import Field
 from palm.data.dataset import Batch, Dataset, LabelMap
 from palm.paradigm.base import PARADIGMS, Outputs, Paradigm, Prediction
 from palm.paradigm.decoding import check_classes, class_names, count_classes, split_logits
-from palm.paradigm.divergence import symmetric_kl_by_label
+from palm.paradigm.output_distance import symmetric_kl_by_label
 from palm.paradigm.layers import (
     TextHeadFields,
     build_text_head,
@@ -80,7 +80,7 @@ class MultiLabel(Paradigm):
         """`{"index", "labels": [..], "probs": {label: p}, "logits": [..]}` a record."""
         return list(self._predictions(outputs, dataset))
 
-    def divergence(
+    def output_distance(
         self, one: "Mapping[str, Tensor]", other: "Mapping[str, Tensor]", inputs: "Mapping[str, Tensor]"
     ) -> "Tensor":
         """Each label is a distribution of its own: half the sum of both divergences, a mean over all of them."""

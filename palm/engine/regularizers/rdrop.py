@@ -15,16 +15,16 @@ Tensors = Mapping[str, Tensor]
 def rdrop_loss(
     paradigm: Paradigm, outputs: Tensors, inputs: Tensors, run_again: Callable[[], Tensors], alpha: float
 ) -> Tensor:
-    """Mean loss of two passes over a batch, and `alpha` times the divergence of their outputs: float32[].
+    """Mean loss of two passes over a batch, and `alpha` times the distance of their outputs: float32[].
 
     Args:
-        paradigm: Has the loss and the divergence.
+        paradigm: Has the loss, and measures the distance of two outputs.
         outputs: Those of the first pass.
         inputs: The batch and what the backbone made of it.
         run_again: Gives the outputs of the second pass.
-        alpha: Weight of the divergence.
+        alpha: Weight of the distance.
     """
     loss = paradigm.loss(outputs, inputs)
     again = run_again()
     mean = (loss + paradigm.loss(again, inputs)) / 2
-    return mean + alpha * paradigm.divergence(outputs, again, inputs)
+    return mean + alpha * paradigm.output_distance(outputs, again, inputs)

@@ -80,8 +80,8 @@ def smart_penalty(
     """
 
     def distance(one: Outputs, other: Outputs) -> Tensor:
-        divergence = paradigm.divergence(one, other, inputs)
-        return divergence if paradigm.squared_error else 2 * divergence  # of which R-Drop has half the sum
+        found = paradigm.output_distance(one, other, inputs)
+        return found if paradigm.squared_error else 2 * found  # of which R-Drop has half the sum
 
     shape = inputs["word_embedding"].shape  # [batch seq hidden]
     worst = _worst_shift(model, shifted, outputs, distance, shape=shape, epsilon=epsilon)

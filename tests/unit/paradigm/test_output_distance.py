@@ -8,7 +8,7 @@ import pytest
 
 from palm.data.dataset import LabelMap
 from palm.paradigm import MultiLabel, Regression, SequenceLabel
-from palm.paradigm.divergence import squared_difference, symmetric_kl, symmetric_kl_by_label
+from palm.paradigm.output_distance import squared_difference, symmetric_kl, symmetric_kl_by_label
 
 LABELS = LabelMap(("a", "b"))
 
@@ -43,7 +43,7 @@ def test_only_labelled_tokens_count():
     alone = symmetric_kl(tensors(logits=[[0.0, math.log(3.0)]]), tensors(logits=[[0.0, 0.0]]))
 
     assert float(symmetric_kl(one, other, labels["label_ids"])) == pytest.approx(float(alone) / 2, rel=1e-6)
-    found = SequenceLabel(SequenceLabel.Config(), LABELS).divergence(one, other, labels)
+    found = SequenceLabel(SequenceLabel.Config(), LABELS).output_distance(one, other, labels)
     assert float(found) == pytest.approx(float(alone) / 2, rel=1e-6)
 
 
@@ -62,7 +62,7 @@ def test_outputs_without_logits_do_not_diverge():
 def test_numbers_diverge_by_their_squared_difference():
     one, other = tensors(values=[1.0, 3.0]), tensors(values=[2.0, 3.0])
     assert float(squared_difference(one, other)) == 0.5
-    assert float(Regression(Regression.Config()).divergence(one, other, {})) == 0.5
+    assert float(Regression(Regression.Config()).output_distance(one, other, {})) == 0.5
 
 
 def test_each_label_of_a_set_is_a_distribution():
@@ -72,4 +72,4 @@ def test_each_label_of_a_set_is_a_distribution():
 
     found = symmetric_kl_by_label(one["logits"], other["logits"])
     assert float(found) == pytest.approx(float(two_classes) / 2, rel=1e-6)
-    assert float(MultiLabel(MultiLabel.Config(), LABELS).divergence(one, other, {})) == float(found)
+    assert float(MultiLabel(MultiLabel.Config(), LABELS).output_distance(one, other, {})) == float(found)
