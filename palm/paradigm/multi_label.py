@@ -9,7 +9,6 @@ from pydantic import Field
 from palm.data.dataset import Batch, Dataset, LabelMap
 from palm.paradigm.base import PARADIGMS, Outputs, Paradigm, Prediction
 from palm.paradigm.decoding import check_classes, class_names, count_classes, split_logits
-from palm.paradigm.output_distance import symmetric_kl_by_label
 from palm.paradigm.layers import (
     TextHeadFields,
     build_text_head,
@@ -18,6 +17,7 @@ from palm.paradigm.layers import (
     text_head_form,
     text_logits,
 )
+from palm.paradigm.output_distance import symmetric_kl_by_label
 from palm.schema.fields import BackboneFields, ClassCountFields, Float, ParadigmFields
 from palm.spec import Phase, Spec, Specs
 
