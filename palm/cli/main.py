@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import logging
 import os
 import sys
 from collections.abc import Collection, Sequence
@@ -65,6 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code: 0 done, 2 refused (with the reason on stderr), 130 interrupted.
 
     """
+    _show_warnings()
     try:
         status = _run(list(sys.argv[1:] if argv is None else argv))
         sys.stdout.flush()
@@ -86,6 +88,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"{error.filename or 'The system'}: {reason}. Check the path, its permissions and its disk.\n")
         return EXIT_REFUSED
     return status
+
+
+class _WarningsToStderr(logging.Handler):
+    """Writes warnings of PALM as lines of the command line, to whatever stderr is at that moment."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one."""
+        sys.stderr.write(f"{record.levelname.capitalize()}: {record.getMessage()}\n")
+
+
+def _show_warnings() -> None:
+    log = logging.getLogger("palm")
+    if not any(isinstance(handler, _WarningsToStderr) for handler in log.handlers):
+        log.addHandler(_WarningsToStderr(logging.WARNING))
 
 
 def _run(words: list[str]) -> int:

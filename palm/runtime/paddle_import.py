@@ -1,24 +1,42 @@
-"""Imports Paddle without the lines that it says at every import and that help nobody here."""
+"""Imports Paddle without its standing lines, and without the log handler that it installs for the whole process."""
 
 import contextlib
 import importlib
 import io
+import logging
 import sys
 import warnings
+from collections.abc import Iterator
 
 # A missing ccache concerns who compiles Paddle extensions; several OpenMP threads are what PALM asks for.
 _KNOWN_LINES = ("WARNING: OMP_NUM_THREADS set to", "PLEASE USE OMP_NUM_THREADS WISELY.")
 
 
 def import_paddle() -> None:
-    """Import Paddle; whatever else it has to say is still said."""
+    """Import Paddle; what else it writes to stderr is passed on."""
     if "paddle" in sys.modules:
         return
-    said = io.StringIO()
+    written = io.StringIO()
     try:
-        with warnings.catch_warnings(), contextlib.redirect_stderr(said):
+        with _root_logger_kept(), warnings.catch_warnings(), contextlib.redirect_stderr(written):
             warnings.filterwarnings("ignore", message="No ccache found", category=UserWarning)
             importlib.import_module("paddle")
     finally:
-        unknown = [line for line in said.getvalue().splitlines() if not line.startswith(_KNOWN_LINES)]
+        unknown = [line for line in written.getvalue().splitlines() if not line.startswith(_KNOWN_LINES)]
         sys.stderr.write("".join(f"{line}\n" for line in unknown))
+
+
+@contextlib.contextmanager
+def _root_logger_kept() -> Iterator[None]:
+    """Undo a `logging.basicConfig` of the block.
+
+    Paddle calls it while stderr is a buffer here, so that every later warning of the process, the user's own included,
+    would be written to that buffer. It would also make a later `basicConfig` of the user have no effect.
+    """
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    try:
+        yield
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
