@@ -27,12 +27,13 @@ from palm.storage.atomic_directory import os_errors_as
 from palm.storage.layout import CHECKPOINT_FOLDER, INFERENCE_FOLDER, RESOLVED_CONFIG
 from palm.storage.run_lock import exclusive_run_lock
 from palm.training.after_step import Checkpoints, Follower, StepLog
-from palm.training.earlier_runs import refuse_links_out, resume_or_archive
+from palm.training.earlier_runs import has_ended, refuse_links_out, resume_or_archive
 from palm.training.evaluation import Evaluation, Exports, exported_folder
-from palm.training.log import Reporter, say, step_line, stopped_line
+from palm.training.log import CONTINUE, Reporter, say, step_line, stopped_line
 from palm.training.non_finite import NonFiniteSteps
 from palm.training.notices import copies_line, first_example_lines, short_run_lines
 from palm.training.run import build_run, run_training
+from palm.training.signals import StopSignals
 from palm.training.stages import load_encoder, reset_stages, restore_best, save_encoder, stage_is_done
 from palm.training.tasks import build_tasks_of
 
@@ -123,10 +124,10 @@ class Controller:
         home = self._save_path.parent
         with os_errors_as(home, "save_path"):
             home.mkdir(parents=True, exist_ok=True)
-        with exclusive_run_lock(home):
-            self._train_stages(resume=self.config.train.resume == "auto")
+        with exclusive_run_lock(home), StopSignals() as signals:
+            self._train_stages(signals, resume=self.config.train.resume == "auto")
 
-    def _train_stages(self, *, resume: bool) -> None:
+    def _train_stages(self, signals: StopSignals, *, resume: bool) -> None:
         if not resume:
             for line in reset_stages([stage.config for stage in self._stages]):
                 say(line)
@@ -134,15 +135,21 @@ class Controller:
             if resume and stage_is_done(stage.config):
                 say(f"Stage {stage.config.stage}: done, its encoder is at {encoder_folder(stage.config).as_posix()}")
                 continue
-            say(f"Stage {stage.config.stage}:")
-            if before is not None:
-                stage._start_from(load_encoder(encoder_folder(before.config)))
-            run = stage._train()
-            for line in restore_best(run, stage.config):
-                say(line)
-            save_encoder(run, stage.config)
-            if stage is not self:
-                stage._model = None  # the memory is for the next one
+            stage._train_stage(before)
+            if signals.received and stage is not self:
+                say(f"Stopped by {signals.received.name} after stage {stage.config.stage}. {CONTINUE}")
+                signals.stop()
+
+    def _train_stage(self, before: "Controller | None") -> None:
+        """Train this stage, on the encoder of the one `before` it, and save its encoder."""
+        say(f"Stage {self.config.stage}:")
+        if before is not None:
+            self._start_from(load_encoder(encoder_folder(before.config)))
+            before._model = None  # the memory is for this one
+        run = self._train()
+        for line in restore_best(run, self.config):
+            say(line)
+        save_encoder(run, self.config)
 
     def _train(self) -> TrainingRun:
         """Train this stage, or the run that has none; what was trained, at its end."""
@@ -156,11 +163,15 @@ class Controller:
 
     def _train_alone(self) -> TrainingRun:
         config, folder = self.config, self._save_path
+        resume = config.train.resume == "auto"
         with os_errors_as(folder, "save_path"):
             run = self._training_run()
+            if resume and not config.stage and has_ended(folder, run, config.resolved):
+                say(f"The run in {folder.as_posix()} had ended: nothing is left to train.")
+                return run
             beginning = [f"Warning: {warning}" for warning in config.warnings]
             beginning += short_run_lines(self._tasks, config.train)
-            beginning += resume_or_archive(run, folder, resume=config.train.resume == "auto", resolved=config.resolved)
+            beginning += resume_or_archive(run, folder, resume=resume, resolved=config.resolved)
             beginning += copies_line(run.model.copied_parameters())
             self._write_resolved_config()
         with Reporter(folder, total_steps=run.total_steps, done_steps=run.progress.global_step) as reporter:

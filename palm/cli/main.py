@@ -66,6 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code: 0 done, 2 refused (with the reason on stderr), 130 interrupted.
 
     """
+    _replace_closed_streams()
     _show_warnings()
     try:
         status = _run(list(sys.argv[1:] if argv is None else argv))
@@ -88,6 +89,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"{error.filename or 'The system'}: {reason}. Check the path, its permissions and its disk.\n")
         return EXIT_REFUSED
     return status
+
+
+def _replace_closed_streams() -> None:
+    """Where the shell closed stdout or stderr, Python has None in its place."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 (until the process ends)
 
 
 class _WarningsToStderr(logging.Handler):

@@ -10,6 +10,7 @@ import palm
 from palm.compare.outcome import Outcome, keep, kept, read_outcome
 from palm.compare.plan import Job, Plan
 from palm.storage.layout import BEST_INFERENCE_FOLDER, CHECKPOINT_FOLDER, INFERENCE_FOLDER, OUTCOME_FILE
+from palm.training.signals import StopSignals
 
 
 @dataclass(frozen=True)
@@ -29,14 +30,22 @@ def run_all(plan: Plan, *, keep_models: bool, say: Callable[[str], None]) -> lis
         say: Takes a line about each run.
     """
     done: list[Finished] = []
-    for job in _jobs(plan, done):
-        before = kept(job)
-        outcome = before or _carry_out(job, keep_models=keep_models)
-        done.append(Finished(job, outcome))
-        name = f"{job.name} {job.task}" if job.task else job.name
-        how = "done before" if before else f"{outcome.seconds:.0f} s of training"
-        say(f"[{len(done)}/{plan.size}] {name}, seed {job.seed}: {outcome.global_steps} steps, {how}")
+    with StopSignals() as signals:
+        for job in _jobs(plan, done):
+            if signals.received:
+                say(f"Stopped by {signals.received.name}. The same command goes on from here.")
+                signals.stop()
+            _run_job(plan, job, done, keep_models=keep_models, say=say)
     return done
+
+
+def _run_job(plan: Plan, job: Job, done: list[Finished], *, keep_models: bool, say: Callable[[str], None]) -> None:
+    before = kept(job)
+    outcome = before or _carry_out(job, keep_models=keep_models)
+    done.append(Finished(job, outcome))
+    name = f"{job.name} {job.task}" if job.task else job.name
+    how = "done before" if before else f"{outcome.seconds:.0f} s of training"
+    say(f"[{len(done)}/{plan.size}] {name}, seed {job.seed}: {outcome.global_steps} steps, {how}")
 
 
 def _jobs(plan: Plan, done: list[Finished]) -> Iterator[Job]:

@@ -10,6 +10,7 @@ from palm.schema.places import find_input, not_found
 from palm.schema.values import Resolved
 from palm.spec import Phase
 
+_SPECIAL = ("the device, pipe or socket", "Write what it gives into a file: it is read more than once.")
 _FOLDERS_TOO = ("pretrain_model_path", "inference_model_dir")
 
 
@@ -37,7 +38,8 @@ def locate(
         if place is not None and (place.is_file() or key in _FOLDERS_TOO):
             found[key] = replace(values[key], setting=replace(setting, value=str(place)))
         elif place is not None:
-            rule = f"{setting.name} names a file. Found the folder `{place}`. Name a file in it."
+            found_there, advice = ("the folder", "Name a file in it.") if place.is_dir() else _SPECIAL
+            rule = f"{setting.name} names a file. Found {found_there} `{place}`. {advice}"
             problems.append(Problem(setting.where, rule))
         elif mark.needed_for == phase:
             problems.append(Problem(setting.where, not_found(setting.name, value, setting.folder)))

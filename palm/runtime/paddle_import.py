@@ -20,7 +20,9 @@ def import_paddle() -> None:
     try:
         with _root_logger_kept(), warnings.catch_warnings(), contextlib.redirect_stderr(written):
             warnings.filterwarnings("ignore", message="No ccache found", category=UserWarning)
-            importlib.import_module("paddle")
+            paddle = importlib.import_module("paddle")
+            # Else a SIGTERM before training, which only ends the process, prints a C++ trace.
+            paddle.disable_signal_handler()
     finally:
         unknown = [line for line in written.getvalue().splitlines() if not line.startswith(_KNOWN_LINES)]
         sys.stderr.write("".join(f"{line}\n" for line in unknown))

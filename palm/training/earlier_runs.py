@@ -2,7 +2,8 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import yaml
@@ -19,6 +20,7 @@ from palm.storage.layout import (
     EARLIER_FOLDER,
     INFERENCE_FOLDER,
     LOG_FILE,
+    MANIFEST_FILE,
     METRICS_FILE,
     PREDICTIONS_FILE,
     RESOLVED_CONFIG,
@@ -54,6 +56,31 @@ def archive_previous_run(folder: Path) -> str | None:
     for path in left:
         path.rename(target / path.name)
     return f"An earlier run's {', '.join(path.name for path in left)} moved to {target.as_posix()}."
+
+
+def has_ended(folder: Path, run: TrainingRun, resolved: Mapping[str, object]) -> bool:
+    """Whether a run of this configuration has ended in `folder`, after the last of its checkpoints if it has any.
+
+    Each target's export is recorded in metrics.jsonl at its end. Nothing is left to train then, or to restore from.
+    """
+    metrics = folder / METRICS_FILE
+    if not metrics.is_file() or changed_keys(folder, resolved):
+        return False
+    exports = {record.get("task"): record for record in _records(metrics) if record.get("split") == "export"}
+    models = (folder / name / INFERENCE_FOLDER / MANIFEST_FILE for name in run.targets)
+    if not exports.keys() >= run.targets.keys() or not all(model.is_file() for model in models):
+        return False
+    newest, _ = newest_checkpoint(folder / CHECKPOINT_FOLDER)
+    last = max(int(str(exports[name].get("global_step", 0))) for name in run.targets)
+    return newest is None or int(newest.name.removeprefix("step_")) < last
+
+
+def _records(metrics: Path) -> Iterator[Mapping[str, object]]:
+    for line in metrics.read_text(encoding="utf-8", errors="replace").splitlines():
+        with suppress(ValueError):
+            record = json.loads(line)
+            if isinstance(record, dict):
+                yield record
 
 
 def resume_or_archive(run: TrainingRun, folder: Path, *, resume: bool, resolved: Mapping[str, object]) -> list[str]:

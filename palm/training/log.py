@@ -1,24 +1,51 @@
 """Where a run's lines and metrics go: the terminal with its bar, log.txt, and metrics.jsonl."""
 
 import json
+import logging
 import math
+import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
+from typing import TextIO
 
 from tqdm.auto import tqdm
 
 from palm.engine.run import StepResult
 from palm.engine.selection import Best
+from palm.errors import CheckpointError
 from palm.storage.atomic_directory import os_errors_as
 from palm.storage.layout import LOG_FILE, METRICS_FILE
+
+_log = logging.getLogger("palm")
 
 
 def say(line: str) -> None:
     """One line for people where no run is under way."""
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
+    _to_stdout(lambda stdout: stdout.write(line + "\n"))
+
+
+def _to_stdout(write: Callable[[TextIO], object]) -> None:
+    """Write to stdout, and go on without it where its reader has left, its disk is full or it is closed; warn once.
+
+    A run is worth more than its lines, which `log.txt` has as well.
+    """
+    try:
+        if sys.stdout is not None:
+            write(sys.stdout)
+            sys.stdout.flush()
+    except (OSError, ValueError) as error:  # ValueError: a closed file
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (until the process ends)
+        with suppress(OSError):  # what is buffered would be tried once more at exit
+            os.dup2(sys.stdout.fileno(), 1)
+        reason = getattr(error, "strerror", None) or str(error)
+        _log.warning("stdout cannot be written any more: %s. Training goes on; its lines are in log.txt.", reason)
+
+
+def _is_terminal() -> bool:
+    return sys.stderr is not None and sys.stderr.isatty()
 
 
 def _is_widget() -> bool:
@@ -39,6 +66,7 @@ class Reporter:
     """
 
     def __init__(self, folder: Path | None, *, total_steps: int, done_steps: int = 0) -> None:
+        self._folder = folder
         self._log = self._metrics = None
         if folder is not None:
             with os_errors_as(folder, "save_path"):
@@ -50,7 +78,7 @@ class Reporter:
             initial=done_steps,
             unit="step",
             file=sys.stderr,
-            disable=not (sys.stderr.isatty() or _is_widget()),
+            disable=not (_is_terminal() or _is_widget()),
             leave=False,
         )
 
@@ -67,8 +95,8 @@ class Reporter:
 
     def say(self, line: str) -> None:
         """One line for people."""
-        self._bar.write(line, file=sys.stdout)
-        sys.stdout.flush()
+        _to_stdout(lambda stdout: self._bar.write(line, file=stdout))
+        self._check_folder()
         if self._log is not None:
             self._log.write(line + "\n")
 
@@ -76,6 +104,11 @@ class Reporter:
         """One JSON line for programs."""
         if self._metrics is not None:
             self._metrics.write(json.dumps(metrics, ensure_ascii=False) + "\n")
+
+    def _check_folder(self) -> None:
+        if self._folder is not None and not (self._folder / LOG_FILE).exists():
+            rule = "save_path was removed or renamed while a run trained into it, and nothing of the run would be kept"
+            raise CheckpointError(f"{self._folder}: {rule}. Start the run again.")
 
     def advance(self) -> None:
         """One step more on the bar."""
@@ -126,9 +159,13 @@ def early_stop_line(whose: str, best: Best | None, global_step: int) -> str:
     return f"{whose}: stops early after global step {global_step}{score}"
 
 
+CONTINUE = "`palm train … --resume` goes on from its checkpoint."
+"""What a user does after a run was stopped."""
+
+
 def stopped_line(signal: str, global_step: int) -> str:
     """`Stopped by SIGTERM after global step 270. `palm train … --resume` goes on from its checkpoint.`."""
-    return f"Stopped by {signal} after global step {global_step}. `palm train … --resume` goes on from its checkpoint."
+    return f"Stopped by {signal} after global step {global_step}. {CONTINUE}"
 
 
 def cosine_line(cosines: Mapping[str, float], global_step: int) -> str:

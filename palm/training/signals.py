@@ -5,7 +5,7 @@ import signal
 import sys
 import threading
 from types import FrameType, TracebackType
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn, Optional
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _WORDS = "\n{}: stopping after this step, {} a checkpoint. The same again quits at once.\n"
@@ -21,20 +21,32 @@ class StopSignals:
     """While this context is open, notes the first such signal in `received` in place of ending the process.
 
     The second signal has the system's own effect: it ends the process even in the middle of an operation, which leaves
-    earlier checkpoints whole. Outside the main thread, where Python takes no signals, nothing is noted.
+    earlier checkpoints whole. Outside the main thread, where Python takes no signals, nothing is noted. A context
+    inside another one shares what that has noted: a signal in the last step of a run also ends the work after it.
 
     Args:
-        saves: Whether whoever is told of the signal leaves a checkpoint, for its message.
+        saves: Whether a checkpoint follows the signal, for the message; the outermost context decides.
     """
 
+    _outermost: ClassVar[Optional["StopSignals"]] = None
+
     def __init__(self, *, saves: bool = True) -> None:
-        self._left = "with" if saves else "without"
-        self.received: signal.Signals | None = None
+        self._outcome = "with" if saves else "without"
+        self._received: signal.Signals | None = None
         self._before: dict[signal.Signals, Any] = {}
+        self._shared: StopSignals = self
+
+    @property
+    def received(self) -> signal.Signals | None:
+        """The first signal since the outermost context was opened."""
+        return self._shared._received
 
     def __enter__(self) -> "StopSignals":
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._note) for number in _SIGNALS}
+            if StopSignals._outermost is None:
+                StopSignals._outermost = self
+                self._before = {number: signal.signal(number, self._note) for number in _SIGNALS}
+            self._shared = StopSignals._outermost
         return self
 
     def __exit__(
@@ -42,6 +54,8 @@ class StopSignals:
     ) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        if StopSignals._outermost is self:
+            StopSignals._outermost = None
 
     def stop(self) -> NoReturn:
         """End as the signal wants it: exit code 130 after SIGINT, 143 after SIGTERM."""
@@ -50,7 +64,7 @@ class StopSignals:
         raise SystemExit(128 + signal.SIGTERM)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        self.received = signal.Signals(number)
+        self._received = signal.Signals(number)
         for other in _SIGNALS:
             signal.signal(other, _second_effect(other))
-        os.write(2, _WORDS.format(self.received.name, self._left).encode())
+        os.write(2, _WORDS.format(self._received.name, self._outcome).encode())
