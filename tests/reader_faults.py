@@ -14,6 +14,7 @@ import numpy as np
 from palm.data.tokenizer import Tokenizer
 from palm.errors import DataError
 from palm.reader import READERS
+from palm.reader.loading import load_dataset
 from palm.spec import Phase
 from tests.attacks import mutated
 
@@ -143,7 +144,7 @@ def attempt(case: Case, file: Path, phase: Phase) -> str:
     try:
         if names and phase == "predict":
             reader.labels = None
-        dataset = reader.load(file, phase)
+        dataset = load_dataset(reader, file, phase)
     except DataError as error:
         lost = [problem for problem in error.problems if not problem.where.startswith(str(file))]
         if lost:

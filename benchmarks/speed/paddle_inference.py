@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmarks.speed.worker import Pace
+from palm.reader.loading import load_dataset
 
 if TYPE_CHECKING:
     from palm.data.dataset import Batch, Dataset, IntArray
@@ -35,7 +36,7 @@ def main() -> None:
         engine = Engine(bundle, Path(folder), threads=pace.settings["threads"])
         pace.ready()
         while True:
-            dataset = bundle.task.reader.load(Path(pace.settings["file"]), "predict")
+            dataset = load_dataset(bundle.task.reader, Path(pace.settings["file"]), "predict")
             pace.lap(len(predict(bundle, engine, dataset)))
 
 

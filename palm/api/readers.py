@@ -15,6 +15,7 @@ from palm.data.tokenizer import Tokenizer
 from palm.errors import ConfigError, Problem
 from palm.reader.base import READERS, Reader
 from palm.reader.labels import WHOLE_NUMBER, LabelMapSource, read_label_map
+from palm.reader.loading import load_dataset
 from palm.schema.fields import ReaderFields
 from palm.schema.validate import from_keywords
 from palm.spec import Specs, unmet
@@ -153,7 +154,7 @@ class DataReader:
             return
         if all(WHOLE_NUMBER.fullmatch(name) for name in labels.names):
             self._keys["n_classes"] = count
-            self._load(self.dataset.file)
+            self._load(Path(self.dataset.file))
 
     @property
     def _owner(self) -> str:
@@ -164,7 +165,7 @@ class DataReader:
 
     def _load(self, file: Path) -> None:
         self._component = READERS[self.name](self._config(), self._tokenizer, self._given_labels)
-        self._dataset = self._component.load(file, self.phase)
+        self._dataset = load_dataset(self._component, file, self.phase)
 
 
 @final

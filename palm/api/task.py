@@ -13,6 +13,7 @@ from palm.data.dataset import LabelMap
 from palm.engine.task_instance import TaskInstance
 from palm.errors import ConfigError, Problem
 from palm.paradigm.base import PARADIGMS, Paradigm
+from palm.reader.loading import load_dataset
 from palm.registry import did_you_mean
 from palm.schema.settings import TaskSettings
 from palm.schema.validate import from_keywords
@@ -183,7 +184,7 @@ class Task:
             with_dev: Whether its dev_file, if it has one, is read as well.
         """
         reader = self.reader_for(phase)
-        dev = reader.component.load(self.dev_file, "eval") if with_dev and self.dev_file is not None else None
+        dev = load_dataset(reader.component, self.dev_file, "eval") if with_dev and self.dev_file is not None else None
         return TaskInstance(
             name=self.name,
             settings=self.settings(phase, mix_ratio),

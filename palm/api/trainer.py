@@ -18,6 +18,7 @@ from palm.engine.optim.weight_average import averaged
 from palm.engine.predict import metrics_over
 from palm.engine.run import StepResult
 from palm.paradigm.base import Outputs, Prediction
+from palm.reader.loading import load_dataset
 
 
 @final
@@ -215,6 +216,6 @@ class Trainer:
         """
         reader = self.task.reader_for("train").component
         task = self.task.instance("train", self.session.heads[self.name])
-        data = reader.load(Path(file), "eval")
+        data = load_dataset(reader, Path(file), "eval")
         with averaged(self.session.average):
             return metrics_over(self.session.model, task, data)

@@ -15,6 +15,15 @@ IntArray: TypeAlias = "NDArray[np.int64]"
 Batch = dict[str, np.ndarray]
 Record = Mapping[str, object]
 
+DataSource = Path | str
+"""Where records come from, for messages: a file, or `ROWS`."""
+
+ROWS = "rows"
+"""The source of rows that a program hands over: they stand in no file."""
+
+GivenRow = Mapping[str, object] | str
+"""A row that a program hands over: the reader's columns by name; a text alone where the reader takes no other."""
+
 UNLABELLED = -100
 """Label id of what carries no label: [CLS], [SEP], padding, later pieces of a word, an unknown label."""
 
@@ -71,13 +80,13 @@ class Dataset:
         columns: Arrays and ragged arrays, one row an example. `token_ids` (Ragged, with [CLS] and [SEP]) is always
             there; `record` (int64[examples]) says which of `records` an example came from.
         records: The file's rows in order, as the reader's docstring describes them: text, gold labels, answers.
-        file: Where it was read from.
+        file: Where it was read from; `ROWS` where it was no file.
         notes: What people should know about the file, a sentence each.
     """
 
     columns: Mapping[str, Ragged | np.ndarray]
     records: Sequence[Record] = field(repr=False)
-    file: Path
+    file: DataSource
     notes: tuple[str, ...] = ()
 
     @property

@@ -4,15 +4,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from palm.config.run_config import TaskConfig
+from palm.data.dataset import Dataset, GivenRow
 from palm.engine.predict import metrics_over, run_over
 from palm.inference.bundle import load_bundle
 from palm.paradigm.base import Paradigm, Prediction
+from palm.reader.loading import check_rows, load_dataset, load_rows
 from palm.schema.fields import Kernels
 from palm.storage.layout import PREDICTIONS_FILE
 
 
 class Predictor:
-    """An inference model that predicts files; it needs none of the training files.
+    """An inference model that predicts files and rows; it needs none of the training files.
 
     Args:
         folder: The inference model.
@@ -37,9 +39,22 @@ class Predictor:
         Raises:
             DataError: With file and line of everything that is wrong.
         """
-        task = self._bundle.task
-        dataset = task.reader.load(Path(file), "predict")
-        return run_over(self._bundle.model, task, dataset, "predict").predictions
+        return self._predictions(load_dataset(self._bundle.task.reader, Path(file), "predict"))
+
+    def predict_rows(self, rows: Sequence[GivenRow]) -> list[Prediction]:
+        """One prediction a row, in their order: the same as of a file that holds these rows.
+
+        Args:
+            rows: Mappings of PALM's columns, `{"text_a": …, "text_b": …}`; where the reader takes one text, the text
+                alone will do. For mrc `{"question": …, "context": …}` (`id` is by default the row's number, from 0), or
+                paragraphs as SQuAD has them, with one prediction a question.
+
+        Raises:
+            DataError: With the row (`rows[2]`) of everything that is wrong.
+            ConfigError: A reader of one's own that takes files alone.
+        """
+        check_rows(rows)
+        return self._predictions(load_rows(self._bundle.task.reader, rows, "predict")) if rows else []
 
     def evaluate(self, file: Path | str) -> dict[str, float]:
         """Figures over a file with gold labels: the mean loss and each metric's values, as fractions of 1.
@@ -49,7 +64,10 @@ class Predictor:
             RegistryError: An unknown metric.
         """
         task = self._bundle.task
-        return metrics_over(self._bundle.model, task, task.reader.load(Path(file), "eval"))
+        return metrics_over(self._bundle.model, task, load_dataset(task.reader, Path(file), "eval"))
+
+    def _predictions(self, dataset: Dataset) -> list[Prediction]:
+        return run_over(self._bundle.model, self._bundle.task, dataset, "predict").predictions
 
 
 def write_predictions(paradigm: Paradigm, predictions: Sequence[Prediction], folder: Path) -> Path:

@@ -1,6 +1,8 @@
-"""What every reader is: a file becomes records, records become a tokenised data set, rows of it become a batch."""
+"""What every reader is: a file becomes records, records become a tokenised data set, rows of it become a batch.
 
-import logging
+`palm.reader.loading` does the first two of a file, through the cache.
+"""
+
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -8,14 +10,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from palm.data.dataset import Batch, Dataset, IntArray, LabelMap, Record
+from palm.data.dataset import ROWS, Batch, Dataset, DataSource, GivenRow, IntArray, LabelMap, Record
 from palm.data.tokenizer import Tokenizer
-from palm.reader.loading import load_cached
+from palm.errors import ConfigError, Problem
 from palm.registry import Registry
 from palm.schema.fields import ReaderFields
 from palm.spec import Phase, Specs
-
-LOG = logging.getLogger(__name__)
 
 
 class Reader(ABC):
@@ -24,7 +24,7 @@ class Reader(ABC):
     Args:
         config: An instance of the class's `Config`.
         tokenizer: Splits text into word-pieces of the run's vocabulary.
-        labels: Label names where they are known (an inference model); otherwise `load` learns them in phase `train`.
+        labels: Label names where they are known (an inference model); otherwise `prepare` learns them in phase `train`.
     """
 
     Config: ClassVar[type[ReaderFields]]
@@ -41,6 +41,12 @@ class Reader(ABC):
     """What the `line` of the records counts, for messages."""
     on_request: ClassVar[Mapping[str, str]] = {}
     """What a batch holds with a setting alone, and the setting: `label_sets` → `label_kind: several`."""
+
+    def __init_subclass__(cls) -> None:
+        """Refuse a method that would never be called."""
+        if "load" in vars(cls):
+            rule = "a reader loads nothing itself: palm.reader.loading does, from what `read` and `encode` give"
+            raise TypeError(f"`{cls.__name__}.load`: {rule}. Move what it does to one of these.")
 
     def __init__(self, config: ReaderFields, tokenizer: Tokenizer, labels: LabelMap | None = None) -> None:
         self.config = config
@@ -59,13 +65,29 @@ class Reader(ABC):
             DataError: After the last, with file and line of everything that is wrong.
         """
 
+    def parse_rows(self, rows: Sequence[GivenRow], phase: Phase) -> Iterator[Record]:
+        """The records of rows that a program hands over, checked as strictly as those of a file.
+
+        Raises:
+            DataError: After the last, with the row (`rows[2]`) of everything that is wrong.
+            ConfigError: This reader takes files alone.
+        """
+        del rows, phase
+        rule = "this reader takes files alone. Define its method `parse_rows`, or predict a file"
+        raise ConfigError(Problem(f"{ROWS}, {type(self).__name__}", f"{rule}."))
+
     @abstractmethod
     def learn_labels(self, records: Sequence[Record]) -> LabelMap | None:
         """Label names found in `records`; None for a reader without labels."""
 
     @abstractmethod
-    def encode(self, records: Sequence[Record], file: Path, phase: Phase) -> Dataset:
+    def encode(self, records: Sequence[Record], source: DataSource, phase: Phase) -> Dataset:
         """Tokenise `records`.
+
+        Args:
+            records: What `parse` or `parse_rows` gave.
+            source: Where they come from, for messages: a file, or `ROWS`.
+            phase: What the data set is for.
 
         Raises:
             DataError: A label that `self.labels` lacks, an answer that is not where it should be.
@@ -99,23 +121,6 @@ class Reader(ABC):
             DataError: With file and line of everything that is wrong.
         """
         return list(self.parse(file, phase))
-
-    def load(self, file: Path, phase: Phase) -> Dataset:
-        """Read and tokenise `file`, or map what the cache has of it.
-
-        In phase `train` the labels are learnt, unless they are known.
-
-        Raises:
-            DataError: With file and line of everything that is wrong.
-        """
-        dataset = load_cached(self, file, phase)
-        if dataset is None:
-            records = self.read(file, phase)
-            self.prepare(records, phase)
-            dataset = self.encode(records, file, phase)
-        for note in dataset.notes:
-            LOG.warning("%s: %s", file, note)
-        return dataset
 
     def prepare(self, records: Sequence[Record], phase: Phase) -> None:
         """Learn the labels of a training file, unless they are known."""

@@ -7,7 +7,7 @@ from typing import ClassVar, cast
 
 import numpy as np
 
-from palm.data.dataset import Batch, Dataset, IntArray, LabelMap, Ragged, Record
+from palm.data.dataset import Batch, Dataset, DataSource, GivenRow, IntArray, LabelMap, Ragged, Record
 from palm.data.sequences import INPUTS, pad_inputs, pair_row
 from palm.data.tokenizer import Tokenizer
 from palm.reader.base import READERS, Reader
@@ -15,7 +15,7 @@ from palm.reader.fields import TableFields
 from palm.reader.formats.cells import Row, label_at, text_at
 from palm.reader.formats.files import FileProblems, quoted
 from palm.reader.formats.rows import column_texts
-from palm.reader.formats.tables import columns_of, read_table, table_format
+from palm.reader.formats.tables import columns_of, source_of, table_rows
 from palm.reader.labels import WHOLE_NUMBER
 from palm.spec import Phase, Spec, Specs
 
@@ -51,11 +51,11 @@ class ChoiceReader(Reader):
 
     def parse(self, file: Path, phase: Phase) -> Iterator[Record]:
         """The rows one by one."""
-        problems = FileProblems(file)
-        columns = columns_of(self.config, texts=("text_a", "choices"), gold=("label",), phase=phase)
-        for row in read_table(file, columns, problems, file_format=table_format(self.config, file)):
-            yield _record(row, problems, phase)
-        problems.raise_all()
+        return self._records(file, phase)
+
+    def parse_rows(self, rows: Sequence[GivenRow], phase: Phase) -> Iterator[Record]:
+        """The records of rows from a program."""
+        return self._records(rows, phase)
 
     def texts_of(self, record: Record) -> tuple[str, ...]:
         """The text and its candidates."""
@@ -69,7 +69,7 @@ class ChoiceReader(Reader):
         """None: what is right has a number, not a name."""
         return None
 
-    def encode(self, records: Sequence[Record], file: Path, phase: Phase) -> Dataset:
+    def encode(self, records: Sequence[Record], source: DataSource, phase: Phase) -> Dataset:
         """`[CLS] text_a [SEP] candidate [SEP]` of each candidate, one after the other."""
         candidates = [cast("Sequence[str]", record["choices"]) for record in records]
         first = self.tokenizer.encode_ids(column_texts(records, "text_a"))
@@ -87,7 +87,7 @@ class ChoiceReader(Reader):
         }
         if phase != "predict":
             columns["label_ids"] = np.array([int(str(record["label"])) for record in records], "int64")
-        return Dataset(columns, records, file)
+        return Dataset(columns, records, source)
 
     def collate(self, dataset: Dataset, rows: IntArray, generator: np.random.Generator) -> Batch:
         """The candidates of the examples `rows` as one padded batch; nothing in it is random."""
@@ -108,6 +108,13 @@ class ChoiceReader(Reader):
         if "label_ids" in dataset.columns:
             batch["label_ids"] = dataset.array("label_ids")[rows]
         return batch
+
+    def _records(self, source: Path | Sequence[GivenRow], phase: Phase) -> Iterator[Record]:
+        problems = FileProblems(source_of(source))
+        columns = columns_of(self.config, texts=("text_a", "choices"), gold=("label",), phase=phase)
+        for row in table_rows(source, self.config, columns, problems):
+            yield _record(row, problems, phase)
+        problems.raise_all()
 
 
 def _record(row: Row, problems: FileProblems, phase: Phase) -> Record:

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from palm.data.dataset import Batch, Dataset, IntArray, LabelMap, Ragged, Record
+from palm.data.dataset import Batch, Dataset, DataSource, GivenRow, IntArray, LabelMap, Ragged, Record
 from palm.data.sequences import INPUTS, pad_inputs, single_row
 from palm.data.tokenizer import Tokenizer
 from palm.reader.base import READERS, Reader
@@ -48,25 +48,32 @@ class ClassifyReader(Reader):
 
     def parse(self, file: Path, phase: Phase) -> Iterator[Record]:
         """The rows one by one; texts may be empty when predicting."""
-        return parse_text_rows(file, self.config, texts=("text_a",), phase=phase, read_gold=gold_reader(self.config))
+        return self._records(file, phase)
+
+    def parse_rows(self, rows: Sequence[GivenRow], phase: Phase) -> Iterator[Record]:
+        """The records of rows from a program."""
+        return self._records(rows, phase)
 
     def learn_labels(self, records: Sequence[Record]) -> LabelMap | None:
         """The labels of a training file."""
         return learn_gold(records, self.config)
 
-    def encode(self, records: Sequence[Record], file: Path, phase: Phase) -> Dataset:
+    def encode(self, records: Sequence[Record], source: DataSource, phase: Phase) -> Dataset:
         """`[CLS] text_a [SEP]`, cut to max_seq_len."""
         pieces = self.tokenizer.encode_ids(column_texts(records, "text_a"))
-        check_pieces(records, {"text_a": pieces}, file, phase)
+        check_pieces(records, {"text_a": pieces}, source, phase)
         tokens = [single_row(ids, self.tokenizer, self.config.max_seq_len) for ids in pieces]
         columns: dict[str, Ragged | np.ndarray] = {
             "token_ids": Ragged.from_rows(tokens),
             "record": np.arange(len(records)),
         }
-        labels, notes = gold_columns(records, self.labels, self.config, file, phase)
-        return Dataset(columns | labels, records, file, notes)
+        labels, notes = gold_columns(records, self.labels, self.config, source, phase)
+        return Dataset(columns | labels, records, source, notes)
 
     def collate(self, dataset: Dataset, rows: IntArray, generator: np.random.Generator) -> Batch:
         """One padded batch; nothing in it is random."""
         batch = pad_inputs(dataset, rows, pad_id=self.tokenizer.pad_id)
         return {**batch, **gold_of(dataset, rows, self.labels)}
+
+    def _records(self, source: Path | Sequence[GivenRow], phase: Phase) -> Iterator[Record]:
+        return parse_text_rows(source, self.config, texts=("text_a",), phase=phase, read_gold=gold_reader(self.config))

@@ -2,13 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from itertools import chain
-from pathlib import Path
 from typing import Literal, cast
 
 import numpy as np
 from pydantic import Field
 
-from palm.data.dataset import Dataset, IntArray, LabelMap, Ragged, Record
+from palm.data.dataset import Dataset, DataSource, IntArray, LabelMap, Ragged, Record
 from palm.reader.fields import LabelledFields
 from palm.reader.formats.cells import label_at, labels_at, number_at
 from palm.reader.formats.files import FileProblems
@@ -57,7 +56,7 @@ def learn_gold(records: Sequence[Record], config: TextLabelFields) -> LabelMap |
 
 
 def gold_columns(
-    records: Sequence[Record], labels: LabelMap | None, config: TextLabelFields, file: Path, phase: Phase
+    records: Sequence[Record], labels: LabelMap | None, config: TextLabelFields, source: DataSource, phase: Phase
 ) -> tuple[dict[str, Ragged | np.ndarray], tuple[str, ...]]:
     """Columns of the gold (none when predicting), and what there is to say about it.
 
@@ -67,11 +66,11 @@ def gold_columns(
     if phase != "predict" and config.label_kind == "number":
         return {"label_values": np.array([record["label"] for record in records], "float32")}, ()
     if phase == "predict" or config.label_kind == "class":
-        ids, notes = class_ids(records, labels, config, file, phase)
+        ids, notes = class_ids(records, labels, config, source, phase)
         return dict(ids), notes
     if labels is None:
         raise ValueError("Labels are learnt from the training file first. Found `labels = None`.")
-    problems = FileProblems(file)
+    problems = FileProblems(source)
     encoder = LabelEncoder(labels, config, phase, problems)
     rows = [[encoder.id_of(name, int(str(record["line"]))) for name in _names(record)] for record in records]
     problems.raise_all()

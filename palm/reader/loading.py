@@ -1,4 +1,4 @@
-"""Loads a file through the cache: it is tokenised once, in parts that fit into memory, and mapped from then on."""
+"""Loads data sets: files through the cache, tokenised once in parts that fit into memory and mapped from then on."""
 
 import hashlib
 import json
@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import tokenizers
 
@@ -23,22 +22,21 @@ from palm.data.cache import (
     find_entry,
     readable_size,
 )
-from palm.data.dataset import Dataset, Record
+from palm.data.dataset import ROWS, Dataset, GivenRow, Record
 from palm.data.stored_dataset import read_dataset, write_columns, write_description, write_records
-from palm.errors import CheckpointError, DataError
+from palm.errors import CheckpointError, DataError, Problem
+from palm.reader.base import Reader
+from palm.reader.formats.cells import json_type
+from palm.reader.formats.files import quoted
 from palm.spec import Phase
 from palm.storage.atomic_directory import atomic_directory, sha256_of
 from palm.storage.layout import FORMAT_VERSION
-
-if TYPE_CHECKING:
-    from palm.reader.base import Reader
-
 
 _PACKAGE = Path(__file__).parent.parent
 _SOURCES = ("data/*.py", "reader/**/*.py", "spec.py")
 
 
-def cache_key(reader: "Reader", suffix: str, phase: Phase, digest: str) -> str:
+def cache_key(reader: Reader, suffix: str, phase: Phase, digest: str) -> str:
     """A sha256 over the data, the vocabulary, all settings, and the code and packages that make one of the other.
 
     Args:
@@ -97,7 +95,49 @@ class _NotesError(Exception):
     """A part of a file has something to say, which only the whole file can say right."""
 
 
-def load_cached(reader: "Reader", file: Path, phase: Phase) -> Dataset | None:
+def load_dataset(reader: Reader, file: Path, phase: Phase) -> Dataset:
+    """Read and tokenise `file`, or map what the cache has of it.
+
+    In phase `train` the reader learns its labels, unless they are known.
+
+    Raises:
+        DataError: With file and line of everything that is wrong.
+        ConfigError: The size limit of the cache in the environment is no size.
+    """
+    dataset = _load_cached(reader, file, phase)
+    if dataset is None:
+        records = reader.read(file, phase)
+        reader.prepare(records, phase)
+        dataset = reader.encode(records, file, phase)
+    for note in dataset.notes:
+        LOG.warning("%s: %s", file, note)
+    return dataset
+
+
+def load_rows(reader: Reader, rows: Sequence[GivenRow], phase: Phase) -> Dataset:
+    """Tokenise rows that a program hands over, as `load_dataset` does those of a file.
+
+    Raises:
+        DataError: With the row (`rows[2]`) of everything that is wrong.
+        ConfigError: The reader takes files alone.
+    """
+    records = list(reader.parse_rows(rows, phase))
+    reader.prepare(records, phase)
+    return reader.encode(records, ROWS, phase)
+
+
+def check_rows(rows: object) -> None:
+    """Refuse what is no list of rows: a text would be taken for a row a character.
+
+    Raises:
+        DataError: It is none.
+    """
+    if isinstance(rows, str | bytes) or not isinstance(rows, Sequence):
+        rule = f"rows are a list, one example each, found {json_type(rows)} {quoted(rows)}"
+        raise DataError(Problem(ROWS, f"{rule}. Write [ … ] around a single row."))
+
+
+def _load_cached(reader: Reader, file: Path, phase: Phase) -> Dataset | None:
     """The data set of `file`, and the labels for its reader; None where it is not to be cached, or cannot be.
 
     Files to predict are not cached: they are read once, and may be nobody else's business.
@@ -141,7 +181,7 @@ def _warn_once(about: Path, message: str) -> None:
         LOG.warning("%s: %s", about, message)
 
 
-def _entry(home: Path, reader: "Reader", source: _Source) -> Path | None:
+def _entry(home: Path, reader: Reader, source: _Source) -> Path | None:
     """The folder of the data set of `source`, made where it is not there yet; None where that has failed before."""
     key = cache_key(reader, source.file.suffix, source.phase, source.digest)
     found = find_entry(home, key)
@@ -160,7 +200,7 @@ def _entry(home: Path, reader: "Reader", source: _Source) -> Path | None:
         return folder
 
 
-def _write(reader: "Reader", source: _Source, folder: Path) -> None:
+def _write(reader: Reader, source: _Source, folder: Path) -> None:
     file, phase = source.file, source.phase
     if reader.by_record:
         records = write_records(reader.parse(file, phase), folder)
@@ -176,7 +216,7 @@ def _write(reader: "Reader", source: _Source, folder: Path) -> None:
     write_description(folder, labels=reader.labels, notes=notes)
 
 
-def _write_parts(reader: "Reader", records: Sequence[Record], source: _Source, folder: Path) -> tuple[str, ...]:
+def _write_parts(reader: Reader, records: Sequence[Record], source: _Source, folder: Path) -> tuple[str, ...]:
     """Encode and write a part at a time; what there is to say about the file."""
     try:
         write_columns(_parts(reader, records, source), folder)
@@ -187,7 +227,7 @@ def _write_parts(reader: "Reader", records: Sequence[Record], source: _Source, f
         return whole.notes
 
 
-def _parts(reader: "Reader", records: Sequence[Record], source: _Source) -> Iterator[Dataset]:
+def _parts(reader: Reader, records: Sequence[Record], source: _Source) -> Iterator[Dataset]:
     for start in range(0, len(records), RECORDS_AT_ONCE):
         part = reader.encode(records[start : start + RECORDS_AT_ONCE], source.file, source.phase)
         if part.notes:

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from palm.data.dataset import Batch, Dataset, IntArray, LabelMap, Ragged, Record
+from palm.data.dataset import Batch, Dataset, DataSource, GivenRow, IntArray, LabelMap, Ragged, Record
 from palm.data.sequences import INPUTS, pad_inputs, pair_row
 from palm.data.tokenizer import Tokenizer
 from palm.reader.base import READERS, Reader
@@ -48,18 +48,20 @@ class MatchReader(Reader):
 
     def parse(self, file: Path, phase: Phase) -> Iterator[Record]:
         """The rows one by one; texts may be empty when predicting."""
-        return parse_text_rows(
-            file, self.config, texts=("text_a", "text_b"), phase=phase, read_gold=gold_reader(self.config)
-        )
+        return self._records(file, phase)
+
+    def parse_rows(self, rows: Sequence[GivenRow], phase: Phase) -> Iterator[Record]:
+        """The records of rows from a program."""
+        return self._records(rows, phase)
 
     def learn_labels(self, records: Sequence[Record]) -> LabelMap | None:
         """The labels of a training file; `0` and `1` are the two classes where nothing else is there."""
         return learn_gold(records, self.config)
 
-    def encode(self, records: Sequence[Record], file: Path, phase: Phase) -> Dataset:
+    def encode(self, records: Sequence[Record], source: DataSource, phase: Phase) -> Dataset:
         """`[CLS] text_a [SEP] text_b [SEP]`, the longer text cut until both fit max_seq_len."""
         pieces = {name: self.tokenizer.encode_ids(column_texts(records, name)) for name in ("text_a", "text_b")}
-        check_pieces(records, pieces, file, phase)
+        check_pieces(records, pieces, source, phase)
         pairs = zip(pieces["text_a"], pieces["text_b"], strict=True)
         rows = [pair_row(first, second, self.tokenizer, self.config.max_seq_len) for first, second in pairs]
         columns: dict[str, Ragged | np.ndarray] = {
@@ -67,10 +69,15 @@ class MatchReader(Reader):
             "segment_ids": Ragged.from_rows([segments for _, segments in rows], "int8"),
             "record": np.arange(len(records)),
         }
-        labels, notes = gold_columns(records, self.labels, self.config, file, phase)
-        return Dataset(columns | labels, records, file, notes)
+        labels, notes = gold_columns(records, self.labels, self.config, source, phase)
+        return Dataset(columns | labels, records, source, notes)
 
     def collate(self, dataset: Dataset, rows: IntArray, generator: np.random.Generator) -> Batch:
         """One padded batch; nothing in it is random."""
         batch = pad_inputs(dataset, rows, pad_id=self.tokenizer.pad_id)
         return {**batch, **gold_of(dataset, rows, self.labels)}
+
+    def _records(self, source: Path | Sequence[GivenRow], phase: Phase) -> Iterator[Record]:
+        return parse_text_rows(
+            source, self.config, texts=("text_a", "text_b"), phase=phase, read_gold=gold_reader(self.config)
+        )

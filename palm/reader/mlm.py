@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from palm.data.dataset import Batch, Dataset, IntArray, LabelMap, Ragged, Record
+from palm.data.dataset import Batch, Dataset, DataSource, GivenRow, IntArray, LabelMap, Ragged, Record
 from palm.data.sequences import INPUTS, pad_inputs, single_row
 from palm.data.tokenizer import Tokenizer
 from palm.reader.base import READERS, Reader
@@ -55,23 +55,27 @@ class MaskedLMReader(Reader):
         """The rows one by one."""
         return parse_text_rows(file, self.config, texts=("text_a",), gold=(), phase=phase)
 
+    def parse_rows(self, rows: Sequence[GivenRow], phase: Phase) -> Iterator[Record]:
+        """The records of rows from a program."""
+        return parse_text_rows(rows, self.config, texts=("text_a",), gold=(), phase=phase)
+
     def learn_labels(self, records: Sequence[Record]) -> LabelMap | None:
         """None: the labels are the vocabulary."""
         return None
 
-    def encode(self, records: Sequence[Record], file: Path, phase: Phase) -> Dataset:
+    def encode(self, records: Sequence[Record], source: DataSource, phase: Phase) -> Dataset:
         """`[CLS] text_a [SEP]`, cut to max_seq_len; the masks come in `collate`."""
         predicting = phase == "predict"
         pieces = self.tokenizer.encode_ids(column_texts(records, "text_a"), keep_mask=predicting)
-        check_pieces(records, {"text_a": pieces}, file, phase)
+        check_pieces(records, {"text_a": pieces}, source, phase)
         tokens = [single_row(ids, self.tokenizer, self.config.max_seq_len) for ids in pieces]
         columns: dict[str, Ragged | np.ndarray] = {
             "token_ids": Ragged.from_rows(tokens),
             "record": np.arange(len(records)),
         }
         if predicting:
-            columns["mask_positions"] = Ragged.from_rows(self._mask_positions(records, pieces, file))
-        return Dataset(columns, records, file)
+            columns["mask_positions"] = Ragged.from_rows(self._mask_positions(records, pieces, source))
+        return Dataset(columns, records, source)
 
     def collate(self, dataset: Dataset, rows: IntArray, generator: np.random.Generator) -> Batch:
         """One padded batch with masks drawn from `generator`; when predicting, the masks written in the text."""
@@ -112,14 +116,14 @@ class MaskedLMReader(Reader):
         return np.where(kind < SHARE_MASKED, self.tokenizer.mask_id, replaced)
 
     def _mask_positions(
-        self, records: Sequence[Record], pieces: Sequence[Sequence[int]], file: Path
+        self, records: Sequence[Record], pieces: Sequence[Sequence[int]], source: DataSource
     ) -> list[list[int]]:
         """Where the [MASK] tokens stand in each row (after [CLS]).
 
         Raises:
             DataError: A text without one, or with one beyond max_seq_len.
         """
-        problems = FileProblems(file)
+        problems = FileProblems(source)
         found = []
         for record, ids in zip(records, pieces, strict=True):
             places = [place for place, number in enumerate(ids, 1) if number == self.tokenizer.mask_id]

@@ -7,13 +7,13 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field, field_validator, model_validator
 
-from palm.data.dataset import Batch, Dataset, IntArray, LabelMap, Record
+from palm.data.dataset import Batch, Dataset, DataSource, GivenRow, IntArray, LabelMap, Record
 from palm.data.sequences import INPUTS, pad_inputs
 from palm.data.tokenizer import Tokenizer
 from palm.reader.base import READERS, Reader
 from palm.reader.fields import known_format
 from palm.reader.formats.files import FileProblems, quoted
-from palm.reader.formats.squad import read_squad
+from palm.reader.formats.squad import parse_questions, read_squad
 from palm.reader.mrc_windows import WindowBuilder, gold_answers, misplaced, usable
 from palm.schema.fields import Int, ReaderFields
 from palm.spec import Phase, Spec, Specs
@@ -72,6 +72,10 @@ class MRCReader(Reader):
         """The questions; answers may be absent when predicting."""
         yield from read_squad(file, phase, with_negative=self.config.with_negative)
 
+    def parse_rows(self, rows: Sequence[GivenRow], phase: Phase) -> Iterator[Record]:
+        """The questions of rows from a program."""
+        yield from parse_questions(rows, phase, with_negative=self.config.with_negative)
+
     def texts_of(self, record: Record) -> tuple[str, ...]:
         """The question and its paragraph."""
         return str(record["question"]), str(record["context"])
@@ -88,13 +92,13 @@ class MRCReader(Reader):
         """None: answers are places in the text."""
         return None
 
-    def encode(self, records: Sequence[Record], file: Path, phase: Phase) -> Dataset:
+    def encode(self, records: Sequence[Record], source: DataSource, phase: Phase) -> Dataset:
         """Cut into windows; in training every answer must stand at its offset, else on_bad_answer says what happens."""
         builder = WindowBuilder(self.tokenizer, self.config, records)
         notes: tuple[str, ...] = ()
         if phase == "train":
-            records, notes = self._with_good_answers(records, builder, file)
-        return Dataset(builder.columns(records, with_gold=phase == "train"), records, file, notes)
+            records, notes = self._with_good_answers(records, builder, source)
+        return Dataset(builder.columns(records, with_gold=phase == "train"), records, source, notes)
 
     def collate(self, dataset: Dataset, rows: IntArray, generator: np.random.Generator) -> Batch:
         """One padded batch; nothing in it is random."""
@@ -105,14 +109,14 @@ class MRCReader(Reader):
         return batch
 
     def _with_good_answers(
-        self, records: Sequence[Record], builder: WindowBuilder, file: Path
+        self, records: Sequence[Record], builder: WindowBuilder, source: DataSource
     ) -> tuple[list[Record], tuple[str, ...]]:
         """The records that can be trained on, without the answers that cannot, and what there is to say about these.
 
         Raises:
             DataError: Answers that are not where they should be, unless on_bad_answer is `drop`; no question left.
         """
-        problems, kept = FileProblems(file), []
+        problems, kept = FileProblems(source), []
         for record in records:
             left, faults = usable(record, builder.context_offsets(record))
             for fault in faults:

@@ -6,7 +6,7 @@ from typing import ClassVar, cast
 
 import numpy as np
 
-from palm.data.dataset import UNLABELLED, Batch, Dataset, IntArray, LabelMap, Ragged, Record
+from palm.data.dataset import UNLABELLED, Batch, Dataset, DataSource, GivenRow, IntArray, LabelMap, Ragged, Record
 from palm.data.sequences import INPUTS, pad_inputs
 from palm.data.tokenizer import Tokenizer, WordTokens
 from palm.data.windows import word_windows
@@ -50,6 +50,10 @@ class SequenceLabelReader(Reader):
         """The sentences one by one; they may be empty when predicting."""
         return parse_tagged(file, self.config, phase)
 
+    def parse_rows(self, rows: Sequence[GivenRow], phase: Phase) -> Iterator[Record]:
+        """The records of rows from a program."""
+        return parse_tagged(rows, self.config, phase)
+
     def texts_of(self, record: Record) -> tuple[str, ...]:
         """The sentence."""
         return (" ".join(_strings(record, "words")),)
@@ -60,7 +64,7 @@ class SequenceLabelReader(Reader):
             (label for record in records for label in _strings(record, "labels")), self.config.n_classes
         )
 
-    def encode(self, records: Sequence[Record], file: Path, phase: Phase) -> Dataset:
+    def encode(self, records: Sequence[Record], source: DataSource, phase: Phase) -> Dataset:
         """`[CLS] words [SEP]`, in as many windows as the sentence needs."""
         sentences = self.tokenizer.encode_words([_strings(record, "words") for record in records])
         rows = [(number, *row) for number, sentence in enumerate(sentences) for row in self._windows(sentence)]
@@ -70,10 +74,10 @@ class SequenceLabelReader(Reader):
             "record": np.array([number for number, _, _ in rows], "int64"),
         }
         if phase == "predict":
-            return Dataset(columns, records, file)
-        tags, notes = self._tag_ids(records, file, phase)
+            return Dataset(columns, records, source)
+        tags, notes = self._tag_ids(records, source, phase)
         columns["label_ids"] = Ragged.from_rows([_spread(tags[number], words) for number, _, words in rows])
-        return Dataset(columns, records, file, notes)
+        return Dataset(columns, records, source, notes)
 
     def collate(self, dataset: Dataset, rows: IntArray, generator: np.random.Generator) -> Batch:
         """One padded batch; nothing in it is random."""
@@ -97,7 +101,9 @@ class SequenceLabelReader(Reader):
             windows.append((tokens, np.concatenate([[-1], index[start:end], [-1]])))
         return windows
 
-    def _tag_ids(self, records: Sequence[Record], file: Path, phase: Phase) -> tuple[list[IntArray], tuple[str, ...]]:
+    def _tag_ids(
+        self, records: Sequence[Record], source: DataSource, phase: Phase
+    ) -> tuple[list[IntArray], tuple[str, ...]]:
         """Ids of each record's tags, and what there is to say about them.
 
         Raises:
@@ -107,7 +113,7 @@ class SequenceLabelReader(Reader):
             raise ValueError(
                 "Labels are learnt from the training file before another file is encoded. Found `labels = None`."
             )
-        problems = FileProblems(file)
+        problems = FileProblems(source)
         encoder = LabelEncoder(self.labels, self.config, phase, problems)
         ids = []
         for record in records:

@@ -15,6 +15,7 @@ from palm.engine.task_instance import TaskInstance
 from palm.errors import ConfigError, DataError, Problem
 from palm.paradigm.base import PARADIGMS
 from palm.reader.base import READERS, Reader
+from palm.reader.loading import load_dataset
 from palm.schema.fields import BackboneFields
 
 Built = TypeVar("Built")
@@ -92,11 +93,11 @@ def _load_data(reader: Reader, task: TaskConfig) -> tuple[Dataset | None, Datase
     """Training and dev data. What is wrong with the dev file is reported even where the training file failed."""
     train_file, dev_file = task.settings.train_file, task.settings.dev_file
     problems: list[Problem] = []
-    train = _collect(problems, lambda: reader.load(Path(train_file), "train")) if train_file else None
+    train = _collect(problems, lambda: load_dataset(reader, Path(train_file), "train")) if train_file else None
     if problems:  # no labels were learnt, so the dev file is parsed but not encoded
         _collect(problems, lambda: reader.read(Path(dev_file), "eval") if dev_file else None)
         raise DataError(problems)
-    return train, reader.load(Path(dev_file), "eval") if dev_file else None
+    return train, load_dataset(reader, Path(dev_file), "eval") if dev_file else None
 
 
 def _tokenizer(config: RunConfig, task: TaskConfig) -> Tokenizer:

@@ -14,6 +14,7 @@ from palm.engine.predict import outputs_of, run_over
 from palm.engine.train import train_steps
 from palm.errors import ConfigError
 from palm.inference.bundle import save_bundle
+from palm.reader.loading import load_dataset
 from tests.integration import tiny
 from tests.integration.small_encoder import LAYERS, write_small_encoder
 
@@ -122,7 +123,7 @@ def test_a_bundle_has_its_own_layers_alone_and_predicts_as_the_run_does(trained,
     kind, _, run = trained
     for task in run.tasks:
         file = config(tmp_path, kind)["tasks"][task.name]["pred_file"]
-        dataset = task.reader.load(Path(file), "predict")
+        dataset = load_dataset(task.reader, Path(file), "predict")
         inside = run_over(run.model, task, dataset, "predict").predictions
         save_bundle(run.model, task, "bert", tmp_path / task.name)
         saved = load_file(tmp_path / task.name / "model.safetensors")

@@ -12,6 +12,7 @@ from palm.engine.predict import run_over
 from palm.engine.train import train_steps
 from palm.errors import ConfigError
 from palm.inference.bundle import save_bundle
+from palm.reader.loading import load_dataset
 from tests.integration import tiny
 
 SMART = {"smart_weight": 3.0, "smart_epsilon": 0.05}
@@ -124,7 +125,7 @@ def test_a_bundle_predicts_as_the_run_does(whole, tmp_path):
     _, run = whole
     for task in run.tasks[:3]:
         file = config(tmp_path)["tasks"][task.name]["pred_file"]
-        inside = run_over(run.model, task, task.reader.load(Path(file), "predict"), "predict").predictions
+        inside = run_over(run.model, task, load_dataset(task.reader, Path(file), "predict"), "predict").predictions
         save_bundle(run.model, task, "bert", tmp_path / task.name)
         assert palm.Predictor(tmp_path / task.name).predict(file) == inside
 

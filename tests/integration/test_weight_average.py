@@ -10,6 +10,7 @@ from palm.engine.predict import run_over
 from palm.engine.train import train_steps
 from palm.errors import CheckpointError
 from palm.inference.bundle import save_bundle
+from palm.reader.loading import load_dataset
 from tests.integration import tiny
 
 SWA = {"weight_average": "swa", "swa_start": 0.5, "gradient_accumulation_steps": 2, "lr_scheduler": "constant"}
@@ -69,7 +70,7 @@ def test_a_resumed_run_ends_in_the_same_bits(whole, tmp_path, step):
 def test_a_bundle_predicts_what_the_averaged_run_predicts(whole, tmp_path):
     folder, run, seen = whole
     task = run.tasks[0]
-    dataset = task.reader.load(folder / "水.dev.tsv", "predict")
+    dataset = load_dataset(task.reader, folder / "水.dev.tsv", "predict")
     with run.average.applied():
         inside = run_over(run.model, task, dataset, "predict").predictions
         save_bundle(run.model, task, "bert", tmp_path / "model")

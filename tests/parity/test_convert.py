@@ -17,6 +17,7 @@ from palm.backbone.base import BACKBONES  # noqa: E402
 from palm.cli.main import main  # noqa: E402
 from palm.errors import CheckpointError  # noqa: E402
 from palm.pretrained.load import apply_pretrained, load_pretrained  # noqa: E402
+from palm.reader.loading import load_dataset  # noqa: E402
 from tests.integration import tiny  # noqa: E402
 
 LIMIT = 1e-5
@@ -202,7 +203,7 @@ def test_what_palm_trained_answers_the_same_in_transformers(task, tmp_path):
 
     bundle = palm.Predictor(model)._bundle
     file = Path(keys["train_file"])
-    dataset = bundle.task.reader.load(file, "train" if task == "words" else "predict")
+    dataset = load_dataset(bundle.task.reader, file, "train" if task == "words" else "predict")
     ours = bundle.task.reader.collate(dataset, np.arange(4), np.random.default_rng(1))
     bundle.model.eval()
     with paddle.no_grad():

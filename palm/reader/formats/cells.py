@@ -22,18 +22,21 @@ class Row:
     values: dict[str, object]
 
 
+_JSON_TYPES: tuple[tuple[type, str], ...] = (
+    (dict, "an object"),
+    (list, "a list"),
+    (str, "a string"),
+    (bool, "a boolean"),  # before int, of which it is a subclass
+    (int, "a number"),
+    (float, "a number"),
+    (type(None), "null"),
+)
+
+
 def json_type(value: object) -> str:
-    """What JSON calls the type of `value`."""
-    names = {
-        dict: "an object",
-        list: "a list",
-        str: "a string",
-        bool: "a boolean",
-        int: "a number",
-        float: "a number",
-        type(None): "null",
-    }
-    return names[type(value)]
+    """What JSON calls the type of `value`; for what JSON cannot hold, its name in Python."""
+    names = (name for kind, name in _JSON_TYPES if isinstance(value, kind))
+    return next(names, f"a Python {type(value).__name__}")
 
 
 def text_at(row: Row, name: str, problems: FileProblems, *, may_be_empty: bool) -> str:

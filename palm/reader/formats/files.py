@@ -7,6 +7,7 @@ from functools import partial
 from itertools import repeat
 from pathlib import Path
 
+from palm.data.dataset import DataSource
 from palm.errors import DataError, Problem
 
 MOST_LISTED = 20
@@ -16,14 +17,14 @@ _BLOCK = 1 << 20
 
 
 class FileProblems:
-    """What is wrong with one file: the first problems in full, the rest as a number.
+    """What is wrong with one file, or with rows from no file: the first problems in full, the rest as a number.
 
     Args:
-        file: The file, as the user wrote its path.
+        source: The file, as the user wrote its path; or the words for what is none.
     """
 
-    def __init__(self, file: Path) -> None:
-        self.file = file
+    def __init__(self, source: DataSource) -> None:
+        self.source = source
         self.count = 0
         self._listed: list[Problem] = []
 
@@ -31,7 +32,7 @@ class FileProblems:
         """Note a problem of the whole file, or of one of its lines (counted from 1)."""
         self.count += 1
         if len(self._listed) < MOST_LISTED:
-            self._listed.append(Problem(f"{self.file}:{line}" if line else str(self.file), message))
+            self._listed.append(Problem(self._place(line), message))
 
     def raise_all(self) -> None:
         """Raise everything at once; do nothing where all is well.
@@ -41,9 +42,15 @@ class FileProblems:
         """
         rest = self.count - len(self._listed)
         if rest:
-            raise DataError([*self._listed, Problem(str(self.file), f"and {rest} more.")])
+            raise DataError([*self._listed, Problem(str(self.source), f"and {rest} more.")])
         if self._listed:
             raise DataError(self._listed)
+
+    def _place(self, line: int | None) -> str:
+        """`x.tsv:17` in a file; for rows of a program what Python calls them, `rows[16]`."""
+        if line is None:
+            return str(self.source)
+        return f"{self.source}:{line}" if isinstance(self.source, Path) else f"{self.source}[{line - 1}]"
 
 
 def read_lines(file: Path) -> Iterator[str]:

@@ -5,18 +5,18 @@ from pathlib import Path
 
 import numpy as np
 
-from palm.data.dataset import LabelMap, Record
+from palm.data.dataset import DataSource, GivenRow, LabelMap, Record
 from palm.reader.fields import LabelledFields, TableFields
 from palm.reader.formats.cells import Row, json_type, label_at, text_at
 from palm.reader.formats.conll import read_conll
 from palm.reader.formats.files import FileProblems, quoted
-from palm.reader.formats.tables import columns_of, labelled, read_table, table_format
+from palm.reader.formats.tables import columns_of, labelled, source_of, table_format, table_rows
 from palm.reader.labels import LabelEncoder
 from palm.spec import Phase
 
 
 def parse_text_rows(
-    file: Path,
+    source: Path | Sequence[GivenRow],
     config: TableFields,
     *,
     texts: tuple[str, ...],
@@ -27,11 +27,11 @@ def parse_text_rows(
     """Records with the columns `texts` and what `read_gold` reads in `gold` (where that is there, when predicting).
 
     Raises:
-        DataError: Everything that is wrong with the file, after its last row.
+        DataError: Everything that is wrong with the file or the rows, after the last.
     """
-    problems = FileProblems(file)
+    problems = FileProblems(source_of(source))
     columns = columns_of(config, texts=texts, gold=gold, phase=phase)
-    rows = read_table(file, columns, problems, file_format=table_format(config, file))
+    rows = table_rows(source, config, columns, problems)
     for row in labelled(rows, config, problems, phase):
         record: dict[str, object] = {"line": row.line}
         for name in row.values:
@@ -47,7 +47,7 @@ def column_texts(records: Sequence[Record], name: str) -> list[str]:
 
 
 def check_pieces(
-    records: Sequence[Record], pieces: Mapping[str, Sequence[Sequence[int]]], file: Path, phase: Phase
+    records: Sequence[Record], pieces: Mapping[str, Sequence[Sequence[int]]], source: DataSource, phase: Phase
 ) -> None:
     """Refuse texts of which the tokenizer leaves nothing (control characters only), unless predicting.
 
@@ -56,7 +56,7 @@ def check_pieces(
     """
     if phase == "predict":
         return
-    problems = FileProblems(file)
+    problems = FileProblems(source)
     for name, rows in pieces.items():
         for record, ids in zip(records, rows, strict=True):
             if not ids:
@@ -66,7 +66,7 @@ def check_pieces(
 
 
 def class_ids(
-    records: Sequence[Record], labels: LabelMap | None, config: LabelledFields, file: Path, phase: Phase
+    records: Sequence[Record], labels: LabelMap | None, config: LabelledFields, source: DataSource, phase: Phase
 ) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
     """The column `label_ids`, `int64[examples]` (none when predicting), and what there is to say about it.
 
@@ -79,7 +79,7 @@ def class_ids(
         raise ValueError(
             "Labels are learnt from the training file before another file is encoded. Found `labels = None`."
         )
-    problems = FileProblems(file)
+    problems = FileProblems(source)
     encoder = LabelEncoder(labels, config, phase, problems)
     ids = [encoder.id_of(str(record["label"]), int(str(record["line"]))) for record in records]
     problems.raise_all()
@@ -89,22 +89,21 @@ def class_ids(
 PALM2_SEPARATOR = "\x02"
 
 
-def parse_tagged(file: Path, config: TableFields, phase: Phase) -> Iterator[Record]:
+def parse_tagged(source: Path | Sequence[GivenRow], config: TableFields, phase: Phase) -> Iterator[Record]:
     r"""Records `{"words", "labels", "line"}`; no labels when predicting from a file without.
 
     Words and tags are separated by blanks, or by PALM 2's `\x02`; in jsonl they may be lists. With for_cn, a text
     without either is split into characters.
 
     Raises:
-        DataError: Everything that is wrong with the file, after its last row.
+        DataError: Everything that is wrong with the file or the rows, after the last.
     """
-    problems = FileProblems(file)
-    file_format = table_format(config, file)
-    if file_format == "conll":
-        yield from _from_conll(file, problems, phase)
+    problems = FileProblems(source_of(source))
+    if isinstance(source, Path) and table_format(config, source) == "conll":
+        yield from _from_conll(source, problems, phase)
     else:
         columns = columns_of(config, texts=("text_a",), gold=("label",), phase=phase)
-        rows = read_table(file, columns, problems, file_format=file_format)
+        rows = table_rows(source, config, columns, problems)
         for row in labelled(rows, config, problems, phase):
             yield _record(row, config, problems, phase)
     problems.raise_all()

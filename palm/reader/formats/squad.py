@@ -1,15 +1,16 @@
 """Reads questions on paragraphs from json in SQuAD's form."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 
-from palm.data.dataset import Record
+from palm.data.dataset import ROWS, GivenRow, Record
 from palm.reader.formats.cells import LONE_SURROGATE, json_type
 from palm.reader.formats.files import FileProblems, quoted, read_text
 from palm.spec import Phase
 
-Place = tuple[str, dict[str, object]]
+Place = tuple[str, Mapping[str, object]]
 NAMES_OF_TYPES = {dict: "an object", list: "a list", str: "a string", int: "a whole number", bool: "true or false"}
 
 
@@ -24,6 +25,23 @@ def read_squad(file: Path, phase: Phase, *, with_negative: bool) -> list[Record]
     records = list(parser.records(_load(file, problems)))
     if not records and not problems.count:
         problems.add("a data file holds examples, found no question. Name another file.")
+    problems.raise_all()
+    return records
+
+
+def parse_questions(rows: Sequence[GivenRow], phase: Phase, *, with_negative: bool) -> list[Record]:
+    """Records of rows from a program, as `read_squad` gives those of a file.
+
+    A row is a question, `{"question", "context"}` and maybe `id` (else the row's number, from 0) and `answers`; or a
+    paragraph, `{"context", "qas"}`; or an article, `{"paragraphs"}`, as SQuAD has them.
+
+    Raises:
+        DataError: Everything that is wrong with the rows.
+    """
+    problems = FileProblems(ROWS)
+    records = list(_Parser(problems, phase, with_negative=with_negative).records_of_rows(rows))
+    if not records and not problems.count:
+        problems.add("rows hold examples, found no question. Add some.")
     problems.raise_all()
     return records
 
@@ -44,6 +62,13 @@ def _load(file: Path, problems: FileProblems) -> object:
     return None
 
 
+def _numbered(questions: Iterable[Record | None]) -> Iterator[Record]:
+    """The records, with the number of each question, from 1; None is a question with a fault."""
+    for line, record in enumerate(questions, 1):
+        if record is not None:
+            yield {"line": line, **record}
+
+
 class _Parser:
     """Walks over the parsed file and notes what is missing or of the wrong type, by its place (`data[0].qas[2]`)."""
 
@@ -58,17 +83,35 @@ class _Parser:
         if not isinstance(found, dict):
             self._problems.add(f"the file is one JSON object with the field `data`, found {json_type(found)}.")
             return
-        line = 0
-        for article in self._items("", found, "data"):
-            for place, paragraph in self._items(*article, "paragraphs"):
-                context = self._text(place, paragraph, "context")
-                for question in self._items(place, paragraph, "qas"):
-                    line += 1
-                    record = self._question(*question, context)
-                    if record is not None:
-                        yield {"line": line, **record}
+        questions = (self._article(*article) for article in self._items("", found, "data"))
+        yield from _numbered(chain.from_iterable(questions))
 
-    def _question(self, place: str, qa: dict[str, object], context: str | None) -> Record | None:
+    def records_of_rows(self, rows: Sequence[GivenRow]) -> Iterator[Record]:
+        """A record for each question without fault in `rows`."""
+        return _numbered(chain.from_iterable(self._row(number, row) for number, row in enumerate(rows)))
+
+    def _row(self, number: int, row: object) -> Iterator[Record | None]:
+        place = f"{ROWS}[{number}]"
+        if not isinstance(row, Mapping):
+            rule = f"`{place}` is a mapping with question, context, found {json_type(row)} {quoted(row)}."
+            self._problems.add(f"{rule} Write {{column: text}}.")
+        elif "paragraphs" in row:
+            yield from self._article(place, row)
+        elif "qas" in row:
+            yield from self._paragraph(place, row)
+        else:
+            yield self._question(place, {"id": str(number), **row}, self._text(place, row, "context"))
+
+    def _article(self, place: str, article: Mapping[str, object]) -> Iterator[Record | None]:
+        for paragraph in self._items(place, article, "paragraphs"):
+            yield from self._paragraph(*paragraph)
+
+    def _paragraph(self, place: str, paragraph: Mapping[str, object]) -> Iterator[Record | None]:
+        context = self._text(place, paragraph, "context")
+        for question in self._items(place, paragraph, "qas"):
+            yield self._question(*question, context)
+
+    def _question(self, place: str, qa: Mapping[str, object], context: str | None) -> Record | None:
         name, question = self._text(place, qa, "id"), self._text(place, qa, "question")
         if name is None or question is None or context is None:
             return None
@@ -87,14 +130,14 @@ class _Parser:
         impossible = self._is_impossible(place, qa, answers, name)
         return {**record, "answers": [] if impossible else answers, "is_impossible": impossible}
 
-    def _answers(self, place: str, qa: dict[str, object]) -> list[dict[str, object]] | None:
+    def _answers(self, place: str, qa: Mapping[str, object]) -> list[dict[str, object]] | None:
         if qa.get("is_impossible") is True and "answers" not in qa:
             return []
         count = self._problems.count
         answers = [self._answer(*answer) for answer in self._items(place, qa, "answers")]
         return answers if self._problems.count == count else None
 
-    def _answer(self, place: str, answer: dict[str, object]) -> dict[str, object]:
+    def _answer(self, place: str, answer: Mapping[str, object]) -> dict[str, object]:
         text = self._text(place, answer, "text")
         start = answer.get("answer_start")
         is_number = isinstance(start, int) and not isinstance(start, bool)
@@ -102,7 +145,7 @@ class _Parser:
             self._missing_or_wrong(place, answer, "answer_start", int)
         return {"text": text or "", "answer_start": start if is_number else -1}
 
-    def _is_impossible(self, place: str, qa: dict[str, object], answers: list[dict[str, object]], name: str) -> bool:
+    def _is_impossible(self, place: str, qa: Mapping[str, object], answers: list[dict[str, object]], name: str) -> bool:
         """Whether the question has no answer; a problem where that is not allowed."""
         impossible = qa.get("is_impossible", not answers)
         if not isinstance(impossible, bool):
@@ -116,7 +159,7 @@ class _Parser:
             )
         return impossible
 
-    def _items(self, place: str, parent: dict[str, object], name: str) -> list[Place]:
+    def _items(self, place: str, parent: Mapping[str, object], name: str) -> list[Place]:
         """The objects in the list `name`, each with its place."""
         values = parent.get(name)
         if not isinstance(values, list):
@@ -128,7 +171,7 @@ class _Parser:
                 self._problems.add(f"`{where}` is an object, found {json_type(value)}.")
         return [(where, value) for where, value in places if isinstance(value, dict)]
 
-    def _text(self, place: str, parent: dict[str, object], name: str) -> str | None:
+    def _text(self, place: str, parent: Mapping[str, object], name: str) -> str | None:
         """The text `name`, or None after noting what is wrong with it."""
         value = parent.get(name)
         if not isinstance(value, str):
@@ -147,12 +190,12 @@ class _Parser:
         """Questions may (training says by on_bad_answer what becomes of them); contexts when predicting."""
         return name == "question" or (name == "context" and self._phase == "predict")
 
-    def _missing_or_wrong(self, place: str, parent: dict[str, object], name: str, wanted: type) -> None:
+    def _missing_or_wrong(self, place: str, parent: Mapping[str, object], name: str, wanted: type) -> None:
         where = f"{place}.{name}".lstrip(".")
         kind = NAMES_OF_TYPES[wanted]
         found = (
             f"found {json_type(parent[name])} {quoted(parent[name])}"
             if name in parent
-            else f"found only {', '.join(parent) or 'nothing'}"
+            else f"found only {', '.join(map(str, parent)) or 'nothing'}"
         )
         self._problems.add(f"`{where}` is {kind}, {found}.")

@@ -1,10 +1,11 @@
 """Reads tables: tsv with a header row, or one JSON object a line. Each row keeps its line number."""
 
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from palm.data.dataset import ROWS, DataSource, GivenRow
 from palm.reader.fields import LabelledFields, TableFields
 from palm.reader.formats.cells import Row, json_type
 from palm.reader.formats.files import FileProblems, quoted, read_lines
@@ -59,6 +60,36 @@ def table_format(config: TableFields, file: Path) -> str:
     }
     found = by_ending.get(file.suffix.lower(), "tsv")
     return found if found in config.known_formats else "tsv"
+
+
+def table_rows(
+    source: Path | Sequence[GivenRow], config: TableFields, columns: Columns, problems: FileProblems
+) -> Iterator[Row]:
+    """Every row of a file, or of rows that a program hands over; what is wrong is noted and left out.
+
+    Raises:
+        DataError: The file as a whole cannot be read.
+    """
+    if isinstance(source, Path):
+        return read_table(source, columns, problems, file_format=table_format(config, source))
+    return _given_rows(source, columns, problems)
+
+
+def source_of(source: Path | Sequence[GivenRow]) -> DataSource:
+    """What messages call `source`."""
+    return source if isinstance(source, Path) else ROWS
+
+
+def _given_rows(rows: Sequence[GivenRow], columns: Columns, problems: FileProblems) -> Iterator[Row]:
+    """`rows`, whose columns have PALM's own names whatever a file calls them."""
+    own = replace(columns, called=str)
+    for number, row in enumerate(rows, 1):
+        values = {own.required[0]: row} if isinstance(row, str) and len(own.required) == 1 else row
+        if isinstance(values, Mapping):
+            yield from _row_of(values, number, own, problems)
+        else:
+            rule = f"a row is a mapping with {own.wanted}, found {json_type(row)} {quoted(row)}"
+            problems.add(f"{rule}. Write {{column: text}}.", line=number)
 
 
 def read_table(file: Path, columns: Columns, problems: FileProblems, *, file_format: str) -> Iterator[Row]:
@@ -134,16 +165,20 @@ def _wrong_width(line: str, found: int, header: list[str]) -> str:
 def _read_jsonl(lines: Iterator[str], columns: Columns, problems: FileProblems) -> Iterator[Row]:
     for number, line in enumerate(lines, 1):
         found = _parse_object(line, number, problems)
-        if found is None:
-            continue
-        missing = [columns.called(name) for name in columns.required if columns.called(name) not in found]
-        if missing:
-            there = ", ".join(found) or "none"
-            problems.add(
-                f"expected the fields {columns.wanted}, missing: {', '.join(missing)} (found {there}).", line=number
-            )
-        else:
-            yield Row(number, {name: found[called] for name, called in columns if called in found})
+        if found is not None:
+            yield from _row_of(found, number, columns, problems)
+
+
+def _row_of(found: Mapping[str, object], number: int, columns: Columns, problems: FileProblems) -> Iterator[Row]:
+    """The row that one object is; none after noting the fields that it lacks."""
+    missing = [columns.called(name) for name in columns.required if columns.called(name) not in found]
+    if missing:
+        there = ", ".join(map(str, found)) or "none"
+        problems.add(
+            f"expected the fields {columns.wanted}, missing: {', '.join(missing)} (found {there}).", line=number
+        )
+    else:
+        yield Row(number, {name: found[called] for name, called in columns if called in found})
 
 
 def _parse_object(line: str, number: int, problems: FileProblems) -> dict[str, object] | None:

@@ -5,6 +5,7 @@ import pytest
 
 from palm.errors import DataError
 from palm.reader.choice import ChoiceReader, ChoiceReaderConfig
+from palm.reader.loading import load_dataset
 
 TSV = "label\ttext_a\tchoices\n1\tthe cat\tsat|on|the mat\n0\t我\t爱|mat\n"
 
@@ -19,7 +20,7 @@ def batch_of(reader, dataset, rows):
 
 
 def test_candidates_of_a_batch(reader, write, ids):
-    dataset = reader.load(write("x.tsv", TSV), "train")
+    dataset = load_dataset(reader, write("x.tsv", TSV), "train")
     batch = batch_of(reader, dataset, [1, 0])
     assert batch["token_ids"].tolist() == [
         ids("[CLS] 我 [SEP] 爱 [SEP] [PAD] [PAD]"),
@@ -37,19 +38,19 @@ def test_candidates_of_a_batch(reader, write, ids):
 
 def test_jsonl_gives_a_list(reader, write):
     file = write("x.jsonl", '{"label": 1, "text_a": "the", "choices": ["cat | mat", "mat"]}\n')
-    assert reader.load(file, "train").records[0]["choices"] == ["cat | mat", "mat"]
+    assert load_dataset(reader, file, "train").records[0]["choices"] == ["cat | mat", "mat"]
 
 
 @pytest.mark.parametrize("phase", ["train", "eval", "predict"])
 def test_a_batch_is_what_outputs_attr_says(reader, write, phase):
-    batch = batch_of(reader, reader.load(write("x.tsv", TSV), phase), [0, 1])
+    batch = batch_of(reader, load_dataset(reader, write("x.tsv", TSV), phase), [0, 1])
     found = {name: (array.ndim, str(array.dtype)) for name, array in batch.items()}
     assert found == {name: (spec.rank, spec.dtype) for name, spec in reader.outputs_attr(phase).items()}
 
 
 def test_prediction_needs_no_label(reader, write):
     for text in ("text_a\tchoices\nthe\tcat|mat\n", "label\ttext_a\tchoices\n\tthe\tcat|mat\n"):
-        assert reader.load(write("x.tsv", text), "predict").num_examples == 1
+        assert load_dataset(reader, write("x.tsv", text), "predict").num_examples == 1
 
 
 @pytest.mark.parametrize(
@@ -64,4 +65,4 @@ def test_prediction_needs_no_label(reader, write):
 )
 def test_rows_that_are_wrong(reader, write, row, message):
     with pytest.raises(DataError, match=message):
-        reader.load(write("x.tsv", f"label\ttext_a\tchoices\n{row}\n"), "train")
+        load_dataset(reader, write("x.tsv", f"label\ttext_a\tchoices\n{row}\n"), "train")

@@ -6,6 +6,7 @@ import pytest
 from palm.errors import DataError
 from palm.reader.base import READERS
 from palm.reader.cls import ClassifyReader, ClassifyReaderConfig
+from palm.reader.loading import load_dataset
 from palm.spec import Spec
 
 
@@ -24,7 +25,7 @@ def test_it_is_registered():
 
 
 def test_rows_are_cut_to_max_seq_len(reader, file, ids):
-    dataset = reader.load(file, "train")
+    dataset = load_dataset(reader, file, "train")
     assert [row.tolist() for row in dataset.ragged("token_ids")] == [
         ids("[CLS] the cat ##s [SEP]"),
         ids("[CLS] the cat sat on [SEP]"),
@@ -34,7 +35,7 @@ def test_rows_are_cut_to_max_seq_len(reader, file, ids):
 
 
 def test_a_batch(reader, file, ids):
-    dataset = reader.load(file, "train")
+    dataset = load_dataset(reader, file, "train")
     batch = reader.collate(dataset, np.array([2, 0]), np.random.default_rng(0))
     assert batch["token_ids"].tolist() == [ids("[CLS] 我 爱 [SEP] [PAD]"), ids("[CLS] the cat ##s [SEP]")]
     assert batch["position_ids"].tolist() == [[0, 1, 2, 3, 4]] * 2
@@ -46,8 +47,8 @@ def test_a_batch(reader, file, ids):
 
 @pytest.mark.parametrize("phase", ["train", "eval", "predict"])
 def test_a_batch_is_what_outputs_attr_says(reader, file, phase):
-    reader.load(file, "train")
-    batch = reader.collate(reader.load(file, phase), np.array([0, 1]), np.random.default_rng(0))
+    load_dataset(reader, file, "train")
+    batch = reader.collate(load_dataset(reader, file, phase), np.array([0, 1]), np.random.default_rng(0))
     found = {name: (array.ndim, str(array.dtype)) for name, array in batch.items()}
     assert found == {name: (spec.rank, spec.dtype) for name, spec in reader.outputs_attr(phase).items()}
 
@@ -58,15 +59,15 @@ def test_label_ids_are_promised_unless_predicting(reader):
 
 
 def test_empty_text_is_predicted(reader, write, ids):
-    dataset = reader.load(write("p.tsv", "text_a\tid\n\t1\nthe\t2\n"), "predict")
+    dataset = load_dataset(reader, write("p.tsv", "text_a\tid\n\t1\nthe\t2\n"), "predict")
     assert [row.tolist() for row in dataset.ragged("token_ids")] == [ids("[CLS] [SEP]"), ids("[CLS] the [SEP]")]
 
 
 def test_text_of_control_characters_is_no_text(reader, write):
     with pytest.raises(DataError, match=r"x\.tsv:2: `text_a` holds text, found only blanks and control characters"):
-        reader.load(write("x.tsv", "label\ttext_a\n1\t\u200b\x01\n"), "train")
+        load_dataset(reader, write("x.tsv", "label\ttext_a\n1\t\u200b\x01\n"), "train")
 
 
 def test_special_tokens_in_the_text_are_text(reader, write, ids):
-    dataset = reader.load(write("x.tsv", "label\ttext_a\n1\t[MASK]\n"), "train")
+    dataset = load_dataset(reader, write("x.tsv", "label\ttext_a\n1\t[MASK]\n"), "train")
     assert dataset.ragged("token_ids")[0].tolist() == ids("[CLS] [ mask ] [SEP]")

@@ -8,6 +8,7 @@ from palm.data.dataset import LabelMap
 from palm.errors import DataError
 from palm.reader.cls import ClassifyReader, ClassifyReaderConfig
 from palm.reader.labels import learn_label_map
+from palm.reader.loading import load_dataset
 
 
 @pytest.mark.parametrize(
@@ -36,7 +37,7 @@ def test_learnt_names(labels, n_classes, names):
 def load(tokenizer, write):
     def load_file(content, phase="train", *, labels=None, **keys):
         reader = ClassifyReader(ClassifyReaderConfig(**keys), tokenizer, labels)
-        return reader, reader.load(write("x.tsv", "label\ttext_a\n" + content), phase)
+        return reader, load_dataset(reader, write("x.tsv", "label\ttext_a\n" + content), phase)
 
     return load_file
 

@@ -20,7 +20,7 @@ from palm.errors import DataError
 from palm.reader import loading as loading_module
 from palm.reader.base import READERS
 from palm.reader.cls import ClassifyReader
-from palm.reader.loading import _PACKAGE, _SOURCES, cache_key
+from palm.reader.loading import _PACKAGE, _SOURCES, cache_key, load_dataset
 from tests.unit.reader.conftest import PIECES
 
 CLS = "label\ttext_a\n" + "".join(f"{label}\t{text}\n" for label, text in [
@@ -106,7 +106,7 @@ def test_every_reader_gives_the_same_data_set_cold_and_warm(write, monkeypatch, 
         reader = reader_of(name, **keys)
         if phase == "eval":
             reader.labels = reader.learn_labels(reader.read(file, "train"))
-        return reader.load(file, phase), reader
+        return load_dataset(reader, file, phase), reader
 
     wanted, plain = without_cache(load)
     assert wanted.num_examples >= 6
@@ -142,7 +142,7 @@ def test_whatever_is_wrong_is_said_word_for_word_the_same(write, lines):
 
     def outcome():
         try:
-            return reader_of(labels=labels).load(file, "eval")
+            return load_dataset(reader_of(labels=labels), file, "eval")
         except DataError as error:
             return str(error)
 
@@ -158,7 +158,7 @@ def test_whatever_is_wrong_is_said_word_for_word_the_same(write, lines):
 def test_many_problems_are_counted_over_the_whole_file(write, cache):
     file = write("x.tsv", "label\ttext_a\n" + "ugly\tcat\n" * 50)
     with pytest.raises(DataError) as error:
-        reader_of(labels=LabelMap(("bad", "good"))).load(file, "eval")
+        load_dataset(reader_of(labels=LabelMap(("bad", "good"))), file, "eval")
     assert "x.tsv:21: label out of range" in str(error.value)
     assert "and 30 more." in str(error.value)
     assert entries(cache) == []
@@ -169,7 +169,7 @@ def test_warnings_are_said_by_a_warm_cache_too(write, caplog):
     def load():
         caplog.clear()
         labels = LabelMap(("bad", "good"))
-        reader_of(labels=labels, on_unknown_label="count_as_wrong").load(write("x.tsv", CLS), "eval")
+        load_dataset(reader_of(labels=labels, on_unknown_label="count_as_wrong"), write("x.tsv", CLS), "eval")
         return caplog.messages
 
     wanted = without_cache(load)
@@ -230,17 +230,17 @@ def test_the_code_behind_a_data_set_is_found_where_it_lies():
 
 def test_changed_data_are_read_anew(write):
     file = write("x.tsv", CLS)
-    assert reader_of().load(file, "train").records[0]["text_a"] == "the cat"
+    assert load_dataset(reader_of(), file, "train").records[0]["text_a"] == "the cat"
     write("x.tsv", CLS.replace("the cat", "the mat"))
-    assert reader_of().load(file, "train").records[0]["text_a"] == "the mat"
+    assert load_dataset(reader_of(), file, "train").records[0]["text_a"] == "the mat"
 
 
 def test_the_same_content_elsewhere_is_found_and_keeps_its_own_name(write, cache, tmp_path, monkeypatch):
-    reader_of().load(write("x.tsv", CLS), "train")
+    load_dataset(reader_of(), write("x.tsv", CLS), "train")
     (tmp_path / "另").mkdir()
     other = write("另/y.tsv", CLS)
     forbid_tokenising(monkeypatch)
-    assert reader_of().load(other, "train").file == other
+    assert load_dataset(reader_of(), other, "train").file == other
     assert len(entries(cache)) == 1
 
 
@@ -250,8 +250,8 @@ def test_the_same_content_elsewhere_is_found_and_keeps_its_own_name(write, cache
 )
 def test_a_damaged_entry_is_made_again(write, cache, caplog, name, damage):
     file = write("x.tsv", CLS)
-    wanted = without_cache(lambda: reader_of().load(file, "train"))
-    reader_of().load(file, "train")
+    wanted = without_cache(lambda: load_dataset(reader_of(), file, "train"))
+    load_dataset(reader_of(), file, "train")
     [entry] = entries(cache)
     content = bytearray((entry.folder / name).read_bytes())
     if damage == "remove":
@@ -259,23 +259,23 @@ def test_a_damaged_entry_is_made_again(write, cache, caplog, name, damage):
     else:
         content[len(content) // 2] ^= 4
         (entry.folder / name).write_bytes(content if damage == "flip" else content[:-3])
-    assert_same(reader_of().load(file, "train"), wanted)
+    assert_same(load_dataset(reader_of(), file, "train"), wanted)
     assert "damaged, so it is made again" in caplog.text
     caplog.clear()
-    assert_same(reader_of().load(file, "train"), wanted)
+    assert_same(load_dataset(reader_of(), file, "train"), wanted)
     assert caplog.text == ""
 
 
 def load_in_process(file, barrier, results):
     loading_module.SMALLEST_FILE = 1
     barrier.wait()
-    dataset = reader_of().load(file, "train")
+    dataset = load_dataset(reader_of(), file, "train")
     results.put(dataset.ragged("token_ids").values.tolist())
 
 
 def test_processes_at_once_get_the_same_and_leave_one_entry(write, cache):
     file = write("x.tsv", CLS + "good\tthe cat sat on the 北京 mat\n" * 3000)
-    wanted = without_cache(lambda: reader_of().load(file, "train")).ragged("token_ids").values.tolist()
+    wanted = without_cache(lambda: load_dataset(reader_of(), file, "train")).ragged("token_ids").values.tolist()
     context = multiprocessing.get_context("spawn")
     barrier, results = context.Barrier(3), context.Queue()
     workers = [context.Process(target=load_in_process, args=(file, barrier, results)) for _ in range(3)]
@@ -293,8 +293,8 @@ def test_processes_at_once_get_the_same_and_leave_one_entry(write, cache):
 def assert_works_without_cache(file, caplog):
     for length in (16, 16, 15):  # the same data set twice, and another
         reader, plain = reader_of(max_seq_len=length), reader_of(max_seq_len=length)
-        wanted = without_cache(partial(plain.load, file, "train"))
-        assert_same(reader.load(file, "train"), wanted)
+        wanted = without_cache(partial(load_dataset, plain, file, "train"))
+        assert_same(load_dataset(reader, file, "train"), wanted)
         assert reader.labels == LabelMap(("bad", "good", "ugly"))
     assert len(caplog.records) == 1
     assert "the cache cannot be used, so text is tokenised in every run" in caplog.text
@@ -326,7 +326,7 @@ def test_a_full_disk_means_one_warning(write, cache, caplog):
 
 def test_a_read_only_cache_that_holds_the_entry_serves(write, cache, monkeypatch, caplog):
     file = write("x.tsv", CLS)
-    reader_of().load(file, "train")
+    load_dataset(reader_of(), file, "train")
 
     def refuse(*_, **__):
         raise PermissionError(13, "Permission denied")
@@ -335,25 +335,25 @@ def test_a_read_only_cache_that_holds_the_entry_serves(write, cache, monkeypatch
     monkeypatch.setattr("palm.data.cache.remove_folder", refuse)
     monkeypatch.setenv("PALM_CACHE_LIMIT", "1")
     forbid_tokenising(monkeypatch)
-    reader_of().load(file, "train")
+    load_dataset(reader_of(), file, "train")
     assert caplog.text == ""
 
 
 def test_the_limit_drops_the_oldest_used(write, cache, monkeypatch):
-    reader_of().load(write("x.tsv", CLS), "train")
+    load_dataset(reader_of(), write("x.tsv", CLS), "train")
     [first] = entries(cache)
     os.utime(first.folder, (100, 100))
     monkeypatch.setenv("PALM_CACHE_LIMIT", str(int(first.size * 1.5)))
-    reader_of(max_seq_len=15).load(write("x.tsv", CLS), "train")
+    load_dataset(reader_of(max_seq_len=15), write("x.tsv", CLS), "train")
     [second] = entries(cache)
     assert second.folder != first.folder
 
 
 def test_an_entry_beyond_the_limit_is_used_once_and_told(write, cache, monkeypatch, caplog):
     file = write("x.tsv", CLS)
-    wanted = without_cache(lambda: reader_of().load(file, "train"))
+    wanted = without_cache(lambda: load_dataset(reader_of(), file, "train"))
     monkeypatch.setenv("PALM_CACHE_LIMIT", "100")
-    assert_same(reader_of().load(file, "train"), wanted)
+    assert_same(load_dataset(reader_of(), file, "train"), wanted)
     assert "takes more than 100 bytes, so it is not kept. Raise PALM_CACHE_LIMIT." in caplog.text
     assert entries(cache) == []
 
@@ -367,7 +367,7 @@ def test_a_file_that_changes_while_it_is_read_is_not_kept(write, cache, monkeypa
         write("x.tsv", CLS + "good\tmat\n")
 
     monkeypatch.setattr(ClassifyReader, "parse", changing)
-    found = reader_of().load(file, "train")
+    found = load_dataset(reader_of(), file, "train")
     monkeypatch.undo()
     assert "x.tsv: it was changed while it was read" in caplog.text
     assert found.num_examples == 8
@@ -376,17 +376,17 @@ def test_a_file_that_changes_while_it_is_read_is_not_kept(write, cache, monkeypa
 
 def test_small_files_files_to_predict_and_unversioned_readers_are_not_cached(write, cache, monkeypatch):
     file = write("x.tsv", CLS)
-    reader_of(labels=LabelMap(("bad", "good"))).load(file, "predict")
+    load_dataset(reader_of(labels=LabelMap(("bad", "good"))), file, "predict")
     with monkeypatch.context() as patch:
         patch.setattr(ClassifyReader, "cache_version", None)
-        reader_of().load(file, "train")
+        load_dataset(reader_of(), file, "train")
     monkeypatch.setattr(loading_module, "SMALLEST_FILE", len(CLS.encode()) + 1)
-    reader_of().load(file, "train")
+    load_dataset(reader_of(), file, "train")
     assert not cache.exists()
 
 
 def test_learnt_labels_do_not_stay_where_loading_failed(write):
     reader = reader_of()
     with pytest.raises(DataError):
-        reader.load(write("x.tsv", CLS + "bad\t\x7f\n"), "train")
+        load_dataset(reader, write("x.tsv", CLS + "bad\t\x7f\n"), "train")
     assert reader.labels is None

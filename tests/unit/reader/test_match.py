@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from palm.data.sequences import fit_pair
 from palm.errors import DataError
+from palm.reader.loading import load_dataset
 from palm.reader.match import MatchReader, MatchReaderConfig
 
 
@@ -15,7 +16,7 @@ def load(tokenizer, write):
     def load_rows(*rows, phase="train", max_seq_len=8):
         reader = MatchReader(MatchReaderConfig(max_seq_len=max_seq_len), tokenizer)
         lines = ["label\ttext_a\ttext_b", *("\t".join(row) for row in rows)]
-        return reader, reader.load(write("x.tsv", "\n".join(lines)), phase)
+        return reader, load_dataset(reader, write("x.tsv", "\n".join(lines)), phase)
 
     return load_rows
 

@@ -8,6 +8,7 @@ import pytest
 from palm.data.tokenizer import Tokenizer
 from palm.errors import DataError
 from palm.reader.cls import ClassifyReader, ClassifyReaderConfig
+from palm.reader.loading import load_dataset
 from palm.reader.seq_label import SequenceLabelReader, SequenceLabelReaderConfig
 from tests.integration import tiny
 
@@ -29,12 +30,12 @@ def table(tmp_path, rows):
 def test_one_file_serves_two_tasks_each_with_the_rows_that_it_has_labels_for(tmp_path, tokenizer):
     file = table(tmp_path, [["air", "O O", "bird flies"], ["", "O O", "红 鱼"], ["water", " ", "fish swims"]])
     kinds = ClassifyReader(ClassifyReaderConfig(**LEFT_OUT), tokenizer)
-    assert [record["line"] for record in kinds.load(file, "train").records] == [2, 4]
+    assert [record["line"] for record in load_dataset(kinds, file, "train").records] == [2, 4]
     assert kinds.labels.names == ("air", "water")
-    assert [record["line"] for record in kinds.load(file, "eval").records] == [2, 4]
-    assert len(kinds.load(file, "predict").records) == 3
+    assert [record["line"] for record in load_dataset(kinds, file, "eval").records] == [2, 4]
+    assert len(load_dataset(kinds, file, "predict").records) == 3
     config = SequenceLabelReaderConfig(on_missing_label="leave_out", columns={"label": "tags"})
-    tagged = SequenceLabelReader(config, tokenizer).load(file, "train")
+    tagged = load_dataset(SequenceLabelReader(config, tokenizer), file, "train")
     assert [record["words"] for record in tagged.records] == [["bird", "flies"], ["红", "鱼"]]
 
 
@@ -42,13 +43,13 @@ def test_null_is_no_label_in_json_lines(tmp_path, tokenizer):
     file = tmp_path / "rows.jsonl"
     rows = [{"kind": None, "text_a": "fish"}, {"kind": 1, "text_a": "bird"}, {"kind": "0", "text_a": "cat"}]
     file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    found = ClassifyReader(ClassifyReaderConfig(**LEFT_OUT), tokenizer).load(file, "train")
+    found = load_dataset(ClassifyReader(ClassifyReaderConfig(**LEFT_OUT), tokenizer), file, "train")
     assert [record["text_a"] for record in found.records] == ["bird", "cat"]
 
 
 def test_a_missing_label_is_an_error_unless_said_otherwise(tmp_path, tokenizer):
     file = table(tmp_path, [["", "O", "fish"]])
     with pytest.raises(DataError, match=r"rows.tsv:2: `label` holds a label, found it empty"):
-        ClassifyReader(ClassifyReaderConfig(columns={"label": "kind"}), tokenizer).load(file, "train")
+        load_dataset(ClassifyReader(ClassifyReaderConfig(columns={"label": "kind"}), tokenizer), file, "train")
     with pytest.raises(DataError, match="found every `label` empty"):
-        ClassifyReader(ClassifyReaderConfig(**LEFT_OUT), tokenizer).load(file, "train")
+        load_dataset(ClassifyReader(ClassifyReaderConfig(**LEFT_OUT), tokenizer), file, "train")

@@ -5,6 +5,7 @@ import pytest
 
 from palm.errors import DataError
 from palm.randomness import philox
+from palm.reader.loading import load_dataset
 from palm.reader.mlm import MaskedLMReader, MaskedLMReaderConfig
 
 SPECIAL = [0, 1, 2, 3, 4]
@@ -14,7 +15,7 @@ SPECIAL = [0, 1, 2, 3, 4]
 def load(tokenizer, write):
     def load_texts(*texts, phase="train", **keys):
         reader = MaskedLMReader(MaskedLMReaderConfig(**keys), tokenizer)
-        return reader, reader.load(write("x.tsv", "\n".join(["text_a", *texts])), phase)
+        return reader, load_dataset(reader, write("x.tsv", "\n".join(["text_a", *texts])), phase)
 
     return load_texts
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from palm.errors import DataError
+from palm.reader.loading import load_dataset
 from palm.reader.mrc import MRCReader, MRCReaderConfig
 
 CONTEXT = "The cats sat on the mat. 我爱北京."
@@ -22,7 +23,7 @@ def load(tokenizer, write):
             qas.append({"id": f"q{number}", "question": question, "answers": answers})
         path = write("x.json", json.dumps({"data": [{"paragraphs": [{"context": context, "qas": qas}]}]}))
         reader = MRCReader(MRCReaderConfig(**({"max_seq_len": 32, "max_query_len": 8} | keys)), tokenizer)
-        return reader, reader.load(path, phase)
+        return reader, load_dataset(reader, path, phase)
 
     return load_questions
 

@@ -5,6 +5,7 @@ import pytest
 from palm.data.tokenizer import Tokenizer
 from palm.errors import DataError
 from palm.reader.cls import ClassifyReader, ClassifyReaderConfig
+from palm.reader.loading import load_dataset
 from palm.reader.match import MatchReader, MatchReaderConfig
 from palm.reader.mlm import MaskedLMReader, MaskedLMReaderConfig
 from palm.reader.mrc import MRCReader, MRCReaderConfig
@@ -22,7 +23,9 @@ def chinese(shared):
 
 
 def load_mrc(tokenizer, file, phase="train", **keys):
-    return MRCReader(MRCReaderConfig(max_seq_len=384, for_cn=tokenizer.for_cn, **keys), tokenizer).load(file, phase)
+    return load_dataset(
+        MRCReader(MRCReaderConfig(max_seq_len=384, for_cn=tokenizer.for_cn, **keys), tokenizer), file, phase
+    )
 
 
 def found_answers(dataset):
@@ -108,7 +111,7 @@ def test_cmrc2018_trial_without_its_bad_answers(shared, chinese):
 )
 def test_tables(shared, english, reader, config, file, keys, rows, labels):
     loaded = reader(config(**keys), english)
-    dataset = loaded.load(shared / "data" / file, "train")
+    dataset = load_dataset(loaded, shared / "data" / file, "train")
     assert len(dataset.records) == rows
     assert len(loaded.labels or ()) == labels
 
@@ -117,4 +120,4 @@ def test_a_file_without_header_is_noticed(shared, chinese):
     with pytest.raises(
         DataError, match=r"tnews/train\.tsv:1: the first row names the columns, wanted label, text_a, found"
     ):
-        ClassifyReader(ClassifyReaderConfig(), chinese).load(shared / "data/tnews/train.tsv", "train")
+        load_dataset(ClassifyReader(ClassifyReaderConfig(), chinese), shared / "data/tnews/train.tsv", "train")

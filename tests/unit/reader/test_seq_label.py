@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from palm.data.dataset import LabelMap
 from palm.errors import DataError
 from palm.reader.formats.rows import split_words
+from palm.reader.loading import load_dataset
 from palm.reader.seq_label import SequenceLabelReader, SequenceLabelReaderConfig
 
 
@@ -128,7 +129,7 @@ def load(tokenizer, write):
         rows = [{"text_a": words.split(), "label": tags.split()} for words, tags in sentences]
         path = write("x.jsonl", "\n".join(json.dumps(row) for row in rows))
         reader = SequenceLabelReader(SequenceLabelReaderConfig(**keys), tokenizer, labels)
-        return reader, reader.load(path, phase)
+        return reader, load_dataset(reader, path, phase)
 
     return load_sentences
 
