@@ -1,4 +1,4 @@
-"""`palm pred`: predict a task's file with its inference model."""
+"""`palm pred`: predict a task's file, or one text, with an inference model."""
 
 import argparse
 import json
@@ -13,7 +13,10 @@ EPILOG = """example:
   palm pred config.yaml intent
   palm pred config.yaml intent --tasks.intent.pred_file new.tsv
   palm pred --model output_model/intent/infer_model --file new.tsv --output out
+  palm pred --model output_model/intent/infer_model --text "book me a room"
 """
+# Option → column of the one row that is predicted.
+_COLUMNS = {"text": "text_a", "text_b": "text_b", "question": "question", "context": "context"}
 
 
 def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this class private)
@@ -21,13 +24,17 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this cl
     parser = subparsers.add_parser(
         "pred",
         help="predict with an inference model",
-        description="Predict a file; write predictions.json and print its first lines.",
+        description="Predict a file; write predictions.json and print its first lines. Or print what one text gives.",
         epilog=EPILOG,
     )
     parser.add_argument("config", nargs="?", help="global YAML file")
     parser.add_argument("task", nargs="?", help="name of the task instance")
     parser.add_argument("--model", help="inference model folder (default: save_path/<task>/infer_model)")
     parser.add_argument("--file", help="data to predict (default: the task's pred_file)")
+    parser.add_argument("--text", help="one text to predict with --model (column text_a)")
+    parser.add_argument("--text_b", help="the second text of a pair")
+    parser.add_argument("--question", help="a question to predict with --model (mrc), with --context")
+    parser.add_argument("--context", help="the text that answers the question")
     parser.add_argument("--output", help="folder for predictions.json (default: pred_output_path, or save_path/<task>)")
     parser.add_argument("--show", type=int, default=3, help="how many predictions to print (default: 3)")
     parser.set_defaults(func=run)
@@ -35,8 +42,14 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this cl
 
 def run(args: argparse.Namespace, overrides: list[str]) -> int:
     """Carry the command out."""
+    row = {column: getattr(args, name) for name, column in _COLUMNS.items() if getattr(args, name) is not None}
+    if row and (args.config, args.file) != (None, None):
+        options = ", ".join(f"--{name}" for name in _COLUMNS if getattr(args, name) is not None)
+        raise ConfigError(
+            Problem("palm pred", f"one text goes with --model alone, found {options} beside a configuration or --file.")
+        )
     if args.config is None:
-        predictions = _without_configuration(args)
+        predictions = _without_configuration(args, row)
     elif args.task is None:
         raise ConfigError(Problem("palm pred", "a task is wanted after the configuration. See palm pred --help."))
     else:
@@ -51,11 +64,12 @@ def run(args: argparse.Namespace, overrides: list[str]) -> int:
     return 0
 
 
-def _without_configuration(args: argparse.Namespace) -> list[dict[str, object]]:
-    if args.model is None or args.file is None:
-        raise ConfigError(Problem("palm pred", "either a configuration and a task, or --model and --file, are wanted."))
+def _without_configuration(args: argparse.Namespace, row: dict[str, str]) -> list[dict[str, object]]:
+    if args.model is None or (args.file is None and not row):
+        rule = "either a configuration and a task, or --model and --file or --text, are wanted."
+        raise ConfigError(Problem("palm pred", rule))
     predictor = palm.Predictor(args.model)
-    predictions = predictor.predict(args.file)
+    predictions = predictor.predict_rows([row]) if row else predictor.predict(args.file)
     if args.output is not None:
         from palm.inference.predictor import write_predictions  # noqa: PLC0415 (imports Paddle)
 

@@ -34,7 +34,7 @@ class Predictor:
         return self._bundle.task.paradigm
 
     def predict(self, file: Path | str) -> list[Prediction]:
-        """One prediction a row of `file`; no gold column is needed.
+        """One prediction for each row of `file`; no gold column is needed.
 
         Raises:
             DataError: With file and line of everything that is wrong.
@@ -42,12 +42,12 @@ class Predictor:
         return self._predictions(load_dataset(self._bundle.task.reader, Path(file), "predict"))
 
     def predict_rows(self, rows: Sequence[GivenRow]) -> list[Prediction]:
-        """One prediction a row, in their order: the same as of a file that holds these rows.
+        """One prediction for each row, in their order: the same as of a file that holds these rows.
 
         Args:
             rows: Mappings of PALM's columns, `{"text_a": …, "text_b": …}`; where the reader takes one text, the text
                 alone will do. For mrc `{"question": …, "context": …}` (`id` is by default the row's number, from 0), or
-                paragraphs as SQuAD has them, with one prediction a question.
+                paragraphs as SQuAD has them, with one prediction for each question.
 
         Raises:
             DataError: With the row (`rows[2]`) of everything that is wrong.

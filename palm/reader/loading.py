@@ -127,7 +127,7 @@ def load_rows(reader: Reader, rows: Sequence[GivenRow], phase: Phase) -> Dataset
 
 
 def check_rows(rows: object) -> None:
-    """Refuse what is no list of rows: a text would be taken for a row a character.
+    """Refuse what is no list of rows: a text would be taken for rows of one character.
 
     Raises:
         DataError: It is none.

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -93,7 +94,7 @@ def test_commands_exist_with_their_options(name: str) -> None:
     shown = [line for block in blocks(read(name), "bash") for line in without_comments(block)]
     for command in shown:
         for part in re.split(r"&&", command):
-            words = part.split()
+            words = shlex.split(part)
             if words[:1] != ["palm"] or "--help" in words:
                 continue
             parser, chosen = build_parser(words[1])

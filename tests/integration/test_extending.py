@@ -81,6 +81,22 @@ def test_the_command_line_imports_the_same(home, repository):
     model = ["--model", "output_model/review/infer_model", "--file", "dev.txt"]
     shown = run(home, repository, "-m", "palm", "pred", *model, "--import", "my_components.py")
     assert json.loads(shown.splitlines()[0]).keys() == {"index", "score"}
+    text = ["--model", "output_model/review/infer_model", "--text", "the room was good"]
+    shown = run(home, repository, "-m", "palm", "pred", *text, "--import", "my_components.py")
+    assert json.loads(shown).keys() == {"index", "score"}
+
+
+def test_a_reader_without_parse_rows_says_so(home, repository):
+    components = (home / "my_components.py").read_text(encoding="utf-8")
+    without = re.sub(r"    def parse_rows.*\n.*\n", "", components)
+    assert without != components
+    (home / "my_components.py").write_text(without, encoding="utf-8")
+    run(home, repository, "-m", "palm", "train", "config.yaml", "--num_epochs=1")
+    text = ["--model", "output_model/review/infer_model", "--text", "the room was good"]
+    message = run(home, repository, "-m", "palm", "pred", *text, "--import", "my_components.py", expected=2)
+    assert message == (
+        "rows, ScoredReader: this reader takes files alone. Define its method `parse_rows`, or predict a file.\n"
+    )
 
 
 def test_the_python_api_takes_them(home, repository):

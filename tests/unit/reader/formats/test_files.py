@@ -2,6 +2,7 @@
 
 import pytest
 
+from palm.data.dataset import ROWS
 from palm.errors import DataError
 from palm.reader.formats.files import FileProblems, quoted, read_lines
 
@@ -75,6 +76,15 @@ def test_twenty_problems_are_listed_and_the_rest_counted(tmp_path):
 
 def test_no_problem_raises_nothing(tmp_path):
     FileProblems(tmp_path).raise_all()
+
+
+def test_rows_of_a_program_are_named_as_python_names_them():
+    problems = FileProblems(ROWS)
+    problems.add("first", line=1)
+    problems.add("whole")
+    with pytest.raises(DataError) as caught:
+        problems.raise_all()
+    assert [problem.where for problem in caught.value.problems] == ["rows[0]", "rows"]
 
 
 def test_quotes_are_short_and_visible():
