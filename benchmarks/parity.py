@@ -28,7 +28,7 @@ from palm.backbone import Bert, BertConfig  # noqa: E402
 from palm.data.tokenizer import Tokenizer  # noqa: E402
 from palm.data.vocab import load_vocab  # noqa: E402
 from palm.engine.optim.optimizer import Optimizer  # noqa: E402
-from palm.paradigm import MaskLM  # noqa: E402
+from palm.paradigm import MaskedLM  # noqa: E402
 from palm.pretrained.load import apply_pretrained, config_defaults_for, load_pretrained  # noqa: E402
 from palm.pretrained.paddle1x import read_folder  # noqa: E402
 from palm.schema.settings import TrainSettings  # noqa: E402
@@ -139,7 +139,7 @@ class PalmModel(nn.Layer):
         super().__init__()
         keys = config_defaults_for(folder) | json.loads((folder / "config.json").read_text(encoding="utf-8"))
         config = BertConfig(**keys | {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0})
-        self.paradigm = MaskLM(MaskLM.Config(dropout_prob=0.0))
+        self.paradigm = MaskedLM(MaskedLM.Config(dropout_prob=0.0))
         self.backbone, self.head = Bert(config).build_layers(), self.paradigm.build_layers(config)
         weights = load_pretrained(folder)
         self.report = apply_pretrained(self.backbone, weights)

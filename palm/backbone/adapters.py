@@ -16,7 +16,7 @@ from palm.kernels.contract import Rows
 from palm.schema.fields import BackboneFields, ParadigmFields
 
 
-class SharedLayer(Protocol):
+class EncoderLayerCall(Protocol):
     """An encoder layer: next hidden states [batch*seq hidden], with `added` [hidden 3*hidden] on its qkv weight."""
 
     def __call__(self, hidden: Tensor, rows: Rows, added: Tensor | None = None) -> Tensor:
@@ -48,7 +48,7 @@ class Adapter(nn.Layer):
         super().__init__()
         self.bottleneck = Bottleneck(config, size)
 
-    def forward(self, layer: SharedLayer, hidden: Tensor, rows: Rows) -> Tensor:
+    def forward(self, layer: EncoderLayerCall, hidden: Tensor, rows: Rows) -> Tensor:
         """The adapted output of `layer`."""
         shared = layer(hidden, rows)
         adapted: Tensor = shared + self.bottleneck(shared)
@@ -68,7 +68,7 @@ class LowRank(nn.Layer):
         self.value_down = nn.Linear(config.hidden_size, size, weight_attr=_drawn(config), bias_attr=False)
         self.value_up = nn.Linear(size, config.hidden_size, weight_attr=_constant(0.0), bias_attr=False)
 
-    def forward(self, layer: SharedLayer, hidden: Tensor, rows: Rows) -> Tensor:
+    def forward(self, layer: EncoderLayerCall, hidden: Tensor, rows: Rows) -> Tensor:
         """The output of `layer` with the products added to its weights."""
         query = self.query_down.weight @ self.query_up.weight
         value = self.value_down.weight @ self.value_up.weight
@@ -86,7 +86,7 @@ class Private(nn.Layer):
         self.bottleneck = Bottleneck(config, size)
         self.gate = nn.Linear(config.hidden_size, 1, weight_attr=_drawn(config))
 
-    def forward(self, layer: SharedLayer, hidden: Tensor, rows: Rows) -> Tensor:
+    def forward(self, layer: EncoderLayerCall, hidden: Tensor, rows: Rows) -> Tensor:
         """What `layer` and the bottleneck make of the same input."""
         share = nn.functional.sigmoid(plain.linear(hidden, self.gate.weight, self.gate.bias))  # [batch*seq 1]
         both: Tensor = layer(hidden, rows) + share * self.bottleneck(hidden)

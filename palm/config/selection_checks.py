@@ -9,7 +9,7 @@ from palm.registry import did_you_mean
 from palm.schema.settings import TaskSettings, TrainSettings
 from palm.schema.values import Resolved
 
-Values = Mapping[str, Resolved]
+KeyValues = Mapping[str, Resolved]
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class TaskMetrics:
 
 
 def selection_problems(
-    train: TrainSettings, tasks: Sequence[TaskMetrics], run: Values, values: Mapping[str, Values]
+    train: TrainSettings, tasks: Sequence[TaskMetrics], run: KeyValues, values: Mapping[str, KeyValues]
 ) -> Iterator[Problem]:
     """What is wrong with `metric_for_best_model`, `selection` and the patience of the tasks.
 
@@ -66,7 +66,7 @@ def selection_problems(
             yield Problem(values[task.name]["early_stopping_patience"].setting.where, f"{rule} {advice}")
 
 
-def _unjudged(train: TrainSettings, tasks: Sequence[TaskMetrics], run: Values) -> Iterator[Problem]:
+def _unjudged(train: TrainSettings, tasks: Sequence[TaskMetrics], run: KeyValues) -> Iterator[Problem]:
     """What waits for evaluations where there are none."""
     waiting = ["selection_patience"] if train.selection_patience else []
     waiting += [
@@ -78,7 +78,7 @@ def _unjudged(train: TrainSettings, tasks: Sequence[TaskMetrics], run: Values) -
         yield never_evaluated(" and ".join(waiting), run)
 
 
-def never_evaluated(who: str, run: Values) -> Problem:
+def never_evaluated(who: str, run: KeyValues) -> Problem:
     """That `who` follows dev figures, and eval_every_n_steps is 0.
 
     Args:

@@ -11,10 +11,10 @@ from palm.schema.settings import TaskSettings, TrainSettings
 from palm.schema.values import Resolved
 
 Tasks = Mapping[str, TaskSettings]
-Values = Mapping[str, Mapping[str, Resolved]]
+TaskValues = Mapping[str, Mapping[str, Resolved]]
 
 
-def check_tasks(tasks: Tasks, values: Values, *, names: Sequence[str], for_train: bool) -> Iterator[Problem]:
+def check_tasks(tasks: Tasks, values: TaskValues, *, names: Sequence[str], for_train: bool) -> Iterator[Problem]:
     """Everything that is wrong between tasks which are right one by one.
 
     Args:
@@ -55,12 +55,12 @@ def head_keys(tasks: Tasks) -> dict[str, str]:
     return head
 
 
-def _where(values: Values, name: str, key: str) -> str:
+def _where(values: TaskValues, name: str, key: str) -> str:
     setting = values[name].get(key)
     return setting.setting.where if setting else f"tasks.{name}.{key}"
 
 
-def _sharing(tasks: Tasks, values: Values, names: Sequence[str]) -> Iterator[Problem]:
+def _sharing(tasks: Tasks, values: TaskValues, names: Sequence[str]) -> Iterator[Problem]:
     for name, settings in tasks.items():
         other = settings.share_head_with
         if other is not None and other not in names:
@@ -70,7 +70,7 @@ def _sharing(tasks: Tasks, values: Values, names: Sequence[str]) -> Iterator[Pro
             yield Problem(_where(values, name, "share_head_with"), f"{rule} Found `{other}`.{hint} {advice}")
 
 
-def _vocabularies(tasks: Tasks, values: Values) -> Iterator[Problem]:
+def _vocabularies(tasks: Tasks, values: TaskValues) -> Iterator[Problem]:
     first: tuple[str, str] | None = None
     for name, settings in tasks.items():
         if settings.vocab_path is None:
@@ -89,7 +89,7 @@ def _same_file(one: Path, other: Path) -> bool:
     return one.resolve() == other.resolve() or one.read_bytes() == other.read_bytes()
 
 
-def _metrics(tasks: Tasks, values: Values) -> Iterator[Problem]:
+def _metrics(tasks: Tasks, values: TaskValues) -> Iterator[Problem]:
     for name, settings in tasks.items():
         for metric in settings.metrics or ():
             if metric not in METRICS:
@@ -98,7 +98,7 @@ def _metrics(tasks: Tasks, values: Values) -> Iterator[Problem]:
                 yield Problem(_where(values, name, "metrics"), message)
 
 
-def _targets(tasks: Tasks, values: Values, names: Sequence[str]) -> Iterator[Problem]:
+def _targets(tasks: Tasks, values: TaskValues, names: Sequence[str]) -> Iterator[Problem]:
     targets = [name for name, settings in tasks.items() if settings.target]
     if not targets and len(tasks) == len(names):
         rule = "training ends when every target is there, so a run needs at least one."

@@ -107,11 +107,11 @@ def _own_rows(
     return own
 
 
-Outcome = tuple[float, str | None]
+PassResult = tuple[float, str | None]
 """The loss of a task's batch, and what in it is not finite."""
 
 
-def train_pass(run: "TrainingRun", parts: Sequence[StepBatch], factors: Sequence[float]) -> list[Outcome]:
+def train_pass(run: "TrainingRun", parts: Sequence[StepBatch], factors: Sequence[float]) -> list[PassResult]:
     """Forward and backward of `parts`: the loss of each, and what in it is not finite.
 
     The gradients stay on the parameters, or with the gradients of their task; those with a fault do not.
@@ -126,7 +126,7 @@ def train_pass(run: "TrainingRun", parts: Sequence[StepBatch], factors: Sequence
     with mixed_precision(run.settings.amp):
         losses = _losses(run, parts)
     values = [float(loss) for loss in losses]
-    outcomes: list[Outcome] = [(value, None if math.isfinite(value) else f"the loss is {value}") for value in values]
+    outcomes: list[PassResult] = [(value, None if math.isfinite(value) else f"the loss is {value}") for value in values]
     weights = [_weight(run, part) * factor for part, factor in zip(parts, factors, strict=True)]
     # A task whose loss is not finite takes no part in the backward; the others of the pass do.
     whole = [number for number, value in enumerate(values) if math.isfinite(value)]

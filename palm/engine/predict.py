@@ -18,7 +18,7 @@ from palm.spec import Phase, unmet
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class PredictionOutput:
     """What a model makes of a data set.
 
     Attributes:
@@ -62,10 +62,10 @@ def metrics_over(model: MultiTaskModel, task: TaskInstance, dataset: Dataset) ->
     return figures
 
 
-def run_over(model: MultiTaskModel, task: TaskInstance, dataset: Dataset, phase: Phase) -> Evaluation:
+def run_over(model: MultiTaskModel, task: TaskInstance, dataset: Dataset, phase: Phase) -> PredictionOutput:
     """Outputs of every example, decoded to one prediction a record. The model is left in evaluation mode."""
     [outputs] = _run_heads(model, [task], dataset, phase)
-    return Evaluation(task.paradigm.decode(outputs.examples, dataset), outputs.loss)
+    return PredictionOutput(task.paradigm.decode(outputs.examples, dataset), outputs.loss)
 
 
 AfterBatch = Callable[[int], None]

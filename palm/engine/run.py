@@ -15,7 +15,7 @@ from palm.engine.optim.optimizer import Optimizer
 from palm.engine.optim.weight_average import WeightAverage
 from palm.engine.schedule import expected_steps, global_steps, learning_rate_at
 from palm.engine.selection import BestSoFar
-from palm.engine.task_gradients import SharedLayer, TaskGradients
+from palm.engine.task_gradients import SharedLayerGradients, TaskGradients
 from palm.engine.task_instance import TaskInstance
 from palm.schema.settings import TrainSettings
 
@@ -134,11 +134,11 @@ class TrainingRun:
         return build_weighting(self.tasks, self.settings)
 
     @cached_property
-    def shared_layer(self) -> SharedLayer | None:
+    def shared_layer(self) -> SharedLayerGradients | None:
         """Where the norms of the tasks' gradients are measured, if the weighting learns from them."""
         if not self.weighting.needs_norms:
             return None
-        return SharedLayer(self.model, [task for task in self.tasks if task.settings.mix_ratio > 0])
+        return SharedLayerGradients(self.model, [task for task in self.tasks if task.settings.mix_ratio > 0])
 
     @cached_property
     def task_gradients(self) -> TaskGradients | None:

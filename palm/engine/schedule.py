@@ -64,10 +64,10 @@ def _is_target(tasks: Sequence[TaskInstance], name: str) -> bool:
     return any(task.name == name and task.settings.target for task in tasks)
 
 
-Schedule = Callable[[int, int, int], float]
+ScheduleFactor = Callable[[int, int, int], float]
 """`schedule(step, warmup_steps, total_steps)`: factor in 0..1 for `step`, counted from 1."""
 
-LR_SCHEDULES: Registry[Schedule] = Registry("lr_scheduler")
+LR_SCHEDULES: Registry[ScheduleFactor] = Registry("lr_scheduler")
 
 
 def _warmup(step: int, warmup_steps: int) -> float:

@@ -105,7 +105,7 @@ def inner_products(gradients: Sequence[Gradients]) -> FloatArray:
     return products
 
 
-class SharedLayer:
+class SharedLayerGradients:
     """Measures the gradients that the batches of a step add, one task after the other.
 
     Args:

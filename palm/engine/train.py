@@ -8,7 +8,7 @@ from dataclasses import replace
 from palm.data.dataset import Record
 from palm.engine.balance import note_losses, note_probabilities
 from palm.engine.batches import StepBatch, prefetched, step_batches
-from palm.engine.forward_backward import Outcome, passes, train_pass
+from palm.engine.forward_backward import PassResult, passes, train_pass
 from palm.engine.run import StepResult, TrainingRun
 from palm.engine.task_instance import TaskInstance
 from palm.errors import TrainingError
@@ -114,7 +114,7 @@ def _train_parts(
 
 
 def _result(
-    run: TrainingRun, part: StepBatch, outcome: Outcome, factor: float, *, learning_rate: float, seconds: float
+    run: TrainingRun, part: StepBatch, outcome: PassResult, factor: float, *, learning_rate: float, seconds: float
 ) -> StepResult:
     """What a step did with one task.
 

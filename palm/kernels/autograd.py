@@ -43,7 +43,7 @@ class Linear(PyLayer):
         )
 
 
-class LayerNorm(PyLayer):
+class LayerNormFunction(PyLayer):
     """Layer normalisation over the last of two axes (arXiv:1607.06450)."""
 
     @staticmethod
@@ -84,7 +84,7 @@ class Gelu(PyLayer):
         return slope.multiply_(gradient)
 
 
-class Dropout(PyLayer):
+class DropoutFunction(PyLayer):
     """Zero a random share of the values; scale the others so that the mean stays."""
 
     @staticmethod
@@ -99,7 +99,7 @@ class Dropout(PyLayer):
         return _masked(gradient, keep).scale_(ctx.scale)
 
 
-class Attention(PyLayer):
+class AttentionFunction(PyLayer):
     """Scaled dot-product attention (arXiv:1706.03762) of all heads, with dropout of the probabilities."""
 
     @staticmethod
@@ -141,10 +141,10 @@ class Attention(PyLayer):
 
 
 linear: Callable[[Tensor, Tensor, Tensor], Tensor] = Linear.apply
-layer_norm: Callable[[Tensor, Tensor, Tensor, float], Tensor] = LayerNorm.apply
+layer_norm: Callable[[Tensor, Tensor, Tensor, float], Tensor] = LayerNormFunction.apply
 gelu: Callable[[Tensor], Tensor] = Gelu.apply
-dropout: Callable[[Tensor, float], Tensor] = Dropout.apply
-attention: Callable[[Tensor, Tensor | None, int, int, float], Tensor] = Attention.apply
+dropout: Callable[[Tensor, float], Tensor] = DropoutFunction.apply
+attention: Callable[[Tensor, Tensor | None, int, int, float], Tensor] = AttentionFunction.apply
 
 
 def sum_rows(rows: Tensor) -> Tensor:

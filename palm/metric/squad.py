@@ -15,7 +15,7 @@ from typing import cast
 from palm.data.dataset import Record
 from palm.metric.base import METRICS
 
-Score = Callable[[str, str], float]
+AnswerScore = Callable[[str, str], float]
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
@@ -49,7 +49,7 @@ def segments(text: str) -> list[str]:
 
 
 def _figures(
-    predictions: Sequence[Record], records: Sequence[Record], *, normalize: Callable[[str], str], f1: Score
+    predictions: Sequence[Record], records: Sequence[Record], *, normalize: Callable[[str], str], f1: AnswerScore
 ) -> dict[str, float]:
     exact = overlap = 0.0
     for prediction, record in zip(predictions, records, strict=True):

@@ -2,23 +2,23 @@
 
 from palm.paradigm.base import PARADIGMS, Paradigm
 from palm.paradigm.choice import Choice
-from palm.paradigm.cls import Classify
-from palm.paradigm.match import Match
-from palm.paradigm.mlm import MaskLM
-from palm.paradigm.mrc import MRC
+from palm.paradigm.cls import Classification
+from palm.paradigm.match import Matching
+from palm.paradigm.mlm import MaskedLM
+from palm.paradigm.mrc import SpanExtraction
 from palm.paradigm.multi_label import MultiLabel
 from palm.paradigm.regression import Regression
-from palm.paradigm.seq_label import SequenceLabel
+from palm.paradigm.seq_label import Tagging
 
 __all__ = [
-    "MRC",
     "PARADIGMS",
     "Choice",
-    "Classify",
-    "MaskLM",
-    "Match",
+    "Classification",
+    "MaskedLM",
+    "Matching",
     "MultiLabel",
     "Paradigm",
     "Regression",
-    "SequenceLabel",
+    "SpanExtraction",
+    "Tagging",
 ]

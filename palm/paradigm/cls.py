@@ -87,20 +87,20 @@ class TextClass(Paradigm):
         """How many classes there are."""
 
 
-class ClassifyFields(TextClassFields):
+class ClassificationFields(TextClassFields):
     """Keys of the paradigm `cls`."""
 
 
 @final
 @PARADIGMS.register("cls")
-class Classify(TextClass):
+class Classification(TextClass):
     """One label per text.
 
     Raises:
         ConfigError: Neither n_classes nor the labels say how many classes there are.
     """
 
-    Config: ClassVar[type[ParadigmFields]] = ClassifyFields
+    Config: ClassVar[type[ParadigmFields]] = ClassificationFields
     name = "cls"
     embedding = "sentence_embedding"
 

@@ -8,16 +8,16 @@ from palm.paradigm.decoding import count_classes
 from palm.schema.fields import ParadigmFields
 
 
-class MatchFields(TextClassFields):
+class MatchingFields(TextClassFields):
     """Keys of the paradigm `match`."""
 
 
 @final
 @PARADIGMS.register("match")
-class Match(TextClass):
+class Matching(TextClass):
     """One label per pair of texts: two classes where neither n_classes nor the labels say otherwise."""
 
-    Config: ClassVar[type[ParadigmFields]] = MatchFields
+    Config: ClassVar[type[ParadigmFields]] = MatchingFields
     name = "match"
     embedding = "sentence_pair_embedding"
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from paddle import Tensor, nn
 
 
-class MaskLMFields(ParadigmFields):
+class MaskedLMFields(ParadigmFields):
     """Keys of the paradigm `mlm`."""
 
     dropout_prob: Float = Field(0.0, ge=0, lt=1, description="Dropout in front of the head.")
@@ -26,16 +26,16 @@ class MaskLMFields(ParadigmFields):
 
 @final
 @PARADIGMS.register("mlm")
-class MaskLM(Paradigm):
+class MaskedLM(Paradigm):
     """BERT's masked language model head, its decoder tied to the word embeddings.
 
     Only masked positions go through the transform and reach the vocabulary projection.
     """
 
-    Config: ClassVar[type[ParadigmFields]] = MaskLMFields
+    Config: ClassVar[type[ParadigmFields]] = MaskedLMFields
     decode_columns: ClassVar[tuple[str, ...]] = ("mask_positions",)
     pretrained_head: ClassVar[str | None] = "mlm."
-    config: MaskLMFields
+    config: MaskedLMFields
 
     @property
     def default_metrics(self) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from palm.paradigm.base import PARADIGMS, Outputs, Paradigm, Prediction, Transfo
 from palm.paradigm.decoding import examples_by_record
 from palm.paradigm.layers import build_linear_head, project
 from palm.paradigm.losses import mean_cross_entropy
-from palm.paradigm.mrc_answers import Limits, Window, rank_answers
+from palm.paradigm.mrc_answers import Limits, WindowLogits, rank_answers
 from palm.schema.fields import BackboneFields, Float, Int, ParadigmFields
 from palm.spec import Phase, Spec, Specs
 from palm.storage.layout import PREDICTIONS_FILE
@@ -25,7 +25,7 @@ MASKED = -1e9
 """Logit of a padding position: its probability is exactly 0 in float32."""
 
 
-class MRCFields(ParadigmFields):
+class SpanExtractionFields(ParadigmFields):
     """Keys of the paradigm `mrc`."""
 
     dropout_prob: Float = Field(0.0, ge=0, lt=1, description="Dropout in front of the head.")
@@ -42,13 +42,13 @@ class MRCFields(ParadigmFields):
 
 @final
 @PARADIGMS.register("mrc")
-class MRC(Paradigm):
+class SpanExtraction(Paradigm):
     """A linear layer gives each token two logits, for the answer's start and end; mean of the two cross entropies."""
 
-    Config: ClassVar[type[ParadigmFields]] = MRCFields
+    Config: ClassVar[type[ParadigmFields]] = SpanExtractionFields
     decode_columns: ClassVar[tuple[str, ...]] = ("context_start", "context_end", "is_max_context")
     extra_files: ClassVar[tuple[str, ...]] = (NBEST_FILE, NULL_ODDS_FILE)
-    config: MRCFields
+    config: SpanExtractionFields
 
     @property
     def default_metrics(self) -> tuple[str, ...]:
@@ -143,8 +143,8 @@ class MRC(Paradigm):
         }
 
 
-def _window(output: Outputs, dataset: Dataset, row: int) -> Window:
-    return Window(
+def _window(output: Outputs, dataset: Dataset, row: int) -> WindowLogits:
+    return WindowLogits(
         start_logits=output["start_logits"],
         end_logits=output["end_logits"],
         context_start=dataset.ragged("context_start")[row],

@@ -14,7 +14,7 @@ from palm.paradigm.decoding import softmax
 
 
 @dataclass(frozen=True)
-class Window:
+class WindowLogits:
     """One window of a question's context, and what the model says about it. All arrays have one value a token.
 
     Attributes:
@@ -100,7 +100,7 @@ class Ranking:
         return next(found, 0.0)
 
 
-def rank_answers(context: str, windows: Sequence[Window], limits: Limits) -> Ranking:
+def rank_answers(context: str, windows: Sequence[WindowLogits], limits: Limits) -> Ranking:
     """The answers to one question from all windows of its context. Equal scores: the earlier and shorter span first."""
     answers = list(_distinct(_spans(context, windows, limits.max_answer_len), limits.n_best_size))
     if not limits.with_negative or not windows:
@@ -127,7 +127,7 @@ def _distinct(answers: Iterable[Answer], count: int) -> Iterator[Answer]:
             yield answer
 
 
-def _spans(context: str, windows: Sequence[Window], longest: int) -> Iterator[Answer]:
+def _spans(context: str, windows: Sequence[WindowLogits], longest: int) -> Iterator[Answer]:
     """Every possible answer, best first; the same text may come more than once."""
     found = [_spans_of(window, longest) for window in windows]
     if not found:
@@ -142,7 +142,7 @@ def _spans(context: str, windows: Sequence[Window], longest: int) -> Iterator[An
             yield Answer(text, float(window.start_logits[start]), float(window.end_logits[end]))
 
 
-def _spans_of(window: Window, longest: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _spans_of(window: WindowLogits, longest: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Score, first and last token of every allowed span of a window, by first token and length."""
     tokens = len(window.start_logits)
     inside = window.context_start >= 0

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from paddle import Tensor, nn
 
 
-class SequenceLabelFields(HeadFields, ClassLossFields, ClassCountFields):
+class TaggingFields(HeadFields, ClassLossFields, ClassCountFields):
     """Keys of the paradigm `seq_label`."""
 
     for_cn: bool = Field(False, description="Chinese mode: answers and tags are handled by character.")
@@ -31,7 +31,7 @@ class SequenceLabelFields(HeadFields, ClassLossFields, ClassCountFields):
         return self.head in ("crf", "bilstm_crf")
 
     @model_validator(mode="after")
-    def _check_crf(self) -> "SequenceLabelFields":
+    def _check_crf(self) -> "TaggingFields":
         if self.has_crf and (self.class_weights or self.label_smoothing or self.focal_gamma):
             rule = f"class_weights, label_smoothing and focal_gamma are of a loss by word, `head: {self.head}` has none"
             raise ValueError(rule)
@@ -40,18 +40,18 @@ class SequenceLabelFields(HeadFields, ClassLossFields, ClassCountFields):
 
 @final
 @PARADIGMS.register("seq_label")
-class SequenceLabel(Paradigm):
+class Tagging(Paradigm):
     """Dropout and a linear layer on every token; cross entropy, a mean over the tokens that carry a label.
 
     With a CRF the loss is the negative log likelihood of each text's labels, a mean over the same tokens.
     """
 
-    Config: ClassVar[type[ParadigmFields]] = SequenceLabelFields
+    Config: ClassVar[type[ParadigmFields]] = TaggingFields
     decode_columns: ClassVar[tuple[str, ...]] = ("word_index",)
-    config: SequenceLabelFields
+    config: TaggingFields
 
     def __init__(
-        self, config: SequenceLabelFields, labels: LabelMap | None = None, *, vocab: Sequence[str] | None = None
+        self, config: TaggingFields, labels: LabelMap | None = None, *, vocab: Sequence[str] | None = None
     ) -> None:
         super().__init__(config, labels, vocab=vocab)
         check_classes(config.n_classes, labels)

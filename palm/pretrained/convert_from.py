@@ -11,7 +11,15 @@ from palm.backbone.base import BACKBONES
 from palm.backbone.config_json import BACKBONE_FILES, VOCAB_FILE, next_to_weights, read_backbone_config
 from palm.errors import CheckpointError
 from palm.paradigm import PARADIGMS, Paradigm
-from palm.pretrained.encoder import LATE_POSITIONS, POSITIONS, SEGMENTS, Encoder, Head, Origin, Tensors
+from palm.pretrained.encoder import (
+    LATE_POSITIONS,
+    POSITIONS,
+    SEGMENTS,
+    ArraysByName,
+    Origin,
+    PretrainedEncoder,
+    PretrainedHead,
+)
 from palm.pretrained.find import find_weights
 from palm.pretrained.load import config_defaults_for, read_tensors
 from palm.pretrained.name_maps import rename, targets_of
@@ -33,7 +41,7 @@ _USUAL_BACKBONE = str(RunSettings.model_fields["backbone"].default)
 _KNOWN_TYPES = ("bert", "ernie", "electra", *LATE_POSITIONS)
 
 
-def read_encoder(path: Path) -> Encoder:
+def read_encoder(path: Path) -> PretrainedEncoder:
     """The model at `path`.
 
     Raises:
@@ -56,7 +64,7 @@ def is_palms(path: Path) -> bool:
     return "palm_backbone" in config or ("format_version" in config and "paradigm" in config)
 
 
-def _inference_model(path: Path, config: Mapping[str, Any]) -> Encoder:
+def _inference_model(path: Path, config: Mapping[str, Any]) -> PretrainedEncoder:
     verify(path)
     saved = read_safetensors(path / WEIGHTS_FILE)
     name = str(config["backbone"]["name"])
@@ -66,16 +74,16 @@ def _inference_model(path: Path, config: Mapping[str, Any]) -> Encoder:
     paradigm = _paradigm(config["paradigm"])
     if paradigm is not None and paradigm.pretrained_head is not None:
         joined = encoder | {f"{paradigm.pretrained_head}{key}": array for key, array in own.items()}
-        return Encoder(name, backbone_config, joined, _copied(path))
+        return PretrainedEncoder(name, backbone_config, joined, _copied(path))
     head, form = None, paradigm.transformers_head if paradigm else None
     # transformers' heads stand on the last layer.
     last = int(config["settings"].get("layer", -1)) in (-1, backbone_config.num_hidden_layers - 1)
     if form is not None and last and set(own) == {"linear.weight", "linear.bias"}:
-        head = Head(
+        head = PretrainedHead(
             config["paradigm"]["name"], form, own["linear.weight"], own["linear.bias"], tuple(config["labels"] or ())
         )
     left_out = () if head else tuple(f"head.{key}" for key in own)
-    return Encoder(name, backbone_config, encoder, _copied(path), head=head, left_out=left_out)
+    return PretrainedEncoder(name, backbone_config, encoder, _copied(path), head=head, left_out=left_out)
 
 
 def _paradigm(saved: Mapping[str, Any]) -> Paradigm | None:
@@ -86,13 +94,13 @@ def _paradigm(saved: Mapping[str, Any]) -> Paradigm | None:
     return paradigm(paradigm.Config.model_validate(saved["config"]))
 
 
-def _palm_folder(path: Path, config: Mapping[str, Any]) -> Encoder:
+def _palm_folder(path: Path, config: Mapping[str, Any]) -> PretrainedEncoder:
     if (path / MANIFEST_FILE).is_file():
         verify(path)
     name = str(config["palm_backbone"])
     backbone_config = read_backbone_config(BACKBONES[name].Config, path / CONFIG_FILE, owner=str(path))
     origin = _origin(path) if (path / ORIGIN_FILES[0]).is_file() else None
-    return Encoder(name, backbone_config, read_safetensors(path / WEIGHTS_FILE), _copied(path), origin)
+    return PretrainedEncoder(name, backbone_config, read_safetensors(path / WEIGHTS_FILE), _copied(path), origin)
 
 
 def _origin(folder: Path) -> Origin:
@@ -101,7 +109,7 @@ def _origin(folder: Path) -> Origin:
     return Origin(text, json.loads(names.read_text(encoding="utf-8")), read_safetensors(other))
 
 
-def _foreign(path: Path) -> Encoder:
+def _foreign(path: Path) -> PretrainedEncoder:
     found = find_weights(path)
     raw = read_tensors(found)
     renamed = rename(raw)
@@ -122,7 +130,9 @@ def _foreign(path: Path) -> Encoder:
     if of_transformers:
         origin = Origin(place.read_bytes().decode("utf-8"), targets_of(raw), other | lost)
     _check_whole(path, tensors, backbone_config)
-    return Encoder(backbone, backbone_config, tensors, _copied(place.parent), origin, left_out=renamed.unknown)
+    return PretrainedEncoder(
+        backbone, backbone_config, tensors, _copied(place.parent), origin, left_out=renamed.unknown
+    )
 
 
 def _refuse_other_kinds(place: Path, kind: str, config: Mapping[str, Any], of_transformers: bool) -> None:
@@ -136,8 +146,8 @@ def _refuse_other_kinds(place: Path, kind: str, config: Mapping[str, Any], of_tr
 
 
 def _from_zero(
-    tensors: Tensors, backbone_config: BackboneFields, kind: str, config: Mapping[str, Any]
-) -> tuple[Tensors, BackboneFields, Tensors]:
+    tensors: ArraysByName, backbone_config: BackboneFields, kind: str, config: Mapping[str, Any]
+) -> tuple[ArraysByName, BackboneFields, ArraysByName]:
     """Positions that count from 0 and two segments, where RoBERTa has others; and the rows that this drops."""
     if kind not in LATE_POSITIONS or POSITIONS not in tensors:
         return tensors, backbone_config, {}
@@ -150,7 +160,7 @@ def _from_zero(
     return {**tensors, **changed}, backbone_config.model_copy(update=grown), {LOST_ROWS: table[:first]}
 
 
-def _check_whole(path: Path, tensors: Tensors, backbone_config: BackboneFields) -> None:
+def _check_whole(path: Path, tensors: ArraysByName, backbone_config: BackboneFields) -> None:
     last = f"encoder.layers.{backbone_config.num_hidden_layers - 1}.ffn.output.weight"
     beyond = f"encoder.layers.{backbone_config.num_hidden_layers}.ffn.output.weight"
     missing = [name for name in (POSITIONS, last) if name not in tensors]

@@ -12,7 +12,16 @@ from safetensors.numpy import save_file
 
 from palm.backbone.config_json import VOCAB_FILE
 from palm.pretrained.convert_from import CONFIG_FILE, LOST_ROWS, ORIGIN_FILES
-from palm.pretrained.encoder import LATE_POSITIONS, POSITIONS, SEGMENTS, Encoder, Head, Origin, Tensors, split_qkv
+from palm.pretrained.encoder import (
+    LATE_POSITIONS,
+    POSITIONS,
+    SEGMENTS,
+    ArraysByName,
+    Origin,
+    PretrainedEncoder,
+    PretrainedHead,
+    split_qkv,
+)
 from palm.storage.atomic_directory import atomic_directory
 from palm.storage.layout import WEIGHTS_FILE
 
@@ -35,7 +44,7 @@ _TO_TRANSFORMERS = (
 )
 
 
-def write_palm(encoder: Encoder, target: Path) -> None:
+def write_palm(encoder: PretrainedEncoder, target: Path) -> None:
     """A folder that `pretrain_model_path` takes; what only Hugging Face has a name for is kept beside.
 
     Raises:
@@ -53,7 +62,7 @@ def write_palm(encoder: Encoder, target: Path) -> None:
             _save(encoder.origin.other, other)
 
 
-def write_hugging_face(encoder: Encoder, target: Path) -> None:
+def write_hugging_face(encoder: PretrainedEncoder, target: Path) -> None:
     """A folder that transformers loads with `from_pretrained`, and PALM too.
 
     Raises:
@@ -77,10 +86,10 @@ def write_hugging_face(encoder: Encoder, target: Path) -> None:
             _write_json(folder / "tokenizer_config.json", settings)
 
 
-def _as_it_came(tensors: Tensors, origin: Origin) -> Tensors:
+def _as_it_came(tensors: ArraysByName, origin: Origin) -> ArraysByName:
     """Every tensor under the name, in the layout and with the rows that it had."""
     apart = split_qkv(tensors)
-    written: Tensors = {}
+    written: ArraysByName = {}
     for name, target in origin.names.items():
         if target is None:
             written[name] = origin.other[name]
@@ -94,7 +103,7 @@ def _as_it_came(tensors: Tensors, origin: Origin) -> Tensors:
     return written
 
 
-def _in_transformers_names(encoder: Encoder) -> Tensors:
+def _in_transformers_names(encoder: PretrainedEncoder) -> ArraysByName:
     has_mlm = any(name.startswith("mlm.") for name in encoder.tensors)
     prefix = f"{encoder.backbone}." if encoder.head or has_mlm else ""
     written = {}
@@ -107,7 +116,7 @@ def _in_transformers_names(encoder: Encoder) -> Tensors:
     return written
 
 
-def _transformers_config(encoder: Encoder) -> dict[str, Any]:
+def _transformers_config(encoder: PretrainedEncoder) -> dict[str, Any]:
     has_mlm = any(name.startswith("mlm.") for name in encoder.tensors)
     ending = encoder.head.form.class_ending if encoder.head else "ForMaskedLM" if has_mlm else "Model"
     architecture = encoder.backbone.capitalize() + ending
@@ -116,7 +125,7 @@ def _transformers_config(encoder: Encoder) -> dict[str, Any]:
     return config | (_labels(encoder.head) if encoder.head else {})
 
 
-def _labels(head: Head) -> dict[str, Any]:
+def _labels(head: PretrainedHead) -> dict[str, Any]:
     if not head.form.has_labels:
         return {}
     names = head.labels or tuple(str(number) for number in range(len(head.bias)))
@@ -124,7 +133,7 @@ def _labels(head: Head) -> dict[str, Any]:
     return {"id2label": {str(number): name for name, number in ids.items()}, "label2id": ids}
 
 
-def _backbone_config(encoder: Encoder) -> dict[str, Any]:
+def _backbone_config(encoder: PretrainedEncoder) -> dict[str, Any]:
     found = encoder.backbone_config.model_dump()
     found["intermediate_size"] = found["intermediate_size"] or 4 * found["hidden_size"]
     return {key: found[key] for key in _BACKBONE_KEYS if key in found}

@@ -9,7 +9,7 @@ import numpy as np
 from palm.paradigm.base import TransformersHead
 from palm.schema.fields import BackboneFields
 
-Tensors = dict[str, np.ndarray]
+ArraysByName = dict[str, np.ndarray]
 
 POSITIONS = "embeddings.position_embeddings.weight"
 SEGMENTS = "embeddings.token_type_embeddings.weight"
@@ -19,7 +19,7 @@ LATE_POSITIONS = ("roberta", "xlm-roberta", "camembert")
 
 
 @dataclass(frozen=True)
-class Head:
+class PretrainedHead:
     """A linear head that transformers has too.
 
     Attributes:
@@ -53,7 +53,7 @@ class Origin:
 
 
 @dataclass(frozen=True)
-class Encoder:
+class PretrainedEncoder:
     """A model between two forms.
 
     Attributes:
@@ -68,16 +68,16 @@ class Encoder:
 
     backbone: str
     backbone_config: BackboneFields
-    tensors: Tensors
+    tensors: ArraysByName
     files: Mapping[str, Path]
     origin: Origin | None = None
-    head: Head | None = None
+    head: PretrainedHead | None = None
     left_out: tuple[str, ...] = field(default=())
 
 
-def split_qkv(tensors: Mapping[str, np.ndarray]) -> Tensors:
+def split_qkv(tensors: Mapping[str, np.ndarray]) -> ArraysByName:
     """Queries, keys and values apart, as everybody else has them."""
-    apart: Tensors = {}
+    apart: ArraysByName = {}
     for name, array in tensors.items():
         stem, joined, kind = name.partition(".qkv.")
         if not joined:

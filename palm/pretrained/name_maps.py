@@ -10,8 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-Tensors = Mapping[str, np.ndarray]
-
 _PARTS = ("query", "key", "value")
 _PREFIXES = re.compile(r"^(bert|ernie|roberta|electra|backbone)\.(?=embeddings\.|encoder\.|pooler\.)")
 _BUFFERS = re.compile(r"(^|\.)(position_ids|token_type_ids)$")
@@ -86,7 +84,7 @@ class Renamed:
     unknown: tuple[str, ...]
 
 
-def targets_of(tensors: Tensors) -> dict[str, str | None]:
+def targets_of(tensors: Mapping[str, np.ndarray]) -> dict[str, str | None]:
     """PALM's name of each of `tensors`, queries, keys and values apart; None for one that PALM has no name for."""
     bare = {_bare(name): name for name in tensors if not _BUFFERS.search(name)}
     layout, rules = _layout(bare)
@@ -98,7 +96,7 @@ def targets_of(tensors: Tensors) -> dict[str, str | None]:
     return targets
 
 
-def rename(tensors: Tensors) -> Renamed:
+def rename(tensors: Mapping[str, np.ndarray]) -> Renamed:
     """Bring `tensors` under PALM's names, whichever layout theirs is."""
     bare = {_bare(name): name for name in tensors if not _BUFFERS.search(name)}
     layout, rules = _layout(bare)
@@ -163,7 +161,7 @@ def _fuse(named: Mapping[str, np.ndarray]) -> Iterator[tuple[str, np.ndarray]]:
             yield f"{match[1]}.qkv.{match[3]}", np.concatenate([named[part] for part in parts], axis=-1)
 
 
-def _is_tied_decoder(name: str, array: np.ndarray, tensors: Tensors) -> bool:
+def _is_tied_decoder(name: str, array: np.ndarray, tensors: Mapping[str, np.ndarray]) -> bool:
     table = tensors.get("embeddings.word_embeddings.weight")
     tied = name.endswith(("cls.predictions.decoder.weight", "cls.predictions.decoder_weight"))
     if name.endswith("cls.predictions.decoder.bias"):

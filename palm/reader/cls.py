@@ -23,24 +23,26 @@ from palm.reader.gold import (
 from palm.spec import Phase, Specs
 
 
-class ClassifyReaderConfig(TextLabelFields):
+class ClassificationReaderConfig(TextLabelFields):
     """Keys of the reader `cls`."""
 
     known_columns: ClassVar[tuple[str, ...]] = ("label", "text_a")
 
 
 @READERS.register("cls")
-class ClassifyReader(Reader):
+class ClassificationReader(Reader):
     """Reads `{"label": str, "text_a": str, "line": int}` from tsv or jsonl."""
 
-    Config = ClassifyReaderConfig
+    Config = ClassificationReaderConfig
     cache_version = "1"
     by_record = True
     on_request = GOLD_ON_REQUEST
 
-    def __init__(self, config: ClassifyReaderConfig, tokenizer: Tokenizer, labels: LabelMap | None = None) -> None:
+    def __init__(
+        self, config: ClassificationReaderConfig, tokenizer: Tokenizer, labels: LabelMap | None = None
+    ) -> None:
         super().__init__(config, tokenizer, labels)
-        self.config: ClassifyReaderConfig = config
+        self.config: ClassificationReaderConfig = config
 
     def outputs_attr(self, phase: Phase) -> Specs:
         """The model's inputs, and the gold unless predicting."""

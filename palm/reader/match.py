@@ -23,24 +23,24 @@ from palm.reader.gold import (
 from palm.spec import Phase, Specs
 
 
-class MatchReaderConfig(TextLabelFields):
+class MatchingReaderConfig(TextLabelFields):
     """Keys of the reader `match`."""
 
     known_columns: ClassVar[tuple[str, ...]] = ("label", "text_a", "text_b")
 
 
 @READERS.register("match")
-class MatchReader(Reader):
+class MatchingReader(Reader):
     """Reads `{"label": str, "text_a": str, "text_b": str, "line": int}` from tsv or jsonl."""
 
-    Config = MatchReaderConfig
+    Config = MatchingReaderConfig
     cache_version = "1"
     by_record = True
     on_request = GOLD_ON_REQUEST
 
-    def __init__(self, config: MatchReaderConfig, tokenizer: Tokenizer, labels: LabelMap | None = None) -> None:
+    def __init__(self, config: MatchingReaderConfig, tokenizer: Tokenizer, labels: LabelMap | None = None) -> None:
         super().__init__(config, tokenizer, labels)
-        self.config: MatchReaderConfig = config
+        self.config: MatchingReaderConfig = config
 
     def outputs_attr(self, phase: Phase) -> Specs:
         """The model's inputs, and the gold unless predicting."""

@@ -19,7 +19,7 @@ from palm.schema.fields import Int, ReaderFields
 from palm.spec import Phase, Spec, Specs
 
 
-class MRCReaderConfig(ReaderFields):
+class SquadReaderConfig(ReaderFields):
     """Keys of the reader `mrc`."""
 
     known_formats: ClassVar[tuple[str, ...]] = ("auto", "json")
@@ -38,7 +38,7 @@ class MRCReaderConfig(ReaderFields):
         return known_format(file_format, cls.known_formats)
 
     @model_validator(mode="after")
-    def _check_room(self) -> "MRCReaderConfig":
+    def _check_room(self) -> "SquadReaderConfig":
         if self.max_query_len + 3 >= self.max_seq_len:
             rule = "max_seq_len has room for the question, [CLS], two [SEP] and some context"
             raise ValueError(f"{rule}, found max_seq_len = {self.max_seq_len} and max_query_len = {self.max_query_len}")
@@ -46,20 +46,20 @@ class MRCReaderConfig(ReaderFields):
 
 
 @READERS.register("mrc")
-class MRCReader(Reader):
+class SquadReader(Reader):
     """Reads `{"id", "question", "context", "answers", "is_impossible", "line"}` from json in SQuAD's form.
 
     A context that does not fit is cut into overlapping windows, each an example: `[CLS] question [SEP] window [SEP]`.
     """
 
-    Config = MRCReaderConfig
+    Config = SquadReaderConfig
     cache_version = "1"
     splits_long_texts = True
     record_unit = "questions"
 
-    def __init__(self, config: MRCReaderConfig, tokenizer: Tokenizer, labels: LabelMap | None = None) -> None:
+    def __init__(self, config: SquadReaderConfig, tokenizer: Tokenizer, labels: LabelMap | None = None) -> None:
         super().__init__(config, tokenizer, labels)
-        self.config: MRCReaderConfig = config
+        self.config: SquadReaderConfig = config
 
     def outputs_attr(self, phase: Phase) -> Specs:
         """The model's inputs, `unique_ids`, and in training the answer's first and last token."""

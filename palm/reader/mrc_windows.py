@@ -14,7 +14,7 @@ from palm.reader.formats.files import quoted
 
 
 @dataclass(frozen=True)
-class Answer:
+class GoldAnswer:
     """One gold answer: `text` from character `start` of the context on."""
 
     text: str
@@ -26,10 +26,10 @@ class Answer:
         return self.start + len(self.text)
 
 
-def gold_answers(record: Record) -> list[Answer]:
+def gold_answers(record: Record) -> list[GoldAnswer]:
     """The answers of a record; training uses the first."""
     answers = cast("Sequence[Mapping[str, object]]", record.get("answers", ()))
-    return [Answer(str(answer["text"]), int(str(answer["answer_start"]))) for answer in answers]
+    return [GoldAnswer(str(answer["text"]), int(str(answer["answer_start"]))) for answer in answers]
 
 
 def usable(record: Record, offsets: NDArray[np.int32]) -> tuple[Record | None, list[str]]:
@@ -46,14 +46,14 @@ def usable(record: Record, offsets: NDArray[np.int32]) -> tuple[Record | None, l
     return left, list(dict.fromkeys(fault for fault in faults if fault))
 
 
-def _fault(answer: Answer, context: str, offsets: NDArray[np.int32]) -> str | None:
+def _fault(answer: GoldAnswer, context: str, offsets: NDArray[np.int32]) -> str | None:
     reason = misplaced(answer, context)
     if reason is None and token_span(answer, offsets) is None:
         return f"no word-piece is left of the answer {quoted(answer.text)}."
     return reason
 
 
-def misplaced(answer: Answer, context: str) -> str | None:
+def misplaced(answer: GoldAnswer, context: str) -> str | None:
     """What is wrong with the offset of `answer`, and where its text really is; None where it is right."""
     if answer.start >= 0 and context[answer.start : answer.end] == answer.text:
         return None
@@ -71,7 +71,7 @@ def nearest_occurrence(text: str, context: str, start: int) -> int | None:
     return min(found, key=lambda offset: abs(offset - start), default=None)
 
 
-def token_span(answer: Answer, offsets: NDArray[np.int32]) -> tuple[int, int] | None:
+def token_span(answer: GoldAnswer, offsets: NDArray[np.int32]) -> tuple[int, int] | None:
     """First and last token that hold a character of `answer`; None where no token does.
 
     An answer that begins or ends inside a token is widened to the whole token.
@@ -102,7 +102,7 @@ class WindowSizes(Protocol):
 
 
 @dataclass(frozen=True)
-class Context:
+class TokenizedContext:
     """A tokenised context: `ids` int32[tokens], `offsets` int32[tokens 2] in characters."""
 
     ids: NDArray[np.int32]
@@ -125,7 +125,7 @@ class WindowBuilder:
         questions = list(dict.fromkeys(str(record["question"]) for record in records))
         encoded = tokenizer.encode(contexts)
         self._contexts = {
-            text: Context(np.array(tokens.ids, "int32"), as_array(tokens.offsets))
+            text: TokenizedContext(np.array(tokens.ids, "int32"), as_array(tokens.offsets))
             for text, tokens in zip(contexts, encoded, strict=True)
         }
         self._questions = dict(zip(questions, tokenizer.encode_ids(questions), strict=True))

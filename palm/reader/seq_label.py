@@ -18,7 +18,7 @@ from palm.reader.labels import LabelEncoder, learn_label_map
 from palm.spec import Phase, Spec, Specs
 
 
-class SequenceLabelReaderConfig(LabelledFields):
+class TaggingReaderConfig(LabelledFields):
     """Keys of the reader `seq_label`."""
 
     known_columns: ClassVar[tuple[str, ...]] = ("label", "text_a")
@@ -26,21 +26,21 @@ class SequenceLabelReaderConfig(LabelledFields):
 
 
 @READERS.register("seq_label")
-class SequenceLabelReader(Reader):
+class TaggingReader(Reader):
     """Reads `{"words": [str], "labels": [str], "line": int}` from tsv, jsonl or CoNLL.
 
     The first word-piece of a word carries its tag. A sentence longer than max_seq_len becomes several examples, so that
     every word gets a tag.
     """
 
-    Config = SequenceLabelReaderConfig
+    Config = TaggingReaderConfig
     cache_version = "1"
     by_record = True
     splits_long_texts = True
 
-    def __init__(self, config: SequenceLabelReaderConfig, tokenizer: Tokenizer, labels: LabelMap | None = None) -> None:
+    def __init__(self, config: TaggingReaderConfig, tokenizer: Tokenizer, labels: LabelMap | None = None) -> None:
         super().__init__(config, tokenizer, labels)
-        self.config: SequenceLabelReaderConfig = config
+        self.config: TaggingReaderConfig = config
 
     def outputs_attr(self, phase: Phase) -> Specs:
         """The model's inputs, and `label_ids` (-100 where no tag is) unless predicting."""

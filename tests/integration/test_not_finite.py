@@ -8,7 +8,7 @@ import palm
 from palm.engine.checkpoint import checkpoints, newest_checkpoint, save_checkpoint
 from palm.engine.train import train_steps
 from palm.errors import CheckpointError, ConfigError, TrainingError
-from palm.paradigm.cls import Classify
+from palm.paradigm.cls import Classification
 from palm.storage.tensors import first_non_finite, load_tensors
 from tests.integration import tiny
 from tests.integration.test_resume import fingerprint
@@ -26,7 +26,7 @@ def poison(monkeypatch):
 
     def poisoned(numbers, value, *, gradient_only=False):
         calls = []
-        true_loss = Classify.loss
+        true_loss = Classification.loss
 
         def loss(self, outputs, inputs):
             found = true_loss(self, outputs, inputs)
@@ -41,7 +41,7 @@ def poison(monkeypatch):
             # The square root of zero is zero, and its slope infinite.
             return found + paddle.sqrt(logits.sum() - logits.sum().detach())
 
-        monkeypatch.setattr(Classify, "loss", loss)
+        monkeypatch.setattr(Classification, "loss", loss)
 
     return poisoned
 

@@ -110,7 +110,6 @@ def test_no_folder_has_a_name_that_tools_pass_over():
     assert sorted(folder for folder in tracked_folders() if Path(folder).name in FOLDERS_OF_TOOLS) == []
 
 
-@pytest.mark.xfail(reason="classes of the Python API have the names of the components behind them")
 def test_a_public_name_stands_for_one_thing(source):
     assert names_of_two(source) == []
 

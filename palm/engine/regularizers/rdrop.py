@@ -3,17 +3,20 @@
 Source: arXiv:2106.14448, equation 4, with the mean of the two losses in place of their sum.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from paddle import Tensor
 
 from palm.paradigm.base import Paradigm
-
-Tensors = Mapping[str, Tensor]
+from palm.paradigm.output_distance import TensorsByName
 
 
 def rdrop_loss(
-    paradigm: Paradigm, outputs: Tensors, inputs: Tensors, run_again: Callable[[], Tensors], alpha: float
+    paradigm: Paradigm,
+    outputs: TensorsByName,
+    inputs: TensorsByName,
+    run_again: Callable[[], TensorsByName],
+    alpha: float,
 ) -> Tensor:
     """Mean loss of two passes over a batch, and `alpha` times the distance of their outputs: float32[].
 

@@ -12,6 +12,7 @@ from paddle import Tensor, nn
 
 from palm.errors import TrainingError
 from palm.paradigm.base import Paradigm
+from palm.paradigm.output_distance import TensorsByName
 
 
 def let_run_backward(model: nn.Layer) -> None:
@@ -47,8 +48,7 @@ def _recurrent(model: nn.Layer) -> list[nn.Layer]:
 
 _TINY = 1e-30
 
-Outputs = Mapping[str, Tensor]
-Shifted = Callable[[Tensor], Outputs]
+Shifted = Callable[[Tensor], TensorsByName]
 """Outputs of the batch, under the same dropout each time, with its word embeddings shifted: [batch seq hidden]."""
 
 
@@ -61,7 +61,7 @@ def smart_penalty(
     model: nn.Layer,
     paradigm: Paradigm,
     shifted: Shifted,
-    outputs: Outputs,
+    outputs: TensorsByName,
     inputs: Mapping[str, Tensor],
     *,
     epsilon: float,
@@ -79,7 +79,7 @@ def smart_penalty(
         epsilon: Largest shift of each coordinate.
     """
 
-    def distance(one: Outputs, other: Outputs) -> Tensor:
+    def distance(one: TensorsByName, other: TensorsByName) -> Tensor:
         found = paradigm.output_distance(one, other, inputs)
         return found if paradigm.squared_error else 2 * found  # of which R-Drop has half the sum
 
@@ -91,8 +91,8 @@ def smart_penalty(
 def _worst_shift(
     model: nn.Layer,
     shifted: Shifted,
-    outputs: Outputs,
-    distance: Callable[[Outputs, Outputs], Tensor],
+    outputs: TensorsByName,
+    distance: Callable[[TensorsByName, TensorsByName], Tensor],
     *,
     shape: Sequence[int],
     epsilon: float,

@@ -12,13 +12,12 @@ from paddle import Tensor
 from paddle.autograd import PyLayer
 
 from palm.kernels import plain
+from palm.kernels.autograd import Context
 from palm.kernels.contract import LayerSettings, LayerWeights, Rows
 from palm.kernels.fused.bf16 import bf16_product
-from palm.kernels.fused.library import Kernels, load_kernels
+from palm.kernels.fused.library import KernelLibrary, load_kernels
 from palm.kernels.products import Product
 from palm.kernels.products import product as float32_product
-
-Context = Any  # paddle.autograd.PyLayerContext, which has no typed attributes
 
 _ACTIVATIONS = {"gelu": 0, "relu": 1, "tanh": 2}
 
@@ -139,7 +138,7 @@ class FusedLayer(PyLayer):
         return tuple(one if needed else None for one, needed in zip(found, ctx.needed, strict=True))
 
 
-class LayerNorm(PyLayer):
+class FusedLayerNorm(PyLayer):
     """Layer normalisation of [rows width] alone."""
 
     @staticmethod
@@ -158,17 +157,17 @@ class LayerNorm(PyLayer):
         return tuple(one if needed else None for one, needed in zip(found, ctx.needed, strict=True))
 
 
-class Dropout(PyLayer):
+class FusedDropout(PyLayer):
     """Zero a random share of [rows width]; backward regenerates the mask from its seed."""
 
     @staticmethod
     def forward(ctx: Context, values: Tensor, probability: float) -> Tensor:
         ctx.probability, ctx.seed = probability, draw_seed()
-        return Dropout.drop(values, ctx)
+        return FusedDropout.drop(values, ctx)
 
     @staticmethod
     def backward(ctx: Context, gradient: Tensor) -> Tensor:
-        return Dropout.drop(gradient, ctx)
+        return FusedDropout.drop(gradient, ctx)
 
     @staticmethod
     def drop(values: Tensor, ctx: Context) -> Tensor:
@@ -179,11 +178,11 @@ class Dropout(PyLayer):
 
 
 _apply: Callable[..., Tensor] = FusedLayer.apply
-_layer_norm: Callable[[Tensor, Tensor, Tensor, float], Tensor] = LayerNorm.apply
-_dropout: Callable[[Tensor, float], Tensor] = Dropout.apply
+_layer_norm: Callable[[Tensor, Tensor, Tensor, float], Tensor] = FusedLayerNorm.apply
+_dropout: Callable[[Tensor, float], Tensor] = FusedDropout.apply
 
 
-def attend(run: Kernels, qkv: Tensor, bias: Tensor, settings: LayerSettings, rows: Rows, seed: int) -> Attended:
+def attend(run: KernelLibrary, qkv: Tensor, bias: Tensor, settings: LayerSettings, rows: Rows, seed: int) -> Attended:
     """Self-attention of all heads (arXiv:1706.03762).
 
     Args:
@@ -211,7 +210,7 @@ def attend(run: Kernels, qkv: Tensor, bias: Tensor, settings: LayerSettings, row
 
 
 def attend_gradient(
-    run: Kernels, attended: Attended, gradient: Tensor, settings: LayerSettings, rows: Rows
+    run: KernelLibrary, attended: Attended, gradient: Tensor, settings: LayerSettings, rows: Rows
 ) -> tuple[Tensor, Tensor]:
     """Gradients of `qkv` and of its bias, from that of the context."""
     hidden, probability = gradient.shape[1], settings.attention_dropout
@@ -233,7 +232,7 @@ def attend_gradient(
 
 
 def add_norm(
-    run: Kernels,
+    run: KernelLibrary,
     values: Tensor,
     bias: Tensor | None,
     residual: Tensor | None,
@@ -250,7 +249,7 @@ def add_norm(
 
 
 def add_norm_gradient(
-    run: Kernels, normed: Normed, gradient: Tensor, scale: Tensor, probability: float, seed: int
+    run: KernelLibrary, normed: Normed, gradient: Tensor, scale: Tensor, probability: float, seed: int
 ) -> tuple[Tensor, ...]:
     """Gradients of the residual, of `values`, and of the normalisation's weight, its bias, and the bias before it."""
     residual = paddle.empty_like(normed.values)

@@ -53,7 +53,7 @@ class KernelsUnavailableError(Exception):
     """The C kernels cannot be used; the message says why."""
 
 
-class Kernels:
+class KernelLibrary:
     """The functions of one library, called with tensors and numbers.
 
     Args:
@@ -81,7 +81,7 @@ class Kernels:
             raise MemoryError(f"The kernel `{name}` found no memory for its sums.")
 
 
-def load_kernels() -> Kernels:
+def load_kernels() -> KernelLibrary:
     """The kernels for this processor.
 
     Raises:
@@ -93,14 +93,14 @@ def load_kernels() -> Kernels:
 
 
 @cache
-def _loaded() -> Kernels:
+def _loaded() -> KernelLibrary:
     level = _best_level(processor_flags())
     file = _library_file(level)
     if file is None:
         raise KernelsUnavailableError("they were not built: a C compiler was missing when PALM was installed")
     _expose_openmp()
     try:
-        return Kernels(ctypes.CDLL(str(file)), level.removeprefix("_"))
+        return KernelLibrary(ctypes.CDLL(str(file)), level.removeprefix("_"))
     except (OSError, AttributeError) as error:
         raise KernelsUnavailableError(f"{file.name} does not load: {error}") from error
 

@@ -10,7 +10,7 @@ from palm.backbone.task_layers import OwnLayers, PrivateStack, squared_distance
 from palm.data.dataset import LabelMap
 from palm.engine.model import MultiTaskModel
 from palm.kernels.contract import Rows
-from palm.paradigm import Classify
+from palm.paradigm import Classification
 from palm.schema.fields import BackboneFields
 
 SIZES = {
@@ -33,7 +33,7 @@ class Task:
     def __init__(self, head: str, sharing: str) -> None:
         self.head = head
         keys = {"sharing": sharing, "sharing_size": 3, "sharing_layers": 1}
-        self.paradigm = Classify(Classify.Config(**keys), LabelMap(("否", "是")))
+        self.paradigm = Classification(Classification.Config(**keys), LabelMap(("否", "是")))
 
 
 def model_of(*sharing: str, **backbone_config: object) -> MultiTaskModel:

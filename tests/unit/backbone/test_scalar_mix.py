@@ -9,7 +9,7 @@ from palm.backbone.scalar_mix import ScalarMix
 from palm.data.dataset import LabelMap
 from palm.engine.model import MultiTaskModel
 from palm.engine.optim.optimizer import decays
-from palm.paradigm import Classify
+from palm.paradigm import Classification
 from palm.schema.fields import BackboneFields, ParadigmFields
 
 SIZES = {
@@ -51,7 +51,7 @@ class Task:
 
     def __init__(self, layers: str) -> None:
         self.head = "c"
-        self.paradigm = Classify(Classify.Config(layers=layers, pooling="mean"), LabelMap(("否", "是")))
+        self.paradigm = Classification(Classification.Config(layers=layers, pooling="mean"), LabelMap(("否", "是")))
 
 
 @pytest.mark.parametrize("kernels", ["plain", "auto"])

@@ -10,7 +10,7 @@ import pytest
 import palm
 from palm.engine.batches import THREAD_NAME, prefetched, step_batches
 from palm.engine.train import train_steps
-from palm.reader.cls import ClassifyReader
+from palm.reader.cls import ClassificationReader
 from tests.integration import tiny
 
 
@@ -72,7 +72,7 @@ def test_an_error_is_raised_at_its_own_step():
 
 
 def test_an_error_of_a_reader_ends_the_run_at_its_step_and_the_thread_with_it(run, monkeypatch):
-    collate, calls = ClassifyReader.collate, []
+    collate, calls = ClassificationReader.collate, []
 
     def failing(self, *arguments):
         calls.append(1)
@@ -80,7 +80,7 @@ def test_an_error_of_a_reader_ends_the_run_at_its_step_and_the_thread_with_it(ru
             raise OSError("the disk is gone")
         return collate(self, *arguments)
 
-    monkeypatch.setattr(ClassifyReader, "collate", failing)
+    monkeypatch.setattr(ClassificationReader, "collate", failing)
     done = []
     with pytest.raises(OSError, match="the disk is gone"):
         done.extend(result.task for result in train_steps(run))

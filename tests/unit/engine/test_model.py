@@ -8,7 +8,7 @@ from paddle.nn import functional
 from palm.backbone import Bert
 from palm.data.dataset import LabelMap
 from palm.engine.model import MultiTaskModel
-from palm.paradigm import Classify
+from palm.paradigm import Classification
 from palm.schema.fields import BackboneFields
 from palm.schema.settings import TaskSettings
 
@@ -31,8 +31,8 @@ class Task:
     def __init__(self, head: str, *, sharing: str = "hard", dropout: float = 0.3, **settings: float) -> None:
         self.head = head
         self.settings = TaskSettings(reader="cls", paradigm="cls", **settings)
-        config = Classify.Config(sharing=sharing, sharing_layers=1, dropout_prob=dropout)
-        self.paradigm = Classify(config, LabelMap(("否", "是")))
+        config = Classification.Config(sharing=sharing, sharing_layers=1, dropout_prob=dropout)
+        self.paradigm = Classification(config, LabelMap(("否", "是")))
 
 
 def model_of(*tasks: Task, dropout: float = 0.3, **backbone_config: object) -> MultiTaskModel:

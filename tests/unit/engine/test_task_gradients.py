@@ -6,7 +6,7 @@ import pytest
 
 import palm
 from palm.balancing.weighting import GRADIENT_METHODS
-from palm.engine.task_gradients import SharedLayer, TaskGradients, inner_products
+from palm.engine.task_gradients import SharedLayerGradients, TaskGradients, inner_products
 from tests.integration import tiny
 
 
@@ -104,7 +104,7 @@ def test_each_batch_is_measured_by_itself_on_the_last_layer_that_all_share(tmp_p
         own = [p.grad for name, p in run.model.named_parameters() if f"backbone.encoder.{parameters}" in name]
         alone[task.name] = float(paddle.concat([gradient.flatten() for gradient in own]).norm())
         run.model.clear_gradients(set_to_zero=False)
-    measured = SharedLayer(run.model, run.tasks)
+    measured = SharedLayerGradients(run.model, run.tasks)
     for task in run.tasks:
         measured.begin()
         (loss(task) * 0.3).backward()

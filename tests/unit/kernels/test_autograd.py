@@ -55,7 +55,7 @@ def test_layer_norm(dtype: str, shift: float):
     rows.stop_gradient = False
     tensors = [rows, drawn(16, dtype=dtype, seed=1), drawn(16, dtype=dtype, seed=2)]
 
-    found = run(lambda rows, weight, bias: autograd.LayerNorm.apply(rows, weight, bias, 1e-12), tensors)
+    found = run(lambda rows, weight, bias: autograd.LayerNormFunction.apply(rows, weight, bias, 1e-12), tensors)
     expected = run(lambda rows, weight, bias: functional.layer_norm(rows, [16], weight, bias, 1e-12), tensors)
     assert_same(found, expected, dtype)
 
@@ -76,7 +76,7 @@ def test_attention(dtype: str, padded: bool):
     mask = paddle.to_tensor(scores, dtype=dtype) if padded else None
     settings = LayerSettings(heads=HEADS, activation="gelu", epsilon=1e-12, hidden_dropout=0.0, attention_dropout=0.0)
 
-    found = run(lambda qkv: autograd.Attention.apply(qkv, mask, HEADS, SEQ, 0.0), [qkv])
+    found = run(lambda qkv: autograd.AttentionFunction.apply(qkv, mask, HEADS, SEQ, 0.0), [qkv])
     expected = run(lambda qkv: plain.plain_attention(qkv, settings=settings, rows=Rows(BATCH, SEQ, mask)), [qkv])
     assert_same(found, expected, dtype)
 
@@ -96,7 +96,7 @@ def test_attention_with_dropout_differentiates_what_it_computed(dtype: str):
 
     def with_palm(qkv: Tensor) -> Tensor:
         paddle.seed(5)
-        return autograd.Attention.apply(qkv, None, HEADS, SEQ, 0.3)
+        return autograd.AttentionFunction.apply(qkv, None, HEADS, SEQ, 0.3)
 
     assert_same(run(with_palm, [qkv]), run(with_paddle, [qkv]), dtype)
 
@@ -105,7 +105,7 @@ def test_dropout_keeps_the_mean_and_drops_the_share_asked_for():
     paddle.seed(1)
     values = paddle.ones([1000, 400])
     values.stop_gradient = False
-    dropped = autograd.Dropout.apply(values, 0.1)
+    dropped = autograd.DropoutFunction.apply(values, 0.1)
     dropped.backward(paddle.full_like(dropped, 2.0))
 
     share = float((dropped == 0).astype("float32").mean())
@@ -117,7 +117,7 @@ def test_dropout_keeps_the_mean_and_drops_the_share_asked_for():
 def test_dropout_obeys_the_seed_of_paddle():
     def draw(seed: int) -> list[np.ndarray]:
         paddle.seed(seed)
-        return [autograd.Dropout.apply(paddle.ones([9, 9]), 0.5).numpy() for _ in range(2)]
+        return [autograd.DropoutFunction.apply(paddle.ones([9, 9]), 0.5).numpy() for _ in range(2)]
 
     (first, second), (again, _), (other, _) = draw(3), draw(3), draw(4)
     assert np.array_equal(first, again)
@@ -136,7 +136,7 @@ def test_frozen_parameters_get_no_gradient():
     rows, weight, bias = drawn(4, 3, dtype="float32"), drawn(3, 3, dtype="float32"), drawn(3, dtype="float32")
     weight.stop_gradient = bias.stop_gradient = True
     autograd.Linear.apply(rows, weight, bias).sum().backward()
-    normal = autograd.LayerNorm.apply(rows, bias, bias, 1e-12)
+    normal = autograd.LayerNormFunction.apply(rows, bias, bias, 1e-12)
     (normal * normal).sum().backward()
 
     assert rows.grad is not None
@@ -149,7 +149,7 @@ def test_frozen_rows_still_train_the_weight():
     rows.stop_gradient = True
     autograd.Linear.apply(rows, weight, bias).sum().backward()
     scale, shift = drawn(3, dtype="float32"), drawn(3, dtype="float32", seed=1)
-    autograd.LayerNorm.apply(rows, scale, shift, 1e-12).sum().backward()
+    autograd.LayerNormFunction.apply(rows, scale, shift, 1e-12).sum().backward()
 
     assert rows.grad is None
     assert np.allclose(weight.grad.numpy(), rows.numpy().sum(0)[:, None].repeat(2, 1), atol=1e-6)

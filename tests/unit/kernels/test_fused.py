@@ -89,7 +89,7 @@ def test_the_build_for_the_oldest_processor_computes_the_same(monkeypatch):
     file = library._library_file("_base")
     if file is None:
         pytest.skip("only one instruction set was built")
-    base = library.Kernels(ctypes.CDLL(str(file)), "base")
+    base = library.KernelLibrary(ctypes.CDLL(str(file)), "base")
     monkeypatch.setattr(fused, "load_kernels", lambda: base)
     inputs, gradient, rows = drawn(SHAPES[0])
     told = settings(SHAPES[0][3])

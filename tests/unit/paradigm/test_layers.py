@@ -7,7 +7,7 @@ import paddle
 import pytest
 
 from palm.data.dataset import LabelMap
-from palm.paradigm import Classify, Match
+from palm.paradigm import Classification, Matching
 from palm.paradigm.base import Paradigm
 from palm.schema.fields import BackboneFields
 
@@ -28,7 +28,7 @@ def build(paradigm: type[Paradigm], **keys: object) -> tuple[Paradigm, paddle.nn
     return built, layers
 
 
-@pytest.mark.parametrize("paradigm", [Classify, Match])
+@pytest.mark.parametrize("paradigm", [Classification, Matching])
 @pytest.mark.parametrize(
     ("pooling", "expected"),
     [("mean", [[2.0, -1.0], [-2.0, -3.0]]), ("max", [[3.0, 0.0], [-1.0, -1.0]])],
@@ -41,7 +41,7 @@ def test_padding_has_no_part_in_mean_and_max(paradigm, pooling, expected):
 
 
 def test_attention_weighs_tokens_by_their_scores():
-    built, layers = build(Classify, pooling="attention")
+    built, layers = build(Classification, pooling="attention")
     layers.attention_pooling.weight.set_value(paddle.to_tensor([[math.log(3.0) / 2], [0.0]]))
     # Scores of row 1: ln 3 / 2 and 3 ln 3 / 2, so shares 1/4 and 3/4.
     found = built.forward(layers, tensors(INPUTS), "train")["logits"][0]
@@ -50,7 +50,7 @@ def test_attention_weighs_tokens_by_their_scores():
 
 
 def test_an_mlp_is_two_layers_with_a_tanh_between():
-    built, layers = build(Classify, head="mlp")
+    built, layers = build(Classification, head="mlp")
     layers.inner.weight.set_value(paddle.to_tensor([[0.5, 0.0], [0.0, -1.0]]))
     layers.inner.bias.set_value(paddle.to_tensor([0.0, 1.0]))
     found = built.forward(layers, tensors({"sentence_embedding": [[2.0, 3.0]]}), "train")["logits"]
@@ -59,7 +59,7 @@ def test_an_mlp_is_two_layers_with_a_tanh_between():
 
 
 def test_the_inner_width_can_be_chosen():
-    built = Classify(Classify.Config(head="mlp", head_hidden_size=5), LabelMap(("a", "b", "c")))
+    built = Classification(Classification.Config(head="mlp", head_hidden_size=5), LabelMap(("a", "b", "c")))
     shapes = {name: list(p.shape) for name, p in built.build_layers(SIZES).named_parameters()}
 
     assert shapes == {"linear.weight": [5, 3], "linear.bias": [3], "inner.weight": [2, 5], "inner.bias": [5]}
@@ -68,7 +68,7 @@ def test_the_inner_width_can_be_chosen():
 @pytest.mark.parametrize("pooling", ["cls", "mean", "max", "attention"])
 @pytest.mark.parametrize("head", ["linear", "mlp"])
 def test_gradients_reach_every_parameter(pooling, head):
-    built = Classify(Classify.Config(pooling=pooling, head=head), LabelMap(("a", "b")))
+    built = Classification(Classification.Config(pooling=pooling, head=head), LabelMap(("a", "b")))
     layers = built.build_layers(SIZES)
     inputs = tensors({"sentence_embedding": [[1.0, 2.0], [0.5, -1.0]]} if pooling == "cls" else INPUTS)
     inputs["label_ids"] = paddle.to_tensor([0, 1])
@@ -79,7 +79,7 @@ def test_gradients_reach_every_parameter(pooling, head):
 
 @pytest.mark.parametrize("pooling", ["mean", "max", "attention"])
 def test_what_pooling_takes_is_declared(pooling):
-    built = Match(Match.Config(pooling=pooling))
+    built = Matching(Matching.Config(pooling=pooling))
 
     assert set(built.backbone_inputs()) == {"encoder_outputs"}
     assert set(built.reader_inputs("predict")) == {"input_mask"}
@@ -90,13 +90,15 @@ def test_heads_of_another_kind_cannot_be_shared():
     labels = LabelMap(("a", "b"))
     kinds: list[dict[str, object]] = [{}, {"head": "mlp"}, {"head": "mlp", "head_hidden_size": 3}]
     kinds += [{"pooling": "attention"}]
-    shapes = [Classify(Classify.Config(**keys), labels).head_shape(SIZES) for keys in kinds]
+    shapes = [Classification(Classification.Config(**keys), labels).head_shape(SIZES) for keys in kinds]
 
     assert len(set(shapes)) == len(kinds)
-    assert Classify(Classify.Config(pooling="mean"), labels).head_shape(SIZES) == shapes[0]  # nothing more to learn
+    assert (
+        Classification(Classification.Config(pooling="mean"), labels).head_shape(SIZES) == shapes[0]
+    )  # nothing more to learn
 
 
 @pytest.mark.parametrize("head", ["bilstm", "crf", "bilstm_crf"])
 def test_heads_on_words_are_refused(head):
     with pytest.raises(ValueError, match=f"a head on whole texts is linear or mlp, found `{head}`"):
-        Classify.Config(head=head)
+        Classification.Config(head=head)

@@ -8,7 +8,7 @@ import pytest
 
 from palm.data.dataset import LabelMap
 from palm.errors import ConfigError
-from palm.paradigm import Classify, Match, SequenceLabel
+from palm.paradigm import Classification, Matching, Tagging
 from palm.paradigm.losses import ClassLossFields, class_loss, mean_cross_entropy, weights_by_class
 from palm.schema.fields import BackboneFields
 
@@ -118,7 +118,7 @@ def test_weights_are_read_from_mappings_and_text():
 
 def test_a_weight_for_a_label_that_does_not_exist():
     with pytest.raises(ConfigError, match=r"class_weights names labels of the task. Found `体操`.*Labels: 体育, 科技"):
-        Classify(Classify.Config(class_weights={"体操": 2}), LABELS)
+        Classification(Classification.Config(class_weights={"体操": 2}), LABELS)
 
 
 def test_weights_of_0_for_all_labels_are_refused():
@@ -133,7 +133,7 @@ def test_weights_that_are_none(written):
         ClassLossFields(class_weights=written)
 
 
-@pytest.mark.parametrize("paradigm", [Classify, Match])
+@pytest.mark.parametrize("paradigm", [Classification, Matching])
 def test_paradigms_use_the_keys(paradigm):
     built = paradigm(paradigm.Config(class_weights="b=3", label_smoothing=0.1), LabelMap(("a", "b")))
     found = built.loss({"logits": paddle.to_tensor(THREE_TO_ONE * 2)}, {"label_ids": paddle.to_tensor([1, 0])})
@@ -142,7 +142,7 @@ def test_paradigms_use_the_keys(paradigm):
 
 
 def test_sequence_labels_are_weighted_by_token():
-    built = SequenceLabel(SequenceLabel.Config(class_weights="O=0.5"), LabelMap(("B", "O")))
+    built = Tagging(Tagging.Config(class_weights="O=0.5"), LabelMap(("B", "O")))
     logits = paddle.to_tensor([THREE_TO_ONE * 3])
     found = built.loss({"logits": logits}, {"label_ids": paddle.to_tensor([[1, -100, 0]])})
 
@@ -151,7 +151,9 @@ def test_sequence_labels_are_weighted_by_token():
 
 def test_the_keys_leave_the_shape_of_a_head_alone():
     sizes = BackboneFields(vocab_size=11, hidden_size=8, num_hidden_layers=1, num_attention_heads=2)
-    plain, weighted = (Classify(Classify.Config(**keys), LABELS) for keys in ({}, {"class_weights": "体育=2"}))
+    plain, weighted = (
+        Classification(Classification.Config(**keys), LABELS) for keys in ({}, {"class_weights": "体育=2"})
+    )
 
     assert plain.head_shape(sizes) == weighted.head_shape(sizes)
 

@@ -8,7 +8,7 @@ import paddle
 import pytest
 
 from palm.data.dataset import Dataset
-from palm.paradigm import MaskLM
+from palm.paradigm import MaskedLM
 from palm.schema.fields import BackboneFields
 
 BACKBONE = BackboneFields(vocab_size=4, hidden_size=3, num_hidden_layers=1, num_attention_heads=1)
@@ -27,7 +27,7 @@ def dataset_of(record: list[int], records: int) -> Dataset:
 def test_logits_are_those_of_berts_head():
     """Checked against the formula in numpy: gelu(x W + b), layer norm, product with the embeddings, bias."""
     paddle.seed(5)
-    paradigm = MaskLM(MaskLM.Config(initializer_range=1.0))
+    paradigm = MaskedLM(MaskedLM.Config(initializer_range=1.0))
     layers = paradigm.build_layers(BACKBONE)
     layers.bias.set_value(paddle.to_tensor([0.5, -0.5, 0.25, 0.0]))
     rng = np.random.default_rng(5)
@@ -48,7 +48,8 @@ def test_logits_are_those_of_berts_head():
 
 def test_parameters_are_named_as_in_the_design():
     shapes = {
-        name: parameter.shape for name, parameter in MaskLM(MaskLM.Config()).build_layers(BACKBONE).named_parameters()
+        name: parameter.shape
+        for name, parameter in MaskedLM(MaskedLM.Config()).build_layers(BACKBONE).named_parameters()
     }
 
     assert shapes == {
@@ -62,7 +63,7 @@ def test_parameters_are_named_as_in_the_design():
 
 @pytest.mark.parametrize("phase", ["train", "eval", "predict"])
 def test_a_batch_without_masks_passes(phase):
-    paradigm = MaskLM(MaskLM.Config())
+    paradigm = MaskedLM(MaskedLM.Config())
     layers = paradigm.build_layers(BACKBONE)
     empty = paddle.zeros([0], "int64")
     inputs = {
@@ -78,7 +79,7 @@ def test_a_batch_without_masks_passes(phase):
 
 
 def test_top_k_is_at_most_the_vocabulary():
-    paradigm = MaskLM(MaskLM.Config(top_k=50))
+    paradigm = MaskedLM(MaskedLM.Config(top_k=50))
     inputs = {
         "encoder_outputs": paddle.ones([1, 2, 3]),
         "embedding_table": paddle.ones([4, 3]),
@@ -89,7 +90,7 @@ def test_top_k_is_at_most_the_vocabulary():
 
 
 def test_predictions_name_the_word_pieces_of_each_mask():
-    paradigm = MaskLM(MaskLM.Config(), vocab=VOCAB)
+    paradigm = MaskedLM(MaskedLM.Config(), vocab=VOCAB)
     predictions = paradigm.decode(paradigm.split(OUTPUTS, BATCH), dataset_of([0, 1, 2], 3))
 
     assert predictions == [
@@ -106,14 +107,14 @@ def test_predictions_name_the_word_pieces_of_each_mask():
 
 
 def test_without_a_vocabulary_there_are_ids_alone():
-    paradigm = MaskLM(MaskLM.Config())
+    paradigm = MaskedLM(MaskedLM.Config())
     [prediction] = paradigm.decode(paradigm.split(OUTPUTS, BATCH)[2:], dataset_of([0], 1))
 
     assert prediction == {"index": 0, "masks": [{"position": 1, "ids": [1, 2], "probs": [0.5, 0.5]}]}
 
 
 def test_in_evaluation_predicted_and_gold_ids_stand_side_by_side():
-    paradigm = MaskLM(MaskLM.Config(), vocab=VOCAB)
+    paradigm = MaskedLM(MaskedLM.Config(), vocab=VOCAB)
     predictions = paradigm.decode(
         paradigm.split(OUTPUTS, BATCH | {"mask_label": np.array([2, 2, 1])}), dataset_of([0, 1, 1], 2)
     )

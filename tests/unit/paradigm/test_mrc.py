@@ -9,7 +9,7 @@ import paddle
 import pytest
 
 from palm.data.dataset import Dataset, Ragged
-from palm.paradigm import MRC
+from palm.paradigm import SpanExtraction
 from palm.schema.fields import BackboneFields
 
 BACKBONE = BackboneFields(vocab_size=11, hidden_size=2, num_hidden_layers=1, num_attention_heads=1)
@@ -42,11 +42,13 @@ def test_loss_is_the_mean_of_both_ends():
     }
     gold = {"start_positions": paddle.to_tensor([1]), "end_positions": paddle.to_tensor([0])}
 
-    assert float(MRC(MRC.Config()).loss(outputs, gold)) == pytest.approx((math.log(4 / 3) + math.log(2)) / 2)
+    assert float(SpanExtraction(SpanExtraction.Config()).loss(outputs, gold)) == pytest.approx(
+        (math.log(4 / 3) + math.log(2)) / 2
+    )
 
 
 def test_padding_takes_no_share_of_the_probability():
-    paradigm = MRC(MRC.Config())
+    paradigm = SpanExtraction(SpanExtraction.Config())
     layers = paradigm.build_layers(BACKBONE)
     encoded = paddle.randn([1, 4, 2])
     gold = {"start_positions": paddle.to_tensor([1]), "end_positions": paddle.to_tensor([1])}
@@ -62,7 +64,7 @@ def test_padding_takes_no_share_of_the_probability():
 def test_split_cuts_the_padding():
     mask = np.array([[1, 1, 1], [1, 1, 0]], "float32")
     outputs = {"start_logits": np.arange(6.0).reshape(2, 3), "end_logits": -np.arange(6.0).reshape(2, 3)}
-    parts = MRC(MRC.Config()).split(outputs, {"input_mask": mask})
+    parts = SpanExtraction(SpanExtraction.Config()).split(outputs, {"input_mask": mask})
 
     assert [part["start_logits"].tolist() for part in parts] == [[0, 1, 2], [3, 4]]
     assert [part["end_logits"].tolist() for part in parts] == [[0, -1, -2], [-3, -4]]
@@ -71,7 +73,7 @@ def test_split_cuts_the_padding():
 def test_one_prediction_a_question_from_all_its_windows():
     dataset = windows_of((CONTEXT, [[-1, 0, 1, 2, 3, -1], [-1, 5, 6, 7, 8, -1]]), ("Paris", [[-1, 0, 1, 2, 3, 4]]))
     outputs = [logits(6, 1, 4), logits(6, 1, 4, height=7.0), logits(6, 1, 5)]
-    first, second = MRC(MRC.Config(n_best_size=2)).decode(outputs, dataset)
+    first, second = SpanExtraction(SpanExtraction.Config(n_best_size=2)).decode(outputs, dataset)
 
     assert (first["id"], first["text"], first["null_odds"]) == ("q0", "1898", None)
     assert first["nbest"][0]["text"] == "1898"
@@ -83,9 +85,11 @@ def test_one_prediction_a_question_from_all_its_windows():
 
 def test_keys_reach_the_search():
     dataset = windows_of(("abc", [[-1, 0, 1, 2]]))
-    [short] = MRC(MRC.Config(max_answer_len=1)).decode([logits(4, 1, 3)], dataset)
-    [empty] = MRC(MRC.Config(with_negative=True)).decode([logits(4, 0, 0)], dataset)
-    [kept] = MRC(MRC.Config(with_negative=True, null_score_diff_threshold=10.0)).decode([logits(4, 0, 0)], dataset)
+    [short] = SpanExtraction(SpanExtraction.Config(max_answer_len=1)).decode([logits(4, 1, 3)], dataset)
+    [empty] = SpanExtraction(SpanExtraction.Config(with_negative=True)).decode([logits(4, 0, 0)], dataset)
+    [kept] = SpanExtraction(SpanExtraction.Config(with_negative=True, null_score_diff_threshold=10.0)).decode(
+        [logits(4, 0, 0)], dataset
+    )
 
     assert [len(answer["text"]) for answer in short["nbest"]] == [1, 1, 1]
     assert (empty["text"], empty["null_odds"]) == ("", 10.0)
@@ -94,31 +98,31 @@ def test_keys_reach_the_search():
 
 def test_predictions_are_json():
     dataset = windows_of((CONTEXT, [[-1, 0, 1, 2, 3, -1]]))
-    predictions = MRC(MRC.Config(with_negative=True)).decode([logits(6, 1, 4)], dataset)
+    predictions = SpanExtraction(SpanExtraction.Config(with_negative=True)).decode([logits(6, 1, 4)], dataset)
 
     assert json.loads(json.dumps(predictions)) == predictions
 
 
 def test_a_question_without_windows_has_no_answer():
-    [prediction] = MRC(MRC.Config()).decode([], windows_of(("", [])))
+    [prediction] = SpanExtraction(SpanExtraction.Config()).decode([], windows_of(("", [])))
 
     assert (prediction["text"], prediction["nbest"], prediction["probability"]) == ("", [], 0.0)
 
 
 def test_the_metric_is_that_of_the_language():
-    assert MRC(MRC.Config()).default_metrics == ("squad",)
-    assert MRC(MRC.Config(for_cn=True)).default_metrics == ("squad_zh",)
+    assert SpanExtraction(SpanExtraction.Config()).default_metrics == ("squad",)
+    assert SpanExtraction(SpanExtraction.Config(for_cn=True)).default_metrics == ("squad_zh",)
 
 
 @pytest.mark.parametrize("odds", [None, -1.5])
 def test_predictions_are_written_as_the_scripts_of_squad_read_them(odds):
     nbest = [{"text": "北京", "probability": 1.0, "start_logit": 1.0, "end_logit": 2.0}]
     predictions = [{"id": "q1", "text": "北京", "probability": 1.0, "nbest": nbest, "null_odds": odds}]
-    files = MRC(MRC.Config()).prediction_files(predictions)
+    files = SpanExtraction(SpanExtraction.Config()).prediction_files(predictions)
 
     wanted = {"predictions.json": {"q1": "北京"}, "nbest_predictions.json": {"q1": nbest}}
     assert {name: json.loads(text) for name, text in files.items()} == wanted | (
         {} if odds is None else {"null_odds.json": {"q1": odds}}
     )
-    assert set(files) - {"predictions.json"} <= set(MRC.extra_files)
+    assert set(files) - {"predictions.json"} <= set(SpanExtraction.extra_files)
     assert "北京" in files["predictions.json"]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from palm.paradigm.mrc_answers import Limits, Window, rank_answers
+from palm.paradigm.mrc_answers import Limits, WindowLogits, rank_answers
 
 CONTEXT = "The Seine, in Paris."
 TOKENS = [(0, 3), (4, 9), (9, 10), (11, 13), (14, 19), (19, 20)]  # The Seine , in Paris .
@@ -19,7 +19,7 @@ def window(
     tokens: list[tuple[int, int]] = TOKENS,
     *,
     without_max_context: tuple[int, ...] = (),
-) -> Window:
+) -> WindowLogits:
     """[CLS] question [SEP], `tokens`, [SEP]; unnamed logits are -9. Tokens of the context are numbered from 3."""
     size = len(tokens) + 4
     offsets = [(-1, -1)] * 3 + tokens + [(-1, -1)]
@@ -31,7 +31,7 @@ def window(
     is_max_context = np.array([start >= 0 for start, _ in offsets], "int8")
     is_max_context[list(without_max_context)] = 0
     context_start, context_end = (np.array(side, "int32") for side in zip(*offsets, strict=True))
-    return Window(start_logits, end_logits, context_start, context_end, is_max_context)
+    return WindowLogits(start_logits, end_logits, context_start, context_end, is_max_context)
 
 
 def test_the_best_span_is_cut_from_the_context():
@@ -147,7 +147,7 @@ def test_no_answer_stands_in_the_nbest_by_its_score():
 
 
 @pytest.mark.parametrize("windows", [[], [window({}, {}, [])]], ids=["no window", "window without context"])
-def test_nothing_to_choose_from(windows: list[Window]):
+def test_nothing_to_choose_from(windows: list[WindowLogits]):
     ranking = rank_answers("", windows, Limits())
 
     assert (ranking.text, ranking.nbest, ranking.probability) == ("", (), 0.0)
@@ -164,7 +164,7 @@ def test_blanks_are_no_answer():
 
 
 @st.composite
-def questions(draw: st.DrawFn) -> tuple[str, list[Window]]:
+def questions(draw: st.DrawFn) -> tuple[str, list[WindowLogits]]:
     """A context of Chinese, English and blanks, in tokens of one or two characters, shown by overlapping windows."""
     context = draw(st.text(alphabet="ab,. 北京大学，。é\U0001f600", min_size=1, max_size=16))
     tokens: list[tuple[int, int]] = []
@@ -184,7 +184,7 @@ def questions(draw: st.DrawFn) -> tuple[str, list[Window]]:
 @settings(deadline=None)
 @given(questions(), st.booleans(), st.integers(1, 5), st.integers(1, 6))
 def test_every_answer_is_a_piece_of_its_context(
-    question: tuple[str, list[Window]], with_negative: bool, n_best_size: int, max_answer_len: int
+    question: tuple[str, list[WindowLogits]], with_negative: bool, n_best_size: int, max_answer_len: int
 ):
     context, windows = question
     limits = Limits(n_best_size, max_answer_len, with_negative)
@@ -200,7 +200,7 @@ def test_every_answer_is_a_piece_of_its_context(
 
 @settings(deadline=None)
 @given(questions(), st.integers(1, 5), st.integers(1, 6))
-def test_equals_a_slow_search(question: tuple[str, list[Window]], n_best_size: int, max_answer_len: int):
+def test_equals_a_slow_search(question: tuple[str, list[WindowLogits]], n_best_size: int, max_answer_len: int):
     context, windows = question
     best: dict[str, float] = {}
     for one in windows:

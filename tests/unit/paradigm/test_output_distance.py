@@ -7,7 +7,7 @@ import paddle
 import pytest
 
 from palm.data.dataset import LabelMap
-from palm.paradigm import MultiLabel, Regression, SequenceLabel
+from palm.paradigm import MultiLabel, Regression, Tagging
 from palm.paradigm.output_distance import squared_difference, symmetric_kl, symmetric_kl_by_label
 
 LABELS = LabelMap(("a", "b"))
@@ -43,7 +43,7 @@ def test_only_labelled_tokens_count():
     alone = symmetric_kl(tensors(logits=[[0.0, math.log(3.0)]]), tensors(logits=[[0.0, 0.0]]))
 
     assert float(symmetric_kl(one, other, labels["label_ids"])) == pytest.approx(float(alone) / 2, rel=1e-6)
-    found = SequenceLabel(SequenceLabel.Config(), LABELS).output_distance(one, other, labels)
+    found = Tagging(Tagging.Config(), LABELS).output_distance(one, other, labels)
     assert float(found) == pytest.approx(float(alone) / 2, rel=1e-6)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from palm.data.dataset import Dataset, LabelMap, Ragged
 from palm.errors import ConfigError
-from palm.paradigm import SequenceLabel
+from palm.paradigm import Tagging
 from palm.schema.fields import BackboneFields
 
 LABELS = LabelMap(("B-city", "I-city", "O"))
@@ -28,7 +28,7 @@ def parts(*rows: Sequence[int]) -> list[dict[str, np.ndarray]]:
 def test_loss_is_a_mean_over_labelled_tokens():
     logits = paddle.to_tensor([[[9.0, 0.0], [0.0, math.log(3.0)]], [[0.0, 0.0], [0.0, 9.0]]])
     labels = paddle.to_tensor([[-100, 1], [0, -100]])
-    paradigm = SequenceLabel(SequenceLabel.Config(n_classes=2))
+    paradigm = Tagging(Tagging.Config(n_classes=2))
 
     loss = paradigm.loss({"logits": logits}, {"label_ids": labels})
     assert float(loss) == pytest.approx((math.log(4 / 3) + math.log(2)) / 2)
@@ -36,7 +36,7 @@ def test_loss_is_a_mean_over_labelled_tokens():
 
 def test_each_word_takes_the_label_of_its_first_piece():
     dataset = dataset_of([["fly", "San", "Francisco"]], [[-1, 0, 1, 2, -1, -1]], [0])
-    [prediction] = SequenceLabel(SequenceLabel.Config(), LABELS).decode(parts([2, 2, 0, 1, 0, 2]), dataset)
+    [prediction] = Tagging(Tagging.Config(), LABELS).decode(parts([2, 2, 0, 1, 0, 2]), dataset)
 
     assert prediction == {
         "index": 0,
@@ -48,7 +48,7 @@ def test_each_word_takes_the_label_of_its_first_piece():
 
 def test_chinese_spans_are_joined_without_blanks():
     dataset = dataset_of([["去", "北", "京"]], [[-1, 0, 1, 2, -1]], [0])
-    paradigm = SequenceLabel(SequenceLabel.Config(for_cn=True), LABELS)
+    paradigm = Tagging(Tagging.Config(for_cn=True), LABELS)
 
     assert paradigm.decode(parts([2, 2, 0, 1, 2]), dataset)[0]["spans"] == [
         {"type": "city", "start": 1, "end": 3, "text": "北京"}
@@ -57,9 +57,7 @@ def test_chinese_spans_are_joined_without_blanks():
 
 def test_windows_of_a_record_are_merged():
     dataset = dataset_of([["a", "b", "c", "d"], ["e"]], [[-1, 0, 1, -1], [-1, 2, 3, -1], [-1, 0, -1]], [0, 0, 1])
-    predictions = SequenceLabel(SequenceLabel.Config(), LABELS).decode(
-        parts([2, 0, 1, 2], [2, 1, 2, 2], [2, 0, 2]), dataset
-    )
+    predictions = Tagging(Tagging.Config(), LABELS).decode(parts([2, 0, 1, 2], [2, 1, 2, 2], [2, 0, 2]), dataset)
 
     assert [prediction["labels"] for prediction in predictions] == [["B-city", "I-city", "I-city", "O"], ["B-city"]]
 
@@ -68,9 +66,7 @@ def test_where_windows_overlap_the_one_with_more_context_decides():
     # Word 2 is the last of the first window and second in the next one, which shows more around it.
     windows = [[-1, 0, 1, 2, -1], [-1, 1, 2, 3, -1]]
     dataset = dataset_of([["a", "b", "c", "d"]], windows, [0, 0])
-    [prediction] = SequenceLabel(SequenceLabel.Config(), LABELS).decode(
-        parts([2, 2, 2, 2, 2], [2, 0, 0, 0, 2]), dataset
-    )
+    [prediction] = Tagging(Tagging.Config(), LABELS).decode(parts([2, 2, 2, 2, 2], [2, 0, 0, 0, 2]), dataset)
 
     assert prediction["labels"] == ["O", "O", "B-city", "B-city"]
 
@@ -78,7 +74,7 @@ def test_where_windows_overlap_the_one_with_more_context_decides():
 def test_a_word_without_pieces_is_outside():
     dataset = dataset_of([["a", "\u200b"]], [[-1, 0, -1]], [0])
 
-    assert SequenceLabel(SequenceLabel.Config(), LABELS).decode(parts([2, 0, 2]), dataset)[0]["labels"] == [
+    assert Tagging(Tagging.Config(), LABELS).decode(parts([2, 0, 2]), dataset)[0]["labels"] == [
         "B-city",
         "O",
     ]
@@ -86,7 +82,7 @@ def test_a_word_without_pieces_is_outside():
 
 def test_a_record_without_words_has_an_empty_prediction():
     dataset = dataset_of([[], ["a"]], [[-1, 0, -1]], [1])
-    predictions = SequenceLabel(SequenceLabel.Config(), LABELS).decode(parts([2, 0, 2]), dataset)
+    predictions = Tagging(Tagging.Config(), LABELS).decode(parts([2, 0, 2]), dataset)
 
     assert predictions[0] == {"index": 0, "words": [], "labels": [], "spans": []}
 
@@ -95,14 +91,14 @@ def test_padding_is_cut_off():
     logits = np.zeros((2, 3, 2), "float32")
     logits[:, :, 1] = 1
     mask = np.array([[1, 1, 1], [1, 1, 0]], "float32")
-    outputs = SequenceLabel(SequenceLabel.Config(n_classes=2)).split({"logits": logits}, {"input_mask": mask})
+    outputs = Tagging(Tagging.Config(n_classes=2)).split({"logits": logits}, {"input_mask": mask})
 
     assert [part["label_ids"].tolist() for part in outputs] == [[1, 1, 1], [1, 1]]
 
 
 def test_key_and_labels_must_agree():
     with pytest.raises(ConfigError, match="Found 2, but the labels are 3: B-city, I-city, O"):
-        SequenceLabel(SequenceLabel.Config(n_classes=2), LABELS)
+        Tagging(Tagging.Config(n_classes=2), LABELS)
 
 
 SIZES = BackboneFields(vocab_size=11, hidden_size=4, num_hidden_layers=1, num_attention_heads=1)
@@ -110,7 +106,7 @@ SIZES = BackboneFields(vocab_size=11, hidden_size=4, num_hidden_layers=1, num_at
 
 def test_a_crf_decodes_the_best_sequence_of_the_words_alone():
     """I-city is the best label of the last word, but may not follow O; the later piece between has no say."""
-    paradigm = SequenceLabel(SequenceLabel.Config(head="crf", for_cn=True), LABELS)
+    paradigm = Tagging(Tagging.Config(head="crf", for_cn=True), LABELS)
     transitions = np.zeros((5, 3), "float32")
     transitions[2, 1] = -10.0
     logits = np.array([[9, 0, 0], [0, 0, 3], [9, 0, 0], [0, 2, 1], [9, 0, 0]], "float32")
@@ -128,7 +124,7 @@ def test_a_crf_decodes_the_best_sequence_of_the_words_alone():
 @pytest.mark.parametrize("head", ["mlp", "bilstm", "crf", "bilstm_crf"])
 def test_gradients_reach_every_parameter_of_each_kind(head):
     paddle.seed(3)
-    paradigm = SequenceLabel(SequenceLabel.Config(head=head, head_hidden_size=3), LABELS)
+    paradigm = Tagging(Tagging.Config(head=head, head_hidden_size=3), LABELS)
     layers = paradigm.build_layers(SIZES)
     inputs = {
         "encoder_outputs": paddle.randn([2, 4, 4]),
@@ -144,7 +140,7 @@ def test_gradients_reach_every_parameter_of_each_kind(head):
 
 def test_a_bilstm_equals_that_of_pytorch_without_seeing_padding():
     torch = pytest.importorskip("torch")
-    paradigm = SequenceLabel(SequenceLabel.Config(head="bilstm", head_hidden_size=3, initializer_range=0.5), LABELS)
+    paradigm = Tagging(Tagging.Config(head="bilstm", head_hidden_size=3, initializer_range=0.5), LABELS)
     layers = paradigm.build_layers(SIZES)
     theirs = torch.nn.LSTM(4, 3, bidirectional=True, batch_first=True)
     weights = {name: torch.tensor(p.numpy()) for name, p in layers.lstm.named_parameters() if "_l0" in name}
@@ -160,7 +156,7 @@ def test_a_bilstm_equals_that_of_pytorch_without_seeing_padding():
 
 def test_heads_of_each_kind_have_a_shape_of_their_own():
     kinds = ("linear", "mlp", "bilstm", "crf", "bilstm_crf")
-    shapes = [SequenceLabel(SequenceLabel.Config(head=head), LABELS).head_shape(SIZES) for head in kinds]
+    shapes = [Tagging(Tagging.Config(head=head), LABELS).head_shape(SIZES) for head in kinds]
 
     assert shapes[0] == ("seq_label", 4, 3)
     assert len(set(shapes)) == len(kinds)
@@ -168,4 +164,4 @@ def test_heads_of_each_kind_have_a_shape_of_their_own():
 
 def test_a_crf_has_no_loss_by_word():
     with pytest.raises(ValueError, match="are of a loss by word, `head: crf` has none"):
-        SequenceLabel.Config(head="crf", focal_gamma=2.0)
+        Tagging.Config(head="crf", focal_gamma=2.0)

@@ -5,14 +5,14 @@ import pytest
 
 from palm.errors import DataError
 from palm.reader.base import READERS
-from palm.reader.cls import ClassifyReader, ClassifyReaderConfig
+from palm.reader.cls import ClassificationReader, ClassificationReaderConfig
 from palm.reader.loading import load_dataset
 from palm.spec import Spec
 
 
 @pytest.fixture
 def reader(tokenizer):
-    return ClassifyReader(ClassifyReaderConfig(max_seq_len=6), tokenizer)
+    return ClassificationReader(ClassificationReaderConfig(max_seq_len=6), tokenizer)
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def file(write):
 
 
 def test_it_is_registered():
-    assert READERS["cls"] is ClassifyReader
+    assert READERS["cls"] is ClassificationReader
 
 
 def test_rows_are_cut_to_max_seq_len(reader, file, ids):

@@ -5,19 +5,19 @@ import pytest
 
 from palm.data.dataset import LabelMap
 from palm.errors import DataError
-from palm.reader.cls import ClassifyReader, ClassifyReaderConfig
+from palm.reader.cls import ClassificationReader, ClassificationReaderConfig
 from palm.reader.loading import load_dataset
-from palm.reader.match import MatchReader, MatchReaderConfig
+from palm.reader.match import MatchingReader, MatchingReaderConfig
 
 
 @pytest.fixture
 def several(tokenizer):
-    return ClassifyReader(ClassifyReaderConfig(label_kind="several"), tokenizer)
+    return ClassificationReader(ClassificationReaderConfig(label_kind="several"), tokenizer)
 
 
 @pytest.fixture
 def number(tokenizer):
-    return MatchReader(MatchReaderConfig(label_kind="number"), tokenizer)
+    return MatchingReader(MatchingReaderConfig(label_kind="number"), tokenizer)
 
 
 def batch_of(reader, dataset, rows):
@@ -46,8 +46,8 @@ def test_an_unknown_label_of_a_set(several, tokenizer, write):
     dev = write("dev.tsv", "label\ttext_a\na|c\tthe cat\n")
     with pytest.raises(DataError, match=r"dev\.tsv:2: label out of range: the 2 labels are a, b, found"):
         load_dataset(several, dev, "eval")
-    lenient = ClassifyReaderConfig(label_kind="several", on_unknown_label="count_as_wrong")
-    reader = ClassifyReader(lenient, tokenizer, several.labels)
+    lenient = ClassificationReaderConfig(label_kind="several", on_unknown_label="count_as_wrong")
+    reader = ClassificationReader(lenient, tokenizer, several.labels)
     assert batch_of(reader, load_dataset(reader, dev, "eval"), [0])["label_sets"].tolist() == [[1, 0]]
 
 
@@ -79,7 +79,7 @@ def test_what_is_no_number(number, write, written):
 
 @pytest.mark.parametrize("kind", ["several", "number"])
 def test_prediction_needs_no_gold(tokenizer, write, kind):
-    reader = ClassifyReader(ClassifyReaderConfig(label_kind=kind), tokenizer, LabelMap(("a",)))
+    reader = ClassificationReader(ClassificationReaderConfig(label_kind=kind), tokenizer, LabelMap(("a",)))
     for text in ("text_a\nthe cat\n", "label\ttext_a\n\tthe cat\n"):
         batch = batch_of(reader, load_dataset(reader, write("x.tsv", text), "predict"), [0])
         assert set(batch) == set(reader.outputs_attr("predict"))
@@ -87,7 +87,7 @@ def test_prediction_needs_no_gold(tokenizer, write, kind):
 
 @pytest.mark.parametrize("kind", ["class", "several", "number"])
 def test_a_batch_is_what_outputs_attr_says(tokenizer, write, kind):
-    reader = ClassifyReader(ClassifyReaderConfig(label_kind=kind), tokenizer)
+    reader = ClassificationReader(ClassificationReaderConfig(label_kind=kind), tokenizer)
     batch = batch_of(
         reader, load_dataset(reader, write("x.tsv", "label\ttext_a\n0\tthe cat\n1\tthe\n"), "train"), [0, 1]
     )

@@ -6,7 +6,7 @@ import pytest
 
 from palm.data.dataset import LabelMap
 from palm.errors import DataError
-from palm.reader.cls import ClassifyReader, ClassifyReaderConfig
+from palm.reader.cls import ClassificationReader, ClassificationReaderConfig
 from palm.reader.labels import learn_label_map
 from palm.reader.loading import load_dataset
 
@@ -36,7 +36,7 @@ def test_learnt_names(labels, n_classes, names):
 @pytest.fixture
 def load(tokenizer, write):
     def load_file(content, phase="train", *, labels=None, **keys):
-        reader = ClassifyReader(ClassifyReaderConfig(**keys), tokenizer, labels)
+        reader = ClassificationReader(ClassificationReaderConfig(**keys), tokenizer, labels)
         return reader, load_dataset(reader, write("x.tsv", "label\ttext_a\n" + content), phase)
 
     return load_file

@@ -19,7 +19,7 @@ from palm.data.tokenizer import Tokenizer
 from palm.errors import DataError
 from palm.reader import loading as loading_module
 from palm.reader.base import READERS
-from palm.reader.cls import ClassifyReader
+from palm.reader.cls import ClassificationReader
 from palm.reader.loading import _PACKAGE, _SOURCES, cache_key, load_dataset
 from tests.unit.reader.conftest import PIECES
 
@@ -360,13 +360,13 @@ def test_an_entry_beyond_the_limit_is_used_once_and_told(write, cache, monkeypat
 
 def test_a_file_that_changes_while_it_is_read_is_not_kept(write, cache, monkeypatch, caplog):
     file = write("x.tsv", CLS)
-    parse = ClassifyReader.parse
+    parse = ClassificationReader.parse
 
     def changing(self, *arguments):
         yield from parse(self, *arguments)
         write("x.tsv", CLS + "good\tmat\n")
 
-    monkeypatch.setattr(ClassifyReader, "parse", changing)
+    monkeypatch.setattr(ClassificationReader, "parse", changing)
     found = load_dataset(reader_of(), file, "train")
     monkeypatch.undo()
     assert "x.tsv: it was changed while it was read" in caplog.text
@@ -378,7 +378,7 @@ def test_small_files_files_to_predict_and_unversioned_readers_are_not_cached(wri
     file = write("x.tsv", CLS)
     load_dataset(reader_of(labels=LabelMap(("bad", "good"))), file, "predict")
     with monkeypatch.context() as patch:
-        patch.setattr(ClassifyReader, "cache_version", None)
+        patch.setattr(ClassificationReader, "cache_version", None)
         load_dataset(reader_of(), file, "train")
     monkeypatch.setattr(loading_module, "SMALLEST_FILE", len(CLS.encode()) + 1)
     load_dataset(reader_of(), file, "train")

@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 from palm.data.sequences import fit_pair
 from palm.errors import DataError
 from palm.reader.loading import load_dataset
-from palm.reader.match import MatchReader, MatchReaderConfig
+from palm.reader.match import MatchingReader, MatchingReaderConfig
 
 
 @pytest.fixture
 def load(tokenizer, write):
     def load_rows(*rows, phase="train", max_seq_len=8):
-        reader = MatchReader(MatchReaderConfig(max_seq_len=max_seq_len), tokenizer)
+        reader = MatchingReader(MatchingReaderConfig(max_seq_len=max_seq_len), tokenizer)
         lines = ["label\ttext_a\ttext_b", *("\t".join(row) for row in rows)]
         return reader, load_dataset(reader, write("x.tsv", "\n".join(lines)), phase)
 

@@ -8,7 +8,7 @@ import pytest
 
 from palm.errors import DataError
 from palm.reader.loading import load_dataset
-from palm.reader.mrc import MRCReader, MRCReaderConfig
+from palm.reader.mrc import SquadReader, SquadReaderConfig
 
 CONTEXT = "The cats sat on the mat. 我爱北京."
 
@@ -22,7 +22,7 @@ def load(tokenizer, write):
             answers = [{"text": answer[0], "answer_start": answer[1]}] if answer else []
             qas.append({"id": f"q{number}", "question": question, "answers": answers})
         path = write("x.json", json.dumps({"data": [{"paragraphs": [{"context": context, "qas": qas}]}]}))
-        reader = MRCReader(MRCReaderConfig(**({"max_seq_len": 32, "max_query_len": 8} | keys)), tokenizer)
+        reader = SquadReader(SquadReaderConfig(**({"max_seq_len": 32, "max_query_len": 8} | keys)), tokenizer)
         return reader, load_dataset(reader, path, phase)
 
     return load_questions
@@ -166,9 +166,9 @@ def test_an_empty_context_is_predicted(load, ids):
 
 def test_max_seq_len_has_room_for_the_context():
     with pytest.raises(ValueError, match="found max_seq_len = 64 and max_query_len = 64"):
-        MRCReaderConfig(max_seq_len=64)
+        SquadReaderConfig(max_seq_len=64)
 
 
 def test_another_format():
     with pytest.raises(ValueError, match="this reader takes auto, json, found `tsv`"):
-        MRCReaderConfig(file_format="tsv")
+        SquadReaderConfig(file_format="tsv")

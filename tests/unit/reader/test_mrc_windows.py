@@ -4,37 +4,40 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from palm.reader.mrc_windows import Answer, as_array, misplaced, nearest_occurrence, token_span, usable
+from palm.reader.mrc_windows import GoldAnswer, as_array, misplaced, nearest_occurrence, token_span, usable
 
 CONTEXT = "the cat sat on the mat"
 
 
 def test_an_answer_in_its_place():
-    assert misplaced(Answer("cat", 4), CONTEXT) is None
+    assert misplaced(GoldAnswer("cat", 4), CONTEXT) is None
 
 
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
         (
-            Answer("the", 13),
+            GoldAnswer("the", 13),
             "answer text `the` is not at answer_start 13, found `n t`. The nearest true offset is 15.",
         ),
-        (Answer("the", 2), "answer text `the` is not at answer_start 2, found `e c`. The nearest true offset is 0."),
         (
-            Answer("dog", 4),
+            GoldAnswer("the", 2),
+            "answer text `the` is not at answer_start 2, found `e c`. The nearest true offset is 0.",
+        ),
+        (
+            GoldAnswer("dog", 4),
             "answer text `dog` is not at answer_start 4, found `cat`. The text is nowhere in the context.",
         ),
         (
-            Answer("cat", -1),
+            GoldAnswer("cat", -1),
             "answer text `cat` is not at answer_start -1, found nothing there. The nearest true offset is 4.",
         ),
         (
-            Answer("mat", 99),
+            GoldAnswer("mat", 99),
             "answer text `mat` is not at answer_start 99, found nothing there. The nearest true offset is 19.",
         ),
         (
-            Answer("Cat", 4),
+            GoldAnswer("Cat", 4),
             "answer text `Cat` is not at answer_start 4, found `cat`. The text is nowhere in the context.",
         ),
     ],
@@ -44,7 +47,7 @@ def test_an_answer_out_of_place(answer, message):
 
 
 def test_characters_beyond_the_basic_plane_count_once():
-    assert misplaced(Answer("北京", 2), "😀 北京") is None
+    assert misplaced(GoldAnswer("北京", 2), "😀 北京") is None
 
 
 @given(st.text("ab", min_size=1, max_size=3), st.text("ab", max_size=20), st.integers(-3, 25))
@@ -64,16 +67,16 @@ OFFSETS = as_array([(0, 3), (4, 7), (7, 9), (10, 11)])
 @pytest.mark.parametrize(
     ("answer", "span"),
     [
-        (Answer("xxx", 0), (0, 0)),
-        (Answer("xxxxx", 4), (1, 2)),
-        (Answer("x", 5), (1, 1)),
-        (Answer("xxx", 6), (1, 2)),
-        (Answer(" xxx", 3), (1, 1)),
-        (Answer("xxx ", 0), (0, 0)),
-        (Answer("x" * 11, 0), (0, 3)),
-        (Answer(" ", 9), None),
-        (Answer(" ", 3), None),
-        (Answer("xx", 11), None),
+        (GoldAnswer("xxx", 0), (0, 0)),
+        (GoldAnswer("xxxxx", 4), (1, 2)),
+        (GoldAnswer("x", 5), (1, 1)),
+        (GoldAnswer("xxx", 6), (1, 2)),
+        (GoldAnswer(" xxx", 3), (1, 1)),
+        (GoldAnswer("xxx ", 0), (0, 0)),
+        (GoldAnswer("x" * 11, 0), (0, 3)),
+        (GoldAnswer(" ", 9), None),
+        (GoldAnswer(" ", 3), None),
+        (GoldAnswer("xx", 11), None),
     ],
 )
 def test_tokens_that_hold_an_answer(answer, span):
@@ -81,7 +84,7 @@ def test_tokens_that_hold_an_answer(answer, span):
 
 
 def test_no_tokens():
-    assert token_span(Answer("x", 0), as_array([])) is None
+    assert token_span(GoldAnswer("x", 0), as_array([])) is None
 
 
 def question(*answers, text="who"):

@@ -4,12 +4,12 @@ import pytest
 
 from palm.data.tokenizer import Tokenizer
 from palm.errors import DataError
-from palm.reader.cls import ClassifyReader, ClassifyReaderConfig
+from palm.reader.cls import ClassificationReader, ClassificationReaderConfig
 from palm.reader.loading import load_dataset
-from palm.reader.match import MatchReader, MatchReaderConfig
+from palm.reader.match import MatchingReader, MatchingReaderConfig
 from palm.reader.mlm import MaskedLMReader, MaskedLMReaderConfig
-from palm.reader.mrc import MRCReader, MRCReaderConfig
-from palm.reader.seq_label import SequenceLabelReader, SequenceLabelReaderConfig
+from palm.reader.mrc import SquadReader, SquadReaderConfig
+from palm.reader.seq_label import TaggingReader, TaggingReaderConfig
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def chinese(shared):
 
 def load_mrc(tokenizer, file, phase="train", **keys):
     return load_dataset(
-        MRCReader(MRCReaderConfig(max_seq_len=384, for_cn=tokenizer.for_cn, **keys), tokenizer), file, phase
+        SquadReader(SquadReaderConfig(max_seq_len=384, for_cn=tokenizer.for_cn, **keys), tokenizer), file, phase
     )
 
 
@@ -79,34 +79,34 @@ def test_cmrc2018_trial_without_its_bad_answers(shared, chinese):
 @pytest.mark.parametrize(
     ("reader", "config", "file", "keys", "rows", "labels"),
     [
-        (ClassifyReader, ClassifyReaderConfig, "palm_samples/cls4mrqa/train.tsv", {"n_classes": 4}, 61, 4),
-        (MatchReader, MatchReaderConfig, "palm_samples/match4mrqa/train.tsv", {}, 100, 2),
+        (ClassificationReader, ClassificationReaderConfig, "palm_samples/cls4mrqa/train.tsv", {"n_classes": 4}, 61, 4),
+        (MatchingReader, MatchingReaderConfig, "palm_samples/match4mrqa/train.tsv", {}, 100, 2),
         (MaskedLMReader, MaskedLMReaderConfig, "palm_samples/mlm4mrqa/train.tsv", {}, 120, 0),
         (
-            MatchReader,
-            MatchReaderConfig,
+            MatchingReader,
+            MatchingReaderConfig,
             "glue_rte/train.tsv",
             {"columns": "text_a=sentence1,text_b=sentence2"},
             2490,
             2,
         ),
         (
-            MatchReader,
-            MatchReaderConfig,
+            MatchingReader,
+            MatchingReaderConfig,
             "mrpc/msr_paraphrase_train.txt",
             {"columns": "text_a=#1 String,text_b=#2 String,label=Quality"},
             4076,
             2,
         ),
         (
-            ClassifyReader,
-            ClassifyReaderConfig,
+            ClassificationReader,
+            ClassificationReaderConfig,
             "cluemotion2020/valid.txt",
             {"columns": "text_a=content", "file_format": "jsonl"},
             3966,
             7,
         ),
-        (SequenceLabelReader, SequenceLabelReaderConfig, "wnut17/wnut17train.conll", {}, 3394, 13),
+        (TaggingReader, TaggingReaderConfig, "wnut17/wnut17train.conll", {}, 3394, 13),
     ],
 )
 def test_tables(shared, english, reader, config, file, keys, rows, labels):
@@ -120,4 +120,6 @@ def test_a_file_without_header_is_noticed(shared, chinese):
     with pytest.raises(
         DataError, match=r"tnews/train\.tsv:1: the first row names the columns, wanted label, text_a, found"
     ):
-        load_dataset(ClassifyReader(ClassifyReaderConfig(), chinese), shared / "data/tnews/train.tsv", "train")
+        load_dataset(
+            ClassificationReader(ClassificationReaderConfig(), chinese), shared / "data/tnews/train.tsv", "train"
+        )

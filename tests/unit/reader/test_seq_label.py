@@ -11,13 +11,13 @@ from palm.data.dataset import LabelMap
 from palm.errors import DataError
 from palm.reader.formats.rows import split_words
 from palm.reader.loading import load_dataset
-from palm.reader.seq_label import SequenceLabelReader, SequenceLabelReaderConfig
+from palm.reader.seq_label import TaggingReader, TaggingReaderConfig
 
 
 @pytest.fixture
 def read(tokenizer, write):
     def read_file(name, content, phase="train", **keys):
-        return SequenceLabelReader(SequenceLabelReaderConfig(**keys), tokenizer).read(write(name, content), phase)
+        return TaggingReader(TaggingReaderConfig(**keys), tokenizer).read(write(name, content), phase)
 
     return read_file
 
@@ -128,7 +128,7 @@ def load(tokenizer, write):
     def load_sentences(*sentences, phase="train", labels=None, **keys):
         rows = [{"text_a": words.split(), "label": tags.split()} for words, tags in sentences]
         path = write("x.jsonl", "\n".join(json.dumps(row) for row in rows))
-        reader = SequenceLabelReader(SequenceLabelReaderConfig(**keys), tokenizer, labels)
+        reader = TaggingReader(TaggingReaderConfig(**keys), tokenizer, labels)
         return reader, load_dataset(reader, path, phase)
 
     return load_sentences
@@ -169,7 +169,7 @@ def test_a_long_sentence_becomes_windows(load, ids):
 
 @given(st.lists(st.sampled_from(["the", "cats", "😀", "mat.mat.mat", "\u200b", "x" * 150, "catssssss"]), max_size=12))
 def test_every_word_has_one_place_whatever_it_is(tokenizer, tmp_path_factory, words):
-    reader = SequenceLabelReader(SequenceLabelReaderConfig(max_seq_len=6), tokenizer)
+    reader = TaggingReader(TaggingReaderConfig(max_seq_len=6), tokenizer)
     dataset = reader.encode([{"line": 1, "words": words}], tmp_path_factory.getbasetemp(), "predict")
     index = np.concatenate([dataset.ragged("word_index")[row] for row in range(dataset.num_examples)])
     assert index[index >= 0].tolist() == list(range(len(words)))

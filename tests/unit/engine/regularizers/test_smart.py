@@ -9,7 +9,7 @@ from paddle import nn
 
 from palm.engine.regularizers.smart import smart_penalty
 from palm.errors import TrainingError
-from palm.paradigm import Classify, Regression
+from palm.paradigm import Classification, Regression
 
 EPSILON = 0.1
 
@@ -19,7 +19,7 @@ def texts(*embeddings):
     return paddle.to_tensor(np.array(embeddings, "float32"))
 
 
-CLASSES, NUMBERS = Classify(Classify.Config(n_classes=2)), Regression(Regression.Config())
+CLASSES, NUMBERS = Classification(Classification.Config(n_classes=2)), Regression(Regression.Config())
 
 
 def rough(model, run, words, paradigm=CLASSES):

@@ -7,14 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from palm.errors import DataError
-from palm.reader.cls import ClassifyReader, ClassifyReaderConfig
-from palm.reader.match import MatchReader, MatchReaderConfig
+from palm.reader.cls import ClassificationReader, ClassificationReaderConfig
+from palm.reader.match import MatchingReader, MatchingReaderConfig
 
 
 @pytest.fixture
 def read(tokenizer):
     def read_file(path, phase="train", **keys):
-        return ClassifyReader(ClassifyReaderConfig(**keys), tokenizer).read(path, phase)
+        return ClassificationReader(ClassificationReaderConfig(**keys), tokenizer).read(path, phase)
 
     return read_file
 
@@ -42,14 +42,14 @@ def test_a_column_that_the_reader_does_not_have():
     with pytest.raises(
         ValueError, match=r"columns of this reader are label, text_a, found `text_b`\. Did you mean `text_a`\?"
     ):
-        ClassifyReaderConfig(columns="text_b=x")
+        ClassificationReaderConfig(columns="text_b=x")
     with pytest.raises(ValueError, match="pairs such as"):
-        ClassifyReaderConfig(columns="sentence1")
+        ClassificationReaderConfig(columns="sentence1")
 
 
 def test_a_format_that_the_reader_does_not_have():
     with pytest.raises(ValueError, match="this reader takes auto, tsv, jsonl, found `conll`"):
-        ClassifyReaderConfig(file_format="conll")
+        ClassificationReaderConfig(file_format="conll")
 
 
 def test_quotes_are_plain_characters(read, write):
@@ -136,7 +136,7 @@ def test_rows_that_are_written_are_read_back(tmp_path_factory, tokenizer, rows, 
     path = tmp_path_factory.mktemp("tsv") / "x.tsv"
     lines = ["label\ttext_a\ttext_b", *("\t".join(row) for row in rows)]
     path.write_bytes(b"\xef\xbb\xbf" * bom + (end.join(lines) + end).encode())
-    records = MatchReader(MatchReaderConfig(), tokenizer).read(path, "train")
+    records = MatchingReader(MatchingReaderConfig(), tokenizer).read(path, "train")
     found = [(record["label"], record["text_a"], record["text_b"]) for record in records]
     assert found == [(label.strip(), first, second) for label, first, second in rows]
     assert [record["line"] for record in records] == list(range(2, len(rows) + 2))
@@ -147,7 +147,7 @@ def test_objects_that_are_written_are_read_back(tmp_path_factory, tokenizer, row
     path = tmp_path_factory.mktemp("jsonl") / "x.jsonl"
     lines = [json.dumps({"label": label, "text_a": text}, ensure_ascii=ascii_only) for label, text in rows]
     path.write_text("\n".join(lines), encoding="utf-8", newline="")
-    records = ClassifyReader(ClassifyReaderConfig(), tokenizer).read(path, "train")
+    records = ClassificationReader(ClassificationReaderConfig(), tokenizer).read(path, "train")
     assert [(record["label"], record["text_a"]) for record in records] == [
         (label.strip(), text) for label, text in rows
     ]
