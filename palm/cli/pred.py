@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,6 @@ EPILOG = """example:
   palm pred --model output_model/intent/infer_model --file new.tsv --output out
   palm pred --model output_model/intent/infer_model --text "book me a room"
 """
-# Option → column of the one row that is predicted.
-_COLUMNS = {"text": "text_a", "text_b": "text_b", "question": "question", "context": "context"}
 
 
 def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this class private)
@@ -31,25 +30,32 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this cl
     parser.add_argument("task", nargs="?", help="name of the task instance")
     parser.add_argument("--model", help="inference model folder (default: save_path/<task>/infer_model)")
     parser.add_argument("--file", help="data to predict (default: the task's pred_file)")
-    parser.add_argument("--text", help="one text to predict with --model (column text_a)")
-    parser.add_argument("--text_b", help="the second text of a pair")
-    parser.add_argument("--question", help="a question to predict with --model (mrc), with --context")
-    parser.add_argument("--context", help="the text that answers the question")
+    _add_cell(parser, "--text", "text_a", "one text to predict with --model (column text_a)")
+    _add_cell(parser, "--text_b", "text_b", "the second text of a pair")
+    _add_cell(parser, "--question", "question", "a question to predict with --model (mrc), with --context")
+    _add_cell(parser, "--context", "context", "the text that answers the question")
     parser.add_argument("--output", help="folder for predictions.json (default: pred_output_path, or save_path/<task>)")
     parser.add_argument("--show", type=int, default=3, help="how many predictions to print (default: 3)")
     parser.set_defaults(func=run)
 
 
+def _add_cell(parser: argparse.ArgumentParser, option: str, column: str, meaning: str) -> None:
+    """An option that gives `column` of the one row to predict."""
+    cell = partial(_cell, column)
+    parser.add_argument(option, dest="row", action="append", type=cell, default=[], metavar="TEXT", help=meaning)
+
+
+def _cell(column: str, text: str) -> tuple[str, str]:
+    return column, text
+
+
 def run(args: argparse.Namespace, overrides: list[str]) -> int:
     """Carry the command out."""
-    row = {column: getattr(args, name) for name, column in _COLUMNS.items() if getattr(args, name) is not None}
-    if row and (args.config, args.file) != (None, None):
-        options = ", ".join(f"--{name}" for name in _COLUMNS if getattr(args, name) is not None)
-        raise ConfigError(
-            Problem("palm pred", f"one text goes with --model alone, found {options} beside a configuration or --file.")
-        )
+    if args.row and (args.config, args.file) != (None, None):
+        rule = "one text goes with --model alone, found a configuration or --file beside it. Leave one of them out."
+        raise ConfigError(Problem("palm pred", rule))
     if args.config is None:
-        predictions = _without_configuration(args, row)
+        predictions = _without_configuration(args)
     elif args.task is None:
         raise ConfigError(Problem("palm pred", "a task is wanted after the configuration. See palm pred --help."))
     else:
@@ -64,12 +70,12 @@ def run(args: argparse.Namespace, overrides: list[str]) -> int:
     return 0
 
 
-def _without_configuration(args: argparse.Namespace, row: dict[str, str]) -> list[dict[str, object]]:
-    if args.model is None or (args.file is None and not row):
+def _without_configuration(args: argparse.Namespace) -> list[dict[str, object]]:
+    if args.model is None or (args.file is None and not args.row):
         rule = "either a configuration and a task, or --model and --file or --text, are wanted."
         raise ConfigError(Problem("palm pred", rule))
     predictor = palm.Predictor(args.model)
-    predictions = predictor.predict_rows([row]) if row else predictor.predict(args.file)
+    predictions = predictor.predict_rows([dict(args.row)]) if args.row else predictor.predict(args.file)
     if args.output is not None:
         from palm.inference.predictor import write_predictions  # noqa: PLC0415 (imports Paddle)
 
