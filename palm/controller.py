@@ -170,7 +170,7 @@ class Controller:
                 say(f"The run in {folder.as_posix()} had ended: nothing is left to train.")
                 return run
             beginning = [f"Warning: {warning}" for warning in config.warnings]
-            beginning += short_run_lines(self._tasks, config.train)
+            beginning += short_run_lines(run)
             beginning += resume_or_archive(run, folder, resume=resume, resolved=config.resolved)
             beginning += copies_line(run.model.copied_parameters())
             self._write_resolved_config()
@@ -287,7 +287,7 @@ class Controller:
         return self._model
 
     def _training_run(self) -> TrainingRun:
-        return build_run(self._built_model(), self._tasks, self.config.train)
+        return build_run(self._built_model(), self._tasks, self.config.train, self.config.methods)
 
     def _write_resolved_config(self) -> None:
         text = yaml.safe_dump(dict(self.config.resolved), allow_unicode=True, sort_keys=False)

@@ -20,18 +20,22 @@ class Registry(Generic[T]):
 
     Args:
         kind: What the components are, for messages: `"reader"`, `"backbone"`, …
+        lower_case: Whether all names are, because the key that chooses one is read in any case.
     """
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, *, lower_case: bool = False) -> None:
         self.kind = kind
+        self.lower_case = lower_case
         self._components: dict[str, T] = {}
 
     def register(self, name: str) -> Callable[[T], T]:
         """Decorator that enters a component under `name`.
 
         Raises:
-            RegistryError: The name is taken by another component.
+            RegistryError: The name is taken by another component, or not in lower case where all are.
         """
+        if self.lower_case and name != name.lower():
+            raise RegistryError(f"A {self.kind} name is in lower case. Found `{name}`: write `{name.lower()}`.")
 
         def enter(component: T) -> T:
             if self._components.get(name, component) is not component:

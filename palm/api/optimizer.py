@@ -7,7 +7,7 @@ adam = palm.optimizer.Adam(loss, 5e-5, schedule)
 from dataclasses import dataclass
 from typing import Protocol, final
 
-from palm.engine.schedule import constant, linear
+from palm.engine.optim.schedules import linear_decay, warmup
 from palm.errors import ConfigError, Problem
 
 __all__ = [
@@ -45,7 +45,7 @@ class TriangularScheduler:
 
     def __call__(self, step: int) -> float:
         """Factor of the learning rate for global step `step`, counted from 1."""
-        return linear(step, self.warmup_steps, self.num_train_steps)
+        return linear_decay(step, self.warmup_steps, self.num_train_steps)
 
 
 @final
@@ -63,7 +63,7 @@ class WarmupScheduler:
 
     def __call__(self, step: int) -> float:
         """Factor of the learning rate for global step `step`, counted from 1."""
-        return constant(step, self.warmup_steps, step)
+        return warmup(step, self.warmup_steps)
 
 
 TriangularSchedualer = TriangularScheduler

@@ -10,12 +10,14 @@ from palm.api.optimizer import Adam
 from palm.api.saver import Saver, find_checkpoint
 from palm.api.task import Task
 from palm.backbone.base import Backbone
+from palm.config.methods import training_from_keywords
 from palm.config.selection_checks import TaskMetrics, check_followed, selection_problems
 from palm.config.task_checks import check_gradient_method, check_tasks, head_keys
 from palm.config.wiring import wiring_problems
 from palm.data.dataset import Batch
 from palm.engine.batches import StepBatch
 from palm.engine.checkpoint import restore_checkpoint, set_weights
+from palm.engine.methods import Methods
 from palm.engine.model import MultiTaskModel
 from palm.engine.optim.weight_average import WeightAverage
 from palm.engine.pretrain import backbone_config_for, load_pretrained_weights
@@ -27,7 +29,6 @@ from palm.paradigm.base import Paradigm
 from palm.pretrained.load import load_pretrained
 from palm.runtime.device import choose_device
 from palm.schema.settings import TrainSettings
-from palm.schema.validate import from_keywords
 from palm.schema.values import Resolved, Setting
 from palm.storage.atomic_directory import verify
 from palm.storage.layout import WEIGHTS_FILE
@@ -247,11 +248,11 @@ class Session:
         ordered = sorted(self._with_heads(), key=lambda pair: pair[0] is not self.reference)
         tasks = [task.instance("train", head, mix_ratio=task.mix_ratio / base, with_dev=True) for task, head in ordered]
         check_shared_heads(tasks, self.backbone.config)
-        settings = self._settings(self.backward)
-        self._check_methods(settings, tasks)
-        return build_run(self.model, tasks, settings, schedule=self.backward.optimizer.lr_schedualer)
+        settings, methods = self._settings(self.backward)
+        self._check_methods(settings, methods, tasks)
+        return build_run(self.model, tasks, settings, methods, schedule=self.backward.optimizer.lr_schedualer)
 
-    def _check_methods(self, settings: TrainSettings, tasks: Sequence[TaskInstance]) -> None:
+    def _check_methods(self, settings: TrainSettings, methods: Methods, tasks: Sequence[TaskInstance]) -> None:
         """Raise ConfigError with what keeps selection, early stopping, sampling or weighting from working."""
         own = {task.name: task.settings for task in tasks}
         judged = [
@@ -262,7 +263,7 @@ class Session:
         values = {task.name: task.written for task in self.tasks}
         problems = [
             *selection_problems(settings, judged, run, values),
-            *check_followed(own, settings, run),
+            *check_followed(own, settings, methods.dev_metric_keys, run),
             *check_gradient_method(settings, own, "configure"),
         ]
         if problems:
@@ -289,7 +290,7 @@ class Session:
                 rule = "all readers share one vocabulary, and lower-case alike: they share one encoder."
                 yield Problem(task.owner, f"{rule} Found a reader with other ones.")
 
-    def _settings(self, backward: Backward) -> TrainSettings:
+    def _settings(self, backward: Backward) -> tuple[TrainSettings, Methods]:
         reader = self.reference.reader_for("train")
         keys = {
             "num_epochs": self.num_epochs or reader.num_epochs or 1,
@@ -302,4 +303,4 @@ class Session:
             "use_gpu": paddle.is_compiled_with_cuda(),
             **self._keys,
         }
-        return from_keywords(TrainSettings, keys, owner="palm.Trainer", written={"learning_rate": "lr"})
+        return training_from_keywords(keys, owner="palm.Trainer", written={"learning_rate": "lr"})

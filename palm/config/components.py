@@ -8,12 +8,16 @@ import palm.metric
 import palm.paradigm
 import palm.reader  # noqa: F401 (importing the packages registers the built-in components)
 from palm.backbone.base import BACKBONES
+from palm.config.methods import registered_methods
 from palm.paradigm.base import PARADIGMS
 from palm.reader.base import READERS
 from palm.schema.fields import BackboneFields, ParadigmFields, ReaderFields, Schema
 from palm.schema.settings import RunSettings, TaskLists, TaskSettings, TrainSettings
 
-RUN_SCHEMAS: tuple[type[Schema], ...] = (RunSettings, TaskLists, TrainSettings)
+
+def run_schemas() -> list[type[Schema]]:
+    """What declares keys of the whole run, but for the backbone."""
+    return [RunSettings, TaskLists, TrainSettings, *(method.schema for method in registered_methods())]
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,7 @@ def all_schemas() -> Iterator[tuple[str, type[Schema]]]:
     yield "run, one value a task", TaskLists
     yield "training", TrainSettings
     yield "task", TaskSettings
+    yield from ((method.owner, method.schema) for method in registered_methods())
     yield from ((f"backbone {name}", BACKBONES[name].Config) for name in BACKBONES)
     yield from ((f"reader {name}", READERS[name].Config) for name in READERS)
     yield from ((f"paradigm {name}", PARADIGMS[name].Config) for name in PARADIGMS)

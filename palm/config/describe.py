@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pydantic_core import PydanticUndefined
 
 from palm.backbone.base import BACKBONES
-from palm.config.components import RUN_SCHEMAS, all_schemas
+from palm.config.components import all_schemas, run_schemas
+from palm.config.methods import METHODS
 from palm.paradigm.base import PARADIGMS
 from palm.reader.base import READERS
 from palm.schema.fields import Schema
@@ -110,7 +111,7 @@ def keys_as_markdown() -> str:
 
 def global_json_schema() -> dict[str, object]:
     """JSON schema of the global file; `$defs.task` is what stands under each name of `tasks`."""
-    schemas = [*RUN_SCHEMAS, *(BACKBONES[name].Config for name in BACKBONES), *_task_schemas()]
+    schemas = [*run_schemas(), *(BACKBONES[name].Config for name in BACKBONES), *_task_schemas()]
     properties = _properties(schemas)
     properties["tasks"] = {
         "description": "Keys of each task by its name, instead of task files or beside them.",
@@ -163,6 +164,7 @@ def _properties(schemas: Iterable[type[Schema]]) -> dict[str, object]:
 
 def _names(properties: Mapping[str, object]) -> dict[str, object]:
     registered = {"reader": list(READERS), "paradigm": list(PARADIGMS), "backbone": list(BACKBONES)}
+    registered |= {choice: [name for each in registries for name in each] for choice, registries in METHODS.items()}
     return {
         key: {**_mapping(properties[key]), "examples": names} for key, names in registered.items() if key in properties
     }

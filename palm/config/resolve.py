@@ -5,11 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from palm.backbone.base import BACKBONES
-from palm.balancing.sampling import SAMPLERS
-from palm.balancing.weighting import GRADIENT_METHODS, WEIGHTINGS
 from palm.config.components import backbone_schemas
 from palm.config.describe import explain_rows, plain_keys, resolved_mapping
 from palm.config.merge import Merged, merge
+from palm.config.methods import method_configs, name_problems, read_methods, unused_values
 from palm.config.run_config import RunConfig, TaskConfig
 from palm.config.selection_checks import TaskMetrics, check_followed, selection_problems
 from palm.config.sources import Sources, read_sources
@@ -17,6 +16,7 @@ from palm.config.stages import follow_on, named_by_stage
 from palm.config.task_checks import check_gradient_method, check_tasks, head_keys, row_sharing_problems
 from palm.config.unknown_keys import KnownKeys, near_misses
 from palm.config.unused_keys import with_warnings
+from palm.engine.methods import Methods
 from palm.errors import ConfigError, Problem
 from palm.paradigm.base import PARADIGMS
 from palm.reader.base import READERS
@@ -94,24 +94,25 @@ def _resolve(sources: Sources, merged: Merged, elsewhere: Collection[str], *, fo
     """
     problems = [*sources.problems, *merged.problems, *_unread_keys(sources, merged, elsewhere)]
     run, train = _run_settings(sources, merged, problems)
+    methods = _methods(sources, merged, train, problems)
     backbone_config = _backbone_config(sources, merged, problems, required=for_train)
     tasks = [task for name in sources.names for task in _task(name, sources, merged, problems)]
     settings = {task.name: task.settings for task in tasks}
     problems += check_tasks(settings, merged.tasks, names=sources.names, for_train=for_train)
     if for_train and train is not None and len(tasks) == len(sources.names):
         problems += selection_problems(train, [_judged(task) for task in tasks], merged.run, merged.tasks)
-        problems += check_followed(settings, train, merged.run)
+        problems += check_followed(settings, train, methods.dev_metric_keys if methods else (), merged.run)
     if for_train and train is not None:
         problems += row_sharing_problems(train, settings, merged.tasks)
     if for_train and train is not None and "weighting" in merged.run:
         problems += check_gradient_method(train, settings, merged.run["weighting"].setting.where)
     if for_train and run is not None and run.vocab_path is None:
         problems.append(Problem(sources.main.name, _NO_VOCABULARY))
-    if problems or run is None or train is None:
+    if problems or run is None or train is None or methods is None:
         raise ConfigError(list(dict.fromkeys(problems)))
     heads = head_keys(settings)
-    finished = _finish(merged, run, train, backbone_config, [replace(task, head=heads[task.name]) for task in tasks])
-    return replace(finished, stage=sources.stage)
+    placed = [replace(task, head=heads[task.name]) for task in tasks]
+    return replace(_finish(merged, run, train, methods, backbone_config, placed), stage=sources.stage)
 
 
 def _known_keys(merged: Merged) -> KnownKeys:
@@ -139,10 +140,18 @@ def _run_settings(
     run, wrong_in_run = validate(RunSettings, values, owner="the run", home=home)
     train, wrong_in_training = validate(TrainSettings, merged.run, owner="training", home=home)
     problems += wrong_in_run + wrong_in_training
-    for key, registered in (("sampling", list(SAMPLERS)), ("weighting", [*WEIGHTINGS, *GRADIENT_METHODS])):
-        if train is not None and getattr(train, key) not in registered:
-            problems.append(Problem(merged.run[key].setting.where, _unknown(key, registered, getattr(train, key))))
     return run, train
+
+
+def _methods(sources: Sources, merged: Merged, train: TrainSettings | None, problems: list[Problem]) -> Methods | None:
+    if train is None:
+        return None
+    wrong = list(name_problems(train, merged.run))
+    methods = None
+    if not wrong:
+        methods, wrong = read_methods(train, merged.run, home=sources.main.name)
+    problems += wrong
+    return methods
 
 
 def _backbone_config(
@@ -214,14 +223,16 @@ def _finish(
     merged: Merged,
     run: RunSettings,
     train: TrainSettings,
+    methods: Methods,
     backbone_config: BackboneFields | None,
     tasks: Sequence[TaskConfig],
 ) -> RunConfig:
-    shared = [run, train, *([backbone_config] if backbone_config else [])]
+    shared = [run, train, *method_configs(methods), *([backbone_config] if backbone_config else [])]
     of_tasks = {task.name: [task.settings, task.reader, task.paradigm] for task in tasks}
-    rows = [*explain_rows(plain_keys([run, train]), merged.run)]
+    unused = unused_values(train, merged.run)
+    rows = [*explain_rows({**plain_keys([run, train, *method_configs(methods)]), **unused}, merged.run)]
     rows += explain_rows(plain_keys([backbone_config] if backbone_config else []), merged.backbone)
     for name, schemas in of_tasks.items():
         rows += explain_rows(plain_keys(schemas), merged.tasks[name], f"tasks.{name}.")
-    resolved = resolved_mapping(shared, of_tasks)
-    return RunConfig(run, train, merged.backbone_name, backbone_config, tuple(tasks), resolved, tuple(rows))
+    resolved = {**unused, **resolved_mapping(shared, of_tasks)}
+    return RunConfig(run, train, methods, merged.backbone_name, backbone_config, tuple(tasks), resolved, tuple(rows))

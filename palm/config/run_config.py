@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from palm.config.describe import ExplainRow
+from palm.engine.methods import Methods
 from palm.errors import ConfigError, Problem
 from palm.schema.fields import BackboneFields, ParadigmFields, ReaderFields
 from palm.schema.settings import RunSettings, TaskSettings, TrainSettings
@@ -40,6 +41,7 @@ class RunConfig:
     Attributes:
         run: Which tasks, which backbone, where.
         train: Keys of the training engine.
+        methods: Keys of the components that these name: sampler, weighting or gradient method, optimizer, schedule.
         backbone_name: The backbone's registered name.
         backbone_config: The backbone's keys; None where a run that only predicts has no file of them.
         tasks: The tasks in order.
@@ -52,6 +54,7 @@ class RunConfig:
 
     run: RunSettings
     train: TrainSettings
+    methods: Methods
     backbone_name: str
     backbone_config: BackboneFields | None
     tasks: tuple[TaskConfig, ...]

@@ -105,29 +105,17 @@ def _scores_of(metric: str) -> list[str]:
         return [metric]  # one of a user's own that takes no empty list: mostly called as its figure is
 
 
-_FOLLOWING = {"weighting_by": ("weighting", "dtp"), "sampling_by": ("sampling", "adaptive")}
-
-
-def following_keys(train: Mapping[str, object]) -> list[str]:
-    """The keys by which a run with the keys `train` follows dev figures: `weighting_by`, `sampling_by`, or both."""
-    return [
-        key
-        for key, (method, follower) in _FOLLOWING.items()
-        if (train.get(method), train.get(key)) == (follower, "metric")
-    ]
-
-
 def check_followed(
-    tasks: Mapping[str, TaskSettings], train: TrainSettings, values: Mapping[str, Resolved]
+    tasks: Mapping[str, TaskSettings], train: TrainSettings, keys: Sequence[str], values: Mapping[str, Resolved]
 ) -> Iterator[Problem]:
     """Everything that keeps the figures from being there.
 
     Args:
         tasks: The tasks whose own keys are right.
         train: The keys of training.
-        values: Where each of these was written.
+        keys: Those by which the run follows the figures.
+        values: Where each key of the run was written.
     """
-    keys = following_keys(train.model_dump())
     if keys and train.eval_every_n_steps == 0:
         yield never_evaluated(" and ".join(f"{key}: metric" for key in keys), values)
     without = [name for name, settings in tasks.items() if settings.mix_ratio > 0 and settings.dev_file is None]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from palm.balancing.weighting import GRADIENT_METHODS
+from palm.balancing.gradients import GRADIENT_METHODS
 from palm.errors import Problem
 from palm.metric.base import METRICS
 from palm.registry import did_you_mean

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-from palm.config.components import RUN_SCHEMAS, TaskSchemas, all_schemas
+from palm.config.components import TaskSchemas, all_schemas, run_schemas
 from palm.errors import Problem
 from palm.registry import did_you_mean
 from palm.schema.fields import BackboneFields
@@ -34,7 +34,7 @@ class KnownKeys:
     @classmethod
     def of(cls, backbones: Iterable[type[BackboneFields]], tasks: Mapping[str, TaskSchemas]) -> "KnownKeys":
         """The keys of a run with one of `backbones` and the tasks `tasks`."""
-        return cls(frozenset(key for schema in (*RUN_SCHEMAS, *backbones) for key in schema.model_fields), tasks)
+        return cls(frozenset(key for schema in (*run_schemas(), *backbones) for key in schema.model_fields), tasks)
 
     @property
     def complete(self) -> bool:

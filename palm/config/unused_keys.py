@@ -1,14 +1,15 @@
 """Warnings about settings that make no difference to a run as it is configured."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from palm.balancing.sampling import SAMPLERS
-from palm.balancing.weighting import GRADIENT_METHODS, WEIGHTINGS
+from palm.balancing.weighting import WEIGHTINGS
 from palm.config.merge import Merged
+from palm.config.methods import method_configs, method_defaults, registered_methods, unused_values
 from palm.errors import Problem
 from palm.schema.fields import Schema
+from palm.schema.settings import TrainSettings
 from palm.schema.values import Resolved
 
 if TYPE_CHECKING:
@@ -37,20 +38,10 @@ class KeyDependency:
 
 
 USES = (
-    KeyDependency(("sampling",), {FURTHER_TASKS: _ON}, always=("mix_ratio",)),
     KeyDependency(("mode",), {FURTHER_TASKS: _ON}, always=("alternating",)),
-    KeyDependency(
-        ("weighting",), {FURTHER_TASKS: _ON}, always=("fixed", "uncertainty")
-    ),  # which learns one factor, too
     KeyDependency(("leave_mix_when_finished",), {FURTHER_TASKS: _ON}, always=(False,)),
     KeyDependency(("log_gradient_cosines_every_n_steps",), {FURTHER_TASKS: _ON}, always=(-1,)),
-    KeyDependency(("sampling_temperature",), {"sampling": ("temperature",)}),
-    KeyDependency(("sampling_cap",), {"sampling": ("proportional", "temperature", "annealed")}),
-    KeyDependency(("sampling_by", "sampling_floor"), {"sampling": ("adaptive",)}),
     KeyDependency(("mix_ratio",), {"mode": ("alternating",)}, always=(0,)),
-    KeyDependency(("weighting_by", "dtp_gamma"), {"weighting": ("dtp",)}),
-    KeyDependency(("gradnorm_alpha",), {"weighting": ("gradnorm",)}),
-    KeyDependency(("weighting_learning_rate",), {"weighting": ("uncertainty", "gradnorm")}),
     KeyDependency(("ema_decay",), {"weight_average": ("ema",), "use_ema": (True,)}),
     KeyDependency(("swa_start",), {"weight_average": ("swa",)}),
     KeyDependency(("keep_checkpoints",), {"save_every_n_steps": _ON, "selection": _ON, "metric_for_best_model": _ON}),
@@ -72,6 +63,22 @@ USES = (
 )
 
 
+def key_dependencies() -> list[KeyDependency]:
+    """`USES`, and what the registered components say: a key is read by those that declare it."""
+    alone = tuple(name for name in WEIGHTINGS if WEIGHTINGS[name].for_one_task)
+    usual = TrainSettings.model_fields["sampling"].default
+    found = [
+        KeyDependency(("sampling",), {FURTHER_TASKS: _ON}, always=(usual,)),
+        KeyDependency(("weighting",), {FURTHER_TASKS: _ON}, always=alone),
+        *USES,
+    ]
+    readers: dict[tuple[str, str], list[object]] = {}
+    for method in registered_methods():
+        for key in method.schema.model_fields:
+            readers.setdefault((method.choice, key), []).append(method.name)
+    return [*found, *(KeyDependency((key,), {choice: tuple(names)}) for (choice, key), names in readers.items())]
+
+
 @dataclass(frozen=True)
 class TaskView:
     """What one task makes of the settings, those of the whole run included.
@@ -87,23 +94,23 @@ class TaskView:
     written: Mapping[str, Resolved]
 
 
-def unused_settings(views: Iterable[TaskView], foreign: Collection[str] = ()) -> list[Problem]:
+def unused_settings(views: Iterable[TaskView]) -> list[Problem]:
     """A warning for each setting that makes no difference to any of the tasks, in whatever stage, that it reaches.
 
     A default that is written beside the choices, as in a configuration that spells everything out, is none.
 
     Args:
         views: What each task of each stage makes of the settings.
-        foreign: Names of components that are no part of PALM: nobody knows which keys they read.
     """
+    uses = key_dependencies()
     found: dict[tuple[str, str], Problem] = {}
     read: set[tuple[str, str]] = set()
     for view in views:
-        for key in dict.fromkeys(key for use in USES for key in use.keys):
+        for key in dict.fromkeys(key for use in uses for key in use.keys):
             if key not in view.written or view.values.get(key) is None:
                 continue
             place = key, view.written[key].setting.where
-            use = _unmet(view, key, foreign)
+            use = _unmet(view, key, uses)
             if use is None:
                 read.add(place)
             elif not (view.values[key] == view.defaults.get(key) and any(each in view.written for each in use.choices)):
@@ -111,11 +118,11 @@ def unused_settings(views: Iterable[TaskView], foreign: Collection[str] = ()) ->
     return [problem for place, problem in found.items() if place not in read]
 
 
-def _unmet(view: TaskView, key: str, foreign: Collection[str]) -> KeyDependency | None:
+def _unmet(view: TaskView, key: str, uses: Sequence[KeyDependency]) -> KeyDependency | None:
     """Why `key` makes no difference here; None where it does."""
-    for use in (use for use in USES if key in use.keys and view.values[key] not in use.always):
+    for use in (use for use in uses if key in use.keys and view.values[key] not in use.always):
         known = [choice for choice in use.choices if choice in view.values]
-        if known and not any(_is_met(view.values[choice], use.choices[choice], foreign) for choice in known):
+        if known and not any(_is_met(view.values[choice], use.choices[choice]) for choice in known):
             return use
     return None
 
@@ -130,9 +137,7 @@ def _problem(view: TaskView, key: str, use: KeyDependency) -> Problem:
     return Problem(setting.where, f"{rule} {found} Change that, or leave the key out.")
 
 
-def _is_met(value: object, wanted: tuple[object, ...], foreign: Collection[str]) -> bool:
-    if isinstance(value, str) and value in foreign:
-        return True
+def _is_met(value: object, wanted: tuple[object, ...]) -> bool:
     if wanted:
         return value in wanted
     return value > 0 if isinstance(value, int | float) else bool(value)
@@ -158,20 +163,23 @@ def with_warnings(configs: Sequence["RunConfig"], merged: Sequence[Merged]) -> "
     """
     views = [view for config, own in zip(configs, merged, strict=True) for view in _views(config, own)]
     first, *others = configs
-    return [replace(first, warnings=tuple(unused_settings(views, _foreign()))), *others]
+    return [replace(first, warnings=tuple(unused_settings(views))), *others]
 
 
 def _views(config: "RunConfig", merged: Merged) -> Iterator[TaskView]:
     trained = [task.name for task in config.tasks if task.settings.mix_ratio > 0]
+    unused, known = unused_values(config.train, merged.run), method_defaults()
     for task in config.tasks:
-        schemas: list[Schema] = [config.train, task.settings, task.reader, task.paradigm]
+        schemas: list[Schema] = [
+            config.train,
+            *method_configs(config.methods),
+            task.settings,
+            task.reader,
+            task.paradigm,
+        ]
         values = {key: getattr(schema, key) for schema in schemas for key in type(schema).model_fields}
         values[FURTHER_TASKS] = len(set(trained) - {task.name})
         defaults = {key: each.default for schema in schemas for key, each in type(schema).model_fields.items()}
+        values |= unused
+        defaults |= {key: known[key] for key in unused}
         yield TaskView(values, defaults, {**merged.run, **merged.tasks[task.name]})
-
-
-def _foreign() -> set[str]:
-    """Names of registered components that are no part of PALM."""
-    found = [(name, kind[name]) for kind in (SAMPLERS, WEIGHTINGS, GRADIENT_METHODS) for name in kind]
-    return {name for name, component in found if not component.__module__.startswith("palm.")}

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from palm.backbone.base import BACKBONES, Backbone
-from palm.balancing.weighting import GRADIENT_METHODS
+from palm.balancing.gradients import GRADIENT_METHODS
+from palm.balancing.weighting import WEIGHTINGS
 from palm.config.describe import DEFAULT
 from palm.config.run_config import RunConfig, TaskConfig
 from palm.data.tokenizer import Tokenizer
@@ -35,8 +36,9 @@ def check_wiring(config: RunConfig, tokenizer: Tokenizer, phase: Phase) -> None:
     if phase == "train":
         problems += _row_problems(config.tasks, tokenizer)
     problems += _freezing_problems(config.train, config.backbone.num_hidden_layers)
-    if phase == "train" and config.train.weighting == "gradnorm":
-        problems += _gradnorm_problems(config)
+    weighting = config.train.weighting
+    if phase == "train" and weighting in WEIGHTINGS and WEIGHTINGS[weighting].needs_norms:
+        problems += _norm_problems(config)
     if problems:
         raise ConfigError([_placed(problem, config) for problem in problems])
 
@@ -103,14 +105,17 @@ def _freezing_problems(train: TrainSettings, layers: int) -> Iterator[Problem]:
         yield Problem("freeze_layers", f"the encoder has {layers} layers to freeze. Found {frozen}. Lower it.")
 
 
-def _gradnorm_problems(config: RunConfig) -> Iterator[Problem]:
+def _norm_problems(config: RunConfig) -> Iterator[Problem]:
     depth, frozen = config.backbone.num_hidden_layers, config.train.freeze_layers
     trained = [task for task in config.tasks if task.settings.mix_ratio > 0]
     last = min(task.paradigm.last_shared_layer(depth, task.settings.layer) for task in trained)
     if last < frozen:
-        rule = "gradnorm measures the tasks' gradients on the last encoder layer that all share and that trains."
+        rule = "measures the tasks' gradients on the last encoder layer that all share and that trains."
         found = "Found no layer that all share" if last < 0 else f"Found layer {last}, and freeze_layers: {frozen}"
-        yield Problem("weighting", f"{rule} {found}. Freeze or copy fewer, or set weighting: uncertainty.")
+        yield Problem(
+            "weighting",
+            f"{config.train.weighting} {rule} {found}. Freeze or copy fewer, or set weighting: uncertainty.",
+        )
 
 
 def _row_problems(tasks: Sequence[TaskConfig], tokenizer: Tokenizer) -> Iterator[Problem]:

@@ -1,26 +1,11 @@
 """Keeps the balance of a run's tasks: takes each step into the history, and lets the weighting learn from it."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 
 from palm.balancing.history import History
-from palm.balancing.weighting import GRADIENT_METHODS, WEIGHTINGS, Weighting, WeightingConfig
+from palm.balancing.weighting import Weighting
 from palm.engine.batches import LAG, SamplingProbabilities
-from palm.engine.task_instance import TaskInstance
 from palm.metric.base import LOSS, main_metric
-from palm.schema.settings import TrainSettings
-
-
-def build_weighting(tasks: Sequence[TaskInstance], settings: TrainSettings) -> Weighting:
-    """The weighting that the key `weighting` names."""
-    squared = frozenset(task.name for task in tasks if task.paradigm.squared_error)
-    weighed = WeightingConfig(
-        learning_rate=settings.weighting_learning_rate,
-        by=settings.weighting_by,
-        gamma=settings.dtp_gamma,
-        alpha=settings.gradnorm_alpha,
-        squared_errors=squared,
-    )
-    return WEIGHTINGS["fixed" if settings.weighting in GRADIENT_METHODS else settings.weighting](weighed)
 
 
 def note_losses(

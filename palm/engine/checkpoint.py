@@ -12,10 +12,12 @@ from paddle import Tensor
 
 from palm.balancing.history import history_from_saved
 from palm.engine.early_stopping import EarlyStops
+from palm.engine.optim import OPTIMIZERS
 from palm.engine.run import Progress, TrainingRun
 from palm.engine.selection import BestSoFar
 from palm.engine.task_gradients import PREFIX
 from palm.errors import CheckpointError
+from palm.schema.settings import TrainSettings
 from palm.storage.atomic_directory import atomic_directory, remove_folder, remove_stale, verify
 from palm.storage.layout import WEIGHTS_FILE
 from palm.storage.tensors import load_tensors, save_tensors, size_in_bytes
@@ -35,11 +37,18 @@ _NAME = re.compile(r"step_(0|[1-9][0-9]*)")
 
 
 @dataclass(frozen=True)
-class _SavedAverage:
-    """What a checkpoint says of the average: `off`, `ema` or `swa`, and how many updates are in it."""
+class _SavedState:
+    """What a checkpoint says of its tensors.
+
+    Attributes:
+        kind: The average of the weights: `off`, `ema` or `swa`.
+        updates: How many updates are in it.
+        optimizer: The key `optimizer`.
+    """
 
     kind: str
     updates: int
+    optimizer: str
 
 
 def save_checkpoint(run: TrainingRun, folder: Path, *, keep: int) -> Path:
@@ -58,7 +67,7 @@ def save_checkpoint(run: TrainingRun, folder: Path, *, keep: int) -> Path:
     with atomic_directory(target, needs=sum(map(size_in_bytes, files.values()))) as aside:
         for name, tensors in files.items():
             save_tensors(tensors, aside / name)
-        progress = {**asdict(run.progress), **_describe_average(run)}
+        progress = {**asdict(run.progress), **_describe_average(run), "optimizer": run.settings.optimizer}
         (aside / _PROGRESS_FILE).write_text(json.dumps(progress, indent=1) + "\n", encoding="utf-8")
     remove_stale(folder)
     for old in checkpoints(folder)[:-keep]:
@@ -161,10 +170,14 @@ def _describe_average(run: TrainingRun) -> dict[str, Any]:
     return {"average_updates": run.average.updates, "weight_average": run.average.rule.name}
 
 
-def _restore_weights(run: TrainingRun, folder: Path, saved: _SavedAverage) -> None:
+def _restore_weights(run: TrainingRun, folder: Path, saved: _SavedState) -> None:
     wanted = run.average.rule.name if run.average else "off"
     if wanted != saved.kind:
         rule = f"was saved with weight_average `{saved.kind}` (`ema` is use_ema). Found `{wanted}` now."
+        raise CheckpointError(f"{folder}: {rule} Set it as it was, or use another save_path.")
+    before, now = saved.optimizer, run.settings.optimizer
+    if before not in OPTIMIZERS or OPTIMIZERS[before] is not OPTIMIZERS[now]:
+        rule = f"was saved with optimizer `{before}`, whose state is of no use to another. Found `{now}` now."
         raise CheckpointError(f"{folder}: {rule} Set it as it was, or use another save_path.")
     set_weights(run.model.state_dict(), load_tensors(folder / WEIGHTS_FILE), where=str(folder))
     run.optimizer.restore(load_tensors(folder / _OPTIMIZER_FILE))
@@ -172,18 +185,19 @@ def _restore_weights(run: TrainingRun, folder: Path, saved: _SavedAverage) -> No
         run.average.restore(load_tensors(folder / _AVERAGE_FILE), updates=saved.updates)
 
 
-def _read_progress(folder: Path) -> tuple[Progress, _SavedAverage]:
-    """Where the run stood, and its average."""
+def _read_progress(folder: Path) -> tuple[Progress, _SavedState]:
+    """Where the run stood, and what its tensors are."""
     file = folder / _PROGRESS_FILE
     try:
         written = json.loads(file.read_text(encoding="utf-8"))
         saved = {_RENAMED.get(key, key): value for key, value in written.items()}
         usual = "ema" if (folder / _AVERAGE_FILE).exists() else "off"  # which was the only kind
-        average = _SavedAverage(saved.get("weight_average", usual), saved["average_updates"])
+        optimizer = saved.get("optimizer", TrainSettings.model_fields["optimizer"].default)
+        state = _SavedState(saved.get("weight_average", usual), saved["average_updates"], optimizer)
         saved |= {key: read(saved[key]) for key, read in _READERS.items() if key in saved}
         # What older versions did not know stays as it begins.
         known = {part.name: saved[part.name] for part in fields(Progress) if part.name in saved}
-        return Progress(**{**known, "task_steps": saved["task_steps"]}), average
+        return Progress(**{**known, "task_steps": saved["task_steps"]}), state
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"{file}: does not say where a run stood ({error}). Use another checkpoint.") from error
 

@@ -6,14 +6,15 @@ from functools import cached_property
 
 from palm.balancing.history import History, TaskHistory
 from palm.balancing.sampling.base import Sampler
-from palm.balancing.weighting import GRADIENT_METHODS, Weighting
-from palm.engine.balance import build_weighting
+from palm.balancing.weighting import Weighting
 from palm.engine.batches import SamplingProbabilities
 from palm.engine.early_stopping import EarlyStops
+from palm.engine.methods import Methods, build_gradient_method, build_schedule, build_weighting
 from palm.engine.model import MultiTaskModel
+from palm.engine.optim import LearningRateSchedule
 from palm.engine.optim.optimizer import Optimizer
 from palm.engine.optim.weight_average import WeightAverage
-from palm.engine.schedule import expected_steps, global_steps, learning_rate_at
+from palm.engine.schedule import expected_steps, global_steps
 from palm.engine.selection import BestSoFar
 from palm.engine.task_gradients import SharedLayerGradients, TaskGradients
 from palm.engine.task_instance import TaskInstance
@@ -102,6 +103,7 @@ class TrainingRun:
         optimizer: Updates the model.
         average: Weight average to keep, if any.
         settings: The global training keys.
+        methods: The keys of the components that these name.
         progress: Where the run stands; the loop moves it on.
         schedule: Factor of the learning rate at each global step, counted from 1; that of the settings when None.
     """
@@ -112,6 +114,7 @@ class TrainingRun:
     optimizer: Optimizer
     average: WeightAverage | None
     settings: TrainSettings
+    methods: Methods
     progress: Progress
     schedule: Callable[[int], float] | None = None
 
@@ -126,12 +129,12 @@ class TrainingRun:
     @cached_property
     def total_steps(self) -> int:
         """Expected global steps."""
-        return global_steps(self.tasks, self.settings)
+        return global_steps(self.tasks, self.settings, self.sampler)
 
     @cached_property
     def weighting(self) -> Weighting:
         """What the key `weighting` names."""
-        return build_weighting(self.tasks, self.settings)
+        return build_weighting(self.tasks, self.settings, self.methods)
 
     @cached_property
     def shared_layer(self) -> SharedLayerGradients | None:
@@ -143,14 +146,20 @@ class TrainingRun:
     @cached_property
     def task_gradients(self) -> TaskGradients | None:
         """Where the gradients of each task are kept apart, if the key `weighting` names a gradient method."""
-        if self.settings.weighting not in GRADIENT_METHODS:
+        method = build_gradient_method(self.settings, self.methods)
+        if method is None:
             return None
         return TaskGradients(
-            GRADIENT_METHODS[self.settings.weighting](),
+            method,
             [task.name for task in self.tasks if task.settings.mix_ratio > 0],
             batches=self.settings.gradient_accumulation_steps,
             seed=self.settings.random_seed,
         )
+
+    @cached_property
+    def lr_schedule(self) -> LearningRateSchedule:
+        """What the key `lr_scheduler` names."""
+        return build_schedule(self.settings, self.methods)
 
     @property
     def history(self) -> History:
@@ -181,9 +190,8 @@ class TrainingRun:
 
     def learning_rate_at(self, step: int) -> float:
         """The learning rate of global step `step`, counted from 1."""
-        if self.schedule is not None:
-            return self.settings.learning_rate * self.schedule(step)
-        return learning_rate_at(step, self.settings, self.total_steps)
+        factor = self.schedule(step) if self.schedule else self.lr_schedule.factor(step, self.total_steps)
+        return self.settings.learning_rate * factor
 
 
 def _stopped(run: TrainingRun) -> bool:

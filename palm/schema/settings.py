@@ -72,26 +72,12 @@ class TrainSettings(Schema):
         ge=1,
         description="Stop after this many global steps whatever num_epochs says; targets are exported there.",
     )
-    optimizer: Annotated[Literal["adam", "adamw"], BeforeValidator(lower)] = Field(
+    optimizer: Annotated[str, BeforeValidator(lower)] = Field(
         "adam", description="`adam` or `adamw`: the same update, weight decay decoupled from the gradient."
     )
     learning_rate: Float = Field(5e-5, gt=0, description="Highest learning rate, reached after the warm-up.")
-    lr_scheduler: Annotated[Literal["linear", "constant"], BeforeValidator(lower)] = Field(
+    lr_scheduler: Annotated[str, BeforeValidator(lower)] = Field(
         "linear", description="`linear` (warm-up, then decay to 0) or `constant` (warm-up, then constant)."
-    )
-    warmup_proportion: Float = Field(
-        0.0, ge=0, lt=1, description="Share of the expected global steps spent warming up."
-    )
-    weight_decay: Float = Field(0.0, ge=0, description="Decoupled weight decay; LayerNorm and biases are left out.")
-    max_grad_norm: Float = Field(
-        1.0, ge=0, description="Gradients are clipped to this global norm; 0 switches clipping off."
-    )
-    layer_lr_decay: Float = Field(
-        1.0,
-        gt=0,
-        le=1,
-        description="Factor of the learning rate from each encoder layer to the one below it; the last layer and the "
-        "heads have the full rate, the embeddings the lowest. 1 is off.",
     )
     freeze_embeddings: bool = Field(False, description="Keep the embeddings as they are.")
     freeze_layers: Int = Field(0, ge=0, description="Keep this many encoder layers, from the lowest, as they are.")
@@ -119,26 +105,6 @@ class TrainSettings(Schema):
         "`temperature`, `annealed` or `adaptive` (more of the tasks that have more to learn). With all but the first, "
         "num_epochs counts passes over the whole mix, and mix_ratio scales the size of a task.",
     )
-    sampling_temperature: Float = Field(
-        2.0, gt=0, description="`sampling: temperature`: shares go with size ** (1 / this); 1 is proportional."
-    )
-    sampling_cap: Int | None = Field(
-        None,
-        ge=1,
-        description="With a sampling by size: batches of a task's epoch that count at most, so that a huge task does "
-        "not drown the others.",
-    )
-    sampling_by: Annotated[Literal["loss", "metric"], BeforeValidator(lower)] = Field(
-        "loss",
-        description="`sampling: adaptive`: shares go with mix_ratio times the running mean loss over the first `loss`, "
-        "or times what the task's main figure in the last evaluation on dev_file lacks to 1 (`metric`).",
-    )
-    sampling_floor: Float = Field(
-        0.25,
-        gt=0,
-        le=1,
-        description="`sampling: adaptive`: part of the share by mix_ratio that a task keeps whatever it has learned.",
-    )
     weighting: str = Field(
         "fixed",
         description="What multiplies the tasks' losses beside loss_weight: `fixed` (nothing), `dwa` (more weight for "
@@ -148,23 +114,6 @@ class TrainSettings(Schema):
         "Or what makes one gradient of the shared encoder out of the tasks': `mgda`, `pcgrad`, `cagrad`, `upgrad`, "
         "`nash_mtl`; an update then waits for gradient_accumulation_steps batches of every task with a mix_ratio "
         "above 0.",
-    )
-    weighting_learning_rate: Float = Field(
-        0.025, gt=0, description="Learning rate of what the weighting learns; Adam, without decay and warm-up."
-    )
-    weighting_by: Annotated[Literal["loss", "metric"], BeforeValidator(lower)] = Field(
-        "loss",
-        description="What says how well a task is done, for `weighting: dtp`: `loss` (exp of minus its running mean "
-        "loss) or `metric` (its main figure in the last evaluation on dev_file).",
-    )
-    dtp_gamma: Float = Field(
-        1.0, ge=0, description="`weighting: dtp`: how much more the tasks count that are worst done; 0 the least."
-    )
-    gradnorm_alpha: Float = Field(
-        1.5,
-        ge=0,
-        le=100,
-        description="`weighting: gradnorm`: how much harder the tasks pull that lag behind; 0 all alike.",
     )
     gradient_accumulation_steps: Int = Field(1, ge=1, description="Steps whose gradients are averaged into one update.")
     use_ema: bool = Field(False, description="Evaluate and export an exponential moving average of the weights.")
@@ -257,7 +206,7 @@ class TrainSettings(Schema):
 
     @model_validator(mode="after")
     def _check_mode(self) -> "TrainSettings":
-        if self.mode == "joint" and self.sampling != "mix_ratio":
+        if self.mode == "joint" and self.sampling != type(self).model_fields["sampling"].default:
             raise ValueError("sampling chooses the task of a step, and a step of mode: joint trains every task")
         return self
 

@@ -130,12 +130,17 @@ def from_keywords(
     called = written or {}
     settings = {key: Resolved(Setting(key, value, owner, written=called.get(key, ""))) for key, value in values.items()}
     made, problems = validate(schema, settings, owner=owner, home=owner)
-    known = list(schema.model_fields)
-    for key in values:
-        if key not in known:
-            hint = did_you_mean(key, known)
-            rule = f"there is no keyword `{key}`. Found it with {shown(values[key])}."
-            problems.append(Problem(owner, f"{rule}{hint} Known: {', '.join(known)}."))
+    problems += unknown_keywords(values, list(schema.model_fields), owner=owner)
     if made is None or problems:
         raise ConfigError(problems)
     return made
+
+
+def unknown_keywords(values: Mapping[str, Any], known: list[str], *, owner: str) -> list[Problem]:
+    """A problem for each keyword of a call that is not among the `known` ones."""
+    problems = []
+    for key in values:
+        if key not in known:
+            rule = f"there is no keyword `{key}`. Found it with {shown(values[key])}."
+            problems.append(Problem(owner, f"{rule}{did_you_mean(key, known)} Known: {', '.join(known)}."))
+    return problems

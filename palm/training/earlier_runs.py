@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from palm.config.selection_checks import following_keys
+from palm.config.methods import following_keys, method_defaults
 from palm.config.yaml_file import parse_yaml, read_yaml
 from palm.engine.checkpoint import newest_checkpoint, rename_damaged, restore_checkpoint
 from palm.engine.run import TrainingRun
@@ -145,12 +145,17 @@ def changed_keys(folder: Path, resolved: Mapping[str, object]) -> list[str]:
     harmless = _HARMLESS - (_SAYS_METRICS if _follows_metrics(before) or _follows_metrics(now) else set())
     changed = [
         f"{key} {old} → {new}"
-        for key, (old, new) in _differences(before, now).items()
+        for key, (old, new) in _differences(_with_defaults(before), _with_defaults(now)).items()
         if key.rpartition(".")[2] not in harmless
     ]
     return (
         [f"Not as the run was started: {', '.join(changed)}. It ends otherwise than it would have."] if changed else []
     )
+
+
+def _with_defaults(keys: object) -> object:
+    """Every key of every component spelled out: a file has those that its run used, in some versions all."""
+    return {**method_defaults(), **keys} if isinstance(keys, Mapping) else keys
 
 
 def _follows_metrics(keys: object) -> bool:

@@ -147,7 +147,7 @@ class Evaluation:
                 self._reporter.say(evaluation_line(task.name, global_step, metrics))
                 self._reporter.record({"split": "dev", "global_step": global_step, "task": task.name, **metrics})
                 found[task.name] = metrics
-        if "metric" in (self._run.settings.sampling_by, self._run.settings.weighting_by):
+        if self._run.methods.dev_metric_keys:
             note_metrics(self._run.history, found)
         return found
 

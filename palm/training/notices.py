@@ -3,11 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from palm.balancing.weighting.dwa import EPOCHS_COMPARED
-from palm.engine.run import StepResult
-from palm.engine.schedule import build_sampler, expected_steps, global_steps
-from palm.engine.task_instance import TaskInstance
-from palm.schema.settings import TrainSettings
+from palm.engine.run import StepResult, TrainingRun
+from palm.engine.schedule import expected_steps
 
 # More than this share of a run, and more seconds than these, are worth a word.
 _MOST_SHARE, _MOST_SECONDS = 0.05, 1.0
@@ -73,18 +70,18 @@ def _millions(count: int) -> str:
     return f"{count / 1e6:,.1f} M"
 
 
-def short_run_lines(tasks: Sequence[TaskInstance], settings: TrainSettings) -> Iterator[str]:
+def short_run_lines(run: TrainingRun) -> Iterator[str]:
     """A warning for each method that does not begin before the run ends.
 
     Args:
-        tasks: The tasks of the run.
-        settings: The keys of training.
+        run: The run, before its first step.
     """
-    total = global_steps(tasks, settings)
-    expected = expected_steps(tasks, settings.num_epochs, build_sampler(tasks, settings).epoch_steps)
-    epochs = max(min(expected[task.name], total) / task.steps_per_epoch for task in tasks)
-    if settings.weighting == "dwa" and epochs <= EPOCHS_COMPARED:
-        rule = f"weighting: dwa begins after {EPOCHS_COMPARED} epochs of a task."
+    settings, total = run.settings, run.total_steps
+    expected = expected_steps(run.tasks, settings.num_epochs, run.sampler.epoch_steps)
+    epochs = max(min(expected[task.name], total) / task.steps_per_epoch for task in run.tasks)
+    begins = run.weighting.epochs_before_effect
+    if begins and epochs <= begins:
+        rule = f"weighting: {settings.weighting} begins after {begins} epochs of a task."
         yield f"Warning: {rule} Found {epochs:.2g} expected at most, so it makes no difference. Raise num_epochs."
     if settings.unfreeze_every_n_steps >= total:
         rule = f"unfreeze_every_n_steps: the encoder stays frozen for {settings.unfreeze_every_n_steps} steps."

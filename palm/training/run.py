@@ -3,7 +3,9 @@
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 
+from palm.engine.methods import Methods
 from palm.engine.model import MultiTaskModel
+from palm.engine.optim import OPTIMIZERS
 from palm.engine.optim.freezing import freeze
 from palm.engine.optim.optimizer import Optimizer, head_lr_scales
 from palm.engine.optim.weight_average import build_average
@@ -19,6 +21,7 @@ def build_run(
     model: MultiTaskModel,
     tasks: Sequence[TaskInstance],
     settings: TrainSettings,
+    methods: Methods,
     *,
     schedule: Callable[[int], float] | None = None,
 ) -> TrainingRun:
@@ -28,17 +31,26 @@ def build_run(
         model: Backbone and heads; what the settings freeze is frozen.
         tasks: The task instances with their data, in the order of their mix ratios.
         settings: The global training keys.
+        methods: The keys of the components that these name.
         schedule: Factor of the learning rate at each global step, counted from 1; that of the settings when None.
     """
     freeze(model, settings)
-    scales = head_lr_scales((task.head, task.settings.lr_scale) for task in tasks)
+    sampler = build_sampler(tasks, settings, methods.sampler)
+    optimizer = Optimizer(
+        model,
+        OPTIMIZERS[settings.optimizer],
+        methods.optimizer,
+        lr_scales=head_lr_scales((task.head, task.settings.lr_scale) for task in tasks),
+        kernels=model.backbone_config.kernels,
+    )
     return TrainingRun(
         model=model,
         tasks=tasks,
-        sampler=build_sampler(tasks, settings),
-        optimizer=Optimizer(model, settings, scales, kernels=model.backbone_config.kernels),
-        average=build_average(model, settings, global_steps(tasks, settings)),
+        sampler=sampler,
+        optimizer=optimizer,
+        average=build_average(model, settings, global_steps(tasks, settings, sampler)),
         settings=settings,
+        methods=methods,
         progress=Progress(),
         schedule=schedule,
     )

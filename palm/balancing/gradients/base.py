@@ -1,20 +1,34 @@
 """What every gradient method is: how much of each task's gradient the update of the shared encoder takes."""
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from palm.registry import Registry
+from palm.schema.fields import Schema
 
 FloatArray = NDArray[np.float64]
+
+
+class GradientFields(Schema):
+    """Keys that every gradient method takes: none."""
 
 
 class GradientMethod(ABC):
     """Weights of the tasks' gradients on the shared encoder. Concrete methods are final and hold no state.
 
     All of them need no more of the gradients than their inner products, so none of them imports Paddle.
+
+    Args:
+        config: An instance of the class's `Config`.
     """
+
+    Config: ClassVar[type[GradientFields]] = GradientFields
+
+    def __init__(self, config: GradientFields) -> None:
+        self.config = config
 
     @abstractmethod
     def weights(self, products: FloatArray, generator: np.random.Generator) -> FloatArray:
@@ -27,7 +41,7 @@ class GradientMethod(ABC):
 
 
 GRADIENT_METHODS: Registry[type[GradientMethod]] = Registry("gradient method")
-"""By their names for the key `weighting`."""
+"""By their names for the key `weighting`, which the weightings share."""
 
 
 def even_weights(count: int) -> FloatArray:

@@ -1,7 +1,7 @@
 """Samplers: which task a training step trains."""
 
 from palm.balancing.sampling.adaptive import AdaptiveSampler
-from palm.balancing.sampling.base import SAMPLERS, Sampler, SamplerConfig
+from palm.balancing.sampling.base import SAMPLERS, Sampler, SamplerFields, TaskMixture
 from palm.balancing.sampling.by_size import AnnealedSampler, ProportionalSampler, TemperatureSampler
 from palm.balancing.sampling.exact import ExactSampler
 from palm.balancing.sampling.mix_ratio import EveryTaskSampler, MixRatioSampler
@@ -15,6 +15,7 @@ __all__ = [
     "MixRatioSampler",
     "ProportionalSampler",
     "Sampler",
-    "SamplerConfig",
+    "SamplerFields",
+    "TaskMixture",
     "TemperatureSampler",
 ]

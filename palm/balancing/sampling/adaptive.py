@@ -1,13 +1,36 @@
-"""Draws by what the tasks still have to learn: by their losses, or by their dev figures."""
+"""Samples by what the tasks still have to learn: by their losses, or by their dev metrics."""
 
 from collections.abc import Sequence
-from typing import ClassVar, final
+from typing import Annotated, ClassVar, Literal, final
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BeforeValidator, Field
 
 from palm.balancing.history import History, TaskHistory
-from palm.balancing.sampling.base import SAMPLERS, Sampler, SamplerConfig, drawn
+from palm.balancing.sampling.base import SAMPLERS, Sampler, SamplerFields, TaskMixture, sampled
+from palm.schema.fields import Float
+from palm.schema.settings import lower
+
+
+class AdaptiveFields(SamplerFields):
+    """Keys of the sampler `adaptive`."""
+
+    sampling_by: Annotated[Literal["loss", "metric"], BeforeValidator(lower)] = Field(
+        "loss",
+        description="`sampling: adaptive`: shares go with mix_ratio times the running mean loss over the first `loss`, "
+        "or times what the task's main figure in the last evaluation on dev_file lacks to 1 (`metric`).",
+    )
+    sampling_floor: Float = Field(
+        0.25,
+        gt=0,
+        le=1,
+        description="`sampling: adaptive`: part of the share by mix_ratio that a task keeps whatever it has learned.",
+    )
+
+    def dev_metric_key(self) -> str | None:
+        """The key by which the sampler follows the dev metrics of all tasks, if it does."""
+        return "sampling_by" if self.sampling_by == "metric" else None
 
 
 @final
@@ -23,45 +46,43 @@ class AdaptiveSampler(Sampler):
     An epoch of the run has as many steps as the files have batches (times mix_ratio), whatever the shares become.
     """
 
+    Config: ClassVar[type[AdaptiveFields]] = AdaptiveFields
+    config: AdaptiveFields
     adapts: ClassVar[bool] = True
 
-    def __init__(self, mix: SamplerConfig, probabilities: Sequence[float] | None = None) -> None:
-        super().__init__(mix.mix_ratios, seed=mix.seed)
-        self._mix = mix
-        ratios = np.asarray(mix.mix_ratios, np.float64)
+    def __init__(
+        self, config: AdaptiveFields, mixture: TaskMixture, probabilities: Sequence[float] | None = None
+    ) -> None:
+        super().__init__(config, mixture)
+        ratios = np.asarray(mixture.mix_ratios, np.float64)
         self._base = ratios / ratios.sum()
         self._probabilities = self._base if probabilities is None else np.asarray(probabilities, np.float64)
-
-    @classmethod
-    def from_mix(cls, mix: SamplerConfig) -> "AdaptiveSampler":
-        """The sampler that the configuration asks for."""
-        return cls(mix)
 
     @property
     def epoch_steps(self) -> tuple[float, ...]:
         """Steps of each task in one epoch of the run, as far as they add up to its length."""
-        return tuple(float(steps) for steps in self._mix.sizes)
+        return tuple(float(steps) for steps in self.mixture.sizes)
 
     def task_at(self, step: int) -> int:
         """Index of the task that global step `step` (counted from 1) trains."""
-        return drawn(self._probabilities, seed=self.seed, step=step)
+        return sampled(self._probabilities, seed=self.mixture.seed, step=step)
 
     def with_probabilities(self, probabilities: Sequence[float] | None) -> "AdaptiveSampler":
-        """The sampler that draws with `shares`; with the mix ratios where there are none yet."""
-        return self if probabilities is None else AdaptiveSampler(self._mix, probabilities)
+        """The sampler that chooses with `probabilities`; with the mix ratios where there are none yet."""
+        return self if probabilities is None else AdaptiveSampler(self.config, self.mixture, probabilities)
 
     def probabilities(self, history: History) -> list[float]:
-        """Shares of the tasks by what is known about them."""
+        """Probabilities of the tasks by what is known about them."""
         needs: NDArray[np.float64] = np.array([self._need(known) for known in history.values()], np.float64)
         wanted = self._base * needs
         if not wanted.sum():
             return [float(share) for share in self._base]
-        floor = self._mix.floor
+        floor = self.config.sampling_floor
         return [float(share) for share in floor * self._base + (1.0 - floor) * wanted / wanted.sum()]
 
     def _need(self, known: TaskHistory) -> float:
         """What is left to learn, 1 before anything is known."""
-        if self._mix.by == "metric":
+        if self.config.sampling_by == "metric":
             return 1.0 if known.dev_score is None else 1.0 - min(1.0, max(0.0, known.dev_score))
         left = None if known.smoothed_loss is None else known.normalised(known.smoothed_loss)
         return 1.0 if left is None else min(2.0, max(0.0, left))

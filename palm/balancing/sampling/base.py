@@ -11,33 +11,34 @@ from numpy.typing import NDArray
 from palm.balancing.history import History
 from palm.randomness import philox
 from palm.registry import Registry
+from palm.schema.fields import Schema
+
+
+class SamplerFields(Schema):
+    """Keys that every sampler takes: none."""
+
+    def dev_metric_key(self) -> str | None:
+        """The key by which the sampler follows the dev metrics of all tasks; None where it does not."""
+        return None
 
 
 @dataclass(frozen=True)
-class SamplerConfig:
-    """What a sampler is made from.
+class TaskMixture:
+    """What a sampler knows about the run.
 
     Attributes:
         mix_ratios: Sampling weight of each task, in the order of the tasks.
         batches: Training batches of one pass over each task's file.
         seed: The run's seed.
-        temperature: The key `sampling_temperature`.
-        cap: The key `sampling_cap`.
         num_epochs: The key `num_epochs`.
         max_steps: The key `max_steps`.
-        by: The key `sampling_by`.
-        floor: The key `sampling_floor`.
     """
 
     mix_ratios: Sequence[float]
     batches: Sequence[int]
     seed: int
-    temperature: float = 1.0
-    cap: int | None = None
     num_epochs: float = 1.0
     max_steps: int | None = None
-    by: str = "loss"
-    floor: float = 0.25
 
     @property
     def sizes(self) -> NDArray[np.float64]:
@@ -46,24 +47,20 @@ class SamplerConfig:
 
 
 class Sampler(ABC):
-    """Draws the task of each step. Concrete samplers are final and hold no state, so that resume is exact.
+    """Chooses the task of each step. Concrete samplers are final and hold no state, so that resume is exact.
 
     Args:
-        mix_ratios: Sampling weight of each task, in the order of the tasks.
-        seed: The run's seed.
+        config: An instance of the class's `Config`.
+        mixture: The tasks to choose from.
     """
 
+    Config: ClassVar[type[SamplerFields]] = SamplerFields
     adapts: ClassVar[bool] = False
-    """Whether the shares follow the history: then nobody knows beforehand how many steps a task will have."""
+    """Whether its probabilities follow the history: then nobody knows beforehand how many steps a task will have."""
 
-    def __init__(self, mix_ratios: Sequence[float], *, seed: int) -> None:
-        self.mix_ratios = tuple(mix_ratios)
-        self.seed = seed
-
-    @classmethod
-    def from_mix(cls, mix: SamplerConfig) -> "Sampler":
-        """The sampler that the configuration asks for."""
-        return cls(mix.mix_ratios, seed=mix.seed)
+    def __init__(self, config: SamplerFields, mixture: TaskMixture) -> None:
+        self.config = config
+        self.mixture = mixture
 
     @property
     def epoch_steps(self) -> Sequence[float] | None:
@@ -82,20 +79,21 @@ class Sampler(ABC):
         return (self.task_at(step),)
 
     def probabilities(self, history: History) -> list[float] | None:
-        """Shares of the tasks by what is known about them; None where they do not depend on it."""
+        """Probabilities of the tasks by what is known about them; None where they do not depend on it."""
         del history
         return None
 
     def with_probabilities(self, probabilities: Sequence[float] | None) -> "Sampler":
-        """The sampler that draws with `shares`, an earlier answer of that method."""
+        """The sampler that chooses with `probabilities`, an earlier answer of that method."""
         del probabilities
         return self
 
 
-def drawn(weights: NDArray[np.float64], *, seed: int, step: int) -> int:
-    """Index drawn with a probability of `weights / sum(weights)`, a pure function of seed and step."""
+def sampled(weights: NDArray[np.float64], *, seed: int, step: int) -> int:
+    """Index sampled with a probability of `weights / sum(weights)`, a pure function of seed and step."""
     bounds = np.cumsum(weights) / np.sum(weights)
     return int(np.searchsorted(bounds, philox(seed, "task draw", step).random(), side="right"))
 
 
 SAMPLERS: Registry[type[Sampler]] = Registry("sampler")
+"""By their names for the key `sampling`."""

@@ -1,22 +1,48 @@
-"""Draws by the size of the training files: proportional, flattened by a temperature, or flattened step by step."""
+"""Samples by the size of the training files: proportional, flattened by a temperature, or flattened step by step."""
 
-from typing import final
+from typing import ClassVar, final
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
-from palm.balancing.sampling.base import SAMPLERS, Sampler, SamplerConfig, drawn
+from palm.balancing.sampling.base import SAMPLERS, Sampler, SamplerFields, TaskMixture, sampled
+from palm.schema.fields import Float, Int
+
+
+class SizeFields(SamplerFields):
+    """Keys of every sampler by size."""
+
+    sampling_cap: Int | None = Field(
+        None,
+        ge=1,
+        description="With a sampling by size: batches of a task's epoch that count at most, so that a huge task does "
+        "not drown the others.",
+    )
+
+
+class TemperatureFields(SizeFields):
+    """Keys of the sampler `temperature`."""
+
+    sampling_temperature: Float = Field(
+        2.0, gt=0, description="`sampling: temperature`: shares go with size ** (1 / this); 1 is proportional."
+    )
 
 
 class _BySize(Sampler):
-    """Independent draws, each with weights that are a power of the tasks' sizes.
+    """Independent samples, each with weights that are a power of the tasks' sizes.
 
     An epoch of the run has as many steps as the (capped) files have batches.
     """
 
-    def __init__(self, mix: SamplerConfig) -> None:
-        super().__init__(mix.mix_ratios, seed=mix.seed)
-        self._sizes = np.minimum(mix.sizes, np.inf if mix.cap is None else mix.cap)
+    Config: ClassVar[type[SizeFields]] = SizeFields
+
+    def __init__(self, config: SizeFields, mixture: TaskMixture) -> None:
+        super().__init__(config, mixture)
+        self._sizes = np.minimum(mixture.sizes, np.inf if config.sampling_cap is None else config.sampling_cap)
+
+    def _sampled(self, weights: NDArray[np.float64], step: int) -> int:
+        return sampled(weights, seed=self.mixture.seed, step=step)
 
     def _weights(self, power: float) -> NDArray[np.float64]:
         """Shares of the tasks, float64[task]; a task without size has none, whatever the power."""
@@ -36,11 +62,6 @@ class _BySize(Sampler):
 class ProportionalSampler(_BySize):
     """A task's share is that of its batches (times mix_ratio). Source: arXiv:1910.10683, section 3.5.2."""
 
-    @classmethod
-    def from_mix(cls, mix: SamplerConfig) -> "ProportionalSampler":
-        """The sampler that the configuration asks for."""
-        return cls(mix)
-
     @property
     def epoch_steps(self) -> tuple[float, ...]:
         """Steps of each task in one epoch of the run."""
@@ -48,7 +69,7 @@ class ProportionalSampler(_BySize):
 
     def task_at(self, step: int) -> int:
         """Index of the task that global step `step` (counted from 1) trains."""
-        return drawn(self._weights(1.0), seed=self.seed, step=step)
+        return self._sampled(self._weights(1.0), step)
 
 
 @final
@@ -56,14 +77,11 @@ class ProportionalSampler(_BySize):
 class TemperatureSampler(_BySize):
     """A task's share goes with `min(size, cap) ** (1 / temperature)`. Source: arXiv:1910.10683, section 3.5.2."""
 
-    def __init__(self, mix: SamplerConfig) -> None:
-        super().__init__(mix)
-        self._probabilities = self._weights(1.0 / mix.temperature)
+    Config: ClassVar[type[TemperatureFields]] = TemperatureFields
 
-    @classmethod
-    def from_mix(cls, mix: SamplerConfig) -> "TemperatureSampler":
-        """The sampler that the configuration asks for."""
-        return cls(mix)
+    def __init__(self, config: TemperatureFields, mixture: TaskMixture) -> None:
+        super().__init__(config, mixture)
+        self._probabilities = self._weights(1.0 / config.sampling_temperature)
 
     @property
     def epoch_steps(self) -> tuple[float, ...]:
@@ -72,7 +90,7 @@ class TemperatureSampler(_BySize):
 
     def task_at(self, step: int) -> int:
         """Index of the task that global step `step` (counted from 1) trains."""
-        return drawn(self._probabilities, seed=self.seed, step=step)
+        return self._sampled(self._probabilities, step)
 
 
 @final
@@ -83,15 +101,10 @@ class AnnealedSampler(_BySize):
     Source: arXiv:1902.02671, section 4.1, with steps in place of epochs.
     """
 
-    def __init__(self, mix: SamplerConfig) -> None:
-        super().__init__(mix)
-        steps = max(2, int(mix.num_epochs * self._sizes.sum()))
-        self._last = max(2, steps if mix.max_steps is None else min(steps, mix.max_steps))
-
-    @classmethod
-    def from_mix(cls, mix: SamplerConfig) -> "AnnealedSampler":
-        """The sampler that the configuration asks for."""
-        return cls(mix)
+    def __init__(self, config: SizeFields, mixture: TaskMixture) -> None:
+        super().__init__(config, mixture)
+        steps = max(2, int(mixture.num_epochs * self._sizes.sum()))
+        self._last = max(2, steps if mixture.max_steps is None else min(steps, mixture.max_steps))
 
     @property
     def epoch_steps(self) -> tuple[float, ...]:
@@ -102,4 +115,4 @@ class AnnealedSampler(_BySize):
     def task_at(self, step: int) -> int:
         """Index of the task that global step `step` (counted from 1) trains."""
         done = min(1.0, (step - 1) / (self._last - 1))
-        return drawn(self._weights(1.0 - 0.8 * done), seed=self.seed, step=step)
+        return self._sampled(self._weights(1.0 - 0.8 * done), step)

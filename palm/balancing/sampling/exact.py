@@ -5,7 +5,7 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from palm.balancing.sampling.base import SAMPLERS, Sampler, SamplerConfig
+from palm.balancing.sampling.base import SAMPLERS, Sampler, SamplerFields, TaskMixture
 from palm.randomness import philox
 
 
@@ -17,16 +17,11 @@ class ExactSampler(Sampler):
     Source: algorithm 1 of MT-DNN (arXiv:1901.11504), which shuffles the mini-batches of all tasks together.
     """
 
-    def __init__(self, mix: SamplerConfig) -> None:
-        super().__init__(mix.mix_ratios, seed=mix.seed)
-        counts = np.maximum(np.rint(mix.sizes), mix.sizes > 0).astype(np.int64)
+    def __init__(self, config: SamplerFields, mixture: TaskMixture) -> None:
+        super().__init__(config, mixture)
+        counts = np.maximum(np.rint(mixture.sizes), mixture.sizes > 0).astype(np.int64)
         self._counts = tuple(int(count) for count in counts)
         self._latest: tuple[int, NDArray[np.int64]] | None = None
-
-    @classmethod
-    def from_mix(cls, mix: SamplerConfig) -> "ExactSampler":
-        """The sampler that the configuration asks for."""
-        return cls(mix)
 
     @property
     def epoch_steps(self) -> tuple[float, ...]:
@@ -39,5 +34,5 @@ class ExactSampler(Sampler):
         latest = self._latest
         if latest is None or latest[0] != epoch:
             order = np.repeat(np.arange(len(self._counts)), self._counts)
-            latest = self._latest = epoch, philox(self.seed, "task order", epoch).permutation(order)
+            latest = self._latest = epoch, philox(self.mixture.seed, "task order", epoch).permutation(order)
         return int(latest[1][position])

@@ -1,11 +1,10 @@
-"""The sampler of `mode: joint`: each step trains one batch of every task."""
+"""Samplers that know no sizes: one task per step by the mix ratios, or every task in each step of `mode: joint`."""
 
-from collections.abc import Sequence
 from typing import final
 
 import numpy as np
 
-from palm.balancing.sampling.base import SAMPLERS, Sampler
+from palm.balancing.sampling.base import SAMPLERS, Sampler, SamplerFields, TaskMixture
 from palm.randomness import philox
 
 
@@ -13,23 +12,22 @@ from palm.randomness import philox
 class EveryTaskSampler(Sampler):
     """Gives every task with a mix ratio above 0 in each step; how far above makes no difference.
 
-    It has no name for the key `sampling`, which chooses one task a step.
+    It has no name for the key `sampling`, which chooses one task per step.
 
     Args:
-        mix_ratios: 0 leaves a task out.
-        seed: The run's seed.
+        mixture: The tasks; a mix ratio of 0 leaves one out.
         steps_per_epoch: Batches of one pass over the main task's file.
     """
 
-    def __init__(self, mix_ratios: Sequence[float], *, seed: int, steps_per_epoch: int) -> None:
-        super().__init__(mix_ratios, seed=seed)
-        self._active = tuple(index for index, ratio in enumerate(mix_ratios) if ratio > 0)
+    def __init__(self, mixture: TaskMixture, *, steps_per_epoch: int) -> None:
+        super().__init__(SamplerFields(), mixture)
+        self._active = tuple(index for index, ratio in enumerate(mixture.mix_ratios) if ratio > 0)
         self._steps_per_epoch = steps_per_epoch
 
     @property
     def epoch_steps(self) -> tuple[float, ...]:
         """As many steps for each task as the main task has batches."""
-        return tuple(float(self._steps_per_epoch) if ratio > 0 else 0.0 for ratio in self.mix_ratios)
+        return tuple(float(self._steps_per_epoch) if ratio > 0 else 0.0 for ratio in self.mixture.mix_ratios)
 
     def task_at(self, step: int) -> int:
         """Index of the first task that global step `step` trains."""
@@ -42,15 +40,16 @@ class EveryTaskSampler(Sampler):
         return self._active
 
 
+@final
 @SAMPLERS.register("mix_ratio")
 class MixRatioSampler(Sampler):
-    """Independent draws, each a pure function of `(seed, step)`."""
+    """Independent samples, each a pure function of `(seed, step)`."""
 
-    def __init__(self, mix_ratios: Sequence[float], *, seed: int) -> None:
-        super().__init__(mix_ratios, seed=seed)
-        self._upper_bounds = np.cumsum(self.mix_ratios) / sum(self.mix_ratios)
+    def __init__(self, config: SamplerFields, mixture: TaskMixture) -> None:
+        super().__init__(config, mixture)
+        self._upper_bounds = np.cumsum(mixture.mix_ratios) / sum(mixture.mix_ratios)
 
     def task_at(self, step: int) -> int:
         """Index of the task that global step `step` (counted from 1) trains."""
-        draw = philox(self.seed, "task draw", step).random()
+        draw = philox(self.mixture.seed, "task draw", step).random()
         return int(np.searchsorted(self._upper_bounds, draw, side="right"))

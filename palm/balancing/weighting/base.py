@@ -5,26 +5,37 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+from pydantic import Field
+
 from palm.balancing.history import History
 from palm.registry import Registry
+from palm.schema.fields import Float, Schema
+
+
+class WeightingFields(Schema):
+    """Keys that every weighting takes: none."""
+
+    def dev_metric_key(self) -> str | None:
+        """The key by which the weighting follows the dev metrics of all tasks; None where it does not."""
+        return None
+
+
+class LearnedFields(WeightingFields):
+    """Keys of every weighting that learns a number per task."""
+
+    weighting_learning_rate: Float = Field(
+        0.025, gt=0, description="Learning rate of what the weighting learns; Adam, without decay and warm-up."
+    )
 
 
 @dataclass(frozen=True)
-class WeightingConfig:
-    """What a weighting is made from.
+class TaskLosses:
+    """What a weighting knows about the losses of the run.
 
     Attributes:
-        learning_rate: The key `weighting_learning_rate`.
-        by: The key `weighting_by`.
-        gamma: The key `dtp_gamma`.
-        alpha: The key `gradnorm_alpha`.
         squared_errors: Tasks whose loss is a squared error; the others' are negative log likelihoods.
     """
 
-    learning_rate: float = 0.025
-    by: str = "loss"
-    gamma: float = 1.0
-    alpha: float = 1.5
     squared_errors: frozenset[str] = frozenset()
 
 
@@ -32,16 +43,23 @@ class Weighting(ABC):
     """Factors of the tasks' losses. Concrete weightings are final and hold no state: that is in the history.
 
     Args:
-        weighed: What the configuration says.
+        config: An instance of the class's `Config`.
+        losses: What kinds of losses there are.
     """
 
+    Config: ClassVar[type[WeightingFields]] = WeightingFields
     needs_history: ClassVar[bool] = True
     """Whether a factor can be other than 1."""
     needs_norms: ClassVar[bool] = False
     """Whether it learns from the norms of the tasks' gradients."""
+    for_one_task: ClassVar[bool] = False
+    """Whether it makes a difference to a run that trains a single task."""
+    epochs_before_effect: ClassVar[int] = 0
+    """Epochs of a task before its factor can be other than 1."""
 
-    def __init__(self, weighed: WeightingConfig | None = None) -> None:
-        self.weighed = weighed or WeightingConfig()
+    def __init__(self, config: WeightingFields, losses: TaskLosses) -> None:
+        self.config = config
+        self.losses = losses
 
     @abstractmethod
     def factors(self, history: History) -> dict[str, float]:
@@ -59,3 +77,4 @@ class Weighting(ABC):
 
 
 WEIGHTINGS: Registry[type[Weighting]] = Registry("weighting")
+"""By their names for the key `weighting`, which the gradient methods share."""

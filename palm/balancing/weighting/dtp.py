@@ -1,13 +1,34 @@
 """Dynamic task prioritisation: more weight for the tasks that are worst done."""
 
 import math
-from typing import final
+from typing import Annotated, ClassVar, Literal, final
+
+from pydantic import BeforeValidator, Field
 
 from palm.balancing.history import History, TaskHistory
-from palm.balancing.weighting.base import WEIGHTINGS, Weighting
+from palm.balancing.weighting.base import WEIGHTINGS, Weighting, WeightingFields
+from palm.schema.fields import Float
+from palm.schema.settings import lower
 
 LOWEST = 0.01
 """A performance below counts as this, so that no factor is without limit."""
+
+
+class PrioritizationFields(WeightingFields):
+    """Keys of the weighting `dtp`."""
+
+    weighting_by: Annotated[Literal["loss", "metric"], BeforeValidator(lower)] = Field(
+        "loss",
+        description="What says how well a task is done, for `weighting: dtp`: `loss` (exp of minus its running mean "
+        "loss) or `metric` (its main figure in the last evaluation on dev_file).",
+    )
+    dtp_gamma: Float = Field(
+        1.0, ge=0, description="`weighting: dtp`: how much more the tasks count that are worst done; 0 the least."
+    )
+
+    def dev_metric_key(self) -> str | None:
+        """The key by which the weighting follows the dev metrics of all tasks, if it does."""
+        return "weighting_by" if self.weighting_by == "metric" else None
 
 
 @final
@@ -22,15 +43,18 @@ class DynamicTaskPrioritization(Weighting):
     (doi:10.1007/978-3-030-01270-0_17; not on arXiv).
     """
 
+    Config: ClassVar[type[PrioritizationFields]] = PrioritizationFields
+    config: PrioritizationFields
+
     def factors(self, history: History) -> dict[str, float]:
         """The factor of each task's loss, beside its `loss_weight`; 1 while its performance is unknown."""
         known = {name: self._performance(own) for name, own in history.items()}
-        focal = {name: focal_loss(value, self.weighed.gamma) for name, value in known.items() if value is not None}
+        focal = {name: focal_loss(value, self.config.dtp_gamma) for name, value in known.items() if value is not None}
         mean = math.fsum(focal.values()) / max(1, len(focal))
         return {name: focal[name] / mean if mean and name in focal else 1.0 for name in history}
 
     def _performance(self, known: TaskHistory) -> float | None:
-        if self.weighed.by == "metric":
+        if self.config.weighting_by == "metric":
             return known.dev_score
         return None if known.smoothed_loss is None else math.exp(-known.smoothed_loss)
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import final
+from typing import ClassVar, final
 
 from palm.balancing.history import History
 from palm.balancing.weighting.base import WEIGHTINGS, Weighting
@@ -18,6 +18,8 @@ class DynamicWeightAverage(Weighting):
 
     A task before the end of its second epoch counts with r = 1. Source: arXiv:1803.10704, equation 7.
     """
+
+    epochs_before_effect: ClassVar[int] = EPOCHS_COMPARED
 
     def factors(self, history: History) -> dict[str, float]:
         """The factor of each task's loss, beside its `loss_weight`."""

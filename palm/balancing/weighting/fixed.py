@@ -12,6 +12,7 @@ class FixedWeighting(Weighting):
     """Every factor is 1."""
 
     needs_history: ClassVar[bool] = False
+    for_one_task: ClassVar[bool] = True  # the default, which says nothing about other tasks
 
     def factors(self, history: History) -> dict[str, float]:
         """The factor of each task's loss, beside its `loss_weight`."""

@@ -4,13 +4,27 @@ import math
 from collections.abc import Mapping
 from typing import ClassVar, final
 
+from pydantic import Field
+
 from palm.balancing.history import History, smoothed
 from palm.balancing.weighting.adam import adam_step
-from palm.balancing.weighting.base import WEIGHTINGS, Weighting
+from palm.balancing.weighting.base import WEIGHTINGS, LearnedFields, Weighting
+from palm.schema.fields import Float
 
 WEIGHT, NORM, LOSS = "weight", "norm", "loss"
 LEAST = 0.01
 """No factor falls below, where the paper's could become negative."""
+
+
+class GradNormFields(LearnedFields):
+    """Keys of the weighting `gradnorm`."""
+
+    gradnorm_alpha: Float = Field(
+        1.5,
+        ge=0,
+        le=100,
+        description="`weighting: gradnorm`: how much harder the tasks pull that lag behind; 0 all alike.",
+    )
 
 
 @final
@@ -25,6 +39,8 @@ class GradNorm(Weighting):
     Source: arXiv:1711.02257, equation 2 and algorithm 1.
     """
 
+    Config: ClassVar[type[GradNormFields]] = GradNormFields
+    config: GradNormFields
     needs_norms: ClassVar[bool] = True
 
     def factors(self, history: History) -> dict[str, float]:
@@ -42,11 +58,11 @@ class GradNorm(Weighting):
         if len(known) < 2:
             return
         pulls = {name: history[name].learned.setdefault(WEIGHT, 1.0) * history[name].learned[NORM] for name in known}
-        wanted = _wanted(history, pulls, self.weighed.alpha)
+        wanted = _wanted(history, pulls, self.config.gradnorm_alpha)
         for name in norms:
             own = history[name].learned
             gradient = math.copysign(own[NORM], pulls[name] - wanted[name]) if pulls[name] != wanted[name] else 0.0
-            adam_step(own, WEIGHT, gradient, rate=self.weighed.learning_rate)
+            adam_step(own, WEIGHT, gradient, rate=self.config.weighting_learning_rate)
             own[WEIGHT] = max(LEAST, own[WEIGHT])
         for name, weight in _of_mean_one({name: history[name].learned[WEIGHT] for name in known}).items():
             history[name].learned[WEIGHT] = weight

@@ -8,7 +8,8 @@ import paddle
 from numpy.typing import NDArray
 from paddle import Tensor
 
-from palm.engine.optim.state import BETA1, BETA2, EPSILON, ParameterGroup
+from palm.engine.optim.adamw import AdamFields
+from palm.engine.optim.base import ParameterGroup
 from palm.kernels.fused.library import load_kernels
 
 BoolArray = NDArray[np.bool_]
@@ -17,7 +18,7 @@ _TABLE_ROWS = 4096
 
 
 class FusedAdamW:
-    """The update rule of `palm.engine.optim.optimizer`, in C. A slot exists from its parameter's first update on.
+    """The update rule of `palm.engine.optim.adamw`, in C. A slot exists from its parameter's first update on.
 
     The formula is that of Paddle's AdamW: with p1 and p2 the powers of beta1 and beta2,
 
@@ -25,10 +26,12 @@ class FusedAdamW:
         p = (1 - rate decay) p - rate sqrt(1 - p2) / (1 - p1) m / (sqrt(v) + epsilon sqrt(1 - p2))
 
     Args:
+        config: Decay rates, weight decay and clipping norm.
         group: The parameters, and which of them decay.
     """
 
-    def __init__(self, group: ParameterGroup) -> None:
+    def __init__(self, config: AdamFields, group: ParameterGroup) -> None:
+        self._config = config
         self._group = group
         self._run = load_kernels()
         self._moments: dict[str, tuple[Tensor, Tensor]] = {}
@@ -38,13 +41,14 @@ class FusedAdamW:
 
     def step(self, learning_rate: float, gradients: Mapping[str, Tensor]) -> None:
         """Update the parameters that have a gradient."""
+        beta1, beta2 = self._config.adam_beta1, self._config.adam_beta2
         names = list(gradients)
         parameters = [self._group.parameters[name] for name in names]
         given = [gradients[name].contiguous() for name in names]
         for name, parameter in zip(names, parameters, strict=True):
             if name not in self._moments:
                 self._moments[name] = (paddle.zeros_like(parameter), paddle.zeros_like(parameter))
-                self._powers[name] = (np.float32(BETA1), np.float32(BETA2))
+                self._powers[name] = (np.float32(beta1), np.float32(beta2))
                 if _is_table(parameter):
                     self._touched[name] = np.zeros(parameter.shape[0], dtype=np.bool_)
         first, second = zip(*(self._moments[name] for name in names), strict=True)
@@ -55,10 +59,10 @@ class FusedAdamW:
         touched = (ctypes.c_void_p * len(names))(*(self._touched_rows(name) for name in names))
         pointers = (_pointers(parameters), _pointers(given), _pointers(first), _pointers(second), touched)
         self._run("adamw", *pointers, sizes, widths, _floats(keeps), _floats(steps), _floats(epsilons), len(names),
-                  BETA1, BETA2, clip)  # fmt: skip
+                  beta1, beta2, clip)  # fmt: skip
         for name in names:
             one, two = self._powers[name]
-            self._powers[name] = (one * np.float32(BETA1), two * np.float32(BETA2))
+            self._powers[name] = (one * np.float32(beta1), two * np.float32(beta2))
 
     def slots(self) -> dict[str, dict[str, Tensor]]:
         """Slots of every parameter that had an update."""
@@ -92,7 +96,7 @@ class FusedAdamW:
 
     def _clip_factor(self, gradients: Sequence[Tensor], sizes: "ctypes.Array[ctypes.c_int64]") -> float:
         """What scales the gradients so that their global norm is at most the limit (arXiv:1211.5063)."""
-        limit = self._group.max_norm
+        limit = self._config.max_grad_norm
         if not limit:
             return 1.0
         total = ctypes.c_double()
@@ -103,8 +107,8 @@ class FusedAdamW:
         rate = learning_rate * self._group.scales.get(name, 1.0)
         power1, power2 = (float(power) for power in self._powers[name])
         root = (1.0 - power2) ** 0.5
-        decay = self._group.decay if name in self._group.decayed else 0.0
-        return 1.0 - rate * decay, rate * root / (1.0 - power1), EPSILON * root
+        decay = self._config.weight_decay if name in self._group.decayed else 0.0
+        return 1.0 - rate * decay, rate * root / (1.0 - power1), self._config.adam_epsilon * root
 
 
 def _is_table(parameter: Tensor) -> bool:

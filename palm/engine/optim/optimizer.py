@@ -1,15 +1,13 @@
-"""Adam with decoupled weight decay, global-norm clipping, and slots under the parameters' own names."""
+"""The optimizer of a run: one update of a model by a registered rule, with slots under the parameters' own names."""
 
 from collections.abc import Iterable, Mapping
 
+import paddle
 from paddle import Tensor, nn
 
+from palm.engine.optim.base import OptimizerFields, ParameterGroup, UpdateRule
 from palm.engine.optim.freezing import layer_of
-from palm.engine.optim.fused_adamw import FusedAdamW
-from palm.engine.optim.paddle_adamw import PaddleAdamW
-from palm.engine.optim.state import SLOTS, ParameterGroup, UpdateRule
 from palm.kernels.choice import Wanted, choose_kernels
-from palm.schema.settings import TrainSettings
 
 
 def decays(name: str) -> bool:
@@ -20,36 +18,43 @@ def decays(name: str) -> bool:
 class Optimizer:
     """One update of every parameter that has a gradient; the others, and their slots, are left as they are.
 
-    Both `adam` and `adamw` decay weights apart from the gradient (arXiv:1711.05101), as PaddlePALM's adam did.
-
     Args:
         model: Its trainable parameters are updated.
-        settings: Weight decay and clipping norm.
+        rule: What the update is.
+        config: An instance of the rule's `Config`.
         lr_scales: Factor of the learning rate by prefix of the parameter's name, such as `heads.intent.`.
-        kernels: What computes the update; slots of either kind restore in the other.
+        kernels: What computes the update, where there is a choice.
     """
 
     def __init__(
-        self, model: nn.Layer, settings: TrainSettings, lr_scales: Mapping[str, float], *, kernels: Wanted = "auto"
+        self,
+        model: nn.Layer,
+        rule: type[UpdateRule],
+        config: OptimizerFields,
+        *,
+        lr_scales: Mapping[str, float] | None = None,
+        kernels: Wanted = "auto",
     ) -> None:
         self._model = model
+        self._max_norm = 0.0 if rule.clips else config.max_grad_norm
         self._parameters: dict[str, Tensor] = {
             name: parameter for name, parameter in model.named_parameters() if not parameter.stop_gradient
         }
         group = ParameterGroup(
             parameters=self._parameters,
             decayed=frozenset(name for name in self._parameters if decays(name)),
-            scales=_scales_by_name(self._parameters, lr_scales)
-            | layer_lr_scales(self._parameters, settings.layer_lr_decay),
-            decay=settings.weight_decay,
-            max_norm=settings.max_grad_norm,
+            scales=_scales_by_name(self._parameters, lr_scales or {})
+            | layer_lr_scales(self._parameters, config.layer_lr_decay),
+            kernels=choose_kernels(kernels).name,
         )
-        fused = choose_kernels(kernels).name == "fused"
-        self._rule: UpdateRule = FusedAdamW(group) if fused else PaddleAdamW(group)
+        self._rule = rule(config, group)
 
     def step(self, learning_rate: float) -> None:
         """Update with the gradients at hand, then forget them (a head without a batch has none and stays put)."""
-        self._rule.step(learning_rate, self.gradients())
+        gradients = self.gradients()
+        if self._max_norm:
+            _clip(gradients, self._max_norm)
+        self._rule.step(learning_rate, gradients)
         self.drop_gradients()
 
     def gradients(self) -> dict[str, Tensor]:
@@ -76,13 +81,22 @@ class Optimizer:
 
     def restore(self, slots: Mapping[str, Tensor]) -> None:
         """Continue from a saved state; parameters without saved slots begin as if they never had an update."""
-        self._rule.restore(
-            {
-                name: {slot: slots[f"{name}.{slot}"] for slot in SLOTS}
-                for name in self._parameters
-                if f"{name}.{SLOTS[0]}" in slots
-            }
-        )
+        by_parameter: dict[str, dict[str, Tensor]] = {}
+        for name, value in slots.items():
+            parameter, _, slot = name.rpartition(".")
+            if parameter in self._parameters:
+                by_parameter.setdefault(parameter, {})[slot] = value
+        self._rule.restore(by_parameter)
+
+
+@paddle.no_grad()
+def _clip(gradients: Mapping[str, Tensor], max_norm: float) -> None:
+    """Scale the gradients in place so that their global norm is at most `max_norm` (arXiv:1211.5063)."""
+    squares = [gradient.astype("float32").square().sum() for gradient in gradients.values()]
+    norm = float(paddle.add_n(squares).sqrt()) if squares else 0.0
+    if norm > max_norm:
+        for gradient in gradients.values():
+            gradient.scale_(max_norm / norm)
 
 
 def head_lr_scales(scales: Iterable[tuple[str, float]]) -> dict[str, float]:

@@ -1,0 +1,189 @@
+"""The components between tasks and of the update, as far as keys go: which there are, what each declares, who reads it.
+
+A key of theirs stands at the top level of the configuration, like the keys that choose them.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from palm.balancing.gradients import GRADIENT_METHODS, GradientFields
+from palm.balancing.sampling import SAMPLERS, SamplerFields
+from palm.balancing.weighting import WEIGHTINGS, WeightingFields
+from palm.engine.methods import Methods
+from palm.engine.optim import OPTIMIZERS, SCHEDULES, OptimizerFields, ScheduleFields
+from palm.errors import ConfigError, Problem
+from palm.registry import Registry, did_you_mean
+from palm.schema.fields import Schema
+from palm.schema.settings import TrainSettings
+from palm.schema.validate import from_keywords, validate
+from palm.schema.values import Resolved
+
+# Any: the registries hold classes of different kinds, each with a `Config`.
+METHODS: Mapping[str, tuple[Registry[Any], ...]] = {
+    "sampling": (SAMPLERS,),
+    "weighting": (WEIGHTINGS, GRADIENT_METHODS),
+    "optimizer": (OPTIMIZERS,),
+    "lr_scheduler": (SCHEDULES,),
+}
+"""The key that chooses a component → the registries that its value may be in."""
+
+FieldsT = TypeVar("FieldsT", bound=Schema)
+
+
+@dataclass(frozen=True)
+class Method:
+    """A registered component.
+
+    Attributes:
+        choice: The key that chooses it.
+        name: Its name.
+        owner: Its kind and name, for messages: `sampler adaptive`.
+        schema: Its keys.
+    """
+
+    choice: str
+    name: str
+    owner: str
+    schema: type[Schema]
+
+
+def registered_methods() -> Iterator[Method]:
+    """Every component, those of the user's modules included."""
+    for choice, registries in METHODS.items():
+        for registry in registries:
+            for name in registry:
+                yield Method(choice, name, f"{registry.kind} {name}", registry[name].Config)
+
+
+def chosen_methods(values: Mapping[str, object]) -> list[Method]:
+    """The components that the plain `values` name; those of unknown names are left out."""
+    names = {choice: values.get(choice, TrainSettings.model_fields[choice].default) for choice in METHODS}
+    folded = {choice: _folded(choice, name) for choice, name in names.items()}
+    return [method for method in registered_methods() if folded[method.choice] == method.name]
+
+
+def _folded(choice: str, name: object) -> object:
+    """A name as it is registered: some are read in any case."""
+    lower_case = any(registry.lower_case for registry in METHODS[choice])
+    return name.lower() if lower_case and isinstance(name, str) else name
+
+
+def name_problems(train: TrainSettings, values: Mapping[str, Resolved]) -> Iterator[Problem]:
+    """Names that no component has, or two of one key."""
+    for choice, registries in METHODS.items():
+        name = getattr(train, choice)
+        found = [registry.kind for registry in registries if name in registry]
+        where = values[choice].setting.where if choice in values else choice
+        if not found:
+            names = [known for registry in registries for known in registry]
+            rule = f"unknown {choice} `{name}`.{did_you_mean(name, names)}"
+            yield Problem(where, f"{rule} Registered: {', '.join(names)}.")
+        if len(found) > 1:
+            rule = f"a name for `{choice}` stands for one component. Found `{name}` as {' and '.join(found)}."
+            yield Problem(where, f"{rule} Register one of them under another name.")
+
+
+def read_methods(
+    train: TrainSettings, values: Mapping[str, Resolved], *, home: str
+) -> tuple[Methods | None, list[Problem]]:
+    """The keys of the components that `train` names, or what is wrong with them.
+
+    Args:
+        train: Its names are registered.
+        values: Merged values of the run.
+        home: Where a missing key should be written.
+    """
+    read: list[Schema] = []
+    problems: list[Problem] = []
+    for method in chosen_methods(train.model_dump()):
+        config, wrong = validate(method.schema, values, owner=method.owner, home=home)
+        problems += wrong
+        read += [config] if config is not None else []
+    for key, method in _unclaimed(train, values):
+        where = values[key].setting.where
+        _, wrong = validate(method.schema, {key: values[key]}, owner=method.owner, home=home)
+        problems += [problem for problem in wrong if problem.where == where]
+    return (None if problems else _methods(read)), problems
+
+
+def methods_from_keywords(train: TrainSettings, keys: Mapping[str, Any], *, owner: str) -> Methods:
+    """The keys of the components that `train` names, from the keywords of a call.
+
+    Raises:
+        ConfigError: Everything that is wrong with them.
+    """
+    chosen = [method.schema for method in chosen_methods(train.model_dump())]
+    unread = set(keys).difference(*(each.model_fields for each in chosen))
+    if unread:
+        raise ConfigError([Problem(owner, f"no component of the run reads `{key}`.") for key in sorted(unread)])
+    return _methods([from_keywords(each, _of(each, keys), owner=owner) for each in chosen])
+
+
+def _methods(read: Collection[Schema]) -> Methods:
+    gradient_method = next((config for config in read if isinstance(config, GradientFields)), None)
+    return Methods(
+        sampler=_one(read, SamplerFields),
+        weighting=WeightingFields() if gradient_method is not None else _one(read, WeightingFields),
+        gradient_method=gradient_method,
+        optimizer=_one(read, OptimizerFields),
+        schedule=_one(read, ScheduleFields),
+    )
+
+
+def _one(read: Collection[Schema], kind: type[FieldsT]) -> FieldsT:
+    return next(config for config in read if isinstance(config, kind))
+
+
+def _of(schema: type[Schema], keys: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in keys.items() if key in schema.model_fields}
+
+
+def method_configs(methods: Methods) -> list[Schema]:
+    """The keys of each component of a run."""
+    found = (methods.sampler, methods.weighting, methods.gradient_method, methods.optimizer, methods.schedule)
+    return [config for config in found if config is not None]
+
+
+def unused_values(train: TrainSettings, values: Mapping[str, Resolved]) -> dict[str, object]:
+    """The written keys of components that the run does not use, with what each was read as."""
+    found: dict[str, object] = {}
+    for key, method in _unclaimed(train, values):
+        config, _ = validate(method.schema, {key: values[key]}, owner=method.owner, home="")
+        found[key] = getattr(config, key) if config is not None else values[key].setting.value
+    return found
+
+
+def method_defaults() -> dict[str, object]:
+    """The keys of all components, with their defaults; None where one is required."""
+    fields = {key: field for method in registered_methods() for key, field in method.schema.model_fields.items()}
+    return {
+        key: None if field.is_required() else field.get_default(call_default_factory=True)
+        for key, field in fields.items()
+    }
+
+
+def following_keys(values: Mapping[str, object]) -> list[str]:
+    """The keys by which a run with the plain `values` follows dev metrics, such as `sampling_by`."""
+    found = []
+    for method in chosen_methods(values):
+        if issubclass(method.schema, SamplerFields | WeightingFields):
+            try:
+                found.append(method.schema.model_validate(_of(method.schema, values)).dev_metric_key())
+            except ValidationError:  # a file that was damaged, or written by hand
+                continue
+    return [key for key in found if key is not None]
+
+
+def _unclaimed(train: TrainSettings, values: Mapping[str, Resolved]) -> Iterator[tuple[str, Method]]:
+    """The written keys that a component declares, but none that the run uses, each with the first that does."""
+    claimed = {key for method in chosen_methods(train.model_dump()) for key in method.schema.model_fields}
+    claimed.update(TrainSettings.model_fields)
+    seen: set[str] = set()
+    for method in registered_methods():
+        for key in method.schema.model_fields:
+            if key in values and key not in claimed and key not in seen:
+                seen.add(key)
+                yield key, method

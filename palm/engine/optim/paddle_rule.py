@@ -1,0 +1,61 @@
+"""Optimizers of Paddle, or of a user's own on its interface, as a component."""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from palm.engine.optim.base import OptimizerFields, ParameterGroup, UpdateRule
+
+if TYPE_CHECKING:
+    import paddle
+    from paddle import Tensor
+
+
+class PaddleUpdateRule(UpdateRule):
+    """Updates by a `paddle.optimizer.Optimizer`. Concrete rules say with `build` by which.
+
+    Each parameter has an optimizer of its own: Paddle's keeps slots that are restored only until the first update of
+    any parameter, and a head may have no batch for long. Clipping and rates are left to PALM.
+    """
+
+    def __init__(self, config: OptimizerFields, group: ParameterGroup) -> None:
+        super().__init__(config, group)
+        self._optimizers: dict[str, paddle.optimizer.Optimizer] = {}
+
+    @abstractmethod
+    def build(self, parameter: "Tensor", weight_decay: float) -> "paddle.optimizer.Optimizer":
+        """The optimizer of one parameter, with any learning rate and no `grad_clip`.
+
+        Args:
+            parameter: The only parameter to give it.
+            weight_decay: 0 for what does not decay.
+        """
+
+    def step(self, learning_rate: float, gradients: "Mapping[str, Tensor]") -> None:
+        """One update."""
+        for name in gradients:
+            optimizer = self._optimizer(name)
+            optimizer.set_lr(learning_rate * self.group.scales.get(name, 1.0))
+            optimizer.step()
+
+    def slots(self) -> "dict[str, dict[str, Tensor]]":
+        """What Paddle's `state_dict` has of every parameter that had an update."""
+        return {name: self._slots(name) for name in self._optimizers}
+
+    def restore(self, slots: "Mapping[str, Mapping[str, Tensor]]") -> None:
+        """Continue from saved slots; the other parameters begin afresh."""
+        self._optimizers = {}
+        for name, saved in slots.items():
+            prefix = f"{self.group.parameters[name].name}_"
+            self._optimizer(name).set_state_dict({f"{prefix}{slot}": value for slot, value in saved.items()})
+
+    def _optimizer(self, name: str) -> "paddle.optimizer.Optimizer":
+        if name not in self._optimizers:
+            decay = self.config.weight_decay if name in self.group.decayed else 0.0
+            self._optimizers[name] = self.build(self.group.parameters[name], decay)
+        return self._optimizers[name]
+
+    def _slots(self, name: str) -> "dict[str, Tensor]":
+        prefix = f"{self.group.parameters[name].name}_"
+        state = self._optimizers[name].state_dict()
+        return {slot.removeprefix(prefix): value for slot, value in state.items() if slot.startswith(prefix)}
