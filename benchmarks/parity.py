@@ -27,11 +27,11 @@ from paddle import nn  # noqa: E402
 from palm.backbone import Bert, BertConfig  # noqa: E402
 from palm.data.tokenizer import Tokenizer  # noqa: E402
 from palm.data.vocab import load_vocab  # noqa: E402
+from palm.engine.optim import AdamW  # noqa: E402
 from palm.engine.optim.optimizer import Optimizer  # noqa: E402
 from palm.paradigm import MaskedLM  # noqa: E402
 from palm.pretrained.load import apply_pretrained, config_defaults_for, load_pretrained  # noqa: E402
 from palm.pretrained.paddle1x import read_folder  # noqa: E402
-from palm.schema.settings import TrainSettings  # noqa: E402
 
 STEPS, LEARNING_RATE, WEIGHT_DECAY = 5, 1e-4, 0.01
 PAIRS = [
@@ -100,8 +100,7 @@ def transformers_parity(folder: Path) -> Metrics:
 
 def training_difference(folder: Path, model: "PalmModel", torch: Any, reference: Any) -> float:  # noqa: ANN401 (torch is optional)
     """Largest difference between the losses of the same steps on both sides: clipped to norm 1, no dropout."""
-    settings = TrainSettings(learning_rate=LEARNING_RATE, weight_decay=WEIGHT_DECAY, max_grad_norm=1.0)
-    optimizer = Optimizer(model, settings, {})
+    optimizer = Optimizer(model, AdamW, AdamW.Config(weight_decay=WEIGHT_DECAY, max_grad_norm=1.0))
     plain = [name.endswith("bias") or "LayerNorm" in name for name, _ in reference.named_parameters()]
     groups = [
         {

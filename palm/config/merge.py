@@ -7,7 +7,7 @@ from pathlib import Path
 from palm.backbone.config_json import BACKBONE_FILES, VOCAB_FILE, load_backbone_file, next_to_weights
 from palm.config.broadcast import broadcast
 from palm.config.components import TaskSchemas
-from palm.config.methods import chosen_methods
+from palm.config.methods import chosen_methods, plain_values
 from palm.config.paths import locate
 from palm.config.sources import Sources
 from palm.errors import Problem
@@ -49,7 +49,7 @@ def merge(sources: Sources, phase: Phase) -> Merged:
     """Merge `sources`; in phase `predict` files that only training reads may be absent."""
     flat = [sources.flags.flat, sources.main.flat]
     run = stack(flat)
-    methods = chosen_methods({key: value.setting.value for key, value in run.items()})
+    methods = chosen_methods(plain_values(run))
     run, problems = locate(run, [RunSettings, *(method.schema for method in methods)], phase)
     for key, setting in _next_to_weights(run).items():
         run.setdefault(key, Resolved(setting))

@@ -71,42 +71,42 @@ def _folded(choice: str, name: object) -> object:
     return name.lower() if lower_case and isinstance(name, str) else name
 
 
-def name_problems(train: TrainSettings, values: Mapping[str, Resolved]) -> Iterator[Problem]:
-    """Names that no component has, or two of one key."""
+def _name_problems(values: Mapping[str, Resolved]) -> Iterator[Problem]:
+    """Names that no component has, or two of one key; that a name is no text has been reported."""
     for choice, registries in METHODS.items():
-        name = getattr(train, choice)
+        given = values[choice].setting if choice in values else None
+        name = _folded(choice, given.value) if given else None
+        if given is None or not isinstance(name, str):
+            continue
         found = [registry.kind for registry in registries if name in registry]
-        where = values[choice].setting.where if choice in values else choice
         if not found:
             names = [known for registry in registries for known in registry]
             rule = f"unknown {choice} `{name}`.{did_you_mean(name, names)}"
-            yield Problem(where, f"{rule} Registered: {', '.join(names)}.")
+            yield Problem(given.where, f"{rule} Registered: {', '.join(names)}.")
         if len(found) > 1:
             rule = f"a name for `{choice}` stands for one component. Found `{name}` as {' and '.join(found)}."
-            yield Problem(where, f"{rule} Register one of them under another name.")
+            yield Problem(given.where, f"{rule} Register one of them under another name.")
 
 
-def read_methods(
-    train: TrainSettings, values: Mapping[str, Resolved], *, home: str
-) -> tuple[Methods | None, list[Problem]]:
-    """The keys of the components that `train` names, or what is wrong with them.
+def read_methods(values: Mapping[str, Resolved], *, home: str) -> tuple[Methods | None, list[Problem]]:
+    """The keys of the components that a run names, or what is wrong with them.
 
     Args:
-        train: Its names are registered.
         values: Merged values of the run.
         home: Where a missing key should be written.
     """
     read: list[Schema] = []
-    problems: list[Problem] = []
-    for method in chosen_methods(train.model_dump()):
+    problems = list(_name_problems(values))
+    for method in chosen_methods(plain_values(values)):
         config, wrong = validate(method.schema, values, owner=method.owner, home=home)
         problems += wrong
         read += [config] if config is not None else []
-    for key, method in _unclaimed(train, values):
+    for key, method in _unclaimed(values):
         where = values[key].setting.where
         _, wrong = validate(method.schema, {key: values[key]}, owner=method.owner, home=home)
         problems += [problem for problem in wrong if problem.where == where]
-    return (None if problems else _methods(read)), problems
+    complete = len(read) == len(METHODS) and not problems
+    return (_methods(read) if complete else None), problems
 
 
 def methods_from_keywords(train: TrainSettings, keys: Mapping[str, Any], *, owner: str) -> Methods:
@@ -147,10 +147,15 @@ def method_configs(methods: Methods) -> list[Schema]:
     return [config for config in found if config is not None]
 
 
-def unused_values(train: TrainSettings, values: Mapping[str, Resolved]) -> dict[str, object]:
+def plain_values(values: Mapping[str, Resolved]) -> dict[str, object]:
+    """What was written, without the places."""
+    return {key: value.setting.value for key, value in values.items()}
+
+
+def unused_values(values: Mapping[str, Resolved]) -> dict[str, object]:
     """The written keys of components that the run does not use, with what each was read as."""
     found: dict[str, object] = {}
-    for key, method in _unclaimed(train, values):
+    for key, method in _unclaimed(values):
         config, _ = validate(method.schema, {key: values[key]}, owner=method.owner, home="")
         found[key] = getattr(config, key) if config is not None else values[key].setting.value
     return found
@@ -177,9 +182,9 @@ def following_keys(values: Mapping[str, object]) -> list[str]:
     return [key for key in found if key is not None]
 
 
-def _unclaimed(train: TrainSettings, values: Mapping[str, Resolved]) -> Iterator[tuple[str, Method]]:
+def _unclaimed(values: Mapping[str, Resolved]) -> Iterator[tuple[str, Method]]:
     """The written keys that a component declares, but none that the run uses, each with the first that does."""
-    claimed = {key for method in chosen_methods(train.model_dump()) for key in method.schema.model_fields}
+    claimed = {key for method in chosen_methods(plain_values(values)) for key in method.schema.model_fields}
     claimed.update(TrainSettings.model_fields)
     seen: set[str] = set()
     for method in registered_methods():

@@ -8,7 +8,7 @@ from palm.backbone.base import BACKBONES
 from palm.config.components import backbone_schemas
 from palm.config.describe import explain_rows, plain_keys, resolved_mapping
 from palm.config.merge import Merged, merge
-from palm.config.methods import method_configs, name_problems, read_methods, unused_values
+from palm.config.methods import method_configs, read_methods, unused_values
 from palm.config.run_config import RunConfig, TaskConfig
 from palm.config.selection_checks import TaskMetrics, check_followed, selection_problems
 from palm.config.sources import Sources, read_sources
@@ -94,7 +94,8 @@ def _resolve(sources: Sources, merged: Merged, elsewhere: Collection[str], *, fo
     """
     problems = [*sources.problems, *merged.problems, *_unread_keys(sources, merged, elsewhere)]
     run, train = _run_settings(sources, merged, problems)
-    methods = _methods(sources, merged, train, problems)
+    methods, wrong = read_methods(merged.run, home=sources.main.name)
+    problems += wrong
     backbone_config = _backbone_config(sources, merged, problems, required=for_train)
     tasks = [task for name in sources.names for task in _task(name, sources, merged, problems)]
     settings = {task.name: task.settings for task in tasks}
@@ -141,17 +142,6 @@ def _run_settings(
     train, wrong_in_training = validate(TrainSettings, merged.run, owner="training", home=home)
     problems += wrong_in_run + wrong_in_training
     return run, train
-
-
-def _methods(sources: Sources, merged: Merged, train: TrainSettings | None, problems: list[Problem]) -> Methods | None:
-    if train is None:
-        return None
-    wrong = list(name_problems(train, merged.run))
-    methods = None
-    if not wrong:
-        methods, wrong = read_methods(train, merged.run, home=sources.main.name)
-    problems += wrong
-    return methods
 
 
 def _backbone_config(
@@ -229,7 +219,7 @@ def _finish(
 ) -> RunConfig:
     shared = [run, train, *method_configs(methods), *([backbone_config] if backbone_config else [])]
     of_tasks = {task.name: [task.settings, task.reader, task.paradigm] for task in tasks}
-    unused = unused_values(train, merged.run)
+    unused = unused_values(merged.run)
     rows = [*explain_rows({**plain_keys([run, train, *method_configs(methods)]), **unused}, merged.run)]
     rows += explain_rows(plain_keys([backbone_config] if backbone_config else []), merged.backbone)
     for name, schemas in of_tasks.items():

@@ -168,7 +168,7 @@ def with_warnings(configs: Sequence["RunConfig"], merged: Sequence[Merged]) -> "
 
 def _views(config: "RunConfig", merged: Merged) -> Iterator[TaskView]:
     trained = [task.name for task in config.tasks if task.settings.mix_ratio > 0]
-    unused, known = unused_values(config.train, merged.run), method_defaults()
+    unused, known = unused_values(merged.run), method_defaults()
     for task in config.tasks:
         schemas: list[Schema] = [
             config.train,

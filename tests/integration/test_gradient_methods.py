@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import palm
-from palm.balancing.weighting import GRADIENT_METHODS
+from palm.balancing.gradients import GRADIENT_METHODS, GradientFields
 from palm.engine.checkpoint import restore_checkpoint, save_checkpoint
 from palm.engine.train import train_steps
 from palm.errors import ConfigError
@@ -39,7 +39,7 @@ def test_the_update_is_the_methods_sum_of_the_tasks_gradients(tmp_path, monkeypa
     matrix = np.stack(
         [np.concatenate([row.get(name, np.zeros_like(size[name])).ravel() for name in names]) for row in rows]
     ).astype("float64")
-    weights = GRADIENT_METHODS["mgda"]().weights(matrix @ matrix.T, None)
+    weights = GRADIENT_METHODS["mgda"](GradientFields()).weights(matrix @ matrix.T, None)
     taken = {}
     monkeypatch.setattr(
         run.optimizer, "step", lambda rate: taken.update({k: v.numpy() for k, v in run.optimizer.gradients().items()})

@@ -8,7 +8,7 @@ from tests.integration import tiny
 def said(folder, **keys):
     tasks = {"意图": tiny.classification_task(folder, "意图", chinese=True), "slots": tiny.slot_task(folder, "slots")}
     controller = palm.Controller(tiny.config(folder, tasks, **keys), overrides=[])
-    return list(short_run_lines(controller._tasks, controller.config.train))
+    return list(short_run_lines(controller._training_run()))
 
 
 def test_dwa_needs_a_third_epoch(tmp_path):

@@ -5,7 +5,7 @@ import json
 import pytest
 
 import palm
-from palm.engine.schedule import expected_steps, global_steps, learning_rate_at
+from palm.engine.schedule import expected_steps
 from palm.engine.train import train_steps
 from palm.errors import ConfigError
 from tests.integration import tiny
@@ -51,10 +51,11 @@ def test_the_learning_rate_spans_the_whole_run(tmp_path):
         "pairs": {**tiny.match_task(tmp_path, "pairs"), "mix_ratio": 0.5, "target": False},
     }
     made = controller(tmp_path, tasks, warmup_proportion=0.25, num_epochs=4)
-    total = global_steps(made._tasks, made.config.train)
+    run = made._training_run()
+    total = run.total_steps
     assert expected_steps(made._tasks, 4) == {"main": 24, "words": 12, "pairs": 12}
     assert total == 48
-    rates = [learning_rate_at(step, made.config.train, total) for step in range(1, total + 1)]
+    rates = [run.learning_rate_at(step) for step in range(1, total + 1)]
     assert rates[11] == pytest.approx(5e-3)
     assert min(rates) > 0
     assert rates[12:] == sorted(rates[12:], reverse=True)

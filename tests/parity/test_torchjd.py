@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from palm.balancing.weighting import GRADIENT_METHODS
+from palm.balancing.gradients import GRADIENT_METHODS, GradientFields
 
 torch = pytest.importorskip("torch", reason="the extra `parity` brings torch")
 aggregation = pytest.importorskip("torchjd.aggregation", reason="the extra `parity` brings torchjd")
@@ -29,7 +29,7 @@ def gradient_sets():
 
 
 def both(name, aggregator, gradients, generator=None):
-    weights = GRADIENT_METHODS[name]().weights(gradients @ gradients.T, generator)
+    weights = GRADIENT_METHODS[name](GradientFields()).weights(gradients @ gradients.T, generator)
     return weights @ gradients, aggregator(torch.tensor(gradients)).numpy()
 
 
@@ -49,7 +49,7 @@ class TestParity:
         monkeypatch.setattr(torch, "randperm", randperm)
         wanted = aggregation.PCGrad()(torch.tensor(gradients)).numpy()
         orders = Orders([order.tolist() for order in drawn])
-        weights = GRADIENT_METHODS["pcgrad"]().weights(gradients @ gradients.T, orders)
+        weights = GRADIENT_METHODS["pcgrad"](GradientFields()).weights(gradients @ gradients.T, orders)
         assert weights @ gradients == pytest.approx(wanted, rel=1e-9)
 
     def test_upgrad(self, gradients):

@@ -11,7 +11,7 @@ from palm.schema.fields import Float
 if TYPE_CHECKING:
     from paddle import Tensor
 
-SLOTS = ("moment1", "moment2", "beta1_power", "beta2_power")
+STATE = ("moment1", "moment2", "beta1_power", "beta2_power")
 
 
 class AdamFields(OptimizerFields):
@@ -26,9 +26,9 @@ class AdamFields(OptimizerFields):
 class _Implementation(Protocol):
     def step(self, learning_rate: float, gradients: "Mapping[str, Tensor]") -> None: ...
 
-    def slots(self) -> "dict[str, dict[str, Tensor]]": ...
+    def state(self) -> "dict[str, dict[str, Tensor]]": ...
 
-    def restore(self, slots: "Mapping[str, Mapping[str, Tensor]]") -> None: ...
+    def restore(self, state: "Mapping[str, Mapping[str, Tensor]]") -> None: ...
 
 
 @final
@@ -37,7 +37,7 @@ class _Implementation(Protocol):
 class AdamW(UpdateRule):
     """Both names decay weights apart from the gradient (arXiv:1711.05101), as PaddlePALM's adam did.
 
-    A parameter's slots, `SLOTS`, exist from its first update on. Those of either implementation restore in the other.
+    A parameter's `STATE` exists from its first update on. That of either implementation restores in the other.
     """
 
     Config: ClassVar[type[AdamFields]] = AdamFields
@@ -51,13 +51,13 @@ class AdamW(UpdateRule):
         """One update."""
         self._rule.step(learning_rate, gradients)
 
-    def slots(self) -> "dict[str, dict[str, Tensor]]":
-        """`SLOTS` of every parameter that had an update."""
-        return self._rule.slots()
+    def state(self) -> "dict[str, dict[str, Tensor]]":
+        """`STATE` of every parameter that had an update."""
+        return self._rule.state()
 
-    def restore(self, slots: "Mapping[str, Mapping[str, Tensor]]") -> None:
-        """Continue from saved slots; the other parameters begin afresh."""
-        self._rule.restore(slots)
+    def restore(self, state: "Mapping[str, Mapping[str, Tensor]]") -> None:
+        """Continue from saved state; the other parameters begin afresh."""
+        self._rule.restore(state)
 
 
 def _implementation(config: AdamFields, group: ParameterGroup) -> _Implementation:

@@ -68,12 +68,12 @@ class UpdateRule(ABC):
         """One update of the parameters in `gradients`, which are at hand as the parameters' `grad`, too."""
 
     @abstractmethod
-    def slots(self) -> "dict[str, dict[str, Tensor]]":
-        """What the rule keeps of every parameter that had an update, by parameter and slot; part of checkpoints."""
+    def state(self) -> "dict[str, dict[str, Tensor]]":
+        """What the rule keeps of every parameter that had an update, by parameter and a name without dots."""
 
     @abstractmethod
-    def restore(self, slots: "Mapping[str, Mapping[str, Tensor]]") -> None:
-        """Continue from saved slots; the other parameters begin afresh."""
+    def restore(self, state: "Mapping[str, Mapping[str, Tensor]]") -> None:
+        """Continue from saved state; the other parameters begin afresh."""
 
 
 OPTIMIZERS: Registry[type[UpdateRule]] = Registry("optimizer", lower_case=True)

@@ -18,7 +18,7 @@ _TABLE_ROWS = 4096
 
 
 class FusedAdamW:
-    """The update rule of `palm.engine.optim.adamw`, in C. A slot exists from its parameter's first update on.
+    """The update rule of `palm.engine.optim.adamw`, in C. A parameter has state from its first update on.
 
     The formula is that of Paddle's AdamW: with p1 and p2 the powers of beta1 and beta2,
 
@@ -64,7 +64,7 @@ class FusedAdamW:
             one, two = self._powers[name]
             self._powers[name] = (one * np.float32(beta1), two * np.float32(beta2))
 
-    def slots(self) -> dict[str, dict[str, Tensor]]:
+    def state(self) -> dict[str, dict[str, Tensor]]:
         """Slots of every parameter that had an update."""
         return {
             name: {
@@ -76,13 +76,13 @@ class FusedAdamW:
             for name, moments in self._moments.items()
         }
 
-    def restore(self, slots: Mapping[str, Mapping[str, Tensor]]) -> None:
-        """Continue from saved slots."""
+    def restore(self, state: Mapping[str, Mapping[str, Tensor]]) -> None:
+        """Continue from saved state."""
         self._moments = {
-            name: (saved["moment1"].contiguous(), saved["moment2"].contiguous()) for name, saved in slots.items()
+            name: (saved["moment1"].contiguous(), saved["moment2"].contiguous()) for name, saved in state.items()
         }
         self._powers = {
-            name: (_number(saved["beta1_power"]), _number(saved["beta2_power"])) for name, saved in slots.items()
+            name: (_number(saved["beta1_power"]), _number(saved["beta2_power"])) for name, saved in state.items()
         }
         self._touched = {
             name: (moments[1].numpy() != 0).any(axis=1)

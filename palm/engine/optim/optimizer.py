@@ -1,4 +1,4 @@
-"""The optimizer of a run: one update of a model by a registered rule, with slots under the parameters' own names."""
+"""The optimizer of a run: one update of a model by a registered rule, with state under the parameters' own names."""
 
 from collections.abc import Iterable, Mapping
 
@@ -16,7 +16,7 @@ def decays(name: str) -> bool:
 
 
 class Optimizer:
-    """One update of every parameter that has a gradient; the others, and their slots, are left as they are.
+    """One update of every parameter that has a gradient; the others, and their state, are left as they are.
 
     Args:
         model: Its trainable parameters are updated.
@@ -74,18 +74,18 @@ class Optimizer:
                 self._parameters[name].grad = gradient
 
     def state(self) -> dict[str, Tensor]:
-        """Slots by `<parameter>.<slot>`, for the parameters that ever had an update."""
+        """What the rule keeps, by `<parameter>.<name>`, for the parameters that ever had an update."""
         return {
-            f"{name}.{slot}": tensor for name, slots in self._rule.slots().items() for slot, tensor in slots.items()
+            f"{name}.{part}": tensor for name, parts in self._rule.state().items() for part, tensor in parts.items()
         }
 
-    def restore(self, slots: Mapping[str, Tensor]) -> None:
-        """Continue from a saved state; parameters without saved slots begin as if they never had an update."""
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Continue from a saved state; parameters without one begin as if they never had an update."""
         by_parameter: dict[str, dict[str, Tensor]] = {}
-        for name, value in slots.items():
-            parameter, _, slot = name.rpartition(".")
+        for name, value in state.items():
+            parameter, _, part = name.rpartition(".")
             if parameter in self._parameters:
-                by_parameter.setdefault(parameter, {})[slot] = value
+                by_parameter.setdefault(parameter, {})[part] = value
         self._rule.restore(by_parameter)
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class PaddleUpdateRule(UpdateRule):
     """Updates by a `paddle.optimizer.Optimizer`. Concrete rules say with `build` by which.
 
-    Each parameter has an optimizer of its own: Paddle's keeps slots that are restored only until the first update of
+    Each parameter has an optimizer of its own: Paddle's forgets restored state at the first update of
     any parameter, and a head may have no batch for long. Clipping and rates are left to PALM.
     """
 
@@ -38,16 +38,16 @@ class PaddleUpdateRule(UpdateRule):
             optimizer.set_lr(learning_rate * self.group.scales.get(name, 1.0))
             optimizer.step()
 
-    def slots(self) -> "dict[str, dict[str, Tensor]]":
+    def state(self) -> "dict[str, dict[str, Tensor]]":
         """What Paddle's `state_dict` has of every parameter that had an update."""
-        return {name: self._slots(name) for name in self._optimizers}
+        return {name: self._state_of(name) for name in self._optimizers}
 
-    def restore(self, slots: "Mapping[str, Mapping[str, Tensor]]") -> None:
-        """Continue from saved slots; the other parameters begin afresh."""
+    def restore(self, state: "Mapping[str, Mapping[str, Tensor]]") -> None:
+        """Continue from saved state; the other parameters begin afresh."""
         self._optimizers = {}
-        for name, saved in slots.items():
+        for name, saved in state.items():
             prefix = f"{self.group.parameters[name].name}_"
-            self._optimizer(name).set_state_dict({f"{prefix}{slot}": value for slot, value in saved.items()})
+            self._optimizer(name).set_state_dict({f"{prefix}{part}": value for part, value in saved.items()})
 
     def _optimizer(self, name: str) -> "paddle.optimizer.Optimizer":
         if name not in self._optimizers:
@@ -55,7 +55,7 @@ class PaddleUpdateRule(UpdateRule):
             self._optimizers[name] = self.build(self.group.parameters[name], decay)
         return self._optimizers[name]
 
-    def _slots(self, name: str) -> "dict[str, Tensor]":
+    def _state_of(self, name: str) -> "dict[str, Tensor]":
         prefix = f"{self.group.parameters[name].name}_"
         state = self._optimizers[name].state_dict()
-        return {slot.removeprefix(prefix): value for slot, value in state.items() if slot.startswith(prefix)}
+        return {part.removeprefix(prefix): value for part, value in state.items() if part.startswith(prefix)}

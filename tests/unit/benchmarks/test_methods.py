@@ -7,8 +7,7 @@ import pytest
 import yaml
 
 from benchmarks import methods
-from palm.balancing.sampling import SAMPLERS, SamplerConfig
-from palm.schema.settings import TrainSettings
+from palm.balancing.sampling import SAMPLERS, TaskMixture
 
 
 def rows_of(file):
@@ -134,10 +133,9 @@ def test_what_is_asked_is_what_the_samplers_of_the_configuration_mean():
     config = yaml.safe_load((methods.CONFIGS / "mix.yaml").read_text(encoding="utf-8"))
     assert config["mix_ratio"] == ", ".join(map(str, methods.MIX_RATIOS))
     batches = [rows // config["batch_size"] for rows in methods.MIX_SIZES]
-    settings = TrainSettings()
-    mix = SamplerConfig(methods.MIX_RATIOS, batches, seed=1, temperature=settings.sampling_temperature, num_epochs=1e9)
+    mixture = TaskMixture(methods.MIX_RATIOS, batches, seed=1, num_epochs=1e9)
     for name in SAMPLERS:
-        steps = SAMPLERS[name].from_mix(mix).epoch_steps
+        steps = SAMPLERS[name](SAMPLERS[name].Config(), mixture).epoch_steps
         if steps is not None and methods.asked(name):
             shares = [own / sum(steps) for own in steps]
             assert methods.asked(name) == pytest.approx(shares, abs=0.01), name  # half a step is rounded in `exact`

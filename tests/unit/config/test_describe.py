@@ -86,7 +86,7 @@ def test_a_good_file_passes_the_json_schema() -> None:
         {"lerning_rate": 1},
         {"batch_size": 0},
         {"use_ema": "perhaps"},
-        {"optimizer": "x"},
+        {"on_nan": "x"},
         {"tasks": {"a": {"epoch": 1}}},
     ],
 )

@@ -72,7 +72,11 @@ def test_demo_2_of_the_manual(project: Project) -> None:
     config = load()
     assert config.backbone_name == "ernie"
     assert (config.backbone.hidden_size, config.backbone.num_hidden_layers) == (12, 2)
-    assert (config.train.learning_rate, config.train.num_epochs, config.train.weight_decay) == (3e-5, 2, 0.1)
+    assert (config.train.learning_rate, config.train.num_epochs, config.methods.optimizer.weight_decay) == (
+        3e-5,
+        2,
+        0.1,
+    )
     assert [task.name for task in config.tasks] == ["mrqa", "mlm4mrqa", "match4mrqa"]
     assert [task.settings.target for task in config.tasks] == [True, False, False]
     assert [task.settings.mix_ratio for task in config.tasks] == [1.0, 0.5, 0.5]
@@ -134,7 +138,11 @@ def test_aliases(project: Project) -> None:
     main = f"{MAIN}task_instance: a\nepoch: 3\nsave_ckpt_every_n_steps: 7\nwarmup_ratio: 0.2\nlogging_steps: 9\n"
     project(config=main, a=CLS + "seed: 5\nper_device_train_batch_size: 6\nmax_seqlen: 32\n")
     config = load("--seed=4")
-    assert (config.train.num_epochs, config.train.save_every_n_steps, config.train.warmup_proportion) == (3, 7, 0.2)
+    assert (config.train.num_epochs, config.train.save_every_n_steps, config.methods.schedule.warmup_proportion) == (
+        3,
+        7,
+        0.2,
+    )
     assert (config.train.print_every_n_steps, config.train.random_seed) == (9, 4)
     task = config.tasks[0]
     assert (task.settings.random_seed, task.settings.batch_size, task.reader.max_seq_len) == (4, 6, 32)
@@ -230,7 +238,7 @@ def test_explain_tells_places_and_what_was_hidden(project: Project) -> None:
         ("batch_size: many\n", "", "config.yaml:5: batch_size is a whole number, at least 1. Found `many`."),
         ("", "batch_size: 0\n", "tasks/a.yaml:5: batch_size is a whole number, at least 1. Found `0`."),
         ("learning_rate: -1\n", "", "config.yaml:5: learning_rate is a number, above 0. Found `-1`."),
-        ("optimizer: sgd\n", "", "config.yaml:5: optimizer is one of `adam`, `adamw`. Found `sgd`."),
+        ("optimizer: sgd\n", "", "config.yaml:5: unknown optimizer `sgd`. Registered: adam, adamw."),
         ("use_gpu: perhaps\n", "", "use_gpu is true or false. Found `perhaps`."),
         ("hidden_size: wide\n", "", "config.yaml:5: hidden_size is a whole number, at least 1. Found `wide`."),
         ("", "reader: csl\n", "tasks/a.yaml:2: unknown reader `csl`. Did you mean `cls`?"),
@@ -278,7 +286,7 @@ def test_all_problems_come_at_once(project: Project) -> None:
         "lerning_rate",
         "batch_size is",
         "mix_ratio has",
-        "optimizer is",
+        "unknown optimizer `sgd`",
         "`epoch` belongs",
         "`csl`",
         "Found `no.tsv`",

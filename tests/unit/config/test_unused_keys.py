@@ -2,11 +2,11 @@
 
 import pytest
 
-from palm.balancing.sampling import SAMPLERS
-from palm.balancing.weighting import WEIGHTINGS
+from palm.balancing.sampling import SAMPLERS, MixRatioSampler
+from palm.balancing.sampling.by_size import SizeFields
 from palm.config.components import all_schemas
 from palm.config.resolve import load_run_configs
-from palm.config.unused_keys import FURTHER_TASKS, USES
+from palm.config.unused_keys import FURTHER_TASKS, key_dependencies
 from tests.integration import tiny
 
 
@@ -19,8 +19,8 @@ def warnings(folder, keys=None, tasks=None, overrides=(), **of_task):
 def test_a_key_of_another_choice_is_said_with_its_place_and_what_goes_with_it(tmp_path):
     (said,) = warnings(tmp_path, {"sampling_cap": 3, "sampling": "exact"})
     assert said == (
-        "config.sampling_cap: `sampling_cap` goes with `sampling: proportional` or `sampling: temperature` or "
-        "`sampling: annealed`. Found it with `sampling: exact`, where it makes no difference. Change that, or leave "
+        "config.sampling_cap: `sampling_cap` goes with `sampling: annealed` or `sampling: proportional` or "
+        "`sampling: temperature`. Found it with `sampling: exact`, where it makes no difference. Change that, or leave "
         "the key out."
     )
 
@@ -117,10 +117,11 @@ def test_a_saved_configuration_says_nothing_more(tmp_path):
     assert [str(warning) for warning in again.warnings] == [str(warning) for warning in first.warnings]
 
 
-def test_samplers_of_others_read_what_they_like(tmp_path, monkeypatch):
-    foreign = type("Foreign", (), {"__module__": "their_code"})
-    monkeypatch.setitem(SAMPLERS._components, "theirs", foreign)
-    assert not warnings(tmp_path, {"sampling": "theirs", "sampling_cap": 3})
+def test_samplers_of_others_read_what_they_declare(tmp_path, monkeypatch):
+    theirs = type("Theirs", (MixRatioSampler,), {"Config": SizeFields})
+    monkeypatch.setitem(SAMPLERS._components, "theirs", theirs)
+    (said,) = warnings(tmp_path, {"sampling": "theirs", "sampling_cap": 3, "sampling_floor": 0.5})
+    assert said.startswith("config.sampling_floor: `sampling_floor` goes with `sampling: adaptive`.")
 
 
 def test_nothing_is_said_where_a_run_only_predicts(tmp_path):
@@ -130,7 +131,10 @@ def test_nothing_is_said_where_a_run_only_predicts(tmp_path):
 
 def test_every_key_and_choice_of_the_table_exists():
     keys = {key for _, schema in all_schemas() for key in schema.model_fields}
-    for use in USES:
+    for use in key_dependencies():
         assert {*use.keys, *use.choices} <= keys | {FURTHER_TASKS}
-        assert set(use.choices.get("sampling", ())) <= set(SAMPLERS)
-        assert set(use.choices.get("weighting", ())) <= set(WEIGHTINGS)
+
+
+def test_who_reads_a_key_of_a_component_is_who_declares_it():
+    found = [use.choices for use in key_dependencies() if "sampling_cap" in use.keys]
+    assert found == [{"sampling": ("annealed", "proportional", "temperature")}]

@@ -2,7 +2,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from palm.engine.schedule import expected_steps, global_steps, learning_rate_at, main_task
+from palm.balancing.sampling import MixRatioSampler, SamplerFields, TaskMixture
+from palm.engine.schedule import expected_steps, global_steps, main_task
 from palm.schema.settings import TrainSettings
 
 
@@ -31,21 +32,5 @@ def test_steps_are_cut_off_to_whole_ones_but_a_target_has_one_at_least():
 @pytest.mark.parametrize(("max_steps", "wanted"), [(None, 200), (150, 150), (500, 200)])
 def test_the_whole_run_is_the_sum_and_at_most_max_steps(max_steps, wanted):
     tasks = [task("a", 100), task("b", 50, 0.5, target=False), task("c", 1, 0.5)]
-    assert global_steps(tasks, TrainSettings(num_epochs=1, max_steps=max_steps)) == wanted
-
-
-def rates(total, **settings):
-    made = TrainSettings(learning_rate=1.0, **settings)
-    return [learning_rate_at(step, made, total) for step in range(1, total + 3)]
-
-
-def test_linear_warms_up_to_the_set_value_and_decays_to_zero_after_the_last_step():
-    assert rates(6, warmup_proportion=1 / 3) == pytest.approx([0.5, 1.0, 1.0, 0.75, 0.5, 0.25, 0.0, 0.0])
-
-
-def test_without_warm_up_the_first_step_has_the_set_value():
-    assert rates(4) == pytest.approx([1.0, 0.75, 0.5, 0.25, 0.0, 0.0])
-
-
-def test_constant_stays_after_the_warm_up():
-    assert rates(4, lr_scheduler="constant", warmup_proportion=0.5) == pytest.approx([0.5, 1.0, 1.0, 1.0, 1.0, 1.0])
+    sampler = MixRatioSampler(SamplerFields(), TaskMixture([1, 0.5, 0.5], [100, 50, 1], seed=1))
+    assert global_steps(tasks, TrainSettings(num_epochs=1, max_steps=max_steps), sampler) == wanted

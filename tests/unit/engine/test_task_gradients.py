@@ -5,7 +5,7 @@ import paddle
 import pytest
 
 import palm
-from palm.balancing.weighting import GRADIENT_METHODS
+from palm.balancing.gradients import GRADIENT_METHODS, GradientFields
 from palm.engine.task_gradients import SharedLayerGradients, TaskGradients, inner_products
 from tests.integration import tiny
 
@@ -15,7 +15,7 @@ def gradients(**parts):
 
 
 def made(method="pcgrad", batches=1):
-    return TaskGradients(GRADIENT_METHODS[method](), ["a", "b"], batches=batches, seed=1)
+    return TaskGradients(GRADIENT_METHODS[method](GradientFields()), ["a", "b"], batches=batches, seed=1)
 
 
 def test_the_encoder_gets_the_balanced_sum_and_heads_their_own():
@@ -81,7 +81,9 @@ def test_the_sum_is_that_of_the_methods_weights(method):
         held.add(name, gradients(backbone__one=row[:4].reshape(2, 2), backbone__two=row[4:]))
     found = held.take(1)
     exact = rows.astype("float64")
-    wanted = GRADIENT_METHODS[method]().weights(exact @ exact.T, np.random.default_rng(3)) @ exact  # two: no order
+    wanted = (
+        GRADIENT_METHODS[method](GradientFields()).weights(exact @ exact.T, np.random.default_rng(3)) @ exact
+    )  # two: no order
     flat = np.concatenate([found["backbone.one"].numpy().ravel(), found["backbone.two"].numpy()])
     np.testing.assert_allclose(flat, wanted, rtol=1e-4, atol=1e-6)
 

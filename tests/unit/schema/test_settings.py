@@ -4,9 +4,10 @@ import itertools
 
 import pytest
 
-from palm.config.components import all_schemas
+from palm.config.components import all_schemas, run_schemas
+from palm.config.methods import methods_from_keywords
 from palm.schema.fields import Schema
-from palm.schema.settings import RunSettings, TaskLists, TaskSettings, TrainSettings
+from palm.schema.settings import TaskLists, TaskSettings, TrainSettings
 from palm.schema.validate import rule
 from palm.schema.values import ALIASES
 
@@ -40,7 +41,9 @@ def test_aliases_lead_to_keys_and_are_none_themselves() -> None:
 def test_defaults_of_the_manual() -> None:
     train = TrainSettings()
     assert (train.print_every_n_steps, train.save_every_n_steps, train.random_seed) == (5, -1, 1)
-    assert (train.use_gpu, train.warmup_proportion, train.use_ema, train.ema_decay) == (True, 0, False, 0)
+    assert (train.use_gpu, train.use_ema, train.ema_decay) == (True, False, 0)
+    methods = methods_from_keywords(train, {}, owner="test")
+    assert (methods.schedule.warmup_proportion, methods.optimizer.weight_decay) == (0, 0)
     task = TaskSettings(reader="cls", paradigm="cls")
     assert (task.shuffle, task.pred_batch_size, task.print_first_n) == (True, None, 0)
     assert (task.mix_ratio, task.target, task.share_head_with) == (1.0, True, None)
@@ -53,7 +56,7 @@ def test_every_key_of_the_manual_is_known() -> None:
         "print_every_n_steps save_every_n_steps optimizer learning_rate epoch num_epochs use_gpu warmup_proportion "
         "use_ema ema_decay random_seed weight_decay"
     )
-    known = {key for schema in (RunSettings, TaskLists, TrainSettings) for key in schema.model_fields} | set(ALIASES)
+    known = {key for schema in run_schemas() for key in schema.model_fields} | set(ALIASES)
     assert set(of_the_run.split()) <= known
     of_tasks = "vocab_path batch_size train_file pred_file shuffle seed pred_batch_size print_first_n pred_output_path"
     assert set(of_tasks.split()) <= set(TaskSettings.model_fields) | set(ALIASES)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from palm.balancing.weighting import GRADIENT_METHODS
+from palm.balancing.gradients import GRADIENT_METHODS, GradientFields
 from palm.randomness import philox
 
 NAMES = list(GRADIENT_METHODS)
@@ -19,7 +19,10 @@ gradient_sets = st.tuples(st.integers(2, 5), st.integers(1, 6)).flatmap(
 
 def combined(name, gradients, generator=None):
     gradients = np.asarray(gradients, float)
-    return GRADIENT_METHODS[name]().weights(gradients @ gradients.T, generator or philox(1, "test")) @ gradients
+    return (
+        GRADIENT_METHODS[name](GradientFields()).weights(gradients @ gradients.T, generator or philox(1, "test"))
+        @ gradients
+    )
 
 
 def test_two_gradients_at_right_angles_by_hand():
@@ -59,7 +62,7 @@ def test_gradients_that_agree_keep_their_direction(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_gradients_of_zero_give_none_and_weights_that_are_finite(name):
-    weights = GRADIENT_METHODS[name]().weights(np.zeros((3, 3)), philox(1, "test"))
+    weights = GRADIENT_METHODS[name](GradientFields()).weights(np.zeros((3, 3)), philox(1, "test"))
     assert np.isfinite(weights).all()
     gradients = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
     assert np.isfinite(combined(name, gradients)).all()
@@ -70,7 +73,7 @@ def test_gradients_of_zero_give_none_and_weights_that_are_finite(name):
 @settings(max_examples=60, deadline=None)
 def test_no_task_gets_worse(name, gradients):
     products = gradients @ gradients.T
-    weights = GRADIENT_METHODS[name]().weights(products, philox(1, "test"))
+    weights = GRADIENT_METHODS[name](GradientFields()).weights(products, philox(1, "test"))
     # They solve their programs with a ridge of at most 1e-4 of the trace.
     assert (products @ weights >= -1.01e-4 * np.trace(products) * weights.max() - 1e-9).all()
 
@@ -124,7 +127,7 @@ def test_nash_mtl_solves_the_equation_of_the_bargain(tasks, size):
     """Claim 3.1: products·w = 1/w. The sum then has the length √tasks, which is cut to 1."""
     gradients = random_gradients(tasks, size)
     products = gradients @ gradients.T
-    weights = GRADIENT_METHODS["nash_mtl"]().weights(products, None)
+    weights = GRADIENT_METHODS["nash_mtl"](GradientFields()).weights(products, None)
     assert (weights > 0).all()
     assert weights * (products @ weights) == pytest.approx(np.full(tasks, 1 / tasks), rel=1e-4)
     assert np.linalg.norm(weights @ gradients) == pytest.approx(1)
@@ -139,7 +142,7 @@ def test_the_scales_of_the_losses_make_no_difference_to_nash_mtl():
 def test_a_gradient_of_zero_has_no_say_in_nash_mtl():
     gradients = np.array([[3.0, 0.0], [0.0, 0.0], [0.0, 0.2]])
     assert combined("nash_mtl", gradients) == pytest.approx([0.5**0.5, 0.5**0.5], rel=1e-5)
-    assert GRADIENT_METHODS["nash_mtl"]().weights(gradients @ gradients.T, None)[1] == 0
+    assert GRADIENT_METHODS["nash_mtl"](GradientFields()).weights(gradients @ gradients.T, None)[1] == 0
 
 
 class Orders:

@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 
-from palm.balancing.sampling import SAMPLERS, SamplerConfig
+from palm.balancing.sampling import SAMPLERS, TaskMixture
 
 
-def made(name, **keys):
-    given = {"mix_ratios": [1, 1, 1], "batches": [160, 40, 10], "seed": 5, **keys}
-    return SAMPLERS[name].from_mix(SamplerConfig(**given))
+def made(name, *, cap=None, temperature=2.0, **of_tasks):
+    chosen = SAMPLERS[name]
+    keys = {"sampling_cap": cap, "sampling_temperature": temperature}
+    config = chosen.Config(**{key: value for key, value in keys.items() if key in chosen.Config.model_fields})
+    return chosen(config, TaskMixture(**{"mix_ratios": [1, 1, 1], "batches": [160, 40, 10], "seed": 5, **of_tasks}))
 
 
 def probabilities(sampler, steps):

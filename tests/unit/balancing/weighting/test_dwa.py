@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from palm.balancing.history import TaskHistory
-from palm.balancing.weighting import DynamicWeightAverage
+from palm.balancing.weighting import DynamicWeightAverage, TaskLosses, WeightingFields
 
 
 def factors(losses):
-    return DynamicWeightAverage().factors({name: TaskHistory(epoch_losses=means) for name, means in losses.items()})
+    dwa = DynamicWeightAverage(WeightingFields(), TaskLosses())
+    return dwa.factors({name: TaskHistory(epoch_losses=means) for name, means in losses.items()})
 
 
 def test_the_task_whose_loss_falls_slowest_gets_the_most():

@@ -3,9 +3,9 @@ import paddle
 import pytest
 from paddle import nn
 
+from palm.engine.optim import OPTIMIZERS
 from palm.engine.optim.optimizer import Optimizer, decays, head_lr_scales
 from palm.kernels.choice import choose_kernels
-from palm.schema.settings import TrainSettings
 
 
 class Model(nn.Layer):
@@ -26,6 +26,11 @@ def kernels(request):
     return request.param
 
 
+def adam(model, *, kernels, lr_scales=None, **keys):
+    rule = OPTIMIZERS["adam"]
+    return Optimizer(model, rule, rule.Config(**keys), lr_scales=lr_scales, kernels=kernels)
+
+
 FEATURES = paddle.to_tensor(np.random.default_rng(0).normal(size=(4, 3)).astype("float32"))
 
 
@@ -42,8 +47,7 @@ def weights(model):
 def test_one_step_is_that_of_the_paper(kernels):
     """AdamW, arXiv:1711.05101 algorithm 2, computed by hand for the first step: m̂ = g, v̂ = g²."""
     model = Model()
-    settings = TrainSettings(weight_decay=0.5, max_grad_norm=0)
-    optimizer = Optimizer(model, settings, {}, kernels=kernels)
+    optimizer = adam(model, kernels=kernels, weight_decay=0.5, max_grad_norm=0)
     before = weights(model)
     (model(FEATURES, "a") ** 2).mean().backward()
     gradients = {name: gradient.numpy().copy() for name, gradient in optimizer.gradients().items()}
@@ -57,7 +61,7 @@ def test_one_step_is_that_of_the_paper(kernels):
 def test_clipping_scales_all_gradients_to_the_norm(kernels):
     """Adam's first step hardly depends on the gradient's size, so the slots are looked at: m = 0.1 g."""
     model = Model()
-    optimizer = Optimizer(model, TrainSettings(max_grad_norm=0.01), {}, kernels=kernels)
+    optimizer = adam(model, kernels=kernels, max_grad_norm=0.01)
     (model(FEATURES, "a") ** 2).mean().backward()
     gradients = {name: gradient.numpy().copy() for name, gradient in optimizer.gradients().items()}
     norm = np.sqrt(sum((gradient**2).sum() for gradient in gradients.values()))
@@ -69,7 +73,7 @@ def test_clipping_scales_all_gradients_to_the_norm(kernels):
 
 def test_a_head_without_gradient_and_its_slots_stay(kernels):
     model = Model()
-    optimizer = Optimizer(model, TrainSettings(weight_decay=0.5), {}, kernels=kernels)
+    optimizer = adam(model, kernels=kernels, weight_decay=0.5)
     before = weights(model)
     train(model, optimizer, "aaa")
     after = weights(model)
@@ -82,13 +86,13 @@ def test_a_head_without_gradient_and_its_slots_stay(kernels):
 def test_restored_slots_continue_to_the_same_bits(stop, kernels):
     heads = "aabab"
     whole = Model()
-    train(whole, Optimizer(whole, TrainSettings(), {}, kernels=kernels), heads)
+    train(whole, adam(whole, kernels=kernels), heads)
     first = Model()
-    optimizer = Optimizer(first, TrainSettings(), {}, kernels=kernels)
+    optimizer = adam(first, kernels=kernels)
     train(first, optimizer, heads[:stop])
     second = Model()
     second.set_state_dict(first.state_dict())
-    resumed = Optimizer(second, TrainSettings(), {}, kernels=kernels)
+    resumed = adam(second, kernels=kernels)
     resumed.restore({name: paddle.to_tensor(slot.numpy()) for name, slot in optimizer.state().items()})
     assert set(resumed.state()) == set(optimizer.state())
     train(second, resumed, heads[stop:])
@@ -98,8 +102,8 @@ def test_restored_slots_continue_to_the_same_bits(stop, kernels):
 
 def test_lr_scale_of_a_head_scales_its_step_alone(kernels):
     plain, scaled = Model(), Model()
-    train(plain, Optimizer(plain, TrainSettings(), {}, kernels=kernels), "a")
-    train(scaled, Optimizer(scaled, TrainSettings(), head_lr_scales([("a", 3.0), ("b", 1.0)]), kernels=kernels), "a")
+    train(plain, adam(plain, kernels=kernels), "a")
+    train(scaled, adam(scaled, kernels=kernels, lr_scales=head_lr_scales([("a", 3.0), ("b", 1.0)])), "a")
     start = weights(Model())
     moved = [weights(model)["heads.a.weight"] - start["heads.a.weight"] for model in (plain, scaled)]
     assert moved[1] == pytest.approx(3 * moved[0], rel=1e-4)
@@ -124,16 +128,15 @@ def test_both_kernels_compute_the_same_updates():
     """Idle heads, clipping, decay and a head's own rate included; slots of one restore in the other."""
     if choose_kernels("auto").name != "fused":
         pytest.skip("no fused kernels")
-    settings = TrainSettings(weight_decay=0.1, max_grad_norm=0.3)
-    scales = head_lr_scales([("a", 3.0), ("b", 1.0)])
+    settings = {"weight_decay": 0.1, "max_grad_norm": 0.3, "lr_scales": head_lr_scales([("a", 3.0), ("b", 1.0)])}
     models = {}
     for first, then in (("plain", "plain"), ("fused", "fused"), ("plain", "fused"), ("fused", "plain")):
         model = Model()
-        optimizer = Optimizer(model, settings, scales, kernels=first)
+        optimizer = adam(model, kernels=first, **settings)
         train(model, optimizer, "aab", rate=0.01)
         second = Model()
         second.set_state_dict(model.state_dict())
-        other = Optimizer(second, settings, scales, kernels=then)
+        other = adam(second, kernels=then, **settings)
         other.restore({name: slot.clone() for name, slot in optimizer.state().items()})
         train(second, other, "abba", rate=0.01)
         models[first, then] = weights(second)
@@ -160,11 +163,11 @@ def test_rows_that_no_batch_touched_yet_are_updated_as_all_others():
     found = {}
     for kernels in ("plain", "fused"):
         model = Table()
-        optimizer = Optimizer(model, TrainSettings(weight_decay=0.1, max_grad_norm=0), {}, kernels=kernels)
+        optimizer = adam(model, kernels=kernels, weight_decay=0.1, max_grad_norm=0)
         for number, ids in enumerate([[1, 4999], [2, 2, 1], [4999, 3], [7]]):
             if number == 2:  # a resume finds out which rows are known from their slots
                 state = optimizer.state()
-                optimizer = Optimizer(Table(), TrainSettings(weight_decay=0.1, max_grad_norm=0), {}, kernels=kernels)
+                optimizer = adam(Table(), kernels=kernels, weight_decay=0.1, max_grad_norm=0)
                 second = optimizer._parameters["words.weight"]
                 second.set_value(model.words.weight)
                 optimizer.restore({name: slot.clone() for name, slot in state.items()})
