@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -47,7 +48,7 @@ def run(home, repository, *words, expected=0):
 
 def test_each_component_takes_no_more_than_forty_lines(repository):
     *components, _ = blocks(repository, "python")
-    assert len(components) == 4
+    assert len(components) == 9
     for code in components:
         lines = [line for line in code.splitlines() if line and not line.startswith(("from ", "import "))]
         assert len(lines) <= LONGEST, "\n".join(lines)
@@ -116,3 +117,88 @@ def test_a_module_that_fails_is_named_with_the_line_of_the_yaml(home, repository
     message = run(home, repository, "-m", "palm", "check", "config.yaml", expected=2)
     assert message.startswith("config.yaml:1: the module fails at")
     assert "ZeroDivisionError" in message
+
+
+SECOND = """
+  rating:
+    reader: scored
+    paradigm: score
+    train_file: train.txt
+    dev_file: dev.txt
+"""
+
+
+@pytest.fixture
+def methods(home, repository):
+    """The same with two tasks, and with the methods of the page; the components come by --import."""
+    first, second = blocks(repository, "yaml")
+    first = re.sub("import: .*\n", "", first).replace("    pred_file: dev.txt\n", f"    pred_file: dev.txt{SECOND}")
+    (home / "methods.yaml").write_text(first.replace("num_epochs: 30", "num_epochs: 6") + second, encoding="utf-8")
+
+    def palm(command, *words, expected=0):
+        words = ("-m", "palm", command, "methods.yaml", "--import", "my_components.py", *words)
+        return run(home, repository, *words, expected=expected)
+
+    return palm
+
+
+def steps_of(folder):
+    lines = (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    return [line for line in map(json.loads, lines) if line["split"] == "train"]
+
+
+def test_methods_with_keys_of_their_own_are_checked(methods):
+    shown = methods("check", "--explain")
+    for key in ("turn_length", "hardest_power", "momentum", "cosine_floor"):
+        assert key in shown
+    assert "Warning" not in shown
+    assert "turn_length is a whole number, at least 1" in methods("check", "--turn_length", "0", expected=2)
+    said = methods("check", "--length_power", "0.5")
+    assert "`length_power` goes with `weighting: even_length`. Found it with `weighting: hardest`" in said
+    message = methods("check", "--optimizer", "momentun", expected=2)
+    assert "unknown optimizer `momentun`. Did you mean `momentum`?" in message
+
+
+def test_methods_with_keys_of_their_own_train(home, methods):
+    methods("train", "--print_every_n_steps=1")
+    found = steps_of(home / "output_model")
+    tasks = [step["task"] for step in found]
+    assert tasks[:12] == (["review"] * 3 + ["rating"] * 3) * 2
+    total, highest = 96, 0.05  # 6 epochs of 8 batches for each task
+    assert len(found) == total
+    assert found[0]["lr"] == pytest.approx(highest / 9)  # 9 steps of warm-up
+    assert found[8]["lr"] == pytest.approx(highest)
+    assert found[-1]["lr"] == pytest.approx(0.1 * highest)
+    factors = [step["loss_factor"] for step in found]
+    assert factors[0] == 1.0
+    assert len(set(factors)) > 50
+
+
+@pytest.mark.parametrize(
+    "keys", [(), ("--weighting=even_length", "--length_power=0.5")], ids=["weighting", "gradients"]
+)
+def test_methods_of_ones_own_resume_to_the_same_bits(home, methods, keys):
+    methods("train", "--save_every_n_steps=40", "--keep_checkpoints=9", *keys)
+    whole, part = home / "output_model", home / "resumed"
+    shutil.copytree(whole, part)
+    for later in ("ckpt/step_80", "ckpt/step_96", "review", "rating"):
+        shutil.rmtree(part / later)
+    said = methods("train", "--save_every_n_steps=40", "--resume", "--save_path=resumed", *keys)
+    assert "at global step 40" in said
+    for file in ("review/infer_model/model.safetensors", "ckpt/step_96/optimizer.safetensors"):
+        assert (part / file).read_bytes() == (whole / file).read_bytes(), file
+
+
+def test_a_key_of_ones_own_makes_a_difference(home, methods):
+    losses = {}
+    for key in ("momentum=0.8", "momentum=0.1", "hardest_power=2", "turn_length=1"):
+        methods("train", f"--{key}", f"--save_path={key}", "--max_steps=20", "--print_every_n_steps=1")
+        losses[key] = [step["loss"] for step in steps_of(home / key)]
+    assert len({tuple(own) for own in losses.values()}) == len(losses)
+
+
+def test_the_state_of_another_optimizer_is_refused(methods):
+    methods("train", "--save_every_n_steps=40", "--max_steps=50")
+    message = methods("train", "--resume", "--optimizer=adam", expected=2)
+    assert "was saved with optimizer `momentum`" in message
+    assert "Found `adam` now" in message

@@ -14,13 +14,15 @@ if TYPE_CHECKING:
 class PaddleUpdateRule(UpdateRule):
     """Updates by a `paddle.optimizer.Optimizer`. Concrete rules say with `build` by which.
 
-    Each parameter has an optimizer of its own: Paddle's forgets restored state at the first update of
-    any parameter, and a head may have no batch for long. Clipping and rates are left to PALM.
+    Each parameter has an optimizer of its own: Paddle's forgets restored state at the first update of any parameter,
+    and a head may have no batch for long. Clipping and rates are left to PALM.
     """
 
     def __init__(self, config: OptimizerFields, group: ParameterGroup) -> None:
         super().__init__(config, group)
         self._optimizers: dict[str, paddle.optimizer.Optimizer] = {}
+        # Paddle's `state_dict` has what was restored only after the next update.
+        self._restored: dict[str, dict[str, Tensor]] = {}
 
     @abstractmethod
     def build(self, parameter: "Tensor", weight_decay: float) -> "paddle.optimizer.Optimizer":
@@ -37,14 +39,15 @@ class PaddleUpdateRule(UpdateRule):
             optimizer = self._optimizer(name)
             optimizer.set_lr(learning_rate * self.group.scales.get(name, 1.0))
             optimizer.step()
+            self._restored.pop(name, None)
 
     def state(self) -> "dict[str, dict[str, Tensor]]":
         """What Paddle's `state_dict` has of every parameter that had an update."""
-        return {name: self._state_of(name) for name in self._optimizers}
+        return {name: self._restored.get(name) or self._state_of(name) for name in self._optimizers}
 
     def restore(self, state: "Mapping[str, Mapping[str, Tensor]]") -> None:
         """Continue from saved state; the other parameters begin afresh."""
-        self._optimizers = {}
+        self._optimizers, self._restored = {}, {name: dict(saved) for name, saved in state.items()}
         for name, saved in state.items():
             prefix = f"{self.group.parameters[name].name}_"
             self._optimizer(name).set_state_dict({f"{prefix}{part}": value for part, value in saved.items()})
