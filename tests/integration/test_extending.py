@@ -166,9 +166,9 @@ def test_methods_with_keys_of_their_own_train(home, methods):
     assert tasks[:12] == (["review"] * 3 + ["rating"] * 3) * 2
     total, highest = 96, 0.05  # 6 epochs of 8 batches for each task
     assert len(found) == total
-    assert found[0]["lr"] == pytest.approx(highest / 9)  # 9 steps of warm-up
-    assert found[8]["lr"] == pytest.approx(highest)
-    assert found[-1]["lr"] == pytest.approx(0.1 * highest)
+    assert found[0]["learning_rate"] == pytest.approx(highest / 9)  # 9 steps of warm-up
+    assert found[8]["learning_rate"] == pytest.approx(highest)
+    assert found[-1]["learning_rate"] == pytest.approx(0.1 * highest)
     factors = [step["loss_factor"] for step in found]
     assert factors[0] == 1.0
     assert len(set(factors)) > 50
