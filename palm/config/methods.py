@@ -18,8 +18,8 @@ from palm.errors import ConfigError, Problem
 from palm.registry import Registry, did_you_mean
 from palm.schema.fields import Schema
 from palm.schema.settings import TrainSettings
-from palm.schema.validate import from_keywords, validate
-from palm.schema.values import Resolved
+from palm.schema.validate import unknown_keywords, validate
+from palm.schema.values import Resolved, Setting
 
 # Any: the registries hold classes of different kinds, each with a `Config`.
 METHODS: Mapping[str, tuple[Registry[Any], ...]] = {
@@ -109,17 +109,28 @@ def read_methods(values: Mapping[str, Resolved], *, home: str) -> tuple[Methods 
     return (_methods(read) if complete else None), problems
 
 
-def methods_from_keywords(train: TrainSettings, keys: Mapping[str, Any], *, owner: str) -> Methods:
-    """The keys of the components that `train` names, from the keywords of a call.
+def training_from_keywords(
+    keys: Mapping[str, Any], *, owner: str, written: Mapping[str, str] | None = None
+) -> tuple[TrainSettings, Methods]:
+    """The keys of training and of the components that they name, from the keywords of a call.
+
+    Args:
+        keys: The keywords, under the keys' own names.
+        owner: What was called, for messages.
+        written: Key → the keyword that the caller wrote, where it is another one.
 
     Raises:
         ConfigError: Everything that is wrong with them.
     """
-    chosen = [method.schema for method in chosen_methods(train.model_dump())]
-    unread = set(keys).difference(*(each.model_fields for each in chosen))
-    if unread:
-        raise ConfigError([Problem(owner, f"no component of the run reads `{key}`.") for key in sorted(unread)])
-    return _methods([from_keywords(each, _of(each, keys), owner=owner) for each in chosen])
+    called = written or {}
+    values = {key: Resolved(Setting(key, value, owner, written=called.get(key, ""))) for key, value in keys.items()}
+    train, problems = validate(TrainSettings, values, owner=owner, home=owner)
+    methods, wrong = read_methods(values, home=owner)
+    known = list(dict.fromkeys([*TrainSettings.model_fields, *method_defaults()]))
+    problems += [*wrong, *unknown_keywords(keys, known, owner=owner)]
+    if train is None or methods is None or problems:
+        raise ConfigError(problems)
+    return train, methods
 
 
 def _methods(read: Collection[Schema]) -> Methods:

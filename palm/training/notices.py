@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from palm.engine.run import StepResult, TrainingRun
 from palm.engine.schedule import expected_steps
+from palm.engine.task_instance import TaskInstance
 
 # More than this share of a run, and more seconds than these, are worth a word.
 _MOST_SHARE, _MOST_SECONDS = 0.05, 1.0

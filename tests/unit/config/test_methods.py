@@ -7,13 +7,12 @@ from pydantic import Field
 
 from palm.balancing.gradients import GRADIENT_METHODS
 from palm.balancing.sampling import SAMPLERS, MixRatioSampler, SamplerFields
-from palm.config.methods import following_keys, method_defaults, methods_from_keywords
+from palm.config.methods import following_keys, method_defaults, training_from_keywords
 from palm.config.resolve import load_run_configs
 from palm.engine.methods import build_gradient_method, build_schedule, build_weighting
 from palm.engine.optim import OPTIMIZERS, AdamW
 from palm.errors import ConfigError, RegistryError
 from palm.schema.fields import Int, TrainPath
-from palm.schema.settings import TrainSettings
 from tests.integration import tiny
 
 
@@ -95,14 +94,22 @@ def test_names_read_in_any_case_are_registered_in_lower_case():
 
 
 def test_an_optimizer_and_its_keys_from_a_call():
-    train = TrainSettings(optimizer="AdamW", weighting="pcgrad", lr_scheduler="Constant")
-    methods = methods_from_keywords(train, {"adam_beta2": 0.98, "warmup_proportion": 0.5}, owner="test")
+    names = {"optimizer": "AdamW", "weighting": "pcgrad", "lr_scheduler": "Constant"}
+    keys = {**names, "adam_beta2": 0.98, "warmup_proportion": 0.5}
+    train, methods = training_from_keywords(keys, owner="test")
     assert methods.optimizer.adam_beta2 == 0.98
     assert type(build_gradient_method(train, methods)) is GRADIENT_METHODS["pcgrad"]
     assert type(build_weighting([], train, methods)).__name__ == "FixedWeighting"
     assert build_schedule(train, methods).factor(1, 4) == 0.5
-    with pytest.raises(ConfigError, match="no component of the run reads `sampling_cap`"):
-        methods_from_keywords(train, {"sampling_cap": 3}, owner="test")
+
+
+def test_what_is_wrong_with_the_keywords_of_a_call_comes_at_once():
+    with pytest.raises(ConfigError) as error:
+        training_from_keywords({"adam_beta2": 2, "num_epochs": 0, "sampling_cpa": 1, "optimizer": "adm"}, owner="call")
+    found = "\n".join(map(str, error.value.problems))
+    assert len(error.value.problems) == 4
+    assert "call: there is no keyword `sampling_cpa`. Found it with `1`. Did you mean `sampling_cap`?" in found
+    assert "call: unknown optimizer `adm`. Did you mean `adam`?" in found
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from palm.config.components import all_schemas, run_schemas
-from palm.config.methods import methods_from_keywords
+from palm.config.methods import training_from_keywords
 from palm.schema.fields import Schema
 from palm.schema.settings import TaskLists, TaskSettings, TrainSettings
 from palm.schema.validate import rule
@@ -39,10 +39,9 @@ def test_aliases_lead_to_keys_and_are_none_themselves() -> None:
 
 
 def test_defaults_of_the_manual() -> None:
-    train = TrainSettings()
+    train, methods = training_from_keywords({}, owner="test")
     assert (train.print_every_n_steps, train.save_every_n_steps, train.random_seed) == (5, -1, 1)
     assert (train.use_gpu, train.use_ema, train.ema_decay) == (True, False, 0)
-    methods = methods_from_keywords(train, {}, owner="test")
     assert (methods.schedule.warmup_proportion, methods.optimizer.weight_decay) == (0, 0)
     task = TaskSettings(reader="cls", paradigm="cls")
     assert (task.shuffle, task.pred_batch_size, task.print_first_n) == (True, None, 0)
