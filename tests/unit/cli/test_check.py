@@ -57,7 +57,7 @@ def test_a_key_without_effect_is_a_warning(capsys: pytest.CaptureFixture[str]) -
     Path("config.yaml").write_text(CONFIG + "sampling_cap: 3\n", encoding="utf-8")
     assert main(["check", "config.yaml", "--task_dir", "tasks"]) == 0
     last = capsys.readouterr().out.splitlines()[-1]
-    assert last.startswith("Warning: config.yaml:6: `sampling_cap` goes with `sampling: proportional`")
+    assert last.startswith("Warning: config.yaml:6: `sampling_cap` goes with `sampling: annealed`")
 
 
 def test_what_does_not_fit_is_placed_in_its_file(capsys: pytest.CaptureFixture[str]) -> None:
