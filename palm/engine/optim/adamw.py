@@ -3,24 +3,10 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Protocol, final
 
-from pydantic import Field
-
-from palm.engine.optim.base import OPTIMIZERS, OptimizerFields, ParameterGroup, UpdateRule
-from palm.schema.fields import Float
+from palm.engine.optim.base import OPTIMIZERS, AdamFields, ParameterGroup, UpdateRule
 
 if TYPE_CHECKING:
     from paddle import Tensor
-
-STATE = ("moment1", "moment2", "beta1_power", "beta2_power")
-
-
-class AdamFields(OptimizerFields):
-    """Keys of the optimizers `adam` and `adamw`."""
-
-    # The limits keep float32 powers and quotients apart from 0 and 1.
-    adam_beta1: Float = Field(0.9, ge=1e-6, le=1 - 1e-6, description="Adam: decay of the mean of the gradients.")
-    adam_beta2: Float = Field(0.999, ge=1e-6, le=1 - 1e-6, description="Adam: decay of the mean of their squares.")
-    adam_epsilon: Float = Field(1e-8, ge=1e-12, description="Adam: what is added to the root of that mean.")
 
 
 class _Implementation(Protocol):
@@ -37,7 +23,7 @@ class _Implementation(Protocol):
 class AdamW(UpdateRule):
     """Both names decay weights apart from the gradient (arXiv:1711.05101), as PaddlePALM's adam did.
 
-    A parameter's `STATE` exists from its first update on. That of either implementation restores in the other.
+    A parameter's `ADAM_STATE` exists from its first update on. That of either implementation restores in the other.
     """
 
     Config: ClassVar[type[AdamFields]] = AdamFields
@@ -52,7 +38,7 @@ class AdamW(UpdateRule):
         self._rule.step(learning_rate, gradients)
 
     def state(self) -> "dict[str, dict[str, Tensor]]":
-        """`STATE` of every parameter that had an update."""
+        """`ADAM_STATE` of every parameter that had an update."""
         return self._rule.state()
 
     def restore(self, state: "Mapping[str, Mapping[str, Tensor]]") -> None:

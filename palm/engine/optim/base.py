@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from paddle import Tensor
 
 
+ADAM_STATE = ("moment1", "moment2", "beta1_power", "beta2_power")
+"""What both implementations of Adam keep of each parameter."""
+
+
 class OptimizerFields(Schema):
     """Keys that every optimizer takes."""
 
@@ -28,6 +32,15 @@ class OptimizerFields(Schema):
         description="Factor of the learning rate from each encoder layer to the one below it; the last layer and the "
         "heads have the full rate, the embeddings the lowest. 1 is off.",
     )
+
+
+class AdamFields(OptimizerFields):
+    """Keys of the optimizers `adam` and `adamw`: here, because both implementations of the update read them."""
+
+    # The limits keep float32 powers and quotients apart from 0 and 1.
+    adam_beta1: Float = Field(0.9, ge=1e-6, le=1 - 1e-6, description="Adam: decay of the mean of the gradients.")
+    adam_beta2: Float = Field(0.999, ge=1e-6, le=1 - 1e-6, description="Adam: decay of the mean of their squares.")
+    adam_epsilon: Float = Field(1e-8, ge=1e-12, description="Adam: what is added to the root of that mean.")
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,7 @@ import paddle
 from numpy.typing import NDArray
 from paddle import Tensor
 
-from palm.engine.optim.adamw import AdamFields
-from palm.engine.optim.base import ParameterGroup
+from palm.engine.optim.base import AdamFields, ParameterGroup
 from palm.kernels.fused.library import load_kernels
 
 BoolArray = NDArray[np.bool_]
@@ -65,7 +64,7 @@ class FusedAdamW:
             self._powers[name] = (one * np.float32(beta1), two * np.float32(beta2))
 
     def state(self) -> dict[str, dict[str, Tensor]]:
-        """Slots of every parameter that had an update."""
+        """What is kept of every parameter that had an update."""
         return {
             name: {
                 "moment1": moments[0],

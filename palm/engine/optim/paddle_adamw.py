@@ -5,10 +5,9 @@ from collections.abc import Mapping
 import paddle
 from paddle import Tensor, nn
 
-from palm.engine.optim.adamw import STATE, AdamFields
-from palm.engine.optim.base import ParameterGroup
+from palm.engine.optim.base import ADAM_STATE, AdamFields, ParameterGroup
 
-_SUFFIXES = dict(zip(STATE, ("_moment1_0", "_moment2_0", "_beta1_pow_acc_0", "_beta2_pow_acc_0"), strict=True))
+_SUFFIXES = dict(zip(ADAM_STATE, ("_moment1_0", "_moment2_0", "_beta1_pow_acc_0", "_beta2_pow_acc_0"), strict=True))
 
 
 class PaddleAdamW:
@@ -44,7 +43,7 @@ class PaddleAdamW:
         self._adamw.step()
 
     def state(self) -> dict[str, dict[str, Tensor]]:
-        """Slots of every parameter that had an update."""
+        """What is kept of every parameter that had an update."""
         state = {**self._restored, **self._adamw.state_dict()}
         return {
             name: {part: state[parameter.name + suffix] for part, suffix in _SUFFIXES.items()}
@@ -70,4 +69,4 @@ class PaddleAdamW:
         zeros = paddle.zeros_like(parameter)
         betas = (self._config.adam_beta1, self._config.adam_beta2)
         powers = (paddle.full([1], beta, "float32") for beta in betas)
-        return dict(zip(STATE, (zeros, zeros.clone(), *powers), strict=True))
+        return dict(zip(ADAM_STATE, (zeros, zeros.clone(), *powers), strict=True))

@@ -67,3 +67,13 @@ def test_figures_after_the_checkpoint_and_damaged_lines_are_dropped(tmp_path: Pa
     truncate_metrics(tmp_path, 2)
     assert file.read_text(encoding="utf-8") == f"{first}\n{second}\n"
     assert [path.name for path in tmp_path.iterdir()] == [METRICS_FILE]
+
+
+def test_keys_of_components_that_an_earlier_version_spelled_out_are_no_change(tmp_path: Path) -> None:
+    """Format version 3 and earlier had the keys of all samplers and weightings, and none of Adam's."""
+    assert said(tmp_path, {"sampling_temperature": 2.0, "dtp_gamma": 1.0}, {"adam_epsilon": 1e-8}) == []
+
+
+def test_another_value_of_a_component_is_named(tmp_path: Path) -> None:
+    (line,) = said(tmp_path, {}, {"adam_beta2": 0.98})
+    assert "adam_beta2 0.999 → 0.98" in line

@@ -124,11 +124,19 @@ def test_weight_decay_leaves_biases_and_layer_norm_out(name, decayed):
     assert decays(name) is decayed
 
 
-def test_both_kernels_compute_the_same_updates():
+@pytest.mark.parametrize(
+    "keys", [{}, {"adam_beta1": 0.5, "adam_beta2": 0.9, "adam_epsilon": 1e-3}], ids=["usual", "own"]
+)
+def test_both_kernels_compute_the_same_updates(keys):
     """Idle heads, clipping, decay and a head's own rate included; slots of one restore in the other."""
     if choose_kernels("auto").name != "fused":
         pytest.skip("no fused kernels")
-    settings = {"weight_decay": 0.1, "max_grad_norm": 0.3, "lr_scales": head_lr_scales([("a", 3.0), ("b", 1.0)])}
+    settings = {
+        **keys,
+        "weight_decay": 0.1,
+        "max_grad_norm": 0.3,
+        "lr_scales": head_lr_scales([("a", 3.0), ("b", 1.0)]),
+    }
     models = {}
     for first, then in (("plain", "plain"), ("fused", "fused"), ("plain", "fused"), ("fused", "plain")):
         model = Model()
