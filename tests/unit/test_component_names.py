@@ -22,6 +22,8 @@ REGISTRIES = {
 ALLOWED = {
     r'"mix_ratio": ': "the key of a task, not the sampler",
     r"\b[Pp]ooling\b.*\"cls\"": "the vector of the token [CLS]",
+    r'"linear": nn\.Linear|head (== |not in \()"linear"': "a kind of head, and its layer, not the schedule",
+    r'^"adamw": "P': "a function of the C kernels",
     r"^_KNOWN_TYPES = ": "Hugging Face's `model_type`",
 }
 

@@ -193,7 +193,7 @@ def test_rows_that_no_batch_touched_yet_are_updated_as_all_others():
 def test_gradients_that_are_set_replace_all_others(kernels):
     model = Model()
     model.heads["b"].bias.stop_gradient = True  # it does not train
-    optimizer = Optimizer(model, TrainSettings(), {}, kernels=kernels)
+    optimizer = adam(model, kernels=kernels)
     (model(FEATURES, "a") ** 2).mean().backward()
     ones = paddle.ones([2])
 
@@ -209,7 +209,7 @@ def test_gradients_that_are_set_replace_all_others(kernels):
 
 def test_dropped_gradients_are_none_rather_than_zero(kernels):
     model = Model()
-    optimizer = Optimizer(model, TrainSettings(), {}, kernels=kernels)
+    optimizer = adam(model, kernels=kernels)
     (model(FEATURES, "a") ** 2).mean().backward()
     optimizer.drop_gradients()
     assert [name for name, parameter in model.named_parameters() if parameter.grad is not None] == []
