@@ -14,7 +14,7 @@ from palm.engine.model import MultiTaskModel
 from palm.engine.optim import LearningRateSchedule
 from palm.engine.optim.optimizer import Optimizer
 from palm.engine.optim.weight_average import WeightAverage
-from palm.engine.schedule import expected_steps, global_steps
+from palm.engine.schedule import expected_steps
 from palm.engine.selection import BestSoFar
 from palm.engine.task_gradients import SharedLayerGradients, TaskGradients
 from palm.engine.task_instance import TaskInstance
@@ -105,6 +105,7 @@ class TrainingRun:
         settings: The global training keys.
         methods: The keys of the components that these name.
         progress: Where the run stands; the loop moves it on.
+        total_steps: Its global steps: see `palm.engine.schedule.global_steps`.
         schedule: Factor of the learning rate at each global step, counted from 1; that of the settings when None.
     """
 
@@ -116,6 +117,7 @@ class TrainingRun:
     settings: TrainSettings
     methods: Methods
     progress: Progress
+    total_steps: int
     schedule: Callable[[int], float] | None = None
 
     @cached_property
@@ -125,11 +127,6 @@ class TrainingRun:
             return {task.name: self.total_steps for task in self.tasks if task.settings.target}
         expected = expected_steps(self.tasks, self.settings.num_epochs, self.sampler.epoch_steps)
         return {task.name: expected[task.name] for task in self.tasks if task.settings.target}
-
-    @cached_property
-    def total_steps(self) -> int:
-        """Expected global steps."""
-        return global_steps(self.tasks, self.settings, self.sampler)
 
     @cached_property
     def weighting(self) -> Weighting:

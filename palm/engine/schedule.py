@@ -1,10 +1,14 @@
-"""How long a run is: the expected steps of each target, and of all."""
+"""How long a run is: the expected steps of each target, and the global steps until all targets have done theirs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from palm.balancing.sampling import SAMPLERS, EveryTaskSampler, Sampler, SamplerFields, TaskMixture
 from palm.engine.task_instance import TaskInstance
+from palm.errors import ConfigError, Problem
 from palm.schema.settings import TrainSettings
+
+_PATIENCE = 1000
+"""A target is sampled within about so many times its expected share of the steps, or the run is called endless."""
 
 
 def main_task(tasks: Sequence[TaskInstance]) -> TaskInstance:
@@ -51,10 +55,58 @@ def expected_steps(
 
 
 def global_steps(tasks: Sequence[TaskInstance], settings: TrainSettings, sampler: Sampler) -> int:
-    """Expected global steps of the run, which warm-up and decay of the learning rate span."""
-    steps = expected_steps(tasks, settings.num_epochs, sampler.epoch_steps).values()
-    total = max(steps) if settings.mode == "joint" else sum(steps)
-    return total if settings.max_steps is None else min(total, settings.max_steps)
+    """Global steps of the run, which warm-up and decay of the learning rate span.
+
+    A sampler is a pure function of seed and step, so the step at which the last target has done its expected steps is
+    found before the first one: its choices are counted until then. Sampled by mix ratio that takes longer than the sum
+    of the expected steps, as some tasks are sampled more often than expected before the last target is done. Where the
+    sampler adapts to the training, the run ends after that sum. Early stopping may end it earlier.
+    """
+    expected = expected_steps(tasks, settings.num_epochs, sampler.epoch_steps)
+    limit = settings.max_steps
+    if sampler.adapts:
+        total = sum(expected.values())
+        return total if limit is None else min(total, limit)
+    targets = {task.name: expected[task.name] for task in tasks if task.settings.target}
+    names = [task.name for task in tasks]
+    return _count(names, targets, sampler, limit=limit, retire=settings.leave_mix_when_finished)
+
+
+def _count(
+    names: Sequence[str], targets: Mapping[str, int], sampler: Sampler, *, limit: int | None, retire: bool
+) -> int:
+    """Steps until each of `targets` has been sampled as often as it says, or until `limit`.
+
+    Args:
+        names: All tasks, in the sampler's order.
+        targets: Expected steps of each target.
+        sampler: Chooses the tasks of each step.
+        limit: The most steps that are counted.
+        retire: Whether a target that is done is left out of the steps that follow; a step is then the next choice with
+            another task in it.
+
+    Raises:
+        ConfigError: The sampler does not get to a target.
+    """
+    open_targets = dict(targets)
+    most = _PATIENCE * (sum(targets.values()) + _PATIENCE)
+    retired: set[str] = set()
+    step = choice = 0
+    while open_targets and (limit is None or step < limit):
+        choice += 1
+        if choice > most:
+            rule = "a sampler chooses every target again and again, or a run would never end."
+            found = f"Found one that left {', '.join(open_targets)} unfinished after {most} choices."
+            raise ConfigError(Problem("sampling", f"{rule} {found} Raise mix_ratio, or choose another sampler."))
+        taken = [names[index] for index in sampler.tasks_at(choice) if names[index] not in retired]
+        step += bool(taken)
+        for name in taken:
+            if name in open_targets:
+                open_targets[name] -= 1
+                if not open_targets[name]:
+                    del open_targets[name]
+                    retired |= {name} if retire else set()
+    return step
 
 
 def _is_target(tasks: Sequence[TaskInstance], name: str) -> bool:

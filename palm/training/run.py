@@ -36,6 +36,7 @@ def build_run(
     """
     freeze(model, settings)
     sampler = build_sampler(tasks, settings, methods.sampler)
+    total = global_steps(tasks, settings, sampler)
     optimizer = Optimizer(
         model,
         OPTIMIZERS[settings.optimizer],
@@ -48,10 +49,11 @@ def build_run(
         tasks=tasks,
         sampler=sampler,
         optimizer=optimizer,
-        average=build_average(model, settings, global_steps(tasks, settings, sampler)),
+        average=build_average(model, settings, total),
         settings=settings,
         methods=methods,
         progress=Progress(),
+        total_steps=total,
         schedule=schedule,
     )
 

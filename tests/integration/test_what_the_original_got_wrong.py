@@ -52,13 +52,39 @@ def test_the_learning_rate_spans_the_whole_run(tmp_path):
     }
     made = controller(tmp_path, tasks, warmup_proportion=0.25, num_epochs=4)
     run = made._training_run()
-    total = run.total_steps
     assert expected_steps(made._tasks, 4) == {"main": 24, "words": 12, "pairs": 12}
-    assert total == 48
-    rates = [run.learning_rate_at(step) for step in range(1, total + 1)]
-    assert rates[11] == pytest.approx(5e-3)
-    assert min(rates) > 0
-    assert rates[12:] == sorted(rates[12:], reverse=True)
+    rates = [result.learning_rate for result in train_steps(run)]
+    total = len(rates)
+    assert run.total_steps == total
+    warm = total // 4
+    assert rates[warm - 1] == pytest.approx(5e-3)
+    assert rates[-1] == pytest.approx(5e-3 / (total - warm))
+    assert rates[warm:] == sorted(rates[warm:], reverse=True)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        *({"sampling": name} for name in ("mix_ratio", "exact", "proportional", "temperature", "annealed")),
+        {"leave_mix_when_finished": True},
+        {"mode": "joint"},
+        {"max_steps": 7},
+        {"sampling": "exact", "leave_mix_when_finished": True},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_no_step_of_several_tasks_is_trained_at_rate_0(tmp_path, keys, seed):
+    """The first version of this one decayed over the expected steps, which runs of several tasks outlast."""
+    tasks = {
+        "main": {**tiny.classification_task(tmp_path, "main"), "mix_ratio": 0.7},
+        "pairs": {**tiny.match_task(tmp_path, "pairs"), "mix_ratio": 1.3},
+        "words": {**tiny.mlm_task(tmp_path, "words"), "mix_ratio": 0.5, "target": False},
+    }
+    run = controller(tmp_path, tasks, num_epochs=3, random_seed=seed, **keys)._training_run()
+    rates = [result.learning_rate for result in train_steps(run)]
+    assert run.total_steps == len(rates)
+    assert rates[-1] == pytest.approx(5e-3 / len(rates))
 
 
 def test_a_global_value_wins_silently_over_a_task_file(tmp_path, capsys):

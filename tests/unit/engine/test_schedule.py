@@ -4,6 +4,7 @@ import pytest
 
 from palm.balancing.sampling import MixRatioSampler, SamplerFields, TaskMixture
 from palm.engine.schedule import expected_steps, global_steps, main_task
+from palm.errors import ConfigError
 from palm.schema.settings import TrainSettings
 
 
@@ -29,8 +30,22 @@ def test_steps_are_cut_off_to_whole_ones_but_a_target_has_one_at_least():
     assert expected_steps([task("a", 3, 0.5), task("b", 3, 0.01)], 1) == {"a": 1, "b": 1}
 
 
-@pytest.mark.parametrize(("max_steps", "wanted"), [(None, 200), (150, 150), (500, 200)])
-def test_the_whole_run_is_the_sum_and_at_most_max_steps(max_steps, wanted):
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("max_steps", [None, 150, 500])
+def test_the_whole_run_lasts_until_the_last_target_is_done_and_at_most_max_steps(max_steps, seed):
     tasks = [task("a", 100), task("b", 50, 0.5, target=False), task("c", 1, 0.5)]
-    sampler = MixRatioSampler(SamplerFields(), TaskMixture([1, 0.5, 0.5], [100, 50, 1], seed=1))
+    sampler = MixRatioSampler(SamplerFields(), TaskMixture([1, 0.5, 0.5], [100, 50, 1], seed=seed))
+    chosen = [sampler.task_at(step) for step in range(1, 2000)]
+    counts = {0: 100, 2: 50}
+    done = max(
+        next(step for step in range(1, 2000) if chosen[:step].count(index) == count) for index, count in counts.items()
+    )
+    wanted = done if max_steps is None else min(done, max_steps)
     assert global_steps(tasks, TrainSettings(num_epochs=1, max_steps=max_steps), sampler) == wanted
+
+
+def test_a_sampler_that_forgets_a_target_is_refused_before_training():
+    tasks = [task("a", 3), task("b", 3, 1e-12)]
+    sampler = MixRatioSampler(SamplerFields(), TaskMixture([1, 1e-12], [3, 3], seed=1))
+    with pytest.raises(ConfigError, match=r"left b unfinished after \d+ choices"):
+        global_steps(tasks, TrainSettings(num_epochs=1), sampler)
