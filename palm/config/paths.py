@@ -11,7 +11,6 @@ from palm.schema.values import Resolved
 from palm.spec import Phase
 
 _SPECIAL = ("the device, pipe or socket", "Write what it gives into a file: it is read more than once.")
-_FOLDERS_TOO = ("pretrain_model_path", "inference_model_dir")
 
 
 def input_files(schema: type[Schema]) -> dict[str, InputFile]:
@@ -35,7 +34,7 @@ def locate(
         setting = values[key].setting
         value = str(setting.value)
         place = find_input(value, setting.folder)
-        if place is not None and (place.is_file() or key in _FOLDERS_TOO):
+        if place is not None and (place.is_file() or mark.folder):
             found[key] = replace(values[key], setting=replace(setting, value=str(place)))
         elif place is not None:
             found_there, advice = ("the folder", "Name a file in it.") if place.is_dir() else _SPECIAL

@@ -10,8 +10,9 @@ from palm.config.files import GlobalFile, Keys
 from palm.config.overrides import Overrides
 from palm.errors import ConfigError, Problem
 from palm.registry import did_you_mean
+from palm.schema.facts import keys_where
 from palm.schema.fields import split_list
-from palm.schema.settings import RunSettings
+from palm.schema.settings import RunSettings, TrainSettings
 from palm.schema.values import Layer, Setting
 from palm.storage.layout import CHECKPOINT_FOLDER, EARLIER_FOLDER, ENCODER_FOLDER
 
@@ -20,9 +21,9 @@ if TYPE_CHECKING:
 
 
 TASK_LIST = "task_instance"
-_OF_ALL_STAGES = (
-    "save_path", "resume", "imports", "backbone", "backbone_config_path", "pretrain_model_path", "vocab_path",
-)  # fmt: skip
+_OF_ALL_STAGES = [
+    key for schema in (RunSettings, TrainSettings) for key in keys_where(schema.model_fields, scope="run")
+]
 _NO_FLAGS = Overrides({}, {})
 
 
@@ -149,12 +150,6 @@ def _tasks_called_encoder(main: GlobalFile, flags: Overrides) -> Iterator[Proble
             yield in_stage(Problem(where, f"{rule} Give the task another name."), view.stage)
 
 
-# What may differ from stage to stage: nothing that a weight depends on.
-_MAY_DIFFER = {
-    "hidden_dropout_prob", "attention_probs_dropout_prob", "initializer_range", "kernels", "recompute",
-}  # fmt: skip
-
-
 def named_by_stage(found: Mapping[str, Sequence[Problem]], stages: int) -> list[Problem]:
     """All problems, with the name of their stage unless all stages have them.
 
@@ -210,4 +205,6 @@ def follow_on(configs: Sequence["RunConfig"]) -> "list[RunConfig]":
 
 
 def _backbone_config(config: "RunConfig") -> dict[str, object] | None:
-    return config.backbone_config.model_dump(exclude=_MAY_DIFFER) if config.backbone_config else None
+    """The keys that all stages share: those that a weight depends on."""
+    backbone = config.backbone_config
+    return backbone.model_dump(include=set(keys_where(type(backbone).model_fields, scope="run"))) if backbone else None
