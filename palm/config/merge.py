@@ -1,4 +1,4 @@
-"""Merges what was written about a run into one value a key: broadcast, paths looked up, defaults beside the weights."""
+"""Stage 3 of configuration: one value per key, broadcast, paths looked up, defaults next to the weights."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from palm.config.broadcast import broadcast
 from palm.config.components import TaskSchemas
 from palm.config.methods import chosen_methods, plain_values
 from palm.config.paths import locate
-from palm.config.sources import Sources
+from palm.config.stages import StageSources
 from palm.errors import Problem
 from palm.paradigm.base import PARADIGMS
 from palm.reader.base import READERS
@@ -26,6 +26,8 @@ class Merged:
     """One value a key.
 
     Attributes:
+        sources: What was merged.
+        phase: What the run is for.
         run: Keys of the whole run.
         backbone_name: The backbone's name, registered or not.
         backbone: Keys of the backbone, those of its JSON file included.
@@ -36,6 +38,8 @@ class Merged:
 
     """
 
+    sources: StageSources
+    phase: Phase
     run: Values
     backbone_name: str
     backbone: Values
@@ -45,12 +49,13 @@ class Merged:
     problems: tuple[Problem, ...]
 
 
-def merge(sources: Sources, phase: Phase) -> Merged:
+def merge(sources: StageSources, phase: Phase) -> Merged:
     """Merge `sources`; in phase `predict` files that only training reads may be absent."""
     flat = [sources.flags.flat, sources.main.flat]
     run = stack(flat)
     methods = chosen_methods(plain_values(run))
-    run, problems = locate(run, [RunSettings, *(method.schema for method in methods)], phase)
+    located, problems = locate(run, [RunSettings, *(method.schema for method in methods)], phase)
+    run |= located
     for key, setting in _next_to_weights(run).items():
         run.setdefault(key, Resolved(setting))
     backbone_file, more = _backbone_file(run)
@@ -60,10 +65,13 @@ def merge(sources: Sources, phase: Phase) -> Merged:
     for name in sources.names:
         schemas[name] = task_schemas(tasks[name])
         wanted: list[type[Schema] | None] = [TaskSettings, schemas[name].reader, schemas[name].paradigm]
-        tasks[name], more = locate(tasks[name], [schema for schema in wanted if schema], phase)
+        located, more = locate(tasks[name], [schema for schema in wanted if schema], phase)
+        tasks[name] |= located
         problems += more
     _share_vocabulary(run, tasks)
     return Merged(
+        sources,
+        phase,
         run,
         _backbone_name(run),
         stack([*flat, backbone_file]),

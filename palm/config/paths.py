@@ -26,8 +26,8 @@ def input_files(schema: type[Schema]) -> dict[str, InputFile]:
 def locate(
     values: Mapping[str, Resolved], schemas: Sequence[type[Schema]], phase: Phase
 ) -> tuple[dict[str, Resolved], list[Problem]]:
-    """Replace the input paths among `values` by where they are; a missing one that `phase` needs is a problem."""
-    found, problems = dict(values), []
+    """The input paths among `values`, replaced by where they are; a missing one that `phase` needs is a problem."""
+    found, problems = {}, []
     for key, mark in {key: mark for schema in schemas for key, mark in input_files(schema).items()}.items():
         if key not in values or not isinstance(values[key].setting.value, str):
             continue

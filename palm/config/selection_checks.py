@@ -1,15 +1,15 @@
 """Checks over what a run is judged by: that somebody reports the figures which choose the best step or stop it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from palm.config.run_config import TaskConfig
+from palm.config.typed import TypedConfig
 from palm.errors import Problem
 from palm.metric.base import LOSS, METRICS
+from palm.paradigm.base import PARADIGMS
 from palm.registry import did_you_mean
 from palm.schema.settings import TaskSettings, TrainSettings
-from palm.schema.values import Resolved
-
-KeyValues = Mapping[str, Resolved]
 
 
 @dataclass(frozen=True)
@@ -34,39 +34,39 @@ class TaskMetrics:
         return [LOSS, *(figure for name in self.metrics if name in METRICS for figure in _scores_of(name))]
 
 
-def selection_problems(
-    train: TrainSettings, tasks: Sequence[TaskMetrics], run: KeyValues, values: Mapping[str, KeyValues]
-) -> Iterator[Problem]:
-    """What is wrong with `metric_for_best_model`, `selection` and the patience of the tasks.
-
-    Args:
-        train: Keys of the training engine.
-        tasks: The tasks of the run.
-        run: Where each key of the run was written.
-        values: Where each key of each task was written.
-    """
+def reported_metrics(config: TypedConfig) -> Iterator[Problem]:
+    """Somebody reports what `metric_for_best_model`, `selection` and the patience of the tasks wait for."""
+    train = config.train
+    if not config.for_train or train is None or not config.all_tasks_typed:
+        return
+    tasks = [_judged(task) for task in config.tasks]
     wanted = train.metric_for_best_model
     if wanted is not None:
         targets = [task for task in tasks if task.settings.target]
         names = {figure for task in targets for figure in task.figures} | set(_full_names(targets))
         if wanted not in names:
             rule = "names a figure that a target with a dev_file reports, or `task.figure`."
-            where = run["metric_for_best_model"].setting.where
+            where = config.where("metric_for_best_model")
             yield Problem(where, _unreported(f"metric_for_best_model {rule}", wanted, sorted(names)))
     known = [task.name for task in tasks if task.figures] + _full_names(tasks)
     for name in train.selection or ():
         if name not in known:
             rule = "selection names tasks with a dev_file, or `task.figure` of one."
-            yield Problem(run["selection"].setting.where, _unreported(rule, name, known))
-    yield from _unjudged(train, tasks, run)
+            yield Problem(config.where("selection"), _unreported(rule, name, known))
+    yield from _unjudged(train, tasks, config)
     for task in tasks:
         if task.settings.early_stopping_patience and task.settings.target and task.settings.dev_file is None:
             rule = f"early_stopping_patience waits for better figures of dev_file, and `{task.name}` has none."
             advice = f"Add one, or write `early_stopping_patience: null` under tasks.{task.name}."
-            yield Problem(values[task.name]["early_stopping_patience"].setting.where, f"{rule} {advice}")
+            yield Problem(config.where("early_stopping_patience", task.name), f"{rule} {advice}")
 
 
-def _unjudged(train: TrainSettings, tasks: Sequence[TaskMetrics], run: KeyValues) -> Iterator[Problem]:
+def _judged(task: TaskConfig) -> TaskMetrics:
+    paradigm = PARADIGMS[task.paradigm_name](task.paradigm)
+    return TaskMetrics(task.name, task.settings, task.settings.metrics or paradigm.default_metrics)
+
+
+def _unjudged(train: TrainSettings, tasks: Sequence[TaskMetrics], config: TypedConfig) -> Iterator[Problem]:
     """What waits for evaluations where there are none."""
     waiting = ["selection_patience"] if train.selection_patience else []
     waiting += [
@@ -75,18 +75,12 @@ def _unjudged(train: TrainSettings, tasks: Sequence[TaskMetrics], run: KeyValues
         if task.settings.early_stopping_patience and task.settings.target
     ]
     if waiting and train.eval_every_n_steps == 0:
-        yield never_evaluated(" and ".join(waiting), run)
+        yield _never_evaluated(" and ".join(waiting), config)
 
 
-def never_evaluated(who: str, run: KeyValues) -> Problem:
-    """That `who` follows dev figures, and eval_every_n_steps is 0.
-
-    Args:
-        who: The keys that follow them.
-        run: Where each key of the run was written.
-    """
+def _never_evaluated(who: str, config: TypedConfig) -> Problem:
     rule = f"with 0, a target is evaluated only when it is exported, too late for {who}."
-    return Problem(run["eval_every_n_steps"].setting.where, f"eval_every_n_steps: {rule} Set -1, or a number of steps.")
+    return Problem(config.where("eval_every_n_steps"), f"eval_every_n_steps: {rule} Set -1, or a number of steps.")
 
 
 def _full_names(tasks: Sequence[TaskMetrics]) -> list[str]:
@@ -105,22 +99,16 @@ def _scores_of(metric: str) -> list[str]:
         return [metric]  # one of a user's own that takes no empty list: mostly called as its figure is
 
 
-def check_followed(
-    tasks: Mapping[str, TaskSettings], train: TrainSettings, keys: Sequence[str], values: Mapping[str, Resolved]
-) -> Iterator[Problem]:
-    """Everything that keeps the figures from being there.
-
-    Args:
-        tasks: The tasks whose own keys are right.
-        train: The keys of training.
-        keys: Those by which the run follows the figures.
-        values: Where each key of the run was written.
-    """
+def followed_metrics(config: TypedConfig) -> Iterator[Problem]:
+    """The metrics that sampling or weighting follow are there."""
+    train, tasks = config.train, config.settings
+    if not config.for_train or train is None or not config.all_tasks_typed:
+        return
+    keys = config.methods.dev_metric_keys if config.methods else []
     if keys and train.eval_every_n_steps == 0:
-        yield never_evaluated(" and ".join(f"{key}: metric" for key in keys), values)
+        yield _never_evaluated(" and ".join(f"{key}: metric" for key in keys), config)
     without = [name for name, settings in tasks.items() if settings.mix_ratio > 0 and settings.dev_file is None]
     for key in keys if without else ():
-        where = values[key].setting.where if key in values else key
         rule = f"{key}: metric follows the dev figures of all tasks."
         found = f"Found no dev_file for {', '.join(f'`{name}`' for name in without)}."
-        yield Problem(where, f"{rule} {found} Add it, or set {key}: loss.")
+        yield Problem(config.where(key), f"{rule} {found} Add it, or set {key}: loss.")

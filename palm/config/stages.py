@@ -1,17 +1,17 @@
-"""What is written about each stage of a run: its own keys over those that all stages share."""
+"""Stage 2 of configuration: what is written about each stage of a run, its own keys over those that all share."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from palm.config.broadcast import is_task_name, task_names
+from palm.config.broadcast import TASK_LIST, is_task_name, listed_tasks, task_names
 from palm.config.files import GlobalFile, Keys
 from palm.config.overrides import Overrides
+from palm.config.sources import Sources
 from palm.errors import ConfigError, Problem
 from palm.registry import did_you_mean
 from palm.schema.facts import keys_where
-from palm.schema.fields import split_list
 from palm.schema.settings import RunSettings, TrainSettings
 from palm.schema.values import Layer, Setting
 from palm.storage.layout import CHECKPOINT_FOLDER, EARLIER_FOLDER, ENCODER_FOLDER
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from palm.config.run_config import RunConfig
 
 
-TASK_LIST = "task_instance"
 _OF_ALL_STAGES = [
     key for schema in (RunSettings, TrainSettings) for key in keys_where(schema.model_fields, scope="run")
 ]
@@ -28,21 +27,85 @@ _NO_FLAGS = Overrides({}, {})
 
 
 @dataclass(frozen=True)
-class StageView:
-    """A stage as a run of its own.
+class StageSources:
+    """What is written about a stage, or about a run that has none, as of a run of its own.
 
     Attributes:
-        stage: Its name.
         main: The global file as it sees it.
         flags: The command line as it sees it.
-        shared: Keys that it did not ask for itself.
+        names: Its tasks in order.
+        files: Keys of each task that has a file of its own.
+        homes: Where a missing key of each task should be written.
+        problems: What is wrong so far.
+        stage: Its name; empty where the run has no stages.
+        shared: Keys that it did not ask for itself, so that it may have no use for them.
 
     """
 
+    main: GlobalFile
+    flags: Overrides
+    names: tuple[str, ...]
+    files: Mapping[str, Layer]
+    homes: Mapping[str, str]
+    problems: tuple[Problem, ...]
+    stage: str = ""
+    shared: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class _StageView:
     stage: str
     main: GlobalFile
     flags: Overrides
     shared: frozenset[str]
+
+
+def split_into_stages(sources: Sources) -> list[StageSources]:
+    """What is written about the run, or about each of its stages.
+
+    Raises:
+        ConfigError: There is no task, or the stages themselves are wrong: nothing more can be said then.
+
+    """
+    main, flags = sources.main, sources.flags
+    if main.stages is None and not flags.stages:
+        return [_of_stage(sources, _StageView("", main, flags, frozenset()))]
+    problems = stage_problems(main, flags)
+    if problems or main.stages == {}:
+        raise ConfigError([*main.problems, *flags.problems, *problems])
+    stages = []
+    for view in stage_views(main, flags):
+        try:
+            stages.append(_of_stage(sources, view))
+        except ConfigError as error:
+            problems += [in_stage(problem, view.stage) for problem in error.problems]
+    if problems:
+        raise ConfigError(problems)
+    return stages
+
+
+def _of_stage(sources: Sources, view: _StageView) -> StageSources:
+    main, flags = view.main, view.flags
+    names, wrong = task_names(main, flags)
+    problems = [*main.problems, *flags.problems, *wrong]
+    if not names:
+        raise ConfigError(problems)
+    files: dict[str, Layer] = {}
+    homes: dict[str, str] = {}
+    for name in names:
+        file, inline = sources.files[name], bool(main.tasks.get(name))
+        homes[name] = main.task_places[name] if file.keys is None and inline else file.place
+        problems += file.problems
+        if file.keys is not None:
+            files[name] = file.keys
+        elif not inline and is_task_name(name):
+            problems.append(Problem(main.name, _no_task_file(name, file.place)))
+    return StageSources(main, flags, tuple(names), files, homes, tuple(problems), view.stage, view.shared)
+
+
+def _no_task_file(name: str, place: str) -> str:
+    rule = f"task `{name}` is described in a file of its name or under `tasks:`."
+    return f"{rule} Found neither; looked for {place}. Write the file, or point task_dir at its folder."
 
 
 def stage_problems(main: GlobalFile, flags: Overrides) -> list[Problem]:
@@ -69,7 +132,7 @@ def stage_problems(main: GlobalFile, flags: Overrides) -> list[Problem]:
     return [*_stray_tasks(main, flags), *_tasks_called_encoder(main, flags)]
 
 
-def stage_views(main: GlobalFile, flags: Overrides) -> Iterator[StageView]:
+def stage_views(main: GlobalFile, flags: Overrides) -> Iterator[_StageView]:
     """Each stage in the order of the file."""
     for name, keys in (main.stages or {}).items():
         of_stage = flags.stages.get(name, _NO_FLAGS)
@@ -82,7 +145,7 @@ def stage_views(main: GlobalFile, flags: Overrides) -> Iterator[StageView]:
         chosen, _ = task_names(own, Overrides(flat, {}))
         tasks = {task: layer for task, layer in tasks.items() if task in chosen or task in of_stage.tasks}
         shared = (flags.flat.keys() - of_stage.flat.keys()) | (main.flat.keys() - keys.flat.keys())
-        yield StageView(name, own, Overrides(flat, tasks, flags.problems), frozenset(shared))
+        yield _StageView(name, own, Overrides(flat, tasks, flags.problems), frozenset(shared))
 
 
 def in_stage(problem: Problem, stage: str) -> Problem:
@@ -96,8 +159,7 @@ def _global_file(main: GlobalFile, keys: Keys, flags: Overrides, name: str) -> G
     tasks = _over(main.tasks, keys.tasks)
     listed = flags.flat.get(TASK_LIST) or keys.flat.get(TASK_LIST)
     if listed is not None:
-        names = split_list(listed.value)
-        wanted = {str(task) for task in names} if isinstance(names, list) else set()
+        wanted = set(listed_tasks(listed) or ())
         tasks = {task: layer for task, layer in tasks.items() if task in wanted or task in keys.tasks}
     elif keys.tasks:
         flat = {key: setting for key, setting in flat.items() if key != TASK_LIST}

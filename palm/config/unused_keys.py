@@ -2,21 +2,17 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from pydantic.fields import FieldInfo
 
 from palm.balancing.weighting import WEIGHTINGS
 from palm.config.components import all_schemas
-from palm.config.merge import Merged
 from palm.config.methods import method_configs, method_defaults, registered_methods, unused_values
+from palm.config.typed import TypedConfig
 from palm.errors import Problem
 from palm.schema.facts import FURTHER_TASKS, ON, When, facts_of
 from palm.schema.fields import Schema
 from palm.schema.values import Resolved
-
-if TYPE_CHECKING:
-    from palm.config.run_config import RunConfig
 
 
 def reading_conditions() -> dict[str, list[When]]:
@@ -124,32 +120,21 @@ def _chosen(choice: str, value: object) -> str:
     return f"`{choice}: {str(shown).lower() if isinstance(value, bool) else shown}`"
 
 
-def with_warnings(configs: Sequence["RunConfig"], merged: Sequence[Merged]) -> "list[RunConfig]":
-    """The stages of a run, the first of which has the warnings.
-
-    Args:
-        configs: The run, or its stages.
-        merged: Where each value of each of them was written.
-    """
-    views = [view for config, own in zip(configs, merged, strict=True) for view in _views(config, own)]
-    first, *others = configs
-    return [replace(first, warnings=tuple(unused_settings(views))), *others]
+def unused_keys(stages: Sequence[TypedConfig]) -> list[Problem]:
+    """A warning for each key of a run that trains, or of all its stages, that makes no difference."""
+    return unused_settings(view for config in stages if config.for_train for view in _views(config))
 
 
-def _views(config: "RunConfig", merged: Merged) -> Iterator[TaskView]:
+def _views(config: TypedConfig) -> Iterator[TaskView]:
     trained = [task.name for task in config.tasks if task.settings.mix_ratio > 0]
-    unused, known = unused_values(merged.run), method_defaults()
+    unused, known = unused_values(config.run_values), method_defaults()
+    shared: list[Schema] = [config.train] if config.train else []
+    shared += method_configs(config.methods) if config.methods else []
     for task in config.tasks:
-        schemas: list[Schema] = [
-            config.train,
-            *method_configs(config.methods),
-            task.settings,
-            task.reader,
-            task.paradigm,
-        ]
+        schemas = [*shared, task.settings, task.reader, task.paradigm]
         values = {key: getattr(schema, key) for schema in schemas for key in type(schema).model_fields}
         values[FURTHER_TASKS] = len(set(trained) - {task.name})
         defaults = {key: each.default for schema in schemas for key, each in type(schema).model_fields.items()}
         values |= unused
         defaults |= {key: known[key] for key in unused}
-        yield TaskView(values, defaults, {**merged.run, **merged.tasks[task.name]})
+        yield TaskView(values, defaults, {**config.run_values, **config.task_values[task.name]})

@@ -27,17 +27,18 @@ class YamlFile:
     Attributes:
         file: Its path as messages show it.
         data: The top-level mapping as plain data.
-        lines: Line of each key, by the keys on the way to it: `("tasks", "mrqa", "reader")`.
+        lines: Line of each key, by the keys on the way to it: `("tasks", "mrqa", "reader")`; None for a mapping that
+            no file holds.
 
     """
 
     file: str
     data: dict[str, object]
-    lines: dict[tuple[str, ...], int]
+    lines: dict[tuple[str, ...], int] | None
 
     def where(self, *path: str) -> str:
-        """`file:line` of a key."""
-        return f"{self.file}:{self.lines.get(path, 1)}"
+        """`file:line` of a key; `file.key` where there are no lines."""
+        return ".".join((self.file, *path)) if self.lines is None else f"{self.file}:{self.lines.get(path, 1)}"
 
 
 class _Composer(yaml.SafeLoader):
@@ -71,7 +72,10 @@ def read_yaml(file: Path) -> YamlFile:
 
 def parse_yaml(text: str, name: str) -> YamlFile:
     """Parse `text`, which messages call `name`. Raises ConfigError like `read_yaml`."""
-    node = _compose(text, name)
+    try:
+        node = yaml.compose(text, _Composer)
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ConfigError(_not_yaml(error, text, name)) from None
     if node is None:
         raise ConfigError(Problem(f"{name}:1", "a configuration is a mapping `key: value`. Found an empty file."))
     if not isinstance(node, yaml.MappingNode):
@@ -86,18 +90,14 @@ def parse_yaml(text: str, name: str) -> YamlFile:
     return YamlFile(name, data, walk.lines)
 
 
-def _compose(text: str, name: str) -> yaml.Node | None:
-    try:
-        return yaml.compose(text, _Composer)
-    except yaml.MarkedYAMLError as error:
+def _not_yaml(error: yaml.YAMLError | RecursionError, text: str, name: str) -> Problem:
+    if isinstance(error, yaml.MarkedYAMLError):
         mark = error.problem_mark or error.context_mark
-        problem = Problem(f"{name}:{mark.line + 1 if mark else 1}", _yaml_message(error))
-    except yaml.reader.ReaderError as error:
+        return Problem(f"{name}:{mark.line + 1 if mark else 1}", _yaml_message(error))
+    if isinstance(error, yaml.reader.ReaderError):
         line = text.count("\n", 0, error.position) + 1
-        problem = Problem(f"{name}:{line}", f"YAML holds printable text only. Found character {error.character!r}.")
-    except RecursionError:
-        problem = Problem(f"{name}:1", f"a configuration nests at most {DEEPEST} levels deep. Found more.")
-    raise ConfigError(problem)
+        return Problem(f"{name}:{line}", f"YAML holds printable text only. Found character {error.character!r}.")
+    return Problem(f"{name}:1", f"a configuration nests at most {DEEPEST} levels deep. Found more.")
 
 
 def _yaml_message(error: yaml.MarkedYAMLError) -> str:
