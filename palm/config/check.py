@@ -97,7 +97,7 @@ def _raise_all(typed: Sequence[TypedConfig], found: Sequence[Sequence[Problem]])
 
 def _run_config(typed: TypedConfig) -> RunConfig:
     merged, run, train, methods = typed.merged, typed.run, typed.train, typed.methods
-    if merged is None or run is None or train is None or methods is None:
+    if merged is None or run is None or train is None or methods is None or not typed.all_tasks_typed:
         raise ValueError("A run without problems has all of its keys.")
     backbone: list[Schema] = [typed.backbone_config] if typed.backbone_config else []
     of_tasks = {task.name: [task.settings, task.reader, task.paradigm] for task in typed.tasks}

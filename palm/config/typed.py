@@ -171,8 +171,8 @@ def _task(name: str, merged: Merged, problems: list[Problem]) -> Iterator[TaskCo
     problems += wrong
     for key, registered in (("reader", list(READERS)), ("paradigm", list(PARADIGMS))):
         given = values[key].setting if key in values else None
-        if given and isinstance(given.value, str) and given.value not in registered:
-            problems.append(Problem(given.where, _unknown(key, registered, given.value)))
+        if given and isinstance(given.value, str | int | float) and str(given.value) not in registered:
+            problems.append(Problem(given.where, _unknown(key, registered, str(given.value))))
     if schemas.reader is None or schemas.paradigm is None:
         return
     reader, wrong = validate(schemas.reader, values, owner=f"reader {values['reader'].setting.value}", home=home)

@@ -371,3 +371,11 @@ def test_broken_files_of_several_tasks_are_told_together(project: Project) -> No
     assert "tasks/a.yaml:" in text
     assert "tasks/b.yaml:2: a key is given once." in text
     assert "task a needs" not in text
+
+
+def test_a_number_for_a_reader_or_paradigm_is_an_unknown_name() -> None:
+    made = {**yaml.safe_load(MAIN), "tasks": {"a": {"reader": "cls", "paradigm": 0}, "b": {"reader": 1.5}}}
+    with pytest.raises(ConfigError) as caught:
+        load_run_config({key: value for key, value in made.items() if key != "task_instance"}, for_train=False)
+    assert "config.tasks.a.paradigm: unknown paradigm `0`." in str(caught.value)
+    assert "config.tasks.b.reader: unknown reader `1.5`." in str(caught.value)
