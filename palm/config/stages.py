@@ -68,30 +68,33 @@ def split_into_stages(sources: Sources) -> list[StageSources]:
 
     """
     main, flags = sources.main, sources.flags
-    if main.stages is None and not flags.stages:
-        return [_of_stage(sources, _StageView("", main, flags, frozenset()))]
-    problems = stage_problems(main, flags)
-    if problems or main.stages == {}:
-        raise ConfigError([*main.problems, *flags.problems, *problems])
-    stages = []
-    for view in stage_views(main, flags):
-        try:
-            stages.append(_of_stage(sources, view))
-        except ConfigError as error:
-            problems += [in_stage(problem, view.stage) for problem in error.problems]
-    if problems:
-        raise ConfigError(problems)
+    views = [_StageView("", main, flags, frozenset())]
+    if main.stages is not None or flags.stages:
+        wrong = stage_problems(main, flags)
+        if wrong or main.stages == {}:
+            raise ConfigError([*main.problems, *flags.problems, *wrong])
+        views = list(stage_views(main, flags))
+    stages, without_tasks = [], []
+    for view in views:
+        names, wrong = task_names(view.main, view.flags)
+        files, homes, missing = _task_files(sources, view.main, names)
+        problems = [*view.main.problems, *view.flags.problems, *wrong, *missing]
+        if not names:
+            without_tasks += [in_stage(problem, view.stage) if view.stage else problem for problem in problems]
+        own = StageSources(view.main, view.flags, tuple(names), files, homes, tuple(problems), view.stage, view.shared)
+        stages.append(own)
+    if without_tasks:
+        raise ConfigError(without_tasks)
     return stages
 
 
-def _of_stage(sources: Sources, view: _StageView) -> StageSources:
-    main, flags = view.main, view.flags
-    names, wrong = task_names(main, flags)
-    problems = [*main.problems, *flags.problems, *wrong]
-    if not names:
-        raise ConfigError(problems)
+def _task_files(
+    sources: Sources, main: GlobalFile, names: Sequence[str]
+) -> tuple[dict[str, Layer], dict[str, str], list[Problem]]:
+    """Keys and home of each task, and what is wrong with their files."""
     files: dict[str, Layer] = {}
     homes: dict[str, str] = {}
+    problems: list[Problem] = []
     for name in names:
         file, inline = sources.files[name], bool(main.tasks.get(name))
         homes[name] = main.task_places[name] if file.keys is None and inline else file.place
@@ -100,7 +103,7 @@ def _of_stage(sources: Sources, view: _StageView) -> StageSources:
             files[name] = file.keys
         elif not inline and is_task_name(name):
             problems.append(Problem(main.name, _no_task_file(name, file.place)))
-    return StageSources(main, flags, tuple(names), files, homes, tuple(problems), view.stage, view.shared)
+    return files, homes, problems
 
 
 def _no_task_file(name: str, place: str) -> str:

@@ -171,7 +171,7 @@ def _task(name: str, merged: Merged, problems: list[Problem]) -> Iterator[TaskCo
     problems += wrong
     for key, registered in (("reader", list(READERS)), ("paradigm", list(PARADIGMS))):
         given = values[key].setting if key in values else None
-        if given and isinstance(given.value, str | int | float) and str(given.value) not in registered:
+        if given and _is_name(given.value) and str(given.value) not in registered:
             problems.append(Problem(given.where, _unknown(key, registered, str(given.value))))
     if schemas.reader is None or schemas.paradigm is None:
         return
@@ -183,6 +183,11 @@ def _task(name: str, merged: Merged, problems: list[Problem]) -> Iterator[TaskCo
     problems += wrong
     if settings and reader and paradigm:
         yield TaskConfig(name, settings, settings.reader, reader, settings.paradigm, paradigm, name)
+
+
+def _is_name(value: object) -> bool:
+    """Whether `value` is read as text, which a number is, too."""
+    return isinstance(value, str | int | float) and not isinstance(value, bool)
 
 
 def _unknown(kind: str, registered: list[str], name: str) -> str:

@@ -131,17 +131,27 @@ class _Walk:
         return {**merged, **own}
 
     def plain(self, node: yaml.Node, path: tuple[str, ...]) -> object:
+        self._admit(node, path)
+        if isinstance(node, yaml.MappingNode):
+            return self.mapping(node, path)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.plain(item, (*path, str(index))) for index, item in enumerate(node.value)]
+        kind, text = node.tag.removeprefix(_TAG), str(node.value)
+        try:
+            return _CONVERT[kind](text)
+        except (KeyError, ValueError):
+            found = f"`{node.tag}` with `{text[:40]}`"
+            self.problems.append(Problem(self._where(node), f"{_PLAIN} Found {found}. Remove the tag."))
+            return None
+
+    def _admit(self, node: yaml.Node, path: tuple[str, ...]) -> None:
+        """Count a value; tags of mappings and lists are problems."""
         self.nodes += 1
         if self.nodes > MOST_NODES or len(path) > DEEPEST:
             rule = f"a configuration holds at most {MOST_NODES} values, {DEEPEST} levels deep, aliases expanded."
             raise ConfigError(Problem(self._where(node), f"{rule} Found more. Write it without nested aliases."))
         if not isinstance(node, yaml.ScalarNode) and node.tag not in (_TAG + "map", _TAG + "seq"):
             self.problems.append(Problem(self._where(node), f"{_PLAIN} Found `{node.tag}`. Remove the tag."))
-        if isinstance(node, yaml.MappingNode):
-            return self.mapping(node, path)
-        if isinstance(node, yaml.SequenceNode):
-            return [self.plain(item, (*path, str(index))) for index, item in enumerate(node.value)]
-        return self._scalar(node)
 
     def _where(self, node: yaml.Node) -> str:
         return f"{self.name}:{node.start_mark.line + 1}"
@@ -172,19 +182,9 @@ class _Walk:
             return None
         return key
 
-    def _scalar(self, node: yaml.Node) -> object:
-        kind, text = node.tag.removeprefix(_TAG), str(node.value)
-        if kind == "str":
-            return text
-        try:
-            return _CONVERT[kind](text)
-        except (KeyError, ValueError):
-            found = f"`{node.tag}` with `{text[:40]}`"
-            self.problems.append(Problem(self._where(node), f"{_PLAIN} Found {found}. Remove the tag."))
-            return None
-
 
 _CONVERT: dict[str, Callable[[str], object]] = {
+    "str": str,
     "bool": lambda text: text.lower() == "true",
     "null": lambda text: None,
     "int": int,
