@@ -4,11 +4,12 @@ Each component subclasses one of the bases here with the keys of its own. A key 
 it is declared.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
 from annotated_types import Lt, MinLen
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WrapValidator, field_validator
 
 from palm.schema.facts import Key, KeyFacts, complete_facts, facts_of, keys_where, when
 
@@ -62,19 +63,20 @@ def no_zero(value: float) -> float:
     return value
 
 
-def no_giant(value: float) -> float:
-    """Refuse numbers that no computation holds: whole ones of more than 31 bits, others beyond 1e30."""
-    if abs(value) > (LARGEST_INT if isinstance(value, int) else LARGEST_FLOAT):
+def computable(value: Any, typed: Callable[[Any], float]) -> float:  # noqa: ANN401 (whatever YAML gave)
+    """A number by `typed`; no flag, and none that no computation holds: beyond 31 bits if whole, else beyond 1e30."""
+    number = typed(no_bool(value))
+    if abs(number) > (LARGEST_INT if isinstance(number, int) else LARGEST_FLOAT):
         raise ValueError(f"numbers go up to {LARGEST_FLOAT:g}, whole ones up to {LARGEST_INT}.")
-    return value
+    return number
 
 
 LARGEST_INT, LARGEST_FLOAT = 2**31 - 1, 1e30
 Kernels = Literal["auto", "fused", "plain"]
 Sharing = Literal["hard", "adapter", "lora", "private", "private_layers", "soft"]
-Int = Annotated[int, BeforeValidator(no_bool), AfterValidator(no_giant)]
+Int = Annotated[int, WrapValidator(computable)]
 Seed = Annotated[int, BeforeValidator(no_bool), Lt(2**63)]
-Float = Annotated[float, BeforeValidator(no_bool), AfterValidator(no_giant)]
+Float = Annotated[float, WrapValidator(computable)]
 Names = Annotated[list[str], BeforeValidator(split_list)]
 Numbers = Annotated[list[Float], BeforeValidator(split_list)]
 Flags = Annotated[list[bool], BeforeValidator(split_list)]
