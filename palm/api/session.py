@@ -10,8 +10,8 @@ from palm.api.optimizer import Adam
 from palm.api.saver import Saver, find_checkpoint
 from palm.api.task import Task
 from palm.backbone.base import Backbone
-from palm.config.check import CHECKS, WIRING, problems_of
 from palm.config.methods import training_from_keywords
+from palm.config.resolve import CHECKS, WIRING, problems_of
 from palm.config.typed import TypedConfig, head_keys
 from palm.data.dataset import Batch
 from palm.engine.batches import StepBatch

@@ -1,24 +1,27 @@
 """Stage 3 of configuration: one value per key, broadcast, paths looked up, defaults next to the weights."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, get_args
 
 from palm.backbone.config_json import BACKBONE_FILES, VOCAB_FILE, load_backbone_file, next_to_weights
 from palm.config.broadcast import broadcast
 from palm.config.components import TaskSchemas
 from palm.config.methods import chosen_methods, plain_values
-from palm.config.paths import locate
 from palm.config.stages import StageSources
 from palm.errors import Problem
 from palm.paradigm.base import PARADIGMS
 from palm.reader.base import READERS
-from palm.schema.fields import Schema
+from palm.schema.fields import InputFile, Schema
+from palm.schema.places import find_input, not_found
 from palm.schema.settings import RunSettings, TaskSettings
 from palm.schema.values import Layer, Resolved, Setting, stack
 from palm.spec import Phase
 
 Values = dict[str, Resolved]
+
+_SPECIAL = ("the device, pipe or socket", "Write what it gives into a file: it is read more than once.")
 
 
 @dataclass(frozen=True)
@@ -124,3 +127,40 @@ def _share_vocabulary(run: Values, tasks: Mapping[str, Values]) -> None:
 
 def _is_set(values: Values, key: str) -> bool:
     return key in values and values[key].setting.value is not None
+
+
+def input_files(schema: type[Schema]) -> dict[str, InputFile]:
+    """The keys of `schema` that name files to read."""
+    marks = {}
+    for key, field in schema.model_fields.items():
+        for mark in (*field.metadata, *_nested(field.annotation)):
+            if isinstance(mark, InputFile):
+                marks[key] = mark
+    return marks
+
+
+def locate(
+    values: Mapping[str, Resolved], schemas: Sequence[type[Schema]], phase: Phase
+) -> tuple[dict[str, Resolved], list[Problem]]:
+    """The input paths among `values`, replaced by where they are; a missing one that `phase` needs is a problem."""
+    found, problems = {}, []
+    for key, mark in {key: mark for schema in schemas for key, mark in input_files(schema).items()}.items():
+        if key not in values or not isinstance(values[key].setting.value, str):
+            continue
+        setting = values[key].setting
+        value = str(setting.value)
+        place = find_input(value, setting.folder)
+        if place is not None and (place.is_file() or mark.folder):
+            found[key] = replace(values[key], setting=replace(setting, value=str(place)))
+        elif place is not None:
+            found_there, advice = ("the folder", "Name a file in it.") if place.is_dir() else _SPECIAL
+            rule = f"{setting.name} names a file. Found {found_there} `{place}`. {advice}"
+            problems.append(Problem(setting.where, rule))
+        elif mark.needed_for == phase:
+            problems.append(Problem(setting.where, not_found(setting.name, value, setting.folder)))
+    return found, problems
+
+
+def _nested(annotation: Any) -> Iterator[object]:  # noqa: ANN401 (any type annotation)
+    for inner in get_args(annotation):
+        yield from getattr(inner, "__metadata__", ())

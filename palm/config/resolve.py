@@ -1,14 +1,68 @@
-"""From configuration files and overrides to a `RunConfig`, in five stages: read, stages, merge, type, check."""
+"""From configuration files and overrides to a `RunConfig`, in five stages: read, stages, merge, type, check.
 
-from collections.abc import Mapping, Sequence
+The last one stands here: every check, in order, and the `RunConfig` of what passes them.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from palm.config.check import check
+from palm.backbone.base import BACKBONES
+from palm.config.describe import DEFAULT, ExplainRow, explain_rows, plain_keys, resolved_mapping
 from palm.config.merge import merge
+from palm.config.methods import method_configs, unused_values
 from palm.config.run_config import RunConfig
 from palm.config.sources import read
-from palm.config.stages import split_into_stages
-from palm.config.typed import type_keys
+from palm.config.stages import follow_on, named_by_stage, split_into_stages
+from palm.config.task_checks import (
+    followed_metrics,
+    gradients_to_balance,
+    known_head_owners,
+    known_metrics,
+    one_vocabulary,
+    reported_metrics,
+    rows_shared_by_name,
+    targets_to_reach,
+    training_files,
+)
+from palm.config.typed import TypedConfig, type_keys
+from palm.config.unknown_keys import known_keys, unread_keys
+from palm.config.unused_keys import unused_keys
+from palm.config.wiring import (
+    alike_shared_heads,
+    connected_components,
+    layer_to_measure,
+    layers_to_train,
+    rows_of_one_text,
+)
+from palm.data.tokenizer import Tokenizer
+from palm.errors import ConfigError, Problem
+from palm.schema.fields import Schema
+
+Check = Callable[[TypedConfig], Iterable[Problem]]
+"""What is wrong with a run, or with a stage of it. A check of what is not there, or not meant, finds nothing."""
+
+CHECKS: tuple[Check, ...] = (
+    unread_keys,
+    known_head_owners,
+    one_vocabulary,
+    known_metrics,
+    targets_to_reach,
+    training_files,
+    reported_metrics,
+    followed_metrics,
+    rows_shared_by_name,
+    gradients_to_balance,
+)
+WIRING: tuple[Check, ...] = (  # where all of the above are content
+    connected_components,
+    alike_shared_heads,
+    rows_of_one_text,
+    layers_to_train,
+    layer_to_measure,
+)
+WARNINGS: tuple[Callable[[Sequence[TypedConfig]], Iterable[Problem]], ...] = (unused_keys,)
+"""What is said of the stages of a run together, and does not keep it from training."""
 
 
 def load_run_config(
@@ -49,3 +103,80 @@ def load_run_configs(
     merged = [merge(stage, "train" if for_train else "predict") for stage in stages]
     typed = [type_keys(each) for each in merged]
     return check(typed, wiring=wiring)
+
+
+def check(typed: Sequence[TypedConfig], *, wiring: bool) -> list[RunConfig]:
+    """The run, or its stages, once everything is right.
+
+    Args:
+        typed: The keys of each stage.
+        wiring: Whether components have to fit together, as far as sizes and vocabulary are known.
+
+    Raises:
+        ConfigError: With everything that is wrong, in all stages.
+
+    """
+    known = frozenset[str]().union(*(known_keys(each.merged).broadcast() for each in typed if each.merged))
+    _raise_all(typed, [problems_of(replace(each, elsewhere=known), CHECKS) for each in typed])
+    configs = follow_on([_run_config(each) for each in typed])
+    if wiring:
+        wired = [_with_components(each) for each in typed]
+        found = [problems_of(each, WIRING) if each.backbone else [] for each in wired]
+        placed = [[_placed(each, config) for each in own] for own, config in zip(found, configs, strict=True)]
+        _raise_all(typed, placed)
+    warnings = tuple(warning for warn in WARNINGS for warning in warn(typed))
+    return [replace(configs[0], warnings=warnings), *configs[1:]]
+
+
+def problems_of(config: TypedConfig, checks: Iterable[Check]) -> list[Problem]:
+    """What is wrong with its keys one by one, and what `checks` find, each once."""
+    found = (problem for each in checks for problem in each(config))
+    return list(dict.fromkeys([*config.problems, *found]))
+
+
+def _raise_all(typed: Sequence[TypedConfig], found: Sequence[Sequence[Problem]]) -> None:
+    stages = [each.merged.sources.stage if each.merged else "" for each in typed]
+    wrong = {stage: problems for stage, problems in zip(stages, found, strict=True) if problems}
+    if wrong:
+        raise ConfigError(named_by_stage(wrong, len(typed)))
+
+
+def _run_config(typed: TypedConfig) -> RunConfig:
+    merged, run, train, methods = typed.merged, typed.run, typed.train, typed.methods
+    if merged is None or run is None or train is None or methods is None or not typed.all_tasks_typed:
+        raise ValueError("A run without problems has all of its keys.")
+    backbone: list[Schema] = [typed.backbone_config] if typed.backbone_config else []
+    of_tasks = {task.name: [task.settings, task.reader, task.paradigm] for task in typed.tasks}
+    shared = [run, train, *method_configs(methods)]
+    unused = unused_values(merged.run)
+    rows: list[ExplainRow] = [*explain_rows({**plain_keys(shared), **unused}, merged.run)]
+    rows += explain_rows(plain_keys(backbone), merged.backbone)
+    for name, schemas in of_tasks.items():
+        rows += explain_rows(plain_keys(schemas), merged.tasks[name], f"tasks.{name}.")
+    resolved = {**unused, **resolved_mapping([*shared, *backbone], of_tasks)}
+    stage, name = merged.sources.stage, merged.backbone_name
+    return RunConfig(run, train, methods, name, typed.backbone_config, typed.tasks, resolved, tuple(rows), stage)
+
+
+def _with_components(typed: TypedConfig) -> TypedConfig:
+    """With backbone and tokenizer, where their sizes and vocabulary are known.
+
+    Raises:
+        ConfigError: The vocabulary is none.
+
+    """
+    first, config = typed.tasks[0], typed.backbone_config
+    path = first.settings.vocab_path or (typed.run.vocab_path if typed.run else None)
+    if config is None or typed.merged is None or path is None or not Path(path).is_file():
+        return typed
+    keys = first.reader
+    tokenizer = Tokenizer.from_file(Path(path), do_lower_case=keys.do_lower_case, for_cn=keys.for_cn)
+    return replace(typed, backbone=BACKBONES[typed.merged.backbone_name](config), tokenizer=tokenizer)
+
+
+def _placed(problem: Problem, config: RunConfig) -> Problem:
+    """`problem` with file and line of its key, where somebody wrote it."""
+    places = {row.key: row.where for row in config.explain if row.where != DEFAULT}
+    place = places.get(problem.where, problem.where)
+    named = place if place.endswith(problem.where) else f"{place} ({problem.where})"
+    return replace(problem, where=named)

@@ -16,7 +16,7 @@ from palm.schema.facts import Key, KeyFacts, complete_facts, facts_of, keys_wher
 
 @dataclass(frozen=True)
 class InputFile:
-    """Marks a key whose value is a path to read, looked up as `palm.config.paths` says.
+    """Marks a key whose value is a path to read, looked up as `palm.config.merge` says.
 
     Attributes:
         needed_for: When the path must exist; otherwise a path that is not there passes.

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from palm.backbone.config_json import next_to_weights
-from palm.config.paths import locate
+from palm.config.merge import locate
 from palm.schema.places import find_input
 from palm.schema.settings import TaskSettings
 from palm.schema.values import Resolved, Setting
