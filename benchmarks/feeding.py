@@ -28,7 +28,7 @@ from benchmarks.speed.side_by_side import ROOT
 from benchmarks.speed.starting import forget_files, peak_memory, start
 from palm.config.resolve import load_run_config
 from palm.runtime.environment import prepare_runtime
-from palm.training.tasks import build_tasks
+from palm.training.tasks import build_tasks_of
 
 SHARE_GOAL, FIRST_STEP_GOAL = 3.0, 15.0  # per cent, seconds
 BATCH, CLASSES, SHORTEST, LONGEST = 32, 5, 5, 39
@@ -77,7 +77,7 @@ def feeding(file: Path, model: Path, work: Path, steps: int) -> dict[str, Metric
     for name, limit in (("tokenising, no cache", "0"), ("tokenising into the cache", "4G"), ("from the cache", "4G")):
         os.environ["PALM_CACHE_LIMIT"] = limit
         began = time.perf_counter()
-        [task] = build_tasks(plan)
+        [[task]] = build_tasks_of([plan])
         taken = time.perf_counter() - began
         data = task.training_data
         tokens = len(data.ragged("token_ids").values)
@@ -114,7 +114,7 @@ def load(file: Path, model: Path) -> Metrics:
     plan = load_run_config(configuration(file, model, Path()))
     before = peak_memory(os.getpid())
     began = time.perf_counter()
-    [task] = build_tasks(plan)
+    [[task]] = build_tasks_of([plan])
     task.batch_at(0)
     taken = time.perf_counter() - began
     peak = peak_memory(os.getpid())

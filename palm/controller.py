@@ -62,7 +62,7 @@ class Controller:
         overrides: Sequence[str] | None = None,
     ) -> None:
         words = overrides_from_argv() if overrides is None else list(overrides)
-        configs = load_run_configs(config, task_dir=task_dir, for_train=for_train, overrides=words)
+        configs = load_run_configs(config, task_dir=task_dir, for_train=for_train, overrides=words, wiring=for_train)
         choose_device(use_gpu=configs[-1].train.use_gpu)
         tasks = build_tasks_of(configs) if for_train else [[] for _ in configs]
         self._begin(configs[-1], tasks[-1])

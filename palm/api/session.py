@@ -1,7 +1,7 @@
 """What the trainers of one run share: the model, the optimizer, and where training stands."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import paddle
@@ -11,9 +11,8 @@ from palm.api.saver import Saver, find_checkpoint
 from palm.api.task import Task
 from palm.backbone.base import Backbone
 from palm.config.methods import training_from_keywords
-from palm.config.selection_checks import TaskMetrics, check_followed, selection_problems
-from palm.config.task_checks import check_gradient_method, check_tasks, head_keys
-from palm.config.wiring import wiring_problems
+from palm.config.resolve import CHECKS, WIRING, problems_of
+from palm.config.typed import TypedConfig, head_keys
 from palm.data.dataset import Batch
 from palm.engine.batches import StepBatch
 from palm.engine.checkpoint import restore_checkpoint, set_weights
@@ -254,32 +253,30 @@ class Session:
 
     def _check_methods(self, settings: TrainSettings, methods: Methods, tasks: Sequence[TaskInstance]) -> None:
         """Raise ConfigError with what keeps selection, early stopping, sampling or weighting from working."""
-        own = {task.name: task.settings for task in tasks}
-        judged = [
-            TaskMetrics(task.name, task.settings, task.settings.metrics or task.paradigm.default_metrics)
-            for task in tasks
-        ]
-        run = {key: Resolved(Setting(key, value, "configure")) for key, value in self._keys.items()}
-        values = {task.name: task.written for task in self.tasks}
-        problems = [
-            *selection_problems(settings, judged, run, values),
-            *check_followed(own, settings, methods.dev_metric_keys, run),
-            *check_gradient_method(settings, own, "configure"),
-        ]
+        of_instances = {task.name: task.settings for task in tasks}
+        typed = self._typed()
+        configs = tuple(replace(config, settings=of_instances[config.name]) for config in typed.tasks)
+        problems = problems_of(replace(typed, tasks=configs, train=settings, methods=methods), CHECKS)
         if problems:
             raise ConfigError(problems)
+
+    def _typed(self) -> TypedConfig:
+        """The keys of the tasks, and where those of training were given, as checks look at them."""
+        configs = tuple(task.config("train", head) for task, head in self._with_heads())
+        given = {key: Resolved(Setting(key, value, "configure")) for key, value in self._keys.items()}
+        written = {task.name: task.written for task in self.tasks}
+        names = tuple(config.name for config in configs)
+        return TypedConfig("train", names, configs, run_values=given, task_values=written)
 
     def _check(self) -> None:
         """Raise ConfigError with everything that is missing or does not fit."""
         if not self.reference.target:
             raise self.reference.problem("the sampling reference is a target. Found an auxiliary task. Name another.")
-        configs = [task.config("train", head) for task, head in self._with_heads()]
-        settings = {config.name: config.settings for config in configs}
-        names = list(settings)
-        problems = list(check_tasks(settings, {name: {} for name in names}, names=names, for_train=True))
+        typed = self._typed()
+        problems = problems_of(typed, CHECKS)
         if not problems:
             tokenizer = self.reference.reader_for("train").component.tokenizer
-            problems = list(wiring_problems(configs, self.backbone, tokenizer, "train"))
+            problems = problems_of(replace(typed, backbone=self.backbone, tokenizer=tokenizer), WIRING)
             problems += self._vocabulary_problems(tokenizer.fingerprint)
         if problems:
             raise ConfigError(problems)

@@ -5,12 +5,10 @@ import os
 import sys
 import unicodedata
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from palm.config.run_config import RunConfig
-    from palm.spec import Phase
 
 EPILOG = """example:
   palm check config.yaml
@@ -51,8 +49,9 @@ def run(args: argparse.Namespace, overrides: list[str]) -> int:
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # pydantic would read all installed packages' metadata
     from palm.config.resolve import load_run_configs  # noqa: PLC0415 (the components are not needed for --help)
 
-    configs = load_run_configs(args.config, task_dir=args.task_dir, for_train=not args.predict, overrides=overrides)
-    _check_wiring(configs, "predict" if args.predict else "train")
+    configs = load_run_configs(
+        args.config, task_dir=args.task_dir, for_train=not args.predict, overrides=overrides, wiring=True
+    )
     for config in configs:
         if config.stage:
             between = "" if config is configs[0] else "\n"
@@ -102,27 +101,6 @@ def _print_data_report(configs: Sequence["RunConfig"]) -> None:
         sys.stdout.write("".join(["\n", *(f"{line}\n" for line in [*stage, *lines])]))
     if problems:
         raise DataError(list(dict.fromkeys(problems)))
-
-
-def _check_wiring(configs: Sequence["RunConfig"], phase: "Phase") -> None:
-    """How components fit in each stage; skipped where a run that only predicts lacks sizes or vocabulary."""
-    from palm.config.stages import named_by_stage  # noqa: PLC0415 (as above)
-    from palm.config.wiring import check_wiring  # noqa: PLC0415
-    from palm.data.tokenizer import Tokenizer  # noqa: PLC0415
-    from palm.errors import ConfigError  # noqa: PLC0415
-
-    found = {}
-    for config in configs:
-        vocabulary = config.run.vocab_path
-        if config.backbone_config is not None and vocabulary is not None and Path(vocabulary).is_file():
-            reader = config.tasks[0].reader
-            tokenizer = Tokenizer.from_file(Path(vocabulary), do_lower_case=reader.do_lower_case, for_cn=reader.for_cn)
-            try:
-                check_wiring(config, tokenizer, phase)
-            except ConfigError as error:
-                found[config.stage] = error.problems
-    if found:
-        raise ConfigError(named_by_stage(found, len(configs)))
 
 
 def _shorten(cell: str) -> str:

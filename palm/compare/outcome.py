@@ -11,18 +11,9 @@ from typing import Any
 
 import palm
 from palm.compare.plan import Job
+from palm.config.components import keys_everywhere
 from palm.storage.atomic_directory import sha256_of
 from palm.storage.layout import INFERENCE_FOLDER, METRICS_FILE, OUTCOME_FILE
-
-# Keys that say where to, and how much is said: they change no figure.
-_HARMLESS = {
-    "save_path",
-    "print_every_n_steps",
-    "print_first_n",
-    "pred_file",
-    "pred_output_path",
-    "inference_model_dir",
-}
 
 
 @dataclass(frozen=True)
@@ -107,19 +98,22 @@ def _model(job: Job, task: str) -> Path:
 
 
 def _telling(keys: Mapping[str, object]) -> dict[str, object]:
+    """The keys that change a metric; those that say where to, and how much is said, do not."""
+    harmless = keys_everywhere(changes="nothing")
     return {
         key: _telling(value) if isinstance(value, Mapping) else value
         for key, value in keys.items()
-        if key not in _HARMLESS
+        if key not in harmless
     }
 
 
 def _texts(keys: Mapping[str, object]) -> Iterator[str]:
-    """Values of the keys that may name files."""
+    """Values of the keys that may name files, by the names of the keys: a user's components have some, too."""
+    harmless = keys_everywhere(changes="nothing")
     for key, value in keys.items():
         if isinstance(value, Mapping):
             yield from _texts(value)
-        elif isinstance(value, str) and key.endswith(("_file", "_path")) and key not in _HARMLESS:
+        elif isinstance(value, str) and key.endswith(("_file", "_path")) and key not in harmless:
             yield value
         elif isinstance(value, list) and key == "imports":
             yield from map(str, value)

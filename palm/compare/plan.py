@@ -5,24 +5,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from palm.compare.variants import SINGLE, Variant
+from palm.config.components import run_schemas
 from palm.config.resolve import load_run_config
 from palm.config.run_config import RunConfig
 from palm.errors import ConfigError, Problem
+from palm.schema.facts import keys_where
+from palm.schema.fields import Schema
+from palm.schema.settings import TaskSettings
 from palm.storage.layout import COMPARE_FOLDER
 
 COSINES = "log_gradient_cosines_every_n_steps"
 LOOKS_EVERY = 20
-# Values for a task that trains alone: there is nothing to share steps with, no figure of another task to be judged by,
-# and it trains its whole budget.
-_ALONE: dict[str, object] = {
-    "mode": "alternating", "sampling": "mix_ratio", "weighting": "fixed",
-    "metric_for_best_model": None, "selection": None, "selection_patience": None,
-    COSINES: -1,
-}  # fmt: skip
-_OF_A_TASK_ALONE: dict[str, object] = {
-    "mix_ratio": 1.0, "target": True, "share_head_with": None, "share_rows_with": None, "loss_weight": 1.0,
-    "early_stopping_patience": None,
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -88,9 +81,9 @@ class Plan:
         keys = dict(tasks[task]) if isinstance(tasks, Mapping) else {}
         config = {
             **resolved,
-            **_ALONE,
+            **_defaults_alone(run_schemas()),
             "task_instance": [task],
-            "tasks": {task: keys | _OF_A_TASK_ALONE},
+            "tasks": {task: keys | _defaults_alone([TaskSettings])},
             "num_epochs": steps,  # more than enough: max_steps ends the run
             "max_steps": steps,
             "resume": "never",
@@ -100,6 +93,15 @@ class Plan:
 
     def _folder(self, name: str, seed: int, task: str = "") -> str:
         return str(self.folder / COMPARE_FOLDER / name / task / f"seed_{seed}")
+
+
+def _defaults_alone(schemas: Sequence[type[Schema]]) -> dict[str, object]:
+    """Defaults for a task that trains alone of the keys that are about several tasks.
+
+    There is nothing to share steps with, no metric of another task to be judged by, and it trains its whole budget.
+    """
+    fields = {key: field for schema in schemas for key, field in schema.model_fields.items()}
+    return {key: fields[key].get_default(call_default_factory=True) for key in keys_where(fields, alone="default")}
 
 
 def make_plan(config: str, *, task_dir: str, overrides: Sequence[str], variants: Sequence[Variant], seeds: int) -> Plan:

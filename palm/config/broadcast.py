@@ -13,6 +13,7 @@ from palm.schema.validate import validate
 from palm.schema.values import Layer, Resolved, Setting, stack
 from palm.storage.layout import CHECKPOINT_FOLDER, EARLIER_FOLDER
 
+TASK_LIST = "task_instance"
 LIST_KEYS = tuple(TaskLists.model_fields)
 _OWN_FOLDERS = (CHECKPOINT_FOLDER, EARLIER_FOLDER)
 _LONGEST_NAME = 200
@@ -21,17 +22,23 @@ _NAME = re.compile(r"\w[\w-]{0,63}")
 
 def task_names(main: GlobalFile, flags: Overrides) -> tuple[list[str], list[Problem]]:
     """The tasks of the run in order: `task_instance`, or else the names under `tasks:`."""
-    setting = flags.flat.get("task_instance") or main.flat.get("task_instance")
-    if setting is None or setting.value is None:
-        names, where = list(main.tasks), f"{main.name}: tasks"
-    else:
-        listed = split_list(setting.value)
-        names, where = [str(name) for name in listed] if isinstance(listed, list) else [], setting.where
+    setting = flags.flat.get(TASK_LIST) or main.flat.get(TASK_LIST)
+    listed = listed_tasks(setting)
+    names = list(main.tasks) if listed is None else listed
+    where = f"{main.name}: tasks" if listed is None or setting is None else setting.where
     if not names:
         rule = "a run needs at least one task."
         return [], [Problem(main.name, f"{rule} Found none. Set `task_instance: name` or `tasks:`.")]
     unique = list(dict.fromkeys(names))
     return unique, [*_name_problems(names, where), *_stray_tasks(unique, main, flags, setting)]
+
+
+def listed_tasks(setting: Setting | None) -> list[str] | None:
+    """The names in `task_instance`; none where it is no list, None where it is unset."""
+    if setting is None or setting.value is None:
+        return None
+    listed = split_list(setting.value)
+    return [str(name) for name in listed] if isinstance(listed, list) else []
 
 
 def is_task_name(name: str) -> bool:
@@ -45,16 +52,19 @@ def broadcast(
     """The merged keys of each task, and what is wrong with the lists that have one element a task."""
     flag_lists, problems = split_task_lists(flags.flat, names, "command line")
     main_lists, more = split_task_lists(main.flat, names, main.name)
+    for_all_flags, for_all = (
+        {key: setting for key, setting in layer.items() if key not in LIST_KEYS} for layer in (flags.flat, main.flat)
+    )
     merged = {}
     for name in names:
         merged[name] = stack(
             [
                 flags.tasks.get(name, {}),
                 flag_lists.get(name, {}),
-                _without_lists(flags.flat),
+                for_all_flags,
                 main.tasks.get(name, {}),
                 main_lists.get(name, {}),
-                _without_lists(main.flat),
+                for_all,
                 files.get(name, {}),
             ]
         )
@@ -97,10 +107,6 @@ def _length_problem(setting: Setting, values: Sequence[object], names: Sequence[
     return Problem(setting.where, f"{rule} {found} Make the lists equally long.")
 
 
-def _without_lists(layer: Layer) -> Layer:
-    return {key: setting for key, setting in layer.items() if key not in LIST_KEYS}
-
-
 def _name_problems(names: Sequence[str], where: str) -> list[Problem]:
     problems = []
     for name in dict.fromkeys(names):
@@ -118,7 +124,7 @@ def _name_problems(names: Sequence[str], where: str) -> list[Problem]:
 
 def _stray_tasks(names: list[str], main: GlobalFile, flags: Overrides, setting: Setting | None) -> list[Problem]:
     """Tasks with keys of their own that are not in the run; a selection on the command line may leave tasks out."""
-    selected = setting is not None and "task_instance" in flags.flat
+    selected = setting is not None and TASK_LIST in flags.flat
     places = {} if selected else {name: main.task_places[name] for name in main.tasks}
     places |= {name: next(iter(layer.values())).where for name, layer in flags.tasks.items()}
     return [

@@ -11,6 +11,7 @@ from palm.backbone.base import BACKBONES
 from palm.config.methods import registered_methods
 from palm.paradigm.base import PARADIGMS
 from palm.reader.base import READERS
+from palm.schema.facts import keys_where
 from palm.schema.fields import BackboneFields, ParadigmFields, ReaderFields, Schema
 from palm.schema.settings import RunSettings, TaskLists, TaskSettings, TrainSettings
 
@@ -47,6 +48,17 @@ def all_schemas() -> Iterator[tuple[str, type[Schema]]]:
     yield from ((f"backbone {name}", BACKBONES[name].Config) for name in BACKBONES)
     yield from ((f"reader {name}", READERS[name].Config) for name in READERS)
     yield from ((f"paradigm {name}", PARADIGMS[name].Config) for name in PARADIGMS)
+
+
+def keys_everywhere(**facts: object) -> set[str]:
+    """The keys with these facts in every schema that declares them."""
+    having: set[str] = set()
+    others: set[str] = set()
+    for _, schema in all_schemas():
+        found = keys_where(schema.model_fields, **facts)
+        having.update(found)
+        others.update(schema.model_fields.keys() - found)
+    return having - others
 
 
 def flag_keys() -> set[str]:

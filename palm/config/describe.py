@@ -10,6 +10,7 @@ from palm.config.components import all_schemas, run_schemas
 from palm.config.methods import METHODS
 from palm.paradigm.base import PARADIGMS
 from palm.reader.base import READERS
+from palm.schema.facts import Effect, facts_of
 from palm.schema.fields import Schema
 from palm.schema.settings import TaskSettings
 from palm.schema.validate import rule
@@ -74,6 +75,7 @@ class KeyRow:
         description: What it means.
         owners: Who reads it: run, training, task, `reader mrc`, …
         aliases: Its other names.
+        on_resume: What another value changes in a run that is resumed with it: `nothing`, `metrics` or `result`.
 
     """
 
@@ -83,28 +85,32 @@ class KeyRow:
     description: str
     owners: tuple[str, ...]
     aliases: tuple[str, ...]
+    on_resume: Effect
 
 
 def describe_keys() -> list[KeyRow]:
     """Every key that PALM and the registered components know, by name; two types or defaults make two rows."""
     owners: dict[tuple[str, str, str], list[str]] = {}
-    meaning: dict[tuple[str, str, str], str] = {}
+    meaning: dict[tuple[str, str, str], tuple[str, Effect]] = {}
     for owner, schema in all_schemas():
         for key, field in schema.model_fields.items():
             default = "required" if field.is_required() else _default(field.get_default(call_default_factory=True))
             row = (key, rule(field), default)
             owners.setdefault(row, []).append(owner)
-            meaning.setdefault(row, field.description or "")
+            meaning.setdefault(row, (field.description or "", facts_of(field).resume))
     aliases = {key: tuple(alias for alias, own in ALIASES.items() if own == key) for key, *_ in owners}
-    return [KeyRow(*row, meaning[row], tuple(names), aliases[row[0]]) for row, names in sorted(owners.items())]
+    return [
+        KeyRow(*row, meaning[row][0], tuple(names), aliases[row[0]], meaning[row][1])
+        for row, names in sorted(owners.items())
+    ]
 
 
 def keys_as_markdown() -> str:
     """The rows of `describe_keys` as a Markdown table."""
-    lines = ["| key | type | default | meaning | read by |", "|---|---|---|---|---|"]
+    lines = ["| key | type | default | meaning | read by | on resume |", "|---|---|---|---|---|---|"]
     for row in describe_keys():
         also = f" Also: {', '.join(f'`{alias}`' for alias in row.aliases)}." if row.aliases else ""
-        cells = (f"`{row.key}`", row.type, row.default, row.description + also, ", ".join(row.owners))
+        cells = (f"`{row.key}`", row.type, row.default, row.description + also, ", ".join(row.owners), row.on_resume)
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines) + "\n"
 

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from palm.backbone.config_json import load_backbone_file
 from palm.config.overrides import overrides_from_argv
@@ -67,6 +68,22 @@ class GlobalFile:
     stages_place: str = ""
 
 
+@dataclass(frozen=True)
+class TaskFile:
+    """The file of a task.
+
+    Attributes:
+        place: Its path; every place where it was looked for when there is no such file.
+        keys: What it holds; None when there is no such file.
+        problems: What is wrong with it.
+
+    """
+
+    place: str
+    keys: Layer | None
+    problems: tuple[Problem, ...] = ()
+
+
 def load_global(config: str | Path | Mapping[str, object]) -> GlobalFile:
     """Read the global configuration.
 
@@ -75,57 +92,55 @@ def load_global(config: str | Path | Mapping[str, object]) -> GlobalFile:
 
     """
     if isinstance(config, Mapping):
-        return _from_mapping(config)
+        document, folder = YamlFile("config", plain_mapping(config), None), None
+    else:
+        document, folder = read_yaml(_existing(config)), expanded(config).parent
+    stages, problems = _stages(document, folder)
+    top = {key: value for key, value in document.data.items() if key != STAGES}
+    keys = _keys(top, (), document.where, folder)
+    every = (*keys.problems, *problems)
+    where = document.where(STAGES)
+    return GlobalFile(document.file, folder, keys.flat, keys.tasks, keys.task_places, every, stages, where)
+
+
+def load_task_file(name: str, task_dir: str, folder: Path | None) -> TaskFile:
+    """Read `<task_dir>/<name>.yaml`."""
+    wanted = str(Path(task_dir) / f"{name}.yaml")
+    place = find_input(wanted, folder)
+    if place is None:
+        return TaskFile(" or ".join(f"`{spot}`" for spot in candidates(wanted, folder)), None)
+    try:
+        document = read_yaml(place)
+    except ConfigError as error:
+        return TaskFile(str(place), {}, error.problems)
+    settings = (Setting(key, value, document.where(key), place.parent) for key, value in document.data.items())
+    layer, problems = settle_aliases(settings)
+    return TaskFile(str(place), layer, tuple(problems))
+
+
+def _existing(config: str | Path) -> Path:
     file = expanded(config)
     if not file.is_file():
         found = "a folder" if file.is_dir() else "nothing"
         rule = f"the configuration is a YAML file. Found {found} at `{file.absolute()}`. Correct the path."
         raise ConfigError(Problem(str(config), rule))
-    return _split(read_yaml(file), file.parent)
+    return file
 
 
-def load_task_file(name: str, task_dir: str, folder: Path | None) -> tuple[str, Layer | None, list[Problem]]:
-    """Read `<task_dir>/<name>.yaml`: its path, its keys (None when there is no such file), and what is wrong with it.
-
-    The path of a missing file names every place where it was looked for.
-    """
-    wanted = str(Path(task_dir) / f"{name}.yaml")
-    place = find_input(wanted, folder)
-    if place is None:
-        return " or ".join(f"`{spot}`" for spot in candidates(wanted, folder)), None, []
-    try:
-        document = read_yaml(place)
-    except ConfigError as error:
-        return str(place), {}, list(error.problems)
-    layer, problems = settle_aliases(_settings(document, document.data, (), place.parent))
-    return str(place), layer, problems
-
-
-def _split(document: YamlFile, folder: Path) -> GlobalFile:
-    return _global_file(document.file, folder, document.data, document.where)
-
-
-def _from_mapping(config: Mapping[str, object]) -> GlobalFile:
-    return _global_file("config", None, config, lambda *path: ".".join(("config", *path)))
-
-
-def _global_file(name: str, folder: Path | None, data: Mapping[str, object], where: Where) -> GlobalFile:
-    keys = _keys({key: value for key, value in data.items() if key != STAGES}, (), where, folder)
-    problems = [*keys.problems]
-    stages = None
-    if STAGES in data:
-        found = _mappings(data[STAGES], where(STAGES), "stage", problems)
-        stages = {stage: _keys(own, (STAGES, stage), where, folder) for stage, own in found}
-        if not stages and len(problems) == len(keys.problems):
-            problems.append(
-                Problem(where(STAGES), "`stages` names one stage at least. Found none. Remove it, or add one.")
-            )
-    flat, tasks, places = keys.flat, keys.tasks, keys.task_places
-    return GlobalFile(name, folder, flat, tasks, places, tuple(problems), stages, where(STAGES))
+def _stages(document: YamlFile, folder: Path | None) -> tuple[dict[str, Keys] | None, list[Problem]]:
+    if STAGES not in document.data:
+        return None, []
+    problems: list[Problem] = []
+    where = document.where(STAGES)
+    found = _mappings(document.data[STAGES], where, "stage", problems)
+    stages = {stage: _keys(own, (STAGES, stage), document.where, folder) for stage, own in found}
+    if not stages and not problems:
+        problems.append(Problem(where, "`stages` names one stage at least. Found none. Remove it, or add one."))
+    return stages, problems
 
 
 def _keys(data: Mapping[str, object], path: tuple[str, ...], where: Where, folder: Path | None) -> Keys:
-    own = {str(key): _plain(value) for key, value in data.items() if key != TASKS}
+    own = {key: value for key, value in data.items() if key != TASKS}
     flat, problems = settle_aliases(Setting(key, value, where(*path, key), folder) for key, value in own.items())
     layers: dict[str, Layer] = {}
     for name, keys in _mappings(data.get(TASKS), where(*path, TASKS), "task", problems):
@@ -148,15 +163,18 @@ def _mappings(given: object, where: str, kind: str, problems: list[Problem]) -> 
         return
     for name, keys in given.items():
         if keys is None or isinstance(keys, Mapping):
-            yield str(name), {str(key): _plain(value) for key, value in (keys or {}).items()}
+            yield name, dict(keys or {})
         else:
             rule = f"the keys of {kind} `{name}` are a mapping `key: value`."
             problems.append(Problem(where, f"{rule} Found `{keys}`."))
 
 
+def plain_mapping(given: Mapping[Any, object]) -> dict[str, object]:
+    """A mapping as a YAML file would hold it: keys are text, paths are text."""
+    return {str(key): _plain(value) for key, value in given.items()}
+
+
 def _plain(value: object) -> object:
+    if isinstance(value, Mapping):
+        return plain_mapping(value)
     return os.fspath(value) if isinstance(value, os.PathLike) else value
-
-
-def _settings(document: YamlFile, data: Mapping[str, object], path: tuple[str, ...], folder: Path) -> Iterator[Setting]:
-    return (Setting(key, value, document.where(*path, key), folder) for key, value in data.items())

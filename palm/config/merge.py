@@ -1,24 +1,27 @@
-"""Merges what was written about a run into one value a key: broadcast, paths looked up, defaults beside the weights."""
+"""Stage 3 of configuration: one value per key, broadcast, paths looked up, defaults next to the weights."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, get_args
 
 from palm.backbone.config_json import BACKBONE_FILES, VOCAB_FILE, load_backbone_file, next_to_weights
 from palm.config.broadcast import broadcast
 from palm.config.components import TaskSchemas
 from palm.config.methods import chosen_methods, plain_values
-from palm.config.paths import locate
-from palm.config.sources import Sources
+from palm.config.stages import StageSources
 from palm.errors import Problem
 from palm.paradigm.base import PARADIGMS
 from palm.reader.base import READERS
-from palm.schema.fields import Schema
+from palm.schema.fields import InputFile, Schema
+from palm.schema.places import find_input, not_found
 from palm.schema.settings import RunSettings, TaskSettings
 from palm.schema.values import Layer, Resolved, Setting, stack
 from palm.spec import Phase
 
 Values = dict[str, Resolved]
+
+_SPECIAL = ("the device, pipe or socket", "Write what it gives into a file: it is read more than once.")
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,8 @@ class Merged:
     """One value a key.
 
     Attributes:
+        sources: What was merged.
+        phase: What the run is for.
         run: Keys of the whole run.
         backbone_name: The backbone's name, registered or not.
         backbone: Keys of the backbone, those of its JSON file included.
@@ -36,6 +41,8 @@ class Merged:
 
     """
 
+    sources: StageSources
+    phase: Phase
     run: Values
     backbone_name: str
     backbone: Values
@@ -45,12 +52,13 @@ class Merged:
     problems: tuple[Problem, ...]
 
 
-def merge(sources: Sources, phase: Phase) -> Merged:
+def merge(sources: StageSources, phase: Phase) -> Merged:
     """Merge `sources`; in phase `predict` files that only training reads may be absent."""
     flat = [sources.flags.flat, sources.main.flat]
     run = stack(flat)
     methods = chosen_methods(plain_values(run))
-    run, problems = locate(run, [RunSettings, *(method.schema for method in methods)], phase)
+    located, problems = locate(run, [RunSettings, *(method.schema for method in methods)], phase)
+    run |= located
     for key, setting in _next_to_weights(run).items():
         run.setdefault(key, Resolved(setting))
     backbone_file, more = _backbone_file(run)
@@ -60,10 +68,13 @@ def merge(sources: Sources, phase: Phase) -> Merged:
     for name in sources.names:
         schemas[name] = task_schemas(tasks[name])
         wanted: list[type[Schema] | None] = [TaskSettings, schemas[name].reader, schemas[name].paradigm]
-        tasks[name], more = locate(tasks[name], [schema for schema in wanted if schema], phase)
+        located, more = locate(tasks[name], [schema for schema in wanted if schema], phase)
+        tasks[name] |= located
         problems += more
     _share_vocabulary(run, tasks)
     return Merged(
+        sources,
+        phase,
         run,
         _backbone_name(run),
         stack([*flat, backbone_file]),
@@ -116,3 +127,40 @@ def _share_vocabulary(run: Values, tasks: Mapping[str, Values]) -> None:
 
 def _is_set(values: Values, key: str) -> bool:
     return key in values and values[key].setting.value is not None
+
+
+def input_files(schema: type[Schema]) -> dict[str, InputFile]:
+    """The keys of `schema` that name files to read."""
+    marks = {}
+    for key, field in schema.model_fields.items():
+        for mark in (*field.metadata, *_nested(field.annotation)):
+            if isinstance(mark, InputFile):
+                marks[key] = mark
+    return marks
+
+
+def locate(
+    values: Mapping[str, Resolved], schemas: Sequence[type[Schema]], phase: Phase
+) -> tuple[dict[str, Resolved], list[Problem]]:
+    """The input paths among `values`, replaced by where they are; a missing one that `phase` needs is a problem."""
+    found, problems = {}, []
+    for key, mark in {key: mark for schema in schemas for key, mark in input_files(schema).items()}.items():
+        if key not in values or not isinstance(values[key].setting.value, str):
+            continue
+        setting = values[key].setting
+        value = str(setting.value)
+        place = find_input(value, setting.folder)
+        if place is not None and (place.is_file() or mark.folder):
+            found[key] = replace(values[key], setting=replace(setting, value=str(place)))
+        elif place is not None:
+            found_there, advice = ("the folder", "Name a file in it.") if place.is_dir() else _SPECIAL
+            rule = f"{setting.name} names a file. Found {found_there} `{place}`. {advice}"
+            problems.append(Problem(setting.where, rule))
+        elif mark.needed_for == phase:
+            problems.append(Problem(setting.where, not_found(setting.name, value, setting.folder)))
+    return found, problems
+
+
+def _nested(annotation: Any) -> Iterator[object]:  # noqa: ANN401 (any type annotation)
+    for inner in get_args(annotation):
+        yield from getattr(inner, "__metadata__", ())

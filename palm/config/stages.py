@@ -1,17 +1,18 @@
-"""What is written about each stage of a run: its own keys over those that all stages share."""
+"""Stage 2 of configuration: what is written about each stage of a run, its own keys over those that all share."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from palm.config.broadcast import is_task_name, task_names
+from palm.config.broadcast import TASK_LIST, is_task_name, listed_tasks, task_names
 from palm.config.files import GlobalFile, Keys
 from palm.config.overrides import Overrides
+from palm.config.sources import Sources
 from palm.errors import ConfigError, Problem
 from palm.registry import did_you_mean
-from palm.schema.fields import split_list
-from palm.schema.settings import RunSettings
+from palm.schema.facts import keys_where
+from palm.schema.settings import RunSettings, TrainSettings
 from palm.schema.values import Layer, Setting
 from palm.storage.layout import CHECKPOINT_FOLDER, EARLIER_FOLDER, ENCODER_FOLDER
 
@@ -19,29 +20,95 @@ if TYPE_CHECKING:
     from palm.config.run_config import RunConfig
 
 
-TASK_LIST = "task_instance"
-_OF_ALL_STAGES = (
-    "save_path", "resume", "imports", "backbone", "backbone_config_path", "pretrain_model_path", "vocab_path",
-)  # fmt: skip
+_OF_ALL_STAGES = [
+    key for schema in (RunSettings, TrainSettings) for key in keys_where(schema.model_fields, scope="run")
+]
 _NO_FLAGS = Overrides({}, {})
 
 
 @dataclass(frozen=True)
-class StageView:
-    """A stage as a run of its own.
+class StageSources:
+    """What is written about a stage, or about a run that has none, as of a run of its own.
 
     Attributes:
-        stage: Its name.
         main: The global file as it sees it.
         flags: The command line as it sees it.
-        shared: Keys that it did not ask for itself.
+        names: Its tasks in order.
+        files: Keys of each task that has a file of its own.
+        homes: Where a missing key of each task should be written.
+        problems: What is wrong so far.
+        stage: Its name; empty where the run has no stages.
+        shared: Keys that it did not ask for itself, so that it may have no use for them.
 
     """
 
+    main: GlobalFile
+    flags: Overrides
+    names: tuple[str, ...]
+    files: Mapping[str, Layer]
+    homes: Mapping[str, str]
+    problems: tuple[Problem, ...]
+    stage: str = ""
+    shared: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class _StageView:
     stage: str
     main: GlobalFile
     flags: Overrides
     shared: frozenset[str]
+
+
+def split_into_stages(sources: Sources) -> list[StageSources]:
+    """What is written about the run, or about each of its stages.
+
+    Raises:
+        ConfigError: There is no task, or the stages themselves are wrong: nothing more can be said then.
+
+    """
+    main, flags = sources.main, sources.flags
+    views = [_StageView("", main, flags, frozenset())]
+    if main.stages is not None or flags.stages:
+        wrong = stage_problems(main, flags)
+        if wrong or main.stages == {}:
+            raise ConfigError([*main.problems, *flags.problems, *wrong])
+        views = list(stage_views(main, flags))
+    stages, without_tasks = [], []
+    for view in views:
+        names, wrong = task_names(view.main, view.flags)
+        files, homes, missing = _task_files(sources, view.main, names)
+        problems = [*view.main.problems, *view.flags.problems, *wrong, *missing]
+        if not names:
+            without_tasks += [in_stage(problem, view.stage) if view.stage else problem for problem in problems]
+        own = StageSources(view.main, view.flags, tuple(names), files, homes, tuple(problems), view.stage, view.shared)
+        stages.append(own)
+    if without_tasks:
+        raise ConfigError(without_tasks)
+    return stages
+
+
+def _task_files(
+    sources: Sources, main: GlobalFile, names: Sequence[str]
+) -> tuple[dict[str, Layer], dict[str, str], list[Problem]]:
+    """Keys and home of each task, and what is wrong with their files."""
+    files: dict[str, Layer] = {}
+    homes: dict[str, str] = {}
+    problems: list[Problem] = []
+    for name in names:
+        file, inline = sources.files[name], bool(main.tasks.get(name))
+        homes[name] = main.task_places[name] if file.keys is None and inline else file.place
+        problems += file.problems
+        if file.keys is not None:
+            files[name] = file.keys
+        elif not inline and is_task_name(name):
+            problems.append(Problem(main.name, _no_task_file(name, file.place)))
+    return files, homes, problems
+
+
+def _no_task_file(name: str, place: str) -> str:
+    rule = f"task `{name}` is described in a file of its name or under `tasks:`."
+    return f"{rule} Found neither; looked for {place}. Write the file, or point task_dir at its folder."
 
 
 def stage_problems(main: GlobalFile, flags: Overrides) -> list[Problem]:
@@ -68,7 +135,7 @@ def stage_problems(main: GlobalFile, flags: Overrides) -> list[Problem]:
     return [*_stray_tasks(main, flags), *_tasks_called_encoder(main, flags)]
 
 
-def stage_views(main: GlobalFile, flags: Overrides) -> Iterator[StageView]:
+def stage_views(main: GlobalFile, flags: Overrides) -> Iterator[_StageView]:
     """Each stage in the order of the file."""
     for name, keys in (main.stages or {}).items():
         of_stage = flags.stages.get(name, _NO_FLAGS)
@@ -81,7 +148,7 @@ def stage_views(main: GlobalFile, flags: Overrides) -> Iterator[StageView]:
         chosen, _ = task_names(own, Overrides(flat, {}))
         tasks = {task: layer for task, layer in tasks.items() if task in chosen or task in of_stage.tasks}
         shared = (flags.flat.keys() - of_stage.flat.keys()) | (main.flat.keys() - keys.flat.keys())
-        yield StageView(name, own, Overrides(flat, tasks, flags.problems), frozenset(shared))
+        yield _StageView(name, own, Overrides(flat, tasks, flags.problems), frozenset(shared))
 
 
 def in_stage(problem: Problem, stage: str) -> Problem:
@@ -95,8 +162,7 @@ def _global_file(main: GlobalFile, keys: Keys, flags: Overrides, name: str) -> G
     tasks = _over(main.tasks, keys.tasks)
     listed = flags.flat.get(TASK_LIST) or keys.flat.get(TASK_LIST)
     if listed is not None:
-        names = split_list(listed.value)
-        wanted = {str(task) for task in names} if isinstance(names, list) else set()
+        wanted = set(listed_tasks(listed) or ())
         tasks = {task: layer for task, layer in tasks.items() if task in wanted or task in keys.tasks}
     elif keys.tasks:
         flat = {key: setting for key, setting in flat.items() if key != TASK_LIST}
@@ -147,12 +213,6 @@ def _tasks_called_encoder(main: GlobalFile, flags: Overrides) -> Iterator[Proble
             where = view.main.task_places.get(ENCODER_FOLDER) or (listed.where if listed else main.stages_place)
             rule = f"in a run with stages no task is called `{ENCODER_FOLDER}`: each stage leaves its encoder there."
             yield in_stage(Problem(where, f"{rule} Give the task another name."), view.stage)
-
-
-# What may differ from stage to stage: nothing that a weight depends on.
-_MAY_DIFFER = {
-    "hidden_dropout_prob", "attention_probs_dropout_prob", "initializer_range", "kernels", "recompute",
-}  # fmt: skip
 
 
 def named_by_stage(found: Mapping[str, Sequence[Problem]], stages: int) -> list[Problem]:
@@ -210,4 +270,6 @@ def follow_on(configs: Sequence["RunConfig"]) -> "list[RunConfig]":
 
 
 def _backbone_config(config: "RunConfig") -> dict[str, object] | None:
-    return config.backbone_config.model_dump(exclude=_MAY_DIFFER) if config.backbone_config else None
+    """The keys that all stages share: those that a weight depends on."""
+    backbone = config.backbone_config
+    return backbone.model_dump(include=set(keys_where(type(backbone).model_fields, scope="run"))) if backbone else None

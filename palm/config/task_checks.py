@@ -1,78 +1,51 @@
-"""Checks over the tasks of a run: targets, shared heads, vocabularies, metrics."""
+"""Checks over the tasks of a run: targets, shared heads, vocabularies, and the metrics that it is judged by."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from palm.balancing.gradients import GRADIENT_METHODS
+from palm.config.run_config import TaskConfig
+from palm.config.typed import TypedConfig
 from palm.errors import Problem
-from palm.metric.base import METRICS
+from palm.metric.base import LOSS, METRICS
+from palm.paradigm.base import PARADIGMS
 from palm.registry import did_you_mean
 from palm.schema.settings import TaskSettings, TrainSettings
-from palm.schema.values import Resolved
 
-Tasks = Mapping[str, TaskSettings]
-TaskValues = Mapping[str, Mapping[str, Resolved]]
-
-
-def check_tasks(tasks: Tasks, values: TaskValues, *, names: Sequence[str], for_train: bool) -> Iterator[Problem]:
-    """Everything that is wrong between tasks which are right one by one.
-
-    Args:
-        tasks: The tasks whose own keys are right.
-        values: Where each key of each task was written.
-        names: All tasks of the run.
-        for_train: Whether the run trains.
-
-    """
-    yield from _sharing(tasks, values, names)
-    yield from _vocabularies(tasks, values)
-    yield from _metrics(tasks, values)
-    if for_train:
-        yield from _targets(tasks, values, names)
-        yield from _training_files(tasks)
+_NO_VOCABULARY = (
+    "a run needs `vocab_path`. Found none, and no vocab.txt beside pre-trained weights. "
+    "Name a vocabulary, one word-piece a line."
+)
 
 
-def check_gradient_method(train: TrainSettings, tasks: Tasks, where: str) -> Iterator[Problem]:
-    """What keeps a gradient method from having gradients to balance."""
-    if train.weighting not in GRADIENT_METHODS:
+def gradients_to_balance(config: TypedConfig) -> Iterator[Problem]:
+    """A gradient method needs the gradients of several tasks."""
+    train = config.train
+    if not config.for_train or train is None or train.weighting not in GRADIENT_METHODS:
         return
-    active = [name for name, settings in tasks.items() if settings.mix_ratio > 0]
+    active = [name for name, settings in config.settings.items() if settings.mix_ratio > 0]
     if len(active) < 2:
         rule = f"weighting: {train.weighting} balances the gradients of two tasks or more."
         found = f"Found {len(active)} with a mix_ratio above 0."
-        yield Problem(where, f"{rule} {found} Add a task, or set weighting: fixed.")
+        yield Problem(config.where("weighting"), f"{rule} {found} Add a task, or set weighting: fixed.")
 
 
-def head_keys(tasks: Tasks) -> dict[str, str]:
-    """The first task of each group of tasks that share a head, directly or through others, by task."""
-    head = {name: name for name in tasks}
-    for name, settings in tasks.items():
+def known_head_owners(config: TypedConfig) -> Iterator[Problem]:
+    """`share_head_with` names a task."""
+    for name, settings in config.settings.items():
         other = settings.share_head_with
-        if other is not None and other in head:
-            joined = {head[name], head[other]}
-            first = next(key for key in tasks if key in joined)
-            head = {key: first if group in joined else group for key, group in head.items()}
-    return head
-
-
-def _where(values: TaskValues, name: str, key: str) -> str:
-    setting = values[name].get(key)
-    return setting.setting.where if setting else f"tasks.{name}.{key}"
-
-
-def _sharing(tasks: Tasks, values: TaskValues, names: Sequence[str]) -> Iterator[Problem]:
-    for name, settings in tasks.items():
-        other = settings.share_head_with
-        if other is not None and other not in names:
-            hint = did_you_mean(other, [key for key in names if key != name])
+        if other is not None and other not in config.names:
+            hint = did_you_mean(other, [key for key in config.names if key != name])
             rule = "share_head_with names another task of this run."
-            advice = f"Tasks: {', '.join(names)}."
-            yield Problem(_where(values, name, "share_head_with"), f"{rule} Found `{other}`.{hint} {advice}")
+            advice = f"Tasks: {', '.join(config.names)}."
+            yield Problem(config.where("share_head_with", name), f"{rule} Found `{other}`.{hint} {advice}")
 
 
-def _vocabularies(tasks: Tasks, values: TaskValues) -> Iterator[Problem]:
+def one_vocabulary(config: TypedConfig) -> Iterator[Problem]:
+    """All tasks have the same vocabulary, and a run that trains has one."""
     first: tuple[str, str] | None = None
-    for name, settings in tasks.items():
+    for name, settings in config.settings.items():
         if settings.vocab_path is None:
             continue
         if first is None:
@@ -80,7 +53,9 @@ def _vocabularies(tasks: Tasks, values: TaskValues) -> Iterator[Problem]:
         elif not _same_file(Path(first[1]), Path(settings.vocab_path)):
             rule = "all tasks share one encoder and so one vocabulary."
             found = f"Found `{settings.vocab_path}` for `{name}` and `{first[1]}` for `{first[0]}`."
-            yield Problem(_where(values, name, "vocab_path"), f"{rule} {found} Set vocab_path in the global file.")
+            yield Problem(config.where("vocab_path", name), f"{rule} {found} Set vocab_path in the global file.")
+    if config.for_train and config.merged is not None and config.run is not None and config.run.vocab_path is None:
+        yield Problem(config.merged.sources.main.name, _NO_VOCABULARY)
 
 
 def _same_file(one: Path, other: Path) -> bool:
@@ -89,45 +64,47 @@ def _same_file(one: Path, other: Path) -> bool:
     return one.resolve() == other.resolve() or one.read_bytes() == other.read_bytes()
 
 
-def _metrics(tasks: Tasks, values: TaskValues) -> Iterator[Problem]:
-    for name, settings in tasks.items():
+def known_metrics(config: TypedConfig) -> Iterator[Problem]:
+    """`metrics` names registered metrics."""
+    for name, settings in config.settings.items():
         for metric in settings.metrics or ():
             if metric not in METRICS:
                 hint = did_you_mean(metric, list(METRICS))
                 message = f"unknown metric `{metric}`.{hint} Registered: {', '.join(METRICS)}."
-                yield Problem(_where(values, name, "metrics"), message)
+                yield Problem(config.where("metrics", name), message)
 
 
-def _targets(tasks: Tasks, values: TaskValues, names: Sequence[str]) -> Iterator[Problem]:
-    targets = [name for name, settings in tasks.items() if settings.target]
-    if not targets and len(tasks) == len(names):
+def targets_to_reach(config: TypedConfig) -> Iterator[Problem]:
+    """A run that trains has a target, and reaches each."""
+    if not config.for_train:
+        return
+    targets = [name for name, settings in config.settings.items() if settings.target]
+    if not targets and config.all_tasks_typed:
         rule = "training ends when every target is there, so a run needs at least one."
         found = "Found auxiliary tasks only. Set one element of target_tag to 1."
-        yield Problem(_where(values, names[0], "target"), f"{rule} {found}")
+        yield Problem(config.where("target", config.names[0]), f"{rule} {found}")
     for name in targets:
-        if tasks[name].mix_ratio == 0:
+        if config.settings[name].mix_ratio == 0:
             rule = f"a target needs a mix_ratio above 0, or it is never reached. Found 0 for `{name}`."
-            yield Problem(_where(values, name, "mix_ratio"), f"{rule} Raise it, or make the task auxiliary.")
+            yield Problem(config.where("mix_ratio", name), f"{rule} Raise it, or make the task auxiliary.")
 
 
-def _training_files(tasks: Tasks) -> Iterator[Problem]:
-    for name, settings in tasks.items():
+def training_files(config: TypedConfig) -> Iterator[Problem]:
+    """Each task of a run that trains has data."""
+    for name, settings in config.settings.items() if config.for_train else ():
         if settings.train_file is None:
             rule = f"task `{name}` needs `train_file` to be trained. Found nothing."
             yield Problem(f"tasks.{name}", f"{rule} Add it, or pass for_train=False to only predict.")
 
 
-def row_sharing_problems(
-    train: TrainSettings, tasks: Mapping[str, TaskSettings], values: Mapping[str, Mapping[str, Resolved]]
-) -> Iterator[Problem]:
-    """Everything that `share_rows_with` says wrong."""
-    for name, settings in tasks.items():
+def rows_shared_by_name(config: TypedConfig) -> Iterator[Problem]:
+    """`share_rows_with` names a task that the joint steps of the run train."""
+    tasks, train = config.settings, config.train
+    for name, settings in tasks.items() if config.for_train and train is not None else ():
         other = settings.share_rows_with
         if other is None:
             continue
-        given = values[name].get("share_rows_with")
-        where = given.setting.where if given else f"tasks.{name}.share_rows_with"
-        others = [key for key in tasks if key != name]
+        where, others = config.where("share_rows_with", name), [key for key in tasks if key != name]
         if other not in others:
             hint = did_you_mean(other, others)
             rule = f"share_rows_with names another task of this run. Found `{other}`.{hint}"
@@ -137,9 +114,111 @@ def row_sharing_problems(
             rule = "share_rows_with names the task that all tasks with these rows follow."
             found = f"Found `{other}`, which follows `{tasks[other].share_rows_with}` itself."
             yield Problem(where, f"{rule} {found} Name that one.")
-        if train.mode != "joint":
+        if train is not None and train.mode != "joint":
             rule = "rows are shared by the tasks of a joint step. Found mode: alternating."
             yield Problem(where, f"{rule} Set mode: joint, or leave share_rows_with out.")
         if not (settings.mix_ratio and tasks[other].mix_ratio):
             rule = "tasks that share rows train both. Found a mix_ratio of 0."
             yield Problem(where, f"{rule} Raise it, or leave share_rows_with out.")
+
+
+@dataclass(frozen=True)
+class TaskMetrics:
+    """A task as far as its figures go.
+
+    Attributes:
+        name: Its name.
+        settings: Its keys.
+        metrics: Names of its metrics, registered or not.
+    """
+
+    name: str
+    settings: TaskSettings
+    metrics: Sequence[str]
+
+    @property
+    def figures(self) -> list[str]:
+        """What its evaluations report; nothing without a dev_file."""
+        if self.settings.dev_file is None:
+            return []
+        return [LOSS, *(figure for name in self.metrics if name in METRICS for figure in _scores_of(name))]
+
+
+def reported_metrics(config: TypedConfig) -> Iterator[Problem]:
+    """Somebody reports what `metric_for_best_model`, `selection` and the patience of the tasks wait for."""
+    train = config.train
+    if not config.for_train or train is None or not config.all_tasks_typed:
+        return
+    tasks = [_judged(task) for task in config.tasks]
+    wanted = train.metric_for_best_model
+    if wanted is not None:
+        targets = [task for task in tasks if task.settings.target]
+        names = {figure for task in targets for figure in task.figures} | set(_full_names(targets))
+        if wanted not in names:
+            rule = "names a figure that a target with a dev_file reports, or `task.figure`."
+            where = config.where("metric_for_best_model")
+            yield Problem(where, _unreported(f"metric_for_best_model {rule}", wanted, sorted(names)))
+    known = [task.name for task in tasks if task.figures] + _full_names(tasks)
+    for name in train.selection or ():
+        if name not in known:
+            rule = "selection names tasks with a dev_file, or `task.figure` of one."
+            yield Problem(config.where("selection"), _unreported(rule, name, known))
+    yield from _unjudged(train, tasks, config)
+    for task in tasks:
+        if task.settings.early_stopping_patience and task.settings.target and task.settings.dev_file is None:
+            rule = f"early_stopping_patience waits for better figures of dev_file, and `{task.name}` has none."
+            advice = f"Add one, or write `early_stopping_patience: null` under tasks.{task.name}."
+            yield Problem(config.where("early_stopping_patience", task.name), f"{rule} {advice}")
+
+
+def _judged(task: TaskConfig) -> TaskMetrics:
+    paradigm = PARADIGMS[task.paradigm_name](task.paradigm)
+    return TaskMetrics(task.name, task.settings, task.settings.metrics or paradigm.default_metrics)
+
+
+def _unjudged(train: TrainSettings, tasks: Sequence[TaskMetrics], config: TypedConfig) -> Iterator[Problem]:
+    """What waits for evaluations where there are none."""
+    waiting = ["selection_patience"] if train.selection_patience else []
+    waiting += [
+        f"early_stopping_patience of `{task.name}`"
+        for task in tasks
+        if task.settings.early_stopping_patience and task.settings.target
+    ]
+    if waiting and train.eval_every_n_steps == 0:
+        yield _never_evaluated(" and ".join(waiting), config)
+
+
+def _never_evaluated(who: str, config: TypedConfig) -> Problem:
+    rule = f"with 0, a target is evaluated only when it is exported, too late for {who}."
+    return Problem(config.where("eval_every_n_steps"), f"eval_every_n_steps: {rule} Set -1, or a number of steps.")
+
+
+def _full_names(tasks: Sequence[TaskMetrics]) -> list[str]:
+    return [f"{task.name}.{figure}" for task in tasks for figure in task.figures]
+
+
+def _unreported(rule: str, found: str, known: Sequence[str]) -> str:
+    listed = ", ".join(known) or "nothing (nobody has a dev_file)"
+    return f"{rule} Found `{found}`.{did_you_mean(found, list(known))} Reported: {listed}."
+
+
+def _scores_of(metric: str) -> list[str]:
+    try:
+        return list(METRICS[metric]([], []))
+    except (ArithmeticError, LookupError, TypeError, ValueError):
+        return [metric]  # one of a user's own that takes no empty list: mostly called as its figure is
+
+
+def followed_metrics(config: TypedConfig) -> Iterator[Problem]:
+    """The metrics that sampling or weighting follow are there."""
+    train, tasks = config.train, config.settings
+    if not config.for_train or train is None or not config.all_tasks_typed:
+        return
+    keys = config.methods.dev_metric_keys if config.methods else []
+    if keys and train.eval_every_n_steps == 0:
+        yield _never_evaluated(" and ".join(f"{key}: metric" for key in keys), config)
+    without = [name for name, settings in tasks.items() if settings.mix_ratio > 0 and settings.dev_file is None]
+    for key in keys if without else ():
+        rule = f"{key}: metric follows the dev figures of all tasks."
+        found = f"Found no dev_file for {', '.join(f'`{name}`' for name in without)}."
+        yield Problem(config.where(key), f"{rule} {found} Add it, or set {key}: loss.")

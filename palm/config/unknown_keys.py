@@ -1,13 +1,13 @@
 """Finds keys that nothing in the run reads, and says where they belong."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 
-from palm.config.components import TaskSchemas, all_schemas, run_schemas
+from palm.config.components import TaskSchemas, all_schemas, backbone_schemas, run_schemas
+from palm.config.merge import Merged
+from palm.config.typed import TypedConfig
 from palm.errors import Problem
 from palm.registry import did_you_mean
-from palm.schema.fields import BackboneFields
 from palm.schema.validate import shown
 from palm.schema.values import ALIASES, Layer, Setting
 
@@ -15,7 +15,26 @@ _OF_ONE_TASK = {
     "target_tag": "Write `target: true` or `target: false` here.",
     "task_reuse_tag": "Write `share_head_with: <task>` here.",
 }
-_LEAST_LIKENESS = 0.8
+
+
+def unread_keys(config: TypedConfig) -> Iterator[Problem]:
+    """Somebody reads every key that was written, in this stage or, for keys of all stages, in another."""
+    if config.merged is None:
+        return
+    sources, known = config.merged.sources, known_keys(config.merged)
+    for flat in (sources.flags.flat, sources.main.flat):
+        shared = {key: setting for key, setting in flat.items() if key in sources.shared}
+        yield from known.unread_global(shared, config.elsewhere)
+        yield from known.unread_global({key: setting for key, setting in flat.items() if key not in shared})
+    for name in sources.names:
+        for layer in (sources.flags.tasks, sources.main.tasks, sources.files):
+            yield from known.unread_of_task(name, layer.get(name, {}))
+
+
+def known_keys(merged: Merged) -> "KnownKeys":
+    """What the run, or the stage, reads."""
+    schemas = (*run_schemas(), *backbone_schemas(merged.backbone_name))
+    return KnownKeys(frozenset(key for schema in schemas for key in schema.model_fields), merged.schemas)
 
 
 @dataclass(frozen=True)
@@ -30,11 +49,6 @@ class KnownKeys:
 
     run: frozenset[str]
     tasks: Mapping[str, TaskSchemas]
-
-    @classmethod
-    def of(cls, backbones: Iterable[type[BackboneFields]], tasks: Mapping[str, TaskSchemas]) -> "KnownKeys":
-        """The keys of a run with one of `backbones` and the tasks `tasks`."""
-        return cls(frozenset(key for schema in (*run_schemas(), *backbones) for key in schema.model_fields), tasks)
 
     @property
     def complete(self) -> bool:
@@ -68,22 +82,6 @@ class KnownKeys:
         advice = _OF_ONE_TASK.get(setting.key, f"Move it to the global file, or remove it from `{name}`.")
         rule = f"`{setting.name}` belongs to the whole run, in the global file."
         return f"{rule} Found it among the keys of task `{name}`. {advice}"
-
-
-def near_misses(layer: Layer, schema: type[BackboneFields], known: Iterable[str]) -> list[Problem]:
-    """Foreign keys of a backbone's JSON that look like a key which is missing; other foreign keys are welcome."""
-    missing = [key for key in schema.model_fields if key not in set(known)]
-    problems = []
-    for key, setting in layer.items():
-        hint = did_you_mean(key, missing) if key not in schema.model_fields else ""
-        if hint and _likeness(key, hint.split("`")[1]) >= _LEAST_LIKENESS:
-            rule = f"the backbone has no key `{setting.name}`."
-            problems.append(Problem(setting.where, f"{rule} Found it with {shown(setting.value)}.{hint}"))
-    return problems
-
-
-def _likeness(word: str, other: str) -> float:
-    return SequenceMatcher(None, word, other).ratio()
 
 
 def _unread(setting: Setting, known: Iterable[str]) -> str:

@@ -1,19 +1,17 @@
 """Whether reader, backbone and paradigm of each task fit together, checked before anything is built."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator
 
 from palm.backbone.base import BACKBONES, Backbone
 from palm.balancing.gradients import GRADIENT_METHODS
 from palm.balancing.weighting import WEIGHTINGS
-from palm.config.describe import DEFAULT
-from palm.config.run_config import RunConfig, TaskConfig
+from palm.config.run_config import TaskConfig
+from palm.config.typed import TypedConfig
 from palm.data.tokenizer import Tokenizer
-from palm.errors import ConfigError, Problem
+from palm.errors import Problem
 from palm.paradigm.base import PARADIGMS, Paradigm
 from palm.reader.base import READERS, Reader
 from palm.schema.fields import BackboneFields
-from palm.schema.settings import TrainSettings
 from palm.spec import Phase, Specs, unmet
 
 
@@ -25,46 +23,20 @@ def unfit_rows(name: str, reader: Reader) -> Iterator[Problem]:
         yield Problem(f"tasks.{name}", f"{rule} {found} Leave share_rows_with out.")
 
 
-def check_wiring(config: RunConfig, tokenizer: Tokenizer, phase: Phase) -> None:
-    """Check every task of a run.
-
-    Raises:
-        ConfigError: With everything that does not fit, over all tasks.
-    """
-    backbone = BACKBONES[config.backbone_name](config.backbone)
-    problems = list(wiring_problems(config.tasks, backbone, tokenizer, phase))
-    if phase == "train":
-        problems += _row_problems(config.tasks, tokenizer)
-    problems += _freezing_problems(config.train, config.backbone.num_hidden_layers)
-    weighting = config.train.weighting
-    if phase == "train" and weighting in WEIGHTINGS and WEIGHTINGS[weighting].needs_norms:
-        problems += _norm_problems(config)
-    if problems:
-        raise ConfigError([_placed(problem, config) for problem in problems])
-
-
-def wiring_problems(
-    tasks: Sequence[TaskConfig], backbone: Backbone, tokenizer: Tokenizer, phase: Phase
-) -> Iterator[Problem]:
-    """Everything that does not fit between `tasks`, their vocabulary and the backbone."""
+def connected_components(config: TypedConfig) -> Iterator[Problem]:
+    """Readers, backbone and paradigms give each other what they need, in sizes that fit."""
+    backbone, tokenizer = config.backbone, config.tokenizer
+    if backbone is None or tokenizer is None:
+        return
     yield from _backbone_problems(backbone.config, tokenizer)
-    for task in tasks:
+    for task in config.tasks:
         reader = READERS[task.reader_name](task.reader, tokenizer)
         paradigm = PARADIGMS[task.paradigm_name](task.paradigm)
-        yield from _missing_objects(task, reader, backbone, paradigm, phase)
+        yield from _missing_objects(task, reader, backbone, paradigm, config.phase)
         yield from _size_problems(task, backbone.config)
         if task.settings.smart_weight and paradigm.incomparable is not None:
             rule = f"SMART compares distributions over the labels of a text or word. Found `{paradigm.incomparable}`."
             yield Problem(f"tasks.{task.name}.smart_weight", f"{rule} Set the key for the other tasks alone.")
-    yield from _sharing_problems(tasks)
-
-
-def _placed(problem: Problem, config: RunConfig) -> Problem:
-    """`problem` with file and line of its key, where somebody wrote it."""
-    places = {row.key: row.where for row in config.explain if row.where != DEFAULT}
-    place = places.get(problem.where, problem.where)
-    named = place if place.endswith(problem.where) else f"{place} ({problem.where})"
-    return replace(problem, where=named)
 
 
 def _missing_objects(
@@ -96,8 +68,12 @@ def backbone_name(backbone: Backbone) -> str:
     return next((name for name in BACKBONES if BACKBONES[name] is type(backbone)), type(backbone).__name__)
 
 
-def _freezing_problems(train: TrainSettings, layers: int) -> Iterator[Problem]:
-    frozen = train.freeze_layers
+def layers_to_train(config: TypedConfig) -> Iterator[Problem]:
+    """The encoder has the layers to freeze, and keeps one to balance gradients on."""
+    train = config.train
+    if train is None or config.backbone is None:
+        return
+    layers, frozen = config.backbone.config.num_hidden_layers, train.freeze_layers
     if train.weighting in GRADIENT_METHODS and train.freeze_embeddings and frozen >= layers:
         rule = f"{train.weighting} balances the gradients of the shared encoder, and all of its layers are frozen."
         yield Problem("weighting", f"{rule} Found freeze_layers: {frozen}. Freeze fewer, or set weighting: fixed.")
@@ -105,8 +81,14 @@ def _freezing_problems(train: TrainSettings, layers: int) -> Iterator[Problem]:
         yield Problem("freeze_layers", f"the encoder has {layers} layers to freeze. Found {frozen}. Lower it.")
 
 
-def _norm_problems(config: RunConfig) -> Iterator[Problem]:
-    depth, frozen = config.backbone.num_hidden_layers, config.train.freeze_layers
+def layer_to_measure(config: TypedConfig) -> Iterator[Problem]:
+    """A weighting that needs the norms of gradients has a layer to take them from."""
+    train = config.train
+    if train is None or config.backbone is None or not config.for_train:
+        return
+    if train.weighting not in WEIGHTINGS or not WEIGHTINGS[train.weighting].needs_norms:
+        return
+    depth, frozen = config.backbone.config.num_hidden_layers, train.freeze_layers
     trained = [task for task in config.tasks if task.settings.mix_ratio > 0]
     last = min(task.paradigm.last_shared_layer(depth, task.settings.layer) for task in trained)
     if last < frozen:
@@ -114,15 +96,18 @@ def _norm_problems(config: RunConfig) -> Iterator[Problem]:
         found = "Found no layer that all share" if last < 0 else f"Found layer {last}, and freeze_layers: {frozen}"
         yield Problem(
             "weighting",
-            f"{config.train.weighting} {rule} {found}. Freeze or copy fewer, or set weighting: uncertainty.",
+            f"{train.weighting} {rule} {found}. Freeze or copy fewer, or set weighting: uncertainty.",
         )
 
 
-def _row_problems(tasks: Sequence[TaskConfig], tokenizer: Tokenizer) -> Iterator[Problem]:
-    leaders = {task.settings.share_rows_with for task in tasks}
-    for task in tasks:
+def rows_of_one_text(config: TypedConfig) -> Iterator[Problem]:
+    """Readers of shared rows make one row of a text, as it is."""
+    if config.tokenizer is None or not config.for_train:
+        return
+    leaders = {task.settings.share_rows_with for task in config.tasks}
+    for task in config.tasks:
         if task.name in leaders or task.settings.share_rows_with is not None:
-            yield from unfit_rows(task.name, READERS[task.reader_name](task.reader, tokenizer))
+            yield from unfit_rows(task.name, READERS[task.reader_name](task.reader, config.tokenizer))
 
 
 def _backbone_problems(backbone: BackboneFields, tokenizer: Tokenizer) -> Iterator[Problem]:
@@ -165,9 +150,10 @@ def _copied_layers_problems(task: TaskConfig, depth: int) -> Iterator[Problem]:
         yield Problem(where, f"a head sees some of its own layers. {found} Raise sharing_layers, or the layer.")
 
 
-def _sharing_problems(tasks: Sequence[TaskConfig]) -> Iterator[Problem]:
+def alike_shared_heads(config: TypedConfig) -> Iterator[Problem]:
+    """Tasks that share a head have the same paradigm and learning rate."""
     first: dict[str, TaskConfig] = {}
-    for task in tasks:
+    for task in config.tasks:
         other = first.setdefault(task.head, task)
         if task.paradigm_name != other.paradigm_name:
             message = (

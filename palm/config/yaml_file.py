@@ -27,17 +27,18 @@ class YamlFile:
     Attributes:
         file: Its path as messages show it.
         data: The top-level mapping as plain data.
-        lines: Line of each key, by the keys on the way to it: `("tasks", "mrqa", "reader")`.
+        lines: Line of each key, by the keys on the way to it: `("tasks", "mrqa", "reader")`; None for a mapping that
+            no file holds.
 
     """
 
     file: str
     data: dict[str, object]
-    lines: dict[tuple[str, ...], int]
+    lines: dict[tuple[str, ...], int] | None
 
     def where(self, *path: str) -> str:
-        """`file:line` of a key."""
-        return f"{self.file}:{self.lines.get(path, 1)}"
+        """`file:line` of a key; `file.key` where there are no lines."""
+        return ".".join((self.file, *path)) if self.lines is None else f"{self.file}:{self.lines.get(path, 1)}"
 
 
 class _Composer(yaml.SafeLoader):
@@ -71,7 +72,10 @@ def read_yaml(file: Path) -> YamlFile:
 
 def parse_yaml(text: str, name: str) -> YamlFile:
     """Parse `text`, which messages call `name`. Raises ConfigError like `read_yaml`."""
-    node = _compose(text, name)
+    try:
+        node = yaml.compose(text, _Composer)
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ConfigError(_not_yaml(error, text, name)) from None
     if node is None:
         raise ConfigError(Problem(f"{name}:1", "a configuration is a mapping `key: value`. Found an empty file."))
     if not isinstance(node, yaml.MappingNode):
@@ -86,18 +90,14 @@ def parse_yaml(text: str, name: str) -> YamlFile:
     return YamlFile(name, data, walk.lines)
 
 
-def _compose(text: str, name: str) -> yaml.Node | None:
-    try:
-        return yaml.compose(text, _Composer)
-    except yaml.MarkedYAMLError as error:
+def _not_yaml(error: yaml.YAMLError | RecursionError, text: str, name: str) -> Problem:
+    if isinstance(error, yaml.MarkedYAMLError):
         mark = error.problem_mark or error.context_mark
-        problem = Problem(f"{name}:{mark.line + 1 if mark else 1}", _yaml_message(error))
-    except yaml.reader.ReaderError as error:
+        return Problem(f"{name}:{mark.line + 1 if mark else 1}", _yaml_message(error))
+    if isinstance(error, yaml.reader.ReaderError):
         line = text.count("\n", 0, error.position) + 1
-        problem = Problem(f"{name}:{line}", f"YAML holds printable text only. Found character {error.character!r}.")
-    except RecursionError:
-        problem = Problem(f"{name}:1", f"a configuration nests at most {DEEPEST} levels deep. Found more.")
-    raise ConfigError(problem)
+        return Problem(f"{name}:{line}", f"YAML holds printable text only. Found character {error.character!r}.")
+    return Problem(f"{name}:1", f"a configuration nests at most {DEEPEST} levels deep. Found more.")
 
 
 def _yaml_message(error: yaml.MarkedYAMLError) -> str:
@@ -131,17 +131,27 @@ class _Walk:
         return {**merged, **own}
 
     def plain(self, node: yaml.Node, path: tuple[str, ...]) -> object:
+        self._admit(node, path)
+        if isinstance(node, yaml.MappingNode):
+            return self.mapping(node, path)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.plain(item, (*path, str(index))) for index, item in enumerate(node.value)]
+        kind, text = node.tag.removeprefix(_TAG), str(node.value)
+        try:
+            return _CONVERT[kind](text)
+        except (KeyError, ValueError):
+            found = f"`{node.tag}` with `{text[:40]}`"
+            self.problems.append(Problem(self._where(node), f"{_PLAIN} Found {found}. Remove the tag."))
+            return None
+
+    def _admit(self, node: yaml.Node, path: tuple[str, ...]) -> None:
+        """Count a value; tags of mappings and lists are problems."""
         self.nodes += 1
         if self.nodes > MOST_NODES or len(path) > DEEPEST:
             rule = f"a configuration holds at most {MOST_NODES} values, {DEEPEST} levels deep, aliases expanded."
             raise ConfigError(Problem(self._where(node), f"{rule} Found more. Write it without nested aliases."))
         if not isinstance(node, yaml.ScalarNode) and node.tag not in (_TAG + "map", _TAG + "seq"):
             self.problems.append(Problem(self._where(node), f"{_PLAIN} Found `{node.tag}`. Remove the tag."))
-        if isinstance(node, yaml.MappingNode):
-            return self.mapping(node, path)
-        if isinstance(node, yaml.SequenceNode):
-            return [self.plain(item, (*path, str(index))) for index, item in enumerate(node.value)]
-        return self._scalar(node)
 
     def _where(self, node: yaml.Node) -> str:
         return f"{self.name}:{node.start_mark.line + 1}"
@@ -172,19 +182,9 @@ class _Walk:
             return None
         return key
 
-    def _scalar(self, node: yaml.Node) -> object:
-        kind, text = node.tag.removeprefix(_TAG), str(node.value)
-        if kind == "str":
-            return text
-        try:
-            return _CONVERT[kind](text)
-        except (KeyError, ValueError):
-            found = f"`{node.tag}` with `{text[:40]}`"
-            self.problems.append(Problem(self._where(node), f"{_PLAIN} Found {found}. Remove the tag."))
-            return None
-
 
 _CONVERT: dict[str, Callable[[str], object]] = {
+    "str": str,
     "bool": lambda text: text.lower() == "true",
     "null": lambda text: None,
     "int": int,

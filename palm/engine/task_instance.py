@@ -98,17 +98,16 @@ class TaskInstance:
 
     def _plan(self, epoch: int) -> Sequence[IntArray]:
         cached: tuple[int, Sequence[IntArray]] | None = self.__dict__.get("_latest_plan")
-        if cached is None or cached[0] != epoch:
-            cached = self.__dict__["_latest_plan"] = (epoch, self._new_plan(epoch))
-        return cached[1]
-
-    def _new_plan(self, epoch: int) -> Sequence[IntArray]:
+        if cached is not None and cached[0] == epoch:
+            return cached[1]
         lengths = self.training_data.lengths if self.rows is None else self.rows.lengths
-        keys = self.settings
+        keys, size, drop_last = self.settings, self.settings.batch_size, self.settings.drop_last
         purpose: _Purpose = {"seed": self.seed, "task": self.name, "epoch": epoch}
         if keys.max_tokens is not None:
-            return plan_by_tokens(lengths, max_tokens=keys.max_tokens, shuffle=keys.shuffle, **purpose)
-        size, drop_last = keys.batch_size, keys.drop_last
-        if keys.shuffle and keys.group_by_length:
-            return plan_by_length(lengths, batch_size=size, drop_last=drop_last, **purpose)
-        return plan_batches(len(lengths), batch_size=size, shuffle=keys.shuffle, drop_last=drop_last, **purpose)
+            plan = plan_by_tokens(lengths, max_tokens=keys.max_tokens, shuffle=keys.shuffle, **purpose)
+        elif keys.shuffle and keys.group_by_length:
+            plan = plan_by_length(lengths, batch_size=size, drop_last=drop_last, **purpose)
+        else:
+            plan = plan_batches(len(lengths), batch_size=size, shuffle=keys.shuffle, drop_last=drop_last, **purpose)
+        self.__dict__["_latest_plan"] = epoch, plan
+        return plan

@@ -17,7 +17,8 @@ from palm.engine.task_instance import TaskInstance
 from palm.errors import CheckpointError
 from palm.paradigm.base import PARADIGMS
 from palm.reader.base import READERS
-from palm.schema.fields import Kernels, Schema
+from palm.schema.facts import keys_where
+from palm.schema.fields import Kernels, Schema, exported_keys
 from palm.schema.settings import TaskSettings
 from palm.storage.atomic_directory import atomic_directory, verify
 from palm.storage.layout import FORMAT_VERSION, MANIFEST_FILE, PALM_VERSION, WEIGHTS_FILE
@@ -26,15 +27,6 @@ from palm.storage.tensors import load_tensors, save_tensors
 _CONFIG_FILE = "config.json"
 _VOCAB_FILE = "vocab.txt"
 _HEAD = "head"
-# Keys that decide what the model sees: a prediction cannot change them.
-_FIXED = ("do_lower_case", "for_cn")
-
-# Keys that say what the head has of its own in the encoder: the model has it already.
-_OF_TRAINING = {"sharing", "sharing_size", "sharing_layers"}
-
-# How a run computes, which another machine may not offer.
-_OF_THE_RUN = {"kernels", "recompute"}
-
 Fields = TypeVar("Fields", bound=Schema)
 
 
@@ -60,9 +52,7 @@ def save_bundle(model: MultiTaskModel, task: TaskInstance, backbone_name: str, f
         (aside / _VOCAB_FILE).write_text("\n".join(task.reader.tokenizer.tokens) + "\n", encoding="utf-8")
         (aside / _CONFIG_FILE).write_text(
             json.dumps(
-                _describe(
-                    task, {"name": backbone_name, "config": model.backbone_config.model_dump(exclude=_OF_THE_RUN)}
-                ),
+                _describe(task, {"name": backbone_name, "config": exported_keys(model.backbone_config)}),
                 indent=1,
                 ensure_ascii=False,
             )
@@ -113,9 +103,7 @@ def _describe(task: TaskInstance, backbone: dict[str, Any]) -> dict[str, Any]:
         "format_version": FORMAT_VERSION,
         "palm_version": PALM_VERSION,
         "task": task.name,
-        "settings": task.settings.model_dump(
-            exclude={"train_file", "dev_file", "pred_file", "pred_output_path", "vocab_path"}
-        ),
+        "settings": exported_keys(task.settings),
         "reader": _component(task.reader, READERS),
         "backbone": backbone,
         "paradigm": _alone(_component(task.paradigm, PARADIGMS)),
@@ -125,7 +113,7 @@ def _describe(task: TaskInstance, backbone: dict[str, Any]) -> dict[str, Any]:
 
 def _component(component: Any, registry: Any) -> dict[str, Any]:  # noqa: ANN401 (a reader or a paradigm, and its registry)
     name = next(name for name in registry if registry[name] is type(component))
-    return {"name": name, "config": component.config.model_dump()}
+    return {"name": name, "config": exported_keys(component.config)}
 
 
 def _alone(paradigm: dict[str, Any]) -> dict[str, Any]:
@@ -173,8 +161,13 @@ def _assemble_task(folder: Path, saved: dict[str, Any], wanted: TaskConfig | Non
 
 def _merged(saved: dict[str, Any], schema: type[Fields], wanted: Schema | None, folder: Path) -> Fields:
     """The saved keys, and over them those that the configuration sets now."""
-    explicit = wanted.model_dump(include=wanted.model_fields_set, exclude=_OF_TRAINING) if wanted else {}
-    changed = [key for key in _FIXED if explicit.get(key, saved.get(key)) != saved.get(key)]
+    kept = keys_where(schema.model_fields, export="kept")
+    explicit = wanted.model_dump(include=wanted.model_fields_set, exclude=set(kept)) if wanted else {}
+    changed = [
+        key
+        for key in keys_where(schema.model_fields, export="fixed")
+        if explicit.get(key, saved.get(key)) != saved.get(key)
+    ]
     if changed:
         key = changed[0]
         found = f"Trained with {saved[key]}, found {explicit[key]} in the configuration"

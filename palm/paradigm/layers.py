@@ -1,10 +1,11 @@
 """Layers of heads: dropout and a linear, MLP or BiLSTM head, and the pooling in front of it."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, field_validator
 
+from palm.schema.facts import Key, when
 from palm.schema.fields import Int, ParadigmFields
 from palm.spec import Phase, Spec, Specs
 
@@ -95,7 +96,7 @@ class HeadFields(ParadigmFields):
         description="Kind of head: `linear`; `mlp` (a tanh layer in front of it); for seq_label also `bilstm`, `crf` "
         "(labels that follow each other are scored, the best sequence is decoded) and `bilstm_crf`.",
     )
-    head_hidden_size: Int | None = Field(
+    head_hidden_size: Annotated[Int | None, Key(read=(when(head=("mlp", "bilstm", "bilstm_crf")),))] = Field(
         None, ge=1, description="Width of the head's inner layer (bilstm: of each direction); the encoder's when unset."
     )
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar, final
+from typing import TYPE_CHECKING, Annotated, ClassVar, final
 
 from pydantic import Field
 
@@ -12,6 +12,7 @@ from palm.paradigm.decoding import examples_by_record
 from palm.paradigm.layers import build_linear_head, project
 from palm.paradigm.losses import mean_cross_entropy
 from palm.paradigm.mrc_answers import Limits, WindowLogits, rank_answers
+from palm.schema.facts import Key, when
 from palm.schema.fields import BackboneFields, Float, Int, ParadigmFields
 from palm.spec import Phase, Spec, Specs
 from palm.storage.layout import PREDICTIONS_FILE
@@ -29,13 +30,15 @@ class SpanExtractionFields(ParadigmFields):
     """Keys of the paradigm `mrc`."""
 
     dropout_prob: Float = Field(0.0, ge=0, lt=1, description="Dropout in front of the head.")
-    for_cn: bool = Field(False, description="Chinese mode: answers and tags are handled by character.")
+    for_cn: Annotated[bool, Key(export="fixed")] = Field(
+        False, description="Chinese mode: answers and tags are handled by character."
+    )
     max_answer_len: Int = Field(30, ge=1, description="Longest predicted answer in word-pieces.")
     n_best_size: Int = Field(
         20, ge=1, description="How many different answers a question keeps when its windows are merged."
     )
     with_negative: bool = Field(False, description="Questions may have no answer (SQuAD 2.0).")
-    null_score_diff_threshold: Float = Field(
+    null_score_diff_threshold: Annotated[Float, Key(read=(when(with_negative=True),))] = Field(
         0.0, description="`No answer` wins when its score exceeds the best answer's by more than this."
     )
 

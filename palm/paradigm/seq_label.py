@@ -1,7 +1,7 @@
 """Sequence labelling: one label a word, such as the BIO tags of named entities."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar, cast, final
+from typing import TYPE_CHECKING, Annotated, ClassVar, cast, final
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -13,6 +13,7 @@ from palm.paradigm.crf import build_transitions, crf_loss, viterbi
 from palm.paradigm.decoding import check_classes, class_names, count_classes, examples_by_record
 from palm.paradigm.layers import HeadFields, build_head, head_form, head_logits
 from palm.paradigm.losses import ClassLossFields, class_loss, weights_by_class
+from palm.schema.facts import Key
 from palm.schema.fields import BackboneFields, ClassCountFields, ParadigmFields
 from palm.spec import Phase, Spec, Specs
 
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
 class TaggingFields(HeadFields, ClassLossFields, ClassCountFields):
     """Keys of the paradigm `seq_label`."""
 
-    for_cn: bool = Field(False, description="Chinese mode: answers and tags are handled by character.")
+    for_cn: Annotated[bool, Key(export="fixed")] = Field(
+        False, description="Chinese mode: answers and tags are handled by character."
+    )
 
     @property
     def has_crf(self) -> bool:

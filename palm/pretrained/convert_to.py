@@ -22,14 +22,10 @@ from palm.pretrained.encoder import (
     PretrainedHead,
     split_qkv,
 )
+from palm.schema.fields import exported_keys
 from palm.storage.atomic_directory import atomic_directory
 from palm.storage.layout import WEIGHTS_FILE
 
-_BACKBONE_KEYS = (
-    "vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "hidden_act",
-    "hidden_dropout_prob", "attention_probs_dropout_prob", "max_position_embeddings", "type_vocab_size",
-    "initializer_range", "layer_norm_eps", "use_task_id", "task_type_vocab_size",
-)  # fmt: skip
 _TO_TRANSFORMERS = (
     (r"embeddings\.layer_norm\.(\w+)", r"embeddings.LayerNorm.\1"),
     (r"encoder\.layers\.(\d+)\.attention\.(query|key|value)\.(\w+)", r"encoder.layer.\1.attention.self.\2.\3"),
@@ -134,9 +130,8 @@ def _labels(head: PretrainedHead) -> dict[str, Any]:
 
 
 def _backbone_config(encoder: PretrainedEncoder) -> dict[str, Any]:
-    found = encoder.backbone_config.model_dump()
-    found["intermediate_size"] = found["intermediate_size"] or 4 * found["hidden_size"]
-    return {key: found[key] for key in _BACKBONE_KEYS if key in found}
+    found = exported_keys(encoder.backbone_config)
+    return {**found, "intermediate_size": found["intermediate_size"] or 4 * found["hidden_size"]}
 
 
 def _is_dense(name: str) -> bool:

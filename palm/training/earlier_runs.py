@@ -8,6 +8,7 @@ from pathlib import Path
 
 import yaml
 
+from palm.config.components import keys_everywhere
 from palm.config.methods import following_keys, method_defaults
 from palm.config.yaml_file import parse_yaml, read_yaml
 from palm.engine.checkpoint import newest_checkpoint, rename_damaged, restore_checkpoint
@@ -28,16 +29,6 @@ from palm.storage.layout import (
 
 _OF_A_TASK = (INFERENCE_FOLDER, BEST_INFERENCE_FOLDER, PREDICTIONS_FILE)
 _KEPT = (CHECKPOINT_FOLDER, LOG_FILE, METRICS_FILE)
-# Keys that may differ without another end of the run.
-_HARMLESS = {
-    "log_gradient_cosines_every_n_steps",
-    "resume", "save_path", "save_every_n_steps", "keep_checkpoints", "print_every_n_steps", "print_first_n",
-    "eval_every_n_steps", "metric_for_best_model", "on_nan", "dev_file", "pred_file", "pred_output_path",
-    "pred_batch_size", "inference_model_dir", "metrics", "pretrain_model_path", "selection",
-}  # fmt: skip
-# Those of them that say what a run does which follows its dev metrics.
-_SAYS_METRICS = {"eval_every_n_steps", "metric_for_best_model", "selection", "dev_file", "metrics"}
-_JUDGED_BY = ("metric_for_best_model", "selection", "early_stopping_patience")
 
 
 def archive_previous_run(folder: Path) -> str | None:
@@ -142,7 +133,9 @@ def changed_keys(folder: Path, resolved: Mapping[str, object]) -> list[str]:
     except ConfigError:
         return [f"{file}: cannot be read, so it is unknown whether the run was started with other values."]
     now = parse_yaml(yaml.safe_dump(dict(resolved), allow_unicode=True), RESOLVED_CONFIG).data
-    harmless = _HARMLESS - (_SAYS_METRICS if _follows_metrics(before) or _follows_metrics(now) else set())
+    harmless = keys_everywhere(resume="nothing")
+    if not _follows_metrics(before) and not _follows_metrics(now):
+        harmless |= keys_everywhere(resume="metrics")
     changed = [
         f"{key} {old} → {new}"
         for key, (old, new) in _differences(_with_defaults(before), _with_defaults(now)).items()
@@ -162,7 +155,7 @@ def _follows_metrics(keys: object) -> bool:
     """Whether dev metrics say which step is the best, when the run ends, what it samples, or how it weighs."""
     if not isinstance(keys, Mapping):
         return False
-    judged = any(keys.get(key) is not None for key in _JUDGED_BY)
+    judged = any(keys.get(key) is not None for key in keys_everywhere(by_metrics=True))
     return judged or bool(following_keys(keys)) or any(_follows_metrics(value) for value in keys.values())
 
 

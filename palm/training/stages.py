@@ -12,6 +12,7 @@ from palm.engine.optim.weight_average import averaged
 from palm.engine.run import TrainingRun
 from palm.errors import CheckpointError
 from palm.pretrained.load import PretrainedWeights, load_pretrained
+from palm.schema.fields import exported_keys
 from palm.storage.atomic_directory import atomic_directory, remove_folder, verify
 from palm.storage.layout import CHECKPOINT_FOLDER, WEIGHTS_FILE
 from palm.storage.tensors import save_tensors
@@ -20,8 +21,6 @@ from palm.training.earlier_runs import archive_previous_run
 _CONFIG_FILE = "config.json"
 _VOCAB_FILE = "vocab.txt"
 _EPSILON = "layer_norm_eps"
-# How a run computes, which another machine may not offer.
-_OF_THE_RUN = {"kernels", "recompute"}
 
 
 def restore_best(run: TrainingRun, config: RunConfig) -> list[str]:
@@ -50,10 +49,7 @@ def save_encoder(run: TrainingRun, config: RunConfig) -> None:
     Raises:
         CheckpointError: It cannot be written.
     """
-    backbone_config = {
-        "palm_backbone": config.backbone_name,
-        **run.model.backbone_config.model_dump(exclude=_OF_THE_RUN),
-    }
+    backbone_config = {"palm_backbone": config.backbone_name, **exported_keys(run.model.backbone_config)}
     with atomic_directory(encoder_folder(config)) as aside:
         with averaged(run.average):
             save_tensors(run.model.backbone.state_dict(), aside / WEIGHTS_FILE)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TypeVar
 
 from palm.config.run_config import RunConfig, TaskConfig
-from palm.config.wiring import check_wiring
 from palm.data.dataset import Dataset
 from palm.data.shared_rows import match_rows
 from palm.data.tokenizer import Tokenizer
@@ -28,39 +27,23 @@ def build_tasks_of(stages: Sequence[RunConfig]) -> list[list[TaskInstance]]:
         ConfigError: Components that do not fit together.
         DataError: Everything wrong in the data files of all tasks.
     """
-    wrong: dict[Problem, None] = {}
-    unfit: dict[Problem, None] = {}
+    wrong: list[Problem] = []
+    unfit: list[Problem] = []
     built = []
     for config in stages:
-        try:
-            built.append(build_tasks(config))
-        except ConfigError as error:
-            unfit |= dict.fromkeys(error.problems)
-        except DataError as error:
-            wrong |= dict.fromkeys(error.problems)
+        before = len(wrong)
+        tasks = [_collect(wrong, partial(_build_task, config, task)) for task in config.tasks]
+        if len(wrong) == before:
+            built.append(_collect(unfit, partial(_joined, [task for task in tasks if task], config.backbone)) or [])
     if unfit:
-        raise ConfigError([*unfit, *wrong])
+        raise ConfigError(list(dict.fromkeys([*unfit, *wrong])))
     if wrong:
-        raise DataError(list(wrong))
+        raise DataError(list(dict.fromkeys(wrong)))
     return built
 
 
-def build_tasks(config: RunConfig) -> list[TaskInstance]:
-    """Task instances with their data, everything that is wrong with any of them reported together.
-
-    Raises:
-        ConfigError: Components that do not fit together.
-        DataError: Everything wrong in the data files of all tasks.
-    """
-    check_wiring(config, _tokenizer(config, config.tasks[0]), "train")
-    problems: list[Problem] = []
-    tasks: list[TaskInstance] = []
-    for task in config.tasks:
-        built = _collect(problems, partial(_build_task, config, task))
-        tasks += [built] if built else []
-    if problems:
-        raise DataError(problems)
-    check_shared_heads(tasks, config.backbone)
+def _joined(tasks: Sequence[TaskInstance], backbone: BackboneFields) -> list[TaskInstance]:
+    check_shared_heads(tasks, backbone)
     return with_shared_rows(tasks)
 
 

@@ -11,9 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from palm.config.resolve import load_run_config
-from palm.config.wiring import check_wiring
-from palm.data.tokenizer import Tokenizer
+from palm.config.resolve import load_run_configs
 from palm.data.vocab import load_vocab
 from tests.integration.small_encoder import write_small_encoder
 
@@ -56,12 +54,7 @@ def check(config: Path, encoder: Path, overrides: list[str]) -> None:
             words.append(f"--{key}={encoder / value.split('minilm-l6-en')[1].lstrip('/')}")
     tasks = config.parent / "tasks"
     task_dir = tasks if tasks.is_dir() else config.parent
-    found = load_run_config(config, task_dir=str(task_dir), for_train=True, overrides=words)
-    reader = found.tasks[0].reader
-    vocabulary = Path(str(found.run.vocab_path))
-    check_wiring(
-        found, Tokenizer.from_file(vocabulary, do_lower_case=reader.do_lower_case, for_cn=reader.for_cn), "train"
-    )
+    load_run_configs(config, task_dir=str(task_dir), for_train=True, overrides=words, wiring=True)
 
 
 def test_there_is_something_to_test() -> None:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palm.registry import Registry
+from palm.schema.facts import KeyFacts
 from palm.schema.fields import Schema
 
 FloatArray = NDArray[np.float64]
@@ -14,6 +15,8 @@ FloatArray = NDArray[np.float64]
 
 class GradientFields(Schema):
     """Keys that every gradient method takes: none."""
+
+    key_facts = KeyFacts(scope="stage")
 
 
 class GradientMethod(ABC):

@@ -11,11 +11,14 @@ from numpy.typing import NDArray
 from palm.balancing.history import History
 from palm.randomness import philox
 from palm.registry import Registry
+from palm.schema.facts import KeyFacts
 from palm.schema.fields import Schema
 
 
 class SamplerFields(Schema):
     """Keys that every sampler takes: none."""
+
+    key_facts = KeyFacts(scope="stage")
 
     def dev_metric_key(self) -> str | None:
         """The key by which the sampler follows the dev metrics of all tasks; None where it does not."""

@@ -9,11 +9,14 @@ from pydantic import Field
 
 from palm.balancing.history import History
 from palm.registry import Registry
+from palm.schema.facts import KeyFacts
 from palm.schema.fields import Float, Schema
 
 
 class WeightingFields(Schema):
     """Keys that every weighting takes: none."""
+
+    key_facts = KeyFacts(scope="stage")
 
     def dev_metric_key(self) -> str | None:
         """The key by which the weighting follows the dev metrics of all tasks; None where it does not."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from palm.registry import Registry
+from palm.schema.facts import KeyFacts
 from palm.schema.fields import Float, Schema
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ ADAM_STATE = ("moment1", "moment2", "beta1_power", "beta2_power")
 
 class OptimizerFields(Schema):
     """Keys that every optimizer takes."""
+
+    key_facts = KeyFacts(scope="stage")
 
     weight_decay: Float = Field(0.0, ge=0, description="Decoupled weight decay; LayerNorm and biases are left out.")
     max_grad_norm: Float = Field(

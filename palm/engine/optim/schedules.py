@@ -6,11 +6,14 @@ from typing import ClassVar, final
 from pydantic import Field
 
 from palm.registry import Registry
+from palm.schema.facts import KeyFacts
 from palm.schema.fields import Float, Schema
 
 
 class ScheduleFields(Schema):
     """Keys that every schedule takes: none."""
+
+    key_facts = KeyFacts(scope="stage")
 
 
 class WarmupFields(ScheduleFields):

@@ -17,15 +17,17 @@ def test_rows_tell_type_default_owners_and_aliases() -> None:
     assert rows("reader") == [("text", "required", ("task",), ())]
     assert rows("learning_rate")[0][:2] == ("a number, above 0", "5e-05")
     assert rows("use_ema")[0][1] == "false"
+    assert {row.on_resume for row in describe_keys() if row.key == "print_every_n_steps"} == {"nothing"}
+    assert {row.on_resume for row in describe_keys() if row.key == "learning_rate"} == {"result"}
     assert [owners for _, _, owners, _ in rows("mix_ratio")] == [("run, one value a task",), ("task",)]
     assert {"reader mrc"} <= {owner for _, _, owners, _ in rows("doc_stride") for owner in owners}
 
 
 def test_markdown_has_one_line_a_row() -> None:
     lines = keys_as_markdown().splitlines()
-    assert lines[0] == "| key | type | default | meaning | read by |"
+    assert lines[0] == "| key | type | default | meaning | read by | on resume |"
     assert len(lines) == 2 + len(describe_keys())
-    assert all(line.replace("\\|", "").count("|") == 6 for line in lines)
+    assert all(line.replace("\\|", "").count("|") == 7 for line in lines)
 
 
 def allows(schema: dict[str, Any], value: object, root: dict[str, Any]) -> bool:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from palm.backbone.config_json import load_backbone_file
-from palm.config.files import load_global, load_task_file
+from palm.config.files import TaskFile, load_global, load_task_file
 from palm.errors import ConfigError
 from palm.schema.values import Setting
 
@@ -61,17 +61,17 @@ def test_task_file_is_looked_up_beside_the_global_file(tmp_path: Path, monkeypat
     (tmp_path / "conf/tasks").mkdir(parents=True)
     (tmp_path / "conf/tasks/a.yaml").write_text("reader: cls\n", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    place, layer, problems = load_task_file("a", "tasks", Path("conf"))
-    assert (place, problems) == ("conf/tasks/a.yaml", [])
-    assert layer is not None
-    assert layer["reader"].where == "conf/tasks/a.yaml:1"
+    found = load_task_file("a", "tasks", Path("conf"))
+    assert (found.place, found.problems) == ("conf/tasks/a.yaml", ())
+    assert found.keys is not None
+    assert found.keys["reader"].where == "conf/tasks/a.yaml:1"
     (tmp_path / "tasks").mkdir()
     (tmp_path / "tasks/a.yaml").write_text("reader: mrc\n", encoding="utf-8")
-    assert load_task_file("a", "tasks", Path("conf"))[0] == "tasks/a.yaml"
+    assert load_task_file("a", "tasks", Path("conf")).place == "tasks/a.yaml"
 
 
 def test_missing_task_file_names_both_places() -> None:
-    assert load_task_file("a", "tasks", Path("conf")) == ("`tasks/a.yaml` or `conf/tasks/a.yaml`", None, [])
+    assert load_task_file("a", "tasks", Path("conf")) == TaskFile("`tasks/a.yaml` or `conf/tasks/a.yaml`", None)
 
 
 def test_backbone_file_keeps_lines_and_foreign_keys(tmp_path: Path) -> None:

@@ -1,15 +1,19 @@
 """From files and overrides to a RunConfig: the manual's forms, every problem at once, and back from the saved file."""
 
 import dataclasses
+import inspect
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import yaml
 
-from palm.config.resolve import load_run_config
+from palm.config import task_checks, unknown_keys, wiring
+from palm.config.resolve import CHECKS, WIRING, load_run_config
 from palm.config.run_config import RunConfig
+from palm.config.typed import TypedConfig
 from palm.errors import ConfigError
 
 SIZES = {"vocab_size": 50, "hidden_size": 12, "num_hidden_layers": 2, "num_attention_heads": 2}
@@ -371,3 +375,22 @@ def test_broken_files_of_several_tasks_are_told_together(project: Project) -> No
     assert "tasks/a.yaml:" in text
     assert "tasks/b.yaml:2: a key is given once." in text
     assert "task a needs" not in text
+
+
+def test_a_number_for_a_reader_or_paradigm_is_an_unknown_name() -> None:
+    made = {**yaml.safe_load(MAIN), "tasks": {"a": {"reader": "cls", "paradigm": 0}, "b": {"reader": 1.5}}}
+    with pytest.raises(ConfigError) as caught:
+        load_run_config({key: value for key, value in made.items() if key != "task_instance"}, for_train=False)
+    assert "config.tasks.a.paradigm: unknown paradigm `0`." in str(caught.value)
+    assert "config.tasks.b.reader: unknown reader `1.5`." in str(caught.value)
+
+
+@pytest.mark.parametrize(("module", "run"), [(task_checks, CHECKS), (unknown_keys, CHECKS), (wiring, WIRING)])
+def test_every_check_is_run(module: ModuleType, run: tuple[object, ...]) -> None:
+    found = {
+        function
+        for name, function in inspect.getmembers(module, inspect.isfunction)
+        if not name.startswith("_") and list(inspect.get_annotations(function).values())[:-1] == [TypedConfig]
+    }
+    assert found
+    assert found <= set(run)

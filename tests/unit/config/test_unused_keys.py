@@ -6,7 +6,8 @@ from palm.balancing.sampling import SAMPLERS, MixRatioSampler
 from palm.balancing.sampling.by_size import SizeFields
 from palm.config.components import all_schemas
 from palm.config.resolve import load_run_configs
-from palm.config.unused_keys import FURTHER_TASKS, key_dependencies
+from palm.config.unused_keys import reading_conditions
+from palm.schema.facts import FURTHER_TASKS
 from tests.integration import tiny
 
 
@@ -131,10 +132,11 @@ def test_nothing_is_said_where_a_run_only_predicts(tmp_path):
 
 def test_every_key_and_choice_of_the_table_exists():
     keys = {key for _, schema in all_schemas() for key in schema.model_fields}
-    for use in key_dependencies():
-        assert {*use.keys, *use.choices} <= keys | {FURTHER_TASKS}
+    named = {choice for conditions in reading_conditions().values() for each in conditions for choice in each.choices}
+    assert named <= keys | {FURTHER_TASKS}
+    assert {"max_tokens", "sampling", "sharing", "label_kind", FURTHER_TASKS} <= named
 
 
 def test_who_reads_a_key_of_a_component_is_who_declares_it():
-    found = [use.choices for use in key_dependencies() if "sampling_cap" in use.keys]
+    found = [each.choices for each in reading_conditions()["sampling_cap"]]
     assert found == [{"sampling": ("annealed", "proportional", "temperature")}]

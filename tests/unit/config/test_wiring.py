@@ -2,19 +2,15 @@ import re
 
 import pytest
 
-from palm.config.resolve import load_run_config
-from palm.config.wiring import check_wiring
-from palm.data.tokenizer import Tokenizer
+from palm.config.resolve import load_run_configs
 from palm.errors import ConfigError
 from tests.integration import tiny
 
 
 def problems(folder, task, **keys):
     made = tiny.config(folder, {"任务": task} if isinstance(task, dict) and "reader" in task else task, **keys)
-    config = load_run_config(made)
-    tokenizer = Tokenizer.from_file(made["vocab_path"], do_lower_case=True, for_cn=False)
     with pytest.raises(ConfigError) as caught:
-        check_wiring(config, tokenizer, "train")
+        load_run_configs(made, wiring=True)
     return str(caught.value)
 
 

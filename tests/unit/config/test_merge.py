@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from palm.backbone.config_json import next_to_weights
-from palm.config.paths import locate
+from palm.config.merge import locate
 from palm.schema.places import find_input
 from palm.schema.settings import TaskSettings
 from palm.schema.values import Resolved, Setting
@@ -19,8 +19,9 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def lookup(value: str, phase: str = "train", key: str = "train_file") -> tuple[object, list[str]]:
-    found, problems = locate({key: Resolved(Setting(key, value, "conf/c.yaml:2", Path("conf")))}, [TaskSettings], phase)
-    return found[key].setting.value, [str(problem) for problem in problems]
+    given = {key: Resolved(Setting(key, value, "conf/c.yaml:2", Path("conf")))}
+    found, problems = locate(given, [TaskSettings], phase)
+    return (given | found)[key].setting.value, [str(problem) for problem in problems]
 
 
 def test_current_directory_comes_first(place: Path) -> None:

@@ -1,0 +1,210 @@
+"""Stage 4 of configuration: merged values become typed keys, each in the schema of whoever reads it."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from difflib import SequenceMatcher
+
+from palm.backbone.base import BACKBONES, Backbone
+from palm.config.merge import Merged, Values
+from palm.config.methods import read_methods
+from palm.config.run_config import TaskConfig
+from palm.data.tokenizer import Tokenizer
+from palm.engine.methods import Methods
+from palm.errors import Problem
+from palm.paradigm.base import PARADIGMS
+from palm.reader.base import READERS
+from palm.registry import did_you_mean
+from palm.schema.fields import BackboneFields
+from palm.schema.settings import RunSettings, TaskSettings, TrainSettings
+from palm.schema.validate import shown, validate
+from palm.schema.values import Layer, Resolved, Setting
+from palm.spec import Phase
+
+_LEAST_LIKENESS = 0.8
+
+
+@dataclass(frozen=True)
+class TypedConfig:
+    """A run, or a stage of it, as far as its keys are right one by one: what the checks look at.
+
+    Attributes:
+        phase: What the run is for.
+        names: All tasks of the run.
+        tasks: Those of them whose own keys are right.
+        run: Which tasks, which backbone, where; None where something in it is wrong, as with all that follows.
+        train: Keys of the training engine.
+        methods: Keys of the components that these name.
+        backbone_config: Keys of the backbone.
+        run_values: Where each key of the run was written.
+        task_values: Where each key of each task was written.
+        problems: What is wrong with the keys one by one.
+        merged: What was typed; None where no file was read.
+        elsewhere: Keys that any stage of the run reads.
+        backbone: The backbone and
+        tokenizer: the tokenizer, where it is to be checked whether the components fit together.
+
+    """
+
+    phase: Phase
+    names: tuple[str, ...]
+    tasks: tuple[TaskConfig, ...]
+    run: RunSettings | None = None
+    train: TrainSettings | None = None
+    methods: Methods | None = None
+    backbone_config: BackboneFields | None = None
+    run_values: Values = field(default_factory=dict)
+    task_values: Mapping[str, Values] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+    merged: Merged | None = None
+    elsewhere: frozenset[str] = frozenset()
+    backbone: Backbone | None = None
+    tokenizer: Tokenizer | None = None
+
+    @property
+    def for_train(self) -> bool:
+        """Whether the run trains."""
+        return self.phase == "train"
+
+    @property
+    def settings(self) -> dict[str, TaskSettings]:
+        """Keys of the tasks, by their names."""
+        return {task.name: task.settings for task in self.tasks}
+
+    @property
+    def all_tasks_typed(self) -> bool:
+        """Whether the keys of every task are right."""
+        return len(self.tasks) == len(self.names)
+
+    def where(self, key: str, task: str | None = None) -> str:
+        """Where a key of the run, or of a task, was written; its own name where it was not."""
+        values = self.run_values if task is None else self.task_values.get(task, {})
+        known = values.get(key)
+        return known.setting.where if known else key if task is None else f"tasks.{task}.{key}"
+
+
+def type_keys(merged: Merged) -> TypedConfig:
+    """The keys of a run, or of a stage of it, and what is wrong with them one by one."""
+    sources = merged.sources
+    problems = [*sources.problems, *merged.problems]
+    run, train = _run_settings(merged, problems)
+    methods, wrong = read_methods(merged.run, home=sources.main.name)
+    problems += wrong
+    backbone_config = _backbone_config(merged, problems)
+    tasks = [task for name in sources.names for task in _task(name, merged, problems)]
+    heads = head_keys({task.name: task.settings for task in tasks})
+    return TypedConfig(
+        merged.phase,
+        sources.names,
+        tuple(replace(task, head=heads[task.name]) for task in tasks),
+        run,
+        train,
+        methods,
+        backbone_config,
+        merged.run,
+        merged.tasks,
+        tuple(problems),
+        merged,
+    )
+
+
+def head_keys(tasks: Mapping[str, TaskSettings]) -> dict[str, str]:
+    """The first task of each group of tasks that share a head, directly or through others, by task."""
+    head = {name: name for name in tasks}
+    for name, settings in tasks.items():
+        other = settings.share_head_with
+        if other is not None and other in head:
+            joined = {head[name], head[other]}
+            first = next(key for key in tasks if key in joined)
+            head = {key: first if group in joined else group for key, group in head.items()}
+    return head
+
+
+def _run_settings(merged: Merged, problems: list[Problem]) -> tuple[RunSettings | None, TrainSettings | None]:
+    home = merged.sources.main.name
+    names = Setting("task_instance", list(merged.sources.names), home)
+    given = merged.run.get("task_instance")
+    values = {**merged.run, "task_instance": replace(given, setting=names) if given else Resolved(names)}
+    run, wrong_in_run = validate(RunSettings, values, owner="the run", home=home)
+    train, wrong_in_training = validate(TrainSettings, merged.run, owner="training", home=home)
+    problems += wrong_in_run + wrong_in_training
+    return run, train
+
+
+def _backbone_config(merged: Merged, problems: list[Problem]) -> BackboneFields | None:
+    name, main = merged.backbone_name, merged.sources.main.name
+    if name not in BACKBONES:
+        where = merged.run["backbone"].setting.where if "backbone" in merged.run else main
+        problems.append(Problem(where, _unknown("backbone", list(BACKBONES), name)))
+        return None
+    schema = BACKBONES[name].Config
+    problems += _near_misses(merged.backbone_file, schema, merged.backbone)
+    path = merged.run.get("backbone_config_path")
+    home = str(path.setting.value) if path and path.setting.value else main
+    backbone_config, wrong = validate(schema, merged.backbone, owner=f"backbone {name}", home=home)
+    missing = [key for key, field in schema.model_fields.items() if field.is_required() and key not in merged.backbone]
+    if not merged.backbone_file and missing:
+        required = merged.phase == "train" and not _lost(path)
+        problems += [_no_backbone_config(main, name, missing)] if required else []
+        return None
+    problems += wrong
+    return backbone_config
+
+
+def _lost(path: Resolved | None) -> bool:
+    """Whether a backbone file was named; that it is missing or wrong has been reported."""
+    return path is not None and path.setting.value is not None
+
+
+def _no_backbone_config(home: str, name: str, missing: Sequence[str]) -> Problem:
+    rule = f"backbone {name} needs its sizes."
+    advice = "Set backbone_config_path (a JSON file), or a pretrain_model_path with config.json beside the weights."
+    return Problem(home, f"{rule} Found no {', '.join(missing)}. {advice}")
+
+
+def _task(name: str, merged: Merged, problems: list[Problem]) -> Iterator[TaskConfig]:
+    """The task, or nothing where something in it is wrong."""
+    sources, values, schemas = merged.sources, merged.tasks[name], merged.schemas[name]
+    owner, home = f"task {name}", sources.homes[name]
+    if not sources.files.get(name) and not sources.main.tasks.get(name) and "reader" not in values:
+        return  # that the task's file is missing has been reported
+    settings, wrong = validate(TaskSettings, values, owner=owner, home=home)
+    problems += wrong
+    for key, registered in (("reader", list(READERS)), ("paradigm", list(PARADIGMS))):
+        given = values[key].setting if key in values else None
+        if given and _is_name(given.value) and str(given.value) not in registered:
+            problems.append(Problem(given.where, _unknown(key, registered, str(given.value))))
+    if schemas.reader is None or schemas.paradigm is None:
+        return
+    reader, wrong = validate(schemas.reader, values, owner=f"reader {values['reader'].setting.value}", home=home)
+    problems += wrong
+    paradigm, wrong = validate(
+        schemas.paradigm, values, owner=f"paradigm {values['paradigm'].setting.value}", home=home
+    )
+    problems += wrong
+    if settings and reader and paradigm:
+        yield TaskConfig(name, settings, settings.reader, reader, settings.paradigm, paradigm, name)
+
+
+def _is_name(value: object) -> bool:
+    """Whether `value` is read as text, which a number is, too."""
+    return isinstance(value, str | int | float) and not isinstance(value, bool)
+
+
+def _unknown(kind: str, registered: list[str], name: str) -> str:
+    return f"unknown {kind} `{name}`.{did_you_mean(name, registered)} Registered: {', '.join(registered)}."
+
+
+def _near_misses(layer: Layer, schema: type[BackboneFields], known: Iterable[str]) -> list[Problem]:
+    """Foreign keys of a backbone's JSON that look like a key which is missing; other foreign keys are welcome."""
+    missing = [key for key in schema.model_fields if key not in set(known)]
+    problems = []
+    for key, setting in layer.items():
+        hint = did_you_mean(key, missing) if key not in schema.model_fields else ""
+        if hint and _likeness(key, hint.split("`")[1]) >= _LEAST_LIKENESS:
+            rule = f"the backbone has no key `{setting.name}`."
+            problems.append(Problem(setting.where, f"{rule} Found it with {shown(setting.value)}.{hint}"))
+    return problems
+
+
+def _likeness(word: str, other: str) -> float:
+    return SequenceMatcher(None, word, other).ratio()
