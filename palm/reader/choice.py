@@ -14,9 +14,9 @@ from palm.reader.base import READERS, Reader
 from palm.reader.fields import TableFields
 from palm.reader.formats.cells import Row, label_at, text_at
 from palm.reader.formats.files import FileProblems, quoted
-from palm.reader.formats.rows import column_texts
 from palm.reader.formats.tables import columns_of, source_of, table_rows
 from palm.reader.labels import WHOLE_NUMBER
+from palm.reader.rows import column_texts
 from palm.spec import Phase, Spec, Specs
 
 

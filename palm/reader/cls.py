@@ -10,7 +10,6 @@ from palm.data.dataset import Batch, Dataset, DataSource, GivenRow, IntArray, La
 from palm.data.sequences import INPUTS, pad_inputs, single_row
 from palm.data.tokenizer import Tokenizer
 from palm.reader.base import READERS, Reader
-from palm.reader.formats.rows import check_pieces, column_texts, parse_text_rows
 from palm.reader.gold import (
     GOLD_ON_REQUEST,
     TextLabelFields,
@@ -20,6 +19,7 @@ from palm.reader.gold import (
     gold_specs,
     learn_gold,
 )
+from palm.reader.rows import check_pieces, column_texts, parse_text_rows
 from palm.spec import Phase, Specs
 
 

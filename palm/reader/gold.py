@@ -11,8 +11,8 @@ from palm.data.dataset import Dataset, DataSource, IntArray, LabelMap, Ragged, R
 from palm.reader.fields import LabelledFields
 from palm.reader.formats.cells import label_at, labels_at, number_at
 from palm.reader.formats.files import FileProblems
-from palm.reader.formats.rows import class_ids
 from palm.reader.labels import LabelEncoder, learn_label_map
+from palm.reader.rows import class_ids
 from palm.spec import Phase, Spec, Specs
 
 ReadGold = Callable[..., object]

@@ -14,7 +14,7 @@ from palm.data.tokenizer import Tokenizer
 from palm.reader.base import READERS, Reader
 from palm.reader.fields import TableFields
 from palm.reader.formats.files import FileProblems
-from palm.reader.formats.rows import check_pieces, column_texts, parse_text_rows
+from palm.reader.rows import check_pieces, column_texts, parse_text_rows
 from palm.schema.fields import Float
 from palm.spec import Phase, Spec, Specs
 

@@ -13,8 +13,8 @@ from palm.data.windows import word_windows
 from palm.reader.base import READERS, Reader
 from palm.reader.fields import LabelledFields
 from palm.reader.formats.files import FileProblems
-from palm.reader.formats.rows import parse_tagged
 from palm.reader.labels import LabelEncoder, learn_label_map
+from palm.reader.rows import parse_tagged
 from palm.spec import Phase, Spec, Specs
 
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from palm.data.dataset import LabelMap
 from palm.errors import DataError
-from palm.reader.formats.rows import split_words
 from palm.reader.loading import load_dataset
+from palm.reader.rows import split_words
 from palm.reader.seq_label import TaggingReader, TaggingReaderConfig
 
 
