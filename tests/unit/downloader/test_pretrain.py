@@ -207,7 +207,7 @@ def test_what_is_there_and_unharmed_is_not_downloaded_again(
     assert "tiny: downloaded" in capsys.readouterr().out
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "nowhere"))
     assert main(words) == 0
-    assert "tiny: is here already, unharmed" in capsys.readouterr().out
+    assert "tiny: already here, undamaged" in capsys.readouterr().out
 
 
 def test_a_harmed_folder_is_replaced_and_kept_aside(
