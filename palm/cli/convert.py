@@ -37,11 +37,11 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this cl
 def run(args: argparse.Namespace, overrides: list[str]) -> int:
     """Run the command."""
     del overrides  # the command reads no configuration
-    from palm.pretrained.convert_from import is_palms, read_encoder  # noqa: PLC0415 (numpy; `palm --help` is quick)
+    from palm.pretrained.convert_from import is_palm_model, read_encoder  # noqa: PLC0415 (numpy; `palm --help` is quick)
     from palm.pretrained.convert_to import write_hugging_face, write_palm  # noqa: PLC0415
 
     encoder = read_encoder(args.source)
-    to = args.to or ("hf" if is_palms(args.source) else "palm")
+    to = args.to or ("hf" if is_palm_model(args.source) else "palm")
     (write_hugging_face if to == "hf" else write_palm)(encoder, args.target)
     head = f" and its head ({encoder.head.paradigm})" if encoder.head and to == "hf" else ""
     form = "Hugging Face" if to == "hf" else "PALM"
