@@ -25,7 +25,7 @@ class Backbone(ABC):
 
     Config: ClassVar[type[BackboneFields]]
     known_by: ClassVar[str | None] = None
-    """A parameter that pre-trained weights of no other backbone have."""
+    """A parameter that only pre-trained weights of this backbone have."""
 
     def __init__(self, config: BackboneFields) -> None:
         self.config = config

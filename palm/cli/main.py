@@ -92,17 +92,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _replace_closed_streams() -> None:
-    """Where the shell closed stdout or stderr, Python has None in its place."""
+    """Replace stdout or stderr where the shell closed it, so that Python has None."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 (until the process ends)
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 (open until the process ends)
 
 
 class _WarningsToStderr(logging.Handler):
-    """Writes warnings of PALM as lines of the command line, to whatever stderr is at that moment."""
+    """Writes PALM's warnings to the current stderr."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one."""
+        """Write one warning."""
         sys.stderr.write(f"{record.levelname.capitalize()}: {record.getMessage()}\n")
 
 

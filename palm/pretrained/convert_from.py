@@ -76,7 +76,7 @@ def _inference_model(path: Path, config: Mapping[str, Any]) -> PretrainedEncoder
         joined = encoder | {f"{paradigm.pretrained_head}{key}": array for key, array in own.items()}
         return PretrainedEncoder(name, backbone_config, joined, _copied(path))
     head, form = None, paradigm.transformers_head if paradigm else None
-    # transformers' heads stand on the last layer.
+    # In transformers, heads use the last layer.
     last = int(config["settings"].get("layer", -1)) in (-1, backbone_config.num_hidden_layers - 1)
     if form is not None and last and set(own) == {"linear.weight", "linear.bias"}:
         head = PretrainedHead(

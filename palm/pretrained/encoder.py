@@ -24,7 +24,7 @@ class PretrainedHead:
 
     Attributes:
         paradigm: Name of PALM's paradigm.
-        form: What it is in transformers.
+        form: Its form in transformers.
         weight: `[hidden class]`.
         bias: `[class]`.
         labels: Label names by id; empty if there are none.

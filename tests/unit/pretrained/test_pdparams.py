@@ -193,5 +193,5 @@ def test_tricks_of_the_pickle_machine_are_refused(tmp_path: Path, body: bytes):
 def test_damaged_files_are_refused(tmp_path: Path, data: bytes):
     (tmp_path / "a.pdparams").write_bytes(data)
 
-    with pytest.raises(CheckpointError, match=r"a\.pdparams: (cannot be read as \.pdparams|must be a dictionary from names)"):
+    with pytest.raises(CheckpointError, match=r"a\.pdparams: (cannot be read as \.pd|must be a dictionary from names)"):
         read_pdparams(tmp_path / "a.pdparams")
