@@ -13,7 +13,7 @@ from palm.engine.checkpoint import newest_checkpoint
 from tests.integration import tiny
 
 ROOT = Path(__file__).resolve().parents[2]
-TIMED = {"steps_per_second", "data_wait_share", "train_seconds"}
+TIMED = {"steps_per_second", "data_wait_fraction", "train_seconds"}
 ENCODER = {"hidden_size": 64, "vocab_size": 4000, "intermediate_size": 128}
 
 
