@@ -1,8 +1,8 @@
-"""B6: tokenising and batching alone, their share of a training step, and a table of a million rows.
+"""B6: tokenising and batching only, their fraction of a training step, and a table of a million rows.
 
     python -m benchmarks.feeding --model pretrain/minilm-l6-en
 
-Text is drawn from the vocabulary's words, 5 to 39 a row. A JSON line is printed for each part as it is done.
+Text is sampled from the vocabulary's words, 5 to 39 per row. A JSON line is printed after each part.
 """
 
 import argparse
@@ -61,12 +61,12 @@ def configuration(file: Path, model: Path, work: Path) -> dict[str, Any]:
 
 
 def rates(seconds: float, rows: int, tokens: int) -> Metrics:
-    """Seconds, and how many rows and word-pieces a second that is."""
+    """Seconds, and rows and tokens per second."""
     return {"seconds": seconds, "rows_per_second": rows / seconds, "tokens_per_second": tokens / seconds}
 
 
 def feeding(file: Path, model: Path, work: Path, steps: int) -> dict[str, Metrics]:
-    """Tokenising, mapping and batching of `file` alone, and what steps that train on it wait."""
+    """Only tokenising, mapping and batching of `file`, and the waiting time of steps that train on it."""
     prepare_runtime()
     import palm  # noqa: PLC0415 (Paddle is set up before it is imported, and `loading` needs none)
     from palm.engine.train import train_steps  # noqa: PLC0415
@@ -98,11 +98,11 @@ def feeding(file: Path, model: Path, work: Path, steps: int) -> dict[str, Metric
     shares["waited"] = sum(result.data_wait for result in done) / sum(result.seconds for result in done)
     shares["batching"] = batching / step
     shares["tokenising every epoch and batching"] = (tokenising + batching) / step
-    return {**found, "share of a step": shares}
+    return {**found, "fraction of a step": shares}
 
 
 def loading(file: Path, model: Path, environment: dict[str, str]) -> Metrics:
-    """Seconds and peak memory of a process that loads `file`, plans an epoch and makes a batch, and no more."""
+    """Seconds and peak memory of a process that only loads `file`, plans an epoch and creates a batch."""
     words = [sys.executable, "-m", "benchmarks.feeding", "--load", str(file), "--model", str(model)]
     said = subprocess.run(words, env=environment, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     figures: Metrics = json.loads(said.splitlines()[-1])
@@ -110,7 +110,7 @@ def loading(file: Path, model: Path, environment: dict[str, str]) -> Metrics:
 
 
 def load(file: Path, model: Path) -> Metrics:
-    """What the process of `loading` does."""
+    """The process of `loading`."""
     plan = load_run_config(configuration(file, model, Path()))
     before = peak_memory(os.getpid())
     began = time.perf_counter()
@@ -155,9 +155,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, default=ROOT / "pretrain/minilm-l6-en", help="Hugging Face folder")
     parser.add_argument("--rows", type=int, default=1_000_000, help="of the large table")
-    parser.add_argument("--sample", type=int, default=50_000, help="rows of the table to tokenise and batch alone")
-    parser.add_argument("--steps", type=int, default=60, help="training steps, of which the first third warms up")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="the markdown file to write into")
+    parser.add_argument("--sample", type=int, default=50_000, help="rows of the table for only tokenising and batching")
+    parser.add_argument("--steps", type=int, default=60, help="training steps, including a third for warm-up")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="the markdown file to write")
     parser.add_argument("--load", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
     model = args.model.resolve()
@@ -178,7 +178,7 @@ def report(args: argparse.Namespace, model: Path, work: Path) -> None:
     write_table(work / "many.tsv", model / "vocab.txt", args.rows)
     many = many_rows(work / "many.tsv", model, work)
     say("many rows", many, facts)
-    shares = alone.pop("share of a step")
+    shares = alone.pop("fraction of a step")
     warm = many["palm train, from the cache"]
     goals = [
         Goal(
@@ -199,7 +199,7 @@ def report(args: argparse.Namespace, model: Path, work: Path) -> None:
 
 
 def tables(alone: dict[str, Metrics], shares: Metrics, many: dict[str, Metrics]) -> list[str]:
-    """The figures as markdown."""
+    """The results as markdown."""
     speed = [
         [name, f"{one['seconds']:.2f}", f"{one['rows_per_second']:,.0f}", f"{one['tokens_per_second']:,.0f}"]
         for name, one in alone.items()
@@ -208,8 +208,8 @@ def tables(alone: dict[str, Metrics], shares: Metrics, many: dict[str, Metrics])
     kinds = ("seconds_to_first_batch", "seconds_to_first_step", "peak_megabytes")
     large = [[name, *(f"{one[kind]:.1f}" if kind in one else "" for kind in kinds)] for name, one in many.items()]
     return [
-        table(("alone", "seconds", "rows/s", "word-pieces/s"), speed),
-        table((f"share of a step ({shares['step, seconds']:.3f} s)", ""), parts),
+        table(("alone", "seconds", "rows/s", "tokens/s"), speed),
+        table((f"fraction of a step ({shares['step, seconds']:.3f} s)", ""), parts),
         table(("many rows", "seconds to the first batch", "seconds to the first step", "peak MB"), large),
     ]
 

@@ -1,4 +1,4 @@
-"""What a figure depends on and is published with: processor, its instructions, memory, date, versions."""
+"""The facts that results depend on and are published with: processor, its instructions, memory, date, versions."""
 
 import os
 import platform
@@ -8,7 +8,7 @@ from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-# Names in /proc/cpuinfo of the instructions that the figures depend on.
+# Names in /proc/cpuinfo of the instructions that the results depend on.
 INSTRUCTIONS = {"avx2": "AVX2", "avx512f": "AVX-512", "avx512_bf16": "AVX512-BF16", "amx_bf16": "AMX"}
 _BF16 = {"avx512_bf16", "amx_bf16"}
 
@@ -30,7 +30,7 @@ def machine_facts(packages: Iterable[str]) -> Facts:
 
 
 def processor() -> str:
-    """The CPU's name and how many cores this process may use."""
+    """The CPU's name and the number of cores that this process may use."""
     fields = (line.partition(":") for line in cpuinfo().splitlines())
     name = next((value.strip() for field, _, value in fields if field.strip() == "model name"), platform.machine())
     return f"{name}, {len(os.sched_getaffinity(0))} cores"
@@ -48,7 +48,7 @@ def cpu_flags(text: str) -> set[str]:
 
 
 def cpuinfo() -> str:
-    """What the kernel says about the processor."""
+    """The kernel's description of the processor."""
     return Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
 
 

@@ -1,13 +1,13 @@
-"""Methods of multi-task learning on public data, each from the command line a user would type.
+"""Methods of multi-task learning on public data, each with one command.
 
     python -m benchmarks.methods clue --data DATA --models MODELS
     python -m benchmarks.methods rte  --data DATA --models MODELS
     python -m benchmarks.methods mix
     python -m benchmarks.methods atis --data DATA --models MODELS
 
-DATA holds a folder of each data set (names as `palm download --data` gives them), MODELS one of each encoder. Rows are
-drawn with seed 1. `palm compare` runs configs/methods/NAME.yaml; its table goes into docs/results.md with command,
-date, processor, versions and seeds. A run that is done is not repeated; other words (--num_epochs 2) are passed on.
+DATA contains a folder for each data set (named as by `palm download --data`), MODELS one for each encoder. Rows are
+sampled with seed 1. `palm compare` runs configs/methods/NAME.yaml; its table goes into docs/results.md with command,
+date, processor, versions and seeds. Finished runs are not repeated; other arguments (--num_epochs 2) are passed on.
 """
 
 import argparse
@@ -34,15 +34,15 @@ SEED = 1
 DEV_ROWS = 500
 MIX_SIZES = (240, 160, 120, 80, 40, 24)
 MIX_STEPS = 400
-# Folders by the name that `palm download --data` gives and by others in use.
+# Folders under the name of `palm download --data`, and under other common ones.
 FOLDERS = {"rte": ("rte", "glue_rte"), "sst2": ("sst2", "sst2_full")}
-# A file of the name of a task would be read as that task.
+# A file with the name of a task would be read as that task.
 FILES = {"rte": "glue_rte.yaml"}
 ENCODERS = {"clue": "me5-small-zh-char", "rte": "minilm-l6-en", "atis": "minilm-l6-en"}
 TITLES = {
     "clue": "The CLUE trio: alone, hard, shared-private, uncertainty, PCGrad",
     "rte": "RTE with and without MRPC and SST-2",
-    "mix": "Six tasks with every sampler: what was asked, what came",
+    "mix": "Six tasks with every sampler: expected and observed rates",
     "atis": "ATIS: alternating batches and joint steps",
 }
 SEEDS = {"clue": 1, "rte": 3, "mix": 1, "atis": 1}
@@ -52,7 +52,7 @@ Row = Sequence[str]
 
 
 def clue(data: Path, out: Path, rows: int) -> None:
-    """`rows` rows of tnews, ocnli and the emotions to train on, and DEV_ROWS of each to measure with."""
+    """`rows` training rows of tnews, ocnli and the emotions, and DEV_ROWS of each for evaluation."""
     tnews = folder_of(data, "tnews")
     for split, count in (("train", rows), ("dev", DEV_ROWS)):
         headlines = list(label_last(tnews / f"{split}.tsv"))
@@ -80,7 +80,7 @@ def rte(data: Path, out: Path, rows: int) -> None:
 
 
 def mix(data: Path, out: Path, rows: int) -> None:
-    """Six training files of MIX_SIZES rows from the sample data that PALM comes with."""
+    """Six training files of MIX_SIZES rows from PALM's sample data."""
     del data, rows
     sample = ROOT / "data" / "travel" / "en" / "answer_kind"
     found = list(tsv(sample / "train.tsv"))
@@ -107,12 +107,12 @@ def folder_of(data: Path, name: str) -> Path:
 
 
 def drawn(rows: Sequence[Row], count: int) -> list[Row]:
-    """`count` of the rows, drawn with SEED; all of them where there are fewer."""
+    """`count` of the rows, sampled with SEED; all rows if there are fewer."""
     return random.Random(SEED).sample(rows, min(count, len(rows)))
 
 
 def compare(name: str, work: Path, overrides: Sequence[str], seeds: int) -> str:
-    """Run `palm compare`; its table and what is said about it."""
+    """Run `palm compare`; returns its table and remarks."""
     variants = CONFIGS / "variants" / f"{name}.yaml"
     words = [
         str(CONFIGS / FILES.get(name, f"{name}.yaml")),
@@ -129,7 +129,7 @@ BASES = {"clue": "hard", "atis": "alternating"}
 
 
 def samplers(work: Path, overrides: Sequence[str]) -> str:
-    """Train once with every sampler; the share of each task that was asked and that came."""
+    """Train once with every sampler; the expected and the observed sampling rate of each task."""
     from palm.balancing.sampling import SAMPLERS  # noqa: PLC0415 (sets the environment up)
 
     names = [f"cls{number}" for number in range(1, len(MIX_SIZES) + 1)]
@@ -147,54 +147,55 @@ def samplers(work: Path, overrides: Sequence[str]) -> str:
         )
         text = (work / "out" / sampler / "metrics.jsonl").read_text(encoding="utf-8")
         steps = Counter(line["task"] for line in map(json.loads, text.splitlines()) if line["split"] == "train")
-        came = [steps[name] / steps.total() for name in names]
-        wanted = asked(sampler)
-        if wanted is None:
-            rows.append((sampler, "asked", *("moves" for _ in names), ""))
+        observed = [steps[name] / steps.total() for name in names]
+        expected = expected_rates(sampler)
+        if expected is None:
+            rows.append((sampler, "expected", *("varies" for _ in names), ""))
         else:
-            rows.append((sampler, "asked", *(f"{share:.3f}" for share in wanted), ""))
-        distance = "" if wanted is None else f"{max(abs(a - b) for a, b in zip(came, wanted, strict=True)):.3f}"
-        rows.append((sampler, "came", *(f"{share:.3f}" for share in came), distance))
+            rows.append((sampler, "expected", *(f"{rate:.3f}" for rate in expected), ""))
+        deviation = (
+            "" if expected is None else f"{max(abs(a - b) for a, b in zip(observed, expected, strict=True)):.3f}"
+        )
+        rows.append((sampler, "observed", *(f"{rate:.3f}" for rate in observed), deviation))
     note = f"{MIX_STEPS} steps each, batches of 8 from files of {', '.join(map(str, MIX_SIZES))} rows; mix_ratio "
-    note += f"{', '.join(f'{ratio:g}' for ratio in MIX_RATIOS)}. The last column is the largest distance of a share. "
-    deviation = (0.3 * 0.7 / MIX_STEPS) ** 0.5
-    note += f"{MIX_STEPS} independent draws of a share of 0.3 have a standard deviation of {deviation:.3f}."
-    return table(("sampler", "share", *names, "furthest"), rows) + "\n\n" + note
+    note += f"{', '.join(f'{ratio:g}' for ratio in MIX_RATIOS)}. The last column is the largest deviation of a rate. "
+    sampling_error = (0.3 * 0.7 / MIX_STEPS) ** 0.5
+    note += f"The rate of {MIX_STEPS} independent samples with probability 0.3 has a standard deviation of "
+    note += f"{sampling_error:.3f}."
+    return table(("sampler", "rate", *names, "deviation"), rows) + "\n\n" + note
 
 
 MIX_RATIOS = (1.0, 1.0, 0.5, 0.5, 2.0, 1.0)
 
 
-def asked(sampler: str) -> list[float] | None:
-    """The shares that docs/methods.md promises, worked out here; None of a sampler that follows the run."""
-    backbone_config = [ratio * (rows // 8) for ratio, rows in zip(MIX_RATIOS, MIX_SIZES, strict=True)]
+def expected_rates(sampler: str) -> list[float] | None:
+    """The rates documented in docs/methods.md, computed independently; None for a sampler that depends on the run."""
+    sizes = [ratio * (rows // 8) for ratio, rows in zip(MIX_RATIOS, MIX_SIZES, strict=True)]
     course = {
         "mix_ratio": [MIX_RATIOS],
-        "exact": [backbone_config],
-        "proportional": [backbone_config],
-        "temperature": [[size**0.5 for size in backbone_config]],
-        "annealed": [
-            [size ** (1 - 0.8 * step / (MIX_STEPS - 1)) for size in backbone_config] for step in range(MIX_STEPS)
-        ],
+        "exact": [sizes],
+        "proportional": [sizes],
+        "temperature": [[size**0.5 for size in sizes]],
+        "annealed": [[size ** (1 - 0.8 * step / (MIX_STEPS - 1)) for size in sizes] for step in range(MIX_STEPS)],
     }.get(sampler)
     if course is None:
         return None
-    shares = [[weight / sum(weights) for weight in weights] for weights in course]
-    return [sum(column) / len(shares) for column in zip(*shares, strict=True)]
+    rates = [[weight / sum(weights) for weight in weights] for weights in course]
+    return [sum(column) / len(rates) for column in zip(*rates, strict=True)]
 
 
 def palm(*words: str, work: Path) -> None:
-    """Run a palm command in `work`, where the configuration's data is looked for first."""
+    """Run a palm command in `work`, the first search path of the configuration's data."""
     done = subprocess.run([sys.executable, "-m", "palm", *words], cwd=work, check=False)
     if done.returncode:
         raise SystemExit(done.returncode)
 
 
 def encoder(models: Path, name: str) -> Path:
-    """The encoder's folder in `models`, or `models` where it is one."""
+    """The encoder's folder in `models`, or `models` if it is one."""
     place = models if (models / "config.json").is_file() else models / ENCODERS[name]
     if not (place / "config.json").is_file():
-        raise SystemExit(f"--models: a folder with {ENCODERS[name]}, or an encoder's own, is wanted. Found {models}.")
+        raise SystemExit(f"--models: must be the folder of an encoder, or contain {ENCODERS[name]}. Found {models}.")
     return place.resolve()
 
 
@@ -208,9 +209,9 @@ def publish(name: str, body: str, facts: dict[str, str], command: str) -> None:
 
 HEADING = """# Results of the methods
 
-Each section is rewritten by the command that it names; [Methods](methods.md) says how `palm compare` compares.
-DATA holds the data sets as `palm download --data` places them, MODELS the encoders. Small subsets and few seeds: read a
-Δ beside its noise.
+Each section is rewritten by the command in it; [Methods](methods.md) describes how `palm compare` works.
+DATA contains the data sets as downloaded by `palm download --data`, MODELS the encoders. The subsets are small and the
+seeds few: compare each Δ with its noise.
 """
 
 
@@ -220,10 +221,10 @@ def main() -> int:
     parser.add_argument("--data", type=Path, default=Path("datasets"), help="folder of the data sets")
     parser.add_argument("--models", type=Path, default=Path("pretrain"), help="folder of the encoders, or an encoder")
     parser.add_argument("--work", type=Path, help="folder for data and runs (default: output_model/methods/NAME)")
-    parser.add_argument("--seeds", type=int, help="seeds (default: 3 of rte, else 1)")
-    parser.add_argument("--rows", type=int, help="training rows a task (clue, atis), or of SST-2 (rte)")
+    parser.add_argument("--seeds", type=int, help="seeds (default: 3 for rte, else 1)")
+    parser.add_argument("--rows", type=int, help="training rows per task (clue, atis), or of SST-2 (rte)")
     parser.add_argument("--prepare_only", action="store_true", help="write WORK/data/NAME and stop")
-    parser.add_argument("--no_results", action="store_true", help="leave docs/results.md as it is")
+    parser.add_argument("--no_results", action="store_true", help="do not change docs/results.md")
     args, overrides = parser.parse_known_args()
     rows, seeds = args.rows or ROWS[args.name], args.seeds or SEEDS[args.name]
     work = (args.work or ROOT / "output_model" / "methods" / args.name).resolve()
@@ -232,7 +233,7 @@ def main() -> int:
     try:
         PREPARE[args.name](args.data, out, rows)
     except (OSError, ValueError, KeyError, IndexError) as error:
-        raise SystemExit(f"{args.data}: does not hold the public files of {args.name} ({error}).") from error
+        raise SystemExit(f"{args.data}: does not contain the public files of {args.name} ({error}).") from error
     if args.prepare_only:
         return 0
     started = time.perf_counter()

@@ -1,11 +1,11 @@
-"""How far PALM is from transformers' BertModel, and from PaddlePALM 0.2.1, on the same weights and batches.
+"""Differences between PALM and transformers' BertModel, and PaddlePALM 0.2.1, on the same weights and batches.
 
     python benchmarks/parity.py --models MODELS pretrain/minilm-l6-en
 
 MODELS is a folder with bert-tiny-mlm-en, me5-small-zh-char and paddle1x-bert-tiny; further arguments are Hugging Face
 folders.
-Needs torch and transformers (pip install "paddle-palm[parity]"). Every figure is the largest absolute difference, in
-float32; logits go up to 30, where float32 itself is 2e-6 coarse, so theirs is given relative to the largest too.
+Needs torch and transformers (pip install "paddle-palm[parity]"). Numbers are largest absolute differences in float32;
+logits go up to 30, where the resolution of float32 is 2e-6, so theirs is also given relative to the largest one.
 """
 
 import argparse
@@ -47,7 +47,7 @@ Metrics = dict[str, float]
 
 
 def batch_of(folder: Path, seed: int = 0) -> Batch:
-    """The pairs as one padded batch, about every sixth token masked to be guessed."""
+    """The pairs as one padded batch, with about every sixth token masked."""
     tokenizer = Tokenizer(load_vocab(folder / "vocab.txt"), do_lower_case=True, for_cn=False)
     rows, segments = [], []
     for pair in PAIRS:
@@ -73,7 +73,7 @@ def batch_of(folder: Path, seed: int = 0) -> Batch:
 def transformers_parity(folder: Path) -> Metrics:
     """Encoder, pooler, MLM head, loss and training steps on the weights of a Hugging Face folder.
 
-    Heads that the folder lacks are freshly drawn by transformers and handed over in a file.
+    Heads that the folder lacks are initialized by transformers and passed on in a file.
     """
     torch, reference = reference_model(folder)
     batch = batch_of(folder)
@@ -184,7 +184,7 @@ def torch_inputs(torch: Any, batch: Batch) -> dict[str, Any]:  # noqa: ANN401 (t
 
 
 def paddle1x_parity(folder: Path) -> Metrics:
-    """Start and end logits of PaddlePALM 0.2.1 under Paddle 1.8.5, which `expected.npz` holds, on real tokens."""
+    """Start and end logits of PaddlePALM 0.2.1 under Paddle 1.8.5, from `expected.npz`, on real tokens."""
     expected = np.load(folder / "expected.npz")
     names = ("token_ids", "position_ids", "segment_ids", "input_mask")
     encoded = PalmModel(folder).encode({name: expected[name][:, :, 0] for name in names})["encoder_outputs"]
@@ -198,9 +198,9 @@ def paddle1x_parity(folder: Path) -> Metrics:
 
 
 def largest(one: np.ndarray, other: np.ndarray) -> float:
-    """Largest absolute difference of two arrays of one shape."""
+    """Largest absolute difference of two arrays of the same shape."""
     if one.shape != other.shape:
-        raise ValueError(f"the arrays have one shape. Found {one.shape} and {other.shape}.")
+        raise ValueError(f"the arrays must have the same shape. Found {one.shape} and {other.shape}.")
     return float(np.abs(one - other).max())
 
 
@@ -214,8 +214,8 @@ def main() -> None:
     rows = [(folder.name, transformers_parity(folder)) for folder in (*small, *arguments.folders)]
     if arguments.models:
         rows.append(("paddle1x-bert-tiny", paddle1x_parity(arguments.models / "paddle1x-bert-tiny")))
-    for name, figures in rows:
-        sys.stdout.writelines(f"{name:20} {what:27} {figure:.1e}\n" for what, figure in figures.items())
+    for name, differences in rows:
+        sys.stdout.writelines(f"{name:20} {what:27} {difference:.1e}\n" for what, difference in differences.items())
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""Quality on public data sets, each from the command line a user would type: prepare, `palm train`, `palm eval`.
+"""Quality on public data sets, each with one command: prepare, `palm train`, `palm eval`.
 
     python benchmarks/quality.py sst2 --data DATA/sst2_full --model pretrain/minilm-l6-en
 
-The last line is JSON: figures (fractions of 1), seconds, date, CPU and versions.
+The last line is JSON: metrics (fractions of 1), seconds, date, CPU and versions.
 Settings are in benchmarks/quality/*.yaml; seed 1.
-ATIS has an example of its own: examples/atis.
+ATIS has its own example: examples/atis.
 """
 
 import argparse
@@ -22,19 +22,19 @@ HERE = Path(__file__).parent
 
 
 def sst2(data: Path, work: Path) -> None:
-    """`text<TAB>label`, no header; a sample of 20,000 training rows drawn with seed 1."""
+    """`text<TAB>label`, no header; a sample of 20,000 training rows sampled with seed 1."""
     write_two_columns(data / "sentiment-train", work / "train.tsv", rows=20_000)
     write_two_columns(data / "sentiment-dev", work / "dev.tsv")
 
 
 def tnews(data: Path, work: Path) -> None:
-    """`text<TAB>label`, no header; a sample of 10,000 training rows drawn with seed 1."""
+    """`text<TAB>label`, no header; a sample of 10,000 training rows sampled with seed 1."""
     write_two_columns(data / "train.tsv", work / "train.tsv", rows=10_000)
     write_two_columns(data / "dev.tsv", work / "dev.tsv")
 
 
 def policyqa(data: Path, work: Path) -> None:
-    """SQuAD json as it is: the public dev file trains, the test file measures."""
+    """Unchanged SQuAD json: training on the public dev file, evaluation on the test file."""
     (work / "train.json").write_bytes((data / "dev.json").read_bytes())
     (work / "dev.json").write_bytes((data / "test.json").read_bytes())
 
@@ -50,7 +50,7 @@ def write_two_columns(source: Path, target: Path, rows: int | None = None) -> No
 
 
 def palm(*words: str) -> str:
-    """Run a palm command, showing its output as it comes; the last line."""
+    """Run a palm command, showing its output; returns the last line."""
     last = ""
     with subprocess.Popen([sys.executable, "-m", "palm", *words], stdout=subprocess.PIPE, text=True) as process:
         for line in process.stdout:
@@ -83,13 +83,13 @@ def main() -> None:
         palm("train", *common)
         seconds = time.perf_counter() - started
         measured = next(work.glob("dev.*"))
-        figures = json.loads(palm("eval", common[0], f"--file={measured}", *common[1:]))
+        metrics = json.loads(palm("eval", common[0], f"--file={measured}", *common[1:]))
     facts = {
         "data": args.name,
         "train_seconds": round(seconds),
         **machine_facts(("paddlepaddle", "numpy", "tokenizers")),
     }
-    sys.stdout.write(json.dumps({**figures, **facts}) + "\n")
+    sys.stdout.write(json.dumps({**metrics, **facts}) + "\n")
 
 
 if __name__ == "__main__":

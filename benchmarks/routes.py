@@ -1,4 +1,4 @@
-"""Routes through the source that a reader follows, each a declared chain of functions that is checked against the AST.
+"""Routes through the source, each a declared chain of functions that is checked against the AST.
 
 A stop is `module:function`, or `module:function as name` where an earlier stop calls it by another name (a layer by the
 attribute that holds it, a method of a base class by its own). `paddle…` ends a chain outside the package.
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from benchmarks.source_tree import Function, Module, SourceTree, names_in
 
-# ---- Fill in here: the chains of today's source. Where one no longer holds, the table and a test say which stop. ----
+# ---- Fill in here: the chains of today's source. If one breaks, the table and a test name the stop. ----
 
 _TO_THE_PRODUCT_TODAY = (
     "palm.controller:Controller.train",
@@ -141,11 +141,11 @@ class Route:
     """A route and its length.
 
     Attributes:
-        name: From where to where.
-        counts: What its length is: the files that it leads through, or the functions.
-        goal: The greatest length.
+        name: Its start and end.
+        counts: Unit of its length: the files on it, or the functions.
+        goal: The maximal length.
         chains: Its stops, one chain per layout that the source has had; the first one that holds is counted.
-        consecutive: Whether each stop calls the next. Otherwise any earlier stop does: a value is handed back and on.
+        consecutive: Whether each stop calls the next. Otherwise any earlier stop may, by a returned value.
     """
 
     name: str
@@ -181,7 +181,7 @@ class Stop:
     Attributes:
         module: Where it is.
         function: Its qualified name.
-        called: The name that the call of it uses.
+        called: The name used in its call.
     """
 
     module: str
@@ -197,7 +197,7 @@ class Stop:
 
 
 def length(tree: SourceTree, route: Route) -> tuple[int | None, str]:
-    """Length of the first chain of `route` that holds in `tree`; None and the broken stop of each where none does."""
+    """Length of the first chain of `route` that holds in `tree`; None and the broken stop of each if none does."""
     broken = []
     for chain in route.chains:
         stops = [Stop.parse(text) for text in chain]
@@ -210,7 +210,7 @@ def length(tree: SourceTree, route: Route) -> tuple[int | None, str]:
 
 
 def first_broken(tree: SourceTree, stops: Sequence[Stop], *, consecutive: bool) -> str | None:
-    """The first stop that does not exist or that no stop before it calls; None where the chain holds."""
+    """The first stop that does not exist or that no stop before it calls; None if the chain holds."""
     bodies: list[Function] = []
     for number, stop in enumerate(stops):
         callers = bodies[-1:] if consecutive else bodies
@@ -229,6 +229,6 @@ def _body(module: Module | None, function: str) -> Function | None:
 
 
 def _usual_name(function: str) -> str:
-    """What a call of `function` is written with: the class for its constructor, else the last part."""
+    """The name in a call of `function`: the class for its constructor, else the last part."""
     owner, _, name = function.rpartition(".")
     return owner if name == "__init__" else name

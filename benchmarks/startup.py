@@ -1,4 +1,4 @@
-"""How long the commands that compute nothing take to start: `python benchmarks/startup.py` (the goal is 0.3 s each)."""
+"""Starting time of commands that do not compute: `python benchmarks/startup.py` (the goal is 0.3 s each)."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ COMMANDS = (["--help"], ["--version"], ["train", "--help"], ["check", "--help"],
 
 
 def seconds(words: list[str]) -> float:
-    """The quickest of some runs of `palm` with `words`."""
+    """The fastest of several runs of `palm` with `words`."""
     best = float("inf")
     for _ in range(RUNS):
         start = time.perf_counter()
@@ -20,7 +20,7 @@ def seconds(words: list[str]) -> float:
 
 
 def main() -> int:
-    """Print a line a command; 1 when one of them misses the goal."""
+    """Print a line per command; 1 if one of them misses the goal."""
     slow = False
     for words in COMMANDS:
         taken = seconds(words)

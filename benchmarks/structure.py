@@ -1,10 +1,10 @@
 """Numbers about the structure of PALM's source: `python -m benchmarks.structure [--rev REVISION] [--json]`.
 
-They are read from the source text; nothing of it runs. With `--rev` the text is that of a git revision. What counts:
+They are read from the source text; it is not executed. With `--rev` the text is that of a git revision. Definitions:
 
 * an *entry* is a file or folder directly in palm/, `__init__.py`, `__main__.py` and `py.typed` included;
 * a *module* is a .py file that is not an `__init__.py`; its lines are all lines of the file;
-* an *import* leads from one file to another, once, whether it stands at the top, in a function or under TYPE_CHECKING;
+* an *import* leads from one file to another, once, whether at the top, in a function or under TYPE_CHECKING;
 * it points *upward* where the layers of the revision's own pyproject.toml forbid it. `palm/__init__.py` is in no layer;
 * a *circle* is a group of modules (without `palm/__init__.py`), or of neighbours in a folder, that import each other;
 * a *composition root* is a module that calls `TrainingRun(...)`;
@@ -25,7 +25,7 @@ from benchmarks.source_tree import Graph, Module, SourceTree, child, circles, na
 ROOT = Path(__file__).resolve().parents[1]
 SHORT_MODULE, SMALL_MODULE, LONG_FUNCTION = 41, 40, 40
 COMPOSED = "TrainingRun"
-# A sampler with keys of its own stands for a new one; besides palm/, its test and its page are written.
+# A sampler with its own keys stands for a new one; besides palm/, its test and its page are written.
 SAMPLER, SAMPLER_KEYS, SAMPLER_TEST_AND_PAGE = "adaptive", ("sampling_by", "sampling_floor"), 2
 
 
@@ -35,9 +35,9 @@ class Measure:
 
     Attributes:
         name: What is counted.
-        value: The number; None where it cannot be taken.
-        goal: The greatest number that is good enough; None where there is none.
-        details: What makes it up, where that helps.
+        value: The number; None if it cannot be determined.
+        goal: The largest acceptable number; None if there is no goal.
+        details: The items that were counted, if useful.
     """
 
     name: str
@@ -57,7 +57,7 @@ def measures(tree: SourceTree) -> list[Measure]:
 
 
 def sizes(tree: SourceTree) -> Iterator[Measure]:
-    """Entries, modules, and modules that are too short to stand alone."""
+    """Entries, modules, and modules that are too short."""
     modules = _modules(tree)
     small = [module.name for module in modules if is_small(tree, module)]
     longest = max(modules, key=lambda module: module.lines)
@@ -71,7 +71,7 @@ def sizes(tree: SourceTree) -> Iterator[Measure]:
 
 
 def is_small(tree: SourceTree, module: Module) -> bool:
-    """Whether a module is short, serves one other, and registers nothing: it belongs in its importer."""
+    """Whether a module is short, has one importer, and registers nothing, so that it belongs in its importer."""
     return module.lines < SMALL_MODULE and len(tree.importers[module.name]) == 1 and not module.registered
 
 
@@ -125,7 +125,7 @@ def function_measures(tree: SourceTree) -> Iterator[Measure]:
 
 
 def sampler_files(tree: SourceTree) -> list[str]:
-    """The files of the package that hold the class, a key or the name of one sampler."""
+    """The files of the package with the class, a key or the name of one sampler."""
     home = next((module for module in tree.modules.values() if SAMPLER in module.registered), None)
     words = {SAMPLER, *SAMPLER_KEYS, *(_classes_registered(home, SAMPLER) if home else ())}
     return [module.path for module in tree.modules.values() if words & _words(module)]
@@ -160,9 +160,9 @@ def table(found: Sequence[Measure], *, details: bool) -> str:
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the numbers."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.structure", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--rev", help="a git revision in place of the working tree")
-    parser.add_argument("--json", action="store_true", help="JSON in place of a table")
-    parser.add_argument("--details", action="store_true", help="name what makes up each number")
+    parser.add_argument("--rev", help="a git revision instead of the working tree")
+    parser.add_argument("--json", action="store_true", help="JSON instead of a table")
+    parser.add_argument("--details", action="store_true", help="list the items behind each number")
     options = parser.parse_args(argv)
     tree = read_revision(ROOT, options.rev) if options.rev else read_folder(ROOT)
     found = measures(tree)

@@ -1,7 +1,7 @@
-"""Writes the sample data: the same bytes on every machine, with the standard library alone.
+"""Writes the sample data: the same bytes on every machine, with only the standard library.
 
-python data/generate.py            over the files beside this script
-python data/generate.py --out DIR  somewhere else
+python data/generate.py            overwrites the files next to this script
+python data/generate.py --out DIR  writes to another folder
 """
 
 import argparse
@@ -54,7 +54,7 @@ def write_corpus(language: Language, folder: Path) -> None:
 
 
 def write_requests(language: Language, folder: Path) -> None:
-    """The requests twice: with their intents, and row by row with their slots (as a table and as CoNLL)."""
+    """The requests with their intents, and, in the same order, with their slots (table and CoNLL)."""
     seen: set[str] = set()
     for split in SPLITS:
         generator = random.Random(f"{SEED} requests {language.code} {split}")
@@ -66,7 +66,7 @@ def write_requests(language: Language, folder: Path) -> None:
 
 
 def write_slots(requests: Sequence[Request], folder: Path, split: Split, language: Language) -> None:
-    """One sentence a row, words and tags separated by blanks; and one word a line, empty lines between sentences."""
+    """One sentence per row, words and tags separated by blanks; and one word per line, with empty lines between."""
     tagged = [tagged_words(one.pieces, language.types, by_character=language.by_character) for one in requests]
     write_table(
         folder / f"{split}.tsv", ("text_a", "label"), ((" ".join(words), " ".join(tags)) for words, tags in tagged)
@@ -80,7 +80,7 @@ def write_slots(requests: Sequence[Request], folder: Path, split: Split, languag
 
 
 def write_pairs(language: Language, folder: Path) -> None:
-    """Pairs of requests: 1 where both ask for the same, else 0, half and half."""
+    """Pairs of requests: 1 if both ask for the same, else 0, in equal numbers."""
     seen: set[tuple[str, str]] = set()
     for split in SPLITS:
         generator = random.Random(f"{SEED} pairs {language.code} {split}")
@@ -111,7 +111,7 @@ def draw_passages(language: Language) -> dict[Split, list[Passage]]:
 def write_reading(
     passages: dict[Split, list[Passage]], folder: Path, language: Language, *, unanswerable: bool
 ) -> None:
-    """SQuAD json; with `unanswerable`, in version 2's form, where about a third of the questions have no answer."""
+    """SQuAD json; with `unanswerable`, in version 2's form, in which about a third of the questions have no answer."""
     for split in SPLITS:
         generator = random.Random(f"{SEED} {folder.name} {language.code} {split}")
         paragraphs = []
@@ -124,7 +124,7 @@ def write_reading(
 
 
 def choose_questions(passage: Passage, generator: random.Random, *, unanswerable: bool) -> list[Question]:
-    """The questions of a passage that a file asks."""
+    """The questions about a passage in a file."""
     answered = [one for one in passage.questions if one.answer]
     chosen = pick_several(answered, QUESTIONS_A_PASSAGE, generator)
     if unanswerable:
@@ -155,7 +155,7 @@ def write_kinds(passages: dict[Split, list[Passage]], folder: Path, language: La
 
 
 def write_answer_pairs(passages: dict[Split, list[Passage]], folder: Path, language: Language) -> None:
-    """A question and a sentence of its passage: 1 where the sentence answers the question, else 0, half and half."""
+    """A question and a sentence of its passage: 1 if the sentence answers the question, else 0, in equal numbers."""
     for split in SPLITS:
         generator = random.Random(f"{SEED} answer pairs {language.code} {split}")
         rows: dict[tuple[str, str], str] = {}
@@ -178,7 +178,7 @@ def write_plain_text(passages: dict[Split, list[Passage]], folder: Path) -> None
 
 
 def write_squad(file: Path, paragraphs: Sequence[dict[str, object]], *, version: str) -> None:
-    """SQuAD json, a paragraph a line."""
+    """SQuAD json, one paragraph per line."""
     rows = ",\n".join(json.dumps(paragraph, ensure_ascii=False) for paragraph in paragraphs)
     write_lines(file, [f'{{"version": "{version}", "data": [{{"title": "travel", "paragraphs": [', rows, "]}]}"])
 

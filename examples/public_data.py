@@ -1,7 +1,7 @@
 """Turn public data sets into PALM's files: python public_data.py NAME --data DIR --out data
 
-NAME is one that `palm download --data` lists, DIR what it downloaded (or the same files from their home). Written are
-train, dev (and test, where its gold is public) in the form that the reader of the task takes; docs/data-formats.md.
+NAME is a data set in the list of `palm download --data`, DIR its download (or the same files from their source). It
+writes train, dev (and test, if its gold is public) in the format of the task's reader; see docs/data-formats.md.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from pathlib import Path
 
 Rows = Iterable[tuple[str, ...]]
 Files = dict[str, str]
-"""What `--data` must hold → what is written."""
+"""Required content of `--data` → written files."""
 
 
 def sst2(data: Path, out: Path) -> None:
@@ -29,7 +29,7 @@ def tnews(data: Path, out: Path) -> None:
 
 
 def mrpc(data: Path, out: Path) -> None:
-    """Whether two sentences say the same, English; every tenth training row is dev."""
+    """Whether two sentences are paraphrases, English; every tenth training row is dev."""
     rows = [(row[0], row[3], row[4]) for row in table(data / "msr_paraphrase_train.txt")]
     header = ("label", "text_a", "text_b")
     write(out / "train.tsv", header, (row for number, row in enumerate(rows) if number % 10))
@@ -39,7 +39,7 @@ def mrpc(data: Path, out: Path) -> None:
 
 
 def ocnli(data: Path, out: Path) -> None:
-    """Whether one sentence follows from another, Chinese; rows on which nobody agreed are left out."""
+    """Whether one sentence follows from another, Chinese; rows without agreement are skipped."""
     for split, name in (("train", "train.10k.json"), ("dev", "dev.json")):
         rows = [row for row in json_lines(data / name) if row["label"] != "-"]
         pairs = ((row["label"], row["sentence1"], row["sentence2"]) for row in rows)
@@ -62,19 +62,19 @@ def cluener2020(data: Path, out: Path) -> None:
 
 
 def policyqa(data: Path, out: Path) -> None:
-    """Questions on privacy policies, English: the public dev file trains, the test file measures."""
+    """Questions on privacy policies, English: training on the public dev file, evaluation on the test file."""
     (out / "train.json").write_bytes((data / "dev.json").read_bytes())
     (out / "dev.json").write_bytes((data / "test.json").read_bytes())
 
 
 def cmrc2018(data: Path, out: Path) -> None:
-    """Questions on Wikipedia, Chinese: the public dev file trains, the trial file measures."""
+    """Questions on Wikipedia, Chinese: training on the public dev file, evaluation on the trial file."""
     (out / "train.json").write_bytes((data / "cmrc2018_dev.json").read_bytes())
     (out / "dev.json").write_bytes((data / "cmrc2018_trial.json").read_bytes())
 
 
 def atis(data: Path, out: Path) -> None:
-    """Intent and slots of a question to an airline, English; the folders of snips look the same."""
+    """Intent and slots of a question to an airline, English; the folders of snips have the same form."""
     for split in ("train", "dev", "test"):
         words, tags, intents = (lines(data / split / name) for name in ("seq.in", "seq.out", "label"))
         texts = [sentence.strip() for sentence in words]
@@ -105,7 +105,7 @@ def label_last(file: Path) -> Iterator[tuple[str, str]]:
 
 
 def table(file: Path) -> Iterator[list[str]]:
-    """Rows of a tsv with a header; quotes in it are just characters."""
+    """Rows of a tsv with a header; quotes are ordinary characters."""
     return csv.reader(lines(file)[1:], delimiter="\t", quoting=csv.QUOTE_NONE)
 
 
@@ -128,7 +128,7 @@ def prepare(name: str, data: Path, out: Path) -> None:
     try:
         SETS[name](data, out)
     except (OSError, ValueError, KeyError, IndexError) as error:
-        reason = f"{data}: does not hold the public files of {name} ({error})."
+        reason = f"{data}: does not contain the public files of {name} ({error})."
         raise SystemExit(f"{reason} See palm download --data.") from error
 
 

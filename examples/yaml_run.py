@@ -1,4 +1,4 @@
-"""What the examples with a YAML file have in common: prepare the data, train, measure."""
+"""Common code of the examples with a YAML file: prepare the data, train, evaluate."""
 
 import argparse
 import json
@@ -11,11 +11,11 @@ import palm
 
 
 def run(home: Path, about: str, *, english: str, chinese: str) -> None:
-    """Prepare the public data set, train what the configuration says, and print figures of each target.
+    """Prepare the public data set, train the configuration, and print the metrics of each target.
 
     Args:
         home: Folder of the example, with config.yaml (English) and config_zh.yaml (Chinese).
-        about: What the example is, for --help.
+        about: Description of the example, for --help.
         english: The English data set.
         chinese: The Chinese one.
     """
@@ -31,5 +31,5 @@ def run(home: Path, about: str, *, english: str, chinese: str) -> None:
     for task in controller.config.tasks:
         gold = next((file for file in (home / "data" / args.language).glob("test.*")), task.settings.dev_file)
         if task.settings.target and gold is not None:
-            figures = controller.evaluate(task.name, file=gold)
-            sys.stdout.write(json.dumps({"task": task.name, "file": Path(gold).name, **figures}) + "\n")
+            metrics = controller.evaluate(task.name, file=gold)
+            sys.stdout.write(json.dumps({"task": task.name, "file": Path(gold).name, **metrics}) + "\n")

@@ -1,4 +1,4 @@
-"""The errors that a user of PALM can meet. Each message says where, the rule, what was found, what to do."""
+"""The errors that users of PALM see. Each message gives the place, the rule, what was found, and what to do."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ class PalmError(Exception):
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong: where it stands and what to do about it.
+    """One problem: its place and what to do about it.
 
     Attributes:
         where: `file:line`, a key path such as `tasks.mrqa.batch_size`, or a flag such as `--batch_size`.
@@ -25,7 +25,7 @@ class Problem:
 
 
 class _Problems(PalmError):
-    """An error that carries every problem of its kind at once."""
+    """An error with all problems of its kind."""
 
     def __init__(self, problems: Sequence[Problem] | Problem) -> None:
         self.problems: tuple[Problem, ...] = (problems,) if isinstance(problems, Problem) else tuple(problems)
@@ -33,15 +33,15 @@ class _Problems(PalmError):
 
 
 class ConfigError(_Problems):
-    """Everything that is wrong with a configuration: keys, types, wiring, file paths."""
+    """All problems of a configuration: keys, types, wiring, file paths."""
 
 
 class DataError(_Problems):
-    """Everything that is wrong with a data file, each problem with `file:line`."""
+    """All problems of a data file, each with `file:line`."""
 
 
 class RegistryError(PalmError):
-    """A reader, backbone, paradigm or other component that nobody registered."""
+    """A reader, backbone, paradigm or other component that is not registered."""
 
 
 class CheckpointError(PalmError):
@@ -49,8 +49,8 @@ class CheckpointError(PalmError):
 
 
 class TrainingError(PalmError):
-    """Training that cannot go on: a loss or a gradient that is no finite number."""
+    """Training that cannot continue, such as after a loss or gradient that is not finite."""
 
 
 class DownloadError(PalmError):
-    """A download that failed, came damaged, or was refused."""
+    """A download that failed, is damaged, or was refused."""

@@ -1,4 +1,4 @@
-"""Random numbers that are a pure function of a seed and a purpose, in every process and after every restart."""
+"""Random numbers as a pure function of a seed and a purpose, in every process and after every restart."""
 
 import hashlib
 import json
@@ -7,10 +7,10 @@ import numpy as np
 
 
 def philox(seed: int, *purpose: str | int) -> np.random.Generator:
-    """A generator of its own for each `(seed, *purpose)`, such as `philox(1, "shuffle", "mrqa", 3)`.
+    """A separate generator for each `(seed, *purpose)`, such as `philox(1, "shuffle", "mrqa", 3)`.
 
     Counter-based (Philox 4x64, https://www.thesalmons.org/john/random123/papers/random123sc11.pdf), keyed by a SHA-256:
-    equal arguments always give the same stream, so nothing has to be saved to continue a run.
+    equal arguments always give the same stream, so that resuming a run needs no saved state.
     """
     words = [part if isinstance(part, str) else int(part) for part in (seed, *purpose)]
     digest = hashlib.sha256(json.dumps(words).encode()).digest()

@@ -1,4 +1,4 @@
-"""Registries: the names that YAML may use for readers, backbones, paradigms, metrics and the like."""
+"""Registries: the names in YAML of readers, backbones, paradigms, metrics and others."""
 
 import difflib
 from collections.abc import Callable, Iterator
@@ -29,7 +29,7 @@ class Registry(Generic[T]):
         self._components: dict[str, T] = {}
 
     def register(self, name: str) -> Callable[[T], T]:
-        """Decorator that enters a component under `name`.
+        """Decorator that registers a component under `name`.
 
         Raises:
             RegistryError: The name is taken by another component, or not in lower case where all are.
@@ -37,13 +37,13 @@ class Registry(Generic[T]):
         if self.lower_case and name != name.lower():
             raise RegistryError(f"A {self.kind} name is in lower case. Found `{name}`: write `{name.lower()}`.")
 
-        def enter(component: T) -> T:
+        def add(component: T) -> T:
             if self._components.get(name, component) is not component:
-                raise RegistryError(f"A {self.kind} name is registered once. Found a second `{name}`: {component!r}.")
+                raise RegistryError(f"A {self.kind} name must be unique. Found a second `{name}`: {component!r}.")
             self._components[name] = component
             return component
 
-        return enter
+        return add
 
     def __getitem__(self, name: str) -> T:
         if name not in self._components:

@@ -1,4 +1,4 @@
-"""What a component takes and gives: names, axes and element types of arrays, checked before anything is built."""
+"""Inputs and outputs of components: names, axes and element types of arrays, checked before anything is built."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ LegacySpec = Sequence[object]
 
 
 def as_spec(value: Spec | LegacySpec) -> Spec:
-    """Accept PaddlePALM's `[[-1, -1], "int64"]` beside a `Spec`; unnamed axes are called `axis0`, `axis1`, …"""
+    """Convert PaddlePALM's `[[-1, -1], "int64"]` to a `Spec`; unnamed axes are called `axis0`, `axis1`, …"""
     if isinstance(value, Spec):
         return value
     shape, dtype = value
@@ -43,13 +43,13 @@ def as_spec(value: Spec | LegacySpec) -> Spec:
 
 
 def unmet(needed: Specs, offered: Specs) -> dict[str, str]:
-    """Names in `needed` that `offered` lacks or offers in another rank or type, each with the reason."""
+    """Names in `needed` that `offered` lacks or has with another rank or type, each with the reason."""
     reasons = {}
     for name, spec in needed.items():
         if name not in offered:
-            reasons[name] = "nobody gives it"
+            reasons[name] = "no component provides it"
             continue
-        wanted, given = as_spec(spec), as_spec(offered[name])
-        if (given.rank, given.dtype) != (wanted.rank, wanted.dtype):
-            reasons[name] = f"{wanted} is needed, {given} is given"
+        expected, given = as_spec(spec), as_spec(offered[name])
+        if (given.rank, given.dtype) != (expected.rank, expected.dtype):
+            reasons[name] = f"needs {expected}, found {given}"
     return reasons

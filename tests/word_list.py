@@ -108,7 +108,7 @@ PROSE = (
     Word("deaf", "ignores"),
     Word("mend", "fix", "mend(?:s|ed|ing)?"),
     Word("told apart", "distinguished", r"(?:told|telling|tells?)(?: \w+){0,4} apart"),
-    Word("word-piece", "subword token", "word-?pieces?"),
+    Word("word-piece", "subword token", "(?!(?-i:WordPiece))word-?pieces?"),  # WordPiece is the algorithm's name
     Word("not run on a GPU here", "a line in the docs", where=_CODE),
     Word(
         "save for except",

@@ -1,1 +1,1 @@
-"""Faults, injected often enough to print a figure; `docs/reliability.md` has the results."""
+"""Fault injection, repeated many times; `docs/reliability.md` has the results."""

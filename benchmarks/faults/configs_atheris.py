@@ -22,7 +22,7 @@ FOLDER = Path(tempfile.mkdtemp())
 
 
 def once(data: bytes) -> None:
-    """One input: bytes as a whole configuration, or put into one that is right."""
+    """One input: bytes as a complete configuration, or inserted into a valid one."""
     provider = atheris.FuzzedDataProvider(data)
     whole = provider.ConsumeBool()
     text = provider.ConsumeUnicode(provider.remaining_bytes())

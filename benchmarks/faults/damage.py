@@ -1,4 +1,4 @@
-"""Damage checkpoints in every way and see who notices: `python -m benchmarks.faults.damage [--count 1000]`."""
+"""Damage checkpoints in every way and check the detection: `python -m benchmarks.faults.damage [--count 1000]`."""
 
 import argparse
 import shutil
@@ -15,19 +15,19 @@ from tests.integration.damage import DAMAGES, damage
 
 
 def main() -> int:
-    """Print a line a damage that nobody noticed, and the figure; 1 where there was one."""
+    """Print a line per undetected damage, and the result; 1 if there was one."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1)
-    wanted = parser.parse_args()
-    chance, began = Random(wanted.seed), time.monotonic()
+    options = parser.parse_args()
+    chance, began = Random(options.seed), time.monotonic()
     found: Counter[str] = Counter()
     tried: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as place:
         write_config(Path(place) / "run", save_every_n_steps=7, keep_checkpoints=2)
         finish(Path(place) / "run")
         older, newer = checkpoints(Path(place) / "run" / "out" / "ckpt")
-        for number in range(wanted.count):
+        for number in range(options.count):
             kind = DAMAGES[number % len(DAMAGES)]
             home = Path(place) / "damaged"
             for step in (older, newer):

@@ -22,7 +22,7 @@ PATIENCE = Patience(attempts=6, pause=0.001, connect=2, read=0.15)
 
 
 def serve(fault: str, handler: BaseHTTPRequestHandler, chance: Random) -> None:
-    """Answer one request: the file, or the part asked for, with a fault."""
+    """Answer one request: the file, or the requested part, with a fault."""
     asked = handler.headers.get("Range")
     start = int(asked.split("=")[1].rstrip("-")) if asked else 0
     body = CONTENT[start:]
@@ -65,16 +65,16 @@ LASTING = ("wrong bytes", "redirect to file:///etc/hostname", "redirect to ftp:/
 
 
 def main() -> int:
-    """Print what became of the downloads; 1 where wrong bytes were put in place or an error was none of PALM's."""
+    """Print the outcomes of the downloads; 1 if wrong bytes were put in place or an error was not one of PALM's."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=500)
     parser.add_argument("--seed", type=int, default=1)
-    wanted = parser.parse_args()
-    chance, began, bad = Random(wanted.seed), time.monotonic(), 0
+    options = parser.parse_args()
+    chance, began, bad = Random(options.seed), time.monotonic(), 0
     faults: list[str] = []
     ends: Counter[str] = Counter()
     with server(lambda handler: serve(faults.pop(0) if faults else "none", handler, chance)) as url:
-        for number in range(wanted.count):
+        for number in range(options.count):
             passing = [chance.choice(PASSING) for _ in range(chance.randint(0, 4))]
             lasting = [chance.choice(LASTING)] if number % 4 == 0 else []
             faults[:] = passing + lasting
@@ -84,13 +84,13 @@ def main() -> int:
             ends[f"{'lasting' if lasting else 'passing'} faults: {end}"] += 1
             if not right:
                 print(f"{passing + lasting}: {end}")
-    print(f"downloads: {wanted.count}, {dict(ends)}; otherwise than they should: {bad}")
+    print(f"downloads: {options.count}, {dict(ends)}; unexpected outcomes: {bad}")
     print(f"{time.monotonic() - began:.0f} s")
     return int(bad > 0)
 
 
 def download(url: str) -> str:
-    """Fetch once; `placed` with the right bytes, `refused` with nothing in place, or what should not be."""
+    """Fetch once; `placed` with the correct bytes, `refused` with nothing in place, or an unexpected outcome."""
     with tempfile.TemporaryDirectory() as place:
         target = Path(place) / "file"
         try:
@@ -103,7 +103,7 @@ def download(url: str) -> str:
 
 
 class server:  # noqa: N801 (reads as the function that it stands for)
-    """A server on this machine for as long as the block takes; its address."""
+    """Run a server on this machine during the block; yields its address."""
 
     def __init__(self, answer: Callable[[BaseHTTPRequestHandler], None]) -> None:
         class Handler(BaseHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""Weights and archives from outside that attack: `python -m benchmarks.faults.foreign [--mutations 20000]`."""
+"""Malicious weights and archives: `python -m benchmarks.faults.foreign [--mutations 20000]`."""
 
 import argparse
 import pickle
@@ -25,7 +25,7 @@ Attack = tuple[str, Callable[[Path, Path], object], Iterator[tuple[str, bytes]]]
 
 
 def attacks(trace: Path, mutations: int, chance: Random) -> Iterator[Attack]:
-    """Kind, reader, and the files to try it with."""
+    """Kind, reader, and the files to test it with."""
     pickles, headers = list(malicious_pickles(trace)), list(crafted_safetensors())
     archives = list(evil_archives())
     weights = pickle.dumps({"w": np.ones((2, 3)), "b": ("b", np.ones(2, "float16"))})
@@ -46,21 +46,21 @@ def attacks(trace: Path, mutations: int, chance: Random) -> Iterator[Attack]:
 
 
 def main() -> int:
-    """Print what each kind did; 1 where something ran, got out, or ended otherwise than by a refusal."""
+    """Print the outcomes of each kind; 1 if code ran, a file got out, or an outcome was not a refusal."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--mutations", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=1)
-    wanted = parser.parse_args()
+    options = parser.parse_args()
     began, bad = time.monotonic(), 0
     with tempfile.TemporaryDirectory() as place:
         root = Path(place)
         (root / "warm").write_bytes(pickle.dumps({"w": np.ones(2)}))
-        read_pdparams(root / "warm")  # what reading imports, it imports now
+        read_pdparams(root / "warm")  # imports of the readers, before tracing
         for coding in ("cp437", "raw_unicode_escape", "ascii", "latin1"):  # of names in zip files, of text in pickles
             "warm".encode(coding)
         with suppress(CheckpointError):
             read_archive(root / "warm")
-        for kind, read, files in attacks(root / "trace", wanted.mutations, Random(wanted.seed)):
+        for kind, read, files in attacks(root / "trace", options.mutations, Random(options.seed)):
             found = Counter(attack(read, root, content) for _, content in files)
             bad += found.total() - found["refused"] - found["read"]
             print(f"{kind}: {found.total()} files, {dict(found)}", flush=True)
@@ -72,7 +72,7 @@ def main() -> int:
 
 
 def attack(read: Callable[[Path, Path], object], root: Path, content: bytes) -> str:
-    """What became of one file: `refused`, `read`, or what should not have happened."""
+    """The outcome of one file: `refused`, `read`, or an unexpected one."""
     file, home = root / "file", root / "home" / str(time.monotonic_ns())
     file.write_bytes(content)
     home.mkdir(parents=True)

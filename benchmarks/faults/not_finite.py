@@ -1,6 +1,6 @@
 """NaN and Inf in losses and gradients: `python -m benchmarks.faults.not_finite [--count 100]`.
 
-Each run meets one at a random step; it must be found before the update, with task, step and the rows of the batch.
+Each run has one at a random step; it must be found before the update, with task, step and the rows of the batch.
 """
 
 import argparse
@@ -37,7 +37,7 @@ def training_run(folder: Path, on_nan: str) -> TrainingRun:
 
 @contextmanager
 def poisoned(run: TrainingRun, step: int, kind: str) -> Iterator[None]:
-    """The loss of the `step`-th batch, or its gradient alone, is not finite."""
+    """The loss of the `step`-th batch, or only its gradient, is not finite."""
     import paddle  # noqa: PLC0415 (PALM sets the environment up before it)
 
     count, true_loss = 0, run.model.loss
@@ -57,7 +57,7 @@ def poisoned(run: TrainingRun, step: int, kind: str) -> Iterator[None]:
 
 
 def trial(folder: Path, kind: str, on_nan: str, step: int) -> str:
-    """What one run made of its fault."""
+    """The outcome of one run."""
     run = training_run(folder, on_nan)
     updates: list[int] = []
     true_step: Callable[[float], None] = run.optimizer.step
@@ -86,13 +86,13 @@ def trial(folder: Path, kind: str, on_nan: str, step: int) -> str:
 
 
 def main() -> int:
-    """Print the figure; 1 where one was missed."""
+    """Print the result; 1 if one was missed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
-    wanted = parser.parse_args()
-    chance, began, ends = Random(wanted.seed), time.monotonic(), Counter[str]()
-    for number in range(wanted.count):
+    options = parser.parse_args()
+    chance, began, ends = Random(options.seed), time.monotonic(), Counter[str]()
+    for number in range(options.count):
         kind = ("nan", "inf", "-inf", "gradient")[number % 4]
         on_nan = ("abort", "skip")[number // 4 % 2]
         with tempfile.TemporaryDirectory() as place:
@@ -100,9 +100,9 @@ def main() -> int:
         ends[end] += 1
         if end != "found before the update":
             print(f"{kind}, {on_nan}: {end}")
-    print(f"not finite: {ends['found before the update']}/{wanted.count} found before the update and named by rows")
+    print(f"not finite: {ends['found before the update']}/{options.count} found before the update, with the rows named")
     print(f"{time.monotonic() - began:.0f} s")
-    return int(ends["found before the update"] != wanted.count)
+    return int(ends["found before the update"] != options.count)
 
 
 if __name__ == "__main__":

@@ -15,20 +15,20 @@ PHASES: tuple[Phase, ...] = ("train", "predict")
 
 
 def main() -> int:
-    """Print a line a reader, and the figure; 1 where a row was lost or an error was none of PALM's."""
+    """Print a line per reader, and the result; 1 if a row was lost or an error was not one of PALM's."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--mutations", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--longest", type=int, default=10_000_000, help="bytes of the corpus's longest line")
-    wanted = parser.parse_args()
-    began, chance, bad = time.monotonic(), Random(wanted.seed), 0
+    options = parser.parse_args()
+    began, chance, bad = time.monotonic(), Random(options.seed), 0
     total: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as place:
         for case in CASES:
             file = Path(place) / f"a.{case.ending}"
-            malformed = [content for _, content in corpus(case, longest=wanted.longest)]
+            malformed = [content for _, content in corpus(case, longest=options.longest)]
             ends: Counter[str] = Counter()
-            for content in [*malformed, *mutations(case, wanted.mutations // len(CASES), chance)]:
+            for content in [*malformed, *mutations(case, options.mutations // len(CASES), chance)]:
                 file.write_bytes(content)
                 for phase in PHASES:
                     try:

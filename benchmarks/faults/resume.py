@@ -24,14 +24,14 @@ def exported_at(folder: Path) -> dict[str, int]:
 
 
 def situations(folder: Path, first_end: int) -> dict[int, set[str]]:
-    """What is special about stopping after each step; `first_end` is the one after which a target has finished."""
+    """The special conditions of stopping after each step; `first_end` is the one after which a target has finished."""
     lines = [json.loads(line) for line in (folder / "out" / "metrics.jsonl").read_text("utf-8").splitlines()]
     steps = [line for line in lines if line["split"] == "train"]
     seen: dict[str, int] = {}
     found: dict[int, set[str]] = {}
     for line in steps:
         seen[line["task"]] = line["epoch"]
-        special = {"inside an accumulation"} if line["global_step"] % 2 else set()
+        special = {"within an accumulation"} if line["global_step"] % 2 else set()
         if len(seen) < len({other["task"] for other in steps}):
             special.add("before a task's first batch")
         if max(seen.values()) >= 1:
@@ -43,16 +43,16 @@ def situations(folder: Path, first_end: int) -> dict[int, set[str]]:
 
 
 def main() -> int:
-    """Print a line a stop point that differs, and the figure; 1 where one differs."""
+    """Print a line per stop point that differs, and the result; 1 if one differs."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, help="stop points to try, evenly spread; all when left out")
+    parser.add_argument("--count", type=int, help="number of stop points, evenly spread (default: all)")
     count = parser.parse_args().count
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as home:
         whole = Path(home) / "whole"
         write_config(whole, save_every_n_steps=1, keep_checkpoints=10_000)
         finish(whole)
-        wanted, exports = fingerprint(whole), exported_at(whole)
+        expected, exports = fingerprint(whole), exported_at(whole)
         special = situations(whole, min(exports.values()))
         stops = checkpoints(whole / "out" / "ckpt")[:-1]
         stops = stops[:: max(1, len(stops) // count)][:count] if count else stops
@@ -67,11 +67,11 @@ def main() -> int:
                     shutil.copytree(whole / "out" / task / "infer_model", folder / "out" / task / "infer_model")
             finish(folder, "--resume")
             found = fingerprint(folder)
-            same += found == wanted
+            same += found == expected
             for name in special[int(stop.name.removeprefix("step_"))]:
                 met[name] += 1
-            if found != wanted:
-                print(stop.name, "differs in", [key for key in wanted if found.get(key) != wanted[key]])
+            if found != expected:
+                print(stop.name, "differs in", [key for key in expected if found.get(key) != expected[key]])
             shutil.rmtree(folder)
     print(f"resume: {same}/{len(stops)} stop points end bit-identical, each in a fresh process ({met})")
     print(f"{time.monotonic() - began:.0f} s")

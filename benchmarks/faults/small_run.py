@@ -1,4 +1,4 @@
-"""A run of three tasks on a small random encoder, as a process of its own, and the sha256 of all that it leaves."""
+"""A run of three tasks on a small random encoder in a separate process, and the sha256 of all its results."""
 
 import hashlib
 import json
@@ -13,7 +13,7 @@ from palm.engine.checkpoint import newest_checkpoint
 from tests.integration import tiny
 
 ROOT = Path(__file__).resolve().parents[2]
-TIMED = {"steps_per_second", "data_wait_share", "train_seconds"}
+TIMED = {"steps_per_second", "data_wait_fraction", "train_seconds"}
 ENCODER = {"hidden_size": 64, "vocab_size": 4000, "intermediate_size": 128}
 
 
@@ -39,7 +39,7 @@ def start(folder: Path, *words: str) -> "subprocess.Popen[str]":
 
 
 def finish(folder: Path, *words: str) -> str:
-    """The same to its end; what it said."""
+    """Run it to its end; returns its output."""
     process = start(folder, *words)
     said, _ = process.communicate()
     if process.returncode:
@@ -48,15 +48,15 @@ def finish(folder: Path, *words: str) -> str:
 
 
 def fingerprint(folder: Path) -> dict[str, str]:
-    """sha256 of the newest checkpoint's files, of the exported models, and of the figures without their times."""
+    """sha256 of the newest checkpoint's files, of the exported models, and of the metrics without times."""
     newest, complaints = newest_checkpoint(folder / "out" / "ckpt")
     if newest is None or complaints:
-        raise RuntimeError(f"no good newest checkpoint: {complaints}")
+        raise RuntimeError(f"no valid newest checkpoint: {complaints}")
     files = [*newest.iterdir(), *(folder / "out").glob("*/infer_model/*")]
     found = {str(file.relative_to(folder)): _sha256(file.read_bytes()) for file in files}
     lines = (folder / "out" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-    figures = [{key: value for key, value in json.loads(line).items() if key not in TIMED} for line in lines]
-    return {**found, "metrics.jsonl": _sha256(json.dumps(figures).encode())}
+    metrics = [{key: value for key, value in json.loads(line).items() if key not in TIMED} for line in lines]
+    return {**found, "metrics.jsonl": _sha256(json.dumps(metrics).encode())}
 
 
 def _sha256(content: bytes) -> str:

@@ -1,1 +1,1 @@
-"""Speed of PALM beside its peers on the same work: see docs/benchmarks.md."""
+"""Speed of PALM and its peers on the same work: see docs/benchmarks.md."""

@@ -9,7 +9,7 @@ Points = Sequence[tuple[float, float]]
 
 _WIDTH, _HEIGHT = 560, 340
 _LEFT, _RIGHT, _TOP, _BOTTOM = 70, 20, 44, 52
-# Okabe and Ito's colours, which colour-blind readers tell apart.
+# Okabe and Ito's colours, which colour-blind readers can distinguish.
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 _STYLE = (
     "text{font:12px sans-serif;fill:#333}.title{font-size:14px;font-weight:bold}"
@@ -19,10 +19,10 @@ _STYLE = (
 
 @dataclass(frozen=True)
 class Axis:
-    """What an axis shows.
+    """One axis of a chart.
 
     Attributes:
-        label: What is measured, with its unit.
+        label: The quantity, with its unit.
         logarithmic: Whether equal distances are equal factors.
     """
 
@@ -31,7 +31,7 @@ class Axis:
 
 
 def line_chart(title: str, x: Axis, y: Axis, series: Mapping[str, Points]) -> str:
-    """One line a series; the vertical axis begins at 0, and the horizontal one is marked where there are points."""
+    """One line per series; the vertical axis starts at 0, and the horizontal one has a mark per point."""
     across = _horizontal(x, sorted({point[0] for points in series.values() for point in points}))
     marks = nice_marks(max(point[1] for points in series.values() for point in points))
     places = {
@@ -72,7 +72,7 @@ def short(value: float) -> str:
 
 
 def _horizontal(axis: Axis, values: Sequence[float]) -> dict[float, float]:
-    """Place of each value."""
+    """Position of each value."""
     scaled = [math.log(value) if axis.logarithmic else value for value in values]
     span = (scaled[-1] - scaled[0]) or 1.0
     width = _WIDTH - _LEFT - _RIGHT - 20

@@ -1,4 +1,4 @@
-"""What a table says about a race."""
+"""Tables and goals of a comparison."""
 
 from collections.abc import Mapping, Sequence
 
@@ -9,31 +9,31 @@ Race = Mapping[str, Timings]
 
 
 def speed_table(race: Race, against: Sequence[str]) -> str:
-    """Time a step, examples a second, peak memory, and how many times faster than each of `against`."""
+    """Time per step, examples per second, peak memory, and the speed-up over each of `against`."""
     present = [name for name in against if name in race]
-    header = ["", "ms a step", "examples/s", *(f"× {name}" for name in present), "peak GB"]
+    header = ["", "ms per step", "examples/s", *(f"× {name}" for name in present), "peak GB"]
     rows = []
     for name, timings in race.items():
         ratios = [f"{ratio(timings, race[other]):.2f}" for other in present]
-        figures = [f"{1000 * timings.seconds():.1f}", f"{timings.rate():.1f}", *ratios]
-        rows.append([name, *figures, f"{timings.peak_bytes / 2**30:.2f}"])
+        cells = [f"{1000 * timings.seconds():.1f}", f"{timings.rate():.1f}", *ratios]
+        rows.append([name, *cells, f"{timings.peak_bytes / 2**30:.2f}"])
     return table(header, rows)
 
 
-def speed_goal(race: Race, one: str, other: str, wanted: float, *, what: str | None = None) -> Goal:
-    """How many times faster `one` should be than `other`; unknown where either did not run."""
+def speed_goal(race: Race, one: str, other: str, target: float, *, what: str | None = None) -> Goal:
+    """The speed-up of `one` over `other`; unknown if either did not run."""
     found = ratio(race[one], race[other]) if one in race and other in race else None
-    return Goal(what or f"{one} / {other}", found, wanted)
+    return Goal(what or f"{one} / {other}", found, target)
 
 
 def memory_goal(race: Race, one: str, other: str, *, what: str | None = None) -> Goal:
-    """That `one` needs no more memory than `other`."""
+    """`one` needs at most as much memory as `other`."""
     found = race[one].peak_bytes / race[other].peak_bytes if one in race and other in race else None
     return Goal(what or f"peak memory: {one} / {other}", found, 1.0, at_most=True)
 
 
-def figures_of(race: Race) -> dict[str, object]:
-    """The medians and the rounds behind them, for programs."""
+def numbers_of(race: Race) -> dict[str, object]:
+    """The medians and their rounds, for programs."""
     return {
         name: {
             "seconds_a_step": timings.seconds(),

@@ -23,7 +23,7 @@ WARM_GOAL = 6.0
 
 
 def measure(config: Path, model: Path, work: Path, starts: int) -> dict[str, list[Start]]:
-    """Cold and warm starts in turn."""
+    """Alternate cold and warm starts."""
     words = [str(config), f"--pretrain_model_path={model}", f"--save_path={work / 'output_model'}"]
     cache = work / "cache"
     environment = {**shell_without_tuning(), "PALM_CACHE": str(cache)}
@@ -40,9 +40,9 @@ def measure(config: Path, model: Path, work: Path, starts: int) -> dict[str, lis
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, default=ROOT / "pretrain/minilm-l6-en", help="Hugging Face folder")
-    parser.add_argument("--config", type=Path, default=QUICKSTART, help="what is trained")
+    parser.add_argument("--config", type=Path, default=QUICKSTART, help="configuration to train")
     parser.add_argument("--starts", type=int, default=5, help="of each kind")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="the markdown file to write into")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="the markdown file to write")
     args = parser.parse_args()
     with work_folder() as work:
         found = measure(args.config.resolve(), args.model.resolve(), work, args.starts)
@@ -50,7 +50,7 @@ def main() -> None:
     rows = [[kind, f"{median(own):.2f}", f"{min(own):.2f}", f"{max(own):.2f}"] for kind, own in seconds.items()]
     tables = [table(("seconds to the first step", "median", "least", "most"), rows)]
     goals = [Goal("seconds to the first step, warm", median(seconds["warm"]), WARM_GOAL, at_most=True)]
-    facts = {**machine_facts(("paddlepaddle", "tokenizers")), "starts": f"{args.starts} of each kind, in turn"}
+    facts = {**machine_facts(("paddlepaddle", "tokenizers")), "starts": f"{args.starts} of each kind, alternating"}
     publish(
         Result("first_step", "B8: time to the first step", facts, tables, goals, {"seconds": seconds}), args.results
     )

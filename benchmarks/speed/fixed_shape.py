@@ -1,16 +1,16 @@
-"""B1: a training step of one shape, 32 × 128, no padding, dropout 0.1, classification on MiniLM-L6.
+"""B1: a training step of a fixed shape, 32 × 128, no padding, dropout 0.1, classification on MiniLM-L6.
 
     python -m benchmarks.speed.fixed_shape --model pretrain/minilm-l6-en --peers .peers
 
-The step holds forward, backward, clipping to norm 1 and AdamW. The floor is the same step's matrix products alone, in
-float32, measured in the same rounds.
+The step consists of forward, backward, clipping to norm 1 and AdamW. The floor is the matrix products
+of the same step in float32, measured in the same rounds.
 """
 
 import json
 import sys
 from pathlib import Path
 
-from benchmarks.speed.comparison import figures_of, speed_goal, speed_table
+from benchmarks.speed.comparison import numbers_of, speed_goal, speed_table
 from benchmarks.speed.lineup import (
     EAGER,
     FUSED,
@@ -32,8 +32,8 @@ FLOOR = "matrix products alone"
 
 def main() -> None:
     parser = parser_of(__doc__, Plan(rounds=7, steps=5, warm_up=3))
-    parser.add_argument("--batch", type=int, default=32, help="examples a step")
-    parser.add_argument("--seq", type=int, default=128, help="tokens an example")
+    parser.add_argument("--batch", type=int, default=32, help="examples per step")
+    parser.add_argument("--seq", type=int, default=128, help="tokens per example")
     args = parser.parse_args()
     lineup, plan = lineup_of(args), plan_of(args)
     backbone_config = json.loads((lineup.model / "config.json").read_text(encoding="utf-8"))
@@ -46,13 +46,13 @@ def main() -> None:
     goals = [
         speed_goal(timings, FUSED, EAGER, 2.7),
         speed_goal(timings, FUSED, TUNED, 1.5),
-        speed_goal(timings, FUSED, FLOOR, 0.8, what=f"{FUSED}: share of the floor"),
+        speed_goal(timings, FUSED, FLOOR, 0.8, what=f"{FUSED}: fraction of the floor"),
         speed_goal(timings, PLAIN, EAGER, 1.0),
         speed_goal(timings, PALM_BF16, TORCH_BF16, 1.6),
     ]
     title = f"B1: a training step of one shape, {args.batch} × {args.seq}"
     tables = [speed_table(timings, [EAGER, TUNED, FLOOR])]
-    publish(Result("fixed_shape", title, lineup.facts(plan), tables, goals, figures_of(timings)), args.results)
+    publish(Result("fixed_shape", title, lineup.facts(plan), tables, goals, numbers_of(timings)), args.results)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""B7: how cost grows: step time against length, batch size and number of tasks; starting time against rows.
+"""B7: growth of cost: step time against length, batch size and number of tasks; starting time against rows.
 
     python -m benchmarks.speed.growth --model pretrain/minilm-l6-en --peers .peers
 
-Charts go to figures/ beside the results. `--curves length tasks` measures some of them.
+Charts are written to figures/ next to the results. `--curves length tasks` selects some of them.
 """
 
 import argparse
@@ -26,7 +26,7 @@ LENGTHS = (64, 128, 256, 384, 512)
 BATCHES = (8, 16, 32, 64)
 TASKS = (1, 2, 4, 8, 16)
 ROWS = (10_000, 100_000, 1_000_000)
-# A million rows: the first step within 15 s, warm. One more task: no step is slower, up to what rounds differ by.
+# A million rows: the first step within 15 s, warm. More tasks: no slower step, up to the differences between rounds.
 STARTING_GOAL, TASKS_GOAL = 15.0, 1.05
 
 
@@ -39,7 +39,7 @@ class Curve:
         x: The horizontal axis.
         y: The vertical axis.
         series: Points by name.
-        goals: What the points should show.
+        goals: The goals of the points.
     """
 
     title: str
@@ -52,11 +52,11 @@ class Curve:
         """The points as a markdown table."""
         header = [f"{self.y.label} by {self.x.label}", *(f"{value:,}" for value, _ in next(iter(self.series.values())))]
         return table(
-            header, [[name, *(_three_figures(one) for _, one in points)] for name, points in self.series.items()]
+            header, [[name, *(_three_digits(one) for _, one in points)] for name, points in self.series.items()]
         )
 
 
-def _three_figures(value: float) -> str:
+def _three_digits(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
@@ -64,19 +64,19 @@ Measure = Callable[[Lineup, Plan, argparse.Namespace], Curve]
 
 
 def length_curve(lineup: Lineup, plan: Plan, args: argparse.Namespace) -> Curve:
-    """Step time against tokens an example."""
+    """Step time against tokens per example."""
     series = step_series(lineup, plan, [(seq, BATCH, seq) for seq in args.lengths])
-    return Curve(f"Training step, batch {BATCH}", Axis("tokens an example"), Axis("ms a step"), series)
+    return Curve(f"Training step, batch {BATCH}", Axis("tokens per example"), Axis("ms per step"), series)
 
 
 def batch_curve(lineup: Lineup, plan: Plan, args: argparse.Namespace) -> Curve:
-    """Step time against examples a batch."""
+    """Step time against examples per batch."""
     series = step_series(lineup, plan, [(batch, batch, LENGTH) for batch in args.batches])
-    return Curve(f"Training step, {LENGTH} tokens", Axis("examples a batch"), Axis("ms a step"), series)
+    return Curve(f"Training step, {LENGTH} tokens", Axis("examples per batch"), Axis("ms per step"), series)
 
 
 def step_series(lineup: Lineup, plan: Plan, shapes: Sequence[tuple[int, int, int]]) -> Mapping[str, Points]:
-    """Milliseconds a step of PALM and PyTorch; a shape is its place on the axis, batch and length."""
+    """Milliseconds per step of PALM and PyTorch; a shape consists of its position on the axis, batch and length."""
     series: dict[str, list[tuple[float, float]]] = {}
     for place, batch, seq in shapes:
         with work_folder() as work:
@@ -88,7 +88,7 @@ def step_series(lineup: Lineup, plan: Plan, shapes: Sequence[tuple[int, int, int
 
 
 def tasks_curve(lineup: Lineup, plan: Plan, args: argparse.Namespace) -> Curve:
-    """Step time against the number of tasks, each with a head of its own; all numbers take turns."""
+    """Step time against the number of tasks, each with its own head; all numbers alternate."""
     with work_folder() as work:
         config, _ = fixed_shape_job(lineup.model, work, batch=BATCH, seq=LENGTH)
         tasks = config["tasks"]
@@ -102,7 +102,7 @@ def tasks_curve(lineup: Lineup, plan: Plan, args: argparse.Namespace) -> Curve:
         f"step time: {args.tasks[-1]} tasks / {args.tasks[0]}", points[-1][1] / points[0][1], TASKS_GOAL, at_most=True
     )
     title = f"Training step, {BATCH} × {LENGTH}"
-    return Curve(title, Axis("tasks", logarithmic=True), Axis("ms a step"), {FUSED: points}, [goal])
+    return Curve(title, Axis("tasks", logarithmic=True), Axis("ms per step"), {FUSED: points}, [goal])
 
 
 def copies(task: object, count: int) -> dict[str, object]:
@@ -133,7 +133,7 @@ CURVES: dict[str, Measure] = {"length": length_curve, "batch": batch_curve, "tas
 
 
 def save_chart(name: str, curve: Curve, results: Path) -> str:
-    """Write the chart beside the results; the markdown that shows it."""
+    """Write the chart next to the results; returns its markdown."""
     file = results.parent / "figures" / f"growth_{name}.svg"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(line_chart(curve.title, curve.x, curve.y, curve.series), encoding="utf-8")
@@ -149,14 +149,14 @@ def main() -> None:
     lineup, plan = lineup_of(args), plan_of(args)
     tables: list[str] = []
     goals: list[Goal] = []
-    figures: dict[str, object] = {}
+    numbers: dict[str, object] = {}
     for name in args.curves:
         sys.stderr.write(f"{name}:\n")
         curve = CURVES[name](lineup, plan, args)
         tables += [f"{curve.title}:\n\n{curve.table()}", save_chart(name, curve, args.results)]
         goals += curve.goals
-        figures[name] = curve.series
-    publish(Result("growth", "B7: how cost grows", lineup.facts(plan), tables, goals, figures), args.results)
+        numbers[name] = curve.series
+    publish(Result("growth", "B7: how cost grows", lineup.facts(plan), tables, goals, numbers), args.results)
 
 
 if __name__ == "__main__":

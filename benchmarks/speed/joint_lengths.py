@@ -1,9 +1,9 @@
-"""B2: intent and slots of ATIS as two tasks at their real lengths, batches of 32, data loading included.
+"""B2: intent and slots of ATIS as two tasks at their real lengths, batches of 32, including data loading.
 
     python -m benchmarks.speed.joint_lengths --data JointBERT/data/atis --model pretrain/minilm-l6-en --peers .peers
 
-PALM trains examples/atis/config.yaml; the peers the same two heads, tasks drawn equally often. A turn is an epoch of
-both tasks (278 steps), so that long and short batches weigh the same for everybody.
+PALM trains examples/atis/config.yaml; the peers the same two heads, tasks sampled equally often. A turn is an epoch of
+both tasks (278 steps), so that long and short batches have the same weight for all participants.
 """
 
 import subprocess
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import yaml
 
-from benchmarks.speed.comparison import figures_of, speed_goal, speed_table
+from benchmarks.speed.comparison import numbers_of, speed_goal, speed_table
 from benchmarks.speed.lineup import (
     EAGER,
     FUSED,
@@ -37,7 +37,7 @@ BATCH, LENGTH = 32, 64
 
 
 def palm_config(model: Path, work: Path) -> Config:
-    """The example's configuration, its tables in `work` and its run without an end."""
+    """The example's configuration, with its tables in `work` and an endless run."""
     example = yaml.safe_load((EXAMPLE / "config.yaml").read_text(encoding="utf-8"))
     tasks = {
         name: {"reader": keys["reader"], "paradigm": keys["paradigm"], "train_file": str(work / f"{name}.train.tsv")}
@@ -47,7 +47,7 @@ def palm_config(model: Path, work: Path) -> Config:
 
 
 def peer_job(model: Path, work: Path) -> Config:
-    """The two tasks as a peer has them."""
+    """The two tasks of a peer."""
     kinds = {"intent": "cls", "slots": "seq_label"}
     common = {"ratio": 1.0, "batch_size": BATCH, "max_length": LENGTH}
     tasks = {name: {"kind": kind, "file": str(work / f"{name}.train.tsv"), **common} for name, kind in kinds.items()}
@@ -86,7 +86,7 @@ def main() -> None:
     goals = [speed_goal(timings, FUSED, DYNAMIC, 4.0), speed_goal(timings, FUSED, GROUPED, 2.5)]
     tables = [speed_table(timings, [DYNAMIC, GROUPED])]
     title = "B2: ATIS intent and slots jointly, real lengths, batch 32"
-    publish(Result("joint_lengths", title, lineup.facts(plan), tables, goals, figures_of(timings)), args.results)
+    publish(Result("joint_lengths", title, lineup.facts(plan), tables, goals, numbers_of(timings)), args.results)
 
 
 if __name__ == "__main__":

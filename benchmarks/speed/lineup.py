@@ -1,4 +1,4 @@
-"""The options that the benchmarks have in common, and the participants that most of them have."""
+"""Common options of the benchmarks, and the participants of most of them."""
 
 import argparse
 import ctypes.util
@@ -22,23 +22,23 @@ EAGER, TUNED, TORCH_BF16 = "PyTorch eager", "PyTorch tuned", "PyTorch bf16"
 PALM_TRAINING = "benchmarks.speed.palm_training"
 PLAIN_SCRIPT = "benchmarks.speed.peers.plain_script"
 
-# What somebody may have set for this shell is not what is compared.
+# Variables that tune a library; they are not passed on to participants.
 _OF_THE_SHELL = ("OMP_", "KMP_", "GOMP_", "MKL_", "MALLOC_", "GLIBC_TUNABLES", "LD_PRELOAD", "FLAGS_", "PALM_")
-# <malloc.h>: large buffers stay in the heap, as tcmalloc keeps them.
+# <malloc.h>: large buffers stay in the heap, as with tcmalloc.
 _GLIBC_TUNED = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1), "MALLOC_TOP_PAD_": str(64 << 20)}
 
 
 @dataclass(frozen=True)
 class Lineup:
-    """Makes participants with one number of threads.
+    """Creates participants with the same number of threads.
 
     Attributes:
         model: Hugging Face folder of the encoder.
         peers: Interpreter of the peers' environment.
-        threads: Of each participant.
-        tcmalloc: The allocator of tuned peers; None where the machine has none, and glibc's is tuned instead.
+        threads: Threads of each participant.
+        tcmalloc: The allocator of tuned peers; None if not installed, so that glibc's is tuned instead.
         bf16: Whether the processor multiplies bf16 numbers.
-        only: Names of the participants to keep; all of them where it is empty.
+        only: Names of the participants to keep; empty for all.
     """
 
     model: Path
@@ -57,39 +57,39 @@ class Lineup:
         return Participant(name, Path(sys.executable), module, settings, self.environment({}))
 
     def torch(self, name: str, settings: Mapping[str, object], module: str = PLAIN_SCRIPT) -> Participant:
-        """A peer, tuned by `name`: as users run it unless that says `tuned` or `bf16`."""
+        """A peer, tuned by `name`: with defaults unless the name contains `tuned` or `bf16`."""
         tuned, bf16 = "tuned" in name or "bf16" in name, "bf16" in name
         keys = {"matmul": "medium" if tuned else "highest", "bf16": bf16}
         environment = self.environment(self._allocator() if tuned else {})
         return Participant(name, self.peers, module, {**settings, **keys}, environment)
 
     def usual(self, config: Config, settings: Mapping[str, object]) -> list[Participant]:
-        """PALM with and without its C code, PyTorch as it comes and tuned; both in bf16 where the processor has it."""
+        """PALM with and without its C code, PyTorch with defaults and tuned; also in bf16 if supported."""
         ours = [FUSED, PLAIN, *([PALM_BF16] if self.bf16 else [])]
         theirs = [EAGER, TUNED, *([TORCH_BF16] if self.bf16 else [])]
         return [*(self.palm(name, config) for name in ours), *(self.torch(name, settings) for name in theirs)]
 
     def kept(self, participants: Sequence[Participant]) -> list[Participant]:
-        """Those that `--only` names.
+        """Those named by `--only`.
 
         Raises:
-            SystemExit: It names none of them.
+            SystemExit: It names none.
         """
         found = [one for one in participants if not self.only or one.name in self.only]
         if not found:
             here = ", ".join(f"`{one.name}`" for one in participants)
-            raise SystemExit(f"--only: takes names of participants ({here}). Found {', '.join(self.only)}.")
+            raise SystemExit(f"--only: takes names among the participants ({here}). Found {', '.join(self.only)}.")
         return found
 
     def environment(self, extra: Mapping[str, str]) -> dict[str, str]:
-        """This process's environment without what tunes libraries, the number of threads, and `extra`."""
+        """This process's environment without variables that tune libraries, plus the number of threads and `extra`."""
         quiet = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error", "TOKENIZERS_PARALLELISM": "true"}
-        # Whoever tokenises in a lap tokenises in every lap.
+        # A participant that tokenises in one lap does so in every lap.
         uncached = {"PALM_CACHE_LIMIT": "0"}
         return {**shell_without_tuning(), **quiet, **uncached, "OMP_NUM_THREADS": str(self.threads), **extra}
 
     def facts(self, plan: Plan) -> Facts:
-        """What the figures depend on."""
+        """The facts that the results depend on."""
         allocator = self.tcmalloc.name if self.tcmalloc else "glibc's, tuned (no tcmalloc on this machine)"
         return {
             **machine_facts(("paddlepaddle", "tokenizers")),
@@ -105,52 +105,52 @@ class Lineup:
 
 
 def shell_without_tuning() -> dict[str, str]:
-    """This process's environment without what tunes libraries."""
+    """This process's environment without variables that tune libraries."""
     return {name: value for name, value in os.environ.items() if not name.startswith(_OF_THE_SHELL)}
 
 
 def parser_of(description: str | None, plan: Plan) -> argparse.ArgumentParser:
-    """A parser with the options that all have in common.
+    """A parser with the common options.
 
     Args:
         description: The script's docstring.
-        plan: Rounds and steps unless the command line says otherwise.
+        plan: Default rounds and steps.
     """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, default=ROOT / "pretrain/minilm-l6-en", help="Hugging Face folder")
-    parser.add_argument("--peers", type=Path, default=ROOT / ".peers", help="what make_peers.py made")
-    parser.add_argument("--rounds", type=int, default=plan.rounds, help="turns of each participant that count")
-    parser.add_argument("--steps", type=int, default=plan.steps, help="steps a turn")
+    parser.add_argument("--peers", type=Path, default=ROOT / ".peers", help="the environment made by make_peers.py")
+    parser.add_argument("--rounds", type=int, default=plan.rounds, help="measured turns of each participant")
+    parser.add_argument("--steps", type=int, default=plan.steps, help="steps per turn")
     parser.add_argument("--warm_up", type=int, default=plan.warm_up, help="steps before the first turn")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="of each participant")
     parser.add_argument(
-        "--tcmalloc", type=Path, help="libtcmalloc_minimal.so for the tuned peers; else it is looked for"
+        "--tcmalloc", type=Path, help="libtcmalloc_minimal.so for the tuned peers; default: search for it"
     )
     parser.add_argument("--only", nargs="+", default=[], help="names of participants")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="the markdown file to write into")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="the markdown file to write")
     return parser
 
 
 def plan_of(args: argparse.Namespace, *, together: bool = True) -> Plan:
-    """Rounds and steps as the command line has them."""
+    """Rounds and steps of the command line."""
     return Plan(rounds=args.rounds, steps=args.steps, warm_up=args.warm_up, together=together)
 
 
 def lineup_of(args: argparse.Namespace) -> Lineup:
-    """The participants that the command line describes.
+    """The participants of the command line.
 
     Raises:
-        SystemExit: A folder is not there.
+        SystemExit: A folder does not exist.
     """
     python = args.peers / "bin" / "python"
     if not python.is_file():
         raise SystemExit(
-            f"--peers: a virtual environment is wanted. Found none at {args.peers}. Make it: "
+            f"--peers: must be a virtual environment. Found none at {args.peers}. Create it: "
             f"python -m benchmarks.speed.make_peers {args.peers}"
         )
     if not (args.model / "config.json").is_file():
         raise SystemExit(
-            f"--model: a Hugging Face folder is wanted. Found no {args.model / 'config.json'}. "
+            f"--model: must be a Hugging Face folder. Found no {args.model / 'config.json'}. "
             "Download one: palm download minilm-l6-en"
         )
     bf16 = has_bf16(cpu_flags(cpuinfo()))
@@ -160,7 +160,7 @@ def lineup_of(args: argparse.Namespace) -> Lineup:
 
 
 def find_tcmalloc() -> Path | None:
-    """The shared library of tcmalloc, where the machine has it (Debian: libtcmalloc-minimal4)."""
+    """The shared library of tcmalloc, if installed (Debian: libtcmalloc-minimal4)."""
     for name in ("tcmalloc_minimal", "tcmalloc"):
         soname = ctypes.util.find_library(name)
         listed = subprocess.run(["/sbin/ldconfig", "-p"], capture_output=True, text=True, check=False).stdout
@@ -172,6 +172,6 @@ def find_tcmalloc() -> Path | None:
 
 @contextmanager
 def work_folder() -> Iterator[Path]:
-    """A folder for data and outputs that is gone afterwards."""
+    """A temporary folder for data and outputs."""
     with tempfile.TemporaryDirectory(prefix="palm-speed-") as folder:
         yield Path(folder)

@@ -1,8 +1,8 @@
-"""Makes the virtual environment of the peers: PyTorch, transformers and what its Trainer needs.
+"""Creates the virtual environment of the peers: PyTorch, transformers and the dependencies of its Trainer.
 
     python -m benchmarks.speed.make_peers .peers [options of pip, such as --index-url …]
 
-PyPI's build of PyTorch for Linux brings CUDA along; PyTorch's own index of CPU builds has a small one.
+PyPI's build of PyTorch for Linux includes CUDA; PyTorch's own index of CPU builds has a small one.
 """
 
 import argparse
@@ -15,7 +15,7 @@ PACKAGES = ("torch==2.13.0", "transformers>=5", "accelerate>=1.1")
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="where to make it")
+    parser.add_argument("folder", type=Path, help="where to create it")
     args, pip_options = parser.parse_known_args()
     venv.create(args.folder, with_pip=True)
     python = args.folder / "bin" / "python"

@@ -1,4 +1,4 @@
-"""A worker that computes the products of a training step and nothing else: no encoder can be faster in float32.
+"""A worker that only computes the products of a training step: no encoder can be faster in float32.
 
 Settings: `sizes` of the encoder, `batch`, `seq`.
 """
@@ -10,7 +10,7 @@ from benchmarks.speed.worker import Pace
 
 
 class Product(NamedTuple):
-    """One `paddle.matmul`: shapes as they lie in memory, and which of them is transposed."""
+    """One `paddle.matmul`: shapes in memory, and the transposed operand."""
 
     one: tuple[int, ...]
     other: tuple[int, ...]
@@ -31,7 +31,7 @@ def layer_products(backbone_config: Mapping[str, Any], *, batch: int, seq: int) 
 
 
 def with_gradients(one: tuple[int, ...], other: tuple[int, ...]) -> tuple[Product, Product, Product]:
-    """`one @ other`, and the two products that its gradients are."""
+    """`one @ other`, and the two products of its gradients."""
     result = (*one[:-1], other[-1])
     return (
         Product(one, other),

@@ -45,7 +45,7 @@ class Engine:
 
     Args:
         bundle: The model.
-        folder: Where the graph is written to.
+        folder: Folder of the exported graph.
         threads: Threads of the engine.
     """
 
@@ -68,14 +68,14 @@ class Engine:
 
 
 def export(bundle: "Bundle", prefix: Path) -> list[str]:
-    """Write encoder and head as a static graph; the names of its outputs in order."""
+    """Write encoder and head as a static graph; returns the names of its outputs in order."""
     import paddle  # noqa: PLC0415 (`main` has set it up)
 
     task, model = bundle.task, bundle.model
     names = list(task.paradigm.outputs_attr("predict"))
 
     class Whole(paddle.nn.Layer):
-        """Encoder and head with one argument an input; Paddle wants the names spelt out."""
+        """Encoder and head with one argument per input; Paddle requires explicit names."""
 
         def __init__(self) -> None:
             super().__init__()
@@ -107,7 +107,7 @@ def predict(bundle: "Bundle", engine: Engine, dataset: "Dataset") -> list[dict[s
 
 
 def batches(dataset: "Dataset", size: int) -> Iterator["IntArray"]:
-    """The batches that PALM predicts: examples of like length, the longest first."""
+    """The batches of PALM's prediction: examples of similar length, the longest first."""
     order = np.argsort(-dataset.lengths, kind="stable")
     yield from (order[start : start + size] for start in range(0, len(order), size))
 

@@ -1,4 +1,4 @@
-"""A worker that trains with PALM: what `palm train` does, without files.
+"""A worker that trains with PALM like `palm train`, without writing files.
 
 Settings: `config`, the global configuration as a mapping.
 """
@@ -22,7 +22,7 @@ def main() -> None:
     tasks = {task.name: task for task in run.tasks}
 
     def examples(result: StepResult) -> int:
-        """Rows of the batch that was trained on; batches are a pure function of the task's step."""
+        """Rows of the trained batch; batches are a pure function of the task's step."""
         number = result.epoch * result.steps_per_epoch + result.step - 1
         return len(tasks[result.task].batch_at(number)["token_ids"])
 

@@ -4,7 +4,7 @@ r"""B5: prediction from the file to labels and answers: ATIS test (intents, slot
         --model pretrain/minilm-l6-en --peers .peers
 
 A lap reads, tokenises, computes and decodes the whole file. paddle.inference runs PALM's exported graph on PALM's own
-batches, sorted by length, so that only the engines differ; PyTorch pads each batch of the file's order to its longest.
+batches, sorted by length, so that only the engine differs; PyTorch pads each batch of the file's order to its longest.
 """
 
 import json
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import yaml
 
-from benchmarks.speed.comparison import figures_of, speed_goal, speed_table
+from benchmarks.speed.comparison import numbers_of, speed_goal, speed_table
 from benchmarks.speed.joint_lengths import EXAMPLE, palm_config
 from benchmarks.speed.lineup import EAGER, TORCH_BF16, TUNED, Lineup, lineup_of, parser_of, plan_of, work_folder
 from benchmarks.speed.results import Goal, Result, publish
@@ -43,7 +43,7 @@ def cut_squad(source: Path, target: Path, questions: int) -> None:
 
 
 def prepare_data(atis: Path, policyqa: Path, work: Path, questions: int) -> dict[str, Path]:
-    """Write the files of all three tasks; the ones to predict, by task."""
+    """Write the files of all three tasks; returns those to predict, by task."""
     prepare = [sys.executable, str(EXAMPLE / "prepare.py"), "--data", str(atis), "--out", str(work)]
     subprocess.run(prepare, check=True, stdout=sys.stderr)
     cut_squad(policyqa / "dev.json", work / "policy.train.json", 100)
@@ -52,7 +52,7 @@ def prepare_data(atis: Path, policyqa: Path, work: Path, questions: int) -> dict
 
 
 def export_models(model: Path, work: Path) -> dict[str, Path]:
-    """Train a few steps of all three tasks with `palm train`; the inference models, by task."""
+    """Train a few steps of all three tasks with `palm train`; returns the inference models, by task."""
     config = palm_config(model, work)
     policy = {"reader": "mrc", "paradigm": "mrc", "train_file": str(work / "policy.train.json")}
     long = {"tasks": {"policy": policy}, **POLICY, "batch_size": BATCH}
@@ -67,7 +67,7 @@ def export_models(model: Path, work: Path) -> dict[str, Path]:
 
 
 def peer_job(model: Path, name: str, exported: Path, file: Path) -> Config:
-    """What a peer predicts: the same encoder, a head of the same size."""
+    """The settings of a peer: the same encoder, a head of the same size."""
     labels = json.loads((exported / "config.json").read_text(encoding="utf-8"))["labels"]
     length, stride = (POLICY["max_seq_len"], POLICY["doc_stride"]) if name == "policy" else (64, 0)
     keys = {"kind": KINDS[name], "file": str(file), "batch_size": BATCH, "max_length": length, "stride": stride}
@@ -76,7 +76,7 @@ def peer_job(model: Path, name: str, exported: Path, file: Path) -> Config:
 
 
 def participants(lineup: Lineup, name: str, exported: Path, file: Path) -> list[Participant]:
-    """All that predict one file."""
+    """All participants that predict one file."""
     ours = {"folder": str(exported), "file": str(file), "threads": lineup.threads}
     job = peer_job(lineup.model, name, exported, file)
     python, environment = Path(sys.executable), lineup.environment({})
@@ -94,12 +94,12 @@ def main() -> None:
     parser = parser_of(__doc__, Plan(rounds=5, steps=1, warm_up=1))
     parser.add_argument("--atis", type=Path, required=True, help="folder data/atis of github.com/monologg/JointBERT")
     parser.add_argument("--policyqa", type=Path, required=True, help="folder with PolicyQA's dev.json and test.json")
-    parser.add_argument("--questions", type=int, default=1000, help="how many of PolicyQA's test questions")
+    parser.add_argument("--questions", type=int, default=1000, help="number of PolicyQA's test questions")
     args = parser.parse_args()
     lineup, plan = lineup_of(args), plan_of(args)
     tables: list[str] = []
     goals: list[Goal] = []
-    figures: dict[str, Mapping[str, object]] = {}
+    numbers: dict[str, Mapping[str, object]] = {}
     with work_folder() as work:
         files = prepare_data(args.atis, args.policyqa, work, args.questions)
         for name, exported in export_models(lineup.model, work).items():
@@ -108,8 +108,8 @@ def main() -> None:
             goals.append(speed_goal(timings, PALM, EAGER, 2.0, what=f"{name}: {PALM} / {EAGER}"))
             what = f"{name}: {PALM} / {PADDLE_INFERENCE}"
             goals.append(speed_goal(timings, PALM, PADDLE_INFERENCE, 1.2, what=what))
-            figures[name] = figures_of(timings)
-    publish(Result("prediction", "B5: prediction", lineup.facts(plan), tables, goals, figures), args.results)
+            numbers[name] = numbers_of(timings)
+    publish(Result("prediction", "B5: prediction", lineup.facts(plan), tables, goals, numbers), args.results)
 
 
 if __name__ == "__main__":

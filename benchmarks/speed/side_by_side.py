@@ -1,6 +1,6 @@
-"""Runs participants side by side: each is a process of its own, and they take turns, A B A B, while the others sleep.
+"""Runs participants side by side: each is a separate process, and they alternate, A B A B, while the others sleep.
 
-What else the machine does then slows all of them alike, and a ratio is taken within each round.
+Other load then slows all of them equally, and ratios are computed within each round.
 """
 
 import json
@@ -17,7 +17,7 @@ from statistics import median
 from benchmarks.speed.worker import QUIT, READY, Lap, Usage
 
 ROOT = Path(__file__).resolve().parents[2]
-# OpenMP threads of the one that had its turn go to sleep within 0.2 s.
+# OpenMP threads go to sleep within 0.2 s after a turn.
 PAUSE = 0.5
 _IDLE_SHARE = 0.02
 
@@ -27,10 +27,10 @@ class Participant:
     """One process of a comparison.
 
     Attributes:
-        name: What the table calls it.
+        name: Its name in the table.
         python: The interpreter of its environment.
-        module: What it runs; see `worker.Pace`.
-        settings: What the module is told.
+        module: The module that it runs; see `worker.Pace`.
+        settings: Settings of the module.
         environment: All of its environment variables.
     """
 
@@ -43,13 +43,13 @@ class Participant:
 
 @dataclass(frozen=True)
 class Plan:
-    """How often participants take turns.
+    """The number of turns.
 
     Attributes:
-        rounds: Turns that count.
-        steps: Steps a turn.
-        warm_up: Steps before the first turn that counts.
-        together: Whether all stay in memory; otherwise each is started anew for every turn.
+        rounds: Measured turns.
+        steps: Steps per turn.
+        warm_up: Steps before the first measured turn.
+        together: Whether all stay in memory; otherwise each is restarted for every turn.
     """
 
     rounds: int
@@ -60,7 +60,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Timings:
-    """What was measured of one participant.
+    """The measurements of one participant.
 
     Attributes:
         rounds: The laps of each round.
@@ -71,16 +71,16 @@ class Timings:
     peak_bytes: int
 
     def rates(self, kind: str | None = None) -> list[float]:
-        """Examples a second in each round that had a step of `kind`; of all steps where none is named."""
+        """Examples per second in each round with a step of `kind`; by default of all steps."""
         chosen = [[lap for lap in laps if kind in (None, lap.kind)] for laps in self.rounds]
         return [sum(lap.examples for lap in laps) / sum(lap.seconds for lap in laps) for laps in chosen if laps]
 
     def rate(self, kind: str | None = None) -> float:
-        """Examples a second: the median of the rounds."""
+        """Examples per second: the median of the rounds."""
         return median(self.rates(kind))
 
     def seconds(self, kind: str | None = None) -> float:
-        """Seconds a step: the median of the rounds' means; not a number where no step was of `kind`."""
+        """Seconds per step: the median of the rounds' means; NaN if no step was of `kind`."""
         chosen = [[lap.seconds for lap in laps if kind in (None, lap.kind)] for laps in self.rounds]
         means = [sum(laps) / len(laps) for laps in chosen if laps]
         return median(means) if means else math.nan
@@ -92,7 +92,7 @@ class Timings:
 
 
 def ratio(one: Timings, other: Timings, kind: str | None = None) -> float:
-    """How many times faster `one` is than `other`: the median of the rounds' ratios of examples a second."""
+    """The speed-up of `one` over `other`: the median of the rounds' ratios of examples per second."""
     pairs = zip(one.rates(kind), other.rates(kind), strict=False)  # a kind may be missing in a short round
     return median(ours / theirs for ours, theirs in pairs)
 
@@ -104,7 +104,7 @@ def race(participants: Sequence[Participant], plan: Plan) -> dict[str, Timings]:
 
 
 class WorkerError(RuntimeError):
-    """A worker ended before it was told to; what it said stands above on stderr."""
+    """A worker ended early; its output is above on stderr."""
 
 
 @dataclass
@@ -146,9 +146,9 @@ def _one_in_memory(participants: Sequence[Participant], plan: Plan) -> dict[str,
 def _timings(name: str, turns: _Turns) -> Timings:
     idle = sum(usage.idle_seconds for usage in turns.usages)
     busy = sum(usage.idle_cpu_seconds for usage in turns.usages)
-    # Threads of the last step may spin for a moment: that is no matter, a loop that never sleeps is.
+    # Threads of the last step may spin for a moment; only a loop that never sleeps is a problem.
     if busy > _IDLE_SHARE * idle + 0.5 * len(turns.rounds):
-        _say(f"{name}: took {busy:.1f} s of processor time while others had their turn; its figures do not count.")
+        _say(f"{name}: took {busy:.1f} s of processor time during the turns of others; its results are invalid.")
     return Timings(turns.rounds, max(usage.peak_bytes for usage in turns.usages))
 
 
@@ -159,7 +159,7 @@ class _Worker:
         self._name, self._process = name, process
 
     def tell(self, line: str) -> str:
-        """Write a line; the line that comes back."""
+        """Write a line; returns the answer."""
         if self._process.stdin is None or self._process.stdout is None:
             raise ValueError(f"{self._name}: a worker has pipes.")
         self._process.stdin.write(line + "\n")
@@ -200,7 +200,7 @@ def _say_round(name: str, number: int, turns: _Turns) -> None:
     laps = turns.rounds[-1]
     seconds = sum(lap.seconds for lap in laps)
     rate = sum(lap.examples for lap in laps) / seconds
-    _say(f"{name}: round {number}, {seconds / len(laps):.4f} s a step, {rate:.1f} examples/s")
+    _say(f"{name}: round {number}, {seconds / len(laps):.4f} s per step, {rate:.1f} examples/s")
 
 
 def _say(line: str) -> None:

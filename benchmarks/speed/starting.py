@@ -1,4 +1,4 @@
-"""How long `palm train` takes to its first step, and what it takes to forget what was kept from the last time."""
+"""Measures the time of `palm train` to its first step, and clears caches of the previous start."""
 
 import os
 import subprocess
@@ -31,7 +31,7 @@ def start(words: Sequence[str], environment: Mapping[str, str]) -> Start:
     """Run `palm train` with `words` until its first step is logged.
 
     Raises:
-        RuntimeError: It ended before; what it said stands above.
+        RuntimeError: It ended early; its output is above.
     """
     began = time.perf_counter()
     with subprocess.Popen(
@@ -52,7 +52,7 @@ def start(words: Sequence[str], environment: Mapping[str, str]) -> Start:
 
 
 def forget_files(folders: Iterable[Path]) -> None:
-    """Drop the files of `folders` from the page cache, as far as no process has them mapped."""
+    """Drop the files of `folders` from the page cache, unless a process has them mapped."""
     os.sync()
     for folder in folders:
         for file in folder.rglob("*"):

@@ -2,14 +2,14 @@
 
     python -m benchmarks.speed.task_mix --data DATA/palm_samples --model pretrain/minilm-l6-en --peers .peers
 
-DATA/palm_samples is the folder test/test2/data of github.com/PaddlePaddle/PALM. Tasks are drawn 1.0 : 0.5 : 0.5; a
-turn has to be long enough for each to be drawn.
+DATA/palm_samples is the folder test/test2/data of github.com/PaddlePaddle/PALM. Tasks are sampled 1.0 : 0.5 : 0.5; a
+turn must be long enough for each to be sampled.
 """
 
 from collections.abc import Mapping
 from pathlib import Path
 
-from benchmarks.speed.comparison import figures_of
+from benchmarks.speed.comparison import numbers_of
 from benchmarks.speed.lineup import EAGER, TUNED, lineup_of, parser_of, plan_of, work_folder
 from benchmarks.speed.results import Result, publish, table
 from benchmarks.speed.side_by_side import Plan, Timings, race
@@ -47,14 +47,14 @@ def jobs(data: Path, model: Path, work: Path, batch: int) -> tuple[Config, Confi
 
 
 def mix_seconds(timings: Timings) -> float:
-    """Seconds a step of the mix: every task at its ratio, however the draws of a turn fell."""
+    """Seconds per step of the mix: every task at its ratio, independent of the samples of a turn."""
     return sum(share * timings.seconds(kind) for kind, share in RATIOS.items()) / sum(RATIOS.values())
 
 
 def task_table(timings: Mapping[str, Timings]) -> str:
-    """Seconds a step, task by task and over the mix, and how many times faster than the peers the mix is."""
+    """Seconds per step, by task and over the mix, and the mix's speed-up over the peers."""
     others = [name for name in (EAGER, TUNED) if name in timings]
-    header = ["s a step", *RATIOS, "mix", *(f"mix × {name}" for name in others)]
+    header = ["s per step", *RATIOS, "mix", *(f"mix × {name}" for name in others)]
     rows = []
     for name, own in timings.items():
         mix = mix_seconds(own)
@@ -66,15 +66,15 @@ def task_table(timings: Mapping[str, Timings]) -> str:
 def main() -> None:
     parser = parser_of(__doc__, Plan(rounds=5, steps=24, warm_up=6))
     parser.add_argument("--data", type=Path, required=True, help="folder with mrqa, mlm4mrqa and match4mrqa")
-    parser.add_argument("--batch", type=int, default=4, help="examples a step")
+    parser.add_argument("--batch", type=int, default=4, help="examples per step")
     args = parser.parse_args()
     lineup, plan = lineup_of(args), plan_of(args)
     with work_folder() as work:
         timings = race(lineup.kept(lineup.usual(*jobs(args.data.resolve(), lineup.model, work, args.batch))), plan)
     by_task = {name: {kind: own.seconds(kind) for kind in own.kinds} for name, own in timings.items()}
-    figures = figures_of(timings) | {"seconds_by_task": by_task}
+    numbers = numbers_of(timings) | {"seconds_by_task": by_task}
     title = f"B4: the mix of demo 2, {args.batch} × {LENGTH}"
-    publish(Result("task_mix", title, lineup.facts(plan), [task_table(timings)], [], figures), args.results)
+    publish(Result("task_mix", title, lineup.facts(plan), [task_table(timings)], [], numbers), args.results)
 
 
 if __name__ == "__main__":

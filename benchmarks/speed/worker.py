@@ -1,14 +1,14 @@
-"""The worker's side of a comparison: it computes only while the parent asks for it, and times each step.
+"""The worker's side of a comparison: it computes only on request of the parent, and times each step.
 
     pace = Pace.of_process()          # takes the worker's settings from the parent
     …                                 # build everything
     pace.ready()
-    for batch in batches:             # an endless loop of steps, written as anybody would
+    for batch in batches:             # an ordinary endless loop of steps
         …
         pace.lap(batch_size)
 
-Lines that the parent writes: the settings as JSON, then `go 5` for five steps, and `quit`. Lines it gets back: `ready`,
-the laps of each round as JSON, and what the process used. Standard library only: PALM's environment and the peers' both
+The parent writes lines: the settings as JSON, then `go 5` for five steps, and `quit`. The worker answers: `ready`,
+the laps of each round as JSON, and its resource usage. Standard library only: PALM's environment and the peers' both
 import this.
 """
 
@@ -26,7 +26,7 @@ QUIT = "quit"
 
 
 class Lap(NamedTuple):
-    """One step: what it was, how long it took, how many examples it had."""
+    """One step: its kind, duration and number of examples."""
 
     kind: str
     seconds: float
@@ -35,12 +35,12 @@ class Lap(NamedTuple):
 
 @dataclass(frozen=True)
 class Usage:
-    """What a worker used until it was told to quit.
+    """Resource usage of a worker.
 
     Attributes:
         peak_bytes: Largest resident memory.
-        idle_seconds: How long it waited between rounds.
-        idle_cpu_seconds: Processor time that it took while waiting; it should be next to nothing.
+        idle_seconds: Waiting time between rounds.
+        idle_cpu_seconds: Processor time while waiting, which should be close to 0.
     """
 
     peak_bytes: int
@@ -49,7 +49,7 @@ class Usage:
 
 
 class Pace:
-    """Lets a loop run while the parent asks for steps, and makes it wait in between.
+    """Runs a loop while the parent requests steps, and makes it wait otherwise.
 
     Args:
         commands: Lines of the parent.
@@ -66,25 +66,25 @@ class Pace:
 
     @classmethod
     def of_process(cls) -> "Pace":
-        """Answers go where stdout went; whatever else this process prints goes to stderr."""
+        """Answers are written to stdout; all other output of this process goes to stderr."""
         answers = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
         os.dup2(2, 1)
         return cls(sys.stdin, answers)
 
     def ready(self) -> None:
-        """Everything is built: wait for the first round."""
+        """Call after building everything: wait for the first round."""
         self._answer(READY)
         self._wait()
 
     def lap(self, examples: int | Callable[[], int], kind: str = "") -> None:
-        """A step has ended. After the last one of a round, report and wait for the next round.
+        """Call after a step. After the last one of a round, report and wait for the next round.
 
         Args:
-            examples: How many examples the step had; a function is called while the clock stands still.
-            kind: What kind of step it was, such as the task's name.
+            examples: Number of examples of the step; a function is called while the clock is stopped.
+            kind: Kind of the step, such as the task's name.
 
         Raises:
-            SystemExit: The parent has seen enough.
+            SystemExit: The parent requests it.
         """
         seconds = time.perf_counter() - self._since
         self._laps.append(Lap(kind, seconds, examples() if callable(examples) else examples))

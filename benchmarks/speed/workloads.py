@@ -25,12 +25,12 @@ BERT_BASE: Config = {
     "model_type": "bert",
 }
 LEARNING_RATE, WEIGHT_DECAY = 1e-5, 0.01
-# No run ends by itself: the parent ends it.
+# Runs do not end by themselves: the parent ends them.
 _ENDLESS = 100_000
 
 
 def write_fixed_rows(file: Path, vocab: Path, *, rows: int, pieces: int, classes: int = 2, seed: int = 1) -> None:
-    """A table for `cls` whose texts are `pieces` word-pieces long, so that with [CLS] and [SEP] nothing is padded."""
+    """A table for `cls` whose texts have `pieces` tokens, so that with [CLS] and [SEP] no padding is needed."""
     words = np.array([word for word in vocab.read_text(encoding="utf-8").split("\n") if _is_one_piece(word)])
     generator = np.random.default_rng(seed)
     lines = [f"{row % classes}\t{' '.join(generator.choice(words, pieces))}" for row in range(rows)]
@@ -38,7 +38,7 @@ def write_fixed_rows(file: Path, vocab: Path, *, rows: int, pieces: int, classes
 
 
 def _is_one_piece(word: str) -> bool:
-    """Whether the word-piece is a whole word, which the tokenizer then finds in one piece."""
+    """Whether the token is a whole word, which the tokenizer keeps as one token."""
     return word.isascii() and word.isalpha() and word.islower() and len(word) > 2
 
 
@@ -86,7 +86,7 @@ def fixed_shape_job(model: Path, work: Path, *, batch: int, seq: int) -> tuple[C
 def with_random_weights(
     config: Mapping[str, object], settings: Mapping[str, object], backbone_config: Mapping[str, object], work: Path
 ) -> tuple[Config, Config]:
-    """The same job on a freshly drawn encoder of `sizes`, with the vocabulary that it had."""
+    """The same job on a randomly initialized encoder of `sizes`, with the same vocabulary."""
     file = work / "sizes.json"
     file.write_text(json.dumps(backbone_config), encoding="utf-8")
     ours = {key: value for key, value in config.items() if key != "pretrain_model_path"}

@@ -1,4 +1,4 @@
-"""What a language gives to the generator: values of slots, templates of requests, and facts that passages tell."""
+"""The data of a language for the generator: values of slots, templates of requests, and facts in passages."""
 
 import random
 from collections.abc import Callable, Mapping, Sequence
@@ -12,22 +12,22 @@ Split = Literal["train", "dev", "test"]
 
 @dataclass(frozen=True)
 class Values:
-    """Values of open classes, such as cities: those of the training files, and those kept for dev and test."""
+    """Values of open classes, such as cities: those of the training files, and those held out for dev and test."""
 
     train: Sequence[str]
     held_out: Sequence[str]
 
     def of(self, split: Split) -> Sequence[str]:
-        """The values that `split` draws from."""
+        """The values for `split`."""
         return self.train if split == "train" else self.held_out
 
 
 @dataclass(frozen=True)
 class Fact:
-    """One thing that a passage tells about a traveller.
+    """One fact about a traveller in a passage.
 
     Attributes:
-        sentences: Ways to tell it.
+        sentences: Ways to state it.
         questions: Slot of the sentences → ways to ask for it.
     """
 
@@ -43,15 +43,15 @@ class Language:
         code: `en` or `zh`.
         by_character: Whether a sentence is split into characters rather than words.
         open_values: Name of an open class → its values.
-        open_slots: Slot of an open class → the class it draws from. Slots of one class get different values.
-        closed_slots: Slot → a function that draws its value.
+        open_slots: Slot of an open class → its class. Slots of one class get different values.
+        closed_slots: Slot → a function that samples its value.
         types: Slot → its type in BIO tags.
         phrases: Phrases that all requests share.
-        objects: What is booked → phrases of its own (`new`, `mine`, `where`).
-        actions: What is wanted → templates.
+        objects: Booked object → its phrases (`new`, `mine`, `where`).
+        actions: Action → templates.
         facts: Facts of the passages.
         answer_types: Slot that a question asks for → number of its kind (see data/README.md).
-        sentence_glue: What stands between two sentences of a passage.
+        sentence_glue: Separator of two sentences of a passage.
     """
 
     code: str
@@ -76,6 +76,6 @@ class Language:
         return values | {slot: draw(generator) for slot, draw in self.closed_slots.items()}
 
     def phrases_for(self, wanted: str, generator: random.Random) -> dict[str, Sequence[str]]:
-        """The phrases of a request about `wanted`; `<other>` speaks of another object."""
+        """The phrases of a request about `wanted`; `<other>` is about another object."""
         other = pick([name for name in self.objects if name != wanted], generator)
         return {**self.phrases, **self.objects[wanted], "other": self.objects[other]["mine"]}

@@ -1,4 +1,4 @@
-"""Short passages about two travellers, and questions whose answers stand in them at a known place."""
+"""Short passages about two travellers, and questions whose answers occur in them at a known position."""
 
 import random
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ class Question:
 
     Attributes:
         text: The question.
-        slot: What it asks for.
-        answer: The answer; empty where the passage does not tell.
-        start: Where the answer begins in the passage, in characters; -1 where the passage does not tell.
-        sentence: The sentence that tells, empty where none does.
+        slot: The slot that it asks for.
+        answer: The answer; empty if not in the passage.
+        start: Start of the answer in the passage, in characters; -1 if not in the passage.
+        sentence: The sentence with the answer; empty if there is none.
     """
 
     text: str
@@ -30,14 +30,14 @@ class Question:
 
 @dataclass(frozen=True)
 class Passage:
-    """One passage and everything that could be asked about it, with and without an answer."""
+    """One passage and all questions about it, with and without an answer."""
 
     context: str
     questions: list[Question]
 
 
 def draw_passage(language: Language, split: Split, generator: random.Random) -> Passage:
-    """A passage about two travellers, each told by two of the four facts, in mixed order."""
+    """A passage about two travellers, with two of the four facts about each, in mixed order."""
     travellers = _draw_travellers(language, split, generator)
     told = [(who, fact) for who in travellers for fact in pick_several(list(language.facts), TOLD, generator)]
     context = ""
@@ -61,7 +61,7 @@ def ask(language: Language, fact: str, slot: str, who: dict[str, str], generator
 
 
 def _tell(language: Language, fact: str, who: dict[str, str], generator: random.Random) -> tuple[str, list[Question]]:
-    """A sentence that tells a fact, and the questions that it answers; places are counted from its beginning."""
+    """A sentence that states a fact, and the questions that it answers; positions are relative to its start."""
     pieces = fill(pick(language.facts[fact].sentences, generator), who)
     sentence, questions = "", []
     for piece in pieces:
@@ -73,7 +73,7 @@ def _tell(language: Language, fact: str, who: dict[str, str], generator: random.
 
 
 def _draw_travellers(language: Language, split: Split, generator: random.Random) -> list[dict[str, str]]:
-    """The values of two travellers, who share no person and no city."""
+    """The values of two travellers, without common persons and cities."""
     while True:
         first, second = (language.draw_values(split, generator) for _ in range(2))
         if len({one[slot] for one in (first, second) for slot in ("name", "guide")}) == 4 and not {

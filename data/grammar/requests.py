@@ -15,9 +15,9 @@ class Request:
     """One request.
 
     Attributes:
-        intent: What is wanted, such as `cancel_hotel`.
+        intent: The intent, such as `cancel_hotel`.
         template: Its expanded template.
-        values: Values for every slot there is.
+        values: Values of all slots.
     """
 
     intent: str
@@ -50,7 +50,7 @@ def draw_request(language: Language, intent: str, values: Mapping[str, str], gen
 def draw_requests(
     language: Language, split: Split, count: int, generator: random.Random, seen: set[str]
 ) -> list[Request]:
-    """`count` requests, every intent equally often; none of their texts was in `seen`, and all are added to it."""
+    """`count` requests, every intent equally often; their texts are not in `seen`, and are added to it."""
     wanted = intents(language)
     found: list[Request] = []
     while len(found) < count:
@@ -68,7 +68,7 @@ def shuffled(rows: Sequence[Request], generator: random.Random) -> list[Request]
 
 
 def draw_pair(language: Language, split: Split, *, same: bool, generator: random.Random) -> tuple[str, str] | None:
-    """Two requests for the same in different words, or for different things; None where a second was not found."""
+    """Two requests for the same in different words, or for different things; None if no second one was found."""
     values = language.draw_values(split, generator)
     first = draw_request(language, pick(intents(language), generator), values, generator)
     if same:
@@ -94,7 +94,7 @@ def _reworded(
 
 
 def _another_point(language: Language, split: Split, first: Request, generator: random.Random) -> dict[str, str]:
-    """One slot of `first` with another value; or where it goes and where it starts, exchanged."""
+    """`first` with another value of one slot, or with start and destination exchanged."""
     slots = sorted(slots_of(first.template))
     if {"from", "to"} <= set(slots) and generator.random() < 0.5:
         return {"from": first.values["to"], "to": first.values["from"]}

@@ -1,4 +1,4 @@
-"""Templates with phrases `<polite>` and slots `{city}`: how they are expanded, filled, and turned into tagged words."""
+"""Templates with phrases `<polite>` and slots `{city}`: expansion, filling, and conversion to tagged words."""
 
 import random
 import re
@@ -14,7 +14,7 @@ _SLOT = re.compile(r"\{(\w+)\}")
 
 @dataclass(frozen=True)
 class Piece:
-    """A stretch of text that a template's slot, or the words between slots, became.
+    """The text of a slot of a template, or of the words between slots.
 
     Attributes:
         text: The text.
@@ -26,7 +26,7 @@ class Piece:
 
 
 def pick(choices: Sequence[T], generator: random.Random) -> T:
-    """One of `choices`; uses `random()` alone, whose sequence is the same in every version of Python."""
+    """One of `choices`; only uses `random()`, whose sequence is the same in every version of Python."""
     return choices[int(generator.random() * len(choices))]
 
 
@@ -66,7 +66,7 @@ def tagged_words(
     """Words and their BIO tags.
 
     Args:
-        pieces: What `fill` made.
+        pieces: The result of `fill`.
         types: Type of each slot, the part of a tag after `B-`.
         by_character: Whether every character is a word, as in Chinese.
     """

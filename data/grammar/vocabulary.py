@@ -1,4 +1,4 @@
-"""Word-piece vocabularies that cover the corpus; what they lack falls apart into letters, which they all have."""
+"""WordPiece vocabularies that cover the corpus; other words are split into letters, which all of them contain."""
 
 import re
 import string
@@ -11,7 +11,7 @@ LEAST_COUNT = 2
 
 
 def english_vocabulary(texts: Iterable[str]) -> list[str]:
-    """Letters and digits, alone and as continuations, punctuation, and the words of `texts`, the most common first."""
+    """Letters and digits, also as continuations, punctuation, and the words of `texts`, the most common first."""
     letters = [*string.ascii_lowercase, *string.digits]
     counts = Counter(word for text in texts for word in re.findall(r"[a-z]+", text.lower()))
     words = [word for word, count in counts.items() if count >= LEAST_COUNT and len(word) > 1]
@@ -20,7 +20,7 @@ def english_vocabulary(texts: Iterable[str]) -> list[str]:
 
 
 def chinese_vocabulary(texts: Iterable[str]) -> list[str]:
-    """Letters as above, the 3755 everyday characters of GB 2312, and whatever else stands in `texts`."""
+    """Letters as above, the 3755 everyday characters of GB 2312, and all other characters of `texts`."""
     letters = [*string.ascii_letters, *string.digits]
     everyday = [
         bytes((row, cell)).decode("gb2312")

@@ -3,8 +3,8 @@
 python prepare.py --data DIR --out data
 
 DIR is the folder data/atis of github.com/monologg/JointBERT: train/, dev/ and test/, each with seq.in (words), seq.out
-(BIO tags) and label (intents), one utterance a line. Written are intent.{train,dev,test}.tsv and
-slots.{train,dev,test}.tsv, row by row the same utterances.
+(BIO tags) and label (intents), one utterance per line. It writes intent.{train,dev,test}.tsv and
+slots.{train,dev,test}.tsv with the same utterances in the same order.
 """
 
 import argparse
@@ -32,7 +32,7 @@ def main() -> int:
 
 
 def prepare(folder: Path, out: Path, split: str) -> int:
-    """Write the two tables of one split; the number of its utterances."""
+    """Write the two tables of one split; returns the number of its utterances."""
     sentences, tags, intents = (read_lines(folder / name) for name in ("seq.in", "seq.out", "label"))
     if not len(sentences) == len(tags) == len(intents):
         found = f"{len(sentences)}, {len(tags)} and {len(intents)}"

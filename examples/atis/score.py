@@ -3,7 +3,7 @@
 python score.py                                    after run.py: the test files
 python score.py --data data --output output_model --split test
 
-A sentence is right when its intent and the tags of all its words are.
+A sentence is correct if its intent and the tags of all its words are.
 """
 
 import argparse
@@ -18,7 +18,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("data"), help="folder of the gold tables (default: data)")
     parser.add_argument("--output", type=Path, default=Path("output_model"), help="save_path of the run")
-    parser.add_argument("--split", default="test", help="which gold tables (default: test)")
+    parser.add_argument("--split", default="test", help="split of the gold tables (default: test)")
     args = parser.parse_args()
     intents = [row["label"] for row in read_predictions(args.output / "intent" / "predictions.json")]
     tags = [row["labels"] for row in read_predictions(args.output / "slots" / "predictions.json")]
@@ -33,7 +33,7 @@ def score(
     gold_intents: Sequence[str],
     gold_tags: Sequence[Sequence[str]],
 ) -> dict[str, float]:
-    """The three figures, in percent."""
+    """The three metrics, in percent."""
     right_intents = [found == gold for found, gold in zip(intents, gold_intents, strict=True)]
     right_tags = [list(found) == list(gold) for found, gold in zip(tags, gold_tags, strict=True)]
     both = [intent and slots for intent, slots in zip(right_intents, right_tags, strict=True)]

@@ -12,7 +12,7 @@ from yaml_run import run  # noqa: E402
 
 
 def with_auxiliary_files(name: str) -> None:
-    """Have the data set `name` prepared with two more files, made of its passages and questions."""
+    """Prepare the data set `name`, with two more files from its passages and questions."""
     plain = public_data.SETS[name]
 
     def prepared(data: Path, out: Path) -> None:

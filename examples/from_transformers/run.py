@@ -2,7 +2,7 @@
 
 python run.py --data ../../datasets/mrpc [--encoder ../../pretrain/minilm-l6-en] [--epochs 3] [--rows 4076]
 
-Needs PyTorch and transformers (pip install .[parity]). Each side runs in a process of its own, one after the other.
+Needs PyTorch and transformers (pip install .[parity]). The sides run one after the other, each in a separate process.
 """
 
 import argparse
@@ -21,7 +21,7 @@ BATCH, WIDTH, RATE, DECAY, WARMUP = 32, 128, 1e-4, 0.01, 0.1
 
 
 def with_transformers(args: argparse.Namespace, files: Path) -> float:
-    """Fine-tune and measure as its documentation does: batches of like length, AdamW, linear decay, clipping at 1."""
+    """Fine-tune and evaluate as in its documentation: batches of similar length, AdamW, linear decay, clipping at 1."""
     import torch  # noqa: PLC0415 (each side imports what it needs)
     from transformers import (  # noqa: PLC0415 (as above)
         AutoModelForSequenceClassification,
@@ -66,7 +66,7 @@ def with_transformers(args: argparse.Namespace, files: Path) -> float:
 
 
 def with_palm(args: argparse.Namespace, files: Path) -> float:
-    """The same with PALM: the data become a file, and everything else settings."""
+    """The same with PALM: data in a file, everything else as settings."""
     import palm  # noqa: PLC0415 (as above)
 
     few = files / "train.first.tsv"

@@ -1,4 +1,4 @@
-"""Intent and slots of ATIS by the Python API: two heads, trained in turns, predicted from one pass of the encoder.
+"""Intent and slots of ATIS with the Python API: two heads, trained alternately, predicted from one pass of the encoder.
 
 python run.py --data ../../datasets/atis [--encoder ../../pretrain/minilm-l6-en] [--epochs 10]
 """
@@ -42,7 +42,7 @@ def main() -> None:
     slot_head = palm.head.SequenceLabel(len(slot_reader.labels), encoder.config.hidden_size, DROPOUT)
     intent_head = palm.head.Classify(len(intent_reader.labels), encoder.config.hidden_size, DROPOUT)
 
-    # a trainer a task, and one for both
+    # one trainer per task, and one for both
     slots, intent = palm.Trainer("slot", mix_ratio=1.0), palm.Trainer("intent", mix_ratio=1.0)
     both = palm.MultiHeadTrainer([slots, intent])
     slots.build_forward(encoder, slot_head)
@@ -56,7 +56,7 @@ def main() -> None:
     both.set_saver(HOME / "output_model", save_steps=-1, save_type="ckpt,predict")
     both.train(print_steps=50)
 
-    # both heads over the test file, from one pass
+    # both heads on the test file, from one pass
     reader = palm.reader.SequenceLabelReader(vocab, WIDTH, do_lower_case=True, phase="predict")
     reader.load_data(files / "slots.test.tsv", batch_size=BATCH)
     both.fit_reader(reader)

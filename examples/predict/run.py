@@ -1,4 +1,4 @@
-"""Predict with an exported model, which is all that is needed: no configuration, no training files.
+"""Predict with only an exported model: no configuration, no training files.
 
 python run.py --model ../quickstart/output_model/intent/infer_model --data ../../data/travel/en/intent/test.tsv
 """
@@ -12,7 +12,7 @@ import palm
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path, required=True, help="a model that training exported, of any task")
+    parser.add_argument("--model", type=Path, required=True, help="an exported model, of any task")
     parser.add_argument("--data", type=Path, required=True, help="the file to predict; gold columns are not needed")
     parser.add_argument("--out", type=Path, default=Path("output_model"), help="folder for predictions.json")
     args = parser.parse_args()

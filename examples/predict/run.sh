@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# bash run.sh MODEL FILE     MODEL: a folder that training exported; FILE: rows to predict.
+# bash run.sh MODEL FILE     MODEL: an exported folder; FILE: rows to predict.
 set -euo pipefail
 if [ $# -lt 2 ]; then
   echo "usage: bash run.sh MODEL FILE    (MODEL: an exported model, FILE: rows to predict)" >&2

@@ -1,4 +1,4 @@
-"""Train three tasks on one encoder, then show what each of them says about data it has not seen."""
+"""Train three tasks on one encoder, then show predictions of each on unseen data."""
 
 import json
 from itertools import islice
@@ -45,5 +45,5 @@ if __name__ == "__main__":
 
     print("\nMetrics over the test files:")
     for task, file in (("intent", "intent/test.tsv"), ("slots", "slots/test.tsv"), ("answer", "mrc/test.json")):
-        figures = controller.evaluate(task, file=f"{data}/{file}")
-        print(f"    {task:<8} " + ", ".join(f"{name} {value:.3f}" for name, value in figures.items()))
+        metrics = controller.evaluate(task, file=f"{data}/{file}")
+        print(f"    {task:<8} " + ", ".join(f"{name} {value:.3f}" for name, value in metrics.items()))

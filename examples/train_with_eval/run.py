@@ -1,4 +1,4 @@
-"""A training loop of your own: train, evaluate every so often, keep the best, stop when it gets no better.
+"""Your own training loop: train, evaluate regularly, keep the best model, stop without improvement.
 
 python run.py --data ../../datasets/snips [--encoder ../../pretrain/minilm-l6-en] [--every 50] [--patience 3]
 """
@@ -24,7 +24,7 @@ def main() -> None:
     parser.add_argument("--encoder", type=Path, default=HOME / "../../pretrain/minilm-l6-en")
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--every", type=int, default=50, help="steps between evaluations")
-    parser.add_argument("--patience", type=int, default=3, help="evaluations without a better one before the end")
+    parser.add_argument("--patience", type=int, default=3, help="evaluations without improvement before the end")
     args = parser.parse_args()
     files = HOME / "data"
     prepare("snips", args.data, files)
@@ -43,11 +43,11 @@ def main() -> None:
         result = trainer.train_one_step(trainer.get_one_batch())
         if step % args.every and not result.last:
             continue
-        figures = trainer.evaluate(files / "intent.dev.tsv")
-        print(f"step {step}: training loss {result.loss:.3f}, dev accuracy {figures['accuracy']:.4f}")
-        better = figures["accuracy"] > best
-        best, waited = max(best, figures["accuracy"]), 0 if better else waited + 1
-        if better:
+        metrics = trainer.evaluate(files / "intent.dev.tsv")
+        print(f"step {step}: training loss {result.loss:.3f}, dev accuracy {metrics['accuracy']:.4f}")
+        improved = metrics["accuracy"] > best
+        best, waited = max(best, metrics["accuracy"]), 0 if improved else waited + 1
+        if improved:
             trainer.save_predict_model(HOME / "output_model" / "best")
         if waited == args.patience:
             break

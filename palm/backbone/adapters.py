@@ -1,7 +1,7 @@
-"""What a head may have of its own inside the shared encoder: adapters, LoRA, private bottlenecks, or whole layers.
+"""Task-specific parts of the shared encoder: adapters, LoRA, private bottlenecks, or whole layers.
 
-Each belongs to a head, is exported with it, and at first changes nothing: a fresh part's output is zero, and layers
-begin as copies of the shared ones.
+Each belongs to a head and is exported with it. Initially it changes nothing: the output of a new part is zero, and
+layers start as copies of the shared ones.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -25,11 +25,11 @@ class EncoderLayerCall(Protocol):
 
 
 class Bottleneck(nn.Layer):
-    """`up(gelu(down(x)))`, zero when fresh."""
+    """`up(gelu(down(x)))`, zero at initialization."""
 
     def __init__(self, config: BackboneFields, size: int) -> None:
         super().__init__()
-        self.down = nn.Linear(config.hidden_size, size, weight_attr=_drawn(config))
+        self.down = nn.Linear(config.hidden_size, size, weight_attr=_normal(config))
         self.up = nn.Linear(size, config.hidden_size, weight_attr=_constant(0.0))
 
     def forward(self, hidden: Tensor) -> Tensor:
@@ -39,9 +39,9 @@ class Bottleneck(nn.Layer):
 
 
 class Adapter(nn.Layer):
-    """A bottleneck after the shared layer, and around it a residual connection.
+    """A bottleneck with a residual connection after the shared layer.
 
-    Source: Houlsby et al., arXiv:1902.00751; one a layer, as in Pfeiffer et al., arXiv:2005.00247.
+    Source: Houlsby et al., arXiv:1902.00751; one per layer, as in Pfeiffer et al., arXiv:2005.00247.
     """
 
     def __init__(self, config: BackboneFields, size: int) -> None:
@@ -56,16 +56,16 @@ class Adapter(nn.Layer):
 
 
 class LowRank(nn.Layer):
-    """LoRA: a product of two thin matrices on the weights of queries and of values.
+    """LoRA: a product of two low-rank matrices, added to the weights of queries and of values.
 
     Source: arXiv:2106.09685, section 4, with alpha equal to the rank.
     """
 
     def __init__(self, config: BackboneFields, size: int) -> None:
         super().__init__()
-        self.query_down = nn.Linear(config.hidden_size, size, weight_attr=_drawn(config), bias_attr=False)
+        self.query_down = nn.Linear(config.hidden_size, size, weight_attr=_normal(config), bias_attr=False)
         self.query_up = nn.Linear(size, config.hidden_size, weight_attr=_constant(0.0), bias_attr=False)
-        self.value_down = nn.Linear(config.hidden_size, size, weight_attr=_drawn(config), bias_attr=False)
+        self.value_down = nn.Linear(config.hidden_size, size, weight_attr=_normal(config), bias_attr=False)
         self.value_up = nn.Linear(size, config.hidden_size, weight_attr=_constant(0.0), bias_attr=False)
 
     def forward(self, layer: EncoderLayerCall, hidden: Tensor, rows: Rows) -> Tensor:
@@ -76,7 +76,7 @@ class LowRank(nn.Layer):
 
 
 class Private(nn.Layer):
-    """A private bottleneck beside the shared layer; a gate decides by token how much of it is let through.
+    """A private bottleneck beside the shared layer, weighted per token by a gate.
 
     The shared-private model of arXiv:1704.05742 in the size of an adapter: `shared(x) + σ(gate · x) · bottleneck(x)`.
     """
@@ -84,7 +84,7 @@ class Private(nn.Layer):
     def __init__(self, config: BackboneFields, size: int) -> None:
         super().__init__()
         self.bottleneck = Bottleneck(config, size)
-        self.gate = nn.Linear(config.hidden_size, 1, weight_attr=_drawn(config))
+        self.gate = nn.Linear(config.hidden_size, 1, weight_attr=_normal(config))
 
     def forward(self, layer: EncoderLayerCall, hidden: Tensor, rows: Rows) -> Tensor:
         """What `layer` and the bottleneck make of the same input."""
@@ -94,10 +94,10 @@ class Private(nn.Layer):
 
 
 class PartsAround(nn.LayerList):
-    """One part around each layer of the shared encoder."""
+    """One task-specific part per layer of the shared encoder."""
 
     def outputs(self, layers: Sequence[nn.Layer], hidden: Tensor, rows: Rows) -> Iterator[Tensor]:
-        """What the head sees of each of the shared encoder's lowest `layers`: [batch*seq hidden]."""
+        """Yield the head's hidden states after each of the shared encoder's lowest `layers`: [batch*seq hidden]."""
         for part, layer in zip(self.children(), layers, strict=False):
             hidden = part(layer, hidden, rows)
             yield hidden
@@ -110,17 +110,17 @@ _KINDS: dict[str, tuple[Callable[[BackboneFields, int], nn.Layer], int]] = {
 }
 
 
-def build_parts(wanted: ParadigmFields, config: BackboneFields) -> nn.Layer:
-    """The parts of a head with the keys `wanted`, in an encoder of the sizes `config`."""
-    if wanted.sharing in _KINDS:
-        build, usual = _KINDS[wanted.sharing]
-        size = wanted.sharing_size or usual
+def build_parts(settings: ParadigmFields, config: BackboneFields) -> nn.Layer:
+    """The parts of a head with the keys `settings`, in an encoder with the config `config`."""
+    if settings.sharing in _KINDS:
+        build, default_size = _KINDS[settings.sharing]
+        size = settings.sharing_size or default_size
         return PartsAround([build(config, size) for _ in range(config.num_hidden_layers)])
-    copied = OwnLayers if wanted.sharing == "soft" else PrivateStack
-    return copied(config, wanted.copied_layers(config.num_hidden_layers))
+    copied = OwnLayers if settings.sharing == "soft" else PrivateStack
+    return copied(config, settings.copied_layers(config.num_hidden_layers))
 
 
-def _drawn(config: BackboneFields) -> ParamAttr:
+def _normal(config: BackboneFields) -> ParamAttr:
     return ParamAttr(initializer=nn.initializer.Normal(0.0, config.initializer_range))
 
 

@@ -1,4 +1,4 @@
-"""What every backbone is: tokens in, context-dependent vectors out. Paddle is imported only by `build_layers`."""
+"""The interface of backbones: tokens in, contextual vectors out. Only `build_layers` imports Paddle."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -25,40 +25,40 @@ class Backbone(ABC):
 
     Config: ClassVar[type[BackboneFields]]
     known_by: ClassVar[str | None] = None
-    """A parameter that pre-trained weights of no other backbone have."""
+    """A parameter that only pre-trained weights of this backbone have."""
 
     def __init__(self, config: BackboneFields) -> None:
         self.config = config
 
     @classmethod
     def from_config(cls: type[Kind], config: Mapping[str, object] | str | Path, phase: Phase = "train") -> Kind:
-        """A backbone of the sizes in `config`, as PALM 2 makes it.
+        """A backbone with the given config, as in PALM 2.
 
         Args:
-            config: The content of a config.json, the file, or the folder of pre-trained weights that it lies in.
-            phase: Accepted for scripts of PALM 2; whether dropout is on is up to whoever runs the backbone.
+            config: The content of a config.json, its path, or the folder of pre-trained weights that contains it.
+            phase: Ignored, accepted for scripts of PALM 2: the caller of the layers switches dropout on and off.
 
         Raises:
-            ConfigError: Everything that is wrong with the sizes.
+            ConfigError: Every problem of the config.
         """
         del phase
         return cls(read_backbone_config(cls.Config, config, owner=f"palm.backbone.{cls.__name__}"))
 
     @abstractmethod
     def inputs_attr(self) -> Specs:
-        """What `forward` of the layers takes from the reader's batch."""
+        """The inputs that `forward` of the layers takes from the reader's batch."""
 
     @abstractmethod
     def outputs_attr(self) -> Specs:
-        """What it gives: `word_embedding`, `encoder_outputs`, `sentence_embedding` and the like."""
+        """Its outputs: `word_embedding`, `encoder_outputs`, `sentence_embedding` and others."""
 
     @abstractmethod
     def build_layers(self) -> "nn.Layer":
-        """The parameters, freshly drawn; `forward(inputs: dict[str, Tensor], layer: int = -1) -> dict[str, Tensor]`.
+        """The initialized layers, with `forward(inputs: dict[str, Tensor], layer: int = -1) -> dict[str, Tensor]`.
 
-        `layer` says which encoder layer's output feeds the head (0 is the first, -1 the last). A head with the key
-        `layers` has a `ScalarMix`, given as `mix`; one with `sharing` has `parts`, whose `outputs` runs the layers. A
-        backbone that does not take them works without those keys; copies of layers are those of `encoder.layers`.
+        `layer` is the encoder layer whose output feeds the head (0 is the first, -1 the last). A head with the key
+        `layers` passes a `ScalarMix` as `mix`; one with `sharing` passes `parts`, whose `outputs` runs the layers. A
+        backbone without these arguments works without those keys; copied layers are those of `encoder.layers`.
         """
 
 

@@ -1,4 +1,4 @@
-"""BERT (arXiv:1810.04805), and whatever shares its layout: MiniLM, Chinese RoBERTa-wwm, multilingual E5."""
+"""BERT (arXiv:1810.04805), and encoders with the same layout: MiniLM, Chinese RoBERTa-wwm, multilingual E5."""
 
 from typing import TYPE_CHECKING, ClassVar, final
 

@@ -1,4 +1,4 @@
-"""Reads the sizes of an encoder from a config.json, or from its content."""
+"""Reads the config of an encoder from a config.json, or from its content."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,21 +17,21 @@ BackboneConfig = TypeVar("BackboneConfig", bound=BackboneFields)
 def read_backbone_config(
     schema: type[BackboneConfig], config: Mapping[str, object] | str | Path, *, owner: str
 ) -> BackboneConfig:
-    """The keys of `schema` in `config`; keys of others are passed over, as published files have many.
+    """The keys of `schema` in `config`; other keys are ignored, since published files have many.
 
     Args:
         schema: The backbone's keys.
-        config: Content of a config.json, the file, or its folder.
-        owner: Who asks, for messages.
+        config: Content of a config.json, its path, or its folder.
+        owner: Name of the caller, for messages.
 
     Raises:
-        ConfigError: Everything that is wrong with it.
+        ConfigError: Every problem of the config.
     """
     layer, problems, home = _layer(config, owner)
     values = {key: Resolved(setting) for key, setting in layer.items()}
-    backbone_config, wrong = validate(schema, values, owner="a backbone", home=home) if not problems else (None, [])
+    backbone_config, invalid = validate(schema, values, owner="a backbone", home=home) if not problems else (None, [])
     if backbone_config is None:
-        raise ConfigError([*problems, *wrong])
+        raise ConfigError([*problems, *invalid])
     return backbone_config
 
 
@@ -44,7 +44,7 @@ def _layer(config: Mapping[str, object] | str | Path, owner: str) -> tuple[Layer
 
 
 def load_backbone_file(path: Setting) -> tuple[Layer, list[Problem]]:
-    """Read the JSON file of the backbone's sizes that `path` names; an empty layer and the problem where that fails."""
+    """Read the JSON file with the backbone's config that `path` names; on failure, an empty layer and the problem."""
     value = str(path.value)
     file = find_input(value, path.folder)
     if file is None or not file.is_file():
@@ -61,10 +61,12 @@ def _json_settings(file: Path) -> list[Setting]:
         data = json.loads(text)
     except (json.JSONDecodeError, RecursionError, ValueError) as error:
         line = getattr(error, "lineno", 1)
-        rule = "the backbone's file must be JSON."
+        rule = "the backbone's config must be JSON."
         raise ConfigError(Problem(f"{file}:{line}", f"{rule} Found: {getattr(error, 'msg', error)}.")) from None
     if not isinstance(data, dict):
-        raise ConfigError(Problem(f"{file}:1", f"the backbone's file is a JSON object. Found `{str(data)[:40]}`."))
+        raise ConfigError(
+            Problem(f"{file}:1", f"the backbone's config must be a JSON object. Found `{str(data)[:40]}`.")
+        )
     settings: list[Setting] = []
     problems = []
     for key, value, line in _json_members(text):
@@ -78,7 +80,7 @@ def _json_settings(file: Path) -> list[Setting]:
 
 
 def _json_members(text: str) -> Iterator[tuple[str, object, int]]:
-    """Key, value and line of each member of the JSON object `text`, which is known to be well-formed."""
+    """Key, value and line of each member of the well-formed JSON object `text`."""
     decoder = json.JSONDecoder()
     index = text.index("{") + 1
     while True:
@@ -100,7 +102,7 @@ VOCAB_FILE = "vocab.txt"
 
 
 def next_to_weights(weights: Path, names: Sequence[str]) -> Path | None:
-    """The first of `names` in the folder of pre-trained weights, or in its parent as PALM's archives lay them."""
+    """The first of `names` in the folder of pre-trained weights, or in its parent, as in PALM's archives."""
     if not exists(weights):
         return None
     folders = (weights, weights.parent) if weights.is_dir() else (weights.parent,)

@@ -9,17 +9,17 @@ from palm.kernels.choice import EncoderKernels
 from palm.schema.fields import BackboneFields
 
 EMBEDDING_SHIFT = "embedding_shift"
-"""Input that is added to the word embeddings, where there is one: float32[batch seq hidden]."""
+"""Optional input that is added to the word embeddings: float32[batch seq hidden]."""
 
 
-def drawn(config: BackboneFields) -> ParamAttr:
-    """Fresh weights: normal with deviation `initializer_range`, cut off at two deviations as in BERT's code."""
+def initialized(config: BackboneFields) -> ParamAttr:
+    """Initial weights: normal with deviation `initializer_range`, truncated at two deviations as in BERT's code."""
     deviation = config.initializer_range
     return ParamAttr(initializer=nn.initializer.TruncatedNormal(0.0, deviation, -2 * deviation, 2 * deviation))
 
 
 class LayerNorm(nn.LayerNorm):
-    """Parameters of layer normalisation; Paddle's own class allows for their absence."""
+    """Parameters of layer normalisation; Paddle's own class types them as optional."""
 
     weight: Tensor
     bias: Tensor
@@ -29,22 +29,22 @@ class LayerNorm(nn.LayerNorm):
 
 
 class Embeddings(nn.Layer):
-    """Word, position, segment and, where `task_types` says so, task embeddings.
+    """Word, position, segment and, if `task_types` is not 0, task embeddings.
 
     Args:
-        config: The encoder's sizes.
-        kernels: What normalises them and drops them out.
+        config: The backbone's config.
+        kernels: The kernels of layer normalisation and dropout.
         task_types: Number of task ids; 0 for a backbone without them.
     """
 
     def __init__(self, config: BackboneFields, kernels: EncoderKernels, task_types: int = 0) -> None:
         super().__init__()
         width = config.hidden_size
-        self.word_embeddings = nn.Embedding(config.vocab_size, width, weight_attr=drawn(config))
-        self.position_embeddings = nn.Embedding(config.max_position_embeddings, width, weight_attr=drawn(config))
-        self.token_type_embeddings = nn.Embedding(config.type_vocab_size, width, weight_attr=drawn(config))
+        self.word_embeddings = nn.Embedding(config.vocab_size, width, weight_attr=initialized(config))
+        self.position_embeddings = nn.Embedding(config.max_position_embeddings, width, weight_attr=initialized(config))
+        self.token_type_embeddings = nn.Embedding(config.type_vocab_size, width, weight_attr=initialized(config))
         if task_types:
-            self.task_type_embeddings = nn.Embedding(task_types, width, weight_attr=drawn(config))
+            self.task_type_embeddings = nn.Embedding(task_types, width, weight_attr=initialized(config))
         self.layer_norm = LayerNorm(config)
         self._kernels = kernels
         self._task_types = task_types
@@ -52,7 +52,7 @@ class Embeddings(nn.Layer):
         self._dropout = config.hidden_dropout_prob
 
     def forward(self, inputs: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
-        """The words' own embeddings, [batch seq hidden], and the encoder's first input, [batch*seq hidden]."""
+        """The word embeddings, [batch seq hidden], and the encoder's first input, [batch*seq hidden]."""
         words = self.word_embeddings(inputs["token_ids"])  # [batch seq hidden]
         if EMBEDDING_SHIFT in inputs:
             words = words + inputs[EMBEDDING_SHIFT]

@@ -8,7 +8,7 @@ import paddle
 from paddle import Tensor, nn
 from paddle.distributed.fleet.utils import recompute
 
-from palm.backbone.embeddings import Embeddings, LayerNorm, drawn
+from palm.backbone.embeddings import Embeddings, LayerNorm, initialized
 from palm.backbone.scalar_mix import ScalarMix
 from palm.kernels import plain
 from palm.kernels.choice import EncoderKernels, choose_kernels
@@ -16,18 +16,18 @@ from palm.kernels.contract import ComputeLayer, LayerSettings, LayerWeights, Row
 from palm.kernels.products import in_bf16
 from palm.schema.fields import BackboneFields
 
-# Added to the scores of padding. Original BERT's value: softmax gives an exact 0 in float32.
+# Added to the attention scores of padding, as in the original BERT: softmax is then exactly 0 in float32.
 _PADDING_SCORE = -10000.0
 
 
 class Attention(nn.Layer):
-    """Parameters of self-attention: `qkv` makes queries, keys and values in one product."""
+    """Parameters of self-attention: `qkv` computes queries, keys and values in one product."""
 
     def __init__(self, config: BackboneFields) -> None:
         super().__init__()
         width = config.hidden_size
-        self.qkv = nn.Linear(width, 3 * width, weight_attr=drawn(config))
-        self.output = nn.Linear(width, width, weight_attr=drawn(config))
+        self.qkv = nn.Linear(width, 3 * width, weight_attr=initialized(config))
+        self.output = nn.Linear(width, width, weight_attr=initialized(config))
         self.layer_norm = LayerNorm(config)
 
 
@@ -37,17 +37,17 @@ class FeedForward(nn.Layer):
     def __init__(self, config: BackboneFields) -> None:
         super().__init__()
         width, inner = config.hidden_size, config.intermediate_size or 4 * config.hidden_size
-        self.intermediate = nn.Linear(width, inner, weight_attr=drawn(config))
-        self.output = nn.Linear(inner, width, weight_attr=drawn(config))
+        self.intermediate = nn.Linear(width, inner, weight_attr=initialized(config))
+        self.output = nn.Linear(inner, width, weight_attr=initialized(config))
         self.layer_norm = LayerNorm(config)
 
 
 class EncoderLayer(nn.Layer):
-    """One layer: it holds the parameters, `compute` does the work.
+    """One layer: it holds the parameters, and `compute` does the computation.
 
     Args:
-        config: The encoder's sizes.
-        compute: What computes the layer.
+        config: The backbone's config.
+        compute: The function that computes the layer.
     """
 
     def __init__(self, config: BackboneFields, compute: ComputeLayer) -> None:
@@ -65,11 +65,11 @@ class EncoderLayer(nn.Layer):
         )
 
     def forward(self, hidden: Tensor, rows: Rows, added: Tensor | None = None) -> Tensor:
-        """Next hidden states: [batch*seq hidden]; `added` [hidden 3*hidden] is put on the weight of `qkv`."""
+        """Next hidden states: [batch*seq hidden]; `added` [hidden 3*hidden] is added to the weight of `qkv`."""
         settings = self._settings if self.training else self._settings.without_dropout()
         if in_bf16():
             settings = replace(settings, bf16=True)
-        # Above frozen layers Paddle's recompute would not see that the weights here want a gradient.
+        # Above frozen layers Paddle's recompute would not notice that these weights need a gradient.
         if self._recompute and self.training and paddle.is_grad_enabled() and not hidden.stop_gradient:
             computed: Tensor = recompute(self._forward, hidden, rows, settings, added)
             return computed
@@ -101,10 +101,10 @@ class EncoderLayer(nn.Layer):
 
 
 class Parts(Protocol):
-    """What a head has of its own in the encoder: see `palm.backbone.adapters`."""
+    """A head's task-specific parts of the encoder: see `palm.backbone.adapters`."""
 
     def outputs(self, layers: Sequence[nn.Layer], hidden: Tensor, rows: Rows) -> Iterator[Tensor]:
-        """What the head sees of each of `layers`, the lowest of the shared encoder: [batch*seq hidden]."""
+        """Yield the head's hidden states after each of `layers`, the lowest shared ones: [batch*seq hidden]."""
         ...
 
 
@@ -122,7 +122,7 @@ class Encoder(nn.Layer):
         return hidden
 
     def mixed(self, hidden: Tensor, rows: Rows, mix: ScalarMix, parts: Parts | None = None) -> Tensor:
-        """What `mix` makes of the outputs of its layers; the layers above them are not run."""
+        """The mix of the outputs of the layers in `mix`; the layers above them are not run."""
         outputs = self._outputs(hidden, rows, mix.layers[-1], parts)
         mixed: Tensor = mix([output for number, output in enumerate(outputs) if number in mix.layers])
         return mixed
@@ -142,7 +142,7 @@ class Pooler(nn.Layer):
 
     def __init__(self, config: BackboneFields) -> None:
         super().__init__()
-        self.dense = nn.Linear(config.hidden_size, config.hidden_size, weight_attr=drawn(config))
+        self.dense = nn.Linear(config.hidden_size, config.hidden_size, weight_attr=initialized(config))
 
     def forward(self, encoded: Tensor) -> Tensor:
         """[batch seq hidden] → [batch hidden]."""
@@ -150,12 +150,12 @@ class Pooler(nn.Layer):
 
 
 class TransformerEncoder(nn.Layer):
-    """What `Bert` and `Ernie` build.
+    """The layers of `Bert` and `Ernie`.
 
     Args:
-        config: The encoder's sizes.
+        config: The backbone's config.
         task_types: Number of task ids; 0 for a backbone without them.
-        kernels: What the encoder is computed with; as `config.kernels` says when left out.
+        kernels: The encoder's kernels; by default those that `config.kernels` selects.
     """
 
     def __init__(self, config: BackboneFields, *, task_types: int = 0, kernels: EncoderKernels | None = None) -> None:
@@ -180,7 +180,7 @@ class TransformerEncoder(nn.Layer):
                 float32[batch seq].
             layer: The encoder layer whose output feeds the head: 0 is the first, -1 the last.
             mix: Feeds the head with a mix of several layers instead.
-            parts: What the head has of its own around the layers, or beside them.
+            parts: The head's task-specific parts.
         """
         batch, seq = inputs["token_ids"].shape
         words, hidden = self.embeddings(inputs)
@@ -201,7 +201,7 @@ class TransformerEncoder(nn.Layer):
 
 
 def padding_mask(input_mask: Tensor) -> Tensor | None:
-    """What to add to attention scores, float32[batch 1 1 seq]; None where no token is padding."""
+    """Mask that is added to attention scores, float32[batch 1 1 seq]; None if no token is padding."""
     scores = ((1.0 - input_mask) * _PADDING_SCORE).unsqueeze([1, 2])
     nothing_padded = paddle.in_dynamic_mode() and not bool(scores.any())  # a static graph fits every batch
     return None if nothing_padded else scores

@@ -1,4 +1,4 @@
-"""What the encoders take from a batch and give to the heads, by the names of the manual."""
+"""Inputs and outputs of the encoders, under the names of the manual."""
 
 from palm.spec import Spec, Specs
 

@@ -1,4 +1,4 @@
-"""A learned mix of several encoder layers, in place of one layer's output.
+"""A learned mix of several encoder layers, instead of one layer's output.
 
 Source: ELMo, arXiv:1802.05365, equation 1: `scale · Σ softmax(weight)_i · output_i`.
 """
@@ -10,10 +10,10 @@ from paddle import Tensor, nn
 
 
 class ScalarMix(nn.Layer):
-    """One weight a layer and a scale; fresh, it is the mean of the layers.
+    """One weight per layer and a scale; initially the mean of the layers.
 
     Args:
-        layers: Numbers of the layers that it mixes, from 0, ascending.
+        layers: Indices of the mixed layers, from 0, ascending.
     """
 
     def __init__(self, layers: Sequence[int]) -> None:
@@ -24,7 +24,7 @@ class ScalarMix(nn.Layer):
         self.scale = self.create_parameter([1], default_initializer=constant(1.0))
 
     def forward(self, outputs: Sequence[Tensor]) -> Tensor:
-        """The mix of `outputs`, one of each of `layers`, all of one shape."""
+        """The mix of `outputs`, one per layer in `layers`, all of the same shape."""
         probabilities = nn.functional.softmax(self.weight)
         mixed = paddle.add_n([output * probabilities[number] for number, output in enumerate(outputs)])
         return mixed * self.scale

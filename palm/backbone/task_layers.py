@@ -1,4 +1,4 @@
-"""Whole encoder layers of a head's own, copied from the top of the shared encoder."""
+"""Task-specific encoder layers, copied from the top of the shared encoder."""
 
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
@@ -15,15 +15,15 @@ from palm.schema.fields import BackboneFields
 
 
 class CopiedLayers(nn.Layer):
-    """Copies of the shared encoder's top layers, under their numbers there.
+    """Copies of the shared encoder's top layers, with the same layer numbers.
 
     Args:
-        config: The encoder's sizes.
-        count: How many layers, from the last.
+        config: The backbone's config.
+        count: Number of layers, counted from the last.
     """
 
     KEPT_AS: ClassVar[str] = "layers"
-    """In the names of the parameters."""
+    """Part of the parameters' names."""
 
     def __init__(self, config: BackboneFields, count: int) -> None:
         super().__init__()
@@ -40,22 +40,22 @@ class CopiedLayers(nn.Layer):
         return list(getattr(self, self.KEPT_AS).values())
 
     def pairs(self, shared: Sequence[nn.Layer]) -> Iterator[tuple[Tensor, Tensor]]:
-        """Each parameter of the copies, and the one of the `shared` layers that it began as."""
+        """Each parameter of the copies, with its counterpart in the `shared` layers."""
         for own, other in zip(self.copies, shared[self.first :], strict=True):
             others = dict(other.named_parameters())
             yield from ((parameter, others[name]) for name, parameter in own.named_parameters())
 
     def start_as(self, shared: Sequence[nn.Layer]) -> None:
-        """Take the parameters of the `shared` layers over."""
+        """Copy the parameters of the `shared` layers."""
         for own, other in self.pairs(shared):
             own.set_value(other)
 
 
 class PrivateStack(CopiedLayers):
-    """A private stack beside the shared layers; a gate decides by token what the head sees of each.
+    """A private stack beside the shared layers; the head sees a mix of both, weighted per token by a gate.
 
-    The shared-private model of arXiv:1704.05742, with a gate in place of its concatenation:
-    `shared + σ(gate · shared) · (private - shared)`. At first both stacks are the same, and so is what the head sees.
+    The shared-private model of arXiv:1704.05742, with a gate instead of its concatenation:
+    `shared + σ(gate · shared) · (private - shared)`. Initially both stacks are the same, and the head sees either.
     """
 
     def __init__(self, config: BackboneFields, count: int) -> None:
@@ -64,7 +64,7 @@ class PrivateStack(CopiedLayers):
         self.gate = nn.Linear(config.hidden_size, 1, weight_attr=zero)
 
     def outputs(self, layers: Sequence[nn.Layer], hidden: Tensor, rows: Rows) -> Iterator[Tensor]:
-        """What the head sees of each of the shared encoder's lowest `layers`: [batch*seq hidden]."""
+        """Yield the head's hidden states after each of the shared encoder's lowest `layers`: [batch*seq hidden]."""
         private, copies = hidden, self.copies
         for number, layer in enumerate(layers):
             if number < self.first:
@@ -72,12 +72,12 @@ class PrivateStack(CopiedLayers):
                 yield hidden
                 continue
             hidden, private = layer(hidden, rows), copies[number - self.first](private, rows)
-            share = nn.functional.sigmoid(plain.linear(hidden, self.gate.weight, self.gate.bias))  # [batch*seq 1]
-            yield hidden + share * (private - hidden)
+            gate = nn.functional.sigmoid(plain.linear(hidden, self.gate.weight, self.gate.bias))  # [batch*seq 1]
+            yield hidden + gate * (private - hidden)
 
 
 class OwnLayers(CopiedLayers):
-    """A head's own layers in the place of the shared ones, which `soft_sharing_weight` keeps near those of other heads.
+    """A head's own layers instead of the shared ones; `soft_sharing_weight` keeps them close to those of other heads.
 
     Source: soft parameter sharing, arXiv:1706.05098 section 2.2, by the L2 distance of Duong et al. (2015).
     """
@@ -85,20 +85,20 @@ class OwnLayers(CopiedLayers):
     KEPT_AS: ClassVar[str] = "encoder_layers"
 
     def outputs(self, layers: Sequence[nn.Layer], hidden: Tensor, rows: Rows) -> Iterator[Tensor]:
-        """What the head sees in the place of each of the shared encoder's lowest `layers`: [batch*seq hidden]."""
+        """The hidden states of the head instead of the shared encoder's lowest `layers`: [batch*seq hidden]."""
         for layer in self.encoder(layers)[: len(layers)]:
             hidden = layer(hidden, rows)
             yield hidden
 
     def encoder(self, shared: Sequence[nn.Layer]) -> list[nn.Layer]:
-        """The layers that the head is trained on: the `shared` ones, and from the first copied one on its own."""
+        """The layers of the head's encoder: the `shared` ones, then its own from the first copied one on."""
         return [*shared[: self.first], *self.copies]
 
 
 def squared_distance(own: OwnLayers, others: Sequence[Sequence[nn.Layer]]) -> Tensor:
-    """Mean over `others`, encoders of as many layers, of the squared L2 distance of the `own` layers: float32[].
+    """Mean over `others`, encoders of the same depth, of the squared L2 distance to the `own` layers: float32[].
 
-    Only the own layers get a gradient: a step moves what its task is trained on.
+    Only the own layers get a gradient: a step updates the layers of its own task.
     """
     squares = [_squared_length(parameter - fixed.detach()) for other in others for parameter, fixed in own.pairs(other)]
     return paddle.add_n(squares) / len(others)

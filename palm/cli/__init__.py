@@ -1,1 +1,1 @@
-"""The command line: one module a command, put together in `palm.cli.main`."""
+"""The command line: one module per command, assembled in `palm.cli.main`."""

@@ -1,4 +1,4 @@
-"""`palm cache`: show where tokenised data sets are kept and how much they take, or empty the cache."""
+"""`palm cache`: show where tokenised data sets are cached and how much space they take, or empty the cache."""
 
 import argparse
 import sys
@@ -17,9 +17,9 @@ from palm.data.cache import (
 from palm.storage.atomic_directory import os_errors_as
 
 EPILOG = f"""example:
-  palm cache                              place, size and limit
-  palm cache --clear                      remove everything in it; it is made again when it is needed
-  {LIMIT_VARIABLE}=20G palm train config.yaml    keep up to 20 GB (0 switches the cache off)
+  palm cache                              location, size and limit
+  palm cache --clear                      remove everything in it; data sets are tokenised again when needed
+  {LIMIT_VARIABLE}=20G palm train config.yaml    keep up to 20 GB (0 disables the cache)
   {PLACE_VARIABLE}=/data/palm palm train config.yaml
 """
 
@@ -29,18 +29,19 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this cl
     parser = subparsers.add_parser(
         "cache",
         help="show or empty the cache of tokenised data",
-        description="Show where tokenised data sets are kept and what they take. The oldest-used are dropped first.",
+        description="Show where tokenised data sets are cached and how much space they take. The least recently used "
+        "ones are removed first.",
         epilog=EPILOG,
     )
-    parser.add_argument("--clear", action="store_true", help="remove every data set that is kept")
+    parser.add_argument("--clear", action="store_true", help="remove every cached data set")
     parser.set_defaults(func=run)
 
 
 def run(args: argparse.Namespace, overrides: list[str]) -> int:
-    """Carry the command out.
+    """Run the command.
 
     Raises:
-        ConfigError: The size limit in the environment is no size.
+        ConfigError: The size limit in the environment is not a size.
         CheckpointError: The cache cannot be emptied.
 
     """

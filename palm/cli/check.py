@@ -1,4 +1,4 @@
-"""`palm check`: everything that is wrong with a configuration, and where its values come from; without Paddle."""
+"""`palm check`: report every problem of a configuration and the source of its values, without Paddle."""
 
 import argparse
 import os
@@ -15,7 +15,7 @@ EPILOG = """example:
   palm check config.yaml --task_dir tasks --explain --tasks.mrqa.batch_size 8
   palm check config.yaml --data
 """
-HEADER = ("key", "value", "where from", "what it hid")
+HEADER = ("key", "value", "source", "overridden")
 LONGEST_CELL = 60
 
 
@@ -28,7 +28,7 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this cl
         epilog=EPILOG,
     )
     parser.add_argument("config", help="global YAML file")
-    parser.add_argument("--explain", action="store_true", help="print each value, where it came from and what it hid")
+    parser.add_argument("--explain", action="store_true", help="print each value, its source and what it overrides")
     parser.add_argument(
         "--data",
         action="store_true",
@@ -39,11 +39,11 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this cl
 
 
 def run(args: argparse.Namespace, overrides: list[str]) -> int:
-    """Carry the command out.
+    """Run the command.
 
     Raises:
-        ConfigError: With everything that is wrong.
-        DataError: With everything that is wrong with the data, where that was asked for.
+        ConfigError: Every problem of the configuration.
+        DataError: Every problem of the data, with `--data`.
 
     """
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # pydantic would read all installed packages' metadata
@@ -78,7 +78,7 @@ def summary(config: "RunConfig") -> str:
         settings = task.settings
         sampled = (f"{settings.mix_ratio:g}", str(settings.batch_size), task.head, settings.train_file or "")
         rows.append((task.name, kind, task.reader_name, task.paradigm_name, *sampled))
-    return f"The configuration is sound: {len(config.tasks)} task(s) on {config.backbone_name}{shape}.\n{aligned(rows)}"
+    return f"The configuration is valid: {len(config.tasks)} task(s) on {config.backbone_name}{shape}.\n{aligned(rows)}"
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:

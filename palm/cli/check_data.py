@@ -1,4 +1,4 @@
-"""What `palm check --data` says of data files: lengths, labels, repetitions, overlap, unknown words, wrong answers."""
+"""The report of `palm check --data`: lengths, labels, duplicates, overlap, unknown words, wrong answers."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -21,7 +21,7 @@ Line = tuple[str, str]
 
 @dataclass(frozen=True)
 class _File:
-    """One data file: what it is for, its path, and its records."""
+    """One data file: its role, path and records."""
 
     role: str
     path: Path
@@ -29,7 +29,7 @@ class _File:
 
 
 def data_report(config: RunConfig) -> tuple[list[str], list[Problem]]:
-    """Lines on the data of every task, and everything that is wrong with the files."""
+    """Lines about the data of every task, and every problem of the files."""
     lines: list[str] = []
     problems: list[Problem] = []
     for task in config.tasks:
@@ -47,11 +47,11 @@ def data_report(config: RunConfig) -> tuple[list[str], list[Problem]]:
 
 def _files(task: TaskConfig, reader: Reader, problems: list[Problem]) -> Iterator[_File]:
     settings = task.settings
-    wanted: list[tuple[str, str | None, Phase]] = [
+    roles: list[tuple[str, str | None, Phase]] = [
         ("train_file", settings.train_file, "train"),
         ("dev_file", settings.dev_file, "eval"),
     ]
-    for role, path, phase in wanted:
+    for role, path, phase in roles:
         if path is None:
             continue
         try:
@@ -61,7 +61,7 @@ def _files(task: TaskConfig, reader: Reader, problems: list[Problem]) -> Iterato
 
 
 def _about(file: _File, files: Sequence[_File], reader: Reader) -> Iterator[Line]:
-    has_texts = bool(reader.texts_of(file.records[0]))  # a reader of one's own may not say
+    has_texts = bool(reader.texts_of(file.records[0]))  # a user's reader may not define it
     if has_texts:
         yield from _lengths(file, reader)
     yield from _labels(file, files, reader)
@@ -73,18 +73,18 @@ def _about(file: _File, files: Sequence[_File], reader: Reader) -> Iterator[Line
 
 
 def _lengths(file: _File, reader: Reader) -> Iterator[Line]:
-    """Lengths in word-pieces before anything is cut, with [CLS] and a [SEP] after each text."""
+    """Lengths in subword tokens before truncation, with [CLS] and a [SEP] after each text."""
     columns = list(zip(*map(reader.longest_sequence_of, file.records), strict=True))
-    pieces = [reader.tokenizer.encode_ids(column) for column in columns]
-    lengths = np.sum([[len(ids) for ids in column] for column in pieces], axis=0) + 1 + len(columns)
+    tokens = [reader.tokenizer.encode_ids(column) for column in columns]
+    lengths = np.sum([[len(ids) for ids in column] for column in tokens], axis=0) + 1 + len(columns)
     longest = reader.config.max_seq_len
     over = float(np.mean(lengths > longest))
-    what = "in several windows" if reader.splits_long_texts else "cut"
-    spread = f"{lengths.min()} to {lengths.max()} word-pieces, mean {lengths.mean():.1f}"
+    what = "split into windows" if reader.splits_long_texts else "truncated"
+    spread = f"{lengths.min()} to {lengths.max()} subword tokens, mean {lengths.mean():.1f}"
     yield "lengths", f"{spread}, 95 % up to {np.percentile(lengths, 95):.0f}; {over:.1%} over {longest} ({what})"
-    counted = Counter(piece for column in pieces for ids in column for piece in ids)
-    share = counted[reader.tokenizer.unk_id] / max(counted.total(), 1)
-    yield "[UNK]", f"{share:.2%} of the word-pieces"
+    counted = Counter(token for column in tokens for ids in column for token in ids)
+    fraction = counted[reader.tokenizer.unk_id] / max(counted.total(), 1)
+    yield "[UNK]", f"{fraction:.2%} of the subword tokens"
 
 
 def _labels(file: _File, files: Sequence[_File], reader: Reader) -> Iterator[Line]:
@@ -110,7 +110,7 @@ def _repetitions(file: _File, reader: Reader) -> Iterator[Line]:
             again += 1
             other += reader.labels_of(before) != reader.labels_of(record)
             example = example or f", such as {before['line']} and {record['line']}"
-    yield "duplicates", f"{again} records repeat an earlier one ({other} with another label){example}"
+    yield "duplicates", f"{again} records repeat an earlier one ({other} with a different label){example}"
 
 
 def _overlap(file: _File, files: Sequence[_File], reader: Reader) -> Iterator[Line]:
@@ -119,5 +119,5 @@ def _overlap(file: _File, files: Sequence[_File], reader: Reader) -> Iterator[Li
     seen = {reader.texts_of(record) for record in files[0].records}
     shared = [record for record in file.records if reader.texts_of(record) in seen]
     example = f", such as {shared[0]['line']}" if shared else ""
-    share = len(shared) / len(file.records)
-    yield "overlap", f"{len(shared)} records ({share:.1%}) stand in train_file as well{example}"
+    fraction = len(shared) / len(file.records)
+    yield "overlap", f"{len(shared)} records ({fraction:.1%}) are in train_file as well{example}"

@@ -1,4 +1,4 @@
-"""argparse, told apart from overrides: words that a command declares go to it, other settings are passed on."""
+"""Separates a command's own options, which argparse parses, from overrides of keys, which are passed on."""
 
 import argparse
 import re
@@ -19,11 +19,11 @@ class CommandParser(argparse.ArgumentParser):
         super().__init__(**{**settings, "allow_abbrev": False})  # type: ignore[arg-type]
 
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong in one line and end with exit code 2."""
+        """Report the error in one line and exit with code 2."""
         self.exit(2, f"{self.prog}: {message}. See {self.prog} --help.\n")
 
     def refuse(self, word: str) -> NoReturn:
-        """End because nobody knows `word`."""
+        """Exit with an error about the unknown `word`."""
         if not word.startswith("-"):
             self.error(f"unexpected argument `{word}`")
         hint = did_you_mean(word.split("=")[0].replace("-", "_"), [name.replace("-", "_") for name in self._flags()])
@@ -38,14 +38,14 @@ class CommandParser(argparse.ArgumentParser):
     def split_overrides(
         self, words: Sequence[str], true_or_false: Callable[[], Collection[str]]
     ) -> tuple[list[str], list[str]]:
-        """Tell this command's own words from overrides: `--learning_rate -0.5`, `--use_ema`, `tasks.a.batch_size=8`.
+        """Separate this command's options from overrides: `--learning_rate -0.5`, `--use_ema`, `tasks.a.batch_size=8`.
 
         Args:
             words: The command line after the command's name.
-            true_or_false: Gives the keys that need no value; asked only where it matters.
+            true_or_false: Returns the keys that need no value; called only where it matters.
 
         Returns:
-            What argparse shall parse, and the overrides, both in order.
+            The arguments for argparse and the overrides, each in order.
 
         """
         own: list[str] = []

@@ -11,9 +11,9 @@ from palm.errors import ConfigError, Problem
 EPILOG = """example:
   palm compare config.yaml --seeds 3 --save_path compared
   palm compare config.yaml --seeds 3 --variant uncertainty=weighting=uncertainty --variant private=sharing=private
-  palm compare config.yaml --name hard --variants variants.yaml      a name and its keys each: dwa: {weighting: dwa}
+  palm compare config.yaml --name hard --variants variants.yaml      each line a name with keys: dwa: {weighting: dwa}
 
-Each task alone trains on the very batches that it had together with the others. A run that is done is not repeated.
+Each task alone trains on the same batches that it had together with the others. Finished runs are not repeated.
 """
 
 
@@ -21,28 +21,28 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this cl
     """Add the command to `palm`."""
     parser = subparsers.add_parser(
         "compare",
-        help="train each task alone and all together, and say where sharing helps",
+        help="train each task alone and all together, and report where sharing helps",
         description="Train each target alone and all tasks together under the same budget, over several seeds; write "
         "compare.md and compare.json into save_path. Any key may be given as --key value.",
         epilog=EPILOG,
     )
     parser.add_argument("config", help="global YAML file")
-    parser.add_argument("--seeds", default="1", help="how many seeds, from random_seed on (default: 1)")
-    parser.add_argument("--name", default="together", help="name of the configuration as it stands (default: together)")
+    parser.add_argument("--seeds", default="1", help="number of seeds, counted from random_seed (default: 1)")
+    parser.add_argument("--name", default="together", help="name of the unchanged configuration (default: together)")
     parser.add_argument(
         "--variant", action="append", default=[], metavar="NAME=KEY=VALUE,…", help="a variant (may be repeated)"
     )
-    parser.add_argument("--variants", metavar="FILE", help="YAML file of variants, by name")
+    parser.add_argument("--variants", metavar="FILE", help="YAML file with variants by name")
     parser.add_argument("--keep_models", action="store_true", help="keep the runs' inference models and checkpoints")
     parser.set_defaults(func=run)
 
 
 def run(args: argparse.Namespace, overrides: list[str]) -> int:
-    """Carry the command out.
+    """Run the command.
 
     Raises:
-        ConfigError: With everything that is wrong.
-        DataError: With everything that is wrong with the data.
+        ConfigError: Every problem of the configuration.
+        DataError: Every problem of the data.
 
     """
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # as in palm check
@@ -71,7 +71,7 @@ def run(args: argparse.Namespace, overrides: list[str]) -> int:
 
 def _count(word: str) -> int:
     if not word.isascii() or not word.isdigit() or int(word) < 1:
-        raise ConfigError(Problem("--seeds", f"a number of seeds is wanted, 1 or more. Found `{word}`."))
+        raise ConfigError(Problem("--seeds", f"the number of seeds must be 1 or more. Found `{word}`."))
     return int(word)
 
 

@@ -1,4 +1,4 @@
-"""`palm doctor`: what this machine and installation are like, what is wrong with them, and what to do about it."""
+"""`palm doctor`: report on this machine and installation, with advice for every problem."""
 
 import argparse
 import os
@@ -39,7 +39,7 @@ class Finding:
     Attributes:
         topic: What was looked at.
         found: What was found.
-        level: `advice` where something could be better, `fatal` where PALM cannot work.
+        level: `advice` where something could be better, `fatal` where PALM cannot run.
         advice: What to do then.
 
     """
@@ -59,21 +59,21 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this cl
     parser = subparsers.add_parser(
         "doctor",
         help="report on this machine and installation",
-        description="Report on this machine and installation, with advice. Exit code 1 when PALM cannot work here.",
+        description="Report on this machine and installation, with advice. Exit code 1 when PALM cannot run here.",
         epilog=EPILOG,
     )
     parser.set_defaults(func=run)
 
 
 def run(args: argparse.Namespace, overrides: list[str]) -> int:
-    """Carry the command out."""
+    """Run the command."""
     del args, overrides  # there are none
     fatal = False
     for finding in examine(prepare_runtime()):
         sys.stdout.write(f"{finding}\n")
         sys.stdout.flush()
         fatal = fatal or finding.level == "fatal"
-    sys.stdout.write("PALM cannot work here: see ✗ above.\n" if fatal else "PALM can work here.\n")
+    sys.stdout.write("PALM cannot run here: see ✗ above.\n" if fatal else "PALM can run here.\n")
     return 1 if fatal else 0
 
 
@@ -98,10 +98,10 @@ def python_finding(version: tuple[int, ...]) -> Finding:
 
 
 def package_findings() -> Iterator[Finding]:
-    """Versions of the packages PALM uses; what it cannot do without is fatal."""
+    """Versions of the packages PALM uses; a missing required one is fatal."""
     versions = {name: _version(name) for name in (*NEEDED, *OPTIONAL)}
-    there = ", ".join(f"{name} {version}" for name, version in versions.items() if version)
-    yield Finding("packages", there or "none")
+    installed = ", ".join(f"{name} {version}" for name, version in versions.items() if version)
+    yield Finding("packages", installed or "none")
     missing = [name for name in NEEDED if not versions[name]]
     if missing:
         advice = f"{sys.executable} -m pip install {' '.join(missing)}"
@@ -116,13 +116,13 @@ def compiler_finding() -> Finding:
             "C compiler",
             "none",
             "advice",
-            "Install gcc, then PALM again: its fast kernels are compiled at installation.",
+            "Install gcc, then PALM again: its fused kernels are compiled at installation.",
         )
     return Finding("C compiler", compiler)
 
 
 def disk_finding(folder: Path) -> Finding:
-    """Room for checkpoints where the user stands."""
+    """Disk space for checkpoints in the current folder."""
     free = shutil.disk_usage(folder).free
     found = f"{free / 1e9:.1f} GB free in {folder}"
     if free < LITTLE_DISK:
@@ -133,13 +133,13 @@ def disk_finding(folder: Path) -> Finding:
 
 
 def runtime_findings(runtime: RuntimeReport) -> Iterator[Finding]:
-    """Threads, math dispatch and malloc as they are in force."""
+    """Threads, math dispatch and malloc in effect."""
     yield thread_finding(runtime, os.environ.get(THREADS))
     dispatch = os.environ.get(MATH_DISPATCH)
     yield Finding(
         "math", f"{MATH_DISPATCH}={dispatch}{_by_whom(runtime, MATH_DISPATCH)}" if dispatch else "as MKL chooses"
     )
-    yield Finding("malloc", "keeps large buffers" if runtime.allocator else "as it comes, or set up by you")
+    yield Finding("malloc", "keeps large buffers" if runtime.allocator else "default, or set by you")
 
 
 def thread_finding(runtime: RuntimeReport, threads: str | None) -> Finding:
@@ -170,15 +170,15 @@ def paddle_findings(runtime: RuntimeReport) -> Iterator[Finding]:
 
 
 def gpu_finding(*, cuda: bool, usable: int, driver: bool) -> Finding:
-    """Whether there is a GPU, and a Paddle that can use it."""
+    """Whether the machine has a GPU that Paddle can use."""
     if usable:
         return Finding("GPU", f"{usable} usable; use_gpu: true computes on the first")
     if driver and not cuda:
         advice = "Replace paddlepaddle by paddlepaddle-gpu 3.x from Paddle's own site to use it."
-        return Finding("GPU", "one is here, but this Paddle is built for CPU", "advice", advice)
+        return Finding("GPU", "present, but this Paddle is built for CPU", "advice", advice)
     if driver:
         return Finding(
-            "GPU", "a driver, but no GPU that Paddle can use", "advice", "Compare the CUDA versions in nvidia-smi."
+            "GPU", "a driver, but no GPU usable by Paddle", "advice", "Compare the CUDA versions in nvidia-smi."
         )
     return Finding("GPU", "none; PALM computes on the CPU")
 
@@ -196,21 +196,21 @@ def bf16_finding(*, cpu: bool) -> Finding:
 
 
 def kernels_finding() -> Finding:
-    """What computes the encoder with `kernels: auto`."""
+    """Which kernels compute the encoder with `kernels: auto`."""
     from palm.kernels.fused.library import KernelsUnavailableError, load_kernels  # noqa: PLC0415 (imports Paddle)
 
     try:
         return Finding("kernels", f"fused, in C for {load_kernels().level}")
     except KernelsUnavailableError as reason:
-        advice = "The CPU computes faster with them: install PALM again where gcc is found."
+        advice = "They are faster on a CPU: install gcc, then PALM again."
         return Finding("kernels", f"plain Paddle operations: {reason}", "advice", advice)
 
 
 def speed_finding(gigaflops: float, cores: int, *, cpu: bool) -> Finding:
-    """Whether float32 products run as fast as such a machine should."""
+    """Whether float32 products run as fast as expected of this machine."""
     found = f"{gigaflops:.0f} GFLOP/s in float32 products of {_SIDE} × {_SIDE}"
     if cpu and gigaflops < SLOW_CORE * cores:
-        advice = "Slow for so many cores: other programs may be running, or the math library takes its slow path."
+        advice = "Slow for this many cores: other programs may be running, or the math library takes its slow path."
         return Finding("speed", found, "advice", advice)
     return Finding("speed", found)
 
@@ -220,7 +220,7 @@ def measure_matmul(seconds: float = 0.5) -> float:
     import paddle  # noqa: PLC0415 (a command imports it late)
 
     left, right = paddle.rand([_SIDE, _SIDE]), paddle.rand([_SIDE, _SIDE])
-    float((left @ right)[0, 0])  # the first product sets the library up
+    float((left @ right)[0, 0])  # the first product initializes the library
     best, end = 0.0, time.perf_counter() + seconds
     while time.perf_counter() < end:
         start = time.perf_counter()

@@ -1,4 +1,4 @@
-"""`palm download`: list pre-trained models and data sets, and bring them here."""
+"""`palm download`: list pre-trained models and data sets, and download them."""
 
 import argparse
 import sys
@@ -26,22 +26,22 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this cl
     parser = subparsers.add_parser(
         "download",
         help="list and download pre-trained models and data sets",
-        description="List the pre-trained models (or data sets), or download some. Unharmed ones are not downloaded "
+        description="List the pre-trained models (or data sets), or download some. Undamaged ones are not downloaded "
         "again.",
         epilog=EPILOG,
     )
     parser.add_argument("name", nargs="*", help="models to download, or all (default: list them)")
     parser.add_argument(
-        "-d", "--download", action="append", default=[], metavar="NAME", help="the same, as the manual writes it"
+        "-d", "--download", action="append", default=[], metavar="NAME", help="the same, as in PaddlePALM's manual"
     )
     parser.add_argument("-l", "--list", action="store_true", help="list the models")
-    parser.add_argument("--data", action="store_true", help="data sets rather than models")
-    parser.add_argument("--to", type=Path, help="folder to place them in (default: pretrain; datasets for data sets)")
+    parser.add_argument("--data", action="store_true", help="data sets instead of models")
+    parser.add_argument("--to", type=Path, help="target folder (default: pretrain; datasets for data sets)")
     parser.set_defaults(func=run)
 
 
 def run(args: argparse.Namespace, overrides: list[str]) -> int:
-    """Carry the command out."""
+    """Run the command."""
     del overrides  # the command reads no configuration
     names = [*args.name, *args.download]
     if args.list or not names:
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace, overrides: list[str]) -> int:
         return 0
     known = [dataset.name for dataset in datasets()] if args.data else [model.name for model in MODELS]
     names = known if "all" in names else list(dict.fromkeys(names))
-    for name in names:  # a misspelt last name is found before an hour of downloading
+    for name in names:  # finds a misspelt last name before an hour of downloading
         if args.data:
             find_dataset(name)
         elif hub_id(name) is None:
@@ -67,7 +67,7 @@ def _download_each(names: list[str], to: Path, fetch: Callable[[str, Path], Fetc
         except DownloadError as error:
             failures.append(str(error))
             continue
-        state = "downloaded" if fetched.fresh else "is here already, unharmed"
+        state = "downloaded" if fetched.fresh else "already here, undamaged"
         sys.stdout.write(f"{name}: {state}: {fetched.folder.as_posix()}\n")
         sys.stdout.flush()
     if failures:
@@ -76,16 +76,16 @@ def _download_each(names: list[str], to: Path, fetch: Callable[[str, Path], Fetc
 
 
 def _listing() -> str:
-    lines = ["Pre-trained models (weights in float32, licence, where from):"]
+    lines = ["Pre-trained models (weights in float32, licence, source):"]
     lines += [_line(model) for model in MODELS]
     lines.append(
-        "Download one with: palm download NAME [--to pretrain]; a model of the Hugging Face hub by OWNER/MODEL."
+        "Download one with: palm download NAME [--to pretrain]; a model of the Hugging Face hub as OWNER/MODEL."
     )
     return "\n".join(lines) + "\n"
 
 
 def _listing_of_data() -> str:
-    lines = ["Data sets (files, licence as far as stated, where from, what):"]
+    lines = ["Data sets (size, licence as far as stated, source, content):"]
     for found in datasets():
         size = f"{found.megabytes:.1f} MB"
         lines.append(f"  {found.name:<12} {size:>8}  {found.licence}  {found.where}  ({found.content})")

@@ -1,4 +1,4 @@
-"""`palm eval`: loss and metrics of exported tasks over files with gold labels."""
+"""`palm eval`: compute loss and metrics of exported tasks on files with gold labels."""
 
 import argparse
 import json
@@ -20,7 +20,7 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this cl
     parser = subparsers.add_parser(
         "eval",
         help="evaluate exported tasks",
-        description="Print one JSON line of loss and metrics (fractions of 1) for each task.",
+        description="Print loss and metrics (fractions of 1) as one JSON line per task.",
         epilog=EPILOG,
     )
     parser.add_argument("config", help="global YAML file")
@@ -31,12 +31,12 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this cl
 
 
 def run(args: argparse.Namespace, overrides: list[str]) -> int:
-    """Carry the command out."""
+    """Run the command."""
     controller = palm.Controller(args.config, task_dir=args.task_dir, for_train=False, overrides=overrides)
     names = args.task or [task.name for task in controller.config.tasks if task.settings.dev_file or args.file]
     if not names:
         raise ConfigError(Problem(args.config, "no task has a dev_file. Set one, or name a task and --file."))
     for name in names:
-        figures = controller.evaluate(name, args.model, args.file)
-        sys.stdout.write(json.dumps({"task": name, **figures}, ensure_ascii=False) + "\n")
+        metrics = controller.evaluate(name, args.model, args.file)
+        sys.stdout.write(json.dumps({"task": name, **metrics}, ensure_ascii=False) + "\n")
     return 0

@@ -1,4 +1,4 @@
-"""`palm init`: write a small project that runs at once, to start one's own from."""
+"""`palm init`: write a small runnable project as a starting point."""
 
 import argparse
 import shlex
@@ -19,7 +19,7 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this cl
     """Add the command to `palm`."""
     parser = subparsers.add_parser(
         "init",
-        help="write a small project that runs",
+        help="write a small runnable project",
         description="Write a configuration, two tasks, tiny data and a README into a new folder.",
         epilog=EPILOG,
     )
@@ -29,7 +29,7 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this cl
 
 
 def run(args: argparse.Namespace, overrides: list[str]) -> int:
-    """Carry the command out."""
+    """Run the command."""
     del overrides  # the command reads no configuration
     write_project(args.folder, for_cn=args.for_cn)
     sys.stdout.write(
@@ -45,13 +45,13 @@ def write_project(folder: Path, *, for_cn: bool) -> None:
     """Write the project into `folder`.
 
     Raises:
-        ConfigError: Something stands there already, or nothing can be written there.
+        ConfigError: The folder is not empty, or cannot be written.
 
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if any(folder.iterdir()):
-            rule = "a new project is written where nothing stands yet."
+            rule = "a new project needs an empty folder."
             raise ConfigError(Problem(str(folder), f"{rule} Found a folder with files. Name another one."))
         for name, text in starter_files(for_cn=for_cn).items():
             file = folder / name

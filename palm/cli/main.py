@@ -1,4 +1,4 @@
-"""`palm`: finds the command, tells its own words from overrides, and turns errors into exit codes."""
+"""`palm`: dispatches to the command, separates its options from overrides, and turns errors into exit codes."""
 
 import argparse
 import importlib
@@ -20,9 +20,9 @@ EPILOG = """example:
 
 _NO_MEMORY = (
     "There is not enough memory. Lower batch_size, max_tokens or max_seq_len, set recompute: true, or use a smaller "
-    "encoder; look for a size that is too large by mistake."
+    "encoder; check for a size that is too large by mistake."
 )
-EXIT_REFUSED = 2
+EXIT_ERROR = 2
 EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141  # 128 + SIGPIPE, as the shell reports it
 
@@ -33,7 +33,7 @@ class Command:
 
     Attributes:
         summary: What it does, in a line.
-        configured: Whether it reads a configuration, and so takes overrides, `--task_dir` and `--import`.
+        configured: Whether it reads a configuration and thus takes overrides, `--task_dir` and `--import`.
 
     """
 
@@ -45,13 +45,13 @@ COMMANDS = {
     "train": Command("train all tasks of a configuration", configured=True),
     "pred": Command("predict with an inference model", configured=True),
     "eval": Command("evaluate exported tasks", configured=True),
-    "compare": Command("train each task alone and all together, and say where sharing helps", configured=True),
-    "check": Command("find everything that is wrong with a configuration", configured=True),
+    "compare": Command("train each task alone and all together, and report where sharing helps", configured=True),
+    "check": Command("report every problem of a configuration", configured=True),
     "download": Command("list and download pre-trained models and data sets"),
     "convert": Command("convert a model between Hugging Face, PALM and Paddle"),
     "cache": Command("show or empty the cache of tokenised data"),
     "schema": Command("write the JSON schema of configurations, for editors"),
-    "init": Command("write a small project that runs"),
+    "init": Command("write a small runnable project"),
     "doctor": Command("report on this machine and installation"),
 }
 
@@ -60,10 +60,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line.
 
     Args:
-        argv: Words after `palm`; those of this process when unset.
+        argv: Arguments after `palm`; those of this process by default.
 
     Returns:
-        The exit code: 0 done, 2 refused (with the reason on stderr), 130 interrupted.
+        The exit code: 0 success, 2 error (reported on stderr), 130 interrupted.
 
     """
     _replace_closed_streams()
@@ -73,36 +73,36 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except PalmError as error:
         sys.stderr.write(f"{error}\n")
-        return EXIT_REFUSED
+        return EXIT_ERROR
     except KeyboardInterrupt:
         sys.stderr.write("\nInterrupted.\n")
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output has left; Python would complain once more when it flushes at exit.
+        # The reader of our output is gone; without this, Python reports the error again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_BROKEN_PIPE
     except MemoryError:
         sys.stderr.write(f"{_NO_MEMORY}\n")
-        return EXIT_REFUSED
-    except OSError as error:  # a disk or a file that nobody closer to it was ready for
+        return EXIT_ERROR
+    except OSError as error:  # not handled closer to its cause, such as a full disk
         reason = error.strerror or str(error)
         sys.stderr.write(f"{error.filename or 'The system'}: {reason}. Check the path, its permissions and its disk.\n")
-        return EXIT_REFUSED
+        return EXIT_ERROR
     return status
 
 
 def _replace_closed_streams() -> None:
-    """Where the shell closed stdout or stderr, Python has None in its place."""
+    """Replace stdout or stderr where the shell closed it, so that Python has None."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 (until the process ends)
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 (open until the process ends)
 
 
 class _WarningsToStderr(logging.Handler):
-    """Writes warnings of PALM as lines of the command line, to whatever stderr is at that moment."""
+    """Writes PALM's warnings to the current stderr."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one."""
+        """Write one warning."""
         sys.stderr.write(f"{record.levelname.capitalize()}: {record.getMessage()}\n")
 
 
@@ -117,20 +117,20 @@ def _run(words: list[str]) -> int:
     if name is not None and name not in COMMANDS:
         hint = did_you_mean(name, list(COMMANDS))
         sys.stderr.write(f"palm: unknown command `{name}`.{hint} Commands: {', '.join(COMMANDS)}.\n")
-        return EXIT_REFUSED
+        return EXIT_ERROR
     parser, chosen = build_parser(name)
     if not words:
         parser.print_help()
         return 0
     try:
         args, overrides = _parse(parser, chosen, words)
-    except SystemExit as stop:  # argparse has said why
-        return stop.code if isinstance(stop.code, int) else EXIT_REFUSED
+    except SystemExit as stop:  # argparse has printed the reason
+        return stop.code if isinstance(stop.code, int) else EXIT_ERROR
     return int(args.func(args, overrides))
 
 
 def build_parser(name: str | None) -> tuple[CommandParser, CommandParser]:
-    """The parser of `palm`, in which only the command `name` is built in full, and that command's own."""
+    """The parser of `palm`, in which only the command `name` is complete, and the parser of that command."""
     parser = CommandParser(prog="palm", description="Multi-task learning for NLP from YAML.", epilog=EPILOG)
     parser.add_argument("--version", action="version", version=f"palm {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="command")
@@ -152,7 +152,7 @@ def build_parser(name: str | None) -> tuple[CommandParser, CommandParser]:
             action="append",
             default=[],
             metavar="MODULE",
-            help="import your module or .py file first, for the components it registers (may be repeated)",
+            help="import your module or .py file first, for the components that it registers (may be repeated)",
         )
     return parser, chosen
 
@@ -172,7 +172,7 @@ def _parse(parser: CommandParser, chosen: CommandParser, words: list[str]) -> tu
 
 
 def _import_user_code(words: list[str]) -> None:
-    """Import what `--import` names, before anything asks which keys there are."""
+    """Import what `--import` names, before the known keys are computed."""
     early = CommandParser(prog=f"palm {words[0]}", add_help=False)
     early.add_argument("--import", dest="imports", action="append", default=[])
     names = early.parse_known_args(words)[0].imports

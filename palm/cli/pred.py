@@ -35,7 +35,7 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this cl
     _add_cell(parser, "--question", "question", "a question to predict with --model (mrc), with --context")
     _add_cell(parser, "--context", "context", "the text that answers the question")
     parser.add_argument("--output", help="folder for predictions.json (default: pred_output_path, or save_path/<task>)")
-    parser.add_argument("--show", type=int, default=3, help="how many predictions to print (default: 3)")
+    parser.add_argument("--show", type=int, default=3, help="number of predictions to print (default: 3)")
     parser.set_defaults(func=run)
 
 
@@ -57,7 +57,7 @@ def run(args: argparse.Namespace, overrides: list[str]) -> int:
     if args.config is None:
         predictions = _without_configuration(args)
     elif args.task is None:
-        raise ConfigError(Problem("palm pred", "a task is wanted after the configuration. See palm pred --help."))
+        raise ConfigError(Problem("palm pred", "name a task after the configuration. See palm pred --help."))
     else:
         chosen = {"pred_file": args.file, "pred_output_path": args.output}
         words = [f"--tasks.{args.task}.{key}={value}" for key, value in chosen.items() if value is not None]

@@ -1,4 +1,4 @@
-"""`palm schema`: a JSON schema of configuration files for editors, or a table of all keys."""
+"""`palm schema`: print a JSON schema of configuration files for editors, or a table of all keys."""
 
 import argparse
 import json
@@ -8,7 +8,7 @@ from typing import Any
 
 EPILOG = """example:
   palm schema -o palm.schema.json
-  then begin the global file with   # yaml-language-server: $schema=palm.schema.json
+  then start the global file with   # yaml-language-server: $schema=palm.schema.json
 """
 
 
@@ -28,7 +28,7 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this cl
 
 
 def run(args: argparse.Namespace, overrides: list[str]) -> int:
-    """Carry the command out."""
+    """Run the command."""
     del overrides  # the command reads no configuration
     from palm.config.describe import global_json_schema, keys_as_markdown, task_json_schema  # noqa: PLC0415 (the components are not needed for --help)
 

@@ -1,11 +1,11 @@
-"""The project that `palm init` writes: two tasks on one small encoder, data from a grammar, in English or Chinese."""
+"""The project that `palm init` writes: two tasks on a small encoder with generated data, in English or Chinese."""
 
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
-_DEV_EVERY = 6  # of 5 × 5 fillings the diagonal: each place and each time is in both files, no pair of them is
+_DEV_EVERY = 6  # the diagonal of 5 × 5 fillings: each place and each time is in both files, no pair of them is
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Grammar:
         templates: Intent → templates with `{place}` and `{time}`.
         places: What fills `{place}`.
         times: What fills `{time}`.
-        joint: What stands between words: a blank, or nothing in Chinese.
+        joint: Separator of words: a blank, or nothing in Chinese.
 
     """
 
@@ -26,7 +26,7 @@ class Grammar:
     joint: str
 
     def sentences(self) -> Iterator[tuple[str, str, int]]:
-        """Intent, sentence, and the number of what it was filled with."""
+        """Intent, sentence, and the index of its filling."""
         fillings = list(itertools.product(self.places, self.times))
         for intent, templates in self.templates.items():
             for template in templates:
@@ -70,22 +70,22 @@ CHINESE = Grammar(
 CONFIG = """\
 # {title}
 #
-#   palm check config.yaml --task_dir tasks              everything that is wrong, before anything runs
+#   palm check config.yaml --task_dir tasks              reports every problem before anything runs
 #   palm train config.yaml --task_dir tasks              less than a minute on two cores
-#   palm pred  config.yaml intent --task_dir tasks       with what training exported
-#   palm train config.yaml --task_dir tasks --learning_rate 5e-4      any key may be set on the command line
+#   palm pred  config.yaml intent --task_dir tasks       with the exported model
+#   palm train config.yaml --task_dir tasks --learning_rate 5e-4      any key can be set on the command line
 
 task_instance: "intent, same"      # tasks/intent.yaml and tasks/same.yaml; the first target is the main task
-mix_ratio: 1.0, 1.0                # how often each task is drawn; 1.0, 0.5: intent twice as often as same
-target_tag: 1, 1                   # 1: exported at its end; 0: an auxiliary task that only helps the others
+mix_ratio: 1.0, 1.0                # how often each task is sampled; 1.0, 0.5: intent twice as often as same
+target_tag: 1, 1                   # 1: a target, exported at its end; 0: an auxiliary task that only helps the others
 save_path: output_model
 
-# A small encoder that starts from nothing, so that this project runs at once.
+# A small encoder that is trained from scratch, so that this project runs without a download.
 backbone: bert
 backbone_config_path: backbone.json
 vocab_path: vocab.txt
 
-# For real work take a pre-trained one: remove the three lines above{other_model}
+# For real work use a pre-trained one: remove the three lines above{other_model}
 # pretrain_model_path: {model}
 # do_lower_case: true
 # learning_rate: 5e-5                # instead of the one below
@@ -106,7 +106,7 @@ OTHER_MODEL = {
 }
 MODEL = {False: "pretrain/minilm-l6-en", True: "pretrain/ERNIE-v1-zh-base/params"}
 TITLE = {
-    False: "Two tasks about travel on one encoder: what a sentence wants, and whether two want the same.",
+    False: "Two travel tasks on one encoder: the intent of a sentence, and whether two sentences have the same intent.",
     True: "同一个编码器上的两个旅行任务：判断一句话的意图，以及两句话的意图是否相同。",
 }
 
@@ -119,7 +119,7 @@ dev_file: data/intent.dev.tsv
 pred_file: data/intent.dev.tsv
 """
 SAME = """\
-# Classification of pairs: data/same.*.tsv with columns label, text_a and text_b; 1: both sentences want the same.
+# Classification of pairs: data/same.*.tsv with columns label, text_a and text_b; 1: the same intent.
 reader: match
 paradigm: match
 train_file: data/same.train.tsv
@@ -147,22 +147,22 @@ README = {
     False: """\
 # A PALM project
 
-Two tasks share one encoder: `intent` (what does a traveller want?) and `same` (do two sentences want the same?).
+Two tasks share one encoder: `intent` (the intent of a sentence) and `same` (do two sentences have the same intent?).
 
     palm check config.yaml --task_dir tasks
     palm train config.yaml --task_dir tasks
     palm pred config.yaml intent --task_dir tasks
 
-| file | what it is |
+| file | content |
 |---|---|
 | `config.yaml` | tasks, backbone and hyper-parameters |
-| `tasks/*.yaml` | one file a task: reader, paradigm, data |
-| `data/*.tsv` | made-up sentences; the first line names the columns |
-| `backbone.json`, `vocab.txt` | a small encoder that is trained from nothing |
-| `output_model/` | appears with training: inference models, metrics, log |
+| `tasks/*.yaml` | one file per task: reader, paradigm, data |
+| `data/*.tsv` | generated sentences; the first line names the columns |
+| `backbone.json`, `vocab.txt` | a small encoder, trained from scratch |
+| `output_model/` | written by training: inference models, metrics, log |
 
-Replace `data/` by your own, add a task by writing `tasks/name.yaml` and naming it in `task_instance`, and start from a
-pre-trained model as `config.yaml` shows.
+Replace `data/` with your own, add a task by writing `tasks/name.yaml` and naming it in `task_instance`, and start from
+a pre-trained model as `config.yaml` shows.
 """,
     True: """\
 # 一个 PALM 项目
@@ -218,7 +218,7 @@ def starter_files(*, for_cn: bool) -> dict[str, str]:
 
 
 def vocabulary_of(grammar: Grammar) -> list[str]:
-    """Special tokens, then every word of the grammar (every character in Chinese), then the alphabet as word-pieces."""
+    """Special tokens, then every word of the grammar (in Chinese, every character), then the alphabet as tokens."""
     texts = [text for _, text, _ in grammar.sentences()]
     words = sorted({word for text in texts for word in (text.split() if grammar.joint else text)})
     letters = "abcdefghijklmnopqrstuvwxyz0123456789"
@@ -232,9 +232,9 @@ def pairs(sentences: Sequence[tuple[str, str]]) -> list[tuple[str, str, str]]:
     for position, (intent, text) in enumerate(sentences):
         rest = [*sentences[position + 1 :], *sentences[:position]]
         alike = [other for kind, other in rest if kind == intent]
-        unlike = [other for kind, other in rest if kind != intent]
+        different = [other for kind, other in rest if kind != intent]
         found.append(("1", text, alike[position * 7 % len(alike)]))
-        found.append(("0", text, unlike[position * 7 % len(unlike)]))
+        found.append(("0", text, different[position * 7 % len(different)]))
     return found
 
 

@@ -7,7 +7,7 @@ import palm
 
 EPILOG = """example:
   palm train examples/quickstart/config.yaml --num_epochs 2 --tasks.intent.batch_size 16
-  palm train config.yaml --resume        continue from the newest good checkpoint in save_path
+  palm train config.yaml --resume        continue from the newest valid checkpoint in save_path
 """
 
 
@@ -21,13 +21,13 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this cl
     )
     parser.add_argument("config", help="global YAML file")
     parser.add_argument(
-        "--resume", nargs="?", const="auto", choices=("auto", "never"), help="continue from the newest good checkpoint"
+        "--resume", nargs="?", const="auto", choices=("auto", "never"), help="continue from the newest valid checkpoint"
     )
     parser.set_defaults(func=run)
 
 
 def run(args: argparse.Namespace, overrides: list[str]) -> int:
-    """Carry the command out."""
+    """Run the command."""
     words = [*overrides, f"--resume={args.resume}"] if args.resume else overrides
     palm.Controller(args.config, task_dir=args.task_dir, overrides=words).train()
     return 0

@@ -1,4 +1,4 @@
-"""What came out of one run: read from the files that every run writes, and kept beside them with what it depends on."""
+"""The outcome of one run: read from the files that every run writes, and stored with what it depends on."""
 
 import hashlib
 import json
@@ -18,19 +18,19 @@ from palm.storage.layout import INFERENCE_FOLDER, METRICS_FILE, OUTCOME_FILE
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came out of a run.
+    """The outcome of a run.
 
     Attributes:
-        figures: Loss and metrics on dev_file of each target, of the model that was exported.
-        steps: Steps that each target had trained when it was exported.
+        metrics: Loss and metrics of each target's exported model on its dev_file.
+        steps: Steps of each target until its export.
         global_steps: Steps of the whole run.
-        seconds: How long its training steps took, without evaluation and start.
-        parameters: Numbers in the model that was trained.
+        seconds: Time of its training steps, without evaluation and start-up.
+        parameters: Number of parameters of the trained model.
         model_bytes: Size of the inference models.
-        cosines: Between the tasks' gradients on the encoder, the mean over the run, where it was looked at.
+        cosines: Mean cosine between two tasks' gradients on the encoder over the run, where measured.
     """
 
-    figures: dict[str, dict[str, float]]
+    metrics: dict[str, dict[str, float]]
     steps: dict[str, int]
     global_steps: int
     seconds: float
@@ -40,17 +40,17 @@ class Outcome:
 
 
 def read_outcome(job: Job, parameters: int) -> Outcome:
-    """The outcome of a run that has just ended, from its metrics.jsonl and its inference models."""
+    """Read the outcome of a run that has just ended from its metrics.jsonl and its inference models."""
     records = [json.loads(line) for line in (job.folder / METRICS_FILE).read_text(encoding="utf-8").splitlines()]
     exports = {record["task"]: record for record in records if record["split"] == "export"}
-    figures: dict[str, dict[str, float]] = {}
+    metrics: dict[str, dict[str, float]] = {}
     for record in records:
         export = exports.get(record.get("task"))
         if record["split"] == "dev" and export and record["global_step"] == export["of_step"]:
             names = record.keys() - {"split", "global_step", "task"}
-            figures[record["task"]] = {name: record[name] for name in record if name in names}
+            metrics[record["task"]] = {name: record[name] for name in record if name in names}
     return Outcome(
-        figures=figures,
+        metrics=metrics,
         steps={name: export["task_steps"] for name, export in exports.items()},
         global_steps=max(export["global_step"] for export in exports.values()),
         seconds=max(export["train_seconds"] for export in exports.values()),
@@ -61,8 +61,8 @@ def read_outcome(job: Job, parameters: int) -> Outcome:
 
 
 def _mean_cosines(records: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    looks = [record["cosines"] for record in records if record["split"] == "cosine"]
-    found = {pair: [look[pair] for look in looks if pair in look] for look in looks for pair in look}
+    measured = [record["cosines"] for record in records if record["split"] == "cosine"]
+    found = {pair: [each[pair] for each in measured if pair in each] for each in measured for pair in each}
     return {pair: fmean(values) for pair, values in found.items()}
 
 
@@ -77,9 +77,14 @@ def kept(job: Job) -> Outcome | None:
     try:
         found = json.loads((job.folder / OUTCOME_FILE).read_text(encoding="utf-8"))
         same = found.pop("identity") == identity(job)
-        return Outcome(**found) if same else None
+        return Outcome(**_with_current_names(found)) if same else None
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
+
+
+def _with_current_names(content: dict[str, Any]) -> dict[str, Any]:
+    """Rename what earlier versions of PALM wrote."""
+    return {"metrics" if name == "figures" else name: value for name, value in content.items()}
 
 
 def identity(job: Job) -> str:
@@ -87,7 +92,7 @@ def identity(job: Job) -> str:
     files = sorted({value for value in _texts(job.config) if Path(value).exists()} - {str(job.folder)})
     parts = {
         "version": palm.__version__,
-        "config": _telling(job.config),
+        "config": _relevant_keys(job.config),
         "files": {name: _digest(name) for name in files},
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
@@ -97,11 +102,11 @@ def _model(job: Job, task: str) -> Path:
     return job.folder / task / INFERENCE_FOLDER
 
 
-def _telling(keys: Mapping[str, object]) -> dict[str, object]:
+def _relevant_keys(keys: Mapping[str, object]) -> dict[str, object]:
     """The keys that change a metric; those that say where to, and how much is said, do not."""
     harmless = keys_everywhere(changes="nothing")
     return {
-        key: _telling(value) if isinstance(value, Mapping) else value
+        key: _relevant_keys(value) if isinstance(value, Mapping) else value
         for key, value in keys.items()
         if key not in harmless
     }

@@ -1,4 +1,4 @@
-"""What a comparison runs, everything checked before the first of its runs starts."""
+"""The runs of a comparison; everything is checked before the first of them starts."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from palm.schema.settings import TaskSettings
 from palm.storage.layout import COMPARE_FOLDER
 
 COSINES = "log_gradient_cosines_every_n_steps"
-LOOKS_EVERY = 20
+COSINES_EVERY = 20
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Job:
         task: The task, where it trains alone.
         seed: `random_seed` of the run.
         targets: Tasks that it exports.
-        config: Everything that the run is told, as `Controller` takes it.
+        config: The whole configuration of the run, as `Controller` takes it.
     """
 
     name: str
@@ -47,8 +47,8 @@ class Plan:
     """A comparison.
 
     Attributes:
-        folder: save_path: the reports, and the runs in a folder of it.
-        variants: Names of the variants, the configuration as it stands first.
+        folder: save_path; it holds the reports, and the runs in a subfolder.
+        variants: Names of the variants; the unchanged configuration comes first.
         seeds: The seeds.
         targets: The tasks that are compared.
         configs: The configuration of each variant and seed.
@@ -62,7 +62,7 @@ class Plan:
 
     @property
     def size(self) -> int:
-        """How many runs there are."""
+        """Number of runs."""
         return len(self.seeds) * (len(self.variants) + len(self.targets))
 
     def together(self, variant: str, seed: int) -> Job:
@@ -70,12 +70,12 @@ class Plan:
         config = dict(self.configs[variant, seed].resolved)
         config |= {"resume": "never", "save_path": self._folder(variant, seed)}
         if variant == self.variants[0] and config[COSINES] == -1:
-            config[COSINES] = LOOKS_EVERY
+            config[COSINES] = COSINES_EVERY
         return Job(variant, None, seed, self.targets, config)
 
     def alone(self, task: str, seed: int, steps: int) -> Job:
-        """The target `task` by itself, for `steps` steps; all else is as in the first variant."""
-        steps = max(steps, 1)  # one that stopped early may not have had any
+        """The target `task` alone, for `steps` steps; everything else is as in the first variant."""
+        steps = max(steps, 1)  # a task that stopped early may have had none
         resolved = self.configs[self.variants[0], seed].resolved
         tasks = resolved["tasks"]
         keys = dict(tasks[task]) if isinstance(tasks, Mapping) else {}
@@ -110,9 +110,9 @@ def make_plan(config: str, *, task_dir: str, overrides: Sequence[str], variants:
     Args:
         config: The global file.
         task_dir: Folder of the task files.
-        overrides: Words of the command line.
-        variants: The configuration as it stands, and what to compare with it.
-        seeds: How many seeds, from random_seed on.
+        overrides: Arguments of the command line that set keys.
+        variants: The unchanged configuration, and what to compare with it.
+        seeds: Number of seeds, counted from random_seed.
 
     Raises:
         ConfigError: With everything that is wrong.
@@ -145,14 +145,14 @@ def make_plan(config: str, *, task_dir: str, overrides: Sequence[str], variants:
 def _cannot_compare(config: RunConfig, file: str) -> list[Problem]:
     problems = []
     if config.stage:
-        rule = "a comparison is of one run, not of several in stages."
-        problems.append(Problem(file, f"{rule} Found `stages`. Write the stage to compare as a file of its own."))
+        rule = "a comparison is of a single run, not of several stages."
+        problems.append(Problem(file, f"{rule} Found `stages`. Write the stage to compare into a file of its own."))
     if len(config.tasks) < 2:
         rule = "a comparison needs tasks that train together."
         problems.append(Problem(file, f"{rule} Found `{config.tasks[0].name}` alone. Add a task, target or auxiliary."))
     for task in config.tasks:
         if task.settings.target and task.settings.dev_file is None:
-            rule = "a target is compared by its figures on dev_file. Found none."
+            rule = "a target is compared by its metrics on dev_file. Found no dev_file."
             problems.append(Problem(f"tasks.{task.name}.dev_file", f"{rule} Set it."))
     return problems
 

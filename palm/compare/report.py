@@ -1,4 +1,4 @@
-"""What a comparison found: one table, what to say about it, and the same as Markdown and JSON."""
+"""The result of a comparison: one table, remarks about it, and the same as Markdown and JSON."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -7,10 +7,10 @@ from functools import cached_property
 from statistics import fmean
 
 import palm
-from palm.compare.figures import Difference, difference, spread
 from palm.compare.outcome import Outcome
 from palm.compare.plan import Plan
 from palm.compare.runs import Finished
+from palm.compare.scores import Difference, difference, spread
 from palm.compare.variants import SINGLE
 from palm.engine.gradient_cosines import PAIR
 from palm.metric.base import main_metric
@@ -23,11 +23,11 @@ MEAN = "mean"
 
 @dataclass(frozen=True)
 class Comparison:
-    """A comparison that is done.
+    """A finished comparison.
 
     Attributes:
         plan: What was run.
-        runs: What came out.
+        runs: Its runs and their outcomes.
         command: The command line.
     """
 
@@ -42,17 +42,17 @@ class Comparison:
 
     @cached_property
     def metrics(self) -> Mapping[str, str]:
-        """The figure that counts for each target."""
-        return {task: main_metric(self._of(SINGLE, task)[0].figures[task]) for task in self.plan.targets}
+        """The main metric of each target."""
+        return {task: main_metric(self._of(SINGLE, task)[0].metrics[task]) for task in self.plan.targets}
 
     def values(self, name: str, task: str) -> list[float]:
-        """The figure that counts for `task` (or the mean of all tasks' ones), seed by seed."""
+        """The main metric of `task` (or the mean over all tasks), seed by seed."""
         if task == MEAN:
             return [fmean(each) for each in zip(*(self.values(name, one) for one in self.plan.targets), strict=True)]
-        return [outcome.figures[task][self.metrics[task]] for outcome in self._of(name, task)]
+        return [outcome.metrics[task][self.metrics[task]] for outcome in self._of(name, task)]
 
     def gain(self, name: str, task: str) -> Difference:
-        """How much better `name` is at `task` than the task alone."""
+        """How much better `name` is at `task` than the task trained alone."""
         metric = MEAN if task == MEAN else self.metrics[task]
         return difference(self.values(name, task), self.values(SINGLE, task), metric)
 
@@ -63,7 +63,7 @@ class Comparison:
         return (*self.plan.targets, *([MEAN] if several else ()))
 
     def rows(self) -> list[list[str]]:
-        """The table, its header first."""
+        """The table, header first."""
         heads = [f"{task} {self.metrics[task]}" if task in self.metrics else task for task in self.columns]
         table = [["run", *heads, "steps", "seconds", "parameters", "models"]]
         for name in self.names:
@@ -71,16 +71,16 @@ class Comparison:
         return table
 
     def cosine_rows(self) -> list[list[str]]:
-        """The matrix of gradient cosines in the first variant, its header first; empty where none was taken."""
-        looks = [each.cosines for each in self._of(self.plan.variants[0])]
-        pairs = {pair: fmean(look[pair] for look in looks if pair in look) for look in looks for pair in look}
+        """The matrix of gradient cosines in the first variant, header first; empty where none was measured."""
+        measured = [each.cosines for each in self._of(self.plan.variants[0])]
+        pairs = {pair: fmean(each[pair] for each in measured if pair in each) for each in measured for pair in each}
         names = list(dict.fromkeys(name for pair in pairs for name in pair.split(PAIR)))
         both = pairs | {PAIR.join(reversed(pair.split(PAIR))): value for pair, value in pairs.items()}
         rows = [[one, *("1" if one == other else _cell_of(both, one, other) for other in names)] for one in names]
         return [["gradient cosine", *names], *rows] if names else []
 
     def remarks(self) -> list[str]:
-        """What to know about the table: the budget, how sure it is, where sharing hurts or helps."""
+        """Remarks about the table: the budget, the noise, where sharing hurts or helps."""
         found = [self._verdict(name, task) for name in self.plan.variants for task in self.plan.targets]
         return [*self._budget(), self._noise(), *(line for line in found if line)]
 
@@ -97,7 +97,7 @@ class Comparison:
         return "\n".join(lines)
 
     def as_json(self) -> str:
-        """Everything, for programs."""
+        """Everything, in a form for programs."""
         content = {
             "command": self.command,
             "palm": palm.__version__,
@@ -129,7 +129,7 @@ class Comparison:
             (self.plan.folder / JSON_FILE).write_text(self.as_json(), encoding="utf-8")
 
     def _of(self, name: str, task: str | None = None) -> list[Outcome]:
-        """The outcomes of a row, seed by seed; of a task alone where it was."""
+        """The outcomes of a row, seed by seed; those of one task where it trained alone."""
         return [
             run.outcome for run in self.runs if run.job.name == name and (task is None or run.job.task in (None, task))
         ]
@@ -139,7 +139,7 @@ class Comparison:
         return found if name == SINGLE else f"{found} ({_signed(self.gain(name, column))})"
 
     def _cost(self, name: str) -> list[str]:
-        """Steps, seconds, parameters and size of the models: of all tasks, the mean over the seeds."""
+        """Steps, seconds, parameters and size of the models, summed over tasks and averaged over seeds."""
         outcomes, seeds = self._of(name), len(self.plan.seeds)
         steps = sum(each.global_steps for each in outcomes) / seeds
         seconds = sum(each.seconds for each in outcomes) / seeds
@@ -153,16 +153,16 @@ class Comparison:
         listed = ", ".join(f"{task} {_range(found)}" for task, found in counts.items())
         others = [name for name in self.plan.variants[1:] if self._steps(name) != self._steps(first)]
         return [
-            f"Budget: `{SINGLE}` trains each task alone on the very batches that it had in `{first}` of the same seed "
-            f"until its export, warm-up and decay over them. Steps of a task: {listed}. Steps, seconds (of training "
-            f"steps alone), parameters and models of `{SINGLE}` are sums over its tasks.",
-            *([f"Not the same budget: {', '.join(others)} trained another number of steps."] if others else []),
+            f"Budget: `{SINGLE}` trains each task alone on the same batches that it had in `{first}` with the same "
+            f"seed until its export, with warm-up and decay over them. Steps per task: {listed}. Steps, seconds (of "
+            f"training steps alone), parameters and models of `{SINGLE}` are sums over its tasks.",
+            *([f"Another budget: {', '.join(others)} trained another number of steps."] if others else []),
         ]
 
     def _noise(self) -> str:
         seeds = ", ".join(map(str, self.plan.seeds))
         if len(self.plan.seeds) == 1:
-            return f"Seed {seeds} alone: nobody knows the noise. Take --seeds 3 or more before you believe a Δ."
+            return f"Seed {seeds} only, so the noise is unknown. Take --seeds 3 or more before you trust a Δ."
         return (
             f"Seeds {seeds}: mean ± standard deviation, and Δ to `{SINGLE}` in brackets. Noise is two standard errors "
             "of the mean of the seeds' differences."

@@ -1,4 +1,4 @@
-"""Carries the runs of a comparison out, each through the Controller in a folder of its own; those done stay done."""
+"""Runs a comparison: each run through the Controller in its own folder; finished runs are not repeated."""
 
 import io
 import shutil
@@ -15,25 +15,25 @@ from palm.training.signals import StopSignals
 
 @dataclass(frozen=True)
 class Finished:
-    """A run of the comparison and what came out of it."""
+    """A run of the comparison and its outcome."""
 
     job: Job
     outcome: Outcome
 
 
 def run_all(plan: Plan, *, keep_models: bool, say: Callable[[str], None]) -> list[Finished]:
-    """Carry out what is not done yet, seed by seed, the runs of all tasks before those of single ones.
+    """Run what has not been run yet, seed by seed; runs of all tasks come before those of single tasks.
 
     Args:
         plan: What to run.
-        keep_models: Whether inference models and checkpoints stay; otherwise the models' size is noted, and they go.
-        say: Takes a line about each run.
+        keep_models: Whether to keep inference models and checkpoints; otherwise they are removed once measured.
+        say: Called with one line per run.
     """
     done: list[Finished] = []
     with StopSignals() as signals:
         for job in _jobs(plan, done):
             if signals.received:
-                say(f"Stopped by {signals.received.name}. The same command goes on from here.")
+                say(f"Stopped by {signals.received.name}. The same command continues from here.")
                 signals.stop()
             _run_job(plan, job, done, keep_models=keep_models, say=say)
     return done
@@ -41,7 +41,7 @@ def run_all(plan: Plan, *, keep_models: bool, say: Callable[[str], None]) -> lis
 
 def _run_job(plan: Plan, job: Job, done: list[Finished], *, keep_models: bool, say: Callable[[str], None]) -> None:
     before = kept(job)
-    outcome = before or _carry_out(job, keep_models=keep_models)
+    outcome = before or _train(job, keep_models=keep_models)
     done.append(Finished(job, outcome))
     name = f"{job.name} {job.task}" if job.task else job.name
     how = "done before" if before else f"{outcome.seconds:.0f} s of training"
@@ -49,16 +49,16 @@ def _run_job(plan: Plan, job: Job, done: list[Finished], *, keep_models: bool, s
 
 
 def _jobs(plan: Plan, done: list[Finished]) -> Iterator[Job]:
-    """The jobs in order; a task alone gets the steps that it had together with the others under the same seed."""
+    """The jobs in order; a task alone gets the number of steps that it had with the others and the same seed."""
     for seed in plan.seeds:
-        place = len(done)
+        first = len(done)
         for variant in plan.variants:
             yield plan.together(variant, seed)
         for task in plan.targets:
-            yield plan.alone(task, seed, done[place].outcome.steps[task])
+            yield plan.alone(task, seed, done[first].outcome.steps[task])
 
 
-def _carry_out(job: Job, *, keep_models: bool) -> Outcome:
+def _train(job: Job, *, keep_models: bool) -> Outcome:
     (job.folder / OUTCOME_FILE).unlink(missing_ok=True)
     controller = palm.Controller(job.config, overrides=[])
     with redirect_stdout(io.StringIO()):  # every line is in the run's log.txt

@@ -20,8 +20,8 @@ class Variant:
     """A variant of a configuration.
 
     Attributes:
-        name: Its name in the table; a folder is called after it.
-        words: The overrides that make it, as on the command line.
+        name: Its name in the table and of its folder.
+        words: Its overrides, as on the command line.
     """
 
     name: str
@@ -29,10 +29,10 @@ class Variant:
 
 
 def read_variants(base: str, given: Sequence[str], file: str | None) -> list[Variant]:
-    """The configuration as it stands, called `base`, and its variants: those of the file, then those of the flags.
+    """The unchanged configuration, named `base`, and its variants: first those of the file, then those of the flags.
 
     Raises:
-        ConfigError: A name that cannot be one or is given twice, or a variant that cannot be read.
+        ConfigError: A name is invalid or given twice, or a variant cannot be read.
     """
     variants = [Variant(base), *(_of_file(file) if file else ()), *(_of_flag(word) for word in given)]
     problems = [problem for variant in variants for problem in _name_problems(variant.name)]
@@ -74,7 +74,7 @@ def _words(keys: Mapping[str, object], prefix: str = "--") -> Iterator[str]:
 
 def _name_problems(name: str) -> Iterator[Problem]:
     if not _NAME.fullmatch(name):
-        rule = "a variant's name is letters, digits, `_` and `-`: it names a folder."
+        rule = "a variant's name consists of letters, digits, `_` and `-`, since it names a folder."
         yield Problem("variant", f"{rule} Found `{name}`.")
     if name == SINGLE:
-        yield Problem("variant", f"`{SINGLE}` is what each task trained alone is called. Choose another name.")
+        yield Problem("variant", f"`{SINGLE}` is the name of each task trained alone. Choose another name.")

@@ -1,4 +1,4 @@
-"""Which examples make up which batch of an epoch."""
+"""Assigns the examples of an epoch to batches."""
 
 import numpy as np
 
@@ -9,10 +9,10 @@ from palm.randomness import philox
 def plan_batches(
     num_examples: int, *, batch_size: int, shuffle: bool, drop_last: bool, seed: int, task: str, epoch: int
 ) -> list[IntArray]:
-    """Example numbers of each batch of one epoch.
+    """Example indices of each batch of one epoch.
 
-    A pure function of its arguments, so that nothing has to be saved to resume. A file with fewer examples than
-    `batch_size` still makes one batch.
+    A pure function of its arguments, so that resuming needs no saved state. A file with fewer examples than
+    `batch_size` yields one batch.
     """
     order = philox(seed, "shuffle", task, epoch).permutation(num_examples) if shuffle else np.arange(num_examples)
     order = order.astype("int64")
@@ -21,14 +21,14 @@ def plan_batches(
     return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
 
 
-# Examples are sorted by length within pools of this many batches: enough to cut padding, few enough to stay random.
+# Examples are sorted by length within pools of this many batches: enough to save padding, few enough to stay random.
 _POOL = 50
 
 
 def plan_by_length(
     lengths: IntArray, *, batch_size: int, drop_last: bool, seed: int, task: str, epoch: int
 ) -> list[IntArray]:
-    """Shuffled batches of `batch_size` examples of like length: as many as `plan_batches` makes, of the same examples.
+    """Shuffled batches of `batch_size` examples of similar length: as many as in `plan_batches`, of the same examples.
 
     A pure function of its arguments.
     """
@@ -47,9 +47,9 @@ def plan_by_length(
 def plan_by_tokens(
     lengths: IntArray, *, max_tokens: int, shuffle: bool, seed: int, task: str, epoch: int
 ) -> list[IntArray]:
-    """Batches that hold at most `max_tokens` tokens, padding included, and at least one example; none is left out.
+    """Batches of at most `max_tokens` tokens, padding included, and at least one example; no example is dropped.
 
-    Shuffled, examples of one length change places every epoch, and so do the batches; their number stays the same.
+    With `shuffle`, each epoch permutes examples of equal length, and the batches; the number of batches is constant.
     A pure function of its arguments.
     """
     order = np.arange(len(lengths))

@@ -1,4 +1,4 @@
-"""The entries of a cache: sealed folders named by a key, found whole or not at all, the oldest-used dropped first."""
+"""The entries of a cache: atomic directories named by a key; the least recently used are removed first."""
 
 import logging
 import os
@@ -24,7 +24,7 @@ class Entry:
     """One entry.
 
     Attributes:
-        folder: Where it lies; its name is its key.
+        folder: Its folder; the name is its key.
         size: Bytes on disk.
         used: When it was last used, in seconds since the epoch.
     """
@@ -35,9 +35,9 @@ class Entry:
 
 
 def find_entry(home: Path, key: str) -> Path | None:
-    """The folder of the entry `key`, verified against its manifest and marked as used now; None where there is none.
+    """The folder of the entry `key`, verified against its manifest and marked as used now; None if it does not exist.
 
-    A damaged entry is removed, so that it is made again.
+    A damaged entry is removed, so that it is rebuilt.
     """
     folder = home / key
     if not folder.is_dir():
@@ -45,27 +45,27 @@ def find_entry(home: Path, key: str) -> Path | None:
     try:
         verify(folder)
     except (CheckpointError, OSError):
-        LOG.warning("%s: what was kept here is damaged, so it is made again.", folder)
+        LOG.warning("%s: this cache entry is damaged, so it is rebuilt.", folder)
         shutil.rmtree(folder, ignore_errors=True)
         return None
-    with suppress(OSError):  # a cache that is only readable serves as well
+    with suppress(OSError):  # a read-only cache is usable as well
         os.utime(folder)
     return folder
 
 
 @contextmanager
 def entry_lock(home: Path, key: str, *, patience: float) -> Iterator[Path]:
-    """Keep other processes from making the entry `key` at the same time; yield where to put it.
+    """Keep other processes from writing the entry `key` at the same time; yield its folder.
 
     Raises:
         OSError: The cache cannot be written, or another process keeps the lock for longer than `patience` seconds.
     """
-    home.mkdir(parents=True, exist_ok=True, mode=0o700)  # what is kept may be nobody else's business
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)  # the data may be private
     lock = FileLock(home / f".{key}.lock")
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        LOG.warning("%s: another process is making it; waiting.", home / key)
+        LOG.warning("%s: another process is writing it; waiting.", home / key)
         lock.acquire(timeout=patience)
     try:
         yield home / key
@@ -74,29 +74,29 @@ def entry_lock(home: Path, key: str, *, patience: float) -> Iterator[Path]:
 
 
 def entries(home: Path) -> list[Entry]:
-    """Every entry, the oldest-used first."""
+    """Every entry, the least recently used first."""
     return sorted(_listed(home), key=lambda entry: (entry.used, entry.folder))
 
 
 def evict(home: Path, limit: int) -> list[Path]:
-    """Drop the oldest-used entries until the rest takes at most `limit` bytes; the folders that are gone now.
+    """Remove the least recently used entries until the rest takes at most `limit` bytes; return the removed folders.
 
     Arrays that a process has mapped stay readable until it ends.
     """
     remove_stale(home)
     kept = entries(home)
-    size, dropped = sum(entry.size for entry in kept), []
+    size, removed = sum(entry.size for entry in kept), []
     for entry in kept:
         if size > limit:
-            with suppress(OSError):  # a cache that is only readable stays as it is
+            with suppress(OSError):  # a read-only cache is left unchanged
                 _remove(entry.folder)
                 size -= entry.size
-                dropped.append(entry.folder)
-    return dropped
+                removed.append(entry.folder)
+    return removed
 
 
 def clear(home: Path) -> int:
-    """Remove every entry, and nothing else; the bytes that are free now."""
+    """Remove every entry, and nothing else; return the freed bytes."""
     found = list(_listed(home))
     for entry in found:
         _remove(entry.folder)
@@ -134,12 +134,12 @@ def cache_folder() -> Path:
     if own:
         return Path(own).expanduser()
     shared = os.environ.get("XDG_CACHE_HOME", "")
-    # The XDG specification has relative paths ignored.
+    # The XDG specification requires relative paths to be ignored.
     return (Path(shared) if Path(shared).is_absolute() else Path("~/.cache").expanduser()) / "palm"
 
 
 def cache_limit() -> int:
-    """Bytes that may be kept: `$PALM_CACHE_LIMIT` (`500MB`, `8G`, plain bytes; 0 switches the cache off), else 4 GB.
+    """Largest size in bytes: `$PALM_CACHE_LIMIT` (`500MB`, `8G`, plain bytes; 0 disables the cache), else 4 GB.
 
     Raises:
         ConfigError: The variable holds something else.
@@ -149,7 +149,7 @@ def cache_limit() -> int:
         return DEFAULT_LIMIT
     found = _SIZE.fullmatch(given)
     if found is None:
-        rule = f"a size such as 500MB or 8G is wanted, 0 for no cache. Found `{given}`."
+        rule = f"the limit is a size such as 500MB or 8G, or 0 for no cache. Found `{given}`."
         raise ConfigError(Problem(LIMIT_VARIABLE, f"{rule} Correct the environment variable, or unset it."))
     return int(float(found[1]) * (1 << _POWERS[found[2].upper()]))
 

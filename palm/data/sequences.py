@@ -1,4 +1,4 @@
-"""Builds `[CLS] a [SEP] b [SEP]` rows and pads batches of them: what every reader's collate begins with."""
+"""Builds `[CLS] a [SEP] b [SEP]` rows and pads batches of them, for the collate functions of all readers."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ INPUTS: Specs = {
 
 
 def single_row(ids: Sequence[int], tokenizer: Tokenizer, max_seq_len: int) -> list[int]:
-    """`[CLS] a [SEP]`, `a` cut to fit."""
+    """`[CLS] a [SEP]`, with `a` truncated to fit."""
     return [tokenizer.cls_id, *ids[: max_seq_len - 2], tokenizer.sep_id]
 
 
@@ -32,7 +32,7 @@ def pair_row(
 
 
 def fit_pair(first: int, second: int, *, room: int) -> tuple[int, int]:
-    """How many pieces of each text stay when the longer one (the second of equals) is cut until `room` holds both."""
+    """Numbers of tokens left when the longer text (the second if equal) is truncated until both fit into `room`."""
     room = max(room, 0)
     if first + second <= room:
         return first, second
@@ -45,7 +45,7 @@ def fit_pair(first: int, second: int, *, room: int) -> tuple[int, int]:
 
 
 def pad_inputs(dataset: Dataset, rows: IntArray, *, pad_id: int) -> Batch:
-    """The model's inputs of the examples `rows`, as `INPUTS` says, padded to the longest."""
+    """The model's inputs (see `INPUTS`) of the examples `rows`, padded to the longest."""
     tokens = dataset.ragged("token_ids").padded(rows, fill=pad_id).astype("int64")
     count, width = tokens.shape
     lengths = dataset.lengths[rows]

@@ -15,24 +15,24 @@ class SharedRows:
 
     Attributes:
         lengths: Tokens of each row: int64[rows].
-        examples: Of each task, which of its examples each row is, -1 where it has no label for it: int64[rows].
+        examples: For each task, the index of its example in each row, -1 where the task has no label: int64[rows].
     """
 
     lengths: IntArray
     examples: Mapping[str, IntArray]
 
     def examples_of(self, task: str, rows: IntArray) -> tuple[IntArray, IntArray]:
-        """The examples of `task` among `rows`, and where among them they are."""
+        """The examples of `task` in `rows`, and their indices in `rows`."""
         examples = self.examples[task][rows]
-        places = np.flatnonzero(examples >= 0)
-        return examples[places], places
+        row_indices = np.flatnonzero(examples >= 0)
+        return examples[row_indices], row_indices
 
 
 def match_rows(datasets: Mapping[str, Dataset]) -> SharedRows:
     """Match the examples of `datasets` by their tokens and segments.
 
-    Of equal texts the first is matched with the first, and so on. The rows are those of the
-    first data set in its order, then what the others have besides.
+    If a text occurs several times, its first occurrences match each other, then the second ones, and so on. The rows
+    are those of the first data set in its order, then the remaining ones of the others.
     """
     found: dict[tuple[bytes, bytes, int], int] = {}
     lengths: list[int] = []
@@ -52,7 +52,7 @@ def match_rows(datasets: Mapping[str, Dataset]) -> SharedRows:
 
 
 def _keys(dataset: Dataset) -> Iterator[tuple[tuple[bytes, bytes, int], int]]:
-    """What tells each example from those of other texts, and its length."""
+    """The key by which each example is matched, and its length."""
     tokens = dataset.ragged("token_ids")
     segments = dataset.ragged("segment_ids") if "segment_ids" in dataset.columns else None
     seen: Counter[tuple[bytes, bytes]] = Counter()

@@ -1,4 +1,4 @@
-"""Spans of a tag sequence (B-type, I-type, O), read as CoNLL's evaluation and seqeval's default mode read them."""
+"""Spans of a tag sequence (B-type, I-type, O), with the semantics of CoNLL's evaluation and seqeval's default mode."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ class Span:
     Attributes:
         start: Its first word.
         end: The word after its last.
-        type: What the tags say after `B-` and `I-`.
+        type: The tags' part after `B-` and `I-`.
     """
 
     start: int
@@ -20,18 +20,18 @@ class Span:
 
 
 def spans_of(tags: Sequence[str]) -> list[Span]:
-    """Spans in order. An I that continues nothing starts a span, as does a change of type; E and S work too.
+    """Spans in order. An I without a span to continue starts one, as does a change of type; E and S are supported.
 
     The rules are those of `get_entities` in https://github.com/chakki-works/seqeval.
     """
     spans: list[Span] = []
     before, type_before, start = "O", "", 0
-    for place, whole in enumerate([*tags, "O"]):
-        tag, kind = whole[:1], whole[1:].split("-", maxsplit=1)[-1] or "_"
+    for position, name in enumerate([*tags, "O"]):
+        tag, kind = name[:1], name[1:].split("-", maxsplit=1)[-1] or "_"
         if _ends(before, tag, changed=type_before != kind):
-            spans.append(Span(start, place, type_before))
+            spans.append(Span(start, position, type_before))
         if _starts(before, tag, changed=type_before != kind):
-            start = place
+            start = position
         before, type_before = tag, kind
     return spans
 

@@ -1,10 +1,10 @@
-"""A data set as a folder: columns as npy files to be memory-mapped, records as JSON lines to be read one by one.
+"""A data set as a folder: columns as memory-mapped npy files, records as JSON lines that are read one by one.
 
-records.jsonl             the file's rows, one JSON object a line
-records.offsets.npy       where each line starts, and the end of the last
-<column>.npy              one value an example
-<column>.values.npy       a ragged column: its rows one after another,
-<column>.offsets.npy      and where each starts
+records.jsonl             the file's rows, one JSON object per line
+records.offsets.npy       start of each line, and the end of the last
+<column>.npy              one value per example
+<column>.values.npy       a ragged column: its rows, concatenated,
+<column>.offsets.npy      and the start of each
 dataset.json              names of the columns, labels, notes
 """
 
@@ -25,10 +25,10 @@ RECORDS, OFFSETS, DESCRIPTION = "records.jsonl", "records.offsets.npy", "dataset
 
 
 class StoredRecords(Sequence[Record]):
-    """Records that lie on disk; each is parsed when it is asked for.
+    """Records on disk; each is parsed when it is accessed.
 
     Args:
-        folder: What `write_records` wrote.
+        folder: A folder written by `write_records`.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -49,7 +49,7 @@ class StoredRecords(Sequence[Record]):
             return [self._at(number) for number in range(*index.indices(len(self)))]
         number = index + len(self) if index < 0 else index
         if not 0 <= number < len(self):
-            raise IndexError(f"There are {len(self)} records. Found index {index}.")
+            raise IndexError(f"The data set has {len(self)} records. Found index {index}.")
         return self._at(number)
 
     def __iter__(self) -> Iterator[Record]:
@@ -62,7 +62,7 @@ class StoredRecords(Sequence[Record]):
 
 
 def write_records(records: Iterable[Record], folder: Path) -> StoredRecords:
-    """Write `records` one by one, so that they need not be in memory together."""
+    """Write `records` one by one, so that they need not fit into memory together."""
     with (folder / RECORDS).open("wb") as text, _Column(folder / OFFSETS) as offsets:
         end, ends = 0, [0]
         for record in records:
@@ -77,7 +77,7 @@ def write_records(records: Iterable[Record], folder: Path) -> StoredRecords:
 
 
 def write_columns(parts: Iterable[Dataset], folder: Path) -> None:
-    """Write the columns of data sets whose records follow one another, as the columns of one."""
+    """Write the concatenated columns of data sets whose records are concatenated."""
     writer = _Columns(folder)
     with writer:
         for part in parts:
@@ -85,18 +85,18 @@ def write_columns(parts: Iterable[Dataset], folder: Path) -> None:
 
 
 def write_description(folder: Path, *, labels: LabelMap | None, notes: Sequence[str]) -> None:
-    """Write what is no array: label names, and what there is to say about the file."""
+    """Write everything except arrays: label names, and remarks about the file."""
     content = {"labels": None if labels is None else list(labels.names), "notes": list(notes)}
     text = json.dumps(content, ensure_ascii=False, indent=1) + "\n"
     (folder / DESCRIPTION).write_text(text, encoding="utf-8", errors="surrogatepass")
 
 
 def read_dataset(folder: Path, file: Path) -> tuple[Dataset, LabelMap | None]:
-    """The data set that was made of `file`, its arrays mapped, and the labels that its reader has then.
+    """The stored data set of `file`, with memory-mapped arrays, and the labels of its reader.
 
     Raises:
         OSError: A file is missing.
-        ValueError: A file is not what it should be.
+        ValueError: A file is damaged.
     """
     text = (folder / DESCRIPTION).read_text(encoding="utf-8", errors="surrogatepass")
     content = json.loads(text)
@@ -114,7 +114,7 @@ def _columns(folder: Path) -> Iterator[tuple[str, Ragged | np.ndarray]]:
 
 
 def _mapped(file: Path) -> np.ndarray:
-    # A plain array over the map: slices of np.memmap itself cost ten times as much.
+    # A plain array over the map: slices of np.memmap itself are ten times slower.
     return np.load(file, mmap_mode="r", allow_pickle=False).view(np.ndarray)  # type: ignore[no-any-return]
 
 
@@ -148,7 +148,7 @@ class _Column:
         self.length += len(values)
 
     def _write_header(self, dtype: np.dtype) -> None:
-        # numpy leaves room in the header for the length to grow, so that it can be written again in place.
+        # numpy reserves space in the header for a larger length, so that it can be rewritten in place.
         shape = {"descr": npy.dtype_to_descr(dtype), "fortran_order": False, "shape": (self.length,)}
         npy.write_array_header_1_0(self._stream, shape)
 

@@ -1,4 +1,4 @@
-"""Splits text into word-pieces (BERT's rules) and keeps where in the text each piece came from."""
+"""Splits text into subword tokens (WordPiece, with BERT's rules) and keeps their offsets in the text."""
 
 import hashlib
 import unicodedata
@@ -17,11 +17,11 @@ LONGEST_WORD = 100  # characters; a longer word is one [UNK], as in BERT's own t
 
 @dataclass(frozen=True)
 class Tokens:
-    """Word-pieces of one text.
+    """Subword tokens of one text.
 
     Attributes:
         ids: Vocabulary ids.
-        offsets: `(start, end)` of each piece in characters of the original text.
+        offsets: `(start, end)` of each token in characters of the original text.
     """
 
     ids: list[int]
@@ -30,11 +30,11 @@ class Tokens:
 
 @dataclass(frozen=True)
 class WordTokens:
-    """Word-pieces of one sentence that came split into words.
+    """Subword tokens of a sentence that is given as words.
 
     Attributes:
         ids: Vocabulary ids.
-        words: Index of the word that each piece belongs to; every word has at least one piece.
+        words: Index of the word of each token; every word has at least one token.
     """
 
     ids: list[int]
@@ -44,12 +44,12 @@ class WordTokens:
 class Tokenizer:
     """BERT's tokenizer over one vocabulary.
 
-    Special tokens are never made out of text: `[SEP]` written in a data file is five ordinary characters.
+    Text never yields special tokens: `[SEP]` written in a data file is five ordinary characters.
 
     Args:
-        vocab: Word-pieces in the order of their ids, with [PAD], [UNK], [CLS], [SEP] and [MASK] among them.
+        vocab: Tokens in the order of their ids, with [PAD], [UNK], [CLS], [SEP] and [MASK] among them.
         do_lower_case: Lower-case and strip accents.
-        for_cn: Chinese text: `decode` joins without blanks.
+        for_cn: Chinese text: `decode` joins tokens without blanks.
     """
 
     def __init__(self, vocab: Sequence[str], *, do_lower_case: bool, for_cn: bool) -> None:
@@ -76,35 +76,35 @@ class Tokenizer:
 
     @property
     def fingerprint(self) -> str:
-        """What its word-pieces depend on, as a sha256: vocabulary and settings."""
+        """A sha256 of everything that its output depends on: vocabulary and settings."""
         parts = [*self.tokens, f"do_lower_case={self.do_lower_case}", f"for_cn={self.for_cn}"]
         return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
 
     @property
     def vocab_size(self) -> int:
-        """Number of word-pieces."""
+        """Number of tokens in the vocabulary."""
         return len(self.tokens)
 
     def encode(self, texts: Sequence[str], *, keep_mask: bool = False) -> list[Tokens]:
-        """Word-pieces of each text, without [CLS] and [SEP]; with `keep_mask`, a `[MASK]` in the text is that token."""
+        """Tokens of each text, without [CLS] and [SEP]; with `keep_mask`, a `[MASK]` in the text becomes that token."""
         encodings = self._encode_batch(texts, keep_mask)
         return [Tokens(item.ids, self._offsets(item, text)) for item, text in zip(encodings, texts, strict=True)]
 
     def encode_ids(self, texts: Sequence[str], *, keep_mask: bool = False) -> list[list[int]]:
-        """The ids of `encode` alone, which is quicker."""
+        """The ids of `encode` without offsets, which is faster."""
         return [item.ids for item in self._encode_batch(texts, keep_mask)]
 
     def encode_words(self, sentences: Sequence[Sequence[str]]) -> list[WordTokens]:
-        """Word-pieces of sentences that are split into words; a word of which nothing remains is one [UNK]."""
+        """Tokens of sentences that are split into words; a word without tokens becomes one [UNK]."""
         encodings = self._plain.encode_batch(
             [list(words) for words in sentences], is_pretokenized=True, add_special_tokens=False
         )
         return [self._every_word(item, len(words)) for item, words in zip(encodings, sentences, strict=True)]
 
     def decode(self, ids: Sequence[int]) -> str:
-        """Text of word-pieces, special tokens left out: for people to read, not the original text."""
-        pieces = [self.tokens[number] for number in ids if number not in self.special_ids]
-        text: str = decoders.WordPiece(prefix="##", cleanup=True).decode(pieces)
+        """Readable text of tokens, without special tokens; not identical to the original text."""
+        tokens = [self.tokens[number] for number in ids if number not in self.special_ids]
+        text: str = decoders.WordPiece(prefix="##", cleanup=True).decode(tokens)
         return text.replace(" ", "") if self.for_cn else text
 
     def _encode_batch(self, texts: Sequence[str], keep_mask: bool) -> list[Encoding]:
@@ -112,20 +112,20 @@ class Tokenizer:
         return splitter.encode_batch(list(texts), add_special_tokens=False)
 
     def _offsets(self, encoding: Encoding, text: str) -> list[tuple[int, int]]:
-        """Where each piece stands; stripped accents that are characters of their own go with the letter before them."""
+        """Offsets of each token; stripped accents that are separate characters belong to the letter before them."""
         if text.isascii() or not self.do_lower_case:
             return encoding.offsets
         return [(start, _after_accents(text, end)) for start, end in encoding.offsets]
 
     def _every_word(self, encoding: Encoding, num_words: int) -> WordTokens:
-        """The pieces in the order of their words, with an [UNK] for each word that has none."""
+        """The tokens in the order of their words, with an [UNK] for each word without tokens."""
         words = [word for word in encoding.word_ids if word is not None]
-        lost = set(range(num_words)).difference(words)
-        if not lost:
+        missing = set(range(num_words)).difference(words)
+        if not missing:
             return WordTokens(encoding.ids, words)
-        pieces = [*zip(words, encoding.ids, strict=True), *((word, self.unk_id) for word in lost)]
-        pieces.sort(key=itemgetter(0))
-        return WordTokens([number for _, number in pieces], [word for word, _ in pieces])
+        tokens = [*zip(words, encoding.ids, strict=True), *((word, self.unk_id) for word in missing)]
+        tokens.sort(key=itemgetter(0))
+        return WordTokens([number for _, number in tokens], [word for word, _ in tokens])
 
     def _build(self) -> FastTokenizer:
         lower = self.do_lower_case
@@ -139,7 +139,7 @@ class Tokenizer:
 
 
 def _after_accents(text: str, end: int) -> int:
-    """`end`, or where the non-spacing marks that follow it end."""
+    """`end`, or the end of the non-spacing marks that follow it."""
     while end < len(text) and unicodedata.category(text[end]) == "Mn":
         end += 1
     return end

@@ -1,4 +1,4 @@
-"""Reads a vocabulary file: one word-piece a line, the line number is its id."""
+"""Reads a vocabulary file: one token per line, whose id is the line number."""
 
 from pathlib import Path
 
@@ -9,16 +9,16 @@ MOST_LISTED = 20
 
 
 def load_vocab(path: Path | str) -> list[str]:
-    """Word-pieces in the order of their ids, from BERT's form (`token`) or ERNIE's (`token<TAB>id`).
+    """Tokens in the order of their ids, from BERT's format (`token`) or ERNIE's (`token<TAB>id`).
 
     Raises:
-        ConfigError: No such file, not UTF-8, nothing in it, a token that stands twice, an id that is not the line's, a
-            special token that is missing; every problem with file and line.
+        ConfigError: The file is missing, empty or not UTF-8, repeats a token, has an id that is not the line number, or
+            lacks a special token; every problem with file and line.
     """
     tokens, problems = _parse(_lines(Path(path)), path)
     missing = [token for token in SPECIAL_TOKENS if token not in set(tokens)]
     if missing:
-        rule = f"a vocabulary holds {', '.join(SPECIAL_TOKENS)}, missing: {', '.join(missing)}"
+        rule = f"a vocabulary contains {', '.join(SPECIAL_TOKENS)}, missing: {', '.join(missing)}"
         problems.append(Problem(str(path), f"{rule} (in {len(tokens)} lines). Add them, or name another vocab_path."))
     if problems:
         rest = len(problems) - MOST_LISTED
@@ -28,8 +28,8 @@ def load_vocab(path: Path | str) -> list[str]:
 
 def _lines(path: Path) -> list[str]:
     if not path.is_file():
-        found = "a folder" if path.is_dir() else "nothing there"
-        raise ConfigError(Problem(str(path), f"a vocabulary file is wanted, found {found}. Set vocab_path."))
+        found = "a folder" if path.is_dir() else "nothing"
+        raise ConfigError(Problem(str(path), f"the vocabulary must be a file, found {found}. Set vocab_path."))
     raw = path.read_bytes()
     try:
         text = raw.decode("utf-8-sig")
@@ -40,14 +40,14 @@ def _lines(path: Path) -> list[str]:
         ) from None
     if not text.strip():
         raise ConfigError(
-            Problem(str(path), "a vocabulary has one word-piece a line, found an empty file. Set vocab_path.")
+            Problem(str(path), "a vocabulary has one token per line, found an empty file. Set vocab_path.")
         )
     lines = [line.removesuffix("\r") for line in text.split("\n")]
     return lines[:-1] if lines[-1] == "" else lines
 
 
 def _parse(lines: list[str], path: Path | str) -> tuple[list[str], list[Problem]]:
-    """The tokens, and what is wrong with their lines."""
+    """The tokens, and the problems of their lines."""
     with_ids = all("\t" in line for line in lines)
     first_line: dict[str, int] = {}
     tokens, problems = [], []
@@ -55,10 +55,10 @@ def _parse(lines: list[str], path: Path | str) -> tuple[list[str], list[Problem]
         token, _, written = line.rpartition("\t") if with_ids else (line, "", "")
         where = f"{path}:{number}"
         if not token:
-            problems.append(Problem(where, "a line holds one word-piece, found an empty line. Remove it."))
+            problems.append(Problem(where, "a line holds one token, found an empty line. Remove it."))
         elif token in first_line:
-            rule = f"a word-piece stands once, found `{token}` again (first in line {first_line[token]})"
-            problems.append(Problem(where, f"{rule}. Remove one, and mind that ids are line numbers."))
+            rule = f"a token occurs once, found `{token}` again (first in line {first_line[token]})"
+            problems.append(Problem(where, f"{rule}. Remove one; note that ids are line numbers."))
         if with_ids and written.strip() != str(number - 1):
             problems.append(
                 Problem(where, f"ids count up from 0 line by line, found `{written}` for {number - 1}. Sort the file.")

@@ -19,9 +19,9 @@ class Window:
 
 
 def sliding_windows(num_tokens: int, *, width: int, stride: int) -> list[Window]:
-    """Windows of at most `width` tokens, each starting `stride` after the one before, until the end is reached.
+    """Windows of at most `width` tokens, each starting `stride` after the one before, up to the end.
 
-    A stride beyond `width` is cut to it, so every token lies in some window; no tokens make one empty window.
+    A stride beyond `width` is reduced to it, so every token is in a window; without tokens, one empty window.
     """
     step = min(stride, width)
     last = max(num_tokens - width, 0)
@@ -30,29 +30,29 @@ def sliding_windows(num_tokens: int, *, width: int, stride: int) -> list[Window]
 
 
 def max_context(windows: Sequence[Window], num_tokens: int) -> list[NDArray[np.int8]]:
-    """For each window and each of its tokens, 1 where no other window shows the token with more context.
+    """For each window and each of its tokens, 1 where no other window gives the token more context.
 
     Context is the smaller number of tokens to its left and right, plus 0.01 × the window's width. The first of equals
-    wins.
+    counts.
     """
     most, best = np.full(num_tokens, -1.0), np.zeros(num_tokens, "int64")
     for number, window in enumerate(windows):
-        inside, place = slice(window.start, window.end), np.arange(window.end - window.start)
-        score = np.minimum(place, place[::-1]) + 0.01 * len(place)
+        inside, position = slice(window.start, window.end), np.arange(window.end - window.start)
+        score = np.minimum(position, position[::-1]) + 0.01 * len(position)
         best[inside] = np.where(score > most[inside], number, best[inside])
         most[inside] = np.maximum(score, most[inside])
     return [(best[window.start : window.end] == number).astype("int8") for number, window in enumerate(windows)]
 
 
-def word_windows(pieces_per_word: Sequence[int], *, width: int) -> list[Window]:
-    """Windows of whole words, side by side, of at most `width` pieces; a word of more pieces has a window to itself.
+def word_windows(tokens_per_word: Sequence[int], *, width: int) -> list[Window]:
+    """Adjacent windows of whole words and at most `width` tokens; a word with more tokens has its own window.
 
-    No words make one empty window.
+    Without words, one empty window.
     """
     windows, start, filled = [], 0, 0
-    for word, pieces in enumerate(pieces_per_word):
-        if word > start and filled + pieces > width:
+    for word, tokens in enumerate(tokens_per_word):
+        if word > start and filled + tokens > width:
             windows.append(Window(start, word))
             start, filled = word, 0
-        filled += pieces
-    return [*windows, Window(start, len(pieces_per_word))]
+        filled += tokens
+    return [*windows, Window(start, len(tokens_per_word))]

@@ -1,4 +1,4 @@
-"""Pre-trained models and public data sets: what there is, and how it comes onto this machine."""
+"""Pre-trained models and public data sets: lists and downloads them."""
 
 from palm.downloader.pretrain import download, fetch_dataset, fetch_model, ls
 

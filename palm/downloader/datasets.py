@@ -1,4 +1,4 @@
-"""The public data sets that PALM knows by name, each at its public home, with size and sha256 of every file."""
+"""The public data sets that PALM knows by name, with public source, size and sha256 of every file."""
 
 import json
 from dataclasses import dataclass
@@ -17,10 +17,10 @@ class PublicDataset:
     """One data set.
 
     Attributes:
-        name: What users call it; also the folder it is placed in.
-        content: What is in it.
-        licence: Its licence, as far as its home states one.
-        repository: Its home on GitHub.
+        name: Its name, and that of its folder.
+        content: A description of its content.
+        licence: Its licence, if its repository states one.
+        repository: Its repository on GitHub.
         files: Its files.
     """
 
@@ -37,13 +37,13 @@ class PublicDataset:
 
     @property
     def where(self) -> str:
-        """Where it is, for people."""
+        """Its source, for messages."""
         return f"https://github.com/{self.repository}"
 
 
 @cache
 def datasets() -> tuple[PublicDataset, ...]:
-    """All of them."""
+    """All data sets."""
     entries = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))
     return tuple(_dataset(entry) for entry in entries)
 

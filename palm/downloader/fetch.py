@@ -1,4 +1,4 @@
-"""Downloads one file over HTTP: streamed, continued where it was cut, checked, and put in place only when complete."""
+"""Downloads one file over HTTP: streams, resumes and verifies it, and moves it into place when complete."""
 
 import json
 import os
@@ -21,15 +21,15 @@ _CHUNK = 1 << 18
 _MOST_REDIRECTS = 5
 _LONGEST_PAUSE = 30.0
 _PARTIAL, _WRONG_RANGE = 206, 416
-_WORTH_ANOTHER_TRY = {408, 425, 429, 500, 502, 503, 504}
+_RETRYABLE = {408, 425, 429, 500, 502, 503, 504}
 
 
 @dataclass(frozen=True)
 class Patience:
-    """How long to insist.
+    """Limits on retries and waiting.
 
     Attributes:
-        attempts: Connections to make before giving up.
+        attempts: Number of connections before giving up.
         pause: Seconds before the second attempt; doubled each time.
         connect: Seconds to wait for a connection.
         read: Seconds to wait for the next bytes.
@@ -43,7 +43,7 @@ class Patience:
 
 
 class _TransientError(Exception):
-    """Something that another attempt may get over."""
+    """An error that another attempt may overcome."""
 
     def __init__(self, reason: str, wait: float = 0.0) -> None:
         super().__init__(reason)
@@ -52,7 +52,7 @@ class _TransientError(Exception):
 
 @dataclass(frozen=True)
 class _Part:
-    """What has come so far, and what it is a part of."""
+    """The part of a file that has been downloaded, with a note of its origin."""
 
     file: Path
 
@@ -61,7 +61,7 @@ class _Part:
         return self.file.with_name(f"{self.file.name}.json")
 
     def offset(self, url: str) -> tuple[int, str]:
-        """Bytes that may be kept, and the tag by which the server knows what they belong to."""
+        """Number of reusable bytes, and the server's tag of the file that they belong to."""
         try:
             note = json.loads(self.note.read_text(encoding="utf-8"))
             same = note["url"] == url and isinstance(note["tag"], str) and note["tag"]
@@ -80,19 +80,19 @@ class _Part:
 def fetch(url: str, target: Path, sha256: str | None = None, patience: Patience = Patience()) -> str:
     """Download `url` to `target`.
 
-    An interrupted download leaves `target.part`, from which the next call goes on where the server allows it.
+    An interrupted download leaves `target.part`, from which the next call resumes if the server allows it.
 
     Args:
-        url: `http` or `https`; redirects may lead to those alone, and never from `https` to `http`.
+        url: `http` or `https`; redirects may only lead to those, and never from `https` to `http`.
         target: File to write; it appears only when complete.
-        sha256: What the content must have.
+        sha256: Expected hash of the content.
         patience: When to give up.
 
     Returns:
         The content's sha256.
 
     Raises:
-        DownloadError: Refused by the server or by us, damaged, or given up.
+        DownloadError: The server or PALM refused the download, the content is damaged, or all attempts failed.
 
     """
     part = _Part(target.with_name(f"{target.name}.part"))
@@ -106,8 +106,8 @@ def fetch(url: str, target: Path, sha256: str | None = None, patience: Patience 
                 reason = str(error)
                 if attempt + 1 < patience.attempts:
                     time.sleep(min(max(patience.pause * 2**attempt, error.wait), _LONGEST_PAUSE))
-    kept = f" What has come is kept in {part.file}: the next download goes on from there." if part.file.exists() else ""
-    raise DownloadError(f"{url}: given up after {patience.attempts} attempts, the last one: {reason}.{kept}")
+    kept = f" The part in {part.file} is kept: the next download resumes from it." if part.file.exists() else ""
+    raise DownloadError(f"{url}: failed after {patience.attempts} attempts, the last one: {reason}.{kept}")
 
 
 def _finish(url: str, part: _Part, target: Path, sha256: str | None) -> str:
@@ -118,51 +118,51 @@ def _finish(url: str, part: _Part, target: Path, sha256: str | None) -> str:
 
 
 def _receive(session: requests.Session, url: str, part: _Part, patience: Patience) -> None:
-    """Bring `part` to its full length."""
+    """Download the rest of `part`."""
     offset, tag = part.offset(url)
-    headers = {"Accept-Encoding": "identity"}  # otherwise the length is not the file's
+    headers = {"Accept-Encoding": "identity"}  # otherwise the length is not that of the file
     if offset:
         headers |= {"Range": f"bytes={offset}-", "If-Range": tag}
     with _open(session, url, headers, patience) as response:
         if response.status_code == _WRONG_RANGE:
             part.discard()
-            raise _TransientError("the file is another one now, starting anew")
+            raise _TransientError("the file has changed, starting over")
         _refuse_bad_status(url, response)
         offset = _continued_from(response, offset)
         part.remember(url, _tag(response))
         _copy(response, part.file, offset)
-    wanted = _full_length(response, offset)  # urllib3 2 notices a short body itself, urllib3 1 does not
+    expected = _full_length(response, offset)  # urllib3 2 detects a short body itself, urllib3 1 does not
     held = part.file.stat().st_size
-    if wanted is not None and held != wanted:
-        raise _TransientError(f"the connection ended at {held} of {wanted} bytes")
+    if expected is not None and held != expected:
+        raise _TransientError(f"the connection ended at {held} of {expected} bytes")
 
 
 @contextmanager
 def _open(
     session: requests.Session, url: str, headers: dict[str, str], patience: Patience
 ) -> Iterator[requests.Response]:
-    """The answer to `url`, redirects followed; network errors become transient ones, also while it is read."""
-    here, response = url, None
+    """The response to `url` after redirects; network errors become transient ones, also while it is read."""
+    current, response = url, None
     try:
         for _ in range(_MOST_REDIRECTS):
             timeouts = (patience.connect, patience.read)
-            response = session.get(here, headers=headers, stream=True, timeout=timeouts, allow_redirects=False)
+            response = session.get(current, headers=headers, stream=True, timeout=timeouts, allow_redirects=False)
             if not response.is_redirect:
                 break
             response.close()
-            here = _next_place(url, here, response.headers["Location"])
+            current = _next_place(url, current, response.headers["Location"])
         else:
             raise DownloadError(
-                f"{url}: at most {_MOST_REDIRECTS} redirects are followed. Found more, the last to `{here}`."
+                f"{url}: at most {_MOST_REDIRECTS} redirects are followed. Found more, the last one to `{current}`."
             )
         yield response
     except requests.exceptions.SSLError as error:
         raise DownloadError(
-            f"{url}: the server's certificate must be valid, and it is not ({error}). Verification is never switched "
-            "off; behind a proxy of your own, name its certificate in REQUESTS_CA_BUNDLE."
+            f"{url}: the server's certificate must be valid. Found {error}. Verification cannot be disabled; behind "
+            "a proxy, set REQUESTS_CA_BUNDLE to its certificate."
         ) from error
     except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema) as error:
-        raise DownloadError(f"{url}: is no address to download from ({error}).") from error
+        raise DownloadError(f"{url}: is not a valid address ({error}).") from error
     except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
         raise _TransientError(f"no connection ({type(error).__name__}: {_short(error)})") from error
     finally:
@@ -170,32 +170,32 @@ def _open(
             response.close()
 
 
-def _next_place(url: str, here: str, location: str) -> str:
-    place = urljoin(here, location)
+def _next_place(url: str, current: str, location: str) -> str:
+    place = urljoin(current, location)
     scheme = urlsplit(place).scheme
-    if scheme not in ("http", "https") or (urlsplit(here).scheme == "https" and scheme == "http"):
+    if scheme not in ("http", "https") or (urlsplit(current).scheme == "https" and scheme == "http"):
         raise DownloadError(
-            f"{url}: redirects lead to https (or http from http). Found `{place}`. Nothing was downloaded."
+            f"{url}: redirects must lead to https (or from http to http). Found `{place}`. Nothing was downloaded."
         )
     return place
 
 
 def _refuse_bad_status(url: str, response: requests.Response) -> None:
     status = f"the server answered {response.status_code} {response.reason}"
-    if response.status_code in _WORTH_ANOTHER_TRY:
+    if response.status_code in _RETRYABLE:
         wait = response.headers.get("Retry-After", "")
         raise _TransientError(status, float(wait) if wait.isdigit() else 0.0)
     if not response.ok:
         raise DownloadError(f"{url}: {status}. Check whether the file is still published there.")
 
 
-def _continued_from(response: requests.Response, asked: int) -> int:
-    """Where the body starts: at `asked` if the server goes on from there, else at 0."""
+def _continued_from(response: requests.Response, requested: int) -> int:
+    """Offset of the body: `requested` if the server resumes there, else 0."""
     if response.status_code != _PARTIAL:
         return 0
-    if not response.headers.get("Content-Range", "").startswith(f"bytes {asked}-"):
-        raise _TransientError("the server sent another part than asked for")
-    return asked
+    if not response.headers.get("Content-Range", "").startswith(f"bytes {requested}-"):
+        raise _TransientError("the server sent another part than requested")
+    return requested
 
 
 def _copy(response: requests.Response, file: Path, offset: int) -> None:
@@ -210,7 +210,7 @@ def _copy(response: requests.Response, file: Path, offset: int) -> None:
     with bar, file.open("r+b" if offset else "wb") as stream:
         stream.seek(offset)
         stream.truncate()
-        # The raw bytes: an archive that a server labels as gzip-encoded must stay the archive it is.
+        # The raw bytes: an archive that a server labels as gzip-encoded must not be decompressed.
         for chunk in response.raw.stream(_CHUNK, decode_content=False):
             stream.write(chunk)
             bar.update(len(chunk))
@@ -224,7 +224,7 @@ def _full_length(response: requests.Response, offset: int) -> int | None:
 
 
 def _tag(response: requests.Response) -> str:
-    """A strong validator for `If-Range`; empty where the server gives none, and then nothing is continued."""
+    """A strong validator for `If-Range`; empty if the server sends none, so that the download cannot be resumed."""
     tag = response.headers.get("ETag", "")
     return tag if tag and not tag.startswith("W/") else response.headers.get("Last-Modified", "")
 
@@ -235,11 +235,11 @@ def _checked(url: str, part: _Part, sha256: str | None) -> str:
         part.discard()
         raise DownloadError(
             f"{url}: the content must have sha256 {sha256}. Found {found}: damaged or replaced. "
-            "It was thrown away; download it again, and do not use it if this repeats."
+            "It was deleted; download it again, and do not use it if this repeats."
         )
     return found
 
 
 def _short(error: Exception) -> str:
-    text = str(getattr(error.args[0], "reason", error) if error.args else error)  # urllib3 wraps what happened
+    text = str(getattr(error.args[0], "reason", error) if error.args else error)  # urllib3 wraps the cause
     return text if len(text) <= 200 else f"{text[:200]}…"

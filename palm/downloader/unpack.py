@@ -1,4 +1,4 @@
-"""Unpacks archives that nobody vouches for: plain files and folders, inside the target, up to a size."""
+"""Unpacks untrusted archives: only regular files and folders, inside the target, up to a size limit."""
 
 import errno
 import lzma
@@ -14,7 +14,7 @@ from typing import IO
 from palm.errors import DownloadError
 
 _CHUNK = 1 << 20
-# What Python's archive readers raise on damaged files.
+# Errors of Python's archive readers on damaged files.
 _DAMAGE = (
     tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, NotImplementedError, struct.error,
     ValueError, OverflowError,
@@ -38,11 +38,11 @@ def unpack(archive: Path, folder: Path, largest: int = LARGEST_UNPACKED) -> None
     Args:
         archive: The file.
         folder: An existing folder; nothing is written outside it.
-        largest: Bytes that all files together may take.
+        largest: Size limit of all files together, in bytes.
 
     Raises:
-        DownloadError: No archive, damaged, or refused: a member with an absolute path, a `..`, a link, a device, a name
-            twice, or too much in all. `folder` then holds what came before that member.
+        DownloadError: Not an archive, damaged, or refused: a member with an absolute path, a `..`, a link, a device, a
+            repeated name, or too large a total size. `folder` then contains the members before it.
 
     """
     left = largest
@@ -59,9 +59,9 @@ def unpack(archive: Path, folder: Path, largest: int = LARGEST_UNPACKED) -> None
     except _DAMAGE as error:
         raise _incomplete(archive, error) from error
     except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
-        raise _refused(archive, "a name that stands twice", str(error.filename)) from error
+        raise _refused(archive, "a repeated name", str(error.filename)) from error
     except OSError as error:
-        if error.errno in (None, errno.EINVAL):  # a wrong checksum; a seek to where no file goes
+        if error.errno in (None, errno.EINVAL):  # a wrong checksum; a seek beyond the file
             raise _incomplete(archive, error) from error
         raise
 
@@ -108,7 +108,7 @@ def _safe_path(archive: Path, name: str) -> PurePosixPath:
 
 
 def _copy(archive: Path, member: _Member, place: Path, left: int) -> int:
-    """Write one file, counting what really comes rather than what the archive says; the bytes written."""
+    """Write one file, counting the actual bytes, not those that the archive declares; return their number."""
     written = 0
     if member.size > left:
         raise _refused(archive, "more bytes than allowed", member.name)
@@ -122,9 +122,9 @@ def _copy(archive: Path, member: _Member, place: Path, left: int) -> int:
 
 
 def _incomplete(archive: Path, error: Exception) -> DownloadError:
-    return DownloadError(f"{archive}: a complete tar or zip file is wanted. Found: {error}. Download it again.")
+    return DownloadError(f"{archive}: must be a complete tar or zip file. Found: {error}. Download it again.")
 
 
 def _refused(archive: Path, what: str, name: str) -> DownloadError:
-    rule = "an archive holds plain files and folders under relative paths, within the size limit."
+    rule = "an archive may contain regular files and folders under relative paths, within the size limit."
     return DownloadError(f"{archive}: {rule} Found {what}{f' (`{name}`)' if name else ''}. It was not used.")

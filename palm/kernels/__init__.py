@@ -1,1 +1,1 @@
-"""What computes an encoder layer. `layer` is the contract, `plain` the implementation in Paddle's own operations."""
+"""Implementations of an encoder layer. `contract` is their interface, `plain` the one in Paddle's own operations."""

@@ -1,4 +1,4 @@
-"""Chooses what computes an encoder on this machine: the fused C kernels, or Paddle's own operations."""
+"""Chooses the kernels that compute an encoder on this machine: fused ones in C, or Paddle's own operations."""
 
 import logging
 from collections.abc import Callable
@@ -16,13 +16,13 @@ from palm.kernels.fused.library import KernelsUnavailableError, load_kernels
 
 _log = logging.getLogger("palm")
 
-# As the key `kernels` of a backbone.
+# Values of the backbone's key `kernels`.
 Wanted = Literal["auto", "fused", "plain"]
 
 
 @dataclass(frozen=True)
 class EncoderKernels:
-    """What an encoder is computed with.
+    """The kernels of an encoder.
 
     Attributes:
         name: `fused` or `plain`.
@@ -41,28 +41,28 @@ PLAIN = EncoderKernels("plain", plain.compute_layer, plain.layer_norm, plain.dro
 FUSED = EncoderKernels("fused", fused.compute_layer, fused.layer_norm, fused.dropout)
 
 
-def choose_kernels(wanted: Wanted) -> EncoderKernels:
-    """What `kernels: auto | fused | plain` means on this machine.
+def choose_kernels(chosen: Wanted) -> EncoderKernels:
+    """The kernels that `kernels: auto | fused | plain` selects on this machine.
 
     Raises:
-        ConfigError: `fused` is wanted and cannot be had.
+        ConfigError: `fused` is set but not available.
     """
-    if wanted == "plain":
+    if chosen == "plain":
         return PLAIN
     try:
         load_kernels()
     except KernelsUnavailableError as reason:
-        if wanted == "fused":
+        if chosen == "fused":
             rule = (
                 f"the fused kernels cannot be used here: {reason}. Use `auto`, or install PALM again with a C compiler."
             )
             raise ConfigError(Problem("kernels", rule)) from reason
-        _say_once(str(reason))
+        _warn_once(str(reason))
         return PLAIN
     return FUSED
 
 
 @cache
-def _say_once(reason: str) -> None:
+def _warn_once(reason: str) -> None:
     if "GPU" not in reason:
-        _log.warning("Computing with Paddle's own operations, slower than the fused kernels: %s.", reason)
+        _log.warning("Computing with Paddle's own operations, which are slower than the fused kernels: %s.", reason)

@@ -1,4 +1,4 @@
-"""What computes an encoder layer: any function of this signature can take the place of the plain one."""
+"""The interface of encoder layers: any function with this signature can replace the plain one."""
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
@@ -9,12 +9,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LayerSettings:
-    """What an encoder layer is told beside its weights.
+    """Settings of an encoder layer besides its weights.
 
     Attributes:
-        heads: Attention heads; they divide the width.
+        heads: Number of attention heads; it divides the width.
         activation: `gelu` (exact), `relu` or `tanh`.
-        epsilon: Of layer normalisation.
+        epsilon: Epsilon of layer normalisation.
         hidden_dropout: Dropout after attention and after the feed-forward part; 0 outside training.
         attention_dropout: Dropout of attention probabilities; 0 outside training.
         bf16: Whether the fused layer multiplies in bfloat16.
@@ -28,7 +28,7 @@ class LayerSettings:
     bf16: bool = False
 
     def without_dropout(self) -> "LayerSettings":
-        """The same outside training."""
+        """The same settings, for inference."""
         return replace(self, hidden_dropout=0.0, attention_dropout=0.0)
 
 
@@ -37,9 +37,9 @@ class Rows:
     """How the token rows of a batch form sequences.
 
     Attributes:
-        batch: Sequences.
-        seq: Tokens of each, padding included.
-        mask: What is added to attention scores, float32[batch 1 1 seq]: 0 for a token, -10000 for padding. None where
+        batch: Number of sequences.
+        seq: Tokens per sequence, padding included.
+        mask: Added to attention scores, float32[batch 1 1 seq]: 0 for a token, -10000 for padding. None where
             nothing is padded.
     """
 
@@ -50,7 +50,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class LayerWeights:
-    """Parameters of one encoder layer, dense weights [in out]; `qkv` makes queries, keys and values in one product."""
+    """Parameters of one encoder layer, dense weights [in out]; `qkv` holds queries, keys and values."""
 
     qkv_weight: "Tensor"
     qkv_bias: "Tensor"

@@ -1,6 +1,6 @@
-"""An encoder layer in Paddle's own operations, one function a step. Tokens are rows: products are two-dimensional.
+"""An encoder layer in Paddle's own operations, one function per step. Tokens are rows, so products are two-dimensional.
 
-On the CPU some of the steps go through `palm.kernels.autograd`, which computes the same with a faster backward pass.
+On the CPU some steps use `palm.kernels.autograd`, which computes the same with a faster backward pass.
 """
 
 import paddle
@@ -38,7 +38,7 @@ def layer_norm(rows: Tensor, weight: Tensor, bias: Tensor, epsilon: float) -> Te
 
 
 def dropout(values: Tensor, probability: float) -> Tensor:
-    """Zero a random share of `values` and scale the others up; with probability 0, nothing."""
+    """Zero a random fraction of `values` and scale up the others; with probability 0, return `values`."""
     if probability == 0:
         return values
     return autograd.dropout(values, probability) if _on_cpu(values) else functional.dropout(values, probability)
@@ -70,7 +70,7 @@ def attention(qkv: Tensor, *, settings: LayerSettings, rows: Rows) -> Tensor:
 
 
 def plain_attention(qkv: Tensor, *, settings: LayerSettings, rows: Rows) -> Tensor:
-    """`attention` without a backward pass of its own: for other devices, and for export to a static graph."""
+    """`attention` with Paddle's backward pass, for other devices and for export to a static graph."""
     hidden = qkv.shape[-1] // 3
     size = hidden // settings.heads
     split = qkv.reshape([rows.batch, rows.seq, 3, settings.heads, size]).transpose([2, 0, 3, 1, 4])

@@ -1,4 +1,4 @@
-"""Mixed precision: which products may be computed in bfloat16."""
+"""Mixed precision: which products are computed in bfloat16."""
 
 import logging
 from contextlib import AbstractContextManager, nullcontext
@@ -14,10 +14,10 @@ _log = logging.getLogger("palm")
 
 
 def mixed_precision(amp: Literal["off", "bf16"]) -> AbstractContextManager[None]:
-    """The context that a forward pass runs in; weights, slots, sums and reductions stay float32.
+    """The context of a forward pass; weights, optimizer state, sums and reductions stay float32.
 
-    On a GPU Paddle's own AMP chooses the operations (level O1; not run on a GPU here). On a CPU with AVX512-BF16 or AMX
-    the fused encoder layers multiply in bfloat16; on others everything stays float32, and that is said once.
+    On a GPU Paddle's own AMP chooses the operations (level O1). On a CPU with AVX512-BF16 or AMX the fused encoder
+    layers multiply in bfloat16; on other CPUs everything stays float32, with one warning.
     """
     if amp == "off":
         return nullcontext()

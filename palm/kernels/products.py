@@ -1,4 +1,4 @@
-"""Matrix products, the one place where they are computed."""
+"""Matrix products; all of them are computed here."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -15,7 +15,7 @@ def product(one: Tensor, other: Tensor, *, transpose_one: bool = False, transpos
 
 
 class Product(Protocol):
-    """What computes a matrix product."""
+    """A function that computes matrix products."""
 
     def __call__(
         self, one: Tensor, other: Tensor, *, transpose_one: bool = False, transpose_other: bool = False
@@ -29,13 +29,13 @@ class _Precision:
 
 
 def in_bf16() -> bool:
-    """Whether encoder layers are to multiply in bfloat16 now."""
+    """Whether encoder layers currently multiply in bfloat16."""
     return _Precision.bf16
 
 
 @contextmanager
 def bf16_products() -> Iterator[None]:
-    """Have encoder layers multiply in bfloat16, forward and in the backward pass of what runs forward in here."""
+    """Make encoder layers multiply in bfloat16: in forward passes inside the context, and in their backward passes."""
     before, _Precision.bf16 = _Precision.bf16, True
     try:
         yield
@@ -44,6 +44,6 @@ def bf16_products() -> Iterator[None]:
 
 
 def in_float32() -> AbstractContextManager[None]:
-    """Products that are sums in truth stay float32 in here, also where Paddle's AMP is on (not run on a GPU here)."""
+    """Keep products inside the context in float32 although Paddle's AMP is on: those that compute sums."""
     context: AbstractContextManager[None] = paddle.amp.auto_cast(enable=False)
     return context

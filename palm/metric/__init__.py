@@ -1,4 +1,4 @@
-"""Metrics: figures from predictions and gold records, free of Paddle."""
+"""Metrics of predictions and gold records, without Paddle."""
 
 from palm.metric.base import LOSS, METRICS, Metric, main_metric
 from palm.metric.classification import (

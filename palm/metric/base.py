@@ -1,4 +1,4 @@
-"""What every metric is: a function from predictions and gold records to named figures."""
+"""The interface of metrics: a function from predictions and gold records to named values."""
 
 from collections.abc import Callable, Iterable, Sequence
 
@@ -6,18 +6,15 @@ from palm.data.dataset import Record
 from palm.registry import Registry
 
 Metric = Callable[[Sequence[Record], Sequence[Record]], dict[str, float]]
-"""`metric(predictions, records)`: what `Paradigm.decode` gave and the reader's records, row by row.
+"""`metric(predictions, records)`: the results of `Paradigm.decode` and the reader's records, row by row.
 
-Of several figures the first is the main one, by which a task is judged where nobody names another.
+The first of several values is the main one, used for model selection unless another is named.
 """
 
 METRICS: Registry[Metric] = Registry("metric")
 LOSS = "loss"
 
 
-def main_metric(figures: Iterable[str]) -> str:
-    """The figure that counts for a task, of those that its evaluation gives: the first of its first metric.
-
-    It is the loss where there is no other.
-    """
-    return next((name for name in figures if name != LOSS), LOSS)
+def main_metric(names: Iterable[str]) -> str:
+    """The main metric of a task among the names in its evaluation: the first after the loss, or else the loss."""
+    return next((name for name in names if name != LOSS), LOSS)

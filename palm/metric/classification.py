@@ -10,17 +10,17 @@ from palm.metric.base import METRICS
 
 @METRICS.register("accuracy")
 def accuracy(predictions: Sequence[Record], records: Sequence[Record]) -> dict[str, float]:
-    """Share of records whose `label` is right."""
-    return {"accuracy": _share_right(predictions, records, "label")}
+    """Fraction of records whose `label` is correct."""
+    return {"accuracy": _fraction_correct(predictions, records, "label")}
 
 
 @METRICS.register("sentence_accuracy")
 def sentence_accuracy(predictions: Sequence[Record], records: Sequence[Record]) -> dict[str, float]:
-    """Share of records with every one of `labels` right."""
-    return {"sentence_accuracy": _share_right(predictions, records, "labels")}
+    """Fraction of records whose `labels` are all correct."""
+    return {"sentence_accuracy": _fraction_correct(predictions, records, "labels")}
 
 
-def _share_right(predictions: Sequence[Record], records: Sequence[Record], key: str) -> float:
+def _fraction_correct(predictions: Sequence[Record], records: Sequence[Record], key: str) -> float:
     pairs = zip(predictions, records, strict=True)
     return sum(prediction[key] == record[key] for prediction, record in pairs) / max(len(records), 1)
 
@@ -38,27 +38,27 @@ def macro_f1(predictions: Sequence[Record], records: Sequence[Record]) -> dict[s
 
 @METRICS.register("label_set_f1")
 def label_set_f1(predictions: Sequence[Record], records: Sequence[Record]) -> dict[str, float]:
-    """Micro and macro F1 over all labels that occur, and the share of records whose labels are all right."""
+    """Micro and macro F1 over all labels that occur, and the fraction of records with exactly the gold labels."""
     pairs = [
         (set(cast("Sequence[str]", prediction["labels"])), set(cast("Sequence[str]", record["label"])))
         for prediction, record in zip(predictions, records, strict=True)
     ]
     predicted = Counter(label for found, _ in pairs for label in found)
-    gold = Counter(label for _, wanted in pairs for label in wanted)
-    right = Counter(label for found, wanted in pairs for label in found & wanted)
+    gold = Counter(label for _, expected in pairs for label in expected)
+    right = Counter(label for found, expected in pairs for label in found & expected)
     scores = [2 * right[label] / (predicted[label] + gold[label]) for label in predicted | gold]
     return {
         "micro_f1": 2 * right.total() / max(predicted.total() + gold.total(), 1),
         "macro_f1": sum(scores) / max(len(scores), 1),
-        "set_accuracy": sum(found == wanted for found, wanted in pairs) / max(len(pairs), 1),
+        "set_accuracy": sum(found == expected for found, expected in pairs) / max(len(pairs), 1),
     }
 
 
 @METRICS.register("mlm_accuracy")
 def mlm_accuracy(predictions: Sequence[Record], records: Sequence[Record]) -> dict[str, float]:
-    """Share of masked positions whose word-piece is right.
+    """Fraction of masked positions whose token is correct.
 
-    The gold ids come with the predictions, as masks are drawn anew each time.
+    The predictions contain the gold ids, since masks are sampled for each evaluation.
     """
     right = count = 0
     for prediction in predictions:
@@ -70,9 +70,9 @@ def mlm_accuracy(predictions: Sequence[Record], records: Sequence[Record]) -> di
 
 @METRICS.register("mrr")
 def mean_reciprocal_rank(predictions: Sequence[Record], records: Sequence[Record]) -> dict[str, float]:
-    """Mean of 1 / place of the right candidate in `ranking`."""
-    places = [
+    """Mean of 1 / rank of the correct candidate in `ranking`."""
+    ranks = [
         cast("list[int]", prediction["ranking"]).index(int(str(record["label"]))) + 1
         for prediction, record in zip(predictions, records, strict=True)
     ]
-    return {"mrr": sum(1 / place for place in places) / max(len(places), 1)}
+    return {"mrr": sum(1 / rank for rank in ranks) / max(len(ranks), 1)}

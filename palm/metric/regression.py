@@ -17,7 +17,7 @@ def pearson(predictions: Sequence[Record], records: Sequence[Record]) -> dict[st
 
 @METRICS.register("spearman")
 def spearman(predictions: Sequence[Record], records: Sequence[Record]) -> dict[str, float]:
-    """Spearman's correlation: Pearson's of the ranks, equals sharing their mean rank."""
+    """Spearman's correlation: Pearson's of the ranks, ties share their mean rank."""
     predicted, gold = _pairs(predictions, records)
     return {"spearman": _correlation(_ranks(predicted), _ranks(gold))}
 

@@ -1,9 +1,9 @@
 """Exact match and F1 of answers: SQuAD's for English, CMRC 2018's for Chinese.
 
-Sources: the official script of SQuAD 2.0 (https://rajpurkar.github.io/SQuAD-explorer/), whose figures equal those of
-the 1.1 script where every question has an answer; `cmrc2018_evaluate.py` for SQuAD-style data
-(https://github.com/ymcui/cmrc2018), which cuts text into Chinese characters and English words and measures F1 on the
-longest common run of them.
+Sources: the official script of SQuAD 2.0 (https://rajpurkar.github.io/SQuAD-explorer/), whose values equal those of
+the 1.1 script if every question has an answer; `cmrc2018_evaluate.py` for SQuAD-style data
+(https://github.com/ymcui/cmrc2018), which splits text into Chinese characters and English words and computes F1 on
+the longest common run of them.
 """
 
 import re
@@ -26,13 +26,13 @@ _SEGMENT = re.compile(r"[\u4e00-\u9fa5]|[^\W\u4e00-\u9fa5]+(?:[.,'][^\W\u4e00-\u
 @METRICS.register("squad")
 def squad(predictions: Sequence[Record], records: Sequence[Record]) -> dict[str, float]:
     """F1 and exact match after normalisation: lower case, no punctuation, no articles, single blanks."""
-    return _figures(predictions, records, normalize=normalize, f1=_word_f1)
+    return _scores(predictions, records, normalize=normalize, f1=_word_f1)
 
 
 @METRICS.register("squad_zh")
 def squad_zh(predictions: Sequence[Record], records: Sequence[Record]) -> dict[str, float]:
     """F1 over characters and words, and exact match, both without punctuation and case."""
-    return _figures(predictions, records, normalize=_without_punctuation, f1=_run_f1)
+    return _scores(predictions, records, normalize=_without_punctuation, f1=_run_f1)
 
 
 def normalize(text: str) -> str:
@@ -43,12 +43,12 @@ def normalize(text: str) -> str:
 def segments(text: str) -> list[str]:
     """Chinese characters and words of other languages, lower case, without punctuation.
 
-    The official script cuts other languages with NLTK; blanks, and `.`, `,` and `'` outside words, cut them here.
+    The official script splits other languages with NLTK; here blanks, and `.`, `,` and `'` outside words, split them.
     """
     return _SEGMENT.findall(_without_punctuation(text))
 
 
-def _figures(
+def _scores(
     predictions: Sequence[Record], records: Sequence[Record], *, normalize: Callable[[str], str], f1: AnswerScore
 ) -> dict[str, float]:
     exact = overlap = 0.0
@@ -67,28 +67,28 @@ def _gold_texts(record: Record, normalize: Callable[[str], str]) -> list[str]:
 
 
 def _word_f1(text: str, gold: str) -> float:
-    predicted, wanted = normalize(text).split(), normalize(gold).split()
-    return _f1((Counter(predicted) & Counter(wanted)).total(), len(predicted), len(wanted))
+    predicted, expected = normalize(text).split(), normalize(gold).split()
+    return _f1((Counter(predicted) & Counter(expected)).total(), len(predicted), len(expected))
 
 
 def _run_f1(text: str, gold: str) -> float:
-    predicted, wanted = segments(text), segments(gold)
-    return _f1(_longest_common_run(predicted, wanted), len(predicted), len(wanted))
+    predicted, expected = segments(text), segments(gold)
+    return _f1(_longest_common_run(predicted, expected), len(predicted), len(expected))
 
 
-def _f1(common: int, predicted: int, wanted: int) -> float:
-    """F1 of `common` pieces; where one side is empty, whether both are."""
-    if not predicted or not wanted:
-        return float(predicted == wanted)
-    return 2 * common / (predicted + wanted)
+def _f1(common: int, predicted: int, expected: int) -> float:
+    """F1 of `common` tokens; if one side is empty, 1 if both are."""
+    if not predicted or not expected:
+        return float(predicted == expected)
+    return 2 * common / (predicted + expected)
 
 
 def _longest_common_run(first: Sequence[str], second: Sequence[str]) -> int:
-    """Length of the longest run of pieces that both hold."""
+    """Length of the longest common run of tokens."""
     longest = 0
     row = [0] * (len(second) + 1)
-    for piece in first:
-        row = [0] + [row[place] + 1 if piece == other else 0 for place, other in enumerate(second)]
+    for token in first:
+        row = [0] + [row[index] + 1 if token == other else 0 for index, other in enumerate(second)]
         longest = max(longest, *row)
     return longest
 

@@ -1,1 +1,1 @@
-"""Pre-trained weights, settings and tokenizers of others: find, load and convert them."""
+"""Pre-trained weights, configs and tokenizers of other libraries: find, load and convert them."""

@@ -1,4 +1,4 @@
-"""Reads whatever a model may come as: a Hugging Face folder, a PALM folder, an inference model, or Paddle's files."""
+"""Reads models to convert: a Hugging Face folder, a PALM folder, an inference model, or Paddle's files."""
 
 import json
 from collections.abc import Mapping
@@ -37,7 +37,7 @@ _COPIED = (
     VOCAB_FILE, "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "README.md",
     "LICENSE", "LICENSE.txt", "NOTICE",
 )  # fmt: skip
-_USUAL_BACKBONE = str(RunSettings.model_fields["backbone"].default)
+_DEFAULT_BACKBONE = str(RunSettings.model_fields["backbone"].default)
 _KNOWN_TYPES = ("bert", "ernie", "electra", *LATE_POSITIONS)
 
 
@@ -45,8 +45,8 @@ def read_encoder(path: Path) -> PretrainedEncoder:
     """The model at `path`.
 
     Raises:
-        CheckpointError: There is none, it is damaged, or it is none that PALM can compute.
-        ConfigError: Its sizes are wrong or missing.
+        CheckpointError: The model is missing, damaged, or of an unsupported kind.
+        ConfigError: Its config is wrong or missing.
     """
     config = _config(path / CONFIG_FILE) if (path / CONFIG_FILE).is_file() else {}
     if "format_version" in config and "paradigm" in config:
@@ -56,8 +56,8 @@ def read_encoder(path: Path) -> PretrainedEncoder:
     return _foreign(path)
 
 
-def is_palms(path: Path) -> bool:
-    """Whether PALM wrote what is at `path`: a PALM folder or an inference model."""
+def is_palm_model(path: Path) -> bool:
+    """Whether PALM wrote the model at `path`: a PALM folder or an inference model."""
     if not (path / CONFIG_FILE).is_file():
         return False
     config = _config(path / CONFIG_FILE)
@@ -76,7 +76,7 @@ def _inference_model(path: Path, config: Mapping[str, Any]) -> PretrainedEncoder
         joined = encoder | {f"{paradigm.pretrained_head}{key}": array for key, array in own.items()}
         return PretrainedEncoder(name, backbone_config, joined, _copied(path))
     head, form = None, paradigm.transformers_head if paradigm else None
-    # transformers' heads stand on the last layer.
+    # In transformers, heads use the last layer.
     last = int(config["settings"].get("layer", -1)) in (-1, backbone_config.num_hidden_layers - 1)
     if form is not None and last and set(own) == {"linear.weight", "linear.bias"}:
         head = PretrainedHead(
@@ -113,36 +113,36 @@ def _foreign(path: Path) -> PretrainedEncoder:
     found = find_weights(path)
     raw = read_tensors(found)
     renamed = rename(raw)
-    place = next_to_weights(path, BACKBONE_FILES)
-    if place is None:
-        rule = "the sizes of an encoder stand in a config.json beside its weights."
-        raise CheckpointError(f"{path}: {rule} Found none. Put one there.")
-    config = _config(place)
+    config_file = next_to_weights(path, BACKBONE_FILES)
+    if config_file is None:
+        rule = "an encoder needs a config.json next to its weights."
+        raise CheckpointError(f"{path}: {rule} Found none. Add one.")
+    config = _config(config_file)
     kind = str(config.get("model_type", ""))
     of_transformers = renamed.layout == "Hugging Face"
-    _refuse_other_kinds(place, kind, config, of_transformers)
-    backbone = next((name for name in BACKBONES if BACKBONES[name].known_by in renamed.tensors), _USUAL_BACKBONE)
+    _refuse_other_kinds(config_file, kind, config, of_transformers)
+    backbone = next((name for name in BACKBONES if BACKBONES[name].known_by in renamed.tensors), _DEFAULT_BACKBONE)
     wanted = BACKBONES[backbone].Config
-    backbone_config = read_backbone_config(wanted, {**config_defaults_for(path), **config}, owner=str(place))
+    backbone_config = read_backbone_config(wanted, {**config_defaults_for(path), **config}, owner=str(config_file))
     other = {name: raw[name] for name, target in targets_of(raw).items() if target is None} if of_transformers else {}
     tensors, backbone_config, lost = _from_zero(renamed.tensors, backbone_config, kind, config)
     origin = None
     if of_transformers:
-        origin = Origin(place.read_bytes().decode("utf-8"), targets_of(raw), other | lost)
+        origin = Origin(config_file.read_bytes().decode("utf-8"), targets_of(raw), other | lost)
     _check_whole(path, tensors, backbone_config)
     return PretrainedEncoder(
-        backbone, backbone_config, tensors, _copied(place.parent), origin, left_out=renamed.unknown
+        backbone, backbone_config, tensors, _copied(config_file.parent), origin, left_out=renamed.unknown
     )
 
 
-def _refuse_other_kinds(place: Path, kind: str, config: Mapping[str, Any], of_transformers: bool) -> None:
-    rule = "PALM computes BERT, ERNIE, and RoBERTa or ELECTRA encoders of the same form."
+def _refuse_other_kinds(config_file: Path, kind: str, config: Mapping[str, Any], of_transformers: bool) -> None:
+    rule = "PALM supports BERT, ERNIE, and RoBERTa or ELECTRA encoders of the same architecture."
     if of_transformers and kind and kind not in _KNOWN_TYPES:
-        raise CheckpointError(f"{place}: {rule} Found model_type `{kind}`. Use another model.")
+        raise CheckpointError(f"{config_file}: {rule} Found model_type `{kind}`. Use another model.")
     width = config.get("embedding_size", config.get("hidden_size"))
     if kind == "electra" and width != config.get("hidden_size"):
-        found = f"Found embeddings {width} wide under an encoder {config.get('hidden_size')} wide"
-        raise CheckpointError(f"{place}: {rule} {found} (ELECTRA-small): use ELECTRA-base or -large.")
+        found = f"Found embeddings of width {width} and an encoder of width {config.get('hidden_size')}"
+        raise CheckpointError(f"{config_file}: {rule} {found} (ELECTRA-small): use ELECTRA-base or -large.")
 
 
 def _from_zero(
@@ -165,18 +165,18 @@ def _check_whole(path: Path, tensors: ArraysByName, backbone_config: BackboneFie
     beyond = f"encoder.layers.{backbone_config.num_hidden_layers}.ffn.output.weight"
     missing = [name for name in (POSITIONS, last) if name not in tensors]
     if missing or beyond in tensors:
-        rule = f"config.json says {backbone_config.num_hidden_layers} layers"
+        rule = f"config.json sets {backbone_config.num_hidden_layers} layers"
         found = f"no `{missing[0]}`" if missing else f"`{beyond}`"
-        raise CheckpointError(f"{path}: {rule}, the weights have another number or another form. Found {found}.")
+        raise CheckpointError(f"{path}: {rule}, the weights differ in number or architecture. Found {found}.")
 
 
-def _config(place: Path) -> dict[str, Any]:
+def _config(config_file: Path) -> dict[str, Any]:
     try:
-        found = json.loads(place.read_text(encoding="utf-8-sig"))
+        found = json.loads(config_file.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
-        raise CheckpointError(f"{place}: a JSON object is wanted. Found: {error}.") from error
+        raise CheckpointError(f"{config_file}: must be a JSON object. Found: {error}.") from error
     if not isinstance(found, dict):
-        raise CheckpointError(f"{place}: a JSON object is wanted. Found something else.")
+        raise CheckpointError(f"{config_file}: must be a JSON object. Found something else.")
     return found
 
 

@@ -44,7 +44,7 @@ def write_palm(encoder: PretrainedEncoder, target: Path) -> None:
     """A folder that `pretrain_model_path` takes; what only Hugging Face has a name for is kept beside.
 
     Raises:
-        CheckpointError: `target` cannot be written, or something else stands there.
+        CheckpointError: `target` cannot be written, or exists and was not written by PALM.
     """
     with atomic_directory(target, key="target") as folder:
         _save(encoder.tensors, folder / WEIGHTS_FILE)
@@ -62,11 +62,11 @@ def write_hugging_face(encoder: PretrainedEncoder, target: Path) -> None:
     """A folder that transformers loads with `from_pretrained`, and PALM too.
 
     Raises:
-        CheckpointError: `target` cannot be written, or something else stands there.
+        CheckpointError: `target` cannot be written, or exists and was not written by PALM.
     """
     with atomic_directory(target, key="target") as folder:
         if encoder.origin is not None:
-            _save(_as_it_came(encoder.tensors, encoder.origin), folder / WEIGHTS_FILE)
+            _save(_in_original_form(encoder.tensors, encoder.origin), folder / WEIGHTS_FILE)
             (folder / CONFIG_FILE).write_bytes(encoder.origin.config.encode("utf-8"))
         else:
             _save(_in_transformers_names(encoder), folder / WEIGHTS_FILE)
@@ -82,15 +82,15 @@ def write_hugging_face(encoder: PretrainedEncoder, target: Path) -> None:
             _write_json(folder / "tokenizer_config.json", settings)
 
 
-def _as_it_came(tensors: ArraysByName, origin: Origin) -> ArraysByName:
+def _in_original_form(tensors: ArraysByName, origin: Origin) -> ArraysByName:
     """Every tensor under the name, in the layout and with the rows that it had."""
-    apart = split_qkv(tensors)
+    separate = split_qkv(tensors)
     written: ArraysByName = {}
     for name, target in origin.names.items():
         if target is None:
             written[name] = origin.other[name]
             continue
-        array = apart[target].T if _is_dense(target) else apart[target]
+        array = separate[target].T if _is_dense(target) else separate[target]
         if LOST_ROWS in origin.other and target == POSITIONS:
             array = np.concatenate([origin.other[LOST_ROWS], array])
         if target == SEGMENTS and json.loads(origin.config).get("model_type") in LATE_POSITIONS:
@@ -104,8 +104,8 @@ def _in_transformers_names(encoder: PretrainedEncoder) -> ArraysByName:
     prefix = f"{encoder.backbone}." if encoder.head or has_mlm else ""
     written = {}
     for name, array in split_qkv(encoder.tensors).items():
-        called = next((re.sub(rule, to, name) for rule, to in _TO_TRANSFORMERS if re.fullmatch(rule, name)), name)
-        written[called if name.startswith("mlm.") else prefix + called] = array.T if _is_dense(name) else array
+        renamed = next((re.sub(rule, to, name) for rule, to in _TO_TRANSFORMERS if re.fullmatch(rule, name)), name)
+        written[renamed if name.startswith("mlm.") else prefix + renamed] = array.T if _is_dense(name) else array
     if encoder.head is not None:
         layer = encoder.head.form.layer
         written |= {f"{layer}.weight": encoder.head.weight.T, f"{layer}.bias": encoder.head.bias}
@@ -117,7 +117,7 @@ def _transformers_config(encoder: PretrainedEncoder) -> dict[str, Any]:
     ending = encoder.head.form.class_ending if encoder.head else "ForMaskedLM" if has_mlm else "Model"
     architecture = encoder.backbone.capitalize() + ending
     config = {"model_type": encoder.backbone, "architectures": [architecture], **_backbone_config(encoder)}
-    config["pad_token_id"] = 0  # nosec B105 (a row of the vocabulary, no password)
+    config["pad_token_id"] = 0  # nosec B105 (a vocabulary id, not a password)
     return config | (_labels(encoder.head) if encoder.head else {})
 
 
@@ -139,7 +139,7 @@ def _is_dense(name: str) -> bool:
 
 
 def _save(tensors: Mapping[str, np.ndarray], file: Path) -> None:
-    # transformers loads files only that say which framework wrote them.
+    # transformers only loads files that name the framework that wrote them.
     save_file({name: np.ascontiguousarray(array) for name, array in tensors.items()}, file, metadata={"format": "pt"})
 
 

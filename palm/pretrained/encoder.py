@@ -1,4 +1,4 @@
-"""An encoder between two forms: its tensors under PALM's names, its sizes, and what only its origin has a name for."""
+"""An encoder during conversion: its tensors under PALM's names, its config, and data that only its origin has."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ ArraysByName = dict[str, np.ndarray]
 POSITIONS = "embeddings.position_embeddings.weight"
 SEGMENTS = "embeddings.token_type_embeddings.weight"
 
-# Models of transformers that count positions from pad_token_id + 1, and have one segment.
+# Models of transformers whose positions start at pad_token_id + 1, and that have one segment.
 LATE_POSITIONS = ("roberta", "xlm-roberta", "camembert")
 
 
@@ -24,10 +24,10 @@ class PretrainedHead:
 
     Attributes:
         paradigm: Name of PALM's paradigm.
-        form: What it is in transformers.
+        form: Its form in transformers.
         weight: `[hidden class]`.
         bias: `[class]`.
-        labels: Label names by id; empty where there are none.
+        labels: Label names by id; empty if there are none.
     """
 
     paradigm: str
@@ -39,12 +39,12 @@ class PretrainedHead:
 
 @dataclass(frozen=True)
 class Origin:
-    """What it takes to write a Hugging Face folder as it came.
+    """The information needed to write a Hugging Face folder in its original form.
 
     Attributes:
         config: Its config.json, as text.
-        names: Each tensor's name → PALM's name, queries, keys and values apart; None for one that PALM has no name for.
-        other: The tensors that PALM has no name for, and rows of tables that it has no place for.
+        names: Name of each tensor → PALM's name, with separate queries, keys and values; None if PALM has none.
+        other: The tensors that have no name in PALM, and dropped rows of tables.
     """
 
     config: str
@@ -58,12 +58,12 @@ class PretrainedEncoder:
 
     Attributes:
         backbone: PALM's backbone: `bert` or `ernie`.
-        backbone_config: Its keys.
-        tensors: The encoder's, and those of the masked-language-model head under `mlm.*`; dense weights `[in out]`.
-        files: Files to copy as they are, by name: the vocabulary and what belongs to the tokenizer.
-        origin: Where it came from, if that was a Hugging Face folder.
-        head: A head that goes along.
-        left_out: Names of tensors that have no place in PALM.
+        backbone_config: Its config.
+        tensors: Those of the encoder, and of the masked-language-model head under `mlm.*`; dense weights `[in out]`.
+        files: Files to copy unchanged, by name: the vocabulary and the tokenizer's files.
+        origin: Its origin, if that was a Hugging Face folder.
+        head: A head to convert with it.
+        left_out: Names of tensors that do not exist in PALM.
     """
 
     backbone: str
@@ -76,13 +76,13 @@ class PretrainedEncoder:
 
 
 def split_qkv(tensors: Mapping[str, np.ndarray]) -> ArraysByName:
-    """Queries, keys and values apart, as everybody else has them."""
-    apart: ArraysByName = {}
+    """Queries, keys and values separate, as everybody else has them."""
+    separate: ArraysByName = {}
     for name, array in tensors.items():
-        stem, joined, kind = name.partition(".qkv.")
-        if not joined:
-            apart[name] = array
+        stem, fused, kind = name.partition(".qkv.")
+        if not fused:
+            separate[name] = array
             continue
         for part, piece in zip(("query", "key", "value"), np.split(array, 3, axis=-1), strict=True):
-            apart[f"{stem}.{part}.{kind}"] = piece
-    return apart
+            separate[f"{stem}.{part}.{kind}"] = piece
+    return separate

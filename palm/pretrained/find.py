@@ -1,4 +1,4 @@
-"""Which file of a path holds the weights, and in which format."""
+"""Finds the weights below a path, and their format."""
 
 import re
 import tarfile
@@ -24,10 +24,10 @@ _LOOKED_FOR = (
 
 @dataclass(frozen=True)
 class WeightsFile:
-    """Where weights are.
+    """Location and format of weights.
 
     Attributes:
-        format: How to read them.
+        format: Their format.
         path: The file, or the folder of Paddle 1.x variables.
     """
 
@@ -36,14 +36,14 @@ class WeightsFile:
 
 
 def find_weights(path: Path) -> WeightsFile:
-    """Find the weights that `path`, a file or a folder, stands for.
+    """Find the weights in `path`, a file or a folder.
 
     Raises:
-        CheckpointError: There are none, or only in a format that may run code.
+        CheckpointError: No weights, or only in a format that may execute code.
     """
     if not path.exists():
         raise CheckpointError(
-            f"{path}: no pre-trained weights here. Correct the path, or fetch a model with `palm download`."
+            f"{path}: no pre-trained weights here. Correct the path, or download a model with `palm download`."
         )
     found = _in_folder(path) if path.is_dir() else _format_of(path)
     if found is not None:
@@ -59,7 +59,7 @@ def find_weights(path: Path) -> WeightsFile:
     if path.is_dir():
         raise CheckpointError(f"{path}: no weights in this folder. Looked for {_LOOKED_FOR}.")
     raise CheckpointError(
-        f"{path}: unknown format of weights. Known: .safetensors, .pdparams, and Paddle 1.x folders or archives."
+        f"{path}: unknown format. Supported: .safetensors, .pdparams, and Paddle 1.x folders or archives."
     )
 
 

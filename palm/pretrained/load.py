@@ -1,4 +1,4 @@
-"""Pre-trained weights: read from whatever holds them, and copied into a model with a report of what did not fit."""
+"""Reads pre-trained weights in all formats, and copies them into a model with a report of what did not match."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -30,11 +30,11 @@ _READERS: Mapping[Format, Callable[[Path], dict[str, np.ndarray]]] = {
     "paddle1x archive": read_archive,
 }
 
-# Epsilon of layer normalisation, where the model's own code has it and its config.json does not say so:
+# Epsilon of layer normalisation that is set in the model's own code, but not in its config.json:
 # PaddlePALM 0.2.1 (1e-6 in every layer_norm) and PaddleNLP (nn.LayerNorm's default).
 _EPSILON: Mapping[Format, float] = {"paddle1x": 1e-6, "paddle1x archive": 1e-6, "pdparams": 1e-5}
 
-# Models whose weights have BERT's names but that compute something else.
+# Models whose weights have BERT's names, but whose computation differs.
 _OTHER_ENCODERS = ("roberta", "xlm-roberta", "camembert", "electra", "distilbert", "albert", "mpnet", "nomic_bert")
 
 
@@ -44,9 +44,9 @@ class PretrainedWeights:
 
     Attributes:
         tensors: float32 arrays of the encoder, and of the masked-language-model head under `mlm.*`.
-        source: What they were read from, for messages.
-        config: Keys of the backbone that these weights ask for where the user's configuration says nothing.
-        unknown: Names in the file that mean nothing to PALM.
+        source: Their origin, for messages.
+        config: Backbone keys that these weights require unless the user's configuration sets them.
+        unknown: Names in the file that PALM does not know.
     """
 
     tensors: Mapping[str, np.ndarray]
@@ -57,12 +57,12 @@ class PretrainedWeights:
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What became of each parameter.
+    """The result of loading weights.
 
     Attributes:
-        loaded: Parameters of the model that got a tensor.
-        missing: Parameters of the model that got none.
-        unexpected: Tensors of the file that the model has no parameter for.
+        loaded: Parameters of the model that were loaded.
+        missing: Parameters of the model that were not in the file.
+        unexpected: Tensors of the file that are no parameters of the model.
     """
 
     loaded: tuple[str, ...]
@@ -74,7 +74,7 @@ def load_pretrained(path: Path | str) -> PretrainedWeights:
     """Read weights from a Hugging Face folder or file, a `.pdparams` file, or a Paddle 1.x folder or archive.
 
     Raises:
-        CheckpointError: There are no weights, or they are damaged, unsafe, or those of another kind of encoder.
+        CheckpointError: The weights are missing, damaged, unsafe, or of another kind of encoder.
     """
     found = find_weights(Path(path))
     renamed = rename(read_tensors(found))
@@ -84,7 +84,7 @@ def load_pretrained(path: Path | str) -> PretrainedWeights:
 
 
 def read_tensors(found: WeightsFile) -> dict[str, np.ndarray]:
-    """The tensors of a file of weights, under the names and in the layout that they have there.
+    """The tensors of a weights file, with their original names and layout.
 
     Raises:
         CheckpointError: It is damaged or unsafe.
@@ -93,10 +93,10 @@ def read_tensors(found: WeightsFile) -> dict[str, np.ndarray]:
 
 
 def config_defaults_for(path: Path | str) -> dict[str, object]:
-    """Defaults of backbone keys that the weights at `path` were trained with; what a configuration says goes first.
+    """Defaults of backbone keys for the weights at `path`; a configuration overrides them.
 
     Raises:
-        CheckpointError: There are no weights that can be read.
+        CheckpointError: No readable weights.
     """
     return _defaults(find_weights(Path(path)).format)
 
@@ -104,15 +104,15 @@ def config_defaults_for(path: Path | str) -> dict[str, object]:
 def apply_pretrained(layers: "nn.Layer", weights: PretrainedWeights, prefix: str = "") -> LoadReport:
     """Copy `weights` into the parameters of `layers` that have the same names.
 
-    Task embeddings that the weights lack become zero: a model pre-trained without them computes what it did.
+    Task embeddings that the weights lack become zero, so that a model pre-trained without them computes the same.
 
     Args:
-        layers: A backbone's layers; or those of a head, with its `prefix`.
-        weights: What `load_pretrained` gave.
-        prefix: Take the tensors whose names begin so, such as `mlm.`; by default those of the encoder.
+        layers: The layers of a backbone, or of a head with its `prefix`.
+        weights: The result of `load_pretrained`.
+        prefix: Load the tensors whose names start with it, such as `mlm.`; by default those of the encoder.
 
     Raises:
-        CheckpointError: Nothing matched, or a shape differs; then nothing was copied.
+        CheckpointError: No name matches, or a shape differs; then nothing is copied.
     """
     offered = _offered(weights, prefix)
     parameters = dict(layers.named_parameters())
@@ -150,31 +150,31 @@ def _refuse_other_encoders(found: WeightsFile, layout: str) -> None:
     try:
         model_type = json.loads(config.read_text(encoding="utf-8-sig")).get("model_type")
     except (OSError, ValueError, AttributeError):
-        return  # whoever reads the configuration says what is wrong with it
+        return  # reported where the configuration is read
     if model_type in _OTHER_ENCODERS:
         raise CheckpointError(
-            f"{config}: weights are those of a BERT or ERNIE encoder. Found model_type `{model_type}`, which computes "
-            "something else under similar names. Use a model of type bert or ernie; `palm convert` makes one of "
-            "a RoBERTa or ELECTRA-base."
+            f"{config}: weights must be those of a BERT or ERNIE encoder. Found model_type `{model_type}`, which has "
+            "similar names but another computation. Use a model of type bert or ernie; `palm convert` converts "
+            "RoBERTa and ELECTRA-base into one."
         )
 
 
-def _nothing_matched(weights: PretrainedWeights, wanted: list[str]) -> str:
+def _nothing_matched(weights: PretrainedWeights, expected: list[str]) -> str:
     names = [*weights.tensors, *weights.unknown]
     found = ", ".join(names[:_LISTED]) or "none"
     return (
-        f"{weights.source}: none of the {len(names)} tensors is a parameter of this model. Found {found} …; wanted "
-        f"{', '.join(wanted[:_LISTED])} …. Use weights of a BERT or ERNIE encoder."
+        f"{weights.source}: none of the {len(names)} tensors is a parameter of this model. Found {found} …; expected "
+        f"{', '.join(expected[:_LISTED])} …. Use weights of a BERT or ERNIE encoder."
     )
 
 
-def _wrong_shape(weights: PretrainedWeights, name: str, wanted: list[int], found: tuple[int, ...]) -> str:
-    rule = f"the model's `{name}` is {list(wanted)}, the weights' is {list(found)}."
-    return f"{weights.source}: {rule} {_advice(name, wanted, found)}."
+def _wrong_shape(weights: PretrainedWeights, name: str, expected: list[int], found: tuple[int, ...]) -> str:
+    rule = f"the model's `{name}` is {list(expected)}, the weights' is {list(found)}."
+    return f"{weights.source}: {rule} {_advice(name, expected, found)}."
 
 
-def _advice(name: str, wanted: list[int], found: tuple[int, ...]) -> str:
-    """The key that decides the one axis that differs."""
+def _advice(name: str, expected: list[int], found: tuple[int, ...]) -> str:
+    """The key that determines the differing axis."""
     keys = {
         ("embeddings.word_embeddings.weight", 0): "vocab_size",
         ("bias", 0): "vocab_size",
@@ -185,9 +185,9 @@ def _advice(name: str, wanted: list[int], found: tuple[int, ...]) -> str:
         ("ffn.intermediate.bias", 0): "intermediate_size",
         ("ffn.output.weight", 0): "intermediate_size",
     }
-    differing = [axis for axis, sizes in enumerate(zip(wanted, found, strict=False)) if sizes[0] != sizes[1]]
+    differing = [axis for axis, pair in enumerate(zip(expected, found, strict=False)) if pair[0] != pair[1]]
     short = name[name.find("ffn.") :] if "ffn." in name else name
-    key = keys.get((short, differing[0])) if len(differing) == 1 and len(wanted) == len(found) else None
+    key = keys.get((short, differing[0])) if len(differing) == 1 and len(expected) == len(found) else None
     if key is None:
         return "Use the config.json of these weights"
     return f"Set {key} to {found[differing[0]]}" + (", and use their vocabulary" if key == "vocab_size" else "")

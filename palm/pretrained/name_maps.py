@@ -1,7 +1,7 @@
-"""Other people's parameter names → PALM's.
+"""Maps the parameter names of other libraries to PALM's.
 
-Four layouts are known: Hugging Face's (dense weights [out in]), PaddleNLP's, that of Paddle 1.x (LARK, PALM 0.2.1)
-and PALM's own (dense weights [in out]). Tensors of the masked-language-model head come out as `mlm.*`.
+Four layouts are supported: Hugging Face's (dense weights [out in]), PaddleNLP's, that of Paddle 1.x (LARK, PALM 0.2.1)
+and PALM's own (dense weights [in out]). Tensors of the masked-language-model head become `mlm.*`.
 """
 
 import re
@@ -74,9 +74,9 @@ class Renamed:
     """Tensors under PALM's names.
 
     Attributes:
-        layout: Whose names they had.
+        layout: Whose names they originally had.
         tensors: Dense weights [in out]; queries, keys and values side by side in `qkv`.
-        unknown: Names that no rule knows.
+        unknown: Names that match no rule.
     """
 
     layout: str
@@ -120,7 +120,7 @@ def _bare(name: str) -> str:
 
 
 def _layout(names: Mapping[str, str]) -> tuple[str, Mapping[str, str]]:
-    """The layout whose mark is among `names`; each has a name in every layer that no other layout has."""
+    """The layout of `names`, detected by a name that every layer of only this layout has."""
     marks: tuple[tuple[str, str, Mapping[str, str]], ...] = (
         (r"encoder\.layers\.\d+\.attention\.qkv\.", "PALM", _OWN),
         (r"encoder\.layers\.\d+\.self_attn\.", "PaddleNLP", _PADDLE_NLP),
@@ -151,7 +151,7 @@ def _is_dense(target: str) -> bool:
 
 
 def _fuse(named: Mapping[str, np.ndarray]) -> Iterator[tuple[str, np.ndarray]]:
-    """Put the queries', keys' and values' weights side by side; a layer that lacks one of them keeps the parts."""
+    """Concatenate the weights of queries, keys and values; a layer that lacks one of them keeps them separate."""
     for name, array in named.items():
         match = re.fullmatch(r"(.+\.attention)\.(query|key|value)\.(\w+)", name)
         parts = [f"{match[1]}.{part}.{match[3]}" for part in _PARTS] if match else []

@@ -1,4 +1,4 @@
-"""Parameters as Paddle 1.x saved them: a folder with one binary file a variable, or a tar of such files."""
+"""Reads parameters saved by Paddle 1.x: a folder with one binary file per variable, or a tar of such files."""
 
 import lzma
 import struct
@@ -23,7 +23,7 @@ def read_folder(folder: Path) -> dict[str, np.ndarray]:
     """Every variable below `folder`, named by its path in it.
 
     Raises:
-        CheckpointError: A file is no Paddle 1.x variable.
+        CheckpointError: A file is not a Paddle 1.x variable.
     """
     files = sorted(file for file in folder.rglob("*") if file.is_file())
     return {file.relative_to(folder).as_posix(): parse_variable(file.read_bytes(), str(file)) for file in files}
@@ -33,7 +33,7 @@ def read_archive(file: Path) -> dict[str, np.ndarray]:
     """Every variable of a tar (PALM's `__palmmodel__`); nothing is extracted to disk.
 
     Raises:
-        CheckpointError: A member leads outside the archive or is no Paddle 1.x variable.
+        CheckpointError: A member's path leads outside the archive, or it is not a Paddle 1.x variable.
     """
     try:
         with tarfile.open(file) as archive:
@@ -47,48 +47,52 @@ def _members(archive: tarfile.TarFile, file: Path) -> Iterator[tuple[str, np.nda
         path = PurePosixPath(member.name)
         if path.is_absolute() or ".." in path.parts or "\\" in member.name:
             raise CheckpointError(
-                f"{file}: members stay inside the archive. Found `{member.name}`. Do not use this file."
+                f"{file}: member paths must stay inside the archive. Found `{member.name}`. Do not use this file."
             )
         if member.isdir():
             continue
         stream = archive.extractfile(member) if member.isfile() else None
         if stream is None:
             raise CheckpointError(
-                f"{file}: members are plain files. Found `{member.name}`, a link. Do not use this file."
+                f"{file}: members must be regular files. Found `{member.name}`, a link. Do not use this file."
             )
         yield str(path), parse_variable(stream.read(), f"{file}:{member.name}")
 
 
 def parse_variable(data: bytes, where: str) -> np.ndarray:
-    """One saved LoDTensor.
+    """Parse one saved LoDTensor.
 
     The layout (`paddle/fluid/framework/lod_tensor.cc`, `tensor_util.cc`): uint32 version, uint64 number of LoD levels,
     each with a uint64 size and its bytes, uint32 tensor version, int32 size of the description, the description (a
     protobuf message with element type and dimensions), the elements.
 
     Raises:
-        CheckpointError: `data` has another layout or another length.
+        CheckpointError: `data` has another layout or length.
     """
     try:
         kind, shape, start = _header(data)
     except (struct.error, IndexError, ValueError, OverflowError) as error:
         raise CheckpointError(
-            f"{where}: is no variable of Paddle 1.x ({error}). Use the model's params folder."
+            f"{where}: is not a variable of Paddle 1.x ({error}). Use the model's params folder."
         ) from error
     dtype = np.dtype("<u2" if kind == _BFLOAT16 else _TYPES[kind])
     count = int(np.prod(shape, dtype=object))
     if len(data) - start != count * dtype.itemsize:
-        found = f"Found {len(data) - start} bytes for {list(shape)} of {dtype.itemsize} bytes each."
-        raise CheckpointError(f"{where}: one file holds one variable. {found} The file is damaged, or holds several.")
+        found = f"Found {len(data) - start} bytes for shape {list(shape)} with {dtype.itemsize} bytes per element."
+        raise CheckpointError(
+            f"{where}: a file contains one variable. {found} The file is damaged, or contains several."
+        )
     try:
         array = np.frombuffer(data, dtype, count, start).reshape(shape)
     except (ValueError, OverflowError) as error:  # such as 0 × 2^70 elements
-        raise CheckpointError(f"{where}: no array has the shape {list(shape)}. The file is damaged.") from error
+        raise CheckpointError(
+            f"{where}: an array of shape {list(shape)} is not possible. The file is damaged."
+        ) from error
     return widen_bfloat16(array) if kind == _BFLOAT16 else array
 
 
 def widen_bfloat16(bits: np.ndarray) -> np.ndarray:
-    """bfloat16 kept in uint16 → float32: the upper half of its bits."""
+    """bfloat16 stored as uint16 → float32, whose upper half it is."""
     return (bits.astype(np.uint32) << 16).view(np.float32)
 
 
@@ -133,7 +137,7 @@ def _varint(message: bytes, position: int) -> tuple[int, int]:
         byte = message[position]
         position += 1
         value |= (byte & 0x7F) << shift
-        if byte < 0x80:  # the highest bit says that more follows
+        if byte < 0x80:  # the highest bit means that more bytes follow
             return value, position
         shift += 7
     raise ValueError("a number of too many bytes in the description")

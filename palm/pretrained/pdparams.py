@@ -1,7 +1,7 @@
-"""Reads `.pdparams` files, which are pickles, without being able to run what a pickle may ask for.
+"""Reads `.pdparams` files, which are pickles, without executing code from them.
 
-Every global that a file names is refused, save the handful that arrays in dictionaries need; and those are not given
-out themselves but as stand-ins that can do nothing else.
+Every global that a file names is refused except the few that dictionaries of arrays need; these are replaced by
+stand-ins that can do nothing else.
 """
 
 import io
@@ -20,13 +20,13 @@ _ELEMENT_TYPE = re.compile(r"[<>=|]?[biuf][1248]")
 
 
 class _ArrayMark:
-    """Stands for `numpy.ndarray`, which a pickle only hands to `_reconstruct`."""
+    """Stands for `numpy.ndarray`, which a pickle only passes to `_reconstruct`."""
 
     __slots__ = ()
 
 
 class _EmptyArray:
-    """Stands for `_reconstruct`: makes the empty array that the pickle's state then fills."""
+    """Stands for `_reconstruct`: creates the empty array that the pickle's state then fills."""
 
     __slots__ = ()
 
@@ -91,32 +91,32 @@ _ALLOWED: Mapping[str, object] = {
 }
 
 
-# Python's own unpickler in Python: the one in C makes room for all places of its memory up to the one that a file
-# names, so that five bytes cost 64 GB. Weights are few instructions and much data; it takes no longer.
+# Python's unpickler in Python: the one in C allocates its memo up to the index that a file names, so that five bytes
+# cost 64 GB. Weights are few instructions and much data, so it is not slower.
 class _Unpickler(pickle._Unpickler):
     dispatch: ClassVar[dict[int, Any]] = {
         code: load for code, load in pickle._Unpickler.dispatch.items() if code != pickle.BYTEARRAY8[0]
-    }  # weights have no byte arrays, and it would make room for one before it looks whether there are so many bytes
+    }  # weights have no byte arrays, and it would allocate one before checking that the file has as many bytes
 
     def __init__(self, data: bytes, where: str) -> None:
         super().__init__(io.BytesIO(data), encoding="latin1")  # arrays written by Python 2
         self._where = where
 
     def find_class(self, module: str, name: str, /) -> object:
-        wanted = f"{module}.{name}"
-        if wanted not in _ALLOWED:
+        requested = f"{module}.{name}"
+        if requested not in _ALLOWED:
             raise CheckpointError(
-                f"{self._where}: a file of weights holds arrays and nothing that runs. Refused `{wanted}`; nothing was "
+                f"{self._where}: a weights file contains arrays and no code. Refused `{requested}`; nothing was "
                 "executed. Do not use this file, or ask its author for safetensors."
             )
-        return _ALLOWED[wanted]
+        return _ALLOWED[requested]
 
 
 def read_pdparams(file: Path) -> dict[str, np.ndarray]:
     """The arrays of a `.pdparams` file by name.
 
     Raises:
-        CheckpointError: The file names anything but arrays, or is no pickled dictionary.
+        CheckpointError: The file names anything but arrays, or is not a pickled dictionary.
     """
     try:
         content = _Unpickler(file.read_bytes(), str(file)).load()
@@ -125,15 +125,15 @@ def read_pdparams(file: Path) -> dict[str, np.ndarray]:
     except Exception as error:  # a damaged pickle raises nearly anything
         raise CheckpointError(f"{file}: cannot be read as .pdparams: {error}. Use another copy.") from error
     if not isinstance(content, dict):
-        raise CheckpointError(f"{file}: a dictionary from names to arrays is wanted. Found {type(content).__name__}.")
+        raise CheckpointError(f"{file}: must be a dictionary from names to arrays. Found {type(content).__name__}.")
     found = {str(name): _array(value) for name, value in content.items()}
     return {name: array for name, array in found.items() if array is not None}
 
 
 def _array(value: object) -> np.ndarray | None:
-    """The array of an entry: bare, or `(name, array)`; None for entries that are no weights."""
+    """The array of an entry: bare, or `(name, array)`; None for entries that are not weights."""
     if isinstance(value, tuple) and len(value) == 2:
         value = value[1]
     if not isinstance(value, np.ndarray) or value.dtype.kind not in "fiub":
         return None
-    return widen_bfloat16(value) if value.dtype == np.uint16 else value  # Paddle keeps bfloat16 in uint16
+    return widen_bfloat16(value) if value.dtype == np.uint16 else value  # Paddle stores bfloat16 as uint16

@@ -1,4 +1,4 @@
-"""Reads safetensors: one file, or the shards that an index names."""
+"""Reads safetensors: one file, or the shards in an index."""
 
 import json
 from pathlib import Path
@@ -19,18 +19,18 @@ def read_safetensors(file: Path) -> dict[str, np.ndarray]:
     """
     try:
         with safe_open(str(file), framework="numpy") as tensors:
-            kinds = {tensors.get_slice(name).get_dtype() for name in tensors.keys()}  # noqa: SIM118 (no mapping)
+            kinds = {tensors.get_slice(name).get_dtype() for name in tensors.keys()}  # noqa: SIM118 (not a mapping)
         return _widened(file) if "BF16" in kinds else load_file(str(file))
     except (OSError, SafetensorError, AttributeError, KeyError, TypeError, ValueError) as error:
-        # numpy lacks some of the element types that safetensors knows, such as those of 8 bits
+        # numpy lacks some element types of safetensors, such as 8-bit floats
         raise CheckpointError(f"{file}: cannot be read as safetensors: {error}. Use another copy.") from error
 
 
 def read_shards(index: Path) -> dict[str, np.ndarray]:
-    """The tensors of all files that `index` (`model.safetensors.index.json`) names.
+    """The tensors of all shards in `index` (`model.safetensors.index.json`).
 
     Raises:
-        CheckpointError: The index is damaged, or names a file outside its folder or one that is missing.
+        CheckpointError: The index is damaged, or names a missing file or one outside its folder.
     """
     try:
         places = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
@@ -41,12 +41,14 @@ def read_shards(index: Path) -> dict[str, np.ndarray]:
         ) from error
     outside = [name for name in names if name != Path(name).name]
     if outside:
-        raise CheckpointError(f"{index}: shards lie beside their index. Found `{outside[0]}`. Do not use this file.")
+        raise CheckpointError(
+            f"{index}: shards must be in the folder of their index. Found `{outside[0]}`. Do not use this file."
+        )
     return {name: array for shard in names for name, array in read_safetensors(index.parent / shard).items()}
 
 
 def _widened(file: Path) -> dict[str, np.ndarray]:
-    """The tensors of a file with bfloat16, which numpy does not have: its bits are read and widened."""
+    """The tensors of a file with bfloat16, which numpy does not have, so that its bits are widened."""
     arrays = {}
     for name, tensor in deserialize(file.read_bytes()):  # type: ignore[no-untyped-call]
         bits, kind = tensor["data"], tensor["dtype"]

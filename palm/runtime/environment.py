@@ -1,4 +1,4 @@
-"""Sets threads, math dispatch and allocator up before Paddle is imported; a user's own settings always win.
+"""Sets threads, math dispatch and allocator before Paddle is imported; the user's own settings take precedence.
 
 Measured on Paddle 3.3.1: together they make a training step three to four times as fast on AMD.
 """
@@ -17,24 +17,24 @@ MATH_DISPATCH = "MKL_DEBUG_CPU_TYPE"
 
 _log = logging.getLogger("palm")
 
-# Paddle's wheel carries MKL 2019, which takes its slowest path on AMD unless told which kernels the processor can run.
+# Paddle's wheel carries MKL 2019, which takes its slowest path on AMD unless told which kernels to use.
 _AVX512_KERNELS, _AVX2_KERNELS = "7", "5"
 _AVX512_FLAGS = {"avx512f", "avx512bw", "avx512vl", "avx512dq"}
 
-# <malloc.h>: M_MMAP_MAX, M_TRIM_THRESHOLD, M_TOP_PAD. Large buffers stay in the heap instead of being mapped anew.
+# <malloc.h>: M_MMAP_MAX, M_TRIM_THRESHOLD, M_TOP_PAD. Large buffers stay in the heap instead of being mapped again.
 _MALLOPT = ((-4, 0), (-1, 2**31 - 1), (-2, 64 << 20))
 _MALLOC_VARIABLES = ("MALLOC_MMAP_MAX_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "MALLOC_TOP_PAD_")
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What the decisions are made from.
+    """The facts that the decisions depend on.
 
     Attributes:
         system: `sys.platform`.
-        libc: Such as `"glibc 2.36"`; empty where it is another.
+        libc: Such as `"glibc 2.36"`; empty for others.
         cpuinfo: Text of `/proc/cpuinfo`.
-        cores: Processors this process may run on, quotas taken into account.
+        cores: Number of processors this process may use, including quotas.
 
     """
 
@@ -46,14 +46,14 @@ class Machine:
 
 @dataclass(frozen=True)
 class RuntimeReport:
-    """What is in force in this process.
+    """The settings in effect in this process.
 
     Attributes:
-        cores: Processors this process may use.
+        cores: Number of processors this process may use.
         chosen: Environment variables that PALM set.
-        kept: Environment variables that were set already.
-        allocator: Whether malloc was told to keep large buffers.
-        lost: What came too late because Paddle was imported first, by variable.
+        kept: Environment variables that were already set.
+        allocator: Whether malloc keeps large buffers.
+        lost: Variables that were set too late because Paddle was imported first.
 
     """
 
@@ -68,23 +68,23 @@ _reports: list[RuntimeReport] = []
 
 
 def prepare_runtime() -> RuntimeReport:
-    """Set this process up for computing; only the first call does anything. Call it before Paddle is imported."""
+    """Configure this process; only the first call has an effect. Call it before Paddle is imported."""
     if not _reports:
         _reports.append(_prepare(this_machine(), late="paddle" in sys.modules))
     return _reports[0]
 
 
 def decide_environment(machine: Machine) -> dict[str, str]:
-    """Environment variables that help on `machine`; none where nothing was measured (other systems than Linux)."""
+    """Environment variables that help on `machine`; none on systems other than Linux, where nothing was measured."""
     if machine.system != "linux":
         return {}
-    wanted = {THREADS: str(machine.cores)}
+    desired = {THREADS: str(machine.cores)}
     dispatch = decide_math_dispatch(machine.cpuinfo)
-    return wanted | ({MATH_DISPATCH: dispatch} if dispatch else {})
+    return desired | ({MATH_DISPATCH: dispatch} if dispatch else {})
 
 
 def decide_math_dispatch(cpuinfo: str) -> str | None:
-    """Value of `MKL_DEBUG_CPU_TYPE` for a `/proc/cpuinfo` text; None for processors that are not AMD's or lack AVX2."""
+    """Value of `MKL_DEBUG_CPU_TYPE` for a `/proc/cpuinfo` text; None for processors not from AMD or without AVX2."""
     fields = dict(_cpuinfo_fields(cpuinfo))
     flags = set(fields.get("flags", "").split())
     if fields.get("vendor_id") != "AuthenticAMD":
@@ -95,7 +95,7 @@ def decide_math_dispatch(cpuinfo: str) -> str | None:
 
 
 def decide_allocator(machine: Machine, environment: Mapping[str, str]) -> bool:
-    """Whether to set malloc up: on glibc, unless the user set it up or brought an allocator of their own."""
+    """Whether to configure malloc: on glibc, unless the user configured or replaced it."""
     own = any(name in environment for name in _MALLOC_VARIABLES)
     tuned = "glibc.malloc" in environment.get("GLIBC_TUNABLES", "")
     replaced = "malloc" in environment.get("LD_PRELOAD", "")
@@ -103,7 +103,7 @@ def decide_allocator(machine: Machine, environment: Mapping[str, str]) -> bool:
 
 
 def cores_under_quota(cores: int, quotas: list[str]) -> int:
-    """Cores that cgroup limits leave of `cores`, each limit written `quota period` in microseconds, or `max period`."""
+    """`cores` within cgroup limits, each written `quota period` in microseconds, or `max period`."""
     for limit in quotas:
         quota, period = limit.split()[:2]
         if quota.isdigit() and period.isdigit() and int(period) > 0:
@@ -111,31 +111,33 @@ def cores_under_quota(cores: int, quotas: list[str]) -> int:
     return cores
 
 
-def too_late(wanted: Mapping[str, str], environment: Mapping[str, str], at_start: Mapping[str, str]) -> dict[str, str]:
-    """Variables that do not hold what is wanted although the user did not set them.
+def too_late(desired: Mapping[str, str], environment: Mapping[str, str], at_start: Mapping[str, str]) -> dict[str, str]:
+    """Variables without the desired value although the user did not set them.
 
     Args:
-        wanted: What `decide_environment` said.
-        environment: The environment now; Paddle puts `OMP_NUM_THREADS=1` in it at its import.
-        at_start: The environment this process was started with.
+        desired: The result of `decide_environment`.
+        environment: The current environment; importing Paddle sets `OMP_NUM_THREADS=1`.
+        at_start: The environment at the start of this process.
 
     """
-    return {name: value for name, value in wanted.items() if name not in at_start and environment.get(name) != value}
+    return {name: value for name, value in desired.items() if name not in at_start and environment.get(name) != value}
 
 
 def this_machine() -> Machine:
-    """What can be learnt about the machine this process runs on."""
+    """The machine of this process."""
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return Machine(sys.platform, _libc(), _text(Path("/proc/cpuinfo")), cores_under_quota(affinity, _cgroup_quotas()))
 
 
 def _prepare(machine: Machine, *, late: bool) -> RuntimeReport:
-    wanted = decide_environment(machine)
+    desired = decide_environment(machine)
     allocator = decide_allocator(machine, os.environ) and _set_malloc()
     kept = {name: os.environ[name] for name in (THREADS, MATH_DISPATCH) if name in os.environ}
-    lost = too_late(wanted, os.environ, _environment_at_start()) if late else {}
-    # Late, the dispatch is still set: MKL reads it at its first product, which may be to come.
-    chosen = {name: value for name, value in wanted.items() if name not in kept and (not late or name == MATH_DISPATCH)}
+    lost = too_late(desired, os.environ, _environment_at_start()) if late else {}
+    # Even when late, the dispatch is set: MKL reads it at its first product, which may not have happened yet.
+    chosen = {
+        name: value for name, value in desired.items() if name not in kept and (not late or name == MATH_DISPATCH)
+    }
     os.environ.update(chosen)
     if lost:
         _warn(lost)
@@ -145,7 +147,7 @@ def _prepare(machine: Machine, *, late: bool) -> RuntimeReport:
 def _warn(lost: Mapping[str, str]) -> None:
     settings = " ".join(f"{name}={value}" for name, value in lost.items())
     _log.warning(
-        "Paddle was imported before PALM could set it up, so it computes several times slower than it could. Write "
+        "Paddle was imported before PALM could configure it, so it is several times slower than necessary. Write "
         "`from palm import Controller` above `import paddle`, or start Python with %s in the environment.",
         settings,
     )
@@ -172,7 +174,7 @@ def _libc() -> str:
 
 
 def _cgroup_quotas() -> list[str]:
-    """Limits of this process's control group and those above it (version 2), or of the CPU controller (version 1)."""
+    """Limits of this process's control group and its parents (version 2), or of the CPU controller (version 1)."""
     root = Path("/sys/fs/cgroup")
     own = next((line[3:] for line in _text(Path("/proc/self/cgroup")).splitlines() if line.startswith("0::")), "/")
     group = root / own.lstrip("/")

@@ -1,4 +1,4 @@
-"""Imports Paddle without its standing lines, and without the log handler that it installs for the whole process."""
+"""Imports Paddle without its usual messages, and without the log handler that it installs for the whole process."""
 
 import contextlib
 import importlib
@@ -8,7 +8,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 
-# A missing ccache concerns who compiles Paddle extensions; several OpenMP threads are what PALM asks for.
+# A missing ccache only matters for compiling Paddle extensions; PALM sets several OpenMP threads on purpose.
 _KNOWN_LINES = ("WARNING: OMP_NUM_THREADS set to", "PLEASE USE OMP_NUM_THREADS WISELY.")
 
 
@@ -21,7 +21,7 @@ def import_paddle() -> None:
         with _root_logger_kept(), warnings.catch_warnings(), contextlib.redirect_stderr(written):
             warnings.filterwarnings("ignore", message="No ccache found", category=UserWarning)
             paddle = importlib.import_module("paddle")
-            # Else a SIGTERM before training, which only ends the process, prints a C++ trace.
+            # Otherwise a SIGTERM before training, which only ends the process, prints a C++ trace.
             paddle.disable_signal_handler()
     finally:
         unknown = [line for line in written.getvalue().splitlines() if not line.startswith(_KNOWN_LINES)]

@@ -1,4 +1,4 @@
-"""Folders that are either complete or not there: written aside, sealed by a manifest, then renamed."""
+"""Folders that are complete or absent: written to a temporary path, sealed by a manifest, then renamed."""
 
 import errno
 import glob
@@ -14,7 +14,7 @@ from typing import Any
 from palm.errors import CheckpointError
 from palm.storage.layout import FORMAT_VERSION, MANIFEST_FILE, PALM_VERSION
 
-_HERE = -100  # AT_FDCWD: paths as they are
+_HERE = -100  # AT_FDCWD: paths are used unchanged
 _EXCHANGE = 2  # RENAME_EXCHANGE, see renameat2(2)
 
 
@@ -33,15 +33,15 @@ _MEGABYTE = 1e6
 
 @contextmanager
 def os_errors_as(target: Path, key: str, needs: int | None = None) -> Iterator[None]:
-    """Turn what the system says while `target` is written into an error that names the key to change.
+    """Turn an OSError raised while `target` is written into an error that names the key to change.
 
     Args:
         target: What is written.
-        key: What a user changes to have it somewhere else.
-        needs: Bytes that it takes, where they are known.
+        key: The key that sets its path.
+        needs: Its size in bytes, if known.
 
     Raises:
-        CheckpointError: The disk is full, the folder is read-only, or a file stands in its way.
+        CheckpointError: The disk is full, the folder is read-only, or a file is in the way.
     """
     free = _free_bytes(target)
     try:
@@ -56,39 +56,39 @@ def os_errors_as(target: Path, key: str, needs: int | None = None) -> Iterator[N
 
 @contextmanager
 def atomic_directory(target: Path, key: str = "save_path", needs: int | None = None) -> Iterator[Path]:
-    """Yield a temporary folder beside `target`; a block that ends well puts it in `target`'s place, synced and sealed.
+    """Yield a temporary folder next to `target`; when the block succeeds, sync and seal it and move it to `target`.
 
     Args:
         target: The folder to write.
-        key: What a user changes to have it somewhere else.
-        needs: Bytes that it takes, where they are known.
+        key: The key that sets its path.
+        needs: Its size in bytes, if known.
 
     Raises:
-        CheckpointError: The folder cannot be written (disk full, read-only), or something stands there that no PALM
-            wrote.
+        CheckpointError: The folder cannot be written (disk full, read-only), or `target` exists and was not written
+            by PALM.
     """
     _refuse_foreign(target, key)
-    aside = target.with_name(f".{target.name}.writing-{os.getpid()}")
+    temporary = target.with_name(f".{target.name}.writing-{os.getpid()}")
     try:
         with os_errors_as(target, key, needs):
             remove_stale(target.parent, glob.escape(target.name))
-            aside.mkdir(parents=True)
-            yield aside
-            _seal(aside)
-            _replace(aside, target)
+            temporary.mkdir(parents=True)
+            yield temporary
+            _seal(temporary)
+            _replace(temporary, target)
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def remove_folder(folder: Path) -> None:
-    """Remove a folder so that a process that dies half-way leaves no damaged one under its name."""
+    """Remove a folder so that a process that dies midway leaves no damaged folder under its name."""
     retired = _retired(folder)
     folder.rename(retired)
     shutil.rmtree(retired, ignore_errors=True)
 
 
 def remove_stale(home: Path, name: str = "*") -> None:
-    """Remove what processes that died while they wrote or removed `home/<name>` left beside it."""
+    """Remove leftovers of processes that died while they wrote or removed `home/<name>`."""
     for stale in [*home.glob(f".{name}.writing-*"), *home.glob(f".{name}.retired-*")]:
         owner = stale.name.rpartition("-")[2]
         if owner == str(os.getpid()) or not _is_alive(owner):
@@ -99,7 +99,7 @@ def verify(folder: Path) -> None:
     """Compare every file of a sealed folder with its manifest.
 
     Raises:
-        CheckpointError: Naming the first file that is missing, of another size, or of another sha256.
+        CheckpointError: Names the first file that is missing or has another size or sha256.
     """
     for name, entry in _manifest(folder)["files"].items():
         file = folder / name
@@ -131,14 +131,14 @@ def _manifest(folder: Path) -> dict[str, dict[str, dict[str, object]]]:
             str(name): {"size": entry["size"], "sha256": entry["sha256"]} for name, entry in manifest["files"].items()
         }
         unsealed = version == 1 and "seal" not in manifest  # the first version had none
-        whole = unsealed or text == _sealed_text(manifest)
+        intact = unsealed or text == _sealed_text(manifest)
     except OSError as error:
-        raise CheckpointError(f"{file}: a folder that PALM wrote holds this file. {error.strerror}.") from error
+        raise CheckpointError(f"{file}: a folder written by PALM contains this file. {error.strerror}.") from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise CheckpointError(f"{file}: is no manifest of PALM's. The folder is damaged; use another copy.") from error
+        raise CheckpointError(f"{file}: is not a manifest of PALM. The folder is damaged; use another copy.") from error
     if any(Path(name).name != name for name in files):
-        raise CheckpointError(f"{file}: names a file outside the folder. Do not use this folder.")
-    if not whole:
+        raise CheckpointError(f"{file}: names a file outside its folder. Do not use this folder.")
+    if not intact:
         raise CheckpointError(f"{file}: differs from what was written (its own seal). Use another copy of {folder}.")
     return {"files": files}
 
@@ -152,7 +152,7 @@ def _refuse_unknown_version(file: Path, version: object, writer: object) -> None
 
 
 def _sealed_text(manifest: Mapping[str, Any]) -> str:
-    """The manifest as it stands in its file, with the sha256 of everything else in it: each bit of it counts."""
+    """The text of the manifest, with a sha256 over the rest of its content."""
     content = {key: value for key, value in manifest.items() if key != "seal"}
     seal = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
     return json.dumps({**content, "seal": seal}, indent=1) + "\n"
@@ -173,14 +173,14 @@ def _seal(folder: Path) -> None:
     _sync(folder)
 
 
-def _replace(aside: Path, target: Path) -> None:
+def _replace(temporary: Path, target: Path) -> None:
     if not target.exists():
-        aside.rename(target)
-    elif not swap_names(aside, target):
+        temporary.rename(target)
+    elif not swap_names(temporary, target):
         retired = _retired(target)
         target.rename(retired)  # a process that dies between this line and the next rename leaves no `target`
         try:
-            aside.rename(target)
+            temporary.rename(target)
         except OSError:
             retired.rename(target)
             raise
@@ -189,11 +189,11 @@ def _replace(aside: Path, target: Path) -> None:
 
 
 def _refuse_foreign(target: Path, key: str) -> None:
-    """Raise where replacing `target` would remove something that no PALM wrote."""
+    """Raise if replacing `target` would remove something that PALM did not write."""
     empty = target.is_dir() and not any(target.iterdir())
     ours = target.is_dir() and ((target / MANIFEST_FILE).is_file() or empty)
     if target.is_symlink() or (target.exists() and not ours):
-        rule = "PALM replaces folders that it wrote and no others"
+        rule = "PALM only replaces folders that it wrote"
         raise CheckpointError(f"{target}: {rule}. Found something else. Move it away, or choose another {key}.")
 
 
@@ -212,7 +212,7 @@ def _is_alive(owner: str) -> bool:
 
 
 def _free_bytes(target: Path) -> int:
-    """Free bytes of the disk that `target` is to be written to; 0 where that cannot be told."""
+    """Free bytes of the disk of `target`; 0 if unknown."""
     try:
         return shutil.disk_usage(next(place for place in (target, *target.parents) if place.exists())).free
     except (OSError, StopIteration):

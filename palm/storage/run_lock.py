@@ -1,4 +1,4 @@
-"""Keeps two runs from training in one folder."""
+"""Prevents two runs from training in the same folder."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ _LOCK_FILE = ".training.lock"
 
 @contextmanager
 def exclusive_run_lock(save_path: Path) -> Iterator[None]:
-    """Hold `save_path` for one run; the system lets go of it when the process ends, however that happens.
+    """Lock `save_path` for one run; the system releases the lock when the process ends, however that happens.
 
     Raises:
         CheckpointError: Another process trains there, or the folder is read-only.
@@ -32,5 +32,5 @@ def _acquire(lock: FileLock, save_path: Path) -> None:
     try:
         lock.acquire()
     except Timeout as error:
-        rule = "another run is training into this folder, and two would overwrite each other's files."
+        rule = "another run is training in this folder, and two runs would overwrite each other's files."
         raise CheckpointError(f"{save_path}: {rule} Wait for it, or choose another save_path.") from error

@@ -22,7 +22,7 @@ def first_non_finite(tensors: Mapping[str, Tensor]) -> str | None:
 
 
 def _is_finite(tensor: Tensor) -> bool:
-    # A sum is four times as quick as asking every element, and finite only where all are (or where huge ones overflow).
+    # A sum is four times as fast as testing every element; it is finite only if all are (but may overflow).
     return math.isfinite(float(tensor.sum())) or bool(paddle.isfinite(tensor).all())
 
 
@@ -34,12 +34,12 @@ def save_tensors(tensors: Mapping[str, Tensor], file: Path) -> None:
 
     Raises:
         CheckpointError: A tensor holds a NaN or an Inf.
-        OSError: The disk is full, or the like; safetensors has an error of its own for that.
+        OSError: The disk is full or the like, for which safetensors raises an error of its own.
     """
     name = first_non_finite(tensors)
     if name is not None:
-        advice = "Go on from the newest checkpoint (`--resume`) with a lower learning_rate."
-        raise CheckpointError(f"{file}: only finite numbers are saved. Found others in `{name}`. {advice}")
+        advice = "Continue from the newest checkpoint (`--resume`) with a lower learning_rate."
+        raise CheckpointError(f"{file}: only finite numbers are saved. Found NaN or Inf in `{name}`. {advice}")
     try:
         save_file({name: np.ascontiguousarray(tensor.numpy()) for name, tensor in tensors.items()}, str(file))
     except SafetensorError as error:
@@ -50,22 +50,22 @@ def save_tensors(tensors: Mapping[str, Tensor], file: Path) -> None:
 
 
 def size_in_bytes(tensors: Mapping[str, Tensor]) -> int:
-    """What the values of `tensors` take on a disk."""
+    """Size of the values of `tensors` on disk."""
     return sum(tensor.size * tensor.element_size() for tensor in tensors.values())
 
 
 def load_tensors(file: Path) -> dict[str, Tensor]:
-    """Read what `save_tensors` wrote, in this version of the format or an earlier one: under today's names.
+    """Read a file of `save_tensors`, of this or an earlier format version, under the current names.
 
     Raises:
-        CheckpointError: The file is missing or no safetensors file.
+        CheckpointError: The file is missing or not a safetensors file.
     """
     try:
-        return {_today(name): paddle.to_tensor(array) for name, array in load_file(str(file)).items()}
+        return {_current_name(name): paddle.to_tensor(array) for name, array in load_file(str(file)).items()}
     except (OSError, SafetensorError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{file}: cannot be read as safetensors: {error}. Use another copy.") from error
 
 
-def _today(name: str) -> str:
-    """The name of a parameter of format version 2 or earlier as it is since version 3."""
+def _current_name(name: str) -> str:
+    """The name since format version 3 of a parameter that may be from an earlier version."""
     return name.replace(".private_parts.", ".task_adapters.", 1)

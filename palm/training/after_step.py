@@ -81,7 +81,7 @@ class StepLog:
                 **({"loss_factor": result.loss_factor} if run.weighting.needs_history else {}),
                 **({"sampling_probabilities": self._probabilities(result)} if run.sampler.adapts else {}),
                 "steps_per_second": round(speed, 3),
-                "data_wait_share": round(waited, 4),
+                "data_wait_fraction": round(waited, 4),
             }
         )
 

@@ -19,7 +19,7 @@ def outcome(folder):
     }
     controller = palm.Controller(tiny.config(folder, tasks, max_steps=12, print_first_n=1), overrides=[])
     controller.train()
-    timed = {"steps_per_second", "data_wait_share", "train_seconds"}
+    timed = {"steps_per_second", "data_wait_fraction", "train_seconds"}
     figures = [{key: value for key, value in line.items() if key not in timed} for line in tiny.metrics(folder)]
     weights = {
         file.parent.parent.name: file.read_bytes() for file in folder.glob("out/*/infer_model/model.safetensors")

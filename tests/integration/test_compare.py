@@ -83,7 +83,7 @@ def test_that_a_task_cannot_train_alone_is_said_before_anything_trains(tmp_path,
 def test_a_run_in_stages_is_no_comparison(tmp_path, capsys):
     file = write(tmp_path, stages={"first": {}, "second": {}})
     assert main(["compare", file]) == 2
-    assert "a comparison is of one run, not of several in stages." in capsys.readouterr().err
+    assert "a comparison is of a single run, not of several stages." in capsys.readouterr().err
 
 
 def test_the_figures_are_those_of_the_exported_models(compared):
@@ -97,7 +97,7 @@ def test_the_figures_are_those_of_the_exported_models(compared):
     dev = next(
         line for line in together if line["split"] == "dev" and line["task"] == "slots" and line["global_step"] == step
     )
-    assert runs[0]["figures"]["slots"] == {key: dev[key] for key in dev.keys() - {"split", "global_step", "task"}}
+    assert runs[0]["metrics"]["slots"] == {key: dev[key] for key in dev.keys() - {"split", "global_step", "task"}}
 
 
 def test_the_report_has_a_row_for_each_run_and_says_the_budget(compared):
@@ -115,7 +115,7 @@ def test_the_report_has_a_row_for_each_run_and_says_the_budget(compared):
     found = report(folder)
     one, other = (
         [
-            run["figures"]["水"]["accuracy"]
+            run["metrics"]["水"]["accuracy"]
             for run in found["runs"]
             if run["run"] == name and run["task"] in (None, "水")
         ]
@@ -155,8 +155,8 @@ def test_other_data_or_settings_train_anew(compared, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--seeds=0"], "--seeds: a number of seeds is wanted, 1 or more. Found `0`."),
-        (["--seeds=三"], "--seeds: a number of seeds is wanted, 1 or more. Found `三`."),
+        (["--seeds=0"], "--seeds: the number of seeds must be 1 or more. Found `0`."),
+        (["--seeds=三"], "--seeds: the number of seeds must be 1 or more. Found `三`."),
         (
             ["--variant", "x=weighting=dwaa"],
             "variant x: --weighting: unknown weighting `dwaa`. Did you mean `dwa`?",
@@ -165,7 +165,7 @@ def test_other_data_or_settings_train_anew(compared, tmp_path, capsys):
         (["--variants", "nowhere.yaml"], "nowhere.yaml: a configuration is a readable file."),
         (
             ["--tasks.水.dev_file=null"],
-            "tasks.水.dev_file: a target is compared by its figures on dev_file. Found none.",
+            "tasks.水.dev_file: a target is compared by its metrics on dev_file. Found no dev_file.",
         ),
         (["--learning_rte=1"], "Did you mean `learning_rate`?"),
     ],

@@ -82,7 +82,7 @@ def test_keys_that_the_configuration_sets_now_count_in_prediction(trained):
 
 def test_keys_that_decide_what_the_model_sees_cannot_change(trained):
     with pytest.raises(
-        CheckpointError, match=r"`do_lower_case` stays as it was in training\. Trained with True, found False"
+        CheckpointError, match=r"`do_lower_case` must have its value from training\. Trained with True, found False"
     ):
         predictor(trained, do_lower_case=False).pred("c")
 

@@ -197,7 +197,7 @@ def test_a_checkpoint_with_such_a_number_is_never_listed(tmp_path, value):
     spoilt.flat[-1] = value
     parameter.set_value(spoilt)
     run.progress.global_step = 2
-    with pytest.raises(CheckpointError, match=rf"only finite numbers are saved\. Found others in `{name}`"):
+    with pytest.raises(CheckpointError, match=rf"only finite numbers are saved\. Found NaN or Inf in `{name}`"):
         save_checkpoint(run, tmp_path / "ckpt", keep=1)
     assert [path.name for path in (tmp_path / "ckpt").iterdir()] == ["step_1"]
 

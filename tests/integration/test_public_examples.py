@@ -195,7 +195,7 @@ def public_data(repository):
 
 
 def test_data_that_are_not_there_are_named(repository, tmp_path):
-    with pytest.raises(SystemExit, match="does not hold the public files of wnut17"):
+    with pytest.raises(SystemExit, match="does not contain the public files of wnut17"):
         public_data(repository).prepare("wnut17", tmp_path, tmp_path / "out")
 
 

@@ -26,7 +26,7 @@ def controller(folder, **keys):
 
 
 def timeless(lines):
-    timed = {"steps_per_second", "data_wait_share", "train_seconds"}
+    timed = {"steps_per_second", "data_wait_fraction", "train_seconds"}
     return [{key: value for key, value in line.items() if key not in timed} for line in lines]
 
 

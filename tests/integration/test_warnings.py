@@ -41,7 +41,7 @@ def train(folder, *flags, **keys):
 
 def test_no_gpu_is_named_once(project):
     said = train(project, "--use_gpu", "true")
-    assert said.count("Warning: No GPU that this Paddle can use: computing on the CPU.") == 1
+    assert said.count("Warning: No GPU is usable by this Paddle: computing on the CPU.") == 1
 
 
 def test_bf16_that_the_processor_lacks_is_named(project):
@@ -93,6 +93,6 @@ def test_a_script_sees_its_own_warnings_and_palms(project):
     config = json.loads(json.dumps(yaml.safe_load((project / "config.yaml").read_text(encoding="utf-8"))))
     (project / "script.py").write_text(SCRIPT.format(config={**config, "use_gpu": True}), encoding="utf-8")
     lines = run(project, "script.py").splitlines()
-    assert "No GPU that this Paddle can use" in "\n".join(lines)
+    assert "No GPU is usable by this Paddle" in "\n".join(lines)
     for line in ("a warning of my own", "MINE said by my own configuration", "MINE and after training"):
         assert line in lines

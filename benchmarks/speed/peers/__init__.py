@@ -1,1 +1,1 @@
-"""What PALM is measured against: scripts that people write with PyTorch and transformers."""
+"""The peers of PALM: typical scripts with PyTorch and transformers."""

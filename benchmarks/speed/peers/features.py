@@ -1,4 +1,4 @@
-"""Files into tokenised examples and padded batches, with transformers' tokenizer and data collators."""
+"""Converts files to tokenised examples and padded batches, with transformers' tokenizer and data collators."""
 
 import csv
 import json
@@ -29,10 +29,10 @@ class Task:
     Attributes:
         name: The task's name.
         kind: `cls`, `match`, `seq_label`, `mlm` or `mrc`.
-        ratio: How often it is drawn.
-        batch_size: Examples a step.
+        ratio: Relative sampling rate.
+        batch_size: Examples per step.
         features: The tokenised examples.
-        classes: Number of labels; 0 where there are none.
+        classes: Number of labels; 0 if there are none.
         collate: Examples → padded batch.
     """
 
@@ -46,7 +46,7 @@ class Task:
 
 
 def read_task(name: str, keys: Mapping[str, Any], tokenizer: BertTokenizer) -> Task:
-    """Tokenise a task's file, all of it, as the examples of transformers do."""
+    """Tokenise a whole file of a task, like the examples of transformers."""
     file, length = Path(keys["file"]), keys["max_length"]
     kind = keys["kind"]
     classes = 0
@@ -78,7 +78,7 @@ def read_table(kind: str, file: Path, tokenizer: BertTokenizer, *, length: int) 
 def tagged(
     texts: Sequence[str], tags: Sequence[Sequence[str]], tokenizer: BertTokenizer, *, length: int
 ) -> tuple[Features, int]:
-    """Sentences in words, the tag of each at its first piece."""
+    """Sentences as words, with the tag of each word at its first token."""
     ids = label_ids(tag for row in tags for tag in row)
     encoded = tokenizer([text.split() for text in texts], is_split_into_words=True, truncation=True, max_length=length)
     features = listed(encoded)
@@ -90,7 +90,7 @@ def tagged(
 
 
 def read_mrc(file: Path, tokenizer: BertTokenizer, *, length: int, stride: int) -> Features:
-    """Windows over the contexts of a SQuAD file, with the first gold answer's place where the window holds it."""
+    """Windows over the contexts of a SQuAD file, with the position of the first gold answer if it is in the window."""
     questions, contexts, answers = squad_rows(file)
     encoded = mrc_windows(questions, contexts, tokenizer, length=length, stride=stride)
     features = listed(encoded)
@@ -124,7 +124,7 @@ def squad_rows(file: Path) -> tuple[list[str], list[str], list[tuple[int, int]]]
 def mrc_windows(
     questions: Sequence[str], contexts: Sequence[str], tokenizer: BertTokenizer, *, length: int, stride: int
 ) -> Any:  # noqa: ANN401 (transformers' BatchEncoding)
-    """Question and context in windows that overlap; `stride` is how far one lies from the next, as in BERT's script."""
+    """Question and context in overlapping windows; `stride` is their distance, as in BERT's script."""
     longest = max(len(ids) for ids in tokenizer(list(questions), add_special_tokens=False)["input_ids"])
     overlap = max(0, length - longest - 3 - stride)
     return tokenizer(
@@ -139,7 +139,7 @@ def mrc_windows(
 
 
 def listed(encoded: Any) -> Features:  # noqa: ANN401 (transformers' BatchEncoding)
-    """One dict an example."""
+    """One dict per example."""
     names = ("input_ids", "token_type_ids", "attention_mask")
     return [{name: encoded[name][row] for name in names} for row in range(len(encoded["input_ids"]))]
 
@@ -150,7 +150,7 @@ def label_ids(labels: Iterator[str]) -> dict[str, int]:
 
 
 def collator(kind: str, tokenizer: BertTokenizer) -> Collate:
-    """What pads a batch to its longest example."""
+    """Pads a batch to its longest example."""
     if kind == "seq_label":
         return DataCollatorForTokenClassification(tokenizer)
     if kind == "mlm":
@@ -159,7 +159,7 @@ def collator(kind: str, tokenizer: BertTokenizer) -> Collate:
 
 
 def loader_of(task: Task, sampler: "Sampler[int] | None" = None) -> "DataLoader[Any]":
-    """Shuffled batches of one size, or the batches of `sampler`."""
+    """Shuffled batches of the same size, or the batches of `sampler`."""
     return DataLoader(
         task.features,  # type: ignore[arg-type]
         task.batch_size,
@@ -173,7 +173,7 @@ def loader_of(task: Task, sampler: "Sampler[int] | None" = None) -> "DataLoader[
 def endless_batches(
     tasks: Sequence[Task], loaders: Mapping[str, DataLoader[Any]], *, seed: int
 ) -> Iterator[tuple[Task, Batch]]:
-    """Batches of tasks that are drawn by their ratios, each task's epochs one after another."""
+    """Batches of tasks that are sampled by their ratios, with consecutive epochs of each task."""
     batches = {task.name: _cycle(loaders[task.name]) for task in tasks}
     draw = random.Random(seed)
     while True:

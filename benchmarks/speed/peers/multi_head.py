@@ -1,4 +1,4 @@
-"""A BERT of transformers with one head a task, as somebody writes it who trains several tasks with PyTorch."""
+"""A BERT of transformers with one head per task, like typical PyTorch code for several tasks."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,11 +13,11 @@ from benchmarks.speed.peers.features import Task
 
 
 class MultiHeadBert(nn.Module):
-    """One encoder, one head a task.
+    """One encoder, and one head per task.
 
     Args:
         encoder: The BERT.
-        tasks: What the heads are for.
+        tasks: The tasks of the heads.
     """
 
     def __init__(self, encoder: BertModel, tasks: Sequence[Task]) -> None:
@@ -56,7 +56,7 @@ class MultiHeadBert(nn.Module):
 
 
 def build(settings: Mapping[str, Any], tasks: Sequence[Task]) -> MultiHeadBert:
-    """The model, with pre-trained weights where the settings name some."""
+    """The model, with pre-trained weights if set."""
     torch.manual_seed(settings["seed"])
     if settings["model"]:
         encoder = BertModel.from_pretrained(settings["model"], dtype=torch.float32)
@@ -71,6 +71,6 @@ def tokenizer_of(settings: Mapping[str, Any]) -> BertTokenizer:
 
 
 def tune(settings: Mapping[str, Any]) -> torch.autocast:
-    """Set the precision of products; what a step runs under."""
+    """Set the precision of products; returns the context of a step."""
     torch.set_float32_matmul_precision(settings["matmul"])
     return torch.autocast("cpu", dtype=torch.bfloat16, enabled=settings["bf16"])

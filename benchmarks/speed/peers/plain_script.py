@@ -1,4 +1,4 @@
-"""A worker that trains with PyTorch and transformers in a loop of its own: fused AdamW, dynamic padding.
+"""A worker that trains with PyTorch and transformers in a plain loop: fused AdamW, dynamic padding.
 
 Settings: see `workloads.peer_settings` and `Lineup.torch`.
 """

@@ -1,7 +1,7 @@
-"""A worker that predicts a file with PyTorch and transformers in a loop of its own. A lap is the whole file.
+"""A worker that predicts a file with PyTorch and transformers in a plain loop. A lap is the whole file.
 
 Settings: those of a peer, and `task` with `kind`, `file`, `batch_size`, `max_length`, `stride`, `labels` and
-`max_answer_len`. The head is freshly drawn: what it costs does not depend on what it says.
+`max_answer_len`. The head is randomly initialized: its cost does not depend on its weights.
 """
 
 import csv
@@ -38,7 +38,7 @@ def main() -> None:
 
 
 def predict_labels(model: MultiHeadBert, task: Task, tokenizer: BertTokenizer, keys: Mapping[str, Any]) -> Predictions:
-    """A label a text, or a label a word."""
+    """One label per text, or one per word."""
     with Path(keys["file"]).open(encoding="utf-8", newline="") as opened:
         texts = [row["text_a"] for row in csv.DictReader(opened, delimiter="\t", quoting=csv.QUOTE_NONE)]
     words = task.kind == "seq_label"
@@ -76,7 +76,7 @@ def predict_answers(model: MultiHeadBert, task: Task, tokenizer: BertTokenizer, 
 
 
 def best_span(logits: np.ndarray, inside: np.ndarray, longest: int) -> tuple[float, int, int]:
-    """Score, start and end of the best of the likeliest starts with the likeliest ends: [seq 2], [seq]."""
+    """Score, start and end of the best pair among the most probable starts and ends: [seq 2], [seq]."""
     masked = np.where(inside[:, None], logits, -np.inf)
     starts, ends = (np.argsort(masked[:, side])[-_BEST:] for side in (0, 1))
     scores = masked[starts, 0][:, None] + masked[ends, 1]  # [start end]

@@ -16,17 +16,17 @@ from benchmarks.speed.peers.features import Task, endless_batches, loader_of, re
 from benchmarks.speed.peers.multi_head import build, tokenizer_of
 from benchmarks.speed.worker import Pace
 
-# No run ends by itself: the parent ends it.
+# Runs do not end by themselves: the parent ends them.
 _ENDLESS = 1_000_000
 
 
 class TaskBatches:
-    """The dataloader that the Trainer is given: each batch carries its task's name.
+    """The Trainer's dataloader: each batch contains its task's name.
 
     Args:
         tasks: The tasks.
-        seed: Draws them.
-        group_by_length: Whether a batch has examples of like length.
+        seed: Seed of the sampling.
+        group_by_length: Whether a batch has examples of similar length.
     """
 
     def __init__(self, tasks: list[Task], *, seed: int, group_by_length: bool) -> None:
@@ -82,7 +82,7 @@ class StepByStep(TrainerCallback):
 
 
 def arguments(settings: Mapping[str, Any], folder: str) -> TrainingArguments:
-    """The Trainer's defaults but for what all participants share."""
+    """The Trainer's defaults except the settings common to all participants."""
     return TrainingArguments(
         output_dir=folder,
         use_cpu=True,

@@ -1,1 +1,1 @@
-"""An encoder layer whose steps between matrix products are C: `layer` computes it, `library` loads what was built."""
+"""An encoder layer whose steps between matrix products are C: `layer` computes it, `library` loads them."""

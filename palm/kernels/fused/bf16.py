@@ -1,7 +1,6 @@
-"""Matrix products in bfloat16 on a CPU: operands rounded, sums and results float32, by oneDNN.
+"""Matrix products in bfloat16 on a CPU by oneDNN: operands are rounded, sums and results are float32.
 
-Not run on a processor with AVX512-BF16 or AMX here: what is tested is the rounding, oneDNN's products of float32
-through the same calls, and training with rounded operands. `check_products` compares before the first use.
+`check_products` compares them with float32 products of rounded operands before the first use.
 """
 
 import math
@@ -20,7 +19,7 @@ _TOLERANCE = 1e-4  # of the largest value; both sides sum the same rounded numbe
 
 
 class Bf16UnavailableError(Exception):
-    """There are no fast products in bfloat16 here; the message says why."""
+    """Fast products in bfloat16 are not available; the message gives the reason."""
 
 
 def bf16_product(one: Tensor, other: Tensor, *, transpose_one: bool = False, transpose_other: bool = False) -> Tensor:
@@ -39,14 +38,14 @@ def rounded(values: Tensor) -> Tensor:
 def emulated_product(
     one: Tensor, other: Tensor, *, transpose_one: bool = False, transpose_other: bool = False
 ) -> Tensor:
-    """What `bf16_product` computes, on any processor and slower: float32 products of rounded operands."""
+    """The result of `bf16_product` on any processor, slower: float32 products of rounded operands."""
     source, weights = (rounded(each).astype("float32") for each in (one, other))
     return product(source, weights, transpose_one=transpose_one, transpose_other=transpose_other)
 
 
 @cache
 def check_products() -> None:
-    """Make sure that products in bfloat16 are fast and right here.
+    """Check that products in bfloat16 are fast and correct on this machine.
 
     Raises:
         Bf16UnavailableError: They are not.
@@ -83,7 +82,7 @@ def _of_shape(sizes: tuple[int, int, int, int], transposed: tuple[bool, bool], d
 
 
 def _layout(batch: int, rows: int, columns: int, transposed: bool) -> Layout:
-    """How a matrix looks to the product, [rows columns]; `transposed` says that it lies the other way round."""
+    """Shape and strides of a matrix [rows columns] as an operand; `transposed`: it is stored as [columns rows]."""
     strides = (1, rows) if transposed else (columns, 1)
     if batch == 1:
         return (rows, columns), strides

@@ -1,11 +1,11 @@
-/* What an encoder layer does between its matrix products, and the optimizer's update: float32, row-major, OpenMP.
+/* The steps of an encoder layer between its matrix products, and the optimizer's update: float32, row-major, OpenMP.
  *
  * Compiled once for each instruction set in setup.py; palm/kernels/fused/library.py loads the best one that the processor
- * runs, and documents the arguments. OpenMP's symbols are left open on purpose: they bind to the runtime that Paddle has
- * loaded, since a second one would fight it for the cores.
+ * runs, and documents the arguments. OpenMP's symbols are left undefined on purpose: they bind to the runtime that
+ * Paddle has loaded, since a second one would compete with it for the cores.
  *
  * Sums over rows are taken in BLOCKS parts that do not depend on the number of threads, and added in their order, so the
- * same input gives the same bits. Functions that need memory of their own return 0, or 1 where there was none.
+ * same input gives the same bits. Functions that allocate memory return 0, or 1 if that failed.
  */
 #include <stdlib.h>
 
@@ -91,9 +91,9 @@ void palm_move_heads(const float *restrict from, float *restrict to, int64_t bat
             }
 }
 
-/* scores [batch heads seq seq] + mask [batch seq] (may be NULL) -> shares, in place, by softmax over the last axis.
- * With dropout, `dropped` gets what the values are weighed with, and the shares that were dropped are stored with their
- * sign turned: a share is never negative, so the sign bit remembers the mask at no cost. */
+/* scores [batch heads seq seq] + mask [batch seq] (may be NULL) -> probabilities, in place, by softmax over the last axis.
+ * With dropout, `dropped` gets the probabilities after dropout, and those that were dropped are stored negated: a
+ * probability is never negative, so the sign bit stores the mask at no cost. */
 void palm_shares(float *restrict scores, const float *mask, float *restrict dropped, int64_t batch, int64_t heads,
                  int64_t seq, float probability, uint32_t seed) {
     Dropout drop = dropout_of(probability, seed);
@@ -111,7 +111,7 @@ void palm_shares(float *restrict scores, const float *mask, float *restrict drop
 #pragma omp simd reduction(+ : total)
         for (int64_t j = 0; j < seq; j++) {
             float e = exp_of(x[j] - most);
-            e = x[j] - most < -87.0f ? 0.0f : e; /* padding has exactly no share */
+            e = x[j] - most < -87.0f ? 0.0f : e; /* padding has a probability of exactly 0 */
             x[j] = e;
             total += e;
         }
@@ -132,14 +132,14 @@ void palm_shares(float *restrict scores, const float *mask, float *restrict drop
     }
 }
 
-/* What the values were weighed with, again, out of shares that remember their mask. */
+/* Recomputes the probabilities after dropout from those that store their mask. */
 void palm_dropped_shares(const float *restrict shares, float *restrict dropped, int64_t count, float probability) {
     float scale = 1.0f / (1.0f - probability);
 #pragma omp parallel for simd schedule(static)
     for (int64_t i = 0; i < count; i++) dropped[i] = shares[i] > 0.0f ? shares[i] * scale : 0.0f;
 }
 
-/* gradient of the dropped shares [rows seq] -> gradient of the scores, in place: s (g - sum s g). */
+/* gradient of the dropped probabilities [rows seq] -> gradient of the scores, in place: s (g - sum s g). */
 void palm_shares_gradient(const float *restrict shares, float *restrict gradient, int64_t rows, int64_t seq,
                           float probability) {
     float scale = 1.0f / (1.0f - probability);
@@ -419,13 +419,13 @@ static inline int any_set(const float *restrict g, int64_t count) {
 }
 
 /* AdamW (arXiv:1711.05101) of `count` tensors, each with its own rate, decay factor and bias corrections, since a head
- * that was not drawn has had fewer updates than the encoder:
+ * that was not sampled has had fewer updates than the encoder:
  *   m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g^2;  p = keep p - step m / (sqrt(v) + epsilon)
  * with g scaled by `clip` first. `steps`, `epsilons` carry the bias corrections: see palm/engine/optim/fused_adamw.py.
  *
  * A tensor is rows of `widths` elements. touched[row] (or touched NULL: all are) says whether a row ever had a gradient. One
- * that never had, a word that the data have not shown yet, has slots of 0, so only its decay is left to do: the same
- * result from a third of the memory traffic. */
+ * that never had, such as the embedding of a word not yet seen, has an optimizer state of 0, so only its decay remains:
+ * the same result with a third of the memory traffic. */
 void palm_adamw(float *const *parameters, const float *const *gradients, float *const *first, float *const *second,
                 uint8_t *const *touched, const int64_t *sizes, const int64_t *widths, const float *keeps,
                 const float *steps, const float *epsilons, int64_t count, float beta1, float beta2, float clip) {

@@ -1,6 +1,7 @@
 """An encoder layer as one operation of autograd: C kernels between Paddle's matrix products.
 
-Shapes: `rows` is batch*seq; attention's tensors are [batch heads seq size], its shares [batch heads seq seq].
+Shapes: `rows` is batch*seq; attention's tensors are [batch heads seq size], its probabilities
+[batch heads seq seq]; the kernels `shares`, `dropped_shares` and `shares_gradient` compute with the latter.
 """
 
 from collections.abc import Callable
@@ -24,18 +25,18 @@ _ACTIVATIONS = {"gelu": 0, "relu": 1, "tanh": 2}
 
 @dataclass(frozen=True)
 class Attended:
-    """What attention keeps for its gradient."""
+    """Tensors that attention saves for its gradient."""
 
     query: Tensor
     key: Tensor
     value: Tensor
-    shares: Tensor
+    probabilities: Tensor
     context: Tensor
 
 
 @dataclass(frozen=True)
 class Normed:
-    """What layer normalisation keeps: its input, and the mean and 1/deviation of each row."""
+    """Tensors that layer normalisation saves: its input, and the mean and 1/deviation of each row."""
 
     values: Tensor
     mean: Tensor
@@ -44,15 +45,15 @@ class Normed:
 
 @dataclass(frozen=True)
 class Seeds:
-    """Of the layer's three dropouts."""
+    """Seeds of the layer's three dropouts."""
 
-    shares: int
+    probabilities: int
     attended: int
     outer: int
 
 
 def compute_layer(hidden: Tensor, weights: LayerWeights, *, settings: LayerSettings, rows: Rows) -> Tensor:
-    """The fused encoder layer; what it cannot do (float64, static graphs) goes the plain way."""
+    """The fused encoder layer; the plain one where it does not apply (float64, static graphs)."""
     if _fits(hidden):
         return _apply(hidden, *fields(weights), settings, _with_flat_mask(rows))
     return plain.compute_layer(hidden, weights, settings=settings, rows=rows)
@@ -78,14 +79,14 @@ def fields(weights: LayerWeights) -> tuple[Tensor, ...]:
 
 
 class FusedLayer(PyLayer):
-    """Forward and backward of the whole layer; parameters that do not train get no gradient computed."""
+    """Forward and backward of the whole layer; no gradient is computed for frozen parameters."""
 
     @staticmethod
     def forward(ctx: Context, hidden: Tensor, *rest: Any) -> Tensor:  # noqa: ANN401 - 12 tensors, settings, rows
         w, settings, rows = LayerWeights(*rest[:12]), rest[12], rest[13]
-        run, seeds, product = load_kernels(), draw_seeds(settings), product_of(settings)
+        run, seeds, product = load_kernels(), sample_seeds(settings), product_of(settings)
         hidden = hidden.contiguous()
-        attended = attend(run, product(hidden, w.qkv_weight), w.qkv_bias, settings, rows, seeds.shares)
+        attended = attend(run, product(hidden, w.qkv_weight), w.qkv_bias, settings, rows, seeds.probabilities)
         norm = (w.attention_norm_weight, w.attention_norm_bias)
         drop = (settings.epsilon, settings.hidden_dropout)
         mapped = product(attended.context, w.output_weight)
@@ -162,7 +163,7 @@ class FusedDropout(PyLayer):
 
     @staticmethod
     def forward(ctx: Context, values: Tensor, probability: float) -> Tensor:
-        ctx.probability, ctx.seed = probability, draw_seed()
+        ctx.probability, ctx.seed = probability, sample_seed()
         return FusedDropout.drop(values, ctx)
 
     @staticmethod
@@ -171,7 +172,7 @@ class FusedDropout(PyLayer):
 
     @staticmethod
     def drop(values: Tensor, ctx: Context) -> Tensor:
-        """The same for values and for gradients."""
+        """Apply the mask, to values or to gradients."""
         dropped = paddle.empty_like(values)
         load_kernels()("dropout", values.contiguous(), dropped, *values.shape, ctx.probability, ctx.seed)
         return dropped
@@ -189,9 +190,9 @@ def attend(run: KernelLibrary, qkv: Tensor, bias: Tensor, settings: LayerSetting
         run: The kernels.
         qkv: Queries, keys and values side by side, without bias, float32[batch*seq 3*hidden].
         bias: Their bias, float32[3*hidden].
-        settings: Number of heads and dropout of the shares.
+        settings: Number of heads and dropout of the probabilities.
         rows: The sequences; their mask is float32[batch seq] here.
-        seed: Of the dropout.
+        seed: Seed of the dropout.
     """
     hidden = bias.shape[0] // 3
     sizes = (rows.batch, rows.seq, settings.heads, hidden // settings.heads)
@@ -199,14 +200,14 @@ def attend(run: KernelLibrary, qkv: Tensor, bias: Tensor, settings: LayerSetting
     run("split_heads", qkv, bias, split, *sizes, sizes[-1] ** -0.5)
     query, key, value = split.unbind(0)
     product = product_of(settings)
-    shares = product(query, key, transpose_other=True)
+    probabilities = product(query, key, transpose_other=True)
     probability = settings.attention_dropout
-    dropped = paddle.empty_like(shares) if probability else shares
-    run("shares", shares, rows.mask, dropped, rows.batch, settings.heads, rows.seq, probability, seed)
+    dropped = paddle.empty_like(probabilities) if probability else probabilities
+    run("shares", probabilities, rows.mask, dropped, rows.batch, settings.heads, rows.seq, probability, seed)
     by_head = product(dropped, value)
     context = paddle.empty([rows.batch * rows.seq, hidden], qkv.dtype)
     run("move_heads", by_head, context, *sizes, 0)
-    return Attended(query, key, value, shares, context)
+    return Attended(query, key, value, probabilities, context)
 
 
 def attend_gradient(
@@ -217,14 +218,14 @@ def attend_gradient(
     sizes = (rows.batch, rows.seq, settings.heads, hidden // settings.heads)
     by_head, product = paddle.empty_like(attended.query), product_of(settings)
     run("move_heads", gradient, by_head, *sizes, 1)
-    dropped = attended.shares
+    dropped = attended.probabilities
     if probability:
-        dropped = paddle.empty_like(attended.shares)
-        run("dropped_shares", attended.shares, dropped, dropped.size, probability)
+        dropped = paddle.empty_like(attended.probabilities)
+        run("dropped_shares", attended.probabilities, dropped, dropped.size, probability)
     value = product(dropped, by_head, transpose_one=True)
     del dropped
     scores = product(by_head, attended.value, transpose_other=True)
-    run("shares_gradient", attended.shares, scores, scores.size // rows.seq, rows.seq, probability)
+    run("shares_gradient", attended.probabilities, scores, scores.size // rows.seq, rows.seq, probability)
     query, key = product(scores, attended.key), product(scores, attended.query, transpose_one=True)
     qkv, bias = paddle.empty([rows.batch * rows.seq, 3 * hidden]), paddle.empty([3 * hidden])
     run("split_heads_gradient", query, key, value, qkv, bias, *sizes, sizes[-1] ** -0.5)
@@ -263,25 +264,25 @@ def add_norm_gradient(
 
 
 def product_of(settings: LayerSettings) -> Product:
-    """What computes the layer's matrix products."""
+    """The function for the layer's matrix products."""
     return bf16_product if settings.bf16 else float32_product
 
 
-def draw_seeds(settings: LayerSettings) -> Seeds:
-    """Seeds of the layer's dropouts; `paddle.seed` decides them, and the engine sets it from the step's number."""
+def sample_seeds(settings: LayerSettings) -> Seeds:
+    """Seeds of the layer's dropouts, from `paddle.seed`, which the engine sets from the step number."""
     if not settings.attention_dropout and not settings.hidden_dropout:
         return Seeds(0, 0, 0)
-    first = draw_seed()
+    first = sample_seed()
     return Seeds(first, first ^ 0x3C6EF372, first ^ 0x78DDE6E4)
 
 
-def draw_seed() -> int:
+def sample_seed() -> int:
     """A seed from Paddle's generator."""
     return int(paddle.randint(0, 2**31 - 1, []))
 
 
 def _with_flat_mask(rows: Rows) -> Rows:
-    """The same sequences, their mask as the kernels take it: float32[batch seq]."""
+    """The same sequences, with the mask in the kernels' shape: float32[batch seq]."""
     if rows.mask is None:
         return rows
     return Rows(rows.batch, rows.seq, rows.mask.reshape([rows.batch, rows.seq]).contiguous())

@@ -1,6 +1,6 @@
-"""Loads the C kernels that were built at installation: the best instruction set that this processor runs.
+"""Loads the C kernels that were built at installation, for the best instruction set that this processor supports.
 
-`kernels.c` documents what each function computes. A function that returns a status gives 0, or 1 where memory ran out.
+`kernels.c` documents each function. A function with a status returns 0, or 1 when out of memory.
 """
 
 import ctypes
@@ -45,12 +45,12 @@ _SIGNATURES = {
     "squared_sum": "PPNP",
     "adamw": "PPPPPPPPPPNFFF",
 }
-_GIVES_STATUS = {"split_heads_gradient", "activate_gradient", "add_norm_gradient", "squared_sum"}
+_RETURN_STATUS = {"split_heads_gradient", "activate_gradient", "add_norm_gradient", "squared_sum"}
 _TYPES = {"P": _POINTER, "N": _COUNT, "F": _FLOAT, "S": _SEED, "I": _FLAG}
 
 
 class KernelsUnavailableError(Exception):
-    """The C kernels cannot be used; the message says why."""
+    """The C kernels are not available; the message gives the reason."""
 
 
 class KernelLibrary:
@@ -67,25 +67,25 @@ class KernelLibrary:
         for name, letters in _SIGNATURES.items():
             function = getattr(library, f"palm_{name}")
             function.argtypes = [_TYPES[letter] for letter in letters]
-            function.restype = ctypes.c_int if name in _GIVES_STATUS else None
+            function.restype = ctypes.c_int if name in _RETURN_STATUS else None
             self._functions[name] = function
 
     def __call__(self, name: str, *arguments: Any) -> None:  # noqa: ANN401 - tensors, numbers, arrays of ctypes
-        """Call `palm_<name>`; a tensor stands for its data, None for a null pointer.
+        """Call `palm_<name>`; a tensor is passed as its data pointer, None as a null pointer.
 
         Raises:
-            MemoryError: The function found no memory for its sums.
+            MemoryError: The function could not allocate memory.
         """
         given = (argument.data_ptr() if isinstance(argument, Tensor) else argument for argument in arguments)
         if self._functions[name](*given):
-            raise MemoryError(f"The kernel `{name}` found no memory for its sums.")
+            raise MemoryError(f"The kernel `{name}` could not allocate memory.")
 
 
 def load_kernels() -> KernelLibrary:
     """The kernels for this processor.
 
     Raises:
-        KernelsUnavailableError: None was built, none loads, or Paddle computes on a GPU now.
+        KernelsUnavailableError: None was built, none loads, or Paddle computes on a GPU.
     """
     if paddle.device.get_device() != "cpu":
         raise KernelsUnavailableError("a GPU computes with Paddle's own operations")
@@ -124,7 +124,7 @@ def _first(files: Iterable[Path]) -> Path | None:
 
 
 def processor_flags() -> set[str]:
-    """What /proc/cpuinfo says an x86 processor can do; nothing elsewhere."""
+    """Flags of an x86 processor in /proc/cpuinfo; empty elsewhere."""
     if platform.machine() not in ("x86_64", "AMD64"):
         return set()
     try:
@@ -135,7 +135,7 @@ def processor_flags() -> set[str]:
 
 
 def _expose_openmp() -> None:
-    """Let the kernels bind to the OpenMP runtime that Paddle's wheel carries and has loaded."""
+    """Let the kernels bind to the OpenMP runtime that Paddle's wheel contains and has loaded."""
     for name in ("libiomp5.so", "libgomp.so.1"):
         file = Path(paddle.__file__).parent / "libs" / name
         try:

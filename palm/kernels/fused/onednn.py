@@ -1,6 +1,6 @@
-"""Matrix products of oneDNN, which lies in Paddle's wheel without its header: https://uxlfoundation.github.io/oneDNN.
+"""Matrix products of oneDNN, which Paddle's wheel contains without its header: https://uxlfoundation.github.io/oneDNN.
 
-Handles are freed with the product that made them. Values of enumerations are those of oneDNN 3.
+Handles are freed with the product that description them. Values of enumerations are those of oneDNN 3.
 """
 
 import ctypes
@@ -38,7 +38,7 @@ class MatrixProduct:
     Args:
         operands: Shape and strides (in elements) of source [(batch) rows inner] and weights [(batch) inner columns].
         target: The same of [(batch) rows columns], float32.
-        data_type: Of the operands, `BFLOAT16` or `FLOAT32`.
+        data_type: Element type of the operands, `BFLOAT16` or `FLOAT32`.
 
     Raises:
         OneDnnError: This processor has no such product.
@@ -46,22 +46,22 @@ class MatrixProduct:
 
     def __init__(self, operands: Sequence[Layout], target: Layout, data_type: int) -> None:
         engine, self._stream = _engine_and_stream()
-        described = [_described(shape, strides, data_type) for shape, strides in operands]
-        described.append(_described(*target, FLOAT32))
-        source, weights, out = described
-        made = _made("dnnl_matmul_primitive_desc_create", engine, source, weights, None, out, None)
-        self._primitive = _made("dnnl_primitive_create", made)
-        self._memories = [_made("dnnl_memory_create", each, engine, None) for each in described]
+        descriptions = [_describe(shape, strides, data_type) for shape, strides in operands]
+        descriptions.append(_describe(*target, FLOAT32))
+        source, weights, out = descriptions
+        description = _create("dnnl_matmul_primitive_desc_create", engine, source, weights, None, out, None)
+        self._primitive = _create("dnnl_primitive_create", description)
+        self._memories = [_create("dnnl_memory_create", each, engine, None) for each in descriptions]
         numbers = (_SOURCE, _WEIGHTS, _TARGET)
         pairs = zip(numbers, self._memories, strict=True)
         self._arguments = (_Argument * 3)(*(_Argument(number, memory) for number, memory in pairs))
-        _call("dnnl_primitive_desc_destroy", made)
-        for each in described:
+        _call("dnnl_primitive_desc_destroy", description)
+        for each in descriptions:
             _call("dnnl_memory_desc_destroy", each)
         weakref.finalize(self, _destroy, self._primitive, self._memories)
 
     def __call__(self, source: int, weights: int, target: int) -> None:
-        """Compute it for the data at three addresses."""
+        """Compute the product of the data at the given addresses."""
         for memory, address in zip(self._memories, (source, weights, target), strict=True):
             _call("dnnl_memory_set_data_handle", memory, _pointer(address))
         _call("dnnl_primitive_execute", self._primitive, self._stream, 3, self._arguments)
@@ -70,10 +70,10 @@ class MatrixProduct:
 
 @cache
 def _library() -> ctypes.CDLL:
-    """Paddle has loaded it already.
+    """oneDNN, which Paddle has already loaded.
 
     Raises:
-        OneDnnError: This wheel has none.
+        OneDnnError: Paddle's wheel does not contain it.
     """
     try:
         return ctypes.CDLL(str(Path(paddle.__file__).parent / "libs" / "libdnnl.so.3"))
@@ -83,16 +83,16 @@ def _library() -> ctypes.CDLL:
 
 @cache
 def _engine_and_stream() -> tuple[_pointer, _pointer]:
-    engine = _made("dnnl_engine_create", _CPU, ctypes.c_size_t(0))
-    return engine, _made("dnnl_stream_create", engine, ctypes.c_uint(_IN_ORDER))
+    engine = _create("dnnl_engine_create", _CPU, ctypes.c_size_t(0))
+    return engine, _create("dnnl_stream_create", engine, ctypes.c_uint(_IN_ORDER))
 
 
-def _described(shape: Sequence[int], strides: Sequence[int], data_type: int) -> _pointer:
-    return _made("dnnl_memory_desc_create_with_strides", len(shape), _Dims(*shape), data_type, _Dims(*strides))
+def _describe(shape: Sequence[int], strides: Sequence[int], data_type: int) -> _pointer:
+    return _create("dnnl_memory_desc_create_with_strides", len(shape), _Dims(*shape), data_type, _Dims(*strides))
 
 
-def _made(function: str, *arguments: Any) -> _pointer:  # noqa: ANN401 - handles, numbers, arrays of ctypes
-    """The handle that a `…_create` function gives by its first argument."""
+def _create(function: str, *arguments: Any) -> _pointer:  # noqa: ANN401 - handles, numbers, arrays of ctypes
+    """The handle that a `…_create` function returns through its first argument."""
     handle = _pointer()
     _call(function, ctypes.byref(handle), *arguments)
     return handle
@@ -109,7 +109,7 @@ def _call(function: str, *arguments: Any) -> None:  # noqa: ANN401
     except AttributeError as error:
         raise OneDnnError(f"this oneDNN has no `{function}`") from error
     if status:
-        raise OneDnnError(f"`{function}` of oneDNN gives status {status}")
+        raise OneDnnError(f"`{function}` of oneDNN returned status {status}")
 
 
 def _destroy(primitive: _pointer, memories: Sequence[_pointer]) -> None:

@@ -66,7 +66,7 @@ static inline uint32_t mixed(uint32_t x) {
 typedef struct {
     uint32_t seed;
     uint32_t threshold; /* hashes below it drop the element */
-    float scale;        /* of what is kept, so that the mean stays */
+    float scale;        /* of the kept elements, so that the mean stays */
 } Dropout;
 
 static inline Dropout dropout_of(float probability, uint32_t seed) {

@@ -121,7 +121,7 @@ def test_what_is_asked_of_a_sampler_by_hand(monkeypatch, sampler, wanted):
     monkeypatch.setattr(methods, "MIX_RATIOS", (2.0, 1.0))
     monkeypatch.setattr(methods, "MIX_SIZES", (71, 8))
     monkeypatch.setattr(methods, "MIX_STEPS", 3)
-    found = methods.asked(sampler)
+    found = methods.expected_rates(sampler)
     if wanted is None:
         assert found is None
     else:
@@ -138,7 +138,9 @@ def test_what_is_asked_is_what_the_samplers_of_the_configuration_mean():
         steps = SAMPLERS[name](SAMPLERS[name].Config(), mixture).epoch_steps
         if steps is not None and methods.asked(name):
             shares = [own / sum(steps) for own in steps]
-            assert methods.asked(name) == pytest.approx(shares, abs=0.01), name  # half a step is rounded in `exact`
+            assert methods.expected_rates(name) == pytest.approx(shares, abs=0.01), (
+                name
+            )  # half a step is rounded in `exact`
 
 
 def test_what_came_is_counted_from_the_training_lines_alone(tmp_path, monkeypatch):
@@ -151,9 +153,9 @@ def test_what_came_is_counted_from_the_training_lines_alone(tmp_path, monkeypatc
     monkeypatch.setattr(methods, "MIX_RATIOS", (1.0, 1.0, 2.0))
     monkeypatch.setattr(methods, "MIX_SIZES", (80, 80, 80))
     found = [line.strip("| ").split(" | ") for line in methods.samplers(tmp_path, []).splitlines()]
-    assert ["mix_ratio", "asked", "0.250", "0.250", "0.500"] in [row[:5] for row in found]
-    assert ["mix_ratio", "came", "0.750", "0.250", "0.000", "0.500"] in found
-    assert ["adaptive", "asked", "moves", "moves", "moves"] in [row[:5] for row in found]
+    assert ["mix_ratio", "expected", "0.250", "0.250", "0.500"] in [row[:5] for row in found]
+    assert ["mix_ratio", "observed", "0.750", "0.250", "0.000", "0.500"] in found
+    assert ["adaptive", "expected", "varies", "varies", "varies"] in [row[:5] for row in found]
 
 
 def test_publishing_rewrites_its_own_section_alone(tmp_path, monkeypatch):
@@ -172,7 +174,7 @@ def test_publishing_rewrites_its_own_section_alone(tmp_path, monkeypatch):
 
 def test_an_encoder_is_a_folder_or_lies_in_one(tmp_path):
     own = tmp_path / methods.ENCODERS["rte"]
-    with pytest.raises(SystemExit, match=f"--models: a folder with {own.name}"):
+    with pytest.raises(SystemExit, match=f"--models: must be the folder of an encoder, or contain {own.name}"):
         methods.encoder(tmp_path, "rte")
     put(own / "config.json", "{}")
     assert methods.encoder(tmp_path, "rte") == methods.encoder(own, "rte") == own.resolve()
@@ -188,5 +190,5 @@ def test_preparing_writes_the_data_and_nothing_else(tmp_path, monkeypatch):
 
 def test_a_folder_without_the_files_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["methods", "rte", "--data", str(tmp_path), "--work", str(tmp_path / "work")])
-    with pytest.raises(SystemExit, match="does not hold the public files of rte"):
+    with pytest.raises(SystemExit, match="does not contain the public files of rte"):
         methods.main()

@@ -48,7 +48,7 @@ def test_a_section_names_command_facts_tables_and_goals():
         "```bash\npython -m x --steps 2\n```",
         "cpu X, 2 cores",
         "a table",
-        "| goal | wanted | found |  |\n| --- | ---: | ---: | ---: |\n| ratio | ≥ 2.5 | 3.00 | met |",
+        "| goal | target | measured |  |\n| --- | ---: | ---: | ---: |\n| ratio | ≥ 2.5 | 3.00 | met |",
     ]
 
 

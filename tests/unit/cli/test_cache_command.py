@@ -40,4 +40,4 @@ def test_wrong_words_and_a_wrong_limit_are_refused(home, capsys, monkeypatch):
     assert "--clean" in capsys.readouterr().err
     monkeypatch.setenv("PALM_CACHE_LIMIT", "much")
     assert main(["cache"]) == 2
-    assert "PALM_CACHE_LIMIT: a size such as 500MB or 8G is wanted" in capsys.readouterr().err
+    assert "PALM_CACHE_LIMIT: the limit is a size such as 500MB or 8G" in capsys.readouterr().err

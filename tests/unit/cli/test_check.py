@@ -33,7 +33,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_summary(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "config.yaml", "--task_dir", "tasks", "--tasks.b.batch_size", "2"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "The configuration is sound: 2 task(s) on bert, 2 layers × 12."
+    assert lines[0] == "The configuration is valid: 2 task(s) on bert, 2 layers × 12."
     assert lines[2].split() == ["意图", "main", "cls", "cls", "1", "8", "意图", "train.tsv"]
     assert lines[3].split() == ["b", "auxiliary", "cls", "cls", "1", "2", "b", "train.tsv"]
 

@@ -20,7 +20,7 @@ tasks:
   words: {reader: mlm, paradigm: mlm, train_file: words.tsv, target: false}
   qa: {reader: mrc, paradigm: mrc, train_file: qa.json, max_query_len: 2, max_answer_len: 4, target: false}
 """
-# Lengths with [CLS] and [SEP]: 5, 5, 5, 9 and 6 word-pieces; `dog` is one [UNK] of 20 pieces.
+# Lengths with [CLS] and [SEP]: 5, 5, 5, 9 and 6 subword tokens; `dog` is one [UNK] of 20.
 TRAIN = "label\ttext_a\na\tthe cat sat\na\tthe cat sat\nb\tthe cat sat\na\tthe cat sat on the mat mat\n中\t我爱北京\n"
 DEV = "label\ttext_a\na\tthe cat sat\nb\tthe dog\nneu\t我\nb\tthe mat\n"
 
@@ -67,25 +67,25 @@ def test_figures_counted_by_hand(capsys: pytest.CaptureFixture[str]) -> None:
     found = report(capsys)
     assert found["train.tsv"] == {
         "records": "5 records",
-        "lengths": "5 to 9 word-pieces, mean 6.0, 95 % up to 8; 20.0% over 8 (cut)",
-        "[UNK]": "0.00% of the word-pieces",
+        "lengths": "5 to 9 subword tokens, mean 6.0, 95 % up to 8; 20.0% over 8 (truncated)",
+        "[UNK]": "0.00% of the subword tokens",
         "labels": "a 60.0%, b 20.0%, 中 20.0%; the rarest is b (1)",
-        "duplicates": "2 records repeat an earlier one (1 with another label), such as 2 and 3",
+        "duplicates": "2 records repeat an earlier one (1 with a different label), such as 2 and 3",
     }
     assert found["dev.tsv"] == {
         "records": "4 records",
-        "lengths": "3 to 5 word-pieces, mean 4.0, 95 % up to 5; 0.0% over 8 (cut)",
-        "[UNK]": "12.50% of the word-pieces",
+        "lengths": "3 to 5 subword tokens, mean 4.0, 95 % up to 5; 0.0% over 8 (truncated)",
+        "[UNK]": "12.50% of the subword tokens",
         "labels": "b 50.0%, a 25.0%, neu 25.0%; the rarest is a (1)",
         "new labels": "neu: not in train_file",
-        "duplicates": "0 records repeat an earlier one (0 with another label)",
-        "overlap": "1 records (25.0%) stand in train_file as well, such as 2",
+        "duplicates": "0 records repeat an earlier one (0 with a different label)",
+        "overlap": "1 records (25.0%) are in train_file as well, such as 2",
     }
     assert found["tags.tsv"]["labels"] == "O 80.0%, B-x 20.0%; the rarest is B-x (1)"
-    assert found["pairs.tsv"]["lengths"].startswith("5 to 5 word-pieces")
+    assert found["pairs.tsv"]["lengths"].startswith("5 to 5 subword tokens")
     assert found["pairs.tsv"]["duplicates"].startswith("0 records")
     assert set(found["words.tsv"]) == {"records", "lengths", "[UNK]", "duplicates"}
-    assert found["qa.json"]["lengths"].endswith("100.0% over 8 (in several windows)")
+    assert found["qa.json"]["lengths"].endswith("100.0% over 8 (split into windows)")
     assert found["qa.json"]["bad answers"].startswith("1 of 2, such as question q2: answer text `mat` is not at answer")
 
 
@@ -100,9 +100,9 @@ def test_several_labels_and_candidates_count_one_by_one(capsys: pytest.CaptureFi
     Path("which.tsv").write_text("label\ttext_a\tchoices\n" + rows, encoding="utf-8")
     found = report(capsys)
     assert found["topics.tsv"]["labels"] == "a 66.7%, 中 33.3%; the rarest is 中 (1)"
-    # [CLS] the cat [SEP] on the mat [SEP]: 8 word-pieces; with the longer candidate of the other row 11
-    assert found["which.tsv"]["lengths"] == "8 to 11 word-pieces, mean 9.5, 95 % up to 11; 50.0% over 8 (cut)"
-    assert found["which.tsv"]["duplicates"] == "0 records repeat an earlier one (0 with another label)"
+    # [CLS] the cat [SEP] on the mat [SEP]: 8 subword tokens; with the longer candidate of the other row 11
+    assert found["which.tsv"]["lengths"] == "8 to 11 subword tokens, mean 9.5, 95 % up to 11; 50.0% over 8 (truncated)"
+    assert found["which.tsv"]["duplicates"] == "0 records repeat an earlier one (0 with a different label)"
 
 
 def test_what_is_wrong_with_a_file_is_said_after_the_others(capsys: pytest.CaptureFixture[str]) -> None:

@@ -39,7 +39,7 @@ def test_few_threads_get_advice() -> None:
     [
         (False, 0, False, "fine", "none"),
         (False, 0, True, "advice", "built for CPU"),
-        (True, 0, True, "advice", "no GPU that Paddle can use"),
+        (True, 0, True, "advice", "no GPU usable by Paddle"),
         (True, 2, True, "fine", "2 usable"),
     ],
 )
@@ -77,7 +77,7 @@ def test_the_command_reports_everything() -> None:
     topics = {line[2:14].strip() for line in done.stdout.splitlines()[:-1] if line[2:3].strip()}
     expected = {"PALM", "Python", "platform", "packages", "disk", "threads", "math", "malloc", "Paddle", "GPU", "speed"}
     assert expected <= topics
-    assert done.stdout.splitlines()[-1] == "PALM can work here."
+    assert done.stdout.splitlines()[-1] == "PALM can run here."
 
 
 def test_without_paddle_palm_cannot_work(tmp_path: Path) -> None:
@@ -95,4 +95,4 @@ def test_without_paddle_palm_cannot_work(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "ImportError: libgomp.so.1" in done.stdout
     assert "apt-get install libgomp1" in done.stdout
-    assert done.stdout.splitlines()[-1] == "PALM cannot work here: see ✗ above."
+    assert done.stdout.splitlines()[-1] == "PALM cannot run here: see ✗ above."

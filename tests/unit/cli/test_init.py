@@ -80,7 +80,7 @@ def test_the_vocabulary_covers_the_data_and_fits_the_backbone(tmp_path: Path, la
 def test_nothing_is_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "config.yaml").write_text("mine", encoding="utf-8")
     assert main(["init", str(tmp_path)]) == 2
-    assert "a new project is written where nothing stands yet" in capsys.readouterr().err
+    assert "a new project needs an empty folder" in capsys.readouterr().err
     assert [file.name for file in tmp_path.iterdir()] == ["config.yaml"]
     assert (tmp_path / "config.yaml").read_text(encoding="utf-8") == "mine"
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from palm.compare.outcome import identity
+from palm.compare.outcome import Outcome, identity, keep, kept
 from palm.compare.plan import Job
 
 
@@ -33,3 +33,16 @@ def test_another_content_of_a_file_is_another_run(files: Path, name: str) -> Non
 def test_what_is_said_and_where_is_no_other_run(files: Path) -> None:
     assert identity(job(files, print_every_n_steps=7)) == identity(job(files))
     assert identity(job(files, learning_rate=0.1)) != identity(job(files))
+
+
+def test_an_outcome_under_earlier_names_is_still_read(files: Path) -> None:
+    run = job(files)
+    outcome = Outcome({"意图": {"loss": 0.5}}, {"意图": 7}, 7, 1.5, 100, 400, {})
+    run.folder.mkdir()
+    keep(run, outcome)
+    file = run.folder / "outcome.json"
+    text = file.read_text(encoding="utf-8")
+    assert kept(run) == outcome
+    assert '"metrics"' in text
+    file.write_text(text.replace('"metrics"', '"figures"'), encoding="utf-8")
+    assert kept(run) == outcome

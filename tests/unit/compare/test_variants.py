@@ -31,8 +31,12 @@ def test_flags_and_a_file_give_the_words_of_the_command_line(tmp_path):
     [
         (["dwa"], "--variant: a variant is `NAME=key=value,key=value`. Found `dwa`."),
         (["dwa=weighting"], "--variant: a variant is `NAME=key=value,key=value`. Found `dwa=weighting`."),
-        (["../x=a=1"], "variant: a variant's name is letters, digits, `_` and `-`: it names a folder. Found `../x`."),
-        (["single=a=1"], "variant: `single` is what each task trained alone is called. Choose another name."),
+        (
+            ["../x=a=1"],
+            "variant: a variant's name consists of letters, digits, `_` and `-`, since it names a folder. "
+            "Found `../x`.",
+        ),
+        (["single=a=1"], "variant: `single` is the name of each task trained alone. Choose another name."),
         (["a=b=1", "a=b=2"], "a: a variant's name is given once. Found `a` 2 times. Rename one."),
     ],
 )

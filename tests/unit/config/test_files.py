@@ -86,11 +86,11 @@ def test_backbone_file_keeps_lines_and_foreign_keys(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ('{"a": 1,\n}', "bert.json:2: the backbone's file must be JSON."),
-        ("", "bert.json:1: the backbone's file must be JSON."),
-        ("[1]", "bert.json:1: the backbone's file is a JSON object. Found `[1]`."),
+        ('{"a": 1,\n}', "bert.json:2: the backbone's config must be JSON."),
+        ("", "bert.json:1: the backbone's config must be JSON."),
+        ("[1]", "bert.json:1: the backbone's config must be a JSON object. Found `[1]`."),
         ('{"a": 1,\n"a": 2}', "bert.json:2: a key is given once. Found `a` again."),
-        ("[" * 100_000, "the backbone's file must be JSON."),
+        ("[" * 100_000, "the backbone's config must be JSON."),
     ],
 )
 def test_broken_backbone_file(tmp_path: Path, text: str, expected: str) -> None:

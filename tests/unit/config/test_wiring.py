@@ -17,7 +17,7 @@ def problems(folder, task, **keys):
 def test_what_is_missing_is_named_with_who_needs_it_and_who_could_give_it(tmp_path):
     said = problems(tmp_path, {**tiny.classification_task(tmp_path, "c"), "paradigm": "mlm"})
     wanted = (
-        "tasks.任务: paradigm `mlm` needs `mask_pos` from reader `cls`, which does not fit: nobody gives it. "
+        "tasks.任务: paradigm `mlm` needs `mask_pos` from reader `cls`, which does not fit: no component provides it. "
         "Readers that give it: mlm."
     )
     assert wanted in said
@@ -43,7 +43,7 @@ def test_everything_is_said_at_once(tmp_path):
 def test_labels_for_tokens_do_not_fit_a_paradigm_for_texts(tmp_path):
     said = problems(tmp_path, {**tiny.slot_task(tmp_path, "s"), "paradigm": "cls"})
     assert "`label_ids`" in said
-    assert "int64[batch] is needed, int64[batch seq] is given" in said
+    assert "needs int64[batch], found int64[batch seq]" in said
 
 
 def test_a_shared_head_has_one_learning_rate(tmp_path):

@@ -49,7 +49,7 @@ def test_a_damaged_entry_is_told_and_removed(home, caplog, name, damage):
         content[len(content) // 2] ^= 1
         file.write_bytes(content if damage == "flip" else content[:-7])
     assert find_entry(home, KEYS[0]) is None
-    assert "damaged, so it is made again" in caplog.text
+    assert "damaged, so it is rebuilt" in caplog.text
     assert not (home / KEYS[0]).exists()
 
 
@@ -93,7 +93,7 @@ def test_another_process_is_waited_for_but_not_for_ever(home, caplog):
         entry_lock(home, KEYS[0], patience=0.05),
     ):
         pass
-    assert "another process is making it; waiting." in caplog.text
+    assert "another process is writing it; waiting." in caplog.text
 
 
 def test_who_waits_gets_its_turn(home):
@@ -145,7 +145,9 @@ def test_limit(monkeypatch, given, wanted):
 @pytest.mark.parametrize("given", ["much", "-1", "5X", "GB", "1e9"])
 def test_a_limit_that_is_no_size_is_refused(monkeypatch, given):
     monkeypatch.setenv("PALM_CACHE_LIMIT", given)
-    with pytest.raises(ConfigError, match=f"PALM_CACHE_LIMIT: a size such as 500MB or 8G is wanted.*Found `{given}`"):
+    with pytest.raises(
+        ConfigError, match=f"PALM_CACHE_LIMIT: the limit is a size such as 500MB or 8G.*Found `{given}`"
+    ):
         cache_limit()
 
 

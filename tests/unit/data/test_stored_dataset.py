@@ -30,7 +30,7 @@ def test_records_come_back_one_by_one_or_in_slices(tmp_path):
     assert [stored[0], stored[-1], stored[1:], stored[::2]] == [RECORDS[0], RECORDS[2], RECORDS[1:], RECORDS[::2]]
     assert stored.index(RECORDS[1]) == 1
     for index in (3, -4):
-        with pytest.raises(IndexError, match="There are 3 records"):
+        with pytest.raises(IndexError, match="The data set has 3 records"):
             stored[index]
 
 

@@ -42,9 +42,9 @@ def test_unicode_line_separators_are_tokens(write):
     [
         (
             "\n".join([*SPECIAL, "cat", "dog", "cat"]),
-            "vocab.txt:8: a word-piece stands once, found `cat` again (first in line 6)",
+            "vocab.txt:8: a token occurs once, found `cat` again (first in line 6)",
         ),
-        ("\n".join([*SPECIAL, "", "dog"]), "vocab.txt:6: a line holds one word-piece, found an empty line"),
+        ("\n".join([*SPECIAL, "", "dog"]), "vocab.txt:6: a line holds one token, found an empty line"),
         ("[PAD]\n[UNK]\n[SEP]\ncat", "missing: [CLS], [MASK] (in 4 lines)"),
         ("", "found an empty file"),
         ("\n\n", "found an empty file"),
@@ -69,7 +69,7 @@ def test_many_problems_are_counted(write):
 
 
 def test_no_such_file(tmp_path):
-    with pytest.raises(ConfigError, match=r"found nothing there\. Set vocab_path"):
+    with pytest.raises(ConfigError, match=r"found nothing\. Set vocab_path"):
         load_vocab(tmp_path / "none.txt")
     with pytest.raises(ConfigError, match="found a folder"):
         load_vocab(tmp_path)

@@ -166,7 +166,7 @@ def test_shards_come_with_their_index(hub: Hub) -> None:
 
 @pytest.mark.parametrize(
     ("lost", "message"),
-    [("model.safetensors", "Found no model.safetensors there"), ("vocab.txt", "Found no vocab.txt there")],
+    [("model.safetensors", "Found no model.safetensors"), ("vocab.txt", "Found no vocab.txt")],
 )
 def test_a_model_that_palm_cannot_read_is_refused_before_anything_is_downloaded(
     hub: Hub, tmp_path: Path, lost: str, message: str

@@ -140,7 +140,7 @@ def test_ls_prints_what_the_article_shows(capsys: pytest.CaptureFixture[str]) ->
     lines = capsys.readouterr().out.splitlines()
     assert lines[:2] == ["Available pretrain items:", "  => RoBERTa-zh-base"]
     assert lines[17:] == ["  => BERT-zh-base", "  => minilm-l6-en"]
-    assert lines[5] == "  => XLNet-cased-base  (PALM has no XLNet backbone: it cannot be trained here)"
+    assert lines[5] == "  => XLNet-cased-base  (PALM has no XLNet backbone: it cannot be trained)"
     assert [line.split()[1] for line in lines[1:18]] == ARTICLE
 
 
@@ -207,7 +207,7 @@ def test_what_is_there_and_unharmed_is_not_downloaded_again(
     assert "tiny: downloaded" in capsys.readouterr().out
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "nowhere"))
     assert main(words) == 0
-    assert "tiny: is here already, unharmed" in capsys.readouterr().out
+    assert "tiny: already here, undamaged" in capsys.readouterr().out
 
 
 def test_a_harmed_folder_is_replaced_and_kept_aside(
@@ -219,7 +219,7 @@ def test_a_harmed_folder_is_replaced_and_kept_aside(
     assert fetch_model("tiny", tmp_path / "here").fresh
     assert (folder / "config.json").read_bytes() == b'{"hidden_size": 8}'
     assert (tmp_path / "here/tiny.replaced/config.json").read_text(encoding="utf-8") == '{"hidden_size": 9}'
-    assert "was not as downloaded" in caplog.text
+    assert "had changed since its download" in caplog.text
 
 
 def test_a_folder_of_the_users_is_left_alone(index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -227,7 +227,7 @@ def test_a_folder_of_the_users_is_left_alone(index: Path, tmp_path: Path, monkey
     mine = tmp_path / "here" / "tiny" / "mine.txt"
     mine.parent.mkdir(parents=True)
     mine.write_text("mine", encoding="utf-8")
-    with pytest.raises(DownloadError, match="a model is placed where nothing stands yet"):
+    with pytest.raises(DownloadError, match="a download needs an empty folder"):
         fetch_model("tiny", tmp_path / "here")
     assert mine.read_text(encoding="utf-8") == "mine"
 

@@ -88,7 +88,7 @@ def test_attention_with_dropout_differentiates_what_it_computed(dtype: str):
 
     def with_paddle(qkv: Tensor) -> Tensor:
         paddle.seed(5)
-        keep, scale = autograd.draw_kept([BATCH, HEADS, SEQ, SEQ], 0.3)
+        keep, scale = autograd.sample_keep_mask([BATCH, HEADS, SEQ, SEQ], 0.3)
         query, key, value = qkv.reshape([BATCH, SEQ, 3, HEADS, SIZE]).transpose([2, 0, 3, 1, 4]).unbind(0)
         shares = functional.softmax(paddle.matmul(query, key, transpose_y=True) / SIZE**0.5)
         context = paddle.matmul(shares * keep.astype(dtype) * scale, value)
@@ -126,7 +126,7 @@ def test_dropout_obeys_the_seed_of_paddle():
 
 
 def test_dropout_of_an_odd_number_of_elements():
-    keep, scale = autograd.draw_kept([3, 5], 0.25)
+    keep, scale = autograd.sample_keep_mask([3, 5], 0.25)
 
     assert keep.shape == [3, 5]
     assert scale == pytest.approx(4 / 3)

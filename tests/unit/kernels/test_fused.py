@@ -241,10 +241,10 @@ def test_kernels_that_were_not_built_are_said_once_or_refused(monkeypatch, caplo
         raise KernelsUnavailableError("they were not built")
 
     monkeypatch.setattr(choice, "load_kernels", missing)
-    choice._say_once.cache_clear()
+    choice._warn_once.cache_clear()
     assert [choose_kernels("auto").name for _ in range(3)] == ["plain"] * 3
     assert [record.message for record in caplog.records] == [
-        "Computing with Paddle's own operations, slower than the fused kernels: they were not built."
+        "Computing with Paddle's own operations, which are slower than the fused kernels: they were not built."
     ]
     with pytest.raises(ConfigError, match="kernels: the fused kernels cannot be used here: they were not built"):
         choose_kernels("fused")

@@ -75,7 +75,7 @@ def test_a_damaged_palm_folder_is_refused(source, tmp_path, capsys):
 def test_weights_without_their_sizes_are_refused(source, tmp_path, capsys):
     (source / "config.json").unlink()
     assert convert(source, tmp_path / "palm") == 2
-    assert "the sizes of an encoder stand in a config.json beside its weights" in capsys.readouterr().err
+    assert "an encoder needs a config.json next to its weights" in capsys.readouterr().err
 
 
 def test_nothing_there(tmp_path, capsys):

@@ -185,7 +185,7 @@ def test_a_pickle_that_grows_is_refused_without_the_memory(tmp_path, body):
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (used + (1 << 30), before[1]))
     try:
-        with pytest.raises(CheckpointError, match=r"a\.pdparams: (cannot be read as|a dictionary from)") as caught:
+        with pytest.raises(CheckpointError, match=r"a\.pdparams: (cannot be read|must be a dictionary)") as caught:
             read_pdparams(file)
     finally:
         resource.setrlimit(resource.RLIMIT_AS, before)

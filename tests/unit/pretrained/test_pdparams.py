@@ -135,7 +135,7 @@ def test_what_could_run_is_refused_and_does_not(tmp_path: Path, name: str, proto
     trace = tmp_path / "trace"
     file = write(tmp_path / "evil.pdparams", {"w": np.ones(2), "x": attacks(trace)[name]}, protocol)
 
-    with pytest.raises(CheckpointError, match=r"evil\.pdparams: a file of weights holds arrays and nothing that runs"):
+    with pytest.raises(CheckpointError, match=r"evil\.pdparams: a weights file contains arrays and no code"):
         read_pdparams(file)
     assert not trace.exists()
 
@@ -193,5 +193,5 @@ def test_tricks_of_the_pickle_machine_are_refused(tmp_path: Path, body: bytes):
 def test_damaged_files_are_refused(tmp_path: Path, data: bytes):
     (tmp_path / "a.pdparams").write_bytes(data)
 
-    with pytest.raises(CheckpointError, match=r"a\.pdparams: (cannot be read as \.pdparams|a dictionary from names)"):
+    with pytest.raises(CheckpointError, match=r"a\.pdparams: (cannot be read as \.pd|must be a dictionary from names)"):
         read_pdparams(tmp_path / "a.pdparams")

@@ -60,7 +60,7 @@ def test_a_missing_shard_is_named(tmp_path: Path):
 
 @pytest.mark.parametrize("name", ["../model.safetensors", "/etc/model.safetensors"])
 def test_shards_elsewhere_are_refused(tmp_path: Path, name: str):
-    with pytest.raises(CheckpointError, match="shards lie beside their index"):
+    with pytest.raises(CheckpointError, match="shards must be in the folder of their index"):
         read_shards(shards(tmp_path, {"a": name}))
 
 

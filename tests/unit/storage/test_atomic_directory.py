@@ -46,10 +46,13 @@ def write_half_a_folder(folder):
         (lambda folder: (folder / "weights").write_text("1235"), "weights: differs from what was written"),
         (lambda folder: (folder / "weights").write_text("12345"), "weights: differs from what was written"),
         (lambda folder: (folder / "weights").unlink(), "weights: listed in manifest.json but missing"),
-        (lambda folder: (folder / "manifest.json").unlink(), "manifest.json: a folder that PALM wrote holds this file"),
-        (lambda folder: (folder / "manifest.json").write_text("{"), "manifest.json: is no manifest of PALM's"),
-        (lambda folder: (folder / "manifest.json").write_text("[]"), "manifest.json: is no manifest of PALM's"),
-        (lambda folder: (folder / "manifest.json").write_text("[" * 99999), "manifest.json: is no manifest of PALM's"),
+        (
+            lambda folder: (folder / "manifest.json").unlink(),
+            "manifest.json: a folder written by PALM contains this file",
+        ),
+        (lambda folder: (folder / "manifest.json").write_text("{"), "manifest.json: is not a manifest of PALM"),
+        (lambda folder: (folder / "manifest.json").write_text("[]"), "manifest.json: is not a manifest of PALM"),
+        (lambda folder: (folder / "manifest.json").write_text("[" * 99999), "manifest.json: is not a manifest of PALM"),
     ],
 )
 def test_damage_is_found(tmp_path, damage, message):
@@ -178,7 +181,7 @@ def test_what_palm_did_not_write_is_not_replaced(tmp_path, stands_there):
         (target / "thesis.tex").write_text("mine")
     else:
         target.symlink_to(tmp_path / "sealed")
-    with pytest.raises(CheckpointError, match="PALM replaces folders that it wrote and no others"):
+    with pytest.raises(CheckpointError, match="PALM only replaces folders that it wrote"):
         write(target, weights="2")
     assert (tmp_path / "sealed" / "weights").read_text() == "1"
     assert target.is_symlink() or target.is_file() or (target / "thesis.tex").is_file()
@@ -208,5 +211,5 @@ def test_a_manifest_that_points_outside_is_refused(tmp_path):
     manifest = json.loads((tmp_path / "good" / "manifest.json").read_text())
     manifest["files"]["../secret"] = manifest["files"]["weights"]
     (tmp_path / "good" / "manifest.json").write_text(json.dumps(manifest))
-    with pytest.raises(CheckpointError, match="names a file outside the folder"):
+    with pytest.raises(CheckpointError, match="names a file outside its folder"):
         verify(tmp_path / "good")

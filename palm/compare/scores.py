@@ -1,4 +1,4 @@
-"""Means, deviations and differences over seeds, and whether a difference is more than the seeds' noise."""
+"""Means, deviations and differences over seeds, and whether a difference exceeds the noise between seeds."""
 
 import math
 from collections.abc import Sequence
@@ -24,23 +24,23 @@ class Difference:
 
     @property
     def hurts(self) -> bool:
-        """Whether the variant is worse by more than the noise; never said from one seed."""
+        """Whether the variant is worse by more than the noise; False with one seed."""
         return self.error is not None and self.mean < -_ERRORS * self.error
 
     @property
     def helps(self) -> bool:
-        """Whether it is better by more than the noise; never said from one seed."""
+        """Whether it is better by more than the noise; False with one seed."""
         return self.error is not None and self.mean > _ERRORS * self.error
 
 
 def difference(variant: Sequence[float], single: Sequence[float], metric: str) -> Difference:
-    """The difference of two rows of figures, seed by seed; of a loss the lower one is better."""
+    """The difference between two lists of scores, seed by seed; a lower loss is better."""
     sign = -1 if metric == LOSS else 1
     each = [sign * (one - other) for one, other in zip(variant, single, strict=True)]
     return Difference(fmean(each), stdev(each) / math.sqrt(len(each)) if len(each) > 1 else None)
 
 
 def spread(values: Sequence[float]) -> str:
-    """`0.5213 ± 0.0042`: mean and standard deviation (of a sample); the mean alone of one value."""
+    """`0.5213 ± 0.0042`: mean and sample standard deviation; only the mean of a single value."""
     mean = f"{fmean(values):.4f}"
     return f"{mean} ± {stdev(values):.4f}" if len(values) > 1 else mean

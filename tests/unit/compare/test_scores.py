@@ -1,8 +1,8 @@
-"""Differences between seeds, against figures worked out by hand."""
+"""Differences between seeds, against numbers computed by hand."""
 
 import pytest
 
-from palm.compare.figures import difference, spread
+from palm.compare.scores import difference, spread
 
 
 def test_the_difference_of_three_seeds_and_its_standard_error():
