@@ -62,7 +62,7 @@ def test_a_damaged_entry_of_the_cache_is_named(project):
     assert "damaged" not in train(project, "--max_steps", "1")
     file = next(path for path in (project / "cache").rglob("*.npy") if "token_ids" in path.name)
     file.write_bytes(file.read_bytes()[:-1] + b"\x07")
-    assert "what was kept here is damaged, so it is made again." in train(project, "--max_steps", "1")
+    assert "this cache entry is damaged, so it is rebuilt." in train(project, "--max_steps", "1")
 
 
 def test_notes_about_rows_are_seen(project):

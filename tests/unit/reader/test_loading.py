@@ -260,7 +260,7 @@ def test_a_damaged_entry_is_made_again(write, cache, caplog, name, damage):
         content[len(content) // 2] ^= 4
         (entry.folder / name).write_bytes(content if damage == "flip" else content[:-3])
     assert_same(load_dataset(reader_of(), file, "train"), wanted)
-    assert "damaged, so it is made again" in caplog.text
+    assert "damaged, so it is rebuilt" in caplog.text
     caplog.clear()
     assert_same(load_dataset(reader_of(), file, "train"), wanted)
     assert caplog.text == ""
