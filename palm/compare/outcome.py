@@ -103,7 +103,7 @@ def _model(job: Job, task: str) -> Path:
 
 
 def _relevant_keys(keys: Mapping[str, object]) -> dict[str, object]:
-    """The keys that change a metric; those that say where to, and how much is said, do not."""
+    """The keys that change a metric; those that say where a run writes, and how often, do not."""
     harmless = keys_everywhere(changes="nothing")
     return {
         key: _relevant_keys(value) if isinstance(value, Mapping) else value

@@ -62,7 +62,7 @@ WIRING: tuple[Check, ...] = (  # where all of the above are content
     layer_to_measure,
 )
 WARNINGS: tuple[Callable[[Sequence[TypedConfig]], Iterable[Problem]], ...] = (unused_keys,)
-"""What is said of the stages of a run together, and does not keep it from training."""
+"""Findings over all stages of a run together that do not keep it from training."""
 
 
 def load_run_config(

@@ -48,7 +48,7 @@ class RunConfig:
         resolved: Plain data that, written as YAML, gives this configuration again.
         explain: Each value, where it came from, and what it hid.
         stage: Name of the stage; empty where the run has none.
-        warnings: What is set in vain, in this or any later stage; the first one has them.
+        warnings: Which keys have no effect, in this or any later stage; the first one has them.
 
     """
 

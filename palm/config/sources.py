@@ -62,7 +62,7 @@ def _imported(layer: Layer) -> Layer:
     setting = layer.get("imports")
     names = split_list(setting.value) if setting else None
     if setting is None or not isinstance(names, list):
-        return layer  # what is wrong with it is said where keys are checked
+        return layer  # what is wrong with it is reported where keys are checked
     prepare_runtime()  # the user's module may import Paddle
     found = [import_user_code(str(name), setting.where, setting.folder) for name in names]
     return {**layer, "imports": replace(setting, value=found)}

@@ -74,7 +74,7 @@ def test_a_task_alone_is_judged_by_nobody_elses_figures_and_trains_its_whole_bud
 
 
 def test_that_a_task_cannot_train_alone_is_said_before_anything_trains(tmp_path, capsys, monkeypatch):
-    monkeypatch.setitem(plan._ALONE, "selection", {"slots.span_f1": 1.0})
+    monkeypatch.setattr(plan, "_defaults_alone", lambda _schemas: {"selection": {"slots.span_f1": 1.0}})
     assert main(["compare", write(tmp_path)]) == 2
     assert "水 alone: " in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
