@@ -228,7 +228,8 @@ class Session:
         verify(folder)
         self.reset_batches()
         if self.can_train:
-            restore_checkpoint(self.run, folder)
+            for line in restore_checkpoint(self.run, folder):
+                say(line)
             return folder
         parameters = self.model.state_dict()
         saved = load_tensors(folder / WEIGHTS_FILE)

@@ -14,6 +14,7 @@ from palm.balancing.history import history_from_saved
 from palm.engine.early_stopping import EarlyStops
 from palm.engine.optim import OPTIMIZERS
 from palm.engine.run import Progress, TrainingRun
+from palm.engine.run_data import DATA_FILE, check_data
 from palm.engine.selection import BestSoFar
 from palm.engine.task_gradients import PREFIX
 from palm.errors import CheckpointError
@@ -68,6 +69,7 @@ def save_checkpoint(run: TrainingRun, folder: Path, *, keep: int) -> Path:
         for name, tensors in files.items():
             save_tensors(tensors, aside / name)
         progress = {**asdict(run.progress), **_describe_average(run), "optimizer": run.settings.optimizer}
+        (aside / DATA_FILE).write_text(json.dumps(run.data, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
         (aside / _PROGRESS_FILE).write_text(json.dumps(progress, indent=1) + "\n", encoding="utf-8")
     remove_stale(folder)
     for old in checkpoints(folder)[:-keep]:
@@ -104,11 +106,14 @@ def rename_damaged(folder: Path, newest: Path | None) -> None:
             path.rename(next(place for place in free if not place.exists()))
 
 
-def restore_checkpoint(run: TrainingRun, folder: Path) -> None:
-    """Put weights, slots, averages, pending gradients and counters of a verified checkpoint into `run`.
+def restore_checkpoint(run: TrainingRun, folder: Path) -> list[str]:
+    """Put weights, optimizer state, averages, pending gradients and counters of a verified checkpoint into `run`.
+
+    Returns:
+        Lines for the user, about data that differ.
 
     Raises:
-        CheckpointError: The checkpoint is of another model or other tasks.
+        CheckpointError: The checkpoint is of another model, other tasks or other data.
     """
     saved, average = _read_progress(folder)
     names = {task.name for task in run.tasks}
@@ -117,6 +122,7 @@ def restore_checkpoint(run: TrainingRun, folder: Path) -> None:
             f"{folder}: belongs to a run with tasks {sorted(saved.task_steps)}; this run has {sorted(names)}. "
             "Resume with the configuration it was started with, or use another save_path."
         )
+    lines = check_data(folder, run.tasks, allow_changed=run.settings.allow_changed_data)
     _restore_weights(run, folder, average)
     _restore_gradients(run, load_tensors(folder / _GRADIENTS_FILE))
     for part in fields(Progress):
@@ -126,6 +132,7 @@ def restore_checkpoint(run: TrainingRun, folder: Path) -> None:
             own.update(value)
         else:
             setattr(run.progress, part.name, value)
+    return lines
 
 
 def _restore_gradients(run: TrainingRun, gradients: Mapping[str, Tensor]) -> None:

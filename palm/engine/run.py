@@ -14,6 +14,7 @@ from palm.engine.model import MultiTaskModel
 from palm.engine.optim import LearningRateSchedule
 from palm.engine.optim.optimizer import Optimizer
 from palm.engine.optim.weight_average import WeightAverage
+from palm.engine.run_data import Described, describe_data
 from palm.engine.schedule import expected_steps
 from palm.engine.selection import BestSoFar
 from palm.engine.task_gradients import SharedLayerGradients, TaskGradients
@@ -127,6 +128,11 @@ class TrainingRun:
             return {task.name: self.total_steps for task in self.tasks if task.settings.target}
         expected = expected_steps(self.tasks, self.settings.num_epochs, self.sampler.epoch_steps)
         return {task.name: expected[task.name] for task in self.tasks if task.settings.target}
+
+    @cached_property
+    def data(self) -> Described:
+        """What the run's checkpoints know about its data."""
+        return describe_data(self.tasks)
 
     @cached_property
     def weighting(self) -> Weighting:

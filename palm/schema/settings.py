@@ -207,6 +207,11 @@ class TrainSettings(Schema):
     resume: Annotated[Literal["auto", "never"], Key(scope="run", changes="nothing")] = Field(
         "never", description="`auto` continues from the newest good checkpoint in save_path; `never` starts anew."
     )
+    allow_changed_data: Annotated[bool, Key(scope="run", changes="nothing", resume="nothing")] = Field(
+        False,
+        description="Resume also where training rows differ from those that the checkpoint was trained on. Other label "
+        "names or another vocabulary are refused in any case.",
+    )
 
     @model_validator(mode="after")
     def _check_adversary(self) -> "TrainSettings":

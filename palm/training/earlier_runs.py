@@ -95,11 +95,12 @@ def resume_or_archive(run: TrainingRun, folder: Path, *, resume: bool, resolved:
         newest, lines = newest_checkpoint(home)
         rename_damaged(home, newest)
         if newest is not None:
-            restore_checkpoint(run, newest)
+            about_data = restore_checkpoint(run, newest)
             lines += changed_keys(folder, resolved)
             truncate_metrics(folder, run.progress.global_step)
             ended = " The run had ended there: nothing is left to train." if run.finished else ""
-            return [*lines, f"Resumed from {newest.as_posix()} at global step {run.progress.global_step}.{ended}"]
+            resumed = f"Resumed from {newest.as_posix()} at global step {run.progress.global_step}.{ended}"
+            return [*lines, resumed, *about_data]
         lines = [*lines, "No checkpoint to resume from: training starts anew."]
     moved = archive_previous_run(folder)
     return [*lines, moved] if moved else lines

@@ -127,6 +127,7 @@ def test_exported_keys_leave_out_what_stays_here():
 
 
 NOTHING_ON_RESUME = {
+    "allow_changed_data",
     "inference_model_dir", "keep_checkpoints", "log_gradient_cosines_every_n_steps", "on_nan", "pred_batch_size",
     "pred_file", "pred_output_path", "pretrain_model_path", "print_every_n_steps", "print_first_n", "resume",
     "save_every_n_steps", "save_path",
