@@ -17,7 +17,7 @@ from palm.schema.fields import BackboneFields, ParadigmFields
 
 
 class EncoderLayerCall(Protocol):
-    """An encoder layer: next hidden states [batch*seq hidden], with `added` [hidden 3*hidden] on its qkv weight."""
+    """Computes the next hidden states [batch*seq hidden], with `added` [hidden 3*hidden] on the qkv weight."""
 
     def __call__(self, hidden: Tensor, rows: Rows, added: Tensor | None = None) -> Tensor:
         """Compute it."""
@@ -87,9 +87,9 @@ class Private(nn.Layer):
         self.gate = nn.Linear(config.hidden_size, 1, weight_attr=_normal(config))
 
     def forward(self, layer: EncoderLayerCall, hidden: Tensor, rows: Rows) -> Tensor:
-        """What `layer` and the bottleneck make of the same input."""
-        share = nn.functional.sigmoid(plain.linear(hidden, self.gate.weight, self.gate.bias))  # [batch*seq 1]
-        both: Tensor = layer(hidden, rows) + share * self.bottleneck(hidden)
+        """The combined outputs of `layer` and the bottleneck for the same input."""
+        gate = nn.functional.sigmoid(plain.linear(hidden, self.gate.weight, self.gate.bias))  # [batch*seq 1]
+        both: Tensor = layer(hidden, rows) + gate * self.bottleneck(hidden)
         return both
 
 

@@ -40,7 +40,7 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this cl
 
 
 def _add_cell(parser: argparse.ArgumentParser, option: str, column: str, meaning: str) -> None:
-    """An option that gives `column` of the one row to predict."""
+    """Add an option for `column` of the row to predict."""
     cell = partial(_cell, column)
     parser.add_argument(option, dest="row", action="append", type=cell, default=[], metavar="TEXT", help=meaning)
 
@@ -50,9 +50,9 @@ def _cell(column: str, text: str) -> tuple[str, str]:
 
 
 def run(args: argparse.Namespace, overrides: list[str]) -> int:
-    """Carry the command out."""
+    """Run the command."""
     if args.row and (args.config, args.file) != (None, None):
-        rule = "one text goes with --model alone, found a configuration or --file beside it. Leave one of them out."
+        rule = "one text goes only with --model, found also a configuration or --file. Remove one of them."
         raise ConfigError(Problem("palm pred", rule))
     if args.config is None:
         predictions = _without_configuration(args)
@@ -72,7 +72,7 @@ def run(args: argparse.Namespace, overrides: list[str]) -> int:
 
 def _without_configuration(args: argparse.Namespace) -> list[dict[str, object]]:
     if args.model is None or (args.file is None and not args.row):
-        rule = "either a configuration and a task, or --model and --file or --text, are wanted."
+        rule = "give either a configuration and a task, or --model and --file or --text."
         raise ConfigError(Problem("palm pred", rule))
     predictor = palm.Predictor(args.model)
     predictions = predictor.predict_rows([dict(args.row)]) if args.row else predictor.predict(args.file)

@@ -81,7 +81,7 @@ class Dataset:
             exists; `record` (int64[examples]) is the index in `records` of each example's source.
         records: The file's rows in order, as the reader's docstring describes them: text, gold labels, answers.
         file: Where it was read from; `ROWS` where it was no file.
-        notes: What people should know about the file, a sentence each.
+        notes: Remarks about the file for the user, one sentence each.
     """
 
     columns: Mapping[str, Ragged | np.ndarray]

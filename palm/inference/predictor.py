@@ -1,4 +1,4 @@
-"""Predict with an inference model: rows in, one record a row out, in the order of the input."""
+"""Prediction with an inference model: one record per row, in the order of the input."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,8 +18,8 @@ class Predictor:
 
     Args:
         folder: The inference model.
-        task: The task as a configuration has it now; the keys that it sets win over those of the training run.
-        kernels: What computes the encoder on the CPU: `auto`, `fused` or `plain`.
+        task: The task in the current configuration; its keys override those of the training run.
+        kernels: The encoder's kernels on the CPU: `auto`, `fused` or `plain`.
 
     Raises:
         CheckpointError: The folder is missing, damaged, of another format, or does not fit `task`.
@@ -30,37 +30,37 @@ class Predictor:
 
     @property
     def paradigm(self) -> Paradigm:
-        """What the model predicts with."""
+        """The paradigm of the model."""
         return self._bundle.task.paradigm
 
     def predict(self, file: Path | str) -> list[Prediction]:
-        """One prediction for each row of `file`; no gold column is needed.
+        """Predict each row of `file`; no gold column is needed.
 
         Raises:
-            DataError: With file and line of everything that is wrong.
+            DataError: Every problem, with file and line.
         """
         return self._predictions(load_dataset(self._bundle.task.reader, Path(file), "predict"))
 
     def predict_rows(self, rows: Sequence[GivenRow]) -> list[Prediction]:
-        """One prediction for each row, in their order: the same as of a file that holds these rows.
+        """Predict each of `rows`, in their order, as if they were in a file.
 
         Args:
-            rows: Mappings of PALM's columns, `{"text_a": …, "text_b": …}`; where the reader takes one text, the text
-                alone will do. For mrc `{"question": …, "context": …}` (`id` is by default the row's number, from 0), or
-                paragraphs as SQuAD has them, with one prediction for each question.
+            rows: Mappings of PALM's columns, `{"text_a": …, "text_b": …}`; for a reader with a single text, the text
+                itself. For mrc `{"question": …, "context": …}` (`id` is by default the row's number, from 0), or
+                paragraphs as in SQuAD, with one prediction per question.
 
         Raises:
-            DataError: With the row (`rows[2]`) of everything that is wrong.
-            ConfigError: A reader of one's own that takes files alone.
+            DataError: Every problem, with its row (`rows[2]`).
+            ConfigError: A user's reader that only reads files.
         """
         check_rows(rows)
         return self._predictions(load_rows(self._bundle.task.reader, rows, "predict")) if rows else []
 
     def evaluate(self, file: Path | str) -> dict[str, float]:
-        """Figures over a file with gold labels: the mean loss and each metric's values, as fractions of 1.
+        """Evaluate a file with gold labels: the mean loss and each metric's values, as fractions of 1.
 
         Raises:
-            DataError: With file and line of everything that is wrong.
+            DataError: Every problem, with file and line.
             RegistryError: An unknown metric.
         """
         task = self._bundle.task
@@ -71,7 +71,7 @@ class Predictor:
 
 
 def write_predictions(paradigm: Paradigm, predictions: Sequence[Prediction], folder: Path) -> Path:
-    """Write predictions.json, and what else the paradigm writes; return the path of predictions.json."""
+    """Write predictions.json and the paradigm's other files; return the path of predictions.json."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in paradigm.prediction_files(predictions).items():
         (folder / name).write_text(content, encoding="utf-8")

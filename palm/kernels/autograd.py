@@ -85,7 +85,7 @@ class Gelu(PyLayer):
 
 
 class DropoutFunction(PyLayer):
-    """Zero a random share of the values; scale the others so that the mean stays."""
+    """Zero a random fraction of the values; scale the others so that the mean stays."""
 
     @staticmethod
     def forward(ctx: Context, values: Tensor, probability: float) -> Tensor:

@@ -42,7 +42,7 @@ _KNOWN_TYPES = ("bert", "ernie", "electra", *LATE_POSITIONS)
 
 
 def read_encoder(path: Path) -> PretrainedEncoder:
-    """The model at `path`.
+    """Read the model at `path`.
 
     Raises:
         CheckpointError: The model is missing, damaged, or of an unsupported kind.
@@ -148,7 +148,7 @@ def _refuse_other_kinds(config_file: Path, kind: str, config: Mapping[str, Any],
 def _from_zero(
     tensors: ArraysByName, backbone_config: BackboneFields, kind: str, config: Mapping[str, Any]
 ) -> tuple[ArraysByName, BackboneFields, ArraysByName]:
-    """Positions that count from 0 and two segments, where RoBERTa has others; and the rows that this drops."""
+    """RoBERTa's tables with positions from 0 and two segments, as PALM has them; and the rows that are dropped."""
     if kind not in LATE_POSITIONS or POSITIONS not in tensors:
         return tensors, backbone_config, {}
     first = int(config.get("pad_token_id", 1)) + 1

@@ -41,7 +41,7 @@ _TO_TRANSFORMERS = (
 
 
 def write_palm(encoder: PretrainedEncoder, target: Path) -> None:
-    """A folder that `pretrain_model_path` takes; what only Hugging Face has a name for is kept beside.
+    """Write a folder for `pretrain_model_path`; tensors without a name in PALM are stored separately.
 
     Raises:
         CheckpointError: `target` cannot be written, or exists and was not written by PALM.
@@ -59,7 +59,7 @@ def write_palm(encoder: PretrainedEncoder, target: Path) -> None:
 
 
 def write_hugging_face(encoder: PretrainedEncoder, target: Path) -> None:
-    """A folder that transformers loads with `from_pretrained`, and PALM too.
+    """Write a folder that transformers loads with `from_pretrained`, and PALM too.
 
     Raises:
         CheckpointError: `target` cannot be written, or exists and was not written by PALM.
@@ -83,7 +83,7 @@ def write_hugging_face(encoder: PretrainedEncoder, target: Path) -> None:
 
 
 def _in_original_form(tensors: ArraysByName, origin: Origin) -> ArraysByName:
-    """Every tensor under the name, in the layout and with the rows that it had."""
+    """Every tensor with its original name, layout and rows."""
     separate = split_qkv(tensors)
     written: ArraysByName = {}
     for name, target in origin.names.items():

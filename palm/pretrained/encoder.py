@@ -20,7 +20,7 @@ LATE_POSITIONS = ("roberta", "xlm-roberta", "camembert")
 
 @dataclass(frozen=True)
 class PretrainedHead:
-    """A linear head that transformers has too.
+    """A linear head that also exists in transformers.
 
     Attributes:
         paradigm: Name of PALM's paradigm.
@@ -54,7 +54,7 @@ class Origin:
 
 @dataclass(frozen=True)
 class PretrainedEncoder:
-    """A model between two forms.
+    """A model during conversion.
 
     Attributes:
         backbone: PALM's backbone: `bert` or `ernie`.
@@ -76,7 +76,7 @@ class PretrainedEncoder:
 
 
 def split_qkv(tensors: Mapping[str, np.ndarray]) -> ArraysByName:
-    """Queries, keys and values separate, as everybody else has them."""
+    """Tensors with separate queries, keys and values, as in other libraries."""
     separate: ArraysByName = {}
     for name, array in tensors.items():
         stem, fused, kind = name.partition(".qkv.")

@@ -85,7 +85,7 @@ class Renamed:
 
 
 def targets_of(tensors: Mapping[str, np.ndarray]) -> dict[str, str | None]:
-    """PALM's name of each of `tensors`, queries, keys and values apart; None for one that PALM has no name for."""
+    """PALM's name of each of `tensors`, with separate queries, keys and values; None if PALM has none."""
     bare = {_bare(name): name for name in tensors if not _BUFFERS.search(name)}
     layout, rules = _layout(bare)
     targets: dict[str, str | None] = dict.fromkeys(tensors)
@@ -97,7 +97,7 @@ def targets_of(tensors: Mapping[str, np.ndarray]) -> dict[str, str | None]:
 
 
 def rename(tensors: Mapping[str, np.ndarray]) -> Renamed:
-    """Bring `tensors` under PALM's names, whichever layout theirs is."""
+    """Rename `tensors` from any supported layout to PALM's names."""
     bare = {_bare(name): name for name in tensors if not _BUFFERS.search(name)}
     layout, rules = _layout(bare)
     named, unknown = {}, []

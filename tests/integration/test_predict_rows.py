@@ -126,8 +126,8 @@ def test_the_command_line_prints_what_one_text_gives(trained, capsys, task, row,
     ("words", "message"),
     [
         (["--text", "the"], "rows[0]: expected the fields text_a, text_b, missing: text_b (found text_a)."),
-        (["--text", "the", "--file", "x"], "palm pred: one text goes with --model alone, found a configuration"),
-        (["config.yaml", "m", "--text_b", "the"], "palm pred: one text goes with --model alone, found a configuration"),
+        (["--text", "the", "--file", "x"], "palm pred: one text goes only with --model, found also a config"),
+        (["config.yaml", "m", "--text_b", "the"], "palm pred: one text goes only with --model, found also a config"),
     ],
 )
 def test_the_command_line_says_what_is_missing(trained, capsys, words, message):

@@ -1,7 +1,7 @@
 """An encoder layer as one operation of autograd: C kernels between Paddle's matrix products.
 
 Shapes: `rows` is batch*seq; attention's tensors are [batch heads seq size], its probabilities
-[batch heads seq seq]; the kernels `shares`, `dropped_shares` and `shares_gradient` compute with the latter.
+[batch heads seq seq]; the kernels `probabilities`, `dropped_shares` and `shares_gradient` compute with the latter.
 """
 
 from collections.abc import Callable
@@ -140,7 +140,7 @@ class FusedLayer(PyLayer):
 
 
 class FusedLayerNorm(PyLayer):
-    """Layer normalisation of [rows width] alone."""
+    """Layer normalisation of [rows width]."""
 
     @staticmethod
     def forward(ctx: Context, values: Tensor, weight: Tensor, bias: Tensor, epsilon: float) -> Tensor:
@@ -159,7 +159,7 @@ class FusedLayerNorm(PyLayer):
 
 
 class FusedDropout(PyLayer):
-    """Zero a random share of [rows width]; backward regenerates the mask from its seed."""
+    """Zero a random fraction of [rows width]; backward regenerates the mask from its seed."""
 
     @staticmethod
     def forward(ctx: Context, values: Tensor, probability: float) -> Tensor:
@@ -277,7 +277,7 @@ def sample_seeds(settings: LayerSettings) -> Seeds:
 
 
 def sample_seed() -> int:
-    """A seed from Paddle's generator."""
+    """Sample a seed from Paddle's generator."""
     return int(paddle.randint(0, 2**31 - 1, []))
 
 
