@@ -26,7 +26,7 @@ TESTED_ELSEWHERE = ROOT / "tests" / "unit" / "tested_elsewhere.txt"
 # Numbers of benchmarks/structure.py that have a goal → why it is not reached yet; empty where it is.
 GOALS = {
     "entries of palm/": "",
-    "modules": "",
+    "modules": "pairwise matching, and the names and errors of scripts for PALM 2, came after the goal was set",
     "modules under 41 lines": "",
     "lines of the longest file": "",
     "imports that point upward": "",
