@@ -22,7 +22,7 @@ def runs_a_script(argv: Sequence[str]) -> bool:
 def end_script_with_message() -> None:
     """Have a script end as the command line does when nothing catches an error of PALM: its message, exit code 2.
 
-    Elsewhere, with `python -i`, `python -X dev`, or where somebody has a hook of their own, all stays as it is.
+    Elsewhere, with `python -i`, `python -X dev`, or with another hook installed, nothing changes.
     """
     if sys.excepthook is sys.__excepthook__ and runs_a_script(sys.argv):
         sys.excepthook = _end_with_message
