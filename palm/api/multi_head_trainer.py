@@ -71,7 +71,7 @@ class MultiHeadTrainer:
 
     @property
     def overall_train_steps(self) -> int:
-        """Expected global steps of the run: the sum over the tasks.
+        """Global steps of the run until every target is done; PALM 2 gave the sum of the tasks' expected steps.
 
         Raises:
             ConfigError: Something is missing or does not fit.

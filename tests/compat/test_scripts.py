@@ -115,8 +115,9 @@ def test_mrc_with_the_folder_that_the_head_was_given(home, repository):
 
 def test_several_tasks_and_their_prediction(home, repository):
     lines = run(home, repository, "multi_task")
-    overall, of_slots, decayed = lines[-1].split()
-    assert (overall, decayed) == ("48", "True")
+    overall, trained, of_slots, decayed = lines[-1].split()
+    assert (overall, decayed) == (trained, "True")
+    assert int(overall) >= 48
     assert int(of_slots) >= 24  # the sampling reference: 4 epochs of 6 steps, and what it was drawn for after them
 
     assert run(home, repository, "joint_predict") == ["slots 24 24 30", "intent 24 24 26"]

@@ -29,4 +29,4 @@ if __name__ == "__main__":
     both.load_pretrain(encoder)
     both.set_saver(save_path="both/", save_steps=20)
     both.train(print_steps=10)
-    print(both.overall_train_steps, slots.cur_train_step, adam.get_cur_learning_rate() < 5e-3)
+    print(both.overall_train_steps, both.cur_train_step, slots.cur_train_step, adam.get_cur_learning_rate() < 5e-3)
