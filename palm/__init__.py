@@ -12,9 +12,12 @@ up before Paddle is loaded.
 import importlib
 from typing import TYPE_CHECKING
 
+from palm.runtime.former_modules import find_former_modules
+from palm.runtime.script import end_script_with_message
 from palm.storage.layout import PALM_VERSION
 
 __version__ = PALM_VERSION
+find_former_modules()
 
 if TYPE_CHECKING:
     from palm.api.multi_head_trainer import MultiHeadTrainer
@@ -30,6 +33,7 @@ _HOME = {
 }
 _COMPONENTS = {
     "backbone": "palm.backbone",
+    "distribute": "palm.runtime.device",
     "downloader": "palm.downloader",
     "head": "palm.api.heads",
     "lr_sched": "palm.api.optimizer",
@@ -45,6 +49,8 @@ __all__ = ["Controller", "MultiHeadTrainer", "Predictor", "Trainer", "__version_
 
 def __getattr__(name: str) -> object:
     """Import a public name at its first use (PEP 562)."""
+    if name in _COMPONENTS or name in _HOME:
+        end_script_with_message()
     if name in _COMPONENTS:
         return importlib.import_module(_COMPONENTS[name])
     if name not in _HOME:

@@ -1,5 +1,6 @@
 """The Controller: YAML in, trained models and predictions out. The façade that users know; it owns the side effects."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -8,7 +9,9 @@ from typing import Any
 import yaml
 
 from palm.backbone.base import BACKBONES
+from palm.config.describe import keys_as_help
 from palm.config.files import overrides_from_argv
+from palm.config.overrides import asks_for_help
 from palm.config.resolve import load_run_configs
 from palm.config.run_config import RunConfig, TaskConfig
 from palm.config.stages import encoder_folder
@@ -28,7 +31,7 @@ from palm.storage.layout import CHECKPOINT_FOLDER, INFERENCE_FOLDER, RESOLVED_CO
 from palm.storage.run_lock import exclusive_run_lock
 from palm.training.after_step import Checkpoints, Follower, StepLog
 from palm.training.earlier_runs import has_ended, refuse_links_out, resume_or_archive
-from palm.training.evaluation import Evaluation, Exports, exported_folder
+from palm.training.evaluation import Evaluation, Exports, PeriodicExports, exported_folder
 from palm.training.log import CONTINUE, Reporter, say, step_line, stopped_line
 from palm.training.non_finite import NonFiniteSteps
 from palm.training.notices import copies_line, first_example_lines, short_run_lines
@@ -46,7 +49,8 @@ class Controller:
         task_dir: Folder of the task instances' YAML files.
         for_train: False to predict or evaluate only; training files are then not needed.
         overrides: Hyper-parameters that win over the files, such as `["--learning_rate", "1e-4"]`. By default those on
-            the command line of the running script; none in a notebook.
+            the command line of the running script; none in a notebook. A script that is started with `--help` lists
+            them and ends.
 
     Raises:
         ConfigError: Everything that is wrong with the configuration, at once.
@@ -61,6 +65,9 @@ class Controller:
         *,
         overrides: Sequence[str] | None = None,
     ) -> None:
+        if overrides is None and asks_for_help():
+            say(keys_as_help(Path(sys.argv[0]).name))
+            raise SystemExit(0)
         words = overrides_from_argv() if overrides is None else list(overrides)
         configs = load_run_configs(config, task_dir=task_dir, for_train=for_train, overrides=words, wiring=for_train)
         choose_device(use_gpu=configs[-1].train.use_gpu)
@@ -184,9 +191,9 @@ class Controller:
         """Train, with what a configuration wants to follow each step."""
         config, home = self.config, self._save_path / CHECKPOINT_FOLDER
         log = StepLog(run, reporter, step_line, every=config.train.print_every_n_steps)
-        exports = Exports(
-            run, reporter, backbone_name=config.backbone_name, folder_of=partial(exported_folder, self._save_path)
-        )
+        folder_of = partial(exported_folder, self._save_path)
+        exports = Exports(run, reporter, backbone_name=config.backbone_name, folder_of=folder_of)
+        periodic = PeriodicExports(run, reporter, backbone_name=config.backbone_name, folder_of=folder_of)
         evaluation = Evaluation(run, reporter, exports, checkpoints=home)
         checkpoints = Checkpoints(
             run,
@@ -201,7 +208,7 @@ class Controller:
             checkpoints.save()
             reporter.say(stopped_line(signal, global_step))
 
-        followers: list[Follower] = [NonFiniteSteps(run, reporter, home), log, evaluation, checkpoints]
+        followers: list[Follower] = [NonFiniteSteps(run, reporter, home), log, evaluation, periodic, checkpoints]
         run_training(run, train_steps(run), followers, before_stop=before_stop, saves=True)
         log.end()
 

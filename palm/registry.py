@@ -1,12 +1,56 @@
-"""Registries: the names in YAML of readers, backbones, paradigms, metrics and others."""
+"""Registries: the names in YAML of readers, backbones, paradigms, metrics and others.
+
+A component written for the interface of PaddlePALM 0.2.1 or PALM 2 is rejected with a message that leads to
+docs/porting.md, which maps each former method to the present one.
+"""
 
 import difflib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Generic, TypeVar
 
-from palm.errors import RegistryError
+from palm.errors import ConfigError, Problem, RegistryError
 
 T = TypeVar("T")
+
+GUIDE = "docs/porting.md"
+
+_HEAD = MappingProxyType(
+    {
+        "inputs_attrs": "reader_inputs and backbone_inputs",
+        "outputs_attrs": "outputs_attr",
+        "build": "build_layers, forward and loss",
+        "epoch_inputs_attrs": "decode_columns",
+        "postprocess": "split",
+        "batch_postprocess": "split",
+        "epoch_postprocess": "decode",
+    }
+)
+FORMER_METHODS: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        "reader": {
+            "iterator": "collate",
+            "_iterator": "collate",
+            "get_epoch_outputs": "decode of the paradigm, which is given the data set",
+        },
+        "backbone": {"build": "build_layers"},
+        "paradigm": _HEAD,
+        "head": _HEAD,
+        "optimizer": {"_build": "palm.optimizer.Adam", "_set_prog": "palm.optimizer.Adam"},
+        "schedule": {"_build": "__call__(step), a factor of the learning rate", "_set_prog": "nothing"},
+    }
+)
+"""Kind of a component → method of the former interface → what takes its place."""
+
+_PRESENT = MappingProxyType(
+    {
+        "reader": ("parse", "encode", "collate"),
+        "backbone": ("build_layers",),
+        "paradigm": ("build_layers", "forward", "loss", "decode"),
+        "schedule": ("__call__",),
+    }
+)
+"""Methods that only a component of the present interface defines: such a one may call a helper as it likes."""
 
 
 def did_you_mean(word: str, choices: list[str]) -> str:
@@ -33,11 +77,14 @@ class Registry(Generic[T]):
 
         Raises:
             RegistryError: The name is taken by another component, or not in lower case where all are.
+            ConfigError: A class that is written for the interface of PaddlePALM.
         """
         if self.lower_case and name != name.lower():
             raise RegistryError(f"A {self.kind} name is in lower case. Found `{name}`: write `{name.lower()}`.")
 
         def add(component: T) -> T:
+            if isinstance(component, type):
+                refuse_former(self.kind, component)
             if self._components.get(name, component) is not component:
                 raise RegistryError(f"A {self.kind} name must be unique. Found a second `{name}`: {component!r}.")
             self._components[name] = component
@@ -58,3 +105,48 @@ class Registry(Generic[T]):
 
     def __iter__(self) -> Iterator[str]:
         return iter(sorted(self._components))
+
+
+def former_methods(kind: str, names: Sequence[str]) -> list[str]:
+    """Which of `names` are methods of the former interface for components of `kind`; none beside present ones."""
+    if any(name in names for name in _PRESENT.get(kind, ())):
+        return []
+    return [name for name in FORMER_METHODS.get(kind, {}) if name in names]
+
+
+def refuse_former(kind: str, component: type) -> None:
+    """Refuse a class that is written for the former interface.
+
+    Args:
+        kind: What it is: reader, backbone, paradigm, head, optimizer, schedule.
+        component: The class; the methods that it defines itself are looked at.
+
+    Raises:
+        ConfigError: It defines methods that nothing calls any more, and none of those that take their place.
+    """
+    found = former_methods(kind, list(vars(component)))
+    if found:
+        raise ConfigError(Problem(component.__qualname__, former_message(kind, found)))
+
+
+def former_message(kind: str, found: Sequence[str]) -> str:
+    """The message about methods of the former interface."""
+    instead = "; ".join(f"{name} → {FORMER_METHODS[kind][name]}" for name in found)
+    rule = f"a {kind} of your own is written for the interface of this version."
+    return f"{rule} Found methods of PaddlePALM's: {', '.join(found)}. Port them as {GUIDE} says ({instead})."
+
+
+def wrong_object(owner: str, expected: str, kind: str, found: object) -> ConfigError:
+    """The error about an argument that is no component of PALM, maybe one for the former interface.
+
+    Args:
+        owner: The call, for the message.
+        expected: What it takes.
+        kind: The kind of the component.
+        found: The argument.
+    """
+    former = former_methods(kind, dir(found))
+    what = f"a {type(found).__name__}"
+    if former:
+        return ConfigError(Problem(owner, f"{expected} is expected. Found {what}: {former_message(kind, former)}"))
+    return ConfigError(Problem(owner, f"{expected} is expected. Found {what}. Make one of your own as {GUIDE} says."))

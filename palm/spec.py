@@ -53,3 +53,8 @@ def unmet(needed: Specs, offered: Specs) -> dict[str, str]:
         if (given.rank, given.dtype) != (expected.rank, expected.dtype):
             reasons[name] = f"needs {expected}, found {given}"
     return reasons
+
+
+def legacy_specs(specs: Specs) -> dict[str, LegacySpec]:
+    """`specs` in PaddlePALM's form: name → `[[-1, -1], "int64"]`, every axis of any length."""
+    return {name: [[-1] * as_spec(spec).rank, as_spec(spec).dtype] for name, spec in specs.items()}

@@ -1,12 +1,13 @@
 """Inference models into a session: one, or those of several tasks, which then share one pass of the encoder."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import paddle
 from paddle import Tensor
 
 from palm.api.heads import RegisteredHead
+from palm.api.saver import find_models
 from palm.api.session import Session
 from palm.api.task import Forward, Task
 from palm.backbone.base import BACKBONES, Backbone
@@ -16,20 +17,32 @@ from palm.engine.optim.freezing import layer_of
 from palm.errors import CheckpointError
 from palm.inference.bundle import Bundle, load_bundle
 from palm.paradigm.base import PARADIGMS
+from palm.pretrained.find import find_weights
 from palm.storage.layout import INFERENCE_FOLDER, MANIFEST_FILE
+from palm.training.log import say
 
 
-def load_models(session: Session, folder: Path) -> None:
+def load_models(session: Session, path: Path) -> None:
     """Load each task's inference model into the session; it brings sizes, head and labels with it.
+
+    PALM 2 also took weights of an encoder alone here. Those are loaded, with a warning that the heads are untrained.
 
     Args:
         session: Gets a model anew.
-        folder: A task's inference model, or a folder with one of each task (`<task>`, or `<task>/infer_model`).
+        path: A task's inference model, a folder with one of each task (`<task>`, or `<task>/infer_model`), or weights
+            of an encoder.
 
     Raises:
         CheckpointError: One is missing or damaged, is of another kind, or their encoders differ, except those of
             `sharing: soft`.
     """
+    folder = find_models(path)
+    if _holds_an_encoder(folder, session.tasks):
+        session.load_pretrain(folder)
+        heads_of = ", ".join(f"`{task.name}`" for task in session.tasks)
+        rule = f"{folder} holds an encoder without a head, so predictions of {heads_of} are those of an untrained head."
+        say(f"Warning: {rule} Load what set_saver(…, save_type='predict') wrote.")
+        return
     bundles = {task.name: load_bundle(_place(task.name, folder)) for task in session.tasks}
     own_layers = _layers_not_shared(bundles, folder)
     backbone = _backbone_of(next(iter(bundles.values())))
@@ -47,6 +60,15 @@ def load_models(session: Session, folder: Path) -> None:
             if own_layers and number is not None and number >= first:
                 weights[own_layer_name(heads[name], parameter)] = tensor
     set_weights(session.model.state_dict(), weights, where=str(folder))
+
+
+def _holds_an_encoder(folder: Path, tasks: Sequence[Task]) -> bool:
+    if any((_place(task.name, folder) / MANIFEST_FILE).is_file() for task in tasks):
+        return False
+    try:
+        return bool(find_weights(folder))
+    except CheckpointError:
+        return False
 
 
 def _place(name: str, folder: Path) -> Path:

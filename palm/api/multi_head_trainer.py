@@ -1,17 +1,17 @@
 """`MultiHeadTrainer`: several tasks over one encoder, trained in alternating mini-batches, predicted in one pass."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, final
+from typing import Any, final, overload
 
+from palm.api.data_reader import ApiPhase, DataReader
 from palm.api.loading import load_models
 from palm.api.optimizer import Adam, Loss
-from palm.api.predicting import BatchesInOrder, predict, predict_batch
-from palm.api.readers import ApiPhase, DataReader
+from palm.api.predicting import BatchesInOrder, batches_in_order, predict, predict_batch
 from palm.api.saver import new_saver
 from palm.api.session import Backward, Session
 from palm.api.trainer import Trainer
-from palm.api.training import train
+from palm.api.training import save_after_step, train
 from palm.data.dataset import Batch
 from palm.engine.run import StepResult
 from palm.errors import ConfigError, Problem
@@ -54,45 +54,108 @@ class MultiHeadTrainer:
         _ = self.session.backbone
         return Loss(tuple(task.name for task in self.session.tasks))
 
+    def build_predict_forward(self) -> None:
+        """Predict with all tasks, each of which has its own `build_predict_forward` behind it.
+
+        Raises:
+            ConfigError: One has not, or they have different backbones.
+        """
+        for task in self.session.tasks:
+            task.forward_for("predict")
+        _ = self.session.backbone
+
+    @property
+    def cur_train_step(self) -> int:
+        """Global steps that have been trained."""
+        return self.session.progress.global_step
+
+    @property
+    def overall_train_steps(self) -> int:
+        """Global steps of the run until every target is done; PALM 2 gave the sum of the tasks' expected steps.
+
+        Raises:
+            ConfigError: Something is missing or does not fit.
+        """
+        return self.session.run.total_steps
+
     def build_backward(
         self, optimizer: Adam, weight_decay: float | None = None, use_ema: bool = False, ema_decay: float | None = None
     ) -> None:
         """Say how to update: see `Trainer.build_backward`."""
-        self.session.backward = Backward(optimizer, weight_decay or 0.0, use_ema, ema_decay or 0.0)
-        self.session.begin_anew()
+        self.session.set_backward(Backward(optimizer, weight_decay or 0.0, use_ema, ema_decay or 0.0))
 
     def fit_readers_with_mixratio(
         self,
-        readers: Sequence[DataReader],
+        readers: Sequence[DataReader] | Mapping[str, DataReader],
         sampling_reference: str,
         num_epochs: float = 1,
         phase: ApiPhase = "train",
-    ) -> None:
+    ) -> Iterator[TaskBatch]:
         """Take the readers with their data.
 
         Args:
-            readers: One a trainer, in the order of the trainers.
+            readers: One per trainer, in the order of the trainers or by their names.
             sampling_reference: Name of the task whose epochs `num_epochs` counts: it trains that many, every other
                 task as many steps as its mix ratio, divided by that of the reference, makes it.
             num_epochs: Passes over the reference's file.
             phase: What the data are for.
 
+        Returns:
+            The batches to train on and whose they are, for a loop of your own, until training is done.
+
         Raises:
             ConfigError: Another number of readers than of trainers, or an unknown reference.
         """
-        if len(readers) != len(self.trainers):
-            found = f"Found {len(readers)} readers for {len(self.trainers)} trainers."
-            raise ConfigError(Problem("fit_readers_with_mixratio", f"each trainer has a reader. {found}"))
+        by_name = self._by_name(readers, "fit_readers_with_mixratio")
         self.session.reference = self._trainer(sampling_reference).task
         self.session.num_epochs = num_epochs
-        for trainer, reader in zip(self.trainers, readers, strict=True):
-            trainer.fit_reader(reader, phase)
+        for trainer in self.trainers:
+            trainer.fit_reader(by_name[trainer.name], phase)
+        return self._training_batches()
 
-    def fit_reader(self, reader: DataReader, phase: ApiPhase = "predict") -> None:
-        """Take one reader of data that all heads predict, in one pass of the encoder."""
+    def _training_batches(self) -> Iterator[TaskBatch]:
+        for step_batch in self.session.remaining_batches():
+            yield step_batch.task.name, step_batch.batch
+
+    def merge_inference_readers(
+        self, readers: Sequence[DataReader] | Mapping[str, DataReader]
+    ) -> Callable[[str], Iterator[Batch]]:
+        """Take a reader of data to predict for each task.
+
+        Args:
+            readers: One per trainer, in the order of the trainers or by their names.
+
+        Returns:
+            `batches(task)`: the batches of a task's file, in its order, for `predict_one_batch(task, batch)`.
+
+        Raises:
+            ConfigError: Another number of readers than of trainers, or one made for another phase.
+        """
+        for name, reader in self._by_name(readers, "merge_inference_readers").items():
+            self._trainer(name).fit_reader(reader, "predict")
+
+        def batches(task_name: str) -> Iterator[Batch]:
+            return batches_in_order(self._trainer(task_name).task.reader_for("predict"))
+
+        return batches
+
+    def _by_name(self, readers: Sequence[DataReader] | Mapping[str, DataReader], owner: str) -> dict[str, DataReader]:
+        names = [trainer.name for trainer in self.trainers]
+        if isinstance(readers, Mapping):
+            fits, given = sorted(readers) == sorted(names), dict(readers)
+        else:
+            fits, given = len(readers) == len(names), dict(zip(names, readers, strict=False))
+        if not fits:
+            found = f"Found {len(readers)} readers for {len(names)} trainers ({', '.join(names)})."
+            raise ConfigError(Problem(owner, f"each trainer has a reader. {found}"))
+        return given
+
+    def fit_reader(self, reader: DataReader, phase: ApiPhase = "predict") -> Iterator[Batch]:
+        """Take one reader of data that all heads predict, in one pass of the encoder; its batches, in their order."""
         for trainer in self.trainers:
             trainer.fit_reader(reader, phase)
         self._batches.restart()
+        return batches_in_order(reader)
 
     def load_pretrain(self, model_path: str | Path, convert: bool = False) -> None:
         """Start from pre-trained weights: see `Trainer.load_pretrain`."""
@@ -136,8 +199,10 @@ class MultiHeadTrainer:
         return step_batch.task.name, step_batch.batch
 
     def train_one_step(self, batch: TaskBatch) -> StepResult:
-        """Train one task on its batch: one step of the engine."""
-        return self.session.take_step(*batch)
+        """Train one task on its batch: one step of the engine; then save where `set_saver` has it due."""
+        result = self.session.take_step(*batch)
+        save_after_step(self.session, result)
+        return result
 
     def predict(self, output_dir: str | Path | None = None, print_steps: int = 1000) -> dict[str, list[Prediction]]:
         """Predictions by task: of all heads from one pass of the encoder, where they share one reader.
@@ -153,9 +218,29 @@ class MultiHeadTrainer:
             found |= predict(self.session, together, place, print_steps)
         return {task.name: found[task.name] for task in tasks}
 
-    def predict_one_batch(self, batch: Batch) -> dict[str, Outputs]:
-        """What each head gives for `batch`, from one pass of the encoder."""
-        return {**predict_batch(self.session, self.session.tasks, batch)}
+    @overload
+    def predict_one_batch(self, task_name: Batch) -> dict[str, Outputs]: ...
+
+    @overload
+    def predict_one_batch(self, task_name: str, batch: Batch) -> Outputs: ...
+
+    def predict_one_batch(self, task_name: str | Batch, batch: Batch | None = None) -> Outputs | dict[str, Outputs]:
+        """What the head of one task gives for a batch; with a batch alone, what each head gives, by its task.
+
+        Args:
+            task_name: The task; or the batch, to run all heads over one pass of the encoder.
+            batch: The batch, where a task is named.
+
+        Raises:
+            ConfigError: An unknown task, or a task without a batch.
+        """
+        if not isinstance(task_name, str):
+            every_head: dict[str, Outputs] = {**predict_batch(self.session, self.session.tasks, task_name)}
+            return every_head
+        if batch is None:
+            raise ConfigError(Problem("predict_one_batch", f"a batch is needed. Found the task `{task_name}` alone."))
+        task = self._trainer(task_name).task
+        return predict_batch(self.session, [task], batch)[task_name]
 
     def _trainer(self, name: str) -> Trainer:
         found = next((trainer for trainer in self.trainers if trainer.name == name), None)

@@ -4,11 +4,13 @@ schedule = palm.lr_sched.TriangularSchedualer(warmup_steps=100, num_train_steps=
 adam = palm.optimizer.Adam(loss, 5e-5, schedule)
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Protocol, final
 
 from palm.engine.optim.schedules import linear_decay, warmup
 from palm.errors import ConfigError, Problem
+from palm.registry import wrong_object
 
 __all__ = [
     "Adam",
@@ -85,7 +87,7 @@ class Loss:
 
 
 @final
-@dataclass(frozen=True)
+@dataclass
 class Adam:
     """Adam; weight decay, which `build_backward` sets, is decoupled from the gradient.
 
@@ -98,10 +100,23 @@ class Adam:
     loss_var: object
     lr: float
     lr_schedualer: Schedule | None = None
+    _current: Callable[[], float] | None = field(default=None, init=False, repr=False, compare=False)
+
+    def get_cur_learning_rate(self) -> float:
+        """The learning rate of the last step; before the first, that of the first."""
+        if self._current is not None:
+            return self._current()
+        return self.lr * (self.lr_schedualer(1) if self.lr_schedualer else 1.0)
+
+    def follow(self, current: Callable[[], float]) -> None:
+        """Have `get_cur_learning_rate` ask `current`, which the trainer that takes the optimizer knows."""
+        self._current = current
 
     def __post_init__(self) -> None:
         if not isinstance(self.loss_var, Loss):
             rule = "loss_var is what build_forward gave."
             raise ConfigError(Problem("palm.optimizer.Adam", f"{rule} Found {self.loss_var!r}."))
+        if self.lr_schedualer is not None and not callable(self.lr_schedualer):
+            raise wrong_object("palm.optimizer.Adam", "a schedule", "schedule", self.lr_schedualer)
         if not self.lr > 0:
             raise ConfigError(Problem("palm.optimizer.Adam", f"lr is above 0. Found {self.lr}."))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from palm.api.readers import DataReader
+from palm.api.data_reader import DataReader
 from palm.api.session import Session
 from palm.api.task import Task
 from palm.data.batching import plan_batches
@@ -29,7 +29,7 @@ def predict(
         session: The model.
         tasks: Whose heads predict.
         output_dir: Folder for the predictions; of each task in a folder of its name, where there are several.
-        print_steps: Batches between two lines that say how far it is.
+        print_steps: Batches between two lines that say how far it is; no line below 1.
 
     Raises:
         ConfigError: Something is missing or does not fit.
@@ -63,7 +63,7 @@ class BatchesInOrder:
     def following(self, reader: DataReader) -> Batch | None:
         """The next batch; None after the last."""
         if self._left is None:
-            self._left = _batches(reader)
+            self._left = batches_in_order(reader)
         return next(self._left, None)
 
     def restart(self) -> None:
@@ -71,7 +71,8 @@ class BatchesInOrder:
         self._left = None
 
 
-def _batches(reader: DataReader) -> Iterator[Batch]:
+def batches_in_order(reader: DataReader) -> Iterator[Batch]:
+    """The batches of the loaded file, in its order, once."""
     data, size = reader.dataset, reader.batch_size
     plan = plan_batches(
         data.num_examples, batch_size=size, shuffle=False, drop_last=False, seed=reader.seed, task="", epoch=0
@@ -88,7 +89,7 @@ def _progress(reader: DataReader, print_steps: int) -> Callable[[int], None]:
 
     def after_batch(done: int) -> None:
         number = -(-done // size)
-        if number % print_steps == 0:
+        if print_steps > 0 and number % print_steps == 0:
             speed = number / max(time.perf_counter() - started, 1e-9)
             say(f"batch {number}/{total}, speed: {speed:.2f} steps/s")
 

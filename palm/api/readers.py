@@ -8,184 +8,125 @@ Each stands for one of the registered readers, which does the work.
 """
 
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol, final
+from typing import Any, Literal, final, get_args
 
-from palm.data.dataset import Dataset, LabelMap
-from palm.data.tokenizer import Tokenizer
+from palm.api.data_reader import ApiPhase, DataReader, Language, also_called
 from palm.errors import ConfigError, Problem
-from palm.reader.base import READERS, Reader
-from palm.reader.labels import WHOLE_NUMBER, LabelMapSource, read_label_map
-from palm.reader.loading import load_dataset
-from palm.schema.fields import ReaderFields
-from palm.schema.validate import from_keywords
-from palm.spec import Specs, unmet
+from palm.reader.labels import LabelMapSource
 
-Language = Literal["en", "zh"]
-ApiPhase = Literal["train", "predict"]
+LearningStrategy = Literal["pointwise", "pairwise"]
+_TOKENIZER = "wordpiece"
 
-_WRITTEN = {"max_seq_len": "max_len", "for_cn": "lang"}
-_DEFAULT_SEED = 1
-
-
-class TakesBatches(Protocol):
-    """What `register_with` asks of a backbone."""
-
-    def inputs_attr(self) -> Specs:
-        """What it takes from a batch."""
+__all__ = [
+    "ClassifyReader",
+    "DataReader",
+    "MRCReader",
+    "MaskLMReader",
+    "MatchReader",
+    "RegisteredReader",
+    "SequenceLabelReader",
+]
 
 
-class DataReader:
-    """What the readers of the Python API have in common.
-
-    Args:
-        name: Name of the registered reader that does the work.
-        vocab_path: Vocabulary, one subword token per line.
-        max_len: Longest sequence in subword tokens, [CLS] and [SEP] included.
-        label_map: Label names and their ids; learnt from the training file when left out.
-        lang: `zh` for Chinese.
-        seed: Seed of shuffling and of what is random in batches.
-        do_lower_case: Lower-case the text and strip accents (uncased vocabularies).
-        phase: What the data is for. No gold column is needed to predict.
-        keys: Keys of the registered reader.
+def checked_strategy(learning_strategy: str, owner: str) -> str:
+    """`learning_strategy`, where it is one.
 
     Raises:
-        ConfigError: A wrong setting.
-        RegistryError: No reader has this name.
-        DataError: The vocabulary or the label map cannot be read.
+        ConfigError: It is not.
     """
+    if learning_strategy not in get_args(LearningStrategy):
+        rule = "learning_strategy is `pointwise` or `pairwise`."
+        raise ConfigError(Problem(owner, f"{rule} Found `{learning_strategy}`. Correct it."))
+    return learning_strategy
 
-    usual_format: ClassVar[str] = "tsv"
-    """What the default `tsv` of `load_data`, which is PALM 2's for every reader, stands for."""
+
+class _PositionalReader(DataReader):
+    """What the built-in readers take by place, in the order of PALM 2."""
 
     def __init__(
         self,
         name: str,
         vocab_path: str | Path,
         max_len: int,
-        *,
-        label_map: LabelMapSource | None = None,
+        tokenizer: str,
+        lang: Language,
+        seed: int | None,
+        do_lower_case: bool,
+        phase: ApiPhase,
+        **keys: Any,  # noqa: ANN401 (keys of the registered reader)
+    ) -> None:
+        if tokenizer != _TOKENIZER:
+            rule = f"the tokenizer is `{_TOKENIZER}`."
+            raise ConfigError(Problem(self._owner, f"{rule} Found `{tokenizer}`. Leave it out."))
+        super().__init__(
+            name, vocab_path, max_len, lang=lang, seed=seed, do_lower_case=do_lower_case, phase=phase, **keys
+        )
+
+
+@final
+class ClassifyReader(_PositionalReader):
+    """One text and its class a row: columns `label` and `text_a`.
+
+    Args:
+        vocab_path: Vocabulary, one subword token per line.
+        max_len: Longest sequence in subword tokens.
+        tokenizer: `wordpiece`, as in PALM 2.
+        lang: See `DataReader`, as `seed`, `do_lower_case` and `phase`.
+        settings: Further keywords of `DataReader`.
+    """
+
+    def __init__(
+        self,
+        vocab_path: str | Path,
+        max_len: int,
+        tokenizer: str = _TOKENIZER,
         lang: Language = "en",
         seed: int | None = None,
         do_lower_case: bool = False,
         phase: ApiPhase = "train",
-        **keys: Any,  # noqa: ANN401 (keys of whichever reader it is)
+        **settings: Any,  # noqa: ANN401 (keywords of DataReader)
     ) -> None:
-        self.name = name
-        self.phase = phase
-        self.seed = _DEFAULT_SEED if seed is None else seed
-        self.batch_size = 0
-        self.num_epochs: float | None = None
-        self.shuffle = True
-        self._keys = {"max_seq_len": max_len, "for_cn": lang == "zh", "do_lower_case": do_lower_case, **keys}
-        self._given_labels = read_label_map(label_map) if label_map is not None else None
-        self._tokenizer = Tokenizer.from_file(Path(vocab_path), do_lower_case=do_lower_case, for_cn=lang == "zh")
-        self._component = READERS[name](self._config(), self._tokenizer, self._given_labels)
-        self._dataset: Dataset | None = None
+        super().__init__("cls", vocab_path, max_len, tokenizer, lang, seed, do_lower_case, phase, **settings)
 
-    def load_data(
+
+@final
+class MatchReader(_PositionalReader):
+    """Two texts and their class a row: columns `label`, `text_a` and `text_b`.
+
+    With `learning_strategy="pairwise"` a column `text_b_neg`, a text that does not match, stands in place of `label`.
+
+    Args:
+        vocab_path: Vocabulary, one subword token per line.
+        max_len: Longest sequence in subword tokens.
+        tokenizer: `wordpiece`, as in PALM 2.
+        lang: See `DataReader`, as `seed`, `do_lower_case` and `phase`.
+        learning_strategy: `pointwise` reads labels; `pairwise` a text that matches `text_a` and one that does not.
+        dev_count: Accepted for scripts of PALM 2, as `print_prefix`.
+        settings: Further keywords of `DataReader`.
+    """
+
+    def __init__(
         self,
-        file: str | Path,
-        batch_size: int,
-        num_epochs: float | None = None,
-        file_format: str = "tsv",
-        shuffle_train: bool = True,
+        vocab_path: str | Path,
+        max_len: int,
+        tokenizer: str = _TOKENIZER,
+        lang: Language = "en",
+        seed: int | None = None,
+        do_lower_case: bool = False,
+        learning_strategy: LearningStrategy = "pointwise",
+        phase: ApiPhase = "train",
+        dev_count: int = 1,
+        print_prefix: str = "",
+        **settings: Any,  # noqa: ANN401 (keywords of DataReader)
     ) -> None:
-        """Read and tokenise a file.
-
-        Args:
-            file: The file.
-            batch_size: Examples per batch.
-            num_epochs: Passes over the file; left out, one pass, or in multi-task learning what the mix ratio makes it.
-            file_format: `tsv`, `jsonl`, `json` (reading comprehension), `conll`, or `auto` to go by the file's ending.
-            shuffle_train: Whether training examples are shuffled anew every epoch.
-
-        Raises:
-            DataError: With file and line of everything that is wrong.
-            ConfigError: A format that this reader does not know.
-        """
-        self._keys["file_format"] = self.usual_format if file_format == "tsv" else file_format
-        self.batch_size, self.num_epochs, self.shuffle = batch_size, num_epochs, shuffle_train
-        self._load(Path(file))
-
-    def register_with(self, backbone: TakesBatches) -> "DataReader":
-        """Make sure that `backbone` gets from this reader what it needs.
-
-        Raises:
-            ConfigError: Naming what is missing.
-        """
-        problems = [
-            Problem(self._owner, f"the backbone needs `{name}` in a batch, which does not fit: {reason}.")
-            for name, reason in unmet(backbone.inputs_attr(), self._component.outputs_attr(self.phase)).items()
-        ]
-        if problems:
-            raise ConfigError(problems)
-        return self
-
-    @property
-    def num_examples(self) -> int:
-        """Examples of the loaded file; more than its rows where long ones are cut into windows."""
-        return self.dataset.num_examples
-
-    @property
-    def labels(self) -> LabelMap | None:
-        """Label names by id, where the reader has labels and knows them."""
-        return self._component.labels
-
-    @property
-    def component(self) -> Reader:
-        """The registered reader that does the work."""
-        return self._component
-
-    @property
-    def dataset(self) -> Dataset:
-        """The loaded examples.
-
-        Raises:
-            ConfigError: Nothing was loaded yet.
-        """
-        if self._dataset is None:
-            raise ConfigError(Problem(self._owner, "a reader gives the examples of a file. Call load_data first."))
-        return self._dataset
-
-    def fix_label_ids(self, count: int) -> None:
-        """Take labels that are numbers for class ids of a head with `count` classes, even where a file lacks some."""
-        labels = self.labels
-        if self.phase != "train" or self._given_labels is not None or labels is None or len(labels) == count:
-            return
-        if all(WHOLE_NUMBER.fullmatch(name) for name in labels.names):
-            self._keys["n_classes"] = count
-            self._load(Path(self.dataset.file))
-
-    @property
-    def _owner(self) -> str:
-        return f"palm.reader.{type(self).__name__}"
-
-    def _config(self) -> ReaderFields:
-        return from_keywords(READERS[self.name].Config, self._keys, owner=self._owner, written=_WRITTEN)
-
-    def _load(self, file: Path) -> None:
-        self._component = READERS[self.name](self._config(), self._tokenizer, self._given_labels)
-        self._dataset = load_dataset(self._component, file, self.phase)
+        del dev_count, print_prefix
+        pairwise = checked_strategy(learning_strategy, self._owner) == "pairwise"
+        name = "pairwise_match" if pairwise else "match"
+        super().__init__(name, vocab_path, max_len, tokenizer, lang, seed, do_lower_case, phase, **settings)
 
 
 @final
-class ClassifyReader(DataReader):
-    """One text and its class a row: columns `label` and `text_a`."""
-
-    def __init__(self, vocab_path: str | Path, max_len: int, **settings: Any) -> None:  # noqa: ANN401 (keywords of DataReader)
-        super().__init__("cls", vocab_path, max_len, **settings)
-
-
-@final
-class MatchReader(DataReader):
-    """Two texts and their class a row: columns `label`, `text_a` and `text_b`."""
-
-    def __init__(self, vocab_path: str | Path, max_len: int, **settings: Any) -> None:  # noqa: ANN401 (keywords of DataReader)
-        super().__init__("match", vocab_path, max_len, **settings)
-
-
-@final
-class MRCReader(DataReader):
+class MRCReader(_PositionalReader):
     """Questions on paragraphs, in SQuAD's json.
 
     Args:
@@ -193,7 +134,11 @@ class MRCReader(DataReader):
         max_len: Longest sequence in subword tokens.
         max_query_len: Longest question in subword tokens.
         doc_stride: Subword tokens from one window of a long paragraph to the next.
-        settings: See `DataReader`.
+        tokenizer: `wordpiece`, as in PALM 2.
+        lang: See `DataReader`, as `seed`, `do_lower_case` and `phase`.
+        remove_noanswer: True leaves out answers that cannot be used (`on_bad_answer="drop"`) and says how many; else
+            they are an error.
+        settings: Further keywords of `DataReader`.
     """
 
     usual_format = "json"
@@ -204,38 +149,82 @@ class MRCReader(DataReader):
         max_len: int,
         max_query_len: int = 64,
         doc_stride: int = 128,
+        tokenizer: str = _TOKENIZER,
+        lang: Language = "en",
+        seed: int | None = None,
+        do_lower_case: bool = False,
+        remove_noanswer: bool = False,
+        phase: ApiPhase = "train",
         **settings: Any,  # noqa: ANN401 (keywords of DataReader)
     ) -> None:
-        super().__init__("mrc", vocab_path, max_len, max_query_len=max_query_len, doc_stride=doc_stride, **settings)
+        settings |= {"max_query_len": max_query_len, "doc_stride": doc_stride}
+        if remove_noanswer:
+            settings.setdefault("on_bad_answer", "drop")
+        super().__init__("mrc", vocab_path, max_len, tokenizer, lang, seed, do_lower_case, phase, **settings)
 
 
 @final
-class SequenceLabelReader(DataReader):
+class SequenceLabelReader(_PositionalReader):
     """Words and a tag for each: columns `text_a` and `label`, or CoNLL.
 
     Args:
         vocab_path: Vocabulary, one subword token per line.
         max_len: Longest sequence in subword tokens.
-        label_map: Tags and their ids; learnt from the training file when left out.
-        settings: See `DataReader`.
+        label_map: Tags and their ids, also `label_map_config`; learnt from the training file when left out.
+        tokenizer: `wordpiece`, as in PALM 2.
+        lang: See `DataReader`, as `seed`, `do_lower_case` and `phase`.
+        dev_count: Accepted for scripts of PALM 2, as `print_prefix`.
+        settings: Further keywords of `DataReader`.
+    """
+
+    @also_called(label_map_config="label_map")
+    def __init__(
+        self,
+        vocab_path: str | Path,
+        max_len: int,
+        label_map: LabelMapSource | None = None,
+        tokenizer: str = _TOKENIZER,
+        lang: Language = "en",
+        seed: int | None = None,
+        do_lower_case: bool = False,
+        phase: ApiPhase = "train",
+        dev_count: int = 1,
+        print_prefix: str = "",
+        **settings: Any,  # noqa: ANN401 (keywords of DataReader)
+    ) -> None:
+        del dev_count, print_prefix
+        settings["label_map"] = label_map
+        super().__init__("seq_label", vocab_path, max_len, tokenizer, lang, seed, do_lower_case, phase, **settings)
+
+
+@final
+class MaskLMReader(_PositionalReader):
+    """Plain text, of which some subword tokens are masked anew in every batch: column `text_a`.
+
+    Args:
+        vocab_path: Vocabulary, one subword token per line.
+        max_len: Longest sequence in subword tokens.
+        tokenizer: `wordpiece`, as in PALM 2.
+        lang: See `DataReader`, as `seed`, `do_lower_case` and `phase`.
+        dev_count: Accepted for scripts of PALM 2, as `print_prefix`.
+        settings: Further keywords of `DataReader`.
     """
 
     def __init__(
         self,
         vocab_path: str | Path,
         max_len: int,
-        label_map: LabelMapSource | None = None,
+        tokenizer: str = _TOKENIZER,
+        lang: Language = "en",
+        seed: int | None = None,
+        do_lower_case: bool = False,
+        phase: ApiPhase = "train",
+        dev_count: int = 1,
+        print_prefix: str = "",
         **settings: Any,  # noqa: ANN401 (keywords of DataReader)
     ) -> None:
-        super().__init__("seq_label", vocab_path, max_len, label_map=label_map, **settings)
-
-
-@final
-class MaskLMReader(DataReader):
-    """Plain text, of which some subword tokens are masked anew in every batch: column `text_a`."""
-
-    def __init__(self, vocab_path: str | Path, max_len: int, **settings: Any) -> None:  # noqa: ANN401 (keywords of DataReader)
-        super().__init__("mlm", vocab_path, max_len, **settings)
+        del dev_count, print_prefix
+        super().__init__("mlm", vocab_path, max_len, tokenizer, lang, seed, do_lower_case, phase, **settings)
 
 
 @final

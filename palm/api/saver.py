@@ -10,6 +10,7 @@ from palm.storage.layout import CHECKPOINT_FOLDER, MANIFEST_FILE, PREDICT_FOLDER
 
 SAVE_TYPES = ("ckpt", "predict")
 _OLD_NAME = re.compile(r"ckpt\.step(\d+)")
+_OLD_MODEL = re.compile(r"pred\.step(\d+)")
 
 
 @dataclass(frozen=True)
@@ -80,3 +81,9 @@ def find_checkpoint(path: Path) -> Path:
         if newest is not None:
             return newest
     raise CheckpointError(f"{path}: no checkpoint here. Give the folder that set_saver was given, or a step_N in it.")
+
+
+def find_models(path: Path) -> Path:
+    """The folder of inference models that `path` stands for: itself, or where PALM 2's `pred.step<N>` is today."""
+    old = _OLD_MODEL.fullmatch(path.name)
+    return path.parent / PREDICT_FOLDER / f"step_{old[1]}" if old and not path.exists() else path

@@ -20,12 +20,13 @@ from palm.engine.methods import Methods
 from palm.engine.model import MultiTaskModel
 from palm.engine.optim.weight_average import WeightAverage
 from palm.engine.pretrain import backbone_config_for, load_pretrained_weights
-from palm.engine.run import StepResult, TrainingRun
+from palm.engine.run import Progress, StepResult, TrainingRun
 from palm.engine.task_instance import TaskInstance
 from palm.engine.train import train_step, upcoming
 from palm.errors import ConfigError, Problem
 from palm.paradigm.base import Paradigm
 from palm.pretrained.load import load_pretrained
+from palm.registry import wrong_object
 from palm.runtime.device import choose_device
 from palm.schema.settings import TrainSettings
 from palm.schema.values import Resolved, Setting
@@ -91,6 +92,7 @@ class Session:
         self._model: MultiTaskModel | None = None
         self._run: TrainingRun | None = None
         self._step_batches: Iterator[StepBatch] | None = None
+        self._retired_tasks: frozenset[str] = frozenset()
 
     @property
     def seed(self) -> int:
@@ -155,6 +157,27 @@ class Session:
         """The average of the weights, where there is one to predict with."""
         return self._run.average if self._run else None
 
+    @property
+    def progress(self) -> Progress:
+        """Where training stands."""
+        return self._run.progress if self._run else Progress()
+
+    def set_backward(self, backward: Backward) -> None:
+        """Take an optimizer and how to use it.
+
+        Raises:
+            ConfigError: It is none of PALM's.
+        """
+        if not isinstance(backward.optimizer, Adam):
+            raise wrong_object("build_backward", "a palm.optimizer.Adam", "optimizer", backward.optimizer)
+        self.backward = backward
+        backward.optimizer.follow(self._learning_rate)
+        self.begin_anew()
+
+    def _learning_rate(self) -> float:
+        """That of the last step; of the first, where there was none."""
+        return self.run.learning_rate_at(max(1, self.progress.global_step))
+
     def begin_anew(self) -> None:
         """Forget optimizer and progress; the model's weights stay."""
         self._run = None
@@ -185,9 +208,20 @@ class Session:
         if self.run.settings.mode == "joint":
             rule = "a loop of your own trains one task per step."
             raise ConfigError(Problem("get_one_batch", f"{rule} Found mode: joint. Call train()."))
-        if self._step_batches is None:
-            self._step_batches = upcoming(self.run)
+        retired_tasks = self.run.retired_tasks
+        if self._step_batches is None or retired_tasks != self._retired_tasks:
+            self._step_batches, self._retired_tasks = upcoming(self.run), retired_tasks
         return next(self._step_batches)
+
+    def remaining_batches(self) -> Iterator[StepBatch]:
+        """What is left to train on, batch by batch, until the run is finished by whoever trains on them.
+
+        One task alone also ends where nothing is trained: after as many batches as the run has steps.
+        """
+        batches = self.run.total_steps - self.progress.global_step if len(self.tasks) == 1 else None
+        while not self.run.finished and batches != 0:
+            yield self.next_step_batch()
+            batches = None if batches is None else batches - 1
 
     def take_step(self, name: str, batch: Batch) -> StepResult:
         """Train the task `name` on `batch`: one step of the engine.

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from palm.api.data_reader import ApiPhase, DataReader
 from palm.api.heads import Head
-from palm.api.readers import ApiPhase, DataReader
 from palm.backbone.base import Backbone
 from palm.config.broadcast import is_task_name
 from palm.config.run_config import TaskConfig
@@ -14,7 +14,7 @@ from palm.engine.task_instance import TaskInstance
 from palm.errors import ConfigError, Problem
 from palm.paradigm.base import PARADIGMS, Paradigm
 from palm.reader.loading import load_dataset
-from palm.registry import did_you_mean
+from palm.registry import did_you_mean, wrong_object
 from palm.schema.settings import TaskSettings
 from palm.schema.validate import from_keywords
 from palm.schema.values import Resolved, Setting
@@ -40,10 +40,23 @@ TASK_KEYS = (
 
 @dataclass(frozen=True)
 class Forward:
-    """What `build_forward` was given."""
+    """What `build_forward` was given.
+
+    Raises:
+        ConfigError: Something that is no backbone, or no head.
+    """
 
     backbone: Backbone
     head: Head
+
+    def __post_init__(self) -> None:
+        given: tuple[tuple[object, type, str], ...] = (
+            (self.backbone, Backbone, "backbone"),
+            (self.head, Head, "head"),
+        )
+        for found, expected, kind in given:
+            if not isinstance(found, expected):
+                raise wrong_object("build_forward", f"a {kind} of palm.{kind}", kind, found)
 
 
 @dataclass
@@ -83,8 +96,9 @@ class Task:
             if key not in TASK_KEYS:
                 hint = did_you_mean(key, list(TASK_KEYS))
                 raise self.problem(f"there is no keyword `{key}`.{hint} Known: {', '.join(TASK_KEYS)}.")
-        if not is_task_name(self.name):
-            raise self.problem("a name is made of letters, digits, `_` and `-`: files are called after it. Change it.")
+        if not is_task_name(self.name.replace(" ", "_")) or self.name != self.name.strip():
+            rule = "a name is made of letters, digits, `_`, `-` and blanks inside: files are called after it."
+            raise self.problem(f"{rule} Change it.")
 
     @property
     def owner(self) -> str:
@@ -97,6 +111,8 @@ class Task:
 
     def fit(self, reader: DataReader, phase: ApiPhase) -> None:
         """Take a reader with its data."""
+        if not isinstance(reader, DataReader):
+            raise wrong_object(self.owner, "a reader of palm.reader", "reader", reader)
         if reader.phase != phase:
             found = f"Found one made with phase='{reader.phase}'"
             raise self.problem(f"data to {phase} come from a reader made with phase='{phase}'. {found}.")

@@ -1,17 +1,18 @@
 """`Trainer`: one task, trained and used by itself or as a part of a `MultiHeadTrainer`."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, final
 
+from palm.api.data_reader import ApiPhase, DataReader
 from palm.api.heads import Head
 from palm.api.loading import load_models
 from palm.api.optimizer import Adam, Loss
-from palm.api.predicting import BatchesInOrder, predict, predict_batch
-from palm.api.readers import ApiPhase, DataReader
+from palm.api.predicting import BatchesInOrder, batches_in_order, predict, predict_batch
 from palm.api.saver import new_saver
 from palm.api.session import Backward, Session
 from palm.api.task import Forward, Task
-from palm.api.training import save_model, train
+from palm.api.training import save_after_step, save_model, train
 from palm.backbone.base import Backbone
 from palm.data.dataset import Batch
 from palm.engine.optim.weight_average import averaged
@@ -19,6 +20,7 @@ from palm.engine.predict import metrics_over
 from palm.engine.run import StepResult
 from palm.paradigm.base import Outputs, Prediction
 from palm.reader.loading import load_dataset
+from palm.spec import LegacySpec
 
 
 @final
@@ -57,15 +59,50 @@ class Trainer:
         """Passes over the training file that the reader was loaded for."""
         return self.task.reader_for("train").num_epochs
 
+    @property
+    def num_examples(self) -> int:
+        """Training examples of the reader; 0 before it was fitted."""
+        return self.task.reader.num_examples if self.task.reader else 0
+
+    @property
+    def mix_ratio(self) -> float:
+        """The task's sampling weight, where several tasks are trained together."""
+        return self.task.mix_ratio
+
+    @mix_ratio.setter
+    def mix_ratio(self, value: float) -> None:
+        self.task.mix_ratio = value
+        self.session.begin_anew()
+
+    @property
+    def steps_pur_epoch(self) -> int | None:
+        """Steps in one pass over the training file, under PALM 2's name; None before a reader was fitted."""
+        return self.task.instance("train", self.name).steps_per_epoch if self.task.reader else None
+
+    @property
+    def cur_train_step(self) -> int:
+        """Steps that the task has been trained."""
+        return self.session.progress.task_steps.get(self.name, 0)
+
+    @property
+    def cur_train_epoch(self) -> int:
+        """Epoch of the last of these steps, counted from 0."""
+        return max(self.cur_train_step - 1, 0) // (self.steps_pur_epoch or 1)
+
     def build_forward(self, backbone: Backbone, task_head: Head) -> Loss:
         """Put `task_head` on `backbone`, to be trained; what it gives is for `palm.optimizer.Adam`."""
         self.task.forward = Forward(backbone, task_head)
         self.session.use_backbone(None)
         return Loss((self.name,))
 
-    def build_predict_forward(self, pred_backbone: Backbone, pred_head: Head) -> None:
-        """Put `pred_head` on `pred_backbone`, to predict. Left out, those of training predict."""
+    def build_predict_forward(self, pred_backbone: Backbone, pred_head: Head) -> dict[str, LegacySpec]:
+        """Put `pred_head` on `pred_backbone`, to predict. Left out, those of training predict.
+
+        Returns:
+            What the head gives for a batch: name → `[[-1, …], dtype]`.
+        """
         self.task.predict_forward = Forward(pred_backbone, pred_head)
+        return pred_head.outputs_attr
 
     def build_backward(
         self, optimizer: Adam, weight_decay: float | None = None, use_ema: bool = False, ema_decay: float | None = None
@@ -78,19 +115,30 @@ class Trainer:
             use_ema: Predict with, evaluate and export an exponential moving average of the weights.
             ema_decay: Its decay an update.
         """
-        self.session.backward = Backward(optimizer, weight_decay or 0.0, use_ema, ema_decay or 0.0)
-        self.session.begin_anew()
+        self.session.set_backward(Backward(optimizer, weight_decay or 0.0, use_ema, ema_decay or 0.0))
 
-    def fit_reader(self, reader: DataReader, phase: ApiPhase = "train") -> None:
+    def fit_reader(self, reader: DataReader, phase: ApiPhase = "train") -> Iterator[Batch]:
         """Take a reader with its data.
+
+        Returns:
+            The batches, for a loop of your own: those to train on until training is done, or those to predict, once, in
+            the order of the file. Nothing is made before the first is asked for.
 
         Raises:
             ConfigError: It was made for another phase.
         """
         self.task.fit(reader, phase)
-        if phase == "train":
-            self.session.begin_anew()
         self._batches.restart()
+        if phase == "predict":
+            return batches_in_order(reader)
+        self.session.begin_anew()
+        return self._training_batches()
+
+    def _training_batches(self) -> Iterator[Batch]:
+        if len(self.session.tasks) > 1:
+            raise self.task.problem("several tasks take turns. Take the batches of the MultiHeadTrainer.")
+        for step_batch in self.session.remaining_batches():
+            yield step_batch.batch
 
     def set_dev_file(self, file: str | Path) -> None:
         """Evaluate on `file` during training: after each epoch of the first target, or as `configure` says.
@@ -141,7 +189,8 @@ class Trainer:
         """Load an inference model, of this API, the Controller, or the command line; it brings its labels with it.
 
         Args:
-            model_path: The inference model's folder, or one that holds it under the task's name.
+            model_path: The inference model's folder, one that holds it under the task's name, or PALM 2's
+                `pred.step<N>`. Weights of an encoder alone are loaded as well, with a warning: the head is untrained.
             convert: Accepted for scripts of PALM 2.
 
         Raises:
@@ -173,7 +222,7 @@ class Trainer:
         """Train to the end; from where it is, after `load_ckpt` or `train_one_step`.
 
         Args:
-            print_steps: Steps between log lines.
+            print_steps: Steps between log lines; none below 1.
             resume: Continue from the newest checkpoint of the saver, to the same bits; from the start if it has none.
 
         Raises:
@@ -192,16 +241,24 @@ class Trainer:
         return self.session.next_step_batch().batch
 
     def train_one_step(self, batch: Batch) -> StepResult:
-        """Train on `batch`: one step of the engine, with everything that belongs to one."""
-        return self.session.take_step(self.name, batch)
+        """Train on `batch`: one step of the engine; then save where `set_saver` has it due."""
+        result = self.session.take_step(self.name, batch)
+        save_after_step(self.session, result)
+        return result
 
     def predict(self, output_dir: str | Path | None = None, print_steps: int = 1000) -> list[Prediction]:
         """Predict the loaded file: one prediction per row, in its order, also as predictions.json in `output_dir`.
 
+        Without `output_dir` that of the head (`palm.head.MRC(…, pred_output_path=…)`) is taken, if it has any.
+
         Raises:
             ConfigError: Something is missing or does not fit.
         """
-        return predict(self.session, [self.task], output_dir, print_steps)[self.name]
+        folder = output_dir or self.task.forward_for("predict").head.pred_output_path
+        return predict(self.session, [self.task], folder, print_steps)[self.name]
+
+    def reset_buffer(self) -> None:
+        """Accepted for scripts of PALM 2: no prediction stays behind in a trainer."""
 
     def predict_one_batch(self, batch: Batch) -> Outputs:
         """What the head gives for `batch`, such as `logits`."""

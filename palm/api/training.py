@@ -11,7 +11,7 @@ from palm.engine.run import StepResult, TrainingRun
 from palm.engine.train import train_steps
 from palm.errors import ConfigError, Problem
 from palm.inference.bundle import save_bundle
-from palm.training.after_step import KEEP_ALL, Checkpoints, Follower, StepLog
+from palm.training.after_step import KEEP_ALL, NEVER, Checkpoints, Follower, StepLog
 from palm.training.earlier_runs import resume_or_archive
 from palm.training.evaluation import Evaluation, Exports, exported_folder
 from palm.training.log import Reporter, trainer_line
@@ -24,15 +24,13 @@ def train(session: Session, print_steps: int, *, resume: bool) -> None:
 
     Args:
         session: The run.
-        print_steps: Steps between log lines.
+        print_steps: Steps between log lines; none below 1.
         resume: Continue from the newest checkpoint of the saver, if it has any.
 
     Raises:
         ConfigError: Something is missing or does not fit.
         CheckpointError: Something cannot be written, or the checkpoint does not fit.
     """
-    if print_steps < 1:
-        raise ConfigError(Problem("train", f"print_steps is 1 or more. Found {print_steps}."))
     run, saver = session.run, session.saver
     session.reset_batches()
     beginning = _resume(run, saver) if resume else []
@@ -68,7 +66,7 @@ def _follow(session: Session, run: TrainingRun, reporter: Reporter, print_steps:
         backbone_name=backbone_name(session.backbone),
         folder_of=partial(exported_folder, saver.folder) if saver and saver.saves_models and with_dev else None,
     )
-    log = StepLog(run, reporter, trainer_line, every=print_steps, first_step=False)
+    log = StepLog(run, reporter, trainer_line, every=print_steps if print_steps > 0 else NEVER, first_step=False)
     evaluation = Evaluation(run, reporter, exports, checkpoints=saver.checkpoints if saver else None)
     followers: list[Follower] = [NonFiniteSteps(run, reporter, saver.checkpoints if saver else None), log, evaluation]
     saving: list[Checkpoints | PredictModels] = []
@@ -94,6 +92,18 @@ def _follow(session: Session, run: TrainingRun, reporter: Reporter, print_steps:
     saves = saver is not None and saver.saves_checkpoints
     run_training(run, train_steps(run), [*followers, *saving], before_stop=before_stop, saves=saves)
     log.end()
+
+
+def save_after_step(session: Session, result: StepResult) -> None:
+    """Save what the saver has due after a step of a loop of the caller's own."""
+    saver, run = session.saver, session.run
+    if saver is None or not saver.is_due(result.global_step, last=run.finished):
+        return
+    with Reporter(saver.folder, total_steps=run.total_steps, done_steps=result.global_step) as reporter:
+        if saver.saves_checkpoints:
+            Checkpoints(run, reporter, saver.checkpoints, every=saver.every, keep=KEEP_ALL).save()
+        if saver.saves_models:
+            PredictModels(session, saver, reporter).save()
 
 
 class PredictModels:

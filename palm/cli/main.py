@@ -12,6 +12,7 @@ from palm import __version__
 from palm.cli.command_parser import CommandParser
 from palm.errors import PalmError
 from palm.registry import did_you_mean
+from palm.runtime.script import EXIT_ERROR
 
 EPILOG = """example:
   palm init my_project && cd my_project && palm train config.yaml --task_dir tasks
@@ -22,7 +23,6 @@ _NO_MEMORY = (
     "There is not enough memory. Lower batch_size, max_tokens or max_seq_len, set recompute: true, or use a smaller "
     "encoder; check for a size that is too large by mistake."
 )
-EXIT_ERROR = 2
 EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141  # 128 + SIGPIPE, as the shell reports it
 

@@ -1,5 +1,6 @@
 """What a run was resolved to: as plain data to be saved, and as rows that say where each value came from."""
 
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -113,6 +114,33 @@ def keys_as_markdown() -> str:
         cells = (f"`{row.key}`", row.type, row.default, row.description + also, ", ".join(row.owners), row.on_resume)
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines) + "\n"
+
+
+def keys_as_help(script: str) -> str:
+    """What `python run.py --help` says of the flags that a script around a Controller obeys.
+
+    Args:
+        script: The script's name.
+    """
+    lines = [
+        f"usage: {script} [--KEY VALUE ...] [--tasks.TASK.KEY VALUE ...] [--stages.STAGE.KEY VALUE ...]",
+        "",
+        "Any key of the configuration may be given as a flag, which wins over the files. A key that is true or false",
+        "needs no value. Keys and defaults:",
+        "",
+    ]
+    for row in describe_keys():
+        names = ", ".join(f"--{name}" for name in (row.key, *row.aliases))
+        lines += [f"  {names}", *_indented(f"{row.type}; {_shown_default(row.default)}. {row.description}")]
+    return "\n".join(lines)
+
+
+def _shown_default(default: str) -> str:
+    return default if default in ("required", "unset") else f"default {default}"
+
+
+def _indented(text: str) -> list[str]:
+    return textwrap.wrap(text, 100, initial_indent="      ", subsequent_indent="      ")
 
 
 def global_json_schema() -> dict[str, object]:

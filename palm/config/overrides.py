@@ -4,16 +4,14 @@ import re
 import sys
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from palm.config.yaml_file import parse_yaml
 from palm.errors import ConfigError, Problem
+from palm.runtime.script import runs_a_script
 from palm.schema.values import ALIASES, Setting, settle_aliases
 
 _KEY = re.compile(r"[A-Za-z_][\w-]*(\.[\w-]+)*")
 _TRUTH = {"true", "false", "yes", "no", "on", "off", "0", "1"}
-_FOREIGN_MODULES = ("ipykernel", "_pytest")
-_FOREIGN_SCRIPTS = ("", "-c", "-", "ipython", "ipykernel_launcher.py", "pytest", "py.test")
 
 
 @dataclass(frozen=True)
@@ -37,12 +35,18 @@ def overrides_from_argv(argv: Sequence[str] | None = None) -> list[str]:
 
     """
     argv = sys.argv if argv is None else argv
-    if not argv or Path(argv[0]).name in _FOREIGN_SCRIPTS or any(name in sys.modules for name in _FOREIGN_MODULES):
+    if not runs_a_script(argv):
         return []
     words = list(argv[1:])
     while words and not words[0].startswith("--") and not _is_assignment(words[0]):
         words.pop(0)
     return words
+
+
+def asks_for_help(argv: Sequence[str] | None = None) -> bool:
+    """Whether a user's own script was started with `--help` or `-h`."""
+    argv = sys.argv if argv is None else argv
+    return runs_a_script(argv) and any(word in ("-h", "--help") for word in argv[1:])
 
 
 def parse_overrides(words: Sequence[str], flags: Collection[str] = ()) -> Overrides:

@@ -37,6 +37,22 @@ def known_keys(merged: Merged) -> "KnownKeys":
     return KnownKeys(frozenset(key for schema in schemas for key in schema.model_fields), merged.schemas)
 
 
+FORMER_KEYS = {
+    "do_predict": "`palm train` trains, `palm pred` predicts: remove it.",
+    "do_train": "`palm train` trains, `palm pred` predicts: remove it.",
+    "in_tokens": "Write `max_tokens: <subword tokens>` instead.",
+    "is_first_target": "The first target in task_instance is the main task: list that task first.",
+    "remove_noanswer": "Write `on_bad_answer: drop` instead.",
+    "reuse_head_with": "Write `share_head_with: <task>` instead.",
+    "reuse_tag": "Write `task_reuse_tag` instead.",
+    "shuffle_buffer": "All training examples are shuffled: remove it, or write `shuffle: false`.",
+    "task_reuse_scope": "Write `share_head_with: <task>` instead, or `task_reuse_tag` in the global file.",
+    "verbose": "Remove it.",
+    "with_slide_window": "A long context is always cut into windows, doc_stride apart: remove it.",
+}
+"""Key of PaddlePALM that nothing reads any more → what to write instead."""
+
+
 @dataclass(frozen=True)
 class KnownKeys:
     """What the run reads.
@@ -85,6 +101,9 @@ class KnownKeys:
 
 
 def _unread(setting: Setting, known: Iterable[str]) -> str:
+    if setting.key in FORMER_KEYS:
+        found = f"Found `{setting.name}`, a key of PaddlePALM, with {shown(setting.value)}."
+        return f"a key is one that this version reads. {found} {FORMER_KEYS[setting.key]}"
     owners = [owner for owner, schema in all_schemas() if setting.key in schema.model_fields]
     if owners:
         hint = f" It is a key of {', '.join(owners)}, which the run does not use here."

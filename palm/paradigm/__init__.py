@@ -7,6 +7,7 @@ from palm.paradigm.match import Matching
 from palm.paradigm.mlm import MaskedLM
 from palm.paradigm.mrc import SpanExtraction
 from palm.paradigm.multi_label import MultiLabel
+from palm.paradigm.pairwise_match import PairwiseMatch
 from palm.paradigm.regression import Regression
 from palm.paradigm.seq_label import Tagging
 
@@ -17,6 +18,7 @@ __all__ = [
     "MaskedLM",
     "Matching",
     "MultiLabel",
+    "PairwiseMatch",
     "Paradigm",
     "Regression",
     "SpanExtraction",

@@ -92,8 +92,8 @@ PALM2_SEPARATOR = "\x02"
 def parse_tagged(source: Path | Sequence[GivenRow], config: TableFields, phase: Phase) -> Iterator[Record]:
     r"""Records `{"words", "labels", "line"}`; no labels when predicting from a file without.
 
-    Words and tags are separated by blanks, or by PALM 2's `\x02`; in jsonl they may be lists. With for_cn, a text
-    without either is split into characters.
+    Words and tags are separated by blanks, or by PALM 2's `\x02`, whose empty words are skipped with their tags; in
+    jsonl they may be lists. With for_cn, a text without either is split into characters.
 
     Raises:
         DataError: Everything that is wrong with the file or the rows, after the last.
@@ -120,15 +120,34 @@ def _from_conll(file: Path, problems: FileProblems, phase: Phase) -> Iterator[Re
 def _record(row: Row, config: TableFields, problems: FileProblems, phase: Phase) -> Record:
     predicting = phase == "predict"
     words = _strings_at(row, "text_a", problems, may_be_empty=predicting, by_character=config.for_cn)
-    record: dict[str, object] = {"line": row.line, "words": words}
+    labels: list[str] = []
     if "label" in row.values:
         labels = _strings_at(row, "label", problems, may_be_empty=predicting, by_character=False)
+    if PALM2_SEPARATOR in str(row.values["text_a"]):
+        words, labels = _without_empty_words(words, labels)
+        if not words and not predicting:
+            problems.add("`text_a` holds text, found it empty. Fill it in, or remove the row.", line=row.line)
+    record: dict[str, object] = {"line": row.line, "words": words}
+    if "label" in row.values:
         if labels or not predicting:
             record["labels"] = labels
         if words and labels and len(words) != len(labels):
             rule = f"every word has one tag, found {len(words)} words and {len(labels)} tags"
             problems.add(f"{rule} (`text_a` {quoted(' '.join(words))}). {_advice(config)}", line=row.line)
     return record
+
+
+def _without_empty_words(words: list[str], labels: list[str]) -> tuple[list[str], list[str]]:
+    r"""Words that are more than blanks, each with its tag: PALM 2 skips the others, such as behind the last `\x02`."""
+    words, labels = _without_last_empty(words), _without_last_empty(labels)
+    kept = [number for number, word in enumerate(words) if word.strip()]
+    if len(words) == len(labels):
+        return [words[number] for number in kept], [labels[number] for number in kept]
+    return (words, labels) if labels else ([words[number] for number in kept], labels)
+
+
+def _without_last_empty(strings: list[str]) -> list[str]:
+    return strings[:-1] if strings and not strings[-1] else strings
 
 
 def _advice(config: TableFields) -> str:

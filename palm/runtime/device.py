@@ -1,18 +1,45 @@
-"""Chooses the device of a run."""
+"""Chooses the device of a run, and counts devices, as PALM 2's `palm.distribute.gpu_dev_count` does."""
 
 import logging
 
-import paddle
+from palm.runtime.environment import prepare_runtime
+from palm.runtime.paddle_import import import_paddle
 
 _log = logging.getLogger("palm")
 _warned: set[str] = set()
 
+gpu_dev_count: int
+"""GPUs that one run uses: 1 where Paddle sees any, else 0. Scripts that divide by it get what a step trains on."""
+
+cpu_dev_count = 1
+"""Processes that one run uses on a CPU, whatever their threads."""
+
+__all__ = ["choose_device", "count_gpus", "cpu_dev_count", "gpu_dev_count"]
+
 
 def choose_device(*, use_gpu: bool) -> str:
     """Select the GPU if requested and available, else the CPU; warn once if a requested GPU is not available."""
-    if use_gpu and paddle.is_compiled_with_cuda() and paddle.device.cuda.device_count() > 0:
+    import paddle  # noqa: PLC0415 (scripts ask for gpu_dev_count before Paddle is set up)
+
+    if use_gpu and count_gpus() > 0:
         return str(paddle.set_device("gpu"))
     if use_gpu and "gpu" not in _warned:
         _warned.add("gpu")
         _log.warning("No GPU is usable by this Paddle: computing on the CPU. Set use_gpu: false to avoid this warning.")
     return str(paddle.set_device("cpu"))
+
+
+def count_gpus() -> int:
+    """GPUs that this Paddle can use."""
+    import paddle  # noqa: PLC0415 (as above)
+
+    return int(paddle.device.cuda.device_count()) if paddle.is_compiled_with_cuda() else 0
+
+
+def __getattr__(name: str) -> int:
+    """Look for a GPU when `gpu_dev_count` is first asked for (PEP 562)."""
+    if name != "gpu_dev_count":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    prepare_runtime()
+    import_paddle()
+    return min(count_gpus(), 1)

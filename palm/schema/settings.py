@@ -87,7 +87,9 @@ class TrainSettings(Schema):
     )
     learning_rate: Float = Field(5e-5, gt=0, description="Highest learning rate, reached after the warm-up.")
     lr_scheduler: Annotated[str, BeforeValidator(lower)] = Field(
-        "linear", description="`linear` (warm-up, then decay to 0) or `constant` (warm-up, then constant)."
+        "linear",
+        description="`linear` (warm-up, then decay to 0; also `linear_warmup_decay`), `constant` (warm-up, then "
+        "constant) or `noam_decay` (warm-up, then decay with the inverse square root of the step).",
     )
     freeze_embeddings: bool = Field(False, description="Keep the embeddings as they are.")
     freeze_layers: Int = Field(0, ge=0, description="Keep this many encoder layers, from the lowest, as they are.")
@@ -299,6 +301,12 @@ class TaskSettings(Schema):
     )
     print_first_n: Annotated[Int, Key(changes="nothing")] = Field(
         0, ge=0, description="Print the first n examples and what the reader made of them."
+    )
+    save_infermodel_every_n_steps: Annotated[Int, Key(changes="nothing")] = Field(
+        -1,
+        ge=-1,
+        description="Steps of the task between inference models in save_path/<task>/infer_model.step<N>, for a target; "
+        "-1 is off: the last one, and the best one where it is asked for.",
     )
     vocab_path: Annotated[TrainPath, Key(scope="run", export="no")] = Field(
         None, description="Vocabulary, one word-piece a line; by default vocab.txt beside the pre-trained weights."

@@ -17,6 +17,9 @@ ALIASES = {
     "max_seqlen": "max_seq_len",
     "import": "imports",
     "gradient_clip": "max_grad_norm",
+    # the code of 0.2.1 and 0.3
+    "is_target": "target",
+    "pretrain_path": "pretrain_model_path",
     # Hugging Face's TrainingArguments
     "num_train_epochs": "num_epochs",
     "per_device_train_batch_size": "batch_size",

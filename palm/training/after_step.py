@@ -14,6 +14,9 @@ from palm.training.notices import DataWait
 KEEP_ALL = 1 << 30
 """So many checkpoints that none is removed."""
 
+NEVER = 1 << 62
+"""So many steps between two log lines that there is none."""
+
 StepLine = Callable[[StepResult, float], str]
 """The log line of a step, from what it did and the steps per second."""
 

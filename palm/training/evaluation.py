@@ -1,4 +1,4 @@
-"""Evaluation on dev data during training, and the inference models that it leads to: the best so far, and the last."""
+"""Evaluation on dev data during training, and inference models: the best so far, the last, those in between."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -84,6 +84,37 @@ class Exports:
         record = {"split": "export", "global_step": done.global_step, "task": name}
         steps = {"task_steps": done.task_steps[name], "of_step": of_step}
         self._reporter.record({**record, **steps, "train_seconds": round(self._seconds, 3)})
+
+
+class PeriodicExports:
+    """Writes inference models of a target beside its last one, every few of its steps where its keys say so.
+
+    Args:
+        run: The run.
+        reporter: Where lines go.
+        backbone_name: Name of the backbone, for the models' descriptions.
+        folder_of: The folder of a target's last inference model.
+    """
+
+    def __init__(
+        self, run: TrainingRun, reporter: Reporter, *, backbone_name: str, folder_of: Callable[[str], Path]
+    ) -> None:
+        self._run = run
+        self._reporter = reporter
+        self._backbone_name = backbone_name
+        self._folder_of = folder_of
+
+    def after(self, result: StepResult) -> None:
+        """Write what is due after this step: `infer_model.step<N>`, with the step of the task itself."""
+        for part in result.parts if result.trained else ():
+            task = next(task for task in self._run.tasks if task.name == part.task)
+            every, step = task.settings.save_infermodel_every_n_steps, self._run.progress.task_steps[task.name]
+            if task.settings.target and every > 0 and step % every == 0:
+                last = self._folder_of(task.name)
+                folder = last.with_name(f"{last.name}.step{step}")
+                with averaged(self._run.average):
+                    save_bundle(self._run.model, task, self._backbone_name, folder)
+                self._reporter.say(exported_line(task.name, folder))
 
 
 class Evaluation:

@@ -23,6 +23,7 @@ BATCH = {
     "end_positions": np.array([3, 2, 0]),
     "mask_pos": np.array([1, 3, 7, 11]),
     "mask_label": np.array([4, 10, 8, 1]),
+    "pair_rows": np.array([[0, 1], [0, 2], [1, 2]]),
     "choice_rows": np.array([[0, 1, 2], [2, 0, 1], [1, 2, 0]]),
     "choice_mask": np.ones((3, 3), "float32"),
     "label_values": np.array([0.5, -1.0, 3.0], "float32"),
@@ -90,7 +91,7 @@ def test_declared_inputs_have_the_declared_form(name: str):
 
 @every_paradigm
 def test_prediction_needs_no_gold(name: str):
-    gold = {"label_ids", "start_positions", "end_positions", "mask_label", "label_values", "label_sets"}
+    gold = {"label_ids", "start_positions", "end_positions", "mask_label", "label_values", "label_sets", "pair_rows"}
 
     assert not gold & set(build(name).reader_inputs("predict"))
 

@@ -561,7 +561,7 @@ def unknown_save_type(files):
         (unknown_reference, r"one of the trainers (water, slots) is expected. Found `slot`."),
         (nothing_loaded, r"palm.reader.ClassifyReader: a reader gives the examples of a file. Call load_data first."),
         (two_of_one_name, r"trainers of different names are expected. Found a, a."),
-        (a_path_for_a_name, r'palm.Trainer("../slots"): a name is made of letters, digits, `_` and `-`'),
+        (a_path_for_a_name, r'palm.Trainer("../slots"): a name is made of letters, digits, `_`, `-` and blanks inside'),
         (unknown_save_type, r"save_type is `ckpt`, `predict`, or both with a comma between. Found `checkpoint`."),
     ],
 )

@@ -1,5 +1,6 @@
 """Schedules of the learning rate: its factor at each step of a run."""
 
+import math
 from abc import ABC, abstractmethod
 from typing import ClassVar, final
 
@@ -62,6 +63,7 @@ def linear_decay(step: int, warmup_steps: int, total_steps: int) -> float:
 
 
 @final
+@SCHEDULES.register("linear_warmup_decay")  # the name in the code of PaddlePALM
 @SCHEDULES.register("linear")
 class LinearDecay(LearningRateSchedule):
     """Linear warm-up, then linear decay that reaches 0 just after the last step."""
@@ -85,3 +87,20 @@ class ConstantRate(LearningRateSchedule):
     def factor(self, step: int, total_steps: int) -> float:
         """The factor at global step `step`."""
         return warmup(step, self.config.warmup_steps(total_steps))
+
+
+@final
+@SCHEDULES.register("noam_decay")
+class NoamDecay(LearningRateSchedule):
+    """Linear warm-up, then decay with the inverse square root of the step; the full rate without warm-up.
+
+    Source: arXiv:1706.03762, equation 3, scaled as in PaddlePALM so that the highest rate is `learning_rate`.
+    """
+
+    Config: ClassVar[type[WarmupFields]] = WarmupFields
+    config: WarmupFields
+
+    def factor(self, step: int, total_steps: int) -> float:
+        """The factor at global step `step`."""
+        warmup_steps = self.config.warmup_steps(total_steps)
+        return min(step / warmup_steps, math.sqrt(warmup_steps / step)) if warmup_steps else 1.0

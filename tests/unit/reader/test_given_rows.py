@@ -12,6 +12,7 @@ ROWS = {
     "cls": [{"text_a": "the cat"}, {"text_a": "我爱北京"}, {"text_a": "", "label": "good", "more": 1}],
     "match": [{"text_a": "the cat", "text_b": "sat"}, {"text_a": "你好", "text_b": ""}],
     "mlm": [{"text_a": "the [MASK] sat"}, {"text_a": "我[MASK]北京"}],
+    "pairwise_match": [{"text_a": "the cat", "text_b": "sat"}, {"text_a": "你好", "text_b": ""}],
     "choice": [{"text_a": "the cat", "choices": ["sat", "mat", "film"]}, {"text_a": "我", "choices": "爱|北京"}],
     "seq_label": [{"text_a": "the cat"}, {"text_a": ["我", "爱 北京"]}, {"text_a": []}],
 }

@@ -68,6 +68,30 @@ def test_words_are_split_at_blanks_alone(words):
         assert split_words("\x02".join(words), by_character=True) == words
 
 
+@pytest.mark.parametrize(
+    ("words", "tags"),
+    [
+        ("the\x02cats\x02sat\x02", "O\x02B-x\x02O\x02"),  # as PALM 2's process.py writes a cell
+        ("the\x02cats\x02sat\x02", "O\x02B-x\x02O"),
+        ("the\x02\x02cats\x02 \x02sat", "O\x02O\x02B-x\x02I-x\x02O"),
+        ("\x02the\x02cats\x02sat", "B-y\x02O\x02B-x\x02O"),
+    ],
+)
+def test_empty_words_between_the_separators_of_palm_2_are_skipped_with_their_tags(read, words, tags):
+    assert without_lines(read("x.tsv", f"text_a\tlabel\n{words}\t{tags}\n")) == SENTENCES[:1]
+    assert without_lines(read("y.tsv", f"text_a\n{words}\n", "predict")) == [{"words": ["the", "cats", "sat"]}]
+
+
+def test_a_sentence_of_empty_words_is_refused_in_training(read):
+    with pytest.raises(DataError, match=r"x\.tsv:2: `text_a` holds text, found it empty"):
+        read("x.tsv", "text_a\tlabel\n \x02\tO\x02\n")
+
+
+def test_words_and_tags_of_palm_2_are_as_many(read):
+    with pytest.raises(DataError, match="found 3 words and 2 tags"):
+        read("x.tsv", "text_a\tlabel\nthe\x02cats\x02sat\x02\tO\x02O\x02\n")
+
+
 def test_columns_may_have_other_names(read):
     records = read("x.tsv", "tags\ttokens\nO O\tthe cat\n", columns="text_a=tokens,label=tags")
     assert without_lines(records) == [{"words": ["the", "cat"], "labels": ["O", "O"]}]

@@ -20,3 +20,14 @@ def test_without_warm_up_the_first_step_has_the_set_value():
 
 def test_constant_stays_after_the_warm_up():
     assert rates(4, "constant", warmup_proportion=0.5) == pytest.approx([0.5, 1.0, 1.0, 1.0, 1.0, 1.0])
+
+
+def test_noam_decays_with_the_inverse_square_root_of_the_step():
+    assert rates(8, "noam_decay", warmup_proportion=0.25)[:8] == pytest.approx(
+        [0.5, 1.0, (2 / 3) ** 0.5, 0.5**0.5, 0.4**0.5, (1 / 3) ** 0.5, (2 / 7) ** 0.5, 0.5]
+    )
+    assert rates(2, "noam_decay") == [1.0] * 4
+
+
+def test_the_name_of_paddlepalm_is_the_linear_schedule():
+    assert SCHEDULES["linear_warmup_decay"] is SCHEDULES["linear"]
