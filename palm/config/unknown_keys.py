@@ -42,11 +42,13 @@ FORMER_KEYS = {
     "do_train": "`palm train` trains, `palm pred` predicts: remove it.",
     "in_tokens": "Write `max_tokens: <subword tokens>` instead.",
     "is_first_target": "The first target in task_instance is the main task: list that task first.",
+    "label_map_config": "The tags are those of train_file: remove it.",
     "remove_noanswer": "Write `on_bad_answer: drop` instead.",
     "reuse_head_with": "Write `share_head_with: <task>` instead.",
     "reuse_tag": "Write `task_reuse_tag` instead.",
     "shuffle_buffer": "All training examples are shuffled: remove it, or write `shuffle: false`.",
     "task_reuse_scope": "Write `share_head_with: <task>` instead, or `task_reuse_tag` in the global file.",
+    "use_crf": "Write `head: crf` instead.",
     "verbose": "Remove it.",
     "with_slide_window": "A long context is always cut into windows, doc_stride apart: remove it.",
 }
