@@ -32,6 +32,7 @@ class Participant:
         module: The module that it runs; see `worker.Pace`.
         settings: Settings of the module.
         environment: All of its environment variables.
+        folder: The checkout that it runs in.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Participant:
     module: str
     settings: Mapping[str, object]
     environment: Mapping[str, str] = field(repr=False)
+    folder: Path = ROOT
 
 
 @dataclass(frozen=True)
@@ -183,7 +185,12 @@ def _started(participant: Participant) -> Iterator[_Worker]:
     words = [str(participant.python), "-m", participant.module]
     _say(f"{participant.name}: starting")
     with subprocess.Popen(
-        words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=dict(participant.environment)
+        words,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=participant.folder,
+        env=dict(participant.environment),
     ) as process:
         try:
             worker = _Worker(participant.name, process)

@@ -27,8 +27,8 @@ class Start:
     peak_bytes: int
 
 
-def start(words: Sequence[str], environment: Mapping[str, str]) -> Start:
-    """Run `palm train` with `words` until its first step is logged.
+def start(words: Sequence[str], environment: Mapping[str, str], folder: Path = ROOT) -> Start:
+    """Run `palm train` of the checkout in `folder` with `words` until its first step is logged.
 
     Raises:
         RuntimeError: It ended early; its output is above.
@@ -38,7 +38,7 @@ def start(words: Sequence[str], environment: Mapping[str, str]) -> Start:
         [sys.executable, "-m", "palm", "train", *words],
         stdout=subprocess.PIPE,
         text=True,
-        cwd=ROOT,
+        cwd=folder,
         env=dict(environment),
     ) as process:
         try:
