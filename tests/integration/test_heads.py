@@ -106,7 +106,7 @@ def test_a_reader_that_gives_other_gold_than_the_paradigm_takes(tmp_path):
     tasks = other_gold(tmp_path)
     tasks["wet"]["label_kind"] = "class"
     with pytest.raises(
-        ConfigError, match=r"needs `label_values` from reader `match`.*give it with `label_kind: number`"
+        ConfigError, match=r"needs `label_values` from reader `match`.*provide it with `label_kind: number`"
     ):
         palm.Controller(tiny.config(tmp_path, tasks), overrides=[])
 
