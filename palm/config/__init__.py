@@ -1,1 +1,1 @@
-"""Configuration: what may be written, where it was written, and who wins. Knows no component."""
+"""Configuration: permitted keys, their sources, and their precedence. Independent of components."""

@@ -1,4 +1,4 @@
-"""Who wins: command line over global file over task file and backbone file; inside one layer the more specific."""
+"""Precedence: command line over global file over task file and backbone file; within a layer, the more specific key."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -34,7 +34,7 @@ def task_names(main: GlobalFile, flags: Overrides) -> tuple[list[str], list[Prob
 
 
 def listed_tasks(setting: Setting | None) -> list[str] | None:
-    """The names in `task_instance`; none where it is no list, None where it is unset."""
+    """The names in `task_instance`; empty if it is not a list, None if unset."""
     if setting is None or setting.value is None:
         return None
     listed = split_list(setting.value)
@@ -42,14 +42,14 @@ def listed_tasks(setting: Setting | None) -> list[str] | None:
 
 
 def is_task_name(name: str) -> bool:
-    """Whether `name` may name a task: a folder, a file and a part of parameter names are called after it."""
+    """Whether `name` is a valid task name, which is used for a folder, a file and in parameter names."""
     return bool(_NAME.fullmatch(name))
 
 
 def broadcast(
     names: Sequence[str], main: GlobalFile, flags: Overrides, files: Mapping[str, Layer]
 ) -> tuple[dict[str, dict[str, Resolved]], list[Problem]]:
-    """The merged keys of each task, and what is wrong with the lists that have one element a task."""
+    """The merged keys of each task, and the problems of lists with one element per task."""
     flag_lists, problems = split_task_lists(flags.flat, names, "command line")
     main_lists, more = split_task_lists(main.flat, names, main.name)
     for_all_flags, for_all = (
@@ -102,7 +102,7 @@ def _as_task_key(key: str, value: object, first_with_value: str, name: str) -> t
 
 
 def _length_problem(setting: Setting, values: Sequence[object], names: Sequence[str]) -> Problem:
-    rule = f"{setting.name} has one value a task."
+    rule = f"{setting.name} has one value per task."
     found = f"Found {len(values)} for {len(names)} in task_instance ({', '.join(names)})."
     return Problem(setting.where, f"{rule} {found} Make the lists equally long.")
 
@@ -111,19 +111,19 @@ def _name_problems(names: Sequence[str], where: str) -> list[Problem]:
     problems = []
     for name in dict.fromkeys(names):
         if names.count(name) > 1:
-            message = f"a task is listed once. Found `{name}` {names.count(name)} times. Remove the repetition."
+            message = f"a task must be listed once. Found `{name}` {names.count(name)} times. Remove the repetition."
             problems.append(Problem(where, message))
         if name in _OWN_FOLDERS or len(name.encode(errors="replace")) > _LONGEST_NAME:
-            rule = f"a task name is no folder of PALM's own ({', '.join(_OWN_FOLDERS)}) and no longer than 200 bytes."
+            rule = f"a task name has at most 200 bytes and is not {' or '.join(_OWN_FOLDERS)}."
             problems.append(Problem(where, f"{rule} Found `{name[:40]}`. Choose another."))
         if not is_task_name(name):
-            rule = "a task name is letters, digits, `_` and `-`: it names a folder and a file."
-            problems.append(Problem(where, f"{rule} Found `{name}`. Use task_dir for the folder, no ending."))
+            rule = "a task name consists of letters, digits, `_` and `-`, since it names a folder and a file."
+            problems.append(Problem(where, f"{rule} Found `{name}`. Use task_dir for the folder, no extension."))
     return problems
 
 
 def _stray_tasks(names: list[str], main: GlobalFile, flags: Overrides, setting: Setting | None) -> list[Problem]:
-    """Tasks with keys of their own that are not in the run; a selection on the command line may leave tasks out."""
+    """Tasks with keys that are not in the run; a selection on the command line may omit tasks."""
     selected = setting is not None and TASK_LIST in flags.flat
     places = {} if selected else {name: main.task_places[name] for name in main.tasks}
     places |= {name: next(iter(layer.values())).where for name, layer in flags.tasks.items()}

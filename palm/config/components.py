@@ -1,4 +1,4 @@
-"""The schemas of a run: which classes its names stand for, and which keys those classes declare."""
+"""The schemas of a run: the classes of its names, and the keys that they declare."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ from palm.schema.settings import RunSettings, TaskLists, TaskSettings, TrainSett
 
 
 def run_schemas() -> list[type[Schema]]:
-    """What declares keys of the whole run, but for the backbone."""
+    """Schemas with keys of the whole run, except the backbone's."""
     return [RunSettings, TaskLists, TrainSettings, *(method.schema for method in registered_methods())]
 
 
 @dataclass(frozen=True)
 class TaskSchemas:
-    """The classes of one task's keys; None where its name is unknown."""
+    """The classes of a task's keys; None if a name is unknown."""
 
     reader: type[ReaderFields] | None
     paradigm: type[ParadigmFields] | None
@@ -39,9 +39,9 @@ class TaskSchemas:
 
 
 def all_schemas() -> Iterator[tuple[str, type[Schema]]]:
-    """Owner and schema of everything that declares keys, the registered components included."""
+    """Owner and schema of everything that declares keys, including registered components."""
     yield "run", RunSettings
-    yield "run, one value a task", TaskLists
+    yield "run, one value per task", TaskLists
     yield "training", TrainSettings
     yield "task", TaskSettings
     yield from ((method.owner, method.schema) for method in registered_methods())
@@ -62,11 +62,11 @@ def keys_everywhere(**facts: object) -> set[str]:
 
 
 def flag_keys() -> set[str]:
-    """Keys that are true or false: on the command line they need no value."""
+    """Boolean keys, which need no value on the command line."""
     fields = [field for _, schema in all_schemas() for field in schema.model_fields.items()]
     return {key for key, field in fields if field.annotation in (bool, bool | None)}
 
 
 def backbone_schemas(name: str) -> list[type[BackboneFields]]:
-    """The backbone's keys; those of every backbone where the name is unknown."""
+    """The backbone's keys; those of all backbones if the name is unknown."""
     return [BACKBONES[name].Config] if name in BACKBONES else [BACKBONES[other].Config for other in BACKBONES]

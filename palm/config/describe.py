@@ -1,4 +1,4 @@
-"""What a run was resolved to: as plain data to be saved, and as rows that say where each value came from."""
+"""The resolved values of a run: as plain data to save, and as rows with their sources."""
 
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,9 +26,9 @@ class ExplainRow:
 
     Attributes:
         key: The key, `tasks.<name>.<key>` for a task's.
-        value: The value that holds.
-        where: Where it was written, or `default`.
-        hid: Weaker values that it hid, each with its place; empty when there were none.
+        value: The effective value.
+        where: Its source, or `default`.
+        overridden: Overridden values, each with its source; empty if there are none.
 
     """
 
@@ -44,7 +44,7 @@ def plain_keys(schemas: Sequence[Schema]) -> dict[str, object]:
 
 
 def resolved_mapping(run: Sequence[Schema], tasks: Mapping[str, Sequence[Schema]]) -> dict[str, object]:
-    """Plain data that, written as YAML, gives the same run again: every key of every task is spelt out."""
+    """Plain data that reproduces the run when written as YAML: every key of every task is explicit."""
     return {**plain_keys(run), "tasks": {name: plain_keys(schemas) for name, schemas in tasks.items()}}
 
 
@@ -71,12 +71,12 @@ class KeyRow:
 
     Attributes:
         key: Its own name.
-        type: What its values are: "a whole number, at least 1".
-        default: The default as text; `required` where there is none.
-        description: What it means.
-        owners: Who reads it: run, training, task, `reader mrc`, …
+        type: Type of its values: "a whole number, at least 1".
+        default: The default as text, or `required`.
+        description: Its meaning.
+        owners: Its readers: run, training, task, `reader mrc`, …
         aliases: Its other names.
-        on_resume: What another value changes in a run that is resumed with it: `nothing`, `metrics` or `result`.
+        on_resume: What another value affects in a resumed run: `nothing`, `metrics` or `result`.
 
     """
 
@@ -144,17 +144,18 @@ def _indented(text: str) -> list[str]:
 
 
 def global_json_schema() -> dict[str, object]:
-    """JSON schema of the global file; `$defs.task` is what stands under each name of `tasks`."""
+    """JSON schema of the global file; `$defs.task` describes each value of `tasks`."""
     schemas = [*run_schemas(), *(BACKBONES[name].Config for name in BACKBONES), *_task_schemas()]
     properties = _properties(schemas)
     properties["tasks"] = {
-        "description": "Keys of each task by its name, instead of task files or beside them.",
+        "description": "Keys of each task by its name, instead of or in addition to task files.",
         "type": "object",
         "additionalProperties": {"anyOf": [{"$ref": "#/$defs/task"}, {"type": "null"}]},
     }
     stage = {"type": "object", "properties": {**properties}, "additionalProperties": False}
     properties["stages"] = {
-        "description": "Keys of each stage by its name: runs one after the other, each from the last one's encoder.",
+        "description": "Keys of each stage by its name: consecutive runs, each starting from the encoder of the "
+        "previous one.",
         "type": "object",
         "additionalProperties": {"anyOf": [{"$ref": "#/$defs/stage"}, {"type": "null"}]},
     }
@@ -184,7 +185,7 @@ def _task_object() -> dict[str, object]:
 
 
 def _properties(schemas: Iterable[type[Schema]]) -> dict[str, object]:
-    """Properties of all `schemas`, aliases included; the first schema to declare a key describes it."""
+    """Properties of all `schemas`, including aliases; the first schema that declares a key describes it."""
     properties: dict[str, object] = {}
     for schema in schemas:
         for key, value in schema.model_json_schema()["properties"].items():
@@ -205,7 +206,7 @@ def _names(properties: Mapping[str, object]) -> dict[str, object]:
 
 
 def _as_written(value: Mapping[str, object]) -> dict[str, object]:
-    """Loosen what pydantic wants to what YAML may say: `1,0` for a list, `no` for a flag, a number for text."""
+    """Relax pydantic's schema to the permitted YAML: `1,0` for a list, `no` for a flag, a number for text."""
     schema = {key: part for key, part in value.items() if key != "title"}
     choices = schema.get("anyOf")
     if isinstance(choices, list):

@@ -19,7 +19,7 @@ TASKS = "tasks"
 STAGES = "stages"
 
 Where = Callable[..., str]
-"""Where a key stands, by the keys on the way to it."""
+"""Place of each key, by the path of keys to it."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class Keys:
     Attributes:
         flat: Keys of the top level.
         tasks: Keys of each task under `tasks:`, in the order of the file.
-        task_places: Where each task under `tasks:` begins.
-        problems: What is wrong with the keys.
-        where: Where they begin.
+        task_places: Place of each task under `tasks:`.
+        problems: Problems of the keys.
+        where: Their place.
 
     """
 
@@ -47,14 +47,14 @@ class GlobalFile:
     """The global file: its own keys, those under `tasks:`, and those under `stages:`.
 
     Attributes:
-        name: The file as messages show it, or `config` for a mapping.
-        folder: Its folder, where relative paths and the task folder are looked up second.
+        name: The file in messages, or `config` for a mapping.
+        folder: Its folder, the second search path of relative paths and the task folder.
         flat: Keys of the top level.
         tasks: Keys of each task under `tasks:`, in the order of the file.
-        task_places: Where each task under `tasks:` begins.
-        problems: What is wrong with the keys.
-        stages: Keys of each stage, in the order of the file; None where there is no `stages:`.
-        stages_place: Where `stages:` stands.
+        task_places: Place of each task under `tasks:`.
+        problems: Problems of the keys.
+        stages: Keys of each stage, in the order of the file; None without `stages:`.
+        stages_place: Place of `stages:`.
 
     """
 
@@ -73,9 +73,9 @@ class TaskFile:
     """The file of a task.
 
     Attributes:
-        place: Its path; every place where it was looked for when there is no such file.
-        keys: What it holds; None when there is no such file.
-        problems: What is wrong with it.
+        place: Its path, or all candidate paths if it does not exist.
+        keys: Its content; None if it does not exist.
+        problems: Its problems.
 
     """
 
@@ -88,7 +88,7 @@ def load_global(config: str | Path | Mapping[str, object]) -> GlobalFile:
     """Read the global configuration.
 
     Raises:
-        ConfigError: The file is missing, or is no readable YAML mapping.
+        ConfigError: The file is missing, or is not a readable YAML mapping.
 
     """
     if isinstance(config, Mapping):
@@ -122,7 +122,7 @@ def _existing(config: str | Path) -> Path:
     file = expanded(config)
     if not file.is_file():
         found = "a folder" if file.is_dir() else "nothing"
-        rule = f"the configuration is a YAML file. Found {found} at `{file.absolute()}`. Correct the path."
+        rule = f"the configuration must be a YAML file. Found {found} at `{file.absolute()}`. Correct the path."
         raise ConfigError(Problem(str(config), rule))
     return file
 
@@ -135,7 +135,7 @@ def _stages(document: YamlFile, folder: Path | None) -> tuple[dict[str, Keys] | 
     found = _mappings(document.data[STAGES], where, "stage", problems)
     stages = {stage: _keys(own, (STAGES, stage), document.where, folder) for stage, own in found}
     if not stages and not problems:
-        problems.append(Problem(where, "`stages` names one stage at least. Found none. Remove it, or add one."))
+        problems.append(Problem(where, "`stages` needs at least one stage. Found none. Remove it, or add one."))
     return stages, problems
 
 
@@ -170,7 +170,7 @@ def _mappings(given: object, where: str, kind: str, problems: list[Problem]) -> 
 
 
 def plain_mapping(given: Mapping[Any, object]) -> dict[str, object]:
-    """A mapping as a YAML file would hold it: keys are text, paths are text."""
+    """A mapping in the form of a YAML file: keys and paths are text."""
     return {str(key): _plain(value) for key, value in given.items()}
 
 

@@ -21,23 +21,23 @@ from palm.spec import Phase
 
 Values = dict[str, Resolved]
 
-_SPECIAL = ("the device, pipe or socket", "Write what it gives into a file: it is read more than once.")
+_SPECIAL = ("the device, pipe or socket", "Write its content to a file, which is read more than once.")
 
 
 @dataclass(frozen=True)
 class Merged:
-    """One value a key.
+    """One value per key.
 
     Attributes:
-        sources: What was merged.
-        phase: What the run is for.
+        sources: The merged sources.
+        phase: Purpose of the run.
         run: Keys of the whole run.
         backbone_name: The backbone's name, registered or not.
-        backbone: Keys of the backbone, those of its JSON file included.
+        backbone: Keys of the backbone, including those of its JSON file.
         backbone_file: The keys of its JSON file.
         tasks: Keys of each task.
         schemas: The classes of each task's keys.
-        problems: What is wrong.
+        problems: Their problems.
 
     """
 
@@ -86,7 +86,7 @@ def merge(sources: StageSources, phase: Phase) -> Merged:
 
 
 def task_schemas(values: Values) -> TaskSchemas:
-    """The classes that the `reader` and `paradigm` of a task stand for."""
+    """The classes of a task's `reader` and `paradigm`."""
     reader, paradigm = (str(values[key].setting.value) if key in values else "" for key in ("reader", "paradigm"))
     return TaskSchemas(
         READERS[reader].Config if reader in READERS else None,
@@ -100,25 +100,25 @@ def _backbone_name(run: Values) -> str:
 
 
 def _next_to_weights(run: Values) -> dict[str, Setting]:
-    """Backbone file and vocabulary that lie beside the pre-trained weights."""
+    """Backbone file and vocabulary next to the pre-trained weights."""
     weights = run.get("pretrain_model_path")
     if weights is None or weights.setting.value is None:
         return {}
     wanted = {"backbone_config_path": BACKBONE_FILES, "vocab_path": (VOCAB_FILE,)}
     found = {key: next_to_weights(Path(str(weights.setting.value)), names) for key, names in wanted.items()}
-    where = f"beside pretrain_model_path ({weights.setting.where})"
+    where = f"next to pretrain_model_path ({weights.setting.where})"
     return {key: Setting(key, str(place), where) for key, place in found.items() if place}
 
 
 def _backbone_file(run: Values) -> tuple[Layer, list[Problem]]:
     path = run.get("backbone_config_path")
     if path is None or not isinstance(path.setting.value, str) or not Path(path.setting.value).is_file():
-        return {}, []  # a path that leads nowhere was reported when it was looked up
+        return {}, []  # a missing path was reported at its lookup
     return load_backbone_file(path.setting)
 
 
 def _share_vocabulary(run: Values, tasks: Mapping[str, Values]) -> None:
-    """One run has one vocabulary: tasks that name none get that of the others, or the run's."""
+    """A run has one vocabulary: tasks without one get that of the others, or the run's."""
     named = [values["vocab_path"] for values in (*tasks.values(), run) if _is_set(values, "vocab_path")]
     for values in (*tasks.values(), run) if named else ():
         if not _is_set(values, "vocab_path"):
@@ -130,7 +130,7 @@ def _is_set(values: Values, key: str) -> bool:
 
 
 def input_files(schema: type[Schema]) -> dict[str, InputFile]:
-    """The keys of `schema` that name files to read."""
+    """The keys of `schema` with paths of input files."""
     marks = {}
     for key, field in schema.model_fields.items():
         for mark in (*field.metadata, *_nested(field.annotation)):
@@ -142,7 +142,7 @@ def input_files(schema: type[Schema]) -> dict[str, InputFile]:
 def locate(
     values: Mapping[str, Resolved], schemas: Sequence[type[Schema]], phase: Phase
 ) -> tuple[dict[str, Resolved], list[Problem]]:
-    """The input paths among `values`, replaced by where they are; a missing one that `phase` needs is a problem."""
+    """The input paths among `values`, resolved; a missing one that `phase` needs is a problem."""
     found, problems = {}, []
     for key, mark in {key: mark for schema in schemas for key, mark in input_files(schema).items()}.items():
         if key not in values or not isinstance(values[key].setting.value, str):

@@ -1,6 +1,6 @@
-"""The components between tasks and of the update, as far as keys go: which there are, what each declares, who reads it.
+"""The keys of components between tasks and of the update: their names, schemas, and users.
 
-A key of theirs stands at the top level of the configuration, like the keys that choose them.
+Their keys are at the top level of the configuration, like the keys that choose them.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -21,14 +21,14 @@ from palm.schema.settings import TrainSettings
 from palm.schema.validate import unknown_keywords, validate
 from palm.schema.values import Resolved, Setting
 
-# Any: the registries hold classes of different kinds, each with a `Config`.
+# Any: the registries contain classes of different kinds, each with a `Config`.
 METHODS: Mapping[str, tuple[Registry[Any], ...]] = {
     "sampling": (SAMPLERS,),
     "weighting": (WEIGHTINGS, GRADIENT_METHODS),
     "optimizer": (OPTIMIZERS,),
     "lr_scheduler": (SCHEDULES,),
 }
-"""The key that chooses a component → the registries that its value may be in."""
+"""The key that chooses a component → the registries of its values."""
 
 FieldsT = TypeVar("FieldsT", bound=Schema)
 
@@ -51,7 +51,7 @@ class Method:
 
 
 def registered_methods() -> Iterator[Method]:
-    """Every component, those of the user's modules included."""
+    """Every component, including those of the user's modules."""
     for choice, registries in METHODS.items():
         for registry in registries:
             for name in registry:
@@ -59,20 +59,20 @@ def registered_methods() -> Iterator[Method]:
 
 
 def chosen_methods(values: Mapping[str, object]) -> list[Method]:
-    """The components that the plain `values` name; those of unknown names are left out."""
+    """The components in the plain `values`, without unknown names."""
     names = {choice: values.get(choice, TrainSettings.model_fields[choice].default) for choice in METHODS}
     folded = {choice: _folded(choice, name) for choice, name in names.items()}
     return [method for method in registered_methods() if folded[method.choice] == method.name]
 
 
 def _folded(choice: str, name: object) -> object:
-    """A name as it is registered: some are read in any case."""
+    """A name as registered; some are case-insensitive."""
     lower_case = any(registry.lower_case for registry in METHODS[choice])
     return name.lower() if lower_case and isinstance(name, str) else name
 
 
 def _name_problems(values: Mapping[str, Resolved]) -> Iterator[Problem]:
-    """Names that no component has, or two of one key; that a name is no text has been reported."""
+    """Unknown names, or names of two components for one key; names that are not text have been reported."""
     for choice, registries in METHODS.items():
         given = values[choice].setting if choice in values else None
         name = _folded(choice, given.value) if given else None
@@ -89,7 +89,7 @@ def _name_problems(values: Mapping[str, Resolved]) -> Iterator[Problem]:
 
 
 def read_methods(values: Mapping[str, Resolved], *, home: str) -> tuple[Methods | None, list[Problem]]:
-    """The keys of the components that a run names, or what is wrong with them.
+    """The keys of the components that a run uses, or their problems.
 
     Args:
         values: Merged values of the run.
@@ -112,15 +112,15 @@ def read_methods(values: Mapping[str, Resolved], *, home: str) -> tuple[Methods 
 def training_from_keywords(
     keys: Mapping[str, Any], *, owner: str, written: Mapping[str, str] | None = None
 ) -> tuple[TrainSettings, Methods]:
-    """The keys of training and of the components that they name, from the keywords of a call.
+    """The keys of training and of its components, from the keywords of a call.
 
     Args:
         keys: The keywords, under the keys' own names.
-        owner: What was called, for messages.
-        written: Key → the keyword that the caller wrote, where it is another one.
+        owner: Name of the called object, for messages.
+        written: Key → the caller's keyword, if different.
 
     Raises:
-        ConfigError: Everything that is wrong with them.
+        ConfigError: All their problems.
     """
     called = written or {}
     values = {key: Resolved(Setting(key, value, owner, written=called.get(key, ""))) for key, value in keys.items()}
@@ -159,12 +159,12 @@ def method_configs(methods: Methods) -> list[Schema]:
 
 
 def plain_values(values: Mapping[str, Resolved]) -> dict[str, object]:
-    """What was written, without the places."""
+    """The written values, without their places."""
     return {key: value.setting.value for key, value in values.items()}
 
 
 def unused_values(values: Mapping[str, Resolved]) -> dict[str, object]:
-    """The written keys of components that the run does not use, with what each was read as."""
+    """The written keys of components that the run does not use, with their parsed values."""
     found: dict[str, object] = {}
     for key, method in _unclaimed(values):
         config, _ = validate(method.schema, {key: values[key]}, owner=method.owner, home="")
@@ -173,7 +173,7 @@ def unused_values(values: Mapping[str, Resolved]) -> dict[str, object]:
 
 
 def method_defaults() -> dict[str, object]:
-    """The keys of all components, with their defaults; None where one is required."""
+    """The keys of all components, with their defaults; None for required ones."""
     fields = {key: field for method in registered_methods() for key, field in method.schema.model_fields.items()}
     return {
         key: None if field.is_required() else field.get_default(call_default_factory=True)
@@ -188,13 +188,13 @@ def following_keys(values: Mapping[str, object]) -> list[str]:
         if issubclass(method.schema, SamplerFields | WeightingFields):
             try:
                 found.append(method.schema.model_validate(_of(method.schema, values)).dev_metric_key())
-            except ValidationError:  # a file that was damaged, or written by hand
+            except ValidationError:  # a damaged or edited file
                 continue
     return [key for key in found if key is not None]
 
 
 def _unclaimed(values: Mapping[str, Resolved]) -> Iterator[tuple[str, Method]]:
-    """The written keys that a component declares, but none that the run uses, each with the first that does."""
+    """The written keys that only unused components declare, each with the first such component."""
     claimed = {key for method in chosen_methods(plain_values(values)) for key in method.schema.model_fields}
     claimed.update(TrainSettings.model_fields)
     seen: set[str] = set()

@@ -16,7 +16,7 @@ _TRUTH = {"true", "false", "yes", "no", "on", "off", "0", "1"}
 
 @dataclass(frozen=True)
 class Overrides:
-    """What the command line says: of the whole run, of single tasks and stages, and what is wrong with it."""
+    """Overrides of the command line: of the whole run, of single tasks and stages, and their problems."""
 
     flat: dict[str, Setting]
     tasks: dict[str, dict[str, Setting]]
@@ -25,13 +25,13 @@ class Overrides:
 
 
 def overrides_from_argv(argv: Sequence[str] | None = None) -> list[str]:
-    """Overrides that a user's own script was started with: `python demo3.py --learning_rate 1e-4`.
+    """Overrides on the command line of a user's script: `python demo3.py --learning_rate 1e-4`.
 
-    Words in front of the first flag are the script's own. In a notebook, under pytest and in an interactive
-    interpreter the command line belongs to somebody else and nothing is read.
+    Arguments before the first flag belong to the script. In a notebook, under pytest and in an interactive
+    interpreter the command line is not that of a script, and nothing is read.
 
     Args:
-        argv: Script name and arguments; `sys.argv` when unset.
+        argv: Script name and arguments; `sys.argv` by default.
 
     """
     argv = sys.argv if argv is None else argv
@@ -50,11 +50,11 @@ def asks_for_help(argv: Sequence[str] | None = None) -> bool:
 
 
 def parse_overrides(words: Sequence[str], flags: Collection[str] = ()) -> Overrides:
-    """Read overrides; a key given twice keeps its last value, as is usual on a command line.
+    """Read overrides; the last value of a repeated key counts, as usual on a command line.
 
     Args:
         words: The command line's words.
-        flags: Names of true/false keys, which need no value.
+        flags: Names of boolean keys, which need no value.
 
     """
     problems: list[Problem] = []
@@ -111,7 +111,7 @@ def _takes_no_value(dotted: str, rest: Sequence[str], flags: Collection[str]) ->
 
 
 def _split_stage(dotted: str) -> tuple[str, str]:
-    """`stages.pretrain.tasks.a.batch_size` → `pretrain` and the rest; no stage where there is none."""
+    """`stages.pretrain.tasks.a.batch_size` → `pretrain` and the rest; no stage if there is none."""
     parts = dotted.split(".", 2)
     return (parts[1], parts[2]) if parts[0] == "stages" and len(parts) == 3 else ("", dotted)
 

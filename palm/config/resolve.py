@@ -1,6 +1,6 @@
 """From configuration files and overrides to a `RunConfig`, in five stages: read, stages, merge, type, check.
 
-The last one stands here: every check, in order, and the `RunConfig` of what passes them.
+This module contains the last one: all checks, in order, and the resulting `RunConfig`.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -40,7 +40,7 @@ from palm.errors import ConfigError, Problem
 from palm.schema.fields import Schema
 
 Check = Callable[[TypedConfig], Iterable[Problem]]
-"""What is wrong with a run, or with a stage of it. A check of what is not there, or not meant, finds nothing."""
+"""Checks of a run or a stage. A check that does not apply finds nothing."""
 
 CHECKS: tuple[Check, ...] = (
     unread_keys,
@@ -54,7 +54,7 @@ CHECKS: tuple[Check, ...] = (
     rows_shared_by_name,
     gradients_to_balance,
 )
-WIRING: tuple[Check, ...] = (  # where all of the above are content
+WIRING: tuple[Check, ...] = (  # if all of the above pass
     connected_components,
     alike_shared_heads,
     rows_of_one_text,
@@ -62,7 +62,7 @@ WIRING: tuple[Check, ...] = (  # where all of the above are content
     layer_to_measure,
 )
 WARNINGS: tuple[Callable[[Sequence[TypedConfig]], Iterable[Problem]], ...] = (unused_keys,)
-"""Findings over all stages of a run together that do not keep it from training."""
+"""Warnings about all stages of a run."""
 
 
 def load_run_config(
@@ -72,7 +72,7 @@ def load_run_config(
     for_train: bool = True,
     overrides: Sequence[str] = (),
 ) -> RunConfig:
-    """As `load_run_configs`; the last stage where there are several."""
+    """Like `load_run_configs`, but returns the last stage."""
     return load_run_configs(config, task_dir=task_dir, for_train=for_train, overrides=overrides)[-1]
 
 
@@ -84,18 +84,18 @@ def load_run_configs(
     overrides: Sequence[str] = (),
     wiring: bool = False,
 ) -> list[RunConfig]:
-    """Read, merge and check a configuration: a run, or one a stage.
+    """Read, merge and check a configuration; returns one config per stage, or a single one.
 
     Args:
         config: The global file, or its content.
         task_dir: Folder of the task files.
-        for_train: Whether training data is needed; otherwise the run only predicts or evaluates.
-        overrides: Words of the command line, such as `["--learning_rate", "1e-4"]`.
-        wiring: Whether to read the vocabulary, too, and check that components fit together, as far as the sizes are
-            known. A run that predicts goes by its exported models, whatever sizes the configuration has.
+        for_train: Whether to train, which needs training data, or only to predict or evaluate.
+        overrides: Arguments of the command line, such as `["--learning_rate", "1e-4"]`.
+        wiring: Whether to read the vocabulary, too, and check that components fit together, if the backbone's config
+            is known. Prediction uses the exported models, whatever the configuration contains.
 
     Raises:
-        ConfigError: With everything that is wrong, in all stages.
+        ConfigError: All problems of all stages.
 
     """
     sources = read(config, task_dir, overrides)
@@ -106,14 +106,14 @@ def load_run_configs(
 
 
 def check(typed: Sequence[TypedConfig], *, wiring: bool) -> list[RunConfig]:
-    """The run, or its stages, once everything is right.
+    """The run, or its stages, if there are no problems.
 
     Args:
         typed: The keys of each stage.
-        wiring: Whether components have to fit together, as far as sizes and vocabulary are known.
+        wiring: Whether to check that components fit together, if config and vocabulary are known.
 
     Raises:
-        ConfigError: With everything that is wrong, in all stages.
+        ConfigError: All problems of all stages.
 
     """
     known = frozenset[str]().union(*(known_keys(each.merged).broadcast() for each in typed if each.merged))
@@ -129,7 +129,7 @@ def check(typed: Sequence[TypedConfig], *, wiring: bool) -> list[RunConfig]:
 
 
 def problems_of(config: TypedConfig, checks: Iterable[Check]) -> list[Problem]:
-    """What is wrong with its keys one by one, and what `checks` find, each once."""
+    """The problems of single keys, and those that `checks` find, without repetition."""
     found = (problem for each in checks for problem in each(config))
     return list(dict.fromkeys([*config.problems, *found]))
 
@@ -144,7 +144,7 @@ def _raise_all(typed: Sequence[TypedConfig], found: Sequence[Sequence[Problem]])
 def _run_config(typed: TypedConfig) -> RunConfig:
     merged, run, train, methods = typed.merged, typed.run, typed.train, typed.methods
     if merged is None or run is None or train is None or methods is None or not typed.all_tasks_typed:
-        raise ValueError("A run without problems has all of its keys.")
+        raise ValueError("A run without problems, which has all of its keys.")
     backbone: list[Schema] = [typed.backbone_config] if typed.backbone_config else []
     of_tasks = {task.name: [task.settings, task.reader, task.paradigm] for task in typed.tasks}
     shared = [run, train, *method_configs(methods)]
@@ -159,10 +159,10 @@ def _run_config(typed: TypedConfig) -> RunConfig:
 
 
 def _with_components(typed: TypedConfig) -> TypedConfig:
-    """With backbone and tokenizer, where their sizes and vocabulary are known.
+    """The run with backbone and tokenizer, if their config and vocabulary are known.
 
     Raises:
-        ConfigError: The vocabulary is none.
+        ConfigError: The vocabulary is not valid.
 
     """
     first, config = typed.tasks[0], typed.backbone_config
@@ -175,7 +175,7 @@ def _with_components(typed: TypedConfig) -> TypedConfig:
 
 
 def _placed(problem: Problem, config: RunConfig) -> Problem:
-    """`problem` with file and line of its key, where somebody wrote it."""
+    """`problem` with file and line of its key, if it was written."""
     places = {row.key: row.where for row in config.explain if row.where != DEFAULT}
     place = places.get(problem.where, problem.where)
     named = place if place.endswith(problem.where) else f"{place} ({problem.where})"

@@ -16,12 +16,12 @@ class TaskConfig:
 
     Attributes:
         name: The task's name.
-        settings: Keys that neither reader nor paradigm takes.
+        settings: Keys that belong to neither reader nor paradigm.
         reader_name: The reader's registered name.
         reader: Its keys.
         paradigm_name: The paradigm's registered name.
         paradigm: Its keys.
-        head: Name of the first task that shares this task's head (the task itself when it shares with none before it).
+        head: Name of the first task that shares this task's head (the task itself if it is the first).
 
     """
 
@@ -36,19 +36,19 @@ class TaskConfig:
 
 @dataclass(frozen=True)
 class RunConfig:
-    """Everything that a run needs to know, checked.
+    """The checked configuration of a run.
 
     Attributes:
-        run: Which tasks, which backbone, where.
+        run: Tasks, backbone and paths.
         train: Keys of the training engine.
-        methods: Keys of the components that these name: sampler, weighting or gradient method, optimizer, schedule.
+        methods: Keys of the components that `train` names: sampler, weighting or gradient method, optimizer, schedule.
         backbone_name: The backbone's registered name.
-        backbone_config: The backbone's keys; None where a run that only predicts has no file of them.
+        backbone_config: The backbone's keys; None for prediction without a file of them.
         tasks: The tasks in order.
-        resolved: Plain data that, written as YAML, gives this configuration again.
-        explain: Each value, where it came from, and what it hid.
-        stage: Name of the stage; empty where the run has none.
-        warnings: Which keys have no effect, in this or any later stage; the first one has them.
+        resolved: Plain data that reproduces this configuration when written as YAML.
+        explain: Each value, its source, and overridden values.
+        stage: Name of the stage; empty if there are no stages.
+        warnings: Warnings about keys without effect, in any stage; only in the first stage.
 
     """
 
@@ -68,10 +68,10 @@ class RunConfig:
         """The backbone's keys.
 
         Raises:
-            ConfigError: A run that only predicts was given no sizes; its inference model has them.
+            ConfigError: A configuration for prediction without them; the inference model has them.
 
         """
         if self.backbone_config is None:
-            rule = "the backbone's sizes are needed here."
+            rule = "the backbone's config is needed."
             raise ConfigError(Problem("backbone_config_path", f"{rule} Found none. Name the backbone's JSON file."))
         return self.backbone_config

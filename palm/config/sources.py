@@ -1,4 +1,4 @@
-"""Stage 1 of configuration: read everything that was written about a run, global file, command line, task files."""
+"""Stage 1 of configuration: read all sources of a run: global file, command line, task files."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,12 +16,12 @@ from palm.schema.values import Layer
 
 @dataclass(frozen=True)
 class Sources:
-    """What was read.
+    """The sources of a run.
 
     Attributes:
         main: The global file.
         flags: The command line.
-        files: The file of each task that any of it names.
+        files: The file of each named task.
 
     """
 
@@ -31,7 +31,7 @@ class Sources:
 
 
 def read(config: str | Path | Mapping[str, object], task_dir: str, overrides: Sequence[str]) -> Sources:
-    """Read the files of a run, and import the user's modules that it names.
+    """Read the files of a run, and import the user's modules.
 
     Raises:
         ConfigError: The global file cannot be read, or a module cannot be imported.
@@ -42,13 +42,13 @@ def read(config: str | Path | Mapping[str, object], task_dir: str, overrides: Se
     if "imports" in main.flat or "imports" in flags.flat:
         main = replace(main, flat=_imported(main.flat))
         _imported(flags.flat)
-        flags = parse_overrides(overrides, flag_keys())  # there may be more keys now
+        flags = parse_overrides(overrides, flag_keys())  # the modules may register more keys
     names = dict.fromkeys(_names_anywhere(main, flags))
     return Sources(main, flags, {name: load_task_file(name, task_dir, main.folder) for name in names})
 
 
 def _names_anywhere(main: GlobalFile, flags: Overrides) -> Iterator[str]:
-    """Every task that the run or one of its stages may have."""
+    """All tasks of the run or of its stages."""
     stages = list((main.stages or {}).values())
     flats = [flags.flat, main.flat, *(stage.flat for stage in stages), *(own.flat for own in flags.stages.values())]
     for layer in flats:
@@ -58,11 +58,11 @@ def _names_anywhere(main: GlobalFile, flags: Overrides) -> Iterator[str]:
 
 
 def _imported(layer: Layer) -> Layer:
-    """`layer`, once the modules that it names are imported; their files by the places where they were found."""
+    """`layer` after importing its modules, with their resolved paths."""
     setting = layer.get("imports")
     names = split_list(setting.value) if setting else None
     if setting is None or not isinstance(names, list):
-        return layer  # what is wrong with it is reported where keys are checked
+        return layer  # problems are reported where keys are checked
     prepare_runtime()  # the user's module may import Paddle
     found = [import_user_code(str(name), setting.where, setting.folder) for name in names]
     return {**layer, "imports": replace(setting, value=found)}

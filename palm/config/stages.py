@@ -1,4 +1,4 @@
-"""Stage 2 of configuration: what is written about each stage of a run, its own keys over those that all share."""
+"""Stage 2 of configuration: the sources of each stage of a run, with its own keys over the shared ones."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -28,17 +28,17 @@ _NO_FLAGS = Overrides({}, {})
 
 @dataclass(frozen=True)
 class StageSources:
-    """What is written about a stage, or about a run that has none, as of a run of its own.
+    """The sources of a stage, or of a run without stages, as of a separate run.
 
     Attributes:
-        main: The global file as it sees it.
-        flags: The command line as it sees it.
-        names: Its tasks in order.
-        files: Keys of each task that has a file of its own.
+        main: The global file as seen by the stage.
+        flags: The command line as seen by the stage.
+        names: Its tasks, in order.
+        files: Keys of each task with its own file.
         homes: Where a missing key of each task should be written.
-        problems: What is wrong so far.
-        stage: Its name; empty where the run has no stages.
-        shared: Keys that it did not ask for itself, so that it may have no use for them.
+        problems: The problems found so far.
+        stage: Its name; empty without stages.
+        shared: Keys that all stages share, and that it may not use.
 
     """
 
@@ -61,10 +61,10 @@ class _StageView:
 
 
 def split_into_stages(sources: Sources) -> list[StageSources]:
-    """What is written about the run, or about each of its stages.
+    """The sources of the run, or of each of its stages.
 
     Raises:
-        ConfigError: There is no task, or the stages themselves are wrong: nothing more can be said then.
+        ConfigError: There is no task, or the stages are invalid, so that no further checks are possible.
 
     """
     main, flags = sources.main, sources.flags
@@ -91,7 +91,7 @@ def split_into_stages(sources: Sources) -> list[StageSources]:
 def _task_files(
     sources: Sources, main: GlobalFile, names: Sequence[str]
 ) -> tuple[dict[str, Layer], dict[str, str], list[Problem]]:
-    """Keys and home of each task, and what is wrong with their files."""
+    """Keys and home of each task, and the problems of their files."""
     files: dict[str, Layer] = {}
     homes: dict[str, str] = {}
     problems: list[Problem] = []
@@ -112,7 +112,7 @@ def _no_task_file(name: str, place: str) -> str:
 
 
 def stage_problems(main: GlobalFile, flags: Overrides) -> list[Problem]:
-    """What is wrong with the stages as such: their names, and keys that are not theirs to choose."""
+    """Problems of the stages: their names, and keys that a stage cannot set."""
     stages = main.stages or {}
     problems: list[Problem] = []
     for name, overrides in flags.stages.items():
@@ -124,11 +124,11 @@ def stage_problems(main: GlobalFile, flags: Overrides) -> list[Problem]:
     for name, keys in stages.items():
         problems += [in_stage(problem, name) for problem in keys.problems]
         if not is_task_name(name) or name in (CHECKPOINT_FOLDER, EARLIER_FOLDER):
-            rule = f"a stage's name is letters, digits, `_` and `-`, and not `{CHECKPOINT_FOLDER}`: it names a folder."
+            rule = f"a stage's name consists of letters, digits, `_` and `-`, and is not `{CHECKPOINT_FOLDER}`."
             problems.append(Problem(keys.where, f"{rule} Found `{name}`. Choose another."))
         for layer in (keys.flat, flags.stages.get(name, _NO_FLAGS).flat):
             for key in (key for key in _OF_ALL_STAGES if key in layer):
-                rule = f"`{layer[key].name}` belongs to all stages, which go on with one encoder in one save_path."
+                rule = f"`{layer[key].name}` belongs to all stages, which train one encoder in one save_path."
                 problems.append(Problem(layer[key].where, f"{rule} Found it in stage `{name}`. Move it to the top."))
     if problems or not stages:  # which has been reported
         return problems
@@ -152,12 +152,12 @@ def stage_views(main: GlobalFile, flags: Overrides) -> Iterator[_StageView]:
 
 
 def in_stage(problem: Problem, stage: str) -> Problem:
-    """`problem`, with the name of the stage that has it."""
+    """`problem`, with the name of its stage."""
     return replace(problem, where=f"{problem.where} (stage {stage})".lstrip())
 
 
 def _global_file(main: GlobalFile, keys: Keys, flags: Overrides, name: str) -> GlobalFile:
-    """The global file as one stage sees it: with the tasks that it lists, else those that it describes, else all."""
+    """The global file as seen by one stage: with the tasks that it lists, else those that it describes, else all."""
     flat = {**main.flat, **keys.flat}
     tasks = _over(main.tasks, keys.tasks)
     listed = flags.flat.get(TASK_LIST) or keys.flat.get(TASK_LIST)
@@ -176,7 +176,7 @@ def _over(below: Mapping[str, Layer], above: Mapping[str, Layer]) -> dict[str, d
 
 
 def _with_folder(layer: Layer, stage: str) -> dict[str, Setting]:
-    """`layer` with the stage's folder for the save_path in it."""
+    """`layer` with the stage's subfolder as save_path."""
     given = layer.get("save_path")
     if given is None or not isinstance(given.value, str):
         return dict(layer)
@@ -193,7 +193,7 @@ def _written(flags: Overrides) -> Sequence[Setting]:
 
 
 def _stray_tasks(main: GlobalFile, flags: Overrides) -> list[Problem]:
-    """Tasks with keys of their own that are in no stage."""
+    """Tasks with keys that are in no stage."""
     used = {task for view in stage_views(main, flags) for task in task_names(view.main, view.flags)[0]}
     places = {name: main.task_places[name] for name in main.tasks}
     places |= {name: next(iter(layer.values())).where for name, layer in flags.tasks.items()}
@@ -206,12 +206,12 @@ def _stray_tasks(main: GlobalFile, flags: Overrides) -> list[Problem]:
 
 
 def _tasks_called_encoder(main: GlobalFile, flags: Overrides) -> Iterator[Problem]:
-    """A task's folder must not be the one that its stage leaves its encoder in."""
+    """A task's folder must not be that of its stage's encoder."""
     for view in stage_views(main, flags):
         if ENCODER_FOLDER in task_names(view.main, view.flags)[0]:
             listed = view.flags.flat.get(TASK_LIST) or view.main.flat.get(TASK_LIST)
             where = view.main.task_places.get(ENCODER_FOLDER) or (listed.where if listed else main.stages_place)
-            rule = f"in a run with stages no task is called `{ENCODER_FOLDER}`: each stage leaves its encoder there."
+            rule = f"in a run with stages, no task may be named `{ENCODER_FOLDER}`, the folder of each stage's encoder."
             yield in_stage(Problem(where, f"{rule} Give the task another name."), view.stage)
 
 
@@ -220,7 +220,7 @@ def named_by_stage(found: Mapping[str, Sequence[Problem]], stages: int) -> list[
 
     Args:
         found: Problems of each stage that has any.
-        stages: How many stages there are.
+        stages: Number of stages.
     """
     everywhere = {
         problem
@@ -236,12 +236,12 @@ def named_by_stage(found: Mapping[str, Sequence[Problem]], stages: int) -> list[
 
 
 def encoder_folder(config: "RunConfig") -> Path:
-    """Where a stage leaves its encoder."""
+    """The folder of a stage's encoder."""
     return Path(config.run.save_path) / ENCODER_FOLDER
 
 
 def follow_on(configs: Sequence["RunConfig"]) -> "list[RunConfig]":
-    """The stages, each from the encoder of the one before it; they share sizes and vocabulary.
+    """The stages, each starting from the encoder of the previous one; they share config and vocabulary.
 
     Raises:
         ConfigError: They do not.
@@ -249,11 +249,11 @@ def follow_on(configs: Sequence["RunConfig"]) -> "list[RunConfig]":
     first, problems = configs[0], []
     for config in configs[1:]:
         if _backbone_config(config) != _backbone_config(first):
-            rule = "all stages have one encoder, so its sizes are the same."
+            rule = "all stages have the same encoder, so its config must be the same."
             problems.append(Problem(f"stages.{config.stage}", f"{rule} Found others. Set them at the top."))
         if config.run.vocab_path != first.run.vocab_path:
             found = f"Found `{config.run.vocab_path}`, and `{first.run.vocab_path}` in stage `{first.stage}`."
-            rule = "all stages have one encoder, and so one vocabulary."
+            rule = "all stages have the same encoder, and so the same vocabulary."
             problems.append(Problem(f"stages.{config.stage}", f"{rule} {found} Set vocab_path at the top."))
     if problems:
         raise ConfigError(problems)
@@ -262,7 +262,9 @@ def follow_on(configs: Sequence["RunConfig"]) -> "list[RunConfig]":
         weights = {"pretrain_model_path": encoder_folder(joined[-1]).as_posix()}
         run = config.run.model_copy(update=weights)
         explain = [
-            replace(row, value=weights[row.key], where="the stage before", overridden="") if row.key in weights else row
+            replace(row, value=weights[row.key], where="the previous stage", overridden="")
+            if row.key in weights
+            else row
             for row in config.explain
         ]
         joined.append(replace(config, run=run, resolved={**config.resolved, **weights}, explain=tuple(explain)))
@@ -270,6 +272,6 @@ def follow_on(configs: Sequence["RunConfig"]) -> "list[RunConfig]":
 
 
 def _backbone_config(config: "RunConfig") -> dict[str, object] | None:
-    """The keys that all stages share: those that a weight depends on."""
+    """The keys that all stages share: those that determine weights."""
     backbone = config.backbone_config
     return backbone.model_dump(include=set(keys_where(type(backbone).model_fields, scope="run"))) if backbone else None

@@ -1,4 +1,4 @@
-"""Checks over the tasks of a run: targets, shared heads, vocabularies, and the metrics that it is judged by."""
+"""Checks over the tasks of a run: targets, shared heads, vocabularies, and metrics."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ from palm.registry import did_you_mean
 from palm.schema.settings import TaskSettings, TrainSettings
 
 _NO_VOCABULARY = (
-    "a run needs `vocab_path`. Found none, and no vocab.txt beside pre-trained weights. "
-    "Name a vocabulary, one word-piece a line."
+    "a run needs `vocab_path`. Found none, and no vocab.txt next to pre-trained weights. "
+    "Name a vocabulary, one token per line."
 )
 
 
@@ -26,7 +26,7 @@ def gradients_to_balance(config: TypedConfig) -> Iterator[Problem]:
         return
     active = [name for name, settings in config.settings.items() if settings.mix_ratio > 0]
     if len(active) < 2:
-        rule = f"weighting: {train.weighting} balances the gradients of two tasks or more."
+        rule = f"weighting: {train.weighting} balances the gradients of two or more tasks."
         found = f"Found {len(active)} with a mix_ratio above 0."
         yield Problem(config.where("weighting"), f"{rule} {found} Add a task, or set weighting: fixed.")
 
@@ -37,13 +37,13 @@ def known_head_owners(config: TypedConfig) -> Iterator[Problem]:
         other = settings.share_head_with
         if other is not None and other not in config.names:
             hint = did_you_mean(other, [key for key in config.names if key != name])
-            rule = "share_head_with names another task of this run."
+            rule = "share_head_with must name another task of this run."
             advice = f"Tasks: {', '.join(config.names)}."
             yield Problem(config.where("share_head_with", name), f"{rule} Found `{other}`.{hint} {advice}")
 
 
 def one_vocabulary(config: TypedConfig) -> Iterator[Problem]:
-    """All tasks have the same vocabulary, and a run that trains has one."""
+    """All tasks have the same vocabulary, and training needs one."""
     first: tuple[str, str] | None = None
     for name, settings in config.settings.items():
         if settings.vocab_path is None:
@@ -51,7 +51,7 @@ def one_vocabulary(config: TypedConfig) -> Iterator[Problem]:
         if first is None:
             first = (name, settings.vocab_path)
         elif not _same_file(Path(first[1]), Path(settings.vocab_path)):
-            rule = "all tasks share one encoder and so one vocabulary."
+            rule = "all tasks share one encoder and so the same vocabulary."
             found = f"Found `{settings.vocab_path}` for `{name}` and `{first[1]}` for `{first[0]}`."
             yield Problem(config.where("vocab_path", name), f"{rule} {found} Set vocab_path in the global file.")
     if config.for_train and config.merged is not None and config.run is not None and config.run.vocab_path is None:
@@ -60,7 +60,7 @@ def one_vocabulary(config: TypedConfig) -> Iterator[Problem]:
 
 def _same_file(one: Path, other: Path) -> bool:
     if one == other or not (one.is_file() and other.is_file()):
-        return True  # a missing one has been reported, or is not needed
+        return True  # a missing file has been reported, or is not needed
     return one.resolve() == other.resolve() or one.read_bytes() == other.read_bytes()
 
 
@@ -75,12 +75,12 @@ def known_metrics(config: TypedConfig) -> Iterator[Problem]:
 
 
 def targets_to_reach(config: TypedConfig) -> Iterator[Problem]:
-    """A run that trains has a target, and reaches each."""
+    """Training needs a target, and must reach each target."""
     if not config.for_train:
         return
     targets = [name for name, settings in config.settings.items() if settings.target]
     if not targets and config.all_tasks_typed:
-        rule = "training ends when every target is there, so a run needs at least one."
+        rule = "training ends when every target is finished, so a run needs at least one."
         found = "Found auxiliary tasks only. Set one element of target_tag to 1."
         yield Problem(config.where("target", config.names[0]), f"{rule} {found}")
     for name in targets:
@@ -90,7 +90,7 @@ def targets_to_reach(config: TypedConfig) -> Iterator[Problem]:
 
 
 def training_files(config: TypedConfig) -> Iterator[Problem]:
-    """Each task of a run that trains has data."""
+    """Each task has training data."""
     for name, settings in config.settings.items() if config.for_train else ():
         if settings.train_file is None:
             rule = f"task `{name}` needs `train_file` to be trained. Found nothing."
@@ -98,7 +98,7 @@ def training_files(config: TypedConfig) -> Iterator[Problem]:
 
 
 def rows_shared_by_name(config: TypedConfig) -> Iterator[Problem]:
-    """`share_rows_with` names a task that the joint steps of the run train."""
+    """`share_rows_with` names a task that is trained in the run's joint steps."""
     tasks, train = config.settings, config.train
     for name, settings in tasks.items() if config.for_train and train is not None else ():
         other = settings.share_rows_with
@@ -107,24 +107,24 @@ def rows_shared_by_name(config: TypedConfig) -> Iterator[Problem]:
         where, others = config.where("share_rows_with", name), [key for key in tasks if key != name]
         if other not in others:
             hint = did_you_mean(other, others)
-            rule = f"share_rows_with names another task of this run. Found `{other}`.{hint}"
+            rule = f"share_rows_with must name another task of this run. Found `{other}`.{hint}"
             yield Problem(where, f"{rule} Tasks: {', '.join(others)}.")
             continue
         if tasks[other].share_rows_with is not None:
-            rule = "share_rows_with names the task that all tasks with these rows follow."
+            rule = "share_rows_with must name the task that all tasks with these rows follow."
             found = f"Found `{other}`, which follows `{tasks[other].share_rows_with}` itself."
-            yield Problem(where, f"{rule} {found} Name that one.")
+            yield Problem(where, f"{rule} {found} Name that task.")
         if train is not None and train.mode != "joint":
-            rule = "rows are shared by the tasks of a joint step. Found mode: alternating."
-            yield Problem(where, f"{rule} Set mode: joint, or leave share_rows_with out.")
+            rule = "only tasks of a joint step share rows. Found mode: alternating."
+            yield Problem(where, f"{rule} Set mode: joint, or remove share_rows_with.")
         if not (settings.mix_ratio and tasks[other].mix_ratio):
-            rule = "tasks that share rows train both. Found a mix_ratio of 0."
-            yield Problem(where, f"{rule} Raise it, or leave share_rows_with out.")
+            rule = "tasks that share rows must both be trained. Found a mix_ratio of 0."
+            yield Problem(where, f"{rule} Raise it, or remove share_rows_with.")
 
 
 @dataclass(frozen=True)
 class TaskMetrics:
-    """A task as far as its figures go.
+    """A task and its metrics.
 
     Attributes:
         name: Its name.
@@ -137,47 +137,47 @@ class TaskMetrics:
     metrics: Sequence[str]
 
     @property
-    def figures(self) -> list[str]:
-        """What its evaluations report; nothing without a dev_file."""
+    def names(self) -> list[str]:
+        """Names of the values that its evaluations report; empty without a dev_file."""
         if self.settings.dev_file is None:
             return []
-        return [LOSS, *(figure for name in self.metrics if name in METRICS for figure in _scores_of(name))]
+        return [LOSS, *(value for name in self.metrics if name in METRICS for value in _values_of(name))]
 
 
 def reported_metrics(config: TypedConfig) -> Iterator[Problem]:
-    """Somebody reports what `metric_for_best_model`, `selection` and the patience of the tasks wait for."""
+    """The metrics of `metric_for_best_model`, `selection` and the tasks' patience are reported."""
     train = config.train
     if not config.for_train or train is None or not config.all_tasks_typed:
         return
-    tasks = [_judged(task) for task in config.tasks]
+    tasks = [_with_metrics(task) for task in config.tasks]
     wanted = train.metric_for_best_model
     if wanted is not None:
         targets = [task for task in tasks if task.settings.target]
-        names = {figure for task in targets for figure in task.figures} | set(_full_names(targets))
+        names = {name for task in targets for name in task.names} | set(_full_names(targets))
         if wanted not in names:
-            rule = "names a figure that a target with a dev_file reports, or `task.figure`."
+            rule = "must be a metric that a target with a dev_file reports, or `task.metric`."
             where = config.where("metric_for_best_model")
             yield Problem(where, _unreported(f"metric_for_best_model {rule}", wanted, sorted(names)))
-    known = [task.name for task in tasks if task.figures] + _full_names(tasks)
+    known = [task.name for task in tasks if task.names] + _full_names(tasks)
     for name in train.selection or ():
         if name not in known:
-            rule = "selection names tasks with a dev_file, or `task.figure` of one."
+            rule = "selection must name tasks with a dev_file, or `task.metric` of one."
             yield Problem(config.where("selection"), _unreported(rule, name, known))
-    yield from _unjudged(train, tasks, config)
+    yield from _without_evaluations(train, tasks, config)
     for task in tasks:
         if task.settings.early_stopping_patience and task.settings.target and task.settings.dev_file is None:
-            rule = f"early_stopping_patience waits for better figures of dev_file, and `{task.name}` has none."
+            rule = f"early_stopping_patience needs a dev_file, and `{task.name}` has none."
             advice = f"Add one, or write `early_stopping_patience: null` under tasks.{task.name}."
             yield Problem(config.where("early_stopping_patience", task.name), f"{rule} {advice}")
 
 
-def _judged(task: TaskConfig) -> TaskMetrics:
+def _with_metrics(task: TaskConfig) -> TaskMetrics:
     paradigm = PARADIGMS[task.paradigm_name](task.paradigm)
     return TaskMetrics(task.name, task.settings, task.settings.metrics or paradigm.default_metrics)
 
 
-def _unjudged(train: TrainSettings, tasks: Sequence[TaskMetrics], config: TypedConfig) -> Iterator[Problem]:
-    """What waits for evaluations where there are none."""
+def _without_evaluations(train: TrainSettings, tasks: Sequence[TaskMetrics], config: TypedConfig) -> Iterator[Problem]:
+    """Keys that need evaluations without any."""
     waiting = ["selection_patience"] if train.selection_patience else []
     waiting += [
         f"early_stopping_patience of `{task.name}`"
@@ -194,23 +194,23 @@ def _never_evaluated(who: str, config: TypedConfig) -> Problem:
 
 
 def _full_names(tasks: Sequence[TaskMetrics]) -> list[str]:
-    return [f"{task.name}.{figure}" for task in tasks for figure in task.figures]
+    return [f"{task.name}.{name}" for task in tasks for name in task.names]
 
 
 def _unreported(rule: str, found: str, known: Sequence[str]) -> str:
-    listed = ", ".join(known) or "nothing (nobody has a dev_file)"
+    listed = ", ".join(known) or "nothing (no task has a dev_file)"
     return f"{rule} Found `{found}`.{did_you_mean(found, list(known))} Reported: {listed}."
 
 
-def _scores_of(metric: str) -> list[str]:
+def _values_of(metric: str) -> list[str]:
     try:
         return list(METRICS[metric]([], []))
     except (ArithmeticError, LookupError, TypeError, ValueError):
-        return [metric]  # one of a user's own that takes no empty list: mostly called as its figure is
+        return [metric]  # a user's metric that fails on empty lists; its value usually has the same name
 
 
 def followed_metrics(config: TypedConfig) -> Iterator[Problem]:
-    """The metrics that sampling or weighting follow are there."""
+    """The metrics that sampling or weighting follow are available."""
     train, tasks = config.train, config.settings
     if not config.for_train or train is None or not config.all_tasks_typed:
         return
@@ -219,6 +219,6 @@ def followed_metrics(config: TypedConfig) -> Iterator[Problem]:
         yield _never_evaluated(" and ".join(f"{key}: metric" for key in keys), config)
     without = [name for name, settings in tasks.items() if settings.mix_ratio > 0 and settings.dev_file is None]
     for key in keys if without else ():
-        rule = f"{key}: metric follows the dev figures of all tasks."
+        rule = f"{key}: metric follows the dev metrics of all tasks."
         found = f"Found no dev_file for {', '.join(f'`{name}`' for name in without)}."
         yield Problem(config.where(key), f"{rule} {found} Add it, or set {key}: loss.")

@@ -1,4 +1,4 @@
-"""Stage 4 of configuration: merged values become typed keys, each in the schema of whoever reads it."""
+"""Stage 4 of configuration: merged values become typed keys in the schemas of their components."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -25,23 +25,23 @@ _LEAST_LIKENESS = 0.8
 
 @dataclass(frozen=True)
 class TypedConfig:
-    """A run, or a stage of it, as far as its keys are right one by one: what the checks look at.
+    """A run or a stage with its valid keys, the input of the checks.
 
     Attributes:
-        phase: What the run is for.
+        phase: Purpose of the run.
         names: All tasks of the run.
-        tasks: Those of them whose own keys are right.
-        run: Which tasks, which backbone, where; None where something in it is wrong, as with all that follows.
+        tasks: Those of them with valid keys.
+        run: Tasks, backbone and paths; None if not valid, as for all that follow.
         train: Keys of the training engine.
-        methods: Keys of the components that these name.
+        methods: Keys of the components that `train` names.
         backbone_config: Keys of the backbone.
-        run_values: Where each key of the run was written.
-        task_values: Where each key of each task was written.
-        problems: What is wrong with the keys one by one.
-        merged: What was typed; None where no file was read.
+        run_values: Source of each key of the run.
+        task_values: Source of each key of each task.
+        problems: Problems of single keys.
+        merged: The merged values; None if no file was read.
         elsewhere: Keys that any stage of the run reads.
         backbone: The backbone and
-        tokenizer: the tokenizer, where it is to be checked whether the components fit together.
+        tokenizer: the tokenizer, for checking that the components fit together.
 
     """
 
@@ -72,18 +72,18 @@ class TypedConfig:
 
     @property
     def all_tasks_typed(self) -> bool:
-        """Whether the keys of every task are right."""
+        """Whether the keys of every task are valid."""
         return len(self.tasks) == len(self.names)
 
     def where(self, key: str, task: str | None = None) -> str:
-        """Where a key of the run, or of a task, was written; its own name where it was not."""
+        """Source of a key of the run or of a task; its name if it was not written."""
         values = self.run_values if task is None else self.task_values.get(task, {})
         known = values.get(key)
         return known.setting.where if known else key if task is None else f"tasks.{task}.{key}"
 
 
 def type_keys(merged: Merged) -> TypedConfig:
-    """The keys of a run, or of a stage of it, and what is wrong with them one by one."""
+    """The keys of a run or a stage, and the problems of single keys."""
     sources = merged.sources
     problems = [*sources.problems, *merged.problems]
     run, train = _run_settings(merged, problems)
@@ -151,22 +151,22 @@ def _backbone_config(merged: Merged, problems: list[Problem]) -> BackboneFields 
 
 
 def _lost(path: Resolved | None) -> bool:
-    """Whether a backbone file was named; that it is missing or wrong has been reported."""
+    """Whether a backbone file was named; if missing or invalid, it has been reported."""
     return path is not None and path.setting.value is not None
 
 
 def _no_backbone_config(home: str, name: str, missing: Sequence[str]) -> Problem:
-    rule = f"backbone {name} needs its sizes."
-    advice = "Set backbone_config_path (a JSON file), or a pretrain_model_path with config.json beside the weights."
+    rule = f"backbone {name} needs its config."
+    advice = "Set backbone_config_path (a JSON file), or a pretrain_model_path with config.json next to the weights."
     return Problem(home, f"{rule} Found no {', '.join(missing)}. {advice}")
 
 
 def _task(name: str, merged: Merged, problems: list[Problem]) -> Iterator[TaskConfig]:
-    """The task, or nothing where something in it is wrong."""
+    """The task, or None if it is not valid."""
     sources, values, schemas = merged.sources, merged.tasks[name], merged.schemas[name]
     owner, home = f"task {name}", sources.homes[name]
     if not sources.files.get(name) and not sources.main.tasks.get(name) and "reader" not in values:
-        return  # that the task's file is missing has been reported
+        return  # a missing task file has been reported
     settings, wrong = validate(TaskSettings, values, owner=owner, home=home)
     problems += wrong
     for key, registered in (("reader", list(READERS)), ("paradigm", list(PARADIGMS))):
@@ -186,7 +186,7 @@ def _task(name: str, merged: Merged, problems: list[Problem]) -> Iterator[TaskCo
 
 
 def _is_name(value: object) -> bool:
-    """Whether `value` is read as text, which a number is, too."""
+    """Whether `value` is accepted as text, as a number is."""
     return isinstance(value, str | int | float) and not isinstance(value, bool)
 
 
@@ -195,7 +195,7 @@ def _unknown(kind: str, registered: list[str], name: str) -> str:
 
 
 def _near_misses(layer: Layer, schema: type[BackboneFields], known: Iterable[str]) -> list[Problem]:
-    """Foreign keys of a backbone's JSON that look like a key which is missing; other foreign keys are welcome."""
+    """Unknown keys of a backbone's JSON that resemble a missing one; other unknown keys are accepted."""
     missing = [key for key in schema.model_fields if key not in set(known)]
     problems = []
     for key, setting in layer.items():

@@ -1,4 +1,4 @@
-"""Finds keys that nothing in the run reads, and says where they belong."""
+"""Finds keys that nothing in the run reads, and suggests corrections."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _OF_ONE_TASK = {
 
 
 def unread_keys(config: TypedConfig) -> Iterator[Problem]:
-    """Somebody reads every key that was written, in this stage or, for keys of all stages, in another."""
+    """Every written key is read, in this stage or, for keys of all stages, in another one."""
     if config.merged is None:
         return
     sources, known = config.merged.sources, known_keys(config.merged)
@@ -32,7 +32,7 @@ def unread_keys(config: TypedConfig) -> Iterator[Problem]:
 
 
 def known_keys(merged: Merged) -> "KnownKeys":
-    """What the run, or the stage, reads."""
+    """The keys that the run or the stage reads."""
     schemas = (*run_schemas(), *backbone_schemas(merged.backbone_name))
     return KnownKeys(frozenset(key for schema in schemas for key in schema.model_fields), merged.schemas)
 
@@ -57,10 +57,10 @@ FORMER_KEYS = {
 
 @dataclass(frozen=True)
 class KnownKeys:
-    """What the run reads.
+    """The keys that the run reads.
 
     Attributes:
-        run: Keys of the whole run, backbone included.
+        run: Keys of the whole run, including the backbone.
         tasks: The classes of each task's keys.
 
     """
@@ -70,11 +70,11 @@ class KnownKeys:
 
     @property
     def complete(self) -> bool:
-        """Whether every component is known, so that a key nobody declares is surely unread."""
+        """Whether every component is known, so that an undeclared key is certainly unread."""
         return all(schemas.complete for schemas in self.tasks.values())
 
     def broadcast(self) -> set[str]:
-        """Keys that make sense for the whole run: its own and those of any task."""
+        """Keys that are valid for the whole run: its own and those of any task."""
         return set(self.run).union(*(schemas.keys() for schemas in self.tasks.values()))
 
     def unread_global(self, layer: Layer, elsewhere: Collection[str] = ()) -> list[Problem]:
@@ -85,7 +85,7 @@ class KnownKeys:
         return [Problem(setting.where, _unread(setting, known)) for key, setting in layer.items() if key not in known]
 
     def unread_of_task(self, name: str, layer: Layer) -> list[Problem]:
-        """Problems of a layer that holds keys of task `name` alone."""
+        """Problems of a layer with only keys of task `name`."""
         schemas = self.tasks[name]
         if not schemas.complete:
             return []

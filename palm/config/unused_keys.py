@@ -1,4 +1,4 @@
-"""Warnings about settings that make no difference to a run as it is configured."""
+"""Warnings about settings that have no effect in a run."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,9 +16,9 @@ from palm.schema.values import Resolved
 
 
 def reading_conditions() -> dict[str, list[When]]:
-    """The conditions under which each key is read, where there are any: what it states, and who declares it.
+    """The conditions under which each key is read, if any: its own, and the choice of its component.
 
-    A key of a component is read where that component is chosen.
+    A key of a component is read if that component is chosen.
     """
     found: dict[str, list[When]] = {}
     for _, schema in all_schemas():
@@ -38,19 +38,19 @@ def reading_conditions() -> dict[str, list[When]]:
 
 
 def _with_default(condition: When, field: FieldInfo) -> When:
-    """The default of a key about further tasks is right for one task, too."""
+    """The default of a key about further tasks is also valid for a single task."""
     usual = (field.default,) if FURTHER_TASKS in condition.choices else ()
     return replace(condition, always=(*condition.always, *usual))
 
 
 @dataclass(frozen=True)
 class TaskView:
-    """What one task makes of the settings, those of the whole run included.
+    """The settings of one task, including those of the whole run.
 
     Attributes:
-        values: The value of every key that holds for it.
-        defaults: What the values are where nobody sets them.
-        written: The settings behind the values.
+        values: The effective value of every key.
+        defaults: The default values.
+        written: The written settings.
     """
 
     values: Mapping[str, object]
@@ -59,12 +59,12 @@ class TaskView:
 
 
 def unused_settings(views: Iterable[TaskView]) -> list[Problem]:
-    """A warning for each setting that makes no difference to any of the tasks, in whatever stage, that it reaches.
+    """A warning for each setting that has no effect for any of its tasks in any stage.
 
-    A default that is written beside the choices, as in a configuration that spells everything out, is none.
+    No warning for a written default together with the choices, as in a fully explicit configuration.
 
     Args:
-        views: What each task of each stage makes of the settings.
+        views: The settings of each task of each stage.
     """
     conditions = reading_conditions()
     found: dict[tuple[str, str], Problem] = {}
@@ -85,7 +85,7 @@ def unused_settings(views: Iterable[TaskView]) -> list[Problem]:
 
 
 def _unmet(view: TaskView, key: str, conditions: Sequence[When]) -> When | None:
-    """Why `key` makes no difference here; None where it does."""
+    """The condition because of which `key` has no effect; None if it has one."""
     for condition in (each for each in conditions if view.values[key] not in each.always):
         known = [choice for choice in condition.choices if choice in view.values]
         if known and not any(_is_met(view.values[choice], condition.choices[choice]) for choice in known):
@@ -96,11 +96,11 @@ def _unmet(view: TaskView, key: str, conditions: Sequence[When]) -> When | None:
 def _problem(view: TaskView, key: str, unmet: When) -> Problem:
     setting = view.written[key].setting
     choices = {choice: values for choice, values in unmet.choices.items() if choice in view.values}
-    wanted = " or ".join(_chosen(choice, value) for choice, values in choices.items() for value in values or (ON,))
-    beside = " and ".join(_chosen(choice, view.values[choice]) for choice in choices)
-    rule = f"`{setting.name}` goes with {wanted}."
-    found = f"Found it with {beside}, where it makes no difference."
-    return Problem(setting.where, f"{rule} {found} Change that, or leave the key out.")
+    needed = " or ".join(_chosen(choice, value) for choice, values in choices.items() for value in values or (ON,))
+    present = " and ".join(_chosen(choice, view.values[choice]) for choice in choices)
+    rule = f"`{setting.name}` only has an effect with {needed}."
+    found = f"Found it with {present}."
+    return Problem(setting.where, f"{rule} {found} Change that, or remove the key.")
 
 
 def _is_met(value: object, wanted: tuple[object, ...]) -> bool:
@@ -113,7 +113,7 @@ def _chosen(choice: str, value: object) -> str:
     if value is ON:
         return "several tasks" if choice == FURTHER_TASKS else f"`{choice}`"
     if choice == FURTHER_TASKS:
-        return "no task beside it"
+        return "no other task"
     if value is None:
         return f"no `{choice}`"
     shown = ", ".join(map(str, value)) if isinstance(value, list) else value
@@ -121,7 +121,7 @@ def _chosen(choice: str, value: object) -> str:
 
 
 def unused_keys(stages: Sequence[TypedConfig]) -> list[Problem]:
-    """A warning for each key of a run that trains, or of all its stages, that makes no difference."""
+    """A warning for each key without effect in a training run, or in all its stages."""
     return unused_settings(view for config in stages if config.for_train for view in _views(config))
 
 

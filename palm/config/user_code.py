@@ -1,4 +1,4 @@
-"""A user's own module, imported before the configuration is read so that its components are registered.
+"""A user's module, imported before the configuration is read, so that its components are registered.
 
 Modules are named by `--import` on the command line or by the key `imports` (also `import`) of the global file.
 """
@@ -16,19 +16,19 @@ from palm.schema.places import find_input
 
 
 def import_user_code(name: str, where: str = "", folder: Path | None = None) -> str:
-    """Import `name`, a module or a Python file, unless that is done; the same with the file's place found out.
+    """Import `name`, a module or a Python file, once; returns it with the file's path resolved.
 
     Args:
         name: The module, or the path of the file.
-        where: Where it is named, for messages.
-        folder: Where a relative path is looked up after the current folder.
+        where: Place of the name, for messages.
+        folder: Second search path of a relative path, after the current folder.
 
     Raises:
-        ConfigError: There is no such module or file, or it fails while it is imported.
+        ConfigError: The module or file does not exist, or its import fails.
 
     """
     where = where or f"--import {name}"
-    if os.getcwd() not in sys.path:  # the `palm` script starts with its own folder there
+    if os.getcwd() not in sys.path:  # the `palm` script starts with its own folder first
         sys.path.insert(0, os.getcwd())
     try:
         if not name.endswith(".py"):
@@ -38,14 +38,14 @@ def import_user_code(name: str, where: str = "", folder: Path | None = None) -> 
         _import_file(file or Path(name), where)
     except ConfigError:
         raise
-    except Exception as error:  # a module of the user may raise anything
+    except Exception as error:  # a user's module may raise anything
         raise ConfigError(Problem(where, _reason(name, error))) from error
     return str(file)
 
 
 def _import_file(file: Path, where: str) -> None:
     if not file.is_file():
-        rule = "the module to import is a file that exists."
+        rule = "the module to import must be an existing file."
         raise ConfigError(Problem(where, f"{rule} Found nothing at `{file.absolute()}`. Correct the path."))
     name = _module_name(file)
     if name in sys.modules:

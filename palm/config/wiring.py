@@ -1,4 +1,4 @@
-"""Whether reader, backbone and paradigm of each task fit together, checked before anything is built."""
+"""Checks that reader, backbone and paradigm of each task fit together, before anything is built."""
 
 from collections.abc import Iterator
 
@@ -16,15 +16,15 @@ from palm.spec import Phase, Specs, unmet
 
 
 def unfit_rows(name: str, reader: Reader) -> Iterator[Problem]:
-    """Why the rows that the task `name` reads cannot be shared, if they cannot."""
+    """The reason why rows of task `name` cannot be shared, if any."""
     if not reader.one_text_per_row:
-        rule = "tasks share rows that hold one text each, as it is."
+        rule = "tasks can only share rows of one unchanged text each."
         found = f"Found a reader of `{name}` that masks words or makes several rows of one text."
-        yield Problem(f"tasks.{name}", f"{rule} {found} Leave share_rows_with out.")
+        yield Problem(f"tasks.{name}", f"{rule} {found} Remove share_rows_with.")
 
 
 def connected_components(config: TypedConfig) -> Iterator[Problem]:
-    """Readers, backbone and paradigms give each other what they need, in sizes that fit."""
+    """Readers, backbone and paradigms provide each other's inputs, with matching sizes."""
     backbone, tokenizer = config.backbone, config.tokenizer
     if backbone is None or tokenizer is None:
         return
@@ -36,7 +36,7 @@ def connected_components(config: TypedConfig) -> Iterator[Problem]:
         yield from _size_problems(task, backbone.config)
         if task.settings.smart_weight and paradigm.incomparable is not None:
             rule = f"SMART compares distributions over the labels of a text or word. Found `{paradigm.incomparable}`."
-            yield Problem(f"tasks.{task.name}.smart_weight", f"{rule} Set the key for the other tasks alone.")
+            yield Problem(f"tasks.{task.name}.smart_weight", f"{rule} Set the key only for other tasks.")
 
 
 def _missing_objects(
@@ -58,18 +58,18 @@ def _missing_objects(
 def _who_gives(name: str, phase: Phase, tokenizer: Tokenizer) -> str:
     asked = {key: READERS[key].on_request[name] for key in READERS if name in READERS[key].on_request}
     if asked:
-        return f"The readers {' and '.join(asked)} give it with `{next(iter(asked.values()))}`."
+        return f"The readers {' and '.join(asked)} provide it with `{next(iter(asked.values()))}`."
     givers = [key for key in READERS if name in READERS[key](READERS[key].Config(), tokenizer).outputs_attr(phase)]
-    return f"Readers that give it: {', '.join(givers)}." if givers else "No registered reader gives it."
+    return f"Readers that provide it: {', '.join(givers)}." if givers else "No registered reader provides it."
 
 
 def backbone_name(backbone: Backbone) -> str:
-    """The name that `backbone`'s class is registered under."""
+    """The registered name of `backbone`'s class."""
     return next((name for name in BACKBONES if BACKBONES[name] is type(backbone)), type(backbone).__name__)
 
 
 def layers_to_train(config: TypedConfig) -> Iterator[Problem]:
-    """The encoder has the layers to freeze, and keeps one to balance gradients on."""
+    """The encoder has the layers to freeze, and a trainable one to balance gradients on."""
     train = config.train
     if train is None or config.backbone is None:
         return
@@ -82,7 +82,7 @@ def layers_to_train(config: TypedConfig) -> Iterator[Problem]:
 
 
 def layer_to_measure(config: TypedConfig) -> Iterator[Problem]:
-    """A weighting that needs the norms of gradients has a layer to take them from."""
+    """A weighting that needs gradient norms has a layer to measure them on."""
     train = config.train
     if train is None or config.backbone is None or not config.for_train:
         return
@@ -92,7 +92,7 @@ def layer_to_measure(config: TypedConfig) -> Iterator[Problem]:
     trained = [task for task in config.tasks if task.settings.mix_ratio > 0]
     last = min(task.paradigm.last_shared_layer(depth, task.settings.layer) for task in trained)
     if last < frozen:
-        rule = "measures the tasks' gradients on the last encoder layer that all share and that trains."
+        rule = "measures the tasks' gradients on the last shared, trainable encoder layer."
         found = "Found no layer that all share" if last < 0 else f"Found layer {last}, and freeze_layers: {frozen}"
         yield Problem(
             "weighting",
@@ -101,7 +101,7 @@ def layer_to_measure(config: TypedConfig) -> Iterator[Problem]:
 
 
 def rows_of_one_text(config: TypedConfig) -> Iterator[Problem]:
-    """Readers of shared rows make one row of a text, as it is."""
+    """Readers of shared rows produce one row per unchanged text."""
     if config.tokenizer is None or not config.for_train:
         return
     leaders = {task.settings.share_rows_with for task in config.tasks}
@@ -125,7 +125,7 @@ def _backbone_problems(backbone: BackboneFields, tokenizer: Tokenizer) -> Iterat
 def _size_problems(task: TaskConfig, backbone: BackboneFields) -> Iterator[Problem]:
     if task.reader.max_seq_len > backbone.max_position_embeddings:
         found = f"Found {task.reader.max_seq_len} over {backbone.max_position_embeddings}."
-        message = f"max_seq_len goes up to the backbone's max_position_embeddings. {found} Lower max_seq_len."
+        message = f"max_seq_len is at most the backbone's max_position_embeddings. {found} Lower max_seq_len."
         yield Problem(f"tasks.{task.name}.max_seq_len", message)
     layers = backbone.num_hidden_layers
     if not -layers <= task.settings.layer < layers:

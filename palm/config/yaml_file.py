@@ -1,7 +1,7 @@
 """Reads a YAML file into plain data and remembers the line of every key.
 
-Scalars follow YAML 1.2's core schema: `3e-5` is a number, and `no`, `on`, `1:30` and dates stay text (a field that
-wants a flag takes `no` as false). Nothing but plain data is ever built: a tag such as `!!python/object` is an error.
+Scalars follow YAML 1.2's core schema: `3e-5` is a number, and `no`, `on`, `1:30` and dates stay text (a boolean
+field accepts `no` as false). Only plain data is built: a tag such as `!!python/object` is an error.
 """
 
 import re
@@ -17,18 +17,18 @@ from palm.schema.places import read_text
 MOST_NODES = 20_000
 DEEPEST = 50
 _TAG = "tag:yaml.org,2002:"
-_PLAIN = "a value is text, a number, true, false, null, a list or a mapping."
+_PLAIN = "a value must be text, a number, true, false, null, a list or a mapping."
 
 
 @dataclass(frozen=True)
 class YamlFile:
-    """What a YAML file holds.
+    """The content of a YAML file.
 
     Attributes:
-        file: Its path as messages show it.
+        file: Its path in messages.
         data: The top-level mapping as plain data.
-        lines: Line of each key, by the keys on the way to it: `("tasks", "mrqa", "reader")`; None for a mapping that
-            no file holds.
+        lines: Line of each key, by the path of keys to it: `("tasks", "mrqa", "reader")`; None for a mapping
+            that is not from a file.
 
     """
 
@@ -37,7 +37,7 @@ class YamlFile:
     lines: dict[tuple[str, ...], int] | None
 
     def where(self, *path: str) -> str:
-        """`file:line` of a key; `file.key` where there are no lines."""
+        """`file:line` of a key; `file.key` without lines."""
         return ".".join((self.file, *path)) if self.lines is None else f"{self.file}:{self.lines.get(path, 1)}"
 
 
@@ -64,24 +64,24 @@ def read_yaml(file: Path) -> YamlFile:
     """Read a configuration file.
 
     Raises:
-        ConfigError: With file and line: not UTF-8, not YAML, no mapping, a key twice, a tag, too deep, too large.
+        ConfigError: With file and line: not UTF-8, not YAML, not a mapping, a repeated key, a tag, too deep, too large.
 
     """
     return parse_yaml(read_text(file, str(file)), str(file))
 
 
 def parse_yaml(text: str, name: str) -> YamlFile:
-    """Parse `text`, which messages call `name`. Raises ConfigError like `read_yaml`."""
+    """Parse `text`, named `name` in messages. Raises ConfigError like `read_yaml`."""
     try:
         node = yaml.compose(text, _Composer)
     except (yaml.YAMLError, RecursionError) as error:
         raise ConfigError(_not_yaml(error, text, name)) from None
     if node is None:
-        raise ConfigError(Problem(f"{name}:1", "a configuration is a mapping `key: value`. Found an empty file."))
+        raise ConfigError(Problem(f"{name}:1", "a configuration must be a mapping `key: value`. Found an empty file."))
     if not isinstance(node, yaml.MappingNode):
         line = node.start_mark.line + 1
         found = "a list" if isinstance(node, yaml.SequenceNode) else f"`{str(node.value)[:40]}`"
-        rule = f"a configuration is a mapping `key: value`. Found {found}. Write one `key: value` a line."
+        rule = f"a configuration must be a mapping `key: value`. Found {found}. Write one `key: value` per line."
         raise ConfigError(Problem(f"{name}:{line}", rule))
     walk = _Walk(name)
     data = walk.mapping(node, ())
@@ -96,7 +96,7 @@ def _not_yaml(error: yaml.YAMLError | RecursionError, text: str, name: str) -> P
         return Problem(f"{name}:{mark.line + 1 if mark else 1}", _yaml_message(error))
     if isinstance(error, yaml.reader.ReaderError):
         line = text.count("\n", 0, error.position) + 1
-        return Problem(f"{name}:{line}", f"YAML holds printable text only. Found character {error.character!r}.")
+        return Problem(f"{name}:{line}", f"YAML only contains printable text. Found character {error.character!r}.")
     return Problem(f"{name}:1", f"a configuration nests at most {DEEPEST} levels deep. Found more.")
 
 
@@ -109,7 +109,7 @@ def _yaml_message(error: yaml.MarkedYAMLError) -> str:
 
 @dataclass
 class _Walk:
-    """Turns composed nodes into plain data; counts them, so that nested aliases cannot explode."""
+    """Converts composed nodes to plain data; counts them, so that nested aliases cannot explode."""
 
     name: str
     lines: dict[tuple[str, ...], int] = field(default_factory=dict)
@@ -162,7 +162,7 @@ class _Walk:
         for source in sources:
             value = self.plain(source, (*path, "<<"))
             if not isinstance(value, dict):
-                self.problems.append(Problem(self._where(node), "`<<` merges mappings. Found something else."))
+                self.problems.append(Problem(self._where(node), "`<<` must merge mappings. Found something else."))
                 continue
             for key in value:
                 self.lines.setdefault((*path, key), self.lines.get((*path, "<<", key), node.start_mark.line + 1))
@@ -171,7 +171,7 @@ class _Walk:
 
     def _key(self, node: yaml.Node, known: dict[str, object], path: tuple[str, ...]) -> str | None:
         if not isinstance(node, yaml.ScalarNode):
-            self.problems.append(Problem(self._where(node), "a key is a word. Found a list or a mapping as a key."))
+            self.problems.append(Problem(self._where(node), "a key must be a word. Found a list or a mapping."))
             return None
         key = str(node.value)
         if key in known:

@@ -1,4 +1,4 @@
-"""What general code asks about a key beside its type: whose it is, what another value changes, when it is read."""
+"""Facts about a key besides its type, for general code: its scope, what a change affects, when it is read."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -7,21 +7,21 @@ from typing import Literal
 from pydantic.fields import FieldInfo
 
 Scope = Literal["run", "stage", "task"]
-"""Who may have a value of its own: the run with all of its stages, each stage, or each task."""
+"""The level at which a key is set: the run with all its stages, each stage, or each task."""
 
 Effect = Literal["nothing", "metrics", "result"]
-"""What another value changes: nothing, what evaluations on dev_file report, or what is trained and exported."""
+"""What another value affects: nothing, the metrics on dev_file, or the trained and exported models."""
 
 Export = Literal["no", "open", "kept", "fixed"]
-"""What an exported model does with a key: it lacks it; it has it, and a configuration that predicts may set another
-value; it keeps its own value whatever the configuration says; or it refuses another value.
+"""How an exported model treats a key: it does not contain it; it contains it, and a configuration for prediction may
+override it; it keeps its own value regardless of the configuration; or it refuses another value.
 """
 
 ON: tuple[object, ...] = ()
-"""Stands for the values that switch a key on: not unset, not empty, and above 0."""
+"""Stands for all values that enable a key: set, not empty, and above 0."""
 
 FURTHER_TASKS = "further_tasks"
-"""Stands for a key that says how many tasks are trained beside a task."""
+"""Stands for a key with the number of other tasks that are trained."""
 
 
 @dataclass(frozen=True)
@@ -51,13 +51,13 @@ class KeyFacts:
     """The facts of a key.
 
     Attributes:
-        scope: Who may have a value of its own.
-        changes: What another value changes in a run from its start.
-        resume: What it changes in a run that is resumed with it.
-        read: Conditions that all hold where the key is read.
-        export: What an exported model does with it.
-        by_metrics: Whether a value of it makes the run's course depend on its dev metrics.
-        alone: What it is where `palm compare` trains a task alone: as in the run, or the default.
+        scope: The level at which the key is set.
+        changes: What another value affects in a new run.
+        resume: What another value affects in a resumed run.
+        read: Conditions under which the key is read; all must hold.
+        export: How an exported model treats it.
+        by_metrics: Whether a value of it makes the run depend on its dev metrics.
+        alone: Its value when `palm compare` trains a task alone: as in the run, or the default.
     """
 
     scope: Scope
@@ -71,9 +71,9 @@ class KeyFacts:
 
 @dataclass(frozen=True)
 class Key:
-    """Marks a key with the facts that are other than those of its schema's `key_facts`.
+    """Marks a key with the facts that differ from its schema's `key_facts`.
 
-    `save_path: Annotated[str, Key(changes="nothing")]`. The attributes are those of `KeyFacts`; where `changes` alone
+    `save_path: Annotated[str, Key(changes="nothing")]`. The attributes are those of `KeyFacts`; if only `changes`
     is given, `resume` is the same.
     """
 
@@ -86,7 +86,7 @@ class Key:
     alone: Literal["same", "default"] | None = None
 
     def over(self, usual: KeyFacts) -> KeyFacts:
-        """The facts, those that are not given here from `usual`."""
+        """The facts, with those that are not given taken from `usual`."""
         given = {each.name: getattr(self, each.name) for each in fields(self)}
         if self.resume is None:
             given["resume"] = self.changes
@@ -94,12 +94,12 @@ class Key:
 
 
 def facts_of(key: FieldInfo) -> KeyFacts:
-    """The facts of a key of a schema; those of the most careful kind where a user's schema states none."""
+    """The facts of a key of a schema; the most conservative ones if a user's schema states none."""
     return next((mark for mark in key.metadata if isinstance(mark, KeyFacts)), KeyFacts(scope="stage"))
 
 
 def complete_facts(key: FieldInfo, usual: KeyFacts | None) -> None:
-    """Give `key` its facts: those that it marks itself, over `usual`; nothing where there are none."""
+    """Add the facts of `key` to its field: its own over `usual`; no change if there are none."""
     if usual is None:
         return
     mark = next((mark for mark in key.metadata if isinstance(mark, Key)), Key())

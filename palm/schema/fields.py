@@ -1,7 +1,7 @@
-"""Typed fields that a configuration may hold, shared by everything that declares keys.
+"""Typed fields of configurations, shared by everything that declares keys.
 
-Each component subclasses one of the bases here with the keys of its own. A key has one type and one meaning wherever
-it is declared.
+Each component subclasses one of the bases here with its own keys. A key has the same type and meaning wherever it is
+declared.
 """
 
 from collections.abc import Callable
@@ -16,10 +16,10 @@ from palm.schema.facts import Key, KeyFacts, complete_facts, facts_of, keys_wher
 
 @dataclass(frozen=True)
 class InputFile:
-    """Marks a key whose value is a path to read, looked up as `palm.config.merge` says.
+    """Marks a key whose value is a path to read, looked up as in `palm.config.merge`.
 
     Attributes:
-        needed_for: When the path must exist; otherwise a path that is not there passes.
+        needed_for: When the path must exist; otherwise a missing path is accepted.
         folder: Whether it may be a folder.
 
     """
@@ -38,9 +38,9 @@ def split_list(value: Any) -> Any:  # noqa: ANN401 (whatever YAML gave)
 
 
 def no_bool(value: Any) -> Any:  # noqa: ANN401 (whatever YAML gave)
-    """Refuse `true` where a number is wanted: pydantic would read it as 1."""
+    """Refuse `true` for a number: pydantic would read it as 1."""
     if isinstance(value, bool):
-        raise ValueError("a number is wanted")  # noqa: TRY004 (pydantic reports ValueError)
+        raise ValueError("a number is expected")  # noqa: TRY004 (pydantic reports ValueError)
     return value
 
 
@@ -52,19 +52,19 @@ def weights(value: Any) -> Any:  # noqa: ANN401 (whatever YAML gave)
     pairs = [str(item).partition(":") for item in listed]
     names = [name.strip() for name, _, _ in pairs]
     if len(set(names)) < len(names):
-        raise ValueError("a name has one weight.")
+        raise ValueError("a name must have a single weight.")
     return {name.strip(): weight.strip() if colon else 1.0 for name, colon, weight in pairs}
 
 
 def no_zero(value: float) -> float:
-    """Refuse a weight of 0: it says nothing."""
+    """Refuse a weight of 0, which has no effect."""
     if value == 0:
-        raise ValueError("a weight is not 0: leave out what does not count.")
+        raise ValueError("a weight must not be 0: remove names that do not count.")
     return value
 
 
 def computable(value: Any, typed: Callable[[Any], float]) -> float:  # noqa: ANN401 (whatever YAML gave)
-    """A number by `typed`; no flag, and none that no computation holds: beyond 31 bits if whole, else beyond 1e30."""
+    """A number of the type `typed`; not a flag, and limited to 31 bits for integers, else to 1e30."""
     number = typed(no_bool(value))
     if abs(number) > (LARGEST_INT if isinstance(number, int) else LARGEST_FLOAT):
         raise ValueError(f"numbers go up to {LARGEST_FLOAT:g}, whole ones up to {LARGEST_INT}.")
@@ -88,14 +88,14 @@ OptionalFolder = Annotated[str | None, InputFile("nothing", folder=True)]
 
 
 class Schema(BaseModel):
-    """Base of every set of keys: frozen, typed, and blind to keys of others.
+    """Base of every set of keys: frozen, typed, and without other keys.
 
-    Each key has its facts among the metadata of its field: those that its `Key` gives, and for the rest those of the
-    same key in a base, else `key_facts`.
+    Each key has its facts among the metadata of its field: those of its `Key`, otherwise those of the
+    same key in a base class, otherwise `key_facts`.
     """
 
     key_facts: ClassVar[KeyFacts | None] = None
-    """What holds for the keys of the class where these do not say otherwise."""
+    """Default facts for the keys of the class."""
 
     model_config = ConfigDict(
         frozen=True,
@@ -104,12 +104,12 @@ class Schema(BaseModel):
         protected_namespaces=(),
         coerce_numbers_to_str=True,  # a task called 2020, a tag of 0
         allow_inf_nan=False,
-        defer_build=True,  # validators are compiled at first use, so that the command line starts fast
+        defer_build=True,  # validators are compiled at first use, so that the command line starts quickly
     )
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_kwargs: object) -> None:
-        """Complete the facts of the keys, those of a user's schema included."""
+        """Complete the facts of the keys, including those of a user's schema."""
         for name, key in cls.model_fields.items():
             complete_facts(key, _inherited_facts(cls, name) or cls.key_facts)
 
@@ -120,16 +120,16 @@ def _inherited_facts(schema: type[Schema], name: str) -> KeyFacts | None:
 
 
 def exported_keys(config: Schema) -> dict[str, Any]:
-    """The keys of `config` that go with a model, as plain data: no paths, and nothing of how this machine computes."""
+    """The keys of `config` that are exported with a model, as plain data: no paths and no settings of this machine."""
     return config.model_dump(exclude=set(keys_where(type(config).model_fields, export="no")))
 
 
 class ReaderFields(Schema):
-    """Keys that every reader takes."""
+    """Keys of all readers."""
 
     key_facts = KeyFacts(scope="task")
 
-    max_seq_len: Int = Field(128, ge=3, description="Longest sequence in word-pieces, [CLS] and [SEP] included.")
+    max_seq_len: Int = Field(128, ge=3, description="Longest sequence in tokens, including [CLS] and [SEP].")
     do_lower_case: Annotated[bool, Key(export="fixed")] = Field(
         False, description="Lower-case the text and strip accents (uncased vocabularies)."
     )
@@ -137,31 +137,31 @@ class ReaderFields(Schema):
         False, description="Chinese mode: answers and tags are handled by character."
     )
     file_format: Literal["auto", "tsv", "jsonl", "json", "conll"] = Field(
-        "auto", description="`tsv`, `jsonl`, `json` (SQuAD) or `conll`; `auto` goes by the file's ending."
+        "auto", description="`tsv`, `jsonl`, `json` (SQuAD) or `conll`; `auto` uses the file's extension."
     )
 
 
 class ClassCountFields(Schema):
-    """The key of a reader or paradigm with classes."""
+    """The key of readers and paradigms with classes."""
 
     key_facts = KeyFacts(scope="task")
 
     n_classes: Annotated[Int | None, Key(read=(when(label_kind=("class", "several")),))] = Field(
-        None, ge=1, description="Number of classes; when unset, as many as the training file has."
+        None, ge=1, description="Number of classes; by default that of the training file."
     )
 
 
 class BackboneFields(Schema):
-    """Sizes of an encoder, by the names of its `config.json`: all stages share what a weight depends on."""
+    """Config of an encoder, named as in its `config.json`; all stages share the keys that determine weights."""
 
     key_facts = KeyFacts(scope="run")
 
     vocab_size: Int = Field(ge=1, description="Rows of the word embedding table.")
     hidden_size: Int = Field(ge=1, description="Width of the encoder.")
     num_hidden_layers: Int = Field(ge=1, le=1000, description="Number of encoder layers.")
-    num_attention_heads: Int = Field(ge=1, description="Attention heads a layer; they divide hidden_size.")
+    num_attention_heads: Int = Field(ge=1, description="Attention heads per layer; must divide hidden_size.")
     intermediate_size: Int | None = Field(
-        None, ge=1, description="Width of the feed-forward layer; 4 × hidden_size when unset."
+        None, ge=1, description="Width of the feed-forward layer; 4 × hidden_size by default."
     )
     hidden_act: Literal["gelu", "relu", "tanh"] = Field("gelu", description="`gelu` (exact), `relu` or `tanh`.")
     hidden_dropout_prob: Annotated[Float, Key(scope="stage")] = Field(
@@ -173,15 +173,16 @@ class BackboneFields(Schema):
     max_position_embeddings: Int = Field(512, ge=1, description="Longest sequence the position table allows.")
     type_vocab_size: Int = Field(2, ge=1, description="Number of segment ids.")
     initializer_range: Annotated[Float, Key(scope="stage")] = Field(
-        0.02, gt=0, description="Standard deviation of freshly drawn weights."
+        0.02, gt=0, description="Standard deviation of the initial weights."
     )
     layer_norm_eps: Float = Field(1e-12, gt=0, description="Epsilon of layer normalisation.")
     kernels: Annotated[Kernels, Key(scope="stage", export="no")] = Field(
         "auto",
-        description="What computes on the CPU: `fused` C kernels, `plain` Paddle operations, or `auto`, the fastest.",
+        description="Kernels on the CPU: `fused` ones in C, `plain` Paddle operations, or `auto`, the fastest "
+        "available.",
     )
     recompute: Annotated[bool, Key(scope="stage", export="no")] = Field(
-        False, description="Compute encoder layers again in the backward pass: less memory, a third more time."
+        False, description="Recompute encoder layers in the backward pass: less memory, a third more time."
     )
 
 
@@ -190,53 +191,54 @@ _COPIES = when(sharing=("private_layers", "soft"))
 
 
 class ParadigmFields(Schema):
-    """Keys that every paradigm takes."""
+    """Keys of all paradigms."""
 
     key_facts = KeyFacts(scope="task")
 
-    dropout_prob: Float = Field(0.1, ge=0, lt=1, description="Dropout in front of the head.")
-    initializer_range: Float = Field(0.02, gt=0, description="Standard deviation of freshly drawn weights.")
+    dropout_prob: Float = Field(0.1, ge=0, lt=1, description="Dropout before the head.")
+    initializer_range: Float = Field(0.02, gt=0, description="Standard deviation of the initial weights.")
     layers: Names = Field(
         default_factory=lambda: ["last"],
         description="Encoder layers that feed the head: `last` (or the one that `layer` names), `mix` (a learned mix "
-        "of all), or the indices of those to mix, such as `0, 3, -1`.",
+        "of all), or the indices of the layers to mix, such as `0, 3, -1`.",
     )
     sharing: Annotated[Sharing, Key(export="kept")] = Field(
         "hard",
-        description="What the head has of its own inside the shared encoder: nothing (`hard`), an `adapter` after each "
-        "layer, low-rank changes of queries and values (`lora`), a gated `private` bottleneck beside each layer, or a "
-        "gated stack of whole layers beside the last ones (`private_layers`); or layers of its own instead of the "
-        "shared ones, which soft_sharing_weight keeps near each other (`soft`).",
+        description="Task-specific parts of the shared encoder: none (`hard`), an `adapter` after each layer, "
+        "low-rank updates of queries and values (`lora`), a gated `private` bottleneck beside each layer, or a gated "
+        "stack of whole layers beside the last ones (`private_layers`); or the task's own layers instead of the "
+        "shared ones, which soft_sharing_weight keeps close to each other (`soft`).",
     )
     sharing_size: Annotated[Int | None, Key(read=(_BOTTLENECKS,), export="kept")] = Field(
-        None, ge=1, description="Width of these bottlenecks (64 when unset), or the rank of `lora` (8)."
+        None, ge=1, description="Width of these bottlenecks (default: 64), or the rank of `lora` (8)."
     )
     sharing_layers: Annotated[Int | None, Key(read=(_COPIES,), export="kept")] = Field(
         None,
         ge=1,
-        description="How many encoder layers, from the last, `private_layers` (2 when unset) or `soft` (all) copies.",
+        description="Number of encoder layers, counted from the last, that `private_layers` (default: 2) or `soft` "
+        "(all) copies.",
     )
 
     @field_validator("layers")
     @classmethod
     def _check_layers(cls, layers: list[str]) -> list[str]:
         if layers not in (["last"], ["mix"]) and not (len(layers) > 1 and all(map(_is_index, layers))):
-            rule = "`last`, `mix`, or at least two indices such as `0, 3, -1` are wanted"
+            rule = "`last`, `mix`, or at least two indices such as `0, 3, -1` are expected"
             raise ValueError(f"{rule}, found `{', '.join(layers)}`; a single layer is `layer: 3`")
         return layers
 
     def copied_layers(self, depth: int) -> int:
-        """How many of `depth` encoder layers the head has copies of."""
+        """Number of the `depth` encoder layers that the head copies."""
         usual = {"private_layers": 2, "soft": depth}
         return min(depth, self.sharing_layers or usual[self.sharing]) if self.sharing in usual else 0
 
     def last_shared_layer(self, depth: int, layer: int) -> int:
-        """Number of the last layer that the head's gradient reaches and others share; -1 where there is none."""
+        """Index of the last shared layer that the head's gradient reaches; -1 if there is none."""
         fed = max(self.mixed_layers(depth), default=layer % depth)
         return min(fed, depth - self.copied_layers(depth) - 1) if self.sharing == "soft" else fed
 
     def mixed_layers(self, depth: int) -> list[int]:
-        """Numbers of the layers that a head on `depth` layers mixes, ascending; none where one layer feeds it."""
+        """Indices of the layers that a head on `depth` layers mixes, ascending; empty if a single layer feeds it."""
         if self.layers == ["last"]:
             return []
         return list(range(depth)) if self.layers == ["mix"] else sorted({int(index) % depth for index in self.layers})

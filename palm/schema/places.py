@@ -1,4 +1,4 @@
-"""Where a file is: looked up from the current directory, then from the folder of the file that names it."""
+"""File lookup: relative to the current directory, then to the folder of the file that names it."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from palm.errors import ConfigError, Problem
 
 
 def expanded(value: str | Path) -> Path:
-    """`~` as the home folder; as it stands where nobody has that home."""
+    """`~` expanded to the home folder; unchanged if there is no such user."""
     try:
         return Path(value).expanduser()
     except RuntimeError:
@@ -14,7 +14,7 @@ def expanded(value: str | Path) -> Path:
 
 
 def candidates(value: str, folder: Path | None) -> list[Path]:
-    """The places where `value` may lie, in order."""
+    """The candidate paths of `value`, in order."""
     path = expanded(value)
     if path.is_absolute() or folder is None or folder.resolve() == Path.cwd():
         return [path]
@@ -27,13 +27,13 @@ def find_input(value: str, folder: Path | None) -> Path | None:
 
 
 def not_found(key: str, value: str, folder: Path | None) -> str:
-    """Message that names every place looked at."""
+    """Message with all candidate paths."""
     places = " and at ".join(f"`{place.absolute()}`" for place in candidates(value, folder))
     return f"{key} names an existing file. Found `{value}`, looked for at {places}. Correct the path."
 
 
 def exists(place: Path) -> bool:
-    """Whether something is at `place`; a name that no file can have is nowhere."""
+    """Whether `place` exists; False for names that are not valid."""
     try:
         return place.exists()
     except (OSError, ValueError):  # a name too long, a NUL in it
@@ -50,11 +50,11 @@ def read_text(file: Path, name: str) -> str:
     try:
         raw = file.read_bytes()
     except OSError as error:
-        raise ConfigError(Problem(name, f"a configuration is a readable file. Found: {error.strerror}.")) from None
+        raise ConfigError(Problem(name, f"a configuration must be a readable file. Found: {error.strerror}.")) from None
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         found = "UTF-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else f"byte 0x{raw[error.start]:02x}"
-        rule = f"a configuration is UTF-8 text. Found {found}. Save the file as UTF-8."
+        rule = f"a configuration must be UTF-8 text. Found {found}. Save the file as UTF-8."
         raise ConfigError(Problem(f"{name}:{line}", rule)) from None

@@ -1,4 +1,4 @@
-"""The keys that belong to a run rather than to a component: what to train, how, and what a task instance may say."""
+"""The keys of a run and of its tasks that do not belong to a component."""
 
 from typing import Annotated, Any, Literal
 
@@ -27,12 +27,12 @@ def lower(value: Any) -> Any:  # noqa: ANN401 (whatever YAML gave)
 
 
 def minus_one_is_none(value: Any) -> Any:  # noqa: ANN401 (whatever YAML gave)
-    """`-1` → None: Hugging Face's way to say "no limit"."""
+    """`-1` → None: Hugging Face's notation for "no limit"."""
     return None if value in (-1, "-1") else value
 
 
 class RunSettings(Schema):
-    """Global keys that say which tasks there are, on which backbone, and where things are kept."""
+    """Global keys for tasks, backbone, and paths."""
 
     key_facts = KeyFacts(scope="run")
 
@@ -40,35 +40,35 @@ class RunSettings(Schema):
         default_factory=list, description="Names of the task instances, in order; the first target is the main task."
     )
     backbone: str = Field("bert", description="Name of the backbone: `bert` or `ernie`.")
-    backbone_config_path: TrainPath = Field(None, description="JSON file with the backbone's sizes.")
+    backbone_config_path: TrainPath = Field(None, description="JSON file with the backbone's config.")
     pretrain_model_path: Annotated[TrainFolder, Key(resume="nothing")] = Field(
         None, description="Pre-trained weights: Hugging Face folder, .pdparams, or Paddle 1.x params folder."
     )
     vocab_path: Annotated[TrainPath, Key(export="no")] = Field(
-        None, description="Vocabulary, one word-piece a line; by default vocab.txt beside the pre-trained weights."
+        None, description="Vocabulary, one token per line; by default vocab.txt next to the pre-trained weights."
     )
     save_path: Annotated[str, Key(changes="nothing")] = Field(
         "output_model", description="Folder for checkpoints, inference models, metrics and logs."
     )
     imports: Names = Field(
         default_factory=list,
-        description="Modules or .py files of your own, imported first for the components that they register.",
+        description="Your own modules or .py files, imported first for the components that they register.",
     )
 
 
 class TaskLists(Schema):
-    """Global lists of PaddlePALM 0.2.1, one element a task; they become `TaskSettings` of each task.
+    """Global lists of PaddlePALM 0.2.1, one element per task; they become `TaskSettings` of each task.
 
-    `mix_ratio` is the one key with two types: a list here, and the number of a single task in `TaskSettings`.
+    `mix_ratio` is the only key with two types: a list here, and the number of a single task in `TaskSettings`.
     """
 
     key_facts = KeyFacts(scope="stage")
 
-    mix_ratio: Numbers | None = Field(None, description="Sampling weight of each task; 1.0 each when unset.")
+    mix_ratio: Numbers | None = Field(None, description="Sampling weight of each task; 1.0 by default.")
     target_tag: Flags | None = Field(
-        None, description="1 for a target task, 0 for an auxiliary one; all targets when unset."
+        None, description="1 for a target task, 0 for an auxiliary one; by default all are targets."
     )
-    task_reuse_tag: Names | None = Field(None, description="Tasks with equal tags share a head; no sharing when unset.")
+    task_reuse_tag: Names | None = Field(None, description="Tasks with equal tags share a head; no sharing by default.")
 
 
 class TrainSettings(Schema):
@@ -80,7 +80,7 @@ class TrainSettings(Schema):
     max_steps: Annotated[Int | None, BeforeValidator(minus_one_is_none)] = Field(
         None,
         ge=1,
-        description="Stop after this many global steps whatever num_epochs says; targets are exported there.",
+        description="Stop after this many global steps, regardless of num_epochs; targets are then exported.",
     )
     optimizer: Annotated[str, BeforeValidator(lower)] = Field(
         "adam", description="`adam` or `adamw`: the same update, weight decay decoupled from the gradient."
@@ -91,41 +91,42 @@ class TrainSettings(Schema):
         description="`linear` (warm-up, then decay to 0; also `linear_warmup_decay`), `constant` (warm-up, then "
         "constant) or `noam_decay` (warm-up, then decay with the inverse square root of the step).",
     )
-    freeze_embeddings: bool = Field(False, description="Keep the embeddings as they are.")
-    freeze_layers: Int = Field(0, ge=0, description="Keep this many encoder layers, from the lowest, as they are.")
+    freeze_embeddings: bool = Field(False, description="Do not train the embeddings.")
+    freeze_layers: Int = Field(
+        0, ge=0, description="Do not train this number of encoder layers, counted from the lowest."
+    )
     unfreeze_every_n_steps: Int = Field(
         -1,
         ge=-1,
-        description="Gradual unfreezing: train the heads alone for n global steps, then one encoder layer more every n "
-        "steps, from the last; -1 is off.",
+        description="Gradual unfreezing: train only the heads for n global steps, then one more encoder layer every n "
+        "steps, starting with the last; -1 is off.",
     )
     adversarial_epsilon: Float = Field(
         0.0,
         ge=0,
-        description="Train on each batch a second time with the word embeddings moved by this length to where the loss "
-        "grows (FGM); 0 is off.",
+        description="Train on each batch a second time with the word embeddings perturbed by this norm in the "
+        "direction of increasing loss (FGM); 0 is off.",
     )
     mode: Annotated[
         Literal["alternating", "joint"], BeforeValidator(lower), Key(read=(when(further_tasks=ON),), alone="default")
     ] = Field(
         "alternating",
         description="`alternating`: a step trains one task on one batch. `joint`: a step trains one batch of every "
-        "task with a mix_ratio above 0, by the sum of their losses; num_epochs counts epochs of the main task.",
+        "task with a mix_ratio above 0, on the sum of their losses; num_epochs counts epochs of the main task.",
     )
     sampling: Annotated[str, Key(read=(when(further_tasks=ON),), alone="default")] = Field(
         "mix_ratio",
-        description="How the task of each step is chosen: `mix_ratio` (drawn by mix_ratio), `exact` (every batch of "
-        "every task once an epoch, shuffled), `proportional` (drawn by the sizes of the training files), "
-        "`temperature`, `annealed` or `adaptive` (more of the tasks that have more to learn). With all but the first, "
-        "num_epochs counts passes over the whole mix, and mix_ratio scales the size of a task.",
+        description="How the task of each step is sampled: `mix_ratio` (by mix_ratio), `exact` (every batch of every "
+        "task once per epoch, shuffled), `proportional` (by the sizes of the training files), `temperature`, "
+        "`annealed` or `adaptive` (more of the tasks with more to learn). With all except the first, num_epochs "
+        "counts passes over the whole mix, and mix_ratio scales the size of a task.",
     )
     weighting: Annotated[str, Key(read=(when(further_tasks=ON),), alone="default")] = Field(
         "fixed",
-        description="What multiplies the tasks' losses beside loss_weight: `fixed` (nothing), `dwa` (more weight for "
-        "the tasks whose losses fall slowest from one of their epochs to the next), `uncertainty` (less for those "
-        "that stay noisy, learned), `dtp` (more for those that are worst done) or `gradnorm` (gradients as long as "
-        "each task's progress asks, learned). "
-        "Or what makes one gradient of the shared encoder out of the tasks': `mgda`, `pcgrad`, `cagrad`, `upgrad`, "
+        description="Weights of the tasks' losses in addition to loss_weight: `fixed` (none), `dwa` (more for tasks "
+        "whose losses decrease slowest between their epochs), `uncertainty` (learned, less for noisy tasks), `dtp` "
+        "(more for difficult tasks) or `gradnorm` (learned, gradient norms according to each task's progress). Or the "
+        "method that combines the tasks' gradients on the shared encoder: `mgda`, `pcgrad`, `cagrad`, `upgrad`, "
         "`nash_mtl`; an update then waits for gradient_accumulation_steps batches of every task with a mix_ratio "
         "above 0.",
     )
@@ -143,17 +144,15 @@ class TrainSettings(Schema):
         0.75,
         ge=0,
         lt=1,
-        description="Share of the expected global steps after which `weight_average: swa` begins; until then the "
-        "weights themselves are evaluated and exported.",
+        description="Fraction of the expected global steps after which `weight_average: swa` starts; until then the "
+        "current weights are evaluated and exported.",
     )
-    random_seed: Seed = Field(
-        1, ge=0, description="Seed of everything random; a task's own seed draws its shuffling and masks."
-    )
-    use_gpu: bool = Field(True, description="Use the GPU where there is one; falls back to the CPU with one warning.")
+    random_seed: Seed = Field(1, ge=0, description="Random seed; a task's own seed determines its shuffling and masks.")
+    use_gpu: bool = Field(True, description="Use the GPU if available; otherwise the CPU, with one warning.")
     amp: Annotated[Literal["off", "bf16"], BeforeValidator(lower)] = Field(
         "off",
         description="`bf16`: products in bfloat16, weights in float32. On a GPU, or on a CPU with AVX512-BF16 or AMX "
-        "by the fused kernels; elsewhere everything stays float32, and a warning says so.",
+        "by the fused kernels; elsewhere everything stays float32, with a warning.",
     )
     print_every_n_steps: Annotated[Int, Key(changes="nothing")] = Field(
         5, ge=1, description="Global steps between log lines."
@@ -163,8 +162,8 @@ class TrainSettings(Schema):
     ] = Field(
         -1,
         ge=-1,
-        description="Global steps between looks at how far the tasks pull the shared encoder the same way: the cosine "
-        "between their gradients, of one batch a task; -1 is off. Training stays the same to the last bit.",
+        description="Global steps between measurements of the cosines between the tasks' gradients on the shared "
+        "encoder, with one batch per task; -1 is off. Training is not affected.",
     )
     save_every_n_steps: Annotated[Int, Key(resume="nothing")] = Field(
         -1, ge=-1, description="Global steps between checkpoints; -1 is off."
@@ -173,41 +172,41 @@ class TrainSettings(Schema):
         -1,
         ge=-1,
         description="Global steps between evaluations on dev_file; -1: only at epoch ends; 0: each target only when "
-        "it is exported, so nothing may wait for its figures or follow them.",
+        "it is exported, so that no other key may depend on its metrics.",
     )
     keep_checkpoints: Annotated[
         Int, Key(changes="nothing", read=(when(save_every_n_steps=ON, selection=ON, metric_for_best_model=ON),))
-    ] = Field(3, ge=1, description="How many of the newest checkpoints stay on disk; the best ones stay besides.")
+    ] = Field(3, ge=1, description="Number of newest checkpoints to keep, in addition to the best ones.")
     metric_for_best_model: Annotated[str | None, Key(changes="metrics", by_metrics=True, alone="default")] = Field(
         None,
-        description="Figure of dev_file, such as `accuracy`, `loss` or `intent.accuracy`: the checkpoint with the best "
-        "one is kept, and each target's best model is exported to best_infer_model.",
+        description="Metric of dev_file, such as `accuracy`, `loss` or `intent.accuracy`: the checkpoint with the "
+        "best value is kept, and each target's best model is exported to best_infer_model.",
     )
     selection: Annotated[Weights | None, Key(changes="metrics", by_metrics=True, alone="default")] = Field(
         None,
-        description="What the best step of the run is chosen by: figures of dev_file and their weights, such as "
-        "`{intent.accuracy: 1.0, slots: 0.5}` (a task's name alone is its main figure), in place of "
-        "metric_for_best_model. A loss, or a figure with a negative weight, is the better the lower it is.",
+        description="Metrics of dev_file and their weights that determine the best step of the run, such as "
+        "`{intent.accuracy: 1.0, slots: 0.5}` (a task's name stands for its main metric), instead of "
+        "metric_for_best_model. Lower is better for a loss, and for a metric with a negative weight.",
     )
     selection_patience: Annotated[Int | None, Key(alone="default")] = Field(
         None,
         ge=1,
-        description="End the run after this many evaluations in a row in which `selection`, or metric_for_best_model, "
-        "has not improved; unset is off.",
+        description="End the run after this number of evaluations in a row without improvement of `selection` or "
+        "metric_for_best_model; off by default.",
     )
     selection_min_delta: Annotated[Float, Key(read=(when(selection_patience=ON),))] = Field(
-        0.0, ge=0, description="What counts as an improvement for selection_patience: more than this."
+        0.0, ge=0, description="Smallest improvement that counts for selection_patience (exclusive)."
     )
     leave_mix_when_finished: Annotated[bool, Key(read=(when(further_tasks=ON),))] = Field(
-        False, description="Train a target no further once it is finished; by default it stays in the mix to the end."
+        False, description="Retire a target once it is finished; by default it stays in the mix to the end."
     )
     on_nan: Annotated[Literal["abort", "skip", "rollback"], Key(resume="nothing")] = Field(
         "abort",
-        description="A loss or gradient that is NaN or Inf: `abort` training, `skip` the batch, or also go back to the "
+        description="A loss or gradient that is NaN or Inf: `abort` training, `skip` the batch, or also restore the "
         "weights of the newest checkpoint (`rollback`). The model is never updated with it.",
     )
     resume: Annotated[Literal["auto", "never"], Key(scope="run", changes="nothing")] = Field(
-        "never", description="`auto` continues from the newest good checkpoint in save_path; `never` starts anew."
+        "never", description="`auto` continues from the newest valid checkpoint in save_path; `never` starts a new run."
     )
     allow_changed_data: Annotated[bool, Key(scope="run", changes="nothing", resume="nothing")] = Field(
         False,
@@ -218,15 +217,13 @@ class TrainSettings(Schema):
     @model_validator(mode="after")
     def _check_adversary(self) -> "TrainSettings":
         if self.adversarial_epsilon and self.freeze_embeddings:
-            raise ValueError(
-                "adversarial_epsilon follows the gradient of the embeddings, freeze_embeddings leaves none"
-            )
+            raise ValueError("adversarial_epsilon needs a gradient of the embeddings, which freeze_embeddings prevents")
         return self
 
     @model_validator(mode="after")
     def _check_average(self) -> "TrainSettings":
         if self.use_ema and self.weight_average == "swa":
-            raise ValueError("use_ema is weight_average: ema, found `swa`; leave one of the two keys out")
+            raise ValueError("use_ema means weight_average: ema, found `swa`; remove one of the two keys")
         return self
 
     @model_validator(mode="after")
@@ -238,15 +235,15 @@ class TrainSettings(Schema):
     @model_validator(mode="after")
     def _check_selection(self) -> "TrainSettings":
         if self.selection is not None and self.metric_for_best_model is not None:
-            raise ValueError("selection and metric_for_best_model both say which step is the best: give one of them")
+            raise ValueError("selection and metric_for_best_model both determine the best step: set only one of them")
         if self.selection_patience is not None and self.selection is None and self.metric_for_best_model is None:
-            raise ValueError("selection_patience waits for a better figure: say which, with `selection`")
+            raise ValueError("selection_patience needs a metric: set `selection`")
         return self
 
     @model_validator(mode="after")
     def _check_rollback(self) -> "TrainSettings":
         if self.on_nan == "rollback" and self.save_every_n_steps < 1:
-            raise ValueError("on_nan: rollback goes back to a checkpoint, so save_every_n_steps is above 0")
+            raise ValueError("on_nan: rollback restores a checkpoint, so save_every_n_steps must be above 0")
         return self
 
 
@@ -256,51 +253,50 @@ _TARGET = when(target=True)
 
 
 class TaskSettings(Schema):
-    """Keys of one task instance that neither its reader nor its paradigm takes."""
+    """Keys of a task instance that belong to neither its reader nor its paradigm."""
 
     key_facts = KeyFacts(scope="task")
 
     reader: str = Field(description="Name of the reader: cls, match, mrc, mlm, seq_label, …")
     paradigm: str = Field(description="Name of the paradigm: cls, match, mrc, mlm, seq_label, …")
     train_file: Annotated[TrainPath, Key(export="no")] = Field(
-        None, description="Training data; may be left out when only predicting."
+        None, description="Training data; not needed for prediction."
     )
     dev_file: Annotated[TrainPath, Key(changes="metrics", export="no")] = Field(
         None, description="Data to evaluate on during training."
     )
     pred_file: Annotated[PredictPath, Key(changes="nothing", export="no")] = Field(None, description="Data to predict.")
     pred_output_path: Annotated[str | None, Key(changes="nothing", export="no")] = Field(
-        None, description="Folder for predictions; save_path/<task> when unset."
+        None, description="Folder for predictions; save_path/<task> by default."
     )
     inference_model_dir: Annotated[OptionalFolder, Key(changes="nothing", export="no")] = Field(
-        None, description="Inference model to predict with; save_path/<task>/infer_model when unset."
+        None, description="Inference model for prediction; save_path/<task>/infer_model by default."
     )
-    random_seed: Seed = Field(
-        1, ge=0, description="Seed of everything random; a task's own seed draws its shuffling and masks."
-    )
-    batch_size: Int = Field(32, ge=1, description="Examples a training step.")
+    random_seed: Seed = Field(1, ge=0, description="Random seed; a task's own seed determines its shuffling and masks.")
+    batch_size: Int = Field(32, ge=1, description="Examples per training step.")
     pred_batch_size: Annotated[Int | None, Key(changes="metrics", resume="nothing")] = Field(
-        None, ge=1, description="Examples a batch when predicting; batch_size when unset."
+        None, ge=1, description="Examples per batch in prediction; batch_size by default."
     )
     shuffle: Annotated[bool, Key(read=(_OWN_ROWS,))] = Field(
-        True, description="Shuffle the training examples anew every epoch."
+        True, description="Shuffle the training examples in every epoch."
     )
     drop_last: Annotated[bool, Key(read=(_BY_BATCH_SIZE, _OWN_ROWS))] = Field(
-        True, description="Leave out the last, incomplete batch of an epoch."
+        True, description="Drop the last, incomplete batch of an epoch."
     )
     group_by_length: Annotated[bool, Key(read=(when(shuffle=True, always=(False,)), _BY_BATCH_SIZE, _OWN_ROWS))] = (
         Field(
-            True, description="When shuffling, put examples of like length into one batch: less padding, faster steps."
+            True,
+            description="When shuffling, put examples of similar length into one batch: less padding, faster steps.",
         )
     )
     max_tokens: Annotated[Int | None, Key(read=(_OWN_ROWS,))] = Field(
         None,
         ge=1,
-        description="Instead of batch_size: word-pieces a training batch may hold, padding included (save that among "
-        "candidates of `choice`).",
+        description="Instead of batch_size: largest number of tokens in a training batch, including padding (except "
+        "between candidates of `choice`).",
     )
     print_first_n: Annotated[Int, Key(changes="nothing")] = Field(
-        0, ge=0, description="Print the first n examples and what the reader made of them."
+        0, ge=0, description="Print the first n examples and their tokens."
     )
     save_infermodel_every_n_steps: Annotated[Int, Key(changes="nothing")] = Field(
         -1,
@@ -309,7 +305,7 @@ class TaskSettings(Schema):
         "-1 is off: the last one, and the best one where it is asked for.",
     )
     vocab_path: Annotated[TrainPath, Key(scope="run", export="no")] = Field(
-        None, description="Vocabulary, one word-piece a line; by default vocab.txt beside the pre-trained weights."
+        None, description="Vocabulary, one token per line; by default vocab.txt next to the pre-trained weights."
     )
     mix_ratio: Annotated[Float, Key(read=(when(mode="alternating", always=(0,)),), alone="default")] = Field(
         1.0, ge=0, le=1e9, description="Sampling weight of this task."
@@ -322,46 +318,46 @@ class TaskSettings(Schema):
     )
     share_rows_with: Annotated[str | None, Key(alone="default")] = Field(
         None,
-        description="With `mode: joint`, name of another task with the same texts: rows with the same text go through "
-        "the encoder once for both. This task then follows the other's epochs and batches.",
+        description="With `mode: joint`, name of another task with the same texts: rows with the same text are "
+        "encoded once for both. This task then uses the other's epochs and batches.",
     )
     loss_weight: Annotated[Float, Key(alone="default")] = Field(1.0, ge=0, description="Factor of this task's loss.")
     lr_scale: Float = Field(1.0, gt=0, description="Factor of the learning rate for this task's head.")
     rdrop_alpha: Float = Field(
         0.0,
         ge=0,
-        description="R-Drop: run each training batch twice, and add this times the divergence of the two outputs to "
-        "the mean of their losses; 0 is off.",
+        description="R-Drop: run each training batch twice, and add the divergence of the two outputs times this "
+        "weight to the mean of their losses; 0 is off.",
     )
     soft_sharing_weight: Annotated[Float, Key(read=(when(sharing="soft"),))] = Field(
         0.01,
         ge=0,
         description="`sharing: soft`: factor of the squared L2 distance between this task's layers and those of the "
-        "others, which is added to its loss.",
+        "others, added to its loss.",
     )
     smart_weight: Float = Field(
         0.0,
         ge=0,
-        description="SMART: add this times the distance of the outputs from those with the word embeddings shifted to "
-        "where it grows; not for `mlm` and CRF heads; 0 is off.",
+        description="SMART: add the distance between the outputs and those under adversarial perturbation of the word "
+        "embeddings, times this weight; not for `mlm` and CRF heads; 0 is off.",
     )
     smart_epsilon: Annotated[Float, Key(read=(when(smart_weight=ON),))] = Field(
-        0.01, gt=0, description="`smart_weight`: how far each coordinate of a word embedding may be shifted."
+        0.01, gt=0, description="`smart_weight`: largest perturbation of each coordinate of a word embedding."
     )
     layer: Annotated[Int, Key(read=(when(layers=(["last"],)),))] = Field(
         -1, description="Encoder layer that feeds the head: 0 is the first, -1 the last."
     )
     metrics: Annotated[Names | None, Key(changes="metrics")] = Field(
         None,
-        description="Metrics for dev_file; the paradigm's own when unset. The first figure of the first one is the "
-        "task's main figure.",
+        description="Metrics for dev_file; by default those of the paradigm. The first value of the first one is the "
+        "task's main metric.",
     )
     early_stopping_patience: Annotated[Int | None, Key(read=(_TARGET,), by_metrics=True, alone="default")] = Field(
         None,
         ge=1,
-        description="A target is finished after this many evaluations in a row that were no better: exported from the "
-        "best of them, whatever its expected steps are. Unset is off.",
+        description="A target is finished after this number of evaluations in a row without improvement, and is "
+        "exported from the best one, regardless of its expected steps; off by default.",
     )
     early_stopping_min_delta: Annotated[Float, Key(read=(_TARGET, when(early_stopping_patience=ON)))] = Field(
-        0.0, ge=0, description="What counts as better for early_stopping_patience: by more than this."
+        0.0, ge=0, description="Smallest improvement that counts for early_stopping_patience (exclusive)."
     )

@@ -1,4 +1,4 @@
-"""Checks values against a schema and says what is wrong: where, rule, what was found, what to do."""
+"""Validates values against a schema; messages give the place, the rule, what was found, and what to do."""
 
 import re
 import types
@@ -24,12 +24,12 @@ _LIMITS = ((Ge, "ge", "at least"), (Gt, "gt", "above"), (Le, "le", "at most"), (
 def validate(
     schema: type[SchemaT], values: Mapping[str, Resolved], *, owner: str, home: str
 ) -> tuple[SchemaT | None, list[Problem]]:
-    """An instance of `schema` from the keys of `values` that it declares, or what is wrong with them.
+    """An instance of `schema` from those of `values` that it declares, or their problems.
 
     Args:
         schema: The keys and their types.
-        values: Merged values; keys of others are passed over.
-        owner: Who declares the keys, for messages: "reader cls".
+        values: Merged values; other keys are ignored.
+        owner: Owner of the keys, for messages: "reader cls".
         home: Where a missing key should be written.
 
     """
@@ -37,7 +37,7 @@ def validate(
     try:
         return schema.model_validate(mine), []
     except ValidationError as error:
-        return None, [_problem(schema, values, details, owner, home) for details in _one_a_key(error)]
+        return None, [_problem(schema, values, details, owner, home) for details in _one_per_key(error)]
 
 
 def type_name(annotation: Any) -> str:  # noqa: ANN401 (any type annotation)
@@ -71,12 +71,12 @@ def rule(field: FieldInfo) -> str:
 
 
 def shown(value: object) -> str:
-    """A value as messages show it."""
+    """A value in the format of messages."""
     text = "nothing" if value is None else f"`{value}`"
     return text if len(text) <= 80 else f"{text[:76]}…`"
 
 
-def _one_a_key(error: ValidationError) -> list[ErrorDetails]:
+def _one_per_key(error: ValidationError) -> list[ErrorDetails]:
     """The first error of each key: pydantic reports one for each element or member of a union."""
     first: dict[object, ErrorDetails] = {}
     for details in error.errors(include_url=False):
@@ -94,7 +94,7 @@ def _problem(
     if key not in values:
         return Problem(home, f"{owner} needs `{key}`. Found nothing. Add it: {field.description}")
     setting = values[key].setting
-    own = details["type"] == "value_error" and "a number is wanted" not in details["msg"]
+    own = details["type"] == "value_error" and "a number is expected" not in details["msg"]
     must = details["msg"].removeprefix("Value error, ").rstrip(".") if own else f"{setting.name} is {rule(field)}"
     found = "" if own and "found" in must else f" Found {shown(setting.value)}."
     return Problem(setting.where, f"{must}.{found} Meaning: {field.description}")
@@ -103,7 +103,7 @@ def _problem(
 def _rule_over_keys(
     schema: type[Schema], values: Mapping[str, Resolved], message: str, *, owner: str, home: str
 ) -> Problem:
-    """What is wrong with several keys, at the first of those that it names and somebody wrote."""
+    """A problem that concerns several keys, at the place of the first written one that it names."""
     named = [values[key].setting for key in schema.model_fields if key in values and re.search(rf"\b{key}\b", message)]
     where = named[0].where if named else home
     if "ound" in message or not named:
@@ -120,11 +120,11 @@ def from_keywords(
     Args:
         schema: The keys and their types.
         values: The keywords, under the keys' own names.
-        owner: What was called, for messages: `palm.reader.ClassifyReader`.
-        written: Key → the keyword that the caller wrote, where it is another one.
+        owner: Name of the called object, for messages: `palm.reader.ClassifyReader`.
+        written: Key → the caller's keyword, if different.
 
     Raises:
-        ConfigError: Everything that is wrong with them.
+        ConfigError: All their problems.
 
     """
     called = written or {}

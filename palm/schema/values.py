@@ -1,4 +1,4 @@
-"""Values as somebody wrote them, with the place where, and layers of them that hide one another."""
+"""Written values with their places, and layers of values that override each other."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -43,14 +43,14 @@ BACKBONE_ALIASES = {
 
 @dataclass(frozen=True)
 class Setting:
-    """One value as somebody wrote it.
+    """A written value.
 
     Attributes:
         key: The key's own name.
-        value: Plain data, as YAML or the command line gave it.
-        where: `file:line`, or the flag that holds it.
-        folder: Folder of the file that holds it, where a relative path is looked up second; None for the command line.
-        written: The key as it was spelt there: an alias, maybe.
+        value: Plain data from YAML or the command line.
+        where: `file:line`, or the flag.
+        folder: Folder of its file, the second search path of relative paths; None for the command line.
+        written: The key as written, possibly an alias.
 
     """
 
@@ -62,7 +62,7 @@ class Setting:
 
     @property
     def name(self) -> str:
-        """The key as the user spelt it."""
+        """The key as written by the user."""
         return self.written or self.key
 
 
@@ -71,7 +71,7 @@ Layer = Mapping[str, Setting]
 
 @dataclass(frozen=True)
 class Resolved:
-    """The value of a key that won, and those that it hid."""
+    """The effective value of a key, and those that it overrides."""
 
     setting: Setting
     overridden: tuple[Setting, ...] = ()
@@ -80,7 +80,7 @@ class Resolved:
 def settle_aliases(
     written: Iterable[Setting], aliases: Mapping[str, str] = ALIASES
 ) -> tuple[dict[str, Setting], list[Problem]]:
-    """One layer under the keys' own names, and what is wrong where a key was given twice through an alias."""
+    """One layer under the keys' own names, and the problems of keys given twice through an alias."""
     layer: dict[str, Setting] = {}
     problems = []
     for setting in written:
@@ -100,7 +100,7 @@ def _contradiction(second: Setting, first: Setting) -> str:
 
 
 def stack(layers: Sequence[Layer]) -> dict[str, Resolved]:
-    """Merge `layers`, the strongest first, and remember what each value hid."""
+    """Merge `layers`, the one with the highest precedence first, and keep overridden values."""
     merged: dict[str, Resolved] = {}
     for layer in layers:
         for key, setting in layer.items():

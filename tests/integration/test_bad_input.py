@@ -221,4 +221,4 @@ def test_a_key_without_effect_is_said_in_the_log_and_does_not_stop_the_run(tmp_p
     assert code == 0
     place = f"config.yaml:{line_of(tmp_path, 'dtp_gamma')}"
     (said,) = [line for line in tiny.log_lines(tmp_path) if line.startswith("Warning: ")]
-    assert f"{place}: `dtp_gamma` goes with `weighting: dtp`. Found it with `weighting: fixed`" in said
+    assert f"{place}: `dtp_gamma` only has an effect with `weighting: dtp`. Found it with `weighting: fixed`" in said

@@ -162,7 +162,7 @@ def test_other_data_or_settings_train_anew(compared, tmp_path, capsys):
             "variant x: --weighting: unknown weighting `dwaa`. Did you mean `dwa`?",
         ),
         (["--variant", "x=tasks.slots.target=false"], "variant x: every variant has the same targets (水, slots)"),
-        (["--variants", "nowhere.yaml"], "nowhere.yaml: a configuration is a readable file."),
+        (["--variants", "nowhere.yaml"], "nowhere.yaml: a configuration must be a readable file."),
         (
             ["--tasks.水.dev_file=null"],
             "tasks.水.dev_file: a target is compared by its metrics on dev_file. Found no dev_file.",

@@ -154,7 +154,7 @@ def test_methods_with_keys_of_their_own_are_checked(methods):
     assert "Warning" not in shown
     assert "turn_length is a whole number, at least 1" in methods("check", "--turn_length", "0", expected=2)
     said = methods("check", "--length_power", "0.5")
-    assert "`length_power` goes with `weighting: even_length`. Found it with `weighting: hardest`" in said
+    assert "`length_power` only has an effect with `weighting: even_length`. Found it with `weighting: hardest`" in said
     message = methods("check", "--optimizer", "momentun", expected=2)
     assert "unknown optimizer `momentun`. Did you mean `momentum`?" in message
 

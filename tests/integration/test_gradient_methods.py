@@ -102,7 +102,7 @@ def test_a_batch_with_a_fault_leaves_its_task_waiting(tmp_path):
 def test_a_method_with_one_task_or_a_frozen_encoder_is_refused(tmp_path):
     tasks = {"one": tiny.classification_task(tmp_path, "one")}
     with pytest.raises(
-        ConfigError, match=r"pcgrad balances the gradients of two tasks or more\. Found 1 .* Add a task"
+        ConfigError, match=r"pcgrad balances the gradients of two or more tasks\. Found 1 .* Add a task"
     ):
         palm.Controller(tiny.config(tmp_path, tasks, weighting="pcgrad"), overrides=[])
     with pytest.raises(ConfigError, match="all of its layers are frozen"):

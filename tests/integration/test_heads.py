@@ -91,7 +91,7 @@ def test_a_resumed_run_ends_in_the_same_bits(tmp_path):
 
 
 def test_sets_of_labels_and_numbers(tmp_path):
-    made = tiny.config(tmp_path, other_gold(tmp_path), num_epochs=12)
+    made = tiny.config(tmp_path, other_gold(tmp_path), num_epochs=16)
     palm.Controller(made, overrides=[]).train()
     figures = {line["task"]: line for line in tiny.metrics(tmp_path) if line["split"] == "dev"}
     assert figures["sets"]["micro_f1"] > 0.9
@@ -106,7 +106,7 @@ def test_a_reader_that_gives_other_gold_than_the_paradigm_takes(tmp_path):
     tasks = other_gold(tmp_path)
     tasks["wet"]["label_kind"] = "class"
     with pytest.raises(
-        ConfigError, match=r"needs `label_values` from reader `match`.*give it with `label_kind: number`"
+        ConfigError, match=r"needs `label_values` from reader `match`.*provide it with `label_kind: number`"
     ):
         palm.Controller(tiny.config(tmp_path, tasks), overrides=[])
 

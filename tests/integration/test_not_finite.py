@@ -165,7 +165,7 @@ def test_rollback_without_a_checkpoint_says_so(tmp_path, poison):
 
 def test_rollback_needs_checkpoints(tmp_path):
     with pytest.raises(
-        ConfigError, match="on_nan: rollback goes back to a checkpoint, so save_every_n_steps is above 0"
+        ConfigError, match="on_nan: rollback restores a checkpoint, so save_every_n_steps must be above 0"
     ):
         controller(tmp_path, on_nan="rollback")
 

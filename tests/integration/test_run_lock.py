@@ -20,7 +20,7 @@ def test_a_second_run_in_the_same_folder_is_refused_and_changes_nothing(tmp_path
     second = controller(tmp_path)
     home = tmp_path / "out"
     home.mkdir()
-    with exclusive_run_lock(home), pytest.raises(CheckpointError, match="another run is training into this folder"):
+    with exclusive_run_lock(home), pytest.raises(CheckpointError, match="another run is training in this folder"):
         second.train()
     assert [file.name for file in home.iterdir() if not file.name.startswith(".")] == []
     second.train()

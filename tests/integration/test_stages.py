@@ -188,17 +188,17 @@ def test_check_finds_what_is_wrong_in_all_stages_and_names_them(project, capsys)
     [
         (YAML, [], "config.yaml:14: `save_path` belongs to all stages"),
         (YAML.split("stages:")[0] + "stages: a, b\n", [], "config.yaml:7: `stages` is a mapping from stage names"),
-        (YAML.split("stages:")[0] + "stages:\n", [], "config.yaml:7: `stages` names one stage at least."),
+        (YAML.split("stages:")[0] + "stages:\n", [], "config.yaml:7: `stages` needs at least one stage."),
         (YAML.split("stages:")[0] + "stages: {ckpt: {}}\n", [], "Found `ckpt`. Choose another."),
         (YAML.split("stages:")[0].replace("  b:", "  encoder:") + "stages: {one: {}}\n", [],
-         "config.yaml:6 (stage one): in a run with stages no task is called `encoder`"),
+         "config.yaml:6 (stage one): in a run with stages, no task may be named `encoder`"),
         (YAML.split("stages:")[0] + "stages: {x: {task_instance: a}}\n", [], "config.yaml:6: task `b` is in no stage."),
         (YAML.split("stages:")[0], ["--stages.x.num_epochs", "1"], "--stages.x.num_epochs: there is no stage `x`."),
         (YAML.split("stages:")[0] + "stages: {one: {}}\n", ["--stages.on.num_epochs=1"], "Did you mean `one`?"),
         (YAML.split("stages:")[0] + "stages: {one: {}}\n", ["--stages.one", "1"],
          "a key of one stage is written `--stages.<stage>.<key> value`."),
         (YAML.split("stages:")[0] + "stages: {one: {}, two: {hidden_size: 64}}\n", [],
-         "all stages have one encoder, so its sizes are the same."),
+         "all stages have the same encoder, so its config must be the same."),
     ],
 )  # fmt: skip
 def test_one_problem(project, capsys, text, words, expected):

@@ -52,7 +52,7 @@ def test_bf16_that_the_processor_lacks_is_named(project):
 def test_missing_kernels_are_named(project):
     shutil.copytree(PACKAGE, project / "copy" / "palm", ignore=shutil.ignore_patterns("*.so", "__pycache__"))
     said = train(project, package=project / "copy")
-    assert said.count("Warning: Computing with Paddle's own operations, slower than the fused kernels: ") == 1
+    assert said.count("Warning: Computing with Paddle's own operations, which are slower than the fused kernels: ") == 1
 
 
 def test_a_damaged_entry_of_the_cache_is_named(project):

@@ -166,7 +166,7 @@ def test_a_run_that_follows_dev_figures_resumes_in_the_same_bits(tmp_path):
 def test_following_dev_figures_needs_a_dev_file_of_every_task(tmp_path):
     tasks = {"任务": tiny.classification_task(tmp_path, "任务"), "words": tiny.mlm_task(tmp_path, "words")}
     config = tiny.config(tmp_path, tasks, weighting="dtp", weighting_by="metric")
-    with pytest.raises(ConfigError, match=r"follows the dev figures of all tasks\. Found no dev_file for `words`\."):
+    with pytest.raises(ConfigError, match=r"follows the dev metrics of all tasks\. Found no dev_file for `words`\."):
         palm.Controller(config, overrides=[])
 
 

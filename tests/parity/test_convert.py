@@ -246,7 +246,7 @@ def test_models_that_compute_something_else_are_refused(tmp_path, capsys):
     config = transformers.ElectraConfig(**SIZES, embedding_size=16, max_position_embeddings=40)
     transformers.ElectraModel(config).save_pretrained(tmp_path / "small")
     assert main(["convert", str(tmp_path / "small"), str(tmp_path / "out")]) == 2
-    assert "embeddings 16 wide under an encoder 32 wide (ELECTRA-small)" in capsys.readouterr().err
+    assert "embeddings of width 16 and an encoder of width 32 (ELECTRA-small)" in capsys.readouterr().err
 
     new_model("bert", tmp_path / "bert")
     text = (tmp_path / "bert" / "config.json").read_text(encoding="utf-8")
@@ -263,7 +263,7 @@ def test_sizes_that_are_not_those_of_the_weights_are_refused(tmp_path, capsys):
         text.replace('"num_hidden_layers": 2', '"num_hidden_layers": 1'), encoding="utf-8"
     )
     assert main(["convert", str(tmp_path / "hf"), str(tmp_path / "out")]) == 2
-    assert "config.json says 1 layers, the weights have another number" in capsys.readouterr().err
+    assert "config.json sets 1 layers, the weights differ in number or architecture" in capsys.readouterr().err
 
 
 def test_a_damaged_inference_model_is_refused(tmp_path, repository):

@@ -57,7 +57,7 @@ def test_a_key_without_effect_is_a_warning(capsys: pytest.CaptureFixture[str]) -
     Path("config.yaml").write_text(CONFIG + "sampling_cap: 3\n", encoding="utf-8")
     assert main(["check", "config.yaml", "--task_dir", "tasks"]) == 0
     last = capsys.readouterr().out.splitlines()[-1]
-    assert last.startswith("Warning: config.yaml:6: `sampling_cap` goes with `sampling: annealed`")
+    assert last.startswith("Warning: config.yaml:6: `sampling_cap` only has an effect with `sampling: annealed`")
 
 
 def test_what_does_not_fit_is_placed_in_its_file(capsys: pytest.CaptureFixture[str]) -> None:
@@ -74,7 +74,7 @@ def test_rows_that_cannot_be_shared_are_found_before_training(capsys: pytest.Cap
     words = "reader: mlm\nparadigm: mlm\ntrain_file: train.tsv\nshare_rows_with: 意图\n"
     Path("tasks/b.yaml").write_text(words, encoding="utf-8")
     assert main(["check", "config.yaml", "--task_dir", "tasks"]) == 2
-    assert "tasks.b: tasks share rows that hold one text each, as it is." in capsys.readouterr().err
+    assert "tasks.b: tasks can only share rows of one unchanged text each." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("stages", ["{}", "a", "{x: [1]}"])

@@ -143,5 +143,5 @@ def test_a_users_module_that_fails_is_named_with_file_and_line(tmp_path: Path) -
 
 
 def test_a_users_file_must_exist(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="the module to import is a file that exists"):
+    with pytest.raises(ConfigError, match="the module to import must be an existing file"):
         import_user_code(str(tmp_path / "absent.py"))

@@ -68,9 +68,7 @@ def test_a_single_number_is_the_list_of_a_single_task() -> None:
 def test_wrong_length_names_both_lengths(key: str) -> None:
     split, problems = lists(**{key: "1, 0"})
     assert split == {"a": {}, "b": {}, "c": {}}
-    rule = (
-        f"c.yaml:3: {key} has one value a task. Found 2 for 3 in task_instance (a, b, c). Make the lists equally long."
-    )
+    rule = f"c.yaml:3: {key} has one value per task. Found 2 for 3 in task_instance (a, b, c). Make the lists equally long."
     assert problems == [rule]
 
 
@@ -89,12 +87,15 @@ def test_task_names_come_from_task_instance_or_from_tasks() -> None:
 @pytest.mark.parametrize(
     ("config", "expected"),
     [
-        ({"task_instance": "a, b, a"}, "config.task_instance: a task is listed once. Found `a` 2 times."),
-        ({"task_instance": "tasks/a"}, "a task name is letters, digits, `_` and `-`: it names a folder and a file."),
+        ({"task_instance": "a, b, a"}, "config.task_instance: a task must be listed once. Found `a` 2 times."),
+        (
+            {"task_instance": "tasks/a"},
+            "a task name consists of letters, digits, `_` and `-`, since it names a folder and a file.",
+        ),
         ({"task_instance": "../a"}, "Found `../a`."),
-        ({"task_instance": "a.yaml"}, "Found `a.yaml`. Use task_dir for the folder, no ending."),
+        ({"task_instance": "a.yaml"}, "Found `a.yaml`. Use task_dir for the folder, no extension."),
         ({"task_instance": "a b"}, "Found `a b`."),
-        ({"task_instance": "ckpt"}, "a task name is no folder of PALM's own (ckpt, earlier)"),
+        ({"task_instance": "ckpt"}, "a task name has at most 200 bytes and is not ckpt or earlier."),
         ({}, "config: a run needs at least one task. Found none."),
         ({"task_instance": ""}, "a run needs at least one task."),
         ({"task_instance": {"a": 1}}, "a run needs at least one task."),

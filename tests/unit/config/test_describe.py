@@ -19,7 +19,7 @@ def test_rows_tell_type_default_owners_and_aliases() -> None:
     assert rows("use_ema")[0][1] == "false"
     assert {row.on_resume for row in describe_keys() if row.key == "print_every_n_steps"} == {"nothing"}
     assert {row.on_resume for row in describe_keys() if row.key == "learning_rate"} == {"result"}
-    assert [owners for _, _, owners, _ in rows("mix_ratio")] == [("run, one value a task",), ("task",)]
+    assert [owners for _, _, owners, _ in rows("mix_ratio")] == [("run, one value per task",), ("task",)]
     assert {"reader mrc"} <= {owner for _, _, owners, _ in rows("doc_stride") for owner in owners}
 
 

@@ -42,7 +42,7 @@ def test_mapping_instead_of_a_file() -> None:
 
 
 def test_missing_global_file(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"the configuration is a YAML file\. Found nothing at `.*nope\.yaml`"):
+    with pytest.raises(ConfigError, match=r"the configuration must be a YAML file\. Found nothing at `.*nope\.yaml`"):
         load_global(tmp_path / "nope.yaml")
     with pytest.raises(ConfigError, match="Found a folder"):
         load_global(tmp_path)

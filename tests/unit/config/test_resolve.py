@@ -257,15 +257,15 @@ def test_explain_tells_places_and_what_was_hidden(project: Project) -> None:
         ("pretrain_model_path: nowhere\n", "", "config.yaml:5: pretrain_model_path names an existing file."),
         ("target_tag: 0\n", "",
          "c"
-         "onfig.yaml:5: training ends when every target is there, so a run needs at least one."),
+         "onfig.yaml:5: training ends when every target is finished, so a run needs at least one."),
         ("mix_ratio: 0\n", "", "config.yaml:5: a target needs a mix_ratio above 0, or it is never reached."),
-        ("", "share_head_with: b\n", "tasks/a.yaml:5: share_head_with names another task of this run. Found `b`."),
+        ("", "share_head_with: b\n", "tasks/a.yaml:5: share_head_with must name another task of this run. Found `b`."),
         ("", "metrics: accuracy, acuracy\n", "tasks/a.yaml:5: unknown metric `acuracy`. Did you mean `accuracy`?"),
         ("mix_ratio: 1, 2\n", "",
-         "config.yaml:5: mix_ratio has one value a task. "
+         "config.yaml:5: mix_ratio has one value per task. "
          "Found 2 for 1 in task_instance (a)."),
-        ("task_instance: a, a\n", "", "config.yaml:4: a task is listed once. Found `a` 2 times."),
-        ("task_instance: tasks/a\n", "", "config.yaml:4: a task name is letters"),
+        ("task_instance: a, a\n", "", "config.yaml:4: a task must be listed once. Found `a` 2 times."),
+        ("task_instance: tasks/a\n", "", "config.yaml:4: a task name consists of letters"),
         ("task_instance: a, b\n", "", "config.yaml: task `b` is described in a file of its name or under `tasks:`."),
     ],
 )  # fmt: skip
@@ -304,7 +304,7 @@ def test_missing_keys(project: Project) -> None:
     text = "\n".join(problems())
     assert "tasks/a.yaml: task a needs `reader`. Found nothing." in text
     assert "tasks/a.yaml: task a needs `paradigm`. Found nothing." in text
-    assert "config.yaml: backbone bert needs its sizes. Found no vocab_size, hidden_size" in text
+    assert "config.yaml: backbone bert needs its config. Found no vocab_size, hidden_size" in text
     assert "config.yaml: a run needs `vocab_path`. Found none" in text
 
 
@@ -322,7 +322,7 @@ def test_predicting_needs_no_file_of_training(project: Project) -> None:
     project(config=main, a=CLS.replace("data/train.tsv", "no.tsv") + "dev_file: no.tsv\npred_file: data/train.tsv\n")
     config = load(for_train=False)
     assert config.tasks[0].settings.pred_file == "data/train.tsv"
-    with pytest.raises(ConfigError, match="backbone_config_path: the backbone's sizes are needed here"):
+    with pytest.raises(ConfigError, match="backbone_config_path: the backbone's config is needed"):
         _ = config.backbone
     assert "pred_file names an existing file" in problems("--pred_file", "no.tsv", for_train=False)[0]
 
@@ -357,7 +357,7 @@ def test_tasks_with_different_vocabularies(project: Project) -> None:
     assert load().run.vocab_path == "vocab.txt"
     Path("other.txt").write_text("[PAD]\n[UNK]\n", encoding="utf-8")
     assert problems() == [
-        "tasks/b.yaml:5: all tasks share one encoder and so one vocabulary. "
+        "tasks/b.yaml:5: all tasks share one encoder and so the same vocabulary. "
         "Found `other.txt` for `b` and `vocab.txt` for `a`. Set vocab_path in the global file."
     ]
 

@@ -20,9 +20,8 @@ def warnings(folder, keys=None, tasks=None, overrides=(), **of_task):
 def test_a_key_of_another_choice_is_said_with_its_place_and_what_goes_with_it(tmp_path):
     (said,) = warnings(tmp_path, {"sampling_cap": 3, "sampling": "exact"})
     assert said == (
-        "config.sampling_cap: `sampling_cap` goes with `sampling: annealed` or `sampling: proportional` or "
-        "`sampling: temperature`. Found it with `sampling: exact`, where it makes no difference. Change that, or leave "
-        "the key out."
+        "config.sampling_cap: `sampling_cap` only has an effect with `sampling: annealed` or `sampling: proportional` "
+        "or `sampling: temperature`. Found it with `sampling: exact`. Change that, or remove the key."
     )
 
 
@@ -76,26 +75,30 @@ def test_what_the_choices_leave_idle(tmp_path, keys, idle):
 def test_a_setting_that_one_task_reads_is_not_idle(tmp_path):
     assert not warnings(tmp_path, {"sharing_size": 4}, sharing="adapter")
     (said,) = warnings(tmp_path, sharing_size=4)
-    assert said.startswith("config.tasks.a.sharing_size: `sharing_size` goes with `sharing: adapter` or")
+    assert said.startswith("config.tasks.a.sharing_size: `sharing_size` only has an effect with `sharing: adapter` or")
 
 
 def test_patience_of_an_auxiliary_task(tmp_path):
     (said,) = warnings(tmp_path, {"target_tag": "0, 1"}, early_stopping_patience=2)
-    assert said.startswith("config.tasks.a.early_stopping_patience: `early_stopping_patience` goes with `target: true`")
+    assert said.startswith(
+        "config.tasks.a.early_stopping_patience: `early_stopping_patience` only has an effect with `target: true`"
+    )
 
 
 def test_evaluation_without_a_dev_file(tmp_path):
     task = tiny.classification_task(tmp_path, "a")
     del task["dev_file"]
     (said,) = warnings(tmp_path, {"eval_steps": 5}, {"a": task})
-    assert said.startswith("config.eval_steps: `eval_steps` goes with `dev_file`. Found it with no `dev_file`,")
+    assert said.startswith(
+        "config.eval_steps: `eval_steps` only has an effect with `dev_file`. Found it with no `dev_file`."
+    )
 
 
 def test_methods_between_tasks_where_there_is_one(tmp_path):
     task = {"a": tiny.classification_task(tmp_path, "a")}
     said = warnings(tmp_path, {"weighting": "dwa", "mode": "joint", "leave_mix_when_finished": True}, task)
     assert sorted(line.split("`")[1] for line in said) == ["leave_mix_when_finished", "mode", "weighting"]
-    rule = "`weighting` goes with several tasks. Found it with no task beside it, where it makes no difference."
+    rule = "`weighting` only has an effect with several tasks. Found it with no other task."
     assert any(rule in line for line in said)
     assert not warnings(tmp_path, {"weighting": "uncertainty", "sampling": "mix_ratio", "mode": "alternating"}, task)
 
@@ -108,7 +111,9 @@ def test_a_key_for_all_stages_that_one_of_them_reads(tmp_path):
 
 def test_the_command_line_is_the_place(tmp_path):
     (said,) = warnings(tmp_path, overrides=["--dtp_gamma", "2"])
-    assert said.startswith("--dtp_gamma: `dtp_gamma` goes with `weighting: dtp`. Found it with `weighting: fixed`,")
+    assert said.startswith(
+        "--dtp_gamma: `dtp_gamma` only has an effect with `weighting: dtp`. Found it with `weighting: fixed`."
+    )
 
 
 def test_a_saved_configuration_says_nothing_more(tmp_path):
@@ -122,7 +127,7 @@ def test_samplers_of_others_read_what_they_declare(tmp_path, monkeypatch):
     theirs = type("Theirs", (MixRatioSampler,), {"Config": SizeFields})
     monkeypatch.setitem(SAMPLERS._components, "theirs", theirs)
     (said,) = warnings(tmp_path, {"sampling": "theirs", "sampling_cap": 3, "sampling_floor": 0.5})
-    assert said.startswith("config.sampling_floor: `sampling_floor` goes with `sampling: adaptive`.")
+    assert said.startswith("config.sampling_floor: `sampling_floor` only has an effect with `sampling: adaptive`.")
 
 
 def test_nothing_is_said_where_a_run_only_predicts(tmp_path):

@@ -18,7 +18,7 @@ def test_what_is_missing_is_named_with_who_needs_it_and_who_could_give_it(tmp_pa
     said = problems(tmp_path, {**tiny.classification_task(tmp_path, "c"), "paradigm": "mlm"})
     wanted = (
         "tasks.任务: paradigm `mlm` needs `mask_pos` from reader `cls`, which does not fit: no component provides it. "
-        "Readers that give it: mlm."
+        "Readers that provide it: mlm."
     )
     assert wanted in said
 
@@ -33,7 +33,7 @@ def test_everything_is_said_at_once(tmp_path):
     )
     for words in (
         "num_attention_heads must divide hidden_size. Found 32 and 5.",
-        "max_seq_len goes up to the backbone's max_position_embeddings. Found 65 over 64.",
+        "max_seq_len is at most the backbone's max_position_embeddings. Found 65 over 64.",
         "layer is an index into 2 encoder layers. Found 2. Use -2…1.",
         "vocab_size is 10",
     ):

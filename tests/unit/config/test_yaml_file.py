@@ -60,17 +60,17 @@ def test_merge_keys_give_way_to_own_keys() -> None:
         ("a: 1\nb: 2\na: 3\n", "c.yaml:3: a key is given once. Found `a` again, first on line 1. Remove one of them."),
         ("a:\n  b: 1\n  b: 2\n", "c.yaml:3: a key is given once. Found `b` again, first on line 2"),
         ("a: 1\n\tb: 2\n", "c.yaml:2: YAML is indented with blanks. Found a tab."),
-        ("", "c.yaml:1: a configuration is a mapping `key: value`. Found an empty file."),
+        ("", "c.yaml:1: a configuration must be a mapping `key: value`. Found an empty file."),
         ("# nothing but a comment\n", "Found an empty file."),
-        ("- a\n- b\n", "c.yaml:1: a configuration is a mapping `key: value`. Found a list."),
-        ("\n\njust words\n", "c.yaml:3: a configuration is a mapping `key: value`. Found `just words`."),
+        ("- a\n- b\n", "c.yaml:1: a configuration must be a mapping `key: value`. Found a list."),
+        ("\n\njust words\n", "c.yaml:3: a configuration must be a mapping `key: value`. Found `just words`."),
         ("a: b: c\n", "c.yaml:1: the file must be YAML."),
         ("a: 1\nb: 'open\n", "the file must be YAML. Found: found unexpected end of stream"),
         ("a: 1\n---\nb: 2\n", "the file must be YAML. Found: but found another document"),
-        ("a: 1\n? [x]\n: 2\n", "c.yaml:2: a key is a word. Found a list or a mapping as a key."),
-        ("a: !!python/object/apply:os.system [ls]\n", "c.yaml:1: a value is text, a number"),
+        ("a: 1\n? [x]\n: 2\n", "c.yaml:2: a key must be a word. Found a list or a mapping."),
+        ("a: !!python/object/apply:os.system [ls]\n", "c.yaml:1: a value must be text, a number"),
         ("a: !!int x\n", "Found `tag:yaml.org,2002:int` with `x`."),
-        ("a: 1\nb: \x07\n", "c.yaml:2: YAML holds printable text only. Found character 7."),
+        ("a: 1\nb: \x07\n", "c.yaml:2: YAML only contains printable text. Found character 7."),
         ("a: &a [*a]\n", "50 levels deep"),
         ("a: " + "[" * 5000, "a configuration nests at most 50 levels deep."),
         ("a: *nobody\n", "found undefined alias"),
@@ -91,7 +91,7 @@ def test_encodings(tmp_path: Path) -> None:
     file.write_bytes("\ufeff名: 值\r\n".encode())
     assert read_yaml(file).data == {"名": "值"}
     file.write_bytes("a: 1\nb: 中文".encode("gbk"))
-    with pytest.raises(ConfigError, match=r"c\.yaml:2: a configuration is UTF-8 text\. Found byte 0x"):
+    with pytest.raises(ConfigError, match=r"c\.yaml:2: a configuration must be UTF-8 text\. Found byte 0x"):
         read_yaml(file)
     file.write_bytes("a: 1".encode("utf-16"))
     with pytest.raises(ConfigError, match="Found UTF-16"):

@@ -13,7 +13,7 @@ from palm.schema.values import ALIASES
 
 SCHEMAS = dict(all_schemas())
 PAIRS = list(itertools.combinations(SCHEMAS, 2))
-ALLOWED = {("mix_ratio", frozenset({"run, one value a task", "task"}))}
+ALLOWED = {("mix_ratio", frozenset({"run, one value per task", "task"}))}
 
 
 @pytest.mark.parametrize(("one", "other"), PAIRS, ids=[" and ".join(pair) for pair in PAIRS])

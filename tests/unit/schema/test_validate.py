@@ -161,14 +161,14 @@ def test_the_users_own_name_of_a_key_is_shown() -> None:
 def test_what_was_found_is_said_once() -> None:
     (problem,) = validate(ParadigmFields, resolved(layers="3"), owner="paradigm cls", home="c.yaml")[1]
     assert problem.message.startswith(
-        "`last`, `mix`, or at least two indices such as `0, 3, -1` are wanted, found `3`;"
+        "`last`, `mix`, or at least two indices such as `0, 3, -1` are expected, found `3`;"
     )
     assert "Found" not in problem.message
 
 
 def test_a_name_has_one_weight() -> None:
     (problem,) = validate(TrainSettings, resolved(selection="意图: 1, b, 意图: 2"), owner="training", home="c.yaml")[1]
-    assert problem.message.startswith("a name has one weight. Found `意图: 1, b, 意图: 2`.")
+    assert problem.message.startswith("a name must have a single weight. Found `意图: 1, b, 意图: 2`.")
 
 
 def test_what_a_mapping_holds_is_said() -> None:

@@ -88,7 +88,7 @@ def test_an_average_of_nothing_is_said_once(monkeypatch, caplog):
 
 
 def test_only_one_average():
-    with pytest.raises(ValueError, match="use_ema is weight_average: ema, found `swa`; leave one of the two keys out"):
+    with pytest.raises(ValueError, match="use_ema means weight_average: ema, found `swa`; remove one of the two keys"):
         TrainSettings(use_ema=True, weight_average="swa")
 
 
