@@ -38,7 +38,7 @@ from palm.training.notices import copies_line, first_example_lines, short_run_li
 from palm.training.run import build_run, run_training
 from palm.training.signals import StopSignals
 from palm.training.stages import load_encoder, reset_stages, restore_best, save_encoder, stage_is_done
-from palm.training.tasks import build_tasks_of
+from palm.training.tasks import build_tasks_of, label_lines
 
 
 class Controller:
@@ -177,7 +177,7 @@ class Controller:
                 say(f"The run in {folder.as_posix()} had ended: nothing is left to train.")
                 return run
             beginning = [f"Warning: {warning}" for warning in config.warnings]
-            beginning += short_run_lines(run)
+            beginning += [*short_run_lines(run), *label_lines(self._tasks)]
             beginning += resume_or_archive(run, folder, resume=resume, resolved=config.resolved)
             beginning += copies_line(run.model.copied_parameters())
             self._write_resolved_config()

@@ -5,6 +5,7 @@ import os
 import sys
 import unicodedata
 from collections.abc import Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def run(args: argparse.Namespace, overrides: list[str]) -> int:
     for warning in configs[0].warnings:
         sys.stdout.write(f"Warning: {warning}\n")
     if args.data:
-        _print_data_report(configs)
+        _print_data_report(configs, for_train=not args.predict)
     return 0
 
 
@@ -89,9 +90,10 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
     return "".join("  ".join(row).rstrip() + "\n" for row in padded)
 
 
-def _print_data_report(configs: Sequence["RunConfig"]) -> None:
+def _print_data_report(configs: Sequence["RunConfig"], *, for_train: bool) -> None:
     from palm.cli.check_data import data_report  # noqa: PLC0415 (as above)
     from palm.errors import DataError  # noqa: PLC0415
+    from palm.training.tasks import build_tasks_of, label_lines  # noqa: PLC0415
 
     problems = []
     for config in configs:
@@ -99,6 +101,8 @@ def _print_data_report(configs: Sequence["RunConfig"]) -> None:
         problems += more
         stage = [f"Stage {config.stage}"] if config.stage else []
         sys.stdout.write("".join(["\n", *(f"{line}\n" for line in [*stage, *lines])]))
+    tasks = [] if problems or not for_train else build_tasks_of(configs)  # with the errors of `palm train`
+    sys.stdout.write("".join(f"{line}\n" for line in dict.fromkeys(label_lines([*chain.from_iterable(tasks)]))))
     if problems:
         raise DataError(list(dict.fromkeys(problems)))
 

@@ -27,7 +27,7 @@ from palm.config.task_checks import (
 )
 from palm.config.typed import TypedConfig, type_keys
 from palm.config.unknown_keys import known_keys, unread_keys
-from palm.config.unused_keys import unused_keys
+from palm.config.unused_keys import keys_without_effect, unused_keys
 from palm.config.wiring import (
     alike_shared_heads,
     connected_components,
@@ -61,7 +61,7 @@ WIRING: tuple[Check, ...] = (  # if all of the above pass
     layers_to_train,
     layer_to_measure,
 )
-WARNINGS: tuple[Callable[[Sequence[TypedConfig]], Iterable[Problem]], ...] = (unused_keys,)
+WARNINGS: tuple[Callable[[Sequence[TypedConfig]], Iterable[Problem]], ...] = (unused_keys, keys_without_effect)
 """Warnings about all stages of a run."""
 
 

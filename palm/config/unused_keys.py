@@ -11,7 +11,8 @@ from palm.config.methods import method_configs, method_defaults, registered_meth
 from palm.config.typed import TypedConfig
 from palm.errors import Problem
 from palm.schema.facts import FURTHER_TASKS, ON, When, facts_of
-from palm.schema.fields import Schema
+from palm.schema.fields import BackboneFields, Schema
+from palm.schema.settings import TrainSettings
 from palm.schema.values import Resolved
 
 
@@ -123,6 +124,28 @@ def _chosen(choice: str, value: object) -> str:
 def unused_keys(stages: Sequence[TypedConfig]) -> list[Problem]:
     """A warning for each key without effect in a training run, or in all its stages."""
     return unused_settings(view for config in stages if config.for_train for view in _views(config))
+
+
+def keys_without_effect(stages: Sequence[TypedConfig]) -> Iterator[Problem]:
+    """A warning for each key that another one, or a value of the backbone, leaves without effect in training."""
+    found: dict[Problem, None] = {}
+    for config in stages:
+        if config.for_train and config.train and config.backbone_config:
+            found |= dict.fromkeys(_without_effect(config, config.train, config.backbone_config))
+    yield from found
+
+
+def _without_effect(config: TypedConfig, train: TrainSettings, backbone: BackboneFields) -> Iterator[Problem]:
+    if train.amp == "bf16" and backbone.kernels == "plain":
+        rule = "on a CPU, bf16 multiplies in the fused kernels."
+        found = "Found kernels: plain, so a run on a CPU computes in float32."
+        yield Problem(config.where("amp"), f"amp: {rule} {found} Set kernels: auto, or amp: off.")
+    quiet = not backbone.hidden_dropout_prob and not backbone.attention_probs_dropout_prob
+    for task in config.tasks:
+        if task.settings.rdrop_alpha and quiet and not task.paradigm.dropout_prob:
+            rule = "R-Drop compares two passes under different dropout."
+            found = f"Found no dropout in the backbone or in the head of `{task.name}`, so both passes are equal."
+            yield Problem(config.where("rdrop_alpha", task.name), f"rdrop_alpha: {rule} {found} Set dropout_prob.")
 
 
 def _views(config: TypedConfig) -> Iterator[TaskView]:

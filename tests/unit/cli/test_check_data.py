@@ -50,8 +50,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def report(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, dict[str, str]]:
-    """Topic and words of each file, by its name."""
-    assert main(["check", "config.yaml", "--data", *words]) == 0
+    """Topic and words of each file, by its name. What `palm train` refuses in them is refused after the report."""
+    assert main(["check", "config.yaml", "--data", *words]) in (0, 2)
     found: dict[str, dict[str, str]] = {}
     file = ""
     for line in capsys.readouterr().out.split("\n\n")[1].splitlines():
@@ -117,6 +117,6 @@ def test_what_is_wrong_with_a_file_is_said_after_the_others(capsys: pytest.Captu
 def test_paddle_is_not_imported() -> None:
     code = (
         "import sys; from palm.cli.main import main; "
-        "sys.exit(main(['check', 'config.yaml', '--data']) or ('paddle' in sys.modules))"
+        "main(['check', 'config.yaml', '--data']); sys.exit('paddle' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
