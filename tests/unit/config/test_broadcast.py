@@ -68,8 +68,8 @@ def test_a_single_number_is_the_list_of_a_single_task() -> None:
 def test_wrong_length_names_both_lengths(key: str) -> None:
     split, problems = lists(**{key: "1, 0"})
     assert split == {"a": {}, "b": {}, "c": {}}
-    rule = f"c.yaml:3: {key} has one value per task. Found 2 for 3 in task_instance (a, b, c). Make the lists equally long."
-    assert problems == [rule]
+    rule = f"c.yaml:3: {key} has one value per task. Found 2 for 3 in task_instance (a, b, c)."
+    assert problems == [f"{rule} Make the lists equally long."]
 
 
 def test_wrong_type_in_a_list() -> None:
