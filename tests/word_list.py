@@ -46,7 +46,7 @@ NAMES = (
     Word("private layers", "task_layers", where=_CODE),
     Word("own parts", "task_modules", where=_CODE),
     Word("figure", "metric, score or number; a figure is a plot", "figures?", _CODE),
-    Word("drawn", "initialized; sampled; step batch", "drawn?|draws", _CODE),
+    Word("drawn", "initialized; sampled; step batch", r"(?<!skipped\x20)(?:drawn?|draws)", _CODE),
     Word("shares", "sampling_probabilities; probabilities in attention", where=_CODE),
     Word("slots", "optimizer state", where=r"palm/(engine|storage)/"),
     Word("thaw", "unfreeze"),
@@ -137,4 +137,7 @@ PROSE = (
 )  # fmt: skip
 
 # Word and path → why it may stand there: the old name of a public key or file, say.
-ALLOWED: dict[tuple[str, str], str] = {}
+ALLOWED: dict[tuple[str, str], str] = {
+    ("drawn", "palm/balancing/sampling/base.py"): "the key of a random stream",
+    ("drawn", "palm/balancing/sampling/mix_ratio.py"): "the key of a random stream",
+}

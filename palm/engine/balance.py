@@ -1,4 +1,4 @@
-"""Keeps the balance of a run's tasks: takes each step into the history, and lets the weighting learn from it."""
+"""Updates the history of a run's tasks after each step, and lets the weighting learn from it."""
 
 from collections.abc import Collection, Mapping
 
@@ -16,14 +16,14 @@ def note_losses(
     end_epoch: Collection[str],
     norms: Mapping[str, float],
 ) -> None:
-    """Take a step in that had no fault.
+    """Add a step without fault.
 
     Args:
-        history: Of all tasks.
-        weighting: Learns from the step.
-        losses: Of the tasks that the step trained, before any factor.
+        history: History of all tasks.
+        weighting: The weighting that learns from the step.
+        losses: Losses of the tasks that the step trained, before any factor.
         end_epoch: Tasks whose epoch ends with it, also those without a loss in it.
-        norms: Of their gradients on the last shared layer, where the weighting needs them.
+        norms: Norms of their gradients on the last shared layer, if the weighting needs them.
     """
     for name, loss in losses.items():
         history[name].note_loss(loss)
@@ -32,15 +32,15 @@ def note_losses(
     weighting.learn(history, losses, norms)
 
 
-def note_metrics(history: History, figures: Mapping[str, Mapping[str, float]]) -> None:
-    """Take the dev figures of the tasks that were evaluated in: of each the main one, unless that is its loss."""
-    for name, own in figures.items():
+def note_metrics(history: History, metrics: Mapping[str, Mapping[str, float]]) -> None:
+    """Add the main dev metric of each evaluated task, unless that is its loss."""
+    for name, own in metrics.items():
         main = main_metric(own)
         history[name].dev_score = None if main == LOSS else own[main]
 
 
 def note_probabilities(probabilities: SamplingProbabilities, step: int, found: list[float] | None) -> None:
-    """Keep the shares that were `found` after `step`, and forget those that no step to come is drawn with."""
+    """Store the probabilities `found` after `step`, and remove those that no future step uses."""
     if found is not None:
         probabilities[str(step)] = found
         probabilities.pop(str(step - LAG), None)

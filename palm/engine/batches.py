@@ -1,4 +1,4 @@
-"""The batches of a run in order, each made by one background thread while the steps before it compute."""
+"""The batches of a run in order, prepared by a background thread during the steps before them."""
 
 import time
 from collections import deque
@@ -13,28 +13,28 @@ from palm.data.dataset import Batch, IntArray
 from palm.engine.task_instance import TaskInstance
 
 THREAD_NAME = "palm-feed"
-BATCHES_AHEAD = 2  # a batch takes a thousandth of a step, save where a new epoch is shuffled
+BATCHES_AHEAD = 2  # a batch takes a thousandth of a step, except when a new epoch is shuffled
 
 
 LAG = BATCHES_AHEAD + 1
-"""Steps before a step, after which its task may be drawn: so much is known then, however far ahead the thread is."""
+"""Steps before a step whose results are known when its task is sampled, however far ahead the thread is."""
 
 SamplingProbabilities = dict[str, list[float]]
-"""Shares of the tasks as they were known after each of the last `LAG` steps, by the step's number."""
+"""Sampling probabilities of the tasks after each of the last `LAG` steps, by the step's number."""
 
 
 @dataclass(frozen=True)
 class StepBatch:
-    """What a global step trains on.
+    """The batches of a global step.
 
     Attributes:
         global_step: Number of the step, from 1.
         task: The task that it trains.
-        task_step: How many steps of the task came before it.
-        batch: The mini-batch; empty where the task shares rows and has no label for any of the step's.
-        beside: What else the step trains on: the other tasks of a joint step.
-        passed_over: Draws of tasks that had left the mix, up to here.
-        places: Where the batch's rows are among the step's, for tasks that share rows; None where it has all of them.
+        task_step: Number of earlier steps of the task.
+        batch: The mini-batch; empty if the task shares rows and has no label for any of them.
+        other_tasks: The batches of the other tasks of a joint step.
+        skipped_draws: Samples of retired tasks before this step.
+        row_indices: Indices of the batch's rows among those of the step, for tasks that share rows; None for all rows.
     """
 
     global_step: int
@@ -47,12 +47,12 @@ class StepBatch:
 
     @property
     def parts(self) -> tuple["StepBatch", ...]:
-        """Everything that the step trains on, one task each."""
+        """All batches of the step, one per task."""
         return (self, *self.other_tasks)
 
     @property
     def end_epoch(self) -> tuple[str, ...]:
-        """The tasks that have seen their training examples once more after the step."""
+        """The tasks that finish an epoch with the step."""
         ends = (part.task for part in self.parts if (part.task_step + 1) % part.task.steps_per_epoch == 0)
         return tuple(task.name for task in ends)
 
@@ -67,10 +67,10 @@ def step_batches(
     skipped_draws: int = 0,
     probabilities: Mapping[str, Sequence[float]] = MappingProxyType({}),
 ) -> Iterator[StepBatch]:
-    """What each global step after `done_steps` trains on, without end; a pure function of its arguments.
+    """The batches of each global step after `done_steps`, endlessly; a pure function of its arguments.
 
-    What is drawn of the tasks in `left` is passed over: the others keep their shares and their order. `shares` may grow
-    meanwhile: a step takes those that were known `LAG` steps before it.
+    Samples of `retired_tasks` are skipped, so that the others keep their relative probabilities and order.
+    `probabilities` may grow meanwhile: a step uses those of `LAG` steps before it.
     """
     steps = dict(task_steps)
     for number in count(done_steps + 1):
@@ -92,14 +92,14 @@ def step_batches(
 def _taken(
     tasks: Sequence[TaskInstance], sampler: Sampler, number: int, retired_tasks: Collection[str]
 ) -> Sequence[TaskInstance]:
-    """What `sampler` draws as its `number`-th, without what has left the mix."""
+    """The tasks of the `number`-th sample of `sampler`, without retired ones."""
     return [tasks[index] for index in sampler.tasks_at(number) if tasks[index].name not in retired_tasks]
 
 
 def prefetched(source: Iterator[StepBatch]) -> Generator[tuple[StepBatch, float], None, None]:
-    """What `source` gives, in its order, and the seconds that each item was waited for.
+    """The items of `source`, in order, with the seconds that each was waited for.
 
-    An error of `source` is raised where its item would have come. The thread ends with this generator: close it.
+    An error of `source` is raised in place of its item. The thread ends with this generator: close it.
     """
     pool = ThreadPoolExecutor(1, thread_name_prefix=THREAD_NAME)
     pending: deque[Future[StepBatch | None]] = deque()

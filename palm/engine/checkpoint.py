@@ -1,4 +1,4 @@
-"""Checkpoints: everything a run needs to continue to the same bits, in folders that are whole or not there."""
+"""Checkpoints: the complete state of a run for exact resume, in folders that are complete or absent."""
 
 import json
 import re
@@ -39,11 +39,11 @@ _NAME = re.compile(r"step_(0|[1-9][0-9]*)")
 
 @dataclass(frozen=True)
 class _SavedState:
-    """What a checkpoint says of its tensors.
+    """The description of a checkpoint's tensors.
 
     Attributes:
         kind: The average of the weights: `off`, `ema` or `swa`.
-        updates: How many updates are in it.
+        updates: Number of averaged updates.
         optimizer: The key `optimizer`.
     """
 
@@ -53,10 +53,10 @@ class _SavedState:
 
 
 def save_checkpoint(run: TrainingRun, folder: Path, *, keep: int) -> Path:
-    """Write `folder/step_N`; once it is whole, remove the oldest so that `keep` remain, and the best ones.
+    """Write `folder/step_N`; once complete, remove the oldest ones except the newest `keep` and the best.
 
     Raises:
-        CheckpointError: The folder cannot be written, or a number is not finite. Earlier checkpoints stay.
+        CheckpointError: The folder cannot be written, or a number is not finite. Earlier checkpoints are kept.
     """
     target = folder / f"step_{run.progress.global_step}"
     files = {
@@ -85,7 +85,7 @@ def checkpoints(folder: Path) -> list[Path]:
 
 
 def newest_checkpoint(folder: Path) -> tuple[Path | None, list[str]]:
-    """The newest checkpoint that verifies, and why newer ones were passed over."""
+    """The newest valid checkpoint, and the reasons why newer ones are not valid."""
     complaints = []
     for candidate in reversed(checkpoints(folder)):
         try:
@@ -99,7 +99,7 @@ def newest_checkpoint(folder: Path) -> tuple[Path | None, list[str]]:
 
 
 def rename_damaged(folder: Path, newest: Path | None) -> None:
-    """Rename what is newer than `newest`, the newest good checkpoint, so that it is not counted among those to keep."""
+    """Rename checkpoints after `newest`, the newest valid one, so that they do not count as checkpoints to keep."""
     for path in checkpoints(folder):
         if newest is None or _step_of(path) > _step_of(newest):
             free = (path.with_name(f"{path.name}.damaged{number or ''}") for number in range(1000))
@@ -119,7 +119,7 @@ def restore_checkpoint(run: TrainingRun, folder: Path) -> list[str]:
     names = {task.name for task in run.tasks}
     if set(saved.task_steps) != names:
         raise CheckpointError(
-            f"{folder}: belongs to a run with tasks {sorted(saved.task_steps)}; this run has {sorted(names)}. "
+            f"{folder}: is of a run with tasks {sorted(saved.task_steps)}; this run has {sorted(names)}. "
             "Resume with the configuration it was started with, or use another save_path."
         )
     lines = check_data(folder, run.tasks, allow_changed=run.settings.allow_changed_data)
@@ -136,7 +136,7 @@ def restore_checkpoint(run: TrainingRun, folder: Path) -> list[str]:
 
 
 def _restore_gradients(run: TrainingRun, gradients: Mapping[str, Tensor]) -> None:
-    """Continue an update that has some of its batches; what another weighting left is of no use."""
+    """Continue an update that has some of its batches; the state of another weighting is ignored."""
     per_task = {name: gradient for name, gradient in gradients.items() if name.startswith(PREFIX)}
     if run.task_gradients is None:
         whole = {name: gradient for name, gradient in gradients.items() if name not in per_task}
@@ -146,7 +146,7 @@ def _restore_gradients(run: TrainingRun, gradients: Mapping[str, Tensor]) -> Non
 
 
 def roll_back(run: TrainingRun, folder: Path) -> None:
-    """Put weights, slots and averages of a verified checkpoint into `run`, whose counters stay where they are."""
+    """Restore weights, optimizer state and averages of a verified checkpoint in `run`, but not its counters."""
     _restore_weights(run, folder, _read_progress(folder)[1])
     run.optimizer.drop_gradients()
     if run.task_gradients is not None:
@@ -157,7 +157,7 @@ def set_weights(parameters: Mapping[str, Tensor], weights: Mapping[str, Tensor],
     """Copy `weights` into `parameters`; both must have the same names and shapes.
 
     Raises:
-        CheckpointError: Naming what differs.
+        CheckpointError: Names the differences.
     """
     different = sorted(set(parameters) ^ set(weights)) or [
         f"{name} {weights[name].shape} instead of {parameter.shape}"
@@ -166,7 +166,7 @@ def set_weights(parameters: Mapping[str, Tensor], weights: Mapping[str, Tensor],
     ]
     if different:
         listed = ", ".join(different[:5]) + (" …" if len(different) > 5 else "")
-        raise CheckpointError(f"{where}: the weights do not fit the configured model. Different: {listed}.")
+        raise CheckpointError(f"{where}: the weights do not fit the configured model. Differences: {listed}.")
     for name, parameter in parameters.items():
         parameter.set_value(weights[name])
 
@@ -181,11 +181,11 @@ def _restore_weights(run: TrainingRun, folder: Path, saved: _SavedState) -> None
     wanted = run.average.rule.name if run.average else "off"
     if wanted != saved.kind:
         rule = f"was saved with weight_average `{saved.kind}` (`ema` is use_ema). Found `{wanted}` now."
-        raise CheckpointError(f"{folder}: {rule} Set it as it was, or use another save_path.")
+        raise CheckpointError(f"{folder}: {rule} Set it back, or use another save_path.")
     before, now = saved.optimizer, run.settings.optimizer
     if before not in OPTIMIZERS or OPTIMIZERS[before] is not OPTIMIZERS[now]:
-        rule = f"was saved with optimizer `{before}`, whose state is of no use to another. Found `{now}` now."
-        raise CheckpointError(f"{folder}: {rule} Set it as it was, or use another save_path.")
+        rule = f"was saved with optimizer `{before}`, whose state does not fit another one. Found `{now}` now."
+        raise CheckpointError(f"{folder}: {rule} Set it back, or use another save_path.")
     set_weights(run.model.state_dict(), load_tensors(folder / WEIGHTS_FILE), where=str(folder))
     run.optimizer.restore(load_tensors(folder / _OPTIMIZER_FILE))
     if run.average is not None:
@@ -193,27 +193,29 @@ def _restore_weights(run: TrainingRun, folder: Path, saved: _SavedState) -> None
 
 
 def _read_progress(folder: Path) -> tuple[Progress, _SavedState]:
-    """Where the run stood, and what its tensors are."""
+    """The progress of the run, and the description of its tensors."""
     file = folder / _PROGRESS_FILE
     try:
         written = json.loads(file.read_text(encoding="utf-8"))
         saved = {_RENAMED.get(key, key): value for key, value in written.items()}
-        usual = "ema" if (folder / _AVERAGE_FILE).exists() else "off"  # which was the only kind
+        usual = "ema" if (folder / _AVERAGE_FILE).exists() else "off"  # the only kind at that time
         optimizer = saved.get("optimizer", TrainSettings.model_fields["optimizer"].default)
         state = _SavedState(saved.get("weight_average", usual), saved["average_updates"], optimizer)
         saved |= {key: read(saved[key]) for key, read in _READERS.items() if key in saved}
-        # What older versions did not know stays as it begins.
+        # Fields unknown to older versions keep their defaults.
         known = {part.name: saved[part.name] for part in fields(Progress) if part.name in saved}
         return Progress(**{**known, "task_steps": saved["task_steps"]}), state
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(f"{file}: does not say where a run stood ({error}). Use another checkpoint.") from error
+        raise CheckpointError(
+            f"{file}: does not contain the progress of a run ({error}). Use another checkpoint."
+        ) from error
 
 
 def _check_step(folder: Path) -> None:
-    """A whole checkpoint under the name of another step was moved there by somebody."""
+    """Refuse a valid checkpoint under the name of another step."""
     found = _read_progress(folder)[0].global_step
     if found != _step_of(folder):
-        raise CheckpointError(f"{folder}: holds the checkpoint of step {found}. Give it its own name back.")
+        raise CheckpointError(f"{folder}: holds the checkpoint of step {found}. Restore its name.")
 
 
 def _step_of(path: Path) -> int:

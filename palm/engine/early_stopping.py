@@ -1,4 +1,4 @@
-"""Which targets, and which runs, end because their figures have stopped getting better."""
+"""Early stopping of targets, and of runs, whose metrics have stopped improving."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,15 +8,15 @@ from palm.engine.selection import Metrics, Score, Selection
 from palm.engine.task_instance import TaskInstance
 from palm.schema.settings import TrainSettings
 
-_RUN = ""  # no task is called so
+_RUN = ""  # not a valid task name
 
 
 @dataclass
 class Waiting:
-    """Who waits for a better figure.
+    """The state of waiting for an improvement.
 
     Attributes:
-        value: The best one so far; None before the first that is finite.
+        value: The best score so far; None before the first finite one.
         evaluations: Evaluations since then.
     """
 
@@ -26,12 +26,12 @@ class Waiting:
 
 @dataclass
 class EarlyStops:
-    """What has stopped early, and what else is waited for; part of what a resumed run must know.
+    """The early stops of a run, and its waiting states; part of its checkpoints.
 
     Attributes:
-        tasks: Global step at which each target that stopped early did so.
-        run: The same of the whole run; None while it goes on.
-        waiting: How long each target, and the run, has waited.
+        tasks: Global step of each target that has stopped early.
+        run: That of the whole run; None if it has not stopped.
+        waiting: Waiting state of each target, and of the run.
     """
 
     tasks: dict[str, int] = field(default_factory=dict)
@@ -40,28 +40,28 @@ class EarlyStops:
 
     def note(
         self,
-        figures: Metrics,
+        metrics: Metrics,
         unfinished: Sequence[TaskInstance],
         overall: Score | None,
         *,
         settings: TrainSettings,
         global_step: int,
     ) -> tuple[str, ...]:
-        """Take an evaluation in; the targets that are finished by it.
+        """Add an evaluation; returns the targets that it finishes.
 
         Args:
-            figures: What was evaluated.
+            metrics: Metrics of the evaluated tasks.
             unfinished: The targets that are not finished yet.
-            overall: The figure of the whole run, where this evaluation gives it.
-            settings: Say what the run is judged by, and how long it waits.
-            global_step: When it was evaluated.
+            overall: The score of the whole run, if this evaluation has one.
+            settings: Selection and patience of the run.
+            global_step: Global step of the evaluation.
         """
         selection, stopped = Selection.of(settings), []
         for task in unfinished:
             keys = task.settings
-            figure = selection.of_task(task.name, figures.get(task.name, {}))
-            if keys.early_stopping_patience and figure is not None:
-                waited = self._wait(task.name, figure, min_delta=keys.early_stopping_min_delta)
+            score = selection.of_task(task.name, metrics.get(task.name, {}))
+            if keys.early_stopping_patience and score is not None:
+                waited = self._wait(task.name, score, min_delta=keys.early_stopping_min_delta)
                 if waited >= keys.early_stopping_patience:
                     self.tasks[task.name] = global_step
                     stopped.append(task.name)
@@ -72,15 +72,15 @@ class EarlyStops:
 
     @classmethod
     def from_saved(cls, saved: Mapping[str, Any]) -> "EarlyStops":
-        """What `dataclasses.asdict` made of it."""
+        """Inverse of `dataclasses.asdict`."""
         waiting = {name: Waiting(**waited) for name, waited in saved["waiting"].items()}
         return cls(saved["tasks"], saved["run"], waiting)
 
-    def _wait(self, name: str, figure: Score, *, min_delta: float) -> int:
-        """Evaluations that `name` has waited for a better figure than the best, this one included."""
+    def _wait(self, name: str, score: Score, *, min_delta: float) -> int:
+        """Number of evaluations that `name` has waited for an improvement, including this one."""
         waiting = self.waiting.setdefault(name, Waiting())
-        if figure.beats(waiting.value, by=min_delta):
-            waiting.value, waiting.evaluations = figure.value, 0
+        if score.beats(waiting.value, by=min_delta):
+            waiting.value, waiting.evaluations = score.value, 0
         else:
             waiting.evaluations += 1
         return waiting.evaluations

@@ -1,4 +1,4 @@
-"""Forward and backward of what one pass of the encoder serves: a task's batch, or those of several on the same rows."""
+"""Forward and backward passes of a task's batch, or of several tasks' batches on the same rows."""
 
 import math
 from collections.abc import Sequence
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 
 def passes(parts: Sequence[StepBatch], *, per_task: bool) -> list[list[StepBatch]]:
-    """`parts` in groups that one pass of the encoder serves, in their order.
+    """`parts` in groups that share a pass of the encoder, in their order.
 
-    A task with SMART runs its own batches through the encoder several times anyhow, so it has its own pass.
+    A task with SMART needs several passes of its batches anyway, so it has its own.
 
     Args:
-        parts: What a step trains on.
+        parts: The batches of a step.
         per_task: Whether the gradients of each task are needed separately. A graph with PyLayers runs backward once (a
             second time with `retain_graph` crashes Paddle 3.3.1), so every task then has its own pass.
     """
@@ -45,7 +45,7 @@ def passes(parts: Sequence[StepBatch], *, per_task: bool) -> list[list[StepBatch
 
 
 def shared_losses(model: MultiTaskModel, parts: Sequence[StepBatch]) -> list[Tensor]:
-    """Mean loss of each task's batch, before `loss_weight`, of `parts` that share their rows: float32[] each."""
+    """Mean loss of each task's batch, before `loss_weight`, for `parts` that share rows: float32[] each."""
     whole, row_indices = joined([(part.batch, _row_indices(part)) for part in parts])
     encodings = model.encode_for([part.task for part in parts], whole)
     losses = []
@@ -59,11 +59,10 @@ def joined(batches: Sequence[tuple[Batch, IntArray]]) -> tuple[Batch, list["IntA
     """The batch of all rows of some batches.
 
     Args:
-        batches: Each with the place of its rows among all rows.
+        batches: Each with the indices of its rows among all rows.
 
     Returns:
-        What the encoder takes of every row that a batch has, and of each batch the place of its rows among those;
-        None where it has all of them.
+        The encoder's inputs of all rows in any batch, and the indices of each batch's rows in it; None for all.
     """
     rows = np.unique(np.concatenate([row_indices for _, row_indices in batches]))
     width = max(batch["token_ids"].shape[1] for batch, _ in batches)
@@ -86,7 +85,7 @@ def _merge_batches(batches: Sequence[tuple[Batch, IntArray]], rows: IntArray, wi
     for batch, row_indices in batches:
         for name in INPUTS:
             given = batch[name]
-            # Padding is masked: what stands there makes no difference.
+            # Padding is masked, so its values do not matter.
             table = whole.setdefault(name, np.zeros((len(rows), width), given.dtype))
             table[np.searchsorted(rows, row_indices), : given.shape[1]] = given
     return whole
@@ -95,7 +94,7 @@ def _merge_batches(batches: Sequence[tuple[Batch, IntArray]], rows: IntArray, wi
 def _own_rows(
     encoded: dict[str, Tensor], outputs: Specs, row_indices: "IntArray | None", width: int
 ) -> dict[str, Tensor]:
-    """What the backbone made of the rows `row_indices`, without padding that the task's own batch does not have."""
+    """The backbone's outputs for the rows `row_indices`, without padding beyond that of the task's own batch."""
     own = {}
     for name, spec in outputs.items():
         tensor, axes = encoded[name], spec.axes.split()
@@ -108,31 +107,31 @@ def _own_rows(
 
 
 PassResult = tuple[float, str | None]
-"""The loss of a task's batch, and what in it is not finite."""
+"""The loss of a task's batch, and a description of what is not finite."""
 
 
 def train_pass(run: "TrainingRun", parts: Sequence[StepBatch], factors: Sequence[float]) -> list[PassResult]:
-    """Forward and backward of `parts`: the loss of each, and what in it is not finite.
+    """Forward and backward of `parts`; returns the loss of each, and a description of what is not finite.
 
-    The gradients stay on the parameters, or with the gradients of their task; those with a fault do not.
+    Gradients are accumulated on the parameters, or per task; those with a fault are discarded.
     """
     first = parts[0]
-    # Dropout depends on the step alone, not on what ran before it: that makes resume exact.
+    # Dropout only depends on the step, not on earlier steps, so that resume is exact.
     own = [first.task.name] if run.settings.mode == "joint" else []
     paddle.seed(int(philox(run.settings.random_seed, "dropout", first.global_step, *own).integers(2**31)))
     run.model.train()
     unfreeze(run.model, run.settings, first.global_step)
-    # Forward alone: the backward pass of an operation follows the precision that it ran forward in.
+    # Only forward: the backward pass of an operation uses the precision of its forward pass.
     with mixed_precision(run.settings.amp):
         losses = _losses(run, parts)
     values = [float(loss) for loss in losses]
     outcomes: list[PassResult] = [(value, None if math.isfinite(value) else f"the loss is {value}") for value in values]
     weights = [_weight(run, part) * factor for part, factor in zip(parts, factors, strict=True)]
-    # A task whose loss is not finite takes no part in the backward; the others of the pass do.
+    # A task whose loss is not finite is excluded from the backward pass; the others are not.
     whole = [number for number, value in enumerate(values) if math.isfinite(value)]
     if whole:
         weighted = [(parts[number], weights[number]) for number in whole]
-        # Gradients add up over the batches of an update; the norm is of what this backward adds to them.
+        # Gradients accumulate over the batches of an update; the norm is that of this batch's contribution.
         if run.shared_layer is not None:
             run.shared_layer.begin()
         fault = _backward(run, weighted, reduce(add, [losses[number] * weights[number] for number in whole]))
@@ -151,13 +150,13 @@ def _losses(run: "TrainingRun", parts: Sequence[StepBatch]) -> list[Tensor]:
 
 
 def _weight(run: "TrainingRun", part: StepBatch) -> float:
-    """Factor of the loss beside the weighting's; gradients of tasks that are kept apart become means later."""
+    """Factor of the loss besides the weighting's; per-task gradients are averaged later."""
     batches = run.settings.gradient_accumulation_steps if run.task_gradients is None else 1
     return part.task.settings.loss_weight / batches
 
 
 def _backward(run: "TrainingRun", parts: Sequence[tuple[StepBatch, float]], total: Tensor) -> str | None:
-    """Backward of the weighted losses of `parts`, whose sum is `total`; what is not finite about it."""
+    """Backward of the weighted losses of `parts`, whose sum is `total`; returns what is not finite."""
     pending = _pending_gradients(run)  # before backward adds to them
     if run.settings.adversarial_epsilon:
         _attack(run, parts, total)
@@ -165,20 +164,20 @@ def _backward(run: "TrainingRun", parts: Sequence[tuple[StepBatch, float]], tota
         total.backward()
     name = first_non_finite(run.optimizer.gradients())
     if name is not None:
-        # What earlier batches of this update left stays, without what this one added to it.
+        # Gradients of earlier batches of this update are kept, without this batch's contribution.
         run.optimizer.set_gradients(pending)
         return f"the gradient of `{name}` is not finite"
     if run.task_gradients is not None:
-        # Every task has its own pass then, so what is there is this task's alone; the next one starts from none.
+        # Every task has its own pass then, so these gradients are only this task's; the next one starts without.
         run.task_gradients.add(parts[0][0].task.name, run.optimizer.gradients())
         run.optimizer.drop_gradients()
     return None
 
 
 def _attack(run: "TrainingRun", parts: Sequence[tuple[StepBatch, float]], total: Tensor) -> None:
-    """Backward of the weighted losses, and of the same losses once more with the embeddings moved against them."""
+    """Backward of the weighted losses, and again with adversarially perturbed embeddings."""
     table = word_embeddings(run.model)
-    # The direction is this batch's gradient alone, so what earlier batches left is set apart before backward.
+    # The direction is the gradient of only this batch, so those of earlier batches are saved before backward.
     before = None if table.grad is None else table.grad.clone()
     total.backward()
     with perturbed(table, before, run.settings.adversarial_epsilon) as moved:
@@ -189,7 +188,7 @@ def _attack(run: "TrainingRun", parts: Sequence[tuple[StepBatch, float]], total:
 
 
 def _pending_gradients(run: "TrainingRun") -> dict[str, Tensor]:
-    """A copy of what earlier batches of the same update left, where a batch with a fault must not spoil it."""
+    """A copy of the gradients of earlier batches of the update, if a batch with a fault must not corrupt them."""
     if run.settings.on_nan == "abort":
         return {}
     return {name: gradient.clone() for name, gradient in run.optimizer.gradients().items()}

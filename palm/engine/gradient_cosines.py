@@ -1,4 +1,4 @@
-"""How far the tasks pull the shared encoder the same way: the cosine between their gradients."""
+"""Cosines between the tasks' gradients on the shared encoder."""
 
 import math
 from collections.abc import Sequence
@@ -17,14 +17,14 @@ PAIR = "~"
 
 
 def gradient_cosines(run: TrainingRun) -> dict[str, float]:
-    """The cosine of each pair of tasks, `a~b`, over the encoder's parameters; nothing of the run is changed.
+    """The cosine of each pair of tasks, `a~b`, over the encoder's parameters; the run is not changed.
 
-    Each task's gradient is that of its next batch, without dropout in the encoder, before loss_weight. A pair of
-    which one has no gradient there is left out, and so is a task with no label for any row of its next step.
+    Each task's gradient is that of its next batch, without dropout in the encoder, before loss_weight. A pair
+    with a missing gradient is omitted, and so is a task without labels for the rows of its next step.
     Source: arXiv:1812.02224, section 3.
     """
     pending = {name: gradient.clone() for name, gradient in run.optimizer.gradients().items()}
-    run.model.eval()  # no dropout in the encoder; an LSTM runs backward in training mode alone
+    run.model.eval()  # no dropout in the encoder; an LSTM only runs backward in training mode
     let_run_backward(run.model)
     batches = [(task, _next_batch(run, task)) for task in run.tasks if task.train is not None]
     gradients = {task.name: _gradient(run, task, batch) for task, batch in batches if batch}
@@ -34,7 +34,7 @@ def gradient_cosines(run: TrainingRun) -> dict[str, float]:
 
 
 def cosine(one: Sequence[Tensor | None], other: Sequence[Tensor | None]) -> float | None:
-    """The cosine of two gradients, each a tensor a parameter (None counts as zero); None where one is zero."""
+    """The cosine of two gradients, with one tensor per parameter (None counts as zero); None if one is zero."""
     dot = sum(float((a * b).sum()) for a, b in zip(one, other, strict=True) if a is not None and b is not None)
     length = math.sqrt(_square(one) * _square(other))
     return dot / length if length else None
@@ -46,7 +46,7 @@ def _next_batch(run: TrainingRun, task: TaskInstance) -> Batch:
 
 def _gradient(run: TrainingRun, task: TaskInstance, batch: Batch) -> list[Tensor | None]:
     run.optimizer.drop_gradients()
-    step = run.progress.global_step  # heads may have dropout all the same
+    step = run.progress.global_step  # heads may have dropout nevertheless
     paddle.seed(int(philox(run.settings.random_seed, "gradient cosines", step).integers(2**31)))
     run.model.loss(task, batch).backward()
     shared = [each for name, each in run.model.named_parameters() if name.startswith("backbone.")]

@@ -16,11 +16,11 @@ class Methods:
     """Keys of the components that `TrainSettings` names, each an instance of the component's `Config`.
 
     Attributes:
-        sampler: Of the key `sampling`.
-        weighting: Of the key `weighting`, where that names a weighting; else nothing is weighted.
-        gradient_method: Of the key `weighting`, where that names a gradient method.
-        optimizer: Of the key `optimizer`.
-        schedule: Of the key `lr_scheduler`.
+        sampler: That of the key `sampling`.
+        weighting: That of the key `weighting`, if it names a weighting; else no weighting is used.
+        gradient_method: That of the key `weighting`, if it names a gradient method.
+        optimizer: That of the key `optimizer`.
+        schedule: That of the key `lr_scheduler`.
     """
 
     sampler: SamplerFields
@@ -36,14 +36,14 @@ class Methods:
 
 
 def build_weighting(tasks: Sequence[TaskInstance], settings: TrainSettings, methods: Methods) -> Weighting:
-    """The weighting that the key `weighting` names; the fixed one beside a gradient method."""
+    """The weighting that the key `weighting` names; with a gradient method, the fixed one."""
     losses = TaskLosses(frozenset(task.name for task in tasks if task.paradigm.squared_error))
     chosen = FixedWeighting if methods.gradient_method is not None else WEIGHTINGS[settings.weighting]
     return chosen(methods.weighting, losses)
 
 
 def build_gradient_method(settings: TrainSettings, methods: Methods) -> GradientMethod | None:
-    """The gradient method that the key `weighting` names, if it names one."""
+    """The gradient method that the key `weighting` names, if any."""
     config = methods.gradient_method
     return None if config is None else GRADIENT_METHODS[settings.weighting](config)
 

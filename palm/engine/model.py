@@ -24,13 +24,13 @@ _TASK_MODULES = {"mix": "scalar_mix", "parts": "task_adapters"}
 
 
 def own_layer_name(head: str, name: str) -> str:
-    """What stands for the backbone's parameter `name` where the head `head` has that layer of its own."""
+    """The name of the backbone's parameter `name` in the own layers of the head `head`."""
     inside = f"heads.{head}.{_TASK_MODULES['parts']}.{OwnLayers.KEPT_AS}."
     return name.replace("backbone.encoder.layers.", inside, 1)
 
 
 class HasHead(Protocol):
-    """What the model needs of a task to build its head: a task instance has it."""
+    """The attributes of a task that the model needs to build its head."""
 
     @property
     def head(self) -> str:
@@ -38,7 +38,7 @@ class HasHead(Protocol):
 
     @property
     def paradigm(self) -> Paradigm:
-        """What builds it."""
+        """The paradigm that builds it."""
 
 
 class MultiTaskModel(nn.Layer):
@@ -46,8 +46,8 @@ class MultiTaskModel(nn.Layer):
 
     Args:
         backbone: The encoder that all tasks share.
-        tasks: The task instances; of those that share a head the first builds it.
-        seed: Seed of the freshly drawn parameters.
+        tasks: The task instances; a shared head is built by the first one.
+        seed: Seed of the initial parameters.
     """
 
     def __init__(self, backbone: Backbone, tasks: Sequence[HasHead], *, seed: int) -> None:
@@ -66,21 +66,21 @@ class MultiTaskModel(nn.Layer):
     def forward(
         self, task: TaskInstance, batch: Batch, phase: Phase, shift: Tensor | None = None
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """The head's outputs, and the tensors that it saw: the batch and what the backbone made of it.
+        """The head's outputs, and its inputs: the batch and the backbone's outputs.
 
         Args:
-            task: Whose head it is.
-            batch: From its reader.
-            phase: What it is for.
-            shift: What is added to the word embeddings, float32[batch seq hidden].
+            task: The task of the head.
+            batch: A batch from its reader.
+            phase: Purpose of the pass.
+            shift: Perturbation of the word embeddings, float32[batch seq hidden].
         """
         inputs = self.encode(batch, layer=task.settings.layer, head=task.head, shift=shift)
         return task.paradigm.forward(self.heads[task.head], inputs, phase), inputs
 
     def task_modules(self, head: str) -> dict[str, nn.Layer]:
-        """What the head `head` has of its own in the encoder: a mix of layers, parts around them, or nothing.
+        """The head's own modules in the encoder: a mix of layers, parts around them, or nothing.
 
-        Heads without any see the same pass of the encoder.
+        Heads without own modules share a pass of the encoder.
         """
         found = {name: getattr(self.heads[head], child, None) for name, child in _TASK_MODULES.items()}
         return {name: layer for name, layer in found.items() if layer is not None}
@@ -88,9 +88,9 @@ class MultiTaskModel(nn.Layer):
     def encode(
         self, batch: Batch, *, layer: int = -1, head: str | None = None, shift: Tensor | None = None
     ) -> dict[str, Tensor]:
-        """What the head `head` sees: the batch, and what the backbone makes of it up to `layer`.
+        """The inputs of the head `head`: the batch, and the backbone's outputs up to `layer`.
 
-        Without a head, what heads see that have nothing of their own in the encoder.
+        Without a head, the inputs of heads without own modules in the encoder.
         """
         inputs = _as_tensors(batch)
         taken = {name: inputs[name] for name in self.backbone_inputs}
@@ -100,11 +100,11 @@ class MultiTaskModel(nn.Layer):
         return inputs
 
     def encode_for(self, tasks: Sequence[TaskInstance], batch: Batch) -> Iterator[dict[str, Tensor]]:
-        """What the head of each of `tasks` sees of one batch, in their order.
+        """The inputs of the head of each of `tasks` for one batch, in their order.
 
-        The encoder runs once for all heads that see the same: one layer, and no modules of their own in the encoder. It
-        runs when the first of them is asked for: what a caller does with one head comes before the next pass, and with
-        it the random numbers of its dropout.
+        The encoder runs once for all heads with the same layer and without own modules. It runs lazily, for the first
+        of them: a caller's computation with one head comes before the next pass, and so do the random numbers of its
+        dropout.
         """
         passes: dict[tuple[int, str | None], dict[str, Tensor]] = {}
         for task in tasks:
@@ -117,9 +117,9 @@ class MultiTaskModel(nn.Layer):
         """Mean loss of a training batch and its regularisers, before `loss_weight`: float32[].
 
         Args:
-            task: Whose loss it is.
-            batch: From its reader.
-            encoded: What the backbone made of the batch, where that has been done; not with SMART.
+            task: The task of the loss.
+            batch: A batch from its reader.
+            encoded: The backbone's outputs for the batch, if already computed; not with SMART.
         """
         loss, weight = self._batch_loss(task, batch, encoded), task.settings.soft_sharing_weight
         own, others = self._encoders(task.head)
@@ -140,14 +140,14 @@ class MultiTaskModel(nn.Layer):
     def _consistent_loss(
         self, task: TaskInstance, batch: Batch, outputs: dict[str, Tensor], inputs: dict[str, Tensor]
     ) -> Tensor:
-        """The loss of `outputs`; with R-Drop that of a second pass as well, and how far the two are apart."""
+        """The loss of `outputs`; with R-Drop also that of a second pass, and the distance of the two."""
         alpha = task.settings.rdrop_alpha
         if not alpha:
             return task.paradigm.loss(outputs, inputs)
         return rdrop_loss(task.paradigm, outputs, inputs, lambda: self.forward(task, batch, "train")[0], alpha)
 
     def _smooth_loss(self, task: TaskInstance, batch: Batch) -> Tensor:
-        """The loss, and how far a small shift of the word embeddings can move the outputs: SMART."""
+        """The loss with the SMART penalty: the sensitivity of the outputs to small perturbations of the embeddings."""
         seed = dropout_seed()
 
         def shifted(shift: Tensor | None) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
@@ -162,14 +162,14 @@ class MultiTaskModel(nn.Layer):
         return loss + task.settings.smart_weight * penalty
 
     def start_copies(self) -> None:
-        """Make the layers that heads have copies of what the shared ones are: fresh, or pre-trained."""
+        """Initialize the heads' own layers as copies of the shared ones, after loading pre-trained weights if any."""
         for head in self.heads.keys():  # noqa: SIM118 (a LayerDict)
             parts = self.task_modules(head).get("parts")
             if isinstance(parts, CopiedLayers):
                 parts.start_as(self.backbone.encoder.layers)
 
     def copied_parameters(self) -> dict[str, int]:
-        """How many parameters each head's own encoder layers have."""
+        """Number of parameters of each head's own encoder layers."""
         return {
             head: sum(int(parameter.size) for parameter in parts.parameters())
             for head in self.heads.keys()  # noqa: SIM118 (a LayerDict)
@@ -177,9 +177,9 @@ class MultiTaskModel(nn.Layer):
         }
 
     def weights_of(self, head: str) -> dict[str, Tensor]:
-        """Weights of a model with the head `head` alone, `backbone.*` and `heads.<head>.*`.
+        """Weights of a model with only the head `head`, `backbone.*` and `heads.<head>.*`.
 
-        Layers that the head has in the place of the shared ones are the backbone's there.
+        The head's own layers replace the shared ones in the backbone.
         """
         prefix = f"heads.{head}."
         found = {name: each for name, each in self.state_dict().items() if name.startswith(("backbone.", prefix))}
@@ -191,7 +191,7 @@ class MultiTaskModel(nn.Layer):
         return found
 
     def _encoders(self, head: str) -> tuple[OwnLayers | None, list[list[nn.Layer]]]:
-        """The layers of the head's own that stand for shared ones, and the encoders that other heads are trained on."""
+        """The head's own layers that replace shared ones, and the encoders of other heads."""
         own = {key: self.task_modules(key).get("parts") for key in self.heads.keys()}  # noqa: SIM118 (a LayerDict)
         mine = own.pop(head)
         if not isinstance(mine, OwnLayers):

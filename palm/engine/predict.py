@@ -19,11 +19,11 @@ from palm.spec import Phase, unmet
 
 @dataclass(frozen=True)
 class PredictionOutput:
-    """What a model makes of a data set.
+    """The output of a model for a data set.
 
     Attributes:
-        predictions: One a record, in the order of the file.
-        loss: Mean loss per example; None when predicting, and where the reader gives no gold in evaluation (mrc).
+        predictions: One per record, in the order of the file.
+        loss: Mean loss per example; None in prediction, and if the reader has no gold in evaluation (mrc).
     """
 
     predictions: list[Prediction]
@@ -46,30 +46,30 @@ def metrics_over(model: MultiTaskModel, task: TaskInstance, dataset: Dataset) ->
 
     Raises:
         RegistryError: An unknown metric.
-        ConfigError: A metric that cannot judge what the task predicts.
+        ConfigError: A metric that does not fit the task's predictions.
     """
     metrics = {name: METRICS[name] for name in task.settings.metrics or task.paradigm.default_metrics}
     evaluation = run_over(model, task, dataset, "eval")
-    figures = {} if evaluation.loss is None else {"loss": evaluation.loss}
+    scores = {} if evaluation.loss is None else {"loss": evaluation.loss}
     for name, metric in metrics.items():
         try:
-            figures |= metric(evaluation.predictions, dataset.records)
+            scores |= metric(evaluation.predictions, dataset.records)
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             keys = ", ".join(evaluation.predictions[0])
             found = f"Found {type(error).__name__}: {error}; predictions are of {keys}."
-            message = f"metric `{name}` cannot judge what this task predicts. {found} Choose or correct it."
+            message = f"metric `{name}` does not fit the predictions of this task. {found} Choose or correct it."
             raise ConfigError(Problem(f"tasks.{task.name}.metrics", message)) from error
-    return figures
+    return scores
 
 
 def run_over(model: MultiTaskModel, task: TaskInstance, dataset: Dataset, phase: Phase) -> PredictionOutput:
-    """Outputs of every example, decoded to one prediction a record. The model is left in evaluation mode."""
+    """Outputs of every example, decoded to one prediction per record. The model is left in evaluation mode."""
     [outputs] = _run_heads(model, [task], dataset, phase)
     return PredictionOutput(task.paradigm.decode(outputs.examples, dataset), outputs.loss)
 
 
 AfterBatch = Callable[[int], None]
-"""Called with the number of examples that are done."""
+"""Called with the number of finished examples."""
 
 
 def predict_jointly(
@@ -79,12 +79,12 @@ def predict_jointly(
 
     Args:
         model: Backbone and heads; it is left in evaluation mode.
-        tasks: Their heads predict; their reader, the same for all, made `dataset`.
-        dataset: What to predict.
-        after_batch: Told how far it is.
+        tasks: The tasks to predict; `dataset` is from their common reader.
+        dataset: The data set to predict.
+        after_batch: Called after each batch.
 
     Raises:
-        ConfigError: The reader does not give what a head needs.
+        ConfigError: The reader lacks an input of a head.
     """
     _check_fits(tasks, dataset)
     found = _run_heads(model, tasks, dataset, "predict", after_batch)
@@ -93,7 +93,7 @@ def predict_jointly(
 
 @paddle.no_grad()
 def outputs_of(model: MultiTaskModel, tasks: Sequence[TaskInstance], batch: Batch) -> dict[str, dict[str, np.ndarray]]:
-    """What each task's head gives for one batch: `task.paradigm.outputs_attr`, by the task's name."""
+    """Outputs of each task's head for one batch, as in `task.paradigm.outputs_attr`, by task name."""
     model.eval()
     outputs = zip(tasks, _forward_each(model, tasks, batch, "predict"), strict=True)
     return {task.name: _as_arrays(tensors) for task, (tensors, _) in outputs}
@@ -101,10 +101,10 @@ def outputs_of(model: MultiTaskModel, tasks: Sequence[TaskInstance], batch: Batc
 
 @dataclass
 class _HeadOutputs:
-    """What one head gives over a data set.
+    """Outputs of one head for a data set.
 
     Attributes:
-        examples: Of each example, in the order of the data set.
+        examples: Outputs of each example, in the order of the data set.
         losses: Mean loss and number of examples of each batch that has gold.
     """
 
@@ -126,7 +126,7 @@ def _run_heads(
     phase: Phase,
     after_batch: AfterBatch | None = None,
 ) -> list[_HeadOutputs]:
-    """Run the heads of `tasks` over a data set that the reader of the first one made."""
+    """Run the heads of `tasks` over a data set from the reader of the first one."""
     model.eval()
     found = [_HeadOutputs([{}] * dataset.num_examples, []) for _ in tasks]
     done = 0
@@ -135,7 +135,7 @@ def _run_heads(
         for task, head, (tensors, inputs) in zip(tasks, found, outputs, strict=True):
             if phase == "eval" and all(name in batch for name in task.paradigm.reader_inputs("train")):
                 head.losses.append((float(task.paradigm.loss(tensors, inputs)), len(rows)))
-            # Batches come longest first: each output goes back to its example's place.
+            # Batches are sorted by length, longest first: outputs are returned in the order of examples.
             for row, output in zip(rows, task.paradigm.split(_as_arrays(tensors), batch), strict=True):
                 head.examples[row] = output
         done += len(rows)
@@ -147,7 +147,7 @@ def _run_heads(
 def _forward_each(
     model: MultiTaskModel, tasks: Sequence[TaskInstance], batch: Batch, phase: Phase
 ) -> Iterator[tuple[dict[str, Tensor], dict[str, Tensor]]]:
-    """Outputs of each task's head, and what it saw."""
+    """Outputs of each task's head, and its inputs."""
     for task, inputs in zip(tasks, model.encode_for(tasks, batch), strict=True):
         yield task.paradigm.forward(model.heads[task.head], inputs, phase), inputs
 
@@ -157,7 +157,7 @@ def _as_arrays(tensors: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
 
 
 def batches_by_length(task: TaskInstance, dataset: Dataset) -> Iterator[tuple[IntArray, Batch]]:
-    """Numbers of its examples, and batch, until the data set is through; the longest first."""
+    """Indices of the examples and batch, for the whole data set; longest first."""
     size = task.settings.pred_batch_size or task.settings.batch_size
     order = np.argsort(-dataset.lengths, kind="stable")
     for number, start in enumerate(range(0, len(order), size)):
@@ -173,14 +173,14 @@ def _check_fits(tasks: Sequence[TaskInstance], dataset: Dataset) -> None:
         ]
         missing += [f"`{name}`" for name in task.paradigm.decode_columns if name not in dataset.columns]
         if missing:
-            rule = f"the head of `{task.name}` needs {', '.join(missing)}, which the reader does not give."
-            problems.append(Problem("predict", f"{rule} Fit a reader of the kind that it was trained with."))
+            rule = f"the head of `{task.name}` needs {', '.join(missing)}, which the reader does not provide."
+            problems.append(Problem("predict", f"{rule} Use a reader of the kind that it was trained with."))
     if problems:
         raise ConfigError(problems)
 
 
 def _decode(task: TaskInstance, outputs: Sequence[Outputs], dataset: Dataset) -> list[Prediction]:
-    """One prediction per record, also where the reader, chosen for another head, makes several examples of one."""
+    """One prediction per record, also if the reader, chosen for another head, makes several examples of a record."""
     if task.paradigm.decode_columns:
         return task.paradigm.decode(outputs, dataset)
     rows = _first_examples(dataset)
@@ -189,6 +189,6 @@ def _decode(task: TaskInstance, outputs: Sequence[Outputs], dataset: Dataset) ->
 
 
 def _first_examples(dataset: Dataset) -> IntArray:
-    """The first example of each record: of a text in several windows, the one with its beginning."""
+    """The first example of each record, such as the first window of a text."""
     first: IntArray = np.unique(dataset.array("record"), return_index=True)[1]
     return first

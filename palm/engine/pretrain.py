@@ -1,4 +1,4 @@
-"""Pre-trained weights into a multi-task model: the backbone's, and those of heads that have some."""
+"""Loads pre-trained weights into a multi-task model: the backbone, and heads with pre-trained weights."""
 
 from collections.abc import Iterator, Sequence
 
@@ -10,16 +10,16 @@ _LISTED = 8
 
 
 def backbone_config_for(weights: PretrainedWeights, backbone_config: BackboneFields) -> BackboneFields:
-    """`sizes` with what the weights ask for (such as their layer-norm epsilon) where the configuration says nothing."""
+    """`backbone_config` with keys that the weights require (such as the layer-norm epsilon), unless configured."""
     asked = {key: value for key, value in weights.config.items() if key not in backbone_config.model_fields_set}
     return backbone_config.model_copy(update=asked)
 
 
 def load_pretrained_weights(model: MultiTaskModel, tasks: Sequence[HasHead], weights: PretrainedWeights) -> list[str]:
-    """Copy `weights` into `model`; return lines that say what was loaded, missing and unexpected.
+    """Copy `weights` into `model`; return lines about loaded, missing and unexpected parameters.
 
     Raises:
-        CheckpointError: Nothing matched, or a shape differs.
+        CheckpointError: No name matches, or a shape differs.
     """
     report = apply_pretrained(model.backbone, weights)
     model.start_copies()
@@ -33,7 +33,7 @@ def load_pretrained_weights(model: MultiTaskModel, tasks: Sequence[HasHead], wei
 
 
 def _differences(report: LoadReport) -> Iterator[str]:
-    for kind, names in (("missing, freshly drawn", report.missing), ("unexpected, left out", report.unexpected)):
+    for kind, names in (("missing, newly initialized", report.missing), ("unexpected, ignored", report.unexpected)):
         if names:
             shown = ", ".join(sorted(names)[:_LISTED]) + (" …" if len(names) > _LISTED else "")
             yield f"  {len(names)} {kind}: {shown}"

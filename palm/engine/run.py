@@ -1,4 +1,4 @@
-"""A run of the training loop: what it works on, where it stands, what its steps give."""
+"""A run of the training loop: its components, progress, and step results."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,16 +24,16 @@ from palm.schema.settings import TrainSettings
 
 @dataclass
 class Progress:
-    """Where a run stands; together with weights and slots this is all the state it has.
+    """The progress of a run: its entire state besides weights and optimizer state.
 
     Attributes:
-        global_step: Steps done.
-        task_steps: Steps done of each task.
+        global_step: Number of finished steps.
+        task_steps: Number of finished steps of each task.
         best: The best evaluations so far.
-        history: What is known about each task.
-        stops: What has stopped early.
+        history: History of each task.
+        stops: Early stops.
         skipped_draws: Samples of retired tasks, which no step trained.
-        sampling_probabilities: Those of the tasks after each of the last steps, where the sampler adapts them.
+        sampling_probabilities: Those of the tasks after each of the last steps, if the sampler is adaptive.
     """
 
     global_step: int = 0
@@ -47,26 +47,26 @@ class Progress:
 
 @dataclass(frozen=True)
 class StepResult:
-    """What one step did.
+    """The result of one step.
 
     Attributes:
         global_step: Number of the step, from 1.
-        task: Name of the task that was trained.
+        task: Name of the trained task.
         step: Its step within its epoch, from 1.
-        steps_per_epoch: Its steps an epoch.
+        steps_per_epoch: Its steps per epoch.
         epoch: Its epoch, from 0.
         loss: Mean loss of the batch, before loss_weight.
-        learning_rate: The rate of this step.
-        seconds: How long the step took.
-        data_wait: Seconds of them that the step waited for its batch.
-        fault: What was not finite in this step, and where; the model was not updated with it.
-        finished: Names of the targets that reached their last step now, to be exported.
-        last: Whether the run ends here.
-        loss_factor: What the weighting multiplied the loss with, beside loss_weight.
-        beside: What a joint step did with the other tasks; what is said of the whole step stands in the first alone.
-        normalised_loss: The loss over that of the task's first batch; None where that was nothing.
-        trained: Whether anything was; not in a joint step of which no row has a label of a task that is still trained.
-        end_epoch: Tasks whose epoch ends with the whole step, also those that no row of it has a label of.
+        learning_rate: Learning rate of this step.
+        seconds: Duration of the step.
+        data_wait: Part of it spent waiting for the batch.
+        fault: Description of a non-finite loss or gradient, with which the model was not updated.
+        finished: Names of the targets that finished with this step, to be exported.
+        last: Whether this is the last step of the run.
+        loss_factor: The weighting's factor of the loss, in addition to loss_weight.
+        other_tasks: Results of a joint step's other tasks; only the first result describes the whole step.
+        normalised_loss: The loss divided by that of the task's first batch; None if that was 0.
+        trained: Whether any task was trained; False in a joint step without labels of active tasks.
+        end_epoch: Tasks whose epoch ends with the step, including those without labels in it.
     """
 
     global_step: int
@@ -89,25 +89,25 @@ class StepResult:
 
     @property
     def parts(self) -> tuple["StepResult", ...]:
-        """What the step did with each task that it trained."""
+        """The result of each task that the step trained."""
         return (self, *self.other_tasks)
 
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """Everything that a run of the loop works on.
+    """The components and state of a run of the loop.
 
     Attributes:
         model: Backbone and heads.
         tasks: The task instances, in the order of their mix ratios.
-        sampler: Draws the task of each step.
+        sampler: Samples the task of each step.
         optimizer: Updates the model.
-        average: Weight average to keep, if any.
+        average: Weight average, if any.
         settings: The global training keys.
-        methods: The keys of the components that these name.
-        progress: Where the run stands; the loop moves it on.
-        total_steps: Its global steps: see `palm.engine.schedule.global_steps`.
-        schedule: Factor of the learning rate at each global step, counted from 1; that of the settings when None.
+        methods: Keys of the components that `settings` names.
+        progress: Progress of the run, updated by the loop.
+        total_steps: Number of its global steps: see `palm.engine.schedule.global_steps`.
+        schedule: Factor of the learning rate at each global step, counted from 1; None for that of the settings.
     """
 
     model: MultiTaskModel
@@ -123,7 +123,7 @@ class TrainingRun:
 
     @cached_property
     def targets(self) -> Mapping[str, int]:
-        """Expected steps of each target; where the sampler adapts, the steps of the run, at whose end all are done."""
+        """Expected steps of each target; with an adaptive sampler those of the run, at whose end all targets finish."""
         if self.sampler.adapts:
             return {task.name: self.total_steps for task in self.tasks if task.settings.target}
         expected = expected_steps(self.tasks, self.settings.num_epochs, self.sampler.epoch_steps)
@@ -136,19 +136,19 @@ class TrainingRun:
 
     @cached_property
     def weighting(self) -> Weighting:
-        """What the key `weighting` names."""
+        """The weighting that the key `weighting` names."""
         return build_weighting(self.tasks, self.settings, self.methods)
 
     @cached_property
     def shared_layer(self) -> SharedLayerGradients | None:
-        """Where the norms of the tasks' gradients are measured, if the weighting learns from them."""
+        """The meter of the tasks' gradient norms, if the weighting learns from them."""
         if not self.weighting.needs_norms:
             return None
         return SharedLayerGradients(self.model, [task for task in self.tasks if task.settings.mix_ratio > 0])
 
     @cached_property
     def task_gradients(self) -> TaskGradients | None:
-        """Where the gradients of each task are kept apart, if the key `weighting` names a gradient method."""
+        """The per-task gradients, if the key `weighting` names a gradient method."""
         method = build_gradient_method(self.settings, self.methods)
         if method is None:
             return None
@@ -161,34 +161,34 @@ class TrainingRun:
 
     @cached_property
     def lr_schedule(self) -> LearningRateSchedule:
-        """What the key `lr_scheduler` names."""
+        """The schedule that the key `lr_scheduler` names."""
         return build_schedule(self.settings, self.methods)
 
     @property
     def history(self) -> History:
-        """What is known about each task, in the order of the tasks."""
+        """The history of each task, in the order of the tasks."""
         known = self.progress.history
         return {task.name: known.setdefault(task.name, TaskHistory()) for task in self.tasks}
 
     def loss_factor(self, task: TaskInstance) -> float:
-        """What the weighting multiplies the loss of `task` with now."""
+        """The weighting's current factor of the loss of `task`."""
         return self.weighting.factors(self.history)[task.name]
 
     @property
     def unfinished(self) -> tuple[str, ...]:
-        """The targets that have neither done their expected steps nor stopped early."""
+        """The targets that have neither reached their expected steps nor stopped early."""
         steps, stopped = self.progress.task_steps, self.progress.stops.tasks
         open_ = (name for name, count in self.targets.items() if steps.get(name, 0) < count)
         return tuple(name for name in open_ if name not in stopped)
 
     @property
     def retired_tasks(self) -> frozenset[str]:
-        """The tasks that are not trained any more."""
+        """The tasks that are no longer trained."""
         return frozenset(set(self.targets) - set(self.unfinished) if self.settings.leave_mix_when_finished else ())
 
     @property
     def finished(self) -> bool:
-        """Whether every target is finished, max_steps are done, or the run has stopped early."""
+        """Whether every target is finished, max_steps is reached, or the run has stopped early."""
         return _stopped(self) or self.progress.stops.run is not None or not self.unfinished
 
     def learning_rate_at(self, step: int) -> float:

@@ -1,4 +1,4 @@
-"""How long a run is: the expected steps of each target, and the global steps until all targets have done theirs."""
+"""The length of a run: expected steps of each target, and global steps until all targets reach theirs."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,7 +8,7 @@ from palm.errors import ConfigError, Problem
 from palm.schema.settings import TrainSettings
 
 _PATIENCE = 1000
-"""A target is sampled within about so many times its expected share of the steps, or the run is called endless."""
+"""Limit of a run's length, as a multiple of the expected one; longer runs count as endless."""
 
 
 def main_task(tasks: Sequence[TaskInstance]) -> TaskInstance:
@@ -41,15 +41,15 @@ def expected_steps(
 ) -> dict[str, int]:
     """Steps that each task is expected to train, `int(num_epochs * mix_ratio * steps_per_epoch(main task))`.
 
-    A sampler that has its own `epoch_steps` says with them what takes the place of the last two factors.
+    A sampler's own `epoch_steps` replace the last two factors.
 
-    A target is exported at exactly that step. An auxiliary task's figure only counts towards the run's length.
+    A target is exported at exactly that step. The number of an auxiliary task only affects the run's length.
     """
     if epoch_steps is None:
         per_epoch = main_task(tasks).steps_per_epoch
         steps = {task.name: int(num_epochs * task.settings.mix_ratio * per_epoch) for task in tasks}
     else:
-        # The shares are rounded floats: 11.999999999999998 steps are 12.
+        # The factors are rounded floats: 11.999999999999998 steps are 12.
         steps = {task.name: int(num_epochs * own + 1e-6) for task, own in zip(tasks, epoch_steps, strict=True)}
     return {name: max(1, count) if _is_target(tasks, name) else count for name, count in steps.items()}
 
@@ -57,10 +57,10 @@ def expected_steps(
 def global_steps(tasks: Sequence[TaskInstance], settings: TrainSettings, sampler: Sampler) -> int:
     """Global steps of the run, which warm-up and decay of the learning rate span.
 
-    A sampler is a pure function of seed and step, so the step at which the last target has done its expected steps is
-    found before the first one: its choices are counted until then. Sampled by mix ratio that takes longer than the sum
-    of the expected steps, as some tasks are sampled more often than expected before the last target is done. Where the
-    sampler adapts to the training, the run ends after that sum. Early stopping may end it earlier.
+    A sampler is a pure function of seed and step, so the step at which the last target reaches its expected steps is
+    known before training, by counting samples. By mix ratio it is later than the sum of the expected steps, as some
+    tasks are sampled more often than expected before the last target finishes. With an adaptive sampler, the run ends
+    after that sum. Early stopping may end it earlier.
     """
     expected = expected_steps(tasks, settings.num_epochs, sampler.epoch_steps)
     limit = settings.max_steps
@@ -75,18 +75,18 @@ def global_steps(tasks: Sequence[TaskInstance], settings: TrainSettings, sampler
 def _count(
     names: Sequence[str], targets: Mapping[str, int], sampler: Sampler, *, limit: int | None, retire: bool
 ) -> int:
-    """Steps until each of `targets` has been sampled as often as it says, or until `limit`.
+    """Steps until each of `targets` has been sampled as often as expected, or until `limit`.
 
     Args:
         names: All tasks, in the sampler's order.
         targets: Expected steps of each target.
-        sampler: Chooses the tasks of each step.
-        limit: The most steps that are counted.
-        retire: Whether a target that is done is left out of the steps that follow; a step is then the next choice with
-            another task in it.
+        sampler: Samples the tasks of each step.
+        limit: Largest number of steps to count.
+        retire: Whether finished targets are excluded from later steps; a step is then the next sample with an active
+            task.
 
     Raises:
-        ConfigError: The sampler does not get to a target.
+        ConfigError: The sampler does not reach a target.
     """
     open_targets = dict(targets)
     most = _PATIENCE * (sum(targets.values()) + _PATIENCE)
@@ -95,7 +95,7 @@ def _count(
     while open_targets and (limit is None or step < limit):
         choice += 1
         if choice > most:
-            rule = "a sampler chooses every target again and again, or a run would never end."
+            rule = "a sampler must sample every target repeatedly, or a run would never end."
             found = f"Found one that left {', '.join(open_targets)} unfinished after {most} choices."
             raise ConfigError(Problem("sampling", f"{rule} {found} Raise mix_ratio, or choose another sampler."))
         taken = [names[index] for index in sampler.tasks_at(choice) if names[index] not in retired]

@@ -1,4 +1,4 @@
-"""What steps are judged by: one figure of each task, and of the whole run a mean of such figures."""
+"""Model selection: one metric per task, and a metric or weighted mean for the whole run."""
 
 import math
 from collections.abc import Collection, Mapping, Sequence
@@ -12,17 +12,17 @@ from palm.schema.settings import TrainSettings
 SELECTION = "selection"
 
 Metrics = Mapping[str, Mapping[str, float]]
-"""Figures of an evaluation, by task and name."""
+"""Metrics of an evaluation, by task and name."""
 
 
 @dataclass(frozen=True)
 class Score:
-    """A figure that was found.
+    """The value of a metric.
 
     Attributes:
         name: Its name.
         value: Its value.
-        falls: Whether it is the better the lower it is.
+        falls: Whether lower is better.
     """
 
     name: str
@@ -30,7 +30,7 @@ class Score:
     falls: bool = False
 
     def beats(self, before: float | None, *, by: float = 0.0) -> bool:
-        """Whether it is better than `before`, if anything was before, by more than `by`. NaN and Inf never are."""
+        """Whether it is better than `before` (if not None) by more than `by`. NaN and Inf never are."""
         if not math.isfinite(self.value) or before is None:
             return math.isfinite(self.value)
         return (before - self.value if self.falls else self.value - before) > by
@@ -41,8 +41,8 @@ class Selection:
     """The keys `metric_for_best_model` and `selection`, of which one may be set.
 
     Attributes:
-        wanted: A figure, or one of a task, `task.figure`.
-        weights: Weights of `task.figure`, or of the main one of `task`.
+        wanted: A metric, or that of a task, `task.metric`.
+        weights: Weights of `task.metric`, or of the main metric of `task`.
     """
 
     wanted: str | None = None
@@ -50,52 +50,52 @@ class Selection:
 
     @classmethod
     def of(cls, settings: TrainSettings) -> "Selection":
-        """What a run is configured to be judged by."""
+        """The selection that is configured for a run."""
         return cls(settings.metric_for_best_model, settings.selection or {})
 
     def __bool__(self) -> bool:
         return self.wanted is not None or bool(self.weights)
 
-    def of_task(self, task: str, figures: Mapping[str, float]) -> Score | None:
-        """The figure that counts for a task: one that is asked for, else its main one, else its loss."""
+    def of_task(self, task: str, metrics: Mapping[str, float]) -> Score | None:
+        """The score of a task: the selected metric, else its main metric, else its loss."""
         for name, weight in self.weights.items():
-            owner, _, figure = name.partition(".")
-            if owner == task and (not figure or figure in figures):
-                return _figure(figure or None, figures, falls=weight < 0)
+            owner, _, metric = name.partition(".")
+            if owner == task and (not metric or metric in metrics):
+                return _score(metric or None, metrics, falls=weight < 0)
         own = (self.wanted or "").removeprefix(f"{task}.")
-        return _figure(own if own in figures else None, figures)
+        return _score(own if own in metrics else None, metrics)
 
-    def of_run(self, figures: Metrics, tasks: Sequence[TaskInstance]) -> Score | None:
-        """The figure that counts for the run; None where something that belongs to it was not evaluated now."""
+    def of_run(self, metrics: Metrics, tasks: Sequence[TaskInstance]) -> Score | None:
+        """The score of the run; None if a part of it was not evaluated."""
         if self.weights:
-            return self._weighted(figures)
+            return self._weighted(metrics)
         wanted = self.wanted or ""
         task, _, metric = wanted.rpartition(".")
         if task:
-            value = figures.get(task, {}).get(metric)
+            value = metrics.get(task, {}).get(metric)
             return None if value is None else Score(wanted, value, metric == LOSS)
         targets = [task for task in tasks if task.settings.target]
-        if any(task.dev is not None and task.name not in figures for task in targets):
+        if any(task.dev is not None and task.name not in metrics for task in targets):
             return None
-        values = [figures[task.name][wanted] for task in targets if wanted in figures.get(task.name, {})]
+        values = [metrics[task.name][wanted] for task in targets if wanted in metrics.get(task.name, {})]
         return Score(wanted, sum(values) / len(values), wanted == LOSS) if values else None
 
-    def _weighted(self, figures: Metrics) -> Score | None:
-        """Mean of the figures by their weights, those that fall counted negatively: the more the better."""
+    def _weighted(self, metrics: Metrics) -> Score | None:
+        """Weighted mean of the metrics, negated if lower is better, so that more is better."""
         total = 0.0
         for name, weight in self.weights.items():
             task, _, metric = name.partition(".")
-            found = _figure(metric or None, figures.get(task, {}))
+            found = _score(metric or None, metrics.get(task, {}))
             if found is None:
                 return None
             total += -abs(weight) * found.value if found.falls else weight * found.value
         return Score(SELECTION, total / sum(map(abs, self.weights.values())))
 
 
-def _figure(name: str | None, figures: Mapping[str, float], *, falls: bool = False) -> Score | None:
-    """The figure called `name`, or where that is None the main one."""
-    found = main_metric(figures) if name is None else name
-    return Score(found, figures[found], falls or found == LOSS) if found in figures else None
+def _score(name: str | None, metrics: Mapping[str, float], *, falls: bool = False) -> Score | None:
+    """The score of the metric `name`, or of the main metric if None."""
+    found = main_metric(metrics) if name is None else name
+    return Score(found, metrics[found], falls or found == LOSS) if found in metrics else None
 
 
 @dataclass(frozen=True)
@@ -103,9 +103,9 @@ class Best:
     """The best evaluation so far.
 
     Attributes:
-        global_step: When it was.
-        metric: Name of the figure.
-        value: The figure.
+        global_step: Its global step.
+        metric: Name of the metric.
+        value: Value of the metric.
     """
 
     global_step: int
@@ -115,11 +115,11 @@ class Best:
 
 @dataclass
 class BestSoFar:
-    """The best evaluations of a run; part of what a resumed run must know.
+    """The best evaluations of a run; part of its checkpoints.
 
     Attributes:
-        run: Of the whole run.
-        tasks: Of each target.
+        run: That of the whole run.
+        tasks: That of each target.
     """
 
     run: Best | None = None
@@ -132,54 +132,53 @@ class BestSoFar:
 
     def note(
         self,
-        figures: Metrics,
+        metrics: Metrics,
         tasks: Sequence[TaskInstance],
         *,
         selection: Selection,
         global_step: int,
         stopped: Collection[str] = (),
     ) -> "Improved":
-        """Take an evaluation in, and say what it improved.
+        """Add an evaluation; returns what it improved.
 
-        Targets that may stop early have a best evaluation also where nothing is selected.
+        Targets that may stop early also have a best evaluation without `selection`.
 
         Args:
-            figures: What was evaluated.
+            metrics: Metrics of the evaluated tasks.
             tasks: All tasks of the run.
-            selection: What is compared.
-            global_step: When it was evaluated.
-            stopped: Targets that have stopped early: their inference model is that of their best evaluation by then,
-                which stays their best.
+            selection: The selection to use.
+            global_step: Global step of the evaluation.
+            stopped: Targets that have stopped early, whose best evaluation does not change any more.
         """
         better = []
         for task in tasks:
             watched = selection or task.settings.early_stopping_patience
             if task.settings.target and watched and task.name not in stopped:
-                figure = selection.of_task(task.name, figures.get(task.name, {}))
+                score = selection.of_task(task.name, metrics.get(task.name, {}))
                 before = self.tasks.get(task.name)
-                if figure and figure.beats(before.value if before else None):
-                    self.tasks[task.name] = Best(global_step, figure.name, figure.value)
+                if score and score.beats(before.value if before else None):
+                    self.tasks[task.name] = Best(global_step, score.name, score.value)
                     better.append(task.name)
-        figure = selection.of_run(figures, tasks)
-        improved = figure is not None and figure.beats(self.run.value if self.run else None)
-        if figure is not None and improved:
-            self.run = Best(global_step, figure.name, figure.value)
+        score = selection.of_run(metrics, tasks)
+        improved = score is not None and score.beats(self.run.value if self.run else None)
+        if score is not None and improved:
+            self.run = Best(global_step, score.name, score.value)
         return Improved(run=improved, tasks=tuple(better))
 
     @classmethod
     def from_saved(cls, saved: Mapping[str, Any]) -> "BestSoFar":
-        """What `dataclasses.asdict` made of it."""
+        """Inverse of `dataclasses.asdict`."""
         run = Best(**saved["run"]) if saved["run"] else None
         return cls(run, {name: Best(**best) for name, best in saved["tasks"].items()})
 
 
 @dataclass(frozen=True)
 class Improved:
-    """What an evaluation improved.
+    """The improvements of an evaluation.
 
     Attributes:
         run: Whether it is the best of the whole run.
-        tasks: The targets whose best it is.
+        tasks: The targets for which it is the best.
     """
 
     run: bool

@@ -1,4 +1,4 @@
-"""The gradients of each task by themselves, until a gradient method makes one update of them."""
+"""Per-task gradients, until a gradient method combines them into one update."""
 
 from collections.abc import Collection, Mapping, Sequence
 
@@ -20,15 +20,15 @@ _COUNT = "batches"
 
 
 class TaskGradients:
-    """Adds up the gradients of each task's batches since the last update.
+    """Accumulates the gradients of each task's batches since the last update.
 
-    The shared encoder gets what the method makes of the tasks' mean gradients; a head gets its own, those of all tasks
-    that share it added up. This holds the gradients of the whole encoder once for each task.
+    The shared encoder gets the method's combination of the tasks' mean gradients; a head gets its own, summed over the
+    tasks that share it. Memory: one gradient of the whole encoder per task.
 
     Args:
-        method: Balances the tasks.
+        method: The gradient method.
         tasks: Names of the tasks that take part.
-        batches: How many of each task an update needs.
+        batches: Number of batches of each task per update.
         seed: The run's seed.
     """
 
@@ -41,13 +41,13 @@ class TaskGradients:
         self._counts: dict[str, int] = {}
 
     def complete(self, retired_tasks: Collection[str] = ()) -> bool:
-        """Whether every task had its batches, save those that have left the mix."""
+        """Whether every active task has had its batches."""
         waited_for = [task for task in self._tasks if task not in retired_tasks]
         return all(self._counts.get(task, 0) >= self._batches for task in waited_for)
 
     @paddle.no_grad()
     def add(self, task: str, gradients: Gradients) -> None:
-        """Take in the gradients of a batch of `task`."""
+        """Add the gradients of a batch of `task`."""
         known = self._sums.setdefault(task, {})
         for name, gradient in gradients.items():
             known[name] = known[name] + gradient if name in known else gradient.clone()
@@ -55,7 +55,7 @@ class TaskGradients:
 
     @paddle.no_grad()
     def take(self, step: int) -> dict[str, Tensor]:
-        """The gradients of the update after global step `step`, by parameter name; all of them are then forgotten."""
+        """The gradients of the update after global step `step`, by parameter name; then clear all of them."""
         tasks = [task for task in self._tasks if task in self._sums]
         means = [{name: total / self._counts[task] for name, total in self._sums[task].items()} for task in tasks]
         self.clear()
@@ -71,11 +71,11 @@ class TaskGradients:
         return combined
 
     def clear(self) -> None:
-        """Forget all gradients."""
+        """Clear all gradients."""
         self._sums, self._counts = {}, {}
 
     def state(self) -> dict[str, Tensor]:
-        """Everything held, under names that begin with `tasks.`."""
+        """All gradients, under names that start with `tasks.`."""
         state = {}
         for task, gradients in self._sums.items():
             state[f"{PREFIX}{task}.{_COUNT}"] = paddle.to_tensor([self._counts[task]], dtype="int64")
@@ -94,7 +94,7 @@ class TaskGradients:
 
 
 def inner_products(gradients: Sequence[Gradients]) -> FloatArray:
-    """Those of the tasks' gradients on the shared encoder: float64[task task]. What a task leaves alone counts as 0."""
+    """Inner products of the tasks' gradients on the shared encoder: float64[task task]. Missing gradients are 0."""
     products = np.zeros((len(gradients), len(gradients)))
     for row, one in enumerate(gradients):
         for column, other in enumerate(gradients[: row + 1]):
@@ -106,11 +106,11 @@ def inner_products(gradients: Sequence[Gradients]) -> FloatArray:
 
 
 class SharedLayerGradients:
-    """Measures the gradients that the batches of a step add, one task after the other.
+    """Measures the norm of each task's gradient in a step, one task after the other.
 
     Args:
-        model: Has the layer.
-        tasks: Those that share it.
+        model: The model with the layer.
+        tasks: The tasks that share it.
     """
 
     def __init__(self, model: MultiTaskModel, tasks: Sequence[TaskInstance]) -> None:
@@ -124,12 +124,12 @@ class SharedLayerGradients:
 
     @paddle.no_grad()
     def begin(self) -> None:
-        """Remember what is there before a batch runs backward."""
+        """Store the gradients before a batch runs backward."""
         self._before = {name: gradient.clone() for name, gradient in self._gradients().items()}
 
     @paddle.no_grad()
     def end(self, task: str, factor: float) -> None:
-        """Note the norm of what the batch added, divided by `factor`; nothing while the layer does not train."""
+        """Store the norm of the batch's contribution, divided by `factor`; no effect while the layer is frozen."""
         squares = 0.0
         found = self._gradients()
         for name, gradient in found.items():
@@ -139,7 +139,7 @@ class SharedLayerGradients:
             self._norms[task] = squares**0.5 / factor
 
     def taken(self) -> dict[str, float]:
-        """The norms of the step, by task; they are then forgotten."""
+        """Return and clear the norms of the step, by task."""
         norms, self._norms = self._norms, {}
         return norms
 

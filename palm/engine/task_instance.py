@@ -1,4 +1,4 @@
-"""One task instance: its reader, paradigm and data, and which batch each of its steps trains on."""
+"""A task instance: its reader, paradigm and data, and the batches of its steps."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class _Purpose(TypedDict):
 
 @dataclass(frozen=True)
 class TaskInstance:
-    """What the engine needs of a task. Its batches are a pure function of the seed and the task's own step count.
+    """A task for the engine. Its batches are a pure function of the seed and the task's step count.
 
     Attributes:
         name: The task's name.
@@ -33,10 +33,10 @@ class TaskInstance:
         paradigm: Loss, and predictions from outputs.
         head: Key of the head's parameters; tasks that share a head have the same key.
         seed: The run's seed.
-        train: Training examples; None where the run only predicts.
+        train: Training examples; None for prediction.
         dev: Examples to evaluate on, if any.
-        rows: The training examples by text, where tasks share an encoder pass.
-        leader: The task whose epochs and batches this one follows then; None for the leader itself.
+        rows: The training examples by text, if tasks share an encoder pass.
+        leader: The task whose epochs and batches this one then uses; None for the leader itself.
     """
 
     name: str
@@ -52,7 +52,7 @@ class TaskInstance:
 
     @property
     def row_owner(self) -> "TaskInstance":
-        """The task whose rows this one trains on: itself, unless it shares another's."""
+        """The task whose rows this one uses: itself, unless it shares another's."""
         return self.leader or self
 
     @property
@@ -76,14 +76,14 @@ class TaskInstance:
         return divmod(step, self.steps_per_epoch)
 
     def batch_at(self, step: int) -> Batch:
-        """The batch that the task's own step `step` (counted from 0) trains on; empty where no row has its label."""
+        """The batch of the task's step `step` (counted from 0); empty if no row has its label."""
         examples, _ = self.examples_at(step)
         if not len(examples):
             return {}
         return self.reader.collate(self.training_data, examples, philox(self.seed, "collate", self.name, step))
 
     def examples_at(self, step: int) -> tuple[IntArray, IntArray]:
-        """The examples that the task's own step `step` trains on, and their places among the step's rows."""
+        """The examples of the task's step `step`, and their indices among the step's rows."""
         epoch, position = self.epoch_at(step)
         rows = self.row_owner._plan(epoch)[position]
         if self.rows is None:
@@ -91,7 +91,7 @@ class TaskInstance:
         return self.rows.examples_of(self.name, rows)
 
     def records_at(self, step: int) -> list[Record]:
-        """The records behind the batch of the task's own step `step`, in the order of the file."""
+        """The records of the batch of the task's step `step`, in the order of the file."""
         data = self.training_data
         numbers = sorted({int(data.array("record")[row]) for row in self.examples_at(step)[0]})
         return [data.records[number] for number in numbers]

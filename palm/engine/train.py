@@ -15,8 +15,8 @@ from palm.errors import TrainingError
 
 MOST_ROWS = 64
 ADVICE = (
-    "The model was not updated with it. Look at these rows, lower learning_rate, or set on_nan: skip or rollback; "
-    "`--resume` goes on from the newest checkpoint."
+    "The model was not updated with it. Check these rows, lower learning_rate, or set on_nan: skip or rollback; "
+    "`--resume` continues from the newest checkpoint."
 )
 
 
@@ -30,57 +30,57 @@ def fault_message(task: TaskInstance, task_step: int, global_step: int, fault: s
 
 
 def rows_of(records: Sequence[Record], unit: str) -> str:
-    """`lines 2, 9, 17`, or what else the reader's records count."""
+    """`lines 2, 9, 17`, or the unit of the reader's records."""
     numbers = [str(record["line"]) for record in records]
     more = f" and {len(numbers) - MOST_ROWS} more" if len(numbers) > MOST_ROWS else ""
     return f"{unit} {', '.join(numbers[:MOST_ROWS])}{more}"
 
 
 def train_steps(run: TrainingRun) -> Generator[StepResult, None, None]:
-    """Train until every target has done its expected steps (or max_steps are done); yield after each step.
+    """Train until every target reaches its expected steps (or max_steps is reached); yield after each step.
 
-    Each step draws one task (in `mode: joint` it takes every task), takes its next mini-batch, and updates the backbone
-    and that task's head. Batches are made ahead by a thread that ends with this generator.
+    Each step samples one task (in `mode: joint` it takes every task), takes its next mini-batch, and updates the
+    backbone and that task's head. A thread that ends with this generator prepares batches in advance.
 
     Raises:
-        TrainingError: A loss or a gradient is not finite, and `on_nan` says abort.
+        TrainingError: A loss or a gradient is not finite, and `on_nan` is abort.
     """
     for task in run.tasks:
         run.progress.task_steps.setdefault(task.name, 0)
     while not run.finished:
         retired_tasks = run.retired_tasks
         with closing(prefetched(upcoming(run))) as batches:
-            # Where the mix changes, what was made ahead is of the old one.
+            # If the mix changes, prepared batches are those of the old one.
             while not run.finished and run.retired_tasks == retired_tasks:
                 yield train_step(run, *next(batches))
 
 
 def train_step(run: TrainingRun, step_batch: StepBatch, data_wait: float = 0.0) -> StepResult:
-    """One step of training: forward and backward of its batches, and an update where one is due.
+    """One training step: forward and backward of its batches, and an update if due.
 
     Args:
-        run: The run, which this moves on.
-        step_batch: What the step trains on.
-        data_wait: Seconds that were waited for it.
+        run: The run, which is updated.
+        step_batch: The batches of the step.
+        data_wait: Seconds spent waiting for it.
 
     Raises:
-        TrainingError: The loss or a gradient is not finite, and `on_nan` says abort.
+        TrainingError: The loss or a gradient is not finite, and `on_nan` is abort.
     """
     started = time.perf_counter()
     number, steps, waited_for = step_batch.global_step, run.progress.task_steps, run.unfinished
     learning_rate = run.learning_rate_at(number)
-    # Of every task before any of them trains: the weighting learns from the whole step below.
+    # Factors of all tasks before any of them trains: the weighting learns from the whole step below.
     factors = {part.task.name: run.loss_factor(part.task) for part in step_batch.parts}
     first, *others = _train_parts(run, step_batch, factors, learning_rate)
     _note(run, step_batch, [first, *others] if first.trained else [])
     for name in factors:
         steps[name] = steps.get(name, 0) + 1
     run.progress.global_step, run.progress.skipped_draws = number, step_batch.skipped_draws
-    # What is finished is asked after this step is counted: a target is exported at its very last step.
+    # Computed after this step is counted: a target is exported at exactly its last step.
     unfinished = run.unfinished
     reached = tuple(name for name in factors if name in waited_for and name not in unfinished)
     last = run.finished
-    # The last step updates with what there is, or the batches since the update before would be lost.
+    # The last step updates with an incomplete set of batches, which would otherwise be lost.
     if last or _update_is_due(run):
         _update(run, learning_rate)
     return replace(
@@ -97,7 +97,7 @@ def train_step(run: TrainingRun, step_batch: StepBatch, data_wait: float = 0.0) 
 def _train_parts(
     run: TrainingRun, step_batch: StepBatch, factors: Mapping[str, float], learning_rate: float
 ) -> list[StepResult]:
-    """Forward and backward of each task's batch; tasks with no label for any row of the step are left out."""
+    """Forward and backward of each task's batch; tasks without a label for any row of the step are skipped."""
     results: dict[str, StepResult] = {}
     per_task = run.task_gradients is not None or run.shared_layer is not None
     for parts in passes([part for part in step_batch.parts if part.batch], per_task=per_task):
@@ -106,7 +106,7 @@ def _train_parts(
         for part, factor, outcome in zip(parts, own, train_pass(run, parts, own), strict=True):
             seconds = time.perf_counter() - started
             results[part.task.name] = _result(run, part, outcome, factor, learning_rate=learning_rate, seconds=seconds)
-    if not results:  # the tasks with labels for these rows have left the mix
+    if not results:  # the tasks with labels for these rows are retired
         first = step_batch.parts[0]
         nothing = _result(run, first, (0.0, None), factors[first.task.name], learning_rate=learning_rate, seconds=0.0)
         return [replace(nothing, trained=False)]
@@ -116,10 +116,10 @@ def _train_parts(
 def _result(
     run: TrainingRun, part: StepBatch, outcome: PassResult, factor: float, *, learning_rate: float, seconds: float
 ) -> StepResult:
-    """What a step did with one task.
+    """The result of a step for one task.
 
     Raises:
-        TrainingError: The loss or a gradient is not finite, and `on_nan` says abort.
+        TrainingError: The loss or a gradient is not finite, and `on_nan` is abort.
     """
     task, (loss, fault) = part.task, outcome
     epoch, position = task.epoch_at(part.task_step)
@@ -146,7 +146,7 @@ def _result(
 
 
 def _note(run: TrainingRun, step_batch: StepBatch, parts: Sequence[StepResult]) -> None:
-    """Take what a step did with each task into the history, save what had a fault."""
+    """Add the results of a step to the history, except those with a fault."""
     losses = {part.task: part.loss for part in parts if part.fault is None}
     note_losses(
         run.history,
@@ -161,7 +161,7 @@ def _note(run: TrainingRun, step_batch: StepBatch, parts: Sequence[StepResult]) 
 
 
 def upcoming(run: TrainingRun) -> Iterator[StepBatch]:
-    """What the steps from here on train on, as long as the mix stays as it is."""
+    """The batches of the following steps, as long as the mix does not change."""
     done = run.progress
     return step_batches(
         run.tasks,
@@ -186,6 +186,6 @@ def _update(run: TrainingRun, learning_rate: float) -> None:
     if not run.optimizer.gradients():
         return  # every batch of this update had a fault
     run.optimizer.step(learning_rate)
-    # After the update: the average is over the weights that it made.
+    # After the update, since the average is over updated weights.
     if run.average is not None:
         run.average.update(run.progress.global_step)

@@ -239,7 +239,7 @@ def test_a_checkpoint_of_other_tasks_or_another_average_is_refused(three, tmp_pa
     with pytest.raises(CheckpointError, match=r"was saved with weight_average `off`.* Found `ema` now"):
         controller(tmp_path, resume="auto", use_ema=True).train()
     only = tiny.config(tmp_path, {"water": tasks(tmp_path)["water"]}, resume="auto")
-    with pytest.raises(CheckpointError, match=r"belongs to a run with tasks \['slots', 'water'\]; this run has"):
+    with pytest.raises(CheckpointError, match=r"is of a run with tasks \['slots', 'water'\]; this run has"):
         palm.Controller(only, overrides=[]).train()
 
 

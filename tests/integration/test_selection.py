@@ -153,12 +153,12 @@ def test_resume_from_every_step_ends_bit_identical(tmp_path, sampling):
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ({"selection": {"air": 1, "watr": 1}}, r"config\.selection: selection names tasks .* Found `watr`"),
+        ({"selection": {"air": 1, "watr": 1}}, r"config\.selection: selection must name tasks .* Found `watr`"),
         ({"selection": {"air.acuracy": 1}}, r"Found `air\.acuracy`\. Did you mean `air\.accuracy`\?"),
-        ({"selection": {"air": 0}}, "a weight is not 0"),
+        ({"selection": {"air": 0}}, "a weight must not be 0"),
         ({"selection": {}}, "selection is a mapping"),
-        ({"selection": {"air": 1}, "metric_for_best_model": "loss"}, "both say which step is the best"),
-        ({"selection_patience": 2}, "selection_patience waits for a better figure"),
+        ({"selection": {"air": 1}, "metric_for_best_model": "loss"}, "both determine the best step"),
+        ({"selection_patience": 2}, "selection_patience needs a metric"),
         (
             {"selection": {"air": 1}, "selection_patience": 2, "eval_every_n_steps": 0},
             r"config\.eval_every_n_steps: .*too late for selection_patience\. Set -1, or a number of steps",
@@ -176,7 +176,7 @@ def test_what_cannot_be_is_refused_before_training(tmp_path, keys, message):
 
 
 def test_a_target_without_dev_file_cannot_wait_for_better_figures(tmp_path):
-    with pytest.raises(ConfigError, match=r"early_stopping_patience waits .*`air` has none\. Add one, or write"):
+    with pytest.raises(ConfigError, match=r"early_stopping_patience needs .*`air` has none\. Add one, or write"):
         controller(tmp_path, {"dev_file": None}, early_stopping_patience=2)
     controller(tmp_path, {"dev_file": None, "early_stopping_patience": None}, early_stopping_patience=2)
 
@@ -213,6 +213,6 @@ def test_a_metric_of_ones_own_is_reported_and_selects_where_it_falls(tmp_path):
 
 def test_a_metric_that_does_not_fit_the_task_is_named(tmp_path):
     with pytest.raises(
-        ConfigError, match=r"tasks\.air\.metrics: metric `span_f1` cannot judge .* predictions are of index"
+        ConfigError, match=r"tasks\.air\.metrics: metric `span_f1` does not fit .* Found .* predictions are of index"
     ):
         controller(tmp_path, {"metrics": ["span_f1"]}, eval_every_n_steps=1).train()

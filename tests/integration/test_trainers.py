@@ -329,7 +329,7 @@ def test_joint_prediction_of_texts_longer_than_a_window(files, tmp_path):
 def test_a_reader_that_does_not_suit_every_head_is_refused(files):
     trainer = pair(files)
     trainer.fit_reader(reader_of("cls", files, phase="predict"))
-    with pytest.raises(ConfigError, match="the head of `slots` needs `word_index`, which the reader does not give"):
+    with pytest.raises(ConfigError, match="the head of `slots` needs `word_index`, which the reader does not provide"):
         trainer.predict()
 
 

@@ -73,7 +73,7 @@ def test_notes_about_rows_are_seen(project):
 
 
 def test_an_average_without_decay_is_named(project):
-    assert "Warning: ema_decay: with 0 the average is the latest weights." in train(
+    assert "Warning: ema_decay: with 0 the average equals the latest weights." in train(
         project, "--use_ema", "true", "--ema_decay", "0"
     )
 

@@ -88,5 +88,5 @@ def test_training_exports_the_average(tmp_path):
 
 def test_another_kind_of_average_does_not_go_on(whole, tmp_path):
     folder, *_ = whole
-    with pytest.raises(CheckpointError, match=r"with weight_average `swa` .* Found `ema` now\. Set it as it was"):
+    with pytest.raises(CheckpointError, match=r"with weight_average `swa` .* Found `ema` now\. Set it back"):
         restore_checkpoint(run_of(tmp_path, weight_average="ema"), folder / "ckpt" / "step_9")

@@ -70,6 +70,7 @@ def test_a_planted_word_is_found(path, text, word):
         ("palm/spec.py", '"""A task that shares a head gives a batch a name."""'),
         ("palm/kernels/plain.py", "sizes = hidden.shape"),
         ("palm/storage/tensors.py", '"""A whole file."""'),
+        ("palm/engine/batches.py", "skipped_draws = 0"),
         ("docs/how-to.md", "a WordPiece vocabulary"),
         ("docs/methods.md", "```\nnobody\n```\nSee figure 3 and [a](figure.svg)."),
         ("tests/unit/reader/test_cls.py", 'row = "nobody likes it"'),

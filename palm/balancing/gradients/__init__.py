@@ -1,4 +1,4 @@
-"""Gradient methods: how much the gradient of each task counts in the update of the shared encoder."""
+"""Gradient methods: weights of the tasks' gradients in the update of the shared encoder."""
 
 from palm.balancing.gradients.base import GRADIENT_METHODS, GradientFields, GradientMethod
 from palm.balancing.gradients.cagrad import ConflictAverse

@@ -1,4 +1,4 @@
-"""What every gradient method is: how much of each task's gradient the update of the shared encoder takes."""
+"""The interface of gradient methods: weights of the tasks' gradients in the update of the shared encoder."""
 
 from abc import ABC, abstractmethod
 from typing import ClassVar
@@ -14,15 +14,15 @@ FloatArray = NDArray[np.float64]
 
 
 class GradientFields(Schema):
-    """Keys that every gradient method takes: none."""
+    """Keys of all gradient methods: none."""
 
     key_facts = KeyFacts(scope="stage")
 
 
 class GradientMethod(ABC):
-    """Weights of the tasks' gradients on the shared encoder. Concrete methods are final and hold no state.
+    """Weights of the tasks' gradients on the shared encoder. Concrete methods are final and stateless.
 
-    All of them need no more of the gradients than their inner products, so none of them imports Paddle.
+    All of them only need the inner products of the gradients, so none of them imports Paddle.
 
     Args:
         config: An instance of the class's `Config`.
@@ -39,14 +39,14 @@ class GradientMethod(ABC):
 
         Args:
             products: Inner products of the gradients, float64[task task].
-            generator: Drives what is random.
+            generator: Source of randomness.
         """
 
 
 GRADIENT_METHODS: Registry[type[GradientMethod]] = Registry("gradient method")
-"""By their names for the key `weighting`, which the weightings share."""
+"""By name, for the key `weighting`, which also selects weightings."""
 
 
 def even_weights(count: int) -> FloatArray:
-    """Those of the mean."""
+    """The weights of the mean."""
     return np.full(count, 1.0 / count)

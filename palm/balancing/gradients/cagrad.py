@@ -1,4 +1,4 @@
-"""CAGrad: near the mean gradient, the vector that helps the worst-off task most."""
+"""CAGrad: the vector near the mean gradient with the largest improvement of the worst task."""
 
 import math
 from typing import final
@@ -8,7 +8,7 @@ import numpy as np
 from palm.balancing.gradients.base import GRADIENT_METHODS, FloatArray, GradientMethod, even_weights
 from palm.balancing.gradients.quadratic import nearest_on_simplex
 
-RADIUS = 0.5  # c of the paper: how far from the mean gradient, as a share of its length
+RADIUS = 0.5  # c of the paper: largest distance from the mean gradient, as a fraction of its norm
 _MOST_ROUNDS = 2000
 _SMALL = 1e-4
 
@@ -16,10 +16,10 @@ _SMALL = 1e-4
 @final
 @GRADIENT_METHODS.register("cagrad")
 class ConflictAverse(GradientMethod):
-    """`g0 + c |g0| gw / |gw|`: g0 is the mean gradient, and w on the simplex has the least `gw·g0 + c |g0| |gw|`.
+    """`g0 + c |g0| gw / |gw|`: g0 is the mean gradient, and w on the simplex minimizes `gw·g0 + c |g0| |gw|`.
 
-    Where gw vanishes the update is g0, as the damped quotient of the authors' code (Cranial-XIX/CAGrad) makes it;
-    TorchJD's is 0 there. Source: arXiv:2110.14048, algorithm 1, with c = 0.5.
+    Where gw vanishes the update is g0, as with the damped quotient of the authors' code (Cranial-XIX/CAGrad);
+    TorchJD's is 0. Source: arXiv:2110.14048, algorithm 1, with c = 0.5.
     """
 
     def weights(self, products: FloatArray, generator: np.random.Generator) -> FloatArray:
@@ -33,7 +33,7 @@ class ConflictAverse(GradientMethod):
         pull = RADIUS * _length(matrix, mean)
         worst = _worst_mix(matrix, pull)
         length = _length(matrix, worst)
-        # Where the worst mix vanishes, as that of a task that is done, nothing helps it, and the mean stays.
+        # If the worst mix vanishes, as for a converged task, nothing improves it, and the mean is used.
         found: FloatArray = mean + pull / length * worst if length >= _SMALL else mean
         return found
 
@@ -43,7 +43,7 @@ def _length(matrix: FloatArray, weights: FloatArray) -> float:
 
 
 def _worst_mix(matrix: FloatArray, pull: float) -> FloatArray:
-    """Weights on the simplex with the least `w·matrix·mean + pull * sqrt(w·matrix·w)`.
+    """Weights on the simplex that minimize `w·matrix·mean + pull * sqrt(w·matrix·w)`.
 
     By projected gradient descent.
     """

@@ -1,4 +1,4 @@
-"""MGDA: the shortest vector among the means of the gradients."""
+"""MGDA: the shortest convex combination of the gradients."""
 
 from typing import final
 
@@ -7,16 +7,16 @@ import numpy as np
 from palm.balancing.gradients.base import GRADIENT_METHODS, FloatArray, GradientMethod, even_weights
 from palm.balancing.gradients.quadratic import non_negative_minimum
 
-_RIDGE = 1e-10  # keeps the program solvable where gradients are multiples of each other
+_RIDGE = 1e-10  # keeps the program solvable if gradients are parallel
 
 
 @final
 @GRADIENT_METHODS.register("mgda")
 class MultipleGradientDescent(GradientMethod):
-    """Weights >= 0 that add up to 1 and give the shortest sum.
+    """Weights >= 0 with sum 1 that minimize the norm of the weighted sum.
 
-    That sum makes no task worse, to first order; small gradients weigh most in it. Sources: Désidéri, 2012;
-    arXiv:1810.04650, equation 3, solved exactly rather than by its algorithm 2.
+    To first order, that sum makes no task worse; small gradients have the largest weights. Sources: Désidéri, 2012;
+    arXiv:1810.04650, equation 3, solved exactly instead of by its algorithm 2.
     """
 
     def weights(self, products: FloatArray, generator: np.random.Generator) -> FloatArray:

@@ -1,4 +1,4 @@
-"""Nash-MTL: the update on which the tasks would agree as on a bargain."""
+"""Nash-MTL: the update that is the Nash bargaining solution of the tasks."""
 
 import math
 from typing import final
@@ -8,18 +8,18 @@ import numpy as np
 from palm.balancing.gradients.base import GRADIENT_METHODS, FloatArray, GradientMethod, even_weights
 
 _RIDGE = 1e-6
-_SMALLEST = 1e-8  # of the longest gradient; a shorter one is none
+_SMALLEST = 1e-8  # relative to the longest gradient; a shorter one counts as 0
 _MOST_ROUNDS = 200
 
 
 @final
 @GRADIENT_METHODS.register("nash_mtl")
 class NashBargaining(GradientMethod):
-    """Weights w > 0 with `products·w = 1 / w`, then scaled so that the sum of the gradients has at most length 1.
+    """Weights w > 0 with `products·w = 1 / w`, then scaled so that the sum of the gradients has at most norm 1.
 
-    The scales of the losses make no difference: the equation is solved for gradients of length 1. A gradient of zero
-    has the weight 0. Source: arXiv:2202.01017, claim 3.1 and, for the length, the default `max_norm` of its program.
-    The w is the least point of the convex `w·products·w / 2 - sum(log w)`, by Newton's method with the steps for
+    Independent of the losses' scales: the equation is solved for gradients of norm 1. A gradient of zero
+    has weight 0. Source: arXiv:2202.01017, claim 3.1 and, for the norm, the default `max_norm` of its code.
+    w is the minimum of the convex `w·products·w / 2 - sum(log w)`, by Newton's method with the steps for
     self-concordant functions (Boyd and Vandenberghe, Convex Optimization, section 9.6).
     """
 
@@ -37,7 +37,7 @@ class NashBargaining(GradientMethod):
 
 
 def _bargain(cosines: FloatArray) -> FloatArray:
-    """The weights of gradients of length 1."""
+    """The weights of gradients of norm 1."""
     matrix = cosines + _RIDGE * np.eye(len(cosines))
     found = np.ones(len(cosines))
     for _ in range(_MOST_ROUNDS):

@@ -1,4 +1,4 @@
-"""PCGrad: of each gradient, what points against another one is taken away."""
+"""PCGrad: removes the conflicting component of each gradient."""
 
 from typing import final
 
@@ -10,7 +10,7 @@ from palm.balancing.gradients.base import GRADIENT_METHODS, FloatArray, Gradient
 @final
 @GRADIENT_METHODS.register("pcgrad")
 class ProjectConflicts(GradientMethod):
-    """Each gradient is projected onto the normal plane of every other that it conflicts with, in random order; summed.
+    """Projects each gradient onto the normal plane of every conflicting one, in random order, and sums them.
 
     Source: arXiv:2001.06782, algorithm 1.
     """

@@ -9,7 +9,7 @@ _TOLERANCE = 1e-12
 
 
 def non_negative_minimum(matrix: FloatArray, vector: FloatArray) -> FloatArray:
-    """The x >= 0 with the least `x·matrix·x / 2 - vector·x`, for a positive definite matrix.
+    """The x >= 0 that minimizes `x·matrix·x / 2 - vector·x`, for a positive definite matrix.
 
     The active set method of Lawson and Hanson, Solving Least Squares Problems (1974), chapter 23.
     """
@@ -25,7 +25,7 @@ def non_negative_minimum(matrix: FloatArray, vector: FloatArray) -> FloatArray:
 
 
 def _free_minimum(matrix: FloatArray, vector: FloatArray, found: FloatArray, free: NDArray[np.bool_]) -> FloatArray:
-    """The minimum with `free` elements, which are fixed at 0 one by one while the minimum has them negative."""
+    """The minimum over `free` elements, which are fixed at 0 one by one while they are negative."""
     while True:
         wanted = np.zeros_like(vector)
         wanted[free] = np.linalg.solve(matrix[np.ix_(free, free)], vector[free])
@@ -38,7 +38,7 @@ def _free_minimum(matrix: FloatArray, vector: FloatArray, found: FloatArray, fre
 
 
 def nearest_on_simplex(point: FloatArray) -> FloatArray:
-    """The nearest weights that are not negative and add up to 1.
+    """The nearest non-negative weights with sum 1.
 
     Source: Duchi et al., Efficient Projections onto the l1-Ball, ICML 2008, figure 1.
     """

@@ -1,4 +1,4 @@
-"""UPGrad: each gradient is moved as little as makes it agree with all the others; their mean."""
+"""UPGrad: the mean of the gradients, each minimally changed so that it conflicts with no other."""
 
 from typing import final
 
@@ -13,10 +13,10 @@ _RIDGE = 1e-4  # of the reference implementation, TorchJD
 @final
 @GRADIENT_METHODS.register("upgrad")
 class UnconflictingProjection(GradientMethod):
-    """The mean of the gradients' projections onto the cone of the directions that make no task worse.
+    """The mean of the gradients' projections onto the cone of directions that make no task worse.
 
     Source: arXiv:2406.16232, section 3.2; each projection solves the quadratic program of its proposition 1: of all
-    v >= u, the least `v·products·v`.
+    v >= u, the one that minimizes `v·products·v`.
     """
 
     def weights(self, products: FloatArray, generator: np.random.Generator) -> FloatArray:

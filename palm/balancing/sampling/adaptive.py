@@ -1,4 +1,4 @@
-"""Samples by what the tasks still have to learn: by their losses, or by their dev metrics."""
+"""Samples tasks by how much they still have to learn, according to losses or dev metrics."""
 
 from collections.abc import Sequence
 from typing import Annotated, ClassVar, Literal, final
@@ -18,32 +18,33 @@ class AdaptiveFields(SamplerFields):
 
     sampling_by: Annotated[Literal["loss", "metric"], BeforeValidator(lower)] = Field(
         "loss",
-        description="`sampling: adaptive`: shares go with mix_ratio times the running mean loss over the first `loss`, "
-        "or times what the task's main figure in the last evaluation on dev_file lacks to 1 (`metric`).",
+        description="`sampling: adaptive`: probabilities proportional to mix_ratio times the running mean loss "
+        "divided by the first one (`loss`), or times 1 minus the task's main metric in the last evaluation on "
+        "dev_file (`metric`).",
     )
     sampling_floor: Float = Field(
         0.25,
         gt=0,
         le=1,
-        description="`sampling: adaptive`: part of the share by mix_ratio that a task keeps whatever it has learned.",
+        description="`sampling: adaptive`: fraction of its probability by mix_ratio that a task always keeps.",
     )
 
     def dev_metric_key(self) -> str | None:
-        """The key by which the sampler follows the dev metrics of all tasks, if it does."""
+        """The key by which the sampler follows the dev metrics of all tasks, if set."""
         return "sampling_by" if self.sampling_by == "metric" else None
 
 
 @final
 @SAMPLERS.register("adaptive")
 class AdaptiveSampler(Sampler):
-    """A task's share goes with its mix ratio times its need; a part of it, the floor, is its mix ratio's alone.
+    """Probabilities proportional to mix ratio times need, with a floor that only depends on the mix ratio.
 
     The need is the running mean loss over the first loss (`sampling_by: loss`; arXiv:1711.02257, section 3.2, calls it
-    the inverse training rate), or what the dev figure lacks to 1 (`metric`), as in Gottumukkala et al., Dynamic
-    Sampling Strategies for Multi-Task Reading Comprehension, ACL 2020 (doi:10.18653/v1/2020.acl-main.86), which takes
-    the figure of a single-task run in place of 1.
+    the inverse training rate), or 1 minus the dev metric (`metric`), as in Gottumukkala et al., Dynamic
+    Sampling Strategies for Multi-Task Reading Comprehension, ACL 2020 (doi:10.18653/v1/2020.acl-main.86), which uses
+    the metric of a single-task run instead of 1.
 
-    An epoch of the run has as many steps as the files have batches (times mix_ratio), whatever the shares become.
+    An epoch of the run has as many steps as the files have batches (times mix_ratio), whatever the probabilities.
     """
 
     Config: ClassVar[type[AdaptiveFields]] = AdaptiveFields
@@ -60,7 +61,7 @@ class AdaptiveSampler(Sampler):
 
     @property
     def epoch_steps(self) -> tuple[float, ...]:
-        """Steps of each task in one epoch of the run, as far as they add up to its length."""
+        """Steps of each task in one epoch of the run; only their sum is exact."""
         return tuple(float(steps) for steps in self.mixture.sizes)
 
     def task_at(self, step: int) -> int:
@@ -68,11 +69,11 @@ class AdaptiveSampler(Sampler):
         return sampled(self._probabilities, seed=self.mixture.seed, step=step)
 
     def with_probabilities(self, probabilities: Sequence[float] | None) -> "AdaptiveSampler":
-        """The sampler that chooses with `probabilities`; with the mix ratios where there are none yet."""
+        """The sampler with `probabilities`; with those of the mix ratios if None."""
         return self if probabilities is None else AdaptiveSampler(self.config, self.mixture, probabilities)
 
     def probabilities(self, history: History) -> list[float]:
-        """Probabilities of the tasks by what is known about them."""
+        """Probabilities of the tasks according to their history."""
         needs: NDArray[np.float64] = np.array([self._need(known) for known in history.values()], np.float64)
         wanted = self._base * needs
         if not wanted.sum():
@@ -81,7 +82,7 @@ class AdaptiveSampler(Sampler):
         return [float(share) for share in floor * self._base + (1.0 - floor) * wanted / wanted.sum()]
 
     def _need(self, known: TaskHistory) -> float:
-        """What is left to learn, 1 before anything is known."""
+        """How much is left to learn; 1 without history."""
         if self.config.sampling_by == "metric":
             return 1.0 if known.dev_score is None else 1.0 - min(1.0, max(0.0, known.dev_score))
         left = None if known.smoothed_loss is None else known.normalised(known.smoothed_loss)

@@ -1,4 +1,4 @@
-"""What every sampler is: a pure function from the step to the task that is trained in it."""
+"""The interface of samplers: a pure function from the step to the task that it trains."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -16,18 +16,18 @@ from palm.schema.fields import Schema
 
 
 class SamplerFields(Schema):
-    """Keys that every sampler takes: none."""
+    """Keys of all samplers: none."""
 
     key_facts = KeyFacts(scope="stage")
 
     def dev_metric_key(self) -> str | None:
-        """The key by which the sampler follows the dev metrics of all tasks; None where it does not."""
+        """The key by which the sampler follows the dev metrics of all tasks; None if it does not."""
         return None
 
 
 @dataclass(frozen=True)
 class TaskMixture:
-    """What a sampler knows about the run.
+    """The facts about a run for its sampler.
 
     Attributes:
         mix_ratios: Sampling weight of each task, in the order of the tasks.
@@ -50,7 +50,7 @@ class TaskMixture:
 
 
 class Sampler(ABC):
-    """Chooses the task of each step. Concrete samplers are final and hold no state, so that resume is exact.
+    """Chooses the task of each step. Concrete samplers are final and stateless, so that resume is exact.
 
     Args:
         config: An instance of the class's `Config`.
@@ -59,7 +59,7 @@ class Sampler(ABC):
 
     Config: ClassVar[type[SamplerFields]] = SamplerFields
     adapts: ClassVar[bool] = False
-    """Whether its probabilities follow the history: then nobody knows beforehand how many steps a task will have."""
+    """Whether its probabilities depend on the history, so that the steps of a task are not known beforehand."""
 
     def __init__(self, config: SamplerFields, mixture: TaskMixture) -> None:
         self.config = config
@@ -69,7 +69,7 @@ class Sampler(ABC):
     def epoch_steps(self) -> Sequence[float] | None:
         """Steps of each task in one epoch of the run.
 
-        None where the mix ratios and the main task say it: `mix_ratio * steps_per_epoch(main task)`.
+        None if determined by the mix ratios and the main task: `mix_ratio * steps_per_epoch(main task)`.
         """
         return None
 
@@ -78,16 +78,16 @@ class Sampler(ABC):
         """Index of the task that global step `step` (counted from 1) trains."""
 
     def tasks_at(self, step: int) -> tuple[int, ...]:
-        """Indices of all tasks that global step `step` trains: one, save in joint steps."""
+        """Indices of all tasks that global step `step` trains: one, except in joint steps."""
         return (self.task_at(step),)
 
     def probabilities(self, history: History) -> list[float] | None:
-        """Probabilities of the tasks by what is known about them; None where they do not depend on it."""
+        """Probabilities of the tasks according to their history; None if independent of it."""
         del history
         return None
 
     def with_probabilities(self, probabilities: Sequence[float] | None) -> "Sampler":
-        """The sampler that chooses with `probabilities`, an earlier answer of that method."""
+        """The sampler with `probabilities`, an earlier result of that method."""
         del probabilities
         return self
 
@@ -99,4 +99,4 @@ def sampled(weights: NDArray[np.float64], *, seed: int, step: int) -> int:
 
 
 SAMPLERS: Registry[type[Sampler]] = Registry("sampler")
-"""By their names for the key `sampling`."""
+"""By name, for the key `sampling`."""

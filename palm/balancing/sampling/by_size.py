@@ -1,4 +1,4 @@
-"""Samples by the size of the training files: proportional, flattened by a temperature, or flattened step by step."""
+"""Samples by the size of the training files: proportional, smoothed by a temperature, or smoothed gradually."""
 
 from typing import ClassVar, final
 
@@ -16,8 +16,8 @@ class SizeFields(SamplerFields):
     sampling_cap: Int | None = Field(
         None,
         ge=1,
-        description="With a sampling by size: batches of a task's epoch that count at most, so that a huge task does "
-        "not drown the others.",
+        description="Sampling by size: largest number of batches that count for a task, so that a huge task does not "
+        "dominate.",
     )
 
 
@@ -25,7 +25,10 @@ class TemperatureFields(SizeFields):
     """Keys of the sampler `temperature`."""
 
     sampling_temperature: Float = Field(
-        2.0, gt=0, description="`sampling: temperature`: shares go with size ** (1 / this); 1 is proportional."
+        2.0,
+        gt=0,
+        description="`sampling: temperature`: probabilities proportional to size ** (1 / temperature); 1 is "
+        "proportional.",
     )
 
 
@@ -45,11 +48,11 @@ class _BySize(Sampler):
         return sampled(weights, seed=self.mixture.seed, step=step)
 
     def _weights(self, power: float) -> NDArray[np.float64]:
-        """Shares of the tasks, float64[task]; a task without size has none, whatever the power."""
+        """Probabilities of the tasks, float64[task]; 0 for a task without size, whatever the power."""
         sizes = np.where(self._sizes > 0, self._sizes, 1.0)
         with np.errstate(over="ignore"):
             weights = sizes**power * (self._sizes > 0)
-        if not np.isfinite(weights.sum()):  # a temperature near 0: the largest task is all there is
+        if not np.isfinite(weights.sum()):  # a temperature near 0: only the largest task
             weights = (sizes / self._sizes.max()) ** power * (self._sizes > 0)
         return np.asarray(weights / weights.sum(), np.float64)
 
@@ -60,7 +63,7 @@ class _BySize(Sampler):
 @final
 @SAMPLERS.register("proportional")
 class ProportionalSampler(_BySize):
-    """A task's share is that of its batches (times mix_ratio). Source: arXiv:1910.10683, section 3.5.2."""
+    """Probabilities proportional to a task's batches (times mix_ratio). Source: arXiv:1910.10683, section 3.5.2."""
 
     @property
     def epoch_steps(self) -> tuple[float, ...]:
@@ -75,7 +78,7 @@ class ProportionalSampler(_BySize):
 @final
 @SAMPLERS.register("temperature")
 class TemperatureSampler(_BySize):
-    """A task's share goes with `min(size, cap) ** (1 / temperature)`. Source: arXiv:1910.10683, section 3.5.2."""
+    """Probabilities proportional to `min(size, cap) ** (1 / temperature)`. Source: arXiv:1910.10683, section 3.5.2."""
 
     Config: ClassVar[type[TemperatureFields]] = TemperatureFields
 
@@ -96,9 +99,9 @@ class TemperatureSampler(_BySize):
 @final
 @SAMPLERS.register("annealed")
 class AnnealedSampler(_BySize):
-    """Shares go with `size ** power`, and the power falls from 1 at the first step to 0.2 at the last.
+    """Probabilities proportional to `size ** power`; the power decreases from 1 at the first step to 0.2 at the last.
 
-    Source: arXiv:1902.02671, section 4.1, with steps in place of epochs.
+    Source: arXiv:1902.02671, section 4.1, with steps instead of epochs.
     """
 
     def __init__(self, config: SizeFields, mixture: TaskMixture) -> None:

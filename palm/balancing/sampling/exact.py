@@ -1,4 +1,4 @@
-"""Every row of every task once an epoch: the batches of all tasks in one shuffled list."""
+"""Every row of every task once per epoch: the batches of all tasks in one shuffled list."""
 
 from typing import final
 

@@ -1,4 +1,4 @@
-"""Samplers that know no sizes: one task per step by the mix ratios, or every task in each step of `mode: joint`."""
+"""Samplers independent of sizes: one task per step by the mix ratios, or every task in each step of `mode: joint`."""
 
 from typing import final
 
@@ -10,12 +10,12 @@ from palm.randomness import philox
 
 @final
 class EveryTaskSampler(Sampler):
-    """Gives every task with a mix ratio above 0 in each step; how far above makes no difference.
+    """Selects every task with a mix ratio above 0 in each step; its value has no other effect.
 
-    It has no name for the key `sampling`, which chooses one task per step.
+    It is not registered for the key `sampling`, which selects one task per step.
 
     Args:
-        mixture: The tasks; a mix ratio of 0 leaves one out.
+        mixture: The tasks; a mix ratio of 0 excludes one.
         steps_per_epoch: Batches of one pass over the main task's file.
     """
 
@@ -51,5 +51,5 @@ class MixRatioSampler(Sampler):
 
     def task_at(self, step: int) -> int:
         """Index of the task that global step `step` (counted from 1) trains."""
-        draw = philox(self.mixture.seed, "task draw", step).random()
-        return int(np.searchsorted(self._upper_bounds, draw, side="right"))
+        position = philox(self.mixture.seed, "task draw", step).random()
+        return int(np.searchsorted(self._upper_bounds, position, side="right"))

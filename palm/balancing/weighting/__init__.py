@@ -1,4 +1,4 @@
-"""Weightings: how much the loss of each task counts."""
+"""Weightings: factors of the tasks' losses."""
 
 from palm.balancing.weighting.base import WEIGHTINGS, LearnedFields, TaskLosses, Weighting, WeightingFields
 from palm.balancing.weighting.dtp import DynamicTaskPrioritization

@@ -1,4 +1,4 @@
-"""Numbers that a weighting learns, one a task: Adam on a single float, its slots beside the number."""
+"""Numbers that a weighting learns, one per task: Adam on a single float, with its state next to the number."""
 
 import math
 
@@ -6,12 +6,12 @@ BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 
 
 def adam_step(learned: dict[str, float], name: str, gradient: float, *, rate: float) -> None:
-    """Move `learned[name]` against `gradient`. Source: arXiv:1412.6980, algorithm 1.
+    """Update `learned[name]` with `gradient`. Source: arXiv:1412.6980, algorithm 1.
 
     Args:
-        learned: Holds the number; the mean and the square of its gradients and their count go there as well.
-        name: Of the number.
-        gradient: What the number's gradient is in this step.
+        learned: Contains the number; also stores the moments of its gradients and their count.
+        name: Name of the number.
+        gradient: Gradient of the number in this step.
         rate: The learning rate.
     """
     mean, square, count = (f"{name}.{slot}" for slot in ("mean", "square", "count"))

@@ -1,4 +1,4 @@
-"""What every weighting is: factors of the tasks' losses, from what the run has learned about the tasks so far."""
+"""The interface of weightings: factors of the tasks' losses, computed from the history of the tasks."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -14,26 +14,26 @@ from palm.schema.fields import Float, Schema
 
 
 class WeightingFields(Schema):
-    """Keys that every weighting takes: none."""
+    """Keys of all weightings: none."""
 
     key_facts = KeyFacts(scope="stage")
 
     def dev_metric_key(self) -> str | None:
-        """The key by which the weighting follows the dev metrics of all tasks; None where it does not."""
+        """The key by which the weighting follows the dev metrics of all tasks; None if it does not."""
         return None
 
 
 class LearnedFields(WeightingFields):
-    """Keys of every weighting that learns a number per task."""
+    """Keys of all weightings that learn a number per task."""
 
     weighting_learning_rate: Float = Field(
-        0.025, gt=0, description="Learning rate of what the weighting learns; Adam, without decay and warm-up."
+        0.025, gt=0, description="Learning rate of the weighting's parameters; Adam, without decay and warm-up."
     )
 
 
 @dataclass(frozen=True)
 class TaskLosses:
-    """What a weighting knows about the losses of the run.
+    """The facts about a run's losses for its weighting.
 
     Attributes:
         squared_errors: Tasks whose loss is a squared error; the others' are negative log likelihoods.
@@ -43,22 +43,22 @@ class TaskLosses:
 
 
 class Weighting(ABC):
-    """Factors of the tasks' losses. Concrete weightings are final and hold no state: that is in the history.
+    """Factors of the tasks' losses. Concrete weightings are final and stateless: their state is in the history.
 
     Args:
         config: An instance of the class's `Config`.
-        losses: What kinds of losses there are.
+        losses: The kinds of losses.
     """
 
     Config: ClassVar[type[WeightingFields]] = WeightingFields
     needs_history: ClassVar[bool] = True
-    """Whether a factor can be other than 1."""
+    """Whether a factor can differ from 1."""
     needs_norms: ClassVar[bool] = False
     """Whether it learns from the norms of the tasks' gradients."""
     for_one_task: ClassVar[bool] = False
-    """Whether it makes a difference to a run that trains a single task."""
+    """Whether it has an effect in a run with a single task."""
     epochs_before_effect: ClassVar[int] = 0
-    """Epochs of a task before its factor can be other than 1."""
+    """Epochs of a task before its factor can differ from 1."""
 
     def __init__(self, config: WeightingFields, losses: TaskLosses) -> None:
         self.config = config
@@ -66,18 +66,18 @@ class Weighting(ABC):
 
     @abstractmethod
     def factors(self, history: History) -> dict[str, float]:
-        """The factor of each task's loss in the next step, beside its `loss_weight`."""
+        """The factor of each task's loss in the next step, in addition to `loss_weight`."""
 
     def learn(self, history: History, losses: Mapping[str, float], norms: Mapping[str, float]) -> None:
-        """Learn from a step; what is learned goes to `learned` of the tasks' histories.
+        """Learn from a step; the result is stored in `learned` of the tasks' histories.
 
         Args:
-            history: That of all tasks, with this step in it.
-            losses: Of the tasks that the step trained, before any factor.
-            norms: Of their gradients on the last shared layer, before the weighting's factor, where it needs them.
+            history: History of all tasks, including this step.
+            losses: Losses of the tasks that the step trained, before any factor.
+            norms: Norms of their gradients on the last shared layer, before the weighting's factor, if needed.
         """
         del history, losses, norms
 
 
 WEIGHTINGS: Registry[type[Weighting]] = Registry("weighting")
-"""By their names for the key `weighting`, which the gradient methods share."""
+"""By name, for the key `weighting`, which also selects gradient methods."""

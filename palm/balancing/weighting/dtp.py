@@ -1,4 +1,4 @@
-"""Dynamic task prioritisation: more weight for the tasks that are worst done."""
+"""Dynamic task prioritisation: more weight for difficult tasks."""
 
 import math
 from typing import Annotated, ClassVar, Literal, final
@@ -11,7 +11,7 @@ from palm.schema.fields import Float
 from palm.schema.settings import lower
 
 LOWEST = 0.01
-"""A performance below counts as this, so that no factor is without limit."""
+"""Lower limit of the performance, so that factors are bounded."""
 
 
 class PrioritizationFields(WeightingFields):
@@ -19,15 +19,15 @@ class PrioritizationFields(WeightingFields):
 
     weighting_by: Annotated[Literal["loss", "metric"], BeforeValidator(lower)] = Field(
         "loss",
-        description="What says how well a task is done, for `weighting: dtp`: `loss` (exp of minus its running mean "
-        "loss) or `metric` (its main figure in the last evaluation on dev_file).",
+        description="`weighting: dtp`: performance of a task: `loss` (exp of minus its running mean loss) or `metric` "
+        "(its main metric in the last evaluation on dev_file).",
     )
     dtp_gamma: Float = Field(
-        1.0, ge=0, description="`weighting: dtp`: how much more the tasks count that are worst done; 0 the least."
+        1.0, ge=0, description="`weighting: dtp`: how strongly difficult tasks are preferred; 0 is the weakest."
     )
 
     def dev_metric_key(self) -> str | None:
-        """The key by which the weighting follows the dev metrics of all tasks, if it does."""
+        """The key by which the weighting follows the dev metrics of all tasks, if set."""
         return "weighting_by" if self.weighting_by == "metric" else None
 
 
@@ -36,8 +36,8 @@ class PrioritizationFields(WeightingFields):
 class DynamicTaskPrioritization(Weighting):
     """Factors `-(1 - k) ** gamma * log(k)`, a focal loss of the task's performance k, scaled to a mean of 1.
 
-    k is the task's dev figure (`weighting_by: metric`), or exp of minus its running mean loss: the likelihood that the
-    model gives to what is right. The paper does not scale; with all tasks well done its weights all go to 0.
+    k is the task's dev metric (`weighting_by: metric`), or exp of minus its running mean loss: the likelihood of the
+    gold labels. The paper does not scale, so that its weights vanish as all tasks converge.
 
     Source: Guo et al., Dynamic Task Prioritization for Multitask Learning, ECCV 2018, equations 1 to 4
     (doi:10.1007/978-3-030-01270-0_17; not on arXiv).
@@ -47,7 +47,7 @@ class DynamicTaskPrioritization(Weighting):
     config: PrioritizationFields
 
     def factors(self, history: History) -> dict[str, float]:
-        """The factor of each task's loss, beside its `loss_weight`; 1 while its performance is unknown."""
+        """The factor of each task's loss, in addition to `loss_weight`; 1 while its performance is unknown."""
         known = {name: self._performance(own) for name, own in history.items()}
         focal = {name: focal_loss(value, self.config.dtp_gamma) for name, value in known.items() if value is not None}
         mean = math.fsum(focal.values()) / max(1, len(focal))

@@ -1,4 +1,4 @@
-"""The weighting of PaddlePALM: `loss_weight` and nothing else."""
+"""The weighting of PaddlePALM: only `loss_weight`."""
 
 from typing import ClassVar, final
 
@@ -12,8 +12,8 @@ class FixedWeighting(Weighting):
     """Every factor is 1."""
 
     needs_history: ClassVar[bool] = False
-    for_one_task: ClassVar[bool] = True  # the default, which says nothing about other tasks
+    for_one_task: ClassVar[bool] = True  # the default, which is independent of other tasks
 
     def factors(self, history: History) -> dict[str, float]:
-        """The factor of each task's loss, beside its `loss_weight`."""
+        """The factor of each task's loss, in addition to `loss_weight`."""
         return dict.fromkeys(history, 1.0)

@@ -1,4 +1,4 @@
-"""GradNorm: factors with which all tasks pull at the last shared layer as hard as their progress asks."""
+"""GradNorm: factors that balance the tasks' gradient norms on the last shared layer by their progress."""
 
 import math
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from palm.schema.fields import Float
 
 WEIGHT, NORM, LOSS = "weight", "norm", "loss"
 LEAST = 0.01
-"""No factor falls below, where the paper's could become negative."""
+"""Lower limit of the factors; the paper's could become negative."""
 
 
 class GradNormFields(LearnedFields):
@@ -23,18 +23,18 @@ class GradNormFields(LearnedFields):
         1.5,
         ge=0,
         le=100,
-        description="`weighting: gradnorm`: how much harder the tasks pull that lag behind; 0 all alike.",
+        description="`weighting: gradnorm`: how strongly slower tasks are preferred; 0 is not at all.",
     )
 
 
 @final
 @WEIGHTINGS.register("gradnorm")
 class GradNorm(Weighting):
-    """Factors w, learned from 1 on, that lessen `|w g - mean(w g) * r ** alpha|`; their mean stays 1.
+    """Factors w, initially 1, learned to minimize `|w g - mean(w g) * r ** alpha|`; their mean stays 1.
 
-    g is the norm of a task's gradient on the last layer that all tasks share; r is its loss over its first one, over
-    the mean of that of the tasks. In joint steps g and the losses are those of the step, as in the paper. In
-    alternating steps, which see one task at a time, they are running means, and only the factor of that task moves.
+    g is the norm of a task's gradient on the last layer that all tasks share; r is its loss divided by its first one,
+    relative to the mean over the tasks. In joint steps g and the losses are those of the step, as in the paper. In
+    alternating steps, which see one task at a time, they are running means, and only that task's factor is updated.
 
     Source: arXiv:1711.02257, equation 2 and algorithm 1.
     """
@@ -44,11 +44,11 @@ class GradNorm(Weighting):
     needs_norms: ClassVar[bool] = True
 
     def factors(self, history: History) -> dict[str, float]:
-        """The factor of each task's loss, beside its `loss_weight`."""
+        """The factor of each task's loss, in addition to `loss_weight`."""
         return {name: known.learned.get(WEIGHT, 1.0) for name, known in history.items()}
 
     def learn(self, history: History, losses: Mapping[str, float], norms: Mapping[str, float]) -> None:
-        """Move the factors of the tasks that the step trained."""
+        """Update the factors of the tasks that the step trained."""
         alone = len(losses) == 1
         for name, norm in norms.items():
             learned, loss = history[name].learned, losses[name]
@@ -58,10 +58,10 @@ class GradNorm(Weighting):
         if len(known) < 2:
             return
         pulls = {name: history[name].learned.setdefault(WEIGHT, 1.0) * history[name].learned[NORM] for name in known}
-        wanted = _wanted(history, pulls, self.config.gradnorm_alpha)
+        targets = _target_norms(history, pulls, self.config.gradnorm_alpha)
         for name in norms:
             own = history[name].learned
-            gradient = math.copysign(own[NORM], pulls[name] - wanted[name]) if pulls[name] != wanted[name] else 0.0
+            gradient = math.copysign(own[NORM], pulls[name] - targets[name]) if pulls[name] != targets[name] else 0.0
             adam_step(own, WEIGHT, gradient, rate=self.config.weighting_learning_rate)
             own[WEIGHT] = max(LEAST, own[WEIGHT])
         for name, weight in _of_mean_one({name: history[name].learned[WEIGHT] for name in known}).items():
@@ -69,7 +69,7 @@ class GradNorm(Weighting):
 
 
 def _of_mean_one(weights: Mapping[str, float]) -> dict[str, float]:
-    """The weights, all above 0, times what makes their mean 1; those that fall below the least stay there."""
+    """The positive weights, scaled to a mean of 1, with the lower limit."""
     least: dict[str, float] = {}
     while True:
         free = {name: weight for name, weight in weights.items() if name not in least}
@@ -80,8 +80,8 @@ def _of_mean_one(weights: Mapping[str, float]) -> dict[str, float]:
         least |= dict.fromkeys(fallen, LEAST)
 
 
-def _wanted(history: History, pulls: Mapping[str, float], alpha: float) -> dict[str, float]:
-    """How hard each task should pull: the mean pull times its relative inverse training rate to the power alpha."""
+def _target_norms(history: History, pulls: Mapping[str, float], alpha: float) -> dict[str, float]:
+    """The target norm of each task: the mean norm times its relative inverse training rate to the power alpha."""
     left = {name: history[name].normalised(history[name].learned[LOSS]) for name in pulls}
     rates = {name: 1.0 if rate is None else max(0.0, rate) for name, rate in left.items()}
     mean_rate, mean_pull = (math.fsum(values.values()) / len(values) for values in (rates, pulls))

@@ -1,4 +1,4 @@
-"""Uncertainty weighting: a log variance a task, learned, by which the task's loss counts less the noisier it is."""
+"""Uncertainty weighting: a learned log variance per task, which reduces the weight of noisy tasks."""
 
 import math
 from collections.abc import Mapping
@@ -15,24 +15,24 @@ _LARGEST_POWER = 80.0  # of e, nearly the largest factor that float32 holds
 @final
 @WEIGHTINGS.register("uncertainty")
 class Uncertainty(Weighting):
-    """Factors `exp(-s)` for likelihoods and `exp(-s) / 2` for squared errors, with s = log σ² learned from 0 on.
+    """Factors `exp(-s)` for likelihoods and `exp(-s) / 2` for squared errors, with a learned s = log σ², initially 0.
 
-    s falls and rises so that `factor * loss + s / 2` becomes least: the factor tends to 1 / (2 loss). It has an Adam of
-    its own, whose learning rate is not the encoder's, and is no part of the clipped norm.
+    s minimizes `factor * loss + s / 2`, so that the factor tends to 1 / (2 loss). It has its own Adam optimizer and
+    learning rate, and is not part of gradient clipping.
 
     Source: arXiv:1705.07115, equations 5 (squared errors) and 10 (likelihoods).
     """
 
     Config: ClassVar[type[LearnedFields]] = LearnedFields
     config: LearnedFields
-    for_one_task: ClassVar[bool] = True  # which learns its one factor, too
+    for_one_task: ClassVar[bool] = True  # the factor of a single task is also learned
 
     def factors(self, history: History) -> dict[str, float]:
-        """The factor of each task's loss, beside its `loss_weight`."""
+        """The factor of each task's loss, in addition to `loss_weight`."""
         return {name: self._factor(name, known.learned.get(LOG_VARIANCE, 0.0)) for name, known in history.items()}
 
     def learn(self, history: History, losses: Mapping[str, float], norms: Mapping[str, float]) -> None:
-        """Move the log variances of the tasks that the step trained."""
+        """Update the log variances of the tasks that the step trained."""
         del norms
         for name, loss in losses.items():
             learned = history[name].learned

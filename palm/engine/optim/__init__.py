@@ -1,4 +1,4 @@
-"""Optimizers: how an update moves the parameters. Schedules: what part of the learning rate each step has."""
+"""Optimizers, which update the parameters, and schedules of the learning rate."""
 
 from palm.engine.optim.adamw import AdamW
 from palm.engine.optim.base import OPTIMIZERS, OptimizerFields, ParameterGroup, UpdateRule

@@ -21,9 +21,9 @@ class _Implementation(Protocol):
 @OPTIMIZERS.register("adam")
 @OPTIMIZERS.register("adamw")
 class AdamW(UpdateRule):
-    """Both names decay weights apart from the gradient (arXiv:1711.05101), as PaddlePALM's adam did.
+    """Both names decouple weight decay from the gradient (arXiv:1711.05101), as PaddlePALM's adam did.
 
-    A parameter's `ADAM_STATE` exists from its first update on. That of either implementation restores in the other.
+    A parameter's `ADAM_STATE` exists from its first update on. Each implementation can restore the other's.
     """
 
     Config: ClassVar[type[AdamFields]] = AdamFields
@@ -42,7 +42,7 @@ class AdamW(UpdateRule):
         return self._rule.state()
 
     def restore(self, state: "Mapping[str, Mapping[str, Tensor]]") -> None:
-        """Continue from saved state; the other parameters begin afresh."""
+        """Continue from saved state; other parameters start without."""
         self._rule.restore(state)
 
 

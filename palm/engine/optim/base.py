@@ -1,4 +1,4 @@
-"""What every optimizer is: how one update moves parameters that have a gradient, and what it keeps of each."""
+"""The interface of optimizers: an update of the parameters with a gradient, and the state of each."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -16,18 +16,16 @@ if TYPE_CHECKING:
 
 
 ADAM_STATE = ("moment1", "moment2", "beta1_power", "beta2_power")
-"""What both implementations of Adam keep of each parameter."""
+"""The state of each parameter in both implementations of Adam."""
 
 
 class OptimizerFields(Schema):
-    """Keys that every optimizer takes."""
+    """Keys of all optimizers."""
 
     key_facts = KeyFacts(scope="stage")
 
-    weight_decay: Float = Field(0.0, ge=0, description="Decoupled weight decay; LayerNorm and biases are left out.")
-    max_grad_norm: Float = Field(
-        1.0, ge=0, description="Gradients are clipped to this global norm; 0 switches clipping off."
-    )
+    weight_decay: Float = Field(0.0, ge=0, description="Decoupled weight decay; not for LayerNorm and biases.")
+    max_grad_norm: Float = Field(1.0, ge=0, description="Gradients are clipped to this global norm; 0 is off.")
     layer_lr_decay: Float = Field(
         1.0,
         gt=0,
@@ -40,21 +38,21 @@ class OptimizerFields(Schema):
 class AdamFields(OptimizerFields):
     """Keys of the optimizers `adam` and `adamw`: here, because both implementations of the update read them."""
 
-    # The limits keep float32 powers and quotients apart from 0 and 1.
+    # The limits keep float32 powers and quotients away from 0 and 1.
     adam_beta1: Float = Field(0.9, ge=1e-6, le=1 - 1e-6, description="Adam: decay of the mean of the gradients.")
     adam_beta2: Float = Field(0.999, ge=1e-6, le=1 - 1e-6, description="Adam: decay of the mean of their squares.")
-    adam_epsilon: Float = Field(1e-8, ge=1e-12, description="Adam: what is added to the root of that mean.")
+    adam_epsilon: Float = Field(1e-8, ge=1e-12, description="Adam: constant added to the root of that mean.")
 
 
 @dataclass(frozen=True)
 class ParameterGroup:
-    """Parameters and how they are updated.
+    """Parameters with the settings of their updates.
 
     Attributes:
         parameters: By name.
         decayed: Names that weight decay applies to.
-        scales: Factor of the learning rate, by name; 1 for the others.
-        kernels: What computes the update, where there is a choice.
+        scales: Factor of the learning rate, by name; default 1.
+        kernels: Kernels of the update, if there is a choice.
     """
 
     parameters: "Mapping[str, Tensor]"
@@ -64,7 +62,7 @@ class ParameterGroup:
 
 
 class UpdateRule(ABC):
-    """Updates parameters that have gradients. Concrete rules are final; Paddle is imported where one is made.
+    """Updates parameters with gradients. Concrete rules are final; Paddle is imported on creation.
 
     Args:
         config: An instance of the class's `Config`.
@@ -73,7 +71,7 @@ class UpdateRule(ABC):
 
     Config: ClassVar[type[OptimizerFields]] = OptimizerFields
     clips: ClassVar[bool] = False
-    """Whether `step` itself clips the gradients to `max_grad_norm`; otherwise it is given clipped ones."""
+    """Whether `step` clips the gradients to `max_grad_norm`; otherwise it receives clipped ones."""
 
     def __init__(self, config: OptimizerFields, group: ParameterGroup) -> None:
         self.config = config
@@ -81,16 +79,16 @@ class UpdateRule(ABC):
 
     @abstractmethod
     def step(self, learning_rate: float, gradients: "Mapping[str, Tensor]") -> None:
-        """One update of the parameters in `gradients`, which are at hand as the parameters' `grad`, too."""
+        """Update the parameters in `gradients`, which are also available as their `grad`."""
 
     @abstractmethod
     def state(self) -> "dict[str, dict[str, Tensor]]":
-        """What the rule keeps of every parameter that had an update, by parameter and a name without dots."""
+        """The state of every updated parameter, by parameter and a name without dots."""
 
     @abstractmethod
     def restore(self, state: "Mapping[str, Mapping[str, Tensor]]") -> None:
-        """Continue from saved state; the other parameters begin afresh."""
+        """Continue from saved state; other parameters start without."""
 
 
 OPTIMIZERS: Registry[type[UpdateRule]] = Registry("optimizer", lower_case=True)
-"""By their names for the key `optimizer`, which is read in any case."""
+"""By name, for the key `optimizer`, which is case-insensitive."""

@@ -1,7 +1,7 @@
-"""Which parameters of the encoder stay as they are: for the whole run, or until it is their turn.
+"""Freezing of encoder parameters: for the whole run, or until they are unfrozen.
 
-Gradual unfreezing: ULMFiT, arXiv:1801.06146, section 3.3. What trains is a function of the settings and the step alone,
-so a resumed run goes on as it was.
+Gradual unfreezing: ULMFiT, arXiv:1801.06146, section 3.3. The trained parameters only depend on the settings and
+the step, so that resume is exact.
 """
 
 import re
@@ -11,18 +11,18 @@ from paddle import nn
 from palm.schema.settings import TrainSettings
 
 EMBEDDINGS = "backbone.embeddings."
-# Those of the shared encoder, and those that a head with `sharing: soft` has in their place.
+# Those of the shared encoder, and those that replace them in a head with `sharing: soft`.
 _LAYER = re.compile(r"(?:backbone\.encoder\.layers|heads\.[^.]+\.task_adapters\.encoder_layers)\.(\d+)\.")
 
 
 def layer_of(name: str) -> int | None:
-    """Number of the encoder layer that the parameter `name` is of, -1 for the embeddings; None for any other."""
+    """Index of the encoder layer of the parameter `name`, -1 for the embeddings; None for others."""
     found = _LAYER.match(name)
     return int(found[1]) if found else -1 if name.startswith(EMBEDDINGS) else None
 
 
 def freeze(model: nn.Layer, settings: TrainSettings) -> None:
-    """Take the gradient away from the parameters that never train, and give it to the other ones of the encoder."""
+    """Disable gradients of the parameters that never train, and enable those of the encoder's other parameters."""
     for name, parameter in model.named_parameters():
         layer = layer_of(name)
         if layer is not None:
@@ -30,13 +30,13 @@ def freeze(model: nn.Layer, settings: TrainSettings) -> None:
 
 
 def unfreeze(model: nn.Layer, settings: TrainSettings, step: int) -> None:
-    """Let train what trains in global step `step`, counted from 1; nothing to do without gradual unfreezing."""
+    """Enable the parameters that train in global step `step`, counted from 1; no effect without gradual unfreezing."""
     every = settings.unfreeze_every_n_steps
     if every < 1:
         return
     numbers = {name: layer_of(name) for name, _ in model.named_parameters()}
     top = max((number for number in numbers.values() if number is not None), default=-1)
-    lowest = top + 1 - (step - 1) // every  # the head alone for the first steps, then one layer more each time
+    lowest = top + 1 - (step - 1) // every  # only the heads for the first steps, then one more layer each time
     for name, parameter in model.named_parameters():
         number = numbers[name]
         if number is not None:

@@ -1,4 +1,4 @@
-"""AdamW over all parameters in one call of the C kernels, clipping included."""
+"""AdamW over all parameters in one call of the C kernels, including clipping."""
 
 import ctypes
 from collections.abc import Mapping, Sequence
@@ -35,11 +35,11 @@ class FusedAdamW:
         self._run = load_kernels()
         self._moments: dict[str, tuple[Tensor, Tensor]] = {}
         self._powers: dict[str, tuple[np.float32, np.float32]] = {}
-        # Of each table: which rows ever had a gradient. Words that the data have not shown yet cost next to nothing.
+        # For each table, the rows that ever had a gradient. Words that have not occurred yet cost almost nothing.
         self._touched: dict[str, BoolArray] = {}
 
     def step(self, learning_rate: float, gradients: Mapping[str, Tensor]) -> None:
-        """Update the parameters that have a gradient."""
+        """Update the parameters with a gradient."""
         beta1, beta2 = self._config.adam_beta1, self._config.adam_beta2
         names = list(gradients)
         parameters = [self._group.parameters[name] for name in names]
@@ -64,7 +64,7 @@ class FusedAdamW:
             self._powers[name] = (one * np.float32(beta1), two * np.float32(beta2))
 
     def state(self) -> dict[str, dict[str, Tensor]]:
-        """What is kept of every parameter that had an update."""
+        """The state of every updated parameter."""
         return {
             name: {
                 "moment1": moments[0],
@@ -90,11 +90,11 @@ class FusedAdamW:
         }
 
     def _touched_rows(self, name: str) -> int | None:
-        """Address of the table's flags; None for what is not a table."""
+        """Address of the table's flags; None for other parameters."""
         return self._touched[name].ctypes.data if name in self._touched else None
 
     def _clip_factor(self, gradients: Sequence[Tensor], sizes: "ctypes.Array[ctypes.c_int64]") -> float:
-        """What scales the gradients so that their global norm is at most the limit (arXiv:1211.5063)."""
+        """The factor that limits the global norm of the gradients (arXiv:1211.5063)."""
         limit = self._config.max_grad_norm
         if not limit:
             return 1.0
@@ -111,7 +111,7 @@ class FusedAdamW:
 
 
 def _is_table(parameter: Tensor) -> bool:
-    """Whether it has so many rows that most batches leave most of them alone: an embedding."""
+    """Whether it is an embedding with so many rows that most batches only use few of them."""
     return parameter.ndim == 2 and parameter.shape[0] >= _TABLE_ROWS
 
 

@@ -16,14 +16,14 @@ def decays(name: str) -> bool:
 
 
 class Optimizer:
-    """One update of every parameter that has a gradient; the others, and their state, are left as they are.
+    """One update of every parameter that has a gradient; the others, and their state, are not changed.
 
     Args:
         model: Its trainable parameters are updated.
-        rule: What the update is.
+        rule: The update rule.
         config: An instance of the rule's `Config`.
         lr_scales: Factor of the learning rate by prefix of the parameter's name, such as `heads.intent.`.
-        kernels: What computes the update, where there is a choice.
+        kernels: Kernels of the update, if there is a choice.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Optimizer:
         self._rule = rule(config, group)
 
     def step(self, learning_rate: float) -> None:
-        """Update with the gradients at hand, then forget them (a head without a batch has none and stays put)."""
+        """Update with the current gradients, then remove them (a head without a batch has none and is not changed)."""
         gradients = self.gradients()
         if self._max_norm:
             _clip(gradients, self._max_norm)
@@ -63,24 +63,24 @@ class Optimizer:
 
     def drop_gradients(self) -> None:
         """Remove all gradients of the model."""
-        # Zeroed instead of removed, gradients would move the heads that have no batch in the next step.
+        # Zero gradients, instead of none, would update the heads without a batch in the next step.
         self._model.clear_gradients(set_to_zero=False)
 
     def set_gradients(self, gradients: Mapping[str, Tensor]) -> None:
-        """Replace all gradients by `gradients`, by parameter name; those of what does not train are left out."""
+        """Replace all gradients by `gradients`, by parameter name, without those of frozen parameters."""
         self.drop_gradients()
         for name, gradient in gradients.items():
             if name in self._parameters:
                 self._parameters[name].grad = gradient
 
     def state(self) -> dict[str, Tensor]:
-        """What the rule keeps, by `<parameter>.<name>`, for the parameters that ever had an update."""
+        """The state of the rule, by `<parameter>.<name>`, for the updated parameters."""
         return {
             f"{name}.{part}": tensor for name, parts in self._rule.state().items() for part, tensor in parts.items()
         }
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Continue from a saved state; parameters without one begin as if they never had an update."""
+        """Continue from a saved state; parameters without one start as if never updated."""
         by_parameter: dict[str, dict[str, Tensor]] = {}
         for name, value in state.items():
             parameter, _, part = name.rpartition(".")
@@ -100,7 +100,7 @@ def _clip(gradients: Mapping[str, Tensor], max_norm: float) -> None:
 
 
 def head_lr_scales(scales: Iterable[tuple[str, float]]) -> dict[str, float]:
-    """`(head key, lr_scale)` pairs as prefixes of parameter names; the first task of a shared head decides."""
+    """`(head key, lr_scale)` pairs as prefixes of parameter names; the first task of a shared head counts."""
     prefixes: dict[str, float] = {}
     for head, scale in scales:
         prefixes.setdefault(f"heads.{head}.", scale)

@@ -1,4 +1,4 @@
-"""AdamW as Paddle computes it: for GPUs, and where the C kernels were not built."""
+"""Paddle's AdamW: for GPUs, and without compiled C kernels."""
 
 from collections.abc import Mapping
 
@@ -24,7 +24,7 @@ class PaddleAdamW:
         for name, scale in group.scales.items():
             group.parameters[name].optimize_attr["learning_rate"] = scale
         decayed = {group.parameters[name].name for name in group.decayed}
-        # Paddle forgets the restored state of parameters without an update as soon as another parameter has one.
+        # Paddle drops the restored state of parameters without an update as soon as another one is updated.
         self._restored: dict[str, Tensor] = {}
         self._adamw = paddle.optimizer.AdamW(
             learning_rate=1.0,  # set for each step
@@ -38,12 +38,12 @@ class PaddleAdamW:
         )
 
     def step(self, learning_rate: float, gradients: Mapping[str, Tensor]) -> None:
-        """Update the parameters that have a gradient; Paddle finds the `gradients` on them by itself."""
+        """Update the parameters with a gradient; Paddle reads the `gradients` from them."""
         self._adamw.set_lr(learning_rate)
         self._adamw.step()
 
     def state(self) -> dict[str, dict[str, Tensor]]:
-        """What is kept of every parameter that had an update."""
+        """The state of every updated parameter."""
         state = {**self._restored, **self._adamw.state_dict()}
         return {
             name: {part: state[parameter.name + suffix] for part, suffix in _SUFFIXES.items()}
@@ -52,7 +52,7 @@ class PaddleAdamW:
         }
 
     def restore(self, state: Mapping[str, Mapping[str, Tensor]]) -> None:
-        """Continue from saved state; Paddle wants some for every parameter."""
+        """Continue from saved state; Paddle needs some for every parameter."""
         paddle_state = {}
         for name, parameter in self._parameters.items():
             saved = state.get(name) or self._fresh_state(parameter)

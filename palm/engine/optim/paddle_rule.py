@@ -1,4 +1,4 @@
-"""Optimizers of Paddle, or of a user's own on its interface, as a component."""
+"""Optimizers of Paddle, or a user's own with its interface, as components."""
 
 from abc import abstractmethod
 from collections.abc import Mapping
@@ -12,16 +12,16 @@ if TYPE_CHECKING:
 
 
 class PaddleUpdateRule(UpdateRule):
-    """Updates by a `paddle.optimizer.Optimizer`. Concrete rules say with `build` by which.
+    """Updates with a `paddle.optimizer.Optimizer` that concrete rules create in `build`.
 
-    Each parameter has an optimizer of its own: Paddle's forgets restored state at the first update of any parameter,
-    and a head may have no batch for long. Clipping and rates are left to PALM.
+    Each parameter has its own optimizer: Paddle's drops restored state at the first update of any parameter,
+    and a head may have no batch for a long time. PALM handles clipping and rates.
     """
 
     def __init__(self, config: OptimizerFields, group: ParameterGroup) -> None:
         super().__init__(config, group)
         self._optimizers: dict[str, paddle.optimizer.Optimizer] = {}
-        # Paddle's `state_dict` has what was restored only after the next update.
+        # Paddle's `state_dict` contains restored state only after the next update.
         self._restored: dict[str, dict[str, Tensor]] = {}
 
     @abstractmethod
@@ -29,8 +29,8 @@ class PaddleUpdateRule(UpdateRule):
         """The optimizer of one parameter, with any learning rate and no `grad_clip`.
 
         Args:
-            parameter: The only parameter to give it.
-            weight_decay: 0 for what does not decay.
+            parameter: Its only parameter.
+            weight_decay: 0 for parameters without decay.
         """
 
     def step(self, learning_rate: float, gradients: "Mapping[str, Tensor]") -> None:
@@ -42,11 +42,11 @@ class PaddleUpdateRule(UpdateRule):
             self._restored.pop(name, None)
 
     def state(self) -> "dict[str, dict[str, Tensor]]":
-        """What Paddle's `state_dict` has of every parameter that had an update."""
+        """Paddle's `state_dict` of every updated parameter."""
         return {name: self._restored.get(name) or self._state_of(name) for name in self._optimizers}
 
     def restore(self, state: "Mapping[str, Mapping[str, Tensor]]") -> None:
-        """Continue from saved state; the other parameters begin afresh."""
+        """Continue from saved state; other parameters start without."""
         self._optimizers, self._restored = {}, {name: dict(saved) for name, saved in state.items()}
         for name, saved in state.items():
             prefix = f"{self.group.parameters[name].name}_"

@@ -12,16 +12,16 @@ from palm.schema.fields import Float, Schema
 
 
 class ScheduleFields(Schema):
-    """Keys that every schedule takes: none."""
+    """Keys of all schedules: none."""
 
     key_facts = KeyFacts(scope="stage")
 
 
 class WarmupFields(ScheduleFields):
-    """Keys of every schedule that warms up."""
+    """Keys of all schedules with warm-up."""
 
     warmup_proportion: Float = Field(
-        0.0, ge=0, lt=1, description="Share of the expected global steps spent warming up."
+        0.0, ge=0, lt=1, description="Fraction of the expected global steps for the warm-up."
     )
 
     def warmup_steps(self, total_steps: int) -> int:
@@ -47,7 +47,7 @@ class LearningRateSchedule(ABC):
 
 
 SCHEDULES: Registry[type[LearningRateSchedule]] = Registry("lr_scheduler", lower_case=True)
-"""By their names for the key `lr_scheduler`, which is read in any case."""
+"""By name, for the key `lr_scheduler`, which is case-insensitive."""
 
 
 def warmup(step: int, warmup_steps: int) -> float:

@@ -17,20 +17,20 @@ _warned: set[str] = set()
 
 
 class AverageRule(Protocol):
-    """How much each update counts: `sum ← kept · sum + taken · weight`, started at 0; the average is sum / total."""
+    """The weights of updates: `sum ← kept · sum + added · weight`, starting at 0; the average is sum / total."""
 
     name: ClassVar[Literal["ema", "swa"]]
 
     def counts(self, step: int) -> bool:
-        """Whether the weights after global step `step` are taken in."""
+        """Whether the weights after global step `step` are included."""
         ...
 
-    def shares(self, updates: int) -> tuple[float, float]:
-        """`kept` and `taken` of update number `updates`, counted from 1."""
+    def factors(self, updates: int) -> tuple[float, float]:
+        """`kept` and `added` of update number `updates`, counted from 1."""
         ...
 
     def total(self, updates: int) -> float:
-        """What the shares of that many updates add up to."""
+        """The sum of the factors of `updates` updates."""
         ...
 
 
@@ -48,15 +48,15 @@ class Exponential:
     name: ClassVar[Literal["ema", "swa"]] = "ema"
 
     def counts(self, step: int) -> bool:
-        """Whether the weights after global step `step` are taken in."""
+        """Whether the weights after global step `step` are included."""
         return True
 
-    def shares(self, updates: int) -> tuple[float, float]:
-        """What is kept of the sum, and what of the weights is added to it."""
+    def factors(self, updates: int) -> tuple[float, float]:
+        """Factors of the previous sum and of the new weights."""
         return self.decay, 1.0 - self.decay
 
     def total(self, updates: int) -> float:
-        """What the shares add up to."""
+        """The sum of the factors."""
         return float(1.0 - self.decay**updates)
 
 
@@ -67,22 +67,22 @@ class Uniform:
     Source: arXiv:1803.05407, algorithm 1, with a cycle of one update.
 
     Attributes:
-        start: Global steps whose weights do not count.
+        start: Number of first global steps whose weights are not included.
     """
 
     start: int
     name: ClassVar[Literal["ema", "swa"]] = "swa"
 
     def counts(self, step: int) -> bool:
-        """Whether the weights after global step `step` are taken in."""
+        """Whether the weights after global step `step` are included."""
         return step > self.start
 
-    def shares(self, updates: int) -> tuple[float, float]:
-        """What is kept of the sum, and what of the weights is added to it."""
+    def factors(self, updates: int) -> tuple[float, float]:
+        """Factors of the previous sum and of the new weights."""
         return (updates - 1) / updates, 1.0 / updates
 
     def total(self, updates: int) -> float:
-        """What the shares add up to."""
+        """The sum of the factors."""
         return 1.0
 
 
@@ -91,7 +91,7 @@ class WeightAverage:
 
     Args:
         model: Its trainable parameters are averaged.
-        rule: How much each update counts.
+        rule: The weights of the updates.
     """
 
     def __init__(self, model: nn.Layer, rule: AverageRule) -> None:
@@ -104,18 +104,18 @@ class WeightAverage:
 
     @paddle.no_grad()
     def update(self, step: int) -> None:
-        """Take the weights after global step `step` in, where they count."""
+        """Add the weights after global step `step`, if included."""
         if not self.rule.counts(step):
             return
         self.updates += 1
-        kept, taken = self.rule.shares(self.updates)
+        kept, added = self.rule.factors(self.updates)
         for name, parameter in self._parameters.items():
             self._averages[name].scale_(kept)
-            self._averages[name].add_(parameter * taken)
+            self._averages[name].add_(parameter * added)
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """The model holds the averaged weights inside the `with` block and its own again afterwards."""
+        """Use the averaged weights inside the `with` block, and restore the model's own afterwards."""
         if not self.updates:
             yield
             return
@@ -134,7 +134,7 @@ class WeightAverage:
         return self._averages
 
     def restore(self, averages: Mapping[str, Tensor], *, updates: int) -> None:
-        """Continue from a saved state; a parameter that did not train until now was all the time what it is."""
+        """Continue from a saved state; a parameter that was frozen until now has had its current value all the time."""
         self.updates = updates
         total = self.rule.total(updates) if updates else 0.0
         for name, average in self._averages.items():
@@ -142,14 +142,14 @@ class WeightAverage:
 
 
 def averaged(average: WeightAverage | None) -> AbstractContextManager[None]:
-    """The model holds its averaged weights inside the `with` block, where there is an average."""
+    """Use the averaged weights inside the `with` block, if there is an average."""
     return nullcontext() if average is None else average.applied()
 
 
 def build_average(model: nn.Layer, settings: TrainSettings, total_steps: int) -> WeightAverage | None:
-    """The average that `use_ema` or `weight_average` asks for, over a run of `total_steps` global steps.
+    """The average that `use_ema` or `weight_average` selects, over a run of `total_steps` global steps.
 
-    An exponential one with an `ema_decay` of 0, the default since PaddlePALM 0.2.1, is said once to average nothing.
+    For an `ema_decay` of 0, the default since PaddlePALM 0.2.1, a warning is logged once.
     """
     if settings.weight_average == "swa":
         return WeightAverage(model, Uniform(math.floor(settings.swa_start * total_steps)))
@@ -157,5 +157,5 @@ def build_average(model: nn.Layer, settings: TrainSettings, total_steps: int) ->
         return None
     if not settings.ema_decay and "ema" not in _warned:
         _warned.add("ema")
-        _log.warning("ema_decay: with 0 the average is the latest weights. Set it, such as to 0.999, to average any.")
+        _log.warning("ema_decay: with 0 the average equals the latest weights. Set it to a value such as 0.999.")
     return WeightAverage(model, Exponential(settings.ema_decay))

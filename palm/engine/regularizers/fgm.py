@@ -1,4 +1,4 @@
-"""Adversarial training: each batch once more, with its word embeddings moved to where the loss grows fastest.
+"""Adversarial training: each batch once more, with word embeddings perturbed in the direction of increasing loss.
 
 Source: FGM, arXiv:1605.07725, equation 5, with the whole table as the vector: `table + epsilon · g / |g|`.
 """
@@ -18,25 +18,25 @@ def word_embeddings(model: nn.Layer) -> Tensor:
     """The table that is perturbed.
 
     Raises:
-        TrainingError: The backbone, which is not one of PALM's, has none under this name.
+        TrainingError: A user's backbone without a table under this name.
     """
     found: Tensor | None = dict(model.named_parameters()).get(_TABLE)
     if found is None:
-        raise TrainingError(f"adversarial_epsilon moves `{_TABLE}`. Found no such parameter. Leave the key out.")
+        raise TrainingError(f"adversarial_epsilon moves `{_TABLE}`. Found no such parameter. Remove the key.")
     return found
 
 
 @contextmanager
 def perturbed(table: Tensor, before: Tensor | None, epsilon: float) -> Iterator[bool]:
-    """The table is perturbed inside the `with` block and has its own bits again afterwards.
+    """Perturb the table inside the `with` block, and restore it exactly afterwards.
 
     Args:
-        table: Its gradient says where to.
-        before: What of that gradient earlier batches left; None where there was nothing.
-        epsilon: Length of the step.
+        table: The table; its gradient is the direction.
+        before: Gradient of earlier batches; None without.
+        epsilon: Norm of the perturbation.
 
     Yields:
-        Whether there was a direction to go: a gradient that is neither zero nor infinite.
+        Whether there is a direction: a gradient that is neither zero nor infinite.
     """
     gradient = None if table.grad is None else table.grad if before is None else table.grad - before
     length = 0.0 if gradient is None else float(paddle.linalg.norm(gradient))

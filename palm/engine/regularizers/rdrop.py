@@ -1,6 +1,6 @@
-"""R-Drop: each batch runs twice under different dropout, and the two outputs are kept near each other.
+"""R-Drop: each batch runs twice under different dropout, and the two outputs are kept close to each other.
 
-Source: arXiv:2106.14448, equation 4, with the mean of the two losses in place of their sum.
+Source: arXiv:2106.14448, equation 4, with the mean of the two losses instead of their sum.
 """
 
 from collections.abc import Callable
@@ -21,10 +21,10 @@ def rdrop_loss(
     """Mean loss of two passes over a batch, and `alpha` times the distance of their outputs: float32[].
 
     Args:
-        paradigm: Has the loss, and measures the distance of two outputs.
+        paradigm: Computes the loss, and the distance of two outputs.
         outputs: Those of the first pass.
-        inputs: The batch and what the backbone made of it.
-        run_again: Gives the outputs of the second pass.
+        inputs: The batch and the backbone's outputs.
+        run_again: Computes the outputs of the second pass.
         alpha: Weight of the distance.
     """
     loss = paradigm.loss(outputs, inputs)

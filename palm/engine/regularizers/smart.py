@@ -1,7 +1,7 @@
-"""How far a small shift of the word embeddings can move the outputs: the adversarial regulariser of SMART.
+"""The adversarial regularizer of SMART: the sensitivity of the outputs to perturbed word embeddings.
 
 Source: SMART, arXiv:1911.03437, equation 2 and algorithm 1 with one step of ascent. As in its authors' code, the
-gradient of each token is scaled to a largest coordinate of 1, so that the step is `epsilon` long in the infinity norm.
+gradient of each token is scaled to a largest coordinate of 1, so that the step has the infinity norm `epsilon`.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,14 +16,14 @@ from palm.paradigm.output_distance import TensorsByName
 
 
 def let_run_backward(model: nn.Layer) -> None:
-    """Put the LSTMs of `model` into training mode; they have no dropout inside, so they compute the same."""
+    """Put the LSTMs of `model` into training mode; without internal dropout, so that their output is the same."""
     for layer in _recurrent(model):
         layer.train()
 
 
 @contextmanager
 def parameters_fixed(model: nn.Layer) -> Iterator[None]:
-    """No parameter gets a gradient inside the `with` block; those of LSTMs lose it at its end."""
+    """Disable gradients of all parameters inside the `with` block; gradients of LSTMs are removed at its end."""
     recurrent = {id(parameter) for layer in _recurrent(model) for parameter in layer.parameters()}
     trained = [parameter for parameter in model.parameters() if not parameter.stop_gradient]
     fixed = [parameter for parameter in trained if id(parameter) not in recurrent]
@@ -49,11 +49,11 @@ def _recurrent(model: nn.Layer) -> list[nn.Layer]:
 _TINY = 1e-30
 
 Shifted = Callable[[Tensor], TensorsByName]
-"""Outputs of the batch, under the same dropout each time, with its word embeddings shifted: [batch seq hidden]."""
+"""Outputs of the batch with perturbed word embeddings [batch seq hidden], always with the same dropout."""
 
 
 def dropout_seed() -> int:
-    """A seed that passes over one batch may share, so that only the shift tells them apart; the step decides it."""
+    """A common seed for passes of one batch, which then only differ in the perturbation; determined by the step."""
     return int(paddle.randint(0, 2**31 - 1, []))
 
 
@@ -66,22 +66,22 @@ def smart_penalty(
     *,
     epsilon: float,
 ) -> Tensor:
-    """Distance of `outputs` from those at the worst shift that was found within `epsilon`: float32[].
+    """Distance between `outputs` and those for the worst perturbation found within `epsilon`: float32[].
 
-    Of distributions it is the sum of both Kullback-Leibler divergences, of numbers the squared difference.
+    For distributions the sum of both Kullback-Leibler divergences, for numbers the squared difference.
 
     Args:
-        model: Its parameters take no part in the search.
-        paradigm: Measures the distance.
-        shifted: Gives the other outputs.
-        outputs: Those of the batch as it is.
+        model: The model; its parameters do not change in the search.
+        paradigm: Computes the distance.
+        shifted: Computes the perturbed outputs.
+        outputs: Those of the unperturbed batch.
         inputs: The batch.
-        epsilon: Largest shift of each coordinate.
+        epsilon: Largest perturbation of each coordinate.
     """
 
     def distance(one: TensorsByName, other: TensorsByName) -> Tensor:
         found = paradigm.output_distance(one, other, inputs)
-        return found if paradigm.squared_error else 2 * found  # of which R-Drop has half the sum
+        return found if paradigm.squared_error else 2 * found  # R-Drop uses half the sum
 
     shape = inputs["word_embedding"].shape  # [batch seq hidden]
     worst = _worst_shift(model, shifted, outputs, distance, shape=shape, epsilon=epsilon)
@@ -97,7 +97,7 @@ def _worst_shift(
     shape: Sequence[int],
     epsilon: float,
 ) -> Tensor:
-    # At no shift the distance has its minimum, and so no gradient: the search begins beside it.
+    # Without a perturbation the distance has its minimum and no gradient, so the search starts next to it.
     start = paddle.normal(0.0, epsilon, shape)
     start.stop_gradient = False
     fixed = {name: tensor.detach() for name, tensor in outputs.items()}

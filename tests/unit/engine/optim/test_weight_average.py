@@ -84,7 +84,7 @@ def test_an_average_of_nothing_is_said_once(monkeypatch, caplog):
     for keys in ({"use_ema": True}, {"use_ema": True}, {"weight_average": "ema"}):
         build_average(model_with(1.0), TrainSettings(**keys), 10)
     (said,) = caplog.messages
-    assert said.startswith("ema_decay: with 0 the average is the latest weights.")
+    assert said.startswith("ema_decay: with 0 the average equals the latest weights.")
 
 
 def test_only_one_average():

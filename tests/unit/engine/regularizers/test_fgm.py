@@ -47,5 +47,5 @@ def test_the_table_comes_back_after_an_error():
 
 
 def test_a_backbone_without_the_table():
-    with pytest.raises(TrainingError, match=r"Found no such parameter\. Leave the key out"):
+    with pytest.raises(TrainingError, match=r"Found no such parameter\. Remove the key"):
         word_embeddings(nn.Linear(2, 2))
