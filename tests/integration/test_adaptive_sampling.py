@@ -110,7 +110,7 @@ def test_by_metric_the_shares_follow_the_evaluations_and_a_resumed_run_ends_in_t
 def test_by_metric_every_task_needs_a_dev_file(tmp_path):
     tasks = {"任务": tiny.classification_task(tmp_path, "任务"), "words": tiny.mlm_task(tmp_path, "words")}
     config = tiny.config(tmp_path, tasks, sampling="adaptive", sampling_by="metric")
-    with pytest.raises(ConfigError, match=r"sampling_by: metric follows the dev figures .* no dev_file for `words`\."):
+    with pytest.raises(ConfigError, match=r"sampling_by: metric follows the dev metrics .* no dev_file for `words`\."):
         palm.Controller(config, overrides=[])
 
 

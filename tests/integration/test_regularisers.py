@@ -130,7 +130,7 @@ def test_all_together_resume_in_the_same_bits(tmp_path):
     ("keys", "words"),
     [
         ({"freeze_layers": 3}, "the encoder has 2 layers to freeze. Found 3"),
-        ({"freeze_embeddings": True, "adversarial_epsilon": 1}, "freeze_embeddings leaves none"),
+        ({"freeze_embeddings": True, "adversarial_epsilon": 1}, "freeze_embeddings prevents"),
     ],
 )
 def test_settings_that_do_not_fit(tmp_path, keys, words):

@@ -216,10 +216,10 @@ def test_a_fault_of_one_task_leaves_the_other_to_train(tmp_path):
 @pytest.mark.parametrize(
     ("change", "keys", "message"),
     [
-        ({"share_rows_with": "kin"}, {}, r"names another task of this run\. Found `kin`\. Did you mean `kind`\?"),
-        ({"share_rows_with": "slots"}, {}, r"names another task of this run\. Found `slots`"),
+        ({"share_rows_with": "kin"}, {}, r"must name another task of this run\. Found `kin`\. Did you mean `kind`\?"),
+        ({"share_rows_with": "slots"}, {}, r"must name another task of this run\. Found `slots`"),
         ({}, {"mode": "alternating"}, r"Found mode: alternating\. Set mode: joint"),
-        ({"mix_ratio": 0, "target": False}, {}, r"train both\. Found a mix_ratio of 0"),
+        ({"mix_ratio": 0, "target": False}, {}, r"must both be trained\. Found a mix_ratio of 0"),
         ({"max_seq_len": 4}, {}, r"`slots` and `kind` have none in common"),
     ],
 )

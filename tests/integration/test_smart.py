@@ -133,7 +133,7 @@ def test_a_bundle_predicts_as_the_run_does(whole, tmp_path):
 @pytest.mark.parametrize(
     ("name", "keys", "words"),
     [
-        ("words", {}, r"tasks\.words\.smart_weight: SMART compares distributions.*Found `mlm`\. Set the key for the"),
+        ("words", {}, r"tasks\.words\.smart_weight: SMART compares distributions.*Found `mlm`\. Set the key only for"),
         ("slots", {"head": "crf"}, r"tasks\.slots\.smart_weight: .* Found `a CRF`\."),
     ],
 )

@@ -156,7 +156,7 @@ def test_one_trainer_evaluates_selects_and_stops_early(tmp_path, data, capsys):
         ({"resume": "auto"}, "`resume` is what train sets"),
         ({"sampling_temp": 2}, r"there is no keyword `sampling_temp`.*Did you mean"),
         ({"eval_every_n_steps": "often"}, "eval_every_n_steps is a whole number"),
-        ({"selection": {"watr": 1}}, "configure: selection names tasks"),
+        ({"selection": {"watr": 1}}, "configure: selection must name tasks"),
     ],
 )
 def test_wrong_keys_are_refused_before_training(data, keys, message):
