@@ -10,7 +10,7 @@ _LISTED = 8
 
 
 def backbone_config_for(weights: PretrainedWeights, backbone_config: BackboneFields) -> BackboneFields:
-    """`backbone_config` with the keys that the weights require (such as their layer-norm epsilon), unless configured."""
+    """`backbone_config` with the keys that the weights require (such as layer-norm epsilon), unless configured."""
     asked = {key: value for key, value in weights.config.items() if key not in backbone_config.model_fields_set}
     return backbone_config.model_copy(update=asked)
 
