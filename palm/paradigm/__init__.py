@@ -1,4 +1,4 @@
-"""Task paradigms: what is learnt on top of the backbone, and how its outputs become predictions."""
+"""Task paradigms: heads on top of the backbone, their losses, and the conversion of outputs to predictions."""
 
 from palm.paradigm.base import PARADIGMS, Paradigm
 from palm.paradigm.choice import Choice

@@ -1,7 +1,7 @@
-"""What every paradigm is: a head's parameters, its loss, and how its outputs become predictions.
+"""The interface of paradigms: a head's parameters, its loss, and the conversion of outputs to predictions.
 
-A paradigm holds no parameters: `build_layers` makes them, and the tasks that share a head share those layers while each
-keeps its own paradigm, labels and loss. Paddle is imported only inside the methods that compute.
+A paradigm has no parameters: `build_layers` creates them. Tasks that share a head share those layers, and each keeps
+its own paradigm, labels and loss. Paddle is only imported inside the methods that compute.
 """
 
 import json
@@ -28,12 +28,12 @@ Prediction = dict[str, object]
 
 @dataclass(frozen=True)
 class TransformersHead:
-    """The model of transformers whose head is one linear layer, as the paradigm's is.
+    """The model of transformers with the same linear head as the paradigm.
 
     Attributes:
         class_ending: Its class, without the encoder's name: `ForSequenceClassification`.
         layer: Name of the linear layer.
-        has_labels: Whether its outputs are labels that config.json names.
+        has_labels: Whether config.json lists names of its outputs.
     """
 
     class_ending: str
@@ -46,19 +46,19 @@ class Paradigm(ABC):
 
     Args:
         config: An instance of the class's `Config`.
-        labels: The reader's label names; None where the reader has none.
-        vocab: The vocabulary's word-pieces by id, for paradigms whose predictions name them.
+        labels: The reader's label names; None if the reader has none.
+        vocab: The vocabulary's tokens by id, for paradigms whose predictions contain them.
     """
 
     Config: ClassVar[type[ParadigmFields]]
     decode_columns: ClassVar[tuple[str, ...]] = ()
-    """Columns that `decode` reads beside `record`. A paradigm without any takes one example a record."""
+    """Columns that `decode` reads besides `record`. A paradigm without any needs one example per record."""
     squared_error: ClassVar[bool] = False
     """Whether the loss is a squared error; else it is a negative log likelihood."""
     pretrained_head: ClassVar[str | None] = None
-    """Prefix of the pre-trained weights that the head starts from; None for a head that starts fresh."""
+    """Prefix of the head's pre-trained weights; None for a new head."""
     extra_files: ClassVar[tuple[str, ...]] = ()
-    """Files that `prediction_files` may name beside predictions.json."""
+    """Files of `prediction_files` besides predictions.json."""
 
     def __init__(
         self, config: ParadigmFields, labels: LabelMap | None = None, *, vocab: Sequence[str] | None = None
@@ -70,27 +70,27 @@ class Paradigm(ABC):
     @property
     @abstractmethod
     def default_metrics(self) -> tuple[str, ...]:
-        """Names of the metrics that dev_file is measured by when the task names none."""
+        """Names of the default metrics for dev_file."""
 
     @abstractmethod
     def reader_inputs(self, phase: Phase) -> Specs:
-        """What `forward` and `loss` take from the reader's batch."""
+        """The inputs of `forward` and `loss` from the reader's batch."""
 
     @abstractmethod
     def backbone_inputs(self) -> Specs:
-        """What `forward` takes from the backbone's outputs."""
+        """The inputs of `forward` from the backbone's outputs."""
 
     @abstractmethod
     def outputs_attr(self, phase: Phase) -> Specs:
-        """What `forward` gives."""
+        """The outputs of `forward`."""
 
     @abstractmethod
     def head_shape(self, backbone: BackboneFields) -> tuple[object, ...]:
-        """What tasks that share a head must have in common: paradigm name and the sizes of its parameters."""
+        """What must be equal for tasks to share a head: paradigm name and the sizes of its parameters."""
 
     @abstractmethod
     def build_layers(self, backbone: BackboneFields) -> "nn.Layer":
-        """The head's parameters, freshly initialised, on top of `backbone`'s sizes."""
+        """The head's initialized parameters, for the config of `backbone`."""
 
     @abstractmethod
     def forward(self, layers: "nn.Layer", inputs: "Mapping[str, Tensor]", phase: Phase) -> "dict[str, Tensor]":
@@ -102,19 +102,19 @@ class Paradigm(ABC):
 
     @abstractmethod
     def split(self, outputs: Outputs, batch: Batch) -> list[Outputs]:
-        """A batch's outputs as one small dict an example, without padding."""
+        """A batch's outputs as one small dict per example, without padding."""
 
     @abstractmethod
     def decode(self, outputs: Sequence[Outputs], dataset: Dataset) -> list[Prediction]:
-        """One prediction a record of `dataset`, in its order, from the outputs of each example."""
+        """One prediction per record of `dataset`, in order, from the outputs of each example."""
 
     def output_distance(
         self, one: "Mapping[str, Tensor]", other: "Mapping[str, Tensor]", inputs: "Mapping[str, Tensor]"
     ) -> "Tensor":
-        """How far two outputs for one batch are apart, a scalar: what `rdrop_alpha` and `smart_weight` keep small.
+        """The distance of two outputs for one batch, a scalar, which `rdrop_alpha` and `smart_weight` penalize.
 
-        Of distributions, in the outputs `…logits`, it is half the sum of both Kullback-Leibler divergences, a mean over
-        those with a label; of numbers (`squared_error`) the squared difference.
+        For distributions, the outputs `…logits`, half the sum of both Kullback-Leibler divergences, averaged over those
+        with a label; for numbers (`squared_error`) the squared difference.
         """
         if self.squared_error:
             return squared_difference(one, other)
@@ -122,16 +122,16 @@ class Paradigm(ABC):
 
     @property
     def incomparable(self) -> str | None:
-        """What `smart_weight` cannot compare the outputs of, as a message names it; None where it can."""
+        """The name in messages of outputs that `smart_weight` cannot compare; None if it can."""
         return None
 
     @property
     def transformers_head(self) -> TransformersHead | None:
-        """The head of transformers that has the same parameters and inputs; None where there is no such head."""
+        """The head of transformers with the same parameters and inputs; None if there is none."""
         return None
 
     def prediction_files(self, predictions: Sequence[Prediction]) -> dict[str, str]:
-        """Content of each file that predictions are written to, by its name: one JSON object a line."""
+        """Content of each file of predictions, by file name: one JSON object per line."""
         lines = [json.dumps(prediction, ensure_ascii=False) + "\n" for prediction in predictions]
         return {PREDICTIONS_FILE: "".join(lines)}
 

@@ -1,4 +1,4 @@
-"""Multiple choice and ranking: which of several candidates goes with a text."""
+"""Multiple choice and ranking: selects one of several candidates for a text."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, cast, final
@@ -23,7 +23,7 @@ from palm.spec import Phase, Spec, Specs
 if TYPE_CHECKING:
     from paddle import Tensor, nn
 
-_MASKED = -1e9  # logit of a candidate that is not there: its probability is exactly 0 in float32
+_MASKED = -1e9  # logit of a missing candidate: its probability is exactly 0 in float32
 
 
 class ChoiceFields(TextHeadFields):
@@ -33,7 +33,7 @@ class ChoiceFields(TextHeadFields):
 @final
 @PARADIGMS.register("choice")
 class Choice(Paradigm):
-    """One score a candidate; cross entropy over the candidates of each example."""
+    """One score per candidate; cross entropy over the candidates of each example."""
 
     Config: ClassVar[type[ParadigmFields]] = ChoiceFields
     config: ChoiceFields
@@ -57,7 +57,7 @@ class Choice(Paradigm):
         return ("choice", backbone.hidden_size, 1, *text_head_form(self.config))
 
     def build_layers(self, backbone: BackboneFields) -> "nn.Layer":
-        # Without a bias: what is added to every candidate decides nothing.
+        # Without a bias, which would be the same for every candidate.
         return build_text_head(self.config, backbone.hidden_size, 1, bias=False)
 
     def forward(self, layers: "nn.Layer", inputs: "Mapping[str, Tensor]", phase: Phase) -> "dict[str, Tensor]":
@@ -76,9 +76,9 @@ class Choice(Paradigm):
         return [{"logits": row[:count]} for row, count in zip(outputs["logits"], counts, strict=True)]
 
     def decode(self, outputs: Sequence[Outputs], dataset: Dataset) -> list[Prediction]:
-        """`{"index", "label", "choice", "ranking": [..], "probs": [..], "logits": [..]}` a record.
+        """`{"index", "label", "choice", "ranking": [..], "probs": [..], "logits": [..]}` per record.
 
-        `label` is the number of the best candidate, as text, and `ranking` has the numbers of all, the best first.
+        `label` is the index of the best candidate, as text, and `ranking` the indices of all, best first.
         """
         return list(_predictions(outputs, dataset))
 

@@ -31,9 +31,9 @@ class TextClass(Paradigm):
     """One class per example: pooling, dropout and a linear layer or an MLP; cross entropy."""
 
     name: ClassVar[str]
-    """What the paradigm is registered under."""
+    """The paradigm's registered name."""
     embedding: ClassVar[str]
-    """The backbone's output that stands for an example where `pooling` is `cls`."""
+    """The backbone's output for an example if `pooling` is `cls`."""
     config: TextClassFields
 
     def __init__(
@@ -78,13 +78,13 @@ class TextClass(Paradigm):
 
     @property
     def transformers_head(self) -> TransformersHead | None:
-        # Its classifiers stand on the first token's embedding.
+        # Its classifiers use the first token's embedding.
         plain = self.config.pooling == "cls" and not text_head_form(self.config)
         return TransformersHead("ForSequenceClassification") if plain else None
 
     @abstractmethod
     def count_classes(self) -> int:
-        """How many classes there are."""
+        """The number of classes."""
 
 
 class ClassificationFields(TextClassFields):
@@ -97,7 +97,7 @@ class Classification(TextClass):
     """One label per text.
 
     Raises:
-        ConfigError: Neither n_classes nor the labels say how many classes there are.
+        ConfigError: Neither n_classes nor labels determine the number of classes.
     """
 
     Config: ClassVar[type[ParadigmFields]] = ClassificationFields

@@ -1,7 +1,7 @@
 """A linear-chain conditional random field: log likelihood of label sequences, and the best sequence.
 
 Source: Lafferty et al., 2001; the head of Lample et al., arXiv:1603.01360. `transitions` is float32[class+2 class]: row
-`i` scores the labels after label `i`, the last but one row those that begin a sequence, the last those that end it.
+`i` scores the labels after label `i`, the last but one row those that start a sequence, the last those that end it.
 """
 
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def build_transitions(classes: int, initializer_range: float) -> "nn.Layer":
-    """A layer with the one parameter `weight` float32[class+2 class]."""
+    """A layer with the single parameter `weight` float32[class+2 class]."""
     from paddle import ParamAttr, nn
 
     weight = ParamAttr(initializer=nn.initializer.Normal(0.0, initializer_range))
@@ -23,11 +23,11 @@ def build_transitions(classes: int, initializer_range: float) -> "nn.Layer":
 
 
 def crf_loss(logits: "Tensor", labels: "Tensor", transitions: "Tensor") -> "Tensor":
-    """Negative log likelihood of the gold sequences, a mean per labelled token; 0 where there are none.
+    """Mean negative log likelihood of the gold sequences per labelled token; 0 if there are none.
 
     Args:
         logits: Score of each token's labels, float32[batch seq class].
-        labels: int64[batch seq]. A row's sequence is its labelled tokens; the others are left out, not passed through.
+        labels: int64[batch seq]. A row's sequence consists of its labelled tokens; the others are skipped.
         transitions: float32[class+2 class].
     """
     import paddle
@@ -42,7 +42,7 @@ def crf_loss(logits: "Tensor", labels: "Tensor", transitions: "Tensor") -> "Tens
 
 
 def viterbi(logits: np.ndarray, transitions: np.ndarray) -> np.ndarray:
-    """The best label sequence, int64[words], for `logits` [words class]; of equals the one with the lower ids."""
+    """The best label sequence, int64[words], for `logits` [words class]; ties are broken by lower ids."""
     if not len(logits):
         return np.zeros(0, "int64")
     following, start, end = transitions[:-2], transitions[-2], transitions[-1]
@@ -59,7 +59,7 @@ def viterbi(logits: np.ndarray, transitions: np.ndarray) -> np.ndarray:
 
 
 def _compact(logits: "Tensor", labels: "Tensor") -> "tuple[Tensor, Tensor, Tensor]":
-    """Scores [batch word class] and labels [batch word] of the labelled tokens, moved left, and which are there."""
+    """Scores [batch word class] and labels [batch word] of the labelled tokens, moved left, and their mask."""
     import paddle
 
     lengths = (labels != UNLABELLED).astype("int64").sum(1)  # [batch]
@@ -82,7 +82,7 @@ def _log_partition(scores: "Tensor", present: "Tensor", transitions: "Tensor") -
         there = present[:, place].unsqueeze(-1)
         moved = paddle.logsumexp(sums.unsqueeze(-1) + following, axis=1) + scores[:, place]
         sums = moved * there + sums * (1.0 - there)
-    # A row without any label took one step too many above; it has nothing to explain.
+    # A row without labels has one step too many above; its likelihood does not count.
     return paddle.logsumexp(sums + transitions[classes + 1], axis=-1) * present[:, 0]
 
 

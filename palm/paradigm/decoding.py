@@ -1,4 +1,4 @@
-"""Predictions from logits: probabilities, label names, and which examples belong to one record."""
+"""Predictions from logits: probabilities, label names, and the examples of each record."""
 
 from collections.abc import Iterator, Sequence
 
@@ -17,16 +17,16 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 
 
 def check_classes(n_classes: int | None, labels: LabelMap | None) -> None:
-    """Raise ConfigError where the key `n_classes` and the labels of the training file disagree."""
+    """Raise ConfigError if the key `n_classes` and the labels of the training file disagree."""
     if n_classes is None or labels is None or n_classes == len(labels):
         return
     shown = ", ".join(labels.names[:10]) + (", …" if len(labels) > 10 else "")
-    message = f"n_classes is the number of labels. Found {n_classes}, but the labels are {len(labels)}: {shown}."
-    raise ConfigError(Problem("n_classes", f"{message} Correct n_classes, or leave it out."))
+    message = f"n_classes must be the number of labels. Found {n_classes}, but the labels are {len(labels)}: {shown}."
+    raise ConfigError(Problem("n_classes", f"{message} Correct n_classes, or remove it."))
 
 
 def count_classes(n_classes: int | None, labels: LabelMap | None) -> int:
-    """The key `n_classes` where it is set, else the number of labels.
+    """The key `n_classes` if set, else the number of labels.
 
     Raises:
         ConfigError: Neither is known.
@@ -40,12 +40,12 @@ def count_classes(n_classes: int | None, labels: LabelMap | None) -> int:
 
 
 def class_names(labels: LabelMap | None, count: int) -> Sequence[str]:
-    """Label names by id; the ids themselves where there are no labels."""
+    """Label names by id; the ids themselves without labels."""
     return labels.names if labels is not None else [str(number) for number in range(count)]
 
 
 def split_logits(outputs: Outputs) -> list[Outputs]:
-    """One `{"logits": [class]}` an example."""
+    """One `{"logits": [class]}` per example."""
     return [{"logits": row} for row in outputs["logits"]]
 
 
@@ -67,7 +67,7 @@ def _predictions(outputs: Sequence[Outputs], dataset: Dataset, labels: LabelMap 
 
 
 def examples_by_record(dataset: Dataset) -> list[IntArray]:
-    """Numbers of the examples of each record, in order; an empty array for a record without any."""
+    """Indices of the examples of each record, in order; an empty array for a record without any."""
     record = dataset.array("record")
     order = np.argsort(record, kind="stable")
     starts = np.searchsorted(record[order], np.arange(1, len(dataset.records)))

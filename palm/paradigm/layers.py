@@ -1,4 +1,4 @@
-"""Layers of heads: dropout and a linear, MLP or BiLSTM head, and the pooling in front of it."""
+"""Layers of heads: dropout and a linear, MLP or BiLSTM head, and the pooling before it."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -19,29 +19,29 @@ _MASKED = -1e9  # below every feature and score; the softmax of it is an exact 0
 
 
 class PoolingFields(ParadigmFields):
-    """Keys of a paradigm that works on whole texts."""
+    """Keys of paradigms for whole texts."""
 
     pooling: Pooling = Field(
         "cls",
-        description="What stands for the text: `cls` (the encoder's pooler on the first token), or the `mean`, `max` "
-        "or learned `attention` over the vectors of all tokens.",
+        description="The vector of a text: `cls` (the encoder's pooler on the first token), or the `mean`, `max` or "
+        "learned `attention` over the vectors of all tokens.",
     )
 
 
 def pooled_reader_inputs(pooling: Pooling) -> Specs:
-    """What pooling takes from the reader's batch."""
+    """The inputs of pooling from the reader's batch."""
     return {} if pooling == "cls" else {"input_mask": Spec("batch seq", "float32")}
 
 
 def pooled_backbone_inputs(pooling: Pooling, sentence: str) -> Specs:
-    """What pooling takes from the backbone: `sentence` is the name of its own sentence embedding."""
+    """The inputs of pooling from the backbone: `sentence` is the name of its sentence embedding."""
     if pooling == "cls":
         return {sentence: Spec("batch hidden", "float32")}
     return {"encoder_outputs": Spec("batch seq hidden", "float32")}
 
 
 def add_pooling(layers: "nn.Layer", pooling: Pooling, size: int, initializer_range: float) -> None:
-    """Give `layers` what `pooling` learns: `attention_pooling`, weight [size 1]."""
+    """Add the parameters of `pooling` to `layers`: `attention_pooling`, weight [size 1]."""
     if pooling != "attention":
         return
     from paddle import ParamAttr, nn
@@ -51,7 +51,7 @@ def add_pooling(layers: "nn.Layer", pooling: Pooling, size: int, initializer_ran
 
 
 def pool(layers: "nn.Layer", inputs: "Mapping[str, Tensor]", pooling: Pooling, sentence: str) -> "Tensor":
-    """The text's vector, [batch hidden]. Padding has no part in it; [CLS] and [SEP] have."""
+    """The text's vector, [batch hidden], without padding but with [CLS] and [SEP]."""
     from paddle.nn import functional
 
     if pooling == "cls":
@@ -89,29 +89,31 @@ HeadKind = Literal["linear", "mlp", "bilstm", "crf", "bilstm_crf"]
 
 
 class HeadFields(ParadigmFields):
-    """Keys of a paradigm whose head comes in kinds."""
+    """Keys of paradigms with several kinds of heads."""
 
     head: HeadKind = Field(
         "linear",
-        description="Kind of head: `linear`; `mlp` (a tanh layer in front of it); for seq_label also `bilstm`, `crf` "
-        "(labels that follow each other are scored, the best sequence is decoded) and `bilstm_crf`.",
+        description="Kind of head: `linear`; `mlp` (with an additional tanh layer); for seq_label also `bilstm`, "
+        "`crf` (scores transitions between labels and decodes the best sequence) and `bilstm_crf`.",
     )
     head_hidden_size: Annotated[Int | None, Key(read=(when(head=("mlp", "bilstm", "bilstm_crf")),))] = Field(
-        None, ge=1, description="Width of the head's inner layer (bilstm: of each direction); the encoder's when unset."
+        None,
+        ge=1,
+        description="Width of the head's inner layer (bilstm: of each direction); by default that of the encoder.",
     )
 
 
 def head_form(config: HeadFields) -> tuple[object, ...]:
-    """What makes the parameters of this head differ from those of a linear one; empty for a linear one."""
+    """The difference of this head's parameters from those of a linear one; empty for a linear one."""
     return () if config.head == "linear" else (config.head, config.head_hidden_size)
 
 
 def build_head(config: HeadFields, size: int, classes: int, *, bias: bool = True) -> "nn.Layer":
-    """The head's parameters for features `size` wide; the last layer has a `bias` or none."""
+    """The head's parameters for features of width `size`; the last layer has a `bias` or none."""
     from paddle import ParamAttr, nn
 
     inner = config.head_hidden_size or size
-    drawn = ParamAttr(initializer=nn.initializer.Normal(0.0, config.initializer_range))
+    normal = ParamAttr(initializer=nn.initializer.Normal(0.0, config.initializer_range))
     zero = ParamAttr(initializer=nn.initializer.Constant(0.0))
     if config.head in ("bilstm", "bilstm_crf"):
         layers = build_linear_head(2 * inner, classes, config.initializer_range, bias=bias)
@@ -119,14 +121,14 @@ def build_head(config: HeadFields, size: int, classes: int, *, bias: bool = True
             size,
             inner,
             direction="bidirect",
-            weight_ih_attr=drawn,
-            weight_hh_attr=drawn,
+            weight_ih_attr=normal,
+            weight_hh_attr=normal,
             bias_ih_attr=zero,
             bias_hh_attr=zero,
         )
     elif config.head == "mlp":
         layers = build_linear_head(inner, classes, config.initializer_range, bias=bias)
-        layers["inner"] = nn.Linear(size, inner, weight_attr=drawn)
+        layers["inner"] = nn.Linear(size, inner, weight_attr=normal)
     else:
         layers = build_linear_head(size, classes, config.initializer_range, bias=bias)
     return layers
@@ -135,7 +137,7 @@ def build_head(config: HeadFields, size: int, classes: int, *, bias: bool = True
 def head_logits(
     layers: "nn.Layer", features: "Tensor", dropout_prob: float, *, lengths: "Tensor | None" = None
 ) -> "Tensor":
-    """Logits [... class] of `features` [... size]; `lengths` int64[batch] are the tokens of each row, for a bilstm."""
+    """Logits [... class] of `features` [... size]; `lengths` int64[batch]: tokens of each row, for a bilstm."""
     import paddle
     from paddle.nn import functional
 
@@ -149,23 +151,23 @@ def head_logits(
 
 
 class TextHeadFields(PoolingFields, HeadFields):
-    """Keys of a head on whole texts."""
+    """Keys of heads on whole texts."""
 
     @field_validator("head")
     @classmethod
     def _check_head(cls, head: HeadKind) -> HeadKind:
         if head not in ("linear", "mlp"):
-            raise ValueError(f"a head on whole texts is linear or mlp, found `{head}`: that one labels each word")
+            raise ValueError(f"a head on whole texts must be linear or mlp, found `{head}`, which labels each word")
         return head
 
 
 def text_head_form(config: TextHeadFields) -> tuple[object, ...]:
-    """What makes this head's parameters differ from those of a linear layer on one vector; empty where nothing does."""
+    """The difference of this head's parameters from those of a linear layer on one vector; empty if none."""
     return head_form(config) + (("attention",) if config.pooling == "attention" else ())
 
 
 def build_text_head(config: TextHeadFields, size: int, classes: int, *, bias: bool = True) -> "nn.Layer":
-    """The head's parameters on an encoder `size` wide."""
+    """The head's parameters on an encoder of width `size`."""
     layers = build_head(config, size, classes, bias=bias)
     add_pooling(layers, config.pooling, size, config.initializer_range)
     return layers
@@ -174,6 +176,6 @@ def build_text_head(config: TextHeadFields, size: int, classes: int, *, bias: bo
 def text_logits(
     layers: "nn.Layer", inputs: "Mapping[str, Tensor]", config: TextHeadFields, sentence: str, phase: Phase
 ) -> "Tensor":
-    """Logits [batch class]; `sentence` is the name of the backbone's own embedding of the text."""
+    """Logits [batch class]; `sentence` is the name of the backbone's embedding of the text."""
     features = pool(layers, inputs, config.pooling, sentence)  # [batch hidden]
     return head_logits(layers, features, config.dropout_prob if phase == "train" else 0.0)

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 def mean_cross_entropy(logits: "Tensor", labels: "Tensor") -> "Tensor":
-    """Mean over the labelled rows of `logits` [row class], `labels` int64[row]; 0 where there are none.
+    """Mean over the labelled rows of `logits` [row class], `labels` int64[row]; 0 if there are none.
 
-    Paddle's own mean counts the ignored rows as well (3.3.1), so that the loss would depend on how much is ignored.
+    Paddle's own mean also counts ignored rows (3.3.1), so that the loss would depend on their number.
     """
     import paddle
     from paddle.nn import functional
@@ -34,7 +34,7 @@ def split_weights(value: Any) -> Any:  # noqa: ANN401 (whatever YAML gave)
     if isinstance(value, str):
         pairs = [item.rpartition("=") for item in value.split(",") if item.strip()]
         if not all(sign for _, sign, _ in pairs):
-            raise ValueError("pairs such as `rare=3,O=0.5` are wanted")
+            raise ValueError("pairs such as `rare=3,O=0.5` are expected")
         return {name.strip(): number for name, _, number in pairs}
     if isinstance(value, Mapping):
         return {str(name): no_bool(number) for name, number in value.items()}
@@ -45,22 +45,22 @@ ClassWeights = Annotated[dict[str, Annotated[Float, Ge(0)]], BeforeValidator(spl
 
 
 class ClassLossFields(ParadigmFields):
-    """Keys of a loss over classes."""
+    """Keys of losses over classes."""
 
     class_weights: ClassWeights = Field(
         default_factory=dict,
-        description="Weight of a label in the loss, `{rare: 3}` or `rare=3,O=0.5`; 1 for labels that are left out.",
+        description="Weight of a label in the loss, `{rare: 3}` or `rare=3,O=0.5`; 1 for other labels.",
     )
     label_smoothing: Float = Field(
-        0.0, ge=0, lt=1, description="Share of each gold label's probability that is spread over all classes."
+        0.0, ge=0, lt=1, description="Fraction of each gold label's probability that is distributed over all classes."
     )
     focal_gamma: Float = Field(
-        0.0, ge=0, description="Focal loss: examples that are right already count less, by (1 - p)^gamma; 0 is off."
+        0.0, ge=0, description="Focal loss: correct examples count less, by (1 - p)^gamma; 0 is off."
     )
 
 
 def weights_by_class(config: ClassLossFields, labels: LabelMap | None, n_classes: int | None) -> list[float] | None:
-    """Weight of each class; None where all are 1, or where the classes are not known yet.
+    """Weight of each class; None if all are 1, or if the classes are not known yet.
 
     Raises:
         ConfigError: A weight for a label that does not exist.
@@ -72,11 +72,11 @@ def weights_by_class(config: ClassLossFields, labels: LabelMap | None, n_classes
     for name in config.class_weights:
         if name not in names:
             shown = ", ".join(names[:10]) + (", …" if len(names) > 10 else "")
-            rule = f"class_weights names labels of the task. Found `{name}`.{did_you_mean(name, names)}"
+            rule = f"class_weights must name labels of the task. Found `{name}`.{did_you_mean(name, names)}"
             problems.append(Problem("class_weights", f"{rule} Labels: {shown}."))
     weights = [config.class_weights.get(name, 1.0) for name in names]
     if not any(weights):
-        rule = "class_weights leaves a label with a weight above 0, or nothing is learnt. Found 0 for all of them."
+        rule = "class_weights needs a label with a weight above 0. Found 0 for all of them."
         problems.append(Problem("class_weights", f"{rule} Raise one."))
     if problems:
         raise ConfigError(problems)
@@ -86,10 +86,10 @@ def weights_by_class(config: ClassLossFields, labels: LabelMap | None, n_classes
 def class_loss(
     logits: "Tensor", labels: "Tensor", config: ClassLossFields, weights: Sequence[float] | None = None
 ) -> "Tensor":
-    """Mean loss over the labelled rows of `logits` [row class], `labels` int64[row]; 0 where there are none.
+    """Mean loss over the labelled rows of `logits` [row class], `labels` int64[row]; 0 if there are none.
 
-    With weights the mean is a weighted one, by the weight of each row's gold label, and smoothing spreads probability
-    in proportion to the weights, as in PyTorch's `cross_entropy`. Sources: label smoothing, arXiv:1512.00567, section
+    With weights the mean is weighted by each row's gold label, and smoothing is proportional to the weights, as in
+    PyTorch's `cross_entropy`. Sources: label smoothing, arXiv:1512.00567, section
     7; focal loss, arXiv:1708.02002, equation 4.
     """
     if weights is None and not config.label_smoothing and not config.focal_gamma:
@@ -101,7 +101,7 @@ def class_loss(
     gold = functional.one_hot(paddle.where(labelled, labels, paddle.zeros_like(labels)), logits.shape[-1])
     gold = gold * labelled.astype("float32").unsqueeze(-1)  # [row class]
     scale = paddle.ones([logits.shape[-1]]) if weights is None else paddle.to_tensor(list(weights), "float32")
-    share = (gold * scale).sum(-1)  # [row]: weight of its gold label, 0 where it has none
+    share = (gold * scale).sum(-1)  # [row]: weight of its gold label, 0 without one
     log_probs = functional.log_softmax(logits, axis=-1)
     losses = -(gold * scale * log_probs).sum(-1)
     if config.label_smoothing:
@@ -111,6 +111,6 @@ def class_loss(
         wrong = paddle.clip(1 - (gold * log_probs).sum(-1).exp(), min=1e-6)  # a power's gradient at 0 can be infinite
         losses = losses * wrong**config.focal_gamma
     total = share.sum()
-    # Divided by 1 where nothing carries weight: the sum above is 0 then, or what smoothing leaves of it.
+    # Divided by 1 if all weights are 0: the sum above is then 0, or the remainder of smoothing.
     loss: Tensor = losses.sum() / paddle.where(total > 0, total, paddle.ones_like(total))
     return loss

@@ -15,7 +15,7 @@ class MatchingFields(TextClassFields):
 @final
 @PARADIGMS.register("match")
 class Matching(TextClass):
-    """One label per pair of texts: two classes where neither n_classes nor the labels say otherwise."""
+    """One label per pair of texts: two classes by default, unless n_classes or the labels determine them."""
 
     Config: ClassVar[type[ParadigmFields]] = MatchingFields
     name = "match"

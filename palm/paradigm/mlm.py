@@ -1,4 +1,4 @@
-"""Masked language model: which word-piece stood where [MASK] is now."""
+"""Masked language model: predicts the original token of each [MASK]."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, final
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 class MaskedLMFields(ParadigmFields):
     """Keys of the paradigm `mlm`."""
 
-    dropout_prob: Float = Field(0.0, ge=0, lt=1, description="Dropout in front of the head.")
-    top_k: Int = Field(5, ge=1, description="How many word-pieces are predicted for each [MASK].")
+    dropout_prob: Float = Field(0.0, ge=0, lt=1, description="Dropout before the head.")
+    top_k: Int = Field(5, ge=1, description="Number of tokens that are predicted for each [MASK].")
 
 
 @final
 @PARADIGMS.register("mlm")
 class MaskedLM(Paradigm):
-    """BERT's masked language model head, its decoder tied to the word embeddings.
+    """BERT's masked language model head, with the decoder tied to the word embeddings.
 
     Only masked positions go through the transform and reach the vocabulary projection.
     """
@@ -94,7 +94,7 @@ class MaskedLM(Paradigm):
         return mean_cross_entropy(outputs["logits"], inputs["mask_label"])
 
     def split(self, outputs: Outputs, batch: Batch) -> list[Outputs]:
-        """`position`, `top_ids`, `top_probs` and, where known, `gold` of the masks of each example."""
+        """`position`, `top_ids`, `top_probs` and, if known, `gold` of the masks of each example."""
         examples, width = batch["token_ids"].shape
         columns = {
             "position": batch["mask_pos"] % width,
@@ -109,7 +109,7 @@ class MaskedLM(Paradigm):
     def decode(self, outputs: Sequence[Outputs], dataset: Dataset) -> list[Prediction]:
         """A record's masks, or in evaluation the predicted and the gold ids.
 
-        `{"index", "masks": [{"position", "ids", "probs"}]}`, each mask with `tokens` too where the vocabulary is
+        `{"index", "masks": [{"position", "ids", "probs"}]}`, each mask also with `tokens` if the vocabulary is
         known; in evaluation `{"index", "tokens": [id], "gold": [id]}`.
         """
         groups = examples_by_record(dataset)

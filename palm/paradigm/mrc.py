@@ -1,4 +1,4 @@
-"""Machine reading comprehension: the answer to a question is a span of its context."""
+"""Machine reading comprehension: extracts the answer to a question as a span of its context."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -29,17 +29,17 @@ MASKED = -1e9
 class SpanExtractionFields(ParadigmFields):
     """Keys of the paradigm `mrc`."""
 
-    dropout_prob: Float = Field(0.0, ge=0, lt=1, description="Dropout in front of the head.")
+    dropout_prob: Float = Field(0.0, ge=0, lt=1, description="Dropout before the head.")
     for_cn: Annotated[bool, Key(export="fixed")] = Field(
         False, description="Chinese mode: answers and tags are handled by character."
     )
-    max_answer_len: Int = Field(30, ge=1, description="Longest predicted answer in word-pieces.")
+    max_answer_len: Int = Field(30, ge=1, description="Longest predicted answer in tokens.")
     n_best_size: Int = Field(
-        20, ge=1, description="How many different answers a question keeps when its windows are merged."
+        20, ge=1, description="Number of different answers per question after merging its windows."
     )
     with_negative: bool = Field(False, description="Questions may have no answer (SQuAD 2.0).")
     null_score_diff_threshold: Annotated[Float, Key(read=(when(with_negative=True),))] = Field(
-        0.0, description="`No answer` wins when its score exceeds the best answer's by more than this."
+        0.0, description="Predict no answer if its score exceeds the best answer's by more than this."
     )
 
 
@@ -93,9 +93,9 @@ class SpanExtraction(Paradigm):
         ]
 
     def decode(self, outputs: Sequence[Outputs], dataset: Dataset) -> list[Prediction]:
-        """`{"id", "text", "probability", "nbest", "null_odds"}` a record.
+        """`{"id", "text", "probability", "nbest", "null_odds"}` per record.
 
-        Each of `nbest` is `{"text", "probability", "start_logit", "end_logit"}`, the best first.
+        Each of `nbest` is `{"text", "probability", "start_logit", "end_logit"}`, best first.
         """
         groups = examples_by_record(dataset)
         return [self._prediction(index, rows, outputs, dataset) for index, rows in enumerate(groups)]
@@ -105,7 +105,7 @@ class SpanExtraction(Paradigm):
         return TransformersHead("ForQuestionAnswering", layer="qa_outputs", has_labels=False)
 
     def prediction_files(self, predictions: Sequence[Prediction]) -> dict[str, str]:
-        """Id → answer, id → n-best answers and, for questions that may have none, id → the odds of no answer.
+        """Id → answer, id → n-best answers and, with `with_negative`, id → the odds of no answer.
 
         These are the files of SQuAD's scripts.
         """

@@ -1,8 +1,8 @@
 """From start and end logits of a question's windows to its answers: n-best merging, null answer, probabilities.
 
-After `write_predictions` of BERT's run_squad.py (https://github.com/google-research/bert), with two differences. Every
-span is considered, not only those of the n best starts and ends; and the text of an answer is cut from the context by
-character offsets, so that it is always a piece of it.
+Like `write_predictions` of BERT's run_squad.py (https://github.com/google-research/bert), with two differences: every
+span is considered, not only those of the n best starts and ends, and the text of an answer is extracted from the
+context by character offsets, so that it is always a substring of it.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,15 +15,15 @@ from palm.paradigm.decoding import softmax
 
 @dataclass(frozen=True)
 class WindowLogits:
-    """One window of a question's context, and what the model says about it. All arrays have one value a token.
+    """One window of a question's context, with the model's outputs. All arrays have one value per token.
 
     Attributes:
-        start_logits: Score of each token as an answer's first: `float32[tokens]`; that of token 0 ([CLS]) speaks for no
+        start_logits: Score of each token as an answer's first: `float32[tokens]`; that of token 0 ([CLS]) is for no
             answer.
         end_logits: Score of each token as an answer's last.
-        context_start: Character of the context where the token starts; -1 outside the context.
-        context_end: Character after its last.
-        is_max_context: Whether no other window shows the token with more context around it.
+        context_start: Start of the token in the context, in characters; -1 outside the context.
+        context_end: End of the token in the context, in characters (exclusive).
+        is_max_context: Whether no other window has more context around the token.
     """
 
     start_logits: np.ndarray
@@ -34,7 +34,7 @@ class WindowLogits:
 
     @property
     def null_score(self) -> float:
-        """Score of the window having no answer."""
+        """Score of no answer for the window."""
         return float(self.start_logits[0]) + float(self.end_logits[0])
 
 
@@ -43,7 +43,7 @@ class Answer:
     """A possible answer.
 
     Attributes:
-        text: A piece of the context; empty for "no answer".
+        text: A substring of the context; empty for "no answer".
         start_logit: Score of its first token.
         end_logit: Score of its last.
     """
@@ -54,19 +54,19 @@ class Answer:
 
     @property
     def score(self) -> float:
-        """What answers are ranked by."""
+        """Score by which answers are ranked."""
         return self.start_logit + self.end_logit
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How answers are chosen.
+    """Settings of the selection of answers.
 
     Attributes:
-        n_best_size: How many different answers are kept.
-        max_answer_len: Longest answer in word-pieces.
+        n_best_size: Number of different answers to keep.
+        max_answer_len: Longest answer in tokens.
         with_negative: Whether a question may have no answer.
-        null_score_diff_threshold: "No answer" wins when its score exceeds the best answer's by more than this.
+        null_score_diff_threshold: Predict "no answer" if its score exceeds the best answer's by more than this.
     """
 
     n_best_size: int = 20
@@ -81,9 +81,9 @@ class Ranking:
 
     Attributes:
         text: The chosen answer; empty for none.
-        nbest: The best answers, best first; with `with_negative` the empty one among them.
+        nbest: The best answers, best first; with `with_negative` including the empty one.
         probabilities: Probability of each of `nbest`, softmax over their scores.
-        null_odds: Score of "no answer" less the best answer's; None without `with_negative` or without any answer.
+        null_odds: Score of "no answer" minus the best answer's; None without `with_negative` or without any answer.
     """
 
     text: str
@@ -93,7 +93,7 @@ class Ranking:
 
     @property
     def probability(self) -> float:
-        """Probability of the chosen answer; 0 where nothing could be chosen."""
+        """Probability of the chosen answer; 0 without one."""
         found = (
             share for answer, share in zip(self.nbest, self.probabilities, strict=True) if answer.text == self.text
         )
@@ -101,7 +101,7 @@ class Ranking:
 
 
 def rank_answers(context: str, windows: Sequence[WindowLogits], limits: Limits) -> Ranking:
-    """The answers to one question from all windows of its context. Equal scores: the earlier and shorter span first."""
+    """The answers to one question from all windows of its context. Ties: the earlier and shorter span first."""
     answers = list(_distinct(_spans(context, windows, limits.max_answer_len), limits.n_best_size))
     if not limits.with_negative or not windows:
         return _ranking(answers[0].text if answers else "", answers, None)
@@ -113,8 +113,8 @@ def rank_answers(context: str, windows: Sequence[WindowLogits], limits: Limits) 
 
 
 def _ranking(text: str, answers: Sequence[Answer], null_odds: float | None) -> Ranking:
-    shares = softmax(np.array([answer.score for answer in answers])).tolist() if answers else []
-    return Ranking(text, tuple(answers), tuple(shares), null_odds)
+    probabilities = softmax(np.array([answer.score for answer in answers])).tolist() if answers else []
+    return Ranking(text, tuple(answers), tuple(probabilities), null_odds)
 
 
 def _distinct(answers: Iterable[Answer], count: int) -> Iterator[Answer]:
@@ -128,7 +128,7 @@ def _distinct(answers: Iterable[Answer], count: int) -> Iterator[Answer]:
 
 
 def _spans(context: str, windows: Sequence[WindowLogits], longest: int) -> Iterator[Answer]:
-    """Every possible answer, best first; the same text may come more than once."""
+    """Every possible answer, best first; texts may be repeated."""
     found = [_spans_of(window, longest) for window in windows]
     if not found:
         return

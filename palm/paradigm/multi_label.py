@@ -1,4 +1,4 @@
-"""Multi-label classification: any number of labels a text, or a pair of texts."""
+"""Multi-label classification: any number of labels per text or pair of texts."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, final
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 class MultiLabelFields(TextHeadFields, ClassCountFields):
     """Keys of the paradigm `multi_label`."""
 
-    label_threshold: Float = Field(0.5, gt=0, lt=1, description="Probability from which on a label is predicted.")
+    label_threshold: Float = Field(0.5, gt=0, lt=1, description="Smallest probability of a predicted label.")
 
 
 @final
 @PARADIGMS.register("multi_label")
 class MultiLabel(Paradigm):
-    """Pooling, dropout and a linear layer or an MLP; binary cross entropy, a mean over examples and labels."""
+    """Pooling, dropout and a linear layer or an MLP; binary cross entropy, averaged over examples and labels."""
 
     Config: ClassVar[type[ParadigmFields]] = MultiLabelFields
     config: MultiLabelFields
@@ -77,24 +77,26 @@ class MultiLabel(Paradigm):
         return split_logits(outputs)
 
     def decode(self, outputs: Sequence[Outputs], dataset: Dataset) -> list[Prediction]:
-        """`{"index", "labels": [..], "probs": {label: p}, "logits": [..]}` a record."""
+        """`{"index", "labels": [..], "probs": {label: p}, "logits": [..]}` per record."""
         return list(self._predictions(outputs, dataset))
 
     def output_distance(
         self, one: "Mapping[str, Tensor]", other: "Mapping[str, Tensor]", inputs: "Mapping[str, Tensor]"
     ) -> "Tensor":
-        """Each label is a distribution of its own: half the sum of both divergences, a mean over all of them."""
+        """Each label is a separate distribution: half the sum of both divergences, averaged over all of them."""
         return symmetric_kl_by_label(one["logits"], other["logits"])
 
     def _predictions(self, outputs: Sequence[Outputs], dataset: Dataset) -> Iterator[Prediction]:
         names = class_names(self.labels, self._count_classes())
         for index, output in zip(dataset.array("record"), outputs, strict=True):
             logits = output["logits"]
-            shares = 0.5 * (1.0 + np.tanh(0.5 * logits.astype("float64")))  # the sigmoid, without overflow
+            probabilities = 0.5 * (1.0 + np.tanh(0.5 * logits.astype("float64")))  # the sigmoid, without overflow
             yield {
                 "index": int(index),
-                "labels": [name for name, p in zip(names, shares, strict=True) if p >= self.config.label_threshold],
-                "probs": dict(zip(names, shares.tolist(), strict=True)),
+                "labels": [
+                    name for name, p in zip(names, probabilities, strict=True) if p >= self.config.label_threshold
+                ],
+                "probs": dict(zip(names, probabilities.tolist(), strict=True)),
                 "logits": logits.tolist(),
             }
 

@@ -1,4 +1,4 @@
-"""How far two outputs for one batch are apart: what R-Drop and SMART keep small.
+"""The distance of two outputs for one batch, which R-Drop and SMART penalize.
 
 Source: R-Drop, arXiv:2106.14448, equation 2: half the sum of both Kullback-Leibler divergences.
 """
@@ -22,7 +22,7 @@ def symmetric_kl(one: TensorsByName, other: TensorsByName, labels: "Tensor | Non
     Args:
         one: Outputs of one pass.
         other: Outputs of the other pass.
-        labels: Gold of each distribution; those without a label do not count.
+        labels: Gold of each distribution; those without a label are ignored.
     """
     import paddle
 
@@ -34,7 +34,7 @@ def symmetric_kl(one: TensorsByName, other: TensorsByName, labels: "Tensor | Non
 
 
 def symmetric_kl_by_label(one: "Tensor", other: "Tensor") -> "Tensor":
-    """The same of logits [batch class] of which each is a distribution of its own, present or absent: float32[]."""
+    """The same for logits [batch class], each a separate distribution, present or absent: float32[]."""
     from paddle.nn import functional
 
     differences = functional.sigmoid(one) - functional.sigmoid(other)

@@ -1,4 +1,4 @@
-"""Regression: one number a text, or a pair of texts, such as how similar the two are."""
+"""Regression: one number per text or pair of texts, such as their similarity."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, final
@@ -64,6 +64,6 @@ class Regression(Paradigm):
         return [{"value": row} for row in outputs["values"].reshape(-1, 1)]
 
     def decode(self, outputs: Sequence[Outputs], dataset: Dataset) -> list[Prediction]:
-        """`{"index", "value"}` a record."""
+        """`{"index", "value"}` per record."""
         rows = zip(dataset.array("record"), outputs, strict=True)
         return [{"index": int(index), "value": float(output["value"][0])} for index, output in rows]

@@ -1,4 +1,4 @@
-"""Sequence labelling: one label a word, such as the BIO tags of named entities."""
+"""Sequence labelling: one label per word, such as the BIO tags of named entities."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, ClassVar, cast, final
@@ -36,7 +36,9 @@ class TaggingFields(HeadFields, ClassLossFields, ClassCountFields):
     @model_validator(mode="after")
     def _check_crf(self) -> "TaggingFields":
         if self.has_crf and (self.class_weights or self.label_smoothing or self.focal_gamma):
-            rule = f"class_weights, label_smoothing and focal_gamma are of a loss by word, `head: {self.head}` has none"
+            rule = (
+                f"class_weights, label_smoothing and focal_gamma apply to losses per word, `head: {self.head}` has none"
+            )
             raise ValueError(rule)
         return self
 
@@ -44,9 +46,9 @@ class TaggingFields(HeadFields, ClassLossFields, ClassCountFields):
 @final
 @PARADIGMS.register("seq_label")
 class Tagging(Paradigm):
-    """Dropout and a linear layer on every token; cross entropy, a mean over the tokens that carry a label.
+    """Dropout and a linear layer on every token; cross entropy, averaged over the tokens with a label.
 
-    With a CRF the loss is the negative log likelihood of each text's labels, a mean over the same tokens.
+    With a CRF the loss is the negative log likelihood of each text's labels, averaged over the same tokens.
     """
 
     Config: ClassVar[type[ParadigmFields]] = TaggingFields
@@ -97,7 +99,7 @@ class Tagging(Paradigm):
         return class_loss(logits, inputs["label_ids"].flatten(), self.config, self._weights)
 
     def split(self, outputs: Outputs, batch: Batch) -> list[Outputs]:
-        """The best label's id of each token; with a CRF the logits, as only `decode` knows the words."""
+        """The best label's id of each token; with a CRF the logits, since only `decode` knows the words."""
         lengths = batch["input_mask"].sum(axis=1).astype("int64")
         if self.config.has_crf:
             rows = zip(outputs["logits"], lengths, strict=True)
@@ -106,9 +108,9 @@ class Tagging(Paradigm):
         return [{"label_ids": row[:length]} for row, length in zip(best, lengths, strict=True)]
 
     def decode(self, outputs: Sequence[Outputs], dataset: Dataset) -> list[Prediction]:
-        """`{"index", "words", "labels", "spans": [{"type", "start", "end", "text"}]}` a record.
+        """`{"index", "words", "labels", "spans": [{"type", "start", "end", "text"}]}` per record.
 
-        `start` is a span's first word, `end` the word after its last.
+        `start` is a span's first word, `end` the word after its last one.
         """
         groups = examples_by_record(dataset)
         return [self._prediction(index, rows, outputs, dataset) for index, rows in enumerate(groups)]
@@ -140,7 +142,7 @@ class Tagging(Paradigm):
 
 
 def _labelled(word_index: np.ndarray, output: Outputs) -> tuple[np.ndarray, np.ndarray]:
-    """`word_index` of a window's tokens, and the label id of each token that begins a word."""
+    """`word_index` of a window's tokens, and the label id of the first token of each word."""
     if "transitions" not in output:
         return word_index, output["label_ids"]
     label_ids = np.zeros(len(word_index), "int64")
@@ -150,7 +152,7 @@ def _labelled(word_index: np.ndarray, output: Outputs) -> tuple[np.ndarray, np.n
 
 
 def _merge(windows: Sequence[tuple[np.ndarray, np.ndarray]], count: int) -> list[int]:
-    """Label id of each word from the window that shows most context around it; -1 for a word that no window shows."""
+    """Label id of each word from the window with most context around it; -1 for a word in no window."""
     ids, context = np.full(count, -1), np.full(count, -1)
     for word_index, label_ids in windows:
         places = np.flatnonzero(word_index >= 0)

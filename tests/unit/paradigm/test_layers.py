@@ -100,5 +100,5 @@ def test_heads_of_another_kind_cannot_be_shared():
 
 @pytest.mark.parametrize("head", ["bilstm", "crf", "bilstm_crf"])
 def test_heads_on_words_are_refused(head):
-    with pytest.raises(ValueError, match=f"a head on whole texts is linear or mlp, found `{head}`"):
+    with pytest.raises(ValueError, match=f"a head on whole texts must be linear or mlp, found `{head}`"):
         Classification.Config(head=head)

@@ -117,12 +117,14 @@ def test_weights_are_read_from_mappings_and_text():
 
 
 def test_a_weight_for_a_label_that_does_not_exist():
-    with pytest.raises(ConfigError, match=r"class_weights names labels of the task. Found `体操`.*Labels: 体育, 科技"):
+    with pytest.raises(
+        ConfigError, match=r"class_weights must name labels of the task. Found `体操`.*Labels: 体育, 科技"
+    ):
         Classification(Classification.Config(class_weights={"体操": 2}), LABELS)
 
 
 def test_weights_of_0_for_all_labels_are_refused():
-    with pytest.raises(ConfigError, match="a weight above 0, or nothing is learnt"):
+    with pytest.raises(ConfigError, match="needs a label with a weight above 0"):
         weights_by_class(ClassLossFields(class_weights={1: 0, 0: 0}), None, 2)
     assert weights_by_class(ClassLossFields(class_weights={1: 0}), None, 2) == [1.0, 0.0]
 

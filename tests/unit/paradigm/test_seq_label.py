@@ -163,5 +163,5 @@ def test_heads_of_each_kind_have_a_shape_of_their_own():
 
 
 def test_a_crf_has_no_loss_by_word():
-    with pytest.raises(ValueError, match="are of a loss by word, `head: crf` has none"):
+    with pytest.raises(ValueError, match="apply to losses per word, `head: crf` has none"):
         Tagging.Config(head="crf", focal_gamma=2.0)
