@@ -66,5 +66,5 @@ def test_check_refuses_the_data_that_train_refuses(tmp_path, words):
     tasks = {"水": {**tiny.classification_task(tmp_path, "water"), "class_weights": "watr=3"}}
     code, said = palm_says(tmp_path, command, tasks, *flags)
     assert code == 2
-    assert "class_weights names labels of the task. Found `watr`. Did you mean `water`?" in said
+    assert "class_weights must name labels of the task. Found `watr`. Did you mean `water`?" in said
     assert "Traceback" not in said
