@@ -52,11 +52,37 @@ _PRESENT = MappingProxyType(
 )
 """Methods that only a component of the present interface defines: such a one may call a helper as it likes."""
 
+_SHOWN = 80
+"""Characters of an unknown name that a message shows."""
+
 
 def did_you_mean(word: str, choices: list[str]) -> str:
     """` Did you mean `x`?` for the closest of `choices`, or an empty string."""
     close = difflib.get_close_matches(word, choices, n=1, cutoff=0.6)
     return f" Did you mean `{close[0]}`?" if close else ""
+
+
+def component_problem(component: object, base: type, keys: type) -> str | None:
+    """Why `component` is not a complete `base` whose class attribute `Config` extends `keys`; None if it is.
+
+    Args:
+        component: The object that is registered.
+        base: The base class of all components of the kind.
+        keys: The class that declares the keys of all of them.
+    """
+    if not isinstance(component, type) or not issubclass(component, base):
+        return f"a class that extends `{base.__name__}` is expected. Found `{component!r:.80}`."
+    config = getattr(component, "Config", None)
+    if not isinstance(config, type) or not issubclass(config, keys):
+        rule = f"its class attribute `Config` is a subclass of `{keys.__name__}`, which declares its keys."
+        found = "none" if config is None else f"`{config!r:.80}`"
+        advice = f"Add one: `Config = {keys.__name__}` if it has no keys of its own."
+        return f"{rule} Found {found} in `{component.__name__}`. {advice}"
+    missing = sorted(getattr(component, "__abstractmethods__", ()))
+    if missing:
+        methods = ", ".join(f"`{method}`" for method in missing)
+        return f"it implements `{base.__name__}`. Found no {methods} in `{component.__name__}`. Add what is missing."
+    return None
 
 
 class Registry(Generic[T]):
@@ -65,26 +91,36 @@ class Registry(Generic[T]):
     Args:
         kind: What the components are, for messages: `"reader"`, `"backbone"`, …
         lower_case: Whether all names are, because the key that chooses one is read in any case.
+        problem: Why something is not a component of this kind, or None if it is one.
     """
 
-    def __init__(self, kind: str, *, lower_case: bool = False) -> None:
+    def __init__(
+        self, kind: str, problem: Callable[[object], str | None] = lambda _: None, *, lower_case: bool = False
+    ) -> None:
         self.kind = kind
         self.lower_case = lower_case
+        self._problem = problem
         self._components: dict[str, T] = {}
 
     def register(self, name: str) -> Callable[[T], T]:
         """Decorator that registers a component under `name`.
 
         Raises:
-            RegistryError: The name is taken by another component, or not in lower case where all are.
+            RegistryError: The name is taken by another component, or not in lower case where all are; or the component
+                is not one of this kind.
             ConfigError: A class that is written for the interface of PaddlePALM.
         """
+        if not isinstance(name, str):
+            raise RegistryError(f'A {self.kind} is registered under a name: `.register("name")`. Found `{name!r:.80}`.')
         if self.lower_case and name != name.lower():
             raise RegistryError(f"A {self.kind} name is in lower case. Found `{name}`: write `{name.lower()}`.")
 
         def add(component: T) -> T:
             if isinstance(component, type):
                 refuse_former(self.kind, component)
+            problem = self._problem(component)
+            if problem is not None:
+                raise RegistryError(f"{self.kind} `{name}`: {problem}")
             if self._components.get(name, component) is not component:
                 raise RegistryError(f"A {self.kind} name must be unique. Found a second `{name}`: {component!r}.")
             self._components[name] = component
@@ -96,7 +132,7 @@ class Registry(Generic[T]):
         if name not in self._components:
             hint = did_you_mean(name, list(self._components))
             raise RegistryError(
-                f"unknown {self.kind} `{name}`.{hint} Registered: {', '.join(sorted(self._components))}."
+                f"unknown {self.kind} `{name[:_SHOWN]}`.{hint} Registered: {', '.join(sorted(self._components))}."
             )
         return self._components[name]
 

@@ -4,6 +4,7 @@ Tests and `benchmarks/faults` use them. `Watched` notes what a reader makes the 
 as an event of Python's audit hooks.
 """
 
+import hashlib
 import io
 import json
 import stat
@@ -167,6 +168,55 @@ def malicious_pickles(trace: Path) -> Iterator[tuple[str, bytes]]:
                 yield f"{module}.{name} by {form}, {place}", b"\x80\x04" + whole + b"."
 
 
+# The state of a plain float32 element type and of an array of two of them, as pickle opcodes.
+_MINUS_ONE, _HUGE = b"J\xff\xff\xff\xff", b"\x8a\x08" + bytes(7) + b"\x40"  # -1 and 2^62
+_KIND = {
+    "version": b"K\x03", "order": b"X\x01\0\0\0<", "sub-array": b"N", "names": b"N", "fields": b"N", "size": _MINUS_ONE,
+    "alignment": _MINUS_ONE, "flags": b"K\0",
+}  # fmt: skip
+_ARRAY = {
+    "version": b"K\x01", "shape": b"K\x02\x85", "kind": b"h\0", "column order": b"\x89", "bytes": b"C\x08" + bytes(8),
+}  # fmt: skip
+_WRONG_KINDS = [
+    ("flags", b"K\x3f"), ("flags", b"K\x01"), ("flags", _MINUS_ONE), ("flags", b""), ("flags", b"K\0}"),
+    ("flags", b"G" + bytes(8)), ("flags", b"\x89"), ("sub-array", b"h\0K\x02\x85\x86"), ("names", b"X\x01\0\0\0a\x85"),
+    ("fields", b"}"), ("size", b"J\0\0\0\x10"), ("size", b"K\0"), ("alignment", b"K\x40"), ("order", b"X\x01\0\0\0?"),
+    ("order", b"C\x01<"), ("order", b"N"), ("version", b"K\x63"),
+]  # fmt: skip
+_WRONG_ARRAYS = [
+    ("shape", _HUGE + b"\x85"), ("shape", _HUGE + b"K\0\x86"), ("shape", b"K\0" + _HUGE + b"\x86"),
+    ("shape", _HUGE + _HUGE + b"\x86"), ("shape", _MINUS_ONE + b"\x85"), ("shape", b"K\x02"), ("shape", b")"),
+    ("shape", b"X\x01\0\0\0a\x85"), ("shape", b"K\x03\x85"), ("shape", b"K\x01\x85"), ("shape", b"\x88\x85"),
+    ("shape", b"G?\xe0" + bytes(6) + b"\x85"), ("shape", b"(" + b"K\x01" * 100 + b"t"),
+    ("shape", b"K\x02" + b"\x85" * 20_000), ("version", b"K\x02"), ("kind", b"N"), ("column order", b"K\x07"),
+    ("bytes", b"N"), ("bytes", b"C\x04" + bytes(4)),
+]  # fmt: skip
+
+
+def good_state() -> bytes:
+    """A pickled dictionary with one array, `w`, put together as `crafted_states` are."""
+    return _with_states(_KIND, _ARRAY)
+
+
+def crafted_states() -> Iterator[tuple[str, bytes]]:
+    """Name and bytes of pickles whose states (BUILD) say more than a byte order, or lie about the array."""
+    for part, change in _WRONG_KINDS:
+        yield f"element type, {part} {change!r:.40}", _with_states({**_KIND, part: change}, _ARRAY)
+    for part, change in _WRONG_ARRAYS:
+        yield f"array, {part} {change!r:.40}", _with_states(_KIND, {**_ARRAY, part: change})
+    changed = b"h\0(" + b"".join({**_KIND, "flags": b"K\x3f"}.values()) + b"tb0"
+    yield "element type, changed after use", _with_states(_KIND, _ARRAY, changed)
+    yield "a dictionary", b"\x80\x04}X\x01\0\0\0w}}bs."
+    yield "a list", b"\x80\x04}X\x01\0\0\0w]}bs."
+    yield "a stand-in", b"\x80\x04}X\x01\0\0\0wcnumpy\nndarray\n}bs."
+
+
+def _with_states(kind: dict[str, bytes], array: dict[str, bytes], after: bytes = b"") -> bytes:
+    dtype = b"cnumpy\ndtype\n(X\x02\0\0\0f4\x89\x88tRq\0(" + b"".join(kind.values()) + b"tb0"
+    empty = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\nK\0\x85C\x01btR"
+    return b"\x80\x04" + dtype + b"}X\x01\0\0\0w" + empty + b"(" + b"".join(array.values()) + b"tb" + after + b"s."
+
+
 def crafted_safetensors() -> Iterator[tuple[str, bytes]]:
     """Name and bytes of safetensors files with headers that lie."""
     good = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
@@ -291,3 +341,48 @@ def mutated(content: bytes, chance: Random) -> bytes:
         else:
             changed[place:place] = chance.choice((b"\0", b"\xff\xff", b"{", b"[", b'"', b"\n", b"\xef\xbb\xbf", b".."))
     return bytes(changed)
+
+
+def reseal(folder: Path) -> None:
+    """Write a manifest that vouches for whatever is in `folder`, as anybody can who has read how PALM does it."""
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    files = sorted(file for file in folder.iterdir() if file.name != "manifest.json")
+    manifest["files"] = {
+        file.name: {"size": file.stat().st_size, "sha256": hashlib.sha256(file.read_bytes()).hexdigest()}
+        for file in files
+    }
+    seal_manifest(folder, manifest)
+
+
+def seal_manifest(folder: Path, manifest: dict[str, object]) -> None:
+    """Write `manifest` under a seal of its own."""
+    content = {key: value for key, value in manifest.items() if key != "seal"}
+    seal = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    (folder / "manifest.json").write_text(json.dumps({**content, "seal": seal}, indent=1) + "\n", encoding="utf-8")
+
+
+NONSENSE: tuple[object, ...] = (
+    None, True, False, 0, 1, -1, 3, 99, 10**6, 2**31 - 1, 2**70, 0.5, -2.5, 1e300, float("nan"), float("inf"), "", "x",
+    "1", "x" * 5000, "\0", "\ud800", "../../evil", [], [1], [None], ["x"], ["x", "x"], [[1]], {}, {"x": 1},
+)  # fmt: skip
+"""Values of every type, to be put where others are expected."""
+
+
+def altered(content: object, path: str = "") -> Iterator[tuple[str, object]]:
+    """Every way to put one of `NONSENSE` in the place of a part of a JSON value, or to leave a member out."""
+    yield from ((f"{path} = {json.dumps(value):.40}", value) for value in NONSENSE if repr(value) != repr(content))
+    if isinstance(content, dict):
+        yield from ((f"{path}.{key} left out", _with(content, key)) for key in content)
+    places = content if isinstance(content, dict) else range(len(content)) if isinstance(content, list) else ()
+    for place in places:
+        for name, changed in altered(content[place], f"{path}.{place}"):  # type: ignore[index]
+            yield name, _with(content, place, changed)
+
+
+def _with(content: object, place: object, *value: object) -> object:
+    """A copy of a list or dictionary with another value at `place`, or none."""
+    if isinstance(content, list):
+        number = int(str(place))
+        return [*content[:number], *value, *content[number + 1 :]]
+    pairs = dict(content.items() if isinstance(content, dict) else ())
+    return {**pairs, place: value[0]} if value else {key: kept for key, kept in pairs.items() if key != place}

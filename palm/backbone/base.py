@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from palm.backbone.config_json import read_backbone_config
-from palm.registry import Registry
+from palm.registry import Registry, component_problem
 from palm.schema.fields import BackboneFields
 from palm.spec import Phase, Specs
 
@@ -52,6 +52,10 @@ class Backbone(ABC):
     def outputs_attr(self) -> Specs:
         """Its outputs: `word_embedding`, `encoder_outputs`, `sentence_embedding` and others."""
 
+    def shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """Name and shape of each parameter, so that weights are compared before memory is taken; empty: not known."""
+        return {}
+
     @abstractmethod
     def build_layers(self) -> "nn.Layer":
         """The initialized layers, with `forward(inputs: dict[str, Tensor], layer: int = -1) -> dict[str, Tensor]`.
@@ -62,4 +66,6 @@ class Backbone(ABC):
         """
 
 
-BACKBONES: Registry[type[Backbone]] = Registry("backbone")
+BACKBONES: Registry[type[Backbone]] = Registry(
+    "backbone", lambda component: component_problem(component, Backbone, BackboneFields)
+)

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, ClassVar, final
 
 from palm.backbone.base import BACKBONES, Backbone
 from palm.backbone.interface import ENCODER_INPUTS, ENCODER_OUTPUTS
+from palm.backbone.shapes import Shape, encoder_shapes
 from palm.schema.fields import BackboneFields
 from palm.spec import Specs
 
@@ -28,6 +29,9 @@ class Bert(Backbone):
 
     def outputs_attr(self) -> Specs:
         return ENCODER_OUTPUTS
+
+    def shapes(self) -> dict[str, Shape]:
+        return encoder_shapes(self.config)
 
     def build_layers(self) -> "nn.Layer":
         from palm.backbone.encoder import TransformerEncoder

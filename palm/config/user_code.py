@@ -14,6 +14,8 @@ from pathlib import Path
 from palm.errors import ConfigError, Problem
 from palm.schema.places import find_input
 
+_PALM = Path(__file__).parents[1]
+
 
 def import_user_code(name: str, where: str = "", folder: Path | None = None) -> str:
     """Import `name`, a module or a Python file, once; returns it with the file's path resolved.
@@ -74,5 +76,7 @@ def _reason(name: str, error: Exception) -> str:
         return (
             f"no module `{name}` in the current folder or among the installed packages. Give its name or its .py file."
         )
-    where = traceback.extract_tb(error.__traceback__)[-1]
+    frames = traceback.extract_tb(error.__traceback__)
+    # The user's line, also where PALM refuses what it registers.
+    where = next((frame for frame in reversed(frames) if not Path(frame.filename).is_relative_to(_PALM)), frames[-1])
     return f"the module fails at {where.filename}:{where.lineno} with {type(error).__name__}: {error}. Correct it."

@@ -1,6 +1,6 @@
 """Checks that reader, backbone and paradigm of each task fit together, before anything is built."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from palm.backbone.base import BACKBONES, Backbone
 from palm.balancing.gradients import GRADIENT_METHODS
@@ -25,14 +25,19 @@ def unfit_rows(name: str, reader: Reader) -> Iterator[Problem]:
 
 def connected_components(config: TypedConfig) -> Iterator[Problem]:
     """Readers, backbone and paradigms provide each other's inputs, with matching sizes."""
-    backbone, tokenizer = config.backbone, config.tokenizer
-    if backbone is None or tokenizer is None:
-        return
+    if config.backbone is not None and config.tokenizer is not None:
+        yield from wiring_problems(config.tasks, config.backbone, config.tokenizer, config.phase)
+
+
+def wiring_problems(
+    tasks: Sequence[TaskConfig], backbone: Backbone, tokenizer: Tokenizer, phase: Phase
+) -> Iterator[Problem]:
+    """Everything that does not fit between `tasks`, their vocabulary and the backbone."""
     yield from _backbone_problems(backbone.config, tokenizer)
-    for task in config.tasks:
+    for task in tasks:
         reader = READERS[task.reader_name](task.reader, tokenizer)
         paradigm = PARADIGMS[task.paradigm_name](task.paradigm)
-        yield from _missing_objects(task, reader, backbone, paradigm, config.phase)
+        yield from _missing_objects(task, reader, backbone, paradigm, phase)
         yield from _size_problems(task, backbone.config)
         if task.settings.smart_weight and paradigm.incomparable is not None:
             rule = f"SMART compares distributions over the labels of a text or word. Found `{paradigm.incomparable}`."
@@ -127,6 +132,11 @@ def _size_problems(task: TaskConfig, backbone: BackboneFields) -> Iterator[Probl
         found = f"Found {task.reader.max_seq_len} over {backbone.max_position_embeddings}."
         message = f"max_seq_len is at most the backbone's max_position_embeddings. {found} Lower max_seq_len."
         yield Problem(f"tasks.{task.name}.max_seq_len", message)
+    segments = READERS[task.reader_name].segments
+    if segments > backbone.type_vocab_size:
+        rule = f"reader `{task.reader_name}` needs an encoder with {segments} segments (type_vocab_size)."
+        advice = "Use an encoder that was trained on pairs of texts, or a task with one text per row."
+        yield Problem(f"tasks.{task.name}.reader", f"{rule} Found {backbone.type_vocab_size}. {advice}")
     layers = backbone.num_hidden_layers
     if not -layers <= task.settings.layer < layers:
         message = (

@@ -20,6 +20,7 @@ from palm.storage.atomic_directory import sha256_of
 _CHUNK = 1 << 18
 _MOST_REDIRECTS = 5
 _LONGEST_PAUSE = 30.0
+_MOST_DIGITS, _MOST_SHOWN = 18, 200
 _PARTIAL, _WRONG_RANGE = 206, 416
 _RETRYABLE = {408, 425, 429, 500, 502, 503, 504}
 
@@ -66,7 +67,7 @@ class _Part:
             note = json.loads(self.note.read_text(encoding="utf-8"))
             same = note["url"] == url and isinstance(note["tag"], str) and note["tag"]
             return (self.file.stat().st_size, note["tag"]) if same else (0, "")
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return 0, ""
 
     def remember(self, url: str, tag: str) -> None:
@@ -153,7 +154,7 @@ def _open(
             current = _next_place(url, current, response.headers["Location"])
         else:
             raise DownloadError(
-                f"{url}: at most {_MOST_REDIRECTS} redirects are followed. Found more, the last one to `{current}`."
+                f"{url}: at most {_MOST_REDIRECTS} redirects are followed. Found more, last `{_printable(current)}`."
             )
         yield response
     except requests.exceptions.SSLError as error:
@@ -163,7 +164,8 @@ def _open(
         ) from error
     except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema) as error:
         raise DownloadError(f"{url}: is not a valid address ({error}).") from error
-    except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
+    except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
+        # ValueError: the libraries below raise it for some responses that they cannot parse.
         raise _TransientError(f"no connection ({type(error).__name__}: {_short(error)})") from error
     finally:
         if response is not None:
@@ -171,20 +173,22 @@ def _open(
 
 
 def _next_place(url: str, current: str, location: str) -> str:
-    place = urljoin(current, location)
-    scheme = urlsplit(place).scheme
+    try:
+        place = urljoin(current, location)
+        scheme = urlsplit(place).scheme
+    except ValueError as error:  # such as `http://[::1`
+        found = f"Found `{_printable(location)}` ({error})"
+        raise DownloadError(f"{url}: redirects must lead to an address. {found}. Nothing was downloaded.") from error
     if scheme not in ("http", "https") or (urlsplit(current).scheme == "https" and scheme == "http"):
-        raise DownloadError(
-            f"{url}: redirects must lead to https (or from http to http). Found `{place}`. Nothing was downloaded."
-        )
+        found = f"Found `{_printable(place)}`. Nothing was downloaded."
+        raise DownloadError(f"{url}: redirects must lead to https (or from http to http). {found}")
     return place
 
 
 def _refuse_bad_status(url: str, response: requests.Response) -> None:
-    status = f"the server answered {response.status_code} {response.reason}"
+    status = f"the server answered {response.status_code} {_printable(response.reason or '')}"
     if response.status_code in _RETRYABLE:
-        wait = response.headers.get("Retry-After", "")
-        raise _TransientError(status, float(wait) if wait.isdigit() else 0.0)
+        raise _TransientError(status, float(_whole_number(response.headers.get("Retry-After", "")) or 0))
     if not response.ok:
         raise DownloadError(f"{url}: {status}. Check whether the file is still published there.")
 
@@ -219,14 +223,22 @@ def _copy(response: requests.Response, file: Path, offset: int) -> None:
 
 
 def _full_length(response: requests.Response, offset: int) -> int | None:
-    length = response.headers.get("Content-Length", "")
-    return offset + int(length) if length.isdigit() else None
+    length = _whole_number(response.headers.get("Content-Length", ""))
+    return None if length is None else offset + length
+
+
+def _whole_number(text: str) -> int | None:
+    """The number that a header holds, at most 10^18; None where it holds something else, such as `²`."""
+    if not text.isascii() or not text.isdigit():
+        return None
+    return int(text) if len(text) <= _MOST_DIGITS else 10**_MOST_DIGITS
 
 
 def _tag(response: requests.Response) -> str:
     """A strong validator for `If-Range`; empty if the server sends none, so that the download cannot be resumed."""
     tag = response.headers.get("ETag", "")
-    return tag if tag and not tag.startswith("W/") else response.headers.get("Last-Modified", "")
+    chosen = tag if tag and not tag.startswith("W/") else response.headers.get("Last-Modified", "")
+    return chosen if chosen.isascii() and chosen.isprintable() else ""  # it is sent back in a header
 
 
 def _checked(url: str, part: _Part, sha256: str | None) -> str:
@@ -242,4 +254,10 @@ def _checked(url: str, part: _Part, sha256: str | None) -> str:
 
 def _short(error: Exception) -> str:
     text = str(getattr(error.args[0], "reason", error) if error.args else error)  # urllib3 wraps the cause
-    return text if len(text) <= 200 else f"{text[:200]}…"
+    return _printable(text)
+
+
+def _printable(text: str) -> str:
+    """Text of a server as messages show it: shortened, without control characters."""
+    shown = "".join(character if character.isprintable() else "?" for character in text[:_MOST_SHOWN])
+    return shown if len(text) <= _MOST_SHOWN else f"{shown}…"

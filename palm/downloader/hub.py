@@ -19,6 +19,8 @@ _ID = re.compile(r"([\w.-]+/[\w.-]+)(?:@([\w./-]+))?")
 _NEEDED = ("config.json", "vocab.txt")
 _OPTIONAL = ("tokenizer_config.json", "README.md", "LICENSE", "LICENSE.txt", "NOTICE")
 _INDEX = "model.safetensors.index.json"
+_REVISION = re.compile(r"[\w.-]{1,100}", re.ASCII)
+_LICENCE = re.compile(r"[\w.+-]{1,100}", re.ASCII)
 _SHARD = re.compile(r"model-\d+-of-\d+\.safetensors")
 
 
@@ -28,6 +30,7 @@ class HubModel:
 
     Attributes:
         name: Its id, without a revision.
+        asked: The revision that was asked for; None for the newest.
         revision: The commit of its files.
         licence: Its licence, or `not stated`.
         files: The files that PALM reads.
@@ -35,6 +38,7 @@ class HubModel:
     """
 
     name: str
+    asked: str | None
     revision: str
     licence: str
     files: tuple[RemoteFile, ...]
@@ -45,6 +49,12 @@ def hub_id(name: str) -> str | None:
     """The id in `name` without a revision; None if `name` is not an id."""
     found = _ID.fullmatch(name)
     return found[1] if found and ".." not in name else None
+
+
+def revision_in(name: str) -> str | None:
+    """The revision that an id names behind `@`; None where it names none."""
+    found = _ID.fullmatch(name)
+    return found[2] if found else None
 
 
 def ask_hub(name: str) -> HubModel:
@@ -62,15 +72,15 @@ def ask_hub(name: str) -> HubModel:
     answer = _json(url)
     try:
         siblings = {str(entry["rfilename"]): entry for entry in answer["siblings"]}
-        revision = str(answer["sha"])
+        revision = _matched(_REVISION, answer["sha"])
         names = _chosen(model, siblings)
         home = f"{endpoint}/{model}/resolve/{quote(revision, safe='')}"
         files = tuple(_remote(home, entry, siblings[entry]) for entry in names)
     except (KeyError, TypeError, AttributeError) as error:
         raise DownloadError(
-            f"{url}: the response is not from a Hugging Face hub ({error!r}). Check {ENDPOINT_VARIABLE}."
+            f"{url}: the response is not from a Hugging Face hub ({error!r:.200}). Check {ENDPOINT_VARIABLE}."
         ) from error
-    return HubModel(model, revision, _licence(answer), files, f"{endpoint}/{model}")
+    return HubModel(model, found[2], revision, _licence(answer), files, f"{endpoint}/{model}")
 
 
 def _json(url: str) -> Mapping[str, Any]:
@@ -81,7 +91,7 @@ def _json(url: str) -> Mapping[str, Any]:
         fetch(url, file)
         try:
             answer = json.loads(file.read_text(encoding="utf-8"))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise DownloadError(f"{url}: the response must be JSON. Check {ENDPOINT_VARIABLE}.") from error
     if not isinstance(answer, dict):
         raise DownloadError(f"{url}: the response is not from a Hugging Face hub. Check {ENDPOINT_VARIABLE}.")
@@ -101,14 +111,21 @@ def _chosen(model: str, siblings: Mapping[str, Any]) -> list[str]:
     return [*_NEEDED, *weights, *(name for name in _OPTIONAL if name in siblings)]
 
 
+def _matched(pattern: re.Pattern[str], text: object) -> str:
+    if not isinstance(text, str) or not pattern.fullmatch(text):
+        raise TypeError(f"found {text!r:.80} for a revision")
+    return text
+
+
 def _remote(home: str, name: str, entry: Mapping[str, Any]) -> RemoteFile:
     large = entry.get("lfs")
     sha256 = str(large["sha256"]) if isinstance(large, Mapping) and "sha256" in large else None
     size = entry.get("size")
-    return RemoteFile(name, f"{home}/{quote(name)}", size if isinstance(size, int) else 0, sha256)
+    return RemoteFile(name, f"{home}/{quote(name)}", size if isinstance(size, int) and size > 0 else 0, sha256)
 
 
 def _licence(answer: Mapping[str, Any]) -> str:
     tags = answer.get("tags")
     marked = [str(tag) for tag in tags if str(tag).startswith("license:")] if isinstance(tags, list) else []
-    return marked[0].removeprefix("license:") if marked else "not stated"
+    licence = marked[0].removeprefix("license:") if marked else ""
+    return licence if _LICENCE.fullmatch(licence) else "not stated"

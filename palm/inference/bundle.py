@@ -2,27 +2,33 @@
 
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from palm.backbone.base import BACKBONES
+from paddle import Tensor
+
+from palm.backbone.base import BACKBONES, Backbone
+from palm.backbone.shapes import check_shapes
 from palm.config.run_config import TaskConfig
+from palm.config.wiring import wiring_problems
 from palm.data.dataset import LabelMap
 from palm.data.tokenizer import Tokenizer
 from palm.data.vocab import load_vocab
 from palm.engine.checkpoint import set_weights
 from palm.engine.model import MultiTaskModel
 from palm.engine.task_instance import TaskInstance
-from palm.errors import CheckpointError
+from palm.errors import CheckpointError, ConfigError
 from palm.paradigm.base import PARADIGMS
 from palm.reader.base import READERS
 from palm.schema.facts import keys_where
 from palm.schema.fields import Kernels, Schema, exported_keys
+from palm.schema.saved_model import SavedComponent, SavedModel, read_saved_model, validate_keys
 from palm.schema.settings import TaskSettings
 from palm.storage.atomic_directory import atomic_directory, verify
 from palm.storage.layout import FORMAT_VERSION, MANIFEST_FILE, PALM_VERSION, WEIGHTS_FILE
-from palm.storage.tensors import load_tensors, save_tensors
+from palm.storage.tensors import first_non_finite, load_tensors, save_tensors
 
 _CONFIG_FILE = "config.json"
 _VOCAB_FILE = "vocab.txt"
@@ -91,9 +97,12 @@ def load_bundle(folder: Path, task_config: TaskConfig | None = None, kernels: Ke
             f"{folder}: no inference model here. Train first, or name the folder that training wrote."
         )
     verify(folder)
+    saved = read_saved_model(folder / _CONFIG_FILE)
     try:
-        return _assemble(folder, json.loads((folder / _CONFIG_FILE).read_text(encoding="utf-8")), task_config, kernels)
-    except (KeyError, TypeError, ValueError) as error:
+        return _assemble(folder, saved, task_config, kernels)
+    except ConfigError as error:  # a component's own rule, or the vocabulary's
+        raise CheckpointError("\n".join(f"{folder}: {problem}" for problem in error.problems)) from error
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         advice = "Export it again."
         raise CheckpointError(
             f"{folder / _CONFIG_FILE}: is not a valid description of a model ({error}). {advice}"
@@ -125,42 +134,79 @@ def _as_single_task(paradigm: dict[str, Any]) -> dict[str, Any]:
     return paradigm
 
 
-def _assemble(folder: Path, saved: dict[str, Any], task_config: TaskConfig | None, kernels: Kernels) -> Bundle:
-    if task_config and (task_config.reader_name, task_config.paradigm_name) != (
-        saved["reader"]["name"],
-        saved["paradigm"]["name"],
-    ):
-        trained = f"Trained with reader `{saved['reader']['name']}` and paradigm `{saved['paradigm']['name']}`"
-        found = f"found `{task_config.reader_name}` and `{task_config.paradigm_name}` in the configuration"
+def _assemble(folder: Path, saved: SavedModel, task_config: TaskConfig | None, kernels: Kernels) -> Bundle:
+    trained_as = (saved.reader.name, saved.paradigm.name)
+    asked_for = (task_config.reader_name, task_config.paradigm_name) if task_config else trained_as
+    if asked_for != trained_as:
+        trained = f"Trained with reader `{trained_as[0]}` and paradigm `{trained_as[1]}`"
+        found = f"found `{asked_for[0]}` and `{asked_for[1]}` in the configuration"
         raise CheckpointError(
             f"{folder}: a model predicts with what it was trained with. {trained}, {found}. Use the matching model."
         )
-    backbone_class = BACKBONES[saved["backbone"]["name"]]
-    backbone = backbone_class(backbone_class.Config.model_validate({**saved["backbone"]["config"], "kernels": kernels}))
-    task = _assemble_task(folder, saved, task_config)
-    if task.reader.config.max_seq_len > backbone.config.max_position_embeddings:
-        rule = f"max_seq_len is at most {backbone.config.max_position_embeddings} for this model"
-        raise CheckpointError(f"{folder}: {rule}. Found {task.reader.config.max_seq_len}. Lower it.")
-    model = MultiTaskModel(backbone, [task], seed=0)
+    backbone = _backbone(folder, saved.backbone, kernels)
     weights = {_own_name(name): tensor for name, tensor in load_tensors(folder / WEIGHTS_FILE).items()}
+    _check_weights(folder, weights, backbone)
+    task = _assemble_task(folder, saved, task_config)
+    _check_fit(folder, task, backbone, saved)
+    _check_head_size(folder, task, weights, backbone)
+    model = MultiTaskModel(backbone, [task], seed=0)
     set_weights(model.state_dict(), weights, where=str(folder))
     return Bundle(task, model)
 
 
-def _assemble_task(folder: Path, saved: dict[str, Any], task_config: TaskConfig | None) -> TaskInstance:
-    reader_class, paradigm_class = READERS[saved["reader"]["name"]], PARADIGMS[saved["paradigm"]["name"]]
+def _backbone(folder: Path, saved: SavedComponent, kernels: Kernels) -> Backbone:
+    kind = BACKBONES[saved.name]
+    keys = {**saved.config, "kernels": kernels}
+    return kind(validate_keys(kind.Config, keys, file=folder / _CONFIG_FILE, part="backbone"))
+
+
+def _check_weights(folder: Path, weights: Mapping[str, Tensor], backbone: Backbone) -> None:
+    """Refuse weights of another shape than the configuration says, before memory is taken for the latter."""
+    file = folder / WEIGHTS_FILE
+    name = first_non_finite(weights)
+    if name is not None:
+        raise CheckpointError(f"{file}: weights are finite numbers. Found others in `{name}`. Export the model again.")
+    found = {
+        name.removeprefix("backbone."): tuple(tensor.shape)
+        for name, tensor in weights.items()
+        if name.startswith("backbone.")
+    }
+    check_shapes(found, backbone.shapes(), where=str(file))
+
+
+def _check_fit(folder: Path, task: TaskInstance, backbone: Backbone, saved: SavedModel) -> None:
+    """Apply the rules that the configuration of a training run follows."""
+    settings, reader, paradigm = task.settings, task.reader.config, task.paradigm.config
+    config = TaskConfig(task.name, settings, saved.reader.name, reader, saved.paradigm.name, paradigm, task.head)
+    problems = list(wiring_problems([config], backbone, task.reader.tokenizer, "train"))
+    if problems:
+        raise CheckpointError("\n".join(f"{folder}: {problem.message}" for problem in problems))
+
+
+def _check_head_size(folder: Path, task: TaskInstance, weights: Mapping[str, Tensor], backbone: Backbone) -> None:
+    """Refuse a head whose sizes no weight has, before memory is taken for it."""
+    longest = max((length for tensor in weights.values() for length in tensor.shape), default=0)
+    sizes = [*task.paradigm.head_shape(backbone.config), task.paradigm.config.sharing_size]
+    too_large = [size for size in sizes if isinstance(size, int) and size > longest]
+    if too_large:
+        rule = f"the head is no larger than its weights, which have at most {longest} rows or columns."
+        raise CheckpointError(f"{folder / _CONFIG_FILE}: {rule} Found {too_large[0]}. Export the model again.")
+
+
+def _assemble_task(folder: Path, saved: SavedModel, task_config: TaskConfig | None) -> TaskInstance:
+    reader_class, paradigm_class = READERS[saved.reader.name], PARADIGMS[saved.paradigm.name]
     reader_config = _merged(
-        saved["reader"]["config"], reader_class.Config, task_config.reader if task_config else None, folder
+        saved.reader, reader_class.Config, task_config.reader if task_config else None, folder, part="reader"
     )
     paradigm_config = _merged(
-        saved["paradigm"]["config"], paradigm_class.Config, task_config.paradigm if task_config else None, folder
+        saved.paradigm, paradigm_class.Config, task_config.paradigm if task_config else None, folder, part="paradigm"
     )
-    labels = None if saved["labels"] is None else LabelMap(tuple(saved["labels"]))
+    labels = None if saved.labels is None else LabelMap(tuple(saved.labels))
     vocab = load_vocab(folder / _VOCAB_FILE)
     tokenizer = Tokenizer(vocab, do_lower_case=reader_config.do_lower_case, for_cn=reader_config.for_cn)
     return TaskInstance(
-        name=saved["task"],
-        settings=task_config.settings if task_config else TaskSettings.model_validate(saved["settings"]),
+        name=saved.task,
+        settings=_settings(saved, task_config, folder),
         reader=reader_class(reader_config, tokenizer, labels),
         paradigm=paradigm_class(paradigm_config, labels, vocab=tokenizer.tokens),
         head=_HEAD,
@@ -168,22 +214,39 @@ def _assemble_task(folder: Path, saved: dict[str, Any], task_config: TaskConfig 
     )
 
 
-def _merged(saved: dict[str, Any], schema: type[Fields], wanted: Schema | None, folder: Path) -> Fields:
+def _settings(saved: SavedModel, task_config: TaskConfig | None, folder: Path) -> TaskSettings:
+    """The task's settings in the current configuration, but the encoder layer that the head was trained on."""
+    trained = validate_keys(TaskSettings, saved.settings, file=folder / _CONFIG_FILE, part="settings")
+    if task_config is None:
+        return trained
+    current = task_config.settings
+    fixed = _fixed_keys(TaskSettings, trained, current.model_dump(include=current.model_fields_set), folder)
+    return current.model_copy(update=fixed)
+
+
+def _merged(saved: SavedComponent, schema: type[Fields], wanted: Schema | None, folder: Path, *, part: str) -> Fields:
     """The saved keys, and over them those that the configuration sets now."""
+    file = folder / _CONFIG_FILE
+    trained = validate_keys(schema, saved.config, file=file, part=part)
+    if wanted is None:
+        return trained
     kept = keys_where(schema.model_fields, export="kept")
-    explicit = wanted.model_dump(include=wanted.model_fields_set, exclude=set(kept)) if wanted else {}
-    changed = [
-        key
-        for key in keys_where(schema.model_fields, export="fixed")
-        if explicit.get(key, saved.get(key)) != saved.get(key)
-    ]
+    explicit = wanted.model_dump(include=wanted.model_fields_set, exclude=set(kept))
+    _fixed_keys(schema, trained, explicit, folder)
+    return validate_keys(schema, {**saved.config, **explicit}, file=file, part=part)
+
+
+def _fixed_keys(schema: type[Schema], trained: Schema, explicit: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """The keys that an exported model keeps, with their values; refused if the configuration sets another value."""
+    fixed = {key: getattr(trained, key) for key in keys_where(schema.model_fields, export="fixed")}
+    changed = [key for key, value in fixed.items() if explicit.get(key, value) != value]
     if changed:
         key = changed[0]
-        found = f"Trained with {saved[key]}, found {explicit[key]} in the configuration"
+        found = f"Trained with {fixed[key]}, found {explicit[key]} in the configuration"
         raise CheckpointError(
             f"{folder}: `{key}` must have its value from training. {found}. Set it back, or train again."
         )
-    return schema.model_validate({**saved, **explicit})
+    return fixed
 
 
 def _own_name(name: str) -> str:

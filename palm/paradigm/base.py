@@ -14,7 +14,7 @@ import numpy as np
 
 from palm.data.dataset import Batch, Dataset, LabelMap
 from palm.paradigm.output_distance import squared_difference, symmetric_kl
-from palm.registry import Registry
+from palm.registry import Registry, component_problem
 from palm.schema.fields import BackboneFields, ParadigmFields
 from palm.spec import Phase, Specs
 from palm.storage.layout import PREDICTIONS_FILE
@@ -136,4 +136,6 @@ class Paradigm(ABC):
         return {PREDICTIONS_FILE: "".join(lines)}
 
 
-PARADIGMS: Registry[type[Paradigm]] = Registry("paradigm")
+PARADIGMS: Registry[type[Paradigm]] = Registry(
+    "paradigm", lambda component: component_problem(component, Paradigm, ParadigmFields)
+)

@@ -1,14 +1,14 @@
 """Reads models to convert: a Hugging Face folder, a PALM folder, an inference model, or Paddle's files."""
 
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from palm.backbone.base import BACKBONES
+from palm.backbone.base import BACKBONES, Backbone
 from palm.backbone.config_json import BACKBONE_FILES, VOCAB_FILE, next_to_weights, read_backbone_config
+from palm.backbone.shapes import check_shapes
 from palm.errors import CheckpointError
 from palm.paradigm import PARADIGMS, Paradigm
 from palm.pretrained.encoder import (
@@ -19,13 +19,16 @@ from palm.pretrained.encoder import (
     Origin,
     PretrainedEncoder,
     PretrainedHead,
+    split_qkv,
 )
 from palm.pretrained.find import find_weights
 from palm.pretrained.load import config_defaults_for, read_tensors
 from palm.pretrained.name_maps import rename, targets_of
 from palm.pretrained.safetensors_files import read_safetensors
 from palm.schema.fields import BackboneFields
-from palm.schema.settings import RunSettings
+from palm.schema.saved_model import SavedComponent, read_json_object, read_saved_model, validate_keys
+from palm.schema.settings import RunSettings, TaskSettings
+from palm.schema.validate import shown
 from palm.storage.atomic_directory import verify
 from palm.storage.layout import MANIFEST_FILE, WEIGHTS_FILE
 
@@ -37,6 +40,7 @@ _COPIED = (
     VOCAB_FILE, "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "README.md",
     "LICENSE", "LICENSE.txt", "NOTICE",
 )  # fmt: skip
+_COPY = "Use another copy."
 _DEFAULT_BACKBONE = str(RunSettings.model_fields["backbone"].default)
 _KNOWN_TYPES = ("bert", "ernie", "electra", *LATE_POSITIONS)
 
@@ -48,9 +52,9 @@ def read_encoder(path: Path) -> PretrainedEncoder:
         CheckpointError: The model is missing, damaged, or of an unsupported kind.
         ConfigError: Its config is wrong or missing.
     """
-    config = _config(path / CONFIG_FILE) if (path / CONFIG_FILE).is_file() else {}
+    config = read_json_object(path / CONFIG_FILE) if (path / CONFIG_FILE).is_file() else {}
     if "format_version" in config and "paradigm" in config:
-        return _inference_model(path, config)
+        return _inference_model(path)
     if "palm_backbone" in config:
         return _palm_folder(path, config)
     return _foreign(path)
@@ -60,64 +64,99 @@ def is_palm_model(path: Path) -> bool:
     """Whether PALM wrote the model at `path`: a PALM folder or an inference model."""
     if not (path / CONFIG_FILE).is_file():
         return False
-    config = _config(path / CONFIG_FILE)
+    config = read_json_object(path / CONFIG_FILE)
     return "palm_backbone" in config or ("format_version" in config and "paradigm" in config)
 
 
-def _inference_model(path: Path, config: Mapping[str, Any]) -> PretrainedEncoder:
+def _inference_model(path: Path) -> PretrainedEncoder:
     verify(path)
-    saved = read_safetensors(path / WEIGHTS_FILE)
-    name = str(config["backbone"]["name"])
-    backbone_config = BACKBONES[name].Config.model_validate(config["backbone"]["config"])
+    file = path / CONFIG_FILE
+    description, saved = read_saved_model(file), read_safetensors(path / WEIGHTS_FILE)
+    kind = BACKBONES[description.backbone.name]
+    backbone_config = validate_keys(kind.Config, description.backbone.config, file=file, part="backbone")
     encoder = {key.removeprefix("backbone."): array for key, array in saved.items() if key.startswith("backbone.")}
+    _check_shapes(path / WEIGHTS_FILE, encoder, kind(backbone_config))
     own = {key.removeprefix("head."): array for key, array in saved.items() if key.startswith("head.")}
-    paradigm = _paradigm(config["paradigm"])
+    paradigm = _paradigm(description.paradigm, file)
     if paradigm is not None and paradigm.pretrained_head is not None:
         joined = encoder | {f"{paradigm.pretrained_head}{key}": array for key, array in own.items()}
-        return PretrainedEncoder(name, backbone_config, joined, _copied(path))
+        return PretrainedEncoder(description.backbone.name, backbone_config, joined, _copied(path))
     head, form = None, paradigm.transformers_head if paradigm else None
     # In transformers, heads use the last layer.
-    last = int(config["settings"].get("layer", -1)) in (-1, backbone_config.num_hidden_layers - 1)
+    layer = validate_keys(TaskSettings, description.settings, file=file, part="settings").layer
+    last = layer in (-1, backbone_config.num_hidden_layers - 1)
     if form is not None and last and set(own) == {"linear.weight", "linear.bias"}:
-        head = PretrainedHead(
-            config["paradigm"]["name"], form, own["linear.weight"], own["linear.bias"], tuple(config["labels"] or ())
-        )
+        weight, bias, labels = own["linear.weight"], own["linear.bias"], tuple(description.labels or ())
+        _check_head(path / WEIGHTS_FILE, weight, bias, labels, backbone_config.hidden_size)
+        head = PretrainedHead(description.paradigm.name, form, weight, bias, labels)
     left_out = () if head else tuple(f"head.{key}" for key in own)
+    name = description.backbone.name
     return PretrainedEncoder(name, backbone_config, encoder, _copied(path), head=head, left_out=left_out)
 
 
-def _paradigm(saved: Mapping[str, Any]) -> Paradigm | None:
+def _paradigm(saved: SavedComponent, file: Path) -> Paradigm | None:
     """The paradigm of an inference model; None for a user's whose module has not been imported."""
-    if saved["name"] not in PARADIGMS:
+    if saved.name not in PARADIGMS:
         return None
-    paradigm = PARADIGMS[saved["name"]]
-    return paradigm(paradigm.Config.model_validate(saved["config"]))
+    paradigm = PARADIGMS[saved.name]
+    return paradigm(validate_keys(paradigm.Config, saved.config, file=file, part="paradigm"))
+
+
+def _check_head(file: Path, weight: np.ndarray, bias: np.ndarray, labels: Sequence[str], width: int) -> None:
+    outputs = len(labels) or bias.size
+    if weight.shape != (width, outputs) or bias.shape != (outputs,):
+        rule = f"a head on an encoder {width} wide has a weight [{width}, class] and a bias [class]"
+        count = f" with {len(labels)} classes" if labels else ""
+        found = f"Found {list(weight.shape)} and {list(bias.shape)}"
+        raise CheckpointError(f"{file}: {rule}{count}. {found}. Export the model again.")
+
+
+def _check_shapes(file: Path, tensors: ArraysByName, backbone: Backbone, *, partial: bool = False) -> None:
+    check_shapes(
+        {name: array.shape for name, array in tensors.items()}, backbone.shapes(), where=str(file), partial=partial
+    )
 
 
 def _palm_folder(path: Path, config: Mapping[str, Any]) -> PretrainedEncoder:
     if (path / MANIFEST_FILE).is_file():
         verify(path)
     name = str(config["palm_backbone"])
-    backbone_config = read_backbone_config(BACKBONES[name].Config, path / CONFIG_FILE, owner=str(path))
-    origin = _origin(path) if (path / ORIGIN_FILES[0]).is_file() else None
-    return PretrainedEncoder(name, backbone_config, read_safetensors(path / WEIGHTS_FILE), _copied(path), origin)
+    backbone = BACKBONES[name](read_backbone_config(BACKBONES[name].Config, path / CONFIG_FILE, owner=str(path)))
+    tensors = read_safetensors(path / WEIGHTS_FILE)
+    _check_shapes(path / WEIGHTS_FILE, tensors, backbone, partial=True)
+    origin = _origin(path, tensors) if (path / ORIGIN_FILES[0]).is_file() else None
+    return PretrainedEncoder(name, backbone.config, tensors, _copied(path), origin)
 
 
-def _origin(folder: Path) -> Origin:
-    config, names, other = (folder / name for name in ORIGIN_FILES)
-    text = config.read_bytes().decode("utf-8")
-    return Origin(text, json.loads(names.read_text(encoding="utf-8")), read_safetensors(other))
+def _origin(folder: Path, tensors: ArraysByName) -> Origin:
+    config, names, rest = (folder / name for name in ORIGIN_FILES)
+    segments = read_json_object(config).get("type_vocab_size", 1)
+    if type(segments) is not int or segments < 1:
+        raise CheckpointError(
+            f"{config}: type_vocab_size is a whole number, at least 1. Found {shown(segments)}. {_COPY}"
+        )
+    listed, other = read_json_object(names), read_safetensors(rest)
+    known = set(split_qkv(tensors))
+    lost = [
+        name
+        for name, target in listed.items()
+        if (name not in other if target is None else not isinstance(target, str) or target not in known)
+    ]
+    if lost:
+        rule = "names the parameter that each tensor became, or none where it was kept beside."
+        raise CheckpointError(f"{names}: {rule} Found {shown(lost[0])}: {shown(listed[lost[0]])}. {_COPY}")
+    return Origin(config.read_bytes().decode("utf-8-sig"), listed, other)
 
 
 def _foreign(path: Path) -> PretrainedEncoder:
     found = find_weights(path)
     raw = read_tensors(found)
-    renamed = rename(raw)
+    renamed = rename(raw, str(found.path))
     config_file = next_to_weights(path, BACKBONE_FILES)
     if config_file is None:
         rule = "an encoder needs a config.json next to its weights."
         raise CheckpointError(f"{path}: {rule} Found none. Add one.")
-    config = _config(config_file)
+    config = read_json_object(config_file)
     kind = str(config.get("model_type", ""))
     of_transformers = renamed.layout == "Hugging Face"
     _refuse_other_kinds(config_file, kind, config, of_transformers)
@@ -125,11 +164,12 @@ def _foreign(path: Path) -> PretrainedEncoder:
     wanted = BACKBONES[backbone].Config
     backbone_config = read_backbone_config(wanted, {**config_defaults_for(path), **config}, owner=str(config_file))
     other = {name: raw[name] for name, target in targets_of(raw).items() if target is None} if of_transformers else {}
-    tensors, backbone_config, lost = _from_zero(renamed.tensors, backbone_config, kind, config)
+    tensors, backbone_config, lost = _from_zero(config_file, renamed.tensors, backbone_config, kind, config)
     origin = None
     if of_transformers:
         origin = Origin(config_file.read_bytes().decode("utf-8"), targets_of(raw), other | lost)
     _check_whole(path, tensors, backbone_config)
+    _check_shapes(path, tensors, BACKBONES[backbone](backbone_config), partial=True)
     return PretrainedEncoder(
         backbone, backbone_config, tensors, _copied(config_file.parent), origin, left_out=renamed.unknown
     )
@@ -146,13 +186,19 @@ def _refuse_other_kinds(config_file: Path, kind: str, config: Mapping[str, Any],
 
 
 def _from_zero(
-    tensors: ArraysByName, backbone_config: BackboneFields, kind: str, config: Mapping[str, Any]
+    config_file: Path, tensors: ArraysByName, backbone_config: BackboneFields, kind: str, config: Mapping[str, Any]
 ) -> tuple[ArraysByName, BackboneFields, ArraysByName]:
     """RoBERTa's tables with positions from 0 and two segments, as PALM has them; and the rows that are dropped."""
     if kind not in LATE_POSITIONS or POSITIONS not in tensors:
         return tensors, backbone_config, {}
-    first = int(config.get("pad_token_id", 1)) + 1
-    table, segments = tensors[POSITIONS], tensors[SEGMENTS]
+    table = tensors[POSITIONS]
+    pad = config.get("pad_token_id", 1)
+    if type(pad) is not int or not 0 <= pad < len(table) - 1:
+        rule = f"pad_token_id is a whole number, and {kind}'s positions start behind it: at most {len(table) - 2}."
+        raise CheckpointError(f"{config_file}: {rule} Found {shown(pad)}. Correct it.")
+    if SEGMENTS not in tensors:
+        raise CheckpointError(f"{config_file}: an encoder of type {kind} has segment embeddings. Found none. {_COPY}")
+    first, segments = pad + 1, tensors[SEGMENTS]
     changed = {POSITIONS: np.ascontiguousarray(table[first:])}
     if len(segments) == 1:
         changed[SEGMENTS] = np.concatenate([segments, segments])
@@ -168,16 +214,6 @@ def _check_whole(path: Path, tensors: ArraysByName, backbone_config: BackboneFie
         rule = f"config.json sets {backbone_config.num_hidden_layers} layers"
         found = f"no `{missing[0]}`" if missing else f"`{beyond}`"
         raise CheckpointError(f"{path}: {rule}, the weights differ in number or architecture. Found {found}.")
-
-
-def _config(config_file: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(config_file.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{config_file}: must be a JSON object. Found: {error}.") from error
-    if not isinstance(found, dict):
-        raise CheckpointError(f"{config_file}: must be a JSON object. Found something else.")
-    return found
 
 
 def _copied(folder: Path) -> dict[str, Path]:

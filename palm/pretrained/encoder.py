@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from palm.errors import CheckpointError
 from palm.paradigm.base import TransformersHead
 from palm.schema.fields import BackboneFields
 
@@ -76,13 +77,20 @@ class PretrainedEncoder:
 
 
 def split_qkv(tensors: Mapping[str, np.ndarray]) -> ArraysByName:
-    """Tensors with separate queries, keys and values, as in other libraries."""
+    """Tensors with separate queries, keys and values, as in other libraries.
+
+    Raises:
+        CheckpointError: A fused tensor is not divisible into three.
+    """
     separate: ArraysByName = {}
     for name, array in tensors.items():
         stem, fused, kind = name.partition(".qkv.")
         if not fused:
             separate[name] = array
             continue
+        if not array.ndim or array.shape[-1] % 3:
+            rule = f"`{name}` holds queries, keys and values side by side."
+            raise CheckpointError(f"{rule} Found the shape {list(array.shape)}. Use another copy of the weights.")
         for part, piece in zip(("query", "key", "value"), np.split(array, 3, axis=-1), strict=True):
             separate[f"{stem}.{part}.{kind}"] = piece
     return separate

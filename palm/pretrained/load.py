@@ -13,7 +13,7 @@ from palm.pretrained.find import Format, WeightsFile, find_weights
 from palm.pretrained.name_maps import rename
 from palm.pretrained.paddle1x import read_archive, read_folder
 from palm.pretrained.pdparams import read_pdparams
-from palm.pretrained.safetensors_files import read_safetensors, read_shards
+from palm.pretrained.safetensors_files import read_safetensors, read_shards, shard_of
 
 if TYPE_CHECKING:
     from paddle import nn
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 MLM_HEAD = "mlm."
 _TASK_EMBEDDINGS = "embeddings.task_type_embeddings.weight"
 _LISTED = 5
+_COPY = "Use another copy, or other weights."
 
 _READERS: Mapping[Format, Callable[[Path], dict[str, np.ndarray]]] = {
     "safetensors": read_safetensors,
@@ -74,11 +75,13 @@ def load_pretrained(path: Path | str) -> PretrainedWeights:
     """Read weights from a Hugging Face folder or file, a `.pdparams` file, or a Paddle 1.x folder or archive.
 
     Raises:
-        CheckpointError: The weights are missing, damaged, unsafe, or of another kind of encoder.
+        CheckpointError: The weights are missing, damaged, unsafe, not finite, or of another kind of encoder.
     """
     found = find_weights(Path(path))
-    renamed = rename(read_tensors(found))
+    raw = read_tensors(found)
+    renamed = rename(raw, str(found.path))
     _refuse_other_encoders(found, renamed.layout)
+    _refuse_non_finite(found, {name: array for name, array in raw.items() if name not in renamed.unknown})
     tensors = {name: np.ascontiguousarray(array, np.float32) for name, array in renamed.tensors.items()}
     return PretrainedWeights(tensors, f"{path} ({renamed.layout})", _defaults(found.format), renamed.unknown)
 
@@ -143,13 +146,39 @@ def _defaults(kind: Format) -> dict[str, object]:
     return {"layer_norm_eps": _EPSILON[kind]} if kind in _EPSILON else {}
 
 
+def _refuse_non_finite(found: WeightsFile, tensors: Mapping[str, np.ndarray]) -> None:
+    """Refuse a NaN or an Inf also where no example leads to it: training would go on, and its model be worthless."""
+    for name, array in tensors.items():
+        if array.dtype.kind not in "fiu":
+            raise CheckpointError(
+                f"{_file_of(found, name)}: weights are numbers. Found {array.dtype} in `{name}`. {_COPY}"
+            )
+        with np.errstate(over="ignore"):
+            values = np.asarray(array, np.float32)
+        if not np.isfinite(values).all():
+            place = tuple(int(index) for index in np.argwhere(~np.isfinite(values))[0])
+            value = float(array[place])
+            rule = "weights are finite numbers of float32."
+            advice = "Use another copy, or other weights."
+            raise CheckpointError(
+                f"{_file_of(found, name)}: {rule} Found {value} in `{name}` at {list(place)}. {advice}"
+            )
+
+
+def _file_of(found: WeightsFile, name: str) -> Path:
+    """The file that holds the tensor `name`."""
+    if found.format == "shards":
+        return found.path.with_name(shard_of(found.path, name))
+    return found.path / name if found.format == "paddle1x" else found.path
+
+
 def _refuse_other_encoders(found: WeightsFile, layout: str) -> None:
     config = found.path.parent / "config.json"
     if layout != "Hugging Face" or not config.is_file():
         return
     try:
         model_type = json.loads(config.read_text(encoding="utf-8-sig")).get("model_type")
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, RecursionError):
         return  # reported where the configuration is read
     if model_type in _OTHER_ENCODERS:
         raise CheckpointError(

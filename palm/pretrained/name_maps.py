@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from palm.errors import CheckpointError
+
 _PARTS = ("query", "key", "value")
 _PREFIXES = re.compile(r"^(bert|ernie|roberta|electra|backbone)\.(?=embeddings\.|encoder\.|pooler\.)")
 _BUFFERS = re.compile(r"(^|\.)(position_ids|token_type_ids)$")
@@ -96,8 +98,16 @@ def targets_of(tensors: Mapping[str, np.ndarray]) -> dict[str, str | None]:
     return targets
 
 
-def rename(tensors: Mapping[str, np.ndarray]) -> Renamed:
-    """Rename `tensors` from any supported layout to PALM's names."""
+def rename(tensors: Mapping[str, np.ndarray], source: str = "weights") -> Renamed:
+    """Rename `tensors` from any supported layout to PALM's names.
+
+    Args:
+        tensors: Arrays under the names in their file.
+        source: The file, for messages.
+
+    Raises:
+        CheckpointError: A tensor has another number of axes than its name requires.
+    """
     bare = {_bare(name): name for name in tensors if not _BUFFERS.search(name)}
     layout, rules = _layout(bare)
     named, unknown = {}, []
@@ -107,8 +117,10 @@ def rename(tensors: Mapping[str, np.ndarray]) -> Renamed:
             unknown.append(original)
         else:
             array = tensors[original]
+            if layout != "PALM":  # there a backbone of a user's own has names of its own
+                _check_axes(source, original, array, target)
             named[target] = array.T if layout == "Hugging Face" and _is_dense(target) else array
-    fused = dict(_fuse(named))
+    fused = dict(_fuse(named, source))
     tied = {name for name in unknown if _is_tied_decoder(name, tensors[name], fused)}
     return Renamed(layout, fused, tuple(name for name in unknown if name not in tied))
 
@@ -150,7 +162,15 @@ def _is_dense(target: str) -> bool:
     return target.endswith(".weight") and "embeddings" not in target and "layer_norm" not in target
 
 
-def _fuse(named: Mapping[str, np.ndarray]) -> Iterator[tuple[str, np.ndarray]]:
+def _check_axes(source: str, name: str, array: np.ndarray, target: str) -> None:
+    """Refuse a tensor that cannot be the parameter `target`."""
+    expected = 1 if target.endswith(".bias") or "layer_norm" in target else 2
+    if array.ndim != expected or not array.size or array.dtype.kind not in "fiu":
+        rule = f"`{name}` must hold numbers in {expected} {'axis' if expected == 1 else 'axes'}."
+        raise CheckpointError(f"{source}: {rule} Found {array.dtype}{list(array.shape)}. Use another copy.")
+
+
+def _fuse(named: Mapping[str, np.ndarray], source: str) -> Iterator[tuple[str, np.ndarray]]:
     """Concatenate the weights of queries, keys and values; a layer that lacks one of them keeps them separate."""
     for name, array in named.items():
         match = re.fullmatch(r"(.+\.attention)\.(query|key|value)\.(\w+)", name)
@@ -158,6 +178,10 @@ def _fuse(named: Mapping[str, np.ndarray]) -> Iterator[tuple[str, np.ndarray]]:
         if match is None or any(part not in named for part in parts):
             yield name, np.ascontiguousarray(array)
         elif match[2] == "query":
+            shapes = [named[part].shape for part in parts]
+            if len(set(shapes)) > 1 or not array.ndim:
+                rule = f"queries, keys and values of `{match[1]}` have one shape."
+                raise CheckpointError(f"{source}: {rule} Found {shapes}. Use another copy.")
             yield f"{match[1]}.qkv.{match[3]}", np.concatenate([named[part] for part in parts], axis=-1)
 
 

@@ -5,6 +5,7 @@ stand-ins that can do nothing else.
 """
 
 import io
+import math
 import pickle  # nosec B403
 import re
 from collections.abc import Mapping
@@ -17,6 +18,8 @@ from palm.errors import CheckpointError
 from palm.pretrained.paddle1x import widen_bfloat16
 
 _ELEMENT_TYPE = re.compile(r"[<>=|]?[biuf][1248]")
+_BYTE_ORDERS = ("<", ">", "=", "|")
+_LONGEST_AXIS = 2**31
 
 
 class _ArrayMark:
@@ -97,10 +100,28 @@ class _Unpickler(pickle._Unpickler):
     dispatch: ClassVar[dict[int, Any]] = {
         code: load for code, load in pickle._Unpickler.dispatch.items() if code != pickle.BYTEARRAY8[0]
     }  # weights have no byte arrays, and it would allocate one before checking that the file has as many bytes
+    stack: list[Any]  # attribute of the unpickler in Python
 
     def __init__(self, data: bytes, where: str) -> None:
         super().__init__(io.BytesIO(data), encoding="latin1")  # arrays written by Python 2
         self._where = where
+
+    def load_build(self) -> None:
+        """Fill an array, or set an element type's byte order; whatever else a state may change is refused.
+
+        An element type's state may also hold flags, named fields and sub-arrays, and say that its elements are Python
+        objects: numpy believes it, and then takes the file's bytes for addresses in memory.
+        """
+        state, target = self.stack[-1], self.stack[-2]
+        if isinstance(target, np.dtype):
+            _check_element_type(state)
+        elif isinstance(target, np.ndarray):
+            _check_array(state)
+        else:
+            raise pickle.UnpicklingError(f"a state of {type(target).__name__}")
+        super().load_build()  # type: ignore[misc]
+
+    dispatch[pickle.BUILD[0]] = load_build
 
     def find_class(self, module: str, name: str, /) -> object:
         requested = f"{module}.{name}"
@@ -112,6 +133,26 @@ class _Unpickler(pickle._Unpickler):
         return _ALLOWED[requested]
 
 
+def _check_element_type(state: object) -> None:
+    """`(version, byte order, sub-array, names, fields, size, alignment, flags)`: of plain numbers the order alone."""
+    order = state[1] if isinstance(state, tuple) and len(state) > 1 else None
+    # `repr`, since 0.0 and False are equal to 0
+    if order not in _BYTE_ORDERS or repr(state) != repr((3, order, None, None, None, -1, -1, 0)):
+        raise pickle.UnpicklingError("an element type with more than a byte order")
+
+
+def _check_array(state: object) -> None:
+    """`(version, shape, element type, column order, bytes)`: an array of plain numbers, as long as its bytes."""
+    if not isinstance(state, tuple) or len(state) != 5:
+        raise pickle.UnpicklingError("an array of an unknown form")
+    version, shape, kind, column_order, data = state
+    axes = isinstance(shape, tuple) and all(type(length) is int and 0 <= length < _LONGEST_AXIS for length in shape)
+    if version != 1 or not axes or not isinstance(kind, np.dtype) or column_order not in (0, 1):
+        raise pickle.UnpicklingError(f"an array of the shape {shape!s:.80}")
+    if not isinstance(data, bytes | str) or len(data) != math.prod(shape) * kind.itemsize:
+        raise pickle.UnpicklingError(f"an array of the shape {shape!s:.80} with other bytes than it needs")
+
+
 def read_pdparams(file: Path) -> dict[str, np.ndarray]:
     """The arrays of a `.pdparams` file by name.
 
@@ -120,13 +161,14 @@ def read_pdparams(file: Path) -> dict[str, np.ndarray]:
     """
     try:
         content = _Unpickler(file.read_bytes(), str(file)).load()
+        names = {str(name): value for name, value in content.items()} if isinstance(content, dict) else {}
     except CheckpointError:
         raise
     except Exception as error:  # a damaged pickle raises nearly anything
         raise CheckpointError(f"{file}: cannot be read as .pdparams: {error}. Use another copy.") from error
     if not isinstance(content, dict):
         raise CheckpointError(f"{file}: must be a dictionary from names to arrays. Found {type(content).__name__}.")
-    found = {str(name): _array(value) for name, value in content.items()}
+    found = {name: _array(value) for name, value in names.items()}
     return {name: array for name, array in found.items() if array is not None}
 
 

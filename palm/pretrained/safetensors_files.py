@@ -32,19 +32,33 @@ def read_shards(index: Path) -> dict[str, np.ndarray]:
     Raises:
         CheckpointError: The index is damaged, or names a missing file or one outside its folder.
     """
-    try:
-        places = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
-        names = sorted({str(place) for place in places.values()})
-    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
-        raise CheckpointError(
-            f"{index}: cannot be read as an index of safetensors: {error!r}. Use another copy."
-        ) from error
+    names = sorted(set(_weight_map(index).values()))
     outside = [name for name in names if name != Path(name).name]
     if outside:
         raise CheckpointError(
             f"{index}: shards must be in the folder of their index. Found `{outside[0]}`. Do not use this file."
         )
     return {name: array for shard in names for name, array in read_safetensors(index.parent / shard).items()}
+
+
+def shard_of(index: Path, name: str) -> str:
+    """The file that holds the tensor `name`, as the index says; the index itself where it does not know the tensor.
+
+    Raises:
+        CheckpointError: The index is damaged.
+    """
+    return _weight_map(index).get(name, index.name)
+
+
+def _weight_map(index: Path) -> dict[str, str]:
+    try:
+        places = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
+        return {name: str(place) for name, place in places.items()}
+    except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
+        found = f"{error!r:.200}"
+        raise CheckpointError(
+            f"{index}: cannot be read as an index of safetensors: {found}. Use another copy."
+        ) from error
 
 
 def _widened(file: Path) -> dict[str, np.ndarray]:

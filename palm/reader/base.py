@@ -13,7 +13,7 @@ import numpy as np
 from palm.data.dataset import ROWS, Batch, Dataset, DataSource, GivenRow, IntArray, LabelMap, Record
 from palm.data.tokenizer import Tokenizer
 from palm.errors import ConfigError, Problem
-from palm.registry import Registry
+from palm.registry import Registry, component_problem
 from palm.schema.fields import ReaderFields
 from palm.spec import Phase, Specs
 
@@ -37,6 +37,8 @@ class Reader(ABC):
     text has several rows."""
     splits_long_texts: ClassVar[bool] = False
     """Whether a text longer than max_seq_len becomes several examples; else it is cut."""
+    segments: ClassVar[int] = 1
+    """How many segment ids its batches have: 2 for `[CLS] a [SEP] b [SEP]` with segments 0 and 1."""
     record_unit: ClassVar[str] = "lines"
     """What the `line` of the records counts, for messages."""
     on_request: ClassVar[Mapping[str, str]] = {}
@@ -128,4 +130,6 @@ class Reader(ABC):
             self.labels = self.learn_labels(records)
 
 
-READERS: Registry[type[Reader]] = Registry("reader")
+READERS: Registry[type[Reader]] = Registry(
+    "reader", lambda component: component_problem(component, Reader, ReaderFields)
+)

@@ -35,6 +35,7 @@ class ChoiceReader(Reader):
     """
 
     Config = ChoiceReaderConfig
+    segments = 2
     cache_version = "1"
     by_record = True
     one_text_per_row = False

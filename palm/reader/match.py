@@ -34,6 +34,7 @@ class MatchingReader(Reader):
     """Reads `{"label": str, "text_a": str, "text_b": str, "line": int}` from tsv or jsonl."""
 
     Config = MatchingReaderConfig
+    segments = 2
     cache_version = "1"
     by_record = True
     on_request = GOLD_ON_REQUEST

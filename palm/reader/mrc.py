@@ -53,6 +53,7 @@ class SquadReader(Reader):
     """
 
     Config = SquadReaderConfig
+    segments = 2
     cache_version = "1"
     splits_long_texts = True
     record_unit = "questions"

@@ -197,7 +197,7 @@ class ParadigmFields(Schema):
 
     dropout_prob: Float = Field(0.1, ge=0, lt=1, description="Dropout before the head.")
     initializer_range: Float = Field(0.02, gt=0, description="Standard deviation of the initial weights.")
-    layers: Names = Field(
+    layers: Annotated[Names, Key(export="fixed")] = Field(
         default_factory=lambda: ["last"],
         description="Encoder layers that feed the head: `last` (or the one that `layer` names), `mix` (a learned mix "
         "of all), or the indices of the layers to mix, such as `0, 3, -1`.",

@@ -344,7 +344,7 @@ class TaskSettings(Schema):
     smart_epsilon: Annotated[Float, Key(read=(when(smart_weight=ON),))] = Field(
         0.01, gt=0, description="`smart_weight`: largest perturbation of each coordinate of a word embedding."
     )
-    layer: Annotated[Int, Key(read=(when(layers=(["last"],)),))] = Field(
+    layer: Annotated[Int, Key(read=(when(layers=(["last"],)),), export="fixed")] = Field(
         -1, description="Encoder layer that feeds the head: 0 is the first, -1 the last."
     )
     metrics: Annotated[Names | None, Key(changes="metrics")] = Field(

@@ -29,6 +29,8 @@ def swap_names(one: Path, other: Path) -> bool:
 _CHUNK = 1 << 20
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _MEGABYTE = 1e6
+_SHOWN = 255
+"""Characters of a listed name that a message shows: as many as a file name can have."""
 
 
 @contextmanager
@@ -103,12 +105,21 @@ def verify(folder: Path) -> None:
     """
     for name, entry in _manifest(folder)["files"].items():
         file = folder / name
-        if not file.is_file():
-            raise CheckpointError(f"{file}: listed in {MANIFEST_FILE} but missing. Use another copy of {folder}.")
+        if not _is_file(file):
+            raise CheckpointError(
+                f"{folder / name[:_SHOWN]}: listed in {MANIFEST_FILE} but missing. Use another copy of {folder}."
+            )
         if file.stat().st_size != entry["size"] or sha256_of(file) != entry["sha256"]:
             raise CheckpointError(
                 f"{file}: differs from what was written (size or sha256). Use another copy of {folder}."
             )
+
+
+def _is_file(file: Path) -> bool:
+    try:
+        return file.is_file()
+    except (OSError, ValueError):  # a name that no file can have: too long, or with a NUL
+        return False
 
 
 def sha256_of(file: Path) -> str:

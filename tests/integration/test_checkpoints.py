@@ -19,6 +19,7 @@ from palm.engine.selection import BestSoFar, Selection
 from palm.engine.train import train_steps
 from palm.errors import CheckpointError, ConfigError
 from palm.storage.atomic_directory import verify
+from tests.attacks import altered, reseal
 from tests.integration import tiny
 from tests.integration.damage import DAMAGES, damage
 from tests.unit.storage.test_atomic_directory import states_on_disk
@@ -270,6 +271,24 @@ def test_the_average_of_a_layer_that_trains_from_now_on_begins_at_its_weights(tm
     assert len(thawed) == 12
     for name in thawed:  # which nearly no learning rate has moved
         assert exported[name] == pytest.approx(own[name], rel=1e-5, abs=1e-7), name
+
+
+def test_a_checkpoint_resealed_with_nonsense_is_taken_or_refused(three, tmp_path):
+    """The one before it is taken, with the reason; never a traceback, whatever part of it is changed."""
+    shutil.copytree(three, tmp_path / "ckpt")
+    file = tmp_path / "ckpt/step_3/progress.json"
+    refused = 0
+    for name, changed in altered(json.loads(file.read_text(encoding="utf-8"))):
+        file.write_text(json.dumps(changed), encoding="utf-8")
+        reseal(file.parent)
+        newest, complaints = newest_checkpoint(tmp_path / "ckpt")
+        assert newest.name == ("step_2" if complaints else "step_3"), name
+        refused += bool(complaints)
+    assert refused > 300
+    for text in ("[" * 100_000, "null", "[]", ""):
+        file.write_text(text, encoding="utf-8")
+        reseal(file.parent)
+        assert newest_checkpoint(tmp_path / "ckpt")[0].name == "step_2"
 
 
 def test_a_run_that_goes_on_with_other_values_says_so(tmp_path):

@@ -1,9 +1,14 @@
 import re
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from palm.config.resolve import load_run_configs
+from palm.data.tokenizer import Tokenizer
 from palm.errors import ConfigError
+from palm.reader.base import READERS
+from palm.reader.loading import load_dataset
 from tests.integration import tiny
 
 
@@ -59,3 +64,20 @@ def test_layers_to_mix_must_be_there(tmp_path):
     said = problems(tmp_path, {**tiny.classification_task(tmp_path, "c"), "layers": "0, -3, 2"})
     assert "layers are indices into 2 encoder layers. Found -3. Use -2…1." in said
     assert "Found 2. Use -2…1." in said
+
+
+@pytest.mark.parametrize(("make", "reader"), [(tiny.match_task, "match"), (tiny.mrc_task, "mrc")])
+def test_pairs_need_an_encoder_of_two_segments(tmp_path, make, reader):
+    said = problems(tmp_path, make(tmp_path, "p"), type_vocab_size=1)
+    assert f"reader `{reader}` needs an encoder with 2 segments (type_vocab_size). Found 1." in said
+
+
+def test_readers_say_how_many_segments_they_make(tmp_path):
+    """What a reader says is compared with what it does."""
+    tokenizer = Tokenizer.from_file(tiny.write_vocab(tmp_path), do_lower_case=True, for_cn=False)
+    for make in (tiny.classification_task, tiny.mlm_task, tiny.match_task, tiny.slot_task, tiny.mrc_task):
+        task = make(tmp_path, "t")
+        reader = READERS[task["reader"]](READERS[task["reader"]].Config(), tokenizer)
+        dataset = load_dataset(reader, Path(task["train_file"]), "train")
+        batch = reader.collate(dataset, np.arange(4), np.random.default_rng(0))
+        assert int(batch["segment_ids"].max()) + 1 == READERS[task["reader"]].segments, task["reader"]

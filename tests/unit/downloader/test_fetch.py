@@ -1,6 +1,7 @@
 """Downloads over a real HTTP server on this machine that cuts, lies, redirects and recovers."""
 
 import hashlib
+import json
 import shutil
 import ssl
 import subprocess
@@ -10,11 +11,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from palm.downloader.fetch import Patience, fetch
 from palm.errors import DownloadError
+from tests.attacks import mutated
 
 CONTENT = bytes(range(256)) * 4096  # 1 MiB
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -349,3 +352,90 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(
     monkeypatch.delenv("REQUESTS_CA_BUNDLE")
     with pytest.raises(DownloadError, match="the server's certificate must be valid"):
         fetch(secure_site, tmp_path / "file", None, HASTY)
+
+
+def raw(answer: bytes) -> Callable[[BaseHTTPRequestHandler], None]:
+    """Bytes in the place of an answer; then the connection ends."""
+
+    def send(handler: BaseHTTPRequestHandler) -> None:
+        handler.wfile.write(answer)
+        handler.close_connection = True
+
+    return send
+
+
+@pytest.mark.parametrize(
+    "wait", ["²", "³³", "1e9", "-1", "nan", "inf", "9" * 5000, "Fri, 31 Dec 9999 23:59:59 GMT", ""]
+)
+def test_whatever_a_server_asks_to_wait_for(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wait: str
+) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(time, "sleep", slept.append)
+    site.answers = [status(503, Retry_After=wait), whole()]
+    assert fetch(site.url, tmp_path / "file", SHA256, HASTY) == SHA256
+    assert len(slept) == 1
+    assert slept[0] == (30 if wait == "9" * 5000 else HASTY.pause)
+
+
+@pytest.mark.parametrize("length", ["²", "٣", "1²", "9" * 19, "9" * 5000, "0x10", "1, 2", "+5", "1_0"])
+def test_a_length_that_is_no_number_or_absurd(site: Site, tmp_path: Path, length: str) -> None:
+    site.answers = [raw(f"HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n".encode() + CONTENT)]
+    try:
+        fetch(site.url, tmp_path / "file", SHA256, HASTY)
+    except DownloadError:
+        assert not (tmp_path / "file").exists()
+    else:
+        assert (tmp_path / "file").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "http://[::1", "http://[v1.x]/", "http://[", "http://a:99999/", "http://a:b/", "http://.example/", "//",
+        "http:", "http://%zz/", "http://" + "a" * 70 + ".b/", "http://a@[::1", "\\\\host", "http://exa mple/",
+        "http://\x7f/", "²",
+    ],
+)  # fmt: skip
+def test_a_redirect_to_no_address(site: Site, tmp_path: Path, place: str) -> None:
+    site.answers = [raw(f"HTTP/1.1 302 Found\r\nLocation: {place}\r\nContent-Length: 0\r\n\r\n".encode())]
+    with pytest.raises(DownloadError, match=r"^http://127\.0\.0\.1"):
+        fetch(site.url, tmp_path / "file", None, HASTY)
+    assert not (tmp_path / "file").exists()
+
+
+def test_what_a_server_says_cannot_steer_the_terminal(site: Site, tmp_path: Path) -> None:
+    site.answers = [raw(b"HTTP/1.1 404 \x1b[2JGone\r\nContent-Length: 0\r\n\r\n")]
+    with pytest.raises(DownloadError, match=r"404 \?\[2JGone"):
+        fetch(site.url, tmp_path / "file", None, HASTY)
+
+
+def test_a_note_of_a_part_that_is_no_note(site: Site, tmp_path: Path) -> None:
+    site.answers = [whole()]
+    for note in ("[" * 50_000, "[]", "null", json.dumps({"url": site.url, "tag": 7}), "\xff"):
+        (tmp_path / "file.part").write_bytes(b"of another file")
+        (tmp_path / "file.part.json").write_text(note, encoding="latin-1")
+        assert fetch(site.url, tmp_path / "file", SHA256, HASTY) == SHA256
+
+
+def test_answers_damaged_at_random(site: Site, tmp_path: Path) -> None:
+    """The right file or an error of PALM's, whatever a server sends."""
+    content = CONTENT[:300]
+    digest = hashlib.sha256(content).hexdigest()
+    head = (
+        b'HTTP/1.1 200 OK\r\nContent-Length: 300\r\nETag: "v1"\r\nLocation: /a\r\nRetry-After: 1\r\n'
+        b"Content-Range: bytes 0-299/300\r\nTransfer-Encoding: identity\r\nLast-Modified: today\r\n\r\n"
+    )
+    codes = (b"200", b"206", b"301", b"302", b"404", b"416", b"503", b"100", b"999")
+    came = 0
+    for seed in range(300):
+        chance = Random(seed)
+        answer = head.replace(b"200", chance.choice(codes)) if seed % 2 else head
+        site.answers = [raw(mutated(answer, chance) + content)]
+        try:
+            fetch(site.url, tmp_path / "file", digest, Patience(attempts=2, pause=0, connect=1, read=0.2))
+        except DownloadError:
+            continue
+        came += 1
+        assert (tmp_path / "file").read_bytes() == content
+    assert came

@@ -4,6 +4,7 @@ import hashlib
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,6 +19,7 @@ from palm.downloader.hub import ask_hub, hub_id
 from palm.downloader.pretrain import fetch_dataset, fetch_model
 from palm.downloader.remote import RemoteFile
 from palm.errors import DownloadError
+from tests.attacks import altered
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 WEIGHTS = bytes(range(256)) * 200
@@ -37,22 +39,27 @@ class Hub:
     files: dict[str, bytes] = field(default_factory=lambda: dict(FILES))
     asked: list[str] = field(default_factory=list)
     claimed: dict[str, str] = field(default_factory=dict)
+    revisions: dict[str, tuple[str, dict[str, bytes]]] = field(default_factory=dict)
     answer: bytes | None = None
     address: str = ""
 
-    def about(self) -> bytes:
+    def about(self, commit: str = REVISION, files: dict[str, bytes] | None = None) -> bytes:
         siblings = []
-        for name, content in self.files.items():
+        for name, content in (self.files if files is None else files).items():
             entry: dict[str, object] = {"rfilename": name, "size": len(content)}
             if name.endswith((".safetensors", ".bin")):
                 digest = self.claimed.get(name) or hashlib.sha256(content).hexdigest()
                 entry["lfs"] = {"sha256": digest, "size": len(content)}
             siblings.append(entry)
-        return json.dumps({"sha": REVISION, "siblings": siblings, "tags": ["bert", "license:apache-2.0"]}).encode()
+        return json.dumps({"sha": commit, "siblings": siblings, "tags": ["bert", "license:apache-2.0"]}).encode()
 
     def content_of(self, path: str) -> bytes | None:
         if path.startswith("/api/models/owner/tiny/revision/"):
-            return self.answer or self.about()
+            revision = path.rpartition("/")[2]
+            return self.answer or self.about(*self.revisions.get(revision, (REVISION, self.files)))
+        for commit, files in self.revisions.values():
+            if path.startswith(f"/owner/tiny/resolve/{commit}/"):
+                return files.get(path.removeprefix(f"/owner/tiny/resolve/{commit}/"))
         return self.files.get(path.removeprefix(f"/owner/tiny/resolve/{REVISION}/"))
 
 
@@ -177,11 +184,120 @@ def test_a_model_that_palm_cannot_read_is_refused_before_anything_is_downloaded(
     assert len(hub.asked) == 1
 
 
-@pytest.mark.parametrize("answer", [b"<html>", b"[]", b'{"siblings": 3}', b'{"sha": "x", "siblings": [{}]}'])
+HOSTILE_ANSWERS = [
+    b"<html>", b"[]", b'{"siblings": 3}', b'{"sha": "x", "siblings": [{}]}', b"[" * 100_000, b'{"a":' * 50_000, b"\xff",
+    b'{"sha": ' + b"9" * 5000 + b"}", b'{"sha": "\\ud800", "siblings": []}', b'{"sha": "../..", "siblings": []}',
+    b'{"sha": null, "siblings": []}', b'{"sha": ["x"], "siblings": []}',
+    b'{"sha": "' + b"x" * 5000 + b'", "siblings": []}',
+    b'{"sha": "x", "siblings": [null]}', b'{"sha": "x", "siblings": {"rfilename": "vocab.txt"}}',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("answer", HOSTILE_ANSWERS, ids=range(len(HOSTILE_ANSWERS)))
 def test_whatever_answers_in_place_of_a_hub_is_named(hub: Hub, tmp_path: Path, answer: bytes) -> None:
     hub.answer = answer
     with pytest.raises(DownloadError, match="HF_ENDPOINT"):
         fetch_model("owner/tiny", tmp_path)
+
+
+def _two_revisions(hub: Hub) -> None:
+    for number, name in enumerate(("r1", "r2"), 1):
+        files = {**FILES, "vocab.txt": f"[PAD]\n{name}\n".encode(), "model.safetensors": WEIGHTS + name.encode()}
+        if name == "r1":
+            files["LICENSE"] = b"of r1 alone"
+        hub.revisions[name] = (str(number) * 40, files)
+    hub.revisions["main"] = hub.revisions["r1"]
+
+
+def _assert_is(hub: Hub, folder: Path, name: str) -> None:
+    commit, files = hub.revisions[name]
+    source = json.loads((folder / "source.json").read_text(encoding="utf-8"))
+    assert source["revision"] == commit
+    assert set(source["files"]) == set(files) - {"pytorch_model.bin"}
+    for file in source["files"]:
+        assert (folder / file).read_bytes() == files[file]
+    assert {path.name for path in folder.iterdir()} == {*source["files"], "source.json"}
+
+
+def test_another_revision_takes_the_place_of_a_whole_one(
+    hub: Hub, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    _two_revisions(hub)
+    assert fetch_model("owner/tiny@r1", tmp_path).fresh
+    _assert_is(hub, tmp_path / "owner/tiny", "r1")
+    assert fetch_model("owner/tiny@r2", tmp_path).fresh
+    _assert_is(hub, tmp_path / "owner/tiny", "r2")
+    _assert_is(hub, tmp_path / "owner/tiny.replaced", "r1")
+    assert "is of another revision than asked for" in caplog.text
+
+    asked = len(hub.asked)
+    assert not fetch_model("owner/tiny@r2", tmp_path).fresh
+    assert not fetch_model(f"owner/tiny@{'2' * 40}", tmp_path).fresh
+    assert len(hub.asked) == asked, "what is known is not asked for"
+    assert fetch_model("owner/tiny", tmp_path).fresh, "main is r1"
+    _assert_is(hub, tmp_path / "owner/tiny", "r1")
+    assert not fetch_model("owner/tiny@r1", tmp_path).fresh, "the same commit by another name"
+
+
+@pytest.mark.parametrize("names", [("owner/tiny@r1", "owner/tiny@r2"), ("owner/tiny", "owner/tiny")])
+@pytest.mark.parametrize("lost", ["config.json", "vocab.txt", "model.safetensors", "README.md"])
+def test_files_of_two_revisions_never_mix(hub: Hub, tmp_path: Path, names: tuple[str, str], lost: str) -> None:
+    _two_revisions(hub)
+    first, second = names
+    kept = hub.revisions["r1"][1]
+    about = hub.about("1" * 40, dict(kept))
+    del kept[lost]
+    hub.answer = about
+    with pytest.raises(DownloadError, match="404"):
+        fetch_model(first, tmp_path)
+
+    hub.answer = None
+    hub.revisions["main"] = hub.revisions["r2"]
+    assert fetch_model(second, tmp_path).fresh
+    _assert_is(hub, tmp_path / "owner/tiny", "r2")
+    assert not list((tmp_path / "owner").glob(".tiny.parts*"))
+
+
+def test_what_came_before_is_compared_with_its_sum(hub: Hub, tmp_path: Path) -> None:
+    weights = hub.files.pop("README.md")
+    hub.answer = hub.about(files={**hub.files, "README.md": weights})
+    with pytest.raises(DownloadError, match="404"):
+        fetch_model("owner/tiny", tmp_path)
+    for name in ("model.safetensors", "vocab.txt"):
+        (came,) = (tmp_path / "owner").rglob(f"*/{name}")
+        came.write_bytes(b"damaged meanwhile")
+    hub.files["README.md"] = weights
+    fetch_model("owner/tiny", tmp_path)
+    assert (tmp_path / "owner/tiny/model.safetensors").read_bytes() == WEIGHTS
+    assert (tmp_path / "owner/tiny/vocab.txt").read_bytes() == FILES["vocab.txt"]
+
+
+def test_a_file_of_another_length_than_the_hub_says_is_refused(hub: Hub, tmp_path: Path) -> None:
+    hub.answer = hub.about(files={**hub.files, "vocab.txt": b"[PAD]"})
+    with pytest.raises(DownloadError, match=r"vocab\.txt: the file must have 5 bytes\. Found 16: damaged or replaced"):
+        fetch_model("owner/tiny", tmp_path)
+
+
+def test_a_licence_that_is_no_name_is_not_written_down(hub: Hub, tmp_path: Path) -> None:
+    hub.answer = hub.about().replace(b"license:apache-2.0", b"license:\\ud800\\u001b[2J")
+    fetch_model("owner/tiny", tmp_path)
+    assert json.loads((tmp_path / "owner/tiny/source.json").read_text(encoding="utf-8"))["licence"] == "not stated"
+
+
+def test_a_hub_whose_answer_is_altered_anywhere(hub: Hub, tmp_path: Path) -> None:
+    """Everything else than an error of PALM's would be a traceback."""
+    about = json.loads(hub.about())
+    for number, (_, changed) in enumerate(altered(about)):
+        hub.answer = json.dumps(changed).encode()
+        with suppress(DownloadError):
+            fetch_model("owner/tiny", tmp_path / str(number % 7))
+
+
+def test_a_note_that_is_no_note(hub: Hub, tmp_path: Path) -> None:
+    fetch_model("owner/tiny", tmp_path)
+    for note in ("[" * 50_000, "[]", '{"files": {"vocab.txt": 3}}', '{"files": {"' + "x" * 5000 + '": {}}}'):
+        (tmp_path / "owner/tiny/source.json").write_text(note, encoding="utf-8")
+        assert fetch_model("owner/tiny", tmp_path).fresh
 
 
 def test_the_command_takes_ids(hub: Hub, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -205,3 +205,88 @@ def test_a_path_with_chinese_characters(tmp_path: Path):
     folder.mkdir()
 
     assert "预训练模型" in load_pretrained(safetensors(folder, foreign.hugging_face())).source
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_number_that_is_not_finite_is_named_with_file_and_tensor(tmp_path: Path, value: float):
+    """In a row of the vocabulary, too, that no example of the data has."""
+    tensors = foreign.hugging_face()
+    tensors["bert.embeddings.word_embeddings.weight"][9, 2] = value
+    with pytest.raises(
+        CheckpointError,
+        match=rf"model\.safetensors: weights are finite .* Found {value} in "
+        r"`bert\.embeddings\.word_embeddings\.weight` at \[9, 2\]\. Use another copy",
+    ):
+        load_pretrained(safetensors(tmp_path, tensors))
+
+
+def test_the_shard_and_the_variable_of_a_nan_are_named(tmp_path: Path):
+    tensors = foreign.hugging_face()
+    tensors["bert.pooler.dense.bias"][:] = np.nan
+    files = {name: f"model-0000{1 + (name == 'bert.pooler.dense.bias')}-of-00002.safetensors" for name in tensors}
+    for file in set(files.values()):
+        save_file({name: array for name, array in tensors.items() if files[name] == file}, str(tmp_path / file))
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps({"weight_map": files}), encoding="utf-8")
+    with pytest.raises(CheckpointError, match=r"model-00002-of-00002\.safetensors: .* in `bert\.pooler\.dense\.bias`"):
+        load_pretrained(tmp_path)
+
+    (tmp_path / "params").mkdir()
+    for name, array in foreign.lark().items():
+        (tmp_path / "params" / name).write_bytes(variable(array * (np.nan if "word_emb" in name else 1)))
+    with pytest.raises(CheckpointError, match=r"params/__paddlepalm_word_embedding: weights are finite"):
+        load_pretrained(tmp_path / "params")
+
+
+def test_a_float64_beyond_float32_is_no_weight(tmp_path: Path):
+    tensors = foreign.hugging_face()
+    tensors["bert.pooler.dense.bias"] = np.full(4, 1e300)
+    with pytest.raises(
+        CheckpointError, match=r"finite numbers of float32\. Found 1e\+300 in `bert\.pooler\.dense\.bias`"
+    ):
+        load_pretrained(safetensors(tmp_path, tensors))
+
+
+def test_what_palm_does_not_use_may_hold_anything(tmp_path: Path):
+    tensors = foreign.hugging_face() | {"cls.seq_relationship.bias": np.full(2, np.nan, "float32")}
+    assert load_pretrained(safetensors(tmp_path, tensors)).unknown == ("cls.seq_relationship.bias",)
+
+
+@pytest.mark.parametrize("layout", ["hugging_face", "paddle_nlp", "lark"])
+@pytest.mark.parametrize("shape", [(), (0,), (1,), (4,), (4, 4, 1), (2, 2, 2, 2), (3, 5), (2**20, 0), None])
+def test_another_number_of_axes_is_refused_for_every_tensor(tmp_path: Path, layout: str, shape: tuple[int, ...] | None):
+    tensors: dict[str, np.ndarray] = getattr(foreign, layout)()
+    for name, array in tensors.items():
+        changed = array.astype("complex64") if shape is None else np.ones(shape, "float32")
+        folder = safetensors(tmp_path, {**tensors, name: changed})
+        if changed.shape == array.shape and shape is not None:
+            continue
+        with pytest.raises(CheckpointError) as caught:
+            _apply_all(folder)
+        assert str(tmp_path) in str(caught.value)
+
+
+def _apply_all(folder: Path) -> None:
+    weights = load_pretrained(folder)
+    apply_pretrained(ernie(), weights)
+    apply_pretrained(_mlm_head(), weights, prefix="mlm.")
+
+
+def _mlm_head() -> nn.Layer:
+    head = nn.Layer()
+    head.transform, head.layer_norm = nn.Linear(foreign.HIDDEN, foreign.HIDDEN), nn.LayerNorm(foreign.HIDDEN)
+    head.bias = head.create_parameter([foreign.VOCAB], is_bias=True)
+    return head
+
+
+@pytest.mark.parametrize(
+    "content", ["[" * 100_000, '{"weight_map": []}', '{"weight_map": 3}', "[]", '{"weight_map": {"a": 3}}']
+)
+def test_an_index_that_is_none(tmp_path: Path, content: str):
+    (tmp_path / "model.safetensors.index.json").write_text(content, encoding="utf-8")
+    with pytest.raises(CheckpointError, match=str(tmp_path)):
+        load_pretrained(tmp_path)
+
+
+def test_a_configuration_beside_the_weights_that_is_nested_too_deeply_is_left_to_its_reader(tmp_path: Path):
+    (tmp_path / "config.json").write_text("[" * 100_000, encoding="utf-8")
+    assert load_pretrained(safetensors(tmp_path, foreign.hugging_face())).tensors

@@ -17,6 +17,7 @@ from paddle import nn
 
 from palm.errors import CheckpointError
 from palm.pretrained.pdparams import read_pdparams
+from tests.attacks import crafted_states, good_state
 
 
 def write(file: Path, content: object, protocol: int = 4) -> Path:
@@ -195,3 +196,25 @@ def test_damaged_files_are_refused(tmp_path: Path, data: bytes):
 
     with pytest.raises(CheckpointError, match=r"a\.pdparams: (cannot be read as \.pd|must be a dictionary from names)"):
         read_pdparams(tmp_path / "a.pdparams")
+
+
+def test_states_put_together_by_hand_are_right(tmp_path: Path):
+    """Otherwise the refusals below might be of something else."""
+    (tmp_path / "a.pdparams").write_bytes(good_state())
+    assert np.array_equal(read_pdparams(tmp_path / "a.pdparams")["w"], np.zeros(2, "float32"))
+
+
+STATES = list(crafted_states())
+
+
+@pytest.mark.parametrize("content", [content for _, content in STATES], ids=[name for name, _ in STATES])
+def test_a_state_sets_a_byte_order_and_nothing_else(tmp_path: Path, content: bytes):
+    file = tmp_path / "a.pdparams"
+    file.write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"a\.pdparams: cannot be read as \.pdparams: ") as caught:
+        read_pdparams(file)
+    said = str(caught.value).partition("cannot be read as .pdparams: ")[2]
+    assert said.startswith(("an element type with", "an array of", "a state of", "maximum recursion")), (
+        "numpy itself is not asked"
+    )
+    assert len(said) < 200

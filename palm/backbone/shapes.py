@@ -1,0 +1,76 @@
+"""Shapes of the encoder's parameters, told by its keys alone: weights are compared before memory is taken."""
+
+from collections.abc import Mapping
+
+from palm.errors import CheckpointError
+from palm.schema.fields import BackboneFields
+
+Shape = tuple[int, ...]
+
+
+def encoder_shapes(config: BackboneFields, *, task_types: int = 0) -> dict[str, Shape]:
+    """Name and shape of each parameter of `palm.backbone.encoder.TransformerEncoder`.
+
+    Args:
+        config: The encoder's sizes.
+        task_types: Number of task ids; 0 for a backbone without them.
+    """
+    width = config.hidden_size
+    tables = {
+        "word": config.vocab_size,
+        "position": config.max_position_embeddings,
+        "token_type": config.type_vocab_size,
+        **({"task_type": task_types} if task_types else {}),
+    }
+    shapes: dict[str, Shape] = {f"embeddings.{name}_embeddings.weight": (rows, width) for name, rows in tables.items()}
+    shapes |= _norm("embeddings.layer_norm", width)
+    for number in range(config.num_hidden_layers):
+        shapes |= _layer(f"encoder.layers.{number}", config)
+    return shapes | _linear("pooler.dense", width, width)
+
+
+def check_shapes(
+    found: Mapping[str, Shape], expected: Mapping[str, Shape], *, where: str, partial: bool = False
+) -> None:
+    """Compare the shapes of an encoder's weights with those that its keys ask for.
+
+    Args:
+        found: Shapes of the weights, by parameter.
+        expected: What `Backbone.shapes` gives; where that is empty nothing is compared.
+        where: The file of the weights, for messages.
+        partial: Whether parameters may be missing, and others be there.
+
+    Raises:
+        CheckpointError: Naming the first parameter that differs.
+    """
+    names = expected.keys() & found.keys() if partial else expected.keys() | found.keys()
+    different = [name for name in sorted(names) if expected.get(name) != found.get(name)]
+    if expected and different:
+        shape, wanted = found.get(different[0]), expected.get(different[0])
+        rule = "the weights have the sizes that config.json says."
+        sizes = f"{_spelled(shape)} here and {_spelled(wanted)} there"
+        raise CheckpointError(f"{where}: {rule} Found `{different[0]}`: {sizes}. Use the config.json of these weights.")
+
+
+def _spelled(shape: Shape | None) -> str:
+    return "nothing" if shape is None else str(list(shape))
+
+
+def _layer(name: str, config: BackboneFields) -> dict[str, Shape]:
+    width, inner = config.hidden_size, config.intermediate_size or 4 * config.hidden_size
+    return {
+        **_linear(f"{name}.attention.qkv", width, 3 * width),
+        **_linear(f"{name}.attention.output", width, width),
+        **_norm(f"{name}.attention.layer_norm", width),
+        **_linear(f"{name}.ffn.intermediate", width, inner),
+        **_linear(f"{name}.ffn.output", inner, width),
+        **_norm(f"{name}.ffn.layer_norm", width),
+    }
+
+
+def _linear(name: str, width: int, outputs: int) -> dict[str, Shape]:
+    return {f"{name}.weight": (width, outputs), f"{name}.bias": (outputs,)}
+
+
+def _norm(name: str, width: int) -> dict[str, Shape]:
+    return {f"{name}.weight": (width,), f"{name}.bias": (width,)}
