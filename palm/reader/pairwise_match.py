@@ -33,6 +33,7 @@ class PairwiseMatchReader(Reader):
     """
 
     Config = PairwiseMatchReaderConfig
+    segments = 2
     cache_version = "1"
     by_record = True
     one_text_per_row = False

@@ -11,7 +11,7 @@ from palm.backbone.base import BACKBONES
 from palm.errors import RegistryError
 from palm.paradigm.base import PARADIGMS, Paradigm
 from palm.reader.base import READERS, Reader
-from palm.reader.cls import ClassifyReader
+from palm.reader.cls import ClassificationReader
 from palm.registry import Registry
 from palm.schema.fields import ReaderFields
 from tests.integration import tiny
@@ -45,7 +45,7 @@ class HalfAReader(Reader):
         (READERS, HalfAReader, r"reader `mine`: it implements `Reader`\. Found no `collate`, `encode`, .* in `HalfA"),
         (READERS, Paradigm, r"a class that extends `Reader` is expected\. Found"),
         (READERS, lambda: None, r"a class that extends `Reader` is expected\. Found"),
-        (PARADIGMS, ClassifyReader, r"paradigm `mine`: a class that extends `Paradigm` is expected"),
+        (PARADIGMS, ClassificationReader, r"paradigm `mine`: a class that extends `Paradigm` is expected"),
         (BACKBONES, 7, r"backbone `mine`: a class that extends `Backbone` is expected\. Found `7`"),
     ],
 )
