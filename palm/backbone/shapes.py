@@ -16,13 +16,13 @@ def encoder_shapes(config: BackboneFields, *, task_types: int = 0) -> dict[str, 
         task_types: Number of task ids; 0 for a backbone without them.
     """
     width = config.hidden_size
-    tables = {
-        "word": config.vocab_size,
-        "position": config.max_position_embeddings,
-        "token_type": config.type_vocab_size,
-        **({"task_type": task_types} if task_types else {}),
+    shapes: dict[str, Shape] = {
+        "embeddings.word_embeddings.weight": (config.vocab_size, width),
+        "embeddings.position_embeddings.weight": (config.max_position_embeddings, width),
+        "embeddings.token_type_embeddings.weight": (config.type_vocab_size, width),
     }
-    shapes: dict[str, Shape] = {f"embeddings.{name}_embeddings.weight": (rows, width) for name, rows in tables.items()}
+    if task_types:
+        shapes["embeddings.task_type_embeddings.weight"] = (task_types, width)
     shapes |= _norm("embeddings.layer_norm", width)
     for number in range(config.num_hidden_layers):
         shapes |= _layer(f"encoder.layers.{number}", config)
@@ -47,9 +47,11 @@ def check_shapes(
     different = [name for name in sorted(names) if expected.get(name) != found.get(name)]
     if expected and different:
         shape, wanted = found.get(different[0]), expected.get(different[0])
-        rule = "the weights have the sizes that config.json says."
-        sizes = f"{_spelled(shape)} here and {_spelled(wanted)} there"
-        raise CheckpointError(f"{where}: {rule} Found `{different[0]}`: {sizes}. Use the config.json of these weights.")
+        rule = "the weights must have the shapes that config.json implies."
+        difference = f"{_spelled(shape)} here and {_spelled(wanted)} there"
+        raise CheckpointError(
+            f"{where}: {rule} Found `{different[0]}`: {difference}. Use the config.json of these weights."
+        )
 
 
 def _spelled(shape: Shape | None) -> str:

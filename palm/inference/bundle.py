@@ -184,10 +184,10 @@ def _check_fit(folder: Path, task: TaskInstance, backbone: Backbone, saved: Save
 
 
 def _check_head_size(folder: Path, task: TaskInstance, weights: Mapping[str, Tensor], backbone: Backbone) -> None:
-    """Refuse a head whose sizes no weight has, before memory is taken for it."""
+    """Refuse a head larger than its weights, before memory is allocated for it."""
     longest = max((length for tensor in weights.values() for length in tensor.shape), default=0)
-    sizes = [*task.paradigm.head_shape(backbone.config), task.paradigm.config.sharing_size]
-    too_large = [size for size in sizes if isinstance(size, int) and size > longest]
+    lengths = [*task.paradigm.head_shape(backbone.config), task.paradigm.config.sharing_size]
+    too_large = [size for size in lengths if isinstance(size, int) and size > longest]
     if too_large:
         rule = f"the head is no larger than its weights, which have at most {longest} rows or columns."
         raise CheckpointError(f"{folder / _CONFIG_FILE}: {rule} Found {too_large[0]}. Export the model again.")

@@ -55,9 +55,13 @@ def change(folder: Path, path: str, value: object) -> None:
     [
         ("backbone.config.num_attention_heads", 5, r"num_attention_heads must divide hidden_size\. Found 32 and 5"),
         ("backbone.config.num_attention_heads", 0, r"num_attention_heads is a whole number, at least 1\. Found `0`"),
-        ("backbone.config.num_hidden_layers", 1000, r"model\.safetensors: the weights have the sizes .*layers\.10\."),
+        (
+            "backbone.config.num_hidden_layers",
+            1000,
+            r"model\.safetensors: the weights must have the shapes .*layers\.10\.",
+        ),
         ("backbone.config.vocab_size", 2**31 - 1, r"word_embeddings\.weight`: \[46, 32\] here and \[2147483647, 32\]"),
-        ("backbone.config.hidden_size", 64, r"the weights have the sizes that config\.json says"),
+        ("backbone.config.hidden_size", 64, r"the weights must have the shapes that config\.json implies"),
         ("backbone.config", None, r"`backbone\.config`: .*dictionary\. Found nothing"),
         ("backbone.config.hidden_act", "gelu2", r"hidden_act is one of .*Found `gelu2`"),
         ("backbone.name", "brt", r"unknown backbone `brt`\. Did you mean `bert`\?"),
@@ -70,7 +74,7 @@ def change(folder: Path, path: str, value: object) -> None:
         ("paradigm.config.sharing_size", 2**30, r"the head is no larger than its weights.*Found 1073741824"),
         ("paradigm.name", "cls", r"needs|does not fit|do not fit"),
         ("reader.config", None, r"`reader\.config`: .*dictionary\. Found nothing"),
-        ("reader.config.max_seq_len", 65, r"max_seq_len goes up to the backbone's max_position_embeddings"),
+        ("reader.config.max_seq_len", 65, r"max_seq_len is at most the backbone's max_position_embeddings"),
         ("reader.name", ["seq_label"], r"`reader\.name`: .*string\. Found `\['seq_label'\]`"),
         ("task", [1], r"`task`: .*string\. Found `\[1\]`"),
         ("labels", ["B-colour", "B-colour"], r"`labels`: a label name stands for one class, found `B-colour` twice"),
@@ -203,7 +207,7 @@ def test_a_key_of_another_version_is_named_and_ignored(model: Path, caplog: pyte
 @pytest.mark.parametrize(("key", "value"), [("layer", 0), ("layers", ["0", "1"])])
 def test_the_layer_of_training_stays(models: Path, key: str, value: object) -> None:
     tasks = {"s": {**tiny.slot_task(models, "s"), key: value}}
-    with pytest.raises(CheckpointError, match=rf"`{key}` stays as it was in training"):
+    with pytest.raises(CheckpointError, match=rf"`{key}` must have its value from training"):
         palm.Controller(tiny.config(models, tasks), for_train=False, overrides=[]).pred("s")
 
 

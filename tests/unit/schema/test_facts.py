@@ -151,7 +151,7 @@ def test_what_an_exported_model_does_with_keys():
     paths = {"train_file", "dev_file", "pred_file", "pred_output_path", "inference_model_dir", "vocab_path"}
     assert keys_everywhere(export="no") == paths | {"kernels", "recompute"}
     assert keys_everywhere(export="kept") == {"sharing", "sharing_size", "sharing_layers"}
-    assert keys_everywhere(export="fixed") == {"do_lower_case", "for_cn"}
+    assert keys_everywhere(export="fixed") == {"do_lower_case", "for_cn", "layer", "layers"}
 
 
 def test_what_is_of_the_whole_run():
