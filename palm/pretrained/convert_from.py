@@ -84,7 +84,10 @@ def _inference_model(path: Path) -> PretrainedEncoder:
     head, form = None, paradigm.transformers_head if paradigm else None
     # In transformers, heads use the last layer.
     layer = validate_keys(TaskSettings, description.settings, file=file, part="settings").layer
-    last = layer in (-1, backbone_config.num_hidden_layers - 1)
+    depth = backbone_config.num_hidden_layers
+    if not -depth <= layer < depth:
+        raise CheckpointError(f"{file}: layer is an index into {depth} encoder layers. Found {layer}. {_COPY}")
+    last = layer in (-1, depth - 1)
     if form is not None and last and set(own) == {"linear.weight", "linear.bias"}:
         weight, bias, labels = own["linear.weight"], own["linear.bias"], tuple(description.labels or ())
         _check_head(path / WEIGHTS_FILE, weight, bias, labels, backbone_config.hidden_size)
@@ -112,6 +115,11 @@ def _check_head(file: Path, weight: np.ndarray, bias: np.ndarray, labels: Sequen
 
 
 def _check_shapes(file: Path, tensors: ArraysByName, backbone: Backbone, *, partial: bool = False) -> None:
+    width, heads = backbone.config.hidden_size, backbone.config.num_attention_heads
+    if width % heads:
+        raise CheckpointError(
+            f"{file}: num_attention_heads must divide hidden_size. Found {width} and {heads}. {_COPY}"
+        )
     check_shapes(
         {name: array.shape for name, array in tensors.items()}, backbone.shapes(), where=str(file), partial=partial
     )

@@ -17,6 +17,7 @@ from safetensors.numpy import load_file, save_file
 import palm
 from palm.cli.main import main
 from palm.errors import CheckpointError, PalmError
+from palm.pretrained.convert_from import read_encoder
 from tests.attacks import altered, reseal, seal_manifest
 from tests.integration import tiny
 
@@ -93,6 +94,22 @@ def test_nonsense_is_refused_by_name(model: Path, path: str, value: object, mess
     change(model, path, value)
     with pytest.raises(PalmError, match=message):
         palm.Predictor(model)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("backbone.config.num_attention_heads", 5, r"num_attention_heads must divide hidden_size\. Found 32 and 5"),
+        ("settings.layer", 99, r"layer is an index into 2 encoder layers\. Found 99"),
+        ("backbone.config.vocab_size", 47, r"word_embeddings\.weight`: \[46, 32\] here and \[47, 32\] there"),
+        ("labels", ["O"], r"a head on an encoder 32 wide .* with 1 classes\. Found \[32, 2\] and \[2\]"),
+        ("labels", ["O", "O"], r"`labels`: a label name stands for one class"),
+    ],
+)
+def test_nonsense_is_not_converted(model: Path, path: str, value: object, message: str) -> None:
+    change(model, path, value)
+    with pytest.raises(CheckpointError, match=message):
+        read_encoder(model)
 
 
 @pytest.mark.parametrize(
