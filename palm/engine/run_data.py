@@ -10,6 +10,7 @@ import numpy as np
 from palm.data.dataset import Dataset, Ragged
 from palm.engine.task_instance import TaskInstance
 from palm.errors import CheckpointError
+from palm.schema.saved_model import read_json_object
 
 DATA_FILE = "data.json"
 ALLOW = "allow_changed_data"
@@ -66,7 +67,11 @@ def check_data(saved: Path, tasks: Sequence[TaskInstance], *, allow_changed: boo
     file = saved / DATA_FILE
     if not file.is_file():
         return [f"{saved.as_posix()} was written before checkpoints knew their data: it is not compared with today's."]
-    before, now = json.loads(file.read_text(encoding="utf-8")), describe_data(tasks)
+    before, now = read_json_object(file), describe_data(tasks)
+    if not all(isinstance(described, dict) for described in before.values()):
+        raise CheckpointError(
+            f"{file}: must describe the data of each task. Found something else. Use another checkpoint."
+        )
     fatal = [line for name in now for line in _other_meaning(name, before.get(name, {}), now[name])]
     if fatal:
         advice = "Restore the data as they were, or train into another save_path."

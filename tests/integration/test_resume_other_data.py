@@ -125,3 +125,10 @@ def test_other_keys_of_a_reader_are_named_as_keys(stopped):
     log = resume(stopped, max_seq_len=20)
     assert "tasks.水.max_seq_len 24 → 20" in log
     assert "other rows" not in log
+
+
+@pytest.mark.parametrize("content", ["null", "[]", "[" * 100_000, '{"t": 3}', '{"t": null}', '{"t": ["x"]}', ""])
+def test_a_description_that_is_none_is_refused(tmp_path, content):
+    (tmp_path / DATA_FILE).write_text(content, encoding="utf-8")
+    with pytest.raises(CheckpointError, match=r"data\.json: "):
+        check_data(tmp_path, [], allow_changed=False)
