@@ -122,9 +122,7 @@ class Tagging(Paradigm):
 
     def gold_records(self, records: Sequence[Record]) -> Sequence[Record]:
         """The records with the `spans` of their labels; None where tags mark no spans."""
-        if self._scheme.name == "none":
-            return [{**record, "spans": None} for record in records]
-        return [{**record, "spans": self._spans(record, cast("Sequence[str]", record["labels"]))} for record in records]
+        return [{**record, "spans": self._gold_spans(record)} if "labels" in record else record for record in records]
 
     @property
     def notes(self) -> Sequence[str]:
@@ -154,6 +152,9 @@ class Tagging(Paradigm):
         labels = [outside if number < 0 else names[number] for number in ids]
         spans = self._spans(dataset.records[index], labels)
         return {"index": index, "words": list(words), "labels": labels, "spans": spans}
+
+    def _gold_spans(self, record: Record) -> list[dict[str, object]] | None:
+        return None if self._scheme.name == "none" else self._spans(record, cast("Sequence[str]", record["labels"]))
 
     def _spans(self, record: Record, labels: Sequence[str]) -> list[dict[str, object]]:
         words, glue = cast("Sequence[str]", record["words"]), "" if self.config.for_cn else " "
