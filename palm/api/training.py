@@ -34,7 +34,7 @@ def train(session: Session, print_steps: int, *, resume: bool) -> None:
     """
     run, saver = session.run, session.saver
     session.reset_batches()
-    beginning = [*label_lines(run.tasks), *(_resume(run, saver) if resume else [])]
+    beginning = [*(_resume(run, saver) if resume else []), *label_lines(run.tasks)]
     folder = saver.folder if saver else None
     with Reporter(folder, total_steps=run.total_steps, done_steps=run.progress.global_step) as reporter:
         for line in beginning:
