@@ -34,7 +34,8 @@ def train(session: Session, print_steps: int, *, resume: bool) -> None:
     """
     run, saver = session.run, session.saver
     session.reset_batches()
-    beginning = [*(_resume(run, saver) if resume else []), *label_lines(run.tasks)]
+    beginning = _resume(run, saver) if resume else []
+    beginning += [] if run.progress.global_step else label_lines(run.tasks)  # once per run
     folder = saver.folder if saver else None
     with Reporter(folder, total_steps=run.total_steps, done_steps=run.progress.global_step) as reporter:
         for line in beginning:
