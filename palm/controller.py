@@ -177,8 +177,9 @@ class Controller:
                 say(f"The run in {folder.as_posix()} had ended: nothing is left to train.")
                 return run
             beginning = [f"Warning: {warning}" for warning in config.warnings]
-            beginning += [*short_run_lines(run), *label_lines(self._tasks)]
+            beginning += short_run_lines(run)
             beginning += resume_or_archive(run, folder, resume=resume, resolved=config.resolved)
+            beginning += [] if run.progress.global_step else label_lines(self._tasks)  # once per run
             beginning += copies_line(run.model.copied_parameters())
             self._write_resolved_config()
         with Reporter(folder, total_steps=run.total_steps, done_steps=run.progress.global_step) as reporter:

@@ -165,6 +165,7 @@ class SequenceLabel(Head):
         param_initializer_range: Standard deviation of its freshly initialized weights.
         phase: What it is for.
         for_cn: Join the characters of a span without blanks.
+        tag_scheme: How tags mark spans (`bio`, `bilou`, `io`, `none`, …); `auto` detects it in the training data.
     """
 
     def __init__(
@@ -177,10 +178,12 @@ class SequenceLabel(Head):
         phase: Phase = "train",
         *,
         for_cn: bool = False,
+        tag_scheme: str = "auto",
     ) -> None:
         del learning_rate
-        keys = {"dropout_prob": dropout_prob, "initializer_range": param_initializer_range}
-        super().__init__("seq_label", input_dim, phase=phase, n_classes=num_classes, for_cn=for_cn, **keys)
+        keys: dict[str, Any] = {"dropout_prob": dropout_prob, "initializer_range": param_initializer_range}
+        keys |= {"n_classes": num_classes, "for_cn": for_cn, "tag_scheme": tag_scheme}
+        super().__init__("seq_label", input_dim, phase=phase, **keys)
 
 
 @final

@@ -35,7 +35,7 @@ from palm.storage.layout import WEIGHTS_FILE
 from palm.storage.tensors import load_tensors
 from palm.training.log import say
 from palm.training.run import build_run
-from palm.training.tasks import check_shared_heads
+from palm.training.tasks import check_reported_metrics, check_shared_heads
 
 _DEFAULT_SEED = 1
 
@@ -294,6 +294,7 @@ class Session:
         problems = problems_of(replace(typed, tasks=configs, train=settings, methods=methods), CHECKS)
         if problems:
             raise ConfigError(problems)
+        check_reported_metrics(tasks, settings)
 
     def _typed(self) -> TypedConfig:
         """The keys of the tasks, and where those of training were given, as checks look at them."""

@@ -1,6 +1,6 @@
 """Checks over the tasks of a run: targets, shared heads, vocabularies, and metrics."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -130,18 +130,21 @@ class TaskMetrics:
         name: Its name.
         settings: Its keys.
         metrics: Names of its metrics, registered or not.
+        missing: Values that these do not report with the labels of its data.
     """
 
     name: str
     settings: TaskSettings
     metrics: Sequence[str]
+    missing: Collection[str] = ()
 
     @property
     def names(self) -> list[str]:
         """Names of the values that its evaluations report; empty without a dev_file."""
         if self.settings.dev_file is None:
             return []
-        return [LOSS, *(value for name in self.metrics if name in METRICS for value in _values_of(name))]
+        values = [LOSS, *(value for name in self.metrics if name in METRICS for value in _values_of(name))]
+        return [value for value in values if value not in self.missing]
 
 
 def reported_metrics(config: TypedConfig) -> Iterator[Problem]:
@@ -150,25 +153,38 @@ def reported_metrics(config: TypedConfig) -> Iterator[Problem]:
     if not config.for_train or train is None or not config.all_tasks_typed:
         return
     tasks = [_with_metrics(task) for task in config.tasks]
-    wanted = train.metric_for_best_model
-    if wanted is not None:
-        targets = [task for task in tasks if task.settings.target]
-        names = {name for task in targets for name in task.names} | set(_full_names(targets))
-        if wanted not in names:
-            rule = "must be a metric that a target with a dev_file reports, or `task.metric`."
-            where = config.where("metric_for_best_model")
-            yield Problem(where, _unreported(f"metric_for_best_model {rule}", wanted, sorted(names)))
-    known = [task.name for task in tasks if task.names] + _full_names(tasks)
-    for name in train.selection or ():
-        if name not in known:
-            rule = "selection must name tasks with a dev_file, or `task.metric` of one."
-            yield Problem(config.where("selection"), _unreported(rule, name, known))
+    yield from unreported_metrics(train, tasks, config.where)
     yield from _without_evaluations(train, tasks, config)
     for task in tasks:
         if task.settings.early_stopping_patience and task.settings.target and task.settings.dev_file is None:
             rule = f"early_stopping_patience needs a dev_file, and `{task.name}` has none."
             advice = f"Add one, or write `early_stopping_patience: null` under tasks.{task.name}."
             yield Problem(config.where("early_stopping_patience", task.name), f"{rule} {advice}")
+
+
+def unreported_metrics(
+    train: TrainSettings, tasks: Sequence[TaskMetrics], where: Callable[[str], str] = str
+) -> Iterator[Problem]:
+    """What `metric_for_best_model` and `selection` name and no task reports.
+
+    Args:
+        train: Keys of the training engine.
+        tasks: All tasks of the run.
+        where: Source of a key.
+    """
+    wanted = train.metric_for_best_model
+    if wanted is not None:
+        targets = [task for task in tasks if task.settings.target]
+        names = {name for task in targets for name in task.names} | set(_full_names(targets))
+        if wanted not in names:
+            rule = "must be a metric that a target with a dev_file reports, or `task.metric`."
+            message = _unreported(f"metric_for_best_model {rule}", wanted, sorted(names))
+            yield Problem(where("metric_for_best_model"), message)
+    known = [task.name for task in tasks if task.names] + _full_names(tasks)
+    for name in train.selection or ():
+        if name not in known:
+            rule = "selection must name tasks with a dev_file, or `task.metric` of one."
+            yield Problem(where("selection"), _unreported(rule, name, known))
 
 
 def _with_metrics(task: TaskConfig) -> TaskMetrics:

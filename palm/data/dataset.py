@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from palm.schema.fields import TagSchemeName
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray  # a third of numpy's import time
 
@@ -120,9 +122,11 @@ class LabelMap:
 
     Attributes:
         names: Label names in the order of their ids.
+        tag_scheme: Of the tags of words, how they mark spans; None where that is not known.
     """
 
     names: tuple[str, ...]
+    tag_scheme: TagSchemeName | None = field(default=None, compare=False)  # ids mean the same without it
 
     def __len__(self) -> int:
         return len(self.names)

@@ -1,7 +1,9 @@
-"""Spans of a tag sequence (B-type, I-type, O), with the semantics of CoNLL's evaluation and seqeval's default mode."""
+"""Spans of a tag sequence, as its scheme marks them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from palm.data.tag_schemes import TagParts, TagScheme
 
 
 @dataclass(frozen=True, order=True)
@@ -11,7 +13,7 @@ class Span:
     Attributes:
         start: Its first word.
         end: The word after its last.
-        type: The tags' part after `B-` and `I-`.
+        type: What its tags say beside their letters.
     """
 
     start: int
@@ -19,30 +21,94 @@ class Span:
     type: str
 
 
-def spans_of(tags: Sequence[str]) -> list[Span]:
-    """Spans in order. An I without a span to continue starts one, as does a change of type; E and S are supported.
+_OUTSIDE: TagParts = ("O", "_")
 
-    The rules are those of `get_entities` in https://github.com/chakki-works/seqeval.
+
+def spans_of(tags: Sequence[str], scheme: TagScheme | None = None) -> list[Span]:
+    """Spans in order.
+
+    The schemes `iob1`, `iob2`, `ioe2` and `iobes` with its kin are read strictly: what breaks the scheme is no span.
+    The others are read as CoNLL's evaluation reads BIO: an I that continues nothing starts a span, as does a change of
+    type. A tag that is none of the scheme is outside.
+
+    Both are those of https://github.com/chakki-works/seqeval: its strict mode, and `get_entities` of its default mode.
+    Its strict IOE1 misses spans of one word, so IOE1 is read as by default.
+
+    Args:
+        tags: One per word.
+        scheme: What they are read as; BIO by default.
     """
+    scheme = scheme or TagScheme()
+    if scheme.name == "none":
+        return []
+    parts = [scheme.split(tag) or _OUTSIDE for tag in tags]
+    strict = _STRICT.get(scheme.name)
+    return _spans(parts) if strict is None else strict.spans(parts)
+
+
+def _spans(tags: Sequence[TagParts]) -> list[Span]:
     spans: list[Span] = []
     before, type_before, start = "O", "", 0
-    for position, name in enumerate([*tags, "O"]):
-        tag, kind = name[:1], name[1:].split("-", maxsplit=1)[-1] or "_"
-        if _ends(before, tag, changed=type_before != kind):
-            spans.append(Span(start, position, type_before))
-        if _starts(before, tag, changed=type_before != kind):
-            start = position
+    for place, (tag, kind) in enumerate([*tags, _OUTSIDE]):
+        changed = type_before != kind
+        if _ends(before, tag, changed=changed):
+            spans.append(Span(start, place, type_before))
+        if _starts(before, tag, changed=changed):
+            start = place
         before, type_before = tag, kind
     return spans
 
 
 def _ends(before: str, tag: str, *, changed: bool) -> bool:
-    return (
-        before in ("E", "S")
-        or (before in ("B", "I") and tag in ("B", "S", "O"))
-        or (before not in ("O", ".") and changed)
-    )
+    return before in ("E", "S") or (before in ("B", "I") and tag in ("B", "S", "O")) or (before != "O" and changed)
 
 
 def _starts(before: str, tag: str, *, changed: bool) -> bool:
-    return tag in ("B", "S") or (before in ("E", "S", "O") and tag in ("E", "I")) or (tag not in ("O", ".") and changed)
+    return tag in ("B", "S") or (before in ("E", "S", "O") and tag in ("E", "I")) or (tag != "O" and changed)
+
+
+def _matches(patterns: str, before: TagParts, now: TagParts) -> bool:
+    """Whether two neighbours are among `patterns`: meaning before and now (`.` is any), type `=`, `!` or `*` (any)."""
+    relation = "=" if before[1] == now[1] else "!"
+    return any(
+        pattern[0] in (".", before[0]) and pattern[1] in (".", now[0]) and pattern[2] in ("*", relation)
+        for pattern in patterns.split()
+    )
+
+
+@dataclass(frozen=True)
+class _Strict:
+    """A scheme of seqeval's strict mode, by the patterns of two neighbours that start a span, go on in it, and end it.
+
+    Source: https://github.com/chakki-works/seqeval, seqeval/scheme.py.
+    """
+
+    starts: str
+    inside: str
+    ends: str
+
+    def spans(self, tags: Sequence[TagParts]) -> list[Span]:
+        """Spans in order; what starts and does not end is none."""
+        extended = [*tags, _OUTSIDE]
+        spans, place, before = [], 0, _OUTSIDE
+        while place < len(tags):
+            start, place = place, place + 1
+            if _matches(self.starts, before, extended[start]):
+                while _matches(self.inside, extended[place - 1], extended[place]):
+                    place += 1
+                if _matches(self.ends, extended[place - 1], extended[place]):
+                    spans.append(Span(start, place, extended[start][1]))
+            before = extended[place - 1]
+        return spans
+
+
+_WHOLE = _Strict(starts=".B* .S*", inside="BI= BE= II= IE=", ends="S.* E.*")
+_STRICT = {
+    "iob1": _Strict("OI* II! BI* IB= BB=", "BI= II=", "II! IO* IB* BO* BI! BB="),
+    "iob2": _Strict(".B*", "BI= II=", "II! IO* IB* BO* BI! BB*"),
+    "ioe2": _Strict("OI* OE* EI* EE* II! IE!", "IE= II=", "E.*"),
+    "iobes": _WHOLE,
+    "bilou": _WHOLE,
+    "bmes": _WHOLE,
+    "bmewo": _WHOLE,
+}

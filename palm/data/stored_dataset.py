@@ -85,8 +85,12 @@ def write_columns(parts: Iterable[Dataset], folder: Path) -> None:
 
 
 def write_description(folder: Path, *, labels: LabelMap | None, notes: Sequence[str]) -> None:
-    """Write everything except arrays: label names, and remarks about the file."""
-    content = {"labels": None if labels is None else list(labels.names), "notes": list(notes)}
+    """Write everything except arrays: label names, the scheme of tags, and remarks about the file."""
+    content = {
+        "labels": None if labels is None else list(labels.names),
+        "tag_scheme": None if labels is None else labels.tag_scheme,
+        "notes": list(notes),
+    }
     text = json.dumps(content, ensure_ascii=False, indent=1) + "\n"
     (folder / DESCRIPTION).write_text(text, encoding="utf-8", errors="surrogatepass")
 
@@ -100,7 +104,7 @@ def read_dataset(folder: Path, file: Path) -> tuple[Dataset, LabelMap | None]:
     """
     text = (folder / DESCRIPTION).read_text(encoding="utf-8", errors="surrogatepass")
     content = json.loads(text)
-    labels = None if content["labels"] is None else LabelMap(tuple(content["labels"]))
+    labels = None if content["labels"] is None else LabelMap(tuple(content["labels"]), content["tag_scheme"])
     return Dataset(dict(_columns(folder)), StoredRecords(folder), file, tuple(content["notes"])), labels
 
 

@@ -51,9 +51,10 @@ def metrics_over(model: MultiTaskModel, task: TaskInstance, dataset: Dataset) ->
     metrics = {name: METRICS[name] for name in task.settings.metrics or task.paradigm.default_metrics}
     evaluation = run_over(model, task, dataset, "eval")
     scores = {} if evaluation.loss is None else {"loss": evaluation.loss}
+    records = task.paradigm.gold_records(dataset.records)
     for name, metric in metrics.items():
         try:
-            scores |= metric(evaluation.predictions, dataset.records)
+            scores |= metric(evaluation.predictions, records)
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             keys = ", ".join(evaluation.predictions[0])
             found = f"Found {type(error).__name__}: {error}; predictions are of {keys}."

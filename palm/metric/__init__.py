@@ -10,7 +10,7 @@ from palm.metric.classification import (
     sentence_accuracy,
 )
 from palm.metric.regression import pearson, spearman
-from palm.metric.span_f1 import span_f1
+from palm.metric.span_f1 import span_f1, token_accuracy
 from palm.metric.squad import squad, squad_zh
 
 __all__ = [
@@ -29,4 +29,5 @@ __all__ = [
     "spearman",
     "squad",
     "squad_zh",
+    "token_accuracy",
 ]

@@ -6,13 +6,13 @@ its own paradigm, labels and loss. Paddle is only imported inside the methods th
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from palm.data.dataset import Batch, Dataset, LabelMap
+from palm.data.dataset import Batch, Dataset, LabelMap, Record
 from palm.paradigm.output_distance import squared_difference, symmetric_kl
 from palm.registry import Registry, component_problem
 from palm.schema.fields import BackboneFields, ParadigmFields
@@ -107,6 +107,20 @@ class Paradigm(ABC):
     @abstractmethod
     def decode(self, outputs: Sequence[Outputs], dataset: Dataset) -> list[Prediction]:
         """One prediction per record of `dataset`, in order, from the outputs of each example."""
+
+    def gold_records(self, records: Sequence[Record]) -> Sequence[Record]:
+        """The records as metrics compare them with predictions: what `decode` derives from labels is theirs too."""
+        return records
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What people should know before training: how the task's labels are understood, a line each."""
+        return ()
+
+    @property
+    def missing_metrics(self) -> Collection[str]:
+        """Names of values that its metrics do not report with these labels."""
+        return ()
 
     def output_distance(
         self, one: "Mapping[str, Tensor]", other: "Mapping[str, Tensor]", inputs: "Mapping[str, Tensor]"

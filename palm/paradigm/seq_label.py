@@ -1,27 +1,31 @@
 """Sequence labelling: one label per word, such as the BIO tags of named entities."""
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, ClassVar, cast, final
 
 import numpy as np
 from pydantic import Field, model_validator
 
-from palm.data.dataset import Batch, Dataset, IntArray, LabelMap
+from palm.data.dataset import Batch, Dataset, IntArray, LabelMap, Record
 from palm.data.spans import spans_of
+from palm.data.tag_schemes import OUTSIDE, TagScheme, describe_scheme, older_scheme, says_more_than_bio
 from palm.paradigm.base import PARADIGMS, Outputs, Paradigm, Prediction, TransformersHead
 from palm.paradigm.crf import build_transitions, crf_loss, viterbi
 from palm.paradigm.decoding import check_classes, class_names, count_classes, examples_by_record
 from palm.paradigm.layers import HeadFields, build_head, head_form, head_logits
 from palm.paradigm.losses import ClassLossFields, class_loss, weights_by_class
 from palm.schema.facts import Key
-from palm.schema.fields import BackboneFields, ClassCountFields, ParadigmFields
+from palm.schema.fields import BackboneFields, ClassCountFields, ParadigmFields, TagSchemeFields
 from palm.spec import Phase, Spec, Specs
+
+LOG = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from paddle import Tensor, nn
 
 
-class TaggingFields(HeadFields, ClassLossFields, ClassCountFields):
+class TaggingFields(HeadFields, ClassLossFields, ClassCountFields, TagSchemeFields):
     """Keys of the paradigm `seq_label`."""
 
     for_cn: Annotated[bool, Key(export="fixed")] = Field(
@@ -61,6 +65,7 @@ class Tagging(Paradigm):
         super().__init__(config, labels, vocab=vocab)
         check_classes(config.n_classes, labels)
         self._weights = weights_by_class(config, labels, config.n_classes)
+        self._scheme = _scheme_of(config, labels)
 
     @property
     def default_metrics(self) -> tuple[str, ...]:
@@ -115,6 +120,21 @@ class Tagging(Paradigm):
         groups = examples_by_record(dataset)
         return [self._prediction(index, rows, outputs, dataset) for index, rows in enumerate(groups)]
 
+    def gold_records(self, records: Sequence[Record]) -> Sequence[Record]:
+        """The records with the `spans` of their labels; None where tags mark no spans."""
+        return [{**record, "spans": self._gold_spans(record)} if "labels" in record else record for record in records]
+
+    @property
+    def notes(self) -> Sequence[str]:
+        if self.labels is None:
+            return ()
+        is_set = self.config.tag_scheme != "auto"
+        return (f"tag scheme {describe_scheme(self._scheme, self.labels.names, is_set=is_set)}.",)
+
+    @property
+    def missing_metrics(self) -> Collection[str]:
+        return {"span_f1", "span_precision", "span_recall"} if self._scheme.name == "none" else ()
+
     @property
     def incomparable(self) -> str | None:
         return "a CRF" if self.config.has_crf else None
@@ -128,17 +148,41 @@ class Tagging(Paradigm):
         windows = [_labelled(dataset.ragged("word_index")[row], outputs[row]) for row in rows]
         ids = _merge(windows, len(words))
         names = class_names(self.labels, self._count_classes())
-        outside = "O" if "O" in names else names[0]
+        outside = next((name for name in OUTSIDE if name in names), names[0])
         labels = [outside if number < 0 else names[number] for number in ids]
-        glue = "" if self.config.for_cn else " "
-        spans = [
-            {"type": span.type, "start": span.start, "end": span.end, "text": glue.join(words[span.start : span.end])}
-            for span in spans_of(labels)
-        ]
+        spans = self._spans(dataset.records[index], labels)
         return {"index": index, "words": list(words), "labels": labels, "spans": spans}
+
+    def _gold_spans(self, record: Record) -> list[dict[str, object]] | None:
+        return None if self._scheme.name == "none" else self._spans(record, cast("Sequence[str]", record["labels"]))
+
+    def _spans(self, record: Record, labels: Sequence[str]) -> list[dict[str, object]]:
+        words, glue = cast("Sequence[str]", record["words"]), "" if self.config.for_cn else " "
+        return [
+            {"type": span.type, "start": span.start, "end": span.end, "text": glue.join(words[span.start : span.end])}
+            for span in spans_of(labels, self._scheme)
+        ]
 
     def _count_classes(self) -> int:
         return count_classes(self.config.n_classes, self.labels)
+
+
+def _scheme_of(config: TaggingFields, labels: LabelMap | None) -> TagScheme:
+    """The scheme that is set, else that of the training data, else BIO.
+
+    Raises:
+        ConfigError: The tags are not of the scheme that is set.
+    """
+    if labels is None:
+        return TagScheme()
+    name = labels.tag_scheme if config.tag_scheme == "auto" else config.tag_scheme
+    if name is not None:
+        return TagScheme.of(name, labels.names)
+    # Models exported before schemes were known read all tags as BIO.
+    if says_more_than_bio(labels.names):
+        rule = "spans are read as BIO, as nothing says which scheme the tags are of"
+        LOG.warning("%s. Found %s. Set tag_scheme.", rule, ", ".join(labels.names[:4]))
+    return older_scheme(labels.names)
 
 
 def _labelled(word_index: np.ndarray, output: Outputs) -> tuple[np.ndarray, np.ndarray]:

@@ -116,6 +116,10 @@ class Reader(ABC):
         """What `palm check --data` says of the records beside lengths, labels and repetitions, by topic."""
         return {}
 
+    def notes_on(self, dataset: Dataset) -> Sequence[str]:
+        """What is worth a warning about data that are nevertheless trained on or evaluated, a sentence each."""
+        return ()
+
     def read(self, file: Path, phase: Phase) -> list[Record]:
         """All records of the file.
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from palm.data.dataset import UNLABELLED, Batch, Dataset, DataSource, GivenRow, IntArray, LabelMap, Ragged, Record
 from palm.data.sequences import INPUTS, pad_inputs
+from palm.data.tag_schemes import TagScheme
 from palm.data.tokenizer import Tokenizer, WordTokens
 from palm.data.windows import word_windows
 from palm.reader.base import READERS, Reader
@@ -15,10 +16,12 @@ from palm.reader.fields import LabelledFields
 from palm.reader.formats.files import FileProblems
 from palm.reader.labels import LabelEncoder, learn_label_map
 from palm.reader.rows import parse_tagged
+from palm.reader.tag_checks import broken_records, describe_breaks, with_tag_scheme
+from palm.schema.fields import TagSchemeFields
 from palm.spec import Phase, Spec, Specs
 
 
-class TaggingReaderConfig(LabelledFields):
+class TaggingReaderConfig(LabelledFields, TagSchemeFields):
     """Keys of the reader `seq_label`."""
 
     known_columns: ClassVar[tuple[str, ...]] = ("label", "text_a")
@@ -63,6 +66,30 @@ class TaggingReader(Reader):
         return learn_label_map(
             (label for record in records for label in _strings(record, "labels")), self.config.n_classes
         )
+
+    def prepare(self, records: Sequence[Record], phase: Phase) -> None:
+        """Learn the tags and their scheme from a training file, unless they are known.
+
+        Raises:
+            ConfigError: The key `tag_scheme` does not fit the tags.
+        """
+        super().prepare(records, phase)
+        if phase == "train" and self.labels is not None and self.labels.tag_scheme is None:
+            self.labels = with_tag_scheme(
+                self.labels, self.config.tag_scheme, (_strings(record, "labels") for record in records)
+            )
+
+    def notes_on(self, dataset: Dataset) -> Sequence[str]:
+        """The number of sentences that break the scheme of the tags."""
+        if self.labels is None or self.labels.tag_scheme in (None, "none") or "label_ids" not in dataset.columns:
+            return ()
+        scheme = TagScheme.of(self.labels.tag_scheme, self.labels.names)
+        broken = broken_records(dataset, scheme, self.labels.names)
+        if not len(broken):
+            return ()
+        record = dataset.records[int(broken[0])]
+        pair = scheme.first_break(_strings(record, "labels")) or ("", "")
+        return (f"{describe_breaks(len(broken), len(dataset.records), scheme, record['line'], pair)}.",)
 
     def encode(self, records: Sequence[Record], source: DataSource, phase: Phase) -> Dataset:
         """`[CLS] words [SEP]`, in as many windows as the sentence needs."""

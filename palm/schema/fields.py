@@ -151,6 +151,31 @@ class ClassCountFields(Schema):
     )
 
 
+TagSchemeName = Literal[
+    "bio", "iob2", "iob1", "ioe1", "ioe2", "bios", "bioe", "iobes", "bilou", "bmes", "bmewo", "io", "none"
+]
+_SCHEME_ALIASES = {"iob": "bio", "ioe": "ioe2", "bioes": "iobes", "bieos": "iobes", "bioul": "bilou", "bieo": "bioe"}
+
+
+def _scheme_name(value: Any) -> Any:  # noqa: ANN401 (whatever YAML gave)
+    """`BIOES` → `iobes`."""
+    name = value.lower() if isinstance(value, str) else value
+    return _SCHEME_ALIASES.get(name, name) if isinstance(name, str) else name
+
+
+class TagSchemeFields(Schema):
+    """The key of readers and paradigms with a tag per word."""
+
+    key_facts = KeyFacts(scope="task")
+
+    tag_scheme: Annotated[Literal["auto", TagSchemeName], BeforeValidator(_scheme_name)] = Field(
+        "auto",
+        description="How tags mark spans: `bio` (IOB2; an I that continues nothing starts a span), `iob2` (such an I "
+        "is no span), `iob1`, `ioe1`, `ioe2`, `bios`, `bioe`, `iobes`, `bilou`, `bmes`, `bmewo`, `io`, or `none`, as "
+        "for parts of speech; `auto` goes by train_file. Their form (B-PER, PER-B, b_per) follows from the tags.",
+    )
+
+
 class BackboneFields(Schema):
     """Config of an encoder, named as in its `config.json`; all stages share the keys that determine weights."""
 

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic_core import ErrorDetails
 
 from palm.errors import CheckpointError
-from palm.schema.fields import Schema
+from palm.schema.fields import Schema, TagSchemeName
 from palm.schema.validate import shown, validate
 from palm.schema.values import Resolved, Setting
 from palm.storage.layout import FORMAT_VERSION, PALM_VERSION
@@ -51,6 +51,7 @@ class SavedModel(_Saved):
     backbone: SavedComponent
     paradigm: SavedComponent
     labels: Annotated[list[str], AfterValidator(_distinct)] | None
+    tag_scheme: TagSchemeName | None = None
 
 
 def read_json_object(file: Path) -> dict[str, Any]:

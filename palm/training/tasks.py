@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from palm.config.run_config import RunConfig, TaskConfig
+from palm.config.task_checks import TaskMetrics, unreported_metrics
 from palm.data.dataset import Dataset
 from palm.data.shared_rows import match_rows
 from palm.data.tokenizer import Tokenizer
@@ -16,6 +17,7 @@ from palm.paradigm.base import PARADIGMS
 from palm.reader.base import READERS, Reader
 from palm.reader.loading import load_dataset
 from palm.schema.fields import BackboneFields
+from palm.schema.settings import TrainSettings
 
 Built = TypeVar("Built")
 
@@ -34,7 +36,7 @@ def build_tasks_of(stages: Sequence[RunConfig]) -> list[list[TaskInstance]]:
         before = len(wrong)
         tasks = [_collect(wrong, partial(_build_task, config, task)) for task in config.tasks]
         if len(wrong) == before:
-            built.append(_collect(unfit, partial(_joined, [task for task in tasks if task], config.backbone)) or [])
+            built.append(_collect(unfit, partial(_joined, [task for task in tasks if task], config)) or [])
     if unfit:
         raise ConfigError(list(dict.fromkeys([*unfit, *wrong])))
     if wrong:
@@ -42,8 +44,9 @@ def build_tasks_of(stages: Sequence[RunConfig]) -> list[list[TaskInstance]]:
     return built
 
 
-def _joined(tasks: Sequence[TaskInstance], backbone: BackboneFields) -> list[TaskInstance]:
-    check_shared_heads(tasks, backbone)
+def _joined(tasks: Sequence[TaskInstance], config: RunConfig) -> list[TaskInstance]:
+    check_shared_heads(tasks, config.backbone)
+    check_reported_metrics(tasks, config.train)
     return with_shared_rows(tasks)
 
 
@@ -142,6 +145,26 @@ def check_shared_heads(tasks: Sequence[TaskInstance], backbone: BackboneFields) 
         raise ConfigError(problems)
 
 
+def check_reported_metrics(tasks: Sequence[TaskInstance], train: TrainSettings) -> None:
+    """The metrics that select the best step are reported; which a task reports may depend on its labels.
+
+    Raises:
+        ConfigError: Naming the metrics that are not.
+    """
+    judged = [
+        TaskMetrics(
+            task.name,
+            task.settings,
+            task.settings.metrics or task.paradigm.default_metrics,
+            task.paradigm.missing_metrics,
+        )
+        for task in tasks
+    ]
+    problems = list(unreported_metrics(train, judged))
+    if problems:
+        raise ConfigError(problems)
+
+
 def _shape(task: TaskInstance, backbone: BackboneFields) -> tuple[object, ...]:
     """Sizes of the head's parameters, those of its mix of layers included."""
     mixed = task.paradigm.config.mixed_layers(backbone.num_hidden_layers)
@@ -151,9 +174,17 @@ def _shape(task: TaskInstance, backbone: BackboneFields) -> tuple[object, ...]:
 
 
 def label_lines(tasks: Sequence[TaskInstance]) -> Iterator[str]:
-    """A warning for each task with a single label, and for shared heads whose classes have different names."""
+    """How labels are understood, and warnings about them.
+
+    A warning stands for each task with a single label, for data whose labels contradict each other, and for shared
+    heads whose classes have different names.
+    """
     first: dict[str, TaskInstance] = {}
     for task in tasks:
+        yield from (f"{task.name}: {note}" for note in task.paradigm.notes)
+        for data in (task.train, task.dev):
+            if data is not None:
+                yield from (f"Warning: {task.name}: {data.file}: {note}" for note in task.reader.notes_on(data))
         labels = task.reader.labels
         if labels is not None and len(labels) == 1 and task.train is not None:
             found = (

@@ -165,3 +165,64 @@ def test_heads_of_each_kind_have_a_shape_of_their_own():
 def test_a_crf_has_no_loss_by_word():
     with pytest.raises(ValueError, match="apply to losses per word, `head: crf` has none"):
         Tagging.Config(head="crf", focal_gamma=2.0)
+
+
+def spans_with(labels: LabelMap, tags: Sequence[str], **keys: object) -> list[tuple[object, ...]]:
+    paradigm = Tagging(Tagging.Config(**keys), labels)
+    ids = [labels.names.index(tag) for tag in tags]
+    dataset = dataset_of([["w"] * len(tags)], [[-1, *range(len(tags)), -1]], [0])
+    [prediction] = paradigm.decode(parts([0, *ids, 0]), dataset)
+    [record] = paradigm.gold_records([{"words": ["w"] * len(tags), "labels": list(tags)}])
+
+    assert record["spans"] == (prediction["spans"] or record["spans"])
+    return [(span["type"], span["start"], span["end"]) for span in prediction["spans"]]
+
+
+def test_spans_are_those_of_the_scheme_of_the_training_data() -> None:
+    names = ("B-PER", "L-PER", "O", "U-PER")
+
+    assert spans_with(LabelMap(names, "bilou"), ["U-PER", "U-PER", "B-PER", "L-PER"]) == [
+        ("PER", 0, 1),
+        ("PER", 1, 2),
+        ("PER", 2, 4),
+    ]
+    assert spans_with(LabelMap(("LOC", "O", "PER"), "io"), ["PER", "PER", "O"]) == [("PER", 0, 2)]
+
+
+def test_the_key_wins_over_the_scheme_of_the_training_data() -> None:
+    assert spans_with(LabelMap(("DET", "NOUN"), "none"), ["DET", "DET", "NOUN"], tag_scheme="io") == [
+        ("DET", 0, 2),
+        ("NOUN", 2, 3),
+    ]
+    with pytest.raises(ConfigError, match="tag_scheme: the tags of the scheme `bio` hold a letter and a type"):
+        spans_with(LabelMap(("DET", "NOUN"), "none"), ["DET"], tag_scheme="bio")
+
+
+def test_tags_that_mark_no_spans() -> None:
+    paradigm = Tagging(Tagging.Config(), LabelMap(("DET", "NOUN"), "none"))
+
+    assert spans_with(LabelMap(("DET", "NOUN"), "none"), ["DET", "NOUN"]) == []
+    assert paradigm.gold_records([{"words": ["a"], "labels": ["DET"]}])[0]["spans"] is None
+    assert paradigm.missing_metrics == {"span_f1", "span_precision", "span_recall"}
+    assert not Tagging(Tagging.Config(), LABELS).missing_metrics
+    assert paradigm.notes == (
+        "tag scheme none (from the tags of train_file, such as DET, NOUN): tags mark no spans, so span_f1 reports "
+        "token_accuracy alone.",
+    )
+
+
+def test_without_a_known_scheme_tags_are_read_as_bio_and_doubts_are_reported(caplog: pytest.LogCaptureFixture) -> None:
+    """As by models that were exported before schemes were known."""
+    assert spans_with(LABELS, ["B-city", "I-city", "O", "I-city"]) == [("city", 0, 2), ("city", 3, 4)]
+    assert caplog.messages == []
+    assert spans_with(LabelMap(("B-x", "L-x", "O")), ["B-x", "O"]) == [("x", 0, 1)]
+    assert caplog.messages == [
+        "spans are read as BIO, as nothing says which scheme the tags are of. Found B-x, L-x, O. Set tag_scheme."
+    ]
+
+
+def test_a_word_that_no_window_shows_is_outside_in_lower_case_too() -> None:
+    paradigm = Tagging(Tagging.Config(), LabelMap(("b-x", "i-x", "o"), "bio"))
+    [prediction] = paradigm.decode(parts([2, 0, 2]), dataset_of([["a", "\u200b"]], [[-1, 0, -1]], [0]))
+
+    assert prediction["labels"] == ["b-x", "o"]
