@@ -45,7 +45,7 @@ def save_model(session: Session, name: str, folder: Path) -> None:
     """Write the inference model of the task `name`."""
     run = session.run
     task = next(task for task in run.tasks if task.name == name)
-    with averaged(run.average):
+    with session.one_thread("save_predict_model"), averaged(run.average):
         save_bundle(run.model, task, backbone_name(session.backbone), folder)
 
 
