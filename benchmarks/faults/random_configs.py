@@ -9,6 +9,8 @@ import yaml
 from palm.balancing.gradients.base import GRADIENT_METHODS
 from palm.balancing.sampling import SAMPLERS
 from palm.balancing.weighting import WEIGHTINGS
+from palm.engine.optim import OPTIMIZERS
+from palm.engine.optim.schedules import SCHEDULES
 from tests.integration import tiny
 
 KINDS = ("cls", "match", "slots", "mlm", "mrc")
@@ -115,7 +117,8 @@ def _run(chance: Random, tasks: Keys, targets: list[str]) -> Keys:
         0.25,
         weight_decay=0.1,
         max_grad_norm=0,
-        lr_scheduler="constant",
+        lr_scheduler=chance.choice(list(SCHEDULES)),
+        optimizer=chance.choice(list(OPTIMIZERS)),
         warmup_proportion=0.3,
         layer_lr_decay=0.8,
         freeze_layers=1,

@@ -1,7 +1,7 @@
 """What Paddle has once for all threads of a process, held by one thread at a time.
 
-* Its random generator: initial weights, dropout and SMART draw from it. A thread that builds a model or trains another
-  one between the seed of a step and its draws would change them.
+* Its random generator, which initial weights, dropout and SMART use. A thread that builds a model or trains another one
+  between the seed of a step and its random numbers would change them.
 * The program that its optimizers find their learning rate in. The backward pass of recomputed layers puts another one
   there for a while; a step of another thread would then keep the rate of the step before, or fail.
 """
@@ -24,9 +24,9 @@ def shared_state() -> Iterator[None]:
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """The same, and draw as `seed` says.
+    """The same, with the random numbers of `seed`.
 
-    The block of a training step holds its backward pass as well: recomputed layers draw there once more.
+    The block of a training step holds its backward pass as well: recomputed layers need theirs again there.
     """
     with shared_state():
         paddle.seed(seed)
