@@ -27,9 +27,9 @@ import yaml
 import palm
 from benchmarks.faults.random_configs import write_random_config
 from benchmarks.faults.small_run import TIMED, sha256
-from palm.cli.main import EXIT_REFUSED
 from palm.cli.main import main as palm_command
 from palm.engine.checkpoint import newest_checkpoint
+from palm.runtime.script import EXIT_ERROR
 from palm.storage.layout import CHECKPOINT_FOLDER, EARLIER_FOLDER, METRICS_FILE
 
 MODEL_FOLDERS = ("infer_model", "best_infer_model", "encoder")
@@ -236,7 +236,7 @@ def whole_run(home: Path, *, seed: int, number: int, tally: Tally) -> Whole:
         if code == 0:
             return Whole(config, folder / "whole", fingerprint(folder / "whole"), seconds)
         tally.count["combinations of keys that were refused"] += 1
-        if code != EXIT_REFUSED:
+        if code != EXIT_ERROR:
             tally.note(f"{folder}: exit code {code}\n{(folder / 'whole.log').read_text(encoding='utf-8')[-2000:]}")
         shutil.move(folder / "whole.log", home / f"{number}.{attempt}.log")
         shutil.rmtree(folder)

@@ -64,9 +64,10 @@ def test_an_optimizer_of_paddle_keeps_its_rate_while_another_thread_recomputes(h
             optimizer.step(1e-3 * (step + 1))
         return np.append(model.weight.numpy(), model.bias.numpy())
 
+    layer, rows = nn.Linear(2, 2), paddle.ones([3, 2])
+    rows.stop_gradient = False
+
     def recompute_layers():
-        layer, rows = nn.Linear(2, 2), paddle.ones([3, 2])
-        rows.stop_gradient = False
         while not ended.is_set():
             with shared_state():
                 recompute(layer, rows).sum().backward()
