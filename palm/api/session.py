@@ -151,14 +151,18 @@ class Session:
     @property
     def model(self) -> MultiTaskModel:
         """The model, made when it is first asked for."""
-        if self._model is None:
-            choose_device(use_gpu=paddle.is_compiled_with_cuda())
-            for task in self.tasks:
-                task.any_forward.head.check_fits(self.backbone.config.hidden_size)
-            heads = self.heads
-            parts = [_HeadPart(heads[task.name], task.paradigm("train")) for task in self.tasks]
-            self._model = MultiTaskModel(self.backbone, parts, seed=self.seed)
-        return self._model
+        with self.one_thread("build_forward"):
+            if self._model is None:
+                self._model = self._new_model()
+            return self._model
+
+    def _new_model(self) -> MultiTaskModel:
+        choose_device(use_gpu=paddle.is_compiled_with_cuda())
+        for task in self.tasks:
+            task.any_forward.head.check_fits(self.backbone.config.hidden_size)
+        heads = self.heads
+        parts = [_HeadPart(heads[task.name], task.paradigm("train")) for task in self.tasks]
+        return MultiTaskModel(self.backbone, parts, seed=self.seed)
 
     def use_backbone(self, backbone: Backbone | None) -> None:
         """Make the model anew when it is next asked for, on `backbone` rather than the one that was given."""
@@ -172,9 +176,10 @@ class Session:
         Raises:
             ConfigError: Something is missing or does not fit.
         """
-        if self._run is None:
-            self._run = self._new_run()
-        return self._run
+        with self.one_thread("train"):
+            if self._run is None:
+                self._run = self._new_run()
+            return self._run
 
     @property
     def can_train(self) -> bool:

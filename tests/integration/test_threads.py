@@ -162,6 +162,6 @@ def test_a_trainer_that_trains_in_another_thread_refuses_what_needs_its_model(tm
 
 
 def test_two_threads_do_not_train_into_one_folder(tmp_path):
-    refused = pytest.raises(CheckpointError, match="another run is training into this folder")
+    refused = pytest.raises(CheckpointError, match="another run is training in this folder")
     with ThreadPoolExecutor(1) as thread, exclusive_run_lock(tmp_path), refused:
         thread.submit(exclusive_run_lock(tmp_path).__enter__).result()
