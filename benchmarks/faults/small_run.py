@@ -53,11 +53,12 @@ def fingerprint(folder: Path) -> dict[str, str]:
     if newest is None or complaints:
         raise RuntimeError(f"no valid newest checkpoint: {complaints}")
     files = [*newest.iterdir(), *(folder / "out").glob("*/infer_model/*")]
-    found = {str(file.relative_to(folder)): _sha256(file.read_bytes()) for file in files}
+    found = {str(file.relative_to(folder)): sha256(file.read_bytes()) for file in files}
     lines = (folder / "out" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     metrics = [{key: value for key, value in json.loads(line).items() if key not in TIMED} for line in lines]
-    return {**found, "metrics.jsonl": _sha256(json.dumps(metrics).encode())}
+    return {**found, "metrics.jsonl": sha256(json.dumps(metrics).encode())}
 
 
-def _sha256(content: bytes) -> str:
+def sha256(content: bytes) -> str:
+    """Hexadecimal sha256 of `content`."""
     return hashlib.sha256(content).hexdigest()

@@ -177,7 +177,8 @@ class MultiHeadTrainer:
             CheckpointError: One is missing or damaged, or their encoders differ.
         """
         del convert
-        load_models(self.session, Path(model_path))
+        with self.session.one_thread("load_predict_model"):
+            load_models(self.session, Path(model_path))
 
     def set_saver(self, save_path: str | Path, save_steps: int, save_type: str = "ckpt") -> None:
         """Save every `save_steps` global steps and at the end: see `Trainer.set_saver`."""
@@ -189,7 +190,8 @@ class MultiHeadTrainer:
 
     def train(self, print_steps: int = 5, *, resume: bool = False) -> None:
         """Train until every target has done its steps: see `Trainer.train`."""
-        train(self.session, print_steps, resume=resume)
+        with self.session.one_thread("train", trains=True):
+            train(self.session, print_steps, resume=resume)
 
     def get_one_batch(self, phase: ApiPhase = "train") -> TaskBatch | Batch | None:
         """The next batch and whose it is; of data to predict, the batch alone, and None after the last."""

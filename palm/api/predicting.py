@@ -37,7 +37,7 @@ def predict(
     """
     reader = tasks[0].reader_for("predict")
     instances = [task.instance("predict", session.heads[task.name]) for task in tasks]
-    with averaged(session.average):
+    with session.one_thread("predict"), averaged(session.average):
         found = predict_jointly(session.model, instances, reader.dataset, _progress(reader, print_steps))
     for instance in instances if output_dir is not None else ():
         folder = Path(output_dir or ".") / (instance.name if len(tasks) > 1 else "")
@@ -50,7 +50,7 @@ def predict(
 def predict_batch(session: Session, tasks: Sequence[Task], batch: Batch) -> dict[str, dict[str, np.ndarray]]:
     """What the heads of `tasks` give for one batch."""
     instances = [task.instance("predict", session.heads[task.name]) for task in tasks]
-    with averaged(session.average):
+    with session.one_thread("predict_one_batch"), averaged(session.average):
         return outputs_of(session.model, instances, batch)
 
 

@@ -1,6 +1,8 @@
 """What the trainers of one run share: the model, the optimizer, and where training stands."""
 
+import threading
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -93,6 +95,33 @@ class Session:
         self._run: TrainingRun | None = None
         self._step_batches: Iterator[StepBatch] | None = None
         self._retired_tasks: frozenset[str] = frozenset()
+        self._one_thread = threading.RLock()
+        self._training_thread: int | None = None
+
+    @contextmanager
+    def one_thread(self, call: str, *, trains: bool = False) -> Iterator[None]:
+        """Work on the model alone; other threads that want to wait for the end of the `with` block.
+
+        A model is in training or in evaluation mode, and holds its weights or their average, for all threads.
+
+        Args:
+            call: What is being called, for the message.
+            trains: Whether this trains to the end of the run: others are refused meanwhile, as that may take days.
+
+        Raises:
+            ConfigError: Another thread trains.
+        """
+        this = threading.get_ident()
+        if self._training_thread not in (None, this):
+            rule = "one thread at a time works on a trainer's model. Found that another one trains it."
+            advice = "Wait for its end; or save a model, and predict with palm.Predictor beside the training."
+            raise ConfigError(Problem(call, f"{rule} {advice}"))
+        with self._one_thread:
+            self._training_thread = this if trains else self._training_thread
+            try:
+                yield
+            finally:
+                self._training_thread = None if trains else self._training_thread
 
     @property
     def seed(self) -> int:
@@ -122,14 +151,18 @@ class Session:
     @property
     def model(self) -> MultiTaskModel:
         """The model, made when it is first asked for."""
-        if self._model is None:
-            choose_device(use_gpu=paddle.is_compiled_with_cuda())
-            for task in self.tasks:
-                task.any_forward.head.check_fits(self.backbone.config.hidden_size)
-            heads = self.heads
-            parts = [_HeadPart(heads[task.name], task.paradigm("train")) for task in self.tasks]
-            self._model = MultiTaskModel(self.backbone, parts, seed=self.seed)
-        return self._model
+        with self.one_thread("build_forward"):
+            if self._model is None:
+                self._model = self._new_model()
+            return self._model
+
+    def _new_model(self) -> MultiTaskModel:
+        choose_device(use_gpu=paddle.is_compiled_with_cuda())
+        for task in self.tasks:
+            task.any_forward.head.check_fits(self.backbone.config.hidden_size)
+        heads = self.heads
+        parts = [_HeadPart(heads[task.name], task.paradigm("train")) for task in self.tasks]
+        return MultiTaskModel(self.backbone, parts, seed=self.seed)
 
     def use_backbone(self, backbone: Backbone | None) -> None:
         """Make the model anew when it is next asked for, on `backbone` rather than the one that was given."""
@@ -143,9 +176,10 @@ class Session:
         Raises:
             ConfigError: Something is missing or does not fit.
         """
-        if self._run is None:
-            self._run = self._new_run()
-        return self._run
+        with self.one_thread("train"):
+            if self._run is None:
+                self._run = self._new_run()
+            return self._run
 
     @property
     def can_train(self) -> bool:
@@ -229,13 +263,14 @@ class Session:
         Raises:
             ConfigError: No such task, or something is missing.
         """
-        run = self.run
-        task = next((task for task in run.tasks if task.name == name), None)
-        if task is None:
-            names = ", ".join(task.name for task in run.tasks)
-            raise ConfigError(Problem("train_one_step", f"one of the tasks ({names}) is expected. Found `{name}`."))
-        done = run.progress.task_steps.get(name, 0)
-        return train_step(run, StepBatch(run.progress.global_step + 1, task, done, batch))
+        with self.one_thread("train_one_step"):
+            run = self.run
+            task = next((task for task in run.tasks if task.name == name), None)
+            if task is None:
+                names = ", ".join(task.name for task in run.tasks)
+                raise ConfigError(Problem("train_one_step", f"one of the tasks ({names}) is expected. Found `{name}`."))
+            done = run.progress.task_steps.get(name, 0)
+            return train_step(run, StepBatch(run.progress.global_step + 1, task, done, batch))
 
     def load_pretrain(self, path: str | Path) -> None:
         """Start from pre-trained weights, and say what was loaded.
@@ -247,10 +282,11 @@ class Session:
         if self._run is not None and self._run.progress.global_step:
             raise ConfigError(Problem("load_pretrain", "pre-trained weights come before training. Found it begun."))
         weights = load_pretrained(path)
-        self.use_backbone(type(self.backbone)(backbone_config_for(weights, self.backbone.config)))
-        instances = [_HeadPart(key, task.paradigm("train")) for task, key in self._with_heads()]
-        for line in load_pretrained_weights(self.model, instances, weights):
-            say(line)
+        with self.one_thread("load_pretrain"):
+            self.use_backbone(type(self.backbone)(backbone_config_for(weights, self.backbone.config)))
+            instances = [_HeadPart(key, task.paradigm("train")) for task, key in self._with_heads()]
+            for line in load_pretrained_weights(self.model, instances, weights):
+                say(line)
 
     def load_checkpoint(self, path: str | Path) -> Path:
         """Put a checkpoint's weights into the model, and where everything for training is there, its whole state.
@@ -260,14 +296,15 @@ class Session:
         """
         folder = find_checkpoint(Path(path))
         verify(folder)
-        self.reset_batches()
-        if self.can_train:
-            for line in restore_checkpoint(self.run, folder):
-                say(line)
-            return folder
-        parameters = self.model.state_dict()
-        saved = load_tensors(folder / WEIGHTS_FILE)
-        set_weights(parameters, {name: saved[name] for name in saved if name in parameters}, where=str(folder))
+        with self.one_thread("load_ckpt"):
+            self.reset_batches()
+            if self.can_train:
+                for line in restore_checkpoint(self.run, folder):
+                    say(line)
+                return folder
+            parameters = self.model.state_dict()
+            saved = load_tensors(folder / WEIGHTS_FILE)
+            set_weights(parameters, {name: saved[name] for name in saved if name in parameters}, where=str(folder))
         return folder
 
     def _with_heads(self) -> list[tuple[Task, str]]:

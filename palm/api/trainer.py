@@ -197,7 +197,8 @@ class Trainer:
             CheckpointError: It is missing, damaged, or of another kind.
         """
         del convert
-        load_models(self.session, Path(model_path))
+        with self.session.one_thread("load_predict_model"):
+            load_models(self.session, Path(model_path))
 
     def set_saver(self, save_path: str | Path, save_steps: int, save_type: str = "ckpt") -> None:
         """Save every `save_steps` steps and at the end.
@@ -230,7 +231,8 @@ class Trainer:
             CheckpointError: Something cannot be written.
             TrainingError: The loss or a gradient is not finite.
         """
-        train(self.session, print_steps, resume=resume)
+        with self.session.one_thread("train", trains=True):
+            train(self.session, print_steps, resume=resume)
 
     def get_one_batch(self, phase: ApiPhase = "train") -> Batch | None:
         """The next batch; of data to predict, in the order of the file, None after the last."""
@@ -274,5 +276,5 @@ class Trainer:
         reader = self.task.reader_for("train").component
         task = self.task.instance("train", self.session.heads[self.name])
         data = load_dataset(reader, Path(file), "eval")
-        with averaged(self.session.average):
+        with self.session.one_thread("evaluate"), averaged(self.session.average):
             return metrics_over(self.session.model, task, data)

@@ -45,10 +45,11 @@ def train(session: Session, print_steps: int, *, resume: bool) -> None:
 
 def save_model(session: Session, name: str, folder: Path) -> None:
     """Write the inference model of the task `name`."""
-    run = session.run
-    task = next(task for task in run.tasks if task.name == name)
-    with averaged(run.average):
-        save_bundle(run.model, task, backbone_name(session.backbone), folder)
+    with session.one_thread("save_predict_model"):
+        run = session.run
+        task = next(task for task in run.tasks if task.name == name)
+        with averaged(run.average):
+            save_bundle(run.model, task, backbone_name(session.backbone), folder)
 
 
 def _resume(run: TrainingRun, saver: Saver | None) -> list[str]:

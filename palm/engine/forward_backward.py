@@ -16,6 +16,7 @@ from palm.engine.batches import StepBatch
 from palm.engine.model import MultiTaskModel
 from palm.engine.optim.freezing import unfreeze
 from palm.engine.regularizers.fgm import perturbed, word_embeddings
+from palm.engine.shared_state import seeded
 from palm.kernels.precision import mixed_precision
 from palm.randomness import philox
 from palm.spec import Specs
@@ -118,28 +119,29 @@ def train_pass(run: "TrainingRun", parts: Sequence[StepBatch], factors: Sequence
     first = parts[0]
     # Dropout only depends on the step, not on earlier steps, so that resume is exact.
     own = [first.task.name] if run.settings.mode == "joint" else []
-    paddle.seed(int(philox(run.settings.random_seed, "dropout", first.global_step, *own).integers(2**31)))
-    run.model.train()
-    unfreeze(run.model, run.settings, first.global_step)
-    # Only forward: the backward pass of an operation uses the precision of its forward pass.
-    with mixed_precision(run.settings.amp):
-        losses = _losses(run, parts)
-    values = [float(loss) for loss in losses]
-    outcomes: list[PassResult] = [(value, None if math.isfinite(value) else f"the loss is {value}") for value in values]
-    weights = [_weight(run, part) * factor for part, factor in zip(parts, factors, strict=True)]
-    # A task whose loss is not finite is excluded from the backward pass; the others are not.
-    whole = [number for number, value in enumerate(values) if math.isfinite(value)]
-    if whole:
-        weighted = [(parts[number], weights[number]) for number in whole]
-        # Gradients accumulate over the batches of an update; the norm is that of this batch's contribution.
-        if run.shared_layer is not None:
-            run.shared_layer.begin()
-        fault = _backward(run, weighted, reduce(add, [losses[number] * weights[number] for number in whole]))
-        if run.shared_layer is not None and not fault:
-            run.shared_layer.end(first.task.name, factors[0] / run.settings.gradient_accumulation_steps)
-        for number in whole if fault else ():
-            outcomes[number] = values[number], f"{fault} (loss {values[number]:.4g})"
-    return outcomes
+    with seeded(int(philox(run.settings.random_seed, "dropout", first.global_step, *own).integers(2**31))):
+        run.model.train()
+        unfreeze(run.model, run.settings, first.global_step)
+        # Only forward: the backward pass of an operation uses the precision of its forward pass.
+        with mixed_precision(run.settings.amp):
+            losses = _losses(run, parts)
+        values = [float(loss) for loss in losses]
+        faults = [None if math.isfinite(value) else f"the loss is {value}" for value in values]
+        outcomes: list[PassResult] = list(zip(values, faults, strict=True))
+        weights = [_weight(run, part) * factor for part, factor in zip(parts, factors, strict=True)]
+        # A task whose loss is not finite is excluded from the backward pass; the others are not.
+        whole = [number for number, value in enumerate(values) if math.isfinite(value)]
+        if whole:
+            weighted = [(parts[number], weights[number]) for number in whole]
+            # Gradients accumulate over the batches of an update; the norm is that of this batch's contribution.
+            if run.shared_layer is not None:
+                run.shared_layer.begin()
+            fault = _backward(run, weighted, reduce(add, [losses[number] * weights[number] for number in whole]))
+            if run.shared_layer is not None and not fault:
+                run.shared_layer.end(first.task.name, factors[0] / run.settings.gradient_accumulation_steps)
+            for number in whole if fault else ():
+                outcomes[number] = values[number], f"{fault} (loss {values[number]:.4g})"
+        return outcomes
 
 
 def _losses(run: "TrainingRun", parts: Sequence[StepBatch]) -> list[Tensor]:

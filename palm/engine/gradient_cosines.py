@@ -4,12 +4,12 @@ import math
 from collections.abc import Sequence
 from itertools import combinations
 
-import paddle
 from paddle import Tensor
 
 from palm.data.dataset import Batch
 from palm.engine.regularizers.smart import let_run_backward
 from palm.engine.run import TrainingRun
+from palm.engine.shared_state import seeded
 from palm.engine.task_instance import TaskInstance
 from palm.randomness import philox
 
@@ -47,8 +47,8 @@ def _next_batch(run: TrainingRun, task: TaskInstance) -> Batch:
 def _gradient(run: TrainingRun, task: TaskInstance, batch: Batch) -> list[Tensor | None]:
     run.optimizer.drop_gradients()
     step = run.progress.global_step  # heads may have dropout nevertheless
-    paddle.seed(int(philox(run.settings.random_seed, "gradient cosines", step).integers(2**31)))
-    run.model.loss(task, batch).backward()
+    with seeded(int(philox(run.settings.random_seed, "gradient cosines", step).integers(2**31))):
+        run.model.loss(task, batch).backward()
     shared = [each for name, each in run.model.named_parameters() if name.startswith("backbone.")]
     return [None if each.grad is None else each.grad.clone() for each in shared]
 

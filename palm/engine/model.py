@@ -15,6 +15,7 @@ from palm.backbone.task_layers import CopiedLayers, OwnLayers, squared_distance
 from palm.data.dataset import Batch
 from palm.engine.regularizers.rdrop import rdrop_loss
 from palm.engine.regularizers.smart import dropout_seed, smart_penalty
+from palm.engine.shared_state import seeded
 from palm.engine.task_instance import TaskInstance
 from palm.paradigm.base import Paradigm
 from palm.spec import Phase
@@ -52,15 +53,15 @@ class MultiTaskModel(nn.Layer):
 
     def __init__(self, backbone: Backbone, tasks: Sequence[HasHead], *, seed: int) -> None:
         super().__init__()
-        paddle.seed(seed)
         self.backbone_config = backbone.config
         self.backbone_inputs = tuple(backbone.inputs_attr())
         self.backbone_outputs = backbone.outputs_attr()
-        self.backbone = backbone.build_layers()
-        self.heads = nn.LayerDict()
-        for task in tasks:
-            if task.head not in self.heads:
-                self.heads[task.head] = self._build_head(task.paradigm)
+        with seeded(seed):
+            self.backbone = backbone.build_layers()
+            self.heads = nn.LayerDict()
+            for task in tasks:
+                if task.head not in self.heads:
+                    self.heads[task.head] = self._build_head(task.paradigm)
         self.start_copies()
 
     def forward(
@@ -151,8 +152,8 @@ class MultiTaskModel(nn.Layer):
         seed = dropout_seed()
 
         def shifted(shift: Tensor | None) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-            paddle.seed(seed)
-            return self.forward(task, batch, "train", shift)
+            with seeded(seed):
+                return self.forward(task, batch, "train", shift)
 
         outputs, inputs = shifted(None)
         loss = self._consistent_loss(task, batch, outputs, inputs)

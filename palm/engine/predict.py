@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import paddle
 from paddle import Tensor
 
 from palm.data.dataset import Batch, Dataset, IntArray
 from palm.engine.model import MultiTaskModel
+from palm.engine.no_grad import without_gradients
 from palm.engine.task_instance import TaskInstance
 from palm.errors import ConfigError, Problem
 from palm.metric.base import METRICS
@@ -92,7 +92,7 @@ def predict_jointly(
     return {task.name: _decode(task, outputs.examples, dataset) for task, outputs in zip(tasks, found, strict=True)}
 
 
-@paddle.no_grad()
+@without_gradients
 def outputs_of(model: MultiTaskModel, tasks: Sequence[TaskInstance], batch: Batch) -> dict[str, dict[str, np.ndarray]]:
     """Outputs of each task's head for one batch, as in `task.paradigm.outputs_attr`, by task name."""
     model.eval()
@@ -119,7 +119,7 @@ class _HeadOutputs:
         return sum(loss * count for loss, count in self.losses) / weight if weight else None
 
 
-@paddle.no_grad()
+@without_gradients
 def _run_heads(
     model: MultiTaskModel,
     tasks: Sequence[TaskInstance],

@@ -8,6 +8,7 @@ from paddle import Tensor
 
 from palm.balancing.gradients.base import FloatArray, GradientMethod
 from palm.engine.model import MultiTaskModel
+from palm.engine.no_grad import without_gradients
 from palm.engine.optim.freezing import layer_of
 from palm.engine.task_instance import TaskInstance
 from palm.randomness import philox
@@ -45,7 +46,7 @@ class TaskGradients:
         waited_for = [task for task in self._tasks if task not in retired_tasks]
         return all(self._counts.get(task, 0) >= self._batches for task in waited_for)
 
-    @paddle.no_grad()
+    @without_gradients
     def add(self, task: str, gradients: Gradients) -> None:
         """Add the gradients of a batch of `task`."""
         known = self._sums.setdefault(task, {})
@@ -53,7 +54,7 @@ class TaskGradients:
             known[name] = known[name] + gradient if name in known else gradient.clone()
         self._counts[task] = self._counts.get(task, 0) + 1
 
-    @paddle.no_grad()
+    @without_gradients
     def take(self, step: int) -> dict[str, Tensor]:
         """The gradients of the update after global step `step`, by parameter name; then clear all of them."""
         tasks = [task for task in self._tasks if task in self._sums]
@@ -122,12 +123,12 @@ class SharedLayerGradients:
         self._before: dict[str, Tensor] = {}
         self._norms: dict[str, float] = {}
 
-    @paddle.no_grad()
+    @without_gradients
     def begin(self) -> None:
         """Store the gradients before a batch runs backward."""
         self._before = {name: gradient.clone() for name, gradient in self._gradients().items()}
 
-    @paddle.no_grad()
+    @without_gradients
     def end(self, task: str, factor: float) -> None:
         """Store the norm of the batch's contribution, divided by `factor`; no effect while the layer is frozen."""
         squares = 0.0

@@ -6,18 +6,20 @@ product and a sum 2.5; dropout 66, with numpy's generator 12; heads transposed 2
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import paddle
+from numpy.typing import NDArray
 from paddle import Tensor
 from paddle.autograd import PyLayer
 from paddle.nn import functional
 
 from palm.kernels.products import product
 
-_VIEWS = "FLAGS_use_stride_kernel"
+_ORDERS_KEPT = 64
 _BITS = 16  # random bits per element: probabilities are rounded to 1/65536
 
 Context = Any  # paddle.autograd.PyLayerContext, which has no typed attributes
@@ -157,14 +159,23 @@ def mean_columns(rows: Tensor) -> Tensor:
     return product(rows, paddle.full([rows.shape[1], 1], 1 / rows.shape[1], rows.dtype))
 
 
-def transposed(values: Tensor, order: list[int]) -> Tensor:
-    """`values` with its axes in `order`, as a copy: operations on Paddle's views copy them 50 times slower."""
-    views = paddle.get_flags(_VIEWS)
-    paddle.set_flags({_VIEWS: False})
-    try:
-        return values.transpose(order)
-    finally:
-        paddle.set_flags(views)
+def transposed(values: Tensor, order: Sequence[int]) -> Tensor:
+    """`values` with its axes in `order`, of which the last stays, as a copy: rows that are gathered.
+
+    Whatever uses one of Paddle's views copies it 50 times slower. The flag that has Paddle copy at once is not an
+    option: it is one for all threads, and an operation elsewhere would then read a view as if it lay in order.
+    """
+    *leading, width = values.shape
+    numbers = paddle.to_tensor(_row_numbers(tuple(leading), tuple(order[:-1])))
+    rows: Tensor = paddle.gather(values.reshape([-1, width]), numbers)
+    return rows.reshape([values.shape[axis] for axis in order])
+
+
+@lru_cache(_ORDERS_KEPT)
+def _row_numbers(leading: tuple[int, ...], order: tuple[int, ...]) -> NDArray[np.int64]:
+    numbers = np.arange(math.prod(leading), dtype=np.int64).reshape(leading)
+    moved: NDArray[np.int64] = numbers.transpose(order).ravel()
+    return moved
 
 
 def sample_keep_mask(shape: list[int], probability: float) -> tuple[Tensor, float]:

@@ -1,5 +1,6 @@
 """Matrix products; all of them are computed here."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
@@ -24,23 +25,28 @@ class Product(Protocol):
         ...
 
 
-class _Precision:
+class _Precision(threading.local):
+    """Of each thread its own: a prediction beside a training run in bfloat16 stays as it is alone."""
+
     bf16 = False
 
 
+_precision = _Precision()
+
+
 def in_bf16() -> bool:
-    """Whether encoder layers currently multiply in bfloat16."""
-    return _Precision.bf16
+    """Whether encoder layers currently multiply in bfloat16, in this thread."""
+    return _precision.bf16
 
 
 @contextmanager
 def bf16_products() -> Iterator[None]:
     """Make encoder layers multiply in bfloat16: in forward passes inside the context, and in their backward passes."""
-    before, _Precision.bf16 = _Precision.bf16, True
+    before, _precision.bf16 = _precision.bf16, True
     try:
         yield
     finally:
-        _Precision.bf16 = before
+        _precision.bf16 = before
 
 
 def in_float32() -> AbstractContextManager[None]:

@@ -85,8 +85,10 @@ class MaskedLM(Paradigm):
         logits = scores + layers.bias  # [mask vocab]
         if phase == "train":
             return {"logits": logits}
-        count = min(self.config.top_k, logits.shape[1])
-        top_probs, top_ids = paddle.topk(functional.softmax(logits), count)  # [mask top]
+        probs = functional.softmax(logits)
+        if self.vocab is not None:
+            probs = probs[:, : len(self.vocab)]  # an embedding may have more rows than there are tokens
+        top_probs, top_ids = paddle.topk(probs, min(self.config.top_k, probs.shape[1]))  # [mask top]
         best = {"top_ids": top_ids, "top_probs": top_probs}
         return best if phase == "predict" else best | {"logits": logits}
 

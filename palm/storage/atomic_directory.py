@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -70,7 +71,7 @@ def atomic_directory(target: Path, key: str = "save_path", needs: int | None = N
             by PALM.
     """
     _refuse_foreign(target, key)
-    temporary = target.with_name(f".{target.name}.writing-{os.getpid()}")
+    temporary = target.with_name(f".{target.name}.writing-{_writer()}")
     try:
         with os_errors_as(target, key, needs):
             remove_stale(target.parent, glob.escape(target.name))
@@ -93,7 +94,7 @@ def remove_stale(home: Path, name: str = "*") -> None:
     """Remove leftovers of processes that died while they wrote or removed `home/<name>`."""
     for stale in [*home.glob(f".{name}.writing-*"), *home.glob(f".{name}.retired-*")]:
         owner = stale.name.rpartition("-")[2]
-        if owner == str(os.getpid()) or not _is_alive(owner):
+        if owner == _writer() or not _is_alive(owner):
             shutil.rmtree(stale, ignore_errors=True)
 
 
@@ -209,12 +210,19 @@ def _refuse_foreign(target: Path, key: str) -> None:
 
 
 def _retired(folder: Path) -> Path:
-    return folder.with_name(f".{folder.name}.retired-{os.getpid()}")
+    return folder.with_name(f".{folder.name}.retired-{_writer()}")
+
+
+def _writer() -> str:
+    """Number of this process, and outside its main thread the thread's too: several may write beside each other."""
+    if threading.current_thread() is threading.main_thread():
+        return str(os.getpid())
+    return f"{os.getpid()}.{threading.get_ident()}"
 
 
 def _is_alive(owner: str) -> bool:
     try:
-        os.kill(int(owner), 0)
+        os.kill(int(owner.partition(".")[0]), 0)
     except PermissionError:
         return True
     except (OSError, ValueError, OverflowError):

@@ -15,10 +15,10 @@ from safetensors.numpy import load_file, save_file
 from palm.errors import CheckpointError
 
 
-@paddle.no_grad()
 def first_non_finite(tensors: Mapping[str, Tensor]) -> str | None:
     """The name of the first tensor that holds a NaN or an Inf."""
-    return next((name for name, tensor in tensors.items() if not _is_finite(tensor)), None)
+    with paddle.no_grad():
+        return next((name for name, tensor in tensors.items() if not _is_finite(tensor)), None)
 
 
 def _is_finite(tensor: Tensor) -> bool:

@@ -62,8 +62,11 @@ def has_ended(folder: Path, run: TrainingRun, resolved: Mapping[str, object]) ->
     if not exports.keys() >= run.targets.keys() or not all(model.is_file() for model in models):
         return False
     newest, _ = newest_checkpoint(folder / CHECKPOINT_FOLDER)
+    if newest is None:
+        return True
     last = max(int(str(exports[name].get("global_step", 0))) for name in run.targets)
-    return newest is None or int(newest.name.removeprefix("step_")) < last
+    # With regular checkpoints there is one of the last step, or the run died before it.
+    return run.settings.save_every_n_steps < 1 and int(newest.name.removeprefix("step_")) < last
 
 
 def _records(metrics: Path) -> Iterator[Mapping[str, object]]:

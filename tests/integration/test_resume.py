@@ -97,6 +97,17 @@ def test_a_run_that_starts_anew_sets_the_earlier_one_aside(tmp_path):
     assert tiny.log_lines(tmp_path)[-1].endswith("The run had ended there: nothing is left to train.")
 
 
+def test_a_run_that_died_after_its_last_export_still_writes_its_last_checkpoint(tmp_path):
+    controller(tmp_path, save_every_n_steps=4).train()
+    home = tmp_path / "out" / "ckpt"
+    wanted, _ = newest_checkpoint(home)
+    before = fingerprint(wanted)
+    shutil.rmtree(wanted)
+    controller(tmp_path, save_every_n_steps=4, resume="auto").train()
+    newest, _ = newest_checkpoint(home)
+    assert (newest, fingerprint(newest)) == (wanted, before)
+
+
 def test_figures_after_the_checkpoint_are_written_once(tmp_path):
     controller(tmp_path, save_every_n_steps=100).train()
     whole = tiny.metrics(tmp_path)

@@ -176,3 +176,18 @@ def test_a_small_module_of_one_other_is_found():
 def test_the_mirror_of_a_module():
     assert mirror("palm/reader/formats/cells.py") == "tests/unit/reader/formats/test_cells.py"
     assert mirror("palm/errors.py") == "tests/unit/test_errors.py"
+
+
+# What changes Paddle for all threads of a process, and the one module that may do it.
+_FOR_ALL_THREADS = {
+    r"paddle\.seed\(": "palm/engine/shared_state.py",
+    r"@paddle\.no_grad": "nowhere: see palm/engine/no_grad.py",
+    r"paddle\.set_(flags|default_dtype|grad_enabled)\(": "nowhere",
+}
+
+
+@pytest.mark.parametrize("pattern", _FOR_ALL_THREADS)
+def test_paddle_is_changed_for_all_threads_in_one_place_alone(pattern):
+    files = [file for file in (ROOT / "palm").rglob("*.py") if re.search(pattern, file.read_text(encoding="utf-8"))]
+    found = {file.relative_to(ROOT).as_posix() for file in files}
+    assert found <= {_FOR_ALL_THREADS[pattern]}

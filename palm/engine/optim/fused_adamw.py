@@ -83,10 +83,12 @@ class FusedAdamW:
         self._powers = {
             name: (_number(saved["beta1_power"]), _number(saved["beta2_power"])) for name, saved in state.items()
         }
+        # An update of a row without moments and without a gradient is its decay alone, so these are enough. The second
+        # moment is not: that of a small gradient is 0 in float32 while the first one still moves the row.
         self._touched = {
-            name: (moments[1].numpy() != 0).any(axis=1)
+            name: np.any([_rows_with_bits(moment) for moment in moments], axis=0)
             for name, moments in self._moments.items()
-            if _is_table(moments[1])
+            if _is_table(moments[0])
         }
 
     def _touched_rows(self, name: str) -> int | None:
@@ -113,6 +115,12 @@ class FusedAdamW:
 def _is_table(parameter: Tensor) -> bool:
     """Whether it is an embedding with so many rows that most batches only use few of them."""
     return parameter.ndim == 2 and parameter.shape[0] >= _TABLE_ROWS
+
+
+def _rows_with_bits(moment: Tensor) -> BoolArray:
+    """Which rows are anything but zeros; the next update makes 0 of -0, so that counts as something, too."""
+    found: BoolArray = (moment.numpy().view(np.uint32) != 0).any(axis=1)
+    return found
 
 
 def _number(power: Tensor) -> np.float32:

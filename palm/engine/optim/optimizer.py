@@ -5,8 +5,10 @@ from collections.abc import Iterable, Mapping
 import paddle
 from paddle import Tensor, nn
 
+from palm.engine.no_grad import without_gradients
 from palm.engine.optim.base import OptimizerFields, ParameterGroup, UpdateRule
 from palm.engine.optim.freezing import layer_of
+from palm.engine.shared_state import shared_state
 from palm.kernels.choice import Wanted, choose_kernels
 
 
@@ -47,14 +49,16 @@ class Optimizer:
             | layer_lr_scales(self._parameters, config.layer_lr_decay),
             kernels=choose_kernels(kernels).name,
         )
-        self._rule = rule(config, group)
+        with shared_state():  # which Paddle's optimizers use
+            self._rule = rule(config, group)
 
     def step(self, learning_rate: float) -> None:
         """Update with the current gradients, then remove them (a head without a batch has none and is not changed)."""
         gradients = self.gradients()
         if self._max_norm:
             _clip(gradients, self._max_norm)
-        self._rule.step(learning_rate, gradients)
+        with shared_state():
+            self._rule.step(learning_rate, gradients)
         self.drop_gradients()
 
     def gradients(self) -> dict[str, Tensor]:
@@ -75,9 +79,9 @@ class Optimizer:
 
     def state(self) -> dict[str, Tensor]:
         """The state of the rule, by `<parameter>.<name>`, for the updated parameters."""
-        return {
-            f"{name}.{part}": tensor for name, parts in self._rule.state().items() for part, tensor in parts.items()
-        }
+        with shared_state():
+            state = self._rule.state()
+        return {f"{name}.{part}": tensor for name, parts in state.items() for part, tensor in parts.items()}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Continue from a saved state; parameters without one start as if never updated."""
@@ -86,10 +90,11 @@ class Optimizer:
             parameter, _, part = name.rpartition(".")
             if parameter in self._parameters:
                 by_parameter.setdefault(parameter, {})[part] = value
-        self._rule.restore(by_parameter)
+        with shared_state():
+            self._rule.restore(by_parameter)
 
 
-@paddle.no_grad()
+@without_gradients
 def _clip(gradients: Mapping[str, Tensor], max_norm: float) -> None:
     """Scale the gradients in place so that their global norm is at most `max_norm` (arXiv:1211.5063)."""
     squares = [gradient.astype("float32").square().sum() for gradient in gradients.values()]

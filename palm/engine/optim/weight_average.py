@@ -10,6 +10,7 @@ from typing import ClassVar, Literal, Protocol
 import paddle
 from paddle import Tensor, nn
 
+from palm.engine.no_grad import without_gradients
 from palm.schema.settings import TrainSettings
 
 _log = logging.getLogger("palm")
@@ -102,7 +103,7 @@ class WeightAverage:
         }
         self._averages = {name: paddle.zeros_like(parameter) for name, parameter in self._parameters.items()}
 
-    @paddle.no_grad()
+    @without_gradients
     def update(self, step: int) -> None:
         """Add the weights after global step `step`, if included."""
         if not self.rule.counts(step):

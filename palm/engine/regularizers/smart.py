@@ -37,7 +37,7 @@ def parameters_fixed(model: nn.Layer) -> Iterator[None]:
         for parameter in fixed:
             parameter.stop_gradient = False
         for parameter, gradient in zip(others, before, strict=True):
-            parameter.clear_gradient(set_to_zero=False)
+            parameter.clear_gradient(False)  # Paddle ignores the keyword `set_to_zero` and leaves zeros
             if gradient is not None:
                 parameter.grad = gradient
 

@@ -227,7 +227,8 @@ def attend_gradient(
     scores = product(by_head, attended.value, transpose_other=True)
     run("shares_gradient", attended.probabilities, scores, scores.size // rows.seq, rows.seq, probability)
     query, key = product(scores, attended.key), product(scores, attended.query, transpose_one=True)
-    qkv, bias = paddle.empty([rows.batch * rows.seq, 3 * hidden]), paddle.empty([3 * hidden])
+    qkv = paddle.empty([rows.batch * rows.seq, 3 * hidden], gradient.dtype)
+    bias = paddle.empty([3 * hidden], gradient.dtype)
     run("split_heads_gradient", query, key, value, qkv, bias, *sizes, sizes[-1] ** -0.5)
     return qkv, bias
 

@@ -154,3 +154,16 @@ def test_frozen_rows_still_train_the_weight():
     assert rows.grad is None
     assert np.allclose(weight.grad.numpy(), rows.numpy().sum(0)[:, None].repeat(2, 1), atol=1e-6)
     assert np.allclose(shift.grad.numpy(), 4.0)
+
+
+@pytest.mark.parametrize(
+    ("shape", "order"),
+    [((2, 3, 3, 4, 5), [2, 0, 3, 1, 4]), ((2, 4, 3, 5), [0, 2, 1, 3]), ((3, 2, 4, 3, 5), [1, 3, 0, 2, 4])],
+)
+@both_types
+def test_axes_in_another_order_are_a_copy_in_it(shape: tuple[int, ...], order: list[int], dtype: str):
+    values = drawn(*shape, dtype=dtype)
+
+    found = autograd.transposed(values, order)
+    assert found.is_contiguous()
+    assert found.numpy().tolist() == values.numpy().transpose(order).tolist()

@@ -1,6 +1,7 @@
 """Products in bfloat16: their rounding, oneDNN's calls in float32, and the fused layer with rounded operands."""
 
 import itertools
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,7 @@ from palm.kernels.fused import bf16
 from palm.kernels.fused import layer as fused
 from palm.kernels.fused.bf16 import bf16_product, emulated_product, rounded
 from palm.kernels.fused.library import KernelsUnavailableError, load_kernels, processor_flags
-from palm.kernels.fused.onednn import FLOAT32
+from palm.kernels.fused.onednn import BFLOAT16, FLOAT32
 from tests.unit.kernels.test_fused import assert_close, drawn, run, settings
 
 try:
@@ -79,3 +80,31 @@ def test_a_layer_in_bfloat16_is_near_the_one_in_float32(monkeypatch):
 
 def test_an_empty_batch_gives_an_empty_product():
     assert bf16._multiplied(paddle.zeros([0, 4]), paddle.zeros([4, 3]), (False, False), FLOAT32).shape == [0, 3]
+
+
+THREADS, ROUNDS = 3, 150
+
+
+@pytest.mark.parametrize("data_type", [FLOAT32, BFLOAT16], ids=["float32", "bfloat16"])
+def test_threads_compute_what_each_computes_alone(data_type: int):
+    """All with the same cached products, some of which take scratch memory."""
+    if data_type == BFLOAT16 and not processor_flags() & bf16.FAST:
+        pytest.skip("this processor multiplies no bfloat16")
+
+    def products(seed: int) -> list[bytes]:
+        generator = np.random.default_rng(seed)
+        shapes = ((64, 96), (96, 80), (33, 17), (17, 40))
+        one, other, third, fourth = (
+            paddle.to_tensor(generator.normal(size=shape).astype("float32")) for shape in shapes
+        )
+        if data_type == BFLOAT16:
+            one, other, third, fourth = (rounded(each) for each in (one, other, third, fourth))
+        pairs = ((one, other), (third, fourth))
+        return [bf16._multiplied(*pair, (False, False), data_type).numpy().tobytes() for pair in pairs]
+
+    def differences(seed: int) -> int:
+        return sum(products(seed) != alone[seed] for _ in range(ROUNDS))
+
+    alone = [products(seed) for seed in range(THREADS)]
+    with ThreadPoolExecutor(THREADS) as threads:
+        assert list(threads.map(differences, range(THREADS))) == [0] * THREADS

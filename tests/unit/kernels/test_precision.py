@@ -1,9 +1,11 @@
+import threading
+
 import pytest
 
 from palm.kernels import precision
 from palm.kernels.fused import bf16
 from palm.kernels.precision import mixed_precision
-from palm.kernels.products import in_bf16
+from palm.kernels.products import bf16_products, in_bf16
 
 
 @pytest.fixture(autouse=True)
@@ -47,3 +49,13 @@ def test_off_says_nothing(caplog):
     with mixed_precision("off"):
         assert not in_bf16()
     assert not caplog.records
+
+
+def test_another_thread_stays_in_float32():
+    found = []
+    with bf16_products():
+        thread = threading.Thread(target=lambda: found.append(in_bf16()))
+        thread.start()
+        thread.join()
+        assert in_bf16()
+    assert found == [False]

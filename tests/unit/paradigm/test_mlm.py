@@ -89,6 +89,23 @@ def test_top_k_is_at_most_the_vocabulary():
     assert paradigm.forward(paradigm.build_layers(BACKBONE), inputs, "predict")["top_ids"].shape == [1, 4]
 
 
+def test_rows_of_the_embedding_that_stand_for_no_token_are_not_predicted():
+    """Encoders pad their tables to a multiple of 8 or more; here the row without a token has the highest score."""
+    paradigm = MaskedLM(MaskedLM.Config(top_k=4), vocab=VOCAB[:3])
+    layers = paradigm.build_layers(BACKBONE)
+    layers.bias.set_value(paddle.to_tensor([0.0, 1.0, 2.0, 9.0]))
+    inputs = {
+        "encoder_outputs": paddle.zeros([1, 2, 3]),
+        "embedding_table": paddle.zeros([4, 3]),
+        "mask_pos": paddle.to_tensor([1]),
+    }
+
+    found = paradigm.forward(layers, inputs, "predict")
+    assert found["top_ids"].numpy().tolist() == [[2, 1, 0]]
+    scores = np.exp([2.0, 1.0, 0.0]) / np.exp([0.0, 1.0, 2.0, 9.0]).sum()
+    assert found["top_probs"].numpy()[0] == pytest.approx(scores, rel=1e-5)
+
+
 def test_predictions_name_the_word_pieces_of_each_mask():
     paradigm = MaskedLM(MaskedLM.Config(), vocab=VOCAB)
     predictions = paradigm.decode(paradigm.split(OUTPUTS, BATCH), dataset_of([0, 1, 2], 3))

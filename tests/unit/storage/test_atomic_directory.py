@@ -4,13 +4,14 @@ import os
 import re
 import shutil
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 import palm
 from palm.errors import CheckpointError
-from palm.storage.atomic_directory import atomic_directory, remove_folder, verify
+from palm.storage.atomic_directory import atomic_directory, remove_folder, remove_stale, verify
 
 
 def write(folder, **files):
@@ -213,3 +214,21 @@ def test_a_manifest_that_points_outside_is_refused(tmp_path):
     (tmp_path / "good" / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(CheckpointError, match="names a file outside its folder"):
         verify(tmp_path / "good")
+
+
+def test_a_thread_leaves_alone_what_another_one_is_writing(tmp_path):
+    """As two trainings of one process that put what they tokenised into one cache."""
+
+    def tidy():
+        remove_stale(tmp_path)
+        write(tmp_path / "entry", weights="theirs")
+
+    with atomic_directory(tmp_path / "entry") as aside:
+        (aside / "weights").write_text("ours", encoding="utf-8")
+        thread = threading.Thread(target=tidy)
+        thread.start()
+        thread.join()
+        assert (tmp_path / "entry" / "weights").read_text(encoding="utf-8") == "theirs"
+    verify(tmp_path / "entry")
+    assert (tmp_path / "entry" / "weights").read_text(encoding="utf-8") == "ours"
+    assert [path.name for path in tmp_path.iterdir()] == ["entry"]

@@ -190,6 +190,35 @@ def test_rows_that_no_batch_touched_yet_are_updated_as_all_others():
     assert found["fused"]["weight"][4000] == pytest.approx(untouched, rel=1e-5)
 
 
+@pytest.mark.parametrize("size", [1e-3, 1e-22, 1e-30, -1e-44, 0.0])
+def test_a_row_whose_second_moment_is_lost_resumes_to_the_same_bits(size, kernels):
+    """1e-22 squared is 0 in float32, and so is the first moment of 1e-44: its sign alone remains."""
+
+    def table():
+        paddle.seed(3)
+        model = nn.Embedding(5000, 8)
+        return model, adam(model, kernels=kernels, weight_decay=0.1, max_grad_norm=0)
+
+    def step(model, optimizer, row, gradient):
+        given = np.zeros((5000, 8), "float32")
+        given[row, ::2] = gradient
+        optimizer.set_gradients({"weight": paddle.to_tensor(given)})
+        optimizer.step(0.1)
+
+    whole, optimizer = table()
+    step(whole, optimizer, 4321, size)
+    saved = {name: tensor.clone() for name, tensor in optimizer.state().items()}
+    resumed, restored = table()
+    resumed.set_state_dict({name: tensor.clone() for name, tensor in whole.state_dict().items()})
+    restored.restore(saved)
+    for model, own in ((whole, optimizer), (resumed, restored)):
+        for _ in range(3):
+            step(model, own, 7, 1.0)
+    assert resumed.weight.numpy().tobytes() == whole.weight.numpy().tobytes()
+    for name, tensor in optimizer.state().items():
+        assert restored.state()[name].numpy().tobytes() == tensor.numpy().tobytes(), name
+
+
 def test_gradients_that_are_set_replace_all_others(kernels):
     model = Model()
     model.heads["b"].bias.stop_gradient = True  # it does not train

@@ -7,7 +7,7 @@ import paddle
 import pytest
 from paddle import nn
 
-from palm.engine.regularizers.smart import smart_penalty
+from palm.engine.regularizers.smart import parameters_fixed, smart_penalty
 from palm.errors import TrainingError
 from palm.paradigm import Classification, Regression
 
@@ -116,3 +116,21 @@ def test_a_backbone_that_takes_no_shift():
     deaf = {"logits": model(words).sum(1)}
     with pytest.raises(TrainingError, match=r"smart_weight shifts the word embeddings.* Leave the key out"):
         smart_penalty(model, CLASSES, lambda shift: deaf, deaf, {"word_embedding": words}, epsilon=EPSILON)
+
+
+def test_the_search_leaves_no_gradient_of_an_lstm_where_none_was():
+    """Zeros in its place would move the head of another task that has no batch in this step."""
+    model = nn.Sequential(nn.LSTM(2, 3))
+    with parameters_fixed(model):
+        model(paddle.ones([1, 2, 2]))[0].sum().backward()
+        assert any(parameter.grad is not None for parameter in model.parameters())
+    assert [parameter.grad for parameter in model.parameters()] == [None] * len(model.parameters())
+
+
+def test_the_search_puts_the_gradient_of_an_lstm_back():
+    model = nn.Sequential(nn.LSTM(2, 3))
+    model(paddle.ones([1, 2, 2]))[0].sum().backward()
+    before = [parameter.grad.numpy().copy() for parameter in model.parameters()]
+    with parameters_fixed(model):
+        model(paddle.ones([1, 2, 2]) * 2)[0].sum().backward()
+    assert all(np.array_equal(one.grad.numpy(), two) for one, two in zip(model.parameters(), before, strict=True))
