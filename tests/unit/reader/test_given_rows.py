@@ -130,7 +130,7 @@ GOOD = {
         ("mrc", {"question": 1, "context": "the"}, "rows: `rows[1].question` must be a string, found a number `1`."),
         ("mrc", {**GOOD["mrc"], "id": "0"}, "rows: a question id must be unique, found `0` at rows[0] and rows[1]."),
         ("mrc", {"context": "the", "qas": [3]}, "rows: `rows[1].qas[0]` must be an object, found a number."),
-        ("mrc", {"paragraphs": "the"}, "rows: `rows[1].paragraphs` is a list, found a string `the`."),
+        ("mrc", {"paragraphs": "the"}, "rows: `rows[1].paragraphs` must be a list, found a string `the`."),
         ("mrc", 7, "rows: `rows[1]` must be a mapping with question, context, found a number `7`."),
     ],
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Several labels a row, and numbers: read from tsv and jsonl, refused where they are none."""
+"""Several labels per row, and numbers: read from tsv and jsonl, refused where they are none."""
 
 import numpy as np
 import pytest

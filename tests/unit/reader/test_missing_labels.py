@@ -1,4 +1,4 @@
-"""Rows without a label: an error, or left out where that is wanted."""
+"""Rows without a label: an error, or left out on request."""
 
 import json
 from pathlib import Path

@@ -113,14 +113,14 @@ PLACE = "data[0].paragraphs[0]"
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda f, _, __: f.pop("data"), "`data` is a list, found only version."),
-        (lambda f, _, __: f.update(data={"a": 1}), "`data` is a list, found an object"),
+        (lambda f, _, __: f.pop("data"), "`data` must be a list, found only version."),
+        (lambda f, _, __: f.update(data={"a": 1}), "`data` must be a list, found an object"),
         (lambda f, _, __: f["data"].append("x"), "`data[2]` must be an object, found a string."),
-        (lambda f, _, __: f["data"][0].pop("paragraphs"), "`data[0].paragraphs` is a list, found only title."),
+        (lambda f, _, __: f["data"][0].pop("paragraphs"), "`data[0].paragraphs` must be a list, found only title."),
         (lambda _, p, __: p.pop("context"), f"`{PLACE}.context` must be a string, found only qas."),
         (lambda _, p, __: p.update(context=5), f"`{PLACE}.context` must be a string, found a number `5`."),
         (lambda _, p, __: p.update(context=" "), f"`{PLACE}.context` must contain text, found it empty."),
-        (lambda _, p, __: p.pop("qas"), f"`{PLACE}.qas` is a list, found only context."),
+        (lambda _, p, __: p.pop("qas"), f"`{PLACE}.qas` must be a list, found only context."),
         (lambda _, __, q: q.pop("id"), f"`{PLACE}.qas[0].id` must be a string, found only question, answers."),
         (lambda _, __, q: q.update(id=7), f"`{PLACE}.qas[0].id` must be a string, found a number `7`."),
         (
@@ -128,19 +128,19 @@ PLACE = "data[0].paragraphs[0]"
             f"a question id must be unique, found `q2` at {PLACE}.qas[0] and {PLACE}.qas[1].",
         ),
         (lambda _, __, q: q.pop("question"), f"`{PLACE}.qas[0].question` must be a string, found only id, answers."),
-        (lambda _, __, q: q.pop("answers"), f"`{PLACE}.qas[0].answers` is a list, found only id, question."),
-        (lambda _, __, q: q.update(answers={}), f"`{PLACE}.qas[0].answers` is a list, found an object `{{}}`."),
+        (lambda _, __, q: q.pop("answers"), f"`{PLACE}.qas[0].answers` must be a list, found only id, question."),
+        (lambda _, __, q: q.update(answers={}), f"`{PLACE}.qas[0].answers` must be a list, found an object `{{}}`."),
         (
             lambda _, __, q: q["answers"][0].pop("answer_start"),
-            f"`{PLACE}.qas[0].answers[0].answer_start` is a whole number, found only text.",
+            f"`{PLACE}.qas[0].answers[0].answer_start` must be a whole number, found only text.",
         ),
         (
             lambda _, __, q: q["answers"][0].update(answer_start="2"),
-            f"`{PLACE}.qas[0].answers[0].answer_start` is a whole number, found a string `2`.",
+            f"`{PLACE}.qas[0].answers[0].answer_start` must be a whole number, found a string `2`.",
         ),
         (
             lambda _, __, q: q["answers"][0].update(answer_start=True),
-            f"`{PLACE}.qas[0].answers[0].answer_start` is a whole number, found a boolean `True`.",
+            f"`{PLACE}.qas[0].answers[0].answer_start` must be a whole number, found a boolean `True`.",
         ),
         (
             lambda _, __, q: q["answers"][0].update(text=""),
@@ -148,7 +148,7 @@ PLACE = "data[0].paragraphs[0]"
         ),
         (
             lambda _, __, q: q.update(is_impossible="no"),
-            f"`{PLACE}.qas[0].is_impossible` is true or false, found a string `no`.",
+            f"`{PLACE}.qas[0].is_impossible` must be true or false, found a string `no`.",
         ),
         (
             lambda _, __, q: q.update(question="\ud800"),
