@@ -202,7 +202,7 @@ class Controller:
             home,
             every=config.train.save_every_n_steps,
             keep=config.train.keep_checkpoints,
-            wanted=lambda: evaluation.improved,
+            requested=lambda: evaluation.improved,
         )
 
         def before_stop(signal: str, global_step: int) -> None:

@@ -81,7 +81,7 @@ def _follow(session: Session, run: TrainingRun, reporter: Reporter, print_steps:
                 saver.checkpoints,
                 every=saver.every,
                 keep=KEEP_ALL,
-                wanted=lambda: run.finished or evaluation.improved,
+                requested=lambda: run.finished or evaluation.improved,
             )
         )
     if saver is not None and saver.saves_models:

@@ -1,7 +1,7 @@
 """The readers: each turns one kind of file into batches. Importing this package registers the built-in ones.
 
-The registered readers, which YAML names, are one a module: `palm.reader.cls`, `palm.reader.match`, … The readers of the
-Python API (`palm.reader.ClassifyReader`, …) live in `palm.api.readers` and are imported when they are first used.
+The registered readers, which YAML names, are in one module each: `palm.reader.cls`, `palm.reader.match`, … The readers
+of the Python API (`palm.reader.ClassifyReader`, …) are in `palm.api.readers` and are imported at their first use.
 """
 
 import importlib

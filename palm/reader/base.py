@@ -1,6 +1,6 @@
-"""What every reader is: a file becomes records, records become a tokenised data set, rows of it become a batch.
+"""The interface of readers: from a file to records, to a tokenised data set, to batches.
 
-`palm.reader.loading` does the first two of a file, through the cache.
+`palm.reader.loading` does the first two steps for a file, with the cache.
 """
 
 from abc import ABC, abstractmethod
@@ -23,31 +23,31 @@ class Reader(ABC):
 
     Args:
         config: An instance of the class's `Config`.
-        tokenizer: Splits text into word-pieces of the run's vocabulary.
-        labels: Label names where they are known (an inference model); otherwise `prepare` learns them in phase `train`.
+        tokenizer: Splits text into tokens of the run's vocabulary.
+        labels: Label names if known (an inference model); otherwise `prepare` collects them in phase `train`.
     """
 
     Config: ClassVar[type[ReaderFields]]
     cache_version: ClassVar[str | None] = None
-    """Change it whenever `encode` makes something else of the same file; without one nothing is cached."""
+    """Change it whenever the result of `encode` changes; without a version nothing is cached."""
     by_record: ClassVar[bool] = False
-    """Whether `encode` handles each record by itself, so that a large file can be encoded part by part."""
+    """Whether `encode` handles records independently, so that a large file can be encoded in parts."""
     one_text_per_row: ClassVar[bool] = True
-    """Whether a row of a batch is a text as it is, so that tasks may share it; not where words are masked, or where a
-    text has several rows."""
+    """Whether a row of a batch is an unchanged text, so that tasks may share it; not if words are masked, or a text has
+    several rows."""
     splits_long_texts: ClassVar[bool] = False
-    """Whether a text longer than max_seq_len becomes several examples; else it is cut."""
+    """Whether a text longer than max_seq_len becomes several examples instead of being truncated."""
     segments: ClassVar[int] = 1
     """How many segment ids its batches have: 2 for `[CLS] a [SEP] b [SEP]` with segments 0 and 1."""
     record_unit: ClassVar[str] = "lines"
-    """What the `line` of the records counts, for messages."""
+    """Unit of the records' `line`, for messages."""
     on_request: ClassVar[Mapping[str, str]] = {}
-    """What a batch holds with a setting alone, and the setting: `label_sets` → `label_kind: several`."""
+    """Columns of a batch that need a setting, and the setting: `label_sets` → `label_kind: several`."""
 
     def __init_subclass__(cls) -> None:
-        """Refuse a method that would never be called."""
+        """Refuse a method that is never called."""
         if "load" in vars(cls):
-            rule = "a reader loads nothing itself: palm.reader.loading does, from what `read` and `encode` give"
+            rule = "a reader does not load data itself: palm.reader.loading does, with `read` and `encode`"
             raise TypeError(f"`{cls.__name__}.load`: {rule}. Move what it does to one of these.")
 
     def __init__(self, config: ReaderFields, tokenizer: Tokenizer, labels: LabelMap | None = None) -> None:
@@ -57,25 +57,25 @@ class Reader(ABC):
 
     @abstractmethod
     def outputs_attr(self, phase: Phase) -> Specs:
-        """What a batch of `collate` holds. No gold column in phase `predict`."""
+        """Columns of a batch of `collate`; no gold column in phase `predict`."""
 
     @abstractmethod
     def parse(self, file: Path, phase: Phase) -> Iterator[Record]:
-        """The file's records one by one: plain data that JSON can hold.
+        """The file's records one by one, as JSON-serializable data.
 
         Raises:
-            DataError: After the last, with file and line of everything that is wrong.
+            DataError: All problems with file and line, after the last record.
         """
 
     def parse_rows(self, rows: Sequence[GivenRow], phase: Phase) -> Iterator[Record]:
-        """The records of rows that a program hands over, checked as strictly as those of a file.
+        """The records of rows from a program, checked as strictly as those of a file.
 
         Raises:
-            DataError: After the last, with the row (`rows[2]`) of everything that is wrong.
-            ConfigError: This reader takes files alone.
+            DataError: All problems with their rows (`rows[2]`), after the last record.
+            ConfigError: This reader only reads files.
         """
         del rows, phase
-        rule = "this reader takes files alone. Define its method `parse_rows`, or predict a file"
+        rule = "this reader only reads files. Define its method `parse_rows`, or predict a file"
         raise ConfigError(Problem(f"{ROWS}, {type(self).__name__}", f"{rule}."))
 
     @abstractmethod
@@ -87,33 +87,33 @@ class Reader(ABC):
         """Tokenise `records`.
 
         Args:
-            records: What `parse` or `parse_rows` gave.
-            source: Where they come from, for messages: a file, or `ROWS`.
-            phase: What the data set is for.
+            records: Records from `parse` or `parse_rows`.
+            source: Their source, for messages: a file, or `ROWS`.
+            phase: Purpose of the data set.
 
         Raises:
-            DataError: A label that `self.labels` lacks, an answer that is not where it should be.
+            DataError: A label that is not in `self.labels`, or an answer at a wrong offset.
         """
 
     @abstractmethod
     def collate(self, dataset: Dataset, rows: IntArray, generator: np.random.Generator) -> Batch:
-        """One batch of the examples `rows`, padded to the longest. `generator` drives what is random (MLM masks)."""
+        """A batch of the examples `rows`, padded to the longest; `generator` samples what is random (MLM masks)."""
 
     def texts_of(self, record: Record) -> tuple[str, ...]:
-        """The texts that a model sees of a record."""
+        """The texts of a record that the model sees."""
         return tuple(str(record[name]) for name in ("text_a", "text_b") if name in record)
 
     def longest_sequence_of(self, record: Record) -> tuple[str, ...]:
-        """The texts of the longest sequence that becomes of a record."""
+        """The texts of a record's longest sequence."""
         return self.texts_of(record)
 
     def labels_of(self, record: Record) -> list[str]:
-        """The labels of a record: its `label`, which may be several, or its `labels`, such as one per word."""
+        """The labels of a record: its `label`, possibly several, or its `labels`, such as one per word."""
         found = record.get("labels", record.get("label"))
         return [] if found is None else found if isinstance(found, list) else [str(found)]
 
     def remarks(self, records: Sequence[Record]) -> dict[str, str]:
-        """What `palm check --data` says of the records beside lengths, labels and repetitions, by topic."""
+        """Further lines of `palm check --data` about the records, by topic."""
         return {}
 
     def notes_on(self, dataset: Dataset) -> Sequence[str]:
@@ -124,12 +124,12 @@ class Reader(ABC):
         """All records of the file.
 
         Raises:
-            DataError: With file and line of everything that is wrong.
+            DataError: All problems, with file and line.
         """
         return list(self.parse(file, phase))
 
     def prepare(self, records: Sequence[Record], phase: Phase) -> None:
-        """Learn the labels of a training file, unless they are known."""
+        """Collect the labels of a training file, unless known."""
         if phase == "train" and self.labels is None:
             self.labels = self.learn_labels(records)
 

@@ -1,4 +1,4 @@
-"""The reader `choice`: a text and several candidates a row, of which one is right."""
+"""The reader `choice`: one text with several candidates per row, one of them correct."""
 
 from collections.abc import Iterator, Sequence
 from itertools import chain
@@ -30,8 +30,8 @@ class ChoiceReaderConfig(TableFields):
 class ChoiceReader(Reader):
     """Reads `{"label": str, "text_a": str, "choices": [str], "line": int}` from tsv (`a|b`) or jsonl (a list).
 
-    `label` is the number of the right candidate, from 0. Every candidate becomes a sequence of its own: a batch of
-    examples is one of all their candidates.
+    `label` is the index of the correct candidate, from 0. Every candidate becomes a separate sequence: a batch of
+    examples consists of all their candidates.
     """
 
     Config = ChoiceReaderConfig
@@ -45,7 +45,7 @@ class ChoiceReader(Reader):
         self.config: ChoiceReaderConfig = config
 
     def outputs_attr(self, phase: Phase) -> Specs:
-        """The model's inputs of all candidates, which of them are whose, and `label_ids` unless predicting."""
+        """The model's inputs of all candidates, their assignment to examples, and `label_ids` unless predicting."""
         owners = {"choice_rows": Spec("batch choice", "int64"), "choice_mask": Spec("batch choice", "float32")}
         gold = {} if phase == "predict" else {"label_ids": Spec("batch", "int64")}
         return {**INPUTS, **owners, **gold}
@@ -63,15 +63,15 @@ class ChoiceReader(Reader):
         return str(record["text_a"]), *cast("list[str]", record["choices"])
 
     def longest_sequence_of(self, record: Record) -> tuple[str, ...]:
-        """The text and its longest candidate: every candidate is a sequence of its own."""
+        """The text and its longest candidate: every candidate is a separate sequence."""
         return str(record["text_a"]), max(cast("list[str]", record["choices"]), key=len)
 
     def learn_labels(self, records: Sequence[Record]) -> LabelMap | None:
-        """None: what is right has a number, not a name."""
+        """None: the correct candidate has an index, not a name."""
         return None
 
     def encode(self, records: Sequence[Record], source: DataSource, phase: Phase) -> Dataset:
-        """`[CLS] text_a [SEP] candidate [SEP]` of each candidate, one after the other."""
+        """`[CLS] text_a [SEP] candidate [SEP]` of each candidate, in order."""
         candidates = [cast("Sequence[str]", record["choices"]) for record in records]
         first = self.tokenizer.encode_ids(column_texts(records, "text_a"))
         second = iter(self.tokenizer.encode_ids(list(chain.from_iterable(candidates))))
@@ -91,7 +91,7 @@ class ChoiceReader(Reader):
         return Dataset(columns, records, source)
 
     def collate(self, dataset: Dataset, rows: IntArray, generator: np.random.Generator) -> Batch:
-        """The candidates of the examples `rows` as one padded batch; nothing in it is random."""
+        """The candidates of the examples `rows` as one padded batch, without randomness."""
         lengths = [dataset.ragged("choice_lengths")[row] for row in rows]
         offsets = np.concatenate([[0], np.cumsum(np.concatenate(lengths))]).astype("int64")
         candidates = {
@@ -131,7 +131,7 @@ def _record(row: Row, problems: FileProblems, phase: Phase) -> Record:
         record["label"] = label
         in_range = WHOLE_NUMBER.fullmatch(label) and int(label) < len(choices)
         if not in_range and not (predicting and not label):
-            rule = f"`label` is the number of one of {len(choices)} choices, from 0, found {quoted(label)}."
+            rule = f"`label` must be the index of one of {len(choices)} choices, from 0, found {quoted(label)}."
             problems.add(f"{rule} Correct it.", line=row.line)
     return record
 
@@ -141,6 +141,6 @@ def _choices(row: Row, problems: FileProblems) -> list[str]:
     parts = value if isinstance(value, list) else str(value).split("|")
     texts = [text_at(Row(row.line, {"choices": part}), "choices", problems, may_be_empty=False) for part in parts]
     if len(texts) < 2:
-        rule = f"`choices` holds two candidates or more, `a|b` or a list, found {quoted(str(value))}."
+        rule = f"`choices` needs two or more candidates, `a|b` or a list, found {quoted(str(value))}."
         problems.add(f"{rule} Add some.", line=row.line)
     return texts

@@ -1,4 +1,4 @@
-"""The reader `cls`: one text and its class a row."""
+"""The reader `cls`: one text and its class per row."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,7 +14,7 @@ from palm.reader.gold import (
     GOLD_ON_REQUEST,
     TextLabelFields,
     gold_columns,
-    gold_of,
+    gold_labels,
     gold_reader,
     gold_specs,
     learn_gold,
@@ -61,7 +61,7 @@ class ClassificationReader(Reader):
         return learn_gold(records, self.config)
 
     def encode(self, records: Sequence[Record], source: DataSource, phase: Phase) -> Dataset:
-        """`[CLS] text_a [SEP]`, cut to max_seq_len."""
+        """`[CLS] text_a [SEP]`, truncated to max_seq_len."""
         pieces = self.tokenizer.encode_ids(column_texts(records, "text_a"))
         check_pieces(records, {"text_a": pieces}, source, phase)
         tokens = [single_row(ids, self.tokenizer, self.config.max_seq_len) for ids in pieces]
@@ -73,9 +73,9 @@ class ClassificationReader(Reader):
         return Dataset(columns | labels, records, source, notes)
 
     def collate(self, dataset: Dataset, rows: IntArray, generator: np.random.Generator) -> Batch:
-        """One padded batch; nothing in it is random."""
+        """One padded batch, without randomness."""
         batch = pad_inputs(dataset, rows, pad_id=self.tokenizer.pad_id)
-        return {**batch, **gold_of(dataset, rows, self.labels)}
+        return {**batch, **gold_labels(dataset, rows, self.labels)}
 
     def _records(self, source: Path | Sequence[GivenRow], phase: Phase) -> Iterator[Record]:
         return parse_text_rows(source, self.config, texts=("text_a",), phase=phase, read_gold=gold_reader(self.config))

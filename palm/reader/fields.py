@@ -14,7 +14,7 @@ def split_mapping(value: Any) -> Any:  # noqa: ANN401 (whatever YAML gave)
     if isinstance(value, str):
         pairs = [item.partition("=") for item in value.split(",") if item.strip()]
         if not all(sign for _, sign, _ in pairs):
-            raise ValueError("pairs such as `text_a=sentence1,label=gold` are wanted")
+            raise ValueError("pairs such as `text_a=sentence1,label=gold` are expected")
         return {name.strip(): column.strip() for name, _, column in pairs}
     if isinstance(value, Mapping):
         return {str(name): str(column) for name, column in value.items()}
@@ -22,14 +22,14 @@ def split_mapping(value: Any) -> Any:  # noqa: ANN401 (whatever YAML gave)
 
 
 class TableFields(ReaderFields):
-    """Keys of a reader whose file is a table: one row an example, columns by name."""
+    """Keys of readers of tables: one row per example, columns by name."""
 
     known_columns: ClassVar[tuple[str, ...]]
     known_formats: ClassVar[tuple[str, ...]] = ("auto", "tsv", "jsonl")
 
     columns: Annotated[dict[str, str], BeforeValidator(split_mapping)] = Field(
         default_factory=dict,
-        description="What the file calls PALM's columns: `{text_a: sentence1}` or `text_a=sentence1,label=gold`.",
+        description="The file's names of PALM's columns: `{text_a: sentence1}` or `text_a=sentence1,label=gold`.",
     )
 
     @field_validator("columns")
@@ -49,29 +49,29 @@ class TableFields(ReaderFields):
         return known_format(file_format, cls.known_formats)
 
     def column(self, name: str) -> str:
-        """What the file calls PALM's column `name`."""
+        """The file's name of PALM's column `name`."""
         return self.columns.get(name, name)
 
 
 class LabelledFields(TableFields, ClassCountFields):
-    """Keys of a reader of tables with labels."""
+    """Keys of readers of tables with labels."""
 
     on_missing_label: Literal["error", "leave_out"] = Field(
         "error",
-        description="A row of train_file or dev_file whose label is empty (in jsonl also null): refuse the file, or "
-        "leave the row out, as for files with labels of several tasks.",
+        description="A row of train_file or dev_file with an empty label (in jsonl also null): refuse the file, or "
+        "skip the row, for files with labels of several tasks.",
     )
     on_unknown_label: Literal["error", "count_as_wrong"] = Field(
         "error",
-        description="A label of dev_file that train_file lacks: refuse the file, or let the example count as wrong.",
+        description="A label of dev_file that is not in train_file: refuse the file, or count the example as wrong.",
     )
 
 
 def known_format(file_format: str, known: tuple[str, ...]) -> str:
-    """`file_format`, where a reader knows it.
+    """`file_format`, if the reader supports it.
 
     Raises:
-        ValueError: It does not.
+        ValueError: The reader does not support it.
     """
     if file_format not in known:
         raise ValueError(f"this reader takes {', '.join(known)}, found `{file_format}`")

@@ -1,4 +1,4 @@
-"""Gold of readers of whole texts: one label, several, or a number a row."""
+"""Gold of readers of whole texts: one label, several, or a number per row."""
 
 from collections.abc import Callable, Sequence
 from itertools import chain
@@ -21,23 +21,23 @@ GOLD_ON_REQUEST = {"label_sets": "label_kind: several", "label_values": "label_k
 
 
 class TextLabelFields(LabelledFields):
-    """Keys of a reader of whole texts with gold."""
+    """Keys of readers of whole texts with gold."""
 
     label_kind: Literal["class", "several", "number"] = Field(
         "class",
-        description="What `label` holds: one `class`; `several` labels or none, separated by `|` (for multi_label); or "
-        "a `number` (for regression).",
+        description="Content of `label`: one `class`; any number of labels (`several`), separated by `|` (for "
+        "multi_label); or a `number` (for regression).",
     )
 
 
 def gold_reader(config: TextLabelFields) -> ReadGold:
-    """What reads a cell of the column `label`."""
+    """The parser of the column `label`."""
     readers: dict[str, ReadGold] = {"class": label_at, "several": labels_at, "number": number_at}
     return readers[config.label_kind]
 
 
 def gold_specs(config: TextLabelFields) -> Specs:
-    """What a batch holds of the gold."""
+    """The gold columns of a batch."""
     specs: dict[str, Specs] = {
         "class": {"label_ids": Spec("batch", "int64")},
         "several": {"label_sets": Spec("batch class", "float32")},
@@ -47,7 +47,7 @@ def gold_specs(config: TextLabelFields) -> Specs:
 
 
 def learn_gold(records: Sequence[Record], config: TextLabelFields) -> LabelMap | None:
-    """The labels of a training file; None where they are numbers."""
+    """The labels of a training file; None if they are numbers."""
     if config.label_kind == "number":
         return None
     if config.label_kind == "several":
@@ -58,10 +58,10 @@ def learn_gold(records: Sequence[Record], config: TextLabelFields) -> LabelMap |
 def gold_columns(
     records: Sequence[Record], labels: LabelMap | None, config: TextLabelFields, source: DataSource, phase: Phase
 ) -> tuple[dict[str, Ragged | np.ndarray], tuple[str, ...]]:
-    """Columns of the gold (none when predicting), and what there is to say about it.
+    """Gold columns (none when predicting), and remarks about them.
 
     Raises:
-        DataError: Labels that are not known.
+        DataError: Unknown labels.
     """
     if phase != "predict" and config.label_kind == "number":
         return {"label_values": np.array([record["label"] for record in records], "float32")}, ()
@@ -69,7 +69,7 @@ def gold_columns(
         ids, notes = class_ids(records, labels, config, source, phase)
         return dict(ids), notes
     if labels is None:
-        raise ValueError("Labels are learnt from the training file first. Found `labels = None`.")
+        raise ValueError("The labels of the training file must be known. Found `labels = None`.")
     problems = FileProblems(source)
     encoder = LabelEncoder(labels, config, phase, problems)
     rows = [[encoder.id_of(name, int(str(record["line"]))) for name in _names(record)] for record in records]
@@ -79,8 +79,8 @@ def gold_columns(
     }, encoder.notes()
 
 
-def gold_of(dataset: Dataset, rows: IntArray, labels: LabelMap | None) -> dict[str, np.ndarray]:
-    """The gold of a batch, as `gold_specs` says; nothing where the data set has none."""
+def gold_labels(dataset: Dataset, rows: IntArray, labels: LabelMap | None) -> dict[str, np.ndarray]:
+    """The gold of a batch (see `gold_specs`); empty if the data set has none."""
     found = {name: dataset.array(name)[rows] for name in ("label_ids", "label_values") if name in dataset.columns}
     if "label_sets" in dataset.columns:
         sets = np.zeros((len(rows), len(labels or ())), "float32")  # [batch class]

@@ -1,4 +1,4 @@
-"""Learns label names from a training file and turns labels into ids."""
+"""Collects the label names of a training file, and maps labels to ids."""
 
 import json
 import re
@@ -19,9 +19,9 @@ WHOLE_NUMBER = re.compile("0|[1-9][0-9]{0,8}")
 def learn_label_map(labels: Iterable[str], n_classes: int | None) -> LabelMap:
     """Label names and ids of a training file.
 
-    Labels that are the numbers 0..n-1 are their own ids. Without `n_classes` each of them has to be there (of 0 and 1,
-    one); with it every whole number counts as an id, and `LabelEncoder` refuses those out of range. Other labels are
-    names, sorted.
+    Labels that are the numbers 0..n-1 are their own ids. Without `n_classes` all of them must occur (of 0 and 1, one
+    of them); with it every whole number counts as an id, and `LabelEncoder` refuses those out of range. Other labels
+    are sorted names.
     """
     found = set(labels)
     if all(WHOLE_NUMBER.fullmatch(label) for label in found):
@@ -35,13 +35,13 @@ def learn_label_map(labels: Iterable[str], n_classes: int | None) -> LabelMap:
 
 
 class LabelEncoder:
-    """Turns the labels of one file into ids and notes those that do not exist.
+    """Maps the labels of one file to ids, and collects unknown ones.
 
     Args:
         labels: The known labels.
         config: Keys of the reader.
-        phase: In phase `eval` the config may let unknown labels pass as -100.
-        problems: Where to note what is wrong.
+        phase: In phase `eval` the config may map unknown labels to -100.
+        problems: Collects the problems.
     """
 
     def __init__(self, labels: LabelMap, config: LabelledFields, phase: Phase, problems: FileProblems) -> None:
@@ -57,7 +57,7 @@ class LabelEncoder:
             )
 
     def id_of(self, label: str, line: int) -> int:
-        """Id of `label`, which stands in `line`; -100 for an unknown one."""
+        """Id of `label` in `line`; -100 for an unknown one."""
         number = self._ids.get(label)
         if number is not None:
             return number
@@ -69,11 +69,11 @@ class LabelEncoder:
         return UNLABELLED
 
     def notes(self) -> tuple[str, ...]:
-        """How many unknown labels were let pass, if any."""
+        """A remark about accepted unknown labels, if any."""
         if not self._unknown:
             return ()
         names = ", ".join(sorted(self._unknown)[:MOST_NAMES])
-        return (f"{self._unknown_count} labels that the training file lacks count as wrong ({names}).",)
+        return (f"{self._unknown_count} labels that are not in the training file count as wrong ({names}).",)
 
     def _out_of_range(self, label: str) -> str:
         rule = f"label out of range: the {len(self._names)} labels are {self._listed()}, found {quoted(label)}."
@@ -86,14 +86,14 @@ class LabelEncoder:
 
 
 LabelMapSource = str | Path | Mapping[str, int] | Sequence[str]
-"""A file (a JSON object, label → id; or one label a line), the same as a mapping, or label names in order."""
+"""A file (a JSON object, label → id; or one label per line), such a mapping, or label names in order."""
 
 
 def read_label_map(source: LabelMapSource) -> LabelMap:
-    """The label map that `source` stands for.
+    """The label map in `source`.
 
     Raises:
-        DataError: No such file, ids that are not 0, 1, 2 …, or a label that stands twice.
+        DataError: The file is missing, ids are not 0, 1, 2 …, or a label is repeated.
     """
     if isinstance(source, str | Path):
         return _from_file(Path(source))
@@ -108,16 +108,16 @@ def _from_file(file: Path) -> LabelMap:
     try:
         found = json.loads(read_text(file))
     except ValueError as error:
-        rule = "a label map is a JSON object `{label: id}`, or a list of labels."
-        raise DataError(Problem(str(file), f"{rule} Found broken JSON: {error}. Mend it.")) from error
+        rule = "a label map must be a JSON object `{label: id}`, or a list of labels."
+        raise DataError(Problem(str(file), f"{rule} Found invalid JSON: {error}. Correct it.")) from error
     return _from_names(found, str(file)) if isinstance(found, list) else _from_ids(found, str(file))
 
 
 def _from_ids(ids: object, where: str) -> LabelMap:
     numbers = list(ids.values()) if isinstance(ids, Mapping) else []
     if not isinstance(ids, Mapping) or sorted(map(str, numbers)) != sorted(map(str, range(len(numbers)))):
-        rule = "the ids of a label map are 0, 1, 2 … without a gap."
-        raise DataError(Problem(where, f"{rule} Found {quoted(ids)}. Number the labels anew."))
+        rule = "the ids of a label map must be 0, 1, 2 … without a gap."
+        raise DataError(Problem(where, f"{rule} Found {quoted(ids)}. Renumber the labels."))
     return LabelMap(tuple(sorted((str(name) for name in ids), key=lambda name: int(ids[name]))))
 
 
@@ -125,5 +125,5 @@ def _from_names(names: Sequence[object], where: str) -> LabelMap:
     twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
     if twice is not None or not names:
         found = f"{quoted(twice)} twice" if names else "none"
-        raise DataError(Problem(where, f"a label map names each label once. Found {found}. Correct it."))
+        raise DataError(Problem(where, f"a label map must contain each label once. Found {found}. Correct it."))
     return LabelMap(tuple(str(name) for name in names))

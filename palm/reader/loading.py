@@ -1,4 +1,4 @@
-"""Loads data sets: files through the cache, tokenised once in parts that fit into memory and mapped from then on."""
+"""Loads data sets: tokenises files once, in parts that fit into memory, and maps them from the cache afterwards."""
 
 import hashlib
 import json
@@ -37,12 +37,12 @@ _SOURCES = ("data/*.py", "reader/**/*.py", "spec.py")
 
 
 def cache_key(reader: Reader, suffix: str, phase: Phase, digest: str) -> str:
-    """A sha256 over the data, the vocabulary, all settings, and the code and packages that make one of the other.
+    """A sha256 over the data, the vocabulary, all settings, and the code and packages that affect the result.
 
     Args:
-        reader: Turns the file into a data set.
-        suffix: The file's ending, which may decide its format.
-        phase: What the data set is for.
+        reader: The reader of the file.
+        suffix: The file's extension, which may determine its format.
+        phase: Purpose of the data set.
         digest: sha256 of the file's content.
     """
     kind = type(reader)
@@ -61,7 +61,7 @@ def cache_key(reader: Reader, suffix: str, phase: Phase, digest: str) -> str:
 
 @cache
 def _code() -> str:
-    """sha256 of the modules that a data set depends on: no change of theirs can leave old entries behind."""
+    """sha256 of the modules that a data set depends on, so that no change leaves stale entries."""
     digest = hashlib.sha256()
     for pattern in _SOURCES:
         for file in sorted(_PACKAGE.glob(pattern)):
@@ -69,7 +69,7 @@ def _code() -> str:
     return digest.hexdigest()
 
 
-# Smaller files are tokenised as fast as an entry is opened and checked.
+# Smaller files are tokenised as fast as an entry is opened and verified.
 SMALLEST_FILE = 128 << 10
 RECORDS_AT_ONCE = 10_000
 PATIENCE = 900.0  # seconds to wait for another process that tokenises the same file
@@ -80,7 +80,7 @@ _WARNED_ABOUT: set[Path] = set()
 
 @dataclass(frozen=True)
 class _Source:
-    """A file to load, what for, and the sha256 of its content."""
+    """A file to load, with phase and sha256 of its content."""
 
     file: Path
     phase: Phase
@@ -88,21 +88,21 @@ class _Source:
 
 
 class _ChangedError(Exception):
-    """The file was written to while it was read."""
+    """The file was modified while it was read."""
 
 
 class _NotesError(Exception):
-    """A part of a file has something to say, which only the whole file can say right."""
+    """A part of a file has remarks, which must be computed for the whole file."""
 
 
 def load_dataset(reader: Reader, file: Path, phase: Phase) -> Dataset:
-    """Read and tokenise `file`, or map what the cache has of it.
+    """Read and tokenise `file`, or map it from the cache.
 
-    In phase `train` the reader learns its labels, unless they are known.
+    In phase `train` the reader collects its labels, unless known.
 
     Raises:
-        DataError: With file and line of everything that is wrong.
-        ConfigError: The size limit of the cache in the environment is no size.
+        DataError: All problems, with file and line.
+        ConfigError: The size limit of the cache in the environment is not a size.
     """
     dataset = _load_cached(reader, file, phase)
     if dataset is None:
@@ -115,11 +115,11 @@ def load_dataset(reader: Reader, file: Path, phase: Phase) -> Dataset:
 
 
 def load_rows(reader: Reader, rows: Sequence[GivenRow], phase: Phase) -> Dataset:
-    """Tokenise rows that a program hands over, as `load_dataset` does those of a file.
+    """Tokenise rows from a program, like those of a file in `load_dataset`.
 
     Raises:
-        DataError: With the row (`rows[2]`) of everything that is wrong.
-        ConfigError: The reader takes files alone.
+        DataError: All problems, with their rows (`rows[2]`).
+        ConfigError: The reader only reads files.
     """
     records = list(reader.parse_rows(rows, phase))
     reader.prepare(records, phase)
@@ -127,24 +127,24 @@ def load_rows(reader: Reader, rows: Sequence[GivenRow], phase: Phase) -> Dataset
 
 
 def check_rows(rows: object) -> None:
-    """Refuse what is no list of rows: a text would be taken for rows of one character.
+    """Refuse anything but a list of rows: a text would be taken for rows of one character.
 
     Raises:
-        DataError: It is none.
+        DataError: It is not a list of rows.
     """
     if isinstance(rows, str | bytes) or not isinstance(rows, Sequence):
-        rule = f"rows are a list, one example each, found {json_type(rows)} {quoted(rows)}"
+        rule = f"rows must be a list, one example each, found {json_type(rows)} {quoted(rows)}"
         raise DataError(Problem(ROWS, f"{rule}. Write [ … ] around a single row."))
 
 
 def _load_cached(reader: Reader, file: Path, phase: Phase) -> Dataset | None:
-    """The data set of `file`, and the labels for its reader; None where it is not to be cached, or cannot be.
+    """The data set of `file`, and the labels for its reader; None if it is not or cannot be cached.
 
-    Files to predict are not cached: they are read once, and may be nobody else's business.
+    Files to predict are not cached: they are read once, and may be private.
 
     Raises:
-        DataError: With file and line of everything that is wrong.
-        ConfigError: The size limit in the environment is no size.
+        DataError: All problems, with file and line.
+        ConfigError: The size limit in the environment is not a size.
     """
     limit = cache_limit()
     if not limit or phase == "predict" or reader.cache_version is None:
@@ -153,7 +153,7 @@ def _load_cached(reader: Reader, file: Path, phase: Phase) -> Dataset | None:
         if file.stat().st_size < SMALLEST_FILE:
             return None
         source = _Source(file, phase, sha256_of(file))
-    except OSError:  # the reader itself says what is wrong with the file
+    except OSError:  # the reader reports the problem of the file
         return None
     home = cache_folder() / DATASETS_FOLDER
     try:
@@ -166,11 +166,11 @@ def _load_cached(reader: Reader, file: Path, phase: Phase) -> Dataset | None:
         _warn_once(home, f"the cache cannot be used, so text is tokenised in every run: {error}")
         return None
     except _ChangedError:
-        _warn_once(file, "it was changed while it was read, so what was made of it is not kept.")
+        _warn_once(file, "it was modified while it was read, so it is not cached.")
         return None
     if folder in dropped:
         size = readable_size(limit)
-        _warn_once(file, f"what is made of it takes more than {size}, so it is not kept. Raise {LIMIT_VARIABLE}.")
+        _warn_once(file, f"its tokens take more than {size}, so it is not cached. Raise {LIMIT_VARIABLE}.")
     reader.labels = labels
     return dataset
 
@@ -182,13 +182,13 @@ def _warn_once(about: Path, message: str) -> None:
 
 
 def _entry(home: Path, reader: Reader, source: _Source) -> Path | None:
-    """The folder of the data set of `source`, made where it is not there yet; None where that has failed before."""
+    """The folder of the data set of `source`, written if missing; None if that has failed before."""
     key = cache_key(reader, source.file.suffix, source.phase, source.digest)
     found = find_entry(home, key)
     if found is not None or home in _WARNED_ABOUT:
         return found
     with entry_lock(home, key, patience=PATIENCE) as folder:
-        if find_entry(home, key) is None:  # another process may have made it while we waited
+        if find_entry(home, key) is None:  # another process may have written it while we waited
             known = reader.labels
             try:
                 with atomic_directory(folder, PLACE_VARIABLE) as aside:
@@ -217,11 +217,11 @@ def _write(reader: Reader, source: _Source, folder: Path) -> None:
 
 
 def _write_parts(reader: Reader, records: Sequence[Record], source: _Source, folder: Path) -> tuple[str, ...]:
-    """Encode and write a part at a time; what there is to say about the file."""
+    """Encode and write in parts; returns remarks about the file."""
     try:
         write_columns(_parts(reader, records, source), folder)
         return ()
-    except (DataError, _NotesError):  # what is listed and counted is that of the whole file
+    except (DataError, _NotesError):  # remarks list and count over the whole file
         whole = reader.encode(records, source.file, source.phase)
         write_columns([whole], folder)
         return whole.notes

@@ -1,4 +1,4 @@
-"""The reader `match`: two texts and their class a row."""
+"""The reader `match`: two texts and their class per row."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,7 +14,7 @@ from palm.reader.gold import (
     GOLD_ON_REQUEST,
     TextLabelFields,
     gold_columns,
-    gold_of,
+    gold_labels,
     gold_reader,
     gold_specs,
     learn_gold,
@@ -56,11 +56,11 @@ class MatchingReader(Reader):
         return self._records(rows, phase)
 
     def learn_labels(self, records: Sequence[Record]) -> LabelMap | None:
-        """The labels of a training file; `0` and `1` are the two classes where nothing else is there."""
+        """The labels of a training file; by default the two classes `0` and `1`."""
         return learn_gold(records, self.config)
 
     def encode(self, records: Sequence[Record], source: DataSource, phase: Phase) -> Dataset:
-        """`[CLS] text_a [SEP] text_b [SEP]`, the longer text cut until both fit max_seq_len."""
+        """`[CLS] text_a [SEP] text_b [SEP]`, with the longer text truncated until both fit max_seq_len."""
         pieces = {name: self.tokenizer.encode_ids(column_texts(records, name)) for name in ("text_a", "text_b")}
         check_pieces(records, pieces, source, phase)
         pairs = zip(pieces["text_a"], pieces["text_b"], strict=True)
@@ -74,9 +74,9 @@ class MatchingReader(Reader):
         return Dataset(columns | labels, records, source, notes)
 
     def collate(self, dataset: Dataset, rows: IntArray, generator: np.random.Generator) -> Batch:
-        """One padded batch; nothing in it is random."""
+        """One padded batch, without randomness."""
         batch = pad_inputs(dataset, rows, pad_id=self.tokenizer.pad_id)
-        return {**batch, **gold_of(dataset, rows, self.labels)}
+        return {**batch, **gold_labels(dataset, rows, self.labels)}
 
     def _records(self, source: Path | Sequence[GivenRow], phase: Phase) -> Iterator[Record]:
         return parse_text_rows(

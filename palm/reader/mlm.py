@@ -1,4 +1,4 @@
-"""The reader `mlm`: plain text, of which some word-pieces are masked anew in every batch."""
+"""The reader `mlm`: plain text with masks that are sampled in every batch."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,7 +18,7 @@ from palm.reader.rows import check_pieces, column_texts, parse_text_rows
 from palm.schema.fields import Float
 from palm.spec import Phase, Spec, Specs
 
-# Of the chosen pieces 80 % become [MASK], 10 % another piece, 10 % stay: https://arxiv.org/abs/1810.04805, section 3.1.
+# Of the chosen tokens 80 % become [MASK], 10 % another token, 10 % stay: https://arxiv.org/abs/1810.04805, section 3.1.
 SHARE_MASKED, SHARE_REPLACED = 0.8, 0.1
 
 
@@ -27,12 +27,12 @@ class MaskedLMReaderConfig(TableFields):
 
     known_columns: ClassVar[tuple[str, ...]] = ("text_a",)
 
-    mask_probability: Float = Field(0.15, gt=0, lt=1, description="Share of the word-pieces that is to be guessed.")
+    mask_probability: Float = Field(0.15, gt=0, lt=1, description="Fraction of the tokens to mask.")
 
 
 @READERS.register("mlm")
 class MaskedLMReader(Reader):
-    """Reads `{"text_a": str, "line": int}` from tsv or jsonl. When predicting, `[MASK]` in a text is to be guessed."""
+    """Reads `{"text_a": str, "line": int}` from tsv or jsonl. When predicting, `[MASK]` in a text is predicted."""
 
     Config = MaskedLMReaderConfig
     cache_version = "1"
@@ -47,7 +47,7 @@ class MaskedLMReader(Reader):
         self._is_special = np.isin(np.arange(tokenizer.vocab_size), special)
 
     def outputs_attr(self, phase: Phase) -> Specs:
-        """The model's inputs, the masks' flat places `row * seq + position`, and unless predicting what stood there."""
+        """The inputs, the masks' flat positions `row * seq + position`, and the original tokens unless predicting."""
         masks = {"mask_pos": Spec("mask", "int64"), "mask_label": Spec("mask", "int64")}
         return {**INPUTS, "mask_pos": masks["mask_pos"]} if phase == "predict" else {**INPUTS, **masks}
 
@@ -64,21 +64,21 @@ class MaskedLMReader(Reader):
         return None
 
     def encode(self, records: Sequence[Record], source: DataSource, phase: Phase) -> Dataset:
-        """`[CLS] text_a [SEP]`, cut to max_seq_len; the masks come in `collate`."""
+        """`[CLS] text_a [SEP]`, truncated to max_seq_len; `collate` adds the masks."""
         predicting = phase == "predict"
-        pieces = self.tokenizer.encode_ids(column_texts(records, "text_a"), keep_mask=predicting)
-        check_pieces(records, {"text_a": pieces}, source, phase)
-        tokens = [single_row(ids, self.tokenizer, self.config.max_seq_len) for ids in pieces]
+        tokens = self.tokenizer.encode_ids(column_texts(records, "text_a"), keep_mask=predicting)
+        check_pieces(records, {"text_a": tokens}, source, phase)
+        inputs = [single_row(ids, self.tokenizer, self.config.max_seq_len) for ids in tokens]
         columns: dict[str, Ragged | np.ndarray] = {
-            "token_ids": Ragged.from_rows(tokens),
+            "token_ids": Ragged.from_rows(inputs),
             "record": np.arange(len(records)),
         }
         if predicting:
-            columns["mask_positions"] = Ragged.from_rows(self._mask_positions(records, pieces, source))
+            columns["mask_positions"] = Ragged.from_rows(self._mask_positions(records, tokens, source))
         return Dataset(columns, records, source)
 
     def collate(self, dataset: Dataset, rows: IntArray, generator: np.random.Generator) -> Batch:
-        """One padded batch with masks drawn from `generator`; when predicting, the masks written in the text."""
+        """One padded batch with masks sampled from `generator`; when predicting, the masks in the text."""
         batch = pad_inputs(dataset, rows, pad_id=self.tokenizer.pad_id)
         width = batch["token_ids"].shape[1]
         if "mask_positions" in dataset.columns:
@@ -96,46 +96,44 @@ class MaskedLMReader(Reader):
     def _choose(
         self, tokens: IntArray, is_real: NDArray[np.bool_], generator: np.random.Generator
     ) -> NDArray[np.bool_]:
-        """Which pieces are to be guessed, `[batch seq]`: each with mask_probability, one an example at least.
+        """The tokens to mask, `[batch seq]`: each with mask_probability, at least one per example.
 
-        Special pieces never are; only where an example has nothing but [UNK], one of these is.
+        Special tokens are never masked; only if an example consists of [UNK], one of these is.
         """
         may = ~self._is_special[tokens]
         nothing = ~may.any(axis=1)
         may[nothing] = (tokens[nothing] == self.tokenizer.unk_id) & is_real[nothing]
-        draws = np.where(may, generator.random(tokens.shape), np.inf)
-        lowest = draws.min(axis=1, keepdims=True)
-        chosen: NDArray[np.bool_] = may & ((draws < self.config.mask_probability) | (draws == lowest))
+        uniform = np.where(may, generator.random(tokens.shape), np.inf)
+        lowest = uniform.min(axis=1, keepdims=True)
+        chosen: NDArray[np.bool_] = may & ((uniform < self.config.mask_probability) | (uniform == lowest))
         return chosen
 
-    def _apply_masks(self, pieces: IntArray, generator: np.random.Generator) -> IntArray:
-        """What the model sees in place of the chosen `pieces`."""
-        kind = generator.random(len(pieces))
-        others = generator.choice(self._words, size=len(pieces))
-        replaced = np.where(kind < SHARE_MASKED + SHARE_REPLACED, others, pieces)
+    def _apply_masks(self, tokens: IntArray, generator: np.random.Generator) -> IntArray:
+        """The inputs that replace the chosen `tokens`."""
+        kind = generator.random(len(tokens))
+        others = generator.choice(self._words, size=len(tokens))
+        replaced = np.where(kind < SHARE_MASKED + SHARE_REPLACED, others, tokens)
         return np.where(kind < SHARE_MASKED, self.tokenizer.mask_id, replaced)
 
     def _mask_positions(
-        self, records: Sequence[Record], pieces: Sequence[Sequence[int]], source: DataSource
+        self, records: Sequence[Record], tokens: Sequence[Sequence[int]], source: DataSource
     ) -> list[list[int]]:
-        """Where the [MASK] tokens stand in each row (after [CLS]).
+        """Positions of the [MASK] tokens in each row (after [CLS]).
 
         Raises:
             DataError: A text without one, or with one beyond max_seq_len.
         """
         problems = FileProblems(source)
         found = []
-        for record, ids in zip(records, pieces, strict=True):
+        for record, ids in zip(records, tokens, strict=True):
             places = [place for place, number in enumerate(ids, 1) if number == self.tokenizer.mask_id]
             line = int(str(record["line"]))
             if not places:
-                problems.add(
-                    "a text to predict holds [MASK] where a word is to be guessed, found none. Write [MASK].", line=line
-                )
+                problems.add("a text to predict needs [MASK] in place of a word, found none. Write [MASK].", line=line)
             elif places[-1] > self.config.max_seq_len - 2:
                 limit = f"max_seq_len is {self.config.max_seq_len}"
                 problems.add(
-                    f"{limit}, found a [MASK] at word-piece {places[-1]} of {len(ids)}. Shorten the text.", line=line
+                    f"{limit}, found a [MASK] at token {places[-1]} of {len(ids)}. Shorten the text.", line=line
                 )
             found.append(places)
         problems.raise_all()

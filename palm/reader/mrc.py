@@ -1,4 +1,4 @@
-"""The reader `mrc`: questions on paragraphs, answered by a piece of the paragraph."""
+"""The reader `mrc`: questions about paragraphs, answered by a span of the paragraph."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -25,7 +25,7 @@ class SquadReaderConfig(ReaderFields):
     known_formats: ClassVar[tuple[str, ...]] = ("auto", "json")
 
     doc_stride: Int = Field(128, ge=1, description="Tokens from one window of a long context to the next.")
-    max_query_len: Int = Field(64, ge=1, description="Longest question in word-pieces; the rest is cut off.")
+    max_query_len: Int = Field(64, ge=1, description="Longest question in tokens; longer ones are truncated.")
     with_negative: bool = Field(False, description="Whether questions may have no answer (SQuAD 2.0).")
     on_bad_answer: Literal["error", "drop"] = Field(
         "error",
@@ -40,16 +40,16 @@ class SquadReaderConfig(ReaderFields):
     @model_validator(mode="after")
     def _check_room(self) -> "SquadReaderConfig":
         if self.max_query_len + 3 >= self.max_seq_len:
-            rule = "max_seq_len has room for the question, [CLS], two [SEP] and some context"
+            rule = "max_seq_len must have room for the question, [CLS], two [SEP] and some context"
             raise ValueError(f"{rule}, found max_seq_len = {self.max_seq_len} and max_query_len = {self.max_query_len}")
         return self
 
 
 @READERS.register("mrc")
 class SquadReader(Reader):
-    """Reads `{"id", "question", "context", "answers", "is_impossible", "line"}` from json in SQuAD's form.
+    """Reads `{"id", "question", "context", "answers", "is_impossible", "line"}` from json in SQuAD's format.
 
-    A context that does not fit is cut into overlapping windows, each an example: `[CLS] question [SEP] window [SEP]`.
+    A context that does not fit is split into overlapping windows, each an example: `[CLS] question [SEP] window [SEP]`.
     """
 
     Config = SquadReaderConfig
@@ -82,7 +82,7 @@ class SquadReader(Reader):
         return str(record["question"]), str(record["context"])
 
     def remarks(self, records: Sequence[Record]) -> dict[str, str]:
-        """How many answers are not where their offset says, with an example."""
+        """The number of answers at wrong offsets, with an example."""
         answers = [(record, answer) for record in records for answer in gold_answers(record)]
         reasons = [(record, misplaced(answer, str(record["context"]))) for record, answer in answers]
         faults = [(record, reason) for record, reason in reasons if reason]
@@ -90,11 +90,11 @@ class SquadReader(Reader):
         return {"bad answers": f"{len(faults)} of {len(answers)}{example}"}
 
     def learn_labels(self, records: Sequence[Record]) -> LabelMap | None:
-        """None: answers are places in the text."""
+        """None: answers are positions in the text."""
         return None
 
     def encode(self, records: Sequence[Record], source: DataSource, phase: Phase) -> Dataset:
-        """Cut into windows; in training every answer must stand at its offset, else on_bad_answer says what happens."""
+        """Split into windows; in training every answer must be at its offset, or is handled by on_bad_answer."""
         builder = WindowBuilder(self.tokenizer, self.config, records)
         notes: tuple[str, ...] = ()
         if phase == "train":
@@ -102,7 +102,7 @@ class SquadReader(Reader):
         return Dataset(builder.columns(records, with_gold=phase == "train"), records, source, notes)
 
     def collate(self, dataset: Dataset, rows: IntArray, generator: np.random.Generator) -> Batch:
-        """One padded batch; nothing in it is random."""
+        """One padded batch, without randomness."""
         batch = pad_inputs(dataset, rows, pad_id=self.tokenizer.pad_id)
         for name in ("unique_ids", "start_positions", "end_positions"):
             if name in dataset.columns:
@@ -112,10 +112,10 @@ class SquadReader(Reader):
     def _with_good_answers(
         self, records: Sequence[Record], builder: WindowBuilder, source: DataSource
     ) -> tuple[list[Record], tuple[str, ...]]:
-        """The records that can be trained on, without the answers that cannot, and what there is to say about these.
+        """The trainable records, without invalid answers, and a remark about these.
 
         Raises:
-            DataError: Answers that are not where they should be, unless on_bad_answer is `drop`; no question left.
+            DataError: Answers at wrong offsets, unless on_bad_answer is `drop`; no question left.
         """
         problems, kept = FileProblems(source), []
         for record in records:

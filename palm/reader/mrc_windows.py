@@ -1,4 +1,4 @@
-"""Turns questions and their contexts into windows: token ids, character offsets and the answer's tokens."""
+"""Splits questions and their contexts into windows: token ids, character offsets and the answer's tokens."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -33,9 +33,9 @@ def gold_answers(record: Record) -> list[GoldAnswer]:
 
 
 def usable(record: Record, offsets: NDArray[np.int32]) -> tuple[Record | None, list[str]]:
-    """`record` with the answers that can be trained on, and what is wrong with the others.
+    """`record` with its valid answers, and the problems of the others.
 
-    No record is left of an empty question, nor of a question all of whose answers are wrong.
+    None for an empty question, or if all answers are invalid.
     """
     if not str(record["question"]).strip():
         return None, ["the question is empty."]
@@ -49,22 +49,22 @@ def usable(record: Record, offsets: NDArray[np.int32]) -> tuple[Record | None, l
 def _fault(answer: GoldAnswer, context: str, offsets: NDArray[np.int32]) -> str | None:
     reason = misplaced(answer, context)
     if reason is None and token_span(answer, offsets) is None:
-        return f"no word-piece is left of the answer {quoted(answer.text)}."
+        return f"no token is left of the answer {quoted(answer.text)}."
     return reason
 
 
 def misplaced(answer: GoldAnswer, context: str) -> str | None:
-    """What is wrong with the offset of `answer`, and where its text really is; None where it is right."""
+    """The problem of `answer`'s offset, with the actual offset of its text; None if correct."""
     if answer.start >= 0 and context[answer.start : answer.end] == answer.text:
         return None
     nearest = nearest_occurrence(answer.text, context, answer.start)
-    truth = "The text is nowhere in the context." if nearest is None else f"The nearest true offset is {nearest}."
-    there = quoted(context[answer.start : answer.end]) if 0 <= answer.start < len(context) else "nothing there"
+    truth = "The text is not in the context." if nearest is None else f"The nearest true offset is {nearest}."
+    there = quoted(context[answer.start : answer.end]) if 0 <= answer.start < len(context) else "nothing"
     return f"answer text {quoted(answer.text)} is not at answer_start {answer.start}, found {there}. {truth}"
 
 
 def nearest_occurrence(text: str, context: str, start: int) -> int | None:
-    """The offset of the occurrence of `text` in `context` nearest to `start`; None where there is none."""
+    """The offset of the occurrence of `text` in `context` nearest to `start`; None if there is none."""
     before = context.rfind(text, 0, max(start, 0) + len(text))
     after = context.find(text, max(start, 0))
     found = [offset for offset in (before, after) if offset >= 0]
@@ -72,13 +72,13 @@ def nearest_occurrence(text: str, context: str, start: int) -> int | None:
 
 
 def token_span(answer: GoldAnswer, offsets: NDArray[np.int32]) -> tuple[int, int] | None:
-    """First and last token that hold a character of `answer`; None where no token does.
+    """First and last token with a character of `answer`; None if there is none.
 
-    An answer that begins or ends inside a token is widened to the whole token.
+    An answer that starts or ends inside a token is extended to the whole token.
 
     Args:
         answer: Characters of the context.
-        offsets: Where each token starts and ends, `int32[tokens 2]`.
+        offsets: Start and end of each token, `int32[tokens 2]`.
     """
     first = int(np.searchsorted(offsets[:, 1], answer.start, side="right"))
     last = int(np.searchsorted(offsets[:, 0], answer.end, side="left")) - 1
@@ -91,7 +91,7 @@ def as_array(offsets: Sequence[tuple[int, int]]) -> NDArray[np.int32]:
 
 
 class WindowSizes(Protocol):
-    """The keys that decide how a context is cut."""
+    """The keys that determine the windows."""
 
     @property
     def max_seq_len(self) -> int: ...
@@ -110,12 +110,12 @@ class TokenizedContext:
 
 
 class WindowBuilder:
-    """Tokenises every question and every different context once, and cuts windows.
+    """Tokenises every question and every distinct context once, and creates windows.
 
     Args:
         tokenizer: Splits the texts.
-        sizes: How long windows and questions may be.
-        records: All records that `columns` may be asked for.
+        sizes: Limits of windows and questions.
+        records: All records for `columns`.
     """
 
     def __init__(self, tokenizer: Tokenizer, sizes: WindowSizes, records: Sequence[Record]) -> None:
@@ -131,11 +131,11 @@ class WindowBuilder:
         self._questions = dict(zip(questions, tokenizer.encode_ids(questions), strict=True))
 
     def context_offsets(self, record: Record) -> NDArray[np.int32]:
-        """Where each token of the record's context starts and ends in it, `int32[tokens 2]`."""
+        """Start and end of each token in the record's context, `int32[tokens 2]`."""
         return self._contexts[str(record["context"])].offsets
 
     def columns(self, records: Sequence[Record], *, with_gold: bool) -> dict[str, Ragged | np.ndarray]:
-        """The columns of a data set of `records`, one row a window."""
+        """The columns of a data set of `records`, one row per window."""
         ragged: dict[str, list[np.ndarray]] = {
             name: [] for name in ("token_ids", "segment_ids", "context_start", "context_end", "is_max_context")
         }
@@ -182,7 +182,7 @@ def _around(values: np.ndarray, front: int, *, fill: int) -> np.ndarray:
 
 
 def _positions(span: tuple[int, int] | None, window: Window, front: int) -> tuple[int, int]:
-    """First and last token of the answer in the row; [CLS] twice where the window has not all of it."""
+    """First and last token of the answer in the row; [CLS] twice if the window does not contain all of it."""
     if span is None or span[0] < window.start or span[1] >= window.end:
         return 0, 0
     return span[0] - window.start + front, span[1] - window.start + front

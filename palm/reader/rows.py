@@ -1,4 +1,4 @@
-"""What the readers of whole texts (cls, match, mlm) have in common: rows to records, and labels to ids."""
+"""Common code of the readers of whole texts (cls, match, mlm): rows to records, and labels to ids."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -24,10 +24,10 @@ def parse_text_rows(
     gold: tuple[str, ...] = ("label",),
     read_gold: Callable[..., object] = label_at,
 ) -> Iterator[Record]:
-    """Records with the columns `texts` and what `read_gold` reads in `gold` (where that is there, when predicting).
+    """Records with the columns `texts` and `gold`, parsed by `read_gold` (optional when predicting).
 
     Raises:
-        DataError: Everything that is wrong with the file or the rows, after the last.
+        DataError: All problems of the file or the rows, after the last one.
     """
     problems = FileProblems(source_of(source))
     columns = columns_of(config, texts=texts, gold=gold, phase=phase)
@@ -49,10 +49,10 @@ def column_texts(records: Sequence[Record], name: str) -> list[str]:
 def check_pieces(
     records: Sequence[Record], pieces: Mapping[str, Sequence[Sequence[int]]], source: DataSource, phase: Phase
 ) -> None:
-    """Refuse texts of which the tokenizer leaves nothing (control characters only), unless predicting.
+    """Refuse texts without tokens (only control characters), unless predicting.
 
     Raises:
-        DataError: With the line of each.
+        DataError: All of them, with their lines.
     """
     if phase == "predict":
         return
@@ -60,7 +60,9 @@ def check_pieces(
     for name, rows in pieces.items():
         for record, ids in zip(records, rows, strict=True):
             if not ids:
-                rule = f"`{name}` holds text, found only blanks and control characters {quoted(str(record[name]))}"
+                rule = (
+                    f"`{name}` must contain text, found only blanks and control characters {quoted(str(record[name]))}"
+                )
                 problems.add(f"{rule}. Fill it in, or remove the row.", line=int(str(record["line"])))
     problems.raise_all()
 
@@ -68,10 +70,10 @@ def check_pieces(
 def class_ids(
     records: Sequence[Record], labels: LabelMap | None, config: LabelledFields, source: DataSource, phase: Phase
 ) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
-    """The column `label_ids`, `int64[examples]` (none when predicting), and what there is to say about it.
+    """The column `label_ids`, `int64[examples]` (none when predicting), and remarks about it.
 
     Raises:
-        DataError: Labels that are not known.
+        DataError: Unknown labels.
     """
     if phase == "predict":
         return {}, ()
@@ -90,13 +92,13 @@ PALM2_SEPARATOR = "\x02"
 
 
 def parse_tagged(source: Path | Sequence[GivenRow], config: TableFields, phase: Phase) -> Iterator[Record]:
-    r"""Records `{"words", "labels", "line"}`; no labels when predicting from a file without.
+    r"""Records `{"words", "labels", "line"}`; no labels when predicting a file without them.
 
     Words and tags are separated by blanks, or by PALM 2's `\x02`, whose empty words are skipped with their tags; in
     jsonl they may be lists. With for_cn, a text without either is split into characters.
 
     Raises:
-        DataError: Everything that is wrong with the file or the rows, after the last.
+        DataError: All problems of the file or the rows, after the last one.
     """
     problems = FileProblems(source_of(source))
     if isinstance(source, Path) and table_format(config, source) == "conll":
@@ -132,7 +134,7 @@ def _record(row: Row, config: TableFields, problems: FileProblems, phase: Phase)
         if labels or not predicting:
             record["labels"] = labels
         if words and labels and len(words) != len(labels):
-            rule = f"every word has one tag, found {len(words)} words and {len(labels)} tags"
+            rule = f"every word needs one tag, found {len(words)} words and {len(labels)} tags"
             problems.add(f"{rule} (`text_a` {quoted(' '.join(words))}). {_advice(config)}", line=row.line)
     return record
 
@@ -152,33 +154,29 @@ def _without_last_empty(strings: list[str]) -> list[str]:
 
 def _advice(config: TableFields) -> str:
     if config.for_cn:
-        return (
-            "Separate words and tags by blanks, or leave out every blank of the text so that each character is a word."
-        )
+        return "Separate words and tags by blanks, or remove every blank of the text so that each character is a word."
     return "Separate both by blanks; for_cn makes each character of a text without blanks a word."
 
 
 def _strings_at(row: Row, name: str, problems: FileProblems, *, may_be_empty: bool, by_character: bool) -> list[str]:
-    """The words or tags in column `name`; an empty list after noting what is wrong with it."""
+    """The words or tags in column `name`; an empty list after adding a problem."""
     value = row.values[name]
     if not isinstance(value, list):
         return split_words(text_at(row, name, problems, may_be_empty=may_be_empty), by_character=by_character)
     wrong = [item for item in value if not isinstance(item, str) or not item]
     if wrong:
         found = f"found {json_type(wrong[0])} {quoted(wrong[0])}"
-        problems.add(
-            f"`{name}` is a list of strings that are not empty, {found}. Write words in quotes.", line=row.line
-        )
+        problems.add(f"`{name}` must be a list of non-empty strings, {found}. Write words in quotes.", line=row.line)
         return []
     if not value and not may_be_empty:
-        problems.add(f"`{name}` holds text, found it empty. Fill it in, or remove the row.", line=row.line)
+        problems.add(f"`{name}` must contain text, found it empty. Fill it in, or remove the row.", line=row.line)
     for item in value:
         text_at(Row(row.line, {name: item}), name, problems, may_be_empty=True)
     return value
 
 
 def split_words(text: str, *, by_character: bool) -> list[str]:
-    r"""Words between `\x02` or else blanks; with `by_character`, the characters of a text that has neither."""
+    r"""Words between `\x02` or blanks; with `by_character`, the characters of a text that has neither."""
     if PALM2_SEPARATOR in text:
         return text.split(PALM2_SEPARATOR)
     if by_character and " " not in text.strip(" "):

@@ -32,7 +32,7 @@ class TaggingReaderConfig(LabelledFields, TagSchemeFields):
 class TaggingReader(Reader):
     """Reads `{"words": [str], "labels": [str], "line": int}` from tsv, jsonl or CoNLL.
 
-    The first word-piece of a word carries its tag. A sentence longer than max_seq_len becomes several examples, so that
+    The first token of a word carries its tag. A sentence longer than max_seq_len becomes several examples, so that
     every word gets a tag.
     """
 
@@ -46,7 +46,7 @@ class TaggingReader(Reader):
         self.config: TaggingReaderConfig = config
 
     def outputs_attr(self, phase: Phase) -> Specs:
-        """The model's inputs, and `label_ids` (-100 where no tag is) unless predicting."""
+        """The model's inputs, and `label_ids` (-100 without a tag) unless predicting."""
         return INPUTS if phase == "predict" else {**INPUTS, "label_ids": Spec("batch seq", "int64")}
 
     def parse(self, file: Path, phase: Phase) -> Iterator[Record]:
@@ -92,7 +92,7 @@ class TaggingReader(Reader):
         return (f"{describe_breaks(len(broken), len(dataset.records), scheme, record['line'], pair)}.",)
 
     def encode(self, records: Sequence[Record], source: DataSource, phase: Phase) -> Dataset:
-        """`[CLS] words [SEP]`, in as many windows as the sentence needs."""
+        """`[CLS] words [SEP]`, in as many windows as needed."""
         sentences = self.tokenizer.encode_words([_strings(record, "words") for record in records])
         rows = [(number, *row) for number, sentence in enumerate(sentences) for row in self._windows(sentence)]
         columns: dict[str, Ragged | np.ndarray] = {
@@ -107,14 +107,14 @@ class TaggingReader(Reader):
         return Dataset(columns, records, source, notes)
 
     def collate(self, dataset: Dataset, rows: IntArray, generator: np.random.Generator) -> Batch:
-        """One padded batch; nothing in it is random."""
+        """One padded batch, without randomness."""
         batch = pad_inputs(dataset, rows, pad_id=self.tokenizer.pad_id)
         if "label_ids" in dataset.columns:
             batch["label_ids"] = dataset.ragged("label_ids").padded(rows, fill=UNLABELLED).astype("int64")
         return batch
 
     def _windows(self, sentence: WordTokens) -> list[tuple[list[int], IntArray]]:
-        """Token ids and word index (at first pieces, else -1) of each window; a word longer than a window is cut."""
+        """Token ids and word index (of first tokens, else -1) of each window; a word beyond a window is truncated."""
         room = self.config.max_seq_len - 2
         words = np.array(sentence.words, "int64")
         is_first = np.diff(words, prepend=-1) > 0
@@ -131,10 +131,10 @@ class TaggingReader(Reader):
     def _tag_ids(
         self, records: Sequence[Record], source: DataSource, phase: Phase
     ) -> tuple[list[IntArray], tuple[str, ...]]:
-        """Ids of each record's tags, and what there is to say about them.
+        """Ids of each record's tags, and remarks about them.
 
         Raises:
-            DataError: Tags that are not known.
+            DataError: Unknown tags.
         """
         if self.labels is None:
             raise ValueError(
@@ -155,7 +155,7 @@ def _strings(record: Record, name: str) -> list[str]:
 
 
 def _spread(tags: IntArray, word_index: IntArray) -> IntArray:
-    """The tag of each piece: its word's at first pieces, else -100."""
+    """The tag of each token: that of its word for first tokens, else -100."""
     spread = np.full(len(word_index), UNLABELLED)
     is_first = word_index >= 0
     spread[is_first] = tags[word_index[is_first]]

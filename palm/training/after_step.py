@@ -12,31 +12,31 @@ from palm.training.log import Reporter, cosine_line, data_wait_line, step_record
 from palm.training.notices import DataWait
 
 KEEP_ALL = 1 << 30
-"""So many checkpoints that none is removed."""
+"""More checkpoints than any run writes, so that none is removed."""
 
 NEVER = 1 << 62
 """So many steps between two log lines that there is none."""
 
 StepLine = Callable[[StepResult, float], str]
-"""The log line of a step, from what it did and the steps per second."""
+"""Formats the log line of a step from its result and the steps per second."""
 
 
 class Follower(Protocol):
-    """One thing that follows each step of a run."""
+    """Called after each step of a run."""
 
     def after(self, result: StepResult) -> None:
-        """Do what `result` made due."""
+        """Do what is due after `result`."""
 
 
 class StepLog:
-    """Says and records what a step did, every few steps, and the cosines of the tasks' gradients where they are due.
+    """Logs steps at an interval, and the cosines of the tasks' gradients when due.
 
     Args:
-        run: The run whose steps these are.
-        reporter: Where lines and metrics go.
-        line: Makes the log line of a step.
+        run: The run.
+        reporter: Receives lines and metrics.
+        line: Formats the log line of a step.
         every: Global steps between log lines.
-        first_step: Whether the first step has a line, too.
+        first_step: Whether to log the first step as well.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class StepLog:
         self._waits = DataWait()
 
     def after(self, result: StepResult) -> None:
-        """Move the bar on; print what `result` made due."""
+        """Advance the progress bar; log what is due."""
         self._reporter.advance()
         self._waits.add(result)
         self._log_cosines(result.global_step)
@@ -59,9 +59,9 @@ class StepLog:
             self._print(result)
 
     def end(self) -> None:
-        """Say at the end of a run where too much of it was spent on waiting for data."""
+        """Report at the end of a run if it waited for data too long."""
         if self._waits.is_too_much:
-            self._reporter.say(data_wait_line(self._waits.share))
+            self._reporter.say(data_wait_line(self._waits.fraction))
 
     def _log_cosines(self, global_step: int) -> None:
         every = self._run.settings.log_gradient_cosines_every_n_steps
@@ -71,7 +71,7 @@ class StepLog:
             self._reporter.record({"split": "cosine", "global_step": global_step, "task": None, "cosines": cosines})
 
     def _print(self, result: StepResult) -> None:
-        speed, waited = self._steps_per_second(result.global_step), self._waits.share_since_last()
+        speed, waited = self._steps_per_second(result.global_step), self._waits.fraction_since_last()
         for part in result.parts if result.trained else ():
             self._print_part(part, speed, waited)
 
@@ -89,27 +89,27 @@ class StepLog:
         )
 
     def _probabilities(self, result: StepResult) -> dict[str, float]:
-        """Sampling probabilities of the tasks as they were known after the step."""
+        """Sampling probabilities of the tasks after the step."""
         found = self._run.progress.sampling_probabilities[str(result.global_step)]
-        return {task.name: round(share, 4) for task, share in zip(self._run.tasks, found, strict=True)}
+        return {task.name: round(value, 4) for task, value in zip(self._run.tasks, found, strict=True)}
 
     def _steps_per_second(self, step: int) -> float:
-        """Speed since the last time this was asked."""
+        """Speed since the last call."""
         before, then = self._printed
         self._printed = step, time.perf_counter()
         return (step - before) / max(self._printed[1] - then, 1e-9)
 
 
 class Checkpoints:
-    """Writes checkpoints: every few steps, at the end, where an evaluation was the best so far, and on demand.
+    """Writes checkpoints: at an interval, at the end, after the best evaluation so far, and on demand.
 
     Args:
         run: The run.
-        reporter: Where lines go.
-        folder: Where they go.
-        every: Global steps between two of them; below 1 they are written on demand alone.
-        keep: How many remain beside the best ones.
-        wanted: Whether something else of the step that has just been done asks for one.
+        reporter: Receives lines.
+        folder: Folder of the checkpoints.
+        every: Global steps between two checkpoints; below 1, only on demand.
+        keep: How many to keep besides the best ones.
+        requested: Whether something else requests a checkpoint of the step just done.
     """
 
     def __init__(
@@ -120,24 +120,24 @@ class Checkpoints:
         *,
         every: int,
         keep: int,
-        wanted: Callable[[], bool] = lambda: False,
+        requested: Callable[[], bool] = lambda: False,
     ) -> None:
         self._run = run
         self._reporter = reporter
         self._folder = folder
         self._every = every
         self._keep = keep
-        self._wanted = wanted
+        self._requested = requested
         self._saved: int | None = None
 
     def after(self, result: StepResult) -> None:
-        """Write one where it is due."""
+        """Write a checkpoint if due."""
         regular = self._every > 0 and (result.global_step % self._every == 0 or self._run.finished)
-        if regular or self._wanted():
+        if regular or self._requested():
             self.save()
 
     def save(self) -> None:
-        """Write a checkpoint of where the run stands, unless that is done."""
+        """Write a checkpoint of the present step, unless there is one."""
         if self._saved != self._run.progress.global_step:
             folder = save_checkpoint(self._run, self._folder, keep=self._keep)
             self._saved = self._run.progress.global_step

@@ -32,7 +32,7 @@ _KEPT = (CHECKPOINT_FOLDER, LOG_FILE, METRICS_FILE)
 
 
 def archive_previous_run(folder: Path) -> str | None:
-    """Move checkpoints, log and metrics of an earlier run to `earlier/<number>`; say so where there were any.
+    """Move checkpoints, log and metrics of an earlier run to `earlier/<number>`; returns a message if there were any.
 
     Otherwise a later resume could continue from the other run's checkpoint.
     """
@@ -50,7 +50,7 @@ def archive_previous_run(folder: Path) -> str | None:
 
 
 def has_ended(folder: Path, run: TrainingRun, resolved: Mapping[str, object]) -> bool:
-    """Whether a run of this configuration has ended in `folder`, after the last of its checkpoints if it has any.
+    """Whether a run of this configuration has ended in `folder`, after its last checkpoint if any.
 
     Each target's export is recorded in metrics.jsonl at its end. Nothing is left to train then, or to restore from.
     """
@@ -78,10 +78,10 @@ def _records(metrics: Path) -> Iterator[Mapping[str, object]]:
 
 
 def resume_or_archive(run: TrainingRun, folder: Path, *, resume: bool, resolved: Mapping[str, object]) -> list[str]:
-    """Continue from the newest checkpoint in `folder` where that is asked for and possible; else archive what is there.
+    """Continue from the newest checkpoint in `folder` if requested and possible; else archive the earlier run.
 
     Args:
-        run: The run at its beginning, which takes the checkpoint's state.
+        run: The run, before its first step; it is restored from the checkpoint.
         folder: Its save_path.
         resume: Whether to look for a checkpoint.
         resolved: The run's configuration, compared with that of the run to continue.
@@ -101,7 +101,7 @@ def resume_or_archive(run: TrainingRun, folder: Path, *, resume: bool, resolved:
             about_data = restore_checkpoint(run, newest)
             lines += changed_keys(folder, resolved)
             truncate_metrics(folder, run.progress.global_step)
-            ended = " The run had ended there: nothing is left to train." if run.finished else ""
+            ended = " The run had ended: nothing is left to train." if run.finished else ""
             resumed = f"Resumed from {newest.as_posix()} at global step {run.progress.global_step}.{ended}"
             return [*lines, resumed, *about_data]
         lines = [*lines, "No checkpoint to resume from: training starts anew."]
@@ -110,7 +110,7 @@ def resume_or_archive(run: TrainingRun, folder: Path, *, resume: bool, resolved:
 
 
 def refuse_links_out(folder: Path, tasks: Sequence[str]) -> None:
-    """Make sure that nothing a run writes into `folder` would land elsewhere.
+    """Ensure that all files of a run stay inside `folder`.
 
     Raises:
         CheckpointError: A link in the folder leads out of it.
@@ -128,7 +128,7 @@ def refuse_links_out(folder: Path, tasks: Sequence[str]) -> None:
 
 
 def changed_keys(folder: Path, resolved: Mapping[str, object]) -> list[str]:
-    """Say which keys have other values than the run that is resumed was started with: its end will be another one."""
+    """The keys whose values have changed since the resumed run was started, which changes its result."""
     file = folder / RESOLVED_CONFIG
     if not file.is_file():
         return []
@@ -145,18 +145,16 @@ def changed_keys(folder: Path, resolved: Mapping[str, object]) -> list[str]:
         for key, (old, new) in _differences(_with_defaults(before), _with_defaults(now)).items()
         if key.rpartition(".")[2] not in harmless
     ]
-    return (
-        [f"Not as the run was started: {', '.join(changed)}. It ends otherwise than it would have."] if changed else []
-    )
+    return [f"Changed since the run was started: {', '.join(changed)}. Its result will differ."] if changed else []
 
 
 def _with_defaults(keys: object) -> object:
-    """Every key of every component spelled out: a file has those that its run used, in some versions all."""
+    """Add the defaults of all components: a file contains those that its run used, in some versions all."""
     return {**method_defaults(), **keys} if isinstance(keys, Mapping) else keys
 
 
 def _follows_metrics(keys: object) -> bool:
-    """Whether dev metrics say which step is the best, when the run ends, what it samples, or how it weighs."""
+    """Whether the best step, the end of the run, its sampling or its weights depend on dev metrics."""
     if not isinstance(keys, Mapping):
         return False
     judged = any(keys.get(key) is not None for key in keys_everywhere(by_metrics=True))
@@ -173,7 +171,7 @@ def _differences(before: object, now: object, place: str = "") -> dict[str, tupl
 
 
 def truncate_metrics(folder: Path, global_step: int) -> None:
-    """Drop metrics after `global_step` from metrics.jsonl, which the resumed run writes again, and damaged lines."""
+    """Remove lines after `global_step`, which the resumed run writes again, and damaged lines from metrics.jsonl."""
     file = folder / METRICS_FILE
     if file.is_file():
         lines = file.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]
@@ -184,7 +182,7 @@ def truncate_metrics(folder: Path, global_step: int) -> None:
 
 
 def _step_of(line: str) -> float:
-    """The global step of a line of metrics; beyond all steps for what is none, such as a power cut leaves."""
+    """The global step of a line of metrics; infinity for an incomplete line, as after a power failure."""
     try:
         return int(json.loads(line)["global_step"])
     except (ValueError, LookupError, TypeError):

@@ -15,18 +15,18 @@ from palm.training.log import Reporter, best_line, early_stop_line, evaluation_l
 
 
 def exported_folder(save_path: Path, task: str) -> Path:
-    """Where the inference model of `task` is exported to."""
+    """Folder of the inference model of `task`."""
     return save_path / task / INFERENCE_FOLDER
 
 
 class Exports:
-    """Writes the inference models of targets, and says when a target has ended.
+    """Writes the inference models of targets, and reports when a target has ended.
 
     Args:
         run: The run.
-        reporter: Where lines go.
-        backbone_name: Name of the backbone, for the models' descriptions.
-        folder_of: The folder of a target's inference model; None where a run exports nothing by itself.
+        reporter: Receives lines.
+        backbone_name: Name of the backbone, for the models' manifests.
+        folder_of: The folder of a target's inference model; None if the run does not export.
     """
 
     def __init__(
@@ -39,18 +39,18 @@ class Exports:
         self._seconds = 0.0
 
     def count(self, result: StepResult) -> None:
-        """Add the seconds of a step: each export is recorded with those of training so far."""
+        """Add the seconds of a step: each export records the training time so far."""
         self._seconds += result.seconds
 
     def export(self, name: str) -> None:
-        """Make the present model of the target `name` its inference model."""
+        """Export the present model of the target `name`."""
         self._reporter.say(finished_line(name))
         if self._folder_of is not None:
             self._save(name, self._folder_of(name))
             self._say_exported(name, of_step=self._run.progress.global_step)
 
     def export_best(self, name: str) -> None:
-        """Make the model of the target's best evaluation its inference model; the present one where there is none."""
+        """Export the model of the target's best evaluation, or the present one without any."""
         best = self._run.progress.best.tasks.get(name)
         if self._folder_of is None or best is None or not self._best_folder(name).is_dir():
             self.export(name)
@@ -60,7 +60,7 @@ class Exports:
         self._say_exported(name, of_step=best.global_step)
 
     def keep_best(self, name: str) -> None:
-        """Keep the present model of the target `name` as that of its best evaluation so far."""
+        """Save the present model of the target `name` as its best so far."""
         if self._folder_of is not None:
             self._save(name, self._best_folder(name))
             self._reporter.say(best_line(name, self._run.progress.best.tasks[name], self._best_folder(name)))
@@ -78,7 +78,7 @@ class Exports:
         save_bundle(self._run.model, task, self._backbone_name, folder)
 
     def _say_exported(self, name: str, *, of_step: int) -> None:
-        """Say that the model which `name` had after global step `of_step` is now its inference model."""
+        """Report that the model of `name` at global step `of_step` is exported."""
         self._reporter.say(exported_line(name, self._inference_folder(name)))
         done = self._run.progress
         record = {"split": "export", "global_step": done.global_step, "task": name}
@@ -91,8 +91,8 @@ class PeriodicExports:
 
     Args:
         run: The run.
-        reporter: Where lines go.
-        backbone_name: Name of the backbone, for the models' descriptions.
+        reporter: Receives lines.
+        backbone_name: Name of the backbone, for the models' manifests.
         folder_of: The folder of a target's last inference model.
     """
 
@@ -118,13 +118,13 @@ class PeriodicExports:
 
 
 class Evaluation:
-    """Evaluates tasks on their dev data, keeps the best models, exports what has ended, and stops early.
+    """Evaluates tasks on their dev data, saves the best models, exports ended targets, and stops early.
 
     Args:
         run: The run.
-        reporter: Where lines and metrics go.
+        reporter: Receives lines and metrics.
         exports: Writes the inference models.
-        checkpoints: Where checkpoints are kept, for the line about the best of the whole run; None without any.
+        checkpoints: Folder of the checkpoints, for the line about the best step of the run; None without any.
     """
 
     def __init__(
@@ -136,10 +136,10 @@ class Evaluation:
         self._checkpoints = checkpoints
         self._selection = Selection.of(run.settings)
         self.improved = False
-        """Whether the last step was the best so far by `selection`, so that its checkpoint is kept."""
+        """Whether the last step was the best so far by `selection`, whose checkpoint is kept."""
 
     def after(self, result: StepResult) -> None:
-        """Do what `result` made due, with the averaged weights where the run keeps an average."""
+        """Do what is due after `result`, with the averaged weights if the run has an average."""
         self._exports.count(result)
         self.improved = False
         evaluated = self._due(result)
@@ -147,14 +147,14 @@ class Evaluation:
             return
         with averaged(self._run.average):
             metrics = self._evaluate(evaluated, result.global_step)
-            # The best model is kept before anything ends: a target that stops early is exported as it was at its best.
+            # The best model is saved before anything ends: a target that stops early is exported at its best.
             self.improved = self._keep_best(metrics, result.global_step)
             for name in result.finished:
                 self._exports.export(name)
             self._stop_early(metrics, result)
 
     def _due(self, result: StepResult) -> list[str]:
-        """The tasks that are evaluated after this step."""
+        """The tasks to evaluate after this step."""
         every = self._run.settings.eval_every_n_steps
         all_tasks = every != 0 and (
             result.last
@@ -165,7 +165,7 @@ class Evaluation:
         return with_dev if all_tasks else [name for name in with_dev if name in result.finished]
 
     def _leading_task(self, result: StepResult) -> str:
-        """The task at whose epochs all are evaluated: the main task, and once that is retired the next target."""
+        """The task whose epochs trigger evaluation: the main task, and once it is retired the next target."""
         gone = self._run.retired_tasks - {part.task for part in result.parts} - set(result.end_epoch)
         targets = (task.name for task in self._run.tasks if task.settings.target and task.name not in gone)
         return next(targets, main_task(self._run.tasks).name)
@@ -183,7 +183,7 @@ class Evaluation:
         return found
 
     def _keep_best(self, metrics: Metrics, global_step: int) -> bool:
-        """Note what this evaluation improved, and keep the models; whether its checkpoint is to be kept, too."""
+        """Record improvements and save their models; returns whether to keep the checkpoint as well."""
         best, stopped = self._run.progress.best, self._run.progress.stops.tasks
         improved = best.note(
             metrics, self._run.tasks, selection=self._selection, global_step=global_step, stopped=stopped
@@ -195,7 +195,7 @@ class Evaluation:
         return bool(improved) and bool(self._selection)
 
     def _stop_early(self, metrics: Metrics, result: StepResult) -> None:
-        """Finish the targets that have waited long enough, or all of them with the run, as they were at their best."""
+        """Finish the targets whose patience has run out, or all of them with the run, at their best."""
         if result.last:
             return
         run = self._run

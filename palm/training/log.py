@@ -1,4 +1,4 @@
-"""Where a run's lines and metrics go: the terminal with its bar, log.txt, and metrics.jsonl."""
+"""Output of a run: the terminal with its progress bar, log.txt, and metrics.jsonl."""
 
 import json
 import logging
@@ -23,14 +23,14 @@ _log = logging.getLogger("palm")
 
 
 def say(line: str) -> None:
-    """One line for people where no run is under way."""
+    """Print a line outside a run."""
     _to_stdout(lambda stdout: stdout.write(line + "\n"))
 
 
 def _to_stdout(write: Callable[[TextIO], object]) -> None:
-    """Write to stdout, and go on without it where its reader has left, its disk is full or it is closed; warn once.
+    """Write to stdout; if it is closed, its reader is gone or its disk is full, warn once and continue without it.
 
-    A run is worth more than its lines, which `log.txt` has as well.
+    Its lines are in `log.txt` as well.
     """
     try:
         if sys.stdout is not None:
@@ -38,10 +38,10 @@ def _to_stdout(write: Callable[[TextIO], object]) -> None:
             sys.stdout.flush()
     except (OSError, ValueError) as error:  # ValueError: a closed file
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (until the process ends)
-        with suppress(OSError):  # what is buffered would be tried once more at exit
+        with suppress(OSError):  # buffered output would be written once more at exit
             os.dup2(sys.stdout.fileno(), 1)
         reason = getattr(error, "strerror", None) or str(error)
-        _log.warning("stdout cannot be written any more: %s. Training goes on; its lines are in log.txt.", reason)
+        _log.warning("stdout cannot be written any more: %s. Training continues; its lines are in log.txt.", reason)
 
 
 def _is_terminal() -> bool:
@@ -49,17 +49,17 @@ def _is_terminal() -> bool:
 
 
 def _is_widget() -> bool:
-    """Whether the bar is one of a notebook, which needs no terminal."""
+    """Whether the progress bar is a notebook's, which needs no terminal."""
     return any(kind.__name__ == "tqdm_notebook" for kind in tqdm.__mro__)
 
 
 class Reporter:
-    """Says lines on the terminal (above the progress bar) and in `log.txt`, and appends metrics to `metrics.jsonl`.
+    """Writes lines to the terminal (above the progress bar) and to `log.txt`, and metrics to `metrics.jsonl`.
 
     Args:
-        folder: The run's save_path; it is made if it is not there. None to keep no files.
+        folder: The run's save_path, created if missing. None to write no files.
         total_steps: Length of the progress bar, in global steps.
-        done_steps: Steps that a resumed run has behind it.
+        done_steps: Steps done before a resume.
 
     Raises:
         CheckpointError: The folder cannot be written.
@@ -94,14 +94,14 @@ class Reporter:
                 file.close()
 
     def say(self, line: str) -> None:
-        """One line for people."""
+        """Print and log a line."""
         _to_stdout(lambda stdout: self._bar.write(line, file=stdout))
         self._check_folder()
         if self._log is not None:
             self._log.write(line + "\n")
 
     def record(self, metrics: dict[str, object]) -> None:
-        """One JSON line for programs."""
+        """Append a line to metrics.jsonl."""
         if self._metrics is not None:
             self._metrics.write(json.dumps(metrics, ensure_ascii=False) + "\n")
 
@@ -111,7 +111,7 @@ class Reporter:
             raise CheckpointError(f"{self._folder}: {rule}. Start the run again.")
 
     def advance(self) -> None:
-        """One step more on the bar."""
+        """Advance the progress bar by a step."""
         self._bar.update(1)
 
 
@@ -124,7 +124,7 @@ def step_line(result: StepResult, steps_per_second: float) -> str:
 
 
 def trainer_line(result: StepResult, steps_per_second: float) -> str:
-    """`global step: 5, slot: step 3/309 (epoch 0), loss: 68.965, speed: 0.58 steps/s`, as PALM 2's trainers say it."""
+    """`global step: 5, slot: step 3/309 (epoch 0), loss: 68.965, speed: 0.58 steps/s`, PALM 2's format."""
     return (
         f"global step: {result.global_step}, {result.task}: step {result.step}/{result.steps_per_epoch} "
         f"(epoch {result.epoch}), loss: {result.loss:.3f}, speed: {steps_per_second:.2f} steps/s"
@@ -159,12 +159,12 @@ def early_stop_line(whose: str, best: Best | None, global_step: int) -> str:
     return f"{whose}: stops early after global step {global_step}{score}"
 
 
-CONTINUE = "`palm train … --resume` goes on from its checkpoint."
-"""What a user does after a run was stopped."""
+CONTINUE = "`palm train … --resume` continues from its checkpoint."
+"""How to continue after a run was stopped."""
 
 
 def stopped_line(signal: str, global_step: int) -> str:
-    """`Stopped by SIGTERM after global step 270. `palm train … --resume` goes on from its checkpoint.`."""
+    """`Stopped by SIGTERM after global step 270. `palm train … --resume` continues from its checkpoint.`."""
     return f"Stopped by {signal} after global step {global_step}. {CONTINUE}"
 
 
@@ -174,14 +174,14 @@ def cosine_line(cosines: Mapping[str, float], global_step: int) -> str:
     return f"Gradient cosines at global step {global_step}: {listed or 'none (no parameter is shared)'}"
 
 
-def data_wait_line(share: float) -> str:
-    """`Training waited for data 7.3 % of the time. …`, said at the end of a run where that is too much."""
-    advice = "Batches are made ahead by one thread: look for a slow disk, or other programs on the same cores."
-    return f"Training waited for data {100 * share:.1f} % of the time. {advice}"
+def data_wait_line(fraction: float) -> str:
+    """`Training waited for data 7.3 % of the time. …`, at the end of a run that waited too long."""
+    advice = "One thread prepares batches in advance: check for a slow disk, or other programs on the same cores."
+    return f"Training waited for data {100 * fraction:.1f} % of the time. {advice}"
 
 
 def step_record(result: StepResult) -> dict[str, object]:
-    """What the Controller and the trainers both record of a step."""
+    """The fields of a step that the Controller and the trainers both record."""
     return {
         "split": "train",
         "global_step": result.global_step,
@@ -194,6 +194,6 @@ def step_record(result: StepResult) -> dict[str, object]:
 
 
 def loss_metrics(result: StepResult) -> dict[str, float | None]:
-    """`loss` and `loss_normalised`, which begins at 1 for every task; None for what is no number."""
+    """`loss` and `loss_normalised`, which begins at 1 for every task; None if not finite."""
     metrics = {"loss": result.loss, "loss_normalised": result.normalised_loss}
     return {name: value if value is not None and math.isfinite(value) else None for name, value in metrics.items()}

@@ -1,4 +1,4 @@
-"""What becomes of a run after a batch with a loss or gradient that is not finite."""
+"""Handles batches whose loss or gradient is not finite."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,17 +8,17 @@ from palm.engine.run import StepResult, TrainingRun
 from palm.errors import TrainingError
 from palm.training.log import Reporter
 
-# A few bad rows come one at a time; a model that is lost makes nothing else any more.
+# Bad rows are rare; a diverged model produces nothing else.
 MOST_IN_A_ROW = 10
 
 
 class NonFiniteSteps:
-    """Says what was skipped, rolls back to a checkpoint where `on_nan` says so, and gives up when nothing helps.
+    """Reports skipped batches, rolls back to a checkpoint if `on_nan` says so, and aborts after too many in a row.
 
     Args:
-        run: The run; with `on_nan: abort` no step with a fault gets here.
-        reporter: Where lines go.
-        checkpoints: Where its checkpoints are; None where it writes none.
+        run: The run; with `on_nan: abort`, such steps raise before this is called.
+        reporter: Receives lines.
+        checkpoints: Folder of its checkpoints; None without any.
     """
 
     def __init__(self, run: TrainingRun, reporter: Reporter, checkpoints: Path | None) -> None:
@@ -31,7 +31,7 @@ class NonFiniteSteps:
         """Handle the faults of `result`, if it has any.
 
         Raises:
-            TrainingError: This was one step with a fault too many, or there is no checkpoint to go back to.
+            TrainingError: Too many such steps in a row, or no checkpoint to roll back to.
         """
         for line in self._handle(result):
             self._reporter.say(line)
@@ -40,7 +40,7 @@ class NonFiniteSteps:
         """The lines about the faults of `result`.
 
         Raises:
-            TrainingError: This was one step with a fault too many, or there is no checkpoint to go back to.
+            TrainingError: Too many such steps in a row, or no checkpoint to roll back to.
         """
         faults = [part.fault for part in result.parts if part.fault is not None]
         if not faults:
@@ -48,7 +48,7 @@ class NonFiniteSteps:
             return
         self._in_a_row += 1
         if self._in_a_row >= MOST_IN_A_ROW:
-            advice = "Lower learning_rate, and go on from an earlier checkpoint."
+            advice = "Lower learning_rate, and continue from an earlier checkpoint."
             raise TrainingError(f"{faults[0]} It is the {MOST_IN_A_ROW}th in a row. {advice}")
         for fault in faults:
             yield f"{fault} The batch was skipped."
@@ -59,7 +59,7 @@ class NonFiniteSteps:
         newest, complaints = newest_checkpoint(self._checkpoints) if self._checkpoints else (None, [])
         yield from complaints
         if newest is None:
-            advice = "Set on_nan: skip, or save_every_n_steps lower."
+            advice = "Set on_nan: skip, or lower save_every_n_steps."
             raise TrainingError(f"{fault} There is no checkpoint to go back to yet. {advice}")
         roll_back(self._run, newest)
-        yield f"Back to the weights of {newest.as_posix()}; training goes on with the next batch."
+        yield f"Restored the weights of {newest.as_posix()}; training continues with the next batch."

@@ -1,4 +1,4 @@
-"""What a run tells its user beside its steps: waiting for data, memory of copied layers, short runs, first examples."""
+"""Messages of a run besides its steps: waiting for data, memory of copied layers, short runs, first examples."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,8 +7,8 @@ from palm.engine.run import StepResult, TrainingRun
 from palm.engine.schedule import expected_steps
 from palm.engine.task_instance import TaskInstance
 
-# More than this share of a run, and more seconds than these, are worth a word.
-_MOST_SHARE, _MOST_SECONDS = 0.05, 1.0
+# A run that waits for more than both is reported.
+_MOST_FRACTION, _MOST_SECONDS = 0.05, 1.0
 
 
 @dataclass
@@ -17,44 +17,44 @@ class _Sum:
     seconds: float = 0.0
 
     @property
-    def share(self) -> float:
+    def fraction(self) -> float:
         return self.waited / self.seconds if self.seconds else 0.0
 
 
 @dataclass
 class DataWait:
-    """Adds up what the steps of a run waited."""
+    """Sums the time that the steps of a run waited for data."""
 
     _all: _Sum = field(default_factory=_Sum)
     _latest: _Sum = field(default_factory=_Sum)
 
     def add(self, result: StepResult) -> None:
-        """Count one step."""
+        """Add a step."""
         for part in (self._all, self._latest):
             part.waited += result.data_wait
             part.seconds += result.seconds
 
     @property
-    def share(self) -> float:
-        """The fraction of all steps so far."""
-        return self._all.share
+    def fraction(self) -> float:
+        """Fraction of the time so far."""
+        return self._all.fraction
 
     @property
     def is_too_much(self) -> bool:
-        """Whether people should know."""
-        return self._all.share > _MOST_SHARE and self._all.waited > _MOST_SECONDS
+        """Whether to report it."""
+        return self._all.fraction > _MOST_FRACTION and self._all.waited > _MOST_SECONDS
 
-    def share_since_last(self) -> float:
-        """The fraction of the steps since this was last asked."""
-        share, self._latest = self._latest.share, _Sum()
-        return share
+    def fraction_since_last(self) -> float:
+        """Fraction of the time since the last call."""
+        fraction, self._latest = self._latest.fraction, _Sum()
+        return fraction
 
 
 _BYTES = 16  # of a trained parameter: the weight, its gradient and two moments, in float32
 
 
 def copies_line(parameters: Mapping[str, int]) -> Sequence[str]:
-    """A line that names the cost; none where no task has such layers.
+    """A line with the memory cost; none if no task has such layers.
 
     Args:
         parameters: How many parameters each head's own encoder layers have.
@@ -64,7 +64,7 @@ def copies_line(parameters: Mapping[str, int]) -> Sequence[str]:
         return []
     owners = ", ".join(f"{head} {_millions(count)}" for head, count in parameters.items() if count)
     memory = f"{total * _BYTES / 1e6:,.0f} MB more memory in training (weights, gradients, two moments)"
-    return [f"Encoder layers of the tasks' own: {_millions(total)} parameters ({owners}), {memory}."]
+    return [f"Task-specific encoder layers: {_millions(total)} parameters ({owners}), {memory}."]
 
 
 def _millions(count: int) -> str:
@@ -90,7 +90,7 @@ def short_run_lines(run: TrainingRun) -> Iterator[str]:
 
 
 def first_example_lines(tasks: Sequence[TaskInstance]) -> Iterator[str]:
-    """The first `print_first_n` examples of each task, and the tokens that its reader made of them."""
+    """The first `print_first_n` examples of each task, with their tokens."""
     for task in tasks:
         data, count = task.training_data, task.settings.print_first_n
         for row in range(min(count, data.num_examples)):

@@ -1,4 +1,4 @@
-"""The one road through training: a run is built here and driven here, for the Controller and the trainers alike."""
+"""Builds and drives a training run, for the Controller and the trainers alike."""
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
@@ -25,14 +25,14 @@ def build_run(
     *,
     schedule: Callable[[int], float] | None = None,
 ) -> TrainingRun:
-    """A run at its beginning.
+    """Build a run.
 
     Args:
         model: Backbone and heads; what the settings freeze is frozen.
         tasks: The task instances with their data, in the order of their mix ratios.
         settings: The global training keys.
         methods: The keys of the components that these name.
-        schedule: Factor of the learning rate at each global step, counted from 1; that of the settings when None.
+        schedule: Factor of the learning rate at each global step, counted from 1; by default that of the settings.
     """
     freeze(model, settings)
     sampler = build_sampler(tasks, settings, methods.sampler)
@@ -66,21 +66,21 @@ def run_training(
     before_stop: Callable[[str, int], None],
     saves: bool,
 ) -> None:
-    """Train to the end of the run, or until a signal asks for its end.
+    """Train to the end of the run, or until a signal.
 
     Args:
         run: The run.
-        steps: Its steps, `train_steps(run)`: each moves the run on.
-        followers: What follows each step, in this order:
-            1. what cares for faults: it may put earlier weights back, and all that follows sees those that stay;
-            2. the log line: its speed is that of the steps, without the time that an evaluation takes;
-            3. evaluation and exports, before checkpoints: a run that dies between the two repeats them on resume;
-            4. checkpoints, which hold what the others noted.
-        before_stop: Called with the signal's name and the global step before a signal ends the run: saves, and says so.
-        saves: Whether it leaves a checkpoint, for the message when the signal arrives.
+        steps: Its steps, `train_steps(run)`.
+        followers: Called after each step, in this order:
+            1. handling of non-finite steps, which may restore earlier weights for all that follow;
+            2. the log line, whose speed excludes the time of evaluations;
+            3. evaluation and exports, before checkpoints: a run that dies between them repeats them on resume;
+            4. checkpoints, which contain the state of the others.
+        before_stop: Called with the signal's name and the global step before a signal ends the run; saves it.
+        saves: Whether it writes a checkpoint, for the message at the signal.
 
     Raises:
-        TrainingError: A loss or a gradient is not finite, and `on_nan` does not say to go on.
+        TrainingError: A loss or a gradient is not finite, and `on_nan` does not allow it.
         CheckpointError: Something cannot be written.
         KeyboardInterrupt: SIGINT ended the run.
         SystemExit: SIGTERM ended the run.

@@ -1,4 +1,4 @@
-"""SIGINT (Ctrl-C) and SIGTERM during training: the first asks for a checkpoint and the end, the second ends at once."""
+"""SIGINT (Ctrl-C) and SIGTERM during training: the first saves a checkpoint and stops, the second ends at once."""
 
 import os
 import signal
@@ -8,21 +8,21 @@ from types import FrameType, TracebackType
 from typing import Any, ClassVar, NoReturn, Optional
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_WORDS = "\n{}: stopping after this step, {} a checkpoint. The same again quits at once.\n"
+_WORDS = "\n{}: stopping after this step, {} a checkpoint. Send it again to quit at once.\n"
 
 
 def _second_effect(number: signal.Signals) -> Any:  # noqa: ANN401 (as Python's own handlers)
-    """The system's own; in a notebook an interrupt goes on to stop the cell, not the kernel with all its variables."""
+    """The system's default; in a notebook an interrupt stops the cell, not the kernel with its variables."""
     in_notebook = number == signal.SIGINT and "ipykernel" in sys.modules
     return signal.default_int_handler if in_notebook else signal.SIG_DFL
 
 
 class StopSignals:
-    """While this context is open, notes the first such signal in `received` in place of ending the process.
+    """While this context is open, the first such signal is stored in `received` and does not end the process.
 
-    The second signal has the system's own effect: it ends the process even in the middle of an operation, which leaves
-    earlier checkpoints whole. Outside the main thread, where Python takes no signals, nothing is noted. A context
-    inside another one shares what that has noted: a signal in the last step of a run also ends the work after it.
+    The second signal has its default effect: it ends the process even in the middle of an operation; earlier
+    checkpoints stay valid. Outside the main thread, where Python handles no signals, nothing is stored. A nested
+    context shares the signal of the outer one: a signal in the last step of a run also ends the work after it.
 
     Args:
         saves: Whether a checkpoint follows the signal, for the message; the outermost context decides.
@@ -58,7 +58,7 @@ class StopSignals:
             StopSignals._outermost = None
 
     def stop(self) -> NoReturn:
-        """End as the signal wants it: exit code 130 after SIGINT, 143 after SIGTERM."""
+        """End the process: exit code 130 after SIGINT, 143 after SIGTERM."""
         if self.received == signal.SIGINT:
             raise KeyboardInterrupt
         raise SystemExit(128 + signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""What a stage of a run leaves behind: the encoder that the next one starts from, and by which it counts as done."""
+"""The result of a stage: the encoder that the next stage starts from, which also marks the stage as done."""
 
 import json
 from collections.abc import Sequence
@@ -24,10 +24,10 @@ _EPSILON = "layer_norm_eps"
 
 
 def restore_best(run: TrainingRun, config: RunConfig) -> list[str]:
-    """Take a stage that has ended back to its best evaluation, where it has `selection` or `metric_for_best_model`.
+    """Roll an ended stage back to its best evaluation, if it has `selection` or `metric_for_best_model`.
 
     Returns:
-        Lines for the user: nothing where the stage ended at its best, or does not look for one.
+        Lines for the user: none if the stage ended at its best, or has no best step.
 
     Raises:
         CheckpointError: The checkpoint of that evaluation is damaged.
@@ -38,13 +38,13 @@ def restore_best(run: TrainingRun, config: RunConfig) -> list[str]:
     folder = Path(config.run.save_path) / CHECKPOINT_FOLDER / f"step_{best.global_step}"
     verify(folder)
     roll_back(run, folder)
-    return [f"Stage {config.stage}: its encoder is that of global step {best.global_step}, of the best {best.metric}."]
+    return [f"Stage {config.stage}: its encoder is from global step {best.global_step}, with the best {best.metric}."]
 
 
 def save_encoder(run: TrainingRun, config: RunConfig) -> None:
-    """Write the encoder of a stage that has ended, in the form that `pretrain_model_path` takes.
+    """Write the encoder of an ended stage, in the format of `pretrain_model_path`.
 
-    With an average of the weights it is that average, as in the inference models.
+    It has the averaged weights if the run averages them, like inference models.
 
     Raises:
         CheckpointError: It cannot be written.
@@ -59,14 +59,14 @@ def save_encoder(run: TrainingRun, config: RunConfig) -> None:
 
 
 def load_encoder(folder: Path) -> PretrainedWeights:
-    """What `save_encoder` wrote.
+    """Read the encoder that `save_encoder` wrote.
 
     Raises:
         CheckpointError: It is missing or damaged.
     """
     verify(folder)
     weights = load_pretrained(folder)
-    # A configuration that leaves it out goes by the weights of the first stage, whatever form they had.
+    # A configuration without it takes the value of the first stage's weights, whatever their format.
     epsilon = json.loads((folder / _CONFIG_FILE).read_text(encoding="utf-8"))[_EPSILON]
     return replace(weights, config={**weights.config, _EPSILON: epsilon})
 
@@ -88,7 +88,7 @@ def stage_is_done(config: RunConfig) -> bool:
 
 
 def reset_stages(configs: Sequence[RunConfig]) -> list[str]:
-    """Remove or archive what an earlier run left of any stage: a later `resume` could take it for this run's.
+    """Remove or archive the stages of an earlier run: a later `resume` could take them for this run's.
 
     Returns:
         Lines for the user.
@@ -97,7 +97,7 @@ def reset_stages(configs: Sequence[RunConfig]) -> list[str]:
     for config in configs:
         folder = encoder_folder(config)
         if folder.exists():
-            verify(folder)  # nothing but what PALM wrote is removed
+            verify(folder)  # only what PALM wrote is removed
             remove_folder(folder)
         moved = archive_previous_run(folder.parent) if folder.parent.exists() else None
         lines += [moved] if moved else []

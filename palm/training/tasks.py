@@ -23,11 +23,11 @@ Built = TypeVar("Built")
 
 
 def build_tasks_of(stages: Sequence[RunConfig]) -> list[list[TaskInstance]]:
-    """Task instances of each stage, everything that is wrong with the data of any of them reported together.
+    """Task instances of each stage; the data problems of all stages are reported together.
 
     Raises:
         ConfigError: Components that do not fit together.
-        DataError: Everything wrong in the data files of all tasks.
+        DataError: All problems in the data files of all tasks.
     """
     wrong: list[Problem] = []
     unfit: list[Problem] = []
@@ -51,10 +51,10 @@ def _joined(tasks: Sequence[TaskInstance], config: RunConfig) -> list[TaskInstan
 
 
 def reader_of(config: RunConfig, task: TaskConfig) -> Reader:
-    """The reader of a task, which has read nothing yet.
+    """The reader of a task, before it reads.
 
     Raises:
-        ConfigError: There is no vocabulary, or it is none.
+        ConfigError: The vocabulary is missing or invalid.
     """
     return READERS[task.reader_name](task.reader, _tokenizer(config, task))
 
@@ -76,11 +76,11 @@ def _build_task(config: RunConfig, task: TaskConfig) -> TaskInstance:
 
 
 def _load_data(reader: Reader, task: TaskConfig) -> tuple[Dataset | None, Dataset | None]:
-    """Training and dev data. What is wrong with the dev file is reported even where the training file failed."""
+    """Training and dev data. Problems of the dev file are reported even if the training file failed."""
     train_file, dev_file = task.settings.train_file, task.settings.dev_file
     problems: list[Problem] = []
     train = _collect(problems, lambda: load_dataset(reader, Path(train_file), "train")) if train_file else None
-    if problems:  # no labels were learnt, so the dev file is parsed but not encoded
+    if problems:  # the labels are unknown, so the dev file is parsed but not encoded
         _collect(problems, lambda: reader.read(Path(dev_file), "eval") if dev_file else None)
         raise DataError(problems)
     return train, load_dataset(reader, Path(dev_file), "eval") if dev_file else None
@@ -96,7 +96,7 @@ def _tokenizer(config: RunConfig, task: TaskConfig) -> Tokenizer:
 
 
 def with_shared_rows(tasks: Sequence[TaskInstance]) -> list[TaskInstance]:
-    """The task instances, those that share rows with these rows.
+    """The task instances, with the rows that they share.
 
     Raises:
         ConfigError: No row in common.
@@ -128,7 +128,7 @@ def check_shared_heads(tasks: Sequence[TaskInstance], backbone: BackboneFields) 
     """Tasks that share a head need parameters of the same shape; their label counts are known once the data is read.
 
     Raises:
-        ConfigError: Naming both tasks and their shapes.
+        ConfigError: Names both tasks and their shapes.
     """
     first: dict[str, TaskInstance] = {}
     problems = []

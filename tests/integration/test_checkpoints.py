@@ -142,7 +142,7 @@ def test_a_resumed_run_remembers_the_best(tmp_path):
     assert json.loads(saved[0])["best"]["tasks"]["slots"]["metric"] == "span_f1"
 
 
-def test_a_best_figure_that_nobody_reports_is_refused_before_training(tmp_path):
+def test_a_best_score_that_is_not_reported_is_refused_before_training(tmp_path):
     with pytest.raises(ConfigError, match=r"metric_for_best_model: .*Found `acuracy`\. Did you mean `accuracy`\?"):
         controller(tmp_path, metric_for_best_model="acuracy").train()
     assert not (tmp_path / "out" / "ckpt").exists()
@@ -209,7 +209,7 @@ def test_a_file_that_may_not_grow_says_what_was_needed_and_leaves_earlier_checkp
 
 
 def may_mount():
-    """Whether a disk of our own can be had, in a name space that ends with its process."""
+    """Whether a disk of our own is available, in a name space that ends with its process."""
     try:
         return subprocess.run(["unshare", "-rm", "true"], capture_output=True, check=False).returncode == 0
     except FileNotFoundError:
@@ -294,9 +294,9 @@ def test_a_checkpoint_resealed_with_nonsense_is_taken_or_refused(three, tmp_path
 def test_a_run_that_goes_on_with_other_values_says_so(tmp_path):
     controller(tmp_path, save_every_n_steps=2, num_epochs=1).train()
     controller(tmp_path, save_every_n_steps=3, num_epochs=1, resume="auto").train()
-    assert not any("Not as the run" in line for line in tiny.log_lines(tmp_path))
+    assert not any("Changed since the run" in line for line in tiny.log_lines(tmp_path))
     controller(tmp_path, resume="auto", num_epochs=2, learning_rate=1e-3).train()
-    said = next(line for line in tiny.log_lines(tmp_path) if "Not as the run" in line)
+    said = next(line for line in tiny.log_lines(tmp_path) if "Changed since the run" in line)
     assert "learning_rate 0.005 → 0.001" in said
     assert "num_epochs" in said
     assert "save_every" not in said

@@ -59,7 +59,7 @@ def test_a_task_alone_has_the_batches_that_it_had_together(compared):
         {"metric_for_best_model": "水.accuracy", "early_stopping_patience": 1, "leave_mix_when_finished": True},
     ],
 )
-def test_a_task_alone_is_judged_by_nobody_elses_figures_and_trains_its_whole_budget(tmp_path, keys):
+def test_a_task_alone_is_judged_by_its_own_scores_and_trains_its_whole_budget(tmp_path, keys):
     still = {"learning_rate": 1e-9, "num_epochs": 6, "eval_every_n_steps": 9}  # so waiting ends the run of all tasks
     words = ["--name=hard", "--tasks.words.mix_ratio=0", "--tasks.slots.mix_ratio=3"]
     assert main(["compare", write(tmp_path, **still, **keys), *words]) == 0

@@ -96,7 +96,7 @@ def test_a_reader_without_parse_rows_says_so(home, repository):
     text = ["--model", "output_model/review/infer_model", "--text", "the room was good"]
     message = run(home, repository, "-m", "palm", "pred", *text, "--import", "my_components.py", expected=2)
     assert message == (
-        "rows, ScoredReader: this reader takes files alone. Define its method `parse_rows`, or predict a file.\n"
+        "rows, ScoredReader: this reader only reads files. Define its method `parse_rows`, or predict a file.\n"
     )
 
 

@@ -150,7 +150,7 @@ def test_rollback_takes_the_weights_of_the_newest_checkpoint_and_goes_on_with_th
     home = tmp_path / "out" / "ckpt"
     four, six = (load_tensors(home / f"step_{number}" / "optimizer.safetensors") for number in (4, 6))
     assert same(four, six)
-    assert any("Back to the weights of" in line and "step_4" in line for line in tiny.log_lines(tmp_path))
+    assert any("Restored the weights of" in line and "step_4" in line for line in tiny.log_lines(tmp_path))
     assert len([line for line in tiny.log_lines(tmp_path) if line.startswith("Global step")]) == 12
     for path in checkpoints(home):
         for file in path.glob("*.safetensors"):

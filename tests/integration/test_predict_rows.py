@@ -104,7 +104,7 @@ def test_wrong_rows_are_named_and_nothing_is_predicted(trained):
     with pytest.raises(DataError) as caught:
         predictor.predict_rows([{"text_a": "a", "text_b": "b"}, {"text_a": "a"}, {"text_a": "a", "text_b": 1}])
     assert [problem.where for problem in caught.value.problems] == ["rows[1]", "rows[2]"]
-    with pytest.raises(DataError, match="rows are a list"):
+    with pytest.raises(DataError, match="rows must be a list"):
         predictor.predict_rows("the cat")
 
 

@@ -1,4 +1,4 @@
-"""Runs with frozen and thawing layers, R-Drop and adversarial steps: what moves, and exact resume."""
+"""Runs with frozen and gradually unfrozen layers, R-Drop and adversarial steps: what moves, and exact resume."""
 
 import numpy as np
 import pytest
@@ -103,7 +103,7 @@ def test_an_adversarial_step_adds_the_gradient_at_the_moved_embeddings(tmp_path,
 
 @pytest.mark.parametrize("mode", ["alternating", "joint"])
 def test_dropout_is_another_one_in_each_step_and_for_each_task(tmp_path, mode):
-    """All rows are the same, both tasks have one head, and nothing is learnt: only dropout tells losses apart."""
+    """All rows are the same, both tasks have one head, and nothing is learnt: losses differ by dropout alone."""
     file = tiny.write_tsv(tmp_path / "数.tsv", ["label", "text_a"], [["0.5", "大红鱼在河"]] * 8)
     task = {"reader": "cls", "paradigm": "regression", "label_kind": "number", "train_file": file}
     tasks = {"one": task, "two": {**task, "share_head_with": "one"}}

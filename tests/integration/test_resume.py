@@ -94,7 +94,7 @@ def test_a_run_that_starts_anew_sets_the_earlier_one_aside(tmp_path):
     assert (out / "earlier" / "1" / "metrics.jsonl").is_file()
     controller(tmp_path, resume="auto").train()
     assert "Resumed from" in tiny.log_lines(tmp_path)[-1]
-    assert tiny.log_lines(tmp_path)[-1].endswith("The run had ended there: nothing is left to train.")
+    assert tiny.log_lines(tmp_path)[-1].endswith("The run had ended: nothing is left to train.")
 
 
 def test_a_run_that_died_after_its_last_export_still_writes_its_last_checkpoint(tmp_path):

@@ -29,7 +29,7 @@ def test_targets_end_at_exactly_their_expected_steps_and_are_exported_there(tmp_
             trained[found[1]] += 1
         elif found := re.match(r"(\w+): train finished!", line):
             ended[found[1]] = trained[found[1]]
-    assert ended == {"main": 12, "half": 6}  # 48 rows / 8 = 6 steps an epoch, 2 epochs, mix ratios 1.0 and 0.5
+    assert ended == {"main": 12, "half": 6}  # 48 rows / 8 = 6 steps per epoch, 2 epochs, mix ratios 1.0 and 0.5
     assert sorted(path.parent.name for path in (tmp_path / "out").glob("*/infer_model")) == ["half", "main"]
     assert f"main: inference model saved at {(tmp_path / 'out/main/infer_model').as_posix()}" in lines
 

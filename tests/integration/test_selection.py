@@ -185,7 +185,8 @@ def test_other_dev_data_is_named_where_it_decides_the_end(tmp_path):
     keys = {"save_every_n_steps": 1, "num_epochs": 1}
     controller(tmp_path, early_stopping_patience=3, **keys).train()
     controller(tmp_path, early_stopping_patience=3, eval_every_n_steps=3, resume="auto", **keys).train()
-    assert "eval_every_n_steps -1 → 3" in next(line for line in tiny.log_lines(tmp_path) if "Not as the run" in line)
+    changed = next(line for line in tiny.log_lines(tmp_path) if "Changed since the run" in line)
+    assert "eval_every_n_steps -1 → 3" in changed
 
 
 @METRICS.register("wrongs_of_test_selection")

@@ -1,4 +1,4 @@
-"""Methods that a run is too short for are said at its beginning."""
+"""Methods that a run is too short for are reported at its beginning."""
 
 import palm
 from palm.training.notices import short_run_lines
@@ -12,7 +12,7 @@ def said(folder, **keys):
 
 
 def test_dwa_needs_a_third_epoch(tmp_path):
-    # 48 and 32 rows in batches of 8: 6 and 4 steps an epoch; one epoch of the first is 1.5 of the second.
+    # 48 and 32 rows in batches of 8: 6 and 4 steps per epoch; one epoch of the first is 1.5 of the second.
     (line,) = said(tmp_path, num_epochs=1, weighting="dwa")
     assert line == (
         "Warning: weighting: dwa begins after 2 epochs of a task. Found 1.5 expected at most, so it makes no "

@@ -42,7 +42,7 @@ def wait_for(process, words):
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """The files of a run that nobody stopped."""
+    """The files of a run that was not stopped."""
     folder = tmp_path_factory.mktemp("whole")
     write_config(folder, save_every_n_steps=1000)
     process = start(folder)
@@ -60,7 +60,7 @@ def test_a_signal_leaves_a_checkpoint_from_which_another_process_ends_in_the_sam
     said, complaint = process.communicate(timeout=120)
     assert process.returncode == code, complaint
     assert "Traceback" not in complaint
-    assert f"{number.name}: stopping after this step, with a checkpoint. The same again quits at once." in complaint
+    assert f"{number.name}: stopping after this step, with a checkpoint. Send it again to quit at once." in complaint
     newest, complaints = newest_checkpoint(tmp_path / "run" / "out" / "ckpt")
     assert complaints == []
     step = int(newest.name.removeprefix("step_"))

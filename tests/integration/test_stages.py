@@ -241,4 +241,4 @@ def test_a_stage_that_selects_leaves_its_best_encoder(tmp_path, capsys):
     assert lowest < max(losses), "the case is to have its best before its end"
     left, saved = weights(out / "first" / "encoder"), weights(out / "first" / "ckpt" / f"step_{lowest}")
     assert all((left[name] == saved[f"backbone.{name}"]).all() for name in left)
-    assert f"that of global step {lowest}" in capsys.readouterr().out
+    assert f"from global step {lowest}" in capsys.readouterr().out

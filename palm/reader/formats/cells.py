@@ -1,4 +1,4 @@
-"""One row of a table, and what its cells must be: text or a label."""
+"""One row of a table, and checks of its cells."""
 
 import math
 import re
@@ -15,7 +15,7 @@ class Row:
 
     Attributes:
         line: Its line, counted from 1.
-        values: PALM's column name → what stands there: always text in a tsv, any JSON value in jsonl.
+        values: PALM's column name → value: always text in a tsv, any JSON value in jsonl.
     """
 
     line: int
@@ -34,47 +34,47 @@ _JSON_TYPES: tuple[tuple[type, str], ...] = (
 
 
 def json_type(value: object) -> str:
-    """What JSON calls the type of `value`; for what JSON cannot hold, its name in Python."""
+    """JSON's name of the type of `value`; for types that JSON lacks, Python's."""
     names = (name for kind, name in _JSON_TYPES if isinstance(value, kind))
     return next(names, f"a Python {type(value).__name__}")
 
 
 def text_at(row: Row, name: str, problems: FileProblems, *, may_be_empty: bool) -> str:
-    """The text in column `name`; an empty string after noting what is wrong with it."""
+    """The text in column `name`; an empty string after adding a problem."""
     value = row.values[name]
     if not isinstance(value, str):
         problems.add(
-            f"`{name}` is a string, found {json_type(value)} {quoted(value)}. Write it in quotes.", line=row.line
+            f"`{name}` must be a string, found {json_type(value)} {quoted(value)}. Write it in quotes.", line=row.line
         )
         return ""
     if LONE_SURROGATE.search(value):
         problems.add(
-            f"`{name}` is Unicode text, found half of a surrogate pair in {quoted(value)}. Mend the escape.",
+            f"`{name}` must be Unicode text, found half of a surrogate pair in {quoted(value)}. Correct the escape.",
             line=row.line,
         )
     elif not may_be_empty and not value.strip():
-        problems.add(f"`{name}` holds text, found it empty. Fill it in, or remove the row.", line=row.line)
+        problems.add(f"`{name}` must contain text, found it empty. Fill it in, or remove the row.", line=row.line)
     return value
 
 
 def label_at(row: Row, name: str, problems: FileProblems, *, may_be_empty: bool) -> str:
-    """The label in column `name`, blanks around it removed; jsonl may give it as a whole number."""
+    """The label in column `name`, without surrounding blanks; in jsonl possibly a whole number."""
     value = row.values[name]
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     if not isinstance(value, str):
         problems.add(
-            f"`{name}` is a string or a whole number, found {json_type(value)} {quoted(value)}.", line=row.line
+            f"`{name}` must be a string or a whole number, found {json_type(value)} {quoted(value)}.", line=row.line
         )
         return ""
     if not value.strip() and not may_be_empty:
-        problems.add(f"`{name}` holds a label, found it empty. Fill it in, or remove the row.", line=row.line)
+        problems.add(f"`{name}` must contain a label, found it empty. Fill it in, or remove the row.", line=row.line)
     return value.strip()
 
 
 def labels_at(row: Row, name: str, problems: FileProblems, *, may_be_empty: bool) -> list[str]:
-    """The labels in column `name`, without repetition: `a|b`, or a list in jsonl; an empty cell holds none."""
-    del may_be_empty  # no label is as good an answer as any
+    """The labels in column `name`, without repetition: `a|b`, or a list in jsonl; an empty cell contains none."""
+    del may_be_empty  # an empty set of labels is valid
     value = row.values[name]
     parts = value if isinstance(value, list) else value.split("|") if isinstance(value, str) else [value]
     cells = [Row(row.line, {name: part}) for part in parts if part != ""]
@@ -82,7 +82,7 @@ def labels_at(row: Row, name: str, problems: FileProblems, *, may_be_empty: bool
 
 
 def number_at(row: Row, name: str, problems: FileProblems, *, may_be_empty: bool) -> float | None:
-    """The number in column `name`; None after noting what is wrong with it, and for an empty cell when predicting."""
+    """The number in column `name`; None after adding a problem, and for an empty cell when predicting."""
     value = row.values[name]
     if may_be_empty and (value is None or (isinstance(value, str) and not value.strip())):
         return None
@@ -92,5 +92,5 @@ def number_at(row: Row, name: str, problems: FileProblems, *, may_be_empty: bool
         number = math.nan
     if math.isfinite(number):
         return number
-    problems.add(f"`{name}` is a number, found {quoted(str(value))}. Correct it.", line=row.line)
+    problems.add(f"`{name}` must be a number, found {quoted(str(value))}. Correct it.", line=row.line)
     return None

@@ -1,4 +1,4 @@
-"""Reads CoNLL files: one word and its tag a line, a blank line between sentences."""
+"""Reads CoNLL files: one word and its tag per line, a blank line between sentences."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ DOCUMENT_MARK = "-DOCSTART-"
 
 @dataclass(frozen=True)
 class Sentence:
-    """Words of one sentence, and their tags where the file has them.
+    """Words of one sentence, and their tags if the file has them.
 
     Attributes:
         line: Line of its first word, counted from 1.
         words: The first column.
-        labels: The last column; empty where the file holds words alone.
+        labels: The last column; empty if the file only contains words.
     """
 
     line: int
@@ -27,12 +27,12 @@ class Sentence:
 
 
 def read_conll(file: Path, problems: FileProblems, phase: Phase) -> Iterator[Sentence]:
-    """Every sentence of `file`, one by one. Columns are separated by tabs, or by blanks where a line has no tab.
+    """Every sentence of `file`, one by one. Columns are separated by tabs, or by blanks in lines without a tab.
 
     The first column is the word, the last its tag; `-DOCSTART-` lines are document marks, not sentences.
 
     Raises:
-        DataError: The file as a whole cannot be read.
+        DataError: The file cannot be read.
     """
     width = 0
     for start, lines in _blocks(read_lines(file)):
@@ -43,11 +43,11 @@ def read_conll(file: Path, problems: FileProblems, phase: Phase) -> Iterator[Sen
         labels = [row[-1] for row in rows] if width > 1 else []
         yield Sentence(start, [row[0] for row in rows], labels)
     if not width:
-        problems.add("a data file holds examples, found no sentence. Name another file.")
+        problems.add("a data file must contain examples, found no sentence. Name another file.")
 
 
 def _blocks(lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
-    """Runs of lines between blank lines, with the number of the first."""
+    """Groups of lines between blank lines, with the number of the first line."""
     block: list[str] = []
     for number, line in enumerate(chain(lines, [""]), 1):
         if line.strip() and not line.startswith(DOCUMENT_MARK):

@@ -1,4 +1,4 @@
-"""Reads a data file as lines of text, and collects what is wrong with it."""
+"""Reads a data file as lines of text, and collects its problems."""
 
 import codecs
 from collections.abc import Iterable, Iterator
@@ -17,10 +17,10 @@ _BLOCK = 1 << 20
 
 
 class FileProblems:
-    """What is wrong with one file, or with rows from no file: the first problems in full, the rest as a number.
+    """The problems of one file, or of rows from a program: the first ones in full, the rest as a number.
 
     Args:
-        source: The file, as the user wrote its path; or the words for what is none.
+        source: The file, as written by the user; or a name for other sources.
     """
 
     def __init__(self, source: DataSource) -> None:
@@ -29,16 +29,16 @@ class FileProblems:
         self._listed: list[Problem] = []
 
     def add(self, message: str, *, line: int | None = None) -> None:
-        """Note a problem of the whole file, or of one of its lines (counted from 1)."""
+        """Add a problem of the whole file, or of one of its lines (counted from 1)."""
         self.count += 1
         if len(self._listed) < MOST_LISTED:
             self._listed.append(Problem(self._place(line), message))
 
     def raise_all(self) -> None:
-        """Raise everything at once; do nothing where all is well.
+        """Raise all problems; no effect without problems.
 
         Raises:
-            DataError: Something was noted.
+            DataError: There are problems.
         """
         rest = self.count - len(self._listed)
         if rest:
@@ -47,20 +47,20 @@ class FileProblems:
             raise DataError(self._listed)
 
     def _place(self, line: int | None) -> str:
-        """`x.tsv:17` in a file; for rows of a program what Python calls them, `rows[16]`."""
+        """`x.tsv:17` in a file; for rows of a program their Python expression, `rows[16]`."""
         if line is None:
             return str(self.source)
         return f"{self.source}:{line}" if isinstance(self.source, Path) else f"{self.source}[{line - 1}]"
 
 
 def read_lines(file: Path) -> Iterator[str]:
-    r"""The lines of a UTF-8 file (with or without BOM; LF or CRLF), empty lines at its end left out.
+    r"""The lines of a UTF-8 file (with or without BOM; LF or CRLF), without empty lines at its end.
 
-    A line ends at `\n` alone: U+2028, U+0085 and form feeds are characters of the text. The whole file is checked
-    first, then read line by line: it may be larger than the memory.
+    Lines only end at `\n`: U+2028, U+0085 and form feeds are characters of the text. The whole file is checked
+    first, then read line by line, so that it may be larger than memory.
 
     Raises:
-        DataError: No such file, nothing in it, bytes that are not UTF-8, NUL characters.
+        DataError: The file is missing, empty, not UTF-8, or contains NUL characters.
     """
     problems = FileProblems(file)
     _check_there(file, problems)
@@ -90,7 +90,7 @@ def read_text(file: Path) -> str:
     """The whole file as text, without BOM.
 
     Raises:
-        DataError: No such file, nothing in it, bytes that are not UTF-8, NUL characters.
+        DataError: The file is missing, empty, not UTF-8, or contains NUL characters.
     """
     problems = FileProblems(file)
     _check_there(file, problems)
@@ -103,7 +103,7 @@ def read_text(file: Path) -> str:
 
 
 def quoted(value: object) -> str:
-    """`value` between backticks, shortened, with control characters made visible."""
+    """`value` between backticks, shortened, with visible control characters."""
     text = value if isinstance(value, str) else repr(value)
     shown = text if len(text) <= LONGEST_QUOTE else text[: LONGEST_QUOTE - 1] + "…"
     return "`" + "".join(char if char.isprintable() else repr(char)[1:-1] for char in shown) + "`"
@@ -111,8 +111,8 @@ def quoted(value: object) -> str:
 
 def _check_there(file: Path, problems: FileProblems) -> None:
     if not file.is_file():
-        found = "a folder" if file.is_dir() else "nothing there"
-        problems.add(f"a data file is wanted, found {found}. Check the path.")
+        found = "a folder" if file.is_dir() else "nothing"
+        problems.add(f"the data file must be a file, found {found}. Check the path.")
         problems.raise_all()
 
 
@@ -143,7 +143,7 @@ def _is_text(blocks: Iterable[bytes]) -> bool:
 
 
 def _note_bad_lines(lines: Iterable[bytes], problems: FileProblems) -> None:
-    """Note each line that is not UTF-8 or has a NUL in it, or that there is nothing in any."""
+    """Add a problem for each line with a NUL or that is not UTF-8, and for an empty file."""
     blank = True
     for number, raw in enumerate(lines, 1):
         line = raw.removeprefix(_BOM) if number == 1 else raw
@@ -152,11 +152,14 @@ def _note_bad_lines(lines: Iterable[bytes], problems: FileProblems) -> None:
             line.decode("utf-8")
         except UnicodeDecodeError as error:
             byte = f"byte 0x{line[error.start]:02x} (column {error.start + 1})"
-            problems.add(f"a data file is UTF-8, found {byte}. Convert the file, for example with iconv.", line=number)
+            problems.add(
+                f"a data file must be UTF-8, found {byte}. Convert the file, for example with iconv.", line=number
+            )
         else:
             if b"\0" in line:
                 problems.add(
-                    "a data file is text, found a NUL byte. Remove it, or convert the file from UTF-16.", line=number
+                    "a data file must be text, found a NUL byte. Remove it, or convert the file from UTF-16.",
+                    line=number,
                 )
     if blank:
-        problems.add("a data file holds examples, found an empty file. Name another file.")
+        problems.add("a data file must contain examples, found an empty file. Name another file.")

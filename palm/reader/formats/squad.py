@@ -1,4 +1,4 @@
-"""Reads questions on paragraphs from json in SQuAD's form."""
+"""Reads questions about paragraphs from json in SQuAD's format."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,30 +18,30 @@ def read_squad(file: Path, phase: Phase, *, with_negative: bool) -> list[Record]
     """Records `{"id", "question", "context", "answers", "is_impossible", "line"}`, `line` the question's number.
 
     Raises:
-        DataError: Everything that is wrong with the file.
+        DataError: All problems of the file.
     """
     problems = FileProblems(file)
     parser = _Parser(problems, phase, with_negative=with_negative)
     records = list(parser.records(_load(file, problems)))
     if not records and not problems.count:
-        problems.add("a data file holds examples, found no question. Name another file.")
+        problems.add("a data file must contain examples, found no question. Name another file.")
     problems.raise_all()
     return records
 
 
 def parse_questions(rows: Sequence[GivenRow], phase: Phase, *, with_negative: bool) -> list[Record]:
-    """Records of rows from a program, as `read_squad` gives those of a file.
+    """Records of rows from a program, like those of a file in `read_squad`.
 
-    A row is a question, `{"question", "context"}` and maybe `id` (else the row's number, from 0) and `answers`; or a
-    paragraph, `{"context", "qas"}`; or an article, `{"paragraphs"}`, as SQuAD has them.
+    A row is a question, `{"question", "context"}` with optional `id` (default: the row's number, from 0) and `answers`;
+    or a paragraph, `{"context", "qas"}`; or an article, `{"paragraphs"}`, as in SQuAD.
 
     Raises:
-        DataError: Everything that is wrong with the rows.
+        DataError: All problems of the rows.
     """
     problems = FileProblems(ROWS)
     records = list(_Parser(problems, phase, with_negative=with_negative).records_of_rows(rows))
     if not records and not problems.count:
-        problems.add("rows hold examples, found no question. Add some.")
+        problems.add("rows must contain examples, found no question. Add some.")
     problems.raise_all()
     return records
 
@@ -51,26 +51,26 @@ def _load(file: Path, problems: FileProblems) -> object:
         return json.loads(read_text(file))
     except json.JSONDecodeError as error:
         problems.add(
-            f"the file is one JSON object, found broken JSON: {error.msg} (column {error.colno}). Mend it.",
+            f"the file must be a JSON object, found invalid JSON: {error.msg} (column {error.colno}). Correct it.",
             line=error.lineno,
         )
     except (ValueError, RecursionError) as error:
         problems.add(
-            f"the file is one JSON object of SQuAD's form, found one that Python cannot read: {error}. Mend it."
+            f"the file must be a JSON object in SQuAD's format, found one that Python cannot read: {error}. Correct it."
         )
     problems.raise_all()
     return None
 
 
 def _numbered(questions: Iterable[Record | None]) -> Iterator[Record]:
-    """The records, with the number of each question, from 1; None is a question with a fault."""
+    """The records, with the number of each question, from 1; None is an invalid question."""
     for line, record in enumerate(questions, 1):
         if record is not None:
             yield {"line": line, **record}
 
 
 class _Parser:
-    """Walks over the parsed file and notes what is missing or of the wrong type, by its place (`data[0].qas[2]`)."""
+    """Traverses the parsed file and collects missing values and wrong types, by path (`data[0].qas[2]`)."""
 
     def __init__(self, problems: FileProblems, phase: Phase, *, with_negative: bool) -> None:
         self._problems = problems
@@ -79,21 +79,21 @@ class _Parser:
         self._place_of_id: dict[str, str] = {}
 
     def records(self, found: object) -> Iterator[Record]:
-        """A record for each question without fault."""
+        """A record for each valid question."""
         if not isinstance(found, dict):
-            self._problems.add(f"the file is one JSON object with the field `data`, found {json_type(found)}.")
+            self._problems.add(f"the file must be a JSON object with the field `data`, found {json_type(found)}.")
             return
         questions = (self._article(*article) for article in self._items("", found, "data"))
         yield from _numbered(chain.from_iterable(questions))
 
     def records_of_rows(self, rows: Sequence[GivenRow]) -> Iterator[Record]:
-        """A record for each question without fault in `rows`."""
+        """A record for each valid question in `rows`."""
         return _numbered(chain.from_iterable(self._row(number, row) for number, row in enumerate(rows)))
 
     def _row(self, number: int, row: object) -> Iterator[Record | None]:
         place = f"{ROWS}[{number}]"
         if not isinstance(row, Mapping):
-            rule = f"`{place}` is a mapping with question, context, found {json_type(row)} {quoted(row)}."
+            rule = f"`{place}` must be a mapping with question, context, found {json_type(row)} {quoted(row)}."
             self._problems.add(f"{rule} Write {{column: text}}.")
         elif "paragraphs" in row:
             yield from self._article(place, row)
@@ -117,7 +117,7 @@ class _Parser:
             return None
         if name in self._place_of_id:
             self._problems.add(
-                f"a question id stands once, found {quoted(name)} at {self._place_of_id[name]} and {place}."
+                f"a question id must be unique, found {quoted(name)} at {self._place_of_id[name]} and {place}."
             )
             return None
         self._place_of_id[name] = place
@@ -146,7 +146,7 @@ class _Parser:
         return {"text": text or "", "answer_start": start if is_number else -1}
 
     def _is_impossible(self, place: str, qa: Mapping[str, object], answers: list[dict[str, object]], name: str) -> bool:
-        """Whether the question has no answer; a problem where that is not allowed."""
+        """Whether the question has no answer; a problem if not allowed."""
         impossible = qa.get("is_impossible", not answers)
         if not isinstance(impossible, bool):
             self._missing_or_wrong(place, qa, "is_impossible", bool)
@@ -154,13 +154,13 @@ class _Parser:
         impossible = impossible or not answers
         if impossible and not self._with_negative and self._phase != "predict":
             self._problems.add(
-                f"every question has an answer, found none for {quoted(name)} ({place}). "
+                f"every question needs an answer, found none for {quoted(name)} ({place}). "
                 "Remove it, or set with_negative: true."
             )
         return impossible
 
     def _items(self, place: str, parent: Mapping[str, object], name: str) -> list[Place]:
-        """The objects in the list `name`, each with its place."""
+        """The objects in the list `name`, each with its path."""
         values = parent.get(name)
         if not isinstance(values, list):
             self._missing_or_wrong(place, parent, name, list)
@@ -168,26 +168,29 @@ class _Parser:
         places = [(f"{place}.{name}[{number}]".lstrip("."), value) for number, value in enumerate(values)]
         for where, value in places:
             if not isinstance(value, dict):
-                self._problems.add(f"`{where}` is an object, found {json_type(value)}.")
+                self._problems.add(f"`{where}` must be an object, found {json_type(value)}.")
         return [(where, value) for where, value in places if isinstance(value, dict)]
 
     def _text(self, place: str, parent: Mapping[str, object], name: str) -> str | None:
-        """The text `name`, or None after noting what is wrong with it."""
+        """The text `name`, or None after adding a problem."""
         value = parent.get(name)
         if not isinstance(value, str):
             self._missing_or_wrong(place, parent, name, str)
         elif LONE_SURROGATE.search(value):
             self._problems.add(
-                f"`{place}.{name}` is Unicode text, found half of a surrogate pair in {quoted(value)}. Mend the escape."
+                f"`{place}.{name}` must be Unicode text, found half of a surrogate pair in {quoted(value)}. "
+                "Correct the escape."
             )
         elif not value.strip() and not self._may_be_empty(name):
-            self._problems.add(f"`{place}.{name}` holds text, found it empty. Fill it in, or remove the question.")
+            self._problems.add(
+                f"`{place}.{name}` must contain text, found it empty. Fill it in, or remove the question."
+            )
         else:
             return value
         return None
 
     def _may_be_empty(self, name: str) -> bool:
-        """Questions may (training says by on_bad_answer what becomes of them); contexts when predicting."""
+        """Questions may (in training according to on_bad_answer); contexts when predicting."""
         return name == "question" or (name == "context" and self._phase == "predict")
 
     def _missing_or_wrong(self, place: str, parent: Mapping[str, object], name: str, wanted: type) -> None:
@@ -198,4 +201,4 @@ class _Parser:
             if name in parent
             else f"found only {', '.join(map(str, parent)) or 'nothing'}"
         )
-        self._problems.add(f"`{where}` is {kind}, {found}.")
+        self._problems.add(f"`{where}` must be {kind}, {found}.")

@@ -1,4 +1,4 @@
-"""Reads tables: tsv with a header row, or one JSON object a line. Each row keeps its line number."""
+"""Reads tables: tsv with a header row, or one JSON object per line. Each row keeps its line number."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,18 +11,18 @@ from palm.reader.formats.cells import Row, json_type
 from palm.reader.formats.files import FileProblems, quoted, read_lines
 from palm.spec import Phase
 
-BLANK_LINE = "a line holds one example, found a blank line. Remove it."
+BLANK_LINE = "a line must contain one example, found a blank line. Remove it."
 
 
 @dataclass(frozen=True)
 class Columns:
-    """PALM's names of the columns to read, and what the file calls them.
+    """PALM's names of the columns to read, and the file's names of them.
 
     Attributes:
         required: Columns that the file must have.
-        optional: Columns that are read where the file has them.
+        optional: Columns that are read if the file has them.
         called: PALM's name → the file's name.
-        keep_blank: In a file of one column an empty line is an empty text rather than a mistake.
+        keep_blank: In a file with one column, an empty line is an empty text instead of an error.
     """
 
     required: tuple[str, ...]
@@ -32,7 +32,7 @@ class Columns:
 
     @property
     def wanted(self) -> str:
-        """The required columns by the file's names, for messages."""
+        """The file's names of the required columns, for messages."""
         return ", ".join(self.called(name) for name in self.required)
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
@@ -47,7 +47,7 @@ def columns_of(config: TableFields, *, texts: tuple[str, ...], gold: tuple[str, 
 
 
 def table_format(config: TableFields, file: Path) -> str:
-    """`tsv`, `jsonl` or `conll`, by the key file_format or else by the file's ending."""
+    """`tsv`, `jsonl` or `conll`, by the key file_format or the file's extension."""
     if config.file_format != "auto":
         return config.file_format
     by_ending = {
@@ -65,10 +65,10 @@ def table_format(config: TableFields, file: Path) -> str:
 def table_rows(
     source: Path | Sequence[GivenRow], config: TableFields, columns: Columns, problems: FileProblems
 ) -> Iterator[Row]:
-    """Every row of a file, or of rows that a program hands over; what is wrong is noted and left out.
+    """Every row of a file, or of rows from a program; invalid ones become problems.
 
     Raises:
-        DataError: The file as a whole cannot be read.
+        DataError: The file cannot be read.
     """
     if isinstance(source, Path):
         return read_table(source, columns, problems, file_format=table_format(config, source))
@@ -76,27 +76,27 @@ def table_rows(
 
 
 def source_of(source: Path | Sequence[GivenRow]) -> DataSource:
-    """What messages call `source`."""
+    """The name of `source` in messages."""
     return source if isinstance(source, Path) else ROWS
 
 
 def _given_rows(rows: Sequence[GivenRow], columns: Columns, problems: FileProblems) -> Iterator[Row]:
-    """`rows`, whose columns have PALM's own names whatever a file calls them."""
+    """`rows`, with PALM's own column names, whatever those of a file."""
     own = replace(columns, called=str)
     for number, row in enumerate(rows, 1):
         values = {own.required[0]: row} if isinstance(row, str) and len(own.required) == 1 else row
         if isinstance(values, Mapping):
             yield from _row_of(values, number, own, problems)
         else:
-            rule = f"a row is a mapping with {own.wanted}, found {json_type(row)} {quoted(row)}"
+            rule = f"a row must be a mapping with {own.wanted}, found {json_type(row)} {quoted(row)}"
             problems.add(f"{rule}. Write {{column: text}}.", line=number)
 
 
 def read_table(file: Path, columns: Columns, problems: FileProblems, *, file_format: str) -> Iterator[Row]:
-    """Every row of `file`, one by one; rows that are wrong are noted in `problems` and left out.
+    """Every row of `file`, one by one; invalid ones are skipped and added to `problems`.
 
     Raises:
-        DataError: The file as a whole cannot be read.
+        DataError: The file cannot be read.
     """
     lines = read_lines(file)
     found_any = False
@@ -104,11 +104,11 @@ def read_table(file: Path, columns: Columns, problems: FileProblems, *, file_for
         found_any = True
         yield row
     if not found_any and not problems.count:
-        problems.add("a data file holds examples, found only a header row. Add rows, or name another file.")
+        problems.add("a data file must contain examples, found only a header row. Add rows, or name another file.")
 
 
 def labelled(rows: Iterator[Row], config: TableFields, problems: FileProblems, phase: Phase) -> Iterator[Row]:
-    """`rows` without those that have no label, where the configuration says to leave them out."""
+    """`rows`, without those without a label if the configuration skips them."""
     if phase == "predict" or not isinstance(config, LabelledFields) or config.on_missing_label == "error":
         yield from rows
         return
@@ -118,7 +118,9 @@ def labelled(rows: Iterator[Row], config: TableFields, problems: FileProblems, p
             kept = True
             yield row
     if not kept and not problems.count:
-        problems.add("a data file holds labels, found every `label` empty. Look at `columns`, or name another file.")
+        problems.add(
+            "a data file must contain labels, found every `label` empty. Check `columns`, or name another file."
+        )
 
 
 def _is_empty(value: object) -> bool:
@@ -145,12 +147,10 @@ def _check_header(line: str, header: list[str], columns: Columns, problems: File
     missing = [columns.called(name) for name in columns.required if columns.called(name) not in header]
     twice = [called for _, called in columns if header.count(called) > 1]
     if missing:
-        rule = f"the first row names the columns, wanted {columns.wanted}, found {quoted(line)}"
-        problems.add(
-            f"{rule}. Add a header row, or say with `columns` what the file calls {', '.join(missing)}.", line=1
-        )
+        rule = f"the first row must name the columns, expected {columns.wanted}, found {quoted(line)}"
+        problems.add(f"{rule}. Add a header row, or set `columns` to the file's names of {', '.join(missing)}.", line=1)
     if twice:
-        problems.add(f"a column stands once in the header row, found {quoted(twice[0])} twice. Rename one.", line=1)
+        problems.add(f"a column must occur once in the header row, found {quoted(twice[0])} twice. Rename one.", line=1)
     return not (missing or twice)
 
 
@@ -170,7 +170,7 @@ def _read_jsonl(lines: Iterator[str], columns: Columns, problems: FileProblems) 
 
 
 def _row_of(found: Mapping[str, object], number: int, columns: Columns, problems: FileProblems) -> Iterator[Row]:
-    """The row that one object is; none after noting the fields that it lacks."""
+    """The row of one object; none if fields are missing, which is a problem."""
     missing = [columns.called(name) for name in columns.required if columns.called(name) not in found]
     if missing:
         there = ", ".join(map(str, found)) or "none"
@@ -182,7 +182,7 @@ def _row_of(found: Mapping[str, object], number: int, columns: Columns, problems
 
 
 def _parse_object(line: str, number: int, problems: FileProblems) -> dict[str, object] | None:
-    """The JSON object of one line, or None after noting why there is none."""
+    """The JSON object of one line, or None after adding a problem."""
     if not line.strip():
         problems.add(BLANK_LINE, line=number)
         return None
@@ -191,10 +191,12 @@ def _parse_object(line: str, number: int, problems: FileProblems) -> dict[str, o
     except (ValueError, RecursionError) as error:
         reason = f"{error.msg} (column {error.colno})" if isinstance(error, json.JSONDecodeError) else str(error)
         problems.add(
-            f"a line is one JSON object, found broken JSON: {reason}. Mend it, or set file_format.", line=number
+            f"a line must be a JSON object, found invalid JSON: {reason}. Correct it, or set file_format.", line=number
         )
         return None
     if not isinstance(found, dict):
-        problems.add(f"a line is one JSON object, found {json_type(found)} {quoted(found)}. Write {{…}}.", line=number)
+        problems.add(
+            f"a line must be a JSON object, found {json_type(found)} {quoted(found)}. Write {{…}}.", line=number
+        )
         return None
     return found

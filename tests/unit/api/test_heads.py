@@ -52,7 +52,7 @@ def test_a_head_for_another_width_is_refused():
         HEADS["cls"].check_fits(384)
 
 
-def test_a_paradigm_that_nobody_registered_is_refused():
+def test_an_unregistered_paradigm_is_refused():
     with pytest.raises(RegistryError, match=r"unknown paradigm `clss`\. Did you mean `cls`"):
         heads.RegisteredHead("clss")
 

@@ -30,7 +30,7 @@ def test_bf16_runs_only_where_the_processor_has_it():
     assert list(by_name(lineup())) == [FUSED, PLAIN, EAGER, TUNED]
 
 
-def test_settings_of_the_shell_reach_nobody(monkeypatch):
+def test_settings_of_the_shell_are_not_inherited(monkeypatch):
     for name in ("LD_PRELOAD", "MKL_DEBUG_CPU_TYPE", "KMP_BLOCKTIME", "PALM_CACHE"):
         monkeypatch.setenv(name, "mine")
     monkeypatch.setenv("OMP_NUM_THREADS", "7")

@@ -34,7 +34,7 @@ def test_rows_are_drawn_once_each_and_always_the_same():
     assert sorted(methods.drawn(rows, 99)) == sorted(rows)
 
 
-def test_clue_has_rows_of_three_data_sets_without_those_that_nobody_agreed_on(tmp_path, monkeypatch):
+def test_clue_has_rows_of_three_data_sets_without_those_lacking_agreement(tmp_path, monkeypatch):
     monkeypatch.setattr(methods, "DEV_ROWS", 1)
     data, out = tmp_path / "data", tmp_path / "out"
     out.mkdir()
@@ -117,7 +117,7 @@ def test_atis_keeps_both_tables_row_by_row_and_cuts_training_alone(tmp_path):
     ],
 )
 def test_what_is_asked_of_a_sampler_by_hand(monkeypatch, sampler, wanted):
-    """Eight rows a batch: 8 batches twice as often as 1 batch, so sizes 16 and 1."""
+    """Eight rows per batch: 8 batches twice as often as 1 batch, so sizes 16 and 1."""
     monkeypatch.setattr(methods, "MIX_RATIOS", (2.0, 1.0))
     monkeypatch.setattr(methods, "MIX_SIZES", (71, 8))
     monkeypatch.setattr(methods, "MIX_STEPS", 3)

@@ -28,6 +28,6 @@ def test_the_floor_counts_every_product_once():
         right = np.zeros(other).swapaxes(-1, -2) if transpose_other else np.zeros(other)
         flops += 2 * (left @ right).size * left.shape[-1]
 
-    # Forward: 12 hidden² weights a token, and two products of seq × seq × hidden a sequence; backward: twice that.
+    # Forward: 12 hidden² weights per token, and two products of seq × seq × hidden per sequence; backward: twice that.
     forward = 2 * batch * seq * 12 * 8**2 + 2 * batch * 2 * seq**2 * 8
     assert flops == pytest.approx(3 * forward)

@@ -1,4 +1,4 @@
-"""Words of a command and overrides are told apart."""
+"""Words of a command are distinguished from overrides."""
 
 import pytest
 

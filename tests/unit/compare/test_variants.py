@@ -1,4 +1,4 @@
-"""Variants as flags and as a file, and what is said about those that cannot be read."""
+"""Variants as flags and as a file, and messages about those that cannot be read."""
 
 import pytest
 

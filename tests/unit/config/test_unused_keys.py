@@ -1,4 +1,4 @@
-"""Keys that the choices of a run leave without effect: each is said with its place, and nothing else is."""
+"""Keys that the choices of a run leave without effect: each is reported with its place, and nothing else is."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Word-pieces are BERT's, their offsets index the original text, and no word is lost."""
+"""Tokens are BERT's, their offsets index the original text, and no word is lost."""
 
 import pytest
 from hypothesis import given

@@ -216,7 +216,7 @@ def test_an_archive_labelled_as_encoded_stays_the_archive(site: Site, tmp_path: 
     assert fetch(site.url, tmp_path / "file", SHA256, HASTY) == SHA256
 
 
-def test_nobody_there(tmp_path: Path) -> None:
+def test_no_server(tmp_path: Path) -> None:
     with pytest.raises(DownloadError, match="failed after 2 attempts, the last one: no connection"):
         fetch("http://127.0.0.1:9/model", tmp_path / "file", None, Patience(attempts=2, pause=0.01))
 
@@ -346,9 +346,7 @@ def test_a_redirect_from_https_to_http_is_refused(secure_site: str, site: Site, 
     assert not (tmp_path / "file").exists()
 
 
-def test_a_certificate_that_nobody_vouches_for_is_refused(
-    secure_site: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_untrusted_certificate_is_refused(secure_site: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("REQUESTS_CA_BUNDLE")
     with pytest.raises(DownloadError, match="the server's certificate must be valid"):
         fetch(secure_site, tmp_path / "file", None, HASTY)

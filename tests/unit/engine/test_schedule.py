@@ -15,7 +15,7 @@ def task(name, steps_per_epoch, mix_ratio=1.0, target=True):
 
 
 def test_the_manuals_example():
-    """5000 steps an epoch, 2 epochs, mix ratios 1.0, 0.5, 0.5: 10000, 5000 and 5000 steps."""
+    """5000 steps per epoch, 2 epochs, mix ratios 1.0, 0.5, 0.5: 10000, 5000 and 5000 steps."""
     tasks = [task("mrqa", 5000), task("match4mrqa", 25, 0.5), task("mlm4mrqa", 30, 0.5)]
     assert expected_steps(tasks, 2) == {"mrqa": 10000, "match4mrqa": 5000, "mlm4mrqa": 5000}
 

@@ -1,4 +1,4 @@
-"""Matching: two classes unless something else is said."""
+"""Matching: two classes unless configured otherwise."""
 
 import math
 from pathlib import Path

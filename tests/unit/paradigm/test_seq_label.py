@@ -1,4 +1,4 @@
-"""Sequence labelling: loss over labelled tokens, windows merged to one label a word, spans."""
+"""Sequence labelling: loss over labelled tokens, windows merged to one label per word, spans."""
 
 import math
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""A small vocabulary, files to read, and ids by word-piece."""
+"""A small vocabulary, files to read, and ids by token."""
 
 import pytest
 
@@ -57,7 +57,7 @@ def tokenizer():
 
 @pytest.fixture(scope="session")
 def ids():
-    """`ids("[CLS] the cat")`: ids of word-pieces."""
+    """`ids("[CLS] the cat")`: ids of tokens."""
     return lambda pieces: [PIECES.index(piece) for piece in pieces.split()]
 
 

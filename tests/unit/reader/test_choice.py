@@ -56,11 +56,11 @@ def test_prediction_needs_no_label(reader, write):
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ("2\tthe\tcat|mat", r"x\.tsv:2: `label` is the number of one of 2 choices, from 0, found"),
-        ("cat\tthe\tcat|mat", "`label` is the number of one of 2 choices"),
-        ("0\tthe\tcat", "`choices` holds two candidates or more"),
-        ("0\tthe\tcat||mat", "`choices` holds text, found it empty"),
-        ("0\t\tcat|mat", "`text_a` holds text, found it empty"),
+        ("2\tthe\tcat|mat", r"x\.tsv:2: `label` must be the index of one of 2 choices, from 0, found"),
+        ("cat\tthe\tcat|mat", "`label` must be the index of one of 2 choices"),
+        ("0\tthe\tcat", "`choices` needs two or more candidates"),
+        ("0\tthe\tcat||mat", "`choices` must contain text, found it empty"),
+        ("0\t\tcat|mat", "`text_a` must contain text, found it empty"),
     ],
 )
 def test_rows_that_are_wrong(reader, write, row, message):

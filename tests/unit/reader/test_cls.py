@@ -64,7 +64,9 @@ def test_empty_text_is_predicted(reader, write, ids):
 
 
 def test_text_of_control_characters_is_no_text(reader, write):
-    with pytest.raises(DataError, match=r"x\.tsv:2: `text_a` holds text, found only blanks and control characters"):
+    with pytest.raises(
+        DataError, match=r"x\.tsv:2: `text_a` must contain text, found only blanks and control characters"
+    ):
         load_dataset(reader, write("x.tsv", "label\ttext_a\n1\t\u200b\x01\n"), "train")
 
 

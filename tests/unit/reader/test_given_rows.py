@@ -79,7 +79,9 @@ def test_a_text_alone_is_a_row_of_a_reader_of_one_text(reader_of, name):
 
 @pytest.mark.parametrize("name", sorted({*ROWS, "mrc"} - ONE_TEXT))
 def test_a_text_alone_is_refused_elsewhere(reader_of, name):
-    with pytest.raises(DataError, match=r"rows\[0\].* a row is a mapping with|`rows\[0\]` is a mapping with") as caught:
+    with pytest.raises(
+        DataError, match=r"rows\[0\].* a row must be a mapping with|`rows\[0\]` must be a mapping with"
+    ) as caught:
         load_rows(reader_of(name), ["the cat"], "predict")
     assert "found a string `the cat`" in str(caught.value)
 
@@ -110,26 +112,26 @@ GOOD = {
     [
         ("cls", {"text_b": "the"}, "rows[1]: expected the fields text_a, missing: text_a (found text_b)."),
         ("cls", {}, "rows[1]: expected the fields text_a, missing: text_a (found none)."),
-        ("cls", {"text_a": 3}, "rows[1]: `text_a` is a string, found a number `3`."),
-        ("cls", {"text_a": None}, "rows[1]: `text_a` is a string, found null `None`."),
-        ("cls", {"text_a": b"the"}, "rows[1]: `text_a` is a string, found a Python bytes `b'the'`."),
-        ("cls", {"text_a": "\ud800"}, "rows[1]: `text_a` is Unicode text, found half of a surrogate pair"),
-        ("cls", None, "rows[1]: a row is a mapping with text_a, found null `None`. Write {column: text}."),
-        ("cls", ["the"], "rows[1]: a row is a mapping with text_a, found a list `['the']`."),
+        ("cls", {"text_a": 3}, "rows[1]: `text_a` must be a string, found a number `3`."),
+        ("cls", {"text_a": None}, "rows[1]: `text_a` must be a string, found null `None`."),
+        ("cls", {"text_a": b"the"}, "rows[1]: `text_a` must be a string, found a Python bytes `b'the'`."),
+        ("cls", {"text_a": "\ud800"}, "rows[1]: `text_a` must be Unicode text, found half of a surrogate pair"),
+        ("cls", None, "rows[1]: a row must be a mapping with text_a, found null `None`. Write {column: text}."),
+        ("cls", ["the"], "rows[1]: a row must be a mapping with text_a, found a list `['the']`."),
         ("match", {"text_a": "the"}, "rows[1]: expected the fields text_a, text_b, missing: text_b (found text_a)."),
         ("match", {1: "the"}, "rows[1]: expected the fields text_a, text_b, missing: text_a, text_b (found 1)."),
-        ("mlm", {"text_a": "the"}, "rows[1]: a text to predict holds [MASK] where a word is to be guessed, found none"),
-        ("choice", {"text_a": "the", "choices": ["a"]}, "rows[1]: `choices` holds two candidates or more"),
-        ("choice", {"text_a": "the", "choices": ["a", ""]}, "rows[1]: `choices` holds text, found it empty."),
-        ("choice", {"text_a": "the", "choices": ["a", 1]}, "rows[1]: `choices` is a string, found a number `1`."),
-        ("seq_label", {"text_a": ["the", ""]}, "rows[1]: `text_a` is a list of strings that are not empty"),
-        ("seq_label", {"text_a": ("the",)}, "rows[1]: `text_a` is a string, found a Python tuple"),
-        ("mrc", {"question": "who"}, "rows: `rows[1].context` is a string, found only question."),
-        ("mrc", {"question": 1, "context": "the"}, "rows: `rows[1].question` is a string, found a number `1`."),
-        ("mrc", {**GOOD["mrc"], "id": "0"}, "rows: a question id stands once, found `0` at rows[0] and rows[1]."),
-        ("mrc", {"context": "the", "qas": [3]}, "rows: `rows[1].qas[0]` is an object, found a number."),
-        ("mrc", {"paragraphs": "the"}, "rows: `rows[1].paragraphs` is a list, found a string `the`."),
-        ("mrc", 7, "rows: `rows[1]` is a mapping with question, context, found a number `7`."),
+        ("mlm", {"text_a": "the"}, "rows[1]: a text to predict needs [MASK] in place of a word, found none"),
+        ("choice", {"text_a": "the", "choices": ["a"]}, "rows[1]: `choices` needs two or more candidates"),
+        ("choice", {"text_a": "the", "choices": ["a", ""]}, "rows[1]: `choices` must contain text, found it empty."),
+        ("choice", {"text_a": "the", "choices": ["a", 1]}, "rows[1]: `choices` must be a string, found a number `1`."),
+        ("seq_label", {"text_a": ["the", ""]}, "rows[1]: `text_a` must be a list of non-empty strings"),
+        ("seq_label", {"text_a": ("the",)}, "rows[1]: `text_a` must be a string, found a Python tuple"),
+        ("mrc", {"question": "who"}, "rows: `rows[1].context` must be a string, found only question."),
+        ("mrc", {"question": 1, "context": "the"}, "rows: `rows[1].question` must be a string, found a number `1`."),
+        ("mrc", {**GOOD["mrc"], "id": "0"}, "rows: a question id must be unique, found `0` at rows[0] and rows[1]."),
+        ("mrc", {"context": "the", "qas": [3]}, "rows: `rows[1].qas[0]` must be an object, found a number."),
+        ("mrc", {"paragraphs": "the"}, "rows: `rows[1].paragraphs` must be a list, found a string `the`."),
+        ("mrc", 7, "rows: `rows[1]` must be a mapping with question, context, found a number `7`."),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_named_by_row(reader_of, name, bad, message):
@@ -139,7 +141,7 @@ def test_what_is_wrong_is_named_by_row(reader_of, name, bad, message):
 
 
 def test_paragraphs_without_a_question_are_refused(reader_of):
-    with pytest.raises(DataError, match="rows: rows hold examples, found no question"):
+    with pytest.raises(DataError, match="rows: rows must contain examples, found no question"):
         load_rows(reader_of("mrc"), [{"context": "the cat", "qas": []}], "predict")
 
 
@@ -151,7 +153,9 @@ def test_everything_wrong_comes_at_once(reader_of):
 
 @pytest.mark.parametrize("rows", ["the cat", b"the", {"text_a": "the"}, None, 3, iter(["the"])])
 def test_what_is_no_list_of_rows_is_refused(rows):
-    with pytest.raises(DataError, match=r"^rows: rows are a list, one example each, found .*\. Write \[ … \] around"):
+    with pytest.raises(
+        DataError, match=r"^rows: rows must be a list, one example each, found .*\. Write \[ … \] around"
+    ):
         check_rows(rows)
 
 
@@ -159,10 +163,10 @@ def test_a_reader_of_files_alone_says_so(tokenizer):
     kind = READERS["cls"]
     members = {name: vars(kind)[name] for name in Reader.__abstractmethods__}
     files_alone = type("FilesAlone", (Reader,), members)(kind.Config(), tokenizer)
-    with pytest.raises(ConfigError, match=r"^rows, FilesAlone: this reader takes files alone\. Define its method"):
+    with pytest.raises(ConfigError, match=r"^rows, FilesAlone: this reader only reads files\. Define its method"):
         load_rows(files_alone, ["the"], "predict")
 
 
 def test_a_load_of_ones_own_would_never_be_called():
-    with pytest.raises(TypeError, match=r"`Old\.load`: a reader loads nothing itself"):
+    with pytest.raises(TypeError, match=r"`Old\.load`: a reader does not load data itself"):
         type("Old", (Reader,), {"load": lambda self, file, phase: None})

@@ -1,4 +1,4 @@
-"""Several labels a row, and numbers: read from tsv and jsonl, refused where they are none."""
+"""Several labels per row, and numbers: read from tsv and jsonl, refused where they are none."""
 
 import numpy as np
 import pytest
@@ -52,7 +52,7 @@ def test_an_unknown_label_of_a_set(several, tokenizer, write):
 
 
 def test_a_label_of_a_set_that_is_none(several, write):
-    with pytest.raises(DataError, match=r"x\.jsonl:1: `label` is a string or a whole number, found an object"):
+    with pytest.raises(DataError, match=r"x\.jsonl:1: `label` must be a string or a whole number, found an object"):
         load_dataset(several, write("x.jsonl", '{"label": [{}], "text_a": "the"}\n'), "train")
 
 
@@ -73,7 +73,7 @@ def test_numbers_of_jsonl(number, write):
 @pytest.mark.parametrize("written", ["", "nan", "1e999", "drei", "true"])
 def test_what_is_no_number(number, write, written):
     file = write("x.tsv", f"label\ttext_a\ttext_b\n{written}\tthe\tcat\n")
-    with pytest.raises(DataError, match=r"x\.tsv:2: `label` is a number, found"):
+    with pytest.raises(DataError, match=r"x\.tsv:2: `label` must be a number, found"):
         load_dataset(number, file, "train")
 
 

@@ -173,7 +173,7 @@ def test_warnings_are_said_by_a_warm_cache_too(write, caplog):
         return caplog.messages
 
     wanted = without_cache(load)
-    assert "x.tsv: 1 labels that the training file lacks count as wrong (ugly)." in wanted[0]
+    assert "x.tsv: 1 labels that are not in the training file count as wrong (ugly)." in wanted[0]
     assert load() == wanted
     assert load() == wanted
 
@@ -354,7 +354,7 @@ def test_an_entry_beyond_the_limit_is_used_once_and_told(write, cache, monkeypat
     wanted = without_cache(lambda: load_dataset(reader_of(), file, "train"))
     monkeypatch.setenv("PALM_CACHE_LIMIT", "100")
     assert_same(load_dataset(reader_of(), file, "train"), wanted)
-    assert "takes more than 100 bytes, so it is not kept. Raise PALM_CACHE_LIMIT." in caplog.text
+    assert "take more than 100 bytes, so it is not cached. Raise PALM_CACHE_LIMIT." in caplog.text
     assert entries(cache) == []
 
 
@@ -369,7 +369,7 @@ def test_a_file_that_changes_while_it_is_read_is_not_kept(write, cache, monkeypa
     monkeypatch.setattr(ClassificationReader, "parse", changing)
     found = load_dataset(reader_of(), file, "train")
     monkeypatch.undo()
-    assert "x.tsv: it was changed while it was read" in caplog.text
+    assert "x.tsv: it was modified while it was read" in caplog.text
     assert found.num_examples == 8
     assert entries(cache) == []
 

@@ -44,8 +44,8 @@ def test_the_longer_text_is_cut(load, ids):
 def test_both_texts_must_be_there(load):
     with pytest.raises(DataError) as caught:
         load(("1", "", "a"), ("1", "a", ""))
-    assert "x.tsv:2: `text_a` holds text, found it empty" in str(caught.value)
-    assert "x.tsv:3: `text_b` holds text, found it empty" in str(caught.value)
+    assert "x.tsv:2: `text_a` must contain text, found it empty" in str(caught.value)
+    assert "x.tsv:3: `text_b` must contain text, found it empty" in str(caught.value)
 
 
 def test_predicting_keeps_empty_texts(load, ids):

@@ -1,4 +1,4 @@
-"""Rows without a label: an error, or left out where that is wanted."""
+"""Rows without a label: an error, or left out on request."""
 
 import json
 from pathlib import Path
@@ -49,7 +49,7 @@ def test_null_is_no_label_in_json_lines(tmp_path, tokenizer):
 
 def test_a_missing_label_is_an_error_unless_said_otherwise(tmp_path, tokenizer):
     file = table(tmp_path, [["", "O", "fish"]])
-    with pytest.raises(DataError, match=r"rows.tsv:2: `label` holds a label, found it empty"):
+    with pytest.raises(DataError, match=r"rows.tsv:2: `label` must contain a label, found it empty"):
         load_dataset(
             ClassificationReader(ClassificationReaderConfig(columns={"label": "kind"}), tokenizer), file, "train"
         )

@@ -111,17 +111,15 @@ def test_mask_in_a_training_text_is_text(load, ids):
 
 
 def test_predicting_needs_a_mask(load):
-    with pytest.raises(
-        DataError, match=r"x\.tsv:3: a text to predict holds \[MASK\] where a word is to be guessed, found none"
-    ):
+    with pytest.raises(DataError, match=r"x\.tsv:3: a text to predict needs \[MASK\] in place of a word, found none"):
         load("the [MASK]", "the cat", phase="predict")
 
 
 def test_a_mask_that_max_seq_len_cuts_off(load):
-    with pytest.raises(DataError, match=r"x\.tsv:2: max_seq_len is 4, found a \[MASK\] at word-piece 3 of 3"):
+    with pytest.raises(DataError, match=r"x\.tsv:2: max_seq_len is 4, found a \[MASK\] at token 3 of 3"):
         load("the cat [MASK]", phase="predict", max_seq_len=4)
 
 
 def test_a_blank_line_is_refused(load):
-    with pytest.raises(DataError, match=r"x\.tsv:3: a line holds one example, found a blank line"):
+    with pytest.raises(DataError, match=r"x\.tsv:3: a line must contain one example, found a blank line"):
         load("the cat", "", "sat")

@@ -26,19 +26,19 @@ def test_an_answer_in_its_place():
         ),
         (
             GoldAnswer("dog", 4),
-            "answer text `dog` is not at answer_start 4, found `cat`. The text is nowhere in the context.",
+            "answer text `dog` is not at answer_start 4, found `cat`. The text is not in the context.",
         ),
         (
             GoldAnswer("cat", -1),
-            "answer text `cat` is not at answer_start -1, found nothing there. The nearest true offset is 4.",
+            "answer text `cat` is not at answer_start -1, found nothing. The nearest true offset is 4.",
         ),
         (
             GoldAnswer("mat", 99),
-            "answer text `mat` is not at answer_start 99, found nothing there. The nearest true offset is 19.",
+            "answer text `mat` is not at answer_start 99, found nothing. The nearest true offset is 19.",
         ),
         (
             GoldAnswer("Cat", 4),
-            "answer text `Cat` is not at answer_start 4, found `cat`. The text is nowhere in the context.",
+            "answer text `Cat` is not at answer_start 4, found `cat`. The text is not in the context.",
         ),
     ],
 )
@@ -117,4 +117,4 @@ def test_an_empty_question_goes():
 def test_an_answer_of_which_no_token_is_left():
     left, faults = usable(question((" ", 3)), as_array([(0, 3), (4, 7)]))
     assert left is None
-    assert faults == ["no word-piece is left of the answer ` `."]
+    assert faults == ["no token is left of the answer ` `."]

@@ -42,7 +42,9 @@ def test_to_predict_one_text_is_enough(reader, write, ids):
 
 
 def test_training_needs_a_text_that_does_not_match(reader, write):
-    with pytest.raises(DataError, match=r"x\.tsv:1: the first row names the columns, wanted text_a, text_b, text_b"):
+    with pytest.raises(
+        DataError, match=r"x\.tsv:1: the first row must name the columns, expected text_a, text_b, text_b"
+    ):
         load_dataset(reader, write("x.tsv", "text_a\ttext_b\nthe cat\tsat\n"), "train")
 
 

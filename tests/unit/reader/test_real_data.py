@@ -118,7 +118,7 @@ def test_tables(shared, english, reader, config, file, keys, rows, labels):
 
 def test_a_file_without_header_is_noticed(shared, chinese):
     with pytest.raises(
-        DataError, match=r"tnews/train\.tsv:1: the first row names the columns, wanted label, text_a, found"
+        DataError, match=r"tnews/train\.tsv:1: the first row must name the columns, expected label, text_a, found"
     ):
         load_dataset(
             ClassificationReader(ClassificationReaderConfig(), chinese), shared / "data/tnews/train.tsv", "train"

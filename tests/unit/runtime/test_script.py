@@ -25,7 +25,7 @@ def test_nothing_is_a_script_under_pytest():
     assert not script.runs_a_script(["run.py"])
 
 
-def test_a_hook_of_somebody_else_stays(monkeypatch):
+def test_a_foreign_hook_stays(monkeypatch):
     monkeypatch.setattr(script, "_FOREIGN_MODULES", ())
     monkeypatch.setattr(sys, "argv", ["run.py"])
     monkeypatch.setattr(sys, "excepthook", own := lambda *words: None)

@@ -1,4 +1,4 @@
-"""Values are checked against schemas, and what is wrong is said in the house's words."""
+"""Values are checked against schemas, and problems have consistent messages."""
 
 from typing import Literal
 
@@ -147,7 +147,7 @@ def test_rules_over_several_keys_keep_their_words() -> None:
     ]
 
 
-def test_rules_over_several_keys_that_nobody_wrote_are_at_home() -> None:
+def test_rules_over_several_unset_keys_are_located() -> None:
     _, wrong = validate(Strict, {}, owner="reader cls", home="tasks/a.yaml")
     assert [str(problem) for problem in wrong] == ["tasks/a.yaml: reader cls: some must be there."]
 

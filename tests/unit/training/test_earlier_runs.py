@@ -31,7 +31,7 @@ def said(folder: Path, before: dict[str, Any], now: dict[str, Any]) -> list[str]
 )
 def test_what_dev_figures_decide_makes_their_keys_count(tmp_path: Path, keys: dict[str, Any]) -> None:
     (line,) = said(tmp_path, keys, {**keys, **OTHER})
-    assert line == f"Not as the run was started: {NAMED}. It ends otherwise than it would have."
+    assert line == f"Changed since the run was started: {NAMED}. Its result will differ."
 
 
 @pytest.mark.parametrize(

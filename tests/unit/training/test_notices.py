@@ -15,12 +15,12 @@ def test_shares_are_of_time_and_not_means_of_shares():
     waits = DataWait()
     waits.add(step(seconds=1.0, waited=0.5))
     waits.add(step(seconds=9.0, waited=0.0))
-    assert waits.share == pytest.approx(0.05)
-    assert waits.share_since_last() == pytest.approx(0.05)
+    assert waits.fraction == pytest.approx(0.05)
+    assert waits.fraction_since_last() == pytest.approx(0.05)
     waits.add(step(seconds=10.0, waited=2.0))
-    assert waits.share_since_last() == pytest.approx(0.2)
-    assert waits.share_since_last() == 0.0
-    assert waits.share == pytest.approx(2.5 / 20)
+    assert waits.fraction_since_last() == pytest.approx(0.2)
+    assert waits.fraction_since_last() == 0.0
+    assert waits.fraction == pytest.approx(2.5 / 20)
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_people_hear_of_a_wait_that_is_large_and_long(seconds, waited, wanted):
 def test_the_cost_is_named():
     [line] = copies_line({"水": 42_500_000, "slots": 7_100_000, "pairs": 0})
     assert line == (
-        "Encoder layers of the tasks' own: 49.6 M parameters (水 42.5 M, slots 7.1 M), "
+        "Task-specific encoder layers: 49.6 M parameters (水 42.5 M, slots 7.1 M), "
         "794 MB more memory in training (weights, gradients, two moments)."
     )
 

@@ -1,4 +1,4 @@
-"""The first signal is noted, and what it leaves is said as it is; afterwards signals have their earlier effect."""
+"""The first signal is stored, and its message says what it leaves; afterwards signals have their earlier effect."""
 
 import signal
 
@@ -17,5 +17,5 @@ def test_the_first_signal_says_whether_there_will_be_a_checkpoint(
         signal.raise_signal(number)
         assert signals.received == number
     assert signal.getsignal(number) is before
-    said = f"\n{number.name}: stopping after this step, {left}. The same again quits at once.\n"
+    said = f"\n{number.name}: stopping after this step, {left}. Send it again to quit at once.\n"
     assert capfd.readouterr().err == said

@@ -51,7 +51,7 @@ def test_layers_train_from_the_last_to_the_embeddings():
     assert seen == [set()] * 2 + [{2}] * 2 + [{1, 2}] * 2 + [{0, 1, 2}] * 2 + [{-1, 0, 1, 2}] * 2
 
 
-def test_what_is_frozen_for_good_does_not_thaw():
+def test_permanently_frozen_layers_stay_frozen():
     settings = TrainSettings(unfreeze_every_n_steps=1, freeze_layers=1, freeze_embeddings=True)
     model = Model()
     unfreeze(model, settings, 100)

@@ -113,9 +113,11 @@ def test_the_search_leaves_the_parameters_alone():
 
 def test_a_backbone_that_takes_no_shift():
     model, words = nn.Linear(2, 2), texts([[1.0, 2.0]])
-    deaf = {"logits": model(words).sum(1)}
+    independent = {"logits": model(words).sum(1)}
     with pytest.raises(TrainingError, match=r"smart_weight shifts the word embeddings.* Leave the key out"):
-        smart_penalty(model, CLASSES, lambda shift: deaf, deaf, {"word_embedding": words}, epsilon=EPSILON)
+        smart_penalty(
+            model, CLASSES, lambda shift: independent, independent, {"word_embedding": words}, epsilon=EPSILON
+        )
 
 
 def test_the_search_leaves_no_gradient_of_an_lstm_where_none_was():

@@ -29,13 +29,13 @@ def test_lines(write, content, lines):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "x.tsv: a data file holds examples, found an empty file."),
-        (b"\xef\xbb\xbf\n \n", "x.tsv: a data file holds examples, found an empty file."),
-        (b"a\nb\nol\xe9\n", "x.tsv:3: a data file is UTF-8, found byte 0xe9 (column 3). Convert the file"),
-        ("北京".encode("gb18030") + b"\n", "x.tsv:1: a data file is UTF-8, found byte 0xb1 (column 1)."),
-        ("label\ttext".encode("utf-16"), "x.tsv:1: a data file is UTF-8, found byte 0xff (column 1)."),
-        (b"a\nb\0c\n", "x.tsv:2: a data file is text, found a NUL byte."),
-        ("北京".encode()[:-1], "x.tsv:1: a data file is UTF-8, found byte 0xe4 (column 4)."),
+        (b"", "x.tsv: a data file must contain examples, found an empty file."),
+        (b"\xef\xbb\xbf\n \n", "x.tsv: a data file must contain examples, found an empty file."),
+        (b"a\nb\nol\xe9\n", "x.tsv:3: a data file must be UTF-8, found byte 0xe9 (column 3). Convert the file"),
+        ("北京".encode("gb18030") + b"\n", "x.tsv:1: a data file must be UTF-8, found byte 0xb1 (column 1)."),
+        ("label\ttext".encode("utf-16"), "x.tsv:1: a data file must be UTF-8, found byte 0xff (column 1)."),
+        (b"a\nb\0c\n", "x.tsv:2: a data file must be text, found a NUL byte."),
+        ("北京".encode()[:-1], "x.tsv:1: a data file must be UTF-8, found byte 0xe4 (column 4)."),
     ],
 )
 def test_what_is_no_text_is_refused(write, content, message):
@@ -56,7 +56,7 @@ def test_every_line_that_is_no_utf8_is_named(write):
 
 
 def test_no_such_file(tmp_path):
-    with pytest.raises(DataError, match=r"none\.tsv: a data file is wanted, found nothing there\. Check the path\."):
+    with pytest.raises(DataError, match=r"none\.tsv: the data file must be a file, found nothing\. Check the path\."):
         read_lines(tmp_path / "none.tsv")
     with pytest.raises(DataError, match="found a folder"):
         read_lines(tmp_path)

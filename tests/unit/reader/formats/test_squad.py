@@ -103,7 +103,7 @@ def test_questions_without_answer_are_an_option(read, change, phase):
     assert (record["answers"], record["is_impossible"]) == ([], True)
     with pytest.raises(DataError) as caught:
         read(changed(change), phase)
-    expected = "every question has an answer, found none for `q1` (data[0].paragraphs[0].qas[0]). Remove it"
+    expected = "every question needs an answer, found none for `q1` (data[0].paragraphs[0].qas[0]). Remove it"
     assert expected in str(caught.value)
 
 
@@ -113,46 +113,46 @@ PLACE = "data[0].paragraphs[0]"
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda f, _, __: f.pop("data"), "`data` is a list, found only version."),
-        (lambda f, _, __: f.update(data={"a": 1}), "`data` is a list, found an object"),
-        (lambda f, _, __: f["data"].append("x"), "`data[2]` is an object, found a string."),
-        (lambda f, _, __: f["data"][0].pop("paragraphs"), "`data[0].paragraphs` is a list, found only title."),
-        (lambda _, p, __: p.pop("context"), f"`{PLACE}.context` is a string, found only qas."),
-        (lambda _, p, __: p.update(context=5), f"`{PLACE}.context` is a string, found a number `5`."),
-        (lambda _, p, __: p.update(context=" "), f"`{PLACE}.context` holds text, found it empty."),
-        (lambda _, p, __: p.pop("qas"), f"`{PLACE}.qas` is a list, found only context."),
-        (lambda _, __, q: q.pop("id"), f"`{PLACE}.qas[0].id` is a string, found only question, answers."),
-        (lambda _, __, q: q.update(id=7), f"`{PLACE}.qas[0].id` is a string, found a number `7`."),
+        (lambda f, _, __: f.pop("data"), "`data` must be a list, found only version."),
+        (lambda f, _, __: f.update(data={"a": 1}), "`data` must be a list, found an object"),
+        (lambda f, _, __: f["data"].append("x"), "`data[2]` must be an object, found a string."),
+        (lambda f, _, __: f["data"][0].pop("paragraphs"), "`data[0].paragraphs` must be a list, found only title."),
+        (lambda _, p, __: p.pop("context"), f"`{PLACE}.context` must be a string, found only qas."),
+        (lambda _, p, __: p.update(context=5), f"`{PLACE}.context` must be a string, found a number `5`."),
+        (lambda _, p, __: p.update(context=" "), f"`{PLACE}.context` must contain text, found it empty."),
+        (lambda _, p, __: p.pop("qas"), f"`{PLACE}.qas` must be a list, found only context."),
+        (lambda _, __, q: q.pop("id"), f"`{PLACE}.qas[0].id` must be a string, found only question, answers."),
+        (lambda _, __, q: q.update(id=7), f"`{PLACE}.qas[0].id` must be a string, found a number `7`."),
         (
             lambda _, __, q: q.update(id="q2"),
-            f"a question id stands once, found `q2` at {PLACE}.qas[0] and {PLACE}.qas[1].",
+            f"a question id must be unique, found `q2` at {PLACE}.qas[0] and {PLACE}.qas[1].",
         ),
-        (lambda _, __, q: q.pop("question"), f"`{PLACE}.qas[0].question` is a string, found only id, answers."),
-        (lambda _, __, q: q.pop("answers"), f"`{PLACE}.qas[0].answers` is a list, found only id, question."),
-        (lambda _, __, q: q.update(answers={}), f"`{PLACE}.qas[0].answers` is a list, found an object `{{}}`."),
+        (lambda _, __, q: q.pop("question"), f"`{PLACE}.qas[0].question` must be a string, found only id, answers."),
+        (lambda _, __, q: q.pop("answers"), f"`{PLACE}.qas[0].answers` must be a list, found only id, question."),
+        (lambda _, __, q: q.update(answers={}), f"`{PLACE}.qas[0].answers` must be a list, found an object `{{}}`."),
         (
             lambda _, __, q: q["answers"][0].pop("answer_start"),
-            f"`{PLACE}.qas[0].answers[0].answer_start` is a whole number, found only text.",
+            f"`{PLACE}.qas[0].answers[0].answer_start` must be a whole number, found only text.",
         ),
         (
             lambda _, __, q: q["answers"][0].update(answer_start="2"),
-            f"`{PLACE}.qas[0].answers[0].answer_start` is a whole number, found a string `2`.",
+            f"`{PLACE}.qas[0].answers[0].answer_start` must be a whole number, found a string `2`.",
         ),
         (
             lambda _, __, q: q["answers"][0].update(answer_start=True),
-            f"`{PLACE}.qas[0].answers[0].answer_start` is a whole number, found a boolean `True`.",
+            f"`{PLACE}.qas[0].answers[0].answer_start` must be a whole number, found a boolean `True`.",
         ),
         (
             lambda _, __, q: q["answers"][0].update(text=""),
-            f"`{PLACE}.qas[0].answers[0].text` holds text, found it empty.",
+            f"`{PLACE}.qas[0].answers[0].text` must contain text, found it empty.",
         ),
         (
             lambda _, __, q: q.update(is_impossible="no"),
-            f"`{PLACE}.qas[0].is_impossible` is true or false, found a string `no`.",
+            f"`{PLACE}.qas[0].is_impossible` must be true or false, found a string `no`.",
         ),
         (
             lambda _, __, q: q.update(question="\ud800"),
-            f"`{PLACE}.qas[0].question` is Unicode text, found half of a surrogate",
+            f"`{PLACE}.qas[0].question` must be Unicode text, found half of a surrogate",
         ),
     ],
 )
@@ -164,13 +164,15 @@ def test_what_is_refused(write, change, message):
 
 
 def test_broken_json_is_refused_with_its_line(read):
-    with pytest.raises(DataError, match=r"x\.json:2: the file is one JSON object, found broken JSON: .* \(column 12\)"):
+    with pytest.raises(
+        DataError, match=r"x\.json:2: the file must be a JSON object, found invalid JSON: .* \(column 12\)"
+    ):
         read('{"data":\n [{"title" "x"}]}')
 
 
 @pytest.mark.parametrize(("text", "found"), [("[]", "a list"), ("3", "a number"), ("null", "null")])
 def test_another_kind_of_json(read, text, found):
-    with pytest.raises(DataError, match=f"the file is one JSON object with the field `data`, found {found}"):
+    with pytest.raises(DataError, match=f"the file must be a JSON object with the field `data`, found {found}"):
         read(text)
 
 

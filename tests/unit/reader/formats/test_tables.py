@@ -80,23 +80,27 @@ def test_bom_crlf_and_a_blank_line_at_the_end(read, write):
             "x.tsv:3: expected 2 columns (label, text_a), found 3. Remove the extra tab.",
         ),
         ("label\ttext_a\n1 a\n", "x.tsv:2: expected 2 columns (label, text_a), found 1. Add what is missing"),
-        ("label\ttext_a\n\n1\ta\n", "x.tsv:2: a line holds one example, found a blank line. Remove it."),
-        ("label\ttext_a\n1\ta\n  \n1\ta\n", "x.tsv:3: a line holds one example, found a blank line. Remove it."),
-        ("label\ttext_a\n\ta\n", "x.tsv:2: `label` holds a label, found it empty."),
-        ("label\ttext_a\n1\t\n", "x.tsv:2: `text_a` holds text, found it empty. Fill it in, or remove the row."),
-        ("label\ttext_a\n1\t \u3000\n", "x.tsv:2: `text_a` holds text, found it empty."),
+        ("label\ttext_a\n\n1\ta\n", "x.tsv:2: a line must contain one example, found a blank line. Remove it."),
+        ("label\ttext_a\n1\ta\n  \n1\ta\n", "x.tsv:3: a line must contain one example, found a blank line. Remove it."),
+        ("label\ttext_a\n\ta\n", "x.tsv:2: `label` must contain a label, found it empty."),
+        ("label\ttext_a\n1\t\n", "x.tsv:2: `text_a` must contain text, found it empty. Fill it in, or remove the row."),
+        ("label\ttext_a\n1\t \u3000\n", "x.tsv:2: `text_a` must contain text, found it empty."),
         (
             "1\tthe cat sat\n0\ta\n",
-            "x.tsv:1: the first row names the columns, wanted label, text_a, found `1\\tthe cat sat`. Add a header row",
+            "x.tsv:1: the first row must name the columns, expected label, text_a, found `1\\tthe cat sat`. "
+            "Add a header row",
         ),
         (
             "label,text_a\n1,a\n",
-            "x.tsv:1: the first row names the columns, wanted label, text_a, found `label,text_a`.",
+            "x.tsv:1: the first row must name the columns, expected label, text_a, found `label,text_a`.",
         ),
-        ("label\ttext\n1\ta\n", "say with `columns` what the file calls text_a."),
-        ("label\rtext_a\r1\ra\r", "x.tsv:1: the first row names the columns"),
-        ("label\ttext_a\tlabel\n1\ta\t0\n", "x.tsv:1: a column stands once in the header row, found `label` twice."),
-        ("label\ttext_a\n", "x.tsv: a data file holds examples, found only a header row."),
+        ("label\ttext\n1\ta\n", "or set `columns` to the file's names of text_a."),
+        ("label\rtext_a\r1\ra\r", "x.tsv:1: the first row must name the columns"),
+        (
+            "label\ttext_a\tlabel\n1\ta\t0\n",
+            "x.tsv:1: a column must occur once in the header row, found `label` twice.",
+        ),
+        ("label\ttext_a\n", "x.tsv: a data file must contain examples, found only a header row."),
     ],
 )
 def test_what_a_tsv_must_not_hold(read, write, content, message):
@@ -123,7 +127,7 @@ def test_predicting_keeps_gold_that_is_there(read, write):
 
 
 def test_evaluation_needs_gold(read, write):
-    with pytest.raises(DataError, match="wanted label, text_a, found `text_a`"):
+    with pytest.raises(DataError, match="expected label, text_a, found `text_a`"):
         read(write("x.tsv", "text_a\nthe cat\n"), "eval")
 
 
@@ -166,23 +170,32 @@ def test_jsonl_takes_numbers_as_labels(read, write):
     [
         (
             '{"label": 1, "text_a": "a"',
-            "x.jsonl:2: a line is one JSON object, found broken JSON: Expecting ',' delimiter (column 27).",
+            "x.jsonl:2: a line must be a JSON object, found invalid JSON: Expecting ',' delimiter (column 27).",
         ),
-        ("[1, 2]", "x.jsonl:2: a line is one JSON object, found a list `[1, 2]`."),
-        ("", "x.jsonl:2: a line holds one example, found a blank line."),
+        ("[1, 2]", "x.jsonl:2: a line must be a JSON object, found a list `[1, 2]`."),
+        ("", "x.jsonl:2: a line must contain one example, found a blank line."),
         ('{"label": 1}', "x.jsonl:2: expected the fields label, text_a, missing: text_a (found label)."),
-        ('{"label": 1, "text_a": 5}', "x.jsonl:2: `text_a` is a string, found a number `5`. Write it in quotes."),
-        ('{"label": 1, "text_a": null}', "x.jsonl:2: `text_a` is a string, found null `None`."),
-        ('{"label": 1.5, "text_a": "a"}', "x.jsonl:2: `label` is a string or a whole number, found a number `1.5`."),
-        ('{"label": true, "text_a": "a"}', "x.jsonl:2: `label` is a string or a whole number, found a boolean `True`."),
-        ('{"label": "", "text_a": "a"}', "x.jsonl:2: `label` holds a label, found it empty."),
-        ('{"label": 1, "text_a": ""}', "x.jsonl:2: `text_a` holds text, found it empty."),
+        ('{"label": 1, "text_a": 5}', "x.jsonl:2: `text_a` must be a string, found a number `5`. Write it in quotes."),
+        ('{"label": 1, "text_a": null}', "x.jsonl:2: `text_a` must be a string, found null `None`."),
+        (
+            '{"label": 1.5, "text_a": "a"}',
+            "x.jsonl:2: `label` must be a string or a whole number, found a number `1.5`.",
+        ),
+        (
+            '{"label": true, "text_a": "a"}',
+            "x.jsonl:2: `label` must be a string or a whole number, found a boolean `True`.",
+        ),
+        ('{"label": "", "text_a": "a"}', "x.jsonl:2: `label` must contain a label, found it empty."),
+        ('{"label": 1, "text_a": ""}', "x.jsonl:2: `text_a` must contain text, found it empty."),
         (
             '{"label": 1, "text_a": "\\ud83d"}',
-            "x.jsonl:2: `text_a` is Unicode text, found half of a surrogate pair in `\\ud83d`.",
+            "x.jsonl:2: `text_a` must be Unicode text, found half of a surrogate pair in `\\ud83d`.",
         ),
-        ('{"label": ' + "1" * 5000 + "}", "x.jsonl:2: a line is one JSON object, found broken JSON: Exceeds the limit"),
-        ("[" * 100_000, "x.jsonl:2: a line is one JSON object, found broken JSON"),
+        (
+            '{"label": ' + "1" * 5000 + "}",
+            "x.jsonl:2: a line must be a JSON object, found invalid JSON: Exceeds the limit",
+        ),
+        ("[" * 100_000, "x.jsonl:2: a line must be a JSON object, found invalid JSON"),
     ],
 )
 def test_what_a_jsonl_must_not_hold(read, write, line, message):
