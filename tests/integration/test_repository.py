@@ -16,7 +16,9 @@ FOR_USERS = ("quickstart", "demo")
 
 
 def make(*words: str, cwd: Path = ROOT) -> str:
-    environment = {key: value for key, value in os.environ.items() if key not in ("VIRTUAL_ENV", "MAKEFLAGS")}
+    # Under `make test` a make of its own would count as a sub-make and say which directory it enters.
+    inherited = ("VIRTUAL_ENV", "MAKEFLAGS", "MAKELEVEL", "MFLAGS")
+    environment = {key: value for key, value in os.environ.items() if key not in inherited}
     done = subprocess.run(["make", *words], cwd=cwd, env=environment, capture_output=True, text=True, check=True)
     return done.stdout
 
