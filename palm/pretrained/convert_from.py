@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from palm.backbone.base import BACKBONES, Backbone
-from palm.backbone.config_json import BACKBONE_FILES, VOCAB_FILE, next_to_weights, read_backbone_config
+from palm.backbone.config_json import BACKBONE_FILES, next_to_weights, read_backbone_config
 from palm.backbone.shapes import check_shapes
+from palm.data.vocab import VOCAB_FILE
 from palm.errors import CheckpointError
 from palm.paradigm import PARADIGMS, Paradigm
 from palm.pretrained.encoder import (

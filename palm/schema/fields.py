@@ -131,7 +131,9 @@ class ReaderFields(Schema):
 
     max_seq_len: Int = Field(128, ge=3, description="Longest sequence in tokens, including [CLS] and [SEP].")
     do_lower_case: Annotated[bool, Key(export="fixed")] = Field(
-        False, description="Lower-case the text and strip accents (uncased vocabularies)."
+        False,
+        description="Lower-case the text and strip accents (uncased vocabularies). The tokenizer_config.json of the "
+        "encoder's folder says what the default is.",
     )
     for_cn: Annotated[bool, Key(export="fixed")] = Field(
         False, description="Chinese mode: answers and tags are handled by character."

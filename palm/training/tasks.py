@@ -18,6 +18,7 @@ from palm.reader.base import READERS, Reader
 from palm.reader.loading import load_dataset
 from palm.schema.fields import BackboneFields
 from palm.schema.settings import TrainSettings
+from palm.training.unknown_tokens import refuse_unknown, unknown_lines
 
 Built = TypeVar("Built")
 
@@ -71,6 +72,7 @@ def _build_task(config: RunConfig, task: TaskConfig) -> TaskInstance:
     reader = reader_of(config, task)
     tokenizer = reader.tokenizer
     train, dev = _load_data(reader, task)
+    refuse_unknown(task.name, (train, dev), tokenizer, task.settings.max_unk_fraction)
     paradigm = PARADIGMS[task.paradigm_name](task.paradigm, reader.labels, vocab=tokenizer.tokens)
     return TaskInstance(task.name, task.settings, reader, paradigm, task.head, task.settings.random_seed, train, dev)
 
@@ -185,6 +187,7 @@ def label_lines(tasks: Sequence[TaskInstance]) -> Iterator[str]:
         for data in (task.train, task.dev):
             if data is not None:
                 yield from (f"Warning: {task.name}: {data.file}: {note}" for note in task.reader.notes_on(data))
+        yield from unknown_lines(task.name, (task.train, task.dev), task.reader.tokenizer)
         labels = task.reader.labels
         if labels is not None and len(labels) == 1 and task.train is not None:
             found = (
