@@ -302,8 +302,8 @@ class TaskSettings(Schema):
         0.2,
         ge=0,
         le=1,
-        description="Largest fraction of [UNK] among the tokens of train_file or dev_file, without special tokens; above "
-        "it the run is refused, and from 0.02 on there is a warning. 1 allows any.",
+        description="Largest fraction of [UNK] among the tokens of train_file or dev_file, without special tokens; "
+        "above it the run is refused, and from 0.02 on there is a warning. 1 allows any.",
     )
     save_infermodel_every_n_steps: Annotated[Int, Key(changes="nothing")] = Field(
         -1,

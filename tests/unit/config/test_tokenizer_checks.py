@@ -1,4 +1,4 @@
-"""An encoder's folder says how its tokenizer lower-cases; a key that differs, or too small a vocabulary, is reported."""
+"""An encoder's folder says how its tokenizer lower-cases; a key that differs, or a small vocabulary, is reported."""
 
 import json
 
