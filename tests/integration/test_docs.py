@@ -1,6 +1,5 @@
 """docs: links and anchors lead somewhere, every page is in the index, code and commands run, tables are up to date."""
 
-import json
 import os
 import re
 import shlex
