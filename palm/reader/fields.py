@@ -21,15 +21,36 @@ def split_mapping(value: Any) -> Any:  # noqa: ANN401 (whatever YAML gave)
     return value
 
 
+def _character(value: Any) -> Any:  # noqa: ANN401 (whatever YAML gave)
+    """`tab` and a backslash with a t are a tab; what cannot separate cells is refused."""
+    if isinstance(value, str) and value in ('"', "\\", "\n", "\r"):
+        raise ValueError("a character that separates cells is expected, such as `,` or `tab`")
+    return "\t" if value in ("tab", "\\t") else value
+
+
 class TableFields(ReaderFields):
     """Keys of readers of tables: one row per example, columns by name."""
 
     known_columns: ClassVar[tuple[str, ...]]
-    known_formats: ClassVar[tuple[str, ...]] = ("auto", "tsv", "jsonl")
+    known_formats: ClassVar[tuple[str, ...]] = ("auto", "tsv", "csv", "jsonl", "json")
 
     columns: Annotated[dict[str, str], BeforeValidator(split_mapping)] = Field(
         default_factory=dict,
         description="The file's names of PALM's columns: `{text_a: sentence1}` or `text_a=sentence1,label=gold`.",
+    )
+
+    delimiter: Annotated[str | None, BeforeValidator(_character)] = Field(
+        None,
+        min_length=1,
+        max_length=1,
+        description="What separates the cells of a csv or tsv file, such as `;`, or `tab`; by default a tab in tsv, "
+        "and in csv what fits its header.",
+    )
+    quoting: Literal["auto", "none", "double", "backslash"] = Field(
+        "auto",
+        description='Whether cells may stand in quotation marks: `none` (`"` is a character of the text); `double`, as '
+        'in csv, where a mark inside a cell is doubled; or `backslash`, where it is `\\"`. `auto` is `double` for csv, '
+        "and for tsv `none`, unless only a csv writer can have written the file, which is reported.",
     )
 
     @field_validator("columns")

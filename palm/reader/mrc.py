@@ -71,7 +71,7 @@ class SquadReader(Reader):
 
     def parse(self, file: Path, phase: Phase) -> Iterator[Record]:
         """The questions; answers may be absent when predicting."""
-        yield from read_squad(file, phase, with_negative=self.config.with_negative)
+        yield from read_squad(file, phase, with_negative=self.config.with_negative, encoding=self.config.encoding)
 
     def parse_rows(self, rows: Sequence[GivenRow], phase: Phase) -> Iterator[Record]:
         """The questions of rows from a program."""

@@ -4,6 +4,7 @@ Each component subclasses one of the bases here with its own keys. A key has the
 declared.
 """
 
+import codecs
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
@@ -42,6 +43,15 @@ def no_bool(value: Any) -> Any:  # noqa: ANN401 (whatever YAML gave)
     if isinstance(value, bool):
         raise ValueError("a number is expected")  # noqa: TRY004 (pydantic reports ValueError)
     return value
+
+
+def _known_encoding(value: str) -> str:
+    """Refuse the name of an encoding that Python does not know, or whose content is no text."""
+    try:
+        b"".decode(value)
+    except LookupError:
+        raise ValueError(f"an encoding is expected, such as utf-8, gb18030 or utf-16, found `{value}`") from None
+    return "utf-8" if codecs.lookup(value).name == "utf-8" else value
 
 
 def weights(value: Any) -> Any:  # noqa: ANN401 (whatever YAML gave)
@@ -138,8 +148,13 @@ class ReaderFields(Schema):
     for_cn: Annotated[bool, Key(export="fixed")] = Field(
         False, description="Chinese mode: answers and tags are handled by character."
     )
-    file_format: Literal["auto", "tsv", "jsonl", "json", "conll"] = Field(
-        "auto", description="`tsv`, `jsonl`, `json` (SQuAD) or `conll`; `auto` uses the file's extension."
+    file_format: Literal["auto", "tsv", "csv", "jsonl", "json", "conll"] = Field(
+        "auto",
+        description="`tsv`, `csv`, `jsonl`, `json` (SQuAD, or a list of rows) or `conll`; `auto` uses the file's "
+        "extension.",
+    )
+    encoding: Annotated[str, AfterValidator(_known_encoding)] = Field(
+        "utf-8", description="Encoding of text files: `utf-8` (with or without BOM), `gb18030` (GBK), `utf-16`, …"
     )
 
 

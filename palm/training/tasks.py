@@ -15,6 +15,8 @@ from palm.engine.task_instance import TaskInstance
 from palm.errors import ConfigError, DataError, Problem
 from palm.paradigm.base import PARADIGMS
 from palm.reader.base import READERS, Reader
+from palm.reader.fields import TableFields
+from palm.reader.formats.tables import describe_format
 from palm.reader.loading import load_dataset
 from palm.schema.fields import BackboneFields
 from palm.schema.settings import TrainSettings
@@ -175,14 +177,24 @@ def _shape(task: TaskInstance, backbone: BackboneFields) -> tuple[object, ...]:
     return (*task.paradigm.head_shape(backbone), *([f"layers {mixed}"] if mixed else []), *private)
 
 
+def _format_lines(task: TaskInstance) -> Iterator[str]:
+    """How each data file is read, where that does not follow from its ending alone."""
+    for data in (task.train, task.dev):
+        if data is not None and isinstance(data.file, Path) and isinstance(task.reader.config, TableFields):
+            found = describe_format(data.file, task.reader.config)
+            if found is not None:
+                yield f"{task.name}: {data.file}: read as {found}."
+
+
 def label_lines(tasks: Sequence[TaskInstance]) -> Iterator[str]:
-    """How labels are understood, and warnings about them.
+    """How files and labels are understood, and warnings about them.
 
     A warning stands for each task with a single label, for data whose labels contradict each other, and for shared
     heads whose classes have different names.
     """
     first: dict[str, TaskInstance] = {}
     for task in tasks:
+        yield from _format_lines(task)
         yield from (f"{task.name}: {note}" for note in task.paradigm.notes)
         for data in (task.train, task.dev):
             if data is not None:

@@ -26,7 +26,7 @@ class Sentence:
     labels: list[str]
 
 
-def read_conll(file: Path, problems: FileProblems, phase: Phase) -> Iterator[Sentence]:
+def read_conll(file: Path, problems: FileProblems, phase: Phase, *, encoding: str = "utf-8") -> Iterator[Sentence]:
     """Every sentence of `file`, one by one. Columns are separated by tabs, or by blanks in lines without a tab.
 
     The first column is the word, the last its tag; `-DOCSTART-` lines are document marks, not sentences.
@@ -35,7 +35,7 @@ def read_conll(file: Path, problems: FileProblems, phase: Phase) -> Iterator[Sen
         DataError: The file cannot be read.
     """
     width = 0
-    for start, lines in _blocks(read_lines(file)):
+    for start, lines in _blocks(read_lines(file, encoding)):
         rows = [_columns(line) for line in lines]
         width = width or len(rows[0])
         for number, row in enumerate(rows, start):

@@ -14,7 +14,7 @@ Place = tuple[str, Mapping[str, object]]
 NAMES_OF_TYPES = {dict: "an object", list: "a list", str: "a string", int: "a whole number", bool: "true or false"}
 
 
-def read_squad(file: Path, phase: Phase, *, with_negative: bool) -> list[Record]:
+def read_squad(file: Path, phase: Phase, *, with_negative: bool, encoding: str = "utf-8") -> list[Record]:
     """Records `{"id", "question", "context", "answers", "is_impossible", "line"}`, `line` the question's number.
 
     Raises:
@@ -22,7 +22,7 @@ def read_squad(file: Path, phase: Phase, *, with_negative: bool) -> list[Record]
     """
     problems = FileProblems(file)
     parser = _Parser(problems, phase, with_negative=with_negative)
-    records = list(parser.records(_load(file, problems)))
+    records = list(parser.records(_load(file, encoding, problems)))
     if not records and not problems.count:
         problems.add("a data file must contain examples, found no question. Name another file.")
     problems.raise_all()
@@ -46,9 +46,9 @@ def parse_questions(rows: Sequence[GivenRow], phase: Phase, *, with_negative: bo
     return records
 
 
-def _load(file: Path, problems: FileProblems) -> object:
+def _load(file: Path, encoding: str, problems: FileProblems) -> object:
     try:
-        return json.loads(read_text(file))
+        return json.loads(read_text(file, encoding))
     except json.JSONDecodeError as error:
         problems.add(
             f"the file must be a JSON object, found invalid JSON: {error.msg} (column {error.colno}). Correct it.",

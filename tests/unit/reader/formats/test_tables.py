@@ -48,7 +48,7 @@ def test_a_column_that_the_reader_does_not_have():
 
 
 def test_a_format_that_the_reader_does_not_have():
-    with pytest.raises(ValueError, match="this reader takes auto, tsv, jsonl, found `conll`"):
+    with pytest.raises(ValueError, match="this reader takes auto, tsv, csv, jsonl, json, found `conll`"):
         ClassificationReaderConfig(file_format="conll")
 
 
