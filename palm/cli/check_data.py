@@ -11,6 +11,7 @@ from palm.config.run_config import RunConfig, TaskConfig
 from palm.data.dataset import Record
 from palm.errors import ConfigError, DataError, Problem
 from palm.reader.base import Reader
+from palm.reader.formats.notes import collected_notes
 from palm.spec import Phase
 from palm.training.tasks import reader_of
 
@@ -21,11 +22,12 @@ Line = tuple[str, str]
 
 @dataclass(frozen=True)
 class _File:
-    """One data file: its role, path and records."""
+    """One data file: its role, path, records, and remarks about how it was read."""
 
     role: str
     path: Path
     records: Sequence[Record]
+    notes: Sequence[str]
 
 
 def data_report(config: RunConfig) -> tuple[list[str], list[Problem]]:
@@ -55,12 +57,15 @@ def _files(task: TaskConfig, reader: Reader, problems: list[Problem]) -> Iterato
         if path is None:
             continue
         try:
-            yield _File(role, Path(path), reader.read(Path(path), phase))
+            with collected_notes() as notes:
+                records = reader.read(Path(path), phase)
+            yield _File(role, Path(path), records, notes)
         except DataError as error:
             problems += error.problems
 
 
 def _about(file: _File, files: Sequence[_File], reader: Reader) -> Iterator[Line]:
+    yield from (("note", note) for note in file.notes)
     has_texts = bool(reader.texts_of(file.records[0]))  # a user's reader may not define it
     if has_texts:
         yield from _lengths(file, reader)

@@ -102,7 +102,7 @@ def parse_tagged(source: Path | Sequence[GivenRow], config: TableFields, phase: 
     """
     problems = FileProblems(source_of(source))
     if isinstance(source, Path) and table_format(config, source) == "conll":
-        yield from _from_conll(source, problems, phase)
+        yield from _from_conll(source, config, problems, phase)
     else:
         columns = columns_of(config, texts=("text_a",), gold=("label",), phase=phase)
         rows = table_rows(source, config, columns, problems)
@@ -111,8 +111,8 @@ def parse_tagged(source: Path | Sequence[GivenRow], config: TableFields, phase: 
     problems.raise_all()
 
 
-def _from_conll(file: Path, problems: FileProblems, phase: Phase) -> Iterator[Record]:
-    for sentence in read_conll(file, problems, phase):
+def _from_conll(file: Path, config: TableFields, problems: FileProblems, phase: Phase) -> Iterator[Record]:
+    for sentence in read_conll(file, problems, phase, config.columns):
         record: dict[str, object] = {"line": sentence.line, "words": sentence.words}
         if sentence.labels:
             record["labels"] = sentence.labels
