@@ -22,12 +22,11 @@ Line = tuple[str, str]
 
 @dataclass(frozen=True)
 class _File:
-    """One data file: its role, path, records, and remarks about how it was read."""
+    """One data file: its role, path and records."""
 
     role: str
     path: Path
     records: Sequence[Record]
-    notes: Sequence[str]
 
 
 def data_report(config: RunConfig) -> tuple[list[str], list[Problem]]:
@@ -57,15 +56,13 @@ def _files(task: TaskConfig, reader: Reader, problems: list[Problem]) -> Iterato
         if path is None:
             continue
         try:
-            with collected_notes() as notes:
-                records = reader.read(Path(path), phase)
-            yield _File(role, Path(path), records, notes)
+            with collected_notes():  # `palm check` says them when it loads the file as training does
+                yield _File(role, Path(path), reader.read(Path(path), phase))
         except DataError as error:
             problems += error.problems
 
 
 def _about(file: _File, files: Sequence[_File], reader: Reader) -> Iterator[Line]:
-    yield from (("note", note) for note in file.notes)
     has_texts = bool(reader.texts_of(file.records[0]))  # a user's reader may not define it
     if has_texts:
         yield from _lengths(file, reader)

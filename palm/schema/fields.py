@@ -136,8 +136,10 @@ class ReaderFields(Schema):
     for_cn: Annotated[bool, Key(export="fixed")] = Field(
         False, description="Chinese mode: answers and tags are handled by character."
     )
-    file_format: Literal["auto", "tsv", "jsonl", "json", "conll"] = Field(
-        "auto", description="`tsv`, `jsonl`, `json` (SQuAD) or `conll`; `auto` uses the file's extension."
+    file_format: Literal["auto", "tsv", "jsonl", "json", "conll", "text", "lines"] = Field(
+        "auto",
+        description="`tsv`, `jsonl`, `json` (SQuAD), `conll` (also CoNLL-U), `lines` (`word/TAG word/TAG`) or "
+        "`text` (mlm: a text per line); `auto` uses the file's extension, and what its first lines look like.",
     )
 
 

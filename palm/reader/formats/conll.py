@@ -6,7 +6,7 @@ from pathlib import Path
 
 from palm.reader.formats.conll_layout import ConllLayout, blocks, layout_of, split_columns
 from palm.reader.formats.files import FileProblems, quoted, read_lines
-from palm.reader.formats.notes import add_note
+from palm.reader.formats.notes import LineCounts
 from palm.spec import Phase
 
 NumberedRow = tuple[int, list[str]]
@@ -40,7 +40,7 @@ def read_conll(
         DataError: The file cannot be read.
     """
     layout = layout_of(file, read_lines(file), columns or {}, problems, phase)
-    skipped = _Skipped()
+    skipped = LineCounts()
     found_any = False
     for block in blocks(read_lines(file)):
         rows = list(_rows(block, layout, skipped))
@@ -54,22 +54,7 @@ def read_conll(
     skipped.note(file)
 
 
-class _Skipped:
-    """Counts lines that are not words, and words that are blanks."""
-
-    def __init__(self) -> None:
-        self._lines: dict[str, list[int]] = {}
-
-    def add(self, kind: str, line: int) -> None:
-        self._lines.setdefault(kind, []).append(line)
-
-    def note(self, file: Path) -> None:
-        """Say it."""
-        for kind, lines in self._lines.items():
-            add_note(file, f"{len(lines)} {kind}, such as line {lines[0]}.")
-
-
-def _rows(block: list[tuple[int, str]], layout: ConllLayout, skipped: _Skipped) -> Iterator[NumberedRow]:
+def _rows(block: list[tuple[int, str]], layout: ConllLayout, skipped: LineCounts) -> Iterator[NumberedRow]:
     started = False
     for number, line in block:
         if not started and layout.is_comment(line):
@@ -83,7 +68,7 @@ def _rows(block: list[tuple[int, str]], layout: ConllLayout, skipped: _Skipped) 
             yield number, row
 
 
-def _sentence(rows: list[NumberedRow], layout: ConllLayout, skipped: _Skipped) -> Sentence:
+def _sentence(rows: list[NumberedRow], layout: ConllLayout, skipped: LineCounts) -> Sentence:
     whole = [(number, row) for number, row in rows if len(row) == layout.width]  # others are problems
     for number, row in whole:
         if not row[layout.word].strip():

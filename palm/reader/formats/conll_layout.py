@@ -18,8 +18,8 @@ CONLLU_ENDINGS = (".conllu", ".conllup")
 MOST_LINES = 50_000
 MOST_SHOWN = 3
 # A column holds tags where at least this part of its cells is O or a letter and a type.
-_SHARE_OF_TAGS = 0.5
-_TAG = re.compile(r"[Oo]|[BIESMLUW][-_:/|.]\S+|\S+[-_:/|.][BIESMLUW]|[BIES]", re.IGNORECASE)
+_FRACTION_OF_TAGS = 0.5
+TAG = re.compile(r"[Oo]|[BIESMLUW][-_:/|.]\S+|\S+[-_:/|.][BIESMLUW]|[BIES]", re.IGNORECASE)
 _NAMES_LINE = re.compile(r"#\s*global\.columns\s*=\s*(.+)")
 _NODE_ID = re.compile(r"\d+|\d+-\d+|\d+\.\d+")
 
@@ -53,7 +53,7 @@ class ConllLayout:
         if self.label is None:
             return line.startswith(COMMENT + " ")
         tag = cells[self.label]
-        return "\t" not in line and tag not in self.tags and not _TAG.fullmatch(tag)
+        return "\t" not in line and tag not in self.tags and not TAG.fullmatch(tag)
 
 
 @dataclass(frozen=True)
@@ -152,8 +152,9 @@ def _sample_of(lines: Iterable[str]) -> _Sample:
             width = len(split_columns(words[0]))
             sentences.append([split_columns(line, width) for line in words])
         else:
-            marked.append([split_columns(line) for _, line in block])
-    return _Sample(sentences or marked, names)
+            rows = [split_columns(line) for _, line in block]
+            marked.append([row for row in rows if any(TAG.fullmatch(cell) for cell in row[1:])])
+    return _Sample(sentences or [rows for rows in marked if rows], names)
 
 
 def _is_conllu(sample: _Sample, file: Path) -> bool:
@@ -180,17 +181,17 @@ def _guess(sample: _Sample) -> ConllLayout:
 
 
 def _tag_columns(sample: _Sample) -> list[int]:
-    shares = {}
+    fractions = {}
     for place in range(sample.width):
         cells = sample.column(place)
-        shares[place] = sum(_TAG.fullmatch(cell) is not None for cell in cells) / max(len(cells), 1)
-    return [place for place, share in shares.items() if share >= _SHARE_OF_TAGS]
+        fractions[place] = sum(TAG.fullmatch(cell) is not None for cell in cells) / max(len(cells), 1)
+    return [place for place, fraction in fractions.items() if fraction >= _FRACTION_OF_TAGS]
 
 
 def _first_but(label: int, guess: ConllLayout, sample: _Sample) -> int:
     """The word's column where only the tag's is set."""
-    return guess.word if guess.word != label else next(
-        (place for place in range(sample.width) if place != label), label
+    return (
+        guess.word if guess.word != label else next((place for place in range(sample.width) if place != label), label)
     )
 
 
@@ -229,6 +230,6 @@ def _note_guess(
 
 
 def _shown(sample: _Sample, names: tuple[str, ...], place: int) -> str:
-    values = list(dict.fromkeys(cell for cell in sample.column(place) if cell.strip()))[:MOST_SHOWN]
+    values = list(dict.fromkeys(cell for cell in sample.column(place) if cell.strip(" _")))[:MOST_SHOWN]
     name = f" {names[place]}" if names else ""
     return f"column {place}{name} ({', '.join(quoted(value) for value in values)})"

@@ -29,3 +29,21 @@ def add_note(source: DataSource, message: str) -> None:
         LOG.warning("%s: %s", source, message)
     elif message not in notes:
         notes.append(message)
+
+
+class LineCounts:
+    """Counts lines by what is remarkable about them."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, int] = {}
+        self._first: dict[str, int] = {}
+
+    def add(self, kind: str, line: int) -> None:
+        """Count a line, from 1, under the words that follow the number in the note."""
+        self._counts[kind] = self._counts.get(kind, 0) + 1
+        self._first.setdefault(kind, line)
+
+    def note(self, source: DataSource) -> None:
+        """Add a note for each kind, with its first line."""
+        for kind, count in self._counts.items():
+            add_note(source, f"{count} {kind}, such as line {self._first[kind]}.")

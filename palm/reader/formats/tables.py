@@ -47,7 +47,7 @@ def columns_of(config: TableFields, *, texts: tuple[str, ...], gold: tuple[str, 
 
 
 def table_format(config: TableFields, file: Path) -> str:
-    """`tsv`, `jsonl` or `conll`, by the key file_format or the file's extension."""
+    """`tsv`, `jsonl`, `conll` or `text`, by the key file_format or the file's extension."""
     if config.file_format != "auto":
         return config.file_format
     by_ending = {
@@ -57,6 +57,12 @@ def table_format(config: TableFields, file: Path) -> str:
         ".conll": "conll",
         ".bio": "conll",
         ".iob2": "conll",
+        ".iob": "conll",
+        ".bmes": "conll",
+        ".bioes": "conll",
+        ".bilou": "conll",
+        ".conllu": "conll",
+        ".conllup": "conll",
     }
     found = by_ending.get(file.suffix.lower(), "tsv")
     return found if found in config.known_formats else "tsv"
