@@ -36,7 +36,8 @@ class TableFields(ReaderFields):
 
     columns: Annotated[dict[str, str], BeforeValidator(split_mapping)] = Field(
         default_factory=dict,
-        description="The file's names of PALM's columns: `{text_a: sentence1}` or `text_a=sentence1,label=gold`.",
+        description="The file's names of PALM's columns: `{text_a: sentence1}` or `text_a=sentence1,label=gold`; "
+        "numbers from 0 in CoNLL files, `{text_a: 1, label: 3}`.",
     )
 
     delimiter: Annotated[str | None, BeforeValidator(_character)] = Field(

@@ -10,7 +10,9 @@ from palm.reader.fields import LabelledFields, TableFields
 from palm.reader.formats.cells import Row, json_type, label_at, text_at
 from palm.reader.formats.conll import read_conll
 from palm.reader.formats.files import FileProblems, quoted
-from palm.reader.formats.tables import columns_of, labelled, source_of, table_format, table_rows
+from palm.reader.formats.tables import columns_of, labelled, source_of, table_rows
+from palm.reader.formats.tagged_formats import tagged_format
+from palm.reader.formats.tagged_lines import read_tagged_lines
 from palm.reader.labels import LabelEncoder
 from palm.spec import Phase
 
@@ -101,18 +103,22 @@ def parse_tagged(source: Path | Sequence[GivenRow], config: TableFields, phase: 
         DataError: All problems of the file or the rows, after the last one.
     """
     problems = FileProblems(source_of(source))
-    if isinstance(source, Path) and table_format(config, source) == "conll":
+    found = tagged_format(config, source) if isinstance(source, Path) else "rows"
+    if isinstance(source, Path) and found == "conll":
         yield from _from_conll(source, config, problems, phase)
     else:
         columns = columns_of(config, texts=("text_a",), gold=("label",), phase=phase)
-        rows = table_rows(source, config, columns, problems)
+        if isinstance(source, Path) and found == "lines":
+            rows = read_tagged_lines(source, problems, phase, config.encoding)
+        else:
+            rows = table_rows(source, config, columns, problems)
         for row in labelled(rows, config, problems, phase):
             yield _record(row, config, problems, phase)
     problems.raise_all()
 
 
 def _from_conll(file: Path, config: TableFields, problems: FileProblems, phase: Phase) -> Iterator[Record]:
-    for sentence in read_conll(file, problems, phase, encoding=config.encoding):
+    for sentence in read_conll(file, problems, phase, config.columns, encoding=config.encoding):
         record: dict[str, object] = {"line": sentence.line, "words": sentence.words}
         if sentence.labels:
             record["labels"] = sentence.labels

@@ -25,7 +25,7 @@ class TaggingReaderConfig(LabelledFields, TagSchemeFields):
     """Keys of the reader `seq_label`."""
 
     known_columns: ClassVar[tuple[str, ...]] = ("label", "text_a")
-    known_formats: ClassVar[tuple[str, ...]] = ("auto", "tsv", "csv", "jsonl", "json", "conll")
+    known_formats: ClassVar[tuple[str, ...]] = ("auto", "tsv", "csv", "jsonl", "json", "conll", "lines")
 
 
 @READERS.register("seq_label")

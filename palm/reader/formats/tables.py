@@ -18,8 +18,7 @@ _FORMATS = {
     ".json": "json",
     ".ndjson": "json",
     ".conll": "conll",
-    ".bio": "conll",
-    ".iob2": "conll",
+    **dict.fromkeys((".bio", ".iob", ".iob2", ".bmes", ".bioes", ".bilou", ".conllu", ".conllup"), "conll"),
 }
 
 
@@ -56,7 +55,7 @@ def columns_of(config: TableFields, *, texts: tuple[str, ...], gold: tuple[str, 
 
 
 def table_format(config: TableFields, file: Path) -> str:
-    """`csv`, `tsv`, `jsonl`, `json` or `conll`, by the key file_format or the file's extension."""
+    """`csv`, `tsv`, `jsonl`, `json`, `conll`, `lines` or `text`, by the key file_format or the file's extension."""
     if config.file_format != "auto":
         return config.file_format
     name = file.with_suffix("") if file.suffix.lower() == ".gz" else file

@@ -120,7 +120,7 @@ def test_predicting_needs_no_tags(read):
         ),
         ("x.tsv", "text_a\tlabel\nthe cat\t\n", "x.tsv:2: `label` must contain text, found it empty."),
         ("x.tsv", "text_a\tlabel\n\tO\n", "x.tsv:2: `text_a` must contain text, found it empty."),
-        ("x.tsv", "the cat\tO O\n", "x.tsv:1: the first row must name the columns, expected label, text_a"),
+        ("x.tsv", "the cat sat\tx y\n", "x.tsv:1: the first row must name the columns, expected label, text_a"),
         (
             "x.jsonl",
             '{"text_a": ["the", 3], "label": ["O", "O"]}',
