@@ -5,7 +5,7 @@ import json
 import logging
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -108,10 +108,15 @@ def load_dataset(reader: Reader, file: Path, phase: Phase) -> Dataset:
     if dataset is None:
         records = reader.read(file, phase)
         reader.prepare(records, phase)
-        dataset = reader.encode(records, file, phase)
+        dataset = _with_notes(reader.encode(records, file, phase), reader)
     for note in dataset.notes:
         LOG.warning("%s: %s", file, note)
     return dataset
+
+
+def _with_notes(dataset: Dataset, reader: Reader) -> Dataset:
+    """`dataset` with the remarks about the rows that it was made of, too."""
+    return replace(dataset, notes=(*reader.parse_notes, *dataset.notes))
 
 
 def load_rows(reader: Reader, rows: Sequence[GivenRow], phase: Phase) -> Dataset:
@@ -204,12 +209,13 @@ def _write(reader: Reader, source: _Source, folder: Path) -> None:
     file, phase = source.file, source.phase
     if reader.by_record:
         records = write_records(reader.parse(file, phase), folder)
+        parse_notes = tuple(reader.parse_notes)
         reader.prepare(records, phase)
-        notes = _write_parts(reader, records, source, folder)
+        notes = (*parse_notes, *_write_parts(reader, records, source, folder))
     else:
         everything = reader.read(file, phase)
         reader.prepare(everything, phase)
-        whole = reader.encode(everything, file, phase)
+        whole = _with_notes(reader.encode(everything, file, phase), reader)
         write_records(whole.records, folder)
         write_columns([whole], folder)
         notes = whole.notes

@@ -51,11 +51,11 @@ class TaggingReader(Reader):
 
     def parse(self, file: Path, phase: Phase) -> Iterator[Record]:
         """The sentences one by one; they may be empty when predicting."""
-        return parse_tagged(file, self.config, phase)
+        return parse_tagged(file, self.config, phase, self.parse_notes)
 
     def parse_rows(self, rows: Sequence[GivenRow], phase: Phase) -> Iterator[Record]:
         """The records of rows from a program."""
-        return parse_tagged(rows, self.config, phase)
+        return parse_tagged(rows, self.config, phase, self.parse_notes)
 
     def texts_of(self, record: Record) -> tuple[str, ...]:
         """The sentence."""
@@ -146,7 +146,7 @@ class TaggingReader(Reader):
         for record in records:
             line = int(str(record["line"]))
             ids.append(np.array([encoder.id_of(label, line) for label in _strings(record, "labels")], "int64"))
-        problems.raise_all()
+        encoder.raise_all()
         return ids, encoder.notes()
 
 

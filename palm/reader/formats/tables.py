@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from palm.data.dataset import ROWS, DataSource, GivenRow
-from palm.reader.fields import LabelledFields, TableFields
+from palm.reader.fields import TableFields
 from palm.reader.formats.cells import Row, json_type
 from palm.reader.formats.files import FileProblems, quoted, read_lines
 from palm.spec import Phase
@@ -105,26 +105,6 @@ def read_table(file: Path, columns: Columns, problems: FileProblems, *, file_for
         yield row
     if not found_any and not problems.count:
         problems.add("a data file must contain examples, found only a header row. Add rows, or name another file.")
-
-
-def labelled(rows: Iterator[Row], config: TableFields, problems: FileProblems, phase: Phase) -> Iterator[Row]:
-    """`rows`, without those without a label if the configuration skips them."""
-    if phase == "predict" or not isinstance(config, LabelledFields) or config.on_missing_label == "error":
-        yield from rows
-        return
-    kept = False
-    for row in rows:
-        if not _is_empty(row.values.get("label")):
-            kept = True
-            yield row
-    if not kept and not problems.count:
-        problems.add(
-            "a data file must contain labels, found every `label` empty. Check `columns`, or name another file."
-        )
-
-
-def _is_empty(value: object) -> bool:
-    return value is None or value == [] or (isinstance(value, str) and not value.strip())
 
 
 def _read_tsv(lines: Iterator[str], columns: Columns, problems: FileProblems) -> Iterator[Row]:
