@@ -11,7 +11,7 @@ from palm.data.tokenizer import Tokenizer
 from palm.data.tokenizer_config import read_tokenizer_config
 from palm.errors import ConfigError, Problem
 from palm.reader.base import READERS, Reader
-from palm.reader.labels import WHOLE_NUMBER, LabelMapSource, read_label_map
+from palm.reader.labels import LabelMapSource, read_label_map
 from palm.reader.loading import load_dataset
 from palm.registry import refuse_former
 from palm.schema.fields import ReaderFields
@@ -183,13 +183,12 @@ class DataReader:
         return self._dataset
 
     def fix_label_ids(self, count: int) -> None:
-        """Take labels that are numbers for class ids of a head with `count` classes, even where a file lacks some."""
+        """Number the labels for a head with `count` classes, even where a file lacks some."""
         labels = self.labels
-        if self.phase != "train" or self._given_labels is not None or labels is None or len(labels) == count:
+        if self.phase != "train" or self._given_labels is not None or labels is None or len(labels) >= count:
             return
-        if all(WHOLE_NUMBER.fullmatch(name) for name in labels.names):
-            self._keys["n_classes"] = count
-            self._load(Path(self.dataset.file))
+        self._keys["n_classes"] = count
+        self._load(Path(self.dataset.file))
 
     @property
     def _owner(self) -> str:

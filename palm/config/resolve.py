@@ -15,6 +15,7 @@ from palm.config.run_config import RunConfig
 from palm.config.sources import read
 from palm.config.stages import follow_on, named_by_stage, split_into_stages
 from palm.config.task_checks import (
+    files_that_add_keys,
     followed_metrics,
     gradients_to_balance,
     known_head_owners,
@@ -68,6 +69,7 @@ WARNINGS: tuple[Callable[[Sequence[TypedConfig]], Iterable[Problem]], ...] = (
     unused_keys,
     keys_without_effect,
     contradicted_settings,
+    files_that_add_keys,
 )
 """Warnings about all stages of a run."""
 

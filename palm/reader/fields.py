@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field, field_validator
 
 from palm.registry import did_you_mean
-from palm.schema.fields import ClassCountFields, ReaderFields
+from palm.schema.fields import ClassCountFields, Names, ReaderFields
 
 
 def split_mapping(value: Any) -> Any:  # noqa: ANN401 (whatever YAML gave)
@@ -54,6 +54,12 @@ class TableFields(ReaderFields):
         "and for tsv `none`, unless only a csv writer can have written the file, which is reported.",
     )
 
+    skip_empty_text: bool = Field(
+        False,
+        description="Leave out rows of train_file and dev_file without text, and report their number; by default they "
+        "are refused.",
+    )
+
     @field_validator("columns")
     @classmethod
     def _check_columns(cls, columns: dict[str, str]) -> dict[str, str]:
@@ -82,6 +88,11 @@ class LabelledFields(TableFields, ClassCountFields):
         "error",
         description="A row of train_file or dev_file with an empty label (in jsonl also null): refuse the file, or "
         "skip the row, for files with labels of several tasks.",
+    )
+    leave_out_labels: Names = Field(
+        default_factory=list,
+        description="Labels whose rows are left out of train_file and dev_file, and counted: `-` marks rows without "
+        "a label in SNLI and MultiNLI. Of a row with several labels or tags, one is enough.",
     )
     on_unknown_label: Literal["error", "count_as_wrong"] = Field(
         "error",

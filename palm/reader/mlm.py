@@ -65,7 +65,7 @@ class MaskedLMReader(Reader):
 
     def parse_rows(self, rows: Sequence[GivenRow], phase: Phase) -> Iterator[Record]:
         """The records of rows from a program."""
-        return parse_text_rows(rows, self.config, texts=("text_a",), gold=(), phase=phase)
+        return self._records(rows, phase)
 
     def learn_labels(self, records: Sequence[Record]) -> LabelMap | None:
         """None: the labels are the vocabulary."""
@@ -100,6 +100,9 @@ class MaskedLMReader(Reader):
         batch["mask_label"] = batch["token_ids"][chosen]
         batch["token_ids"][chosen] = self._apply_masks(batch["mask_label"], generator)
         return batch
+
+    def _records(self, source: Path | Sequence[GivenRow], phase: Phase) -> Iterator[Record]:
+        return parse_text_rows(source, self.config, texts=("text_a",), gold=(), phase=phase)
 
     def _choose(
         self, tokens: IntArray, is_real: NDArray[np.bool_], generator: np.random.Generator

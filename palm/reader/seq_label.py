@@ -146,7 +146,7 @@ class TaggingReader(Reader):
         for record in records:
             line = int(str(record["line"]))
             ids.append(np.array([encoder.id_of(label, line) for label in _strings(record, "labels")], "int64"))
-        problems.raise_all()
+        encoder.raise_all()
         return ids, encoder.notes()
 
 

@@ -48,8 +48,8 @@ def no_bool(value: Any) -> Any:  # noqa: ANN401 (whatever YAML gave)
 def _known_encoding(value: str) -> str:
     """Refuse the name of an encoding that Python does not know, or whose content is no text."""
     try:
-        b"".decode(value)
-    except LookupError:
+        "a".encode(value)  # not of an empty text, for which Python looks nothing up
+    except (LookupError, ValueError):
         raise ValueError(f"an encoding is expected, such as utf-8, gb18030 or utf-16, found `{value}`") from None
     return "utf-8" if codecs.lookup(value).name == "utf-8" else value
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from palm.data.dataset import ROWS, DataSource, GivenRow
-from palm.reader.fields import LabelledFields, TableFields
+from palm.reader.fields import TableFields
 from palm.reader.formats.cells import Row, json_type
 from palm.reader.formats.delimited import Cells, Delimited, read_delimited, sniff
 from palm.reader.formats.files import FileProblems, quoted
@@ -137,26 +137,6 @@ def _given_rows(rows: Sequence[GivenRow], columns: Columns, problems: FileProble
         else:
             rule = f"a row must be a mapping with {own.wanted}, found {json_type(row)} {quoted(row)}"
             problems.add(f"{rule}. Write {{column: text}}.", line=number)
-
-
-def labelled(rows: Iterator[Row], config: TableFields, problems: FileProblems, phase: Phase) -> Iterator[Row]:
-    """`rows`, without those without a label if the configuration skips them."""
-    if phase == "predict" or not isinstance(config, LabelledFields) or config.on_missing_label == "error":
-        yield from rows
-        return
-    kept = False
-    for row in rows:
-        if not _is_empty(row.values.get("label")):
-            kept = True
-            yield row
-    if not kept and not problems.count:
-        problems.add(
-            "a data file must contain labels, found every `label` empty. Check `columns`, or name another file."
-        )
-
-
-def _is_empty(value: object) -> bool:
-    return value is None or value == [] or (isinstance(value, str) and not value.strip())
 
 
 def _rows_under_header(
