@@ -3,6 +3,7 @@
 from palm.backbone.base import BACKBONES, Backbone
 from palm.backbone.bert import Bert, BertConfig
 from palm.backbone.ernie import Ernie, ErnieConfig
+from palm.backbone.modernbert import ModernBert, ModernBertConfig
 
 BERT = Bert
 """PALM 2's name of `Bert`."""
@@ -10,4 +11,15 @@ BERT = Bert
 ERNIE = Ernie
 """PALM 2's name of `Ernie`."""
 
-__all__ = ["BACKBONES", "BERT", "ERNIE", "Backbone", "Bert", "BertConfig", "Ernie", "ErnieConfig"]
+__all__ = [
+    "BACKBONES",
+    "BERT",
+    "ERNIE",
+    "Backbone",
+    "Bert",
+    "BertConfig",
+    "Ernie",
+    "ErnieConfig",
+    "ModernBert",
+    "ModernBertConfig",
+]

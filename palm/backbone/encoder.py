@@ -43,27 +43,24 @@ class FeedForward(nn.Layer):
         self.layer_norm = LayerNorm(config)
 
 
-class EncoderLayer(nn.Layer):
-    """One layer: it holds the parameters, and `compute` does the computation.
+class CheckpointedLayer(nn.Layer):
+    """An encoder layer: dropout in training alone, bfloat16 in mixed precision, and recomputation if asked for.
 
     Args:
-        config: The backbone's config.
-        compute: The function that computes the layer.
+        settings: Those of training.
+        recompute: Whether the backward pass computes the layer once more instead of keeping what it needs.
     """
 
-    def __init__(self, config: BackboneFields, compute: ComputeLayer) -> None:
+    def __init__(self, settings: LayerSettings, *, recompute: bool) -> None:
         super().__init__()
-        self.attention = Attention(config)
-        self.ffn = FeedForward(config)
-        self._compute = compute
-        self._recompute = config.recompute
-        self._settings = LayerSettings(
-            heads=config.num_attention_heads,
-            activation=config.hidden_act,
-            epsilon=config.layer_norm_eps,
-            hidden_dropout=config.hidden_dropout_prob,
-            attention_dropout=config.attention_probs_dropout_prob,
-        )
+        self._settings = settings
+        self._recompute = recompute
+
+    @abstractmethod
+    def compute(
+        self, hidden: Tensor, rows: Rows, settings: LayerSettings, added: Tensor | None, *shared: Tensor
+    ) -> Tensor:
+        """Next hidden states; see `forward`. `shared` are the tensors of `rows` that have a gradient."""
 
     def forward(self, hidden: Tensor, rows: Rows, added: Tensor | None = None) -> Tensor:
         """Next hidden states: [batch*seq hidden]; `added` [hidden 3*hidden] is added to the weight of `qkv`."""
@@ -72,15 +69,41 @@ class EncoderLayer(nn.Layer):
             settings = replace(settings, bf16=True)
         # Above frozen layers Paddle's recompute would not notice that these weights need a gradient.
         if self._recompute and self.training and paddle.is_grad_enabled() and not hidden.stop_gradient:
-            computed: Tensor = recompute(self._forward, hidden, rows, settings, added)
+            computed: Tensor = recompute(self.compute, hidden, rows, settings, added, *rows.shared())
             return computed
-        return self._forward(hidden, rows, settings, added)
+        return self.compute(hidden, rows, settings, added, *rows.shared())
 
-    def _forward(self, hidden: Tensor, rows: Rows, settings: LayerSettings, added: Tensor | None) -> Tensor:
+
+@final
+class EncoderLayer(CheckpointedLayer):
+    """A layer of BERT: it holds the parameters, and the function `compute_layer` does the computation.
+
+    Args:
+        config: The backbone's config.
+        compute_layer: The function that computes the layer.
+    """
+
+    def __init__(self, config: BackboneFields, compute_layer: ComputeLayer) -> None:
+        settings = LayerSettings(
+            heads=config.num_attention_heads,
+            activation=config.hidden_act,
+            epsilon=config.layer_norm_eps,
+            hidden_dropout=config.hidden_dropout_prob,
+            attention_dropout=config.attention_probs_dropout_prob,
+        )
+        super().__init__(settings, recompute=config.recompute)
+        self.attention = Attention(config)
+        self.ffn = FeedForward(config)
+        self._compute_layer = compute_layer
+
+    def compute(
+        self, hidden: Tensor, rows: Rows, settings: LayerSettings, added: Tensor | None, *shared: Tensor
+    ) -> Tensor:
+        del shared
         weights = self.weights()
         if added is not None:
             weights = replace(weights, qkv_weight=weights.qkv_weight + added)
-        return self._compute(hidden, weights, settings=settings, rows=rows)
+        return self._compute_layer(hidden, weights, settings=settings, rows=rows)
 
     def weights(self) -> LayerWeights:
         """The parameters in the order of the computation."""

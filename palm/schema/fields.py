@@ -176,6 +176,28 @@ class TagSchemeFields(Schema):
     )
 
 
+Activation = Literal["gelu", "relu", "tanh"]
+
+
+@dataclass(frozen=True)
+class MlmHead:
+    """Form of the masked language model head that an encoder was pre-trained with.
+
+    Attributes:
+        width: That of its transform, and of the word embeddings.
+        activation: After the transform.
+        transform_bias: Whether the transform has a bias,
+        norm_bias: layer normalisation has one,
+        decoder_bias: and each token has one.
+    """
+
+    width: int
+    activation: Activation
+    transform_bias: bool = True
+    norm_bias: bool = True
+    decoder_bias: bool = True
+
+
 class BackboneFields(Schema):
     """Config of an encoder, named as in its `config.json`; all stages share the keys that determine weights."""
 
@@ -188,7 +210,7 @@ class BackboneFields(Schema):
     intermediate_size: Int | None = Field(
         None, ge=1, description="Width of the feed-forward layer; 4 × hidden_size by default."
     )
-    hidden_act: Literal["gelu", "relu", "tanh"] = Field("gelu", description="`gelu` (exact), `relu` or `tanh`.")
+    hidden_act: Activation = Field("gelu", description="`gelu` (exact), `relu` or `tanh`.")
     hidden_dropout_prob: Annotated[Float, Key(scope="stage")] = Field(
         0.1, ge=0, lt=1, description="Dropout after embeddings and sub-layers."
     )
@@ -209,6 +231,10 @@ class BackboneFields(Schema):
     recompute: Annotated[bool, Key(scope="stage", export="no")] = Field(
         False, description="Recompute encoder layers in the backward pass: less memory, a third more time."
     )
+
+    def mlm_head(self) -> MlmHead:
+        """The form of the masked language model head."""
+        return MlmHead(self.hidden_size, self.hidden_act)
 
 
 _BOTTLENECKS = when(sharing=("adapter", "lora", "private"))
