@@ -2,6 +2,7 @@
 
 from palm.backbone.base import BACKBONES, Backbone
 from palm.backbone.bert import Bert, BertConfig
+from palm.backbone.deberta import Deberta, DebertaConfig
 from palm.backbone.ernie import Ernie, ErnieConfig
 from palm.backbone.modernbert import ModernBert, ModernBertConfig
 
@@ -18,6 +19,8 @@ __all__ = [
     "Backbone",
     "Bert",
     "BertConfig",
+    "Deberta",
+    "DebertaConfig",
     "Ernie",
     "ErnieConfig",
     "ModernBert",
