@@ -2,9 +2,11 @@
 
 from palm.backbone.base import BACKBONES, Backbone
 from palm.backbone.bert import Bert, BertConfig
-from palm.backbone.deberta import Deberta, DebertaConfig
+from palm.backbone.deberta import Deberta
+from palm.backbone.deberta_config import DebertaConfig
 from palm.backbone.ernie import Ernie, ErnieConfig
-from palm.backbone.modernbert import ModernBert, ModernBertConfig
+from palm.backbone.modernbert import ModernBert
+from palm.backbone.modernbert_config import ModernBertConfig
 
 BERT = Bert
 """PALM 2's name of `Bert`."""

@@ -7,7 +7,7 @@ import paddle
 from paddle import Tensor, nn
 from paddle.nn import functional
 
-from palm.backbone.deberta import DebertaConfig
+from palm.backbone.deberta_config import DebertaConfig
 from palm.backbone.embeddings import EMBEDDING_SHIFT, LayerNorm, initialized
 from palm.backbone.encoder import Attention, CheckpointedLayer, Encoder, FeedForward, LayeredEncoder, padding_mask
 from palm.kernels import disentangled, plain

@@ -8,7 +8,7 @@ from paddle import Tensor, nn
 
 from palm.backbone.embeddings import EMBEDDING_SHIFT, initialized
 from palm.backbone.encoder import CheckpointedLayer, Encoder, LayeredEncoder, padding_mask
-from palm.backbone.modernbert import ModernBertConfig
+from palm.backbone.modernbert_config import ModernBertConfig
 from palm.kernels import plain, rotary
 from palm.kernels.choice import EncoderKernels, choose_kernels
 from palm.kernels.contract import LayerSettings, Rows

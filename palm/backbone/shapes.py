@@ -19,8 +19,9 @@ def encoder_shapes(config: BackboneFields, *, task_types: int = 0) -> dict[str, 
     shapes: dict[str, Shape] = {
         "embeddings.word_embeddings.weight": (config.vocab_size, width),
         "embeddings.position_embeddings.weight": (config.max_position_embeddings, width),
-        "embeddings.token_type_embeddings.weight": (config.type_vocab_size, width),
     }
+    if config.type_vocab_size:
+        shapes["embeddings.token_type_embeddings.weight"] = (config.type_vocab_size, width)
     if task_types:
         shapes["embeddings.task_type_embeddings.weight"] = (task_types, width)
     shapes |= norm_shapes("embeddings.layer_norm", width)

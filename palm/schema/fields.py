@@ -218,7 +218,7 @@ class BackboneFields(Schema):
         0.1, ge=0, lt=1, description="Dropout of attention probabilities."
     )
     max_position_embeddings: Int = Field(512, ge=1, description="Longest sequence the position table allows.")
-    type_vocab_size: Int = Field(2, ge=1, description="Number of segment ids.")
+    type_vocab_size: Int = Field(2, ge=0, description="Number of segment ids; 0 for an encoder without.")
     initializer_range: Annotated[Float, Key(scope="stage")] = Field(
         0.02, gt=0, description="Standard deviation of the initial weights."
     )
@@ -231,6 +231,10 @@ class BackboneFields(Schema):
     recompute: Annotated[bool, Key(scope="stage", export="no")] = Field(
         False, description="Recompute encoder layers in the backward pass: less memory, a third more time."
     )
+
+    def longest_sequence(self) -> int | None:
+        """Tokens of the longest sequence that can be computed; None where positions have no table."""
+        return self.max_position_embeddings
 
     def mlm_head(self) -> MlmHead:
         """The form of the masked language model head."""
