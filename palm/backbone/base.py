@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from palm.backbone.config_json import read_layer
 from palm.backbone.model_type import PALM_BACKBONE, encoder_type, is_of_type
+from palm.backbone.other_settings import ENCODER_SETTINGS, Settings, unsupported_settings
 from palm.errors import ConfigError, Problem
 from palm.registry import Registry, component_problem
 from palm.schema.fields import BackboneFields
 from palm.schema.validate import validate
-from palm.schema.values import Resolved
+from palm.schema.values import Layer, Resolved
 from palm.spec import Phase, Specs
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ class Backbone(ABC):
     """
     also_reads: ClassVar[tuple[str, ...]] = ()
     """Types that are another backbone's, and that it computes as well where a configuration names it."""
+    settings: ClassVar[Settings] = ENCODER_SETTINGS
+    """Settings of a config.json with the values that it computes with; others are refused."""
     known_by: ClassVar[str | None] = None
     """A parameter that only pre-trained weights of this backbone have."""
 
@@ -72,11 +75,20 @@ class Backbone(ABC):
             types = ", ".join((*cls.model_types, *cls.also_reads))
             rule = f"{cls.__name__} computes encoders of these types: {types}."
             problems.append(Problem(home, f"{rule} Found `{encoder_type(written)}`. Use the backbone of that type."))
+        problems += cls.setting_problems(layer)
         values = {key: Resolved(setting) for key, setting in layer.items()}
         found, invalid = validate(cls.Config, values, owner="a backbone", home=home) if not problems else (None, [])
         if found is None:
             raise ConfigError([*problems, *invalid])
         return found
+
+    @classmethod
+    def setting_problems(cls, layer: Layer) -> list[Problem]:
+        """The settings of a config.json with which an encoder computes something else."""
+        if not cls.model_types:  # one of a user's own, which knows its files
+            return []
+        config = {key: setting.value for key, setting in layer.items()}
+        return [Problem(layer[key].where, why) for key, why in unsupported_settings(config, cls.settings)]
 
     @classmethod
     def reads(cls, config: Mapping[str, object]) -> bool:
