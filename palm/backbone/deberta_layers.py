@@ -1,6 +1,7 @@
 """DeBERTa's encoder as Paddle layers: BERT's layers with disentangled attention."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import final
 
 import paddle
@@ -112,6 +113,7 @@ class DebertaLayer(CheckpointedLayer):
     ) -> Tensor:
         if not isinstance(rows, RelativeRows):
             raise TypeError("a layer of DeBERTa needs the relative positions of its encoder")
+        settings = replace(settings, bf16=settings.bf16 and self._kernels.name == "fused")
         context = self._attended(hidden, rows, settings, added, *shared)
         part = self.attention
         mapped = linear(context, part.output.weight, part.output.bias, bf16=settings.bf16)

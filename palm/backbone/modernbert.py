@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, ClassVar, final
 from palm.backbone.base import BACKBONES, Backbone
 from palm.backbone.interface import ENCODER_OUTPUTS
 from palm.backbone.modernbert_config import ModernBertConfig
+from palm.backbone.other_settings import ENCODER_SETTINGS, Settings
 from palm.backbone.shapes import Shape, linear_shapes, norm_shapes
 from palm.schema.fields import BackboneFields
 from palm.spec import Spec, Specs
@@ -20,6 +21,7 @@ class ModernBert(Backbone):
 
     Config: ClassVar[type[BackboneFields]] = ModernBertConfig
     model_types: ClassVar[tuple[str, ...]] = ("modernbert",)
+    settings: ClassVar[Settings] = {**ENCODER_SETTINGS, "rope_scaling": ({},)}
     config: ModernBertConfig
 
     def inputs_attr(self) -> Specs:

@@ -112,6 +112,9 @@ class ModernBertConfig(BackboneFields):
             return self.layer_types[number] == "sliding_attention"
         return number % self.global_attn_every_n_layers != 0
 
+    def has_dropout(self) -> bool:
+        return bool(self.dropout_of_embeddings or self.dropout_of_ffn or self.attention_probs_dropout_prob)
+
     def mlm_head(self) -> MlmHead:
         return MlmHead(
             self.hidden_size,

@@ -1,6 +1,7 @@
 """ModernBERT's encoder as Paddle layers: normalisation before each part, rotary positions, gated feed-forward."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import final
 
 import paddle
@@ -105,6 +106,7 @@ class ModernBertLayer(CheckpointedLayer):
         del shared
         if not isinstance(rows, RotaryRows):
             raise TypeError("a layer of ModernBERT needs the rotations of its encoder")
+        settings = replace(settings, bf16=settings.bf16 and self._kernels.name == "fused")
         hidden = hidden + self._attended(hidden, rows, settings, added)
         hidden = hidden + self._fed_forward(hidden, settings)
         return self.final_layer_norm(hidden) if self._last else hidden

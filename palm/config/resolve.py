@@ -35,6 +35,7 @@ from palm.config.wiring import (
     layer_to_measure,
     layers_to_train,
     rows_of_one_text,
+    sequences_of_usual_length,
 )
 from palm.data.tokenizer import Tokenizer
 from palm.errors import ConfigError, Problem
@@ -63,7 +64,11 @@ WIRING: tuple[Check, ...] = (  # if all of the above pass
     layers_to_train,
     layer_to_measure,
 )
-WARNINGS: tuple[Callable[[Sequence[TypedConfig]], Iterable[Problem]], ...] = (unused_keys, keys_without_effect)
+WARNINGS: tuple[Callable[[Sequence[TypedConfig]], Iterable[Problem]], ...] = (
+    unused_keys,
+    keys_without_effect,
+    sequences_of_usual_length,
+)
 """Warnings about all stages of a run."""
 
 

@@ -152,6 +152,22 @@ def _size_problems(task: TaskConfig, backbone: BackboneFields) -> Iterator[Probl
     yield from _copied_layers_problems(task, layers)
 
 
+def sequences_of_usual_length(stages: Sequence[TypedConfig]) -> list[Problem]:
+    """A warning for each task whose sequences are longer than those of the pre-training, and can be computed."""
+    found = []
+    for config in stages:
+        backbone = config.backbone_config
+        if backbone is None or backbone.longest_sequence() is not None or not config.for_train:
+            continue
+        for task in config.tasks:
+            longest, usual = task.reader.max_seq_len, backbone.max_position_embeddings
+            if longest > usual:
+                rule = f"this encoder computes sequences of any length, and knows those of up to {usual} tokens."
+                advice = "Far tokens count as equally far; compare with a shorter max_seq_len."
+                found.append(Problem(config.where("max_seq_len", task.name), f"{rule} Found {longest}. {advice}"))
+    return list(dict.fromkeys(found))
+
+
 def _copied_layers_problems(task: TaskConfig, depth: int) -> Iterator[Problem]:
     where, copied = f"tasks.{task.name}.sharing_layers", task.paradigm.copied_layers(depth)
     if copied and (task.paradigm.sharing_layers or 0) > depth:

@@ -236,6 +236,10 @@ class BackboneFields(Schema):
         """Tokens of the longest sequence that can be computed; None where positions have no table."""
         return self.max_position_embeddings
 
+    def has_dropout(self) -> bool:
+        """Whether two passes in training differ."""
+        return bool(self.hidden_dropout_prob or self.attention_probs_dropout_prob)
+
     def mlm_head(self) -> MlmHead:
         """The form of the masked language model head."""
         return MlmHead(self.hidden_size, self.hidden_act)

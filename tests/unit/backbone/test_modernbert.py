@@ -120,6 +120,7 @@ def test_dropout_is_that_of_its_own_keys_or_the_usual_one():
         ({"type_vocab_size": 2}, "type_vocab_size is 0: this encoder has no segments, found 2"),
         ({"hidden_activation": "silu"}, "hidden_activation is one of `gelu`, `relu`, `tanh`. Found `silu`"),
         ({"model_type": "bert"}, "Found `bert`"),
+        ({"rope_scaling": {"type": "linear", "factor": 2.0}}, "PALM computes this encoder with rope_scaling: nothing"),
     ],
 )
 def test_what_it_does_not_compute_is_refused(keys, message):
