@@ -47,6 +47,10 @@ class Rows:
     seq: int
     mask: "Tensor | None"
 
+    def shared(self) -> tuple["Tensor", ...]:
+        """What all layers read and has a gradient, besides the hidden states."""
+        return ()
+
 
 @dataclass(frozen=True)
 class LayerWeights:
