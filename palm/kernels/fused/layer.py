@@ -20,7 +20,7 @@ from palm.kernels.fused.library import KernelLibrary, load_kernels
 from palm.kernels.products import Product
 from palm.kernels.products import product as float32_product
 
-_ACTIVATIONS = {"gelu": 0, "relu": 1, "tanh": 2}
+ACTIVATIONS = {"gelu": 0, "relu": 1, "tanh": 2}
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class FusedLayer(PyLayer):
         middle, first = add_norm(run, mapped, w.output_bias, hidden, norm, *drop, seeds.attended)
         inner = product(middle, w.intermediate_weight)
         active = paddle.empty_like(inner)
-        run("activate", inner, w.intermediate_bias, active, *inner.shape, _ACTIVATIONS[settings.activation])
+        run("activate", inner, w.intermediate_bias, active, *inner.shape, ACTIVATIONS[settings.activation])
         norm = (w.ffn_norm_weight, w.ffn_norm_bias)
         out, second = add_norm(run, product(active, w.ffn_weight), w.ffn_bias, middle, norm, *drop, seeds.outer)
         kept = (*_tensors(attended), *_tensors(first), middle, inner, active, *_tensors(second))
@@ -118,7 +118,7 @@ class FusedLayer(PyLayer):
         ffn_weight = _weight_gradient(product, active, outer, needs.ffn_weight)
         by_inner = product(outer, w.ffn_weight, transpose_other=True)
         intermediate_bias = paddle.empty_like(w.intermediate_bias)
-        run("activate_gradient", inner, by_inner, intermediate_bias, *inner.shape, _ACTIVATIONS[settings.activation])
+        run("activate_gradient", inner, by_inner, intermediate_bias, *inner.shape, ACTIVATIONS[settings.activation])
         intermediate_weight = _weight_gradient(product, middle, by_inner, needs.intermediate_weight)
         by_middle = product(by_inner, w.intermediate_weight, transpose_other=True).add_(through)
         del through, outer, by_inner
