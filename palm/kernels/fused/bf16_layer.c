@@ -27,11 +27,11 @@ extern int omp_get_max_threads(void);
 extern int omp_get_thread_num(void);
 extern int omp_get_num_threads(void);
 
-/* Asks the system for the tile registers: 0, or an error. Without tile instructions there is nothing to ask for. */
-int palm_bf16_begin(void) {
+/* Asks the system for the tile registers: 0, or 1 if it refuses. Without tile instructions there is nothing to ask for. */
+int64_t palm_bf16_begin(void) {
 #if PALM_AMX
     enum { REQUEST_PERMISSION = 0x1023, TILE_DATA = 18 };
-    return (int)syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA);
+    return syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) != 0;
 #else
     return 0;
 #endif

@@ -1,7 +1,11 @@
-"""An encoder layer in bfloat16 as two calls of C, forward and backward: see bf16_layer.c."""
+"""An encoder layer in bfloat16 as two calls of C, forward and backward: see bf16_layer.c.
+
+It computes packed rows: the tokens that exist, without padding.
+"""
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -12,8 +16,10 @@ from paddle.autograd import PyLayer
 
 from palm.kernels.autograd import Context
 from palm.kernels.contract import LayerSettings, LayerWeights, Rows
-from palm.kernels.fused.layer import ACTIVATIONS, fields, sample_seeds
-from palm.kernels.fused.library import load_kernels
+from palm.kernels.fused import layer
+from palm.kernels.fused.layer import ACTIVATIONS, fields, fits, sample_seeds
+from palm.kernels.fused.library import KernelsUnavailableError, load_kernels
+from palm.kernels.fused.packing import Packing
 
 
 class LayerArguments(ctypes.Structure):
@@ -24,6 +30,38 @@ class LayerArguments(ctypes.Structure):
         *((name, ctypes.c_float) for name in ("epsilon", "hidden_dropout", "attention_dropout")),
         ("seeds", ctypes.c_uint32 * 3),
     )
+
+
+def computes_here(settings: LayerSettings, hidden: Tensor) -> bool:
+    """Whether `compute_packed_layer` is the fastest way to compute the layer: in bfloat16, on a CPU with AMX."""
+    return settings.bf16 and fits(hidden) and has_tiles()
+
+
+@cache
+def has_tiles() -> bool:
+    """Whether the kernels use AMX tiles on this machine."""
+    try:
+        return load_kernels().level == "amx"
+    except KernelsUnavailableError:
+        return False
+
+
+def compute_layer(hidden: Tensor, weights: LayerWeights, *, settings: LayerSettings, rows: Rows) -> Tensor:
+    """The layer in the fastest of the fused ways: in one call, or as kernels between matrix products.
+
+    Args:
+        hidden: Hidden states, float32[rows hidden]; packed if `rows` is.
+        weights: The layer's parameters.
+        settings: The layer's settings.
+        rows: The sequences.
+    """
+    if not computes_here(settings, hidden):
+        return layer.compute_layer(hidden, weights, settings=settings, rows=rows)
+    if rows.starts is not None:
+        return compute_packed_layer(hidden, weights, settings=settings, rows=rows)
+    packing = Packing(rows)
+    packed = compute_packed_layer(packing.pack(hidden), weights, settings=settings, rows=packing.rows)
+    return packing.unpack(packed)
 
 
 def compute_packed_layer(hidden: Tensor, weights: LayerWeights, *, settings: LayerSettings, rows: Rows) -> Tensor:
@@ -81,6 +119,6 @@ def _arguments(weights: tuple[Tensor, ...], settings: LayerSettings, starts: NDA
     )
 
 
-def _pointers(tensors: Any) -> Any:  # noqa: ANN401 - tensors or None; an array of ctypes
+def _pointers(tensors: Sequence[Tensor | None]) -> "ctypes.Array[ctypes.c_void_p]":
     pointers = [None if tensor is None else tensor.data_ptr() for tensor in tensors]
     return (ctypes.c_void_p * len(pointers))(*pointers)

@@ -54,21 +54,21 @@ class Seeds:
 
 def compute_layer(hidden: Tensor, weights: LayerWeights, *, settings: LayerSettings, rows: Rows) -> Tensor:
     """The fused encoder layer; the plain one where it does not apply (float64, static graphs)."""
-    if _fits(hidden):
+    if fits(hidden):
         return _apply(hidden, *fields(weights), settings, _with_flat_mask(rows))
     return plain.compute_layer(hidden, weights, settings=settings, rows=rows)
 
 
 def layer_norm(values: Tensor, weight: Tensor, bias: Tensor, epsilon: float) -> Tensor:
     """`plain.layer_norm`, fused."""
-    if not _fits(values):
+    if not fits(values):
         return plain.layer_norm(values, weight, bias, epsilon)
     return _layer_norm(values, weight, bias, epsilon)
 
 
 def dropout(values: Tensor, probability: float) -> Tensor:
     """`plain.dropout`, fused, for [rows width]."""
-    if probability == 0 or not _fits(values):
+    if probability == 0 or not fits(values):
         return plain.dropout(values, probability)
     return _dropout(values, probability)
 
@@ -297,5 +297,6 @@ def _tensors(kept: Attended | Normed) -> tuple[Tensor, ...]:
     return tuple(getattr(kept, name) for name in kept.__dataclass_fields__)
 
 
-def _fits(values: Tensor) -> bool:
+def fits(values: Tensor) -> bool:
+    """Whether the C kernels can compute with `values`: float32 on the CPU, outside static graphs."""
     return bool(paddle.in_dynamic_mode() and values.dtype == paddle.float32 and values.place.is_cpu_place())

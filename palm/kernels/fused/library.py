@@ -53,14 +53,18 @@ _SIGNATURES = {
 }
 _RETURN_STATUS = {
     *("split_heads_gradient", "activate_gradient", "add_norm_gradient", "squared_sum"),
-    *("bf16_begin", "bf16_layer", "bf16_layer_gradient"),
+    *("bf16_layer", "bf16_layer_gradient"),
 }
-_RETURN_COUNT = {"bf16_layer_saved"}
+_RETURN_COUNT = {"bf16_begin", "bf16_layer_saved"}
 _TYPES = {"P": _POINTER, "N": _COUNT, "F": _FLOAT, "S": _SEED, "I": _FLAG}
 
 
 class KernelsUnavailableError(Exception):
     """The C kernels are not available; the message gives the reason."""
+
+
+class TilesRefusedError(KernelsUnavailableError):
+    """The system refuses the tile registers of AMX."""
 
 
 class KernelLibrary:
@@ -124,15 +128,25 @@ def load_kernels() -> KernelLibrary:
 
 @cache
 def _loaded() -> KernelLibrary:
-    level = _best_level(processor_flags())
+    flags = processor_flags()
+    try:
+        return _load(_best_level(flags))
+    except TilesRefusedError:
+        return _load(_best_level(flags - {"amx_tile"}))
+
+
+def _load(level: str) -> KernelLibrary:
     file = _library_file(level)
     if file is None:
         raise KernelsUnavailableError("they were not built: a C compiler was missing when PALM was installed")
     _expose_openmp()
     try:
-        return KernelLibrary(ctypes.CDLL(str(file)), level.removeprefix("_"))
+        kernels = KernelLibrary(ctypes.CDLL(str(file)), level.removeprefix("_"))
     except (OSError, AttributeError) as error:
         raise KernelsUnavailableError(f"{file.name} does not load: {error}") from error
+    if kernels.count("bf16_begin"):
+        raise TilesRefusedError("the system does not let this process use the tile registers")
+    return kernels
 
 
 def _best_level(flags: set[str]) -> str:
