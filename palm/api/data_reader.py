@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal, ParamSpec, Protocol, TypeVar
 
 from palm.data.dataset import Dataset, LabelMap
 from palm.data.tokenizer import Tokenizer
-from palm.data.tokenizer_config import read_tokenizer_config
+from palm.data.tokenizer_settings import lower_case_setting
 from palm.errors import ConfigError, Problem
 from palm.reader.base import READERS, Reader
 from palm.reader.labels import LabelMapSource, read_label_map
@@ -204,9 +204,9 @@ class DataReader:
 
 def _warn_of_contradiction(vocab_path: Path, do_lower_case: bool | None) -> None:
     """Say that the tokenizer's own settings are overridden."""
-    config = read_tokenizer_config(vocab_path.parent)
-    if None not in (do_lower_case, config.do_lower_case) and do_lower_case != config.do_lower_case:
-        found = f"Found {do_lower_case}, and {config.do_lower_case} in {config.file}"
+    said = lower_case_setting([vocab_path])
+    if said is not None and do_lower_case is not None and do_lower_case != said.value:
+        found = f"Found {do_lower_case}, and {said.value} in {said.file}"
         LOG.warning("do_lower_case contradicts the encoder's tokenizer, and takes precedence. %s. Leave it out.", found)
 
 

@@ -129,22 +129,25 @@ class MaskedLMReader(Reader):
     def _mask_positions(
         self, records: Sequence[Record], tokens: Sequence[Sequence[int]], source: DataSource
     ) -> list[list[int]]:
-        """Positions of the [MASK] tokens in each row (after [CLS]).
+        """Positions of the [MASK] tokens in each row, special tokens included.
 
         Raises:
             DataError: A text without one, or with one beyond max_seq_len.
         """
         problems = FileProblems(source)
+        front = len(self.tokenizer.single.front)
+        room = self.config.max_seq_len - self.tokenizer.single.num_special
         found = []
         for record, ids in zip(records, tokens, strict=True):
-            places = [place for place, number in enumerate(ids, 1) if number == self.tokenizer.mask_id]
+            places = [front + place for place, number in enumerate(ids) if number == self.tokenizer.mask_id]
             line = int(str(record["line"]))
             if not places:
                 problems.add("a text to predict needs [MASK] in place of a word, found none. Write [MASK].", line=line)
-            elif places[-1] > self.config.max_seq_len - 2:
+            elif places[-1] >= front + room:
                 limit = f"max_seq_len is {self.config.max_seq_len}"
                 problems.add(
-                    f"{limit}, found a [MASK] at token {places[-1]} of {len(ids)}. Shorten the text.", line=line
+                    f"{limit}, found a [MASK] at token {places[-1] - front + 1} of {len(ids)}. Shorten the text.",
+                    line=line,
                 )
             found.append(places)
         problems.raise_all()
