@@ -31,6 +31,11 @@ class MaskedLMReaderConfig(TableFields):
     known_formats: ClassVar[tuple[str, ...]] = (*TableFields.known_formats, "text")
 
     mask_probability: Float = Field(0.15, gt=0, lt=1, description="Fraction of the tokens to mask.")
+    whole_word_masking: bool = Field(
+        False,
+        description="Mask all tokens of a word together. A Chinese word is what the tokenizer has a token for: a "
+        "character in BERT's vocabularies.",
+    )
 
 
 @READERS.register("mlm")
@@ -115,9 +120,17 @@ class MaskedLMReader(Reader):
         nothing = ~may.any(axis=1)
         may[nothing] = (tokens[nothing] == self.tokenizer.unk_id) & is_real[nothing]
         uniform = np.where(may, generator.random(tokens.shape), np.inf)
+        if self.config.whole_word_masking:
+            uniform = np.where(may, np.take_along_axis(uniform, self._word_starts(tokens), axis=1), np.inf)
         lowest = uniform.min(axis=1, keepdims=True)
         chosen: NDArray[np.bool_] = may & ((uniform < self.config.mask_probability) | (uniform == lowest))
         return chosen
+
+    def _word_starts(self, tokens: IntArray) -> IntArray:
+        """The position at which the word of each token begins, `[batch seq]`."""
+        begins = ~self.tokenizer.continues_word[tokens]
+        starts: IntArray = np.maximum.accumulate(np.where(begins, np.arange(tokens.shape[1]), 0), axis=1)
+        return starts
 
     def _apply_masks(self, tokens: IntArray, generator: np.random.Generator) -> IntArray:
         """The inputs that replace the chosen `tokens`."""
