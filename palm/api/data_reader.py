@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal, ParamSpec, Protocol, TypeVar
 
 from palm.data.dataset import Dataset, LabelMap
 from palm.data.tokenizer import Tokenizer
-from palm.data.tokenizer_settings import lower_case_setting
+from palm.data.tokenizer_json import lower_case_setting
 from palm.errors import ConfigError, Problem
 from palm.reader.base import READERS, Reader
 from palm.reader.labels import LabelMapSource, read_label_map

@@ -13,8 +13,7 @@ from palm.config.broadcast import broadcast
 from palm.config.components import TaskSchemas
 from palm.config.methods import chosen_methods, plain_values
 from palm.config.stages import StageSources
-from palm.data.tokenizer_json import TOKENIZER_FILE
-from palm.data.tokenizer_settings import lower_case_setting
+from palm.data.tokenizer_json import TOKENIZER_FILE, lower_case_setting
 from palm.data.vocab import VOCAB_FILE
 from palm.errors import ConfigError, Problem
 from palm.paradigm.base import PARADIGMS

@@ -20,7 +20,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Layout:
+class TextLayout:
     """One text or a pair with its special tokens.
 
     Attributes:
@@ -58,15 +58,15 @@ class Layout:
         segments = [*self.front.segments, *[self.first] * len(first), *self.middle.segments]
         return ids, [*segments, *[self.second] * len(second), *self.back.segments]
 
-    def in_one_segment(self) -> "Layout":
+    def in_one_segment(self) -> "TextLayout":
         """The same for an encoder without segments."""
         front, middle, back = (
             replace(part, segments=(0,) * len(part)) for part in (self.front, self.middle, self.back)
         )
-        return Layout(front, 0, back, middle, 0)
+        return TextLayout(front, 0, back, middle, 0)
 
 
-def ask_layouts(encode: Callable[..., Encoding]) -> tuple[Layout, Layout]:
+def ask_layouts(encode: Callable[..., Encoding]) -> tuple[TextLayout, TextLayout]:
     """The layouts of one text and of a pair, as a tokenizer builds them.
 
     Args:
@@ -87,7 +87,7 @@ def ask_layouts(encode: Callable[..., Encoding]) -> tuple[Layout, Layout]:
     return layouts
 
 
-def _layout(encoding: Encoding) -> Layout:
+def _layout(encoding: Encoding) -> TextLayout:
     texts = encoding.sequence_ids
     first, second = ([place for place, text in enumerate(texts) if text == number] for number in (0, 1))
     if not first or first != list(range(first[0], first[-1] + 1)) or (second and second[0] < first[-1]):
@@ -98,6 +98,6 @@ def _layout(encoding: Encoding) -> Layout:
 
     segments = encoding.type_ids
     if not second:
-        return Layout(part(0, first[0]), segments[first[0]], part(first[-1] + 1, None))
+        return TextLayout(part(0, first[0]), segments[first[0]], part(first[-1] + 1, None))
     middle = part(first[-1] + 1, second[0])
-    return Layout(part(0, first[0]), segments[first[0]], part(second[-1] + 1, None), middle, segments[second[0]])
+    return TextLayout(part(0, first[0]), segments[first[0]], part(second[-1] + 1, None), middle, segments[second[0]])

@@ -3,11 +3,11 @@
 import unicodedata
 from collections.abc import Collection, Sequence
 
-Span = tuple[int, int]
+CharSpan = tuple[int, int]
 _MARKER = "▁"
 
 
-def exact_spans(ids: Sequence[int], spans: Sequence[Span], text: str, markers: Collection[int]) -> list[Span]:
+def exact_spans(ids: Sequence[int], spans: Sequence[CharSpan], text: str, markers: Collection[int]) -> list[CharSpan]:
     """The characters that each token stands for.
 
     Tokenizers give a token of SentencePiece or byte-level BPE the blank before it, a blank that they add themselves the
@@ -36,7 +36,12 @@ def exact_spans(ids: Sequence[int], spans: Sequence[Span], text: str, markers: C
     return found
 
 
-def _limits(spans: Sequence[Span], length: int) -> list[int]:
+def with_accents(spans: Sequence[CharSpan], text: str) -> list[CharSpan]:
+    """`spans`, each with the combining marks after it: for a tokenizer that removes them, so that none is a token."""
+    return [(start, _after_marks(text, end, len(text))) for start, end in spans]
+
+
+def _limits(spans: Sequence[CharSpan], length: int) -> list[int]:
     """Where the next characters begin that a token does not share with those after it."""
     found, limit, after = [], length, length
     for start, end in reversed(spans):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from palm.data.layout import Layout
+from palm.data.layout import TextLayout
 from palm.data.tokenizer_config import ROLES, TokenizerConfig
 from palm.data.tokenizer_json import Content, added_tokens, invalid, tokens_of
 
@@ -32,7 +32,7 @@ class SpecialTokens:
 
 
 def find_special_tokens(
-    content: Content, config: TokenizerConfig, layouts: tuple[Layout, Layout], where: object
+    content: Content, config: TokenizerConfig, layouts: tuple[TextLayout, TextLayout], where: object
 ) -> SpecialTokens:
     """The special tokens of a tokenizer.json.
 

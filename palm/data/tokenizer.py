@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Encoding
 
-from palm.data.layout import Layout
-from palm.data.offsets import exact_spans
+from palm.data.layout import TextLayout
+from palm.data.offsets import exact_spans, with_accents
 from palm.data.readable_tokens import continues_word, readable_tokens
 from palm.data.tokenizer_config import TOKENIZER_CONFIG, read_tokenizer_config
 from palm.data.tokenizer_definition import TokenizerDefinition, define_wordpiece, load_definition
@@ -73,7 +73,7 @@ class Tokenizer:
         tokenize_chinese_chars: bool = True,
     ) -> None:
         definition = define_wordpiece(
-            vocab,
+            tuple(vocab),
             do_lower_case=do_lower_case,
             strip_accents=do_lower_case if strip_accents is None else strip_accents,
             tokenize_chinese_chars=tokenize_chinese_chars,
@@ -162,12 +162,12 @@ class Tokenizer:
         return mask
 
     @property
-    def single(self) -> Layout:
+    def single(self) -> TextLayout:
         """Where special tokens stand around one text."""
         return self._definition.single
 
     @property
-    def pair(self) -> Layout:
+    def pair(self) -> TextLayout:
         """Where special tokens stand around a pair of texts, and its segments."""
         return self._definition.pair
 
@@ -225,9 +225,11 @@ class Tokenizer:
         return [number if number < size else mask for number in encoding.ids]
 
     def _offsets(self, encoding: Encoding, text: str) -> list[tuple[int, int]]:
-        """Exact offsets; those of plain text that was split at blanks are so already."""
-        if text.isascii() and not self._definition.sees_blanks:
-            return encoding.offsets
+        """Exact offsets; those of BERT's own tokenizer only lack the accents that it removes."""
+        settings = self._definition.wordpiece
+        if settings is not None:
+            plain = text.isascii() or not settings["strip_accents"]
+            return encoding.offsets if plain else with_accents(encoding.offsets, text)
         return exact_spans(encoding.ids, encoding.offsets, text, self._definition.markers)
 
     def _encode_joined(self, sentences: Sequence[Sequence[str]]) -> list[list[tuple[int | None, int]]]:

@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
 
-from tokenizers import AddedToken
+from tokenizers import AddedToken, processors
 from tokenizers import Tokenizer as FastTokenizer
 
-from palm.data.layout import Layout, ask_layouts
+from palm.data.layout import TextLayout, ask_layouts
 from palm.data.special_tokens import SpecialTokens, find_special_tokens
 from palm.data.tokenizer_config import SPECIAL_TOKENS_MAP, TOKENIZER_CONFIG, read_tokenizer_config
 from palm.data.tokenizer_json import (
@@ -54,8 +54,8 @@ class TokenizerDefinition:
     content: Content
     tokens: tuple[str, ...]
     special: SpecialTokens
-    single: Layout
-    pair: Layout
+    single: TextLayout
+    pair: TextLayout
     do_lower_case: bool
     encoder: FastTokenizer
     files: Mapping[str, bytes] = field(default_factory=dict)
@@ -138,8 +138,9 @@ class TokenizerDefinition:
         return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
 
 
+@lru_cache(maxsize=4)
 def define_wordpiece(
-    vocab: Sequence[str], *, do_lower_case: bool, strip_accents: bool, tokenize_chinese_chars: bool
+    vocab: tuple[str, ...], *, do_lower_case: bool, strip_accents: bool, tokenize_chinese_chars: bool
 ) -> TokenizerDefinition:
     """BERT's tokenizer over the tokens of a vocab.txt, with [PAD], [UNK], [CLS], [SEP] and [MASK] among them."""
     content = _bert(vocab, lower=do_lower_case, strip_accents=strip_accents, chinese=tokenize_chinese_chars)
@@ -150,7 +151,7 @@ def define_wordpiece(
     special = SpecialTokens(pad, unk, cls, sep, mask, frozenset([*numbers, *nameless]))
     encoder = build(without_special(content, SPECIAL_TOKENS), "vocab.txt")
     single, pair = ask_layouts(encoder.encode)
-    return TokenizerDefinition(content, tuple(vocab), special, single, pair, do_lower_case, encoder)
+    return TokenizerDefinition(content, vocab, special, single, pair, do_lower_case, encoder)
 
 
 def load_definition(path: Path, *, do_lower_case: bool | None) -> TokenizerDefinition:
@@ -203,7 +204,7 @@ def _load(path: Path, do_lower_case: bool | None, stamps: object) -> TokenizerDe
     return TokenizerDefinition(content, tokens, special, *layouts, lower, encoder, files, str(path))
 
 
-def _ask_layouts(content: Content, path: Path) -> tuple[Layout, Layout]:
+def _ask_layouts(content: Content, path: Path) -> tuple[TextLayout, TextLayout]:
     if not content.get("post_processor"):
         raise invalid(path, "a `post_processor` says where special tokens such as [CLS] and [SEP] stand, found none")
     encoder = build(content, path)
@@ -222,6 +223,7 @@ def _bert(vocab: Sequence[str], *, lower: bool, strip_accents: bool, chinese: bo
     """The tokenizer.json of a vocab.txt."""
     ids = {token: number for number, token in enumerate(vocab)}
     added = [Added(ids[name], name, special=True) for name in SPECIAL_TOKENS if name in ids]
+    layout = processors.BertProcessing((SEP, ids.get(SEP, 0)), (CLS, ids.get(CLS, 0)))
     normalizer = {"clean_text": True, "handle_chinese_chars": chinese, "strip_accents": strip_accents}
     return {
         "version": "1.0",
@@ -230,7 +232,7 @@ def _bert(vocab: Sequence[str], *, lower: bool, strip_accents: bool, chinese: bo
         "added_tokens": [asdict(token) for token in added],
         "normalizer": {"type": "BertNormalizer", **normalizer, "lowercase": lower},
         "pre_tokenizer": {"type": "BertPreTokenizer"},
-        "post_processor": {"type": "BertProcessing", "sep": [SEP, ids.get(SEP, 0)], "cls": [CLS, ids.get(CLS, 0)]},
+        "post_processor": json.loads(layout.__getstate__()),
         "decoder": {"type": "WordPiece", "prefix": "##", "cleanup": True},
         "model": {
             "type": "WordPiece",

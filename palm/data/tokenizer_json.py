@@ -1,7 +1,7 @@
 """Reads tokenizer.json, the file of the tokenizers library, and adapts it: no special token comes from text."""
 
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import Any
 
 from tokenizers import Tokenizer as FastTokenizer
 
-from palm.data.tokenizer_config import read_object
+from palm.data.tokenizer_config import read_object, read_tokenizer_config
 from palm.errors import ConfigError, Problem
 
 TOKENIZER_FILE = "tokenizer.json"
@@ -218,3 +218,31 @@ def _rewritten(
             parts = [_rewritten(part, change) for part in component[key]]
             return {**component, key: [part for part in parts if part is not None]}
     return change(component)
+
+
+@dataclass(frozen=True)
+class LowerCaseSetting:
+    """What a file says: its value of `do_lower_case`."""
+
+    value: bool
+    file: Path
+
+
+def lower_case_setting(paths: Iterable[Path]) -> LowerCaseSetting | None:
+    """What the first of the files that speak of it says; None if none does.
+
+    A tokenizer.json among `paths` speaks for itself; otherwise a tokenizer_config.json in their folders is read.
+
+    Args:
+        paths: A vocabulary or a tokenizer.json, and pre-trained weights or their folder.
+
+    Raises:
+        ConfigError: A file is not valid.
+    """
+    for path in paths:
+        if path.suffix.lower() == ".json" and path.is_file():
+            return LowerCaseSetting(lower_cases(read_tokenizer_json(path), path), path)
+        config = read_tokenizer_config(path if path.is_dir() else path.parent)
+        if config.do_lower_case is not None and config.file is not None:
+            return LowerCaseSetting(config.do_lower_case, config.file)
+    return None

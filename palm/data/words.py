@@ -5,13 +5,13 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from palm.data.offsets import Span
+from palm.data.offsets import CharSpan
 
 _UNSPACED = ("CJK", "HIRAGANA", "KATAKANA", "IDEOGRAPHIC", "FULLWIDTH", "BOPOMOFO")
 
 
 @dataclass(frozen=True)
-class Sentence:
+class JoinedWords:
     """Words as one text.
 
     Attributes:
@@ -42,7 +42,7 @@ class WordAlone:
     inside: bool
 
 
-def join_words(words: Sequence[str], *, for_cn: bool) -> Sentence:
+def join_words(words: Sequence[str], *, for_cn: bool) -> JoinedWords:
     """The words as one text: with blanks, except next to characters of scripts without blanks, such as Chinese.
 
     Args:
@@ -55,7 +55,7 @@ def join_words(words: Sequence[str], *, for_cn: bool) -> Sentence:
         text += " " if number and _has_blank(before, word, for_cn=for_cn) else ""
         starts.append(len(text))
         text += word
-    return Sentence(text, tuple(starts), tuple(words))
+    return JoinedWords(text, tuple(starts), tuple(words))
 
 
 def _has_blank(before: str, word: str, *, for_cn: bool) -> bool:
@@ -72,7 +72,7 @@ Assigned = list[tuple[int, int | WordAlone]]
 """Word and token, in order; a `WordAlone` stands for the tokens of a word that is encoded on its own."""
 
 
-def assign(sentence: Sentence, ids: Sequence[int], spans: Sequence[Span]) -> Assigned:
+def assign(sentence: JoinedWords, ids: Sequence[int], spans: Sequence[CharSpan]) -> Assigned:
     """The word of each token of `sentence`.
 
     Args:
@@ -92,11 +92,11 @@ def assign(sentence: Sentence, ids: Sequence[int], spans: Sequence[Span]) -> Ass
     return sorted(found, key=lambda item: item[0])
 
 
-def _is_inside(sentence: Sentence, word: int) -> bool:
+def _is_inside(sentence: JoinedWords, word: int) -> bool:
     return word > 0 and not sentence.spaced(word)
 
 
-def _covered(sentence: Sentence, span: Span) -> tuple[int, int]:
+def _covered(sentence: JoinedWords, span: CharSpan) -> tuple[int, int]:
     """First and last word with a character of the span."""
     start, end = span
     first = max(bisect_right(sentence.starts, start) - 1, 0)

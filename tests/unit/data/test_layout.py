@@ -4,7 +4,7 @@ import pytest
 from tokenizers import Tokenizer as FastTokenizer
 from tokenizers import models, pre_tokenizers, processors
 
-from palm.data.layout import Layout, Part, ask_layouts
+from palm.data.layout import Part, TextLayout, ask_layouts
 
 IDS = {"<s>": 0, "</s>": 1, "[CLS]": 2, "[SEP]": 3, "a": 4, "[UNK]": 5}
 
@@ -48,7 +48,7 @@ def test_empty_texts_keep_their_special_tokens():
 def test_without_segments_ids_stay():
     _, pair = ask_layouts(made(BERT).encode)
     assert pair.in_one_segment().pair([7], [9]) == ([2, 7, 3, 9, 3], [0] * 5)
-    assert Layout(Part((2,), (0,)), 0, Part((3,), (0,))).num_segments == 1
+    assert TextLayout(Part((2,), (0,)), 0, Part((3,), (0,))).num_segments == 1
 
 
 @pytest.mark.parametrize(
