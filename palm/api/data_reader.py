@@ -60,13 +60,13 @@ class DataReader:
 
     Args:
         name: Name of the registered reader that does the work.
-        vocab_path: Vocabulary, one subword token per line.
+        vocab_path: A vocab.txt with one subword token per line, or a tokenizer.json.
         max_len: Longest sequence in subword tokens, [CLS] and [SEP] included.
         label_map: Label names and their ids; learnt from the training file when left out.
         lang: `zh`, `cn` or `chinese` for Chinese; else `en`.
         seed: Seed of shuffling and of what is random in batches.
-        do_lower_case: Lower-case the text and strip accents (uncased vocabularies); left out, as a
-            tokenizer_config.json beside the vocabulary says, else not.
+        do_lower_case: Lower-case the text and strip accents (uncased vocabularies); left out, as the tokenizer.json, or
+            a tokenizer_config.json beside the vocabulary, says, else not.
         phase: What the data is for. No gold column is needed to predict.
         keys: Keys of the registered reader.
 
