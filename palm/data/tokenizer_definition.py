@@ -127,8 +127,9 @@ class TokenizerDefinition:
         """A sha256 of everything that the tokenizer's output depends on; one for equal tokenizers of either file."""
         settings = self.wordpiece
         if settings is None:
-            described = [self.content, str((self.special.pad, self.single, self.pair)), for_cn]
-            return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
+            digest = hashlib.sha256(self.files[TOKENIZER_FILE])
+            digest.update(repr((self.do_lower_case, for_cn, self.special.pad, self.single, self.pair)).encode())
+            return digest.hexdigest()
         lower = settings["do_lower_case"]
         parts = [*self.tokens, f"do_lower_case={lower}", f"for_cn={for_cn}"]
         if settings["strip_accents"] != lower:
@@ -190,13 +191,17 @@ def _load(path: Path, do_lower_case: bool | None, stamps: object) -> TokenizerDe
             raise invalid(path, f"do_lower_case: {str(lower).lower()} contradicts its normalizer, which cannot change")
     if content["model"].get("type") == "Unigram" and content["model"].get("unk_id") is None:
         raise invalid(path, "a Unigram model has an `unk_id` for unknown text, found none")
-    layouts = _ask_layouts(content, path)
+    # A large vocabulary takes a second to build: its layouts are asked of the encoder that is kept.
+    marked = {token.content for token in added_tokens(content) if token.special}
+    encoder = build(without_special(content, marked), path)
+    layouts = _ask_layouts(encoder, content, path)
     if config.segments is False:
         layouts = layouts[0].in_one_segment(), layouts[1].in_one_segment()
     special = find_special_tokens(content, config, layouts, path)
     known = tokens_of(content)
     tokens = tuple(known.get(number, "") for number in range(max(known) + 1))
-    encoder = build(without_special(content, _names(tokens, special)), path)
+    if _names(tokens, special) != marked:
+        encoder = build(without_special(content, _names(tokens, special)), path)
     encoder.post_processor = None
     beside = {name: path.parent / name for name in _BESIDE}
     files = {TOKENIZER_FILE: path.read_bytes()}
@@ -204,10 +209,9 @@ def _load(path: Path, do_lower_case: bool | None, stamps: object) -> TokenizerDe
     return TokenizerDefinition(content, tokens, special, *layouts, lower, encoder, files, str(path))
 
 
-def _ask_layouts(content: Content, path: Path) -> tuple[TextLayout, TextLayout]:
+def _ask_layouts(encoder: FastTokenizer, content: Content, path: Path) -> tuple[TextLayout, TextLayout]:
     if not content.get("post_processor"):
         raise invalid(path, "a `post_processor` says where special tokens such as [CLS] and [SEP] stand, found none")
-    encoder = build(content, path)
     try:
         return ask_layouts(lambda *texts: guarded(lambda: encoder.encode(*texts), path))
     except ValueError as error:

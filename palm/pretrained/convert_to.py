@@ -130,9 +130,9 @@ def _transformers_config(encoder: PretrainedEncoder) -> dict[str, Any]:
 
 
 def _pad_id(encoder: PretrainedEncoder) -> int:
-    """The id of padding; that of BERT's vocabularies if the model has no tokenizer."""
-    name = next((name for name in (TOKENIZER_FILE, VOCAB_FILE) if name in encoder.files), None)
-    return Tokenizer.from_file(encoder.files[name]).pad_id if name else 0
+    """The id of padding; that of BERT's vocabularies if the model has no tokenizer.json."""
+    file = encoder.files.get(TOKENIZER_FILE)
+    return Tokenizer.from_file(file).pad_id if file else 0
 
 
 def _labels(head: PretrainedHead) -> dict[str, Any]:
