@@ -22,6 +22,14 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
+def small_tokenizers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Folders with a small tokenizer.json of each family (`tests/small_tokenizers.py`)."""
+    from tests.small_tokenizers import write_all
+
+    return write_all(tmp_path_factory.mktemp("tokenizers") / "分词器")
+
+
+@pytest.fixture(scope="session")
 def repository() -> Path:
     """The root of the repository."""
     return ROOT

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal, ParamSpec, Protocol, TypeVar
 
 from palm.data.dataset import Dataset, LabelMap
 from palm.data.tokenizer import Tokenizer
-from palm.data.tokenizer_config import read_tokenizer_config
+from palm.data.tokenizer_json import lower_case_setting
 from palm.errors import ConfigError, Problem
 from palm.reader.base import READERS, Reader
 from palm.reader.labels import LabelMapSource, read_label_map
@@ -60,13 +60,13 @@ class DataReader:
 
     Args:
         name: Name of the registered reader that does the work.
-        vocab_path: Vocabulary, one subword token per line.
+        vocab_path: A vocab.txt with one subword token per line, or a tokenizer.json.
         max_len: Longest sequence in subword tokens, [CLS] and [SEP] included.
         label_map: Label names and their ids; learnt from the training file when left out.
         lang: `zh`, `cn` or `chinese` for Chinese; else `en`.
         seed: Seed of shuffling and of what is random in batches.
-        do_lower_case: Lower-case the text and strip accents (uncased vocabularies); left out, as a
-            tokenizer_config.json beside the vocabulary says, else not.
+        do_lower_case: Lower-case the text and strip accents (uncased vocabularies); left out, as the tokenizer.json, or
+            a tokenizer_config.json beside the vocabulary, says, else not.
         phase: What the data is for. No gold column is needed to predict.
         keys: Keys of the registered reader.
 
@@ -204,9 +204,9 @@ class DataReader:
 
 def _warn_of_contradiction(vocab_path: Path, do_lower_case: bool | None) -> None:
     """Say that the tokenizer's own settings are overridden."""
-    config = read_tokenizer_config(vocab_path.parent)
-    if None not in (do_lower_case, config.do_lower_case) and do_lower_case != config.do_lower_case:
-        found = f"Found {do_lower_case}, and {config.do_lower_case} in {config.file}"
+    said = lower_case_setting([vocab_path])
+    if said is not None and do_lower_case is not None and do_lower_case != said.value:
+        found = f"Found {do_lower_case}, and {said.value} in {said.file}"
         LOG.warning("do_lower_case contradicts the encoder's tokenizer, and takes precedence. %s. Leave it out.", found)
 
 

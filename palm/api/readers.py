@@ -68,7 +68,7 @@ class ClassifyReader(_PositionalReader):
     """One text and its class a row: columns `label` and `text_a`.
 
     Args:
-        vocab_path: Vocabulary, one subword token per line.
+        vocab_path: A vocab.txt with one subword token per line, or a tokenizer.json.
         max_len: Longest sequence in subword tokens.
         tokenizer: `wordpiece`, as in PALM 2.
         lang: See `DataReader`, as `seed`, `do_lower_case` and `phase`.
@@ -96,7 +96,7 @@ class MatchReader(_PositionalReader):
     With `learning_strategy="pairwise"` a column `text_b_neg`, a text that does not match, stands in place of `label`.
 
     Args:
-        vocab_path: Vocabulary, one subword token per line.
+        vocab_path: A vocab.txt with one subword token per line, or a tokenizer.json.
         max_len: Longest sequence in subword tokens.
         tokenizer: `wordpiece`, as in PALM 2.
         lang: See `DataReader`, as `seed`, `do_lower_case` and `phase`.
@@ -130,7 +130,7 @@ class MRCReader(_PositionalReader):
     """Questions on paragraphs, in SQuAD's json.
 
     Args:
-        vocab_path: Vocabulary, one subword token per line.
+        vocab_path: A vocab.txt with one subword token per line, or a tokenizer.json.
         max_len: Longest sequence in subword tokens.
         max_query_len: Longest question in subword tokens.
         doc_stride: Subword tokens from one window of a long paragraph to the next.
@@ -168,7 +168,7 @@ class SequenceLabelReader(_PositionalReader):
     """Words and a tag for each: columns `text_a` and `label`, or CoNLL.
 
     Args:
-        vocab_path: Vocabulary, one subword token per line.
+        vocab_path: A vocab.txt with one subword token per line, or a tokenizer.json.
         max_len: Longest sequence in subword tokens.
         label_map: Tags and their ids, also `label_map_config`; learnt from the training file when left out.
         tokenizer: `wordpiece`, as in PALM 2.
@@ -202,7 +202,7 @@ class MaskLMReader(_PositionalReader):
     """Plain text, of which some subword tokens are masked anew in every batch: column `text_a`.
 
     Args:
-        vocab_path: Vocabulary, one subword token per line.
+        vocab_path: A vocab.txt with one subword token per line, or a tokenizer.json.
         max_len: Longest sequence in subword tokens.
         tokenizer: `wordpiece`, as in PALM 2.
         lang: See `DataReader`, as `seed`, `do_lower_case` and `phase`.

@@ -173,7 +173,7 @@ class Task:
         """The head's paradigm with the task's labels."""
         head = (self.forward_for("predict") if phase == "predict" else self.any_forward).head
         reader = self.predict_reader or self.reader
-        vocab = reader.component.tokenizer.tokens if reader else None
+        vocab = reader.component.tokenizer.readable_tokens if reader else None
         return PARADIGMS[head.name](head.config, self.labels, vocab=vocab)
 
     def settings(self, phase: ApiPhase, mix_ratio: float | None = None) -> TaskSettings:

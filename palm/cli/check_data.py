@@ -75,17 +75,19 @@ def _about(file: _File, files: Sequence[_File], reader: Reader) -> Iterator[Line
 
 
 def _lengths(file: _File, reader: Reader) -> Iterator[Line]:
-    """Lengths in subword tokens before truncation, with [CLS] and a [SEP] after each text."""
+    """Lengths in subword tokens before truncation, with special tokens."""
     columns = list(zip(*map(reader.longest_sequence_of, file.records), strict=True))
     tokens = [reader.tokenizer.encode_ids(column) for column in columns]
-    lengths = np.sum([[len(ids) for ids in column] for column in tokens], axis=0) + 1 + len(columns)
+    layout = reader.tokenizer.pair if len(columns) > 1 else reader.tokenizer.single
+    lengths = np.sum([[len(ids) for ids in column] for column in tokens], axis=0) + layout.num_special
     longest = reader.config.max_seq_len
     over = float(np.mean(lengths > longest))
     what = "split into windows" if reader.splits_long_texts else "truncated"
     spread = f"{lengths.min()} to {lengths.max()} subword tokens, mean {lengths.mean():.1f}"
     yield "lengths", f"{spread}, 95 % up to {np.percentile(lengths, 95):.0f}; {over:.1%} over {longest} ({what})"
     counted = Counter(token for column in tokens for ids in column for token in ids)
-    fraction = counted[reader.tokenizer.unk_id] / max(counted.total(), 1)
+    unknown = reader.tokenizer.unk_id
+    fraction = (0 if unknown is None else counted[unknown]) / max(counted.total(), 1)
     yield "[UNK]", f"{fraction:.2%} of the subword tokens"
 
 

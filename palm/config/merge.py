@@ -13,7 +13,7 @@ from palm.config.broadcast import broadcast
 from palm.config.components import TaskSchemas
 from palm.config.methods import chosen_methods, plain_values
 from palm.config.stages import StageSources
-from palm.data.tokenizer_config import read_tokenizer_config
+from palm.data.tokenizer_json import TOKENIZER_FILE, lower_case_setting
 from palm.data.vocab import VOCAB_FILE
 from palm.errors import ConfigError, Problem
 from palm.paradigm.base import PARADIGMS
@@ -150,7 +150,7 @@ def _next_to_weights(run: Values) -> dict[str, Setting]:
     weights = run.get("pretrain_model_path")
     if weights is None or weights.setting.value is None:
         return {}
-    wanted = {"backbone_config_path": BACKBONE_FILES, "vocab_path": (VOCAB_FILE,)}
+    wanted = {"backbone_config_path": BACKBONE_FILES, "vocab_path": (TOKENIZER_FILE, VOCAB_FILE)}
     found = {key: next_to_weights(Path(str(weights.setting.value)), names) for key, names in wanted.items()}
     where = f"next to pretrain_model_path ({weights.setting.where})"
     return {key: Setting(key, str(place), where) for key, place in found.items() if place}
@@ -174,14 +174,12 @@ def _share_vocabulary(run: Values, tasks: Mapping[str, Values]) -> None:
 def _follow_tokenizer(run: Values, tasks: Mapping[str, Values]) -> list[Problem]:
     """Add what the encoder's folder says of lower-casing below what the configuration says."""
     places = (run[key].setting.value for key in ("vocab_path", "pretrain_model_path") if _is_set(run, key))
-    folders = (place if place.is_dir() else place.parent for place in map(Path, map(str, places)))
     try:
-        configs = [read_tokenizer_config(folder) for folder in dict.fromkeys(folders)]
+        said = lower_case_setting(map(Path, map(str, places)))
     except ConfigError as error:
         return list(error.problems)
-    said = next((config for config in configs if config.do_lower_case is not None), None)
     if said is not None:
-        setting = Setting(LOWER_CASE, said.do_lower_case, str(said.file))
+        setting = Setting(LOWER_CASE, said.value, str(said.file))
         for values in tasks.values():
             given = values.get(LOWER_CASE)
             below = replace(given, overridden=(*given.overridden, setting)) if given else Resolved(setting)

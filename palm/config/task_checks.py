@@ -16,8 +16,8 @@ from palm.schema.places import exists
 from palm.schema.settings import TaskSettings, TrainSettings
 
 _NO_VOCABULARY = (
-    "a run needs `vocab_path`. Found none, and no vocab.txt next to pre-trained weights. "
-    "Name a vocabulary, one token per line."
+    "a run needs `vocab_path`. Found none, and no tokenizer.json or vocab.txt next to pre-trained "
+    "weights. Name one of them."
 )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from palm.config.merge import LOWER_CASE
 from palm.config.typed import TypedConfig
 from palm.data.tokenizer_config import TOKENIZER_CONFIG
+from palm.data.tokenizer_json import TOKENIZER_FILE
 from palm.errors import Problem
 
 
@@ -16,7 +17,7 @@ def contradicted_settings(stages: Sequence[TypedConfig]) -> Iterator[Problem]:
         for task in config.tasks:
             written = config.task_values.get(task.name, {}).get(LOWER_CASE)
             below = written.overridden if written else ()
-            says = next((each for each in below if Path(each.where).name == TOKENIZER_CONFIG), None)
+            says = next((each for each in below if Path(each.where).name in (TOKENIZER_CONFIG, TOKENIZER_FILE)), None)
             if written is not None and says is not None and says.value != task.reader.do_lower_case:
                 rule = f"`{written.setting.name}` contradicts the encoder's tokenizer, and takes precedence."
                 values = f"{str(task.reader.do_lower_case).lower()}, and {str(says.value).lower()} in {says.where}"

@@ -39,7 +39,7 @@ def wiring_problems(
         reader = READERS[task.reader_name](task.reader, tokenizer)
         paradigm = PARADIGMS[task.paradigm_name](task.paradigm)
         yield from _missing_objects(task, reader, backbone, paradigm, phase)
-        yield from _size_problems(task, backbone.config)
+        yield from _size_problems(task, reader, backbone.config)
         if task.settings.smart_weight and paradigm.incomparable is not None:
             rule = f"SMART compares distributions over the labels of a text or word. Found `{paradigm.incomparable}`."
             yield Problem(f"tasks.{task.name}.smart_weight", f"{rule} Set the key only for other tasks.")
@@ -128,13 +128,17 @@ def _backbone_problems(backbone: BackboneFields, tokenizer: Tokenizer) -> Iterat
         )
 
 
-def _size_problems(task: TaskConfig, backbone: BackboneFields) -> Iterator[Problem]:
+def _size_problems(task: TaskConfig, reader: Reader, backbone: BackboneFields) -> Iterator[Problem]:
     longest = backbone.longest_sequence()
     if longest is not None and task.reader.max_seq_len > longest:
         found = f"Found {task.reader.max_seq_len} over {longest}."
         message = f"max_seq_len is at most the backbone's max_position_embeddings. {found} Lower max_seq_len."
         yield Problem(f"tasks.{task.name}.max_seq_len", message)
-    segments = READERS[task.reader_name].segments
+    layout = reader.tokenizer.pair if reader.segments > 1 else reader.tokenizer.single
+    if layout.num_special > task.reader.max_seq_len:
+        found = f"Found {layout.num_special} special tokens, such as [CLS], and max_seq_len: {task.reader.max_seq_len}."
+        yield Problem(f"tasks.{task.name}.max_seq_len", f"a sequence has room for text. {found} Raise max_seq_len.")
+    segments = min(reader.segments, layout.num_segments)
     if segments > backbone.type_vocab_size > 0:  # without segments, texts are separated by [SEP]
         rule = f"reader `{task.reader_name}` needs an encoder with {segments} segments (type_vocab_size)."
         advice = "Use an encoder that was trained on pairs of texts, or a task with one text per row."

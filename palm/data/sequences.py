@@ -1,4 +1,4 @@
-"""Builds `[CLS] a [SEP] b [SEP]` rows and pads batches of them, for the collate functions of all readers."""
+"""Builds rows with special tokens, such as `[CLS] a [SEP] b [SEP]`, and pads batches of them, for all readers."""
 
 from collections.abc import Sequence
 
@@ -18,17 +18,20 @@ INPUTS: Specs = {
 
 
 def single_row(ids: Sequence[int], tokenizer: Tokenizer, max_seq_len: int) -> list[int]:
-    """`[CLS] a [SEP]`, with `a` truncated to fit."""
-    return [tokenizer.cls_id, *ids[: max_seq_len - 2], tokenizer.sep_id]
+    """`[CLS] a [SEP]`, or as the tokenizer lays out a text, with `a` truncated to fit."""
+    return tokenizer.single.single(ids[: max(max_seq_len - tokenizer.single.num_special, 0)])
 
 
 def pair_row(
     first: Sequence[int], second: Sequence[int], tokenizer: Tokenizer, max_seq_len: int
 ) -> tuple[list[int], list[int]]:
-    """Token ids and segment ids of `[CLS] a [SEP] b [SEP]`; the longer of the two is cut until both fit, as in BERT."""
-    keep_first, keep_second = fit_pair(len(first), len(second), room=max_seq_len - 3)
-    tokens = [tokenizer.cls_id, *first[:keep_first], tokenizer.sep_id, *second[:keep_second], tokenizer.sep_id]
-    return tokens, [0] * (keep_first + 2) + [1] * (keep_second + 1)
+    """Token ids and segment ids of `[CLS] a [SEP] b [SEP]`, or as the tokenizer lays out a pair.
+
+    The longer of the two is cut until both fit, as in BERT.
+    """
+    room = max_seq_len - tokenizer.pair.num_special
+    keep_first, keep_second = fit_pair(len(first), len(second), room=room)
+    return tokenizer.pair.pair(first[:keep_first], second[:keep_second])
 
 
 def fit_pair(first: int, second: int, *, room: int) -> tuple[int, int]:

@@ -15,7 +15,6 @@ from palm.config.run_config import TaskConfig
 from palm.config.wiring import wiring_problems
 from palm.data.dataset import LabelMap
 from palm.data.tokenizer import Tokenizer
-from palm.data.vocab import VOCAB_FILE
 from palm.engine.checkpoint import set_weights
 from palm.engine.model import MultiTaskModel
 from palm.engine.task_instance import TaskInstance
@@ -23,10 +22,11 @@ from palm.errors import CheckpointError, ConfigError
 from palm.paradigm.base import PARADIGMS
 from palm.reader.base import READERS
 from palm.schema.facts import keys_where
-from palm.schema.fields import Kernels, Schema, exported_keys
+from palm.schema.fields import Kernels, ReaderFields, Schema, exported_keys
 from palm.schema.saved_model import SavedComponent, SavedModel, read_saved_model, validate_keys
 from palm.schema.settings import TaskSettings
-from palm.storage.atomic_directory import atomic_directory, verify
+from palm.schema.validate import shown
+from palm.storage.atomic_directory import atomic_directory, sha256_of, verify
 from palm.storage.layout import FORMAT_VERSION, MANIFEST_FILE, PALM_VERSION, WEIGHTS_FILE
 from palm.storage.tensors import first_non_finite, load_tensors, save_tensors
 
@@ -54,16 +54,13 @@ def save_bundle(model: MultiTaskModel, task: TaskInstance, backbone_name: str, f
     weights = {name.replace(own_head, f"{_HEAD}.", 1): tensor for name, tensor in model.weights_of(task.head).items()}
     with atomic_directory(folder) as temporary:
         save_tensors(weights, temporary / WEIGHTS_FILE)
-        task.reader.tokenizer.save(temporary)
-        (temporary / _CONFIG_FILE).write_text(
-            json.dumps(
-                _describe(task, {"name": backbone_name, "config": exported_keys(model.backbone_config)}),
-                indent=1,
-                ensure_ascii=False,
-            )
-            + "\n",
-            encoding="utf-8",
-        )
+        file = temporary / task.reader.tokenizer.save(temporary)
+        described = {
+            **_describe(task, {"name": backbone_name, "config": exported_keys(model.backbone_config)}),
+            "tokenizer": {"name": file.name, "sha256": sha256_of(file)},
+        }
+        text = json.dumps(described, indent=1, ensure_ascii=False) + "\n"
+        (temporary / _CONFIG_FILE).write_text(text, encoding="utf-8")
 
 
 def copy_bundle(source: Path, target: Path) -> None:
@@ -203,17 +200,25 @@ def _assemble_task(folder: Path, saved: SavedModel, task_config: TaskConfig | No
         saved.paradigm, paradigm_class.Config, task_config.paradigm if task_config else None, folder, part="paradigm"
     )
     labels = None if saved.labels is None else LabelMap(tuple(saved.labels), saved.tag_scheme, saved.splits_text)
-    tokenizer = Tokenizer.from_file(
-        folder / VOCAB_FILE, do_lower_case=reader_config.do_lower_case, for_cn=reader_config.for_cn
-    )
+    tokenizer = _tokenizer(folder, saved, reader_config)
     return TaskInstance(
         name=saved.task,
         settings=_settings(saved, task_config, folder),
         reader=reader_class(reader_config, tokenizer, labels),
-        paradigm=paradigm_class(paradigm_config, labels, vocab=tokenizer.tokens),
+        paradigm=paradigm_class(paradigm_config, labels, vocab=tokenizer.readable_tokens),
         head=_HEAD,
         seed=0,
     )
+
+
+def _tokenizer(folder: Path, saved: SavedModel, config: ReaderFields) -> Tokenizer:
+    """The tokenizer in the folder, if it is the one that the model was trained with."""
+    if saved.tokenizer is not None:
+        file = folder / Path(saved.tokenizer.name).name
+        if not file.is_file() or sha256_of(file) != saved.tokenizer.sha256:
+            rule = f"a model predicts with its own tokenizer, {shown(file.name)}. Found none, or another one."
+            raise CheckpointError(f"{folder}: {rule} Export the model again, or use another copy.")
+    return Tokenizer.from_folder(folder, do_lower_case=config.do_lower_case, for_cn=config.for_cn)
 
 
 def _settings(saved: SavedModel, task_config: TaskConfig | None, folder: Path) -> TaskSettings:

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save_file
 
+from palm.data.tokenizer import Tokenizer
 from palm.data.tokenizer_config import TOKENIZER_CONFIG, read_object
+from palm.data.tokenizer_json import TOKENIZER_FILE
 from palm.data.vocab import VOCAB_FILE
 from palm.pretrained.convert_from import CONFIG_FILE, LOST_ROWS, ORIGIN_FILES
 from palm.pretrained.encoder import (
@@ -123,8 +125,14 @@ def _transformers_config(encoder: PretrainedEncoder) -> dict[str, Any]:
     names = transformers_names(encoder.backbone)
     keys = names.keys(_backbone_config(encoder))
     config = {"model_type": names.model_type, "architectures": [names.class_stem + ending], **keys}
-    config["pad_token_id"] = 0  # nosec B105 (a vocabulary id, not a password)
+    config["pad_token_id"] = _pad_id(encoder)
     return config | (_labels(encoder.head) if encoder.head else {})
+
+
+def _pad_id(encoder: PretrainedEncoder) -> int:
+    """The id of padding; that of BERT's vocabularies if the model has no tokenizer.json."""
+    file = encoder.files.get(TOKENIZER_FILE)
+    return Tokenizer.from_file(file).pad_id if file else 0
 
 
 def _labels(head: PretrainedHead) -> dict[str, Any]:

@@ -31,6 +31,11 @@ class MaskedLMReaderConfig(TableFields):
     known_formats: ClassVar[tuple[str, ...]] = (*TableFields.known_formats, "text")
 
     mask_probability: Float = Field(0.15, gt=0, lt=1, description="Fraction of the tokens to mask.")
+    whole_word_masking: bool = Field(
+        False,
+        description="Mask all tokens of a word together. A Chinese word is what the tokenizer has a token for: a "
+        "character in BERT's vocabularies.",
+    )
 
 
 @READERS.register("mlm")
@@ -115,9 +120,17 @@ class MaskedLMReader(Reader):
         nothing = ~may.any(axis=1)
         may[nothing] = (tokens[nothing] == self.tokenizer.unk_id) & is_real[nothing]
         uniform = np.where(may, generator.random(tokens.shape), np.inf)
+        if self.config.whole_word_masking:
+            uniform = np.where(may, np.take_along_axis(uniform, self._word_starts(tokens), axis=1), np.inf)
         lowest = uniform.min(axis=1, keepdims=True)
         chosen: NDArray[np.bool_] = may & ((uniform < self.config.mask_probability) | (uniform == lowest))
         return chosen
+
+    def _word_starts(self, tokens: IntArray) -> IntArray:
+        """The position at which the word of each token begins, `[batch seq]`."""
+        begins = ~self.tokenizer.continues_word[tokens]
+        starts: IntArray = np.maximum.accumulate(np.where(begins, np.arange(tokens.shape[1]), 0), axis=1)
+        return starts
 
     def _apply_masks(self, tokens: IntArray, generator: np.random.Generator) -> IntArray:
         """The inputs that replace the chosen `tokens`."""
@@ -129,22 +142,25 @@ class MaskedLMReader(Reader):
     def _mask_positions(
         self, records: Sequence[Record], tokens: Sequence[Sequence[int]], source: DataSource
     ) -> list[list[int]]:
-        """Positions of the [MASK] tokens in each row (after [CLS]).
+        """Positions of the [MASK] tokens in each row, special tokens included.
 
         Raises:
             DataError: A text without one, or with one beyond max_seq_len.
         """
         problems = FileProblems(source)
+        front = len(self.tokenizer.single.front)
+        room = self.config.max_seq_len - self.tokenizer.single.num_special
         found = []
         for record, ids in zip(records, tokens, strict=True):
-            places = [place for place, number in enumerate(ids, 1) if number == self.tokenizer.mask_id]
+            places = [front + place for place, number in enumerate(ids) if number == self.tokenizer.mask_id]
             line = int(str(record["line"]))
             if not places:
                 problems.add("a text to predict needs [MASK] in place of a word, found none. Write [MASK].", line=line)
-            elif places[-1] > self.config.max_seq_len - 2:
+            elif places[-1] >= front + room:
                 limit = f"max_seq_len is {self.config.max_seq_len}"
                 problems.add(
-                    f"{limit}, found a [MASK] at token {places[-1]} of {len(ids)}. Shorten the text.", line=line
+                    f"{limit}, found a [MASK] at token {places[-1] - front + 1} of {len(ids)}. Shorten the text.",
+                    line=line,
                 )
             found.append(places)
         problems.raise_all()

@@ -157,28 +157,33 @@ class WindowBuilder:
     ) -> None:
         """Append the windows of one record."""
         context = self._contexts[str(record["context"])]
-        question = self._questions[str(record["question"])][: self._sizes.max_query_len]
-        front = np.array([self._tokenizer.cls_id, *question, self._tokenizer.sep_id], "int32")
-        room = self._sizes.max_seq_len - len(front) - 1
+        layout = self._tokenizer.pair
+        longest = min(self._sizes.max_query_len, self._sizes.max_seq_len - layout.num_special - 1)
+        question = self._questions[str(record["question"])][: max(longest, 0)]
+        front, behind = len(layout.front) + len(question) + len(layout.middle), len(layout.back)
+        room = self._sizes.max_seq_len - front - behind
         windows = sliding_windows(len(context.ids), width=room, stride=self._sizes.doc_stride)
         answers = gold_answers(record)[:1]
         span = token_span(answers[0], context.offsets) if answers else None
         for window, is_max in zip(windows, max_context(windows, len(context.ids)), strict=True):
             inside = slice(window.start, window.end)
-            ragged["token_ids"].append(np.concatenate([front, context.ids[inside], [self._tokenizer.sep_id]]))
-            ragged["segment_ids"].append(np.repeat([0, 1], [len(front), window.end - window.start + 1]))
-            ragged["context_start"].append(_around(context.offsets[inside, 0], len(front), fill=-1))
-            ragged["context_end"].append(_around(context.offsets[inside, 1], len(front), fill=-1))
-            ragged["is_max_context"].append(_around(is_max, len(front), fill=0))
-            start, end = _positions(span, window, len(front))
+            tokens, segments = layout.pair(question, context.ids[inside].tolist())
+            ragged["token_ids"].append(np.array(tokens))
+            ragged["segment_ids"].append(np.array(segments))
+            # An answer neither begins nor ends with a token of a blank alone.
+            places = np.where(context.offsets[inside, :1] < context.offsets[inside, 1:], context.offsets[inside], -1)
+            ragged["context_start"].append(_around(places[:, 0], front, behind, fill=-1))
+            ragged["context_end"].append(_around(places[:, 1], front, behind, fill=-1))
+            ragged["is_max_context"].append(_around(is_max, front, behind, fill=0))
+            start, end = _positions(span, window, front)
             flat["record"].append(number)
             flat["start_positions"].append(start)
             flat["end_positions"].append(end)
 
 
-def _around(values: np.ndarray, front: int, *, fill: int) -> np.ndarray:
-    """`values` of a window with `fill` for the `front` tokens before it and the [SEP] after it."""
-    return np.concatenate([np.full(front, fill), values, [fill]])
+def _around(values: np.ndarray, front: int, behind: int, *, fill: int) -> np.ndarray:
+    """`values` of a window with `fill` for the `front` tokens before it and the special tokens `behind` it."""
+    return np.concatenate([np.full(front, fill), values, np.full(behind, fill)])
 
 
 def _positions(span: tuple[int, int] | None, window: Window, front: int) -> tuple[int, int]:

@@ -153,7 +153,9 @@ class TaggingReader(Reader):
 
     def _windows(self, sentence: WordTokens) -> list[tuple[list[int], IntArray]]:
         """Token ids and word index (of first tokens, else -1) of each window; a word beyond a window is truncated."""
-        room = self.config.max_seq_len - 2
+        layout = self.tokenizer.single
+        front, back = (np.full(len(part), -1) for part in (layout.front, layout.back))
+        room = max(self.config.max_seq_len - layout.num_special, 1)
         words = np.array(sentence.words, "int64")
         is_first = np.diff(words, prepend=-1) > 0
         index = np.where(is_first, words, -1)
@@ -162,8 +164,8 @@ class TaggingReader(Reader):
         for window in word_windows(np.diff(bounds).tolist(), width=room):
             start = bounds[window.start]
             end = min(bounds[window.end], start + room)
-            tokens = [self.tokenizer.cls_id, *sentence.ids[start:end], self.tokenizer.sep_id]
-            windows.append((tokens, np.concatenate([[-1], index[start:end], [-1]])))
+            tokens = layout.single(sentence.ids[start:end])
+            windows.append((tokens, np.concatenate([front, index[start:end], back])))
         return windows
 
     def _tag_ids(

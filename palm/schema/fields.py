@@ -142,8 +142,8 @@ class ReaderFields(Schema):
     max_seq_len: Int = Field(128, ge=3, description="Longest sequence in tokens, including [CLS] and [SEP].")
     do_lower_case: Annotated[bool, Key(export="fixed")] = Field(
         False,
-        description="Lower-case the text and strip accents (uncased vocabularies). The tokenizer_config.json of the "
-        "encoder's folder says what the default is.",
+        description="Lower-case the text and strip accents (uncased vocabularies). The default is what the encoder's "
+        "tokenizer.json or tokenizer_config.json says.",
     )
     for_cn: Annotated[bool, Key(export="fixed")] = Field(
         False, description="Chinese mode: answers and tags are handled by character."

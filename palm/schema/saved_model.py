@@ -41,6 +41,13 @@ class SavedComponent(_Saved):
     config: dict[str, Any]
 
 
+class SavedTokenizer(_Saved):
+    """The main file of a model's tokenizer."""
+
+    name: str
+    sha256: str
+
+
 class SavedModel(_Saved):
     """One task's model, without its weights."""
 
@@ -54,6 +61,7 @@ class SavedModel(_Saved):
     labels: Annotated[list[str], AfterValidator(_distinct)] | None
     tag_scheme: TagSchemeName | None = None
     splits_text: bool = False
+    tokenizer: SavedTokenizer | None = None
 
 
 def read_json_object(file: Path) -> dict[str, Any]:

@@ -49,7 +49,9 @@ class RunSettings(Schema):
         None, description="Pre-trained weights: Hugging Face folder, .pdparams, or Paddle 1.x params folder."
     )
     vocab_path: Annotated[TrainPath, Key(export="no")] = Field(
-        None, description="Vocabulary, one token per line; by default vocab.txt next to the pre-trained weights."
+        None,
+        description="Tokenizer: a tokenizer.json, or a vocab.txt with one token per line; by default the one next to "
+        "the pre-trained weights.",
     )
     save_path: Annotated[str, Key(changes="nothing")] = Field(
         "output_model", description="Folder for checkpoints, inference models, metrics and logs."
@@ -316,7 +318,9 @@ class TaskSettings(Schema):
         "-1 is off: the last one, and the best one where it is asked for.",
     )
     vocab_path: Annotated[TrainPath, Key(scope="run", export="no")] = Field(
-        None, description="Vocabulary, one token per line; by default vocab.txt next to the pre-trained weights."
+        None,
+        description="Tokenizer: a tokenizer.json, or a vocab.txt with one token per line; by default the one next to "
+        "the pre-trained weights.",
     )
     mix_ratio: Annotated[Float, Key(read=(when(mode="alternating", always=(0,)),), alone="default")] = Field(
         1.0, ge=0, le=1e9, description="Sampling weight of this task."

@@ -94,5 +94,5 @@ def first_example_lines(tasks: Sequence[TaskInstance]) -> Iterator[str]:
     for task in tasks:
         data, count = task.training_data, task.settings.print_first_n
         for row in range(min(count, data.num_examples)):
-            tokens = " ".join(task.reader.tokenizer.tokens[token] for token in data.ragged("token_ids")[row])
+            tokens = " ".join(task.reader.tokenizer.readable_tokens[token] for token in data.ragged("token_ids")[row])
             yield f"{task.name}: example {row}: {data.records[data.array('record')[row]]} → {tokens}"

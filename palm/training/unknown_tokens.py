@@ -14,6 +14,8 @@ _CAUSE = "The vocabulary, or do_lower_case, does not fit the text."
 
 def unknown_fraction(dataset: Dataset, tokenizer: Tokenizer) -> float:
     """The fraction of [UNK] among the tokens of text in `dataset`, as the model sees them."""
+    if tokenizer.unk_id is None:
+        return 0.0
     ids = dataset.ragged("token_ids").values
     counts = np.bincount(ids, minlength=tokenizer.vocab_size)
     unknown = int(counts[tokenizer.unk_id])

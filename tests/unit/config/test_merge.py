@@ -73,3 +73,5 @@ def test_files_beside_the_weights(place: Path) -> None:
     weights = place / "pretrain/model.pdparams"
     weights.touch()
     assert next_to_weights(weights, ("vocab.txt",)) == place / "pretrain/vocab.txt"
+    (place / "pretrain/tokenizer.json").touch()
+    assert next_to_weights(weights, ("tokenizer.json", "vocab.txt")) == place / "pretrain/tokenizer.json"

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from palm.data.tokenizer import Tokenizer
 from palm.errors import DataError
 from palm.randomness import philox
 from palm.reader.loading import load_dataset
@@ -123,3 +124,26 @@ def test_a_mask_that_max_seq_len_cuts_off(load):
 def test_a_blank_line_is_refused(load):
     with pytest.raises(DataError, match=r"x\.tsv:3: a line must contain one example, found a blank line"):
         load("the cat", "", "sat")
+
+
+def test_whole_words_are_masked_together(small_tokenizers, write):
+    """All tokens of a word or none; Chinese words are single tokens, so no sentence is one word."""
+    texts = ["the swimming fish doesn't fly over rivers", "北京大学在北京欢迎你", "running 红鱼 rivers"]
+    for folder in small_tokenizers.values():
+        tokenizer = Tokenizer.from_file(folder / "tokenizer.json")
+        keys = {"whole_word_masking": True, "mask_probability": 0.3}
+        reader = MaskedLMReader(MaskedLMReaderConfig(**keys), tokenizer)
+        dataset = load_dataset(reader, write("w.tsv", "\n".join(["text_a", *texts])), "train")
+        split, partly = 0, 0
+        for step in range(60):
+            batch = reader.collate(dataset, np.arange(3), philox(step))
+            rows = dataset.ragged("token_ids").padded(np.arange(3), fill=tokenizer.pad_id)
+            chosen = np.isin(np.arange(rows.size), batch["mask_pos"]).reshape(rows.shape)
+            inside = tokenizer.continues_word[rows]
+            split += int((inside[:, 1:] & (chosen[:, 1:] != chosen[:, :-1])).sum())
+            special = np.isin(rows, sorted(tokenizer.special_ids - {tokenizer.unk_id}))
+            assert chosen.any(axis=1).all()
+            assert not (chosen & special).any()
+            partly += int((~chosen & ~special)[1].any())
+        assert split == 0, folder.name
+        assert partly > 40, folder.name
