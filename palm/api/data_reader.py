@@ -9,6 +9,8 @@ from palm.data.dataset import Dataset, LabelMap
 from palm.data.tokenizer import Tokenizer
 from palm.errors import ConfigError, Problem
 from palm.reader.base import READERS, Reader
+from palm.reader.formats.row_table import GivenData
+from palm.reader.formats.sources import data_name
 from palm.reader.labels import WHOLE_NUMBER, LabelMapSource, read_label_map
 from palm.reader.loading import load_dataset
 from palm.registry import refuse_former
@@ -108,7 +110,7 @@ class DataReader:
     @also_called(input_file="file")
     def load_data(
         self,
-        file: str | Path,
+        file: str | Path | GivenData,
         batch_size: int,
         num_epochs: float | None = None,
         file_format: str = "tsv",
@@ -117,7 +119,8 @@ class DataReader:
         """Read and tokenise a file.
 
         Args:
-            file: The file; also `input_file`.
+            file: The file; also `input_file`. Also a hub data set, `hf://name[/config]:split`, or rows in
+                memory: a list of mappings, a pandas DataFrame, or a `datasets.Dataset`.
             batch_size: Examples per batch.
             num_epochs: Passes over the file; left out, one pass, or in multi-task learning what the mix ratio makes it.
             file_format: `tsv`, `jsonl`, `json` (reading comprehension), `conll`, or `auto` to go by the file's ending.
@@ -129,7 +132,7 @@ class DataReader:
         """
         self._keys["file_format"] = self.usual_format if file_format == "tsv" else file_format
         self.batch_size, self.num_epochs, self.shuffle = batch_size, num_epochs, shuffle_train
-        self._load(Path(file))
+        self._load(data_name(file))
 
     def register_with(self, backbone: TakesBatches) -> "DataReader":
         """Make sure that `backbone` gets from this reader what it needs.
@@ -183,7 +186,7 @@ class DataReader:
             return
         if all(WHOLE_NUMBER.fullmatch(name) for name in labels.names):
             self._keys["n_classes"] = count
-            self._load(Path(self.dataset.file))
+            self._load(self.data_name)
 
     @property
     def _owner(self) -> str:
@@ -192,7 +195,8 @@ class DataReader:
     def _config(self) -> ReaderFields:
         return from_keywords(READERS[self.name].Config, self._keys, owner=self._owner, written=_WRITTEN)
 
-    def _load(self, file: Path) -> None:
+    def _load(self, file: str) -> None:
+        self.data_name = file
         self._component = READERS[self.name](self._config(), self._tokenizer, self._given_labels)
         self._dataset = load_dataset(self._component, file, self.phase)
 

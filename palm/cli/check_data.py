@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -24,7 +23,7 @@ class _File:
     """One data file: its role, path and records."""
 
     role: str
-    path: Path
+    path: str
     records: Sequence[Record]
 
 
@@ -55,7 +54,7 @@ def _files(task: TaskConfig, reader: Reader, problems: list[Problem]) -> Iterato
         if path is None:
             continue
         try:
-            yield _File(role, Path(path), reader.read(Path(path), phase))
+            yield _File(role, path, reader.read(path, phase))
         except DataError as error:
             problems += error.problems
 

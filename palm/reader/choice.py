@@ -24,6 +24,7 @@ class ChoiceReaderConfig(TableFields):
     """Keys of the reader `choice`."""
 
     known_columns: ClassVar[tuple[str, ...]] = ("label", "text_a", "choices")
+    labels_are_places: ClassVar[bool] = True
 
 
 @READERS.register("choice")

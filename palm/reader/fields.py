@@ -33,6 +33,8 @@ class TableFields(ReaderFields):
 
     known_columns: ClassVar[tuple[str, ...]]
     known_formats: ClassVar[tuple[str, ...]] = ("auto", "tsv", "csv", "jsonl", "json")
+    labels_are_places: ClassVar[bool] = False
+    """Whether `label` counts candidates, so that an id of a class is not replaced by the name of the class."""
 
     columns: Annotated[dict[str, str], BeforeValidator(split_mapping)] = Field(
         default_factory=dict,
@@ -52,6 +54,13 @@ class TableFields(ReaderFields):
         'in csv, where a mark inside a cell is doubled; or `backslash`, where it is `\\"`. `auto` is `double` for csv, '
         "and for tsv `none`, unless only a csv writer can have written the file, which is reported.",
     )
+
+    header: bool = Field(
+        True,
+        description="Whether the first row of csv, tsv or xlsx names the columns; without, they are numbers from 0: "
+        "`header: false` with `columns: {label: 0, text_a: 2}`.",
+    )
+    sheet: str | None = Field(None, description="Sheet of an xlsx file; by default the first.")
 
     @field_validator("columns")
     @classmethod

@@ -141,11 +141,12 @@ def _broken_row(error: csv.Error, start: int, lines: LineRecorder, form: Delimit
 def _delimiter_of(head: list[str], names: set[str]) -> str:
     """The delimiter with which the first rows have most of the columns in `names`, or else a common width."""
 
-    def fit(delimiter: str) -> tuple[int, bool, int]:
+    def fit(delimiter: str) -> tuple[int, bool, bool, int]:
         rows = [row for row in rows_of(head, delimiter, "double", strict=False) if row]
         header = [name.strip().removeprefix("\ufeff") for name in rows[0]] if rows else []
         # The last of them may be cut.
         widths = {len(row) for row in rows[: max(1, len(rows) - 1)]}
-        return len(names & set(header)), len(widths) == 1 and widths != {1}, len(header)
+        is_even = len(widths) == 1
+        return len(names & set(header)), is_even and widths != {1}, is_even, len(header)
 
     return max(DELIMITERS, key=fit)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 from palm.data.dataset import ROWS, DataSource, GivenRow
@@ -10,6 +11,7 @@ from palm.reader.formats.cells import Row, json_type
 from palm.reader.formats.delimited import Cells, Delimited, read_delimited, sniff
 from palm.reader.formats.files import FileProblems, quoted
 from palm.reader.formats.json_rows import BLANK_LINE, json_form, read_json
+from palm.reader.formats.row_table import RowTable
 from palm.spec import Phase
 
 _FORMATS = {
@@ -89,7 +91,7 @@ def table_rows(
         DataError: The file cannot be read.
     """
     if not isinstance(source, Path):
-        yield from _given_rows(source, columns, problems)
+        yield from _given_rows(source, columns, problems, names_of_classes=not config.labels_are_places)
         return
     found_any = False
     for row in _file_rows(source, config, columns, problems):
@@ -104,7 +106,9 @@ def _file_rows(file: Path, config: TableFields, columns: Columns, problems: File
     kind = table_format(config, file)
     if kind in ("csv", "tsv"):
         form = _delimited(file, config)
-        yield from _rows_under_header(read_delimited(file, config.encoding, form, problems), form, columns, problems)
+        cells = read_delimited(file, config.encoding, form, problems)
+        header = next(cells) if config.header else None
+        yield from _rows_of_cells(cells, header, form, columns, problems)
         return
     names = _names(config) if kind == "json" else None
     for line, found in read_json(file, config.encoding, problems, names):
@@ -125,13 +129,22 @@ def _names(config: TableFields) -> list[str]:
 
 def source_of(source: Path | Sequence[GivenRow]) -> DataSource:
     """The name of `source` in messages."""
+    if isinstance(source, RowTable):
+        return source.source
     return source if isinstance(source, Path) else ROWS
 
 
-def _given_rows(rows: Sequence[GivenRow], columns: Columns, problems: FileProblems) -> Iterator[Row]:
-    """`rows`, with PALM's own column names, whatever those of a file."""
-    own = replace(columns, called=str)
-    for number, row in enumerate(rows, 1):
+def _given_rows(
+    rows: Sequence[GivenRow], columns: Columns, problems: FileProblems, *, names_of_classes: bool
+) -> Iterator[Row]:
+    """The rows of a table; or `rows` with PALM's own column names, whatever those of a file."""
+    own, first = replace(columns, called=str), 1
+    if isinstance(rows, RowTable):
+        own, first = _columns_in(rows, columns), rows.first_line
+        if not rows:
+            problems.add("a table must contain examples, found no row. Name another one.")
+    listed = rows.named_rows() if isinstance(rows, RowTable) and names_of_classes else rows
+    for number, row in enumerate(listed, first):
         values = {own.required[0]: row} if isinstance(row, str) and len(own.required) == 1 else row
         if isinstance(values, Mapping):
             yield from _row_of(values, number, own, problems)
@@ -160,10 +173,23 @@ def _is_empty(value: object) -> bool:
     return value is None or value == [] or (isinstance(value, str) and not value.strip())
 
 
-def _rows_under_header(
-    rows: Iterator[Cells], form: Delimited, columns: Columns, problems: FileProblems
+def _columns_in(table: RowTable, columns: Columns) -> Columns:
+    """`columns` by their names in a table: those of the key `columns`, or PALM's own where it has these."""
+    own = replace(columns, called=str)
+    there = set(table.columns)
+    is_renamed = any(columns.called(name) not in there for name in columns.required)
+    return own if there and is_renamed and there.issuperset(columns.required) else columns
+
+
+def _rows_of_cells(
+    rows: Iterator[Cells], names: Cells | None, form: Delimited, columns: Columns, problems: FileProblems
 ) -> Iterator[Row]:
-    line, first = next(rows)
+    """Rows under the header `names`; without one the columns are called by their places."""
+    if names is None:
+        names = next(rows)
+        rows = chain([names], rows)
+        names = (names[0], [str(place) for place in range(len(names[1]))])
+    line, first = names
     header = [name.strip() for name in first]
     if not _check_header(line, first, form, columns, problems):
         problems.raise_all()
