@@ -15,7 +15,7 @@ from palm.reader.formats.files import quoted, warn_once
 from palm.reader.formats.row_table import HUB_MARK, RowTable, needs_extra, rows_in_blocks
 
 _BLOCK = 1000  # rows
-_HUB_NAME = re.compile(r"hf://([\w.-]+)(?:/([\w.-]+))?(?:/([\w.-]+))?:([^:]+)")
+_HUB_NAME = re.compile(r"hf://(\w[\w.-]*)(?:/(\w[\w.-]*))?(?:/(\w[\w.-]*))?:(.+)")
 _ADVICE_ON_HUB = "Check the name and the connection; with HF_HUB_OFFLINE=1 only what was loaded before is there."
 _FORM_OF_NAMES = "hf://name[/config]:split, such as hf://nyu-mll/glue/sst2:train"
 

@@ -33,7 +33,8 @@ def open_source(source: str | Path | RowTable, config: ReaderFields) -> RowSourc
     if name.startswith(ROWS_MARK):
         return kept_rows(name)
     sheet, has_header = getattr(config, "sheet", None), getattr(config, "header", True)
-    return open_columnar(Path(name), sheet=sheet, has_header=has_header) or Path(name)
+    table = open_columnar(Path(name), sheet=sheet, has_header=has_header)
+    return Path(name) if table is None else table
 
 
 def source_name(source: RowSource) -> DataSource:

@@ -163,3 +163,16 @@ def test_the_form_is_said_in_words():
 def test_the_delimiter_is_that_of_the_header(write, head, delimiter):
     form = sniff(write("x.csv", head), "utf-8", ["label", "text_a"], delimiter=None, quoting=None)
     assert form.delimiter == delimiter
+
+
+@pytest.mark.parametrize("name", ["x.csv", "x.tsv"])
+def test_a_table_without_a_header_has_columns_by_place(read, write, name):
+    sign = "," if name == "x.csv" else "\t"
+    file = write(name, f"3{sign}title{sign}the cat\n4{sign}标题{sign}我爱北京\n")
+    found = read(file, header=False, columns={"label": "0", "text_a": "2"})
+    assert found == [
+        {"line": 1, "label": "3", "text_a": "the cat"},
+        {"line": 2, "label": "4", "text_a": "我爱北京"},
+    ]
+    with pytest.raises(DataError, match=r"expected 0, 7, found `0.1.2`"):
+        read(file, header=False, columns={"label": "0", "text_a": "7"})
