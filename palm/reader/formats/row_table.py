@@ -10,7 +10,7 @@ from typing import Any, final, overload
 from palm.data.dataset import ROWS, DataSource, GivenRow
 from palm.errors import DataError, Problem
 
-Names = Sequence[str]
+ColumnNames = Sequence[str]
 GivenData = Any
 """Rows in memory: a list of mappings, a pandas DataFrame, or a `datasets.Dataset`, whose packages are not imported."""
 _INSTALL = 'pip install "paddle-palm[data]"'
@@ -25,7 +25,7 @@ class RowTable(Sequence[GivenRow]):
         rows: Starts an iteration.
         length: How many rows there are.
         columns: The names of the columns.
-        label_names: Names of classes: column → names in the order of the ids that stand in its cells.
+        label_names: ColumnNames of classes: column → names in the order of the ids that stand in its cells.
         first_line: The number of the first row in messages.
         fingerprint: A digest of the rows; by default it is computed.
     """
@@ -36,8 +36,8 @@ class RowTable(Sequence[GivenRow]):
         rows: Callable[[], Iterator[GivenRow]],
         length: int,
         *,
-        columns: Names = (),
-        label_names: Mapping[str, Names] | None = None,
+        columns: ColumnNames = (),
+        label_names: Mapping[str, ColumnNames] | None = None,
         first_line: int = 1,
         fingerprint: str | None = None,
     ) -> None:
@@ -100,7 +100,7 @@ class RowTable(Sequence[GivenRow]):
         }
 
 
-def _with_names(value: object, names: Names) -> object:
+def _with_names(value: object, names: ColumnNames) -> object:
     """The class `value`, or those in it if it is a list, by name."""
     if isinstance(value, list):
         return [_with_names(item, names) for item in value]

@@ -186,13 +186,14 @@ def _rows_of_cells(
 ) -> Iterator[Row]:
     """Rows under the header `names`; without one the columns are called by their places."""
     if names is None:
-        names = next(rows)
-        rows = chain([names], rows)
-        names = (names[0], [str(place) for place in range(len(names[1]))])
-    line, first = names
-    header = [name.strip() for name in first]
-    if not _check_header(line, first, form, columns, problems):
-        problems.raise_all()
+        first = next(rows)
+        rows = chain([first], rows)
+        header = [str(place) for place in range(len(first[1]))]
+        _check_places(first[0], header, columns, problems)
+    else:
+        header = [name.strip() for name in names[1]]
+        _check_header(names[0], names[1], form, columns, problems)
+    problems.raise_all()
     places = [(name, header.index(called)) for name, called in columns if called in header]
     for number, cells in rows:
         if len(cells) != len(header):
@@ -203,19 +204,26 @@ def _rows_of_cells(
             yield Row(number, {name: cells[place] for name, place in places})
 
 
-def _check_header(line: int, first: list[str], form: Delimited, columns: Columns, problems: FileProblems) -> bool:
+def _check_places(line: int, places: list[str], columns: Columns, problems: FileProblems) -> None:
+    missing = [columns.called(name) for name in columns.required if columns.called(name) not in places]
+    if missing:
+        rule = "without a header `columns` gives the place of each column, from 0"
+        found = f"{', '.join(missing)} in a file of {len(places)} columns"
+        problems.add(f"{rule}, found {found}. Correct it, or remove header: false.", line=line)
+
+
+def _check_header(line: int, first: list[str], form: Delimited, columns: Columns, problems: FileProblems) -> None:
     header = [name.strip() for name in first]
     missing = [columns.called(name) for name in columns.required if columns.called(name) not in header]
     twice = [called for _, called in columns if header.count(called) > 1]
     if missing:
         rule = f"the first row must name the columns, expected {columns.wanted}"
         found = f"found {quoted(form.delimiter.join(first))}"
-        advice = f"Add a header row, or set `columns` to the file's names of {', '.join(missing)}"
+        advice = f"Add a header row (or header: false), or set `columns` to the file's names of {', '.join(missing)}"
         problems.add(f"{rule}, {found}. {advice}.", line=line)
     if twice:
         rule = f"a column must occur once in the header row, found {quoted(twice[0])} twice"
         problems.add(f"{rule}. Rename one.", line=line)
-    return not (missing or twice)
 
 
 def _wrong_width(cells: list[str], header: list[str], form: Delimited) -> str:
