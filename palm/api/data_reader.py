@@ -11,6 +11,7 @@ from palm.errors import ConfigError, Problem
 from palm.reader.base import READERS, Reader
 from palm.reader.formats.row_table import GivenData
 from palm.reader.formats.sources import data_name
+from palm.reader.formats.tables import is_table_of_another_format
 from palm.reader.labels import WHOLE_NUMBER, LabelMapSource, read_label_map
 from palm.reader.loading import load_dataset
 from palm.registry import refuse_former
@@ -123,16 +124,19 @@ class DataReader:
                 memory: a list of mappings, a pandas DataFrame, or a `datasets.Dataset`.
             batch_size: Examples per batch.
             num_epochs: Passes over the file; left out, one pass, or in multi-task learning what the mix ratio makes it.
-            file_format: `tsv`, `jsonl`, `json` (reading comprehension), `conll`, or `auto` to go by the file's ending.
+            file_format: `tsv`, `csv`, `jsonl`, `json`, `conll`, or `auto` to go by the file's ending, as `tsv` does for the
+                endings of csv and JSON.
             shuffle_train: Whether training examples are shuffled anew every epoch.
 
         Raises:
             DataError: With file and line of everything that is wrong.
             ConfigError: A format that this reader does not know.
         """
-        self._keys["file_format"] = self.usual_format if file_format == "tsv" else file_format
+        name = data_name(file)
+        usual = "auto" if self.usual_format == "tsv" and is_table_of_another_format(name) else self.usual_format
+        self._keys["file_format"] = usual if file_format == "tsv" else file_format
         self.batch_size, self.num_epochs, self.shuffle = batch_size, num_epochs, shuffle_train
-        self._load(data_name(file))
+        self._load(name)
 
     def register_with(self, backbone: TakesBatches) -> "DataReader":
         """Make sure that `backbone` gets from this reader what it needs.

@@ -91,3 +91,10 @@ def test_readers_of_the_python_api_take_rows(tmp_path):
     trainer.set_dev_file(given)
     trainer.train()
     assert trainer.evaluate(given) == trainer.evaluate(datasets.Dataset.from_list(given))
+
+
+def test_readers_of_the_python_api_go_by_the_ending_of_csv(tmp_path):
+    (tmp_path / "x.csv").write_text('label,text_a\n1,"a fish, red"\n0,a bird\n', encoding="utf-8")
+    reader = palm.reader.ClassifyReader(tiny.write_vocab(tmp_path), 32)
+    reader.load_data(str(tmp_path / "x.csv"), batch_size=1)
+    assert reader.dataset.records[0]["text_a"] == "a fish, red"

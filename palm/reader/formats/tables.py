@@ -61,10 +61,19 @@ def table_format(config: TableFields, file: Path) -> str:
     """`csv`, `tsv`, `jsonl`, `json` or `conll`, by the key file_format or the file's extension."""
     if config.file_format != "auto":
         return config.file_format
-    name = file.with_suffix("") if file.suffix.lower() == ".gz" else file
-    found = _FORMATS.get(name.suffix.lower(), "tsv")
+    found = _FORMATS.get(_ending(file), "tsv")
     usable = (found, "jsonl") if found == "json" else (found,)
     return next((kind for kind in usable if kind in config.known_formats), "tsv")
+
+
+def is_table_of_another_format(name: str) -> bool:
+    """Whether the ending of a file is that of csv or JSON."""
+    return _FORMATS.get(_ending(Path(name))) in ("csv", "json")
+
+
+def _ending(file: Path) -> str:
+    """`.csv` of `x.csv` and of `x.csv.gz`."""
+    return (file.with_suffix("") if file.suffix.lower() == ".gz" else file).suffix.lower()
 
 
 def describe_format(file: Path, config: TableFields) -> str | None:
