@@ -124,8 +124,8 @@ class DataReader:
                 memory: a list of mappings, a pandas DataFrame, or a `datasets.Dataset`.
             batch_size: Examples per batch.
             num_epochs: Passes over the file; left out, one pass, or in multi-task learning what the mix ratio makes it.
-            file_format: `tsv`, `csv`, `jsonl`, `json`, `conll`, or `auto` to go by the file's ending, as `tsv` does for the
-                endings of csv and JSON.
+            file_format: `tsv`, `csv`, `jsonl`, `json`, `conll`, or `auto` to go by the file's ending, as `tsv`
+                does for csv and JSON.
             shuffle_train: Whether training examples are shuffled anew every epoch.
 
         Raises:
