@@ -5,9 +5,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
-from palm.backbone.config_json import read_backbone_config
+from palm.backbone.config_json import read_layer
+from palm.backbone.model_type import PALM_BACKBONE, encoder_type, is_of_type
+from palm.backbone.other_settings import ENCODER_SETTINGS, Settings, unsupported_settings
+from palm.errors import ConfigError, Problem
 from palm.registry import Registry, component_problem
 from palm.schema.fields import BackboneFields
+from palm.schema.validate import validate
+from palm.schema.values import Layer, Resolved
 from palm.spec import Phase, Specs
 
 if TYPE_CHECKING:
@@ -24,6 +29,15 @@ class Backbone(ABC):
     """
 
     Config: ClassVar[type[BackboneFields]]
+    model_types: ClassVar[tuple[str, ...]] = ()
+    """Values of `model_type` in a config.json of transformers whose encoders it computes; no two backbones share one.
+
+    Without any, as in a backbone of your own, it is never chosen by a config.json, and reads whatever it is given.
+    """
+    also_reads: ClassVar[tuple[str, ...]] = ()
+    """Types that are another backbone's, and that it computes as well where a configuration names it."""
+    settings: ClassVar[Settings] = ENCODER_SETTINGS
+    """Settings of a config.json with the values that it computes with; others are refused."""
     known_by: ClassVar[str | None] = None
     """A parameter that only pre-trained weights of this backbone have."""
 
@@ -42,7 +56,48 @@ class Backbone(ABC):
             ConfigError: Every problem of the config.
         """
         del phase
-        return cls(read_backbone_config(cls.Config, config, owner=f"palm.backbone.{cls.__name__}"))
+        return cls(cls.read_config(config, owner=f"palm.backbone.{cls.__name__}"))
+
+    @classmethod
+    def read_config(cls, config: Mapping[str, object] | str | Path, *, owner: str) -> BackboneFields:
+        """The backbone's keys in `config`; other keys are ignored, since published files have many.
+
+        Args:
+            config: The content of a config.json, its path, or its folder.
+            owner: Name of the caller, for messages.
+
+        Raises:
+            ConfigError: Every problem of the config, or an encoder that the backbone does not compute.
+        """
+        layer, problems, home = read_layer(config, owner)
+        written = {key: setting.value for key, setting in layer.items()}
+        if not cls.reads(written):
+            types = ", ".join((*cls.model_types, *cls.also_reads))
+            rule = f"{cls.__name__} computes encoders of these types: {types}."
+            problems.append(Problem(home, f"{rule} Found `{encoder_type(written)}`. Use the backbone of that type."))
+        problems += cls.setting_problems(layer)
+        values = {key: Resolved(setting) for key, setting in layer.items()}
+        found, invalid = validate(cls.Config, values, owner="a backbone", home=home) if not problems else (None, [])
+        if found is None:
+            raise ConfigError([*problems, *invalid])
+        return found
+
+    @classmethod
+    def setting_problems(cls, layer: Layer) -> list[Problem]:
+        """The settings of a config.json with which an encoder computes something else."""
+        if not cls.model_types:  # one of a user's own, which knows its files
+            return []
+        config = {key: setting.value for key, setting in layer.items()}
+        return [Problem(layer[key].where, why) for key, why in unsupported_settings(config, cls.settings)]
+
+    @classmethod
+    def reads(cls, config: Mapping[str, object]) -> bool:
+        """Whether it computes an encoder of the type that a config.json names; so it is where none is named."""
+        types = (*cls.model_types, *cls.also_reads)
+        written = config.get(PALM_BACKBONE)
+        if written is not None and str(written) in BACKBONES and BACKBONES[str(written)] is cls:
+            return True
+        return not cls.model_types or encoder_type(config) is None or is_of_type(config, types)
 
     @abstractmethod
     def inputs_attr(self) -> Specs:

@@ -42,12 +42,13 @@ class Embeddings(nn.Layer):
         width = config.hidden_size
         self.word_embeddings = nn.Embedding(config.vocab_size, width, weight_attr=initialized(config))
         self.position_embeddings = nn.Embedding(config.max_position_embeddings, width, weight_attr=initialized(config))
-        self.token_type_embeddings = nn.Embedding(config.type_vocab_size, width, weight_attr=initialized(config))
+        if config.type_vocab_size:
+            self.token_type_embeddings = nn.Embedding(config.type_vocab_size, width, weight_attr=initialized(config))
         if task_types:
             self.task_type_embeddings = nn.Embedding(task_types, width, weight_attr=initialized(config))
         self.layer_norm = LayerNorm(config)
         self._kernels = kernels
-        self._task_types = task_types
+        self._segments, self._task_types = config.type_vocab_size, task_types
         self._epsilon = config.layer_norm_eps
         self._dropout = config.hidden_dropout_prob
 
@@ -57,7 +58,8 @@ class Embeddings(nn.Layer):
         if EMBEDDING_SHIFT in inputs:
             words = words + inputs[EMBEDDING_SHIFT]
         total = words + self.position_embeddings(inputs["position_ids"])
-        total = total + self.token_type_embeddings(inputs["segment_ids"])
+        if self._segments:
+            total = total + self.token_type_embeddings(inputs["segment_ids"])
         if self._task_types:
             total = total + self.task_type_embeddings(inputs["task_ids"])
         rows = paddle.flatten(total, 0, 1)  # [batch*seq hidden]

@@ -1,8 +1,9 @@
-"""The encoder of BERT and ERNIE as Paddle layers: embeddings, layers, pooler."""
+"""Encoders as Paddle layers: embeddings, a stack of layers, a pooler; here those of BERT and ERNIE."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Protocol
+from typing import Protocol, final
 
 import paddle
 from paddle import Tensor, nn
@@ -42,27 +43,24 @@ class FeedForward(nn.Layer):
         self.layer_norm = LayerNorm(config)
 
 
-class EncoderLayer(nn.Layer):
-    """One layer: it holds the parameters, and `compute` does the computation.
+class CheckpointedLayer(nn.Layer):
+    """An encoder layer: dropout in training alone, bfloat16 in mixed precision, and recomputation if asked for.
 
     Args:
-        config: The backbone's config.
-        compute: The function that computes the layer.
+        settings: Those of training.
+        recompute: Whether the backward pass computes the layer once more instead of keeping what it needs.
     """
 
-    def __init__(self, config: BackboneFields, compute: ComputeLayer) -> None:
+    def __init__(self, settings: LayerSettings, *, recompute: bool) -> None:
         super().__init__()
-        self.attention = Attention(config)
-        self.ffn = FeedForward(config)
-        self._compute = compute
-        self._recompute = config.recompute
-        self._settings = LayerSettings(
-            heads=config.num_attention_heads,
-            activation=config.hidden_act,
-            epsilon=config.layer_norm_eps,
-            hidden_dropout=config.hidden_dropout_prob,
-            attention_dropout=config.attention_probs_dropout_prob,
-        )
+        self._settings = settings
+        self._recompute = recompute
+
+    @abstractmethod
+    def compute(
+        self, hidden: Tensor, rows: Rows, settings: LayerSettings, added: Tensor | None, *shared: Tensor
+    ) -> Tensor:
+        """Next hidden states; see `forward`. `shared` are the tensors of `rows` that have a gradient."""
 
     def forward(self, hidden: Tensor, rows: Rows, added: Tensor | None = None) -> Tensor:
         """Next hidden states: [batch*seq hidden]; `added` [hidden 3*hidden] is added to the weight of `qkv`."""
@@ -71,15 +69,41 @@ class EncoderLayer(nn.Layer):
             settings = replace(settings, bf16=True)
         # Above frozen layers Paddle's recompute would not notice that these weights need a gradient.
         if self._recompute and self.training and paddle.is_grad_enabled() and not hidden.stop_gradient:
-            computed: Tensor = recompute(self._forward, hidden, rows, settings, added)
+            computed: Tensor = recompute(self.compute, hidden, rows, settings, added, *rows.shared())
             return computed
-        return self._forward(hidden, rows, settings, added)
+        return self.compute(hidden, rows, settings, added, *rows.shared())
 
-    def _forward(self, hidden: Tensor, rows: Rows, settings: LayerSettings, added: Tensor | None) -> Tensor:
+
+@final
+class EncoderLayer(CheckpointedLayer):
+    """A layer of BERT: it holds the parameters, and the function `compute_layer` does the computation.
+
+    Args:
+        config: The backbone's config.
+        compute_layer: The function that computes the layer.
+    """
+
+    def __init__(self, config: BackboneFields, compute_layer: ComputeLayer) -> None:
+        settings = LayerSettings(
+            heads=config.num_attention_heads,
+            activation=config.hidden_act,
+            epsilon=config.layer_norm_eps,
+            hidden_dropout=config.hidden_dropout_prob,
+            attention_dropout=config.attention_probs_dropout_prob,
+        )
+        super().__init__(settings, recompute=config.recompute)
+        self.attention = Attention(config)
+        self.ffn = FeedForward(config)
+        self._compute_layer = compute_layer
+
+    def compute(
+        self, hidden: Tensor, rows: Rows, settings: LayerSettings, added: Tensor | None, *shared: Tensor
+    ) -> Tensor:
+        del shared
         weights = self.weights()
         if added is not None:
             weights = replace(weights, qkv_weight=weights.qkv_weight + added)
-        return self._compute(hidden, weights, settings=settings, rows=rows)
+        return self._compute_layer(hidden, weights, settings=settings, rows=rows)
 
     def weights(self) -> LayerWeights:
         """The parameters in the order of the computation."""
@@ -108,12 +132,22 @@ class Parts(Protocol):
         ...
 
 
-class Encoder(nn.Layer):
-    """The stack of layers."""
+BuildLayer = Callable[[int], nn.Layer]
+"""Builds the encoder layer with a number, counted from 0: a layer with `forward(hidden, rows, added=None)`."""
 
-    def __init__(self, config: BackboneFields, compute: ComputeLayer) -> None:
+
+class Encoder(nn.Layer):
+    """The stack of layers.
+
+    Args:
+        build_layer: Builds one; task-specific copies of layers are built by it, too.
+        depth: Number of layers.
+    """
+
+    def __init__(self, build_layer: BuildLayer, depth: int) -> None:
         super().__init__()
-        self.layers = nn.LayerList([EncoderLayer(config, compute) for _ in range(config.num_hidden_layers)])
+        self.build_layer = build_layer
+        self.layers = nn.LayerList([build_layer(number) for number in range(depth)])
 
     def forward(self, hidden: Tensor, rows: Rows, last: int, parts: Parts | None = None) -> Tensor:
         """Output of layer number `last`; the layers above it are not run."""
@@ -144,27 +178,31 @@ class Pooler(nn.Layer):
         super().__init__()
         self.dense = nn.Linear(config.hidden_size, config.hidden_size, weight_attr=initialized(config))
 
-    def forward(self, encoded: Tensor) -> Tensor:
+    def forward(self, encoded: Tensor, input_mask: Tensor) -> Tensor:
         """[batch seq hidden] → [batch hidden]."""
+        del input_mask  # the first token is never padding
         return paddle.tanh(plain.linear(encoded[:, 0], self.dense.weight, self.dense.bias))
 
 
-class TransformerEncoder(nn.Layer):
-    """The layers of `Bert` and `Ernie`.
+class LayeredEncoder(nn.Layer):
+    """What every encoder of PALM is made of.
 
     Args:
-        config: The backbone's config.
-        task_types: Number of task ids; 0 for a backbone without them.
-        kernels: The encoder's kernels; by default those that `config.kernels` selects.
+        embeddings: From the inputs to the word embeddings [batch seq emb] and the first hidden states
+            [batch*seq hidden]; the word embeddings' table is its `word_embeddings`.
+        encoder: The layers.
+        pooler: From hidden states [batch seq hidden] and `input_mask` to one vector per text [batch hidden].
     """
 
-    def __init__(self, config: BackboneFields, *, task_types: int = 0, kernels: EncoderKernels | None = None) -> None:
+    def __init__(self, embeddings: nn.Layer, encoder: Encoder, pooler: nn.Layer) -> None:
         super().__init__()
-        chosen = kernels or choose_kernels(config.kernels)
-        self.embeddings = Embeddings(config, chosen, task_types)
-        self.encoder = Encoder(config, chosen.compute_layer)
-        self.pooler = Pooler(config)
-        self._depth = config.num_hidden_layers
+        self.embeddings = embeddings
+        self.encoder = encoder
+        self.pooler = pooler
+
+    @abstractmethod
+    def rows(self, inputs: Mapping[str, Tensor]) -> Rows:
+        """How the batch's tokens form sequences, and what its layers share."""
 
     def forward(
         self,
@@ -176,21 +214,19 @@ class TransformerEncoder(nn.Layer):
         """Encode a batch.
 
         Args:
-            inputs: `token_ids`, `position_ids`, `segment_ids` (and `task_ids`) int64[batch seq]; `input_mask`
-                float32[batch seq].
+            inputs: Those that the backbone declares: ids int64[batch seq], `input_mask` float32[batch seq].
             layer: The encoder layer whose output feeds the head: 0 is the first, -1 the last.
             mix: Feeds the head with a mix of several layers instead.
             parts: The head's task-specific parts.
         """
-        batch, seq = inputs["token_ids"].shape
         words, hidden = self.embeddings(inputs)
-        rows = Rows(batch, seq, padding_mask(inputs["input_mask"]))
+        rows = self.rows(inputs)
         if mix is None:
-            hidden = self.encoder(hidden, rows, layer % self._depth, parts)
+            hidden = self.encoder(hidden, rows, layer % len(self.encoder.layers), parts)
         else:
             hidden = self.encoder.mixed(hidden, rows, mix, parts)
-        encoded = hidden.reshape([batch, seq, hidden.shape[-1]])  # [batch seq hidden]
-        sentence = self.pooler(encoded)  # [batch hidden]
+        encoded = hidden.reshape([rows.batch, rows.seq, hidden.shape[-1]])  # [batch seq hidden]
+        sentence = self.pooler(encoded, inputs["input_mask"])  # [batch hidden]
         return {
             "word_embedding": words,
             "embedding_table": self.embeddings.word_embeddings.weight,
@@ -198,6 +234,27 @@ class TransformerEncoder(nn.Layer):
             "sentence_embedding": sentence,
             "sentence_pair_embedding": sentence,
         }
+
+
+@final
+class TransformerEncoder(LayeredEncoder):
+    """The layers of `Bert` and `Ernie`.
+
+    Args:
+        config: The backbone's config.
+        task_types: Number of task ids; 0 for a backbone without them.
+        kernels: The encoder's kernels; by default those that `config.kernels` selects.
+    """
+
+    def __init__(self, config: BackboneFields, *, task_types: int = 0, kernels: EncoderKernels | None = None) -> None:
+        chosen = kernels or choose_kernels(config.kernels)
+        embeddings = Embeddings(config, chosen, task_types)
+        encoder = Encoder(lambda _: EncoderLayer(config, chosen.compute_layer), config.num_hidden_layers)
+        super().__init__(embeddings, encoder, Pooler(config))
+
+    def rows(self, inputs: Mapping[str, Tensor]) -> Rows:
+        batch, seq = inputs["token_ids"].shape
+        return Rows(batch, seq, padding_mask(inputs["input_mask"]))
 
 
 def padding_mask(input_mask: Tensor) -> Tensor | None:

@@ -5,12 +5,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
-from palm.backbone.config_json import BACKBONE_FILES, VOCAB_FILE, load_backbone_file, next_to_weights
+from palm.backbone.base import BACKBONES
+from palm.backbone.config_json import BACKBONE_FILES, load_backbone_file, next_to_weights
+from palm.backbone.find import backbone_of, config_problems
+from palm.backbone.model_type import type_key
 from palm.config.broadcast import broadcast
 from palm.config.components import TaskSchemas
 from palm.config.methods import chosen_methods, plain_values
 from palm.config.stages import StageSources
-from palm.errors import Problem
+from palm.data.tokenizer_config import read_tokenizer_config
+from palm.data.vocab import VOCAB_FILE
+from palm.errors import ConfigError, Problem
 from palm.paradigm.base import PARADIGMS
 from palm.reader.base import READERS
 from palm.reader.formats.columnar import is_saved_dataset
@@ -23,6 +28,7 @@ from palm.spec import Phase
 
 Values = dict[str, Resolved]
 
+LOWER_CASE = "do_lower_case"
 _SPECIAL = ("the device, pipe or socket", "Write its content to a file, which is read more than once.")
 
 
@@ -64,6 +70,8 @@ def merge(sources: StageSources, phase: Phase) -> Merged:
     for key, setting in _next_to_weights(run).items():
         run.setdefault(key, Resolved(setting))
     backbone_file, more = _backbone_file(run)
+    if phase == "train":  # prediction has the backbone of its inference models
+        more += _settle_backbone(run, backbone_file)
     tasks, task_problems = broadcast(sources.names, sources.main, sources.flags, sources.files)
     problems += more + task_problems
     schemas = {}
@@ -74,6 +82,7 @@ def merge(sources: StageSources, phase: Phase) -> Merged:
         tasks[name] |= located
         problems += more
     _share_vocabulary(run, tasks)
+    problems += _follow_tokenizer(run, tasks) if phase == "train" else []  # an exported model has its own tokenizer
     return Merged(
         sources,
         phase,
@@ -101,6 +110,43 @@ def _backbone_name(run: Values) -> str:
     return str(run["backbone"].setting.value if "backbone" in run else default)
 
 
+def _settle_backbone(run: Values, file: Layer) -> list[Problem]:
+    """Choose the backbone by its file where the key was not written; else the reasons why it cannot read that file.
+
+    A backbone file of another place describes the weights no better than the file next to them, which is read, too.
+    """
+    files = [file, *_file_of_weights(run)]
+    if "backbone" not in run:
+        try:
+            run |= _backbone_of_files(files)
+        except ConfigError as error:
+            return list(error.problems)
+    name = _backbone_name(run)
+    return (
+        [problem for each in files for problem in config_problems(BACKBONES[name], each)] if name in BACKBONES else []
+    )
+
+
+def _backbone_of_files(files: Sequence[Layer]) -> Values:
+    for file in files:
+        config = {key: setting.value for key, setting in file.items()}
+        key = type_key(config)
+        if key is not None:
+            where = file[key].where
+            return {"backbone": Resolved(Setting("backbone", backbone_of(config, where=where), where))}
+    return {}
+
+
+def _file_of_weights(run: Values) -> Iterator[Layer]:
+    """The keys in the file next to the pre-trained weights, if another is the backbone's."""
+    weights, path = run.get("pretrain_model_path"), run.get("backbone_config_path")
+    if weights is None or path is None or not isinstance(weights.setting.value, str):
+        return
+    beside = next_to_weights(Path(weights.setting.value), BACKBONE_FILES)
+    if beside is not None and str(path.setting.value) != str(beside):
+        yield load_backbone_file(Setting("backbone_config_path", str(beside), weights.setting.where))[0]
+
+
 def _next_to_weights(run: Values) -> dict[str, Setting]:
     """Backbone file and vocabulary next to the pre-trained weights."""
     weights = run.get("pretrain_model_path")
@@ -125,6 +171,24 @@ def _share_vocabulary(run: Values, tasks: Mapping[str, Values]) -> None:
     for values in (*tasks.values(), run) if named else ():
         if not _is_set(values, "vocab_path"):
             values["vocab_path"] = named[0]
+
+
+def _follow_tokenizer(run: Values, tasks: Mapping[str, Values]) -> list[Problem]:
+    """Add what the encoder's folder says of lower-casing below what the configuration says."""
+    places = (run[key].setting.value for key in ("vocab_path", "pretrain_model_path") if _is_set(run, key))
+    folders = (place if place.is_dir() else place.parent for place in map(Path, map(str, places)))
+    try:
+        configs = [read_tokenizer_config(folder) for folder in dict.fromkeys(folders)]
+    except ConfigError as error:
+        return list(error.problems)
+    said = next((config for config in configs if config.do_lower_case is not None), None)
+    if said is not None:
+        setting = Setting(LOWER_CASE, said.do_lower_case, str(said.file))
+        for values in tasks.values():
+            given = values.get(LOWER_CASE)
+            below = replace(given, overridden=(*given.overridden, setting)) if given else Resolved(setting)
+            values[LOWER_CASE] = below
+    return []
 
 
 def _is_set(values: Values, key: str) -> bool:

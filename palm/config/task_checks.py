@@ -1,22 +1,43 @@
 """Checks over the tasks of a run: targets, shared heads, vocabularies, and metrics."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from palm.balancing.gradients import GRADIENT_METHODS
 from palm.config.run_config import TaskConfig
 from palm.config.typed import TypedConfig
-from palm.errors import Problem
+from palm.errors import CheckpointError, Problem
 from palm.metric.base import LOSS, METRICS
 from palm.paradigm.base import PARADIGMS
+from palm.pretrained.find import look_at_weights
 from palm.registry import did_you_mean
+from palm.schema.places import exists
 from palm.schema.settings import TaskSettings, TrainSettings
 
 _NO_VOCABULARY = (
     "a run needs `vocab_path`. Found none, and no vocab.txt next to pre-trained weights. "
     "Name a vocabulary, one token per line."
 )
+
+
+def files_that_add_keys(typed: Iterable[TypedConfig]) -> Iterator[Problem]:
+    """Files of tasks that the configuration describes by itself: their keys are read, too, which may not be meant."""
+    said: set[str] = set()  # stages repeat tasks
+    for config in typed:
+        if config.merged is None:
+            continue
+        sources = config.merged.sources
+        for name, layer in sources.files.items():
+            own, values = sources.main.tasks.get(name, {}), config.task_values[name]
+            added = [
+                key for key, setting in layer.items() if key in values and values[key].setting.where == setting.where
+            ]
+            if {"reader", "paradigm"} <= own.keys() and added and name not in said:
+                said.add(name)
+                rule = f"the file of a task adds keys to those under `tasks:`. Found {', '.join(added)} in"
+                advice = "Unless that is meant, remove it, or set task_dir to another folder."
+                yield Problem(f"tasks.{name}", f"{rule} `{sources.homes[name]}`. {advice}")
 
 
 def gradients_to_balance(config: TypedConfig) -> Iterator[Problem]:
@@ -95,6 +116,19 @@ def training_files(config: TypedConfig) -> Iterator[Problem]:
         if settings.train_file is None:
             rule = f"task `{name}` needs `train_file` to be trained. Found nothing."
             yield Problem(f"tasks.{name}", f"{rule} Add it, or pass for_train=False to only predict.")
+
+
+def readable_weights(config: TypedConfig) -> Iterator[Problem]:
+    """The pre-trained weights are there, in a format that is read; a resumed run goes on without them."""
+    path = config.run.pretrain_model_path if config.run else None
+    if path is None or not config.for_train or (config.train and config.train.resume == "auto"):
+        return
+    if not exists(Path(path)):  # reported where paths are looked up
+        return
+    try:
+        look_at_weights(Path(path))
+    except CheckpointError as error:
+        yield Problem("", str(error))
 
 
 def rows_shared_by_name(config: TypedConfig) -> Iterator[Problem]:

@@ -12,6 +12,7 @@ from palm.errors import ConfigError, Problem
 from palm.kernels import plain
 from palm.kernels.contract import ComputeLayer
 from palm.kernels.fused import layer as fused
+from palm.kernels.fused.bf16_layer import compute_layer as compute_fused_layer
 from palm.kernels.fused.library import KernelsUnavailableError, load_kernels
 
 _log = logging.getLogger("palm")
@@ -38,7 +39,7 @@ class EncoderKernels:
 
 
 PLAIN = EncoderKernels("plain", plain.compute_layer, plain.layer_norm, plain.dropout)
-FUSED = EncoderKernels("fused", fused.compute_layer, fused.layer_norm, fused.dropout)
+FUSED = EncoderKernels("fused", compute_fused_layer, fused.layer_norm, fused.dropout)
 
 
 def choose_kernels(chosen: Wanted) -> EncoderKernels:

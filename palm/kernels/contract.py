@@ -4,6 +4,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from paddle import Tensor
 
 
@@ -41,11 +43,17 @@ class Rows:
         seq: Tokens per sequence, padding included.
         mask: Added to attention scores, float32[batch 1 1 seq]: 0 for a token, -10000 for padding. None where
             nothing is padded.
+        starts: Of packed rows, which have no padding: sequence b is rows starts[b] to starts[b + 1], int64[batch+1].
     """
 
     batch: int
     seq: int
     mask: "Tensor | None"
+    starts: "NDArray[np.int64] | None" = None
+
+    def shared(self) -> tuple["Tensor", ...]:
+        """What all layers read and has a gradient, besides the hidden states."""
+        return ()
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 
 from palm.backbone.base import BACKBONES, Backbone
-from palm.backbone.config_json import BACKBONE_FILES, VOCAB_FILE, next_to_weights, read_backbone_config
+from palm.backbone.config_json import BACKBONE_FILES, next_to_weights
+from palm.backbone.model_type import TYPE_KEYS
 from palm.backbone.shapes import check_shapes
+from palm.data.vocab import VOCAB_FILE
 from palm.errors import CheckpointError
 from palm.paradigm import PARADIGMS, Paradigm
 from palm.pretrained.encoder import (
@@ -25,6 +27,7 @@ from palm.pretrained.find import find_weights
 from palm.pretrained.load import config_defaults_for, read_tensors
 from palm.pretrained.name_maps import rename, targets_of
 from palm.pretrained.safetensors_files import read_safetensors
+from palm.pretrained.transformers_names import transformers_names
 from palm.schema.fields import BackboneFields
 from palm.schema.saved_model import SavedComponent, read_json_object, read_saved_model, validate_keys
 from palm.schema.settings import RunSettings, TaskSettings
@@ -42,7 +45,7 @@ _COPIED = (
 )  # fmt: skip
 _COPY = "Use another copy."
 _DEFAULT_BACKBONE = str(RunSettings.model_fields["backbone"].default)
-_KNOWN_TYPES = ("bert", "ernie", "electra", *LATE_POSITIONS)
+_LIKE_BERT = ("bert", "ernie", "electra", *LATE_POSITIONS)
 
 
 def read_encoder(path: Path) -> PretrainedEncoder:
@@ -88,7 +91,9 @@ def _inference_model(path: Path) -> PretrainedEncoder:
     if not -depth <= layer < depth:
         raise CheckpointError(f"{file}: layer is an index into {depth} encoder layers. Found {layer}. {_COPY}")
     last = layer in (-1, depth - 1)
-    if form is not None and last and set(own) == {"linear.weight", "linear.bias"}:
+    heads = transformers_names(description.backbone.name).heads
+    fits = form is not None and (heads is None or form.class_ending in heads)
+    if form is not None and fits and last and set(own) == {"linear.weight", "linear.bias"}:
         weight, bias, labels = own["linear.weight"], own["linear.bias"], tuple(description.labels or ())
         _check_head(path / WEIGHTS_FILE, weight, bias, labels, backbone_config.hidden_size)
         head = PretrainedHead(description.paradigm.name, form, weight, bias, labels)
@@ -129,7 +134,7 @@ def _palm_folder(path: Path, config: Mapping[str, Any]) -> PretrainedEncoder:
     if (path / MANIFEST_FILE).is_file():
         verify(path)
     name = str(config["palm_backbone"])
-    backbone = BACKBONES[name](read_backbone_config(BACKBONES[name].Config, path / CONFIG_FILE, owner=str(path)))
+    backbone = BACKBONES[name](BACKBONES[name].read_config(path / CONFIG_FILE, owner=str(path)))
     tensors = read_safetensors(path / WEIGHTS_FILE)
     _check_shapes(path / WEIGHTS_FILE, tensors, backbone, partial=True)
     origin = _origin(path, tensors) if (path / ORIGIN_FILES[0]).is_file() else None
@@ -139,12 +144,13 @@ def _palm_folder(path: Path, config: Mapping[str, Any]) -> PretrainedEncoder:
 def _origin(folder: Path, tensors: ArraysByName) -> Origin:
     config, names, rest = (folder / name for name in ORIGIN_FILES)
     segments = read_json_object(config).get("type_vocab_size", 1)
-    if type(segments) is not int or segments < 1:
+    least = 1 if SEGMENTS in tensors else 0
+    if type(segments) is not int or segments < least:
         raise CheckpointError(
-            f"{config}: type_vocab_size is a whole number, at least 1. Found {shown(segments)}. {_COPY}"
+            f"{config}: type_vocab_size is a whole number, at least {least}. Found {shown(segments)}. {_COPY}"
         )
     listed, other = read_json_object(names), read_safetensors(rest)
-    known = set(split_qkv(tensors))
+    known = {*split_qkv(tensors), *tensors}
     lost = [
         name
         for name, target in listed.items()
@@ -168,24 +174,34 @@ def _foreign(path: Path) -> PretrainedEncoder:
     kind = str(config.get("model_type", ""))
     of_transformers = renamed.layout == "Hugging Face"
     _refuse_other_kinds(config_file, kind, config, of_transformers)
-    backbone = next((name for name in BACKBONES if BACKBONES[name].known_by in renamed.tensors), _DEFAULT_BACKBONE)
-    wanted = BACKBONES[backbone].Config
-    backbone_config = read_backbone_config(wanted, {**config_defaults_for(path), **config}, owner=str(config_file))
+    backbone = _backbone_name(kind, renamed.tensors)
+    keys = {key: value for key, value in config.items() if key not in TYPE_KEYS}  # the type has been looked at above
+    backbone_config = BACKBONES[backbone].read_config({**config_defaults_for(path), **keys}, owner=str(config_file))
     other = {name: raw[name] for name, target in targets_of(raw).items() if target is None} if of_transformers else {}
     tensors, backbone_config, lost = _from_zero(config_file, renamed.tensors, backbone_config, kind, config)
     origin = None
     if of_transformers:
         origin = Origin(config_file.read_bytes().decode("utf-8"), targets_of(raw), other | lost)
-    _check_whole(path, tensors, backbone_config)
-    _check_shapes(path, tensors, BACKBONES[backbone](backbone_config), partial=True)
+    described = BACKBONES[backbone](backbone_config)
+    _check_whole(path, tensors, described)
+    _check_shapes(path, tensors, described, partial=True)
     return PretrainedEncoder(
         backbone, backbone_config, tensors, _copied(config_file.parent), origin, left_out=renamed.unknown
     )
 
 
+def _backbone_name(kind: str, tensors: ArraysByName) -> str:
+    """The backbone for an encoder of the model type `kind`; one like BERT is known by its parameters."""
+    of_its_own = (name for name in BACKBONES if kind in BACKBONES[name].model_types and kind not in _LIKE_BERT)
+    by_parameters = (name for name in BACKBONES if BACKBONES[name].known_by in tensors)
+    return next(of_its_own, None) or next(by_parameters, _DEFAULT_BACKBONE)
+
+
 def _refuse_other_kinds(config_file: Path, kind: str, config: Mapping[str, Any], of_transformers: bool) -> None:
-    rule = "PALM supports BERT, ERNIE, and RoBERTa or ELECTRA encoders of the same architecture."
-    if of_transformers and kind and kind not in _KNOWN_TYPES:
+    others = sorted({kind for name in BACKBONES for kind in BACKBONES[name].model_types} - {*_LIKE_BERT})
+    rule = "PALM supports BERT, ERNIE, and RoBERTa or ELECTRA encoders of the same architecture"
+    rule = f"{rule}, and {', '.join(others)}."
+    if of_transformers and kind and kind not in (*_LIKE_BERT, *others):
         raise CheckpointError(f"{config_file}: {rule} Found model_type `{kind}`. Use another model.")
     width = config.get("embedding_size", config.get("hidden_size"))
     if kind == "electra" and width != config.get("hidden_size"):
@@ -214,10 +230,11 @@ def _from_zero(
     return {**tensors, **changed}, backbone_config.model_copy(update=grown), {LOST_ROWS: table[:first]}
 
 
-def _check_whole(path: Path, tensors: ArraysByName, backbone_config: BackboneFields) -> None:
+def _check_whole(path: Path, tensors: ArraysByName, backbone: Backbone) -> None:
+    backbone_config, shapes = backbone.config, backbone.shapes()
     last = f"encoder.layers.{backbone_config.num_hidden_layers - 1}.ffn.output.weight"
     beyond = f"encoder.layers.{backbone_config.num_hidden_layers}.ffn.output.weight"
-    missing = [name for name in (POSITIONS, last) if name not in tensors]
+    missing = [name for name in (POSITIONS, last) if name in shapes and name not in tensors]
     if missing or beyond in tensors:
         rule = f"config.json sets {backbone_config.num_hidden_layers} layers"
         found = f"no `{missing[0]}`" if missing else f"`{beyond}`"

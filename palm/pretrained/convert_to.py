@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save_file
 
-from palm.backbone.config_json import VOCAB_FILE
+from palm.data.tokenizer_config import TOKENIZER_CONFIG, read_object
+from palm.data.vocab import VOCAB_FILE
 from palm.pretrained.convert_from import CONFIG_FILE, LOST_ROWS, ORIGIN_FILES
 from palm.pretrained.encoder import (
     LATE_POSITIONS,
@@ -22,6 +23,8 @@ from palm.pretrained.encoder import (
     PretrainedHead,
     split_qkv,
 )
+from palm.pretrained.name_maps import is_dense
+from palm.pretrained.transformers_names import transformers_names
 from palm.schema.fields import exported_keys
 from palm.storage.atomic_directory import atomic_directory
 from palm.storage.layout import WEIGHTS_FILE
@@ -74,23 +77,22 @@ def write_hugging_face(encoder: PretrainedEncoder, target: Path) -> None:
         for name, file in encoder.files.items():
             if name != CONFIG_FILE:
                 shutil.copyfile(file, folder / name)
-        if VOCAB_FILE in encoder.files and "tokenizer_config.json" not in encoder.files:
-            settings = {
-                "tokenizer_class": "BertTokenizer",
-                "model_max_length": encoder.backbone_config.max_position_embeddings,
-            }
-            _write_json(folder / "tokenizer_config.json", settings)
+        if VOCAB_FILE in encoder.files and (encoder.origin is None or TOKENIZER_CONFIG not in encoder.files):
+            given = read_object(folder / TOKENIZER_CONFIG) if TOKENIZER_CONFIG in encoder.files else {}
+            longest = encoder.backbone_config.max_position_embeddings
+            settings = {"tokenizer_class": "BertTokenizer", "model_max_length": longest, **given}
+            _write_json(folder / TOKENIZER_CONFIG, settings)
 
 
 def _in_original_form(tensors: ArraysByName, origin: Origin) -> ArraysByName:
     """Every tensor with its original name, layout and rows."""
-    separate = split_qkv(tensors)
+    separate = tensors | split_qkv(tensors)
     written: ArraysByName = {}
     for name, target in origin.names.items():
         if target is None:
             written[name] = origin.other[name]
             continue
-        array = separate[target].T if _is_dense(target) else separate[target]
+        array = separate[target].T if is_dense(target) else separate[target]
         if LOST_ROWS in origin.other and target == POSITIONS:
             array = np.concatenate([origin.other[LOST_ROWS], array])
         if target == SEGMENTS and json.loads(origin.config).get("model_type") in LATE_POSITIONS:
@@ -101,11 +103,14 @@ def _in_original_form(tensors: ArraysByName, origin: Origin) -> ArraysByName:
 
 def _in_transformers_names(encoder: PretrainedEncoder) -> ArraysByName:
     has_mlm = any(name.startswith("mlm.") for name in encoder.tensors)
-    prefix = f"{encoder.backbone}." if encoder.head or has_mlm else ""
+    names = transformers_names(encoder.backbone)
+    prefix = names.prefix if encoder.head or has_mlm else ""
+    fused = any(".qkv" in rule for rule, _ in names.rules)
     written = {}
-    for name, array in split_qkv(encoder.tensors).items():
-        renamed = next((re.sub(rule, to, name) for rule, to in _TO_TRANSFORMERS if re.fullmatch(rule, name)), name)
-        written[renamed if name.startswith("mlm.") else prefix + renamed] = array.T if _is_dense(name) else array
+    for name, array in (encoder.tensors if fused else split_qkv(encoder.tensors)).items():
+        rules = (*names.rules, *_TO_TRANSFORMERS)
+        renamed = next((re.sub(rule, to, name) for rule, to in rules if re.fullmatch(rule, name)), name)
+        written[renamed if name.startswith("mlm.") else prefix + renamed] = array.T if is_dense(name) else array
     if encoder.head is not None:
         layer = encoder.head.form.layer
         written |= {f"{layer}.weight": encoder.head.weight.T, f"{layer}.bias": encoder.head.bias}
@@ -115,8 +120,9 @@ def _in_transformers_names(encoder: PretrainedEncoder) -> ArraysByName:
 def _transformers_config(encoder: PretrainedEncoder) -> dict[str, Any]:
     has_mlm = any(name.startswith("mlm.") for name in encoder.tensors)
     ending = encoder.head.form.class_ending if encoder.head else "ForMaskedLM" if has_mlm else "Model"
-    architecture = encoder.backbone.capitalize() + ending
-    config = {"model_type": encoder.backbone, "architectures": [architecture], **_backbone_config(encoder)}
+    names = transformers_names(encoder.backbone)
+    keys = names.keys(_backbone_config(encoder))
+    config = {"model_type": names.model_type, "architectures": [names.class_stem + ending], **keys}
     config["pad_token_id"] = 0  # nosec B105 (a vocabulary id, not a password)
     return config | (_labels(encoder.head) if encoder.head else {})
 
@@ -132,10 +138,6 @@ def _labels(head: PretrainedHead) -> dict[str, Any]:
 def _backbone_config(encoder: PretrainedEncoder) -> dict[str, Any]:
     found = exported_keys(encoder.backbone_config)
     return {**found, "intermediate_size": found["intermediate_size"] or 4 * found["hidden_size"]}
-
-
-def _is_dense(name: str) -> bool:
-    return name.endswith(".weight") and "embeddings" not in name and "layer_norm" not in name
 
 
 def _save(tensors: Mapping[str, np.ndarray], file: Path) -> None:

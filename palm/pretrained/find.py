@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Literal
 
 from palm.errors import CheckpointError
+from palm.pretrained.safetensors_files import check_shards
+from palm.schema.places import pointer_problem
 
 Format = Literal["safetensors", "shards", "pdparams", "paddle1x", "paddle1x archive"]
 
@@ -61,6 +63,21 @@ def find_weights(path: Path) -> WeightsFile:
     raise CheckpointError(
         f"{path}: unknown format. Supported: .safetensors, .pdparams, and Paddle 1.x folders or archives."
     )
+
+
+def look_at_weights(path: Path) -> None:
+    """Find the weights in `path` and see that they are all there, without reading them.
+
+    Raises:
+        CheckpointError: As `find_weights`; or the pointer of Git LFS to them, or an index of shards of which some, or
+            some tensors, are missing.
+    """
+    found = find_weights(path)
+    pointer = pointer_problem(found.path)
+    if pointer is not None:
+        raise CheckpointError(f"{found.path}: {pointer}")
+    if found.format == "shards":
+        check_shards(found.path)
 
 
 def _format_of(file: Path) -> WeightsFile | None:

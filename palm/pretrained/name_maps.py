@@ -5,15 +5,17 @@ and PALM's own (dense weights [in out]). Tensors of the masked-language-model he
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from palm.errors import CheckpointError
+from palm.pretrained import deberta_names, modernbert_names
 
 _PARTS = ("query", "key", "value")
-_PREFIXES = re.compile(r"^(bert|ernie|roberta|electra|backbone)\.(?=embeddings\.|encoder\.|pooler\.)")
+_PREFIXES = re.compile(r"^(bert|ernie|roberta|electra|deberta|backbone)\.(?=embeddings\.|encoder\.|pooler\.)")
+_MODEL_PREFIX = re.compile(r"^model\.(?=embeddings\.|layers\.|final_norm\.)")
 _BUFFERS = re.compile(r"(^|\.)(position_ids|token_type_ids)$")
 _OLD_NORM = {"gamma": "weight", "beta": "bias"}  # TensorFlow's names, in early conversions
 
@@ -30,6 +32,7 @@ _HUGGING_FACE = {
     r"cls\.predictions\.transform\.dense\.(\w+)": r"mlm.transform.\1",
     r"cls\.predictions\.transform\.LayerNorm\.(\w+)": r"mlm.layer_norm.\1",
     r"cls\.predictions\.(?:decoder\.)?bias": r"mlm.bias",
+    **deberta_names.RULES,
 }
 
 _PADDLE_NLP = {
@@ -68,7 +71,7 @@ _PADDLE_1X = {
 _PADDLE_1X_PREFIX = "__paddlepalm_"
 _PADDLE_1X_KINDS = {"w": "weight", "b": "bias", "scale": "weight", "bias": "bias"}
 
-_OWN = {r"((?:embeddings|encoder|pooler)\..+)": r"\1"}
+_OWN = {r"((?:embeddings|encoder|pooler|mlm)\..+)": r"\1"}
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,7 @@ def targets_of(tensors: Mapping[str, np.ndarray]) -> dict[str, str | None]:
     layout, rules = _layout(bare)
     targets: dict[str, str | None] = dict.fromkeys(tensors)
     for name, original in bare.items():
-        target = _target(name, rules, layout)
+        target = _target(name, rules, layout, bare)
         if target not in targets.values():
             targets[original] = target
     return targets
@@ -112,21 +115,23 @@ def rename(tensors: Mapping[str, np.ndarray], source: str = "weights") -> Rename
     layout, rules = _layout(bare)
     named, unknown = {}, []
     for name, original in bare.items():
-        target = _target(name, rules, layout)
+        target = _target(name, rules, layout, bare)
         if target is None or target in named:
             unknown.append(original)
         else:
             array = tensors[original]
             if layout != "PALM":  # there a backbone of a user's own has names of its own
                 _check_axes(source, original, array, target)
-            named[target] = array.T if layout == "Hugging Face" and _is_dense(target) else array
+            named[target] = array.T if layout == "Hugging Face" and is_dense(target) else array
     fused = dict(_fuse(named, source))
+    if rules is modernbert_names.RULES:
+        fused = modernbert_names.with_mlm_head(fused, bare)
     tied = {name for name in unknown if _is_tied_decoder(name, tensors[name], fused)}
     return Renamed(layout, fused, tuple(name for name in unknown if name not in tied))
 
 
 def _bare(name: str) -> str:
-    name = _PREFIXES.sub("", name.removeprefix(_PADDLE_1X_PREFIX))
+    name = _MODEL_PREFIX.sub("", _PREFIXES.sub("", name.removeprefix(_PADDLE_1X_PREFIX)))
     head, _, last = name.rpartition(".")
     return f"{head}.{_OLD_NORM[last]}" if last in _OLD_NORM else name
 
@@ -137,6 +142,7 @@ def _layout(names: Mapping[str, str]) -> tuple[str, Mapping[str, str]]:
         (r"encoder\.layers\.\d+\.attention\.qkv\.", "PALM", _OWN),
         (r"encoder\.layers\.\d+\.self_attn\.", "PaddleNLP", _PADDLE_NLP),
         (r"encoder_layer_\d+_", "Paddle 1.x", _PADDLE_1X),
+        (modernbert_names.MARK, "Hugging Face", modernbert_names.RULES),
     )
     for mark, layout, rules in marks:
         if any(re.match(mark, name) for name in names):
@@ -144,13 +150,19 @@ def _layout(names: Mapping[str, str]) -> tuple[str, Mapping[str, str]]:
     return "Hugging Face", _HUGGING_FACE
 
 
-def _target(name: str, rules: Mapping[str, str], layout: str) -> str | None:
+def _target(name: str, rules: Mapping[str, str], layout: str, names: Iterable[str]) -> str | None:
     for pattern, template in rules.items():
         match = re.fullmatch(pattern, name)
         if match:
             target = match.expand(template)
+            if target.startswith(modernbert_names.LAST_LAYER):
+                return target.replace(modernbert_names.LAST_LAYER, f"encoder.layers.{_last_layer(names)}.")
             return _spell_kind(target) if layout == "Paddle 1.x" else target
     return None
+
+
+def _last_layer(names: Iterable[str]) -> int:
+    return max(int(found[1]) for name in names if (found := re.match(r"layers\.(\d+)\.", name)))
 
 
 def _spell_kind(target: str) -> str:
@@ -158,13 +170,16 @@ def _spell_kind(target: str) -> str:
     return f"{head}.{_PADDLE_1X_KINDS.get(kind, kind)}"
 
 
-def _is_dense(target: str) -> bool:
-    return target.endswith(".weight") and "embeddings" not in target and "layer_norm" not in target
+def is_dense(target: str) -> bool:
+    """Whether the parameter `target` is the weight of a linear map: [in out] in PALM, [out in] in PyTorch."""
+    return target.endswith(".weight") and not any(
+        part in target for part in ("_embeddings.", "layer_norm", "convolution")
+    )
 
 
 def _check_axes(source: str, name: str, array: np.ndarray, target: str) -> None:
     """Refuse a tensor that cannot be the parameter `target`."""
-    expected = 1 if target.endswith(".bias") or "layer_norm" in target else 2
+    expected = 1 if target.endswith(".bias") or "layer_norm" in target else 3 if "convolution" in target else 2
     if array.ndim != expected or not array.size or array.dtype.kind not in "fiu":
         rule = f"`{name}` must hold numbers in {expected} {'axis' if expected == 1 else 'axes'}."
         raise CheckpointError(f"{source}: {rule} Found {array.dtype}{list(array.shape)}. Use another copy.")
@@ -187,7 +202,9 @@ def _fuse(named: Mapping[str, np.ndarray], source: str) -> Iterator[tuple[str, n
 
 def _is_tied_decoder(name: str, array: np.ndarray, tensors: Mapping[str, np.ndarray]) -> bool:
     table = tensors.get("embeddings.word_embeddings.weight")
-    tied = name.endswith(("cls.predictions.decoder.weight", "cls.predictions.decoder_weight"))
+    tied = name == "decoder.weight" or name.endswith(
+        ("cls.predictions.decoder.weight", "cls.predictions.decoder_weight")
+    )
     if name.endswith("cls.predictions.decoder.bias"):
         return np.array_equal(array, tensors.get("mlm.bias", np.empty(0)))
     return tied and table is not None and np.array_equal(array, table)

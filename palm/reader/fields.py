@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field, field_validator
 
 from palm.registry import did_you_mean
-from palm.schema.fields import ClassCountFields, ReaderFields
+from palm.schema.fields import ClassCountFields, Names, ReaderFields
 
 
 def split_mapping(value: Any) -> Any:  # noqa: ANN401 (whatever YAML gave)
@@ -38,7 +38,8 @@ class TableFields(ReaderFields):
 
     columns: Annotated[dict[str, str], BeforeValidator(split_mapping)] = Field(
         default_factory=dict,
-        description="The file's names of PALM's columns: `{text_a: sentence1}` or `text_a=sentence1,label=gold`.",
+        description="The file's names of PALM's columns: `{text_a: sentence1}` or `text_a=sentence1,label=gold`; "
+        "numbers from 0 in CoNLL files, `{text_a: 1, label: 3}`.",
     )
 
     delimiter: Annotated[str | None, BeforeValidator(_character)] = Field(
@@ -61,6 +62,11 @@ class TableFields(ReaderFields):
         "`header: false` with `columns: {label: 0, text_a: 2}`.",
     )
     sheet: str | None = Field(None, description="Sheet of an xlsx file; by default the first.")
+    skip_empty_text: bool = Field(
+        False,
+        description="Leave out rows of train_file and dev_file without text, and report their number; by default they "
+        "are refused.",
+    )
 
     @field_validator("columns")
     @classmethod
@@ -90,6 +96,11 @@ class LabelledFields(TableFields, ClassCountFields):
         "error",
         description="A row of train_file or dev_file with an empty label (in jsonl also null): refuse the file, or "
         "skip the row, for files with labels of several tasks.",
+    )
+    leave_out_labels: Names = Field(
+        default_factory=list,
+        description="Labels whose rows are left out of train_file and dev_file, and counted: `-` marks rows without "
+        "a label in SNLI and MultiNLI. Of a row with several labels or tags, one is enough.",
     )
     on_unknown_label: Literal["error", "count_as_wrong"] = Field(
         "error",

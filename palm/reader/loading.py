@@ -5,7 +5,7 @@ import json
 import logging
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from palm.data.dataset import ROWS, Dataset, DataSource, GivenRow, Record
 from palm.data.stored_dataset import read_dataset, write_columns, write_description, write_records
 from palm.errors import CheckpointError, DataError
 from palm.reader.base import Reader
+from palm.reader.formats.notes import collected_notes
 from palm.reader.formats.row_table import RowTable
 from palm.reader.formats.sources import RowSource, open_source, source_name
 from palm.spec import Phase
@@ -122,12 +123,17 @@ def load_dataset(reader: Reader, file: str | Path | RowTable, phase: Phase) -> D
     rows = open_source(file, reader.config)
     dataset = _load_cached(reader, rows, phase)
     if dataset is None:
-        records = reader.read(rows, phase)
+        with collected_notes() as notes:
+            records = reader.read(rows, phase)
         reader.prepare(records, phase)
-        dataset = reader.encode(records, source_name(rows), phase)
+        dataset = _with_notes(reader.encode(records, source_name(rows), phase), notes)
     for note in dataset.notes:
         LOG.warning("%s: %s", source_name(rows), note)
     return dataset
+
+
+def _with_notes(dataset: Dataset, notes: Sequence[str]) -> Dataset:
+    return replace(dataset, notes=(*notes, *dataset.notes)) if notes else dataset
 
 
 def load_rows(reader: Reader, rows: Sequence[GivenRow], phase: Phase) -> Dataset:
@@ -212,18 +218,20 @@ def _entry(home: Path, reader: Reader, source: _Source) -> Path | None:
 
 def _write(reader: Reader, source: _Source, folder: Path) -> None:
     rows, phase = source.rows, source.phase
+    with collected_notes() as found:
+        if reader.by_record:
+            records: Sequence[Record] = write_records(reader.records_of(rows, phase), folder)
+        else:
+            records = reader.read(rows, phase)
+    reader.prepare(records, phase)
     if reader.by_record:
-        records = write_records(reader.records_of(rows, phase), folder)
-        reader.prepare(records, phase)
         notes = _write_parts(reader, records, source, folder)
     else:
-        everything = reader.read(rows, phase)
-        reader.prepare(everything, phase)
-        whole = reader.encode(everything, source.name, phase)
+        whole = reader.encode(records, source.name, phase)
         write_records(whole.records, folder)
         write_columns([whole], folder)
         notes = whole.notes
-    write_description(folder, labels=reader.labels, notes=notes)
+    write_description(folder, labels=reader.labels, notes=(*found, *notes))
 
 
 def _write_parts(reader: Reader, records: Sequence[Record], source: _Source, folder: Path) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ from palm.spec import Phase, Spec, Specs
 class SquadReaderConfig(ReaderFields):
     """Keys of the reader `mrc`."""
 
-    known_formats: ClassVar[tuple[str, ...]] = ("auto", "json")
+    known_formats: ClassVar[tuple[str, ...]] = ("auto", "json", "jsonl")
 
     doc_stride: Int = Field(128, ge=1, description="Tokens from one window of a long context to the next.")
     max_query_len: Int = Field(64, ge=1, description="Longest question in tokens; longer ones are truncated.")

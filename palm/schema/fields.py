@@ -50,8 +50,8 @@ def no_bool(value: Any) -> Any:  # noqa: ANN401 (whatever YAML gave)
 def _known_encoding(value: str) -> str:
     """Refuse the name of an encoding that Python does not know, or whose content is no text."""
     try:
-        b"".decode(value)
-    except LookupError:
+        "a".encode(value)  # not of an empty text, for which Python looks nothing up
+    except (LookupError, ValueError):
         raise ValueError(f"an encoding is expected, such as utf-8, gb18030 or utf-16, found `{value}`") from None
     return "utf-8" if codecs.lookup(value).name == "utf-8" else value
 
@@ -144,15 +144,18 @@ class ReaderFields(Schema):
 
     max_seq_len: Int = Field(128, ge=3, description="Longest sequence in tokens, including [CLS] and [SEP].")
     do_lower_case: Annotated[bool, Key(export="fixed")] = Field(
-        False, description="Lower-case the text and strip accents (uncased vocabularies)."
+        False,
+        description="Lower-case the text and strip accents (uncased vocabularies). The tokenizer_config.json of the "
+        "encoder's folder says what the default is.",
     )
     for_cn: Annotated[bool, Key(export="fixed")] = Field(
         False, description="Chinese mode: answers and tags are handled by character."
     )
-    file_format: Literal["auto", "tsv", "csv", "jsonl", "json", "conll"] = Field(
+    file_format: Literal["auto", "tsv", "csv", "jsonl", "json", "conll", "text", "lines"] = Field(
         "auto",
-        description="`tsv`, `csv`, `jsonl`, `json` (SQuAD, or a list of rows) or `conll`; `auto` uses the file's "
-        "extension.",
+        description="`tsv`, `csv`, `jsonl`, `json` (SQuAD, or a list of rows), `conll` (also CoNLL-U), `lines` "
+        "(`word/TAG word/TAG`) or `text` (mlm: a text per line); `auto` uses the file's extension, and what its first "
+        "lines look like.",
     )
     encoding: Annotated[str, AfterValidator(_known_encoding)] = Field(
         "utf-8", description="Encoding of text files: `utf-8` (with or without BOM), `gb18030` (GBK), `utf-16`, …"
@@ -194,6 +197,28 @@ class TagSchemeFields(Schema):
     )
 
 
+Activation = Literal["gelu", "relu", "tanh"]
+
+
+@dataclass(frozen=True)
+class MlmHead:
+    """Form of the masked language model head that an encoder was pre-trained with.
+
+    Attributes:
+        width: That of its transform, and of the word embeddings.
+        activation: After the transform.
+        transform_bias: Whether the transform has a bias,
+        norm_bias: layer normalisation has one,
+        decoder_bias: and each token has one.
+    """
+
+    width: int
+    activation: Activation
+    transform_bias: bool = True
+    norm_bias: bool = True
+    decoder_bias: bool = True
+
+
 class BackboneFields(Schema):
     """Config of an encoder, named as in its `config.json`; all stages share the keys that determine weights."""
 
@@ -206,7 +231,7 @@ class BackboneFields(Schema):
     intermediate_size: Int | None = Field(
         None, ge=1, description="Width of the feed-forward layer; 4 × hidden_size by default."
     )
-    hidden_act: Literal["gelu", "relu", "tanh"] = Field("gelu", description="`gelu` (exact), `relu` or `tanh`.")
+    hidden_act: Activation = Field("gelu", description="`gelu` (exact), `relu` or `tanh`.")
     hidden_dropout_prob: Annotated[Float, Key(scope="stage")] = Field(
         0.1, ge=0, lt=1, description="Dropout after embeddings and sub-layers."
     )
@@ -214,7 +239,7 @@ class BackboneFields(Schema):
         0.1, ge=0, lt=1, description="Dropout of attention probabilities."
     )
     max_position_embeddings: Int = Field(512, ge=1, description="Longest sequence the position table allows.")
-    type_vocab_size: Int = Field(2, ge=1, description="Number of segment ids.")
+    type_vocab_size: Int = Field(2, ge=0, description="Number of segment ids; 0 for an encoder without.")
     initializer_range: Annotated[Float, Key(scope="stage")] = Field(
         0.02, gt=0, description="Standard deviation of the initial weights."
     )
@@ -227,6 +252,18 @@ class BackboneFields(Schema):
     recompute: Annotated[bool, Key(scope="stage", export="no")] = Field(
         False, description="Recompute encoder layers in the backward pass: less memory, a third more time."
     )
+
+    def longest_sequence(self) -> int | None:
+        """Tokens of the longest sequence that can be computed; None where positions have no table."""
+        return self.max_position_embeddings
+
+    def has_dropout(self) -> bool:
+        """Whether two passes in training differ."""
+        return bool(self.hidden_dropout_prob or self.attention_probs_dropout_prob)
+
+    def mlm_head(self) -> MlmHead:
+        """The form of the masked language model head."""
+        return MlmHead(self.hidden_size, self.hidden_act)
 
 
 _BOTTLENECKS = when(sharing=("adapter", "lora", "private"))

@@ -40,7 +40,11 @@ class RunSettings(Schema):
     task_instance: Annotated[Names, Key(scope="stage")] = Field(
         default_factory=list, description="Names of the task instances, in order; the first target is the main task."
     )
-    backbone: str = Field("bert", description="Name of the backbone: `bert` or `ernie`.")
+    backbone: str = Field(
+        "bert",
+        description="Name of the backbone: `bert` or `ernie`; by default that of the config.json beside the weights, "
+        "or `bert` if that names none.",
+    )
     backbone_config_path: TrainPath = Field(None, description="JSON file with the backbone's config.")
     pretrain_model_path: Annotated[TrainFolder, Key(resume="nothing")] = Field(
         None, description="Pre-trained weights: Hugging Face folder, .pdparams, or Paddle 1.x params folder."
@@ -300,6 +304,13 @@ class TaskSettings(Schema):
     )
     print_first_n: Annotated[Int, Key(changes="nothing")] = Field(
         0, ge=0, description="Print the first n examples and their tokens."
+    )
+    max_unk_fraction: Annotated[Float, Key(changes="nothing", export="no")] = Field(
+        0.2,
+        ge=0,
+        le=1,
+        description="Largest fraction of [UNK] among the tokens of train_file or dev_file, without special tokens; "
+        "above it the run is refused, and from 0.02 on there is a warning. 1 allows any.",
     )
     save_infermodel_every_n_steps: Annotated[Int, Key(changes="nothing")] = Field(
         -1,

@@ -11,7 +11,8 @@ from typing import Any
 
 from palm.data.dataset import GivenRow
 from palm.errors import DataError, Problem
-from palm.reader.formats.files import quoted, warn_once
+from palm.reader.formats.files import quoted
+from palm.reader.formats.notes import add_note
 from palm.reader.formats.row_table import HUB_MARK, RowTable, needs_extra, rows_in_blocks
 
 _BLOCK = 1000  # rows
@@ -167,7 +168,7 @@ def _sheet_of(book: Any, file: Path, sheet: str | None) -> Any:  # noqa: ANN401 
     names = list(book.sheetnames)
     if sheet is None:
         if len(names) > 1:
-            warn_once(file, f"of {len(names)} sheets the first is read, {quoted(names[0])}. Set `sheet` for another.")
+            add_note(file, f"of {len(names)} sheets the first is read, {quoted(names[0])}. Set `sheet` for another.")
         return book[names[0]]
     if sheet not in names:
         rule = f"`sheet` must be the name of a sheet, found {quoted(sheet)}"

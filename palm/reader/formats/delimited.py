@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from palm.reader.formats.files import FileProblems, check_text, open_text, quoted, read_lines, warn_once
+from palm.reader.formats.files import FileProblems, check_text, open_text, quoted, read_lines
+from palm.reader.formats.notes import add_note
 from palm.reader.formats.quoting import LineRecorder, Quoting, quoting_of_tsv, rows_of
 
 Cells = tuple[int, list[str]]
@@ -123,7 +124,7 @@ class _MergedRows:
                 f"lines {first} to {last} are one row by their quotation marks, but as many rows by their delimiters"
             )
             more = f" ({self._count} such rows)" if self._count > 1 else ""
-            warn_once(file, f"{found}{more}. If they are rows of their own, set quoting: none, or double the marks.")
+            add_note(file, f"{found}{more}. If they are rows of their own, set quoting: none, or double the marks.")
 
 
 def _broken_row(error: csv.Error, start: int, lines: LineRecorder, form: Delimited) -> str:

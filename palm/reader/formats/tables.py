@@ -6,7 +6,7 @@ from itertools import chain
 from pathlib import Path
 
 from palm.data.dataset import ROWS, DataSource, GivenRow
-from palm.reader.fields import LabelledFields, TableFields
+from palm.reader.fields import TableFields
 from palm.reader.formats.cells import Row, json_type
 from palm.reader.formats.delimited import Cells, Delimited, read_delimited, sniff
 from palm.reader.formats.files import FileProblems, quoted
@@ -20,8 +20,7 @@ _FORMATS = {
     ".json": "json",
     ".ndjson": "json",
     ".conll": "conll",
-    ".bio": "conll",
-    ".iob2": "conll",
+    **dict.fromkeys((".bio", ".iob", ".iob2", ".bmes", ".bioes", ".bilou", ".conllu", ".conllup"), "conll"),
 }
 
 
@@ -58,7 +57,7 @@ def columns_of(config: TableFields, *, texts: tuple[str, ...], gold: tuple[str, 
 
 
 def table_format(config: TableFields, file: Path) -> str:
-    """`csv`, `tsv`, `jsonl`, `json` or `conll`, by the key file_format or the file's extension."""
+    """`csv`, `tsv`, `jsonl`, `json`, `conll`, `lines` or `text`, by the key file_format or the file's extension."""
     if config.file_format != "auto":
         return config.file_format
     found = _FORMATS.get(_ending(file), "tsv")
@@ -160,26 +159,6 @@ def _given_rows(
         else:
             rule = f"a row must be a mapping with {own.wanted}, found {json_type(row)} {quoted(row)}"
             problems.add(f"{rule}. Write {{column: text}}.", line=number)
-
-
-def labelled(rows: Iterator[Row], config: TableFields, problems: FileProblems, phase: Phase) -> Iterator[Row]:
-    """`rows`, without those without a label if the configuration skips them."""
-    if phase == "predict" or not isinstance(config, LabelledFields) or config.on_missing_label == "error":
-        yield from rows
-        return
-    kept = False
-    for row in rows:
-        if not _is_empty(row.values.get("label")):
-            kept = True
-            yield row
-    if not kept and not problems.count:
-        problems.add(
-            "a data file must contain labels, found every `label` empty. Check `columns`, or name another file."
-        )
-
-
-def _is_empty(value: object) -> bool:
-    return value is None or value == [] or (isinstance(value, str) and not value.strip())
 
 
 def _columns_in(table: RowTable, columns: Columns) -> Columns:
