@@ -8,9 +8,10 @@ import numpy as np
 from palm.data.dataset import DataSource, GivenRow, LabelMap, Record
 from palm.reader.fields import LabelledFields, TableFields
 from palm.reader.formats.cells import NO_LABEL, NO_TEXT, Row, json_type, label_at, label_text, labels_at, text_at
+from palm.reader.formats.columns import columns_of
 from palm.reader.formats.conll import Sentence, read_conll
 from palm.reader.formats.files import FileProblems, quoted
-from palm.reader.formats.tables import columns_of, source_of, table_format, table_rows
+from palm.reader.formats.tables import source_of, table_format, table_rows
 from palm.reader.labels import LabelEncoder
 from palm.reader.row_filter import RowFilter
 from palm.spec import Phase
@@ -52,7 +53,7 @@ def parse_text_rows(
         yield record
     problems.raise_all()
     if notes is not None:
-        notes[:] = row_filter.notes()
+        notes[:] = [*columns.notes, *row_filter.notes()]
 
 
 def column_texts(records: Sequence[Record], name: str) -> list[str]:
@@ -122,16 +123,18 @@ def parse_tagged(
         row_filter = RowFilter(config, (), phase)
         sentences = (_sentence_row(sentence) for sentence in read_conll(source, problems, phase))
         for row in row_filter.kept(sentences, problems):
-            words = row.values.pop("label", None)
-            yield {"line": row.line, **row.values, **({} if words is None else {"labels": words})}
+            tags = row.values.pop("label", None)
+            yield {"line": row.line, **row.values, **({} if tags is None else {"labels": tags})}
+        found = []
     else:
         columns = columns_of(config, texts=("text_a",), gold=("label",), phase=phase)
         rows = table_rows(source, config, columns, problems)
         row_filter = RowFilter(config, ("text_a",), phase, separator=" ")
         for row in row_filter.kept(rows, problems):
             yield _record(row, config, problems, phase)
+        found = columns.notes
     problems.raise_all()
-    notes[:] = row_filter.notes()
+    notes[:] = [*found, *row_filter.notes()]
 
 
 def _sentence_row(sentence: Sentence) -> Row:

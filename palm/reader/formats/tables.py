@@ -1,49 +1,17 @@
 """Reads tables: tsv with a header row, or one JSON object per line. Each row keeps its line number."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from palm.data.dataset import ROWS, DataSource, GivenRow
 from palm.reader.fields import TableFields
 from palm.reader.formats.cells import Row, json_type
+from palm.reader.formats.columns import Columns, lookalikes
 from palm.reader.formats.files import FileProblems, quoted, read_lines
-from palm.spec import Phase
 
 BLANK_LINE = "a line must contain one example, found a blank line. Remove it."
-
-
-@dataclass(frozen=True)
-class Columns:
-    """PALM's names of the columns to read, and the file's names of them.
-
-    Attributes:
-        required: Columns that the file must have.
-        optional: Columns that are read if the file has them.
-        called: PALM's name → the file's name.
-        keep_blank: In a file with one column, an empty line is an empty text instead of an error.
-    """
-
-    required: tuple[str, ...]
-    optional: tuple[str, ...]
-    called: Callable[[str], str]
-    keep_blank: bool = False
-
-    @property
-    def wanted(self) -> str:
-        """The file's names of the required columns, for messages."""
-        return ", ".join(self.called(name) for name in self.required)
-
-    def __iter__(self) -> Iterator[tuple[str, str]]:
-        return iter([(name, self.called(name)) for name in (*self.required, *self.optional)])
-
-
-def columns_of(config: TableFields, *, texts: tuple[str, ...], gold: tuple[str, ...], phase: Phase) -> Columns:
-    """The columns to read in `phase`: gold columns are optional when predicting."""
-    if phase == "predict":
-        return Columns(texts, gold, config.column, keep_blank=True)
-    return Columns((*gold, *texts), (), config.column)
 
 
 def table_format(config: TableFields, file: Path) -> str:
@@ -82,7 +50,7 @@ def source_of(source: Path | Sequence[GivenRow]) -> DataSource:
 
 def _given_rows(rows: Sequence[GivenRow], columns: Columns, problems: FileProblems) -> Iterator[Row]:
     """`rows`, with PALM's own column names, whatever those of a file."""
-    own = replace(columns, called=str)
+    own = replace(columns, names={})
     for number, row in enumerate(rows, 1):
         values = {own.required[0]: row} if isinstance(row, str) and len(own.required) == 1 else row
         if isinstance(values, Mapping):
@@ -110,6 +78,7 @@ def read_table(file: Path, columns: Columns, problems: FileProblems, *, file_for
 def _read_tsv(lines: Iterator[str], columns: Columns, problems: FileProblems) -> Iterator[Row]:
     first = next(lines)
     header = [name.strip() for name in first.split("\t")]
+    columns = columns.settle(header, problems, line=1, by_position=True)
     if not _check_header(first, header, columns, problems):
         problems.raise_all()
     places = [(name, header.index(called)) for name, called in columns if called in header]
@@ -128,7 +97,8 @@ def _check_header(line: str, header: list[str], columns: Columns, problems: File
     twice = [called for _, called in columns if header.count(called) > 1]
     if missing:
         rule = f"the first row must name the columns, expected {columns.wanted}, found {quoted(line)}"
-        problems.add(f"{rule}. Add a header row, or set `columns` to the file's names of {', '.join(missing)}.", line=1)
+        advice = f"Add a header row, or set `columns` to the file's names of {', '.join(missing)}."
+        problems.add(f"{rule}. {advice}{lookalikes(missing, header)}", line=1)
     if twice:
         problems.add(f"a column must occur once in the header row, found {quoted(twice[0])} twice. Rename one.", line=1)
     return not (missing or twice)
@@ -143,8 +113,11 @@ def _wrong_width(line: str, found: int, header: list[str]) -> str:
 
 
 def _read_jsonl(lines: Iterator[str], columns: Columns, problems: FileProblems) -> Iterator[Row]:
+    settled = False
     for number, line in enumerate(lines, 1):
         found = _parse_object(line, number, problems)
+        if found is not None and not settled:
+            columns, settled = columns.settle(list(map(str, found)), problems, line=number), True
         if found is not None:
             yield from _row_of(found, number, columns, problems)
 
