@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from palm.reader.formats.columns import plain_name
 from palm.reader.formats.files import FileProblems, check_text, open_text, quoted, read_lines
 from palm.reader.formats.notes import add_note
 from palm.reader.formats.quoting import LineRecorder, Quoting, quoting_of_tsv, rows_of
@@ -60,7 +61,7 @@ def sniff(
     excel = _EXCEL_LINE.fullmatch(head[0])
     if excel:
         return Delimited(delimiter or excel[1], quoting or "double", first_line=2)
-    delimiter = delimiter or _delimiter_of(head, set(names))
+    delimiter = delimiter or _delimiter_of(head, set(map(plain_name, names)))
     if quoting is None and delimiter == "\t" and any('"' in name for name in names):
         quoting = "none"
     if quoting is None:
@@ -148,6 +149,6 @@ def _delimiter_of(head: list[str], names: set[str]) -> str:
         # The last of them may be cut.
         widths = {len(row) for row in rows[: max(1, len(rows) - 1)]}
         is_even = len(widths) == 1
-        return len(names & set(header)), is_even and widths != {1}, is_even, len(header)
+        return len(names & set(map(plain_name, header))), is_even and widths != {1}, is_even, len(header)
 
     return max(DELIMITERS, key=fit)

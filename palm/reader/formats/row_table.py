@@ -9,6 +9,7 @@ from typing import Any, final, overload
 
 from palm.data.dataset import ROWS, DataSource, GivenRow
 from palm.errors import DataError, Problem
+from palm.reader.formats.columns import with_class_names
 
 ColumnNames = Sequence[str]
 GivenData = Any
@@ -94,19 +95,7 @@ class RowTable(Sequence[GivenRow]):
     def _named(self, row: GivenRow) -> GivenRow:
         if isinstance(row, str):
             return row
-        return {
-            name: _with_names(value, self._label_names[name]) if name in self._label_names else value
-            for name, value in row.items()
-        }
-
-
-def _with_names(value: object, names: ColumnNames) -> object:
-    """The class `value`, or those in it if it is a list, by name."""
-    if isinstance(value, list):
-        return [_with_names(item, names) for item in value]
-    if isinstance(value, int) and not isinstance(value, bool):
-        return names[value] if 0 <= value < len(names) else None if value == -1 else value
-    return value
+        return {name: with_class_names(value, self._label_names.get(name)) for name, value in row.items()}
 
 
 def rows_in_blocks(blocks: Iterable[Mapping[str, Sequence[object]]]) -> Iterator[GivenRow]:

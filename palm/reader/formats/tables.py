@@ -1,18 +1,19 @@
 """Reads tables: csv or tsv with a header row, or JSON objects. Each row keeps the line where it starts."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
 from palm.data.dataset import ROWS, DataSource, GivenRow
 from palm.reader.fields import TableFields
 from palm.reader.formats.cells import Row, json_type
+from palm.reader.formats.columns import Columns, lookalikes, possible_names
 from palm.reader.formats.delimited import Cells, Delimited, read_delimited, sniff
 from palm.reader.formats.files import FileProblems, quoted
 from palm.reader.formats.json_rows import BLANK_LINE, json_form, read_json
+from palm.reader.formats.notes import add_note
 from palm.reader.formats.row_table import RowTable
-from palm.spec import Phase
 
 _FORMATS = {
     ".csv": "csv",
@@ -22,38 +23,6 @@ _FORMATS = {
     ".conll": "conll",
     **dict.fromkeys((".bio", ".iob", ".iob2", ".bmes", ".bioes", ".bilou", ".conllu", ".conllup"), "conll"),
 }
-
-
-@dataclass(frozen=True)
-class Columns:
-    """PALM's names of the columns to read, and the file's names of them.
-
-    Attributes:
-        required: Columns that the file must have.
-        optional: Columns that are read if the file has them.
-        called: PALM's name → the file's name.
-        keep_blank: In a file with one column, an empty line is an empty text instead of an error.
-    """
-
-    required: tuple[str, ...]
-    optional: tuple[str, ...]
-    called: Callable[[str], str]
-    keep_blank: bool = False
-
-    @property
-    def wanted(self) -> str:
-        """The file's names of the required columns, for messages."""
-        return ", ".join(self.called(name) for name in self.required)
-
-    def __iter__(self) -> Iterator[tuple[str, str]]:
-        return iter([(name, self.called(name)) for name in (*self.required, *self.optional)])
-
-
-def columns_of(config: TableFields, *, texts: tuple[str, ...], gold: tuple[str, ...], phase: Phase) -> Columns:
-    """The columns to read in `phase`: gold columns are optional when predicting."""
-    if phase == "predict":
-        return Columns(texts, gold, config.column, keep_blank=True)
-    return Columns((*gold, *texts), (), config.column)
 
 
 def table_format(config: TableFields, file: Path) -> str:
@@ -85,7 +54,7 @@ def describe_format(file: Path, config: TableFields) -> str | None:
     if kind == "csv":
         return f"csv, {_delimited(file, config)}"
     if kind == "json":
-        found = json_form(file, config.encoding, _names(config))
+        found = json_form(file, config.encoding, possible_names(config))
         return str(found) if found.is_document else None
     return None
 
@@ -98,19 +67,25 @@ def table_rows(
     Raises:
         DataError: The file cannot be read.
     """
-    if not isinstance(source, Path):
+    if isinstance(source, Path):
+        yield from _file_rows(source, config, columns, problems)
+    else:
         yield from _given_rows(source, columns, problems, names_of_classes=not config.labels_are_places)
-        return
-    found_any = False
-    for row in _file_rows(source, config, columns, problems):
-        found_any = True
-        yield row
-    if not found_any and not problems.count:
-        found = "only a header row" if table_format(config, source) in ("csv", "tsv") else "an empty list"
-        problems.add(f"a data file must contain examples, found {found}. Add rows, or name another file.")
+    for note in columns.notes:
+        add_note(source_of(source), note)
 
 
 def _file_rows(file: Path, config: TableFields, columns: Columns, problems: FileProblems) -> Iterator[Row]:
+    found_any = False
+    for row in _parsed_rows(file, config, columns, problems):
+        found_any = True
+        yield row
+    if not found_any and not problems.count:
+        found = "only a header row" if table_format(config, file) in ("csv", "tsv") else "an empty list"
+        problems.add(f"a data file must contain examples, found {found}. Add rows, or name another file.")
+
+
+def _parsed_rows(file: Path, config: TableFields, columns: Columns, problems: FileProblems) -> Iterator[Row]:
     kind = table_format(config, file)
     if kind in ("csv", "tsv"):
         form = _delimited(file, config)
@@ -118,21 +93,18 @@ def _file_rows(file: Path, config: TableFields, columns: Columns, problems: File
         header = next(cells) if config.header else None
         yield from _rows_of_cells(cells, header, form, columns, problems)
         return
-    names = _names(config) if kind == "json" else None
+    names = possible_names(config) if kind == "json" else None
+    settled = None
     for line, found in read_json(file, config.encoding, problems, names):
-        yield from _row_of(found, line, columns, problems)
+        settled = settled or columns.settle(list(map(str, found)), problems, line=line)
+        yield from _row_of(found, line, settled, problems)
 
 
 def _delimited(file: Path, config: TableFields) -> Delimited:
     """How `file` separates cells: as the keys `delimiter` and `quoting` say, else as its content suggests."""
     delimiter = config.delimiter or ("\t" if table_format(config, file) == "tsv" else None)
     quoting = None if config.quoting == "auto" else config.quoting
-    return sniff(file, config.encoding, _names(config), delimiter=delimiter, quoting=quoting)
-
-
-def _names(config: TableFields) -> list[str]:
-    """The file's names of all columns of the reader."""
-    return [config.column(name) for name in config.known_columns]
+    return sniff(file, config.encoding, possible_names(config), delimiter=delimiter, quoting=quoting)
 
 
 def source_of(source: Path | Sequence[GivenRow]) -> DataSource:
@@ -146,9 +118,9 @@ def _given_rows(
     rows: Sequence[GivenRow], columns: Columns, problems: FileProblems, *, names_of_classes: bool
 ) -> Iterator[Row]:
     """The rows of a table; or `rows` with PALM's own column names, whatever those of a file."""
-    own, first = replace(columns, called=str), 1
+    own, first = replace(columns, names={}), 1
     if isinstance(rows, RowTable):
-        own, first = _columns_in(rows, columns), rows.first_line
+        own, first = _columns_in(rows, columns, problems), rows.first_line
         if not rows:
             problems.add("a table must contain examples, found no row. Name another one.")
     listed = rows.named_rows() if isinstance(rows, RowTable) and names_of_classes else rows
@@ -161,12 +133,14 @@ def _given_rows(
             problems.add(f"{rule}. Write {{column: text}}.", line=number)
 
 
-def _columns_in(table: RowTable, columns: Columns) -> Columns:
-    """`columns` by their names in a table: those of the key `columns`, or PALM's own where it has these."""
-    own = replace(columns, called=str)
-    there = set(table.columns)
+def _columns_in(table: RowTable, columns: Columns, problems: FileProblems) -> Columns:
+    """`columns` by their names in a table: as the key `columns` says, or PALM's own where it has these."""
+    first = next(iter(table), None)
+    there = table.columns or (list(map(str, first)) if isinstance(first, Mapping) else ())
     is_renamed = any(columns.called(name) not in there for name in columns.required)
-    return own if there and is_renamed and there.issuperset(columns.required) else columns
+    if is_renamed and set(there).issuperset(columns.required):
+        return replace(columns, names={})
+    return columns.settle(there, problems, by_position=True)
 
 
 def _rows_of_cells(
@@ -180,6 +154,7 @@ def _rows_of_cells(
         _check_places(first[0], header, columns, problems)
     else:
         header = [name.strip() for name in names[1]]
+        columns = columns.settle(header, problems, line=names[0], by_position=True)
         _check_header(names[0], names[1], form, columns, problems)
     problems.raise_all()
     places = [(name, header.index(called)) for name, called in columns if called in header]
@@ -208,7 +183,7 @@ def _check_header(line: int, first: list[str], form: Delimited, columns: Columns
         rule = f"the first row must name the columns, expected {columns.wanted}"
         found = f"found {quoted(form.delimiter.join(first))}"
         advice = f"Add a header row (or header: false), or set `columns` to the file's names of {', '.join(missing)}"
-        problems.add(f"{rule}, {found}. {advice}.", line=line)
+        problems.add(f"{rule}, {found}. {advice}.{lookalikes(missing, header)}", line=line)
     if twice:
         rule = f"a column must occur once in the header row, found {quoted(twice[0])} twice"
         problems.add(f"{rule}. Rename one.", line=line)

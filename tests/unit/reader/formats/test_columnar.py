@@ -73,9 +73,9 @@ def test_the_rows_of_a_table_are_numbered_from_one(dataset, tmp_path, read):
 
 
 def test_columns_have_the_names_of_the_key_or_palms_own(tmp_path, read):
-    data = datasets.Dataset.from_dict({"stars": ["1"], "review": ["the cat"]})
+    data = datasets.Dataset.from_dict({"s": ["1"], "r": ["the cat"]})
     file = save_as("parquet", data, tmp_path)
-    assert read(file, columns={"label": "stars", "text_a": "review"})[0]["text_a"] == "the cat"
+    assert read(file, columns={"label": "s", "text_a": "r"})[0]["text_a"] == "the cat"
     with pytest.raises(DataError, match=r"x\.parquet:1: expected the fields label, text_a, missing: label, text_a"):
         read(file)
 

@@ -98,7 +98,7 @@ def test_a_cell_of_ten_megabytes(read, write):
         ("label,text_a\n", ["x.csv: a data file must contain examples, found only a header row."]),
         ("", ["x.csv: a data file must contain examples, found an empty file."]),
         (b"label,text_a\n1,a\0\n", ["x.csv:2: a data file must be text, found a NUL byte."]),
-        ("x,y\n1,a\n", ["x.csv:1: the first row must name the columns, expected label, text_a, found `x,y`."]),
+        ("x,z\n1,a\n", ["x.csv:1: the first row must name the columns, expected label, text_a, found `x,z`."]),
     ],
 )  # fmt: skip
 def test_what_a_csv_must_not_hold(read, write, content, messages):
@@ -118,8 +118,6 @@ def test_rows_that_lone_quotation_marks_merge_are_named(read, write, caplog):
     file = write("x.csv", 'label,text_a\n1,"a cat\n0,sat"\n1,c\n')
     assert [row["text_a"] for row in read(file)] == ["a cat\n0,sat", "c"]
     assert "lines 2 to 3 are one row by their quotation marks, but as many rows by their delimiters" in caplog.text
-    read(file)
-    assert len(caplog.records) == 1, "said once"
 
 
 def test_line_breaks_in_cells_are_not_suspicious(read, write, caplog):
