@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from palm.data.dataset import Ragged
+from palm.errors import DataError
 from palm.reader.base import READERS
 from palm.reader.formats.sources import as_table
 from palm.reader.loading import load_dataset
@@ -138,11 +139,22 @@ FORMATS = {
 ENCODINGS = {"csv-gbk": "gb18030", "csv-utf16": "utf-16"}
 
 
+QUESTIONS = {
+    "id": ["a", "b"],
+    "question": ["who", "谁"],
+    "context": ["the cat sat", "我爱北京"],
+    "answers": [{"text": ["cat"], "answer_start": [4]}, {"text": ["北京"], "answer_start": [2]}],
+}
+FORMATS_OF_QUESTIONS = ("jsonl", "jsonl-gz", "json", "json-gz", "parquet-pandas", "parquet-hub", "arrow-folder", "list",
+                        "frame", "dataset")  # fmt: skip
+
+
 @pytest.fixture
 def load(tokenizer):
     def load_source(kind, source, **keys):
         reader = READERS[KINDS.get(kind, kind)]
-        made = reader(reader.Config(max_seq_len=16, **ROWS[kind][0], **keys), tokenizer)
+        own = ROWS[kind][0] if kind in ROWS else {"max_query_len": 4}
+        made = reader(reader.Config(max_seq_len=16, **own, **keys), tokenizer)
         return load_dataset(made, source, "train"), made.labels
 
     return load_source
@@ -151,7 +163,21 @@ def load(tokenizer):
 @pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize("kind", ROWS)
 def test_the_same_rows_in_every_format(kind, form, tmp_path, load):
-    columns = ROWS[kind][1]
+    compare(kind, form, ROWS[kind][1], tmp_path, load)
+
+
+@pytest.mark.parametrize("form", FORMATS_OF_QUESTIONS)
+def test_the_same_questions_in_every_format_that_holds_lists(form, tmp_path, load):
+    compare("mrc", form, QUESTIONS, tmp_path, load)
+
+
+def test_what_is_wrong_with_a_question_names_the_file(tmp_path, load):
+    file = FORMATS["parquet-hub"](tmp_path, {**QUESTIONS, "question": [1, 2]})
+    with pytest.raises(DataError, match=r"x\.parquet: `rows\[0\]\.question` must be a string"):
+        load("mrc", file)
+
+
+def compare(kind, form, columns, tmp_path, load):
     expected, labels = load(kind, jsonl(tmp_path / "expected.jsonl", columns))
     keys = {"encoding": ENCODINGS[form]} if form in ENCODINGS else {}
     found, found_labels = load(kind, FORMATS[form](tmp_path, columns), **keys)
