@@ -14,6 +14,7 @@ from palm.backbone.scalar_mix import ScalarMix
 from palm.kernels import plain
 from palm.kernels.choice import EncoderKernels, choose_kernels
 from palm.kernels.contract import ComputeLayer, LayerSettings, LayerWeights, Rows
+from palm.kernels.fused.packing import Packing
 from palm.kernels.products import in_bf16
 from palm.schema.fields import BackboneFields
 
@@ -221,10 +222,7 @@ class LayeredEncoder(nn.Layer):
         """
         words, hidden = self.embeddings(inputs)
         rows = self.rows(inputs)
-        if mix is None:
-            hidden = self.encoder(hidden, rows, layer % len(self.encoder.layers), parts)
-        else:
-            hidden = self.encoder.mixed(hidden, rows, mix, parts)
+        hidden = self._encoded(hidden, rows, layer % len(self.encoder.layers) if mix is None else mix, parts)
         encoded = hidden.reshape([rows.batch, rows.seq, hidden.shape[-1]])  # [batch seq hidden]
         sentence = self.pooler(encoded, inputs["input_mask"])  # [batch hidden]
         return {
@@ -234,6 +232,22 @@ class LayeredEncoder(nn.Layer):
             "sentence_embedding": sentence,
             "sentence_pair_embedding": sentence,
         }
+
+    def packing_for(self, hidden: Tensor, rows: Rows) -> Packing | None:
+        """How the batch is packed for all layers; None if these compute padded rows."""
+        del hidden, rows
+        return None
+
+    def _encoded(self, hidden: Tensor, rows: Rows, wanted: int | ScalarMix, parts: Parts | None) -> Tensor:
+        """Hidden states [batch*seq hidden]: of one layer, or a mix of several."""
+        packing = self.packing_for(hidden, rows)
+        if packing is not None:
+            hidden, rows = packing.pack(hidden), packing.rows
+        if isinstance(wanted, int):
+            hidden = self.encoder(hidden, rows, wanted, parts)
+        else:
+            hidden = self.encoder.mixed(hidden, rows, wanted, parts)
+        return hidden if packing is None else packing.unpack(hidden)
 
 
 @final
@@ -251,6 +265,10 @@ class TransformerEncoder(LayeredEncoder):
         embeddings = Embeddings(config, chosen, task_types)
         encoder = Encoder(lambda _: EncoderLayer(config, chosen.compute_layer), config.num_hidden_layers)
         super().__init__(embeddings, encoder, Pooler(config))
+        self._kernels = chosen
+
+    def packing_for(self, hidden: Tensor, rows: Rows) -> Packing | None:
+        return self._kernels.packing_for(hidden, rows)
 
     def rows(self, inputs: Mapping[str, Tensor]) -> Rows:
         batch, seq = inputs["token_ids"].shape

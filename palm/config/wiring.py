@@ -135,7 +135,7 @@ def _size_problems(task: TaskConfig, backbone: BackboneFields) -> Iterator[Probl
         message = f"max_seq_len is at most the backbone's max_position_embeddings. {found} Lower max_seq_len."
         yield Problem(f"tasks.{task.name}.max_seq_len", message)
     segments = READERS[task.reader_name].segments
-    if segments > backbone.type_vocab_size > 0:  # an encoder without segments tells texts apart by [SEP]
+    if segments > backbone.type_vocab_size > 0:  # without segments, texts are separated by [SEP]
         rule = f"reader `{task.reader_name}` needs an encoder with {segments} segments (type_vocab_size)."
         advice = "Use an encoder that was trained on pairs of texts, or a task with one text per row."
         yield Problem(f"tasks.{task.name}.reader", f"{rule} Found {backbone.type_vocab_size}. {advice}")

@@ -43,17 +43,26 @@ class Rows:
         seq: Tokens per sequence, padding included.
         mask: Added to attention scores, float32[batch 1 1 seq]: 0 for a token, -10000 for padding. None where
             nothing is padded.
-        starts: Of packed rows, which have no padding: sequence b is rows starts[b] to starts[b + 1], int64[batch+1].
     """
 
     batch: int
     seq: int
     mask: "Tensor | None"
-    starts: "NDArray[np.int64] | None" = None
 
     def shared(self) -> tuple["Tensor", ...]:
         """What all layers read and has a gradient, besides the hidden states."""
         return ()
+
+
+@dataclass(frozen=True)
+class PackedRows(Rows):
+    """The rows of a batch that exist, without padding; the mask is None.
+
+    Attributes:
+        starts: Sequence b is rows starts[b] to starts[b + 1], int64[batch+1].
+    """
+
+    starts: "NDArray[np.int64]"
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """Packs a padded batch: its tokens one after another, without padding."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import paddle
@@ -9,7 +8,7 @@ from paddle import Tensor
 from paddle.autograd import PyLayer
 
 from palm.kernels.autograd import Context
-from palm.kernels.contract import Rows
+from palm.kernels.contract import PackedRows, Rows
 
 
 class Packing:
@@ -30,7 +29,8 @@ class Packing:
             lengths = kept.sum(1)
             self._kept = paddle.to_tensor(np.flatnonzero(kept))
         self._count = rows.batch * rows.seq
-        self.rows = replace(rows, mask=None, starts=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64))
+        starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        self.rows = PackedRows(rows.batch, rows.seq, None, starts)
 
     def pack(self, values: Tensor) -> Tensor:
         """[batch*seq width] → [rows width]."""

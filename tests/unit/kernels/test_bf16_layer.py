@@ -13,7 +13,7 @@ from paddle import Tensor
 from paddle.nn import functional
 
 from palm.kernels import plain
-from palm.kernels.contract import LayerSettings, LayerWeights, Rows
+from palm.kernels.contract import LayerSettings, LayerWeights, PackedRows, Rows
 from palm.kernels.fused import bf16_layer, library
 from palm.kernels.fused.layer import Seeds, sample_seeds
 from palm.kernels.fused.library import KernelLibrary, KernelsUnavailableError, load_kernels
@@ -126,7 +126,7 @@ def test_dropout_is_that_of_the_documented_hash_in_both_directions(every_build, 
     def with_masks(hidden, weights, **_):
         return reference(hidden, weights, heads, lengths, seeds, drops)
 
-    packed = Rows(len(lengths), max(lengths), None, starts)
+    packed = PackedRows(len(lengths), max(lengths), None, starts)
     everything = Rows(1, sum(lengths), paddle.zeros([1, 1, 1, sum(lengths)]))
     expected = run(with_masks, inputs, gradient, packed, told)
     paddle.seed(5)
@@ -152,7 +152,7 @@ def test_a_sequence_does_not_depend_on_those_beside_it(every_build):
     told = in_bf16(2)
 
     def output(hidden: Tensor, lengths: list[int]) -> np.ndarray:
-        rows = Rows(len(lengths), max(lengths), None, np.cumsum([0, *lengths]).astype("int64"))
+        rows = PackedRows(len(lengths), max(lengths), None, np.cumsum([0, *lengths]).astype("int64"))
         return bf16_layer.compute_packed_layer(hidden, LayerWeights(*inputs[1:]), settings=told, rows=rows).numpy()
 
     together = output(inputs[0], [50, 9, 31])
@@ -174,7 +174,7 @@ def digest() -> str:
     """A sha256 of the output and all gradients of a batch of several chunks."""
     inputs, gradient, _ = drawn((1, 900, 64, 4, 160))
     lengths = [300, 1, 64, 200, 35, 150, 150]
-    rows = Rows(len(lengths), 300, None, np.cumsum([0, *lengths]).astype("int64"))
+    rows = PackedRows(len(lengths), 300, None, np.cumsum([0, *lengths]).astype("int64"))
     paddle.seed(2)
     found = run(bf16_layer.compute_packed_layer, inputs, gradient, rows, in_bf16(4, "gelu", 0.1, 0.1))
     return hashlib.sha256(b"".join(array.tobytes() for array in found if array is not None)).hexdigest()
