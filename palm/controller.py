@@ -24,6 +24,7 @@ from palm.errors import ConfigError, Problem
 from palm.inference.predictor import Predictor, write_predictions
 from palm.paradigm.base import Prediction
 from palm.pretrained.load import PretrainedWeights, load_pretrained
+from palm.reader.formats.row_table import GivenData
 from palm.runtime.device import choose_device
 from palm.schema.fields import BackboneFields
 from palm.storage.atomic_directory import os_errors_as
@@ -243,7 +244,7 @@ class Controller:
         return predictions
 
     def evaluate(
-        self, task: str, inference_model_dir: str | Path | None = None, file: str | Path | None = None
+        self, task: str, inference_model_dir: str | Path | None = None, file: str | Path | GivenData | None = None
     ) -> dict[str, float]:
         """Loss and metrics of an exported task over a file with gold labels, as fractions of 1.
 
@@ -262,7 +263,7 @@ class Controller:
         if stage is not self:
             return stage.evaluate(task, inference_model_dir, file)
         config = self._task_config(task)
-        data = file or config.settings.dev_file
+        data = config.settings.dev_file if file is None else file
         if data is None:
             raise ConfigError(Problem(f"tasks.{task}.dev_file", "evaluation needs a file. Set dev_file or give one."))
         predictor = self._predictor(task, inference_model_dir)

@@ -11,6 +11,9 @@ from palm.data.tokenizer import Tokenizer
 from palm.data.tokenizer_json import lower_case_setting
 from palm.errors import ConfigError, Problem
 from palm.reader.base import READERS, Reader
+from palm.reader.formats.row_table import GivenData
+from palm.reader.formats.sources import data_name
+from palm.reader.formats.tables import is_table_of_another_format
 from palm.reader.labels import LabelMapSource, read_label_map
 from palm.reader.loading import load_dataset
 from palm.registry import refuse_former
@@ -114,7 +117,7 @@ class DataReader:
     @also_called(input_file="file")
     def load_data(
         self,
-        file: str | Path,
+        file: str | Path | GivenData,
         batch_size: int,
         num_epochs: float | None = None,
         file_format: str = "tsv",
@@ -123,19 +126,23 @@ class DataReader:
         """Read and tokenise a file.
 
         Args:
-            file: The file; also `input_file`.
+            file: The file; also `input_file`. Also a hub data set, `hf://name[/config]:split`, or rows in
+                memory: a list of mappings, a pandas DataFrame, or a `datasets.Dataset`.
             batch_size: Examples per batch.
             num_epochs: Passes over the file; left out, one pass, or in multi-task learning what the mix ratio makes it.
-            file_format: `tsv`, `jsonl`, `json` (reading comprehension), `conll`, or `auto` to go by the file's ending.
+            file_format: `tsv`, `csv`, `jsonl`, `json`, `conll`, or `auto` to go by the file's ending, as `tsv`
+                does for csv and JSON.
             shuffle_train: Whether training examples are shuffled anew every epoch.
 
         Raises:
             DataError: With file and line of everything that is wrong.
             ConfigError: A format that this reader does not know.
         """
-        self._keys["file_format"] = self.usual_format if file_format == "tsv" else file_format
+        name = data_name(file)
+        usual = "auto" if self.usual_format == "tsv" and is_table_of_another_format(name) else self.usual_format
+        self._keys["file_format"] = usual if file_format == "tsv" else file_format
         self.batch_size, self.num_epochs, self.shuffle = batch_size, num_epochs, shuffle_train
-        self._load(Path(file))
+        self._load(name)
 
     def register_with(self, backbone: TakesBatches) -> "DataReader":
         """Make sure that `backbone` gets from this reader what it needs.
@@ -188,7 +195,7 @@ class DataReader:
         if self.phase != "train" or self._given_labels is not None or labels is None or len(labels) >= count:
             return
         self._keys["n_classes"] = count
-        self._load(Path(self.dataset.file))
+        self._load(self.data_name)
 
     @property
     def _owner(self) -> str:
@@ -197,7 +204,8 @@ class DataReader:
     def _config(self) -> ReaderFields:
         return from_keywords(READERS[self.name].Config, self._keys, owner=self._owner, written=_WRITTEN)
 
-    def _load(self, file: Path) -> None:
+    def _load(self, file: str) -> None:
+        self.data_name = file
         self._component = READERS[self.name](self._config(), self._tokenizer, self._given_labels)
         self._dataset = load_dataset(self._component, file, self.phase)
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from palm.api.data_reader import ApiPhase, DataReader
 from palm.api.heads import Head
@@ -90,7 +89,7 @@ class Task:
     predict_reader: DataReader | None = None
     loaded_labels: LabelMap | None = None
     fingerprint: str | None = None
-    dev_file: Path | None = None
+    dev_file: str | None = None
     keys: Mapping[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -182,9 +181,9 @@ class Task:
         keys: dict[str, object] = {"reader": "", "paradigm": self.any_forward.head.name}
         if reader is not None:
             keys |= {"reader": reader.name, "batch_size": reader.batch_size, "shuffle": reader.shuffle}
-            keys |= {"random_seed": reader.seed, "train_file": str(reader.dataset.file)}
+            keys |= {"random_seed": reader.seed, "train_file": reader.data_name}
         if self.dev_file is not None:
-            keys["dev_file"] = str(self.dev_file)
+            keys["dev_file"] = self.dev_file
         ratio = self.mix_ratio if mix_ratio is None else mix_ratio
         keys |= {"mix_ratio": ratio, "target": self.target, "share_head_with": self.reuse_head_with}
         keys |= self.keys

@@ -19,6 +19,8 @@ from palm.engine.optim.weight_average import averaged
 from palm.engine.predict import metrics_over
 from palm.engine.run import StepResult
 from palm.paradigm.base import Outputs, Prediction
+from palm.reader.formats.row_table import GivenData
+from palm.reader.formats.sources import data_name
 from palm.reader.loading import load_dataset
 from palm.spec import LegacySpec
 
@@ -140,13 +142,13 @@ class Trainer:
         for step_batch in self.session.remaining_batches():
             yield step_batch.batch
 
-    def set_dev_file(self, file: str | Path) -> None:
+    def set_dev_file(self, file: str | Path | GivenData) -> None:
         """Evaluate on `file` during training: after each epoch of the first target, or as `configure` says.
 
         With a saver of type `predict`, each target's model is then exported to `save_path/<task>/infer_model` at its
         last step, or as it was at its best where `selection` or early stopping say so.
         """
-        self.task.dev_file = Path(file)
+        self.task.dev_file = data_name(file)
         self.session.begin_anew()
 
     def configure(self, **keys: Any) -> None:  # noqa: ANN401 (checked by the schema of training)
@@ -266,7 +268,7 @@ class Trainer:
         """What the head gives for `batch`, such as `logits`."""
         return predict_batch(self.session, [self.task], batch)[self.name]
 
-    def evaluate(self, file: str | Path) -> dict[str, float]:
+    def evaluate(self, file: str | Path | GivenData) -> dict[str, float]:
         """Loss and metrics over a file with gold labels, read as the training file was, as fractions of 1.
 
         Raises:
@@ -275,6 +277,6 @@ class Trainer:
         """
         reader = self.task.reader_for("train").component
         task = self.task.instance("train", self.session.heads[self.name])
-        data = load_dataset(reader, Path(file), "eval")
+        data = load_dataset(reader, data_name(file), "eval")
         with self.session.one_thread("evaluate"), averaged(self.session.average):
             return metrics_over(self.session.model, task, data)

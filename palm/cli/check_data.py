@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -25,7 +24,7 @@ class _File:
     """One data file: its role, path and records."""
 
     role: str
-    path: Path
+    path: str
     records: Sequence[Record]
 
 
@@ -57,7 +56,7 @@ def _files(task: TaskConfig, reader: Reader, problems: list[Problem]) -> Iterato
             continue
         try:
             with collected_notes():  # `palm check` says them when it loads the file as training does
-                yield _File(role, Path(path), reader.read(Path(path), phase))
+                yield _File(role, path, reader.read(path, phase))
         except DataError as error:
             problems += error.problems
 

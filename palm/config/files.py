@@ -10,6 +10,7 @@ from palm.backbone.config_json import load_backbone_file
 from palm.config.overrides import overrides_from_argv
 from palm.config.yaml_file import YamlFile, read_yaml
 from palm.errors import ConfigError, Problem
+from palm.reader.formats.sources import plain_data_keys
 from palm.schema.places import candidates, expanded, find_input
 from palm.schema.values import Layer, Setting, settle_aliases
 
@@ -171,7 +172,7 @@ def _mappings(given: object, where: str, kind: str, problems: list[Problem]) -> 
 
 def plain_mapping(given: Mapping[Any, object]) -> dict[str, object]:
     """A mapping in the form of a YAML file: keys and paths are text."""
-    return {str(key): _plain(value) for key, value in given.items()}
+    return {str(key): _plain(value) for key, value in plain_data_keys(given).items()}
 
 
 def _plain(value: object) -> object:

@@ -18,6 +18,8 @@ from palm.data.vocab import VOCAB_FILE
 from palm.errors import ConfigError, Problem
 from palm.paradigm.base import PARADIGMS
 from palm.reader.base import READERS
+from palm.reader.formats.columnar import is_saved_dataset
+from palm.reader.formats.row_table import is_remote
 from palm.schema.fields import InputFile, Schema
 from palm.schema.places import find_input, not_found
 from palm.schema.settings import RunSettings, TaskSettings
@@ -211,8 +213,10 @@ def locate(
             continue
         setting = values[key].setting
         value = str(setting.value)
+        if mark.data and is_remote(value):
+            continue
         place = find_input(value, setting.folder)
-        if place is not None and (place.is_file() or mark.folder):
+        if place is not None and (place.is_file() or (is_saved_dataset(place) if mark.data else mark.folder)):
             found[key] = replace(values[key], setting=replace(setting, value=str(place)))
         elif place is not None:
             found_there, advice = ("the folder", "Name a file in it.") if place.is_dir() else _SPECIAL

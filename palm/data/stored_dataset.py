@@ -19,7 +19,7 @@ from typing import BinaryIO, overload
 import numpy as np
 from numpy.lib import format as npy
 
-from palm.data.dataset import Dataset, LabelMap, Ragged, Record
+from palm.data.dataset import Dataset, DataSource, LabelMap, Ragged, Record
 
 RECORDS, OFFSETS, DESCRIPTION = "records.jsonl", "records.offsets.npy", "dataset.json"
 
@@ -96,7 +96,7 @@ def write_description(folder: Path, *, labels: LabelMap | None, notes: Sequence[
     (folder / DESCRIPTION).write_text(text, encoding="utf-8", errors="surrogatepass")
 
 
-def read_dataset(folder: Path, file: Path) -> tuple[Dataset, LabelMap | None]:
+def read_dataset(folder: Path, file: DataSource) -> tuple[Dataset, LabelMap | None]:
     """The stored data set of `file`, with memory-mapped arrays, and the labels of its reader.
 
     Raises:

@@ -8,7 +8,9 @@ from palm.data.dataset import Dataset, GivenRow
 from palm.engine.predict import metrics_over, run_over
 from palm.inference.bundle import load_bundle
 from palm.paradigm.base import Paradigm, Prediction
-from palm.reader.loading import check_rows, load_dataset, load_rows
+from palm.reader.formats.row_table import GivenData, RowTable
+from palm.reader.formats.sources import as_table, data_name
+from palm.reader.loading import load_dataset, load_rows
 from palm.schema.fields import Kernels
 from palm.storage.layout import PREDICTIONS_FILE
 
@@ -33,15 +35,15 @@ class Predictor:
         """The paradigm of the model."""
         return self._bundle.task.paradigm
 
-    def predict(self, file: Path | str) -> list[Prediction]:
+    def predict(self, file: Path | str | GivenData) -> list[Prediction]:
         """Predict each row of `file`; no gold column is needed.
 
         Raises:
             DataError: Every problem, with file and line.
         """
-        return self._predictions(load_dataset(self._bundle.task.reader, Path(file), "predict"))
+        return self._predictions(load_dataset(self._bundle.task.reader, data_name(file), "predict"))
 
-    def predict_rows(self, rows: Sequence[GivenRow]) -> list[Prediction]:
+    def predict_rows(self, rows: Sequence[GivenRow] | GivenData) -> list[Prediction]:
         """Predict each of `rows`, in their order, as if they were in a file.
 
         Args:
@@ -53,10 +55,13 @@ class Predictor:
             DataError: Every problem, with its row (`rows[2]`).
             ConfigError: A user's reader that only reads files.
         """
-        check_rows(rows)
-        return self._predictions(load_rows(self._bundle.task.reader, rows, "predict")) if rows else []
+        table = as_table(rows)
+        if not len(table):
+            return []
+        given = table if isinstance(rows, RowTable) or table.columns else rows
+        return self._predictions(load_rows(self._bundle.task.reader, given, "predict"))
 
-    def evaluate(self, file: Path | str) -> dict[str, float]:
+    def evaluate(self, file: Path | str | GivenData) -> dict[str, float]:
         """Evaluate a file with gold labels: the mean loss and each metric's values, as fractions of 1.
 
         Raises:
@@ -64,7 +69,7 @@ class Predictor:
             RegistryError: An unknown metric.
         """
         task = self._bundle.task
-        return metrics_over(self._bundle.model, task, load_dataset(task.reader, Path(file), "eval"))
+        return metrics_over(self._bundle.model, task, load_dataset(task.reader, data_name(file), "eval"))
 
     def _predictions(self, dataset: Dataset) -> list[Prediction]:
         return run_over(self._bundle.model, self._bundle.task, dataset, "predict").predictions

@@ -13,6 +13,8 @@ import numpy as np
 from palm.data.dataset import ROWS, Batch, Dataset, DataSource, GivenRow, IntArray, LabelMap, Ragged, Record
 from palm.data.tokenizer import Tokenizer
 from palm.errors import ConfigError, Problem
+from palm.reader.formats.row_table import RowTable
+from palm.reader.formats.sources import RowSource, open_source
 from palm.registry import Registry, component_problem
 from palm.schema.fields import ReaderFields
 from palm.spec import Phase, Specs
@@ -124,13 +126,22 @@ class Reader(ABC):
         """What is worth a warning about data that are nevertheless trained on or evaluated, a sentence each."""
         return ()
 
-    def read(self, file: Path, phase: Phase) -> list[Record]:
-        """All records of the file.
+    def records_of(self, source: RowSource, phase: Phase) -> Iterator[Record]:
+        """The records of a text file or a table, one by one.
+
+        Raises:
+            DataError: All problems, with file and line, after the last record.
+            ConfigError: A table, for a reader that only reads text files.
+        """
+        return self.parse(source, phase) if isinstance(source, Path) else self.parse_rows(source, phase)
+
+    def read(self, file: str | Path | RowTable, phase: Phase) -> list[Record]:
+        """All records of a file, a hub data set (`hf://name:split`) or a table.
 
         Raises:
             DataError: All problems, with file and line.
         """
-        return list(self.parse(file, phase))
+        return list(self.records_of(open_source(file, self.config), phase))
 
     def prepare(self, records: Sequence[Record], phase: Phase) -> None:
         """Collect the labels of a training file, unless known."""

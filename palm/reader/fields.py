@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, field_validator
 
+from palm.reader.column_names import ColumnGuess
 from palm.registry import did_you_mean
 from palm.schema.fields import ClassCountFields, Names, ReaderFields
 
@@ -33,11 +34,17 @@ class TableFields(ReaderFields):
 
     known_columns: ClassVar[tuple[str, ...]]
     known_formats: ClassVar[tuple[str, ...]] = ("auto", "tsv", "csv", "jsonl", "json")
+    labels_are_places: ClassVar[bool] = False
+    """Whether `label` counts candidates, so that an id of a class is not replaced by the name of the class."""
+
+    guesses: ClassVar[tuple[ColumnGuess, ...]] = ()
+    """Names of columns in files that name none of PALM's; those of texts before those of labels."""
 
     columns: Annotated[dict[str, str], BeforeValidator(split_mapping)] = Field(
         default_factory=dict,
-        description="The file's names of PALM's columns: `{text_a: sentence1}` or `text_a=sentence1,label=gold`; "
-        "numbers from 0 in CoNLL files, `{text_a: 1, label: 3}`.",
+        description="The file's names of PALM's columns: `{text_a: sentence1}` or `text_a=sentence1,label=gold`; or "
+        "their positions from 0, `{label: 0, text_a: 1}`. By default PALM's own names, else names that people use, "
+        "such as `sentence` or `category`, which is reported.",
     )
 
     delimiter: Annotated[str | None, BeforeValidator(_character)] = Field(
@@ -54,6 +61,12 @@ class TableFields(ReaderFields):
         "and for tsv `none`, unless only a csv writer can have written the file, which is reported.",
     )
 
+    header: bool = Field(
+        True,
+        description="Whether the first row of csv, tsv or xlsx names the columns; without, they are numbers from 0: "
+        "`header: false` with `columns: {label: 0, text_a: 2}`.",
+    )
+    sheet: str | None = Field(None, description="Sheet of an xlsx file; by default the first.")
     skip_empty_text: bool = Field(
         False,
         description="Leave out rows of train_file and dev_file without text, and report their number; by default they "

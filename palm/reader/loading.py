@@ -22,13 +22,13 @@ from palm.data.cache import (
     find_entry,
     readable_size,
 )
-from palm.data.dataset import ROWS, Dataset, GivenRow, Record
+from palm.data.dataset import ROWS, Dataset, DataSource, GivenRow, Record
 from palm.data.stored_dataset import read_dataset, write_columns, write_description, write_records
-from palm.errors import CheckpointError, DataError, Problem
+from palm.errors import CheckpointError, DataError
 from palm.reader.base import Reader
-from palm.reader.formats.cells import json_type
-from palm.reader.formats.files import quoted
 from palm.reader.formats.notes import collected_notes
+from palm.reader.formats.row_table import RowTable
+from palm.reader.formats.sources import RowSource, open_source, source_name
 from palm.spec import Phase
 from palm.storage.atomic_directory import atomic_directory, sha256_of
 from palm.storage.layout import FORMAT_VERSION
@@ -74,20 +74,35 @@ def _code() -> str:
 
 # Smaller files are tokenised as fast as an entry is opened and verified.
 SMALLEST_FILE = 128 << 10
+SMALLEST_TABLE = 1000  # rows
 RECORDS_AT_ONCE = 10_000
 PATIENCE = 900.0  # seconds to wait for another process that tokenises the same file
 
 LOG = logging.getLogger(__name__)
-_WARNED_ABOUT: set[Path] = set()
+_WARNED_ABOUT: set[DataSource] = set()
 
 
 @dataclass(frozen=True)
 class _Source:
-    """A file to load, with phase and sha256 of its content."""
+    """A file or table to load, with phase and a digest of its content."""
 
-    file: Path
+    rows: RowSource
     phase: Phase
     digest: str
+
+    @property
+    def name(self) -> DataSource:
+        """Its name in messages."""
+        return source_name(self.rows)
+
+    @property
+    def suffix(self) -> str:
+        """The ending of a file."""
+        return self.rows.suffix if isinstance(self.rows, Path) else ""
+
+    def has_changed(self) -> bool:
+        """Whether the file has other content than at first."""
+        return isinstance(self.rows, Path) and sha256_of(self.rows) != self.digest
 
 
 class _ChangedError(Exception):
@@ -98,8 +113,8 @@ class _NotesError(Exception):
     """A part of a file has remarks, which must be computed for the whole file."""
 
 
-def load_dataset(reader: Reader, file: Path, phase: Phase) -> Dataset:
-    """Read and tokenise `file`, or map it from the cache.
+def load_dataset(reader: Reader, file: str | Path | RowTable, phase: Phase) -> Dataset:
+    """Read and tokenise a file, a hub data set or a table, or map it from the cache.
 
     In phase `train` the reader collects its labels, unless known.
 
@@ -107,14 +122,15 @@ def load_dataset(reader: Reader, file: Path, phase: Phase) -> Dataset:
         DataError: All problems, with file and line.
         ConfigError: The size limit of the cache in the environment is not a size.
     """
-    dataset = _load_cached(reader, file, phase)
+    rows = open_source(file, reader.config)
+    dataset = _load_cached(reader, rows, phase)
     if dataset is None:
         with collected_notes() as notes:
-            records = reader.read(file, phase)
+            records = reader.read(rows, phase)
         reader.prepare(records, phase)
-        dataset = _with_notes(reader.encode(records, file, phase), notes)
+        dataset = _with_notes(reader.encode(records, source_name(rows), phase), notes)
     for note in dataset.notes:
-        LOG.warning("%s: %s", file, note)
+        LOG.warning("%s: %s", source_name(rows), note)
     return dataset
 
 
@@ -134,19 +150,8 @@ def load_rows(reader: Reader, rows: Sequence[GivenRow], phase: Phase) -> Dataset
     return reader.encode(records, ROWS, phase)
 
 
-def check_rows(rows: object) -> None:
-    """Refuse anything but a list of rows: a text would be taken for rows of one character.
-
-    Raises:
-        DataError: It is not a list of rows.
-    """
-    if isinstance(rows, str | bytes) or not isinstance(rows, Sequence):
-        rule = f"rows must be a list, one example each, found {json_type(rows)} {quoted(rows)}"
-        raise DataError(Problem(ROWS, f"{rule}. Write [ … ] around a single row."))
-
-
-def _load_cached(reader: Reader, file: Path, phase: Phase) -> Dataset | None:
-    """The data set of `file`, and the labels for its reader; None if it is not or cannot be cached.
+def _load_cached(reader: Reader, rows: RowSource, phase: Phase) -> Dataset | None:
+    """The data set of `rows`, and the labels for its reader; None if it is not or cannot be cached.
 
     Files to predict are not cached: they are read once, and may be private.
 
@@ -158,9 +163,9 @@ def _load_cached(reader: Reader, file: Path, phase: Phase) -> Dataset | None:
     if not limit or phase == "predict" or reader.cache_version is None:
         return None
     try:
-        if file.stat().st_size < SMALLEST_FILE:
+        if _is_small(rows):
             return None
-        source = _Source(file, phase, sha256_of(file))
+        source = _Source(rows, phase, sha256_of(rows) if isinstance(rows, Path) else rows.fingerprint)
     except OSError:  # the reader reports the problem of the file
         return None
     home = cache_folder() / DATASETS_FOLDER
@@ -168,22 +173,27 @@ def _load_cached(reader: Reader, file: Path, phase: Phase) -> Dataset | None:
         folder = _entry(home, reader, source)
         if folder is None:
             return None
-        dataset, labels = read_dataset(folder, file)
+        dataset, labels = read_dataset(folder, source.name)
         dropped = evict(home, limit)
     except (OSError, CheckpointError) as error:
         _warn_once(home, f"the cache cannot be used, so text is tokenised in every run: {error}")
         return None
     except _ChangedError:
-        _warn_once(file, "it was modified while it was read, so it is not cached.")
+        _warn_once(source.name, "it was modified while it was read, so it is not cached.")
         return None
     if folder in dropped:
         size = readable_size(limit)
-        _warn_once(file, f"its tokens take more than {size}, so it is not cached. Raise {LIMIT_VARIABLE}.")
+        _warn_once(source.name, f"its tokens take more than {size}, so it is not cached. Raise {LIMIT_VARIABLE}.")
     reader.labels = labels
     return dataset
 
 
-def _warn_once(about: Path, message: str) -> None:
+def _is_small(rows: RowSource) -> bool:
+    """Whether rows are tokenised as fast as an entry is opened and verified."""
+    return rows.stat().st_size < SMALLEST_FILE if isinstance(rows, Path) else len(rows) < SMALLEST_TABLE
+
+
+def _warn_once(about: DataSource, message: str) -> None:
     if about not in _WARNED_ABOUT:
         _WARNED_ABOUT.add(about)
         LOG.warning("%s: %s", about, message)
@@ -191,7 +201,7 @@ def _warn_once(about: Path, message: str) -> None:
 
 def _entry(home: Path, reader: Reader, source: _Source) -> Path | None:
     """The folder of the data set of `source`, written if missing; None if that has failed before."""
-    key = cache_key(reader, source.file.suffix, source.phase, source.digest)
+    key = cache_key(reader, source.suffix, source.phase, source.digest)
     found = find_entry(home, key)
     if found is not None or home in _WARNED_ABOUT:
         return found
@@ -201,7 +211,7 @@ def _entry(home: Path, reader: Reader, source: _Source) -> Path | None:
             try:
                 with atomic_directory(folder, PLACE_VARIABLE) as aside:
                     _write(reader, source, aside)
-                    if sha256_of(source.file) != source.digest:
+                    if source.has_changed():
                         raise _ChangedError
             finally:
                 reader.labels = known
@@ -209,17 +219,17 @@ def _entry(home: Path, reader: Reader, source: _Source) -> Path | None:
 
 
 def _write(reader: Reader, source: _Source, folder: Path) -> None:
-    file, phase = source.file, source.phase
+    rows, phase = source.rows, source.phase
     with collected_notes() as found:
         if reader.by_record:
-            records: Sequence[Record] = write_records(reader.parse(file, phase), folder)
+            records: Sequence[Record] = write_records(reader.records_of(rows, phase), folder)
         else:
-            records = reader.read(file, phase)
+            records = reader.read(rows, phase)
     reader.prepare(records, phase)
     if reader.by_record:
         notes = _write_parts(reader, records, source, folder)
     else:
-        whole = reader.encode(records, file, phase)
+        whole = reader.encode(records, source.name, phase)
         write_records(whole.records, folder)
         write_columns([whole], folder)
         notes = whole.notes
@@ -232,14 +242,14 @@ def _write_parts(reader: Reader, records: Sequence[Record], source: _Source, fol
         write_columns(_parts(reader, records, source), folder)
         return ()
     except (DataError, _NotesError):  # remarks list and count over the whole file
-        whole = reader.encode(records, source.file, source.phase)
+        whole = reader.encode(records, source.name, source.phase)
         write_columns([whole], folder)
         return whole.notes
 
 
 def _parts(reader: Reader, records: Sequence[Record], source: _Source) -> Iterator[Dataset]:
     for start in range(0, len(records), RECORDS_AT_ONCE):
-        part = reader.encode(records[start : start + RECORDS_AT_ONCE], source.file, source.phase)
+        part = reader.encode(records[start : start + RECORDS_AT_ONCE], source.name, source.phase)
         if part.notes:
             raise _NotesError
         yield part

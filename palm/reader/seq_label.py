@@ -14,6 +14,7 @@ from palm.data.tag_schemes import TagScheme
 from palm.data.tokenizer import Tokenizer, WordTokens
 from palm.data.windows import word_windows
 from palm.reader.base import READERS, Reader
+from palm.reader.column_names import TAGS, WORDS, ColumnGuess
 from palm.reader.fields import LabelledFields
 from palm.reader.formats.files import FileProblems
 from palm.reader.formats.span_files import is_span_file
@@ -31,6 +32,7 @@ class TaggingReaderConfig(LabelledFields, TagSchemeFields):
 
     known_columns: ClassVar[tuple[str, ...]] = ("label", "text_a")
     known_formats: ClassVar[tuple[str, ...]] = ("auto", "tsv", "csv", "jsonl", "json", "conll", "lines", "spans")
+    guesses: ClassVar[tuple[ColumnGuess, ...]] = (WORDS, TAGS)
 
     on_bad_span: Literal["error", "drop"] = Field(
         "error",

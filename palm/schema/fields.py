@@ -22,11 +22,13 @@ class InputFile:
     Attributes:
         needed_for: When the path must exist; otherwise a missing path is accepted.
         folder: Whether it may be a folder.
+        data: Whether it may also name a data set that is no file: `hf://…`, or rows of a program.
 
     """
 
     needed_for: Literal["train", "predict", "nothing"]
     folder: bool = False
+    data: bool = False
 
 
 def split_list(value: Any) -> Any:  # noqa: ANN401 (whatever YAML gave)
@@ -92,7 +94,8 @@ Numbers = Annotated[list[Float], BeforeValidator(split_list)]
 Flags = Annotated[list[bool], BeforeValidator(split_list)]
 Weights = Annotated[dict[str, Annotated[Float, AfterValidator(no_zero)]], BeforeValidator(weights), MinLen(1)]
 TrainPath = Annotated[str | None, InputFile("train")]
-PredictPath = Annotated[str | None, InputFile("predict")]
+TrainData = Annotated[str | None, InputFile("train", folder=True, data=True)]
+PredictData = Annotated[str | None, InputFile("predict", folder=True, data=True)]
 TrainFolder = Annotated[str | None, InputFile("train", folder=True)]
 OptionalFolder = Annotated[str | None, InputFile("nothing", folder=True)]
 

@@ -12,9 +12,10 @@ from palm.schema.fields import (
     Names,
     Numbers,
     OptionalFolder,
-    PredictPath,
+    PredictData,
     Schema,
     Seed,
+    TrainData,
     TrainFolder,
     TrainPath,
     Weights,
@@ -265,13 +266,15 @@ class TaskSettings(Schema):
 
     reader: str = Field(description="Name of the reader: cls, match, mrc, mlm, seq_label, …")
     paradigm: str = Field(description="Name of the paradigm: cls, match, mrc, mlm, seq_label, …")
-    train_file: Annotated[TrainPath, Key(export="no")] = Field(
-        None, description="Training data; not needed for prediction."
+    train_file: Annotated[TrainData, Key(export="no")] = Field(
+        None,
+        description="Training data: a file, a folder of `Dataset.save_to_disk`, or a hub data set, "
+        "`hf://name[/config]:split`; not needed for prediction.",
     )
-    dev_file: Annotated[TrainPath, Key(changes="metrics", export="no")] = Field(
+    dev_file: Annotated[TrainData, Key(changes="metrics", export="no")] = Field(
         None, description="Data to evaluate on during training."
     )
-    pred_file: Annotated[PredictPath, Key(changes="nothing", export="no")] = Field(None, description="Data to predict.")
+    pred_file: Annotated[PredictData, Key(changes="nothing", export="no")] = Field(None, description="Data to predict.")
     pred_output_path: Annotated[str | None, Key(changes="nothing", export="no")] = Field(
         None, description="Folder for predictions; save_path/<task> by default."
     )

@@ -7,6 +7,7 @@ from palm.data.dataset import Dataset, LabelMap
 from palm.engine.task_instance import TaskInstance
 from palm.errors import appearance, invisible_difference
 from palm.reader.fields import TableFields
+from palm.reader.formats.notes import collected_notes
 from palm.reader.formats.tables import describe_format
 from palm.reader.labels import WHOLE_NUMBER, listed
 from palm.training.unknown_tokens import unknown_lines
@@ -40,7 +41,8 @@ def _format_lines(task: TaskInstance) -> Iterator[str]:
     """How each data file is read, where that does not follow from its ending alone."""
     for data in (task.train, task.dev):
         if data is not None and isinstance(data.file, Path) and isinstance(task.reader.config, TableFields):
-            found = describe_format(data.file, task.reader.config)
+            with collected_notes():  # they were reported when the file was loaded
+                found = describe_format(data.file, task.reader.config)
             if found is not None:
                 yield f"{task.name}: {data.file}: read as {found}."
 

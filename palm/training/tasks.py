@@ -81,11 +81,11 @@ def _load_data(reader: Reader, task: TaskConfig) -> tuple[Dataset | None, Datase
     """Training and dev data. Problems of the dev file are reported even if the training file failed."""
     train_file, dev_file = task.settings.train_file, task.settings.dev_file
     problems: list[Problem] = []
-    train = _collect(problems, lambda: load_dataset(reader, Path(train_file), "train")) if train_file else None
+    train = _collect(problems, lambda: load_dataset(reader, train_file, "train")) if train_file else None
     if problems:  # the labels are unknown, so the dev file is parsed but not encoded
-        _collect(problems, lambda: reader.read(Path(dev_file), "eval") if dev_file else None)
+        _collect(problems, lambda: reader.read(dev_file, "eval") if dev_file else None)
         raise DataError(problems)
-    return train, load_dataset(reader, Path(dev_file), "eval") if dev_file else None
+    return train, load_dataset(reader, dev_file, "eval") if dev_file else None
 
 
 def _tokenizer(config: RunConfig, task: TaskConfig) -> Tokenizer:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from palm.reader.formats.files import FileProblems, check_text, open_text, quoted, read_lines, warn_once
+from palm.reader.formats.columns import plain_name
+from palm.reader.formats.files import FileProblems, check_text, open_text, quoted, read_lines
+from palm.reader.formats.notes import add_note
 from palm.reader.formats.quoting import LineRecorder, Quoting, quoting_of_tsv, rows_of
 
 Cells = tuple[int, list[str]]
@@ -59,7 +61,7 @@ def sniff(
     excel = _EXCEL_LINE.fullmatch(head[0])
     if excel:
         return Delimited(delimiter or excel[1], quoting or "double", first_line=2)
-    delimiter = delimiter or _delimiter_of(head, set(names))
+    delimiter = delimiter or _delimiter_of(head, set(map(plain_name, names)))
     if quoting is None and delimiter == "\t" and any('"' in name for name in names):
         quoting = "none"
     if quoting is None:
@@ -123,7 +125,7 @@ class _MergedRows:
                 f"lines {first} to {last} are one row by their quotation marks, but as many rows by their delimiters"
             )
             more = f" ({self._count} such rows)" if self._count > 1 else ""
-            warn_once(file, f"{found}{more}. If they are rows of their own, set quoting: none, or double the marks.")
+            add_note(file, f"{found}{more}. If they are rows of their own, set quoting: none, or double the marks.")
 
 
 def _broken_row(error: csv.Error, start: int, lines: LineRecorder, form: Delimited) -> str:
@@ -141,11 +143,12 @@ def _broken_row(error: csv.Error, start: int, lines: LineRecorder, form: Delimit
 def _delimiter_of(head: list[str], names: set[str]) -> str:
     """The delimiter with which the first rows have most of the columns in `names`, or else a common width."""
 
-    def fit(delimiter: str) -> tuple[int, bool, int]:
+    def fit(delimiter: str) -> tuple[int, bool, bool, int]:
         rows = [row for row in rows_of(head, delimiter, "double", strict=False) if row]
         header = [name.strip().removeprefix("\ufeff") for name in rows[0]] if rows else []
         # The last of them may be cut.
         widths = {len(row) for row in rows[: max(1, len(rows) - 1)]}
-        return len(names & set(header)), len(widths) == 1 and widths != {1}, len(header)
+        is_even = len(widths) == 1
+        return len(names & set(map(plain_name, header))), is_even and widths != {1}, is_even, len(header)
 
     return max(DELIMITERS, key=fit)

@@ -2,7 +2,6 @@
 
 import codecs
 import gzip
-import logging
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -32,17 +31,6 @@ _FOREIGN = (
 _LFS = b"version https://git-lfs"
 _CONVERT = "Convert the file, for example with iconv, or set `encoding`."
 _MOST_SNIFFED = 1000  # lines that are looked at to recognise an encoding
-
-
-LOG = logging.getLogger(__name__)
-_SAID: set[tuple[DataSource, str]] = set()
-
-
-def warn_once(source: DataSource, message: str) -> None:
-    """Warn about a file, which may be read several times, once per process."""
-    if (source, message) not in _SAID:
-        _SAID.add((source, message))
-        LOG.warning("%s: %s", source, message)
 
 
 class FileProblems:

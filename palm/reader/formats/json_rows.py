@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 from palm.reader.formats.cells import json_type
+from palm.reader.formats.columns import plain_name
 from palm.reader.formats.files import FileProblems, quoted, read_lines, read_text
 
 JsonRow = tuple[int, Mapping[str, object]]
@@ -112,7 +113,7 @@ def _is_document(file: Path, encoding: str, names: Collection[str]) -> bool:
         return False
     if isinstance(found, list):
         return not second
-    is_wrapper = isinstance(found, dict) and not set(names) & found.keys()
+    is_wrapper = isinstance(found, dict) and set(map(plain_name, names)).isdisjoint(map(plain_name, found))
     return not second and is_wrapper and any(map(_is_list_of_rows, found.values()))
 
 

@@ -8,7 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from palm.reader.formats.files import open_text, warn_once
+from palm.reader.formats.files import open_text
+from palm.reader.formats.notes import add_note
 
 Quoting = Literal["none", "double", "backslash"]
 """`"` is a character of the text; or cells may stand between two of them, and inside a cell they are doubled, or
@@ -60,12 +61,12 @@ def quoting_of_tsv(file: Path, encoding: str) -> Quoting:
     if not (found.header_is_quoted or found.is_consistent):
         return "none"
     if found.is_ambiguous:
-        warn_once(file, f"{found.ambiguity} It is read without; set quoting: double if that is wrong.")
+        add_note(file, f"{found.ambiguity} It is read without; set quoting: double if that is wrong.")
         return "none"
     reason = (
         "the header is" if found.header_is_quoted else "all cells with quotation marks are as csv writers write them"
     )
-    warn_once(file, f"cells in quotation marks are read without them, since {reason}. Set quoting: none to keep them.")
+    add_note(file, f"cells in quotation marks are read without them, since {reason}. Set quoting: none to keep them.")
     return "double"
 
 

@@ -9,6 +9,7 @@ from palm.reader.formats.answer_offsets import NO_OFFSET, locate
 from palm.reader.formats.cells import LONE_SURROGATE, json_type
 from palm.reader.formats.files import FileProblems, quoted
 from palm.reader.formats.notes import add_note
+from palm.reader.formats.row_table import RowTable
 from palm.reader.formats.squad_files import MRQA_HEADER, Numbered, answers_of, load_json, with_own_names
 from palm.spec import Phase
 
@@ -44,13 +45,14 @@ def parse_questions(rows: Sequence[GivenRow], phase: Phase, *, with_negative: bo
     Raises:
         DataError: All problems of the rows.
     """
-    problems = FileProblems(ROWS)
+    source = rows.source if isinstance(rows, RowTable) else ROWS
+    problems = FileProblems(source)
     parser = _Parser(problems, phase, with_negative=with_negative)
     records = list(parser.records_of_rows(rows))
     if not records and not problems.count:
         problems.add("rows must contain examples, found no question. Add some.")
     problems.raise_all()
-    parser.note(ROWS)
+    parser.note(source)
     return records
 
 

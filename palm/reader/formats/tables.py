@@ -1,16 +1,19 @@
 """Reads tables: csv or tsv with a header row, or JSON objects. Each row keeps the line where it starts."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 from palm.data.dataset import ROWS, DataSource, GivenRow
 from palm.reader.fields import TableFields
 from palm.reader.formats.cells import Row, json_type
+from palm.reader.formats.columns import Columns, lookalikes, possible_names
 from palm.reader.formats.delimited import Cells, Delimited, read_delimited, sniff
 from palm.reader.formats.files import FileProblems, quoted
 from palm.reader.formats.json_rows import BLANK_LINE, json_form, read_json
-from palm.spec import Phase
+from palm.reader.formats.notes import add_note
+from palm.reader.formats.row_table import RowTable
 
 _FORMATS = {
     ".csv": "csv",
@@ -22,46 +25,23 @@ _FORMATS = {
 }
 
 
-@dataclass(frozen=True)
-class Columns:
-    """PALM's names of the columns to read, and the file's names of them.
-
-    Attributes:
-        required: Columns that the file must have.
-        optional: Columns that are read if the file has them.
-        called: PALM's name → the file's name.
-        keep_blank: In a file with one column, an empty line is an empty text instead of an error.
-    """
-
-    required: tuple[str, ...]
-    optional: tuple[str, ...]
-    called: Callable[[str], str]
-    keep_blank: bool = False
-
-    @property
-    def wanted(self) -> str:
-        """The file's names of the required columns, for messages."""
-        return ", ".join(self.called(name) for name in self.required)
-
-    def __iter__(self) -> Iterator[tuple[str, str]]:
-        return iter([(name, self.called(name)) for name in (*self.required, *self.optional)])
-
-
-def columns_of(config: TableFields, *, texts: tuple[str, ...], gold: tuple[str, ...], phase: Phase) -> Columns:
-    """The columns to read in `phase`: gold columns are optional when predicting."""
-    if phase == "predict":
-        return Columns(texts, gold, config.column, keep_blank=True)
-    return Columns((*gold, *texts), (), config.column)
-
-
 def table_format(config: TableFields, file: Path) -> str:
     """`csv`, `tsv`, `jsonl`, `json`, `conll`, `lines` or `text`, by the key file_format or the file's extension."""
     if config.file_format != "auto":
         return config.file_format
-    name = file.with_suffix("") if file.suffix.lower() == ".gz" else file
-    found = _FORMATS.get(name.suffix.lower(), "tsv")
+    found = _FORMATS.get(_ending(file), "tsv")
     usable = (found, "jsonl") if found == "json" else (found,)
     return next((kind for kind in usable if kind in config.known_formats), "tsv")
+
+
+def is_table_of_another_format(name: str) -> bool:
+    """Whether the ending of a file is that of csv or JSON."""
+    return _FORMATS.get(_ending(Path(name))) in ("csv", "json")
+
+
+def _ending(file: Path) -> str:
+    """`.csv` of `x.csv` and of `x.csv.gz`."""
+    return (file.with_suffix("") if file.suffix.lower() == ".gz" else file).suffix.lower()
 
 
 def describe_format(file: Path, config: TableFields) -> str | None:
@@ -74,7 +54,7 @@ def describe_format(file: Path, config: TableFields) -> str | None:
     if kind == "csv":
         return f"csv, {_delimited(file, config)}"
     if kind == "json":
-        found = json_form(file, config.encoding, _names(config))
+        found = json_form(file, config.encoding, possible_names(config))
         return str(found) if found.is_document else None
     return None
 
@@ -87,50 +67,64 @@ def table_rows(
     Raises:
         DataError: The file cannot be read.
     """
-    if not isinstance(source, Path):
-        yield from _given_rows(source, columns, problems)
-        return
-    found_any = False
-    for row in _file_rows(source, config, columns, problems):
-        found_any = True
-        yield row
-    if not found_any and not problems.count:
-        found = "only a header row" if table_format(config, source) in ("csv", "tsv") else "an empty list"
-        problems.add(f"a data file must contain examples, found {found}. Add rows, or name another file.")
+    if isinstance(source, Path):
+        yield from _file_rows(source, config, columns, problems)
+    else:
+        yield from _given_rows(source, columns, problems, names_of_classes=not config.labels_are_places)
+    for note in columns.notes:
+        add_note(source_of(source), note)
 
 
 def _file_rows(file: Path, config: TableFields, columns: Columns, problems: FileProblems) -> Iterator[Row]:
+    found_any = False
+    for row in _parsed_rows(file, config, columns, problems):
+        found_any = True
+        yield row
+    if not found_any and not problems.count:
+        found = "only a header row" if table_format(config, file) in ("csv", "tsv") else "an empty list"
+        problems.add(f"a data file must contain examples, found {found}. Add rows, or name another file.")
+
+
+def _parsed_rows(file: Path, config: TableFields, columns: Columns, problems: FileProblems) -> Iterator[Row]:
     kind = table_format(config, file)
     if kind in ("csv", "tsv"):
         form = _delimited(file, config)
-        yield from _rows_under_header(read_delimited(file, config.encoding, form, problems), form, columns, problems)
+        cells = read_delimited(file, config.encoding, form, problems)
+        header = next(cells) if config.header else None
+        yield from _rows_of_cells(cells, header, form, columns, problems)
         return
-    names = _names(config) if kind == "json" else None
+    names = possible_names(config) if kind == "json" else None
+    settled = None
     for line, found in read_json(file, config.encoding, problems, names):
-        yield from _row_of(found, line, columns, problems)
+        settled = settled or columns.settle(list(map(str, found)), problems, line=line)
+        yield from _row_of(found, line, settled, problems)
 
 
 def _delimited(file: Path, config: TableFields) -> Delimited:
     """How `file` separates cells: as the keys `delimiter` and `quoting` say, else as its content suggests."""
     delimiter = config.delimiter or ("\t" if table_format(config, file) == "tsv" else None)
     quoting = None if config.quoting == "auto" else config.quoting
-    return sniff(file, config.encoding, _names(config), delimiter=delimiter, quoting=quoting)
-
-
-def _names(config: TableFields) -> list[str]:
-    """The file's names of all columns of the reader."""
-    return [config.column(name) for name in config.known_columns]
+    return sniff(file, config.encoding, possible_names(config), delimiter=delimiter, quoting=quoting)
 
 
 def source_of(source: Path | Sequence[GivenRow]) -> DataSource:
     """The name of `source` in messages."""
+    if isinstance(source, RowTable):
+        return source.source
     return source if isinstance(source, Path) else ROWS
 
 
-def _given_rows(rows: Sequence[GivenRow], columns: Columns, problems: FileProblems) -> Iterator[Row]:
-    """`rows`, with PALM's own column names, whatever those of a file."""
-    own = replace(columns, called=str)
-    for number, row in enumerate(rows, 1):
+def _given_rows(
+    rows: Sequence[GivenRow], columns: Columns, problems: FileProblems, *, names_of_classes: bool
+) -> Iterator[Row]:
+    """The rows of a table; or `rows` with PALM's own column names, whatever those of a file."""
+    own, first = replace(columns, names={}), 1
+    if isinstance(rows, RowTable):
+        own, first = _columns_in(rows, columns, problems), rows.first_line
+        if not rows:
+            problems.add("a table must contain examples, found no row. Name another one.")
+    listed = rows.named_rows() if isinstance(rows, RowTable) and names_of_classes else rows
+    for number, row in enumerate(listed, first):
         values = {own.required[0]: row} if isinstance(row, str) and len(own.required) == 1 else row
         if isinstance(values, Mapping):
             yield from _row_of(values, number, own, problems)
@@ -139,13 +133,30 @@ def _given_rows(rows: Sequence[GivenRow], columns: Columns, problems: FileProble
             problems.add(f"{rule}. Write {{column: text}}.", line=number)
 
 
-def _rows_under_header(
-    rows: Iterator[Cells], form: Delimited, columns: Columns, problems: FileProblems
+def _columns_in(table: RowTable, columns: Columns, problems: FileProblems) -> Columns:
+    """`columns` by their names in a table: as the key `columns` says, or PALM's own where it has these."""
+    first = next(iter(table), None)
+    there = table.columns or (list(map(str, first)) if isinstance(first, Mapping) else ())
+    is_renamed = any(columns.called(name) not in there for name in columns.required)
+    if is_renamed and set(there).issuperset(columns.required):
+        return replace(columns, names={})
+    return columns.settle(there, problems, by_position=True)
+
+
+def _rows_of_cells(
+    rows: Iterator[Cells], names: Cells | None, form: Delimited, columns: Columns, problems: FileProblems
 ) -> Iterator[Row]:
-    line, first = next(rows)
-    header = [name.strip() for name in first]
-    if not _check_header(line, first, form, columns, problems):
-        problems.raise_all()
+    """Rows under the header `names`; without one the columns are called by their places."""
+    if names is None:
+        first = next(rows)
+        rows = chain([first], rows)
+        header = [str(place) for place in range(len(first[1]))]
+        _check_places(first[0], header, columns, problems)
+    else:
+        header = [name.strip() for name in names[1]]
+        columns = columns.settle(header, problems, line=names[0], by_position=True)
+        _check_header(names[0], names[1], form, columns, problems)
+    problems.raise_all()
     places = [(name, header.index(called)) for name, called in columns if called in header]
     for number, cells in rows:
         if len(cells) != len(header):
@@ -156,19 +167,26 @@ def _rows_under_header(
             yield Row(number, {name: cells[place] for name, place in places})
 
 
-def _check_header(line: int, first: list[str], form: Delimited, columns: Columns, problems: FileProblems) -> bool:
+def _check_places(line: int, places: list[str], columns: Columns, problems: FileProblems) -> None:
+    missing = [columns.called(name) for name in columns.required if columns.called(name) not in places]
+    if missing:
+        rule = "without a header `columns` gives the place of each column, from 0"
+        found = f"{', '.join(missing)} in a file of {len(places)} columns"
+        problems.add(f"{rule}, found {found}. Correct it, or remove header: false.", line=line)
+
+
+def _check_header(line: int, first: list[str], form: Delimited, columns: Columns, problems: FileProblems) -> None:
     header = [name.strip() for name in first]
     missing = [columns.called(name) for name in columns.required if columns.called(name) not in header]
     twice = [called for _, called in columns if header.count(called) > 1]
     if missing:
         rule = f"the first row must name the columns, expected {columns.wanted}"
         found = f"found {quoted(form.delimiter.join(first))}"
-        advice = f"Add a header row, or set `columns` to the file's names of {', '.join(missing)}"
-        problems.add(f"{rule}, {found}. {advice}.", line=line)
+        advice = f"Add a header row (or header: false), or set `columns` to the file's names of {', '.join(missing)}"
+        problems.add(f"{rule}, {found}. {advice}.{lookalikes(missing, header)}", line=line)
     if twice:
         rule = f"a column must occur once in the header row, found {quoted(twice[0])} twice"
         problems.add(f"{rule}. Rename one.", line=line)
-    return not (missing or twice)
 
 
 def _wrong_width(cells: list[str], header: list[str], form: Delimited) -> str:

@@ -6,7 +6,8 @@ import pytest
 
 from palm.errors import ConfigError, DataError
 from palm.reader.base import READERS, Reader
-from palm.reader.loading import check_rows, load_dataset, load_rows
+from palm.reader.formats.sources import as_table
+from palm.reader.loading import load_dataset, load_rows
 
 ROWS = {
     "cls": [{"text_a": "the cat"}, {"text_a": "我爱北京"}, {"text_a": "", "label": "good", "more": 1}],
@@ -156,7 +157,7 @@ def test_what_is_no_list_of_rows_is_refused(rows):
     with pytest.raises(
         DataError, match=r"^rows: rows must be a list, one example each, found .*\. Write \[ … \] around"
     ):
-        check_rows(rows)
+        as_table(rows)
 
 
 def test_a_reader_of_files_alone_says_so(tokenizer):
