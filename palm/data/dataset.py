@@ -133,10 +133,12 @@ class LabelMap:
     Attributes:
         names: Label names in the order of their ids.
         tag_scheme: Of the tags of words, how they mark spans; None where that is not known.
+        splits_text: Of the tags of words, whether they come from texts with spans, which PALM has split into words.
     """
 
     names: tuple[str, ...]
     tag_scheme: TagSchemeName | None = field(default=None, compare=False)  # ids mean the same without it
+    splits_text: bool = field(default=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.names)

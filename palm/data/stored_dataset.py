@@ -89,6 +89,7 @@ def write_description(folder: Path, *, labels: LabelMap | None, notes: Sequence[
     content = {
         "labels": None if labels is None else list(labels.names),
         "tag_scheme": None if labels is None else labels.tag_scheme,
+        "splits_text": labels is not None and labels.splits_text,
         "notes": list(notes),
     }
     text = json.dumps(content, ensure_ascii=False, indent=1) + "\n"
@@ -104,7 +105,11 @@ def read_dataset(folder: Path, file: Path) -> tuple[Dataset, LabelMap | None]:
     """
     text = (folder / DESCRIPTION).read_text(encoding="utf-8", errors="surrogatepass")
     content = json.loads(text)
-    labels = None if content["labels"] is None else LabelMap(tuple(content["labels"]), content["tag_scheme"])
+    labels = (
+        None
+        if content["labels"] is None
+        else LabelMap(tuple(content["labels"]), content["tag_scheme"], content["splits_text"])
+    )
     return Dataset(dict(_columns(folder)), StoredRecords(folder), file, tuple(content["notes"])), labels
 
 

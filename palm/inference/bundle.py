@@ -119,6 +119,7 @@ def _describe(task: TaskInstance, backbone: dict[str, Any]) -> dict[str, Any]:
         "paradigm": _as_single_task(_component(task.paradigm, PARADIGMS)),
         "labels": list(task.reader.labels.names) if task.reader.labels else None,
         "tag_scheme": task.reader.labels.tag_scheme if task.reader.labels else None,
+        "splits_text": task.reader.labels is not None and task.reader.labels.splits_text,
     }
 
 
@@ -201,7 +202,7 @@ def _assemble_task(folder: Path, saved: SavedModel, task_config: TaskConfig | No
     paradigm_config = _merged(
         saved.paradigm, paradigm_class.Config, task_config.paradigm if task_config else None, folder, part="paradigm"
     )
-    labels = None if saved.labels is None else LabelMap(tuple(saved.labels), saved.tag_scheme)
+    labels = None if saved.labels is None else LabelMap(tuple(saved.labels), saved.tag_scheme, saved.splits_text)
     tokenizer = Tokenizer.from_file(
         folder / VOCAB_FILE, do_lower_case=reader_config.do_lower_case, for_cn=reader_config.for_cn
     )

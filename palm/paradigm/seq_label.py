@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from palm.data.dataset import Batch, Dataset, IntArray, LabelMap, Record
-from palm.data.spans import spans_of
+from palm.data.spans import Span, spans_of
 from palm.data.tag_schemes import OUTSIDE, TagScheme, describe_scheme, older_scheme, says_more_than_bio
 from palm.paradigm.base import PARADIGMS, Outputs, Paradigm, Prediction, TransformersHead
 from palm.paradigm.crf import build_transitions, crf_loss, viterbi
@@ -115,7 +115,8 @@ class Tagging(Paradigm):
     def decode(self, outputs: Sequence[Outputs], dataset: Dataset) -> list[Prediction]:
         """`{"index", "words", "labels", "spans": [{"type", "start", "end", "text"}]}` per record.
 
-        `start` is a span's first word, `end` the word after its last one.
+        `start` is a span's first word, `end` the word after its last one. Where a record has its text and the offsets
+        of its words, `start_char` and `end_char` are the span's characters, and its `text` is exactly these.
         """
         groups = examples_by_record(dataset)
         return [self._prediction(index, rows, outputs, dataset) for index, rows in enumerate(groups)]
@@ -157,11 +158,17 @@ class Tagging(Paradigm):
         return None if self._scheme.name == "none" else self._spans(record, cast("Sequence[str]", record["labels"]))
 
     def _spans(self, record: Record, labels: Sequence[str]) -> list[dict[str, object]]:
+        found = spans_of(labels, self._scheme)
+        return [{"type": span.type, "start": span.start, "end": span.end, **self._text(record, span)} for span in found]
+
+    def _text(self, record: Record, span: Span) -> dict[str, object]:
+        """The span's text, and its characters where they are known."""
+        if "offsets" in record:
+            offsets = cast("Sequence[Sequence[int]]", record["offsets"])
+            start, end = offsets[span.start][0], offsets[span.end - 1][1]
+            return {"text": str(record["text"])[start:end], "start_char": start, "end_char": end}
         words, glue = cast("Sequence[str]", record["words"]), "" if self.config.for_cn else " "
-        return [
-            {"type": span.type, "start": span.start, "end": span.end, "text": glue.join(words[span.start : span.end])}
-            for span in spans_of(labels, self._scheme)
-        ]
+        return {"text": glue.join(words[span.start : span.end])}
 
     def _count_classes(self) -> int:
         return count_classes(self.config.n_classes, self.labels)

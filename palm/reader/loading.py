@@ -54,7 +54,9 @@ def cache_key(reader: Reader, suffix: str, phase: Phase, digest: str) -> str:
         "reader": [kind.__module__, kind.__qualname__, kind.cache_version],
         "settings": reader.config.model_dump(mode="json"),
         "tokenizer": reader.tokenizer.fingerprint,
-        "labels": None if reader.labels is None else [reader.labels.names, reader.labels.tag_scheme],
+        "labels": None
+        if reader.labels is None
+        else [reader.labels.names, reader.labels.tag_scheme, reader.labels.splits_text],
         "versions": [FORMAT_VERSION, tokenizers.__version__, unicodedata.unidata_version, _code()],
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

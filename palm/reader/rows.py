@@ -104,11 +104,14 @@ def class_ids(
 PALM2_SEPARATOR = "\x02"
 
 
-def parse_tagged(source: Path | Sequence[GivenRow], config: TableFields, phase: Phase) -> Iterator[Record]:
+def parse_tagged(
+    source: Path | Sequence[GivenRow], config: TableFields, phase: Phase, *, whole_texts: bool = False
+) -> Iterator[Record]:
     r"""Records `{"words", "labels", "line"}`; no labels when predicting a file without them.
 
     Words and tags are separated by blanks, or by PALM 2's `\x02`, whose empty words are skipped with their tags; in
-    jsonl they may be lists. With for_cn, a text without either is split into characters.
+    jsonl they may be lists. With for_cn, a text without either is split into characters. With `whole_texts`, a text
+    without tags is not split: its record is `{"text", "line"}`.
 
     Raises:
         DataError: All problems of the file or the rows, after the last one.
@@ -129,7 +132,11 @@ def parse_tagged(source: Path | Sequence[GivenRow], config: TableFields, phase: 
             rows = table_rows(source, config, columns, problems)
         row_filter = RowFilter(config, ("text_a",), phase, separator=" ")
         for row in row_filter.kept(rows, problems):
-            yield _record(row, config, problems, phase)
+            if whole_texts and isinstance(row.values["text_a"], str) and "label" not in row.values:
+                text = text_at(row, "text_a", problems, may_be_empty=phase == "predict")
+                yield {"line": row.line, "text": text}
+            else:
+                yield _record(row, config, problems, phase)
     problems.raise_all()
     row_filter.add_notes(source_of(source))
 

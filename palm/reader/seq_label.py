@@ -1,10 +1,12 @@
 """The reader `seq_label`: a sentence in words, and a tag (BIO or any other) for each."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar, cast
+from typing import ClassVar, Literal, cast
 
 import numpy as np
+from pydantic import Field
 
 from palm.data.dataset import UNLABELLED, Batch, Dataset, DataSource, GivenRow, IntArray, LabelMap, Ragged, Record
 from palm.data.sequences import INPUTS, pad_inputs
@@ -14,8 +16,11 @@ from palm.data.windows import word_windows
 from palm.reader.base import READERS, Reader
 from palm.reader.fields import LabelledFields
 from palm.reader.formats.files import FileProblems
+from palm.reader.formats.span_files import is_span_file
+from palm.reader.formats.text_words import split_text
 from palm.reader.labels import LabelEncoder, learn_label_map
 from palm.reader.rows import parse_tagged
+from palm.reader.span_records import record_of, span_records
 from palm.reader.tag_checks import broken_records, describe_breaks, with_tag_scheme
 from palm.schema.fields import TagSchemeFields
 from palm.spec import Phase, Spec, Specs
@@ -25,12 +30,20 @@ class TaggingReaderConfig(LabelledFields, TagSchemeFields):
     """Keys of the reader `seq_label`."""
 
     known_columns: ClassVar[tuple[str, ...]] = ("label", "text_a")
-    known_formats: ClassVar[tuple[str, ...]] = ("auto", "tsv", "csv", "jsonl", "json", "conll", "lines")
+    known_formats: ClassVar[tuple[str, ...]] = ("auto", "tsv", "csv", "jsonl", "json", "conll", "lines", "spans")
+
+    on_bad_span: Literal["error", "drop"] = Field(
+        "error",
+        description="A span of characters that is empty, not in its text, cuts a word or overlaps another (`spans`): "
+        "refuse the file, or leave the span out, counted.",
+    )
 
 
 @READERS.register("seq_label")
 class TaggingReader(Reader):
-    """Reads `{"words": [str], "labels": [str], "line": int}` from tsv, jsonl or CoNLL.
+    """Reads `{"words": [str], "labels": [str], "line": int}` from tsv, jsonl, CoNLL or texts with spans.
+
+    Records of texts with spans of characters also hold `text` and the `offsets` of its words.
 
     The first token of a word carries its tag. A sentence longer than max_seq_len becomes several examples, so that
     every word gets a tag.
@@ -51,11 +64,14 @@ class TaggingReader(Reader):
 
     def parse(self, file: Path, phase: Phase) -> Iterator[Record]:
         """The sentences one by one; they may be empty when predicting."""
-        return parse_tagged(file, self.config, phase)
+        if self._has_spans(file):
+            scheme, drops_bad = self.config.tag_scheme, self.config.on_bad_span == "drop"
+            return span_records(file, self.config, phase, scheme=scheme, drops_bad=drops_bad)
+        return self._split(parse_tagged(file, self.config, phase, whole_texts=self._splits_text))
 
     def parse_rows(self, rows: Sequence[GivenRow], phase: Phase) -> Iterator[Record]:
         """The records of rows from a program."""
-        return parse_tagged(rows, self.config, phase)
+        return self._split(parse_tagged(rows, self.config, phase, whole_texts=self._splits_text))
 
     def texts_of(self, record: Record) -> tuple[str, ...]:
         """The sentence."""
@@ -78,6 +94,7 @@ class TaggingReader(Reader):
             self.labels = with_tag_scheme(
                 self.labels, self.config.tag_scheme, (_strings(record, "labels") for record in records)
             )
+            self.labels = replace(self.labels, splits_text=bool(records) and "offsets" in records[0])
 
     def notes_on(self, dataset: Dataset) -> Sequence[str]:
         """The number of sentences that break the scheme of the tags."""
@@ -112,6 +129,27 @@ class TaggingReader(Reader):
         if "label_ids" in dataset.columns:
             batch["label_ids"] = dataset.ragged("label_ids").padded(rows, fill=UNLABELLED).astype("int64")
         return batch
+
+    @property
+    def _splits_text(self) -> bool:
+        """Whether texts are split into words as those of the training file with its spans of characters."""
+        return self.labels is not None and self.labels.splits_text
+
+    def _has_spans(self, file: Path) -> bool:
+        config = self.config
+        if config.file_format != "auto":
+            return config.file_format == "spans"
+        names = config.column("text_a"), config.column("label")
+        return is_span_file(file, *names, may_be_text=self._splits_text, encoding=config.encoding)
+
+    def _split(self, records: Iterator[Record]) -> Iterator[Record]:
+        """The records, with texts that are whole split into words."""
+        for record in records:
+            if "text" in record:
+                text = split_text(str(record["text"]), by_character=self.config.for_cn)
+                yield record_of(text, int(str(record["line"])))
+            else:
+                yield record
 
     def _windows(self, sentence: WordTokens) -> list[tuple[list[int], IntArray]]:
         """Token ids and word index (of first tokens, else -1) of each window; a word beyond a window is truncated."""

@@ -148,11 +148,11 @@ class ReaderFields(Schema):
     for_cn: Annotated[bool, Key(export="fixed")] = Field(
         False, description="Chinese mode: answers and tags are handled by character."
     )
-    file_format: Literal["auto", "tsv", "csv", "jsonl", "json", "conll", "text", "lines"] = Field(
+    file_format: Literal["auto", "tsv", "csv", "jsonl", "json", "conll", "text", "lines", "spans"] = Field(
         "auto",
         description="`tsv`, `csv`, `jsonl`, `json` (SQuAD, or a list of rows), `conll` (also CoNLL-U), `lines` "
-        "(`word/TAG word/TAG`) or `text` (mlm: a text per line); `auto` uses the file's extension, and what its first "
-        "lines look like.",
+        "(`word/TAG word/TAG`), `spans` (texts with spans of characters) or `text` (mlm: a text per line); `auto` uses "
+        "the file's extension, and what its first lines look like.",
     )
     encoding: Annotated[str, AfterValidator(_known_encoding)] = Field(
         "utf-8", description="Encoding of text files: `utf-8` (with or without BOM), `gb18030` (GBK), `utf-16`, …"

@@ -53,6 +53,7 @@ class SavedModel(_Saved):
     paradigm: SavedComponent
     labels: Annotated[list[str], AfterValidator(_distinct)] | None
     tag_scheme: TagSchemeName | None = None
+    splits_text: bool = False
 
 
 def read_json_object(file: Path) -> dict[str, Any]:
