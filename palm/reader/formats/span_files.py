@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from palm.errors import DataError, Problem
+from palm.reader.formats.cells import LONE_SURROGATE
 from palm.reader.formats.files import FileProblems, read_lines, read_text
 from palm.reader.formats.notes import LineCounts, add_note
 from palm.reader.formats.span_rows import SpanText, has_spans, is_text_alone, span_text

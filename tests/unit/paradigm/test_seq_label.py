@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -85,6 +86,21 @@ def test_a_record_without_words_has_an_empty_prediction():
     predictions = Tagging(Tagging.Config(), LABELS).decode(parts([2, 0, 2]), dataset)
 
     assert predictions[0] == {"index": 0, "words": [], "labels": [], "spans": []}
+
+
+def test_spans_of_a_text_have_its_characters():
+    record = {
+        "line": 1,
+        "words": ["去", "New", "York"],
+        "text": "去 New\u00a0York",
+        "offsets": [[0, 1], [2, 5], [6, 10]],
+    }
+    dataset = replace(dataset_of([record["words"]], [[-1, 0, 1, 2, -1]], [0]), records=[record])
+    [prediction] = Tagging(Tagging.Config(for_cn=True), LABELS).decode(parts([2, 2, 0, 1, 2]), dataset)
+
+    assert prediction["spans"] == [
+        {"type": "city", "start": 1, "end": 3, "text": "New\u00a0York", "start_char": 2, "end_char": 10}
+    ]
 
 
 def test_padding_is_cut_off():
