@@ -18,7 +18,8 @@ from machine import machine_facts
 SETTINGS = {"the folder's": None, "do_lower_case: true": True, "do_lower_case: false": False}
 CONFIG = """
 tasks:
-  entities: {reader: seq_label, paradigm: seq_label, train_file: train.conll, dev_file: dev.conll, on_unknown_label: count_as_wrong}
+  entities: {reader: seq_label, paradigm: seq_label, train_file: train.conll, dev_file: dev.conll}
+on_unknown_label: count_as_wrong
 backbone: bert
 max_seq_len: 128
 batch_size: 16

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from palm.reader.formats.conll_layout import ConllLayout, blocks, layout_of, split_columns
 from palm.reader.formats.files import FileProblems, quoted, read_lines
-from palm.reader.formats.notes import LineCounts
+from palm.reader.formats.notes import LineCounts, add_note
 from palm.spec import Phase
 
 NumberedRow = tuple[int, list[str]]
@@ -47,8 +47,13 @@ def read_conll(
     layout = layout_of(file, read_lines(file, encoding), columns or {}, problems, phase)
     skipped = LineCounts()
     found_any = False
+    header_is_next = layout.has_header
     for block in blocks(read_lines(file, encoding)):
         rows = list(_rows(block, layout, skipped))
+        if rows and header_is_next:
+            (number, row), *rows = rows
+            add_note(file, f"line {number} names the columns ({', '.join(row)}) and is skipped.")
+            header_is_next = False
         for number, row in rows:
             _check_row(row, number, layout, problems, phase)
         if rows:

@@ -21,6 +21,7 @@ MOST_SHOWN = 3
 _FRACTION_OF_TAGS = 0.5
 TAG = re.compile(r"[Oo]|[BIESMLUW][-_:/|.]\S+|\S+[-_:/|.][BIESMLUW]|[BIES]", re.IGNORECASE)
 _NAMES_LINE = re.compile(r"#\s*global\.columns\s*=\s*(.+)")
+_HEADER_NAME = re.compile(r"words?|tokens?|form|text|pos|chunk|tags?|labels?|ner(_tags?)?", re.IGNORECASE)
 _NODE_ID = re.compile(r"\d+|\d+-\d+|\d+\.\d+")
 
 
@@ -35,6 +36,7 @@ class ConllLayout:
         has_ids: Whether the first column numbers the words as in CoNLL-U, whose ranges (2-3) and empty nodes (8.1) are
             no words.
         tags: Values of the tag's column, as far as the file was looked at.
+        has_header: Whether the first row names the columns.
     """
 
     width: int
@@ -42,6 +44,7 @@ class ConllLayout:
     label: int | None = None
     has_ids: bool = False
     tags: frozenset[str] = field(default=frozenset(), repr=False)
+    has_header: bool = False
 
     def is_comment(self, line: str) -> bool:
         """Whether a line at the start of a sentence is a comment, not a word that begins with #."""
@@ -63,10 +66,12 @@ class _Sample:
     Attributes:
         sentences: The cells of each line, sentence by sentence; without lines that begin with #.
         names: The columns' names, if a line `# global.columns` has them.
+        has_header: Whether a first row, which is none of the sentences' here, names the columns.
     """
 
     sentences: Sequence[Sequence[Sequence[str]]]
     names: tuple[str, ...]
+    has_header: bool = False
 
     @property
     def width(self) -> int:
@@ -138,7 +143,7 @@ def layout_of(
     if any(place is None for place in (places.get("text_a"), places.get("label"))):
         _note_guess(file, sample, names, word, label, is_set=any(place is not None for place in places.values()))
     tags = frozenset(sample.column(label)) if label is not None and sample.width else frozenset[str]()
-    return ConllLayout(sample.width, word, label, guess.has_ids, tags)
+    return ConllLayout(sample.width, word, label, guess.has_ids, tags, sample.has_header)
 
 
 def _sample_of(lines: Iterable[str]) -> _Sample:
@@ -154,7 +159,18 @@ def _sample_of(lines: Iterable[str]) -> _Sample:
         else:
             rows = [split_columns(line) for _, line in block]
             marked.append([row for row in rows if any(TAG.fullmatch(cell) for cell in row[1:])])
-    return _Sample(sentences or [rows for rows in marked if rows], names)
+    return _without_header(_Sample(sentences or [rows for rows in marked if rows], names))
+
+
+def _without_header(sample: _Sample) -> _Sample:
+    """The sample without a first row that names the columns, such as `word tag`, and whose tag is none elsewhere."""
+    if sample.width < 2:
+        return sample
+    (first, *rest), *others = sample.sentences
+    tags = {row[-1] for sentence in (rest, *others) for row in sentence}
+    if not all(_HEADER_NAME.fullmatch(cell.strip()) for cell in first) or first[-1] in tags or not tags:
+        return sample
+    return _Sample([rest, *others] if rest else others, sample.names, has_header=True)
 
 
 def _is_conllu(sample: _Sample, file: Path) -> bool:

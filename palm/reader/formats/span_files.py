@@ -52,6 +52,7 @@ def read_span_file(
         DataError: The file cannot be read.
     """
     counts, forms = LineCounts(), dict[str, None]()
+    found_any = False
     for line, value in _values(read_text(file, encoding), problems):
         content = span_text(value, text_field, label_field)
         fault = _fault(content)
@@ -62,7 +63,10 @@ def read_span_file(
             forms[content.form] = None
         if content.ignored:
             counts.add("rows have annotations of other kinds or annotators, which are ignored", line)
+        found_any = True
         yield SpanRow(line, content)
+    if not found_any and not problems.count:
+        problems.add("a data file must contain examples, found no text. Name another file.")
     if forms:
         add_note(file, f"spans of characters in the form of {', '.join(forms)}; they become tags of words.")
     counts.note(file)

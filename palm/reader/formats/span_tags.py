@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from palm.reader.formats.files import quoted
 from palm.reader.formats.span_rows import TextSpan
-from palm.reader.formats.text_words import Place, SplitText
+from palm.reader.formats.text_words import CharRange, SplitText
 
 # Letters of the first, inner and last word of a span, and of a span of one word.
 _LETTERS = {
@@ -74,7 +74,7 @@ def _words_in(text: SplitText, span: TextSpan) -> tuple[Sequence[int], str | Non
     return inside, None
 
 
-def _within(place: Place, span: TextSpan) -> bool:
+def _within(place: CharRange, span: TextSpan) -> bool:
     return span.start <= place[0] and place[1] <= span.end
 
 

@@ -4,7 +4,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-Place = tuple[int, int]
+CharRange = tuple[int, int]
 """First character of something in its text, and the character after its last."""
 
 # Scripts that are written without blanks between words, and that BERT splits into characters.
@@ -21,7 +21,7 @@ class SplitText:
     """
 
     text: str
-    places: Sequence[Place]
+    places: Sequence[CharRange]
 
     @property
     def words(self) -> list[str]:
@@ -34,7 +34,7 @@ def split_text(text: str, *, by_character: bool) -> SplitText:
 
     A mark that combines with the character before it belongs to that.
     """
-    places: list[Place] = []
+    places: list[CharRange] = []
     joins = False  # whether the next letter continues the last word
     for place, char in enumerate(text):
         kind = "" if char.isspace() else unicodedata.category(char)

@@ -105,9 +105,31 @@ def test_bad_spans_are_left_out_and_counted(load):
     )
 
 
-def test_rows_without_words_are_refused(load):
+def test_rows_without_words_are_refused_or_left_out(load):
     with pytest.raises(DataError, match=r"x\.jsonl:1: a text must contain words, found none"):
         load([{"text": " ", "label": []}])
+    dataset, _ = load([{"text": " ", "label": []}, *ROWS], skip_empty_text=True)
+    assert [record["line"] for record in dataset.records] == [2, 3]
+    assert "1 row is left out (skip_empty_text: no text_a), line 1." in dataset.notes
+
+
+def test_texts_without_annotation_are_refused_or_left_out(load):
+    with pytest.raises(DataError, match=r"x\.jsonl:3: a text must be annotated, found one without spans"):
+        load([*ROWS, {"text": "the cat"}])
+    dataset, trained = load([*ROWS, {"text": "the cat"}], on_missing_label="leave_out")
+    assert len(dataset.records) == 2
+    assert "1 row is left out (on_missing_label: no label), line 3." in dataset.notes
+    assert len(load([*ROWS, {"text": "the cat"}], "predict", trained.labels)[0].records) == 3
+
+
+def test_texts_with_certain_tags_are_left_out(load):
+    dataset, _ = load(ROWS, leave_out_labels=["B-y"])
+    assert [record["line"] for record in dataset.records] == [1]
+
+
+def test_a_file_without_rows_is_refused(load):
+    with pytest.raises(DataError, match=r"x\.json: a data file must contain examples"):
+        load("[]", name="x.json", file_format="spans")
 
 
 def test_a_file_to_predict_may_have_bad_spans(load):

@@ -88,6 +88,26 @@ def test_other_columns_of_conllu(read):
     assert found[0] == (3, ["the", "dog", "s", "叫"], ["det", "nsubj", "x", "root"])
 
 
+@pytest.mark.parametrize(
+    ("content", "header"),
+    [
+        ("word\ttag\nthe\tO\n爱\tB-x\n", "line 1 names the columns (word, tag) and is skipped."),
+        ("# x\nToken Label\n\nthe O\n爱 B-x\n", "line 2 names the columns (Token, Label) and is skipped."),
+    ],
+)
+def test_a_header_row_is_skipped_and_noted(read, content, header):
+    found, notes = read(content)
+    assert [sentence[1:] for sentence in found] == [(["the", "爱"], ["O", "B-x"])]
+    assert header in notes
+
+
+@pytest.mark.parametrize("content", ["word NN\ntag NN\n", "word tag\n", "text O\nthe O\n", "word tag\nof tag\n"])
+def test_words_that_could_be_names_of_columns_are_kept(read, content):
+    found, notes = read(content)
+    assert found[0][1][0] == content.split()[0]
+    assert notes == []
+
+
 def test_tags_in_any_column(read):
     assert read("B-PER anna\nO met\n")[0] == [(1, ["anna", "met"], ["B-PER", "O"])]
     assert read("the DT B-NP O\ncat NN I-NP B-x\n", label="2")[0] == [(1, ["the", "cat"], ["B-NP", "I-NP"])]

@@ -2,11 +2,14 @@
 
 import copy
 import json
+from random import Random
 
 import pytest
 
 from palm.errors import DataError
+from palm.reader.formats.notes import collected_notes
 from palm.reader.formats.squad import read_squad
+from tests.reader_faults import Case, corpus, mutations
 
 GOOD = {
     "version": "1.1",
@@ -319,3 +322,39 @@ def test_every_problem_at_once(read):
     with pytest.raises(DataError) as caught:
         read(changed(spoil))
     assert len(caught.value.problems) == 2
+
+
+RELATIVES = [
+    lines(
+        {"header": 1},
+        {
+            "context": CONTEXT,
+            "qas": [
+                {
+                    "qid": 1,
+                    "question": "?",
+                    "answers": ["北京"],
+                    "detected_answers": [{"text": "北京", "char_spans": [[2, 3]]}],
+                }
+            ],
+        },
+    ),
+    json.dumps([{**QA, "context": CONTEXT, "answers": {"text": ["北京"], "answer_start": [2]}}], ensure_ascii=False),
+    lines({"context_text": CONTEXT, "qas": [{"query_id": "q", "query_text": "?", "answers": ["the cat"]}]}),
+]
+
+
+@pytest.mark.parametrize("form", RELATIVES)
+@pytest.mark.parametrize("with_negative", [False, True])
+def test_any_bytes_are_read_or_refused(write, form, with_negative):
+    case = Case("mrc", "json", form.encode())
+    for content in [*(content for _, content in corpus(case, longest=20_000)), *mutations(case, 300, Random(1))]:
+        file = write("x.json", content)
+        for phase in ("train", "eval", "predict"):
+            try:
+                with collected_notes():
+                    records = read_squad(file, phase, with_negative=with_negative)
+            except DataError as error:
+                assert all(problem.where.startswith(str(file)) for problem in error.problems)  # noqa: PT017 (or it is read)
+            else:
+                assert all(isinstance(record["id"], str) for record in records)
