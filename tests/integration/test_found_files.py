@@ -52,7 +52,13 @@ def squad(**answer: object) -> str:
         ("seq_label", "t.conll", "B-PER anna\nO met\n", ", columns: {text_a: 1, label: 0}", []),
         ("seq_label", "t.iob", "anna\tB-PER\nmet\tO\n", "", []),
         ("seq_label", "t.txt", "anna\tB-PER\nmet\tO\n\n我\tO\n", "", ["read as file_format: conll."]),
-        ("seq_label", "t.bmes", "北 B-LOC\n京 M-LOC\n里 E-LOC\n  O\n", "", ["1 words are blanks", "tag scheme bmes"]),
+        (
+            "seq_label",
+            "t.bmes",
+            "北 B-LOC\n京 M-LOC\n里 E-LOC\n我 O\n爱 O\n在 O\n  O\n",
+            "",
+            ["1 words are blanks", "tag scheme bmes"],
+        ),
         (
             "seq_label",
             "t.conllu",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-VOCAB = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ".", ",", "anna", "bo", "met", "in", *"我爱北京在"]
+VOCAB = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ".", ",", "anna", "bo", "met", "in", *"我爱北京在", *"abeimnot"]
 KEYS = """
 backbone: bert
 hidden_size: 16
