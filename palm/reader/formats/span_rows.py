@@ -135,10 +135,17 @@ def _span(item: object, text: str) -> TextSpan | str:
         return f"a span must be a start, an end and one label, found {quoted(item)}."
     start, end = cast("int", start), cast("int", end)
     if isinstance(mention, str) and text[start:end] != mention:
-        if text[start : end + 1] != mention:
+        counted = (start, end + 1), (_characters(text, start), _characters(text, end))
+        fitting = next((place for place in counted if text[place[0] : place[1]] == mention), None)
+        if fitting is None:
             return f"a span must hold its text {quoted(mention)}, found {quoted(text[start:end])} at {start} to {end}."
-        end += 1
+        start, end = fitting
     return TextSpan(start, end, str(kind).strip())
+
+
+def _characters(text: str, units: int) -> int:
+    """The number of characters in the first `units` UTF-16 code units of `text`, which a browser counts."""
+    return len(text.encode("utf-16-le", "surrogatepass")[: 2 * max(units, 0)].decode("utf-16-le", "ignore"))
 
 
 def _first(item: Mapping[str, object], names: Sequence[str]) -> object:

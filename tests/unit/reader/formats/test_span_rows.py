@@ -155,6 +155,13 @@ def test_last_characters_as_ends_are_recognised_by_the_text():
     assert found.spans == SPANS[:1]
 
 
+def test_offsets_of_a_browser_are_recognised_by_the_text():
+    found = span_text(
+        {"text": "😀😀 安娜", "label": [{"start": 5, "end": 7, "text": "安娜", "labels": ["PER"]}]}, "", ""
+    )
+    assert found.spans == [TextSpan(3, 5, "PER")]
+
+
 @pytest.mark.parametrize("row", [3, None, {"id": 1}, {"data": {"a": "x", "b": "y"}, "annotations": []}, []])
 def test_rows_without_text(row):
     found = span_text(row, "text_a", "label")
