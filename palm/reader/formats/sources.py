@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from palm.data.dataset import ROWS, DataSource, GivenRow
-from palm.errors import DataError, Problem
+from palm.errors import ConfigError, DataError, Problem
 from palm.reader.formats.cells import json_type
 from palm.reader.formats.columnar import is_hub_name, open_columnar, open_hub, table_of
 from palm.reader.formats.files import quoted
@@ -69,7 +69,7 @@ def plain_data_keys(keys: Mapping[Any, object]) -> dict[Any, object]:
     """`keys` of a program with names in place of the tables under `train_file`, `dev_file` and `pred_file`.
 
     Raises:
-        DataError: A table of an unknown kind.
+        ConfigError: A table of an unknown kind.
     """
     return {key: _name_of(value) if key in DATA_KEYS else value for key, value in keys.items()}
 
@@ -84,7 +84,10 @@ def data_name(source: object) -> str:
 
 
 def _name_of(value: object) -> object:
-    return value if value is None or isinstance(value, bool | int | float) else data_name(value)
+    try:
+        return value if value is None or isinstance(value, bool | int | float) else data_name(value)
+    except DataError as error:
+        raise ConfigError(error.problems) from error
 
 
 def _table_of_frame(frame: Any) -> RowTable:  # noqa: ANN401 (pandas is imported by whoever has a frame)
