@@ -11,10 +11,12 @@ from palm.data.dataset import Batch, Dataset, DataSource, GivenRow, IntArray, La
 from palm.data.sequences import INPUTS, pad_inputs, pair_row
 from palm.data.tokenizer import Tokenizer
 from palm.reader.base import READERS, Reader
+from palm.reader.column_names import CHOICES, LABELS, TEXTS, ColumnGuess
 from palm.reader.fields import TableFields
 from palm.reader.formats.cells import Row, label_at, text_at
+from palm.reader.formats.columns import columns_of
 from palm.reader.formats.files import FileProblems, quoted
-from palm.reader.formats.tables import columns_of, source_of, table_rows
+from palm.reader.formats.tables import source_of, table_rows
 from palm.reader.labels import WHOLE_NUMBER
 from palm.reader.row_filter import RowFilter
 from palm.reader.rows import column_texts
@@ -25,6 +27,7 @@ class ChoiceReaderConfig(TableFields):
     """Keys of the reader `choice`."""
 
     known_columns: ClassVar[tuple[str, ...]] = ("label", "text_a", "choices")
+    guesses: ClassVar[tuple[ColumnGuess, ...]] = (TEXTS, CHOICES, LABELS)
 
 
 @READERS.register("choice")

@@ -10,6 +10,7 @@ from palm.data.dataset import Batch, Dataset, DataSource, GivenRow, IntArray, La
 from palm.data.sequences import INPUTS, pad_inputs, single_row
 from palm.data.tokenizer import Tokenizer
 from palm.reader.base import READERS, Reader
+from palm.reader.column_names import LABELS, TEXTS, ColumnGuess
 from palm.reader.gold import (
     GOLD_ON_REQUEST,
     TextLabelFields,
@@ -28,6 +29,7 @@ class ClassificationReaderConfig(TextLabelFields):
     """Keys of the reader `cls`."""
 
     known_columns: ClassVar[tuple[str, ...]] = ("label", "text_a")
+    guesses: ClassVar[tuple[ColumnGuess, ...]] = (TEXTS, LABELS)
 
 
 @READERS.register("cls")

@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, field_validator
 
+from palm.reader.column_names import ColumnGuess
 from palm.registry import did_you_mean
 from palm.schema.fields import ClassCountFields, Names, ReaderFields
 
@@ -33,11 +34,14 @@ class TableFields(ReaderFields):
 
     known_columns: ClassVar[tuple[str, ...]]
     known_formats: ClassVar[tuple[str, ...]] = ("auto", "tsv", "csv", "jsonl", "json")
+    guesses: ClassVar[tuple[ColumnGuess, ...]] = ()
+    """Names of columns in files that name none of PALM's; those of texts before those of labels."""
 
     columns: Annotated[dict[str, str], BeforeValidator(split_mapping)] = Field(
         default_factory=dict,
-        description="The file's names of PALM's columns: `{text_a: sentence1}` or `text_a=sentence1,label=gold`; "
-        "numbers from 0 in CoNLL files, `{text_a: 1, label: 3}`.",
+        description="The file's names of PALM's columns: `{text_a: sentence1}` or `text_a=sentence1,label=gold`; or "
+        "their positions from 0, `{label: 0, text_a: 1}`, as in CoNLL files. By default PALM's own names, else names "
+        "that people use, such as `sentence` or `category`, which is reported.",
     )
 
     delimiter: Annotated[str | None, BeforeValidator(_character)] = Field(

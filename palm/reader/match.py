@@ -10,6 +10,7 @@ from palm.data.dataset import Batch, Dataset, DataSource, GivenRow, IntArray, La
 from palm.data.sequences import INPUTS, pad_inputs, pair_row
 from palm.data.tokenizer import Tokenizer
 from palm.reader.base import READERS, Reader
+from palm.reader.column_names import LABELS, PAIRS, ColumnGuess
 from palm.reader.gold import (
     GOLD_ON_REQUEST,
     TextLabelFields,
@@ -28,6 +29,7 @@ class MatchingReaderConfig(TextLabelFields):
     """Keys of the reader `match`."""
 
     known_columns: ClassVar[tuple[str, ...]] = ("label", "text_a", "text_b")
+    guesses: ClassVar[tuple[ColumnGuess, ...]] = (PAIRS, LABELS)
 
 
 @READERS.register("match")

@@ -12,6 +12,7 @@ from palm.data.dataset import Batch, Dataset, DataSource, GivenRow, IntArray, La
 from palm.data.sequences import INPUTS, pad_inputs, single_row
 from palm.data.tokenizer import Tokenizer
 from palm.reader.base import READERS, Reader
+from palm.reader.column_names import TEXTS, ColumnGuess
 from palm.reader.fields import TableFields
 from palm.reader.formats.cells import text_at
 from palm.reader.formats.files import FileProblems
@@ -28,6 +29,7 @@ class MaskedLMReaderConfig(TableFields):
     """Keys of the reader `mlm`."""
 
     known_columns: ClassVar[tuple[str, ...]] = ("text_a",)
+    guesses: ClassVar[tuple[ColumnGuess, ...]] = (TEXTS,)
     known_formats: ClassVar[tuple[str, ...]] = (*TableFields.known_formats, "text")
 
     mask_probability: Float = Field(0.15, gt=0, lt=1, description="Fraction of the tokens to mask.")

@@ -11,6 +11,7 @@ from palm.data.dataset import Batch, Dataset, DataSource, GivenRow, IntArray, La
 from palm.data.sequences import INPUTS, pad_inputs, pair_row
 from palm.data.tokenizer import Tokenizer
 from palm.reader.base import READERS, Reader
+from palm.reader.column_names import PAIRS, TRIPLES, ColumnGuess
 from palm.reader.fields import TableFields
 from palm.reader.rows import check_pieces, column_texts, parse_text_rows
 from palm.spec import Phase, Spec, Specs
@@ -23,6 +24,7 @@ class PairwiseMatchReaderConfig(TableFields):
     """Keys of the reader `pairwise_match`."""
 
     known_columns: ClassVar[tuple[str, ...]] = ("text_a", "text_b", "text_b_neg")
+    guesses: ClassVar[tuple[ColumnGuess, ...]] = (TRIPLES, PAIRS)
 
 
 @READERS.register("pairwise_match")

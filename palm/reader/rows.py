@@ -8,9 +8,10 @@ import numpy as np
 from palm.data.dataset import DataSource, GivenRow, LabelMap, Record
 from palm.reader.fields import LabelledFields, TableFields
 from palm.reader.formats.cells import NO_LABEL, NO_TEXT, Row, json_type, label_at, label_text, labels_at, text_at
+from palm.reader.formats.columns import columns_of
 from palm.reader.formats.conll import Sentence, read_conll
 from palm.reader.formats.files import FileProblems, quoted
-from palm.reader.formats.tables import columns_of, source_of, table_rows
+from palm.reader.formats.tables import source_of, table_rows
 from palm.reader.formats.tagged_formats import tagged_format
 from palm.reader.formats.tagged_lines import read_tagged_lines
 from palm.reader.labels import LabelEncoder

@@ -12,6 +12,7 @@ from palm.data.tag_schemes import TagScheme
 from palm.data.tokenizer import Tokenizer, WordTokens
 from palm.data.windows import word_windows
 from palm.reader.base import READERS, Reader
+from palm.reader.column_names import TAGS, WORDS, ColumnGuess
 from palm.reader.fields import LabelledFields
 from palm.reader.formats.files import FileProblems
 from palm.reader.labels import LabelEncoder, learn_label_map
@@ -25,6 +26,7 @@ class TaggingReaderConfig(LabelledFields, TagSchemeFields):
     """Keys of the reader `seq_label`."""
 
     known_columns: ClassVar[tuple[str, ...]] = ("label", "text_a")
+    guesses: ClassVar[tuple[ColumnGuess, ...]] = (WORDS, TAGS)
     known_formats: ClassVar[tuple[str, ...]] = ("auto", "tsv", "csv", "jsonl", "json", "conll", "lines")
 
 

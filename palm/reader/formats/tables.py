@@ -1,16 +1,16 @@
 """Reads tables: csv or tsv with a header row, or JSON objects. Each row keeps the line where it starts."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from palm.data.dataset import ROWS, DataSource, GivenRow
 from palm.reader.fields import TableFields
 from palm.reader.formats.cells import Row, json_type
+from palm.reader.formats.columns import Columns, lookalikes, possible_names
 from palm.reader.formats.delimited import Cells, Delimited, read_delimited, sniff
 from palm.reader.formats.files import FileProblems, quoted
 from palm.reader.formats.json_rows import BLANK_LINE, json_form, read_json
-from palm.spec import Phase
 
 _FORMATS = {
     ".csv": "csv",
@@ -20,38 +20,6 @@ _FORMATS = {
     ".conll": "conll",
     **dict.fromkeys((".bio", ".iob", ".iob2", ".bmes", ".bioes", ".bilou", ".conllu", ".conllup"), "conll"),
 }
-
-
-@dataclass(frozen=True)
-class Columns:
-    """PALM's names of the columns to read, and the file's names of them.
-
-    Attributes:
-        required: Columns that the file must have.
-        optional: Columns that are read if the file has them.
-        called: PALM's name → the file's name.
-        keep_blank: In a file with one column, an empty line is an empty text instead of an error.
-    """
-
-    required: tuple[str, ...]
-    optional: tuple[str, ...]
-    called: Callable[[str], str]
-    keep_blank: bool = False
-
-    @property
-    def wanted(self) -> str:
-        """The file's names of the required columns, for messages."""
-        return ", ".join(self.called(name) for name in self.required)
-
-    def __iter__(self) -> Iterator[tuple[str, str]]:
-        return iter([(name, self.called(name)) for name in (*self.required, *self.optional)])
-
-
-def columns_of(config: TableFields, *, texts: tuple[str, ...], gold: tuple[str, ...], phase: Phase) -> Columns:
-    """The columns to read in `phase`: gold columns are optional when predicting."""
-    if phase == "predict":
-        return Columns(texts, gold, config.column, keep_blank=True)
-    return Columns((*gold, *texts), (), config.column)
 
 
 def table_format(config: TableFields, file: Path) -> str:
@@ -106,7 +74,10 @@ def _file_rows(file: Path, config: TableFields, columns: Columns, problems: File
         yield from _rows_under_header(read_delimited(file, config.encoding, form, problems), form, columns, problems)
         return
     names = _names(config) if kind == "json" else None
+    settled = False
     for line, found in read_json(file, config.encoding, problems, names):
+        if not settled:
+            columns, settled = columns.settle(list(map(str, found)), problems, line=line), True
         yield from _row_of(found, line, columns, problems)
 
 
@@ -114,7 +85,7 @@ def _delimited(file: Path, config: TableFields) -> Delimited:
     """How `file` separates cells: as the keys `delimiter` and `quoting` say, else as its content suggests."""
     delimiter = config.delimiter or ("\t" if table_format(config, file) == "tsv" else None)
     quoting = None if config.quoting == "auto" else config.quoting
-    return sniff(file, config.encoding, _names(config), delimiter=delimiter, quoting=quoting)
+    return sniff(file, config.encoding, possible_names(config), delimiter=delimiter, quoting=quoting)
 
 
 def _names(config: TableFields) -> list[str]:
@@ -129,7 +100,7 @@ def source_of(source: Path | Sequence[GivenRow]) -> DataSource:
 
 def _given_rows(rows: Sequence[GivenRow], columns: Columns, problems: FileProblems) -> Iterator[Row]:
     """`rows`, with PALM's own column names, whatever those of a file."""
-    own = replace(columns, called=str)
+    own = replace(columns, names={})
     for number, row in enumerate(rows, 1):
         values = {own.required[0]: row} if isinstance(row, str) and len(own.required) == 1 else row
         if isinstance(values, Mapping):
@@ -144,6 +115,7 @@ def _rows_under_header(
 ) -> Iterator[Row]:
     line, first = next(rows)
     header = [name.strip() for name in first]
+    columns = columns.settle(header, problems, line=line, by_position=True)
     if not _check_header(line, first, form, columns, problems):
         problems.raise_all()
     places = [(name, header.index(called)) for name, called in columns if called in header]
@@ -164,7 +136,7 @@ def _check_header(line: int, first: list[str], form: Delimited, columns: Columns
         rule = f"the first row must name the columns, expected {columns.wanted}"
         found = f"found {quoted(form.delimiter.join(first))}"
         advice = f"Add a header row, or set `columns` to the file's names of {', '.join(missing)}"
-        problems.add(f"{rule}, {found}. {advice}.", line=line)
+        problems.add(f"{rule}, {found}. {advice}.{lookalikes(missing, header)}", line=line)
     if twice:
         rule = f"a column must occur once in the header row, found {quoted(twice[0])} twice"
         problems.add(f"{rule}. Rename one.", line=line)

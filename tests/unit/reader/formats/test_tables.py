@@ -94,7 +94,7 @@ def test_bom_crlf_and_a_blank_line_at_the_end(read, write):
             "label,text_a\n1,a\n",
             "x.tsv:1: the first row must name the columns, expected label, text_a, found `label,text_a`.",
         ),
-        ("label\ttext\n1\ta\n", "or set `columns` to the file's names of text_a."),
+        ("label\ttxt\n1\ta\n", "or set `columns` to the file's names of text_a."),
         ("label\rtext_a\r1\ra\r", "x.tsv:1: the first row must name the columns"),
         (
             "label\ttext_a\tlabel\n1\ta\t0\n",
