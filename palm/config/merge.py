@@ -18,7 +18,7 @@ from palm.data.vocab import VOCAB_FILE
 from palm.errors import ConfigError, Problem
 from palm.paradigm.base import PARADIGMS
 from palm.reader.base import READERS
-from palm.schema.fields import InputFile, Schema
+from palm.schema.fields import InputFile, Schema, percentage
 from palm.schema.places import find_input, not_found
 from palm.schema.settings import RunSettings, TaskSettings
 from palm.schema.values import Layer, Resolved, Setting, stack
@@ -213,6 +213,8 @@ def locate(
             continue
         setting = values[key].setting
         value = str(setting.value)
+        if mark.percentage and percentage(value) is not None:
+            continue
         place = find_input(value, setting.folder)
         if place is not None and (place.is_file() or mark.folder):
             found[key] = replace(values[key], setting=replace(setting, value=str(place)))

@@ -8,6 +8,7 @@ from palm.data.dataset import Dataset, GivenRow
 from palm.engine.predict import metrics_over, run_over
 from palm.inference.bundle import load_bundle
 from palm.paradigm.base import Paradigm, Prediction
+from palm.reader.base import Reader
 from palm.reader.loading import check_rows, load_dataset, load_rows
 from palm.schema.fields import Kernels
 from palm.storage.layout import PREDICTIONS_FILE
@@ -32,6 +33,11 @@ class Predictor:
     def paradigm(self) -> Paradigm:
         """The paradigm of the model."""
         return self._bundle.task.paradigm
+
+    @property
+    def reader(self) -> Reader:
+        """The reader of the model, which knows its labels."""
+        return self._bundle.task.reader
 
     def predict(self, file: Path | str) -> list[Prediction]:
         """Predict each row of `file`; no gold column is needed.
@@ -63,8 +69,15 @@ class Predictor:
             DataError: Every problem, with file and line.
             RegistryError: An unknown metric.
         """
-        task = self._bundle.task
-        return metrics_over(self._bundle.model, task, load_dataset(task.reader, Path(file), "eval"))
+        return self.evaluate_dataset(load_dataset(self.reader, Path(file), "eval"))
+
+    def evaluate_dataset(self, dataset: Dataset) -> dict[str, float]:
+        """Evaluate data that `reader` has read, like a file in `evaluate`.
+
+        Raises:
+            RegistryError: An unknown metric.
+        """
+        return metrics_over(self._bundle.model, self._bundle.task, dataset)
 
     def _predictions(self, dataset: Dataset) -> list[Prediction]:
         return run_over(self._bundle.model, self._bundle.task, dataset, "predict").predictions

@@ -96,10 +96,11 @@ class _NotesError(Exception):
     """A part of a file has remarks, which must be computed for the whole file."""
 
 
-def load_dataset(reader: Reader, file: Path, phase: Phase) -> Dataset:
+def load_dataset(reader: Reader, file: Path, phase: Phase, *, report: bool = True) -> Dataset:
     """Read and tokenise `file`, or map it from the cache.
 
-    In phase `train` the reader collects its labels, unless known.
+    In phase `train` the reader collects its labels, unless known. Without `report` the remarks about the file are not
+    logged, which were when it was read before.
 
     Raises:
         DataError: All problems, with file and line.
@@ -111,7 +112,7 @@ def load_dataset(reader: Reader, file: Path, phase: Phase) -> Dataset:
             records = reader.read(file, phase)
         reader.prepare(records, phase)
         dataset = _with_notes(reader.encode(records, file, phase), notes)
-    for note in dataset.notes:
+    for note in dataset.notes if report else ():
         LOG.warning("%s: %s", file, note)
     return dataset
 
