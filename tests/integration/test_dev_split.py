@@ -17,8 +17,8 @@ def unique_rows(count, *, chinese=False):
     """Rows whose texts differ."""
     labels, rows = ("体育", "财经") if chinese else ("water", "air"), []
     for number in range(count):
-        words = [tiny.WORDS[(number * 7 + place * place) % 15] for place in range(3)]
-        characters = [tiny.CHARACTERS[(number * 5 + place * 3) % 20] for place in range(4)]
+        words = [tiny.WORDS[(number * 7 + place * place) % 15] for place in range(6)]
+        characters = [tiny.CHARACTERS[(number * 5 + place * 3) % 20] for place in range(8)]
         text = "".join(characters) + str(number) if chinese else f"{' '.join(words)} {number}"
         rows.append([labels[number % 3 == 0], text])
     return rows
