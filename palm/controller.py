@@ -31,6 +31,7 @@ from palm.storage.atomic_directory import os_errors_as
 from palm.storage.layout import CHECKPOINT_FOLDER, INFERENCE_FOLDER, RESOLVED_CONFIG
 from palm.storage.run_lock import exclusive_run_lock
 from palm.training.after_step import Checkpoints, Follower, StepLog
+from palm.training.dev_split import read_dev_rows, split_lines, write_dev_rows
 from palm.training.earlier_runs import has_ended, refuse_links_out, resume_or_archive
 from palm.training.evaluation import Evaluation, Exports, PeriodicExports, exported_folder
 from palm.training.label_notices import label_lines
@@ -182,7 +183,9 @@ class Controller:
             beginning += short_run_lines(run)
             beginning += resume_or_archive(run, folder, resume=resume, resolved=config.resolved)
             beginning += [] if run.progress.global_step else label_lines(self._tasks)  # once per run
+            beginning += split_lines(self._tasks)
             beginning += copies_line(run.model.copied_parameters())
+            write_dev_rows(self._tasks, folder)
             self._write_resolved_config()
         with Reporter(folder, total_steps=run.total_steps, done_steps=run.progress.global_step) as reporter:
             for line in [*beginning, *first_example_lines(self._tasks)]:
@@ -267,6 +270,8 @@ class Controller:
         if data is None:
             raise ConfigError(Problem(f"tasks.{task}.dev_file", "evaluation needs a file. Set dev_file or give one."))
         predictor = self._predictor(task, inference_model_dir)
+        if file is None and config.settings.dev_fraction is not None:
+            return predictor.evaluate_dataset(read_dev_rows(predictor.reader, config, self._save_path))
         return predictor.evaluate(data)
 
     @property

@@ -12,6 +12,7 @@ from palm.errors import ConfigError, DataError, Problem
 from palm.reader.base import Reader
 from palm.reader.formats.notes import collected_notes
 from palm.spec import Phase
+from palm.training.dev_split import mask_of
 from palm.training.tasks import reader_of
 
 MOST_LABELS = 12
@@ -35,18 +36,24 @@ def data_report(config: RunConfig) -> tuple[list[str], list[Problem]]:
     for task in config.tasks:
         try:
             reader = reader_of(config, task)
-            files = list(_files(task, reader, problems))
+            files = list(_files(config, task, reader, problems))
         except ConfigError as error:
             problems += error.problems
             continue
         for file in files:
-            lines.append(f"{task.name}: {file.role} {file.path}, {len(file.records)} records")
+            lines.append(f"{task.name}: {file.role} {_shown(file, task)}, {len(file.records)} records")
             lines += [f"  {topic:<13}{words}" for topic, words in _about(file, files, reader)]
     return lines, problems
 
 
-def _files(task: TaskConfig, reader: Reader, problems: list[Problem]) -> Iterator[_File]:
+def _files(config: RunConfig, task: TaskConfig, reader: Reader, problems: list[Problem]) -> Iterator[_File]:
     settings = task.settings
+    if settings.train_file is not None and settings.dev_fraction is not None:
+        try:
+            yield from _split_file(config, task, reader)
+        except DataError as error:
+            problems += error.problems
+        return
     roles: list[tuple[str, str | None, Phase]] = [
         ("train_file", settings.train_file, "train"),
         ("dev_file", settings.dev_file, "eval"),
@@ -59,6 +66,22 @@ def _files(task: TaskConfig, reader: Reader, problems: list[Problem]) -> Iterato
                 yield _File(role, path, reader.read(path, phase))
         except DataError as error:
             problems += error.problems
+
+
+def _shown(file: _File, task: TaskConfig) -> str:
+    """The file in the report: `10% of train.tsv` for dev rows that are split off."""
+    is_part = file.role == "dev_file" and task.settings.dev_fraction is not None
+    return f"{task.settings.dev_file} of {file.path}" if is_part else str(file.path)
+
+
+def _split_file(config: RunConfig, task: TaskConfig, reader: Reader) -> Iterator[_File]:
+    """The training rows and the dev rows of a file that both are from."""
+    path = str(task.settings.train_file)
+    records = reader.read(path, "train")
+    reader.prepare(records, "train")
+    mask = mask_of(config, task, reader, records)
+    yield _File("train_file", path, [record for record, is_dev in zip(records, mask, strict=True) if not is_dev])
+    yield _File("dev_file", path, [record for record, is_dev in zip(records, mask, strict=True) if is_dev])
 
 
 def _about(file: _File, files: Sequence[_File], reader: Reader) -> Iterator[Line]:

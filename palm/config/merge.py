@@ -20,7 +20,7 @@ from palm.paradigm.base import PARADIGMS
 from palm.reader.base import READERS
 from palm.reader.formats.columnar import is_saved_dataset
 from palm.reader.formats.row_table import is_remote
-from palm.schema.fields import InputFile, Schema
+from palm.schema.fields import InputFile, Schema, percentage
 from palm.schema.places import find_input, not_found
 from palm.schema.settings import RunSettings, TaskSettings
 from palm.schema.values import Layer, Resolved, Setting, stack
@@ -213,7 +213,7 @@ def locate(
             continue
         setting = values[key].setting
         value = str(setting.value)
-        if mark.data and is_remote(value):
+        if (mark.data and is_remote(value)) or (mark.percentage and percentage(value) is not None):
             continue
         place = find_input(value, setting.folder)
         if place is not None and (place.is_file() or (is_saved_dataset(place) if mark.data else mark.folder)):

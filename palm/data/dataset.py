@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, overload
 
 import numpy as np
 
@@ -74,6 +74,39 @@ class Ragged:
         return table
 
 
+def _rows_of(column: "Ragged | np.ndarray", kept: "NDArray[np.bool_]") -> "Ragged | np.ndarray":
+    """The rows of a column for which `kept` is true."""
+    if not isinstance(column, Ragged):
+        return column[kept]
+    lengths = column.lengths
+    offsets = np.concatenate([[0], np.cumsum(lengths[kept])]).astype("int64")
+    return Ragged(column.values[np.repeat(kept, lengths)], offsets)
+
+
+class SomeRecords(Sequence[Record]):
+    """Some of the records of a file, which may be on disk.
+
+    Args:
+        records: All records.
+        numbers: Which of them, int64[records].
+    """
+
+    def __init__(self, records: Sequence[Record], numbers: IntArray) -> None:
+        self._records, self._numbers = records, numbers
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    @overload
+    def __getitem__(self, index: int) -> Record: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Record]: ...
+    def __getitem__(self, index: int | slice) -> Record | list[Record]:
+        if isinstance(index, slice):
+            return [self._records[int(number)] for number in self._numbers[index]]
+        return self._records[int(self._numbers[index])]
+
+
 @dataclass(frozen=True)
 class Dataset:
     """Examples of one file, ready to be batched. An example is a row of the file, or a window of one (mrc).
@@ -100,6 +133,14 @@ class Dataset:
     def num_examples(self) -> int:
         """Number of examples."""
         return len(self.columns["record"])
+
+    def take(self, kept: "NDArray[np.bool_]") -> "Dataset":
+        """The examples of some records, `bool[records]`, in the same order."""
+        examples = kept[self.array("record")]
+        numbers = np.cumsum(kept) - 1
+        columns = {name: _rows_of(column, examples) for name, column in self.columns.items()}
+        columns["record"] = numbers[self.array("record")[examples]]
+        return Dataset(columns, SomeRecords(self.records, np.flatnonzero(kept)), self.file, self.notes)
 
     def ragged(self, name: str) -> Ragged:
         """The ragged column `name`."""

@@ -240,7 +240,7 @@ def lower_case_setting(paths: Iterable[Path]) -> LowerCaseSetting | None:
         ConfigError: A file is not valid.
     """
     for path in paths:
-        if path.suffix.lower() == ".json" and path.is_file():
+        if path.suffix.lower() == ".json" and _is_file(path):
             return LowerCaseSetting(lower_cases(read_tokenizer_json(path), path), path)
         config = read_tokenizer_config(path if path.is_dir() else path.parent)
         if config.do_lower_case is not None and config.file is not None:

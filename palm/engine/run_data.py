@@ -17,7 +17,10 @@ ALLOW = "allow_changed_data"
 _SHOWN = 5
 
 Described = dict[str, dict[str, object]]
-"""By task: `labels` (names by id, or None), `examples`, and a sha256 each of `tokenizer`, `rows` and `reader`."""
+"""By task: `labels` (names by id, or None), `examples`, and a sha256 each of `tokenizer`, `rows` and `reader`.
+
+`dev_examples` and `dev_rows` are those of dev rows that are split off the training file.
+"""
 
 
 def describe_data(tasks: Sequence[TaskInstance]) -> Described:
@@ -29,10 +32,18 @@ def describe_data(tasks: Sequence[TaskInstance]) -> Described:
             "reader": _sha256(json.dumps(task.reader.config.model_dump(mode="json"), sort_keys=True)),
             "examples": task.training_data.num_examples,
             "rows": rows_fingerprint(task.training_data),
+            **_split_rows(task),
         }
         for task in tasks
         if task.train is not None
     }
+
+
+def _split_rows(task: TaskInstance) -> dict[str, object]:
+    """What a checkpoint knows of dev rows that are split off the training file."""
+    if task.dev is None or task.settings.dev_fraction is None:
+        return {}
+    return {"dev_examples": task.dev.num_examples, "dev_rows": rows_fingerprint(task.dev)}
 
 
 def rows_fingerprint(dataset: Dataset) -> str:

@@ -8,6 +8,7 @@ from palm.data.dataset import Dataset, GivenRow
 from palm.engine.predict import metrics_over, run_over
 from palm.inference.bundle import load_bundle
 from palm.paradigm.base import Paradigm, Prediction
+from palm.reader.base import Reader
 from palm.reader.formats.row_table import GivenData, RowTable
 from palm.reader.formats.sources import as_table, data_name
 from palm.reader.loading import load_dataset, load_rows
@@ -34,6 +35,11 @@ class Predictor:
     def paradigm(self) -> Paradigm:
         """The paradigm of the model."""
         return self._bundle.task.paradigm
+
+    @property
+    def reader(self) -> Reader:
+        """The reader of the model, which knows its labels."""
+        return self._bundle.task.reader
 
     def predict(self, file: Path | str | GivenData) -> list[Prediction]:
         """Predict each row of `file`; no gold column is needed.
@@ -68,8 +74,15 @@ class Predictor:
             DataError: Every problem, with file and line.
             RegistryError: An unknown metric.
         """
-        task = self._bundle.task
-        return metrics_over(self._bundle.model, task, load_dataset(task.reader, data_name(file), "eval"))
+        return self.evaluate_dataset(load_dataset(self.reader, data_name(file), "eval"))
+
+    def evaluate_dataset(self, dataset: Dataset) -> dict[str, float]:
+        """Evaluate data that `reader` has read, like a file in `evaluate`.
+
+        Raises:
+            RegistryError: An unknown metric.
+        """
+        return metrics_over(self._bundle.model, self._bundle.task, dataset)
 
     def _predictions(self, dataset: Dataset) -> list[Prediction]:
         return run_over(self._bundle.model, self._bundle.task, dataset, "predict").predictions

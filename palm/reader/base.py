@@ -114,6 +114,17 @@ class Reader(ABC):
         found = record.get("labels", record.get("label"))
         return [] if found is None else found if isinstance(found, list) else [str(found)]
 
+    def group_of(self, record: Record) -> str:
+        """What records have in common that belong on the same side of a split into training and dev rows."""
+        texts = self.texts_of(record)
+        shown = texts or [f"{name}={value}" for name, value in sorted(record.items()) if name != "line"]
+        return "\n".join(shown)
+
+    def stratum_of(self, record: Record) -> str:
+        """The class of a record, which is as frequent among dev rows as among training rows; empty without one."""
+        label = record.get("label")
+        return label if self.labels is not None and isinstance(label, str) else ""
+
     def label_counts(self, dataset: Dataset) -> list[int]:
         """How often each class of `labels` occurs in a data set with gold."""
         return count_classes_in(dataset, "label_ids", len(self.labels or ()))

@@ -43,8 +43,8 @@ class TableFields(ReaderFields):
     columns: Annotated[dict[str, str], BeforeValidator(split_mapping)] = Field(
         default_factory=dict,
         description="The file's names of PALM's columns: `{text_a: sentence1}` or `text_a=sentence1,label=gold`; or "
-        "their positions from 0, `{label: 0, text_a: 1}`. By default PALM's own names, else names that people use, "
-        "such as `sentence` or `category`, which is reported.",
+        "their positions from 0, `{label: 0, text_a: 1}`, as in CoNLL files. By default PALM's own names, else names "
+        "that people use, such as `sentence` or `category`, which is reported.",
     )
 
     delimiter: Annotated[str | None, BeforeValidator(_character)] = Field(

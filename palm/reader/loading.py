@@ -113,10 +113,11 @@ class _NotesError(Exception):
     """A part of a file has remarks, which must be computed for the whole file."""
 
 
-def load_dataset(reader: Reader, file: str | Path | RowTable, phase: Phase) -> Dataset:
+def load_dataset(reader: Reader, file: str | Path | RowTable, phase: Phase, *, report: bool = True) -> Dataset:
     """Read and tokenise a file, a hub data set or a table, or map it from the cache.
 
-    In phase `train` the reader collects its labels, unless known.
+    In phase `train` the reader collects its labels, unless known. Without `report` the remarks about the file are not
+    logged, which were when it was read before.
 
     Raises:
         DataError: All problems, with file and line.
@@ -129,7 +130,7 @@ def load_dataset(reader: Reader, file: str | Path | RowTable, phase: Phase) -> D
             records = reader.read(rows, phase)
         reader.prepare(records, phase)
         dataset = _with_notes(reader.encode(records, source_name(rows), phase), notes)
-    for note in dataset.notes:
+    for note in dataset.notes if report else ():
         LOG.warning("%s: %s", source_name(rows), note)
     return dataset
 

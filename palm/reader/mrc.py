@@ -81,6 +81,10 @@ class SquadReader(Reader):
         """The question and its paragraph."""
         return str(record["question"]), str(record["context"])
 
+    def group_of(self, record: Record) -> str:
+        """The paragraph: its questions are not separated."""
+        return str(record["context"])
+
     def remarks(self, records: Sequence[Record]) -> dict[str, str]:
         """The number of answers at wrong offsets, with an example."""
         answers = [(record, answer) for record in records for answer in gold_answers(record)]

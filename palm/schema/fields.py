@@ -5,6 +5,7 @@ declared.
 """
 
 import codecs
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
@@ -23,12 +24,14 @@ class InputFile:
         needed_for: When the path must exist; otherwise a missing path is accepted.
         folder: Whether it may be a folder.
         data: Whether it may also name a data set that is no file: `hf://…`, or rows of a program.
+        percentage: Whether it may be a percentage instead.
 
     """
 
     needed_for: Literal["train", "predict", "nothing"]
     folder: bool = False
     data: bool = False
+    percentage: bool = False
 
 
 def split_list(value: Any) -> Any:  # noqa: ANN401 (whatever YAML gave)
@@ -98,6 +101,30 @@ TrainData = Annotated[str | None, InputFile("train", folder=True, data=True)]
 PredictData = Annotated[str | None, InputFile("predict", folder=True, data=True)]
 TrainFolder = Annotated[str | None, InputFile("train", folder=True)]
 OptionalFolder = Annotated[str | None, InputFile("nothing", folder=True)]
+
+
+_PERCENTAGE = re.compile(r"\s*(\d{1,3}(?:\.\d+)?)\s*%\s*")
+
+
+def percentage(value: object) -> float | None:
+    """`10%` → 0.1; None for anything else."""
+    found = _PERCENTAGE.fullmatch(value) if isinstance(value, str) else None
+    return float(found[1]) / 100 if found else None
+
+
+def _file_or_percentage(value: Any) -> Any:  # noqa: ANN401 (whatever YAML gave)
+    """Refuse a number, and percentages that leave nothing."""
+    part = percentage(value)
+    if part is not None and not 0 < part < 1:
+        raise ValueError("a percentage is above 0% and below 100%")
+    if isinstance(value, int | float):
+        raise ValueError("a file is expected, or a percentage of train_file such as `10%`")  # noqa: TRY004
+    return value.strip() if part is not None else value
+
+
+DevFile = Annotated[
+    str | None, BeforeValidator(_file_or_percentage), InputFile("train", folder=True, data=True, percentage=True)
+]
 
 
 class Schema(BaseModel):

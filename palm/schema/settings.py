@@ -6,6 +6,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from palm.schema.facts import ON, Key, KeyFacts, when
 from palm.schema.fields import (
+    DevFile,
     Flags,
     Float,
     Int,
@@ -19,6 +20,7 @@ from palm.schema.fields import (
     TrainFolder,
     TrainPath,
     Weights,
+    percentage,
 )
 
 
@@ -271,8 +273,11 @@ class TaskSettings(Schema):
         description="Training data: a file, a folder of `Dataset.save_to_disk`, or a hub data set, "
         "`hf://name[/config]:split`; not needed for prediction.",
     )
-    dev_file: Annotated[TrainData, Key(changes="metrics", export="no")] = Field(
-        None, description="Data to evaluate on during training."
+    dev_file: Annotated[DevFile, Key(changes="metrics", export="no")] = Field(
+        None,
+        description="Data to evaluate on during training; or a percentage, `10%`: that part of train_file is not "
+        "trained on but evaluated on, with each label in proportion. The rows depend on their content and on "
+        "random_seed, and save_path/<task>/dev_rows.json names them.",
     )
     pred_file: Annotated[PredictData, Key(changes="nothing", export="no")] = Field(None, description="Data to predict.")
     pred_output_path: Annotated[str | None, Key(changes="nothing", export="no")] = Field(
@@ -379,3 +384,8 @@ class TaskSettings(Schema):
     early_stopping_min_delta: Annotated[Float, Key(read=(_TARGET, when(early_stopping_patience=ON)))] = Field(
         0.0, ge=0, description="Smallest improvement that counts for early_stopping_patience (exclusive)."
     )
+
+    @property
+    def dev_fraction(self) -> float | None:
+        """The fraction of train_file that dev_file stands for; None if it is a file or unset."""
+        return percentage(self.dev_file)

@@ -18,6 +18,7 @@ from palm.reader.base import READERS, Reader
 from palm.reader.loading import load_dataset
 from palm.schema.fields import BackboneFields
 from palm.schema.settings import TrainSettings
+from palm.training.dev_split import load_split
 from palm.training.unknown_tokens import refuse_unknown
 
 Built = TypeVar("Built")
@@ -71,16 +72,18 @@ def _collect(problems: list[Problem], build: Callable[[], Built]) -> Built | Non
 def _build_task(config: RunConfig, task: TaskConfig) -> TaskInstance:
     reader = reader_of(config, task)
     tokenizer = reader.tokenizer
-    train, dev = _load_data(reader, task)
+    train, dev = _load_data(config, reader, task)
     refuse_unknown(task.name, (train, dev), tokenizer, task.settings.max_unk_fraction)
     paradigm = PARADIGMS[task.paradigm_name](task.paradigm, reader.labels, vocab=tokenizer.readable_tokens)
     return TaskInstance(task.name, task.settings, reader, paradigm, task.head, task.settings.random_seed, train, dev)
 
 
-def _load_data(reader: Reader, task: TaskConfig) -> tuple[Dataset | None, Dataset | None]:
+def _load_data(config: RunConfig, reader: Reader, task: TaskConfig) -> tuple[Dataset | None, Dataset | None]:
     """Training and dev data. Problems of the dev file are reported even if the training file failed."""
     train_file, dev_file = task.settings.train_file, task.settings.dev_file
     problems: list[Problem] = []
+    if train_file and task.settings.dev_fraction is not None:
+        return load_split(config, task, reader)
     train = _collect(problems, lambda: load_dataset(reader, train_file, "train")) if train_file else None
     if problems:  # the labels are unknown, so the dev file is parsed but not encoded
         _collect(problems, lambda: reader.read(dev_file, "eval") if dev_file else None)

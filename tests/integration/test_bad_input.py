@@ -127,7 +127,7 @@ def with_train_file(folder, content, **task):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("label\ttext_a\n0\tthe fish\n7\tthe bird\n", ("bad.tsv:3", "7")),
+        ("label\ttext_a\n0\tfish\n1\tbird\n7\tcat\n", ("bad.tsv: n_classes is 2, found 3 labels (0, 1, 7)",)),
         ("label\ttext_a\nair\tthe\tfish\n", ("bad.tsv:2", "2 columns", "3")),
         ("", ("bad.tsv", "empty")),
         ("label\ttext_a\n", ("bad.tsv",)),

@@ -8,6 +8,7 @@ from palm.errors import find_lookalike, invisible_difference
 from palm.reader.column_names import ColumnGuess
 from palm.reader.fields import TableFields
 from palm.reader.formats.files import FileProblems
+from palm.reader.formats.notes import add_note
 from palm.spec import Phase
 
 _POSITION = re.compile("0|[1-9][0-9]{0,4}")
@@ -23,7 +24,6 @@ class Columns:
         names: PALM's name → the file's name, or its position from 0, where the two differ.
         guesses: Names that people use for the columns.
         keep_blank: In a file with one column, an empty line is an empty text instead of an error.
-        notes: Remarks about names that `settle` found, a sentence each.
     """
 
     required: tuple[str, ...]
@@ -31,7 +31,6 @@ class Columns:
     names: Mapping[str, str] = field(default_factory=dict)
     guesses: tuple[ColumnGuess, ...] = ()
     keep_blank: bool = False
-    notes: list[str] = field(default_factory=list)
 
     def called(self, name: str) -> str:
         """The file's name of PALM's column `name`."""
@@ -66,7 +65,7 @@ class Columns:
         }
         if numbers and not all(map(_POSITION.fullmatch, there)):
             listed = ", ".join(f"{name} is `{called}`" for name, called in numbers.items())
-            self.notes.append(f"columns by their positions: {listed}. Without a header row, set header: false.")
+            add_note(problems.source, f"columns by their positions: {listed}. Without a header row, set header: false.")
         names = {**self.names, **numbers}
         placed = replace(self, names=names)
         found: dict[str, str] = {}
@@ -79,7 +78,7 @@ class Columns:
                 problems.raise_all()
         if found:
             listed = ", ".join(f"{name} is `{called}`" for name, called in found.items())
-            self.notes.append(f"columns by their names: {listed}. If that is wrong, set `columns`.")
+            add_note(problems.source, f"columns by their names: {listed}. If that is wrong, set `columns`.")
         return replace(placed, names={**names, **found})
 
 
@@ -117,6 +116,12 @@ def possible_names(config: TableFields) -> list[str]:
     """Names of columns that a file of the reader may have."""
     guessed = (name for guess in config.guesses for names in guess.names for name in names)
     return list(dict.fromkeys([*map(config.column, config.known_columns), *guessed]))
+
+
+def fits_guesses(config: TableFields, header: Sequence[str]) -> bool:
+    """Whether a row of cells has a name that people use for each of the reader's columns."""
+    there = set(map(plain_name, header))
+    return all(any(there.issuperset(names) for names in (guess.columns, *guess.names)) for guess in config.guesses)
 
 
 def plain_name(called: str) -> str:

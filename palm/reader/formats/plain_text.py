@@ -5,6 +5,7 @@ from pathlib import Path
 
 from palm.reader.fields import TableFields
 from palm.reader.formats.cells import Row
+from palm.reader.formats.columns import fits_guesses
 from palm.reader.formats.files import FileProblems, read_lines
 from palm.reader.formats.notes import add_note
 from palm.reader.formats.tables import table_format
@@ -20,12 +21,13 @@ def text_format(config: TableFields, file: Path) -> str:
 
 
 def has_header(config: TableFields, file: Path) -> bool:
-    """Whether the first line of `file` names the column `text_a`.
+    """Whether the first line of `file` names the column `text_a`, or has a name that people use for each column.
 
     Raises:
         DataError: The file cannot be read.
     """
-    return config.column("text_a") in [cell.strip() for cell in next(read_lines(file, config.encoding), "").split("\t")]
+    header = [cell.strip() for cell in next(read_lines(file, config.encoding), "").split("\t")]
+    return config.column("text_a") in header or (len(header) > 1 and fits_guesses(config, header))
 
 
 def read_plain_text(file: Path, problems: FileProblems, encoding: str = "utf-8") -> Iterator[Row]:

@@ -12,7 +12,6 @@ from palm.reader.formats.columns import Columns, lookalikes, possible_names
 from palm.reader.formats.delimited import Cells, Delimited, read_delimited, sniff
 from palm.reader.formats.files import FileProblems, quoted
 from palm.reader.formats.json_rows import BLANK_LINE, json_form, read_json
-from palm.reader.formats.notes import add_note
 from palm.reader.formats.row_table import RowTable
 
 _FORMATS = {
@@ -71,8 +70,6 @@ def table_rows(
         yield from _file_rows(source, config, columns, problems)
     else:
         yield from _given_rows(source, columns, problems, names_of_classes=not config.labels_are_places)
-    for note in columns.notes:
-        add_note(source_of(source), note)
 
 
 def _file_rows(file: Path, config: TableFields, columns: Columns, problems: FileProblems) -> Iterator[Row]:

@@ -39,7 +39,6 @@ def test_a_header_row_makes_it_a_table(load):
     "content",
     [
         "the cat\tO\n我 爱\tO O\n",
-        "woerter\tmarken\nthe cat\tO O\n",
         "the cat/O\n",
         "the\ncat\n\nsat\n",
         "the\tO\n\ncat\tO\tO\n",
