@@ -11,6 +11,7 @@ from tokenizers import Tokenizer as FastTokenizer
 
 from palm.data.tokenizer_config import read_object, read_tokenizer_config
 from palm.errors import ConfigError, Problem
+from palm.schema.places import exists
 
 TOKENIZER_FILE = "tokenizer.json"
 _ADVICE = "Save it again (`AutoTokenizer.from_pretrained(…).save_pretrained(…)`), or name another vocab_path."
@@ -239,8 +240,8 @@ def lower_case_setting(paths: Iterable[Path]) -> LowerCaseSetting | None:
     Raises:
         ConfigError: A file is not valid.
     """
-    for path in paths:
-        if path.suffix.lower() == ".json" and _is_file(path):
+    for path in filter(exists, paths):
+        if path.suffix.lower() == ".json" and path.is_file():
             return LowerCaseSetting(lower_cases(read_tokenizer_json(path), path), path)
         config = read_tokenizer_config(path if path.is_dir() else path.parent)
         if config.do_lower_case is not None and config.file is not None:
