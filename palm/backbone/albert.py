@@ -8,18 +8,33 @@ from palm.backbone.base import BACKBONES, Backbone
 from palm.backbone.interface import ENCODER_INPUTS, ENCODER_OUTPUTS
 from palm.backbone.other_settings import ENCODER_SETTINGS, Settings
 from palm.backbone.shapes import EncoderForm, Shape, encoder_shapes
+from palm.backbone.transformers_form import EMBEDDING_NAMES, Rules, TransformersForm
 from palm.schema.fields import BackboneFields, Int
 from palm.spec import Specs
 
 if TYPE_CHECKING:
     from paddle import nn
 
+_GROUP = r"encoder.albert_layer_groups.\1.albert_layers.0"
+_NAMES: Rules = (
+    *EMBEDDING_NAMES,
+    (r"embeddings\.projection\.(\w+)", r"encoder.embedding_hidden_mapping_in.\1"),
+    (r"encoder\.groups\.(\d+)\.attention\.(query|key|value)\.(\w+)", rf"{_GROUP}.attention.\2.\3"),
+    (r"encoder\.groups\.(\d+)\.attention\.output\.(\w+)", rf"{_GROUP}.attention.dense.\2"),
+    (r"encoder\.groups\.(\d+)\.attention\.layer_norm\.(\w+)", rf"{_GROUP}.attention.LayerNorm.\2"),
+    (r"encoder\.groups\.(\d+)\.ffn\.intermediate\.(\w+)", rf"{_GROUP}.ffn.\2"),
+    (r"encoder\.groups\.(\d+)\.ffn\.output\.(\w+)", rf"{_GROUP}.ffn_output.\2"),
+    (r"encoder\.groups\.(\d+)\.ffn\.layer_norm\.(\w+)", rf"{_GROUP}.full_layer_layer_norm.\2"),
+    (r"pooler\.dense\.(\w+)", r"pooler.\1"),
+)
+_MLM = ("predictions.dense", "predictions.LayerNorm", "predictions.bias")
+
 
 @final
 class AlbertConfig(BackboneFields):
     """Keys of the backbone `albert`."""
 
-    embedding_size: Int = Field(128, ge=1, description="Width of the embeddings.")
+    embedding_size: Int | None = Field(128, ge=1, description="Width of the embeddings.")
     num_hidden_groups: Int = Field(1, ge=1, description="Number of different layers; each computes as many depths.")
 
     @model_validator(mode="after")
@@ -30,7 +45,7 @@ class AlbertConfig(BackboneFields):
 
     @property
     def embedding_width(self) -> int:
-        return self.embedding_size
+        return self.embedding_size or self.hidden_size
 
 
 @final
@@ -40,6 +55,7 @@ class Albert(Backbone):
 
     Config: ClassVar[type[BackboneFields]] = AlbertConfig
     model_types: ClassVar[tuple[str, ...]] = ("albert",)
+    transformers: ClassVar[TransformersForm | None] = TransformersForm("Albert", _NAMES, _MLM)
     settings: ClassVar[Settings] = {**ENCODER_SETTINGS, "inner_group_num": (1,)}
     config: AlbertConfig
 
@@ -62,4 +78,4 @@ class Albert(Backbone):
         return TransformerEncoder(self.config, form=self._form())
 
     def _form(self) -> EncoderForm:
-        return EncoderForm(embedding_size=self.config.embedding_size, groups=self.config.num_hidden_groups)
+        return EncoderForm(embedding_size=self.config.embedding_width, groups=self.config.num_hidden_groups)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar
 from palm.backbone.config_json import read_layer
 from palm.backbone.model_type import ARCHITECTURES, MODEL_TYPE, encoder_type, is_of_type, type_key
 from palm.backbone.other_settings import ENCODER_SETTINGS, Settings, unsupported_settings
+from palm.backbone.transformers_form import TransformersForm
 from palm.errors import ConfigError, Problem
 from palm.registry import Registry, component_problem
 from palm.schema.fields import BackboneFields
@@ -39,6 +40,8 @@ class Backbone(ABC):
     """Types that are another backbone's, and that it computes as well where a configuration names it."""
     settings: ClassVar[Settings] = ENCODER_SETTINGS
     """Settings of a config.json with the values that it computes with; others are refused."""
+    transformers: ClassVar[TransformersForm | None] = None
+    """Its form in transformers; None if `palm convert` cannot write it for that library."""
     known_by: ClassVar[str | None] = None
     """A parameter that only pre-trained weights of this backbone have."""
 
@@ -87,6 +90,15 @@ class Backbone(ABC):
     @classmethod
     def own_keys(cls, config: Mapping[str, object]) -> Mapping[str, object]:
         """The keys that a config.json of transformers spells or counts otherwise, with this backbone's values."""
+        return {}
+
+    @classmethod
+    def their_keys(cls, config: BackboneFields) -> Mapping[str, object]:
+        """The keys of transformers' config.json that differ from this backbone's; None: a key that it lacks.
+
+        Raises:
+            CheckpointError: A value that its code does not read.
+        """
         return {}
 
     @classmethod

@@ -7,11 +7,15 @@ from pydantic import Field
 from palm.backbone.base import BACKBONES, Backbone
 from palm.backbone.interface import ENCODER_INPUTS, ENCODER_OUTPUTS
 from palm.backbone.shapes import EncoderForm, Shape, encoder_shapes
+from palm.backbone.transformers_form import BERT_NAMES, TWO_LAYERS, Rules, TransformersForm
 from palm.schema.fields import BackboneFields, Int
 from palm.spec import Specs
 
 if TYPE_CHECKING:
     from paddle import nn
+
+_NAMES: Rules = (*BERT_NAMES, (r"embeddings\.projection\.(\w+)", r"embeddings_project.\1"))
+_MLM = ("generator_predictions.dense", "generator_predictions.LayerNorm", "generator_lm_head.bias")
 
 
 @final
@@ -32,7 +36,14 @@ class Electra(Backbone):
 
     Config: ClassVar[type[BackboneFields]] = ElectraConfig
     model_types: ClassVar[tuple[str, ...]] = ("electra",)
+    transformers: ClassVar[TransformersForm | None] = TransformersForm(
+        "Electra", _NAMES, _MLM, pooler=False, classifier=TWO_LAYERS
+    )
     config: ElectraConfig
+
+    @classmethod
+    def their_keys(cls, config: BackboneFields) -> dict[str, object]:
+        return {"embedding_size": config.embedding_width}
 
     def inputs_attr(self) -> Specs:
         return ENCODER_INPUTS

@@ -7,6 +7,7 @@ from pydantic import Field
 from palm.backbone.base import BACKBONES, Backbone
 from palm.backbone.interface import ENCODER_INPUTS, ENCODER_OUTPUTS, TASK_IDS
 from palm.backbone.shapes import EncoderForm, Shape, encoder_shapes
+from palm.backbone.transformers_form import TransformersForm
 from palm.schema.fields import BackboneFields, Int
 from palm.spec import Specs
 
@@ -30,6 +31,7 @@ class Ernie(Backbone):
     Config: ClassVar[type[BackboneFields]] = ErnieConfig
     model_types: ClassVar[tuple[str, ...]] = ("ernie",)
     also_reads: ClassVar[tuple[str, ...]] = ("bert",)
+    transformers: ClassVar[TransformersForm | None] = TransformersForm("Ernie")
     known_by: ClassVar[str | None] = "embeddings.task_type_embeddings.weight"
     config: ErnieConfig
 

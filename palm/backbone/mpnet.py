@@ -9,6 +9,14 @@ from palm.backbone.base import BACKBONES, Backbone
 from palm.backbone.interface import ENCODER_OUTPUTS, ONE_SEGMENT_INPUTS
 from palm.backbone.positions import keys_from_zero
 from palm.backbone.shapes import EncoderForm, Shape, encoder_shapes
+from palm.backbone.transformers_form import (
+    EMBEDDING_NAMES,
+    FEED_FORWARD_NAMES,
+    ROBERTA_MLM,
+    TWO_LAYERS,
+    Rules,
+    TransformersForm,
+)
 from palm.schema.fields import BackboneFields, Int
 from palm.spec import Specs
 
@@ -16,6 +24,14 @@ if TYPE_CHECKING:
     from paddle import nn
 
 _FIRST_POSITION = 2  # behind a padding id that transformers' code sets to 1
+_NAMES: Rules = (
+    *EMBEDDING_NAMES,
+    (r"encoder\.layers\.(\d+)\.attention\.(q|k|v)\w+\.(weight|bias)", r"encoder.layer.\1.attention.attn.\2.\3"),
+    (r"encoder\.layers\.(\d+)\.attention\.output\.(\w+)", r"encoder.layer.\1.attention.attn.o.\2"),
+    (r"encoder\.layers\.(\d+)\.attention\.layer_norm\.(\w+)", r"encoder.layer.\1.attention.LayerNorm.\2"),
+    *FEED_FORWARD_NAMES,
+    (r"embeddings\.relative_attention_bias\.weight", r"encoder.relative_attention_bias.weight"),
+)
 
 
 @final
@@ -32,6 +48,9 @@ class Mpnet(Backbone):
 
     Config: ClassVar[type[BackboneFields]] = MpnetConfig
     model_types: ClassVar[tuple[str, ...]] = ("mpnet",)
+    transformers: ClassVar[TransformersForm | None] = TransformersForm(
+        "MPNet", _NAMES, ROBERTA_MLM, classifier=TWO_LAYERS
+    )
     config: MpnetConfig
 
     @classmethod

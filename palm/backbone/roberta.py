@@ -9,6 +9,7 @@ from palm.backbone.base import BACKBONES, Backbone
 from palm.backbone.interface import ENCODER_OUTPUTS, ONE_SEGMENT_INPUTS
 from palm.backbone.positions import keys_from_zero
 from palm.backbone.shapes import EncoderForm, Shape, encoder_shapes
+from palm.backbone.transformers_form import ROBERTA_MLM, TWO_LAYERS, TransformersForm
 from palm.schema.fields import BackboneFields, Int
 from palm.spec import Specs
 
@@ -35,6 +36,9 @@ class Roberta(Backbone):
 
     Config: ClassVar[type[BackboneFields]] = RobertaConfig
     model_types: ClassVar[tuple[str, ...]] = ("roberta", "xlm-roberta", "camembert")
+    transformers: ClassVar[TransformersForm | None] = TransformersForm(
+        "Roberta", mlm=ROBERTA_MLM, classifier=TWO_LAYERS
+    )
     config: RobertaConfig
 
     @classmethod

@@ -21,7 +21,7 @@ from palm.pretrained.encoder import (
     split_qkv,
 )
 from palm.pretrained.name_maps import is_dense
-from palm.pretrained.transformers_form import backbone_keys, in_transformers_names, transformers_config
+from palm.pretrained.transformers_names import backbone_keys, in_transformers_names, transformers_config
 from palm.storage.atomic_directory import atomic_directory
 from palm.storage.layout import WEIGHTS_FILE
 

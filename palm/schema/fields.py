@@ -240,6 +240,11 @@ class BackboneFields(Schema):
     )
 
     @property
+    def inner_size(self) -> int:
+        """Width of the feed-forward layer."""
+        return self.intermediate_size or 4 * self.hidden_size
+
+    @property
     def embedding_width(self) -> int:
         """Columns of the word embedding table: `hidden_size`, where no projection lies behind it."""
         return self.hidden_size
