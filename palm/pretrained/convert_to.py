@@ -12,7 +12,6 @@ from palm.data.tokenizer_config import TOKENIZER_CONFIG, read_object
 from palm.data.vocab import VOCAB_FILE
 from palm.pretrained.convert_from import CONFIG_FILE, LOST_ROWS, ORIGIN_FILES
 from palm.pretrained.encoder import (
-    LATE_POSITIONS,
     POSITIONS,
     SEGMENTS,
     ArraysByName,
@@ -78,8 +77,8 @@ def _in_original_form(tensors: ArraysByName, origin: Origin) -> ArraysByName:
         array = separate[target].T if is_dense(target) else separate[target]
         if LOST_ROWS in origin.other and target == POSITIONS:
             array = np.concatenate([origin.other[LOST_ROWS], array])
-        if target == SEGMENTS and json.loads(origin.config).get("model_type") in LATE_POSITIONS:
-            array = array[: int(json.loads(origin.config).get("type_vocab_size", 1))]
+        if target == SEGMENTS:  # PALM gave RoBERTa's table a second row once
+            array = array[: int(json.loads(origin.config).get("type_vocab_size") or len(array))]
         written[name] = array
     return written
 
