@@ -41,7 +41,8 @@ class RunSettings(Schema):
     )
     backbone: str = Field(
         "bert",
-        description="Name of the backbone: `bert` or `ernie`; by default that of the config.json beside the weights, "
+        description="Name of the backbone: `bert`, `ernie`, `roberta`, `electra`, `distilbert`, `mpnet`, `albert` or one of your "
+        "own; by default that of the config.json beside the weights, "
         "or `bert` if that names none.",
     )
     backbone_config_path: TrainPath = Field(None, description="JSON file with the backbone's config.")
