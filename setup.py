@@ -9,12 +9,14 @@ import sys
 from setuptools import Extension, setup
 
 # Without contraction the vector and the scalar loop round alike, so a value does not depend on where its array begins.
-FLAGS = ["-std=c11", "-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off"]
+FLAGS = ["-std=gnu11", "-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off", "-Wno-psabi"]
 
 # Instruction sets by the name of the library that is built for them; palm/kernels/fused/library.py chooses among them.
 # x86-64 is built for each level that pays, so that one wheel serves every processor.
+AVX512 = ["-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq", "-mfma", "-mprefer-vector-width=512"]
 X86_64 = {
-    "_avx512": ["-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq", "-mfma", "-mprefer-vector-width=512"],
+    "_amx": [*AVX512, "-mavx512bf16", "-mamx-tile", "-mamx-bf16"],
+    "_avx512": AVX512,
     "_avx2": ["-mavx2", "-mfma"],
     "_base": [],
 }
@@ -25,8 +27,8 @@ def kernels(name: str, level: list[str]) -> Extension:
     """One shared library. OpenMP is not linked: its symbols bind to the runtime that Paddle loads."""
     return Extension(
         f"palm.kernels.fused.{name}",
-        sources=["palm/kernels/fused/kernels.c"],
-        depends=["palm/kernels/fused/vector_math.h"],
+        sources=["palm/kernels/fused/kernels.c", "palm/kernels/fused/bf16_layer.c"],
+        depends=[f"palm/kernels/fused/{name}.h" for name in ("vector_math", "bf16_tiles", "bf16_attention")],
         extra_compile_args=[*FLAGS, "-fopenmp", *level],
         optional=True,
     )

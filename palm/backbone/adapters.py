@@ -10,6 +10,7 @@ from typing import Protocol
 import paddle
 from paddle import ParamAttr, Tensor, nn
 
+from palm.backbone.encoder import BuildLayer
 from palm.backbone.task_layers import OwnLayers, PrivateStack
 from palm.kernels import plain
 from palm.kernels.contract import Rows
@@ -110,14 +111,20 @@ _KINDS: dict[str, tuple[Callable[[BackboneFields, int], nn.Layer], int]] = {
 }
 
 
-def build_parts(settings: ParadigmFields, config: BackboneFields) -> nn.Layer:
-    """The parts of a head with the keys `settings`, in an encoder with the config `config`."""
+def build_parts(settings: ParadigmFields, config: BackboneFields, build_layer: BuildLayer) -> nn.Layer:
+    """The parts of a head with the keys `settings`, in an encoder with the config `config`.
+
+    Args:
+        settings: Keys of the head.
+        config: The backbone's config.
+        build_layer: Builds a layer of the encoder, for parts that are copies of layers.
+    """
     if settings.sharing in _KINDS:
         build, default_size = _KINDS[settings.sharing]
         size = settings.sharing_size or default_size
         return PartsAround([build(config, size) for _ in range(config.num_hidden_layers)])
     copied = OwnLayers if settings.sharing == "soft" else PrivateStack
-    return copied(config, settings.copied_layers(config.num_hidden_layers))
+    return copied(config, settings.copied_layers(config.num_hidden_layers), build_layer)
 
 
 def _normal(config: BackboneFields) -> ParamAttr:

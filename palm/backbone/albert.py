@@ -9,7 +9,7 @@ from palm.backbone.interface import ENCODER_INPUTS, ENCODER_OUTPUTS
 from palm.backbone.other_settings import ENCODER_SETTINGS, Settings
 from palm.backbone.shapes import EncoderForm, Shape, encoder_shapes
 from palm.backbone.transformers_form import EMBEDDING_NAMES, Rules, TransformersForm
-from palm.schema.fields import BackboneFields, Int
+from palm.schema.fields import BackboneFields, Int, MlmHead
 from palm.spec import Specs
 
 if TYPE_CHECKING:
@@ -43,8 +43,12 @@ class AlbertConfig(BackboneFields):
             raise ValueError("num_hidden_groups is at most num_hidden_layers")
         return self
 
+    def mlm_head(self) -> MlmHead:
+        return MlmHead(self.embedding_width, self.hidden_act)
+
     @property
     def embedding_width(self) -> int:
+        """Width of the embeddings."""
         return self.embedding_size or self.hidden_size
 
 

@@ -7,7 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from palm.backbone.config_json import read_layer
-from palm.backbone.model_type import ARCHITECTURES, MODEL_TYPE, encoder_type, is_of_type, type_key
+from palm.backbone.model_type import (
+    ARCHITECTURES,
+    MODEL_TYPE,
+    PALM_BACKBONE,
+    encoder_type,
+    is_of_type,
+    type_key,
+)
 from palm.backbone.other_settings import ENCODER_SETTINGS, Settings, unsupported_settings
 from palm.backbone.transformers_form import TransformersForm
 from palm.errors import ConfigError, Problem
@@ -132,6 +139,9 @@ class Backbone(ABC):
     def reads(cls, config: Mapping[str, object]) -> bool:
         """Whether it computes an encoder of the type that a config.json names; so it is where none is named."""
         types = (*cls.model_types, *cls.also_reads)
+        written = config.get(PALM_BACKBONE)
+        if written is not None and str(written) in BACKBONES and BACKBONES[str(written)] is cls:
+            return True
         return not cls.model_types or encoder_type(config) is None or is_of_type(config, types)
 
     @abstractmethod

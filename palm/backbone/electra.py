@@ -8,7 +8,7 @@ from palm.backbone.base import BACKBONES, Backbone
 from palm.backbone.interface import ENCODER_INPUTS, ENCODER_OUTPUTS
 from palm.backbone.shapes import EncoderForm, Shape, encoder_shapes
 from palm.backbone.transformers_form import BERT_NAMES, TWO_LAYERS, Rules, TransformersForm
-from palm.schema.fields import BackboneFields, Int
+from palm.schema.fields import BackboneFields, Int, MlmHead
 from palm.spec import Specs
 
 if TYPE_CHECKING:
@@ -24,8 +24,12 @@ class ElectraConfig(BackboneFields):
 
     embedding_size: Int | None = Field(None, ge=1, description="Width of the embeddings; hidden_size by default.")
 
+    def mlm_head(self) -> MlmHead:
+        return MlmHead(self.embedding_width, self.hidden_act)
+
     @property
     def embedding_width(self) -> int:
+        """Width of the embeddings."""
         return self.embedding_size or self.hidden_size
 
 
@@ -43,7 +47,7 @@ class Electra(Backbone):
 
     @classmethod
     def their_keys(cls, config: BackboneFields) -> dict[str, object]:
-        return {"embedding_size": config.embedding_width}
+        return {"embedding_size": config.mlm_head().width}
 
     def inputs_attr(self) -> Specs:
         return ENCODER_INPUTS

@@ -45,7 +45,7 @@ class Embeddings(nn.Layer):
         width = form.embedding_size or config.hidden_size
         self.word_embeddings = nn.Embedding(config.vocab_size, width, weight_attr=initialized(config))
         self.position_embeddings = nn.Embedding(config.max_position_embeddings, width, weight_attr=initialized(config))
-        if form.segments:
+        if form.segments and config.type_vocab_size:
             self.token_type_embeddings = nn.Embedding(config.type_vocab_size, width, weight_attr=initialized(config))
         if form.task_types:
             self.task_type_embeddings = nn.Embedding(form.task_types, width, weight_attr=initialized(config))
@@ -57,6 +57,7 @@ class Embeddings(nn.Layer):
             self.relative_attention_bias = nn.Embedding(form.buckets, heads, weight_attr=initialized(config))
         self._kernels = kernels
         self._form = form
+        self._segments = form.segments and config.type_vocab_size > 0
         self._epsilon = config.layer_norm_eps
         self._dropout = config.hidden_dropout_prob
 
@@ -67,7 +68,7 @@ class Embeddings(nn.Layer):
             words = words + inputs[EMBEDDING_SHIFT]
         positions = inputs["position_ids"]
         total = words + self.position_embeddings(positions)
-        if self._form.segments:
+        if self._segments:
             given = inputs["segment_ids"] if self._form.segment_inputs else paddle.zeros_like(positions)
             total = total + self.token_type_embeddings(given)
         if self._form.task_types:

@@ -1,8 +1,9 @@
-"""The encoder of BERT and its kind as Paddle layers: embeddings, layers, pooler."""
+"""Encoders as Paddle layers: embeddings, a stack of layers, a pooler; here those of BERT and its kind."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Protocol
+from typing import Protocol, final
 
 import paddle
 from paddle import Tensor, nn
@@ -14,6 +15,8 @@ from palm.backbone.shapes import BERT_FORM, EncoderForm
 from palm.kernels import plain
 from palm.kernels.choice import EncoderKernels, choose_kernels
 from palm.kernels.contract import ComputeLayer, LayerSettings, LayerWeights, Rows
+from palm.kernels.fused.layer import ACTIVATIONS
+from palm.kernels.fused.packing import Packing
 from palm.kernels.products import in_bf16
 from palm.schema.fields import BackboneFields
 
@@ -43,27 +46,24 @@ class FeedForward(nn.Layer):
         self.layer_norm = LayerNorm(config)
 
 
-class EncoderLayer(nn.Layer):
-    """One layer: it holds the parameters, and `compute` does the computation.
+class CheckpointedLayer(nn.Layer):
+    """An encoder layer: dropout in training alone, bfloat16 in mixed precision, and recomputation if asked for.
 
     Args:
-        config: The backbone's config.
-        compute: The function that computes the layer.
+        settings: Those of training.
+        recompute: Whether the backward pass computes the layer once more instead of keeping what it needs.
     """
 
-    def __init__(self, config: BackboneFields, compute: ComputeLayer) -> None:
+    def __init__(self, settings: LayerSettings, *, recompute: bool) -> None:
         super().__init__()
-        self.attention = Attention(config)
-        self.ffn = FeedForward(config)
-        self._compute = compute
-        self._recompute = config.recompute
-        self._settings = LayerSettings(
-            heads=config.num_attention_heads,
-            activation=config.hidden_act,
-            epsilon=config.layer_norm_eps,
-            hidden_dropout=config.hidden_dropout_prob,
-            attention_dropout=config.attention_probs_dropout_prob,
-        )
+        self._settings = settings
+        self._recompute = recompute
+
+    @abstractmethod
+    def compute(
+        self, hidden: Tensor, rows: Rows, settings: LayerSettings, added: Tensor | None, *shared: Tensor
+    ) -> Tensor:
+        """Next hidden states; see `forward`. `shared` are the tensors of `rows` that have a gradient."""
 
     def forward(self, hidden: Tensor, rows: Rows, added: Tensor | None = None) -> Tensor:
         """Next hidden states: [batch*seq hidden]; `added` [hidden 3*hidden] is added to the weight of `qkv`."""
@@ -72,18 +72,42 @@ class EncoderLayer(nn.Layer):
             settings = replace(settings, bf16=True)
         # Above frozen layers Paddle's recompute would not notice that these weights need a gradient.
         if self._recompute and self.training and paddle.is_grad_enabled() and not hidden.stop_gradient:
-            # What needs a gradient is an argument of its own; recompute does not look into `rows`.
-            computed: Tensor = recompute(self._forward, hidden, replace(rows, bias=None), settings, added, rows.bias)
+            computed: Tensor = recompute(self.compute, hidden, rows, settings, added, *rows.shared())
             return computed
-        return self._forward(hidden, rows, settings, added, rows.bias)
+        return self.compute(hidden, rows, settings, added, *rows.shared())
 
-    def _forward(
-        self, hidden: Tensor, rows: Rows, settings: LayerSettings, added: Tensor | None, bias: Tensor | None
+
+@final
+class EncoderLayer(CheckpointedLayer):
+    """A layer of BERT: it holds the parameters, and the function `compute_layer` does the computation.
+
+    Args:
+        config: The backbone's config.
+        compute_layer: The function that computes the layer.
+    """
+
+    def __init__(self, config: BackboneFields, compute_layer: ComputeLayer) -> None:
+        settings = LayerSettings(
+            heads=config.num_attention_heads,
+            activation=config.hidden_act,
+            epsilon=config.layer_norm_eps,
+            hidden_dropout=config.hidden_dropout_prob,
+            attention_dropout=config.attention_probs_dropout_prob,
+        )
+        super().__init__(settings, recompute=config.recompute)
+        self.attention = Attention(config)
+        self.ffn = FeedForward(config)
+        self._compute_layer = compute_layer
+
+    def compute(
+        self, hidden: Tensor, rows: Rows, settings: LayerSettings, added: Tensor | None, *shared: Tensor
     ) -> Tensor:
         weights = self.weights()
         if added is not None:
             weights = replace(weights, qkv_weight=weights.qkv_weight + added)
-        return self._compute(hidden, weights, settings=settings, rows=replace(rows, bias=bias))
+        if shared:  # the bias of relative positions
+            rows = replace(rows, bias=shared[0])
+        return self._compute_layer(hidden, weights, settings=settings, rows=rows)
 
     def weights(self) -> LayerWeights:
         """The parameters in the order of the computation."""
@@ -112,25 +136,29 @@ class Parts(Protocol):
         ...
 
 
+BuildLayer = Callable[[int], nn.Layer]
+"""Builds the encoder layer with a number, counted from 0: a layer with `forward(hidden, rows, added=None)`."""
+
+
 class Encoder(nn.Layer):
     """The stack of layers.
 
     Args:
-        config: The backbone's config.
-        compute: The function that computes a layer.
+        build_layer: Builds one; task-specific copies of layers are built by it, too.
+        depth: Number of layers.
         groups: Number of different layers, each of which computes as many consecutive ones; None: each is its own.
     """
 
-    layers: Iterable[nn.Layer]
+    layers: Sequence[nn.Layer] | nn.LayerList
     """In the order of the computation."""
 
-    def __init__(self, config: BackboneFields, compute: ComputeLayer, groups: int | None = None) -> None:
+    def __init__(self, build_layer: BuildLayer, depth: int, groups: int | None = None) -> None:
         super().__init__()
-        depth = config.num_hidden_layers
+        self.build_layer = build_layer
         if groups is None:
-            self.layers = nn.LayerList([EncoderLayer(config, compute) for _ in range(depth)])
+            self.layers = nn.LayerList([build_layer(number) for number in range(depth)])
         else:
-            self.groups = nn.LayerList([EncoderLayer(config, compute) for _ in range(groups)])
+            self.groups = nn.LayerList([build_layer(number) for number in range(groups)])
             self.layers = [self.groups[int(number / (depth / groups))] for number in range(depth)]
 
     def forward(self, hidden: Tensor, rows: Rows, last: int, parts: Parts | None = None) -> Tensor:
@@ -160,32 +188,34 @@ class Pooler(nn.Layer):
 
     def __init__(self, config: BackboneFields, activation: str = "tanh") -> None:
         super().__init__()
-        self.dense = nn.Linear(config.hidden_size, config.hidden_size, weight_attr=initialized(config))
         self._activation = activation
+        self.dense = nn.Linear(config.hidden_size, config.hidden_size, weight_attr=initialized(config))
 
-    def forward(self, encoded: Tensor) -> Tensor:
+    def forward(self, encoded: Tensor, input_mask: Tensor) -> Tensor:
         """[batch seq hidden] → [batch hidden]."""
+        del input_mask  # the first token is never padding
         return plain.activation(plain.linear(encoded[:, 0], self.dense.weight, self.dense.bias), self._activation)
 
 
-class TransformerEncoder(nn.Layer):
-    """The layers of `Bert`, `Ernie` and encoders of their kind.
+class LayeredEncoder(nn.Layer):
+    """What every encoder of PALM is made of.
 
     Args:
-        config: The backbone's config.
-        form: What tells the encoder from BERT's.
-        kernels: The encoder's kernels; by default those that `config.kernels` selects.
+        embeddings: From the inputs to the word embeddings [batch seq emb] and the first hidden states
+            [batch*seq hidden]; the word embeddings' table is its `word_embeddings`.
+        encoder: The layers.
+        pooler: From hidden states [batch seq hidden] and `input_mask` to one vector per text [batch hidden].
     """
 
-    def __init__(
-        self, config: BackboneFields, *, form: EncoderForm = BERT_FORM, kernels: EncoderKernels | None = None
-    ) -> None:
+    def __init__(self, embeddings: nn.Layer, encoder: Encoder, pooler: nn.Layer) -> None:
         super().__init__()
-        chosen = kernels or choose_kernels(config.kernels)
-        self.embeddings = Embeddings(config, chosen, form)
-        self.encoder = Encoder(config, chosen.compute_layer, form.groups)
-        self.pooler = Pooler(config, form.pooler)
-        self._depth = config.num_hidden_layers
+        self.embeddings = embeddings
+        self.encoder = encoder
+        self.pooler = pooler
+
+    @abstractmethod
+    def rows(self, inputs: Mapping[str, Tensor]) -> Rows:
+        """How the batch's tokens form sequences, and what its layers share."""
 
     def forward(
         self,
@@ -197,21 +227,16 @@ class TransformerEncoder(nn.Layer):
         """Encode a batch.
 
         Args:
-            inputs: `token_ids`, `position_ids` and, as the form says, `segment_ids` and `task_ids` int64[batch seq];
-                `input_mask` float32[batch seq].
+            inputs: Those that the backbone declares: ids int64[batch seq], `input_mask` float32[batch seq].
             layer: The encoder layer whose output feeds the head: 0 is the first, -1 the last.
             mix: Feeds the head with a mix of several layers instead.
             parts: The head's task-specific parts.
         """
-        batch, seq = inputs["token_ids"].shape
         words, hidden = self.embeddings(inputs)
-        rows = Rows(batch, seq, padding_mask(inputs["input_mask"]), self.embeddings.attention_bias(seq))
-        if mix is None:
-            hidden = self.encoder(hidden, rows, layer % self._depth, parts)
-        else:
-            hidden = self.encoder.mixed(hidden, rows, mix, parts)
-        encoded = hidden.reshape([batch, seq, hidden.shape[-1]])  # [batch seq hidden]
-        sentence = self.pooler(encoded)  # [batch hidden]
+        rows = self.rows(inputs)
+        hidden = self._encoded(hidden, rows, layer % len(self.encoder.layers) if mix is None else mix, parts)
+        encoded = hidden.reshape([rows.batch, rows.seq, hidden.shape[-1]])  # [batch seq hidden]
+        sentence = self.pooler(encoded, inputs["input_mask"])  # [batch hidden]
         return {
             "word_embedding": words,
             "embedding_table": self.embeddings.word_embeddings.weight,
@@ -219,6 +244,53 @@ class TransformerEncoder(nn.Layer):
             "sentence_embedding": sentence,
             "sentence_pair_embedding": sentence,
         }
+
+    def packing_for(self, hidden: Tensor, rows: Rows) -> Packing | None:
+        """How the batch is packed for all layers; None if these compute padded rows."""
+        del hidden, rows
+        return None
+
+    def _encoded(self, hidden: Tensor, rows: Rows, wanted: int | ScalarMix, parts: Parts | None) -> Tensor:
+        """Hidden states [batch*seq hidden]: of one layer, or a mix of several."""
+        packing = self.packing_for(hidden, rows)
+        if packing is not None:
+            hidden, rows = packing.pack(hidden), packing.rows
+        if isinstance(wanted, int):
+            hidden = self.encoder(hidden, rows, wanted, parts)
+        else:
+            hidden = self.encoder.mixed(hidden, rows, wanted, parts)
+        return hidden if packing is None else packing.unpack(hidden)
+
+
+@final
+class TransformerEncoder(LayeredEncoder):
+    """The layers of `Bert`, `Ernie` and encoders of their kind.
+
+    Args:
+        config: The backbone's config.
+        form: What tells the encoder from BERT's.
+        kernels: The encoder's kernels; by default those that `config.kernels` selects.
+    """
+
+    def __init__(
+        self, config: BackboneFields, *, form: EncoderForm = BERT_FORM, kernels: EncoderKernels | None = None
+    ) -> None:
+        chosen = kernels or choose_kernels(config.kernels)
+        embeddings = Embeddings(config, chosen, form)
+        depth, groups = config.num_hidden_layers, form.groups
+        encoder = Encoder(lambda _: EncoderLayer(config, chosen.compute_layer), depth, groups)
+        super().__init__(embeddings, encoder, Pooler(config, form.pooler))
+        self._attention_bias = embeddings.attention_bias
+        self._kernels = chosen
+        self._activation = config.hidden_act
+
+    def packing_for(self, hidden: Tensor, rows: Rows) -> Packing | None:
+        fits = rows.bias is None and self._activation in ACTIVATIONS
+        return self._kernels.packing_for(hidden, rows) if fits else None
+
+    def rows(self, inputs: Mapping[str, Tensor]) -> Rows:
+        batch, seq = inputs["token_ids"].shape
+        return Rows(batch, seq, padding_mask(inputs["input_mask"]), bias=self._attention_bias(seq))
 
 
 def padding_mask(input_mask: Tensor) -> Tensor | None:

@@ -43,19 +43,19 @@ def encoder_shapes(config: BackboneFields, form: EncoderForm = BERT_FORM) -> dic
         "embeddings.word_embeddings.weight": (config.vocab_size, width),
         "embeddings.position_embeddings.weight": (config.max_position_embeddings, width),
     }
-    if form.segments:
+    if form.segments and config.type_vocab_size:
         shapes["embeddings.token_type_embeddings.weight"] = (config.type_vocab_size, width)
     if form.task_types:
         shapes["embeddings.task_type_embeddings.weight"] = (form.task_types, width)
-    shapes |= _norm("embeddings.layer_norm", width)
+    shapes |= norm_shapes("embeddings.layer_norm", width)
     if form.embedding_size:
-        shapes |= _linear("embeddings.projection", width, hidden)
+        shapes |= linear_shapes("embeddings.projection", width, hidden)
     if form.buckets:
         shapes["embeddings.relative_attention_bias.weight"] = (form.buckets, config.num_attention_heads)
     name, count = ("layers", config.num_hidden_layers) if form.groups is None else ("groups", form.groups)
     for number in range(count):
         shapes |= _layer(f"encoder.{name}.{number}", config)
-    return shapes | _linear("pooler.dense", hidden, hidden)
+    return shapes | linear_shapes("pooler.dense", hidden, hidden)
 
 
 def check_shapes(
@@ -90,18 +90,22 @@ def _spelled(shape: Shape | None) -> str:
 def _layer(name: str, config: BackboneFields) -> dict[str, Shape]:
     width, inner = config.hidden_size, config.intermediate_size or 4 * config.hidden_size
     return {
-        **_linear(f"{name}.attention.qkv", width, 3 * width),
-        **_linear(f"{name}.attention.output", width, width),
-        **_norm(f"{name}.attention.layer_norm", width),
-        **_linear(f"{name}.ffn.intermediate", width, inner),
-        **_linear(f"{name}.ffn.output", inner, width),
-        **_norm(f"{name}.ffn.layer_norm", width),
+        **linear_shapes(f"{name}.attention.qkv", width, 3 * width),
+        **linear_shapes(f"{name}.attention.output", width, width),
+        **norm_shapes(f"{name}.attention.layer_norm", width),
+        **linear_shapes(f"{name}.ffn.intermediate", width, inner),
+        **linear_shapes(f"{name}.ffn.output", inner, width),
+        **norm_shapes(f"{name}.ffn.layer_norm", width),
     }
 
 
-def _linear(name: str, width: int, outputs: int) -> dict[str, Shape]:
-    return {f"{name}.weight": (width, outputs), f"{name}.bias": (outputs,)}
+def linear_shapes(name: str, width: int, outputs: int, *, bias: bool = True) -> dict[str, Shape]:
+    """Parameters of a linear map."""
+    shapes: dict[str, Shape] = {f"{name}.weight": (width, outputs)}
+    return shapes | ({f"{name}.bias": (outputs,)} if bias else {})
 
 
-def _norm(name: str, width: int) -> dict[str, Shape]:
-    return {f"{name}.weight": (width,), f"{name}.bias": (width,)}
+def norm_shapes(name: str, width: int, *, bias: bool = True) -> dict[str, Shape]:
+    """Parameters of layer normalisation."""
+    shapes: dict[str, Shape] = {f"{name}.weight": (width,)}
+    return shapes | ({f"{name}.bias": (width,)} if bias else {})

@@ -6,9 +6,8 @@ from typing import ClassVar
 import paddle
 from paddle import ParamAttr, Tensor, nn
 
-from palm.backbone.encoder import EncoderLayer
+from palm.backbone.encoder import BuildLayer
 from palm.kernels import plain
-from palm.kernels.choice import choose_kernels
 from palm.kernels.contract import Rows
 from palm.kernels.products import in_float32
 from palm.schema.fields import BackboneFields
@@ -20,19 +19,17 @@ class CopiedLayers(nn.Layer):
     Args:
         config: The backbone's config.
         count: Number of layers, counted from the last.
+        build_layer: Builds a layer of the shared encoder.
     """
 
     KEPT_AS: ClassVar[str] = "layers"
     """Part of the parameters' names."""
 
-    def __init__(self, config: BackboneFields, count: int) -> None:
+    def __init__(self, config: BackboneFields, count: int, build_layer: BuildLayer) -> None:
         super().__init__()
-        compute = choose_kernels(config.kernels).compute_layer
         self.first = config.num_hidden_layers - count
         numbers = range(self.first, config.num_hidden_layers)
-        self.add_sublayer(
-            self.KEPT_AS, nn.LayerDict({str(number): EncoderLayer(config, compute) for number in numbers})
-        )
+        self.add_sublayer(self.KEPT_AS, nn.LayerDict({str(number): build_layer(number) for number in numbers}))
 
     @property
     def copies(self) -> list[nn.Layer]:
@@ -58,8 +55,8 @@ class PrivateStack(CopiedLayers):
     `shared + σ(gate · shared) · (private - shared)`. Initially both stacks are the same, and the head sees either.
     """
 
-    def __init__(self, config: BackboneFields, count: int) -> None:
-        super().__init__(config, count)
+    def __init__(self, config: BackboneFields, count: int, build_layer: BuildLayer) -> None:
+        super().__init__(config, count, build_layer)
         zero = ParamAttr(initializer=nn.initializer.Constant(0.0))
         self.gate = nn.Linear(config.hidden_size, 1, weight_attr=zero)
 

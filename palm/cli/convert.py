@@ -18,9 +18,9 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this cl
     parser = subparsers.add_parser(
         "convert",
         help="convert a model between Hugging Face, PALM and Paddle",
-        description="Convert an encoder (BERT, ERNIE, RoBERTa, XLM-R, CamemBERT, ELECTRA, DistilBERT, MPNet, ALBERT) "
-        "between a Hugging Face folder and a PALM folder, or from .bin, .pdparams and Paddle 1.x params folders into "
-        "either.",
+        description="Convert an encoder (BERT, ERNIE, RoBERTa, XLM-R, CamemBERT, ELECTRA, DistilBERT, MPNet, ALBERT, "
+        "ModernBERT, DeBERTa) between a Hugging Face folder and a PALM folder, or from .bin, .pdparams and Paddle 1.x "
+        "params folders into either.",
         epilog=EPILOG,
     )
     parser.add_argument(
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace, overrides: list[str]) -> int:
     head = f" and its head ({encoder.head.paradigm})" if encoder.head and to == "hf" else ""
     form = "Hugging Face" if to == "hf" else "PALM"
     sys.stdout.write(
-        f"{args.target.as_posix()}: {form} folder, {len(encoder.tensors)} tensors of backbone {encoder.backbone}{head}.\n"
+        f"{args.target.as_posix()}: {form} folder, {len(encoder.tensors)} tensors of a {encoder.backbone}{head}.\n"
     )
     if encoder.left_out and encoder.origin is None:
         sys.stdout.write(f"  skipped, since they do not belong to an encoder: {', '.join(encoder.left_out[:8])}\n")

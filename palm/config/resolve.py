@@ -37,6 +37,7 @@ from palm.config.wiring import (
     layer_to_measure,
     layers_to_train,
     rows_of_one_text,
+    sequences_of_usual_length,
 )
 from palm.data.tokenizer import Tokenizer
 from palm.errors import ConfigError, Problem
@@ -70,6 +71,7 @@ WARNINGS: tuple[Callable[[Sequence[TypedConfig]], Iterable[Problem]], ...] = (
     keys_without_effect,
     contradicted_settings,
     files_that_add_keys,
+    sequences_of_usual_length,
 )
 """Warnings about all stages of a run."""
 

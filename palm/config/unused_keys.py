@@ -144,9 +144,8 @@ def _without_effect(config: TypedConfig, train: TrainSettings, backbone: Backbon
         rule = "on a CPU, bf16 multiplies in the fused kernels."
         found = "Found hidden_act: gelu_new, which they do not compute, so a run on a CPU computes in float32."
         yield Problem(config.where("amp"), f"amp: {rule} {found} Set amp: off.")
-    quiet = not backbone.hidden_dropout_prob and not backbone.attention_probs_dropout_prob
     for task in config.tasks:
-        if task.settings.rdrop_alpha and quiet and not task.paradigm.dropout_prob:
+        if task.settings.rdrop_alpha and not backbone.has_dropout() and not task.paradigm.dropout_prob:
             rule = "R-Drop compares two passes under different dropout."
             found = f"Found no dropout in the backbone or in the head of `{task.name}`, so both passes are equal."
             yield Problem(config.where("rdrop_alpha", task.name), f"rdrop_alpha: {rule} {found} Set dropout_prob.")

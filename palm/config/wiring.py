@@ -134,12 +134,13 @@ def _backbone_problems(backbone: BackboneFields, tokenizer: Tokenizer) -> Iterat
 
 def _size_problems(task: TaskConfig, shared: Backbone) -> Iterator[Problem]:
     backbone = shared.config
-    if task.reader.max_seq_len > backbone.max_position_embeddings:
-        found = f"Found {task.reader.max_seq_len} over {backbone.max_position_embeddings}."
+    longest = backbone.longest_sequence()
+    if longest is not None and task.reader.max_seq_len > longest:
+        found = f"Found {task.reader.max_seq_len} over {longest}."
         message = f"max_seq_len is at most the backbone's max_position_embeddings. {found} Lower max_seq_len."
         yield Problem(f"tasks.{task.name}.max_seq_len", message)
     segments = READERS[task.reader_name].segments
-    if segments > backbone.type_vocab_size and "segment_ids" in shared.inputs_attr():
+    if segments > backbone.type_vocab_size > 0 and "segment_ids" in shared.inputs_attr():  # else [SEP] separates
         rule = f"reader `{task.reader_name}` needs an encoder with {segments} segments (type_vocab_size)."
         advice = "Use an encoder that was trained on pairs of texts, or a task with one text per row."
         yield Problem(f"tasks.{task.name}.reader", f"{rule} Found {backbone.type_vocab_size}. {advice}")
@@ -158,6 +159,22 @@ def _size_problems(task: TaskConfig, shared: Backbone) -> Iterator[Problem]:
         rule = "sharing: soft replaces layers of the encoder, and here one layer computes several."
         found = f"Found backbone `{backbone_name(shared)}`."
         yield Problem(f"tasks.{task.name}.sharing", f"{rule} {found} Use private_layers, or another sharing.")
+
+
+def sequences_of_usual_length(stages: Sequence[TypedConfig]) -> list[Problem]:
+    """A warning for each task whose sequences are longer than those of the pre-training, and can be computed."""
+    found = []
+    for config in stages:
+        backbone = config.backbone_config
+        if backbone is None or backbone.longest_sequence() is not None or not config.for_train:
+            continue
+        for task in config.tasks:
+            longest, usual = task.reader.max_seq_len, backbone.max_position_embeddings
+            if longest > usual:
+                rule = f"this encoder computes sequences of any length, and knows those of up to {usual} tokens."
+                advice = "Far tokens count as equally far; compare with a shorter max_seq_len."
+                found.append(Problem(config.where("max_seq_len", task.name), f"{rule} Found {longest}. {advice}"))
+    return list(dict.fromkeys(found))
 
 
 def _copied_layers_problems(task: TaskConfig, depth: int) -> Iterator[Problem]:

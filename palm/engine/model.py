@@ -209,8 +209,14 @@ class MultiTaskModel(nn.Layer):
         if mixed:
             layers.add_sublayer(_TASK_MODULES["mix"], ScalarMix(mixed))
         if paradigm.config.sharing != "hard":
-            layers.add_sublayer(_TASK_MODULES["parts"], build_parts(paradigm.config, self.backbone_config))
+            parts = build_parts(paradigm.config, self.backbone_config, self._copied_layer)
+            layers.add_sublayer(_TASK_MODULES["parts"], parts)
         return layers
+
+    def _copied_layer(self, number: int) -> nn.Layer:
+        """A layer like the backbone's layer `number`."""
+        built: nn.Layer = self.backbone.encoder.build_layer(number)
+        return built
 
 
 def _as_tensors(batch: Batch) -> dict[str, Tensor]:

@@ -10,9 +10,12 @@ from paddle import Tensor
 
 from palm.errors import ConfigError, Problem
 from palm.kernels import plain
-from palm.kernels.contract import ComputeLayer
+from palm.kernels.contract import ComputeLayer, Rows
 from palm.kernels.fused import layer as fused
+from palm.kernels.fused.bf16_layer import compute_layer as compute_fused_layer
+from palm.kernels.fused.bf16_layer import packing_for
 from palm.kernels.fused.library import KernelsUnavailableError, load_kernels
+from palm.kernels.fused.packing import Packing
 
 _log = logging.getLogger("palm")
 
@@ -29,16 +32,18 @@ class EncoderKernels:
         compute_layer: A whole encoder layer.
         layer_norm: Layer normalisation of [rows width].
         dropout: Dropout of [rows width].
+        packing_for: How the rows of a batch are packed for all layers; None if they are not.
     """
 
     name: Literal["fused", "plain"]
     compute_layer: ComputeLayer
     layer_norm: Callable[[Tensor, Tensor, Tensor, float], Tensor]
     dropout: Callable[[Tensor, float], Tensor]
+    packing_for: Callable[[Tensor, Rows], Packing | None]
 
 
-PLAIN = EncoderKernels("plain", plain.compute_layer, plain.layer_norm, plain.dropout)
-FUSED = EncoderKernels("fused", fused.compute_layer, fused.layer_norm, fused.dropout)
+PLAIN = EncoderKernels("plain", plain.compute_layer, plain.layer_norm, plain.dropout, lambda *_: None)
+FUSED = EncoderKernels("fused", compute_fused_layer, fused.layer_norm, fused.dropout, packing_for)
 
 
 def choose_kernels(chosen: Wanted) -> EncoderKernels:

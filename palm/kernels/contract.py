@@ -1,9 +1,11 @@
 """The interface of encoder layers: any function with this signature can replace the plain one."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from paddle import Tensor
 
 
@@ -47,7 +49,22 @@ class Rows:
     batch: int
     seq: int
     mask: "Tensor | None"
-    bias: "Tensor | None" = None
+    bias: "Tensor | None" = field(default=None, kw_only=True)
+
+    def shared(self) -> tuple["Tensor", ...]:
+        """What all layers read and has a gradient, besides the hidden states."""
+        return () if self.bias is None else (self.bias,)
+
+
+@dataclass(frozen=True)
+class PackedRows(Rows):
+    """The rows of a batch that exist, without padding; the mask is None.
+
+    Attributes:
+        starts: Sequence b is rows starts[b] to starts[b + 1], int64[batch+1].
+    """
+
+    starts: "NDArray[np.int64]"
 
 
 @dataclass(frozen=True)

@@ -58,22 +58,27 @@ class MaskedLM(Paradigm):
         return {"train": logits, "eval": logits | best, "predict": best}[phase]
 
     def head_shape(self, backbone: BackboneFields) -> tuple[object, ...]:
-        return ("mlm", backbone.hidden_size, backbone.vocab_size)
+        return ("mlm", backbone.hidden_size, backbone.vocab_size, backbone.mlm_head().width)
 
     def build_layers(self, backbone: BackboneFields) -> "nn.Layer":
-        """`transform` (linear), `activation`, `layer_norm`, and the parameter `bias` [vocab]."""
+        """`transform` (linear), `activation`, `layer_norm`, and the parameter `bias` [vocab], as `mlm_head` tells."""
         from paddle import ParamAttr, nn
 
-        size = backbone.embedding_width
+        form = backbone.mlm_head()
         activations: dict[str, Callable[[], nn.Layer]] = {
             "gelu": nn.GELU, "gelu_new": partial(nn.GELU, True), "relu": nn.ReLU, "tanh": nn.Tanh,
         }  # fmt: skip
         weight = ParamAttr(initializer=nn.initializer.Normal(0.0, self.config.initializer_range))
         layers = nn.Layer()
-        layers.transform = nn.Linear(backbone.hidden_size, size, weight_attr=weight)
-        layers.activation = activations[backbone.hidden_act]()
-        layers.layer_norm = nn.LayerNorm(size, epsilon=backbone.layer_norm_eps)
-        layers.bias = layers.create_parameter([backbone.vocab_size], is_bias=True)
+        layers.transform = nn.Linear(
+            backbone.hidden_size, form.width, weight_attr=weight, bias_attr=None if form.transform_bias else False
+        )
+        layers.activation = activations[form.activation]()
+        layers.layer_norm = nn.LayerNorm(
+            form.width, epsilon=backbone.layer_norm_eps, bias_attr=None if form.norm_bias else False
+        )
+        if form.decoder_bias:
+            layers.bias = layers.create_parameter([backbone.vocab_size], is_bias=True)
         return layers
 
     def forward(self, layers: "nn.Layer", inputs: "Mapping[str, Tensor]", phase: Phase) -> "dict[str, Tensor]":
@@ -86,7 +91,8 @@ class MaskedLM(Paradigm):
             masked = functional.dropout(masked, self.config.dropout_prob)
         features = layers.layer_norm(layers.activation(layers.transform(masked)))
         scores = paddle.matmul(features, inputs["embedding_table"], transpose_y=True)  # type: ignore[no-untyped-call]
-        logits = scores + layers.bias  # [mask vocab]
+        bias = getattr(layers, "bias", None)
+        logits = scores if bias is None else scores + bias  # [mask vocab]
         if phase == "train":
             return {"logits": logits}
         probs = functional.softmax(logits)

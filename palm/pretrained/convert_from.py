@@ -16,6 +16,7 @@ from palm.errors import CheckpointError, ConfigError
 from palm.paradigm import PARADIGMS, Paradigm
 from palm.pretrained.encoder import (
     POSITIONS,
+    SEGMENTS,
     ArraysByName,
     Origin,
     PretrainedEncoder,
@@ -26,6 +27,7 @@ from palm.pretrained.find import find_weights
 from palm.pretrained.load import NOT_NEEDED, config_defaults_for, from_zero, read_tensors
 from palm.pretrained.name_maps import rename, targets_of
 from palm.pretrained.safetensors_files import read_safetensors
+from palm.pretrained.transformers_names import transformers_names
 from palm.schema.saved_model import SavedComponent, read_json_object, read_saved_model, validate_keys
 from palm.schema.settings import RunSettings, TaskSettings
 from palm.schema.validate import shown
@@ -88,7 +90,9 @@ def _inference_model(path: Path) -> PretrainedEncoder:
     if not -depth <= layer < depth:
         raise CheckpointError(f"{file}: layer is an index into {depth} encoder layers. Found {layer}. {_COPY}")
     last = layer in (-1, depth - 1)
-    if form is not None and last and set(own) == {"linear.weight", "linear.bias"}:
+    heads = transformers_names(description.backbone.name).heads
+    fits = form is not None and (heads is None or form.class_ending in heads)
+    if form is not None and fits and last and set(own) == {"linear.weight", "linear.bias"}:
         weight, bias, labels = own["linear.weight"], own["linear.bias"], tuple(description.labels or ())
         _check_head(path / WEIGHTS_FILE, weight, bias, labels, backbone_config.hidden_size)
         head = PretrainedHead(description.paradigm.name, form, weight, bias, labels)
@@ -139,12 +143,13 @@ def _palm_folder(path: Path, config: Mapping[str, Any]) -> PretrainedEncoder:
 def _origin(folder: Path, tensors: ArraysByName) -> Origin:
     config, names, rest = (folder / name for name in ORIGIN_FILES)
     segments = read_json_object(config).get("type_vocab_size", 1)
-    if type(segments) is not int or segments < 1:
+    least = 1 if SEGMENTS in tensors else 0
+    if type(segments) is not int or segments < least:
         raise CheckpointError(
-            f"{config}: type_vocab_size is a whole number, at least 1. Found {shown(segments)}. {_COPY}"
+            f"{config}: type_vocab_size is a whole number, at least {least}. Found {shown(segments)}. {_COPY}"
         )
     listed, other = read_json_object(names), read_safetensors(rest)
-    known = set(split_qkv(tensors))
+    known = {*split_qkv(tensors), *tensors}
     lost = [
         name
         for name, target in listed.items()

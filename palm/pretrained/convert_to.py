@@ -20,7 +20,7 @@ from palm.pretrained.encoder import (
     split_qkv,
 )
 from palm.pretrained.name_maps import is_dense
-from palm.pretrained.transformers_names import backbone_keys, in_transformers_names, transformers_config
+from palm.pretrained.to_transformers import backbone_keys, in_transformers_names, transformers_config
 from palm.storage.atomic_directory import atomic_directory
 from palm.storage.layout import WEIGHTS_FILE
 
@@ -68,7 +68,7 @@ def write_hugging_face(encoder: PretrainedEncoder, target: Path) -> None:
 
 def _in_original_form(tensors: ArraysByName, origin: Origin) -> ArraysByName:
     """Every tensor with its original name, layout and rows."""
-    separate = split_qkv(tensors)
+    separate = tensors | split_qkv(tensors)
     written: ArraysByName = {}
     for name, target in origin.names.items():
         if target is None:

@@ -6,19 +6,21 @@ become `mlm.*`.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from palm.errors import CheckpointError
+from palm.pretrained import deberta_names, modernbert_names
 
 _TABLE = re.compile(r"_embeddings\.weight$|relative_attention_bias\.weight$")
 _PARTS = ("query", "key", "value")
 _PREFIXES = re.compile(
-    r"^(bert|ernie|roberta|electra|distilbert|mpnet|albert|backbone)\."
+    r"^(bert|ernie|roberta|electra|distilbert|mpnet|albert|deberta|backbone)\."
     r"(?=embeddings\.|embeddings_project\.|encoder\.|transformer\.|pooler\.)"
 )
+_MODEL_PREFIX = re.compile(r"^model\.(?=embeddings\.|layers\.|final_norm\.)")
 _BUFFERS = re.compile(r"(^|\.)(position_ids|token_type_ids)$")
 _TIED_DECODERS = (
     "predictions.decoder.weight", "predictions.decoder_weight", "lm_head.decoder.weight", "vocab_projector.weight",
@@ -94,6 +96,7 @@ _HUGGING_FACE = {
     **_DISTILBERT,
     **_MPNET,
     **_ALBERT,
+    **deberta_names.RULES,
 }
 
 _PADDLE_NLP = {
@@ -132,7 +135,7 @@ _PADDLE_1X = {
 _PADDLE_1X_PREFIX = "__paddlepalm_"
 _PADDLE_1X_KINDS = {"w": "weight", "b": "bias", "scale": "weight", "bias": "bias"}
 
-_OWN = {r"((?:embeddings|encoder|pooler)\..+)": r"\1"}
+_OWN = {r"((?:embeddings|encoder|pooler|mlm)\..+)": r"\1"}
 
 
 @dataclass(frozen=True)
@@ -156,7 +159,7 @@ def targets_of(tensors: Mapping[str, np.ndarray]) -> dict[str, str | None]:
     layout, rules = _layout(bare)
     targets: dict[str, str | None] = dict.fromkeys(tensors)
     for name, original in bare.items():
-        target = _target(name, rules, layout)
+        target = _target(name, rules, layout, bare)
         if target not in targets.values():
             targets[original] = target
     return targets
@@ -176,7 +179,7 @@ def rename(tensors: Mapping[str, np.ndarray], source: str = "weights") -> Rename
     layout, rules = _layout(bare)
     named, unknown = {}, []
     for name, original in bare.items():
-        target = _target(name, rules, layout)
+        target = _target(name, rules, layout, bare)
         if target is None or target in named:
             unknown.append(original)
         else:
@@ -185,12 +188,14 @@ def rename(tensors: Mapping[str, np.ndarray], source: str = "weights") -> Rename
                 _check_axes(source, original, array, target)
             named[target] = array.T if layout == "Hugging Face" and is_dense(target) else array
     fused = dict(_fuse(named, source))
+    if rules is modernbert_names.RULES:
+        fused = modernbert_names.with_mlm_head(fused, bare)
     tied = {name for name in unknown if _is_tied_decoder(name, tensors[name], fused)}
     return Renamed(layout, fused, tuple(name for name in unknown if name not in tied))
 
 
 def _bare(name: str) -> str:
-    name = _PREFIXES.sub("", name.removeprefix(_PADDLE_1X_PREFIX))
+    name = _MODEL_PREFIX.sub("", _PREFIXES.sub("", name.removeprefix(_PADDLE_1X_PREFIX)))
     head, _, last = name.rpartition(".")
     return f"{head}.{_OLD_NORM[last]}" if last in _OLD_NORM else name
 
@@ -201,6 +206,7 @@ def _layout(names: Mapping[str, str]) -> tuple[str, Mapping[str, str]]:
         (r"encoder\.(?:layers|groups)\.\d+\.attention\.qkv\.", "PALM", _OWN),
         (r"encoder\.layers\.\d+\.self_attn\.", "PaddleNLP", _PADDLE_NLP),
         (r"encoder_layer_\d+_", "Paddle 1.x", _PADDLE_1X),
+        (modernbert_names.MARK, "Hugging Face", modernbert_names.RULES),
     )
     for mark, layout, rules in marks:
         if any(re.match(mark, name) for name in names):
@@ -208,13 +214,19 @@ def _layout(names: Mapping[str, str]) -> tuple[str, Mapping[str, str]]:
     return "Hugging Face", _HUGGING_FACE
 
 
-def _target(name: str, rules: Mapping[str, str], layout: str) -> str | None:
+def _target(name: str, rules: Mapping[str, str], layout: str, names: Iterable[str]) -> str | None:
     for pattern, template in rules.items():
         match = re.fullmatch(pattern, name)
         if match:
             target = match.expand(template)
+            if target.startswith(modernbert_names.LAST_LAYER):
+                return target.replace(modernbert_names.LAST_LAYER, f"encoder.layers.{_last_layer(names)}.")
             return _spell_kind(target) if layout == "Paddle 1.x" else target
     return None
+
+
+def _last_layer(names: Iterable[str]) -> int:
+    return max(int(found[1]) for name in names if (found := re.match(r"layers\.(\d+)\.", name)))
 
 
 def _spell_kind(target: str) -> str:
@@ -223,13 +235,14 @@ def _spell_kind(target: str) -> str:
 
 
 def is_dense(target: str) -> bool:
-    """Whether PALM's parameter `target` is a dense weight, which is [in out] here and [out in] in other libraries."""
-    return target.endswith(".weight") and not _TABLE.search(target) and "layer_norm" not in target
+    """Whether the parameter `target` is the weight of a linear map: [in out] in PALM, [out in] in PyTorch."""
+    other = _TABLE.search(target) or "layer_norm" in target or "convolution" in target
+    return target.endswith(".weight") and not other
 
 
 def _check_axes(source: str, name: str, array: np.ndarray, target: str) -> None:
     """Refuse a tensor that cannot be the parameter `target`."""
-    expected = 1 if target.endswith(".bias") or "layer_norm" in target else 2
+    expected = 1 if target.endswith(".bias") or "layer_norm" in target else 3 if "convolution" in target else 2
     if array.ndim != expected or not array.size or array.dtype.kind not in "fiu":
         rule = f"`{name}` must hold numbers in {expected} {'axis' if expected == 1 else 'axes'}."
         raise CheckpointError(f"{source}: {rule} Found {array.dtype}{list(array.shape)}. Use another copy.")
@@ -252,7 +265,7 @@ def _fuse(named: Mapping[str, np.ndarray], source: str) -> Iterator[tuple[str, n
 
 def _is_tied_decoder(name: str, array: np.ndarray, tensors: Mapping[str, np.ndarray]) -> bool:
     table = tensors.get("embeddings.word_embeddings.weight")
-    tied = name.endswith(_TIED_DECODERS)
+    tied = name == "decoder.weight" or name.endswith(_TIED_DECODERS)
     if name.endswith(("predictions.decoder.bias", "lm_head.decoder.bias")):
         return np.array_equal(array, tensors.get("mlm.bias", np.empty(0)))
     return tied and table is not None and np.array_equal(array, table)

@@ -203,6 +203,25 @@ def _activation_name(value: Any) -> Any:  # noqa: ANN401 (whatever JSON gave)
     return _ACTIVATION_ALIASES.get(value, value) if isinstance(value, str) else value
 
 
+@dataclass(frozen=True)
+class MlmHead:
+    """Form of the masked language model head that an encoder was pre-trained with.
+
+    Attributes:
+        width: That of its transform, and of the word embeddings.
+        activation: After the transform.
+        transform_bias: Whether the transform has a bias,
+        norm_bias: layer normalisation has one,
+        decoder_bias: and each token has one.
+    """
+
+    width: int
+    activation: Activation
+    transform_bias: bool = True
+    norm_bias: bool = True
+    decoder_bias: bool = True
+
+
 class BackboneFields(Schema):
     """Config of an encoder, named as in its `config.json`; all stages share the keys that determine weights."""
 
@@ -225,7 +244,7 @@ class BackboneFields(Schema):
         0.1, ge=0, lt=1, description="Dropout of attention probabilities."
     )
     max_position_embeddings: Int = Field(512, ge=1, description="Longest sequence the position table allows.")
-    type_vocab_size: Int = Field(2, ge=1, description="Number of segment ids.")
+    type_vocab_size: Int = Field(2, ge=0, description="Number of segment ids; 0 for an encoder without.")
     initializer_range: Annotated[Float, Key(scope="stage")] = Field(
         0.02, gt=0, description="Standard deviation of the initial weights."
     )
@@ -244,10 +263,17 @@ class BackboneFields(Schema):
         """Width of the feed-forward layer."""
         return self.intermediate_size or 4 * self.hidden_size
 
-    @property
-    def embedding_width(self) -> int:
-        """Columns of the word embedding table: `hidden_size`, where no projection lies behind it."""
-        return self.hidden_size
+    def longest_sequence(self) -> int | None:
+        """Tokens of the longest sequence that can be computed; None where positions have no table."""
+        return self.max_position_embeddings
+
+    def has_dropout(self) -> bool:
+        """Whether two passes in training differ."""
+        return bool(self.hidden_dropout_prob or self.attention_probs_dropout_prob)
+
+    def mlm_head(self) -> MlmHead:
+        """The form of the masked language model head."""
+        return MlmHead(self.hidden_size, self.hidden_act)
 
 
 _BOTTLENECKS = when(sharing=("adapter", "lora", "private"))

@@ -37,6 +37,10 @@ ALIASES = {
 BACKBONE_ALIASES = {
     "sent_type_vocab_size": "type_vocab_size",
     "layer_norm_epsilon": "layer_norm_eps",
+    # ModernBERT
+    "norm_eps": "layer_norm_eps",
+    "hidden_activation": "hidden_act",
+    "attention_dropout": "attention_probs_dropout_prob",
 }
 """Alias → own name, in a backbone's JSON file only."""
 

@@ -14,7 +14,7 @@ from palm.backbone.base import BACKBONES  # noqa: E402 (needs the two above)
 from palm.backbone.find import backbone_of  # noqa: E402
 from palm.pretrained.load import apply_pretrained, load_pretrained  # noqa: E402
 from palm.pretrained.name_maps import rename  # noqa: E402
-from tests.parity.small_models import MODELS, has_segments, new_model, padding_id  # noqa: E402
+from tests.parity.small_encoders import MODELS, has_segments, new_model, padding_id  # noqa: E402
 
 LIMIT = 1e-5
 ENCODERS = [kind for kind, (name, _) in MODELS.items() if name.endswith("Model")]

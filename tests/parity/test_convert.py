@@ -19,7 +19,7 @@ from palm.errors import CheckpointError  # noqa: E402
 from palm.pretrained.load import apply_pretrained, load_pretrained  # noqa: E402
 from palm.reader.loading import load_dataset  # noqa: E402
 from tests.integration import tiny  # noqa: E402
-from tests.parity.small_models import MODELS, has_segments, new_model, padding_id  # noqa: E402
+from tests.parity.small_encoders import MODELS, has_segments, new_model, padding_id  # noqa: E402
 
 LIMIT = 1e-5
 

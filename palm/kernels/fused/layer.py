@@ -20,7 +20,7 @@ from palm.kernels.fused.library import KernelLibrary, load_kernels
 from palm.kernels.products import Product
 from palm.kernels.products import product as float32_product
 
-_ACTIVATIONS = {"gelu": 0, "relu": 1, "tanh": 2}
+ACTIVATIONS = {"gelu": 0, "relu": 1, "tanh": 2}
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Seeds:
 
 def compute_layer(hidden: Tensor, weights: LayerWeights, *, settings: LayerSettings, rows: Rows) -> Tensor:
     """The fused encoder layer; the plain one where it does not apply (float64, static graphs, gelu_new)."""
-    if _fits(hidden) and settings.activation in _ACTIVATIONS:
+    if fits(hidden) and settings.activation in ACTIVATIONS:
         bias = () if rows.bias is None else (rows.bias,)
         return _apply(hidden, *fields(weights), settings, _with_flat_mask(rows), *bias)
     return plain.compute_layer(hidden, weights, settings=settings, rows=rows)
@@ -62,14 +62,14 @@ def compute_layer(hidden: Tensor, weights: LayerWeights, *, settings: LayerSetti
 
 def layer_norm(values: Tensor, weight: Tensor, bias: Tensor, epsilon: float) -> Tensor:
     """`plain.layer_norm`, fused."""
-    if not _fits(values):
+    if not fits(values):
         return plain.layer_norm(values, weight, bias, epsilon)
     return _layer_norm(values, weight, bias, epsilon)
 
 
 def dropout(values: Tensor, probability: float) -> Tensor:
     """`plain.dropout`, fused, for [rows width]."""
-    if probability == 0 or not _fits(values):
+    if probability == 0 or not fits(values):
         return plain.dropout(values, probability)
     return _dropout(values, probability)
 
@@ -94,7 +94,7 @@ class FusedLayer(PyLayer):
         middle, first = add_norm(run, mapped, w.output_bias, hidden, norm, *drop, seeds.attended)
         inner = product(middle, w.intermediate_weight)
         active = paddle.empty_like(inner)
-        run("activate", inner, w.intermediate_bias, active, *inner.shape, _ACTIVATIONS[settings.activation])
+        run("activate", inner, w.intermediate_bias, active, *inner.shape, ACTIVATIONS[settings.activation])
         norm = (w.ffn_norm_weight, w.ffn_norm_bias)
         out, second = add_norm(run, product(active, w.ffn_weight), w.ffn_bias, middle, norm, *drop, seeds.outer)
         kept = (*_tensors(attended), *_tensors(first), middle, inner, active, *_tensors(second))
@@ -119,7 +119,7 @@ class FusedLayer(PyLayer):
         ffn_weight = _weight_gradient(product, active, outer, needs.ffn_weight)
         by_inner = product(outer, w.ffn_weight, transpose_other=True)
         intermediate_bias = paddle.empty_like(w.intermediate_bias)
-        run("activate_gradient", inner, by_inner, intermediate_bias, *inner.shape, _ACTIVATIONS[settings.activation])
+        run("activate_gradient", inner, by_inner, intermediate_bias, *inner.shape, ACTIVATIONS[settings.activation])
         intermediate_weight = _weight_gradient(product, middle, by_inner, needs.intermediate_weight)
         by_middle = product(by_inner, w.intermediate_weight, transpose_other=True).add_(through)
         del through, outer, by_inner
@@ -301,5 +301,6 @@ def _tensors(kept: Attended | Normed) -> tuple[Tensor, ...]:
     return tuple(getattr(kept, name) for name in kept.__dataclass_fields__)
 
 
-def _fits(values: Tensor) -> bool:
+def fits(values: Tensor) -> bool:
+    """Whether the C kernels can compute with `values`: float32 on the CPU, outside static graphs."""
     return bool(paddle.in_dynamic_mode() and values.dtype == paddle.float32 and values.place.is_cpu_place())

@@ -14,8 +14,10 @@ from typing import Any
 import paddle
 from paddle import Tensor
 
+_AVX512 = {"avx512f", "avx512bw", "avx512vl", "avx512dq", "fma"}
 _FLAGS_OF_LEVEL = {
-    "_avx512": {"avx512f", "avx512bw", "avx512vl", "avx512dq", "fma"},
+    "_amx": {*_AVX512, "avx512_bf16", "amx_tile", "amx_bf16"},
+    "_avx512": _AVX512,
     "_avx2": {"avx2", "fma"},
     "_base": set[str](),
 }
@@ -44,13 +46,25 @@ _SIGNATURES = {
     "to_bf16": "PPN",
     "squared_sum": "PPNP",
     "adamw": "PPPPPPPPPPNFFF",
+    "bf16_begin": "",
+    "bf16_layer_saved": "PP",
+    "bf16_layer": "PPPPPP",
+    "bf16_layer_gradient": "PPPPPPP",
 }
-_RETURN_STATUS = {"split_heads_gradient", "activate_gradient", "add_norm_gradient", "squared_sum"}
+_RETURN_STATUS = {
+    *("split_heads_gradient", "activate_gradient", "add_norm_gradient", "squared_sum"),
+    *("bf16_layer", "bf16_layer_gradient"),
+}
+_RETURN_COUNT = {"bf16_begin", "bf16_layer_saved"}
 _TYPES = {"P": _POINTER, "N": _COUNT, "F": _FLOAT, "S": _SEED, "I": _FLAG}
 
 
 class KernelsUnavailableError(Exception):
     """The C kernels are not available; the message gives the reason."""
+
+
+class TilesRefusedError(KernelsUnavailableError):
+    """The system refuses the tile registers of AMX."""
 
 
 class KernelLibrary:
@@ -67,7 +81,7 @@ class KernelLibrary:
         for name, letters in _SIGNATURES.items():
             function = getattr(library, f"palm_{name}")
             function.argtypes = [_TYPES[letter] for letter in letters]
-            function.restype = ctypes.c_int if name in _RETURN_STATUS else None
+            function.restype = _result_type(name)
             self._functions[name] = function
 
     def __call__(self, name: str, *arguments: Any) -> None:  # noqa: ANN401 - tensors, numbers, arrays of ctypes
@@ -76,9 +90,29 @@ class KernelLibrary:
         Raises:
             MemoryError: The function could not allocate memory.
         """
-        given = (argument.data_ptr() if isinstance(argument, Tensor) else argument for argument in arguments)
-        if self._functions[name](*given):
+        if self._call(name, arguments):
             raise MemoryError(f"The kernel `{name}` could not allocate memory.")
+
+    def count(self, name: str, *arguments: Any) -> int:  # noqa: ANN401
+        """The number that `palm_<name>` returns.
+
+        Raises:
+            MemoryError: The function could not allocate memory.
+        """
+        found = int(self._call(name, arguments))
+        if found < 0:
+            raise MemoryError(f"The kernel `{name}` could not allocate memory.")
+        return found
+
+    def _call(self, name: str, arguments: tuple[Any, ...]) -> Any:  # noqa: ANN401
+        given = (argument.data_ptr() if isinstance(argument, Tensor) else argument for argument in arguments)
+        return self._functions[name](*given)
+
+
+def _result_type(name: str) -> type | None:
+    if name in _RETURN_COUNT:
+        return _COUNT
+    return ctypes.c_int if name in _RETURN_STATUS else None
 
 
 def load_kernels() -> KernelLibrary:
@@ -94,15 +128,25 @@ def load_kernels() -> KernelLibrary:
 
 @cache
 def _loaded() -> KernelLibrary:
-    level = _best_level(processor_flags())
+    flags = processor_flags()
+    try:
+        return _load(_best_level(flags))
+    except TilesRefusedError:
+        return _load(_best_level(flags - {"amx_tile"}))
+
+
+def _load(level: str) -> KernelLibrary:
     file = _library_file(level)
     if file is None:
         raise KernelsUnavailableError("they were not built: a C compiler was missing when PALM was installed")
     _expose_openmp()
     try:
-        return KernelLibrary(ctypes.CDLL(str(file)), level.removeprefix("_"))
+        kernels = KernelLibrary(ctypes.CDLL(str(file)), level.removeprefix("_"))
     except (OSError, AttributeError) as error:
         raise KernelsUnavailableError(f"{file.name} does not load: {error}") from error
+    if kernels.count("bf16_begin"):
+        raise TilesRefusedError("the system does not let this process use the tile registers")
+    return kernels
 
 
 def _best_level(flags: set[str]) -> str:

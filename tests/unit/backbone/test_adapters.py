@@ -123,8 +123,8 @@ def test_a_private_stack_stands_beside_the_shared_layers_and_is_gated():
 
 
 def test_a_private_stack_of_all_layers_sees_the_embeddings():
-    parts = PrivateStack(BackboneFields(**SIZES), 2)
     model = model_of("hard")
+    parts = PrivateStack(BackboneFields(**SIZES), 2, model.backbone.encoder.build_layer)
     model.eval()
     parts.eval()
     layers, hidden = list(model.backbone.encoder.layers), paddle.randn([2, 8])
@@ -149,8 +149,9 @@ def test_own_layers_stand_in_the_place_of_the_shared_ones():
 
 def test_the_distance_is_the_mean_over_the_others_and_moves_its_own_layers_alone():
     config = BackboneFields(**SIZES)
-    own, near, far = (OwnLayers(config, count) for count in (1, 1, 2))
-    shared = list(model_of("hard").backbone.encoder.layers)
+    encoder = model_of("hard").backbone.encoder
+    own, near, far = (OwnLayers(config, count, encoder.build_layer) for count in (1, 1, 2))
+    shared = list(encoder.layers)
     for part in (own, near, far):
         part.start_as(shared)
     weight, bias = own.copies[0].ffn.output.weight, own.copies[0].ffn.output.bias

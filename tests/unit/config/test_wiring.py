@@ -72,6 +72,27 @@ def test_pairs_need_an_encoder_of_two_segments(tmp_path, make, reader):
     assert f"reader `{reader}` needs an encoder with 2 segments (type_vocab_size). Found 1." in said
 
 
+def test_an_encoder_without_segments_takes_pairs(tmp_path):
+    load_run_configs(tiny.config(tmp_path, {"p": tiny.match_task(tmp_path, "p")}, type_vocab_size=0), wiring=True)
+
+
+def test_sequences_longer_than_usual_are_computed_with_a_warning_where_positions_are_relative(tmp_path):
+    relative = {
+        "backbone": "deberta",
+        "relative_attention": True,
+        "pos_att_type": "c2p",
+        "position_biased_input": False,
+    }
+    for length, warned in ((64, False), (65, True)):
+        task = {"a": tiny.classification_task(tmp_path, "c")}
+        (config,) = load_run_configs(tiny.config(tmp_path, task, max_seq_len=length, **relative), wiring=True)
+        said = [str(warning) for warning in config.warnings if "max_seq_len" in str(warning)]
+        assert len(said) == warned
+        assert (
+            not warned or "computes sequences of any length, and knows those of up to 64 tokens. Found 65." in said[0]
+        )
+
+
 def test_readers_say_how_many_segments_they_make(tmp_path):
     """What a reader says is compared with what it does."""
     tokenizer = Tokenizer.from_file(tiny.write_vocab(tmp_path), do_lower_case=True, for_cn=False)

@@ -1,0 +1,123 @@
+"""Linear maps and attention probabilities of layers that are computed operation by operation.
+
+Products are in bfloat16 where mixed precision asks for it; probabilities come from the fused kernels where they fit.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import paddle
+from paddle import Tensor
+from paddle.autograd import PyLayer
+from paddle.nn import functional
+
+from palm.kernels.autograd import Context, sample_keep_mask, sum_rows
+from palm.kernels.fused.bf16 import bf16_product
+from palm.kernels.fused.layer import sample_seed
+from palm.kernels.fused.library import load_kernels
+from palm.kernels.products import Product, product
+
+
+def product_in(*, bf16: bool) -> Product:
+    """The function for matrix products in bfloat16 or float32."""
+    return bf16_product if bf16 else product
+
+
+def on_cpu(values: Tensor) -> bool:
+    """Whether the faster backward passes for the CPU apply: not on a GPU, and not in a static graph."""
+    return bool(paddle.in_dynamic_mode() and values.place.is_cpu_place())
+
+
+def linear(rows: Tensor, weight: Tensor, bias: Tensor | None = None, *, bf16: bool = False) -> Tensor:
+    """`rows @ weight + bias`: [rows in] → [rows out]."""
+    if not on_cpu(rows):
+        return functional.linear(rows, weight, bias)
+    return _linear(rows, weight, bias, bf16)
+
+
+class DenseFunction(PyLayer):
+    """`rows @ weight + bias`; the bias may be left out."""
+
+    @staticmethod
+    def forward(ctx: Context, rows: Tensor, weight: Tensor, bias: Tensor | None, bf16: bool) -> Tensor:
+        ctx.save_for_backward(rows, weight)
+        ctx.product, ctx.has_bias = product_in(bf16=bf16), bias is not None
+        ctx.needed = [not each.stop_gradient for each in (rows, weight, bias) if each is not None]
+        mapped: Tensor = ctx.product(rows, weight)
+        if bias is None:
+            return mapped
+        return mapped.add_(product(paddle.ones([rows.shape[0], 1], rows.dtype), bias.unsqueeze(0)))
+
+    @staticmethod
+    def backward(ctx: Context, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        rows, weight = ctx.saved_tensor()
+        found = [
+            ctx.product(gradient, weight, transpose_other=True) if ctx.needed[0] else None,
+            ctx.product(rows, gradient, transpose_one=True) if ctx.needed[1] else None,
+        ]
+        if ctx.has_bias:
+            found.append(sum_rows(gradient) if ctx.needed[2] else None)
+        return tuple(found)
+
+
+_linear: Callable[[Tensor, Tensor, Tensor | None, bool], Tensor] = DenseFunction.apply
+
+
+@dataclass(frozen=True)
+class Probabilities:
+    """Softmax of attention scores, and the part of it that dropout keeps.
+
+    Attributes:
+        values: [..., queries keys]; from the fused kernels, those that dropout zeroed are stored negated.
+        keep: What dropout keeps, bool; None without dropout, and from the fused kernels.
+        dropout: Its probability.
+        scale: Factor of what is kept.
+        fused: Whether the fused kernels computed them.
+    """
+
+    values: Tensor
+    keep: Tensor | None
+    dropout: float
+    scale: float
+    fused: bool
+
+    def dropped(self) -> Tensor:
+        """The probabilities after dropout."""
+        if self.fused and self.dropout:
+            found = paddle.empty_like(self.values)
+            load_kernels()("dropped_shares", self.values, found, found.size, self.dropout)
+            return found
+        return self.values if self.keep is None else (self.values * self.keep.astype(self.values.dtype)) * self.scale
+
+    def score_gradient(self, gradient: Tensor) -> Tensor:
+        """From the gradient of the probabilities after dropout to that of the scores; overwrites it."""
+        if self.fused:
+            keys = gradient.shape[-1]
+            load_kernels()("shares_gradient", self.values, gradient, gradient.size // keys, keys, self.dropout)
+            return gradient
+        if self.keep is not None:
+            gradient = (gradient * self.keep.astype(gradient.dtype)).scale_(self.scale)
+        along = (gradient * self.values).sum(-1, keepdim=True)
+        return gradient.subtract_(along).multiply_(self.values)
+
+
+def attention_probabilities(scores: Tensor, mask: Tensor | None, dropout: float, *, fused: bool) -> Probabilities:
+    """Softmax of `scores` over the last axis, on the CPU; it overwrites them.
+
+    Args:
+        scores: float32[..., queries keys].
+        mask: Added to the scores: of a shape that broadcasts to theirs.
+        dropout: Dropout of the probabilities.
+        fused: Whether the fused kernels may compute it.
+    """
+    if mask is not None:
+        scores = scores.add_(mask.expand(scores.shape).contiguous())
+    queries, keys = scores.shape[-2:]
+    if fused and queries == keys:
+        seed = sample_seed() if dropout else 0
+        unused = paddle.empty_like(scores) if dropout else scores
+        load_kernels()("shares", scores, None, unused, scores.size // (queries * keys), 1, keys, dropout, seed)
+        return Probabilities(scores, None, dropout, 1.0, True)
+    values = functional.softmax(scores)
+    keep, scale = sample_keep_mask(values.shape, dropout) if dropout else (None, 1.0)
+    return Probabilities(values, keep, dropout, scale, False)
