@@ -23,7 +23,7 @@ _FORM = EncoderForm(segment_inputs=False)
 class RobertaConfig(BackboneFields):
     """Keys of the backbone `roberta`."""
 
-    type_vocab_size: Int = Field(1, ge=1, description="Rows of the segment table, of which the first is added.")
+    type_vocab_size: Int = Field(1, ge=0, description="Rows of the segment table, of which the first is added.")
     pad_token_id: Int = Field(
         1, ge=0, description="Id of padding; in transformers positions start behind it, and so does `palm convert`."
     )
