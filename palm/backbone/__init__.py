@@ -1,12 +1,17 @@
 """Backbones: the encoder that all tasks share. Importing this package registers the built-in ones."""
 
+from palm.backbone.albert import Albert, AlbertConfig
 from palm.backbone.base import BACKBONES, Backbone
 from palm.backbone.bert import Bert, BertConfig
 from palm.backbone.deberta import Deberta
 from palm.backbone.deberta_config import DebertaConfig
+from palm.backbone.distilbert import DistilBert, DistilBertConfig
+from palm.backbone.electra import Electra, ElectraConfig
 from palm.backbone.ernie import Ernie, ErnieConfig
 from palm.backbone.modernbert import ModernBert
 from palm.backbone.modernbert_config import ModernBertConfig
+from palm.backbone.mpnet import Mpnet, MpnetConfig
+from palm.backbone.roberta import Roberta, RobertaConfig
 
 BERT = Bert
 """PALM 2's name of `Bert`."""
@@ -18,13 +23,23 @@ __all__ = [
     "BACKBONES",
     "BERT",
     "ERNIE",
+    "Albert",
+    "AlbertConfig",
     "Backbone",
     "Bert",
     "BertConfig",
     "Deberta",
     "DebertaConfig",
+    "DistilBert",
+    "DistilBertConfig",
+    "Electra",
+    "ElectraConfig",
     "Ernie",
     "ErnieConfig",
     "ModernBert",
     "ModernBertConfig",
+    "Mpnet",
+    "MpnetConfig",
+    "Roberta",
+    "RobertaConfig",
 ]

@@ -6,6 +6,7 @@ from palm.backbone.base import BACKBONES, Backbone
 from palm.backbone.interface import ENCODER_INPUTS, ENCODER_OUTPUTS
 from palm.backbone.other_settings import ENCODER_SETTINGS, Settings
 from palm.backbone.shapes import Shape, encoder_shapes
+from palm.backbone.transformers_form import TransformersForm
 from palm.schema.fields import BackboneFields
 from palm.spec import Specs
 
@@ -26,6 +27,7 @@ class Bert(Backbone):
     Config: ClassVar[type[BackboneFields]] = BertConfig
     model_types: ClassVar[tuple[str, ...]] = ("bert",)
     also_reads: ClassVar[tuple[str, ...]] = ("ernie",)
+    transformers: ClassVar[TransformersForm | None] = TransformersForm("Bert")
     settings: ClassVar[Settings] = {**ENCODER_SETTINGS, "use_task_id": (False,)}
 
     def inputs_attr(self) -> Specs:

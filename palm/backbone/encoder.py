@@ -1,4 +1,4 @@
-"""Encoders as Paddle layers: embeddings, a stack of layers, a pooler; here those of BERT and ERNIE."""
+"""Encoders as Paddle layers: embeddings, a stack of layers, a pooler; here those of BERT and its kind."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,9 +11,11 @@ from paddle.distributed.fleet.utils import recompute
 
 from palm.backbone.embeddings import Embeddings, LayerNorm, initialized
 from palm.backbone.scalar_mix import ScalarMix
+from palm.backbone.shapes import BERT_FORM, EncoderForm
 from palm.kernels import plain
 from palm.kernels.choice import EncoderKernels, choose_kernels
 from palm.kernels.contract import ComputeLayer, LayerSettings, LayerWeights, Rows
+from palm.kernels.fused.layer import ACTIVATIONS
 from palm.kernels.fused.packing import Packing
 from palm.kernels.products import in_bf16
 from palm.schema.fields import BackboneFields
@@ -100,10 +102,11 @@ class EncoderLayer(CheckpointedLayer):
     def compute(
         self, hidden: Tensor, rows: Rows, settings: LayerSettings, added: Tensor | None, *shared: Tensor
     ) -> Tensor:
-        del shared
         weights = self.weights()
         if added is not None:
             weights = replace(weights, qkv_weight=weights.qkv_weight + added)
+        if shared:  # the bias of relative positions
+            rows = replace(rows, bias=shared[0])
         return self._compute_layer(hidden, weights, settings=settings, rows=rows)
 
     def weights(self) -> LayerWeights:
@@ -143,12 +146,20 @@ class Encoder(nn.Layer):
     Args:
         build_layer: Builds one; task-specific copies of layers are built by it, too.
         depth: Number of layers.
+        groups: Number of different layers, each of which computes as many consecutive ones; None: each is its own.
     """
 
-    def __init__(self, build_layer: BuildLayer, depth: int) -> None:
+    layers: Sequence[nn.Layer] | nn.LayerList
+    """In the order of the computation."""
+
+    def __init__(self, build_layer: BuildLayer, depth: int, groups: int | None = None) -> None:
         super().__init__()
         self.build_layer = build_layer
-        self.layers = nn.LayerList([build_layer(number) for number in range(depth)])
+        if groups is None:
+            self.layers = nn.LayerList([build_layer(number) for number in range(depth)])
+        else:
+            self.groups = nn.LayerList([build_layer(number) for number in range(groups)])
+            self.layers = [self.groups[int(number / (depth / groups))] for number in range(depth)]
 
     def forward(self, hidden: Tensor, rows: Rows, last: int, parts: Parts | None = None) -> Tensor:
         """Output of layer number `last`; the layers above it are not run."""
@@ -163,7 +174,7 @@ class Encoder(nn.Layer):
         return mixed
 
     def _outputs(self, hidden: Tensor, rows: Rows, last: int, parts: Parts | None) -> Iterator[Tensor]:
-        layers = list(self.layers.children())[: last + 1]
+        layers = list(self.layers)[: last + 1]
         if parts is not None:
             yield from parts.outputs(layers, hidden, rows)
             return
@@ -173,16 +184,17 @@ class Encoder(nn.Layer):
 
 
 class Pooler(nn.Layer):
-    """A tanh projection of the first token."""
+    """A projection of the first token, with `activation` after it: `tanh` in BERT."""
 
-    def __init__(self, config: BackboneFields) -> None:
+    def __init__(self, config: BackboneFields, activation: str = "tanh") -> None:
         super().__init__()
+        self._activation = activation
         self.dense = nn.Linear(config.hidden_size, config.hidden_size, weight_attr=initialized(config))
 
     def forward(self, encoded: Tensor, input_mask: Tensor) -> Tensor:
         """[batch seq hidden] → [batch hidden]."""
         del input_mask  # the first token is never padding
-        return paddle.tanh(plain.linear(encoded[:, 0], self.dense.weight, self.dense.bias))
+        return plain.activation(plain.linear(encoded[:, 0], self.dense.weight, self.dense.bias), self._activation)
 
 
 class LayeredEncoder(nn.Layer):
@@ -252,27 +264,33 @@ class LayeredEncoder(nn.Layer):
 
 @final
 class TransformerEncoder(LayeredEncoder):
-    """The layers of `Bert` and `Ernie`.
+    """The layers of `Bert`, `Ernie` and encoders of their kind.
 
     Args:
         config: The backbone's config.
-        task_types: Number of task ids; 0 for a backbone without them.
+        form: What tells the encoder from BERT's.
         kernels: The encoder's kernels; by default those that `config.kernels` selects.
     """
 
-    def __init__(self, config: BackboneFields, *, task_types: int = 0, kernels: EncoderKernels | None = None) -> None:
+    def __init__(
+        self, config: BackboneFields, *, form: EncoderForm = BERT_FORM, kernels: EncoderKernels | None = None
+    ) -> None:
         chosen = kernels or choose_kernels(config.kernels)
-        embeddings = Embeddings(config, chosen, task_types)
-        encoder = Encoder(lambda _: EncoderLayer(config, chosen.compute_layer), config.num_hidden_layers)
-        super().__init__(embeddings, encoder, Pooler(config))
+        embeddings = Embeddings(config, chosen, form)
+        depth, groups = config.num_hidden_layers, form.groups
+        encoder = Encoder(lambda _: EncoderLayer(config, chosen.compute_layer), depth, groups)
+        super().__init__(embeddings, encoder, Pooler(config, form.pooler))
+        self._attention_bias = embeddings.attention_bias
         self._kernels = chosen
+        self._activation = config.hidden_act
 
     def packing_for(self, hidden: Tensor, rows: Rows) -> Packing | None:
-        return self._kernels.packing_for(hidden, rows)
+        fits = rows.bias is None and self._activation in ACTIVATIONS
+        return self._kernels.packing_for(hidden, rows) if fits else None
 
     def rows(self, inputs: Mapping[str, Tensor]) -> Rows:
         batch, seq = inputs["token_ids"].shape
-        return Rows(batch, seq, padding_mask(inputs["input_mask"]))
+        return Rows(batch, seq, padding_mask(inputs["input_mask"]), bias=self._attention_bias(seq))
 
 
 def padding_mask(input_mask: Tensor) -> Tensor | None:

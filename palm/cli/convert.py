@@ -18,12 +18,15 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this cl
     parser = subparsers.add_parser(
         "convert",
         help="convert a model between Hugging Face, PALM and Paddle",
-        description="Convert a BERT or ERNIE (also RoBERTa, ELECTRA-base, MiniLM) between a Hugging Face folder and a "
-        "PALM folder, or from .pdparams and Paddle 1.x params folders into either.",
+        description="Convert an encoder (BERT, ERNIE, RoBERTa, XLM-R, CamemBERT, ELECTRA, DistilBERT, MPNet, ALBERT, "
+        "ModernBERT, DeBERTa) between a Hugging Face folder and a PALM folder, or from .bin, .pdparams and Paddle 1.x "
+        "params folders into either.",
         epilog=EPILOG,
     )
     parser.add_argument(
-        "source", type=Path, help="Hugging Face or PALM folder, inference model, .pdparams, Paddle 1.x params folder"
+        "source",
+        type=Path,
+        help="Hugging Face or PALM folder, inference model, .bin, .pdparams, Paddle 1.x params folder",
     )
     parser.add_argument("target", type=Path, help="folder to write")
     parser.add_argument(

@@ -23,6 +23,7 @@ from palm.paradigm.base import PARADIGMS
 from palm.reader.base import READERS
 from palm.schema.facts import keys_where
 from palm.schema.fields import Kernels, ReaderFields, Schema, exported_keys
+from palm.schema.places import exists
 from palm.schema.saved_model import SavedComponent, SavedModel, read_saved_model, validate_keys
 from palm.schema.settings import TaskSettings
 from palm.schema.validate import shown
@@ -215,7 +216,7 @@ def _tokenizer(folder: Path, saved: SavedModel, config: ReaderFields) -> Tokeniz
     """The tokenizer in the folder, if it is the one that the model was trained with."""
     if saved.tokenizer is not None:
         file = folder / Path(saved.tokenizer.name).name
-        if not file.is_file() or sha256_of(file) != saved.tokenizer.sha256:
+        if not exists(file) or sha256_of(file) != saved.tokenizer.sha256:
             rule = f"a model predicts with its own tokenizer, {shown(file.name)}. Found none, or another one."
             raise CheckpointError(f"{folder}: {rule} Export the model again, or use another copy.")
     return Tokenizer.from_folder(folder, do_lower_case=config.do_lower_case, for_cn=config.for_cn)

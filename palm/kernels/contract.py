@@ -1,6 +1,6 @@
 """The interface of encoder layers: any function with this signature can replace the plain one."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ class LayerSettings:
 
     Attributes:
         heads: Number of attention heads; it divides the width.
-        activation: `gelu` (exact), `relu` or `tanh`.
+        activation: `gelu` (exact), `gelu_new` (by tanh), `relu` or `tanh`.
         epsilon: Epsilon of layer normalisation.
         hidden_dropout: Dropout after attention and after the feed-forward part; 0 outside training.
         attention_dropout: Dropout of attention probabilities; 0 outside training.
@@ -43,15 +43,17 @@ class Rows:
         seq: Tokens per sequence, padding included.
         mask: Added to attention scores, float32[batch 1 1 seq]: 0 for a token, -10000 for padding. None where
             nothing is padded.
+        bias: Added to attention scores, too, float32[1 heads seq seq]: that of relative positions, a parameter.
     """
 
     batch: int
     seq: int
     mask: "Tensor | None"
+    bias: "Tensor | None" = field(default=None, kw_only=True)
 
     def shared(self) -> tuple["Tensor", ...]:
         """What all layers read and has a gradient, besides the hidden states."""
-        return ()
+        return () if self.bias is None else (self.bias,)
 
 
 @dataclass(frozen=True)

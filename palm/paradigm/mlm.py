@@ -1,6 +1,7 @@
 """Masked language model: predicts the original token of each [MASK]."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, final
 
 import numpy as np
@@ -63,7 +64,10 @@ class MaskedLM(Paradigm):
         """`transform` (linear), `activation`, `layer_norm`, and the parameter `bias` [vocab], as `mlm_head` tells."""
         from paddle import ParamAttr, nn
 
-        form, activations = backbone.mlm_head(), {"gelu": nn.GELU, "relu": nn.ReLU, "tanh": nn.Tanh}
+        form = backbone.mlm_head()
+        activations: dict[str, Callable[[], nn.Layer]] = {
+            "gelu": nn.GELU, "gelu_new": partial(nn.GELU, True), "relu": nn.ReLU, "tanh": nn.Tanh,
+        }  # fmt: skip
         weight = ParamAttr(initializer=nn.initializer.Normal(0.0, self.config.initializer_range))
         layers = nn.Layer()
         layers.transform = nn.Linear(

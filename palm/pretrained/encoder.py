@@ -15,9 +15,6 @@ ArraysByName = dict[str, np.ndarray]
 POSITIONS = "embeddings.position_embeddings.weight"
 SEGMENTS = "embeddings.token_type_embeddings.weight"
 
-# Models of transformers whose positions start at pad_token_id + 1, and that have one segment.
-LATE_POSITIONS = ("roberta", "xlm-roberta", "camembert")
-
 
 @dataclass(frozen=True)
 class PretrainedHead:
@@ -58,7 +55,7 @@ class PretrainedEncoder:
     """A model during conversion.
 
     Attributes:
-        backbone: PALM's backbone: `bert` or `ernie`.
+        backbone: The name of PALM's backbone.
         backbone_config: Its config.
         tensors: Those of the encoder, and of the masked-language-model head under `mlm.*`; dense weights `[in out]`.
         files: Files to copy unchanged, by name: the vocabulary and the tokenizer's files.

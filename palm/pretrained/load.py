@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,17 +12,22 @@ from palm.backbone.base import BACKBONES, Backbone
 from palm.backbone.config_json import BACKBONE_FILES, load_backbone_file, next_to_weights
 from palm.backbone.find import config_problems, found_backbone, registered_name
 from palm.errors import CheckpointError, ConfigError
+from palm.pretrained.encoder import POSITIONS
 from palm.pretrained.find import Format, WeightsFile, find_weights
 from palm.pretrained.name_maps import rename
 from palm.pretrained.paddle1x import read_archive, read_folder
 from palm.pretrained.pdparams import read_pdparams
 from palm.pretrained.safetensors_files import read_safetensors, read_shards, shard_of
+from palm.pretrained.torch_files import read_torch
 from palm.schema.values import Setting
 
 if TYPE_CHECKING:
     from paddle import nn
 
 MLM_HEAD = "mlm."
+NOT_NEEDED = ("pooler.", "embeddings.task_type_embeddings.")
+"""Starts of the names of parameters that weights may lack: a pooler is then new, task embeddings are zero."""
+
 _TASK_EMBEDDINGS = "embeddings.task_type_embeddings.weight"
 _LISTED = 5
 _LOWER_HALF = np.uint32(0xFFFF)  # of a float32; zero where it has been a bfloat16
@@ -33,6 +39,8 @@ _READERS: Mapping[Format, Callable[[Path], dict[str, np.ndarray]]] = {
     "pdparams": read_pdparams,
     "paddle1x": read_folder,
     "paddle1x archive": read_archive,
+    "torch": read_torch,
+    "torch shards": partial(read_shards, read=read_torch),
 }
 
 # Epsilon of layer normalisation that is set in the model's own code, but not in its config.json:
@@ -83,13 +91,16 @@ def load_pretrained(path: Path | str, kind: type[Backbone] | None = None) -> Pre
         CheckpointError: The weights are missing, damaged, unsafe, not finite, or of another kind of encoder.
     """
     found = find_weights(Path(path))
-    kind = _backbone_for(Path(path), kind)
+    kind, config = _backbone_for(Path(path), kind)
     raw = read_tensors(found)
     renamed = rename(raw, str(found.path))
     if kind is not None:
         _refuse_other_parts(renamed.tensors, kind, str(path))
     _refuse_non_finite(found, {name: array for name, array in raw.items() if name not in renamed.unknown})
-    tensors = {name: np.ascontiguousarray(array, np.float32) for name, array in renamed.tensors.items()}
+    own = (
+        renamed.tensors if renamed.layout == "PALM" or kind is None else from_zero(renamed.tensors, kind, config, path)
+    )
+    tensors = {name: np.ascontiguousarray(array, np.float32) for name, array in own.items()}
     source = f"{path} ({renamed.layout}{_precision(raw)})"
     return PretrainedWeights(tensors, source, _defaults(found.format), renamed.unknown)
 
@@ -185,20 +196,43 @@ def _precision(tensors: Mapping[str, np.ndarray]) -> str:
 
 def _file_of(found: WeightsFile, name: str) -> Path:
     """The file that holds the tensor `name`."""
-    if found.format == "shards":
+    if found.format in ("shards", "torch shards"):
         return found.path.with_name(shard_of(found.path, name))
     return found.path / name if found.format == "paddle1x" else found.path
 
 
-def _backbone_for(path: Path, kind: type[Backbone] | None) -> type[Backbone] | None:
-    """The backbone of the weights at `path`: `kind`, else by their config.json; None where that does not say.
+def from_zero(
+    tensors: Mapping[str, np.ndarray], kind: type[Backbone], config: Mapping[str, object], source: Path | str
+) -> dict[str, np.ndarray]:
+    """The tensors with a position table that starts with the first token's, as in PALM.
+
+    Args:
+        tensors: Those of an encoder of transformers or PaddleNLP, under PALM's names.
+        kind: Its backbone.
+        config: Its config.json.
+        source: The weights, for messages.
+
+    Raises:
+        CheckpointError: The table has no more rows than are cut off.
+    """
+    first, table = kind.first_position(config), tensors.get(POSITIONS)
+    if not first or table is None:
+        return dict(tensors)
+    if len(table) <= first:
+        rule = f"positions start behind the first {first} rows of the table (pad_token_id in config.json)."
+        raise CheckpointError(f"{source}: {rule} Found {len(table)} rows. {_COPY}")
+    return {**tensors, POSITIONS: np.ascontiguousarray(table[first:])}
+
+
+def _backbone_for(path: Path, kind: type[Backbone] | None) -> tuple[type[Backbone] | None, Mapping[str, object]]:
+    """The backbone of the weights at `path`, and their config.json: `kind`, else by that; None where that says nothing.
 
     Raises:
         CheckpointError: An encoder that has similar names but another computation, as its config.json says.
     """
     file = next_to_weights(path, BACKBONE_FILES)
     if file is None:
-        return kind
+        return kind, {}
     layer, _ = load_backbone_file(Setting("config", str(file), str(path)))  # problems: where the config is read
     try:
         found = kind or found_backbone(layer)
@@ -207,7 +241,7 @@ def _backbone_for(path: Path, kind: type[Backbone] | None) -> type[Backbone] | N
         raise CheckpointError(str(error)) from None
     if problems:
         raise CheckpointError("\n".join(map(str, problems)))
-    return found
+    return found, {key: setting.value for key, setting in layer.items()}
 
 
 def _refuse_other_parts(tensors: Mapping[str, np.ndarray], kind: type[Backbone], source: str) -> None:
@@ -225,7 +259,7 @@ def _nothing_matched(weights: PretrainedWeights, expected: list[str]) -> str:
     found = ", ".join(names[:_LISTED]) or "none"
     return (
         f"{weights.source}: none of the {len(names)} tensors is a parameter of this model. Found {found} …; expected "
-        f"{', '.join(expected[:_LISTED])} …. Use weights of a BERT or ERNIE encoder."
+        f"{', '.join(expected[:_LISTED])} …. Use weights of this kind of encoder."
     )
 
 

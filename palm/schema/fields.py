@@ -224,7 +224,13 @@ class TagSchemeFields(Schema):
     )
 
 
-Activation = Literal["gelu", "relu", "tanh"]
+Activation = Literal["gelu", "gelu_new", "relu", "tanh"]
+_ACTIVATION_ALIASES = {"gelu_python": "gelu", "gelu_pytorch_tanh": "gelu_new", "gelu_fast": "gelu_new"}
+
+
+def _activation_name(value: Any) -> Any:  # noqa: ANN401 (whatever JSON gave)
+    """Transformers' other names of a function."""
+    return _ACTIVATION_ALIASES.get(value, value) if isinstance(value, str) else value
 
 
 @dataclass(frozen=True)
@@ -258,7 +264,9 @@ class BackboneFields(Schema):
     intermediate_size: Int | None = Field(
         None, ge=1, description="Width of the feed-forward layer; 4 × hidden_size by default."
     )
-    hidden_act: Activation = Field("gelu", description="`gelu` (exact), `relu` or `tanh`.")
+    hidden_act: Annotated[Activation, BeforeValidator(_activation_name)] = Field(
+        "gelu", description="`gelu` (exact), `gelu_new` (approximated by tanh; plain kernels), `relu` or `tanh`."
+    )
     hidden_dropout_prob: Annotated[Float, Key(scope="stage")] = Field(
         0.1, ge=0, lt=1, description="Dropout after embeddings and sub-layers."
     )
@@ -279,6 +287,11 @@ class BackboneFields(Schema):
     recompute: Annotated[bool, Key(scope="stage", export="no")] = Field(
         False, description="Recompute encoder layers in the backward pass: less memory, a third more time."
     )
+
+    @property
+    def inner_size(self) -> int:
+        """Width of the feed-forward layer."""
+        return self.intermediate_size or 4 * self.hidden_size
 
     def longest_sequence(self) -> int | None:
         """Tokens of the longest sequence that can be computed; None where positions have no table."""

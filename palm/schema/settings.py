@@ -44,8 +44,9 @@ class RunSettings(Schema):
     )
     backbone: str = Field(
         "bert",
-        description="Name of the backbone: `bert` or `ernie`; by default that of the config.json beside the weights, "
-        "or `bert` if that names none.",
+        description="Name of the backbone: `bert`, `ernie`, `roberta`, `electra`, `distilbert`, `mpnet`, `albert`, "
+        "`modernbert`, `deberta` or one of your own; by default that of the config.json beside the weights, or `bert` "
+        "if that names none.",
     )
     backbone_config_path: TrainPath = Field(None, description="JSON file with the backbone's config.")
     pretrain_model_path: Annotated[TrainFolder, Key(resume="nothing")] = Field(

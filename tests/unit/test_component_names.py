@@ -24,7 +24,7 @@ ALLOWED = {
     r"\b[Pp]ooling\b.*\"cls\"": "the vector of the token [CLS]",
     r'"linear": nn\.Linear|head (== |not in \()"linear"': "a kind of head, and its layer, not the schedule",
     r'^"adamw": "P': "a function of the C kernels",
-    r"^_LIKE_BERT = |\bmodel_types\b|\balso_reads\b|TransformersNames\(": "Hugging Face's `model_type`",
+    r"\bmodel_types\b|\balso_reads\b|TransformersNames\(": "Hugging Face's `model_type`",
 }
 
 # What is in records, batches or predictions of one component alone is named by it and its relatives.
@@ -34,6 +34,7 @@ OTHER_MEANINGS = {
     "embedding_table": "an output of every encoder",
     "eval": "a phase",
     "gelu": "an activation, a value of the backbone's key hidden_act",
+    "gelu_new": "an activation",
     "predict": "a phase",
     "relu": "an activation",
     "tanh": "an activation",

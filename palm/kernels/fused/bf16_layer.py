@@ -35,7 +35,7 @@ class LayerArguments(ctypes.Structure):
 
 def computes_here(settings: LayerSettings, hidden: Tensor) -> bool:
     """Whether `compute_packed_layer` is the fastest way to compute the layer: in bfloat16, on a CPU with AMX."""
-    return settings.bf16 and fits(hidden) and has_tiles()
+    return settings.bf16 and settings.activation in ACTIVATIONS and fits(hidden) and has_tiles()
 
 
 @cache
@@ -68,7 +68,7 @@ def compute_layer(hidden: Tensor, weights: LayerWeights, *, settings: LayerSetti
     """
     if isinstance(rows, PackedRows):
         return compute_packed_layer(hidden, weights, settings=settings, rows=rows)
-    if not computes_here(settings, hidden):
+    if rows.bias is not None or not computes_here(settings, hidden):
         return layer.compute_layer(hidden, weights, settings=settings, rows=rows)
     packing = Packing(rows)
     packed = compute_packed_layer(packing.pack(hidden), weights, settings=settings, rows=packing.rows)

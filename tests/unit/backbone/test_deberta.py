@@ -122,7 +122,7 @@ def test_only_relative_positions_matter():
         ({"pooler_hidden_size": 8}, "pooler_hidden_size is hidden_size, 24, found 8"),
         ({"conv_kernel_size": 4}, "conv_kernel_size is odd"),
         ({**V3, "position_buckets": 60}, "max_relative_positions is above half of position_buckets, found 16 and 60"),
-        ({"hidden_act": "gelu_new"}, "hidden_act is one of `gelu`, `relu`, `tanh`. Found `gelu_new`"),
+        ({"hidden_act": "swish"}, "hidden_act is one of `gelu`, `gelu_new`, `relu`, `tanh`. Found `swish`"),
         ({"model_type": "deberta"}, "Found `deberta`"),
     ],
 )

@@ -118,7 +118,7 @@ def test_dropout_is_that_of_its_own_keys_or_the_usual_one():
         ({"rope_parameters": {"full_attention": {"rope_type": "yarn"}}}, "found `full_attention: yarn`"),
         ({"num_attention_heads": 8}, "hidden_size / num_attention_heads is even"),
         ({"type_vocab_size": 2}, "type_vocab_size is 0: this encoder has no segments, found 2"),
-        ({"hidden_activation": "silu"}, "hidden_activation is one of `gelu`, `relu`, `tanh`. Found `silu`"),
+        ({"hidden_activation": "silu"}, "hidden_activation is one of `gelu`, `gelu_new`, `relu`, `tanh`. Found `silu`"),
         ({"model_type": "bert"}, "Found `bert`"),
         ({"rope_scaling": {"type": "linear", "factor": 2.0}}, "PALM computes this encoder with rope_scaling: nothing"),
     ],
