@@ -2,11 +2,12 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from palm.backbone.config_json import read_layer
-from palm.backbone.model_type import encoder_type, is_of_type
+from palm.backbone.model_type import ARCHITECTURES, MODEL_TYPE, encoder_type, is_of_type, type_key
 from palm.backbone.other_settings import ENCODER_SETTINGS, Settings, unsupported_settings
 from palm.errors import ConfigError, Problem
 from palm.registry import Registry, component_problem
@@ -70,6 +71,7 @@ class Backbone(ABC):
             ConfigError: Every problem of the config, or an encoder that the backbone does not compute.
         """
         layer, problems, home = read_layer(config, owner)
+        layer = cls.own_layer(layer)
         written = {key: setting.value for key, setting in layer.items()}
         if not cls.reads(written):
             types = ", ".join((*cls.model_types, *cls.also_reads))
@@ -81,6 +83,30 @@ class Backbone(ABC):
         if found is None:
             raise ConfigError([*problems, *invalid])
         return found
+
+    @classmethod
+    def own_keys(cls, config: Mapping[str, object]) -> Mapping[str, object]:
+        """The keys that a config.json of transformers spells or counts otherwise, with this backbone's values."""
+        return {}
+
+    @classmethod
+    def own_layer(cls, layer: Layer) -> Layer:
+        """The keys of a config.json under this backbone's names, unless PALM or a user wrote them so."""
+        if type_key({key: setting.value for key, setting in layer.items()}) not in (MODEL_TYPE, ARCHITECTURES):
+            return layer
+        found = cls.own_keys({key: setting.value for key, setting in layer.items()})
+        first = next(iter(layer.values()))
+        return {**layer, **{key: replace(layer.get(key, first), key=key, value=found[key]) for key in found}}
+
+    @classmethod
+    def first_position(cls, config: Mapping[str, object]) -> int:
+        """The first row of the position table that a token uses, in an encoder of transformers; 0 in PALM."""
+        return 0
+
+    @property
+    def layers_share_parameters(self) -> bool:
+        """Whether one layer computes several depths, so that none of these can be frozen or replaced alone."""
+        return False
 
     @classmethod
     def setting_problems(cls, layer: Layer) -> list[Problem]:

@@ -67,6 +67,8 @@ def merge(sources: StageSources, phase: Phase) -> Merged:
     backbone_file, more = _backbone_file(run)
     if phase == "train":  # prediction has the backbone of its inference models
         more += _settle_backbone(run, backbone_file)
+    if _backbone_name(run) in BACKBONES:
+        backbone_file = BACKBONES[_backbone_name(run)].own_layer(backbone_file)
     tasks, task_problems = broadcast(sources.names, sources.main, sources.flags, sources.files)
     problems += more + task_problems
     schemas = {}

@@ -4,11 +4,10 @@ from collections.abc import Iterator, Sequence
 
 from palm.engine.model import HasHead, MultiTaskModel
 from palm.errors import CheckpointError
-from palm.pretrained.load import LoadReport, PretrainedWeights, apply_pretrained
+from palm.pretrained.load import NOT_NEEDED, LoadReport, PretrainedWeights, apply_pretrained
 from palm.schema.fields import BackboneFields
 
 _LISTED = 8
-_NOT_NEEDED = ("pooler.", "embeddings.task_type_embeddings.")
 
 
 def backbone_config_for(weights: PretrainedWeights, backbone_config: BackboneFields) -> BackboneFields:
@@ -46,7 +45,7 @@ def _refuse_incomplete(model: MultiTaskModel, weights: PretrainedWeights) -> Non
     A pooler is newly initialized where there is none; task embeddings become zero. What a user's backbone needs is
     not known.
     """
-    encoder = [name for name in model.backbone_shapes if not name.startswith(_NOT_NEEDED)]
+    encoder = [name for name in model.backbone_shapes if not name.startswith(NOT_NEEDED)]
     missing = [name for name in encoder if name not in weights.tensors]
     if missing and len(missing) < len(encoder):
         rule = "pre-trained weights hold the embeddings and every layer of the encoder."

@@ -11,6 +11,7 @@ from palm.backbone.base import BACKBONES, Backbone
 from palm.backbone.config_json import BACKBONE_FILES, load_backbone_file, next_to_weights
 from palm.backbone.find import config_problems, found_backbone, registered_name
 from palm.errors import CheckpointError, ConfigError
+from palm.pretrained.encoder import POSITIONS
 from palm.pretrained.find import Format, WeightsFile, find_weights
 from palm.pretrained.name_maps import rename
 from palm.pretrained.paddle1x import read_archive, read_folder
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from paddle import nn
 
 MLM_HEAD = "mlm."
+NOT_NEEDED = ("pooler.", "embeddings.task_type_embeddings.")
+"""Starts of the names of parameters that weights may lack: a pooler is then new, task embeddings are zero."""
+
 _TASK_EMBEDDINGS = "embeddings.task_type_embeddings.weight"
 _LISTED = 5
 _LOWER_HALF = np.uint32(0xFFFF)  # of a float32; zero where it has been a bfloat16
@@ -83,13 +87,16 @@ def load_pretrained(path: Path | str, kind: type[Backbone] | None = None) -> Pre
         CheckpointError: The weights are missing, damaged, unsafe, not finite, or of another kind of encoder.
     """
     found = find_weights(Path(path))
-    kind = _backbone_for(Path(path), kind)
+    kind, config = _backbone_for(Path(path), kind)
     raw = read_tensors(found)
     renamed = rename(raw, str(found.path))
     if kind is not None:
         _refuse_other_parts(renamed.tensors, kind, str(path))
     _refuse_non_finite(found, {name: array for name, array in raw.items() if name not in renamed.unknown})
-    tensors = {name: np.ascontiguousarray(array, np.float32) for name, array in renamed.tensors.items()}
+    own = (
+        renamed.tensors if renamed.layout == "PALM" or kind is None else from_zero(renamed.tensors, kind, config, path)
+    )
+    tensors = {name: np.ascontiguousarray(array, np.float32) for name, array in own.items()}
     source = f"{path} ({renamed.layout}{_precision(raw)})"
     return PretrainedWeights(tensors, source, _defaults(found.format), renamed.unknown)
 
@@ -190,15 +197,38 @@ def _file_of(found: WeightsFile, name: str) -> Path:
     return found.path / name if found.format == "paddle1x" else found.path
 
 
-def _backbone_for(path: Path, kind: type[Backbone] | None) -> type[Backbone] | None:
-    """The backbone of the weights at `path`: `kind`, else by their config.json; None where that does not say.
+def from_zero(
+    tensors: Mapping[str, np.ndarray], kind: type[Backbone], config: Mapping[str, object], source: Path | str
+) -> dict[str, np.ndarray]:
+    """The tensors with a position table that starts with the first token's, as in PALM.
+
+    Args:
+        tensors: Those of an encoder of transformers or PaddleNLP, under PALM's names.
+        kind: Its backbone.
+        config: Its config.json.
+        source: The weights, for messages.
+
+    Raises:
+        CheckpointError: The table has no more rows than are cut off.
+    """
+    first, table = kind.first_position(config), tensors.get(POSITIONS)
+    if not first or table is None:
+        return dict(tensors)
+    if len(table) <= first:
+        rule = f"positions start behind the first {first} rows of the table (pad_token_id in config.json)."
+        raise CheckpointError(f"{source}: {rule} Found {len(table)} rows. {_COPY}")
+    return {**tensors, POSITIONS: np.ascontiguousarray(table[first:])}
+
+
+def _backbone_for(path: Path, kind: type[Backbone] | None) -> tuple[type[Backbone] | None, Mapping[str, object]]:
+    """The backbone of the weights at `path`, and their config.json: `kind`, else by that; None where that says nothing.
 
     Raises:
         CheckpointError: An encoder that has similar names but another computation, as its config.json says.
     """
     file = next_to_weights(path, BACKBONE_FILES)
     if file is None:
-        return kind
+        return kind, {}
     layer, _ = load_backbone_file(Setting("config", str(file), str(path)))  # problems: where the config is read
     try:
         found = kind or found_backbone(layer)
@@ -207,7 +237,7 @@ def _backbone_for(path: Path, kind: type[Backbone] | None) -> type[Backbone] | N
         raise CheckpointError(str(error)) from None
     if problems:
         raise CheckpointError("\n".join(map(str, problems)))
-    return found
+    return found, {key: setting.value for key, setting in layer.items()}
 
 
 def _refuse_other_parts(tensors: Mapping[str, np.ndarray], kind: type[Backbone], source: str) -> None:
@@ -225,7 +255,7 @@ def _nothing_matched(weights: PretrainedWeights, expected: list[str]) -> str:
     found = ", ".join(names[:_LISTED]) or "none"
     return (
         f"{weights.source}: none of the {len(names)} tensors is a parameter of this model. Found {found} …; expected "
-        f"{', '.join(expected[:_LISTED])} …. Use weights of a BERT or ERNIE encoder."
+        f"{', '.join(expected[:_LISTED])} …. Use weights of this kind of encoder."
     )
 
 
