@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from palm.backbone.base import BACKBONES
+from palm.backbone.config_json import VOCAB_FILE
 from palm.backbone.distilbert import THEIR_KEYS
 from palm.errors import CheckpointError
 from palm.pretrained.encoder import POSITIONS, ArraysByName, PretrainedEncoder, PretrainedHead, split_qkv
@@ -17,6 +18,7 @@ from palm.schema.fields import BackboneFields, exported_keys
 
 Rules = tuple[tuple[str, str], ...]
 
+_PADDING = ("[PAD]", "<pad>")
 _SEQUENCE = "ForSequenceClassification"
 _FIXED_EPSILON = 1e-12  # DistilBERT's code has it instead of a key
 
@@ -183,8 +185,28 @@ def _their_name(name: str, form: TransformersForm, head: PretrainedHead | None, 
 
 
 def _first_position(encoder: PretrainedEncoder) -> int:
+    """The first position in transformers, which is that behind padding's id for some backbones.
+
+    Raises:
+        CheckpointError: The vocabulary's padding has another id than transformers' code takes for padding.
+    """
     keys = encoder.backbone_config.model_dump(include={"pad_token_id"})
-    return BACKBONES[encoder.backbone].first_position(keys)
+    pad = _padding_of_vocabulary(encoder)
+    if "pad_token_id" in keys and pad is not None:
+        keys["pad_token_id"] = pad
+    first = BACKBONES[encoder.backbone].first_position(keys)
+    if first and pad is not None and first != pad + 1:
+        rule = f"transformers takes the token id {first - 1} for padding in every {encoder.backbone}."
+        raise CheckpointError(f"{rule} Found padding with id {pad}. Convert to a PALM folder: `--to palm`.")
+    return first
+
+
+def _padding_of_vocabulary(encoder: PretrainedEncoder) -> int | None:
+    """The id of padding in vocab.txt; None without that file, or such a token."""
+    file = encoder.files.get(VOCAB_FILE)
+    tokens = file.read_text(encoding="utf-8-sig").splitlines() if file else []
+    names = [line.split("\t")[0] for line in tokens]
+    return next((names.index(token) for token in _PADDING if token in names), None)
 
 
 def _has_mlm(encoder: PretrainedEncoder) -> bool:
