@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from palm.pretrained.name_maps import rename
 from palm.pretrained.paddle1x import read_archive, read_folder
 from palm.pretrained.pdparams import read_pdparams
 from palm.pretrained.safetensors_files import read_safetensors, read_shards, shard_of
+from palm.pretrained.torch_files import read_torch
 from palm.schema.values import Setting
 
 if TYPE_CHECKING:
@@ -37,6 +39,8 @@ _READERS: Mapping[Format, Callable[[Path], dict[str, np.ndarray]]] = {
     "pdparams": read_pdparams,
     "paddle1x": read_folder,
     "paddle1x archive": read_archive,
+    "torch": read_torch,
+    "torch shards": partial(read_shards, read=read_torch),
 }
 
 # Epsilon of layer normalisation that is set in the model's own code, but not in its config.json:
@@ -192,7 +196,7 @@ def _precision(tensors: Mapping[str, np.ndarray]) -> str:
 
 def _file_of(found: WeightsFile, name: str) -> Path:
     """The file that holds the tensor `name`."""
-    if found.format == "shards":
+    if found.format in ("shards", "torch shards"):
         return found.path.with_name(shard_of(found.path, name))
     return found.path / name if found.format == "paddle1x" else found.path
 

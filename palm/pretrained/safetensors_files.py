@@ -1,7 +1,7 @@
 """Reads safetensors: one file, or the shards in an index."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,22 +26,26 @@ def read_safetensors(file: Path) -> dict[str, np.ndarray]:
         return _widened(file) if "BF16" in kinds else load_file(str(file))
 
 
-def read_shards(index: Path) -> dict[str, np.ndarray]:
+def read_shards(index: Path, read: Callable[[Path], dict[str, np.ndarray]] = read_safetensors) -> dict[str, np.ndarray]:
     """The tensors of all shards in `index` (`model.safetensors.index.json`).
+
+    Args:
+        index: The index.
+        read: Reads a shard.
 
     Raises:
         CheckpointError: The index is damaged, or names a missing file, one outside its folder, or a tensor that its
             shard does not have.
     """
     places = check_shards(index)
-    found = {}
-    for shard in sorted(set(places.values())):
-        found.update(read_safetensors(index.parent / shard))
-    return found
+    found = {shard: read(index.parent / shard) for shard in sorted(set(places.values()))}
+    for shard, tensors in found.items():
+        _check_shard(index, shard, places, set(tensors))
+    return {name: array for tensors in found.values() for name, array in tensors.items()}
 
 
 def check_shards(index: Path) -> Mapping[str, str]:
-    """The shard of each tensor in `index`, after a look at the shards' headers.
+    """The shard of each tensor in `index`, after a look at the headers of shards that have one.
 
     Raises:
         CheckpointError: As `read_shards`.
@@ -51,15 +55,21 @@ def check_shards(index: Path) -> Mapping[str, str]:
         if shard != Path(shard).name:
             rule = "shards must be in the folder of their index."
             raise CheckpointError(f"{index}: {rule} Found `{shard}`. Do not use this file.")
-        wanted = [name for name, place in places.items() if place == shard]
-        if not (index.parent / shard).is_file():
+        file = index.parent / shard
+        if not file.is_file():
+            held = next(name for name, place in places.items() if place == shard)
             rule = f"every shard that the index names must be there. Found no `{shard}`"
-            raise CheckpointError(f"{index}: {rule}, which holds `{wanted[0]}`. Download it again.")
-        missing = sorted(set(wanted) - tensor_names(index.parent / shard))
-        if missing:
-            rule = f"every tensor that the index names must be in its shard. Found no `{missing[0]}` in `{shard}`"
-            raise CheckpointError(f"{index}: {rule} ({len(missing)} missing). Download it again.")
+            raise CheckpointError(f"{index}: {rule}, which holds `{held}`. Download it again.")
+        if file.suffix == ".safetensors":
+            _check_shard(index, shard, places, tensor_names(file))
     return places
+
+
+def _check_shard(index: Path, shard: str, places: Mapping[str, str], names: set[str]) -> None:
+    missing = sorted(name for name, place in places.items() if place == shard and name not in names)
+    if missing:
+        rule = f"every tensor that the index names must be in its shard. Found no `{missing[0]}` in `{shard}`"
+        raise CheckpointError(f"{index}: {rule} ({len(missing)} missing). Download it again.")
 
 
 def tensor_names(file: Path) -> set[str]:
@@ -104,9 +114,7 @@ def _weight_map(index: Path) -> dict[str, str]:
         return {name: str(place) for name, place in places.items()}
     except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
         found = f"{error!r:.200}"
-        raise CheckpointError(
-            f"{index}: cannot be read as an index of safetensors: {found}. Use another copy."
-        ) from error
+        raise CheckpointError(f"{index}: cannot be read as an index of shards: {found}. Use another copy.") from error
 
 
 def _widened(file: Path) -> dict[str, np.ndarray]:

@@ -85,5 +85,5 @@ def test_a_damaged_index_is_refused(tmp_path: Path, text: str):
     index = tmp_path / "model.safetensors.index.json"
     index.write_text(text)
 
-    with pytest.raises(CheckpointError, match="cannot be read as an index of safetensors"):
+    with pytest.raises(CheckpointError, match="cannot be read as an index of shards"):
         read_shards(index)
