@@ -23,6 +23,8 @@ class Bert(Backbone):
     """BERT's encoder with its pooler."""
 
     Config: ClassVar[type[BackboneFields]] = BertConfig
+    model_types: ClassVar[tuple[str, ...]] = ("bert",)
+    also_reads: ClassVar[tuple[str, ...]] = ("ernie",)
 
     def inputs_attr(self) -> Specs:
         return ENCODER_INPUTS

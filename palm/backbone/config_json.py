@@ -3,39 +3,19 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 from palm.errors import ConfigError, Problem
-from palm.schema.fields import BackboneFields
 from palm.schema.places import exists, find_input, not_found, read_text
-from palm.schema.validate import validate
-from palm.schema.values import BACKBONE_ALIASES, Layer, Resolved, Setting, settle_aliases
-
-BackboneConfig = TypeVar("BackboneConfig", bound=BackboneFields)
+from palm.schema.values import BACKBONE_ALIASES, Layer, Setting, settle_aliases
 
 
-def read_backbone_config(
-    schema: type[BackboneConfig], config: Mapping[str, object] | str | Path, *, owner: str
-) -> BackboneConfig:
-    """The keys of `schema` in `config`; other keys are ignored, since published files have many.
+def read_layer(config: Mapping[str, object] | str | Path, owner: str) -> tuple[Layer, list[Problem], str]:
+    """The keys in `config`, the problems of reading them, and where they are written.
 
     Args:
-        schema: The backbone's keys.
         config: Content of a config.json, its path, or its folder.
         owner: Name of the caller, for messages.
-
-    Raises:
-        ConfigError: Every problem of the config.
     """
-    layer, problems, home = _layer(config, owner)
-    values = {key: Resolved(setting) for key, setting in layer.items()}
-    backbone_config, invalid = validate(schema, values, owner="a backbone", home=home) if not problems else (None, [])
-    if backbone_config is None:
-        raise ConfigError([*problems, *invalid])
-    return backbone_config
-
-
-def _layer(config: Mapping[str, object] | str | Path, owner: str) -> tuple[Layer, list[Problem], str]:
     if isinstance(config, Mapping):
         return *settle_aliases((Setting(key, value, owner) for key, value in config.items()), BACKBONE_ALIASES), owner
     file = Path(config)

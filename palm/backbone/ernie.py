@@ -28,6 +28,8 @@ class Ernie(Backbone):
     """ERNIE's encoder with its pooler."""
 
     Config: ClassVar[type[BackboneFields]] = ErnieConfig
+    model_types: ClassVar[tuple[str, ...]] = ("ernie",)
+    also_reads: ClassVar[tuple[str, ...]] = ("bert",)
     known_by: ClassVar[str | None] = "embeddings.task_type_embeddings.weight"
     config: ErnieConfig
 

@@ -5,12 +5,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
+from palm.backbone.base import BACKBONES
 from palm.backbone.config_json import BACKBONE_FILES, VOCAB_FILE, load_backbone_file, next_to_weights
+from palm.backbone.find import backbone_of, type_problems
+from palm.backbone.model_type import type_key
 from palm.config.broadcast import broadcast
 from palm.config.components import TaskSchemas
 from palm.config.methods import chosen_methods, plain_values
 from palm.config.stages import StageSources
-from palm.errors import Problem
+from palm.errors import ConfigError, Problem
 from palm.paradigm.base import PARADIGMS
 from palm.reader.base import READERS
 from palm.schema.fields import InputFile, Schema
@@ -62,6 +65,8 @@ def merge(sources: StageSources, phase: Phase) -> Merged:
     for key, setting in _next_to_weights(run).items():
         run.setdefault(key, Resolved(setting))
     backbone_file, more = _backbone_file(run)
+    if phase == "train":  # prediction has the backbone of its inference models
+        more += _settle_backbone(run, backbone_file)
     tasks, task_problems = broadcast(sources.names, sources.main, sources.flags, sources.files)
     problems += more + task_problems
     schemas = {}
@@ -97,6 +102,24 @@ def task_schemas(values: Values) -> TaskSchemas:
 def _backbone_name(run: Values) -> str:
     default = RunSettings.model_fields["backbone"].default
     return str(run["backbone"].setting.value if "backbone" in run else default)
+
+
+def _settle_backbone(run: Values, file: Layer) -> list[Problem]:
+    """Choose the backbone by its file where the key was not written; else the reasons why it cannot read that file."""
+    config = {key: setting.value for key, setting in file.items()}
+    key = type_key(config)
+    if key is None:
+        return []
+    where = file[key].where
+    written = run.get("backbone")
+    if written is not None:
+        name = str(written.setting.value)
+        return list(type_problems(BACKBONES[name], config, where=where)) if name in BACKBONES else []
+    try:
+        run["backbone"] = Resolved(Setting("backbone", backbone_of(config, where=where), where))
+    except ConfigError as error:
+        return list(error.problems)
+    return []
 
 
 def _next_to_weights(run: Values) -> dict[str, Setting]:

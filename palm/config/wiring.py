@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from palm.backbone.base import BACKBONES, Backbone
+from palm.backbone.base import Backbone
+from palm.backbone.find import registered_name
 from palm.balancing.gradients import GRADIENT_METHODS
 from palm.balancing.weighting import WEIGHTINGS
 from palm.config.run_config import TaskConfig
@@ -70,7 +71,7 @@ def _who_gives(name: str, phase: Phase, tokenizer: Tokenizer) -> str:
 
 def backbone_name(backbone: Backbone) -> str:
     """The registered name of `backbone`'s class."""
-    return next((name for name in BACKBONES if BACKBONES[name] is type(backbone)), type(backbone).__name__)
+    return registered_name(type(backbone))
 
 
 def layers_to_train(config: TypedConfig) -> Iterator[Problem]:

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from palm.backbone.base import BACKBONES, Backbone
-from palm.backbone.config_json import BACKBONE_FILES, VOCAB_FILE, next_to_weights, read_backbone_config
+from palm.backbone.config_json import BACKBONE_FILES, VOCAB_FILE, next_to_weights
+from palm.backbone.model_type import TYPE_KEYS
 from palm.backbone.shapes import check_shapes
 from palm.errors import CheckpointError
 from palm.paradigm import PARADIGMS, Paradigm
@@ -129,7 +130,7 @@ def _palm_folder(path: Path, config: Mapping[str, Any]) -> PretrainedEncoder:
     if (path / MANIFEST_FILE).is_file():
         verify(path)
     name = str(config["palm_backbone"])
-    backbone = BACKBONES[name](read_backbone_config(BACKBONES[name].Config, path / CONFIG_FILE, owner=str(path)))
+    backbone = BACKBONES[name](BACKBONES[name].read_config(path / CONFIG_FILE, owner=str(path)))
     tensors = read_safetensors(path / WEIGHTS_FILE)
     _check_shapes(path / WEIGHTS_FILE, tensors, backbone, partial=True)
     origin = _origin(path, tensors) if (path / ORIGIN_FILES[0]).is_file() else None
@@ -169,8 +170,8 @@ def _foreign(path: Path) -> PretrainedEncoder:
     of_transformers = renamed.layout == "Hugging Face"
     _refuse_other_kinds(config_file, kind, config, of_transformers)
     backbone = next((name for name in BACKBONES if BACKBONES[name].known_by in renamed.tensors), _DEFAULT_BACKBONE)
-    wanted = BACKBONES[backbone].Config
-    backbone_config = read_backbone_config(wanted, {**config_defaults_for(path), **config}, owner=str(config_file))
+    keys = {key: value for key, value in config.items() if key not in TYPE_KEYS}  # the type has been looked at above
+    backbone_config = BACKBONES[backbone].read_config({**config_defaults_for(path), **keys}, owner=str(config_file))
     other = {name: raw[name] for name, target in targets_of(raw).items() if target is None} if of_transformers else {}
     tensors, backbone_config, lost = _from_zero(config_file, renamed.tensors, backbone_config, kind, config)
     origin = None

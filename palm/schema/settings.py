@@ -39,7 +39,11 @@ class RunSettings(Schema):
     task_instance: Annotated[Names, Key(scope="stage")] = Field(
         default_factory=list, description="Names of the task instances, in order; the first target is the main task."
     )
-    backbone: str = Field("bert", description="Name of the backbone: `bert` or `ernie`.")
+    backbone: str = Field(
+        "bert",
+        description="Name of the backbone: `bert` or `ernie`; by default that of the config.json beside the weights, "
+        "or `bert` if that names none.",
+    )
     backbone_config_path: TrainPath = Field(None, description="JSON file with the backbone's config.")
     pretrain_model_path: Annotated[TrainFolder, Key(resume="nothing")] = Field(
         None, description="Pre-trained weights: Hugging Face folder, .pdparams, or Paddle 1.x params folder."

@@ -8,8 +8,9 @@ import pytest
 import palm
 from palm.backbone.base import BACKBONES
 from palm.errors import ConfigError
-from palm.paradigm.base import PARADIGMS
+from palm.paradigm.base import PARADIGMS, Paradigm
 from palm.reader.base import READERS
+from palm.schema.fields import ParadigmFields
 
 GUIDE = r"docs/porting\.md"
 
@@ -107,7 +108,8 @@ def test_objects_of_the_former_interface_in_calls(tmp_path):
 
 
 def test_a_component_of_today_may_have_a_helper_of_such_a_name():
-    component = type("Own", (), {"build": None, "build_layers": None, "forward": None})
+    abstract = dict.fromkeys(Paradigm.__abstractmethods__)
+    component = type("Own", (Paradigm,), {"Config": ParadigmFields, "build": None, **abstract})
     assert PARADIGMS.register("with_a_helper")(component) is component
     PARADIGMS._components.pop("with_a_helper")
 

@@ -232,5 +232,5 @@ def test_lr_scale_is_of_the_head_and_not_of_the_layers_in_the_place_of_shared_on
 def test_the_cost_is_said_before_training(tmp_path):
     palm.Controller(config(tmp_path, "soft", max_steps=1), overrides=[]).train()
     layer = 4 * (32 * 32 + 32) + 2 * 32 * 64 + 32 + 64 + 4 * 32
-    [line] = [line for line in tiny.log_lines(tmp_path) if "of the tasks' own" in line]
+    [line] = [line for line in tiny.log_lines(tmp_path) if line.startswith("Task-specific encoder layers:")]
     assert f"{2 * layer * 16 / 1e6:,.0f} MB more memory in training" in line
