@@ -9,7 +9,8 @@ from pathlib import Path
 
 from palm.backbone.base import BACKBONES
 from palm.config.describe import DEFAULT, ExplainRow, explain_rows, plain_keys, resolved_mapping
-from palm.config.merge import merge
+from palm.config.encoder import OVERRIDING, comes_from_encoder
+from palm.config.merge import Values, merge
 from palm.config.methods import method_configs, unused_values
 from palm.config.run_config import RunConfig
 from palm.config.sources import read
@@ -61,7 +62,11 @@ WIRING: tuple[Check, ...] = (  # if all of the above pass
     layers_to_train,
     layer_to_measure,
 )
-WARNINGS: tuple[Callable[[Sequence[TypedConfig]], Iterable[Problem]], ...] = (unused_keys, keys_without_effect)
+WARNINGS: tuple[Callable[[Sequence[TypedConfig]], Iterable[Problem]], ...] = (
+    lambda typed: (note for each in typed if each.merged for note in each.merged.encoder.notes),
+    unused_keys,
+    keys_without_effect,
+)
 """Warnings about all stages of a run."""
 
 
@@ -83,6 +88,7 @@ def load_run_configs(
     for_train: bool = True,
     overrides: Sequence[str] = (),
     wiring: bool = False,
+    download: bool = True,
 ) -> list[RunConfig]:
     """Read, merge and check a configuration; returns one config per stage, or a single one.
 
@@ -93,6 +99,7 @@ def load_run_configs(
         overrides: Arguments of the command line, such as `["--learning_rate", "1e-4"]`.
         wiring: Whether to read the vocabulary, too, and check that components fit together, if the backbone's config
             is known. Prediction uses the exported models, whatever the configuration contains.
+        download: Whether an encoder whose parts only come together may be downloaded.
 
     Raises:
         ConfigError: All problems of all stages.
@@ -100,7 +107,7 @@ def load_run_configs(
     """
     sources = read(config, task_dir, overrides)
     stages = split_into_stages(sources)
-    merged = [merge(stage, "train" if for_train else "predict") for stage in stages]
+    merged = [merge(stage, "train" if for_train else "predict", download=download) for stage in stages]
     typed = [type_keys(each) for each in merged]
     return check(typed, wiring=wiring)
 
@@ -124,7 +131,7 @@ def check(typed: Sequence[TypedConfig], *, wiring: bool) -> list[RunConfig]:
         found = [problems_of(each, WIRING) if each.backbone else [] for each in wired]
         placed = [[_placed(each, config) for each in own] for own, config in zip(found, configs, strict=True)]
         _raise_all(typed, placed)
-    warnings = tuple(warning for warn in WARNINGS for warning in warn(typed))
+    warnings = tuple(dict.fromkeys(warning for warn in WARNINGS for warning in warn(typed)))
     return [replace(configs[0], warnings=warnings), *configs[1:]]
 
 
@@ -154,8 +161,18 @@ def _run_config(typed: TypedConfig) -> RunConfig:
     for name, schemas in of_tasks.items():
         rows += explain_rows(plain_keys(schemas), merged.tasks[name], f"tasks.{name}.")
     resolved = {**unused, **resolved_mapping([*shared, *backbone], of_tasks)}
+    _forget_encoder_paths(resolved, merged.run)
+    for name, keys in resolved["tasks"].items():
+        _forget_encoder_paths(keys, merged.tasks[name])
     stage, name = merged.sources.stage, merged.backbone_name
     return RunConfig(run, train, methods, name, typed.backbone_config, typed.tasks, resolved, tuple(rows), stage)
+
+
+def _forget_encoder_paths(keys: dict[str, object], values: Values) -> None:
+    """Remove the paths that follow from `encoder`, which are others on another machine."""
+    for key in OVERRIDING:
+        if key in keys and key in values and comes_from_encoder(values[key].setting):
+            keys[key] = None
 
 
 def _with_components(typed: TypedConfig) -> TypedConfig:

@@ -56,15 +56,10 @@ def save_bundle(model: MultiTaskModel, task: TaskInstance, backbone_name: str, f
     with atomic_directory(folder) as temporary:
         save_tensors(weights, temporary / WEIGHTS_FILE)
         (temporary / _VOCAB_FILE).write_text("\n".join(task.reader.tokenizer.tokens) + "\n", encoding="utf-8")
-        (temporary / _CONFIG_FILE).write_text(
-            json.dumps(
-                _describe(task, {"name": backbone_name, "config": exported_keys(model.backbone_config)}),
-                indent=1,
-                ensure_ascii=False,
-            )
-            + "\n",
-            encoding="utf-8",
-        )
+        described = _describe(task, {"name": backbone_name, "config": exported_keys(model.backbone_config)})
+        described |= {"encoder": model.encoder} if model.encoder else {}
+        text = json.dumps(described, indent=1, ensure_ascii=False)
+        (temporary / _CONFIG_FILE).write_text(f"{text}\n", encoding="utf-8")
 
 
 def copy_bundle(source: Path, target: Path) -> None:
@@ -151,6 +146,7 @@ def _assemble(folder: Path, saved: SavedModel, task_config: TaskConfig | None, k
     _check_fit(folder, task, backbone, saved)
     _check_head_size(folder, task, weights, backbone)
     model = MultiTaskModel(backbone, [task], seed=0)
+    model.encoder = saved.encoder
     set_weights(model.state_dict(), weights, where=str(folder))
     return Bundle(task, model)
 

@@ -52,6 +52,7 @@ class SavedModel(_Saved):
     paradigm: SavedComponent
     labels: Annotated[list[str], AfterValidator(_distinct)] | None
     tag_scheme: TagSchemeName | None = None
+    encoder: str | None = None
 
 
 def read_json_object(file: Path) -> dict[str, Any]:
