@@ -19,6 +19,13 @@ def git_hash(content: bytes) -> str:
     return hashlib.sha1(f"blob {len(content)}\0".encode() + content, usedforsecurity=False).hexdigest()
 
 
+def _of_tree(entry: dict[str, object]) -> dict[str, object]:
+    """An entry of `/api/models/…/tree/…`."""
+    large = entry.get("lfs")
+    told = {"type": "file", "path": entry["rfilename"], "size": entry["size"], "oid": entry["blobId"]}
+    return {**told, "lfs": {**large, "oid": large["sha256"]}} if isinstance(large, dict) else told
+
+
 @dataclass
 class FakeHub:
     """A hub with the models that a test puts in.
@@ -73,7 +80,7 @@ class _Handler(BaseHTTPRequestHandler):
                 return
         parts = path.strip("/").split("/")
         if parts[:2] == ["api", "models"]:
-            self._listing("/".join(parts[2:4]), "/".join(parts[5:]))
+            self._listing("/".join(parts[2:4]), "/".join(parts[5:]), tree=parts[4:5] == ["tree"])
         elif len(parts) > 4 and parts[2] == "resolve":
             self._file("/".join(parts[:2]), parts[3], "/".join(parts[4:]), body=body)
         else:
@@ -95,7 +102,7 @@ class _Handler(BaseHTTPRequestHandler):
             return None
         return revisions[revision]
 
-    def _listing(self, model: str, revision: str) -> None:
+    def _listing(self, model: str, revision: str, *, tree: bool) -> None:
         found = self._found(model, revision)
         if found is None:
             return
@@ -107,6 +114,10 @@ class _Handler(BaseHTTPRequestHandler):
                 digest = self.hub.claimed.get(name) or hashlib.sha256(content).hexdigest()
                 entry["lfs"] = {"sha256": digest, "size": len(content), "pointerSize": 130}
             siblings.append(entry)
+        if tree:
+            files_of = [_of_tree(entry) for entry in siblings]
+            self._send(json.dumps(files_of).encode(), {"Content-Type": "application/json"})
+            return
         answer = {"id": model, "modelId": model, "sha": commit, "siblings": siblings, "tags": ["license:mit"]}
         self._send(json.dumps(answer).encode(), {"Content-Type": "application/json"})
 

@@ -35,6 +35,11 @@ class SettledEncoder:
     problems: tuple[Problem, ...] = ()
     pending: bool = False
 
+    @property
+    def unknown(self) -> bool:
+        """Whether its config and vocabulary are not known, which is reported once."""
+        return self.pending or bool(self.problems)
+
 
 def settle_encoder(run: dict[str, Resolved], phase: Phase, *, stage: str, download: bool) -> "SettledEncoder":
     """Find the encoder of a run, and put the name that stands for exactly these files into `run`.

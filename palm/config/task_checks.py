@@ -54,7 +54,7 @@ def one_vocabulary(config: TypedConfig) -> Iterator[Problem]:
             rule = "all tasks share one encoder and so the same vocabulary."
             found = f"Found `{settings.vocab_path}` for `{name}` and `{first[1]}` for `{first[0]}`."
             yield Problem(config.where("vocab_path", name), f"{rule} {found} Set vocab_path in the global file.")
-    if config.merged is None or config.run is None or config.merged.encoder.pending or config.merged.encoder.problems:
+    if config.merged is None or config.run is None or config.merged.encoder.unknown:
         return
     if config.for_train and config.run.vocab_path is None:
         yield Problem(config.merged.sources.main.name, _NO_VOCABULARY)

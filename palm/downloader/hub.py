@@ -16,8 +16,17 @@ from palm.errors import DownloadError
 ENDPOINT_VARIABLE = "HF_ENDPOINT"
 _ENDPOINT = "https://huggingface.co"
 _ID = re.compile(r"([\w.-]+/[\w.-]+)(?:@([\w./-]+))?")
-_NEEDED = ("config.json", "vocab.txt")
-_OPTIONAL = ("tokenizer_config.json", "README.md", "LICENSE", "LICENSE.txt", "NOTICE")
+_NEEDED = ("config.json",)
+_TOKENIZERS = ("tokenizer.json", "vocab.txt")
+_OPTIONAL = (
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "README.md",
+    "LICENSE",
+    "LICENSE.txt",
+    "NOTICE",
+)
 _INDEX = "model.safetensors.index.json"
 _REVISION = re.compile(r"[\w.-]{1,100}", re.ASCII)
 _LICENCE = re.compile(r"[\w.+-]{1,100}", re.ASCII)
@@ -103,12 +112,14 @@ def _chosen(model: str, siblings: Mapping[str, Any]) -> list[str]:
     shards = [name for name in siblings if _SHARD.fullmatch(name)]
     choices = (["model.safetensors"], [_INDEX, *shards], ["model_state.pdparams"])
     weights = next((names for names in choices if names[0] in siblings), None)
+    tokenizer = [name for name in _TOKENIZERS if name in siblings]
     missing = [name for name in _NEEDED if name not in siblings]
+    missing += [] if tokenizer else [" or ".join(_TOKENIZERS)]
     if weights is None or missing:
         lacks = missing or ["model.safetensors"]
-        rule = "PALM reads a BERT or ERNIE with config.json, vocab.txt and model.safetensors (or model_state.pdparams)."
+        rule = "PALM reads config.json, tokenizer.json or vocab.txt, and model.safetensors (or model_state.pdparams)."
         raise DownloadError(f"{model}: {rule} Found no {', '.join(lacks)}. Choose another model.")
-    return [*_NEEDED, *weights, *(name for name in _OPTIONAL if name in siblings)]
+    return [*_NEEDED, *tokenizer, *weights, *(name for name in _OPTIONAL if name in siblings)]
 
 
 def _matched(pattern: re.Pattern[str], text: object) -> str:

@@ -5,13 +5,13 @@ Offline mode (`HF_HUB_OFFLINE`), tokens (`HF_TOKEN`), mirrors (`HF_ENDPOINT`) an
 that the hub lists, and messages that say what to do.
 """
 
-import errno
 import hashlib
 import logging
 import os
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -30,7 +30,6 @@ _RETRYABLE = {408, 425, 429, 500, 502, 503, 504}
 _MOST_SHOWN = 200
 _LICENCE = re.compile(r"[\w.+-]{1,100}", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EPERM)
 Result = TypeVar("Result")
 _log = logging.getLogger("palm")
 
@@ -117,6 +116,16 @@ def snapshot_folder(model: str, commit: str) -> Path:
     return Path(HF_HUB_CACHE) / f"models--{model.replace('/', '--')}" / "snapshots" / commit
 
 
+def remember_revision(listing: Listing, revision: str) -> None:
+    """Note in the cache which commit `revision` is, as huggingface_hub does, for later runs without a connection."""
+    if COMMIT.fullmatch(revision):
+        return
+    note = snapshot_folder(listing.model, listing.commit).parents[1] / "refs" / revision
+    with suppress(OSError):  # a read-only cache is usable as well
+        note.parent.mkdir(parents=True, exist_ok=True)
+        note.write_text(listing.commit, encoding="utf-8")
+
+
 def get_files(listing: Listing, names: Sequence[str]) -> Path:
     """The folder in the cache with the files `names`, which are downloaded where they are missing.
 
@@ -155,7 +164,7 @@ def _explained(error: Exception, model: str, revision: str) -> DownloadError:
     where = f"{endpoint()}/{model}"
     if cause is not None:
         return _refused(cause, where, revision)
-    if isinstance(error, OSError) and error.errno in _OF_THE_DISK:
+    if isinstance(error, OSError) and error.errno is not None and not isinstance(error, ConnectionError | TimeoutError):
         advice = "Free some space, or set HF_HOME to a folder on another disk."
         place = error.filename or "the cache"
         return DownloadError(f"{model}: {place} cannot be written: {os.strerror(error.errno)}. {advice}")

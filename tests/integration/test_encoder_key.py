@@ -29,7 +29,8 @@ def encoder_files(seed: int = 1, **config: object) -> dict[str, bytes]:
     weights = {name: (array * seed).astype(np.float32) for name, array in random_weights(len(vocab)).items()}
     sizes = {
         "model_type": "bert", "vocab_size": len(vocab), "hidden_size": HIDDEN, "num_hidden_layers": LAYERS,
-        "num_attention_heads": 4, "intermediate_size": INNER, "max_position_embeddings": POSITIONS, "type_vocab_size": 2,
+        "num_attention_heads": 4, "intermediate_size": INNER, "max_position_embeddings": POSITIONS,
+        "type_vocab_size": 2,
     }  # fmt: skip
     return {
         "config.json": json.dumps({**sizes, **config}).encode(),
@@ -137,7 +138,7 @@ def test_offline_with_a_cache_works_and_without_one_says_what_to_do(project: Pat
     assert "multilingual-e5-small" in said
 
     well(project, hub, "check", "config.yaml")
-    assert "the cache is used" in well(project, None, "check", "config.yaml", HF_HUB_OFFLINE="1")
+    assert "of the cache is used" in well(project, None, "check", "config.yaml", HF_HUB_OFFLINE="1")
     said = refused(project, None, "train", "config.yaml", HF_HUB_OFFLINE="1")
     assert f"`{MODEL}@{COMMIT}` is not in the cache" in said, "of the weights"
     well(project, hub, "train", "config.yaml")
@@ -280,13 +281,18 @@ def test_two_processes_at_once(project: Path, hub: FakeHub) -> None:
     assert hub.fetched("model.safetensors") == 1
 
 
-def test_a_full_disk_is_said(project: Path, hub: FakeHub) -> None:
-    (project / "hf").mkdir(mode=0o555)
-    if os.access(project / "hf", os.W_OK):
-        (project / "hf").rmdir()
-        (project / "hf").write_text("a file where the cache should be", encoding="utf-8")
+def test_a_cache_that_cannot_be_written_is_said(project: Path, hub: FakeHub) -> None:
+    (project / "hf").write_text("a file where the cache should be", encoding="utf-8")
     said = refused(project, hub, "check", "config.yaml")
-    assert "HF_HOME" in said or "cannot be written" in said
+    assert re.search(r"owner/tiny: .*cannot be written: Not a directory\. Free some space, or set HF_HOME", said)
+
+    (project / "hf").unlink()
+    keys = {**os.environ, "HF_HOME": str(project / "hf"), "HF_ENDPOINT": hub.address, "PYTHONPATH": str(REPOSITORY)}
+    command = f"ulimit -f 60; exec {sys.executable} -m palm train config.yaml"  # as a full disk: 60 kB in a file
+    done = subprocess.run(["bash", "-c", command], cwd=project, env=keys, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "cannot be written: File too large. Free some space" in done.stderr
+    well(project, hub, "train", "config.yaml")
 
 
 def test_folders_and_names(project: Path, hub: FakeHub) -> None:

@@ -76,8 +76,8 @@ def test_a_block_holds_its_low_halves_first() -> None:
 
 def test_every_tensor_has_its_place() -> None:
     content, expected = four_bit_file()
-    sizes, tensors = read_4_bit(content)
-    assert (sizes.hidden_size, sizes.num_hidden_layers, sizes.num_attention_heads) == (HIDDEN, LAYERS, 2)
+    config, tensors = read_4_bit(content)
+    assert (config.hidden_size, config.num_hidden_layers, config.num_attention_heads) == (HIDDEN, LAYERS, 2)
     assert len(tensors) == len(expected)
     assert {array.dtype for array in tensors.values()} == {np.dtype("float32")}
     for name, own in {
@@ -128,7 +128,6 @@ def test_the_published_wheels_give_what_their_own_code_computes(tmp_path: Path) 
     from tokenizers import Tokenizer
 
     from palm.backbone.base import BACKBONES
-    from palm.backbone.config_json import read_backbone_config
     from palm.pretrained.load import apply_pretrained, load_pretrained
 
     (source,) = find_model("multilingual-e5-small")[0].sources
@@ -142,7 +141,7 @@ def test_the_published_wheels_give_what_their_own_code_computes(tmp_path: Path) 
     folder.mkdir()
     write_e5_folder(tmp_path, folder)
 
-    bert = BACKBONES["bert"](read_backbone_config(BACKBONES["bert"].Config, folder, owner="test"))
+    bert = BACKBONES["bert"].from_config(folder)
     layers = bert.build_layers()
     layers.eval()
     report = apply_pretrained(layers, load_pretrained(folder))

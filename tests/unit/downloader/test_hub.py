@@ -173,7 +173,7 @@ def test_shards_come_with_their_index(hub: Hub) -> None:
 
 @pytest.mark.parametrize(
     ("lost", "message"),
-    [("model.safetensors", "Found no model.safetensors"), ("vocab.txt", "Found no vocab.txt")],
+    [("model.safetensors", "Found no model.safetensors"), ("vocab.txt", "Found no tokenizer.json or vocab.txt")],
 )
 def test_a_model_that_palm_cannot_read_is_refused_before_anything_is_downloaded(
     hub: Hub, tmp_path: Path, lost: str, message: str
