@@ -112,7 +112,7 @@ class Controller:
             raise ConfigError(
                 Problem("pretrain_model_path", "load_pretrain() needs a path. Give one, or set this key.")
             )
-        self._start_from(load_pretrained(source))
+        self._start_from(load_pretrained(source, BACKBONES[self.config.backbone_name]))
 
     def _start_from(self, weights: PretrainedWeights) -> None:
         self._model = self._build_model(backbone_config_for(weights, self.config.backbone))

@@ -281,7 +281,7 @@ class Session:
         """
         if self._run is not None and self._run.progress.global_step:
             raise ConfigError(Problem("load_pretrain", "pre-trained weights come before training. Found it begun."))
-        weights = load_pretrained(path)
+        weights = load_pretrained(path, type(self.backbone))
         with self.one_thread("load_pretrain"):
             self.use_backbone(type(self.backbone)(backbone_config_for(weights, self.backbone.config)))
             instances = [_HeadPart(key, task.paradigm("train")) for task, key in self._with_heads()]

@@ -2,16 +2,18 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from palm.backbone.config_json import read_layer
-from palm.backbone.model_type import encoder_type, is_of_type
+from palm.backbone.model_type import ARCHITECTURES, MODEL_TYPE, encoder_type, is_of_type, type_key
+from palm.backbone.other_settings import ENCODER_SETTINGS, Settings, unsupported_settings
 from palm.errors import ConfigError, Problem
 from palm.registry import Registry, component_problem
 from palm.schema.fields import BackboneFields
 from palm.schema.validate import validate
-from palm.schema.values import Resolved
+from palm.schema.values import Layer, Resolved
 from palm.spec import Phase, Specs
 
 if TYPE_CHECKING:
@@ -35,6 +37,8 @@ class Backbone(ABC):
     """
     also_reads: ClassVar[tuple[str, ...]] = ()
     """Types that are another backbone's, and that it computes as well where a configuration names it."""
+    settings: ClassVar[Settings] = ENCODER_SETTINGS
+    """Settings of a config.json with the values that it computes with; others are refused."""
     known_by: ClassVar[str | None] = None
     """A parameter that only pre-trained weights of this backbone have."""
 
@@ -67,16 +71,50 @@ class Backbone(ABC):
             ConfigError: Every problem of the config, or an encoder that the backbone does not compute.
         """
         layer, problems, home = read_layer(config, owner)
+        layer = cls.own_layer(layer)
         written = {key: setting.value for key, setting in layer.items()}
         if not cls.reads(written):
             types = ", ".join((*cls.model_types, *cls.also_reads))
             rule = f"{cls.__name__} computes encoders of these types: {types}."
             problems.append(Problem(home, f"{rule} Found `{encoder_type(written)}`. Use the backbone of that type."))
+        problems += cls.setting_problems(layer)
         values = {key: Resolved(setting) for key, setting in layer.items()}
         found, invalid = validate(cls.Config, values, owner="a backbone", home=home) if not problems else (None, [])
         if found is None:
             raise ConfigError([*problems, *invalid])
         return found
+
+    @classmethod
+    def own_keys(cls, config: Mapping[str, object]) -> Mapping[str, object]:
+        """The keys that a config.json of transformers spells or counts otherwise, with this backbone's values."""
+        return {}
+
+    @classmethod
+    def own_layer(cls, layer: Layer) -> Layer:
+        """The keys of a config.json under this backbone's names, unless PALM or a user wrote them so."""
+        if type_key({key: setting.value for key, setting in layer.items()}) not in (MODEL_TYPE, ARCHITECTURES):
+            return layer
+        found = cls.own_keys({key: setting.value for key, setting in layer.items()})
+        first = next(iter(layer.values()))
+        return {**layer, **{key: replace(layer.get(key, first), key=key, value=found[key]) for key in found}}
+
+    @classmethod
+    def first_position(cls, config: Mapping[str, object]) -> int:
+        """The first row of the position table that a token uses, in an encoder of transformers; 0 in PALM."""
+        return 0
+
+    @property
+    def layers_share_parameters(self) -> bool:
+        """Whether one layer computes several depths, so that none of these can be frozen or replaced alone."""
+        return False
+
+    @classmethod
+    def setting_problems(cls, layer: Layer) -> list[Problem]:
+        """The settings of a config.json with which an encoder computes something else."""
+        if not cls.model_types:  # one of a user's own, which knows its files
+            return []
+        config = {key: setting.value for key, setting in layer.items()}
+        return [Problem(layer[key].where, why) for key, why in unsupported_settings(config, cls.settings)]
 
     @classmethod
     def reads(cls, config: Mapping[str, object]) -> bool:

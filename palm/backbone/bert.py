@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, ClassVar, final
 
 from palm.backbone.base import BACKBONES, Backbone
 from palm.backbone.interface import ENCODER_INPUTS, ENCODER_OUTPUTS
+from palm.backbone.other_settings import ENCODER_SETTINGS, Settings
 from palm.backbone.shapes import Shape, encoder_shapes
 from palm.schema.fields import BackboneFields
 from palm.spec import Specs
@@ -25,6 +26,7 @@ class Bert(Backbone):
     Config: ClassVar[type[BackboneFields]] = BertConfig
     model_types: ClassVar[tuple[str, ...]] = ("bert",)
     also_reads: ClassVar[tuple[str, ...]] = ("ernie",)
+    settings: ClassVar[Settings] = {**ENCODER_SETTINGS, "use_task_id": (False,)}
 
     def inputs_attr(self) -> Specs:
         return ENCODER_INPUTS

@@ -1,6 +1,6 @@
-"""The encoder of BERT and ERNIE as Paddle layers: embeddings, layers, pooler."""
+"""The encoder of BERT and its kind as Paddle layers: embeddings, layers, pooler."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -10,6 +10,7 @@ from paddle.distributed.fleet.utils import recompute
 
 from palm.backbone.embeddings import Embeddings, LayerNorm, initialized
 from palm.backbone.scalar_mix import ScalarMix
+from palm.backbone.shapes import BERT_FORM, EncoderForm
 from palm.kernels import plain
 from palm.kernels.choice import EncoderKernels, choose_kernels
 from palm.kernels.contract import ComputeLayer, LayerSettings, LayerWeights, Rows
@@ -71,15 +72,18 @@ class EncoderLayer(nn.Layer):
             settings = replace(settings, bf16=True)
         # Above frozen layers Paddle's recompute would not notice that these weights need a gradient.
         if self._recompute and self.training and paddle.is_grad_enabled() and not hidden.stop_gradient:
-            computed: Tensor = recompute(self._forward, hidden, rows, settings, added)
+            # What needs a gradient is an argument of its own; recompute does not look into `rows`.
+            computed: Tensor = recompute(self._forward, hidden, replace(rows, bias=None), settings, added, rows.bias)
             return computed
-        return self._forward(hidden, rows, settings, added)
+        return self._forward(hidden, rows, settings, added, rows.bias)
 
-    def _forward(self, hidden: Tensor, rows: Rows, settings: LayerSettings, added: Tensor | None) -> Tensor:
+    def _forward(
+        self, hidden: Tensor, rows: Rows, settings: LayerSettings, added: Tensor | None, bias: Tensor | None
+    ) -> Tensor:
         weights = self.weights()
         if added is not None:
             weights = replace(weights, qkv_weight=weights.qkv_weight + added)
-        return self._compute(hidden, weights, settings=settings, rows=rows)
+        return self._compute(hidden, weights, settings=settings, rows=replace(rows, bias=bias))
 
     def weights(self) -> LayerWeights:
         """The parameters in the order of the computation."""
@@ -109,11 +113,25 @@ class Parts(Protocol):
 
 
 class Encoder(nn.Layer):
-    """The stack of layers."""
+    """The stack of layers.
 
-    def __init__(self, config: BackboneFields, compute: ComputeLayer) -> None:
+    Args:
+        config: The backbone's config.
+        compute: The function that computes a layer.
+        groups: Number of different layers, each of which computes as many consecutive ones; None: each is its own.
+    """
+
+    layers: Iterable[nn.Layer]
+    """In the order of the computation."""
+
+    def __init__(self, config: BackboneFields, compute: ComputeLayer, groups: int | None = None) -> None:
         super().__init__()
-        self.layers = nn.LayerList([EncoderLayer(config, compute) for _ in range(config.num_hidden_layers)])
+        depth = config.num_hidden_layers
+        if groups is None:
+            self.layers = nn.LayerList([EncoderLayer(config, compute) for _ in range(depth)])
+        else:
+            self.groups = nn.LayerList([EncoderLayer(config, compute) for _ in range(groups)])
+            self.layers = [self.groups[int(number / (depth / groups))] for number in range(depth)]
 
     def forward(self, hidden: Tensor, rows: Rows, last: int, parts: Parts | None = None) -> Tensor:
         """Output of layer number `last`; the layers above it are not run."""
@@ -128,7 +146,7 @@ class Encoder(nn.Layer):
         return mixed
 
     def _outputs(self, hidden: Tensor, rows: Rows, last: int, parts: Parts | None) -> Iterator[Tensor]:
-        layers = list(self.layers.children())[: last + 1]
+        layers = list(self.layers)[: last + 1]
         if parts is not None:
             yield from parts.outputs(layers, hidden, rows)
             return
@@ -138,32 +156,35 @@ class Encoder(nn.Layer):
 
 
 class Pooler(nn.Layer):
-    """A tanh projection of the first token."""
+    """A projection of the first token, with `activation` after it: `tanh` in BERT."""
 
-    def __init__(self, config: BackboneFields) -> None:
+    def __init__(self, config: BackboneFields, activation: str = "tanh") -> None:
         super().__init__()
         self.dense = nn.Linear(config.hidden_size, config.hidden_size, weight_attr=initialized(config))
+        self._activation = activation
 
     def forward(self, encoded: Tensor) -> Tensor:
         """[batch seq hidden] → [batch hidden]."""
-        return paddle.tanh(plain.linear(encoded[:, 0], self.dense.weight, self.dense.bias))
+        return plain.activation(plain.linear(encoded[:, 0], self.dense.weight, self.dense.bias), self._activation)
 
 
 class TransformerEncoder(nn.Layer):
-    """The layers of `Bert` and `Ernie`.
+    """The layers of `Bert`, `Ernie` and encoders of their kind.
 
     Args:
         config: The backbone's config.
-        task_types: Number of task ids; 0 for a backbone without them.
+        form: What tells the encoder from BERT's.
         kernels: The encoder's kernels; by default those that `config.kernels` selects.
     """
 
-    def __init__(self, config: BackboneFields, *, task_types: int = 0, kernels: EncoderKernels | None = None) -> None:
+    def __init__(
+        self, config: BackboneFields, *, form: EncoderForm = BERT_FORM, kernels: EncoderKernels | None = None
+    ) -> None:
         super().__init__()
         chosen = kernels or choose_kernels(config.kernels)
-        self.embeddings = Embeddings(config, chosen, task_types)
-        self.encoder = Encoder(config, chosen.compute_layer)
-        self.pooler = Pooler(config)
+        self.embeddings = Embeddings(config, chosen, form)
+        self.encoder = Encoder(config, chosen.compute_layer, form.groups)
+        self.pooler = Pooler(config, form.pooler)
         self._depth = config.num_hidden_layers
 
     def forward(
@@ -176,15 +197,15 @@ class TransformerEncoder(nn.Layer):
         """Encode a batch.
 
         Args:
-            inputs: `token_ids`, `position_ids`, `segment_ids` (and `task_ids`) int64[batch seq]; `input_mask`
-                float32[batch seq].
+            inputs: `token_ids`, `position_ids` and, as the form says, `segment_ids` and `task_ids` int64[batch seq];
+                `input_mask` float32[batch seq].
             layer: The encoder layer whose output feeds the head: 0 is the first, -1 the last.
             mix: Feeds the head with a mix of several layers instead.
             parts: The head's task-specific parts.
         """
         batch, seq = inputs["token_ids"].shape
         words, hidden = self.embeddings(inputs)
-        rows = Rows(batch, seq, padding_mask(inputs["input_mask"]))
+        rows = Rows(batch, seq, padding_mask(inputs["input_mask"]), self.embeddings.attention_bias(seq))
         if mix is None:
             hidden = self.encoder(hidden, rows, layer % self._depth, parts)
         else:

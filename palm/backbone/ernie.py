@@ -6,7 +6,7 @@ from pydantic import Field
 
 from palm.backbone.base import BACKBONES, Backbone
 from palm.backbone.interface import ENCODER_INPUTS, ENCODER_OUTPUTS, TASK_IDS
-from palm.backbone.shapes import Shape, encoder_shapes
+from palm.backbone.shapes import EncoderForm, Shape, encoder_shapes
 from palm.schema.fields import BackboneFields, Int
 from palm.spec import Specs
 
@@ -40,12 +40,12 @@ class Ernie(Backbone):
         return ENCODER_OUTPUTS
 
     def shapes(self) -> dict[str, Shape]:
-        return encoder_shapes(self.config, task_types=self._task_types())
+        return encoder_shapes(self.config, self._form())
 
     def build_layers(self) -> "nn.Layer":
         from palm.backbone.encoder import TransformerEncoder
 
-        return TransformerEncoder(self.config, task_types=self._task_types())
+        return TransformerEncoder(self.config, form=self._form())
 
-    def _task_types(self) -> int:
-        return self.config.task_type_vocab_size if self.config.use_task_id else 0
+    def _form(self) -> EncoderForm:
+        return EncoderForm(task_types=self.config.task_type_vocab_size if self.config.use_task_id else 0)

@@ -6,6 +6,7 @@ from palm.backbone.base import BACKBONES, Backbone
 from palm.backbone.model_type import PALM_BACKBONE, encoder_type, is_of_type, type_key
 from palm.errors import ConfigError, Problem
 from palm.schema.validate import shown
+from palm.schema.values import Layer
 
 
 def backbone_of(config: Mapping[str, object], *, where: str = "config.json") -> str | None:
@@ -35,6 +36,18 @@ def backbone_of(config: Mapping[str, object], *, where: str = "config.json") -> 
     return found
 
 
+def found_backbone(layer: Layer) -> type[Backbone] | None:
+    """The backbone of a config.json's keys; None if it does not say what it is.
+
+    Raises:
+        ConfigError: An encoder that no registered backbone reads, with file and line.
+    """
+    config = {key: setting.value for key, setting in layer.items()}
+    key = type_key(config)
+    name = None if key is None else backbone_of(config, where=layer[key].where)
+    return None if name is None else BACKBONES[name]
+
+
 def type_problems(chosen: type[Backbone], config: Mapping[str, object], *, where: str) -> Iterator[Problem]:
     """Why the backbone `chosen` cannot compute the encoder with this config.json.
 
@@ -53,6 +66,14 @@ def type_problems(chosen: type[Backbone], config: Mapping[str, object], *, where
     rule = "the backbone is that of the weights."
     found = f"Found `{registered_name(chosen)}` over an encoder of type `{encoder_type(config)}`"
     yield Problem(where, f"{rule} {found}. Write `backbone: {name}`, or leave the key out: the file then decides.")
+
+
+def config_problems(chosen: type[Backbone], layer: Layer) -> list[Problem]:
+    """Why the backbone `chosen` cannot compute the encoder that a config.json describes, with file and line."""
+    config = {key: setting.value for key, setting in layer.items()}
+    key = type_key(config)
+    problems = [] if key is None else list(type_problems(chosen, config, where=layer[key].where))
+    return problems or chosen.setting_problems(layer)
 
 
 def supported_types() -> str:

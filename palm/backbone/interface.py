@@ -9,6 +9,9 @@ ENCODER_INPUTS: Specs = {
     "input_mask": Spec("batch seq", "float32"),
 }
 
+ONE_SEGMENT_INPUTS: Specs = {name: spec for name, spec in ENCODER_INPUTS.items() if name != "segment_ids"}
+"""Those of encoders that do not tell the texts of a pair by segments."""
+
 TASK_IDS: Specs = {"task_ids": Spec("batch seq", "int64")}
 
 ENCODER_OUTPUTS: Specs = {

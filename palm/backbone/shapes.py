@@ -1,6 +1,8 @@
-"""Shapes of the encoder's parameters, told by its keys alone: weights are compared before memory is taken."""
+"""The form of an encoder and the shapes of its parameters: weights are compared before memory is taken."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
 
 from palm.errors import CheckpointError
 from palm.schema.fields import BackboneFields
@@ -8,25 +10,52 @@ from palm.schema.fields import BackboneFields
 Shape = tuple[int, ...]
 
 
-def encoder_shapes(config: BackboneFields, *, task_types: int = 0) -> dict[str, Shape]:
-    """Name and shape of each parameter of `palm.backbone.encoder.TransformerEncoder`.
+@dataclass(frozen=True)
+class EncoderForm:
+    """What tells the encoders of `palm.backbone.encoder.TransformerEncoder` from BERT's.
 
-    Args:
-        config: The encoder's sizes.
-        task_types: Number of task ids; 0 for a backbone without them.
+    Attributes:
+        task_types: Number of task ids; 0 without them.
+        segments: Whether it has segment embeddings.
+        segment_inputs: Whether a batch says the segments; otherwise all tokens are of the first one.
+        embedding_size: Width of the embeddings that a projection brings to the encoder's; None without projection.
+        buckets: Number of buckets of relative positions, each with a bias of attention scores per head; 0 without.
+        groups: Number of different layers, which the encoder runs through in its depth; None: each layer its own.
+        pooler: Activation of the pooler.
     """
-    width = config.hidden_size
+
+    task_types: int = 0
+    segments: bool = True
+    segment_inputs: bool = True
+    embedding_size: int | None = None
+    buckets: int = 0
+    groups: int | None = None
+    pooler: Literal["tanh", "gelu", "relu"] = "tanh"
+
+
+BERT_FORM = EncoderForm()
+
+
+def encoder_shapes(config: BackboneFields, form: EncoderForm = BERT_FORM) -> dict[str, Shape]:
+    """Name and shape of each parameter of `palm.backbone.encoder.TransformerEncoder`."""
+    hidden, width = config.hidden_size, form.embedding_size or config.hidden_size
     shapes: dict[str, Shape] = {
         "embeddings.word_embeddings.weight": (config.vocab_size, width),
         "embeddings.position_embeddings.weight": (config.max_position_embeddings, width),
-        "embeddings.token_type_embeddings.weight": (config.type_vocab_size, width),
     }
-    if task_types:
-        shapes["embeddings.task_type_embeddings.weight"] = (task_types, width)
+    if form.segments:
+        shapes["embeddings.token_type_embeddings.weight"] = (config.type_vocab_size, width)
+    if form.task_types:
+        shapes["embeddings.task_type_embeddings.weight"] = (form.task_types, width)
     shapes |= _norm("embeddings.layer_norm", width)
-    for number in range(config.num_hidden_layers):
-        shapes |= _layer(f"encoder.layers.{number}", config)
-    return shapes | _linear("pooler.dense", width, width)
+    if form.embedding_size:
+        shapes |= _linear("embeddings.projection", width, hidden)
+    if form.buckets:
+        shapes["embeddings.relative_attention_bias.weight"] = (form.buckets, config.num_attention_heads)
+    name, count = ("layers", config.num_hidden_layers) if form.groups is None else ("groups", form.groups)
+    for number in range(count):
+        shapes |= _layer(f"encoder.{name}.{number}", config)
+    return shapes | _linear("pooler.dense", hidden, hidden)
 
 
 def check_shapes(

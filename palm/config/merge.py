@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 from palm.backbone.base import BACKBONES
 from palm.backbone.config_json import BACKBONE_FILES, VOCAB_FILE, load_backbone_file, next_to_weights
-from palm.backbone.find import backbone_of, type_problems
+from palm.backbone.find import backbone_of, config_problems
 from palm.backbone.model_type import type_key
 from palm.config.broadcast import broadcast
 from palm.config.components import TaskSchemas
@@ -80,6 +80,8 @@ def merge(sources: StageSources, phase: Phase, *, download: bool = True) -> Merg
     backbone_file, more = _backbone_file(run)
     if phase == "train":  # prediction has the backbone of its inference models
         more += _settle_backbone(run, backbone_file)
+    if _backbone_name(run) in BACKBONES:
+        backbone_file = BACKBONES[_backbone_name(run)].own_layer(backbone_file)
     tasks, task_problems = broadcast(sources.names, sources.main, sources.flags, sources.files)
     problems += more + task_problems
     schemas = {}
@@ -119,21 +121,40 @@ def _backbone_name(run: Values) -> str:
 
 
 def _settle_backbone(run: Values, file: Layer) -> list[Problem]:
-    """Choose the backbone by its file where the key was not written; else the reasons why it cannot read that file."""
-    config = {key: setting.value for key, setting in file.items()}
-    key = type_key(config)
-    if key is None:
-        return []
-    where = file[key].where
-    written = run.get("backbone")
-    if written is not None:
-        name = str(written.setting.value)
-        return list(type_problems(BACKBONES[name], config, where=where)) if name in BACKBONES else []
-    try:
-        run["backbone"] = Resolved(Setting("backbone", backbone_of(config, where=where), where))
-    except ConfigError as error:
-        return list(error.problems)
-    return []
+    """Choose the backbone by its file where the key was not written; else the reasons why it cannot read that file.
+
+    A backbone file of another place describes the weights no better than the file next to them, which is read, too.
+    """
+    files = [file, *_file_of_weights(run)]
+    if "backbone" not in run:
+        try:
+            run |= _backbone_of_files(files)
+        except ConfigError as error:
+            return list(error.problems)
+    name = _backbone_name(run)
+    return (
+        [problem for each in files for problem in config_problems(BACKBONES[name], each)] if name in BACKBONES else []
+    )
+
+
+def _backbone_of_files(files: Sequence[Layer]) -> Values:
+    for file in files:
+        config = {key: setting.value for key, setting in file.items()}
+        key = type_key(config)
+        if key is not None:
+            where = file[key].where
+            return {"backbone": Resolved(Setting("backbone", backbone_of(config, where=where), where))}
+    return {}
+
+
+def _file_of_weights(run: Values) -> Iterator[Layer]:
+    """The keys in the file next to the pre-trained weights, if another is the backbone's."""
+    weights, path = run.get("pretrain_model_path"), run.get("backbone_config_path")
+    if weights is None or path is None or not isinstance(weights.setting.value, str):
+        return
+    beside = next_to_weights(Path(weights.setting.value), BACKBONE_FILES)
+    if beside is not None and str(path.setting.value) != str(beside):
+        yield load_backbone_file(Setting("backbone_config_path", str(beside), weights.setting.where))[0]
 
 
 def _of_encoder(encoder: SettledEncoder, run: Values) -> dict[str, Setting]:

@@ -7,10 +7,12 @@ from pathlib import Path
 from palm.balancing.gradients import GRADIENT_METHODS
 from palm.config.run_config import TaskConfig
 from palm.config.typed import TypedConfig
-from palm.errors import Problem
+from palm.errors import CheckpointError, Problem
 from palm.metric.base import LOSS, METRICS
 from palm.paradigm.base import PARADIGMS
+from palm.pretrained.find import look_at_weights
 from palm.registry import did_you_mean
+from palm.schema.places import exists
 from palm.schema.settings import TaskSettings, TrainSettings
 
 _NO_VOCABULARY = (
@@ -97,6 +99,19 @@ def training_files(config: TypedConfig) -> Iterator[Problem]:
         if settings.train_file is None:
             rule = f"task `{name}` needs `train_file` to be trained. Found nothing."
             yield Problem(f"tasks.{name}", f"{rule} Add it, or pass for_train=False to only predict.")
+
+
+def readable_weights(config: TypedConfig) -> Iterator[Problem]:
+    """The pre-trained weights are there, in a format that is read; a resumed run goes on without them."""
+    path = config.run.pretrain_model_path if config.run else None
+    if path is None or not config.for_train or (config.train and config.train.resume == "auto"):
+        return
+    if not exists(Path(path)):  # reported where paths are looked up
+        return
+    try:
+        look_at_weights(Path(path))
+    except CheckpointError as error:
+        yield Problem("", str(error))
 
 
 def rows_shared_by_name(config: TypedConfig) -> Iterator[Problem]:

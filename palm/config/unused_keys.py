@@ -140,6 +140,10 @@ def _without_effect(config: TypedConfig, train: TrainSettings, backbone: Backbon
         rule = "on a CPU, bf16 multiplies in the fused kernels."
         found = "Found kernels: plain, so a run on a CPU computes in float32."
         yield Problem(config.where("amp"), f"amp: {rule} {found} Set kernels: auto, or amp: off.")
+    if train.amp == "bf16" and backbone.hidden_act == "gelu_new":
+        rule = "on a CPU, bf16 multiplies in the fused kernels."
+        found = "Found hidden_act: gelu_new, which they do not compute, so a run on a CPU computes in float32."
+        yield Problem(config.where("amp"), f"amp: {rule} {found} Set amp: off.")
     quiet = not backbone.hidden_dropout_prob and not backbone.attention_probs_dropout_prob
     for task in config.tasks:
         if task.settings.rdrop_alpha and quiet and not task.paradigm.dropout_prob:

@@ -39,7 +39,7 @@ def wiring_problems(
         reader = READERS[task.reader_name](task.reader, tokenizer)
         paradigm = PARADIGMS[task.paradigm_name](task.paradigm)
         yield from _missing_objects(task, reader, backbone, paradigm, phase)
-        yield from _size_problems(task, backbone.config)
+        yield from _size_problems(task, backbone)
         if task.settings.smart_weight and paradigm.incomparable is not None:
             rule = f"SMART compares distributions over the labels of a text or word. Found `{paradigm.incomparable}`."
             yield Problem(f"tasks.{task.name}.smart_weight", f"{rule} Set the key only for other tasks.")
@@ -83,6 +83,10 @@ def layers_to_train(config: TypedConfig) -> Iterator[Problem]:
     if train.weighting in GRADIENT_METHODS and train.freeze_embeddings and frozen >= layers:
         rule = f"{train.weighting} balances the gradients of the shared encoder, and all of its layers are frozen."
         yield Problem("weighting", f"{rule} Found freeze_layers: {frozen}. Freeze fewer, or set weighting: fixed.")
+    if frozen and config.backbone.layers_share_parameters:
+        rule = "freeze_layers freezes the lowest layers, and here one layer computes several."
+        found = f"Found backbone `{backbone_name(config.backbone)}`."
+        yield Problem("freeze_layers", f"{rule} {found} Leave the key out.")
     if frozen > layers:
         yield Problem("freeze_layers", f"the encoder has {layers} layers to freeze. Found {frozen}. Lower it.")
 
@@ -128,13 +132,14 @@ def _backbone_problems(backbone: BackboneFields, tokenizer: Tokenizer) -> Iterat
         )
 
 
-def _size_problems(task: TaskConfig, backbone: BackboneFields) -> Iterator[Problem]:
+def _size_problems(task: TaskConfig, shared: Backbone) -> Iterator[Problem]:
+    backbone = shared.config
     if task.reader.max_seq_len > backbone.max_position_embeddings:
         found = f"Found {task.reader.max_seq_len} over {backbone.max_position_embeddings}."
         message = f"max_seq_len is at most the backbone's max_position_embeddings. {found} Lower max_seq_len."
         yield Problem(f"tasks.{task.name}.max_seq_len", message)
     segments = READERS[task.reader_name].segments
-    if segments > backbone.type_vocab_size:
+    if segments > backbone.type_vocab_size and "segment_ids" in shared.inputs_attr():
         rule = f"reader `{task.reader_name}` needs an encoder with {segments} segments (type_vocab_size)."
         advice = "Use an encoder that was trained on pairs of texts, or a task with one text per row."
         yield Problem(f"tasks.{task.name}.reader", f"{rule} Found {backbone.type_vocab_size}. {advice}")
@@ -149,6 +154,10 @@ def _size_problems(task: TaskConfig, backbone: BackboneFields) -> Iterator[Probl
             message = f"layers are indices into {layers} encoder layers. Found {index}. Use -{layers}…{layers - 1}."
             yield Problem(f"tasks.{task.name}.layers", message)
     yield from _copied_layers_problems(task, layers)
+    if shared.layers_share_parameters and task.paradigm.sharing == "soft":
+        rule = "sharing: soft replaces layers of the encoder, and here one layer computes several."
+        found = f"Found backbone `{backbone_name(shared)}`."
+        yield Problem(f"tasks.{task.name}.sharing", f"{rule} {found} Use private_layers, or another sharing.")
 
 
 def _copied_layers_problems(task: TaskConfig, depth: int) -> Iterator[Problem]:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from palm.errors import ConfigError, Problem
+from palm.schema.places import pointer_problem
 
 PAD, UNK, CLS, SEP, MASK = SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 MOST_LISTED = 20
@@ -31,6 +32,9 @@ def _lines(path: Path) -> list[str]:
         found = "a folder" if path.is_dir() else "nothing"
         raise ConfigError(Problem(str(path), f"the vocabulary must be a file, found {found}. Set vocab_path."))
     raw = path.read_bytes()
+    pointer = pointer_problem(path)
+    if pointer is not None:
+        raise ConfigError(Problem(str(path), pointer))
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -62,6 +62,8 @@ class MultiTaskModel(nn.Layer):
         self.backbone_config = backbone.config
         self.backbone_inputs = tuple(backbone.inputs_attr())
         self.backbone_outputs = backbone.outputs_attr()
+        self.backbone_kind = type(backbone)
+        self.backbone_shapes = backbone.shapes()
         with seeded(seed):
             self.backbone = backbone.build_layers()
             self.heads = nn.LayerDict()

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 from palm.engine.model import HasHead, MultiTaskModel
-from palm.pretrained.load import LoadReport, PretrainedWeights, apply_pretrained
+from palm.errors import CheckpointError
+from palm.pretrained.load import NOT_NEEDED, LoadReport, PretrainedWeights, apply_pretrained
 from palm.schema.fields import BackboneFields
 
 _LISTED = 8
@@ -19,17 +20,38 @@ def load_pretrained_weights(model: MultiTaskModel, tasks: Sequence[HasHead], wei
     """Copy `weights` into `model`; return lines about loaded, missing and unexpected parameters.
 
     Raises:
-        CheckpointError: No name matches, or a shape differs.
+        CheckpointError: No name matches, a shape differs, or a part of the encoder other than its pooler is missing.
     """
+    _refuse_incomplete(model, weights)
     report = apply_pretrained(model.backbone, weights)
     model.start_copies()
     lines = [f"Pre-trained weights from {weights.source}: {len(report.loaded)} parameters loaded."]
     lines += _differences(report)
     for head, prefix in {task.head: task.paradigm.pretrained_head for task in tasks}.items():
-        if prefix is not None and any(name.startswith(prefix) for name in weights.tensors):
-            report = apply_pretrained(model.heads[head], weights, prefix)
-            lines.append(f"  head {head}: {len(report.loaded)} parameters loaded.")
+        if prefix is None:
+            continue
+        if not any(name.startswith(prefix) for name in weights.tensors):
+            lines.append(f"  head {head}: newly initialized, since the weights have none.")
+            continue
+        report = apply_pretrained(model.heads[head], weights, prefix)
+        lines.append(f"  head {head}: {len(report.loaded)} parameters loaded.")
+        lines += [f"  head {head}: missing, newly initialized: {', '.join(report.missing)}"] if report.missing else []
     return lines
+
+
+def _refuse_incomplete(model: MultiTaskModel, weights: PretrainedWeights) -> None:
+    """Refuse weights of a part of the encoder: the rest would be random.
+
+    A pooler is newly initialized where there is none; task embeddings become zero. What a user's backbone needs is
+    not known.
+    """
+    encoder = [name for name in model.backbone_shapes if not name.startswith(NOT_NEEDED)]
+    missing = [name for name in encoder if name not in weights.tensors]
+    if missing and len(missing) < len(encoder):
+        rule = "pre-trained weights hold the embeddings and every layer of the encoder."
+        found = f"Found no `{missing[0]}`" + (f" and {len(missing) - 1} others" if len(missing) > 1 else "")
+        advice = "Use another copy, or the config.json of these weights."
+        raise CheckpointError(f"{weights.source}: {rule} {found}. {advice}")
 
 
 def _differences(report: LoadReport) -> Iterator[str]:

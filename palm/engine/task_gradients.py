@@ -117,8 +117,10 @@ class SharedLayerGradients:
     def __init__(self, model: MultiTaskModel, tasks: Sequence[TaskInstance]) -> None:
         depth = model.backbone_config.num_hidden_layers
         last = min(task.paradigm.config.last_shared_layer(depth, task.settings.layer) for task in tasks)
+        layers = {name: layer for name, _ in model.named_parameters() if (layer := layer_of(name)) is not None}
+        last = max((layer for layer in layers.values() if layer <= last), default=last)  # layers may share parameters
         self._parameters: dict[str, Tensor] = {
-            name: parameter for name, parameter in model.named_parameters() if layer_of(name) == last
+            name: parameter for name, parameter in model.named_parameters() if layers.get(name) == last
         }
         self._before: dict[str, Tensor] = {}
         self._norms: dict[str, float] = {}

@@ -13,7 +13,7 @@ class LayerSettings:
 
     Attributes:
         heads: Number of attention heads; it divides the width.
-        activation: `gelu` (exact), `relu` or `tanh`.
+        activation: `gelu` (exact), `gelu_new` (by tanh), `relu` or `tanh`.
         epsilon: Epsilon of layer normalisation.
         hidden_dropout: Dropout after attention and after the feed-forward part; 0 outside training.
         attention_dropout: Dropout of attention probabilities; 0 outside training.
@@ -41,11 +41,13 @@ class Rows:
         seq: Tokens per sequence, padding included.
         mask: Added to attention scores, float32[batch 1 1 seq]: 0 for a token, -10000 for padding. None where
             nothing is padded.
+        bias: Added to attention scores, too, float32[1 heads seq seq]: that of relative positions, a parameter.
     """
 
     batch: int
     seq: int
     mask: "Tensor | None"
+    bias: "Tensor | None" = None
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,9 @@ def dropout(values: Tensor, probability: float) -> Tensor:
 
 
 def activation(values: Tensor, name: str) -> Tensor:
-    """The feed-forward part's non-linearity: `gelu` (exact), `relu` or `tanh`."""
+    """The feed-forward part's non-linearity: `gelu` (exact), `gelu_new` (by tanh), `relu` or `tanh`."""
+    if name == "gelu_new":
+        return functional.gelu(values, approximate=True)
     if name == "relu":
         return functional.relu(values)
     if name == "tanh":
@@ -64,7 +66,7 @@ def attention(qkv: Tensor, *, settings: LayerSettings, rows: Rows) -> Tensor:
     Returns:
         float32[batch*seq hidden]
     """
-    if _on_cpu(qkv):
+    if _on_cpu(qkv) and rows.bias is None:
         return autograd.attention(qkv, rows.mask, settings.heads, rows.seq, settings.attention_dropout)
     return plain_attention(qkv, settings=settings, rows=rows)
 
@@ -76,6 +78,8 @@ def plain_attention(qkv: Tensor, *, settings: LayerSettings, rows: Rows) -> Tens
     split = qkv.reshape([rows.batch, rows.seq, 3, settings.heads, size]).transpose([2, 0, 3, 1, 4])
     query, key, value = split.unbind(0)  # [batch heads seq size] each
     scores = product(query * size**-0.5, key, transpose_other=True)  # [batch heads seq seq]
+    if rows.bias is not None:
+        scores = scores + rows.bias
     if rows.mask is not None:
         scores = scores + rows.mask
     probabilities = dropout(functional.softmax(scores), settings.attention_dropout)

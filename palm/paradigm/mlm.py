@@ -1,6 +1,7 @@
 """Masked language model: predicts the original token of each [MASK]."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, final
 
 import numpy as np
@@ -63,10 +64,13 @@ class MaskedLM(Paradigm):
         """`transform` (linear), `activation`, `layer_norm`, and the parameter `bias` [vocab]."""
         from paddle import ParamAttr, nn
 
-        size, activations = backbone.hidden_size, {"gelu": nn.GELU, "relu": nn.ReLU, "tanh": nn.Tanh}
+        size = backbone.embedding_width
+        activations: dict[str, Callable[[], nn.Layer]] = {
+            "gelu": nn.GELU, "gelu_new": partial(nn.GELU, True), "relu": nn.ReLU, "tanh": nn.Tanh,
+        }  # fmt: skip
         weight = ParamAttr(initializer=nn.initializer.Normal(0.0, self.config.initializer_range))
         layers = nn.Layer()
-        layers.transform = nn.Linear(size, size, weight_attr=weight)
+        layers.transform = nn.Linear(backbone.hidden_size, size, weight_attr=weight)
         layers.activation = activations[backbone.hidden_act]()
         layers.layer_norm = nn.LayerNorm(size, epsilon=backbone.layer_norm_eps)
         layers.bias = layers.create_parameter([backbone.vocab_size], is_bias=True)

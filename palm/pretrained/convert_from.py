@@ -7,15 +7,14 @@ from typing import Any
 import numpy as np
 
 from palm.backbone.base import BACKBONES, Backbone
-from palm.backbone.config_json import BACKBONE_FILES, VOCAB_FILE, next_to_weights
-from palm.backbone.model_type import TYPE_KEYS
+from palm.backbone.config_json import BACKBONE_FILES, VOCAB_FILE, load_backbone_file, next_to_weights
+from palm.backbone.ernie import ErnieConfig
+from palm.backbone.find import config_problems, found_backbone, registered_name
 from palm.backbone.shapes import check_shapes
-from palm.errors import CheckpointError
+from palm.errors import CheckpointError, ConfigError
 from palm.paradigm import PARADIGMS, Paradigm
 from palm.pretrained.encoder import (
-    LATE_POSITIONS,
     POSITIONS,
-    SEGMENTS,
     ArraysByName,
     Origin,
     PretrainedEncoder,
@@ -23,13 +22,13 @@ from palm.pretrained.encoder import (
     split_qkv,
 )
 from palm.pretrained.find import find_weights
-from palm.pretrained.load import config_defaults_for, read_tensors
+from palm.pretrained.load import NOT_NEEDED, config_defaults_for, from_zero, read_tensors
 from palm.pretrained.name_maps import rename, targets_of
 from palm.pretrained.safetensors_files import read_safetensors
-from palm.schema.fields import BackboneFields
 from palm.schema.saved_model import SavedComponent, read_json_object, read_saved_model, validate_keys
 from palm.schema.settings import RunSettings, TaskSettings
 from palm.schema.validate import shown
+from palm.schema.values import Setting
 from palm.storage.atomic_directory import verify
 from palm.storage.layout import MANIFEST_FILE, WEIGHTS_FILE
 
@@ -43,7 +42,6 @@ _COPIED = (
 )  # fmt: skip
 _COPY = "Use another copy."
 _DEFAULT_BACKBONE = str(RunSettings.model_fields["backbone"].default)
-_KNOWN_TYPES = ("bert", "ernie", "electra", *LATE_POSITIONS)
 
 
 def read_encoder(path: Path) -> PretrainedEncoder:
@@ -166,63 +164,51 @@ def _foreign(path: Path) -> PretrainedEncoder:
         rule = "an encoder needs a config.json next to its weights."
         raise CheckpointError(f"{path}: {rule} Found none. Add one.")
     config = read_json_object(config_file)
-    kind = str(config.get("model_type", ""))
-    of_transformers = renamed.layout == "Hugging Face"
-    _refuse_other_kinds(config_file, kind, config, of_transformers)
-    backbone = next((name for name in BACKBONES if BACKBONES[name].known_by in renamed.tensors), _DEFAULT_BACKBONE)
-    keys = {key: value for key, value in config.items() if key not in TYPE_KEYS}  # the type has been looked at above
-    backbone_config = BACKBONES[backbone].read_config({**config_defaults_for(path), **keys}, owner=str(config_file))
-    other = {name: raw[name] for name, target in targets_of(raw).items() if target is None} if of_transformers else {}
-    tensors, backbone_config, lost = _from_zero(config_file, renamed.tensors, backbone_config, kind, config)
+    kind = _kind_of(config_file, renamed.tensors)
+    backbone_config = kind.read_config({**config_defaults_for(path), **config}, owner=str(config_file))
+    tensors = from_zero(renamed.tensors, kind, config, found.path) if renamed.layout != "PALM" else renamed.tensors
+    if isinstance(backbone_config, ErnieConfig) and kind.known_by not in tensors:
+        backbone_config = backbone_config.model_copy(update={"use_task_id": False})
     origin = None
-    if of_transformers:
-        origin = Origin(config_file.read_bytes().decode("utf-8"), targets_of(raw), other | lost)
-    _check_whole(path, tensors, backbone_config)
-    _check_shapes(path, tensors, BACKBONES[backbone](backbone_config), partial=True)
+    if renamed.layout == "Hugging Face":
+        other = {name: raw[name] for name, target in targets_of(raw).items() if target is None}
+        first = kind.first_position(config)
+        other |= {LOST_ROWS: renamed.tensors[POSITIONS][:first]} if first else {}
+        origin = Origin(config_file.read_bytes().decode("utf-8-sig"), targets_of(raw), other)
+    backbone = kind(backbone_config)
+    _check_whole(path, tensors, backbone)
+    _check_shapes(path, tensors, backbone, partial=True)
     return PretrainedEncoder(
-        backbone, backbone_config, tensors, _copied(config_file.parent), origin, left_out=renamed.unknown
+        registered_name(kind),
+        backbone_config,
+        tensors,
+        _copied(config_file.parent),
+        origin,
+        left_out=renamed.unknown,
     )
 
 
-def _refuse_other_kinds(config_file: Path, kind: str, config: Mapping[str, Any], of_transformers: bool) -> None:
-    rule = "PALM supports BERT, ERNIE, and RoBERTa or ELECTRA encoders of the same architecture."
-    if of_transformers and kind and kind not in _KNOWN_TYPES:
-        raise CheckpointError(f"{config_file}: {rule} Found model_type `{kind}`. Use another model.")
-    width = config.get("embedding_size", config.get("hidden_size"))
-    if kind == "electra" and width != config.get("hidden_size"):
-        found = f"Found embeddings of width {width} and an encoder of width {config.get('hidden_size')}"
-        raise CheckpointError(f"{config_file}: {rule} {found} (ELECTRA-small): use ELECTRA-base or -large.")
+def _kind_of(config_file: Path, tensors: ArraysByName) -> type[Backbone]:
+    """The backbone of an encoder: that of its config.json, or else that of a parameter which no other has."""
+    layer, problems = load_backbone_file(Setting("config", str(config_file), str(config_file)))
+    if problems:
+        raise ConfigError(problems)
+    marked = (name for name in BACKBONES if BACKBONES[name].known_by in tensors)
+    kind = found_backbone(layer) or BACKBONES[next(marked, _DEFAULT_BACKBONE)]
+    problems = config_problems(kind, layer)
+    if problems:
+        raise ConfigError(problems)
+    return kind
 
 
-def _from_zero(
-    config_file: Path, tensors: ArraysByName, backbone_config: BackboneFields, kind: str, config: Mapping[str, Any]
-) -> tuple[ArraysByName, BackboneFields, ArraysByName]:
-    """RoBERTa's tables with positions from 0 and two segments, as PALM has them; and the rows that are dropped."""
-    if kind not in LATE_POSITIONS or POSITIONS not in tensors:
-        return tensors, backbone_config, {}
-    table = tensors[POSITIONS]
-    pad = config.get("pad_token_id", 1)
-    if type(pad) is not int or not 0 <= pad < len(table) - 1:
-        rule = f"pad_token_id is a whole number, and {kind}'s positions start behind it: at most {len(table) - 2}."
-        raise CheckpointError(f"{config_file}: {rule} Found {shown(pad)}. Correct it.")
-    if SEGMENTS not in tensors:
-        raise CheckpointError(f"{config_file}: an encoder of type {kind} has segment embeddings. Found none. {_COPY}")
-    first, segments = pad + 1, tensors[SEGMENTS]
-    changed = {POSITIONS: np.ascontiguousarray(table[first:])}
-    if len(segments) == 1:
-        changed[SEGMENTS] = np.concatenate([segments, segments])
-    grown = {"max_position_embeddings": len(table) - first, "type_vocab_size": max(2, len(segments))}
-    return {**tensors, **changed}, backbone_config.model_copy(update=grown), {LOST_ROWS: table[:first]}
-
-
-def _check_whole(path: Path, tensors: ArraysByName, backbone_config: BackboneFields) -> None:
-    last = f"encoder.layers.{backbone_config.num_hidden_layers - 1}.ffn.output.weight"
-    beyond = f"encoder.layers.{backbone_config.num_hidden_layers}.ffn.output.weight"
-    missing = [name for name in (POSITIONS, last) if name not in tensors]
+def _check_whole(path: Path, tensors: ArraysByName, backbone: Backbone) -> None:
+    depth = backbone.config.num_hidden_layers
+    missing = [name for name in backbone.shapes() if name not in tensors and not name.startswith(NOT_NEEDED)]
+    beyond = f"encoder.layers.{depth}.ffn.output.weight"
     if missing or beyond in tensors:
-        rule = f"config.json sets {backbone_config.num_hidden_layers} layers"
         found = f"no `{missing[0]}`" if missing else f"`{beyond}`"
-        raise CheckpointError(f"{path}: {rule}, the weights differ in number or architecture. Found {found}.")
+        rule = f"config.json sets {depth} layers, the weights differ in number or architecture."
+        raise CheckpointError(f"{path}: {rule} Found {found}. {_COPY}")
 
 
 def _copied(folder: Path) -> dict[str, Path]:

@@ -1,11 +1,9 @@
 """Writes a model as a PALM folder, or as a Hugging Face folder that transformers loads."""
 
 import json
-import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from safetensors.numpy import save_file
@@ -19,25 +17,12 @@ from palm.pretrained.encoder import (
     ArraysByName,
     Origin,
     PretrainedEncoder,
-    PretrainedHead,
     split_qkv,
 )
-from palm.schema.fields import exported_keys
+from palm.pretrained.name_maps import is_dense
+from palm.pretrained.transformers_form import backbone_keys, in_transformers_names, transformers_config
 from palm.storage.atomic_directory import atomic_directory
 from palm.storage.layout import WEIGHTS_FILE
-
-_TO_TRANSFORMERS = (
-    (r"embeddings\.layer_norm\.(\w+)", r"embeddings.LayerNorm.\1"),
-    (r"encoder\.layers\.(\d+)\.attention\.(query|key|value)\.(\w+)", r"encoder.layer.\1.attention.self.\2.\3"),
-    (r"encoder\.layers\.(\d+)\.attention\.output\.(\w+)", r"encoder.layer.\1.attention.output.dense.\2"),
-    (r"encoder\.layers\.(\d+)\.attention\.layer_norm\.(\w+)", r"encoder.layer.\1.attention.output.LayerNorm.\2"),
-    (r"encoder\.layers\.(\d+)\.ffn\.intermediate\.(\w+)", r"encoder.layer.\1.intermediate.dense.\2"),
-    (r"encoder\.layers\.(\d+)\.ffn\.output\.(\w+)", r"encoder.layer.\1.output.dense.\2"),
-    (r"encoder\.layers\.(\d+)\.ffn\.layer_norm\.(\w+)", r"encoder.layer.\1.output.LayerNorm.\2"),
-    (r"mlm\.transform\.(\w+)", r"cls.predictions.transform.dense.\1"),
-    (r"mlm\.layer_norm\.(\w+)", r"cls.predictions.transform.LayerNorm.\1"),
-    (r"mlm\.bias", r"cls.predictions.bias"),
-)
 
 
 def write_palm(encoder: PretrainedEncoder, target: Path) -> None:
@@ -48,7 +33,7 @@ def write_palm(encoder: PretrainedEncoder, target: Path) -> None:
     """
     with atomic_directory(target, key="target") as folder:
         _save(encoder.tensors, folder / WEIGHTS_FILE)
-        _write_json(folder / CONFIG_FILE, {"palm_backbone": encoder.backbone, **_backbone_config(encoder)})
+        _write_json(folder / CONFIG_FILE, {"palm_backbone": encoder.backbone, **backbone_keys(encoder.backbone_config)})
         for name, file in encoder.files.items():
             shutil.copyfile(file, folder / name)
         if encoder.origin is not None:
@@ -69,8 +54,8 @@ def write_hugging_face(encoder: PretrainedEncoder, target: Path) -> None:
             _save(_in_original_form(encoder.tensors, encoder.origin), folder / WEIGHTS_FILE)
             (folder / CONFIG_FILE).write_bytes(encoder.origin.config.encode("utf-8"))
         else:
-            _save(_in_transformers_names(encoder), folder / WEIGHTS_FILE)
-            _write_json(folder / CONFIG_FILE, _transformers_config(encoder))
+            _save(in_transformers_names(encoder), folder / WEIGHTS_FILE)
+            _write_json(folder / CONFIG_FILE, transformers_config(encoder))
         for name, file in encoder.files.items():
             if name != CONFIG_FILE:
                 shutil.copyfile(file, folder / name)
@@ -90,52 +75,13 @@ def _in_original_form(tensors: ArraysByName, origin: Origin) -> ArraysByName:
         if target is None:
             written[name] = origin.other[name]
             continue
-        array = separate[target].T if _is_dense(target) else separate[target]
+        array = separate[target].T if is_dense(target) else separate[target]
         if LOST_ROWS in origin.other and target == POSITIONS:
             array = np.concatenate([origin.other[LOST_ROWS], array])
         if target == SEGMENTS and json.loads(origin.config).get("model_type") in LATE_POSITIONS:
             array = array[: int(json.loads(origin.config).get("type_vocab_size", 1))]
         written[name] = array
     return written
-
-
-def _in_transformers_names(encoder: PretrainedEncoder) -> ArraysByName:
-    has_mlm = any(name.startswith("mlm.") for name in encoder.tensors)
-    prefix = f"{encoder.backbone}." if encoder.head or has_mlm else ""
-    written = {}
-    for name, array in split_qkv(encoder.tensors).items():
-        renamed = next((re.sub(rule, to, name) for rule, to in _TO_TRANSFORMERS if re.fullmatch(rule, name)), name)
-        written[renamed if name.startswith("mlm.") else prefix + renamed] = array.T if _is_dense(name) else array
-    if encoder.head is not None:
-        layer = encoder.head.form.layer
-        written |= {f"{layer}.weight": encoder.head.weight.T, f"{layer}.bias": encoder.head.bias}
-    return written
-
-
-def _transformers_config(encoder: PretrainedEncoder) -> dict[str, Any]:
-    has_mlm = any(name.startswith("mlm.") for name in encoder.tensors)
-    ending = encoder.head.form.class_ending if encoder.head else "ForMaskedLM" if has_mlm else "Model"
-    architecture = encoder.backbone.capitalize() + ending
-    config = {"model_type": encoder.backbone, "architectures": [architecture], **_backbone_config(encoder)}
-    config["pad_token_id"] = 0  # nosec B105 (a vocabulary id, not a password)
-    return config | (_labels(encoder.head) if encoder.head else {})
-
-
-def _labels(head: PretrainedHead) -> dict[str, Any]:
-    if not head.form.has_labels:
-        return {}
-    names = head.labels or tuple(str(number) for number in range(len(head.bias)))
-    ids = {name: number for number, name in enumerate(names)}
-    return {"id2label": {str(number): name for name, number in ids.items()}, "label2id": ids}
-
-
-def _backbone_config(encoder: PretrainedEncoder) -> dict[str, Any]:
-    found = exported_keys(encoder.backbone_config)
-    return {**found, "intermediate_size": found["intermediate_size"] or 4 * found["hidden_size"]}
-
-
-def _is_dense(name: str) -> bool:
-    return name.endswith(".weight") and "embeddings" not in name and "layer_norm" not in name
 
 
 def _save(tensors: Mapping[str, np.ndarray], file: Path) -> None:

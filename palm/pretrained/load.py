@@ -1,26 +1,36 @@
 """Reads pre-trained weights in all formats, and copies them into a model with a report of what did not match."""
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from palm.errors import CheckpointError
+from palm.backbone.base import BACKBONES, Backbone
+from palm.backbone.config_json import BACKBONE_FILES, load_backbone_file, next_to_weights
+from palm.backbone.find import config_problems, found_backbone, registered_name
+from palm.errors import CheckpointError, ConfigError
+from palm.pretrained.encoder import POSITIONS
 from palm.pretrained.find import Format, WeightsFile, find_weights
 from palm.pretrained.name_maps import rename
 from palm.pretrained.paddle1x import read_archive, read_folder
 from palm.pretrained.pdparams import read_pdparams
 from palm.pretrained.safetensors_files import read_safetensors, read_shards, shard_of
+from palm.pretrained.torch_files import read_torch
+from palm.schema.values import Setting
 
 if TYPE_CHECKING:
     from paddle import nn
 
 MLM_HEAD = "mlm."
+NOT_NEEDED = ("pooler.", "embeddings.task_type_embeddings.")
+"""Starts of the names of parameters that weights may lack: a pooler is then new, task embeddings are zero."""
+
 _TASK_EMBEDDINGS = "embeddings.task_type_embeddings.weight"
 _LISTED = 5
+_LOWER_HALF = np.uint32(0xFFFF)  # of a float32; zero where it has been a bfloat16
 _COPY = "Use another copy, or other weights."
 
 _READERS: Mapping[Format, Callable[[Path], dict[str, np.ndarray]]] = {
@@ -29,14 +39,13 @@ _READERS: Mapping[Format, Callable[[Path], dict[str, np.ndarray]]] = {
     "pdparams": read_pdparams,
     "paddle1x": read_folder,
     "paddle1x archive": read_archive,
+    "torch": read_torch,
+    "torch shards": partial(read_shards, read=read_torch),
 }
 
 # Epsilon of layer normalisation that is set in the model's own code, but not in its config.json:
 # PaddlePALM 0.2.1 (1e-6 in every layer_norm) and PaddleNLP (nn.LayerNorm's default).
 _EPSILON: Mapping[Format, float] = {"paddle1x": 1e-6, "paddle1x archive": 1e-6, "pdparams": 1e-5}
-
-# Models whose weights have BERT's names, but whose computation differs.
-_OTHER_ENCODERS = ("roberta", "xlm-roberta", "camembert", "electra", "distilbert", "albert", "mpnet", "nomic_bert")
 
 
 @dataclass(frozen=True)
@@ -71,19 +80,29 @@ class LoadReport:
     unexpected: tuple[str, ...]
 
 
-def load_pretrained(path: Path | str) -> PretrainedWeights:
+def load_pretrained(path: Path | str, kind: type[Backbone] | None = None) -> PretrainedWeights:
     """Read weights from a Hugging Face folder or file, a `.pdparams` file, or a Paddle 1.x folder or archive.
+
+    Args:
+        path: The weights.
+        kind: The backbone that they are for; by default that of the config.json next to them.
 
     Raises:
         CheckpointError: The weights are missing, damaged, unsafe, not finite, or of another kind of encoder.
     """
     found = find_weights(Path(path))
+    kind, config = _backbone_for(Path(path), kind)
     raw = read_tensors(found)
     renamed = rename(raw, str(found.path))
-    _refuse_other_encoders(found, renamed.layout)
+    if kind is not None:
+        _refuse_other_parts(renamed.tensors, kind, str(path))
     _refuse_non_finite(found, {name: array for name, array in raw.items() if name not in renamed.unknown})
-    tensors = {name: np.ascontiguousarray(array, np.float32) for name, array in renamed.tensors.items()}
-    return PretrainedWeights(tensors, f"{path} ({renamed.layout})", _defaults(found.format), renamed.unknown)
+    own = (
+        renamed.tensors if renamed.layout == "PALM" or kind is None else from_zero(renamed.tensors, kind, config, path)
+    )
+    tensors = {name: np.ascontiguousarray(array, np.float32) for name, array in own.items()}
+    source = f"{path} ({renamed.layout}{_precision(raw)})"
+    return PretrainedWeights(tensors, source, _defaults(found.format), renamed.unknown)
 
 
 def read_tensors(found: WeightsFile) -> dict[str, np.ndarray]:
@@ -165,27 +184,74 @@ def _refuse_non_finite(found: WeightsFile, tensors: Mapping[str, np.ndarray]) ->
             )
 
 
+def _precision(tensors: Mapping[str, np.ndarray]) -> str:
+    """`, float16` or `, bfloat16` for weights that have been stored so; they become float32."""
+    floats = [array for array in tensors.values() if array.dtype.kind == "f" and array.size]
+    if any(array.dtype == np.float16 for array in floats):
+        return ", float16"
+    whole = [np.ascontiguousarray(array).view(np.uint32) for array in floats if array.dtype == np.float32]
+    largest = max(whole, key=np.size, default=None)
+    return ", bfloat16" if largest is not None and largest.any() and not (largest & _LOWER_HALF).any() else ""
+
+
 def _file_of(found: WeightsFile, name: str) -> Path:
     """The file that holds the tensor `name`."""
-    if found.format == "shards":
+    if found.format in ("shards", "torch shards"):
         return found.path.with_name(shard_of(found.path, name))
     return found.path / name if found.format == "paddle1x" else found.path
 
 
-def _refuse_other_encoders(found: WeightsFile, layout: str) -> None:
-    config = found.path.parent / "config.json"
-    if layout != "Hugging Face" or not config.is_file():
-        return
+def from_zero(
+    tensors: Mapping[str, np.ndarray], kind: type[Backbone], config: Mapping[str, object], source: Path | str
+) -> dict[str, np.ndarray]:
+    """The tensors with a position table that starts with the first token's, as in PALM.
+
+    Args:
+        tensors: Those of an encoder of transformers or PaddleNLP, under PALM's names.
+        kind: Its backbone.
+        config: Its config.json.
+        source: The weights, for messages.
+
+    Raises:
+        CheckpointError: The table has no more rows than are cut off.
+    """
+    first, table = kind.first_position(config), tensors.get(POSITIONS)
+    if not first or table is None:
+        return dict(tensors)
+    if len(table) <= first:
+        rule = f"positions start behind the first {first} rows of the table (pad_token_id in config.json)."
+        raise CheckpointError(f"{source}: {rule} Found {len(table)} rows. {_COPY}")
+    return {**tensors, POSITIONS: np.ascontiguousarray(table[first:])}
+
+
+def _backbone_for(path: Path, kind: type[Backbone] | None) -> tuple[type[Backbone] | None, Mapping[str, object]]:
+    """The backbone of the weights at `path`, and their config.json: `kind`, else by that; None where that says nothing.
+
+    Raises:
+        CheckpointError: An encoder that has similar names but another computation, as its config.json says.
+    """
+    file = next_to_weights(path, BACKBONE_FILES)
+    if file is None:
+        return kind, {}
+    layer, _ = load_backbone_file(Setting("config", str(file), str(path)))  # problems: where the config is read
     try:
-        model_type = json.loads(config.read_text(encoding="utf-8-sig")).get("model_type")
-    except (OSError, ValueError, AttributeError, RecursionError):
-        return  # reported where the configuration is read
-    if model_type in _OTHER_ENCODERS:
-        raise CheckpointError(
-            f"{config}: weights must be those of a BERT or ERNIE encoder. Found model_type `{model_type}`, which has "
-            "similar names but another computation. Use a model of type bert or ernie; `palm convert` converts "
-            "RoBERTa and ELECTRA-base into one."
-        )
+        found = kind or found_backbone(layer)
+        problems = config_problems(found, layer) if found else []
+    except ConfigError as error:
+        raise CheckpointError(str(error)) from None
+    if problems:
+        raise CheckpointError("\n".join(map(str, problems)))
+    return found, {key: setting.value for key, setting in layer.items()}
+
+
+def _refuse_other_parts(tensors: Mapping[str, np.ndarray], kind: type[Backbone], source: str) -> None:
+    """Refuse parameters that only another backbone has, rather than compute without them."""
+    for name in BACKBONES if kind.model_types else ():
+        mark = BACKBONES[name].known_by
+        if mark is not None and mark in tensors and kind.known_by != mark:
+            found = f"Found `{mark}`, of an encoder of `{name}`"
+            rule = f"weights for `{registered_name(kind)}` are those of such an encoder."
+            raise CheckpointError(f"{source}: {rule} {found}. Set `backbone: {name}`.")
 
 
 def _nothing_matched(weights: PretrainedWeights, expected: list[str]) -> str:
@@ -193,7 +259,7 @@ def _nothing_matched(weights: PretrainedWeights, expected: list[str]) -> str:
     found = ", ".join(names[:_LISTED]) or "none"
     return (
         f"{weights.source}: none of the {len(names)} tensors is a parameter of this model. Found {found} …; expected "
-        f"{', '.join(expected[:_LISTED])} …. Use weights of a BERT or ERNIE encoder."
+        f"{', '.join(expected[:_LISTED])} …. Use weights of this kind of encoder."
     )
 
 

@@ -1,7 +1,8 @@
 """Maps the parameter names of other libraries to PALM's.
 
-Four layouts are supported: Hugging Face's (dense weights [out in]), PaddleNLP's, that of Paddle 1.x (LARK, PALM 0.2.1)
-and PALM's own (dense weights [in out]). Tensors of the masked-language-model head become `mlm.*`.
+Four layouts are supported: Hugging Face's (dense weights [out in]; names of each architecture's own), PaddleNLP's,
+that of Paddle 1.x (LARK, PALM 0.2.1) and PALM's own (dense weights [in out]). Tensors of the masked-language-model head
+become `mlm.*`.
 """
 
 import re
@@ -12,10 +13,68 @@ import numpy as np
 
 from palm.errors import CheckpointError
 
+_TABLE = re.compile(r"_embeddings\.weight$|relative_attention_bias\.weight$")
 _PARTS = ("query", "key", "value")
-_PREFIXES = re.compile(r"^(bert|ernie|roberta|electra|backbone)\.(?=embeddings\.|encoder\.|pooler\.)")
+_PREFIXES = re.compile(
+    r"^(bert|ernie|roberta|electra|distilbert|mpnet|albert|backbone)\."
+    r"(?=embeddings\.|embeddings_project\.|encoder\.|transformer\.|pooler\.)"
+)
 _BUFFERS = re.compile(r"(^|\.)(position_ids|token_type_ids)$")
+_TIED_DECODERS = (
+    "predictions.decoder.weight", "predictions.decoder_weight", "lm_head.decoder.weight", "vocab_projector.weight",
+    "generator_lm_head.weight",
+)  # fmt: skip
 _OLD_NORM = {"gamma": "weight", "beta": "bias"}  # TensorFlow's names, in early conversions
+
+# Heads are those of RoBERTa, XLM-R, CamemBERT and MPNet; the dense layer of a classifier is what a pooler is in BERT.
+_ROBERTA_HEADS = {
+    r"lm_head\.dense\.(\w+)": r"mlm.transform.\1",
+    r"lm_head\.layer_norm\.(\w+)": r"mlm.layer_norm.\1",
+    r"lm_head\.(?:decoder\.|decoder_)?bias": r"mlm.bias",
+    r"classifier\.dense\.(\w+)": r"pooler.dense.\1",
+}
+_ELECTRA = {
+    r"embeddings_project\.(\w+)": r"embeddings.projection.\1",
+    r"generator_predictions\.dense\.(\w+)": r"mlm.transform.\1",
+    r"generator_predictions\.LayerNorm\.(\w+)": r"mlm.layer_norm.\1",
+    r"generator_lm_head\.bias": r"mlm.bias",
+}
+_DISTILBERT = {
+    r"transformer\.layer\.(\d+)\.attention\.q_lin\.(\w+)": r"encoder.layers.\1.attention.query.\2",
+    r"transformer\.layer\.(\d+)\.attention\.k_lin\.(\w+)": r"encoder.layers.\1.attention.key.\2",
+    r"transformer\.layer\.(\d+)\.attention\.v_lin\.(\w+)": r"encoder.layers.\1.attention.value.\2",
+    r"transformer\.layer\.(\d+)\.attention\.out_lin\.(\w+)": r"encoder.layers.\1.attention.output.\2",
+    r"transformer\.layer\.(\d+)\.sa_layer_norm\.(\w+)": r"encoder.layers.\1.attention.layer_norm.\2",
+    r"transformer\.layer\.(\d+)\.ffn\.lin1\.(\w+)": r"encoder.layers.\1.ffn.intermediate.\2",
+    r"transformer\.layer\.(\d+)\.ffn\.lin2\.(\w+)": r"encoder.layers.\1.ffn.output.\2",
+    r"transformer\.layer\.(\d+)\.output_layer_norm\.(\w+)": r"encoder.layers.\1.ffn.layer_norm.\2",
+    r"pre_classifier\.(\w+)": r"pooler.dense.\1",
+    r"vocab_transform\.(\w+)": r"mlm.transform.\1",
+    r"vocab_layer_norm\.(\w+)": r"mlm.layer_norm.\1",
+    r"vocab_projector\.bias": r"mlm.bias",
+}
+_MPNET = {
+    r"encoder\.layer\.(\d+)\.attention\.attn\.q\.(\w+)": r"encoder.layers.\1.attention.query.\2",
+    r"encoder\.layer\.(\d+)\.attention\.attn\.k\.(\w+)": r"encoder.layers.\1.attention.key.\2",
+    r"encoder\.layer\.(\d+)\.attention\.attn\.v\.(\w+)": r"encoder.layers.\1.attention.value.\2",
+    r"encoder\.layer\.(\d+)\.attention\.attn\.o\.(\w+)": r"encoder.layers.\1.attention.output.\2",
+    r"encoder\.layer\.(\d+)\.attention\.LayerNorm\.(\w+)": r"encoder.layers.\1.attention.layer_norm.\2",
+    r"encoder\.relative_attention_bias\.weight": r"embeddings.relative_attention_bias.weight",
+}
+_ALBERT_LAYER = r"encoder\.albert_layer_groups\.(\d+)\.albert_layers\.0"
+_ALBERT = {
+    r"encoder\.embedding_hidden_mapping_in\.(\w+)": r"embeddings.projection.\1",
+    rf"{_ALBERT_LAYER}\.attention\.(query|key|value)\.(\w+)": r"encoder.groups.\1.attention.\2.\3",
+    rf"{_ALBERT_LAYER}\.attention\.dense\.(\w+)": r"encoder.groups.\1.attention.output.\2",
+    rf"{_ALBERT_LAYER}\.attention\.LayerNorm\.(\w+)": r"encoder.groups.\1.attention.layer_norm.\2",
+    rf"{_ALBERT_LAYER}\.ffn\.(\w+)": r"encoder.groups.\1.ffn.intermediate.\2",
+    rf"{_ALBERT_LAYER}\.ffn_output\.(\w+)": r"encoder.groups.\1.ffn.output.\2",
+    rf"{_ALBERT_LAYER}\.full_layer_layer_norm\.(\w+)": r"encoder.groups.\1.ffn.layer_norm.\2",
+    r"pooler\.(weight|bias)": r"pooler.dense.\1",
+    r"predictions\.dense\.(\w+)": r"mlm.transform.\1",
+    r"predictions\.LayerNorm\.(\w+)": r"mlm.layer_norm.\1",
+    r"predictions\.(?:decoder\.)?bias": r"mlm.bias",
+}
 
 _HUGGING_FACE = {
     r"embeddings\.(word|position|token_type|task_type)_embeddings\.weight": r"embeddings.\1_embeddings.weight",
@@ -30,6 +89,11 @@ _HUGGING_FACE = {
     r"cls\.predictions\.transform\.dense\.(\w+)": r"mlm.transform.\1",
     r"cls\.predictions\.transform\.LayerNorm\.(\w+)": r"mlm.layer_norm.\1",
     r"cls\.predictions\.(?:decoder\.)?bias": r"mlm.bias",
+    **_ROBERTA_HEADS,
+    **_ELECTRA,
+    **_DISTILBERT,
+    **_MPNET,
+    **_ALBERT,
 }
 
 _PADDLE_NLP = {
@@ -119,7 +183,7 @@ def rename(tensors: Mapping[str, np.ndarray], source: str = "weights") -> Rename
             array = tensors[original]
             if layout != "PALM":  # there a backbone of a user's own has names of its own
                 _check_axes(source, original, array, target)
-            named[target] = array.T if layout == "Hugging Face" and _is_dense(target) else array
+            named[target] = array.T if layout == "Hugging Face" and is_dense(target) else array
     fused = dict(_fuse(named, source))
     tied = {name for name in unknown if _is_tied_decoder(name, tensors[name], fused)}
     return Renamed(layout, fused, tuple(name for name in unknown if name not in tied))
@@ -134,7 +198,7 @@ def _bare(name: str) -> str:
 def _layout(names: Mapping[str, str]) -> tuple[str, Mapping[str, str]]:
     """The layout of `names`, detected by a name that every layer of only this layout has."""
     marks: tuple[tuple[str, str, Mapping[str, str]], ...] = (
-        (r"encoder\.layers\.\d+\.attention\.qkv\.", "PALM", _OWN),
+        (r"encoder\.(?:layers|groups)\.\d+\.attention\.qkv\.", "PALM", _OWN),
         (r"encoder\.layers\.\d+\.self_attn\.", "PaddleNLP", _PADDLE_NLP),
         (r"encoder_layer_\d+_", "Paddle 1.x", _PADDLE_1X),
     )
@@ -158,8 +222,9 @@ def _spell_kind(target: str) -> str:
     return f"{head}.{_PADDLE_1X_KINDS.get(kind, kind)}"
 
 
-def _is_dense(target: str) -> bool:
-    return target.endswith(".weight") and "embeddings" not in target and "layer_norm" not in target
+def is_dense(target: str) -> bool:
+    """Whether PALM's parameter `target` is a dense weight, which is [in out] here and [out in] in other libraries."""
+    return target.endswith(".weight") and not _TABLE.search(target) and "layer_norm" not in target
 
 
 def _check_axes(source: str, name: str, array: np.ndarray, target: str) -> None:
@@ -187,7 +252,7 @@ def _fuse(named: Mapping[str, np.ndarray], source: str) -> Iterator[tuple[str, n
 
 def _is_tied_decoder(name: str, array: np.ndarray, tensors: Mapping[str, np.ndarray]) -> bool:
     table = tensors.get("embeddings.word_embeddings.weight")
-    tied = name.endswith(("cls.predictions.decoder.weight", "cls.predictions.decoder_weight"))
-    if name.endswith("cls.predictions.decoder.bias"):
+    tied = name.endswith(_TIED_DECODERS)
+    if name.endswith(("predictions.decoder.bias", "lm_head.decoder.bias")):
         return np.array_equal(array, tensors.get("mlm.bias", np.empty(0)))
     return tied and table is not None and np.array_equal(array, table)

@@ -50,12 +50,13 @@ class _ElementType:
         return np.dtype(name, copy=True)  # a copy: the pickle sets its byte order
 
 
-class _Dictionary:
+class Dictionary:
     """Stands for `collections.OrderedDict`; dictionaries keep their order anyway."""
 
     __slots__ = ()
 
     def __call__(self, items: object = ()) -> dict[object, object]:
+        """A dictionary of pairs."""
         if not isinstance(items, list | tuple):
             raise pickle.UnpicklingError("a dictionary of an unknown form")
         return dict(items)
@@ -83,28 +84,32 @@ class _Latin1:
         return text.encode("latin1")
 
 
-_ALLOWED: Mapping[str, object] = {
+ALLOWED: Mapping[str, object] = {
     "numpy.core.multiarray._reconstruct": _EmptyArray(),
     "numpy._core.multiarray._reconstruct": _EmptyArray(),
     "numpy.ndarray": _ArrayMark(),
     "numpy.dtype": _ElementType(),
-    "collections.OrderedDict": _Dictionary(),
+    "collections.OrderedDict": Dictionary(),
     "builtins.tuple": _Tuple(),
     "_codecs.encode": _Latin1(),
 }
+"""What a file may name → what stands for it."""
 
 
 # Python's unpickler in Python: the one in C allocates its memo up to the index that a file names, so that five bytes
 # cost 64 GB. Weights are few instructions and much data, so it is not slower.
-class _Unpickler(pickle._Unpickler):
+class GuardedUnpickler(pickle._Unpickler):
+    """Reads dictionaries of arrays and calls nothing but the stand-ins in `allowed`, by the names in a file."""
+
     dispatch: ClassVar[dict[int, Any]] = {
         code: load for code, load in pickle._Unpickler.dispatch.items() if code != pickle.BYTEARRAY8[0]
     }  # weights have no byte arrays, and it would allocate one before checking that the file has as many bytes
     stack: list[Any]  # attribute of the unpickler in Python
 
-    def __init__(self, data: bytes, where: str) -> None:
+    def __init__(self, data: bytes, where: str, allowed: Mapping[str, object] = ALLOWED) -> None:
         super().__init__(io.BytesIO(data), encoding="latin1")  # arrays written by Python 2
         self._where = where
+        self._allowed = allowed
 
     def load_build(self) -> None:
         """Fill an array, or set an element type's byte order; whatever else a state may change is refused.
@@ -124,13 +129,18 @@ class _Unpickler(pickle._Unpickler):
     dispatch[pickle.BUILD[0]] = load_build
 
     def find_class(self, module: str, name: str, /) -> object:
+        """What stands for a global that is allowed.
+
+        Raises:
+            CheckpointError: Another one.
+        """
         requested = f"{module}.{name}"
-        if requested not in _ALLOWED:
+        if requested not in self._allowed:
             raise CheckpointError(
                 f"{self._where}: a weights file contains arrays and no code. Refused `{requested}`; nothing was "
                 "executed. Do not use this file, or ask its author for safetensors."
             )
-        return _ALLOWED[requested]
+        return self._allowed[requested]
 
 
 def _check_element_type(state: object) -> None:
@@ -160,7 +170,7 @@ def read_pdparams(file: Path) -> dict[str, np.ndarray]:
         CheckpointError: The file names anything but arrays, or is not a pickled dictionary.
     """
     try:
-        content = _Unpickler(file.read_bytes(), str(file)).load()
+        content = GuardedUnpickler(file.read_bytes(), str(file)).load()
         names = {str(name): value for name, value in content.items()} if isinstance(content, dict) else {}
     except CheckpointError:
         raise

@@ -176,6 +176,15 @@ class TagSchemeFields(Schema):
     )
 
 
+Activation = Literal["gelu", "gelu_new", "relu", "tanh"]
+_ACTIVATION_ALIASES = {"gelu_python": "gelu", "gelu_pytorch_tanh": "gelu_new", "gelu_fast": "gelu_new"}
+
+
+def _activation_name(value: Any) -> Any:  # noqa: ANN401 (whatever JSON gave)
+    """Transformers' other names of a function."""
+    return _ACTIVATION_ALIASES.get(value, value) if isinstance(value, str) else value
+
+
 class BackboneFields(Schema):
     """Config of an encoder, named as in its `config.json`; all stages share the keys that determine weights."""
 
@@ -188,7 +197,9 @@ class BackboneFields(Schema):
     intermediate_size: Int | None = Field(
         None, ge=1, description="Width of the feed-forward layer; 4 × hidden_size by default."
     )
-    hidden_act: Literal["gelu", "relu", "tanh"] = Field("gelu", description="`gelu` (exact), `relu` or `tanh`.")
+    hidden_act: Annotated[Activation, BeforeValidator(_activation_name)] = Field(
+        "gelu", description="`gelu` (exact), `gelu_new` (approximated by tanh; plain kernels), `relu` or `tanh`."
+    )
     hidden_dropout_prob: Annotated[Float, Key(scope="stage")] = Field(
         0.1, ge=0, lt=1, description="Dropout after embeddings and sub-layers."
     )
@@ -209,6 +220,11 @@ class BackboneFields(Schema):
     recompute: Annotated[bool, Key(scope="stage", export="no")] = Field(
         False, description="Recompute encoder layers in the backward pass: less memory, a third more time."
     )
+
+    @property
+    def embedding_width(self) -> int:
+        """Columns of the word embedding table: `hidden_size`, where no projection lies behind it."""
+        return self.hidden_size
 
 
 _BOTTLENECKS = when(sharing=("adapter", "lora", "private"))

@@ -40,6 +40,22 @@ def exists(place: Path) -> bool:
         return False
 
 
+_POINTER = b"version https://git-lfs.github.com/spec/"
+
+
+def pointer_problem(file: Path) -> str | None:
+    """Why `file` is not the file itself, but the pointer to it that Git LFS keeps in its place; None if it is none."""
+    try:
+        with file.open("rb") as stream:
+            start = stream.read(len(_POINTER))
+    except OSError:  # reported where the file is read
+        return None
+    if start != _POINTER:
+        return None
+    rule = "the file itself is needed. Found the pointer that Git LFS keeps in its place."
+    return f"{rule} Run `git lfs pull` in its repository, or download the file."
+
+
 def read_text(file: Path, name: str) -> str:
     """The text of `file`, UTF-8 with or without a byte-order mark.
 
@@ -51,6 +67,9 @@ def read_text(file: Path, name: str) -> str:
         raw = file.read_bytes()
     except OSError as error:
         raise ConfigError(Problem(name, f"a configuration must be a readable file. Found: {error.strerror}.")) from None
+    pointer = pointer_problem(file)
+    if pointer is not None:
+        raise ConfigError(Problem(name, pointer))
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails
 
 from palm.errors import CheckpointError
 from palm.schema.fields import Schema, TagSchemeName
+from palm.schema.places import pointer_problem
 from palm.schema.validate import shown, validate
 from palm.schema.values import Resolved, Setting
 from palm.storage.layout import FORMAT_VERSION, PALM_VERSION
@@ -61,6 +62,9 @@ def read_json_object(file: Path) -> dict[str, Any]:
     Raises:
         CheckpointError: The file cannot be read, or holds something else.
     """
+    pointer = pointer_problem(file)
+    if pointer is not None:
+        raise CheckpointError(f"{file}: {pointer}")
     try:
         content = json.loads(file.read_text(encoding="utf-8-sig"))
         json.dumps(content, ensure_ascii=False).encode()  # half a surrogate pair could not be written or printed again

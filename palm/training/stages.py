@@ -65,7 +65,7 @@ def load_encoder(folder: Path) -> PretrainedWeights:
         CheckpointError: It is missing or damaged.
     """
     verify(folder)
-    weights = load_pretrained(folder)
+    weights = load_pretrained(folder)  # its config.json names the backbone
     # A configuration without it takes the value of the first stage's weights, whatever their format.
     epsilon = json.loads((folder / _CONFIG_FILE).read_text(encoding="utf-8"))[_EPSILON]
     return replace(weights, config={**weights.config, _EPSILON: epsilon})

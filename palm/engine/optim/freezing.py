@@ -11,8 +11,8 @@ from paddle import nn
 from palm.schema.settings import TrainSettings
 
 EMBEDDINGS = "backbone.embeddings."
-# Those of the shared encoder, and those that replace them in a head with `sharing: soft`.
-_LAYER = re.compile(r"(?:backbone\.encoder\.layers|heads\.[^.]+\.task_adapters\.encoder_layers)\.(\d+)\.")
+# Those of the shared encoder (`groups`: each computes several), and those that replace them with `sharing: soft`.
+_LAYER = re.compile(r"(?:backbone\.encoder\.(?:layers|groups)|heads\.[^.]+\.task_adapters\.encoder_layers)\.(\d+)\.")
 
 
 def layer_of(name: str) -> int | None:

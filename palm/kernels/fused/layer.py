@@ -5,7 +5,7 @@ Shapes: `rows` is batch*seq; attention's tensors are [batch heads seq size], its
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import paddle
@@ -53,9 +53,10 @@ class Seeds:
 
 
 def compute_layer(hidden: Tensor, weights: LayerWeights, *, settings: LayerSettings, rows: Rows) -> Tensor:
-    """The fused encoder layer; the plain one where it does not apply (float64, static graphs)."""
-    if _fits(hidden):
-        return _apply(hidden, *fields(weights), settings, _with_flat_mask(rows))
+    """The fused encoder layer; the plain one where it does not apply (float64, static graphs, gelu_new)."""
+    if _fits(hidden) and settings.activation in _ACTIVATIONS:
+        bias = () if rows.bias is None else (rows.bias,)
+        return _apply(hidden, *fields(weights), settings, _with_flat_mask(rows), *bias)
     return plain.compute_layer(hidden, weights, settings=settings, rows=rows)
 
 
@@ -82,7 +83,7 @@ class FusedLayer(PyLayer):
     """Forward and backward of the whole layer; no gradient is computed for frozen parameters."""
 
     @staticmethod
-    def forward(ctx: Context, hidden: Tensor, *rest: Any) -> Tensor:  # noqa: ANN401 - 12 tensors, settings, rows
+    def forward(ctx: Context, hidden: Tensor, *rest: Any) -> Tensor:  # noqa: ANN401 - 12 tensors, settings, rows, bias
         w, settings, rows = LayerWeights(*rest[:12]), rest[12], rest[13]
         run, seeds, product = load_kernels(), sample_seeds(settings), product_of(settings)
         hidden = hidden.contiguous()
@@ -99,7 +100,7 @@ class FusedLayer(PyLayer):
         kept = (*_tensors(attended), *_tensors(first), middle, inner, active, *_tensors(second))
         ctx.save_for_backward(hidden, *rest[:12], *kept)
         ctx.settings, ctx.rows, ctx.seeds = settings, rows, seeds
-        ctx.needed = tuple(not tensor.stop_gradient for tensor in (hidden, *rest[:12]))
+        ctx.needed = tuple(not tensor.stop_gradient for tensor in (hidden, *rest[:12], *rest[14:]))
         return out
 
     @staticmethod
@@ -110,7 +111,7 @@ class FusedLayer(PyLayer):
         middle, inner, active = saved[21:24]
         settings, rows, seeds, run = ctx.settings, ctx.rows, ctx.seeds, load_kernels()
         product = product_of(settings)
-        needs = LayerWeights(*ctx.needed[1:])
+        needs = LayerWeights(*ctx.needed[1:13])
 
         through, outer, *norm2 = add_norm_gradient(
             run, second, gradient, w.ffn_norm_weight, settings.hidden_dropout, seeds.outer
@@ -128,13 +129,14 @@ class FusedLayer(PyLayer):
         )
         output_weight = _weight_gradient(product, attended.context, mapped, needs.output_weight)
         by_context = product(mapped, w.output_weight, transpose_other=True)
-        qkv, qkv_bias = attend_gradient(run, attended, by_context, settings, rows)
+        qkv, qkv_bias, scores = attend_gradient(run, attended, by_context, settings, rows)
         qkv_weight = _weight_gradient(product, hidden, qkv, needs.qkv_weight)
         by_hidden = product(qkv, w.qkv_weight, transpose_other=True).add_(through) if ctx.needed[0] else None
         found = (
             by_hidden,
             *(qkv_weight, qkv_bias, output_weight, norm1[2], norm1[0], norm1[1]),
             *(intermediate_weight, intermediate_bias, ffn_weight, norm2[2], norm2[0], norm2[1]),
+            *(() if rows.bias is None else (scores.sum(0, keepdim=True),)),
         )
         return tuple(one if needed else None for one, needed in zip(found, ctx.needed, strict=True))
 
@@ -201,6 +203,8 @@ def attend(run: KernelLibrary, qkv: Tensor, bias: Tensor, settings: LayerSetting
     query, key, value = split.unbind(0)
     product = product_of(settings)
     probabilities = product(query, key, transpose_other=True)
+    if rows.bias is not None:
+        probabilities.add_(rows.bias)
     probability = settings.attention_dropout
     dropped = paddle.empty_like(probabilities) if probability else probabilities
     run("shares", probabilities, rows.mask, dropped, rows.batch, settings.heads, rows.seq, probability, seed)
@@ -212,8 +216,8 @@ def attend(run: KernelLibrary, qkv: Tensor, bias: Tensor, settings: LayerSetting
 
 def attend_gradient(
     run: KernelLibrary, attended: Attended, gradient: Tensor, settings: LayerSettings, rows: Rows
-) -> tuple[Tensor, Tensor]:
-    """Gradients of `qkv` and of its bias, from that of the context."""
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Gradients of `qkv`, of its bias and of the scores, from that of the context."""
     hidden, probability = gradient.shape[1], settings.attention_dropout
     sizes = (rows.batch, rows.seq, settings.heads, hidden // settings.heads)
     by_head, product = paddle.empty_like(attended.query), product_of(settings)
@@ -230,7 +234,7 @@ def attend_gradient(
     qkv = paddle.empty([rows.batch * rows.seq, 3 * hidden], gradient.dtype)
     bias = paddle.empty([3 * hidden], gradient.dtype)
     run("split_heads_gradient", query, key, value, qkv, bias, *sizes, sizes[-1] ** -0.5)
-    return qkv, bias
+    return qkv, bias, scores
 
 
 def add_norm(
@@ -286,7 +290,7 @@ def _with_flat_mask(rows: Rows) -> Rows:
     """The same sequences, with the mask in the kernels' shape: float32[batch seq]."""
     if rows.mask is None:
         return rows
-    return Rows(rows.batch, rows.seq, rows.mask.reshape([rows.batch, rows.seq]).contiguous())
+    return replace(rows, mask=rows.mask.reshape([rows.batch, rows.seq]).contiguous())
 
 
 def _weight_gradient(product: Product, rows: Tensor, gradient: Tensor, needed: object) -> Tensor | None:

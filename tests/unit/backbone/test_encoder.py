@@ -61,7 +61,8 @@ def test_outputs_are_the_declared_ones(name: str):
     described = backbone(name)
     batch = inputs()
     outputs = described.build_layers()({key: batch[key] for key in described.inputs_attr()})
-    backbone_config = {"batch": 3, "seq": 9, "hidden": 24, "emb": 24, "vocab": 50}
+    backbone_config = {"batch": 3, "seq": 9, "hidden": 24, "vocab": 50}
+    backbone_config["emb"] = described.config.embedding_width
 
     assert set(outputs) == set(described.outputs_attr())
     for key, spec in described.outputs_attr().items():

@@ -19,6 +19,13 @@ SIZES = {
         ("bert", {"intermediate_size": 5}),
         ("ernie", {"task_type_vocab_size": 6}),
         ("ernie", {"use_task_id": False}),
+        ("roberta", {"type_vocab_size": 1}),
+        ("electra", {}),
+        ("electra", {"embedding_size": 3}),
+        ("distilbert", {}),
+        ("mpnet", {"relative_attention_num_buckets": 8}),
+        ("albert", {"embedding_size": 3}),
+        ("albert", {"embedding_size": 4, "num_hidden_groups": 2}),
     ],
 )
 def test_they_are_those_that_are_built(name: str, keys: dict[str, object]) -> None:

@@ -166,6 +166,7 @@ def test_sizes_and_vocabulary_lie_beside_the_weights(project: Project, folder: s
     Path("pretrain/x/params").mkdir(parents=True)
     Path("pretrain/x", name).write_text(json.dumps({**SIZES, "hidden_size": 24}), encoding="utf-8")
     Path("pretrain/x/vocab.txt").write_text("[PAD]\n", encoding="utf-8")
+    Path(folder, "word_embedding").touch()
     config = load()
     assert config.backbone.hidden_size == 24
     assert config.run.backbone_config_path == f"pretrain/x/{name}"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from palm.errors import CheckpointError
-from palm.pretrained.find import find_weights
+from palm.pretrained.find import WeightsFile, find_weights
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -62,15 +62,26 @@ def test_a_folder_with_palms_archive(tmp_path: Path):
     assert find_weights(tmp_path).format == "paddle1x archive"
 
 
-@pytest.mark.parametrize("name", ["pytorch_model.bin", "model.pt", "a.pth"])
-def test_pytorch_pickles_are_refused(tmp_path: Path, name: str):
-    touch(tmp_path, name)
+@pytest.mark.parametrize(
+    ("names", "kind", "found"),
+    [
+        (["pytorch_model.bin", "training_args.bin", "config.json"], "torch", "pytorch_model.bin"),
+        (["pytorch_model.bin.index.json", "pytorch_model-1.bin"], "torch shards", "pytorch_model.bin.index.json"),
+        (["model.pt", "optimizer.pt", "rng_state.pth"], "torch", "model.pt"),
+        (["model_state.pdparams", "pytorch_model.bin"], "pdparams", "model_state.pdparams"),
+    ],
+)
+def test_files_of_pytorch_come_last(tmp_path: Path, names: list[str], kind: str, found: str):
+    for name in names:
+        (tmp_path / name).touch()
+    assert find_weights(tmp_path) == WeightsFile(kind, tmp_path / found)
 
-    for path in (tmp_path, tmp_path / name):
-        with pytest.raises(
-            CheckpointError, match=f"{name}: PyTorch pickles are not read. Convert the file to safetensors"
-        ):
-            find_weights(path)
+
+def test_two_files_of_pytorch_are_no_choice(tmp_path: Path):
+    for name in ("a.bin", "b.bin", "training_args.bin"):
+        (tmp_path / name).touch()
+    with pytest.raises(CheckpointError, match="no weights in this folder"):
+        find_weights(tmp_path)
 
 
 def test_a_missing_path(tmp_path: Path):

@@ -184,17 +184,43 @@ def test_weights_say_what_their_configuration_leaves_out(tmp_path: Path, source:
     assert load_pretrained(path).config == defaults
 
 
-@pytest.mark.parametrize("model_type", ["roberta", "xlm-roberta", "electra"])
+@pytest.mark.parametrize("model_type", ["nomic_bert", "nezha", "layoutlm"])
 def test_encoders_with_similar_names_are_refused(tmp_path: Path, model_type: str):
     safetensors(tmp_path, foreign.hugging_face())
     (tmp_path / "config.json").write_text(json.dumps({"model_type": model_type}))
 
-    with pytest.raises(CheckpointError, match=f"Found model_type `{model_type}`, which has similar names but"):
-        load_pretrained(tmp_path)
+    for kind in (None, Bert):
+        with pytest.raises(CheckpointError, match=rf"config\.json:1: PALM reads .* Found model_type `{model_type}`"):
+            load_pretrained(tmp_path, kind)
+
+
+def test_an_encoder_with_task_embeddings_is_no_bert(tmp_path: Path):
+    safetensors(tmp_path, foreign.hugging_face())
+    with pytest.raises(CheckpointError, match=r"Found `embeddings\.task_type_embeddings\.weight`, of .* `ernie`\. Set"):
+        load_pretrained(tmp_path, Bert)
+    assert load_pretrained(tmp_path, Ernie).unknown == ()
+
+
+@pytest.mark.parametrize(
+    ("setting", "found"),
+    [
+        ('"position_embedding_type": "relative_key"', "position_embedding_type: `absolute`. Found `relative_key`"),
+        ('"is_decoder": true', "is_decoder: `False`. Found `True`"),
+    ],
+)
+def test_what_the_file_beside_the_weights_says_and_nothing_computes_is_refused(tmp_path, setting, found):
+    safetensors(tmp_path, foreign.hugging_face())
+    (tmp_path / "config.json").write_text(f'{{"model_type": "bert",\n {setting}}}')
+    with pytest.raises(CheckpointError) as caught:
+        load_pretrained(tmp_path, Ernie)
+    assert found in str(caught.value)
+    assert "config.json:2: PALM computes this encoder with" in str(caught.value)
 
 
 def test_chinese_roberta_is_a_bert(tmp_path: Path):
-    safetensors(tmp_path, foreign.hugging_face())
+    tensors = foreign.hugging_face()
+    del tensors["bert.embeddings.task_type_embeddings.weight"]
+    safetensors(tmp_path, tensors)
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert", "architectures": ["BertForMaskedLM"]}))
 
     assert load_pretrained(tmp_path).unknown == ()

@@ -54,8 +54,24 @@ def test_shards_are_put_together(tmp_path: Path):
 
 
 def test_a_missing_shard_is_named(tmp_path: Path):
-    with pytest.raises(CheckpointError, match=r"model-1\.safetensors: cannot be read as safetensors"):
+    with pytest.raises(CheckpointError, match=r"index\.json: every .* no `model-1\.safetensors`, which holds `a`"):
         read_shards(shards(tmp_path, {"a": "model-1.safetensors"}))
+
+
+def test_a_tensor_that_its_shard_lacks_is_named(tmp_path: Path):
+    save_file({"a": np.ones(2)}, str(tmp_path / "model-1.safetensors"))
+    save_file({"b": np.zeros(3)}, str(tmp_path / "model-2.safetensors"))
+    index = shards(tmp_path, {"a": "model-1.safetensors", "b": "model-1.safetensors", "c": "model-1.safetensors"})
+    with pytest.raises(CheckpointError, match=r"Found no `b` in `model-1\.safetensors` \(2 missing\)"):
+        read_shards(index)
+
+
+def test_a_pointer_of_git_lfs_is_called_one(tmp_path: Path):
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:aaaa\nsize 17671552\n"
+    (tmp_path / "model-1.safetensors").write_text(pointer)
+    for read in (read_safetensors, lambda file: read_shards(shards(file.parent, {"a": file.name}))):
+        with pytest.raises(CheckpointError, match=r"model-1\.safetensors: .* pointer that Git LFS .* `git lfs pull`"):
+            read(tmp_path / "model-1.safetensors")
 
 
 @pytest.mark.parametrize("name", ["../model.safetensors", "/etc/model.safetensors"])
@@ -69,5 +85,5 @@ def test_a_damaged_index_is_refused(tmp_path: Path, text: str):
     index = tmp_path / "model.safetensors.index.json"
     index.write_text(text)
 
-    with pytest.raises(CheckpointError, match="cannot be read as an index of safetensors"):
+    with pytest.raises(CheckpointError, match="cannot be read as an index of shards"):
         read_shards(index)
