@@ -7,7 +7,7 @@ import palm
 
 
 def rows(file: str) -> list[list[str]]:
-    """tsv 的各行，不含表头。"""
+    """表格文件的各行，不含表头。"""
     with open(file, encoding="utf-8") as lines:
         return [line.rstrip("\n").split("\t") for line in islice(lines, 1, None)]
 
