@@ -33,13 +33,14 @@ from palm.storage.run_lock import exclusive_run_lock
 from palm.training.after_step import Checkpoints, Follower, StepLog
 from palm.training.earlier_runs import has_ended, refuse_links_out, resume_or_archive
 from palm.training.evaluation import Evaluation, Exports, PeriodicExports, exported_folder
+from palm.training.label_notices import label_lines
 from palm.training.log import CONTINUE, Reporter, say, step_line, stopped_line
 from palm.training.non_finite import NonFiniteSteps
 from palm.training.notices import copies_line, first_example_lines, short_run_lines
 from palm.training.run import build_run, run_training
 from palm.training.signals import StopSignals
 from palm.training.stages import load_encoder, reset_stages, restore_best, save_encoder, stage_is_done
-from palm.training.tasks import build_tasks_of, label_lines
+from palm.training.tasks import build_tasks_of
 
 
 class Controller:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Generic, TypeVar
 
-from palm.errors import ConfigError, Problem, RegistryError
+from palm.errors import ConfigError, Problem, RegistryError, find_lookalike, invisible_difference
 
 T = TypeVar("T")
 
@@ -57,7 +57,13 @@ _SHOWN = 80
 
 
 def did_you_mean(word: str, choices: list[str]) -> str:
-    """` Did you mean `x`?` for the closest of `choices`, or an empty string."""
+    """` Did you mean `x`?` for the closest of `choices`, or an empty string.
+
+    What differs is spelled out if it cannot be seen, such as the composition of an accent.
+    """
+    alike = find_lookalike(word, choices)
+    if alike is not None:
+        return f" Did you mean `{alike}`? {invisible_difference(word, alike)}"
     close = difflib.get_close_matches(word, choices, n=1, cutoff=0.6)
     return f" Did you mean `{close[0]}`?" if close else ""
 

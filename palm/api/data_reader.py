@@ -1,15 +1,17 @@
 """What the readers of the Python API have in common: vocabulary, settings and a file's examples in one object."""
 
 import functools
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, Literal, ParamSpec, Protocol, TypeVar
 
 from palm.data.dataset import Dataset, LabelMap
 from palm.data.tokenizer import Tokenizer
+from palm.data.tokenizer_config import read_tokenizer_config
 from palm.errors import ConfigError, Problem
 from palm.reader.base import READERS, Reader
-from palm.reader.labels import WHOLE_NUMBER, LabelMapSource, read_label_map
+from palm.reader.labels import LabelMapSource, read_label_map
 from palm.reader.loading import load_dataset
 from palm.registry import refuse_former
 from palm.schema.fields import ReaderFields
@@ -23,6 +25,7 @@ _WRITTEN = {"max_seq_len": "max_len", "for_cn": "lang"}
 _DEFAULT_SEED = 1
 _LANGUAGES = {"en": "en", "english": "en", "zh": "zh", "cn": "zh", "chinese": "zh"}
 
+LOG = logging.getLogger(__name__)
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -62,7 +65,8 @@ class DataReader:
         label_map: Label names and their ids; learnt from the training file when left out.
         lang: `zh`, `cn` or `chinese` for Chinese; else `en`.
         seed: Seed of shuffling and of what is random in batches.
-        do_lower_case: Lower-case the text and strip accents (uncased vocabularies).
+        do_lower_case: Lower-case the text and strip accents (uncased vocabularies); left out, as a
+            tokenizer_config.json beside the vocabulary says, else not.
         phase: What the data is for. No gold column is needed to predict.
         keys: Keys of the registered reader.
 
@@ -88,7 +92,7 @@ class DataReader:
         label_map: LabelMapSource | None = None,
         lang: Language = "en",
         seed: int | None = None,
-        do_lower_case: bool = False,
+        do_lower_case: bool | None = None,
         phase: ApiPhase = "train",
         **keys: Any,  # noqa: ANN401 (keys of whichever reader it is)
     ) -> None:
@@ -99,9 +103,11 @@ class DataReader:
         self.num_epochs: float | None = None
         self.shuffle = True
         for_cn = _language(lang, self._owner) == "zh"
-        self._keys = {"max_seq_len": max_len, "for_cn": for_cn, "do_lower_case": do_lower_case, **keys}
         self._given_labels = read_label_map(label_map) if label_map is not None else None
         self._tokenizer = Tokenizer.from_file(Path(vocab_path), do_lower_case=do_lower_case, for_cn=for_cn)
+        lower = self._tokenizer.do_lower_case
+        _warn_of_contradiction(Path(vocab_path), do_lower_case)
+        self._keys = {"max_seq_len": max_len, "for_cn": for_cn, "do_lower_case": lower, **keys}
         self._component = READERS[name](self._config(), self._tokenizer, self._given_labels)
         self._dataset: Dataset | None = None
 
@@ -177,13 +183,12 @@ class DataReader:
         return self._dataset
 
     def fix_label_ids(self, count: int) -> None:
-        """Take labels that are numbers for class ids of a head with `count` classes, even where a file lacks some."""
+        """Number the labels for a head with `count` classes, even where a file lacks some."""
         labels = self.labels
-        if self.phase != "train" or self._given_labels is not None or labels is None or len(labels) == count:
+        if self.phase != "train" or self._given_labels is not None or labels is None or len(labels) >= count:
             return
-        if all(WHOLE_NUMBER.fullmatch(name) for name in labels.names):
-            self._keys["n_classes"] = count
-            self._load(Path(self.dataset.file))
+        self._keys["n_classes"] = count
+        self._load(Path(self.dataset.file))
 
     @property
     def _owner(self) -> str:
@@ -195,6 +200,14 @@ class DataReader:
     def _load(self, file: Path) -> None:
         self._component = READERS[self.name](self._config(), self._tokenizer, self._given_labels)
         self._dataset = load_dataset(self._component, file, self.phase)
+
+
+def _warn_of_contradiction(vocab_path: Path, do_lower_case: bool | None) -> None:
+    """Say that the tokenizer's own settings are overridden."""
+    config = read_tokenizer_config(vocab_path.parent)
+    if None not in (do_lower_case, config.do_lower_case) and do_lower_case != config.do_lower_case:
+        found = f"Found {do_lower_case}, and {config.do_lower_case} in {config.file}"
+        LOG.warning("do_lower_case contradicts the encoder's tokenizer, and takes precedence. %s. Leave it out.", found)
 
 
 def _language(lang: str, owner: str) -> str:

@@ -51,7 +51,7 @@ class _PositionalReader(DataReader):
         tokenizer: str,
         lang: Language,
         seed: int | None,
-        do_lower_case: bool,
+        do_lower_case: bool | None,
         phase: ApiPhase,
         **keys: Any,  # noqa: ANN401 (keys of the registered reader)
     ) -> None:
@@ -82,7 +82,7 @@ class ClassifyReader(_PositionalReader):
         tokenizer: str = _TOKENIZER,
         lang: Language = "en",
         seed: int | None = None,
-        do_lower_case: bool = False,
+        do_lower_case: bool | None = None,
         phase: ApiPhase = "train",
         **settings: Any,  # noqa: ANN401 (keywords of DataReader)
     ) -> None:
@@ -112,7 +112,7 @@ class MatchReader(_PositionalReader):
         tokenizer: str = _TOKENIZER,
         lang: Language = "en",
         seed: int | None = None,
-        do_lower_case: bool = False,
+        do_lower_case: bool | None = None,
         learning_strategy: LearningStrategy = "pointwise",
         phase: ApiPhase = "train",
         dev_count: int = 1,
@@ -152,7 +152,7 @@ class MRCReader(_PositionalReader):
         tokenizer: str = _TOKENIZER,
         lang: Language = "en",
         seed: int | None = None,
-        do_lower_case: bool = False,
+        do_lower_case: bool | None = None,
         remove_noanswer: bool = False,
         phase: ApiPhase = "train",
         **settings: Any,  # noqa: ANN401 (keywords of DataReader)
@@ -186,7 +186,7 @@ class SequenceLabelReader(_PositionalReader):
         tokenizer: str = _TOKENIZER,
         lang: Language = "en",
         seed: int | None = None,
-        do_lower_case: bool = False,
+        do_lower_case: bool | None = None,
         phase: ApiPhase = "train",
         dev_count: int = 1,
         print_prefix: str = "",
@@ -217,7 +217,7 @@ class MaskLMReader(_PositionalReader):
         tokenizer: str = _TOKENIZER,
         lang: Language = "en",
         seed: int | None = None,
-        do_lower_case: bool = False,
+        do_lower_case: bool | None = None,
         phase: ApiPhase = "train",
         dev_count: int = 1,
         print_prefix: str = "",

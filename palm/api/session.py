@@ -14,6 +14,7 @@ from palm.api.task import Task
 from palm.backbone.base import Backbone
 from palm.config.methods import training_from_keywords
 from palm.config.resolve import CHECKS, WIRING, problems_of
+from palm.config.tokenizer_checks import smaller_vocabulary
 from palm.config.typed import TypedConfig, head_keys
 from palm.data.dataset import Batch
 from palm.engine.batches import StepBatch
@@ -349,10 +350,13 @@ class Session:
         problems = problems_of(typed, CHECKS)
         if not problems:
             tokenizer = self.reference.reader_for("train").component.tokenizer
-            problems = problems_of(replace(typed, backbone=self.backbone, tokenizer=tokenizer), WIRING)
+            typed = replace(typed, backbone=self.backbone, tokenizer=tokenizer)
+            problems = problems_of(typed, WIRING)
             problems += self._vocabulary_problems(tokenizer.fingerprint)
         if problems:
             raise ConfigError(problems)
+        for warning in smaller_vocabulary(typed):
+            say(f"Warning: {warning}")
 
     def _vocabulary_problems(self, fingerprint: str) -> Iterator[Problem]:
         for task in self.tasks:

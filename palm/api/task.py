@@ -18,6 +18,7 @@ from palm.registry import did_you_mean, wrong_object
 from palm.schema.settings import TaskSettings
 from palm.schema.validate import from_keywords
 from palm.schema.values import Resolved, Setting
+from palm.training.unknown_tokens import refuse_unknown
 
 TASK_KEYS = (
     "drop_last",
@@ -28,6 +29,7 @@ TASK_KEYS = (
     "loss_weight",
     "lr_scale",
     "max_tokens",
+    "max_unk_fraction",
     "metrics",
     "pred_batch_size",
     "rdrop_alpha",
@@ -201,9 +203,12 @@ class Task:
         """
         reader = self.reader_for(phase)
         dev = load_dataset(reader.component, self.dev_file, "eval") if with_dev and self.dev_file is not None else None
+        settings = self.settings(phase, mix_ratio)
+        if phase == "train":
+            refuse_unknown(self.name, (reader.dataset, dev), reader.component.tokenizer, settings.max_unk_fraction)
         return TaskInstance(
             name=self.name,
-            settings=self.settings(phase, mix_ratio),
+            settings=settings,
             reader=reader.component,
             paradigm=self.paradigm(phase),
             head=head,

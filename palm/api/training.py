@@ -14,10 +14,10 @@ from palm.inference.bundle import save_bundle
 from palm.training.after_step import KEEP_ALL, NEVER, Checkpoints, Follower, StepLog
 from palm.training.earlier_runs import resume_or_archive
 from palm.training.evaluation import Evaluation, Exports, exported_folder
+from palm.training.label_notices import label_lines
 from palm.training.log import Reporter, trainer_line
 from palm.training.non_finite import NonFiniteSteps
 from palm.training.run import run_training
-from palm.training.tasks import label_lines
 
 
 def train(session: Session, print_steps: int, *, resume: bool) -> None:

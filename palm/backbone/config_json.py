@@ -78,7 +78,6 @@ def _json_members(text: str) -> Iterator[tuple[str, object, int]]:
 
 
 BACKBONE_FILES = ("config.json", "bert_config.json", "ernie_config.json")
-VOCAB_FILE = "vocab.txt"
 
 
 def next_to_weights(weights: Path, names: Sequence[str]) -> Path | None:

@@ -98,7 +98,8 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
 def _print_data_report(configs: Sequence["RunConfig"], *, for_train: bool) -> None:
     from palm.cli.check_data import data_report  # noqa: PLC0415 (as above)
     from palm.errors import DataError  # noqa: PLC0415
-    from palm.training.tasks import build_tasks_of, label_lines  # noqa: PLC0415
+    from palm.training.label_notices import label_lines  # noqa: PLC0415
+    from palm.training.tasks import build_tasks_of  # noqa: PLC0415
 
     problems = []
     for config in configs:

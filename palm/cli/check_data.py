@@ -11,6 +11,7 @@ from palm.config.run_config import RunConfig, TaskConfig
 from palm.data.dataset import Record
 from palm.errors import ConfigError, DataError, Problem
 from palm.reader.base import Reader
+from palm.reader.formats.notes import collected_notes
 from palm.spec import Phase
 from palm.training.tasks import reader_of
 
@@ -55,7 +56,8 @@ def _files(task: TaskConfig, reader: Reader, problems: list[Problem]) -> Iterato
         if path is None:
             continue
         try:
-            yield _File(role, Path(path), reader.read(Path(path), phase))
+            with collected_notes():  # `palm check` says them when it loads the file as training does
+                yield _File(role, Path(path), reader.read(Path(path), phase))
         except DataError as error:
             problems += error.problems
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from palm.backbone.base import BACKBONES
-from palm.backbone.config_json import BACKBONE_FILES, VOCAB_FILE, load_backbone_file, next_to_weights
+from palm.backbone.config_json import BACKBONE_FILES, load_backbone_file, next_to_weights
 from palm.backbone.find import backbone_of, config_problems
 from palm.backbone.model_type import type_key
 from palm.config.broadcast import broadcast
@@ -14,6 +14,8 @@ from palm.config.components import TaskSchemas
 from palm.config.encoder import SettledEncoder, settle_encoder
 from palm.config.methods import chosen_methods, plain_values
 from palm.config.stages import StageSources
+from palm.data.tokenizer_config import read_tokenizer_config
+from palm.data.vocab import VOCAB_FILE
 from palm.errors import ConfigError, Problem
 from palm.paradigm.base import PARADIGMS
 from palm.reader.base import READERS
@@ -25,6 +27,7 @@ from palm.spec import Phase
 
 Values = dict[str, Resolved]
 
+LOWER_CASE = "do_lower_case"
 _SPECIAL = ("the device, pipe or socket", "Write its content to a file, which is read more than once.")
 
 
@@ -92,6 +95,7 @@ def merge(sources: StageSources, phase: Phase, *, download: bool = True) -> Merg
         tasks[name] |= located
         problems += more
     _share_vocabulary(run, tasks)
+    problems += _follow_tokenizer(run, tasks) if phase == "train" else []  # an exported model has its own tokenizer
     return Merged(
         sources,
         phase,
@@ -191,6 +195,24 @@ def _share_vocabulary(run: Values, tasks: Mapping[str, Values]) -> None:
     for values in (*tasks.values(), run) if named else ():
         if not _is_set(values, "vocab_path"):
             values["vocab_path"] = named[0]
+
+
+def _follow_tokenizer(run: Values, tasks: Mapping[str, Values]) -> list[Problem]:
+    """Add what the encoder's folder says of lower-casing below what the configuration says."""
+    places = (run[key].setting.value for key in ("vocab_path", "pretrain_model_path") if _is_set(run, key))
+    folders = (place if place.is_dir() else place.parent for place in map(Path, map(str, places)))
+    try:
+        configs = [read_tokenizer_config(folder) for folder in dict.fromkeys(folders)]
+    except ConfigError as error:
+        return list(error.problems)
+    said = next((config for config in configs if config.do_lower_case is not None), None)
+    if said is not None:
+        setting = Setting(LOWER_CASE, said.do_lower_case, str(said.file))
+        for values in tasks.values():
+            given = values.get(LOWER_CASE)
+            below = replace(given, overridden=(*given.overridden, setting)) if given else Resolved(setting)
+            values[LOWER_CASE] = below
+    return []
 
 
 def _is_set(values: Values, key: str) -> bool:

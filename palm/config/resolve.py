@@ -16,6 +16,7 @@ from palm.config.run_config import RunConfig
 from palm.config.sources import read
 from palm.config.stages import follow_on, named_by_stage, split_into_stages
 from palm.config.task_checks import (
+    files_that_add_keys,
     followed_metrics,
     gradients_to_balance,
     known_head_owners,
@@ -27,6 +28,7 @@ from palm.config.task_checks import (
     targets_to_reach,
     training_files,
 )
+from palm.config.tokenizer_checks import contradicted_settings, smaller_vocabulary
 from palm.config.typed import TypedConfig, type_keys
 from palm.config.unknown_keys import known_keys, unread_keys
 from palm.config.unused_keys import keys_without_effect, unused_keys
@@ -68,6 +70,8 @@ WARNINGS: tuple[Callable[[Sequence[TypedConfig]], Iterable[Problem]], ...] = (
     lambda typed: (note for each in typed if each.merged for note in each.merged.encoder.notes),
     unused_keys,
     keys_without_effect,
+    contradicted_settings,
+    files_that_add_keys,
 )
 """Warnings about all stages of a run."""
 
@@ -128,13 +132,15 @@ def check(typed: Sequence[TypedConfig], *, wiring: bool) -> list[RunConfig]:
     known = frozenset[str]().union(*(known_keys(each.merged).broadcast() for each in typed if each.merged))
     _raise_all(typed, [problems_of(replace(each, elsewhere=known), CHECKS) for each in typed])
     configs = follow_on([_run_config(each) for each in typed])
+    warnings = [warning for warn in WARNINGS for warning in warn(typed)]
     if wiring:
         wired = [_with_components(each) for each in typed]
         found = [problems_of(each, WIRING) if each.backbone else [] for each in wired]
         placed = [[_placed(each, config) for each in own] for own, config in zip(found, configs, strict=True)]
         _raise_all(typed, placed)
-    warnings = tuple(dict.fromkeys(warning for warn in WARNINGS for warning in warn(typed)))
-    return [replace(configs[0], warnings=warnings), *configs[1:]]
+        smaller = dict.fromkeys(warning for each in wired for warning in smaller_vocabulary(each))
+        warnings = [*smaller, *warnings]
+    return [replace(configs[0], warnings=tuple(dict.fromkeys(warnings))), *configs[1:]]
 
 
 def problems_of(config: TypedConfig, checks: Iterable[Check]) -> list[Problem]:

@@ -1,6 +1,6 @@
 """Checks over the tasks of a run: targets, shared heads, vocabularies, and metrics."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,25 @@ _NO_VOCABULARY = (
     "a run needs `vocab_path`. Found none, and no vocab.txt next to pre-trained weights. "
     "Name a vocabulary, one token per line."
 )
+
+
+def files_that_add_keys(typed: Iterable[TypedConfig]) -> Iterator[Problem]:
+    """Files of tasks that the configuration describes by itself: their keys are read, too, which may not be meant."""
+    said: set[str] = set()  # stages repeat tasks
+    for config in typed:
+        if config.merged is None:
+            continue
+        sources = config.merged.sources
+        for name, layer in sources.files.items():
+            own, values = sources.main.tasks.get(name, {}), config.task_values[name]
+            added = [
+                key for key, setting in layer.items() if key in values and values[key].setting.where == setting.where
+            ]
+            if {"reader", "paradigm"} <= own.keys() and added and name not in said:
+                said.add(name)
+                rule = f"the file of a task adds keys to those under `tasks:`. Found {', '.join(added)} in"
+                advice = "Unless that is meant, remove it, or set task_dir to another folder."
+                yield Problem(f"tasks.{name}", f"{rule} `{sources.homes[name]}`. {advice}")
 
 
 def gradients_to_balance(config: TypedConfig) -> Iterator[Problem]:

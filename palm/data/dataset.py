@@ -116,6 +116,16 @@ class Dataset:
         return column
 
 
+def unused_label(number: int) -> str:
+    """The name of class `number` of a head with more classes than labels: no label is called so."""
+    return f"[unused{number}]"
+
+
+def is_unused_label(name: str) -> bool:
+    """Whether a class is one without a label."""
+    return name.startswith("[unused") and name.endswith("]") and name[len("[unused") : -1].isdecimal()
+
+
 @dataclass(frozen=True)
 class LabelMap:
     """Label names and their ids: id `i` is `names[i]`.

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from palm.data.dataset import is_unused_label
 from palm.errors import ConfigError, Problem
 from palm.schema.fields import TagSchemeName
 
@@ -35,7 +36,7 @@ class TagForm:
 
     def split(self, tag: str) -> TagParts | None:
         """Meaning and type of `tag`, whose letter may be lower case; None where it has no letter."""
-        if tag in OUTSIDE:
+        if tag in OUTSIDE or is_unused_label(tag):
             return "O", UNTYPED
         if self.separator is None:
             return "I", tag
@@ -221,7 +222,7 @@ def _shown(tags: Sequence[str]) -> str:
 
 
 def _inside(tags: Sequence[str]) -> list[str]:
-    return [tag for tag in tags if tag not in OUTSIDE]
+    return [tag for tag in tags if tag not in OUTSIDE and not is_unused_label(tag)]
 
 
 def _form_of(tags: Sequence[str]) -> TagForm | None:
@@ -236,7 +237,7 @@ def _form_of(tags: Sequence[str]) -> TagForm | None:
     most, best = max(counted, key=lambda pair: pair[0])
     if 2 * most > len(inside):
         return best
-    return TYPES_ALONE if len(inside) < len(tags) else None
+    return TYPES_ALONE if any(tag in OUTSIDE for tag in tags) else None
 
 
 def _forms(tags: Sequence[str]) -> Iterator[TagForm]:

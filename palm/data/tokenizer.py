@@ -1,6 +1,7 @@
 """Splits text into subword tokens (WordPiece, with BERT's rules) and keeps their offsets in the text."""
 
 import hashlib
+import json
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +11,8 @@ from pathlib import Path
 from tokenizers import AddedToken, Encoding, decoders, models, normalizers, pre_tokenizers
 from tokenizers import Tokenizer as FastTokenizer
 
-from palm.data.vocab import CLS, MASK, PAD, SEP, SPECIAL_TOKENS, UNK, load_vocab
+from palm.data.tokenizer_config import TOKENIZER_CONFIG, read_tokenizer_config
+from palm.data.vocab import CLS, MASK, PAD, SEP, SPECIAL_TOKENS, UNK, VOCAB_FILE, load_vocab
 
 LONGEST_WORD = 100  # characters; a longer word is one [UNK], as in BERT's own tokenizer
 
@@ -50,12 +52,24 @@ class Tokenizer:
         vocab: Tokens in the order of their ids, with [PAD], [UNK], [CLS], [SEP] and [MASK] among them.
         do_lower_case: Lower-case and strip accents.
         for_cn: Chinese text: `decode` joins tokens without blanks.
+        strip_accents: Whether accents are removed; None: together with lower-casing.
+        tokenize_chinese_chars: Whether each Chinese character is a word.
     """
 
-    def __init__(self, vocab: Sequence[str], *, do_lower_case: bool, for_cn: bool) -> None:
+    def __init__(
+        self,
+        vocab: Sequence[str],
+        *,
+        do_lower_case: bool,
+        for_cn: bool,
+        strip_accents: bool | None = None,
+        tokenize_chinese_chars: bool = True,
+    ) -> None:
         self.tokens = tuple(vocab)
         self.do_lower_case = do_lower_case
         self.for_cn = for_cn
+        self.strip_accents = do_lower_case if strip_accents is None else strip_accents
+        self.tokenize_chinese_chars = tokenize_chinese_chars
         self._ids = {token: number for number, token in enumerate(self.tokens)}
         self.pad_id, self.unk_id, self.cls_id, self.sep_id, self.mask_id = (
             self._ids[name] for name in (PAD, UNK, CLS, SEP, MASK)
@@ -66,18 +80,45 @@ class Tokenizer:
         self._with_mask.add_special_tokens([AddedToken(MASK, normalized=False, special=True)])
 
     @classmethod
-    def from_file(cls, path: Path | str, *, do_lower_case: bool, for_cn: bool) -> "Tokenizer":
-        """A tokenizer over the vocabulary file `path`.
+    def from_file(cls, path: Path | str, *, do_lower_case: bool | None = None, for_cn: bool = False) -> "Tokenizer":
+        """A tokenizer over the vocabulary file `path`, with the settings of a tokenizer_config.json beside it.
+
+        Args:
+            path: The vocabulary.
+            do_lower_case: Lower-case and strip accents; None: as the tokenizer_config.json says, else not.
+            for_cn: Chinese text.
 
         Raises:
-            ConfigError: The file is missing or is not a vocabulary.
+            ConfigError: The file is missing or is not a vocabulary, or its tokenizer_config.json is not valid.
         """
-        return cls(load_vocab(path), do_lower_case=do_lower_case, for_cn=for_cn)
+        vocab, config = load_vocab(path), read_tokenizer_config(Path(path).parent)
+        return cls(
+            vocab,
+            do_lower_case=bool(config.do_lower_case) if do_lower_case is None else do_lower_case,
+            for_cn=for_cn,
+            strip_accents=config.strip_accents,
+            tokenize_chinese_chars=config.tokenize_chinese_chars,
+        )
+
+    def save(self, folder: Path) -> None:
+        """Write the vocabulary and its settings to `folder`, for `from_file`."""
+        (folder / VOCAB_FILE).write_text("\n".join(self.tokens) + "\n", encoding="utf-8")
+        settings = {
+            "tokenizer_class": "BertTokenizer",
+            "do_lower_case": self.do_lower_case,
+            "strip_accents": self.strip_accents,
+            "tokenize_chinese_chars": self.tokenize_chinese_chars,
+        }
+        (folder / TOKENIZER_CONFIG).write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
 
     @property
     def fingerprint(self) -> str:
         """A sha256 of everything that its output depends on: vocabulary and settings."""
         parts = [*self.tokens, f"do_lower_case={self.do_lower_case}", f"for_cn={self.for_cn}"]
+        if self.strip_accents != self.do_lower_case:
+            parts.append(f"strip_accents={self.strip_accents}")
+        if not self.tokenize_chinese_chars:
+            parts.append("tokenize_chinese_chars=False")
         return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
 
     @property
@@ -113,7 +154,7 @@ class Tokenizer:
 
     def _offsets(self, encoding: Encoding, text: str) -> list[tuple[int, int]]:
         """Offsets of each token; stripped accents that are separate characters belong to the letter before them."""
-        if text.isascii() or not self.do_lower_case:
+        if text.isascii() or not self.strip_accents:
             return encoding.offsets
         return [(start, _after_accents(text, end)) for start, end in encoding.offsets]
 
@@ -128,11 +169,13 @@ class Tokenizer:
         return WordTokens([number for _, number in tokens], [word for word, _ in tokens])
 
     def _build(self) -> FastTokenizer:
-        lower = self.do_lower_case
         model = models.WordPiece(self._ids, unk_token=UNK, max_input_chars_per_word=LONGEST_WORD)
         splitter = FastTokenizer(model)
         splitter.normalizer = normalizers.BertNormalizer(
-            clean_text=True, handle_chinese_chars=True, strip_accents=lower, lowercase=lower
+            clean_text=True,
+            handle_chinese_chars=self.tokenize_chinese_chars,
+            strip_accents=self.strip_accents,
+            lowercase=self.do_lower_case,
         )
         splitter.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
         return splitter

@@ -6,11 +6,14 @@ from palm.errors import ConfigError, Problem
 from palm.schema.places import pointer_problem
 
 PAD, UNK, CLS, SEP, MASK = SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+VOCAB_FILE = "vocab.txt"
 MOST_LISTED = 20
 
 
 def load_vocab(path: Path | str) -> list[str]:
     """Tokens in the order of their ids, from BERT's format (`token`) or ERNIE's (`token<TAB>id`).
+
+    An empty line is a token like any other, though no text has it: without it, all later ids would shift.
 
     Raises:
         ConfigError: The file is missing, empty or not UTF-8, repeats a token, has an id that is not the line number, or
@@ -52,18 +55,16 @@ def _lines(path: Path) -> list[str]:
 
 def _parse(lines: list[str], path: Path | str) -> tuple[list[str], list[Problem]]:
     """The tokens, and the problems of their lines."""
-    with_ids = all("\t" in line for line in lines)
+    with_ids = all("\t" in line for line in lines if line)
     first_line: dict[str, int] = {}
     tokens, problems = [], []
     for number, line in enumerate(lines, 1):
         token, _, written = line.rpartition("\t") if with_ids else (line, "", "")
         where = f"{path}:{number}"
-        if not token:
-            problems.append(Problem(where, "a line holds one token, found an empty line. Remove it."))
-        elif token in first_line:
+        if token and token in first_line:
             rule = f"a token occurs once, found `{token}` again (first in line {first_line[token]})"
             problems.append(Problem(where, f"{rule}. Remove one; note that ids are line numbers."))
-        if with_ids and written.strip() != str(number - 1):
+        if with_ids and line and written.strip() != str(number - 1):
             problems.append(
                 Problem(where, f"ids count up from 0 line by line, found `{written}` for {number - 1}. Sort the file.")
             )

@@ -15,7 +15,7 @@ from palm.config.run_config import TaskConfig
 from palm.config.wiring import wiring_problems
 from palm.data.dataset import LabelMap
 from palm.data.tokenizer import Tokenizer
-from palm.data.vocab import load_vocab
+from palm.data.vocab import VOCAB_FILE
 from palm.engine.checkpoint import set_weights
 from palm.engine.model import MultiTaskModel
 from palm.engine.task_instance import TaskInstance
@@ -31,7 +31,6 @@ from palm.storage.layout import FORMAT_VERSION, MANIFEST_FILE, PALM_VERSION, WEI
 from palm.storage.tensors import first_non_finite, load_tensors, save_tensors
 
 _CONFIG_FILE = "config.json"
-_VOCAB_FILE = "vocab.txt"
 _HEAD = "head"
 Fields = TypeVar("Fields", bound=Schema)
 
@@ -55,7 +54,7 @@ def save_bundle(model: MultiTaskModel, task: TaskInstance, backbone_name: str, f
     weights = {name.replace(own_head, f"{_HEAD}.", 1): tensor for name, tensor in model.weights_of(task.head).items()}
     with atomic_directory(folder) as temporary:
         save_tensors(weights, temporary / WEIGHTS_FILE)
-        (temporary / _VOCAB_FILE).write_text("\n".join(task.reader.tokenizer.tokens) + "\n", encoding="utf-8")
+        task.reader.tokenizer.save(temporary)
         described = _describe(task, {"name": backbone_name, "config": exported_keys(model.backbone_config)})
         described |= {"encoder": model.encoder} if model.encoder else {}
         text = json.dumps(described, indent=1, ensure_ascii=False)
@@ -199,8 +198,9 @@ def _assemble_task(folder: Path, saved: SavedModel, task_config: TaskConfig | No
         saved.paradigm, paradigm_class.Config, task_config.paradigm if task_config else None, folder, part="paradigm"
     )
     labels = None if saved.labels is None else LabelMap(tuple(saved.labels), saved.tag_scheme)
-    vocab = load_vocab(folder / _VOCAB_FILE)
-    tokenizer = Tokenizer(vocab, do_lower_case=reader_config.do_lower_case, for_cn=reader_config.for_cn)
+    tokenizer = Tokenizer.from_file(
+        folder / VOCAB_FILE, do_lower_case=reader_config.do_lower_case, for_cn=reader_config.for_cn
+    )
     return TaskInstance(
         name=saved.task,
         settings=_settings(saved, task_config, folder),

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from palm.backbone.base import BACKBONES, Backbone
-from palm.backbone.config_json import BACKBONE_FILES, VOCAB_FILE, load_backbone_file, next_to_weights
+from palm.backbone.config_json import BACKBONE_FILES, load_backbone_file, next_to_weights
 from palm.backbone.ernie import ErnieConfig
 from palm.backbone.find import config_problems, found_backbone, registered_name
 from palm.backbone.shapes import check_shapes
+from palm.data.vocab import VOCAB_FILE
 from palm.errors import CheckpointError, ConfigError
 from palm.paradigm import PARADIGMS, Paradigm
 from palm.pretrained.encoder import (

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 
-from palm.backbone.config_json import VOCAB_FILE
+from palm.data.tokenizer_config import TOKENIZER_CONFIG, read_object
+from palm.data.vocab import VOCAB_FILE
 from palm.pretrained.convert_from import CONFIG_FILE, LOST_ROWS, ORIGIN_FILES
 from palm.pretrained.encoder import (
     LATE_POSITIONS,
@@ -59,12 +60,11 @@ def write_hugging_face(encoder: PretrainedEncoder, target: Path) -> None:
         for name, file in encoder.files.items():
             if name != CONFIG_FILE:
                 shutil.copyfile(file, folder / name)
-        if VOCAB_FILE in encoder.files and "tokenizer_config.json" not in encoder.files:
-            settings = {
-                "tokenizer_class": "BertTokenizer",
-                "model_max_length": encoder.backbone_config.max_position_embeddings,
-            }
-            _write_json(folder / "tokenizer_config.json", settings)
+        if VOCAB_FILE in encoder.files and (encoder.origin is None or TOKENIZER_CONFIG not in encoder.files):
+            given = read_object(folder / TOKENIZER_CONFIG) if TOKENIZER_CONFIG in encoder.files else {}
+            longest = encoder.backbone_config.max_position_embeddings
+            settings = {"tokenizer_class": "BertTokenizer", "model_max_length": longest, **given}
+            _write_json(folder / TOKENIZER_CONFIG, settings)
 
 
 def _in_original_form(tensors: ArraysByName, origin: Origin) -> ArraysByName:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from palm.backbone.base import BACKBONES
-from palm.backbone.config_json import VOCAB_FILE
 from palm.backbone.distilbert import THEIR_KEYS
+from palm.data.vocab import VOCAB_FILE
 from palm.errors import CheckpointError
 from palm.pretrained.encoder import POSITIONS, ArraysByName, PretrainedEncoder, PretrainedHead, split_qkv
 from palm.pretrained.name_maps import is_dense

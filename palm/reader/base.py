@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from palm.data.dataset import ROWS, Batch, Dataset, DataSource, GivenRow, IntArray, LabelMap, Record
+from palm.data.dataset import ROWS, Batch, Dataset, DataSource, GivenRow, IntArray, LabelMap, Ragged, Record
 from palm.data.tokenizer import Tokenizer
 from palm.errors import ConfigError, Problem
 from palm.registry import Registry, component_problem
@@ -112,6 +112,10 @@ class Reader(ABC):
         found = record.get("labels", record.get("label"))
         return [] if found is None else found if isinstance(found, list) else [str(found)]
 
+    def label_counts(self, dataset: Dataset) -> list[int]:
+        """How often each class of `labels` occurs in a data set with gold."""
+        return count_classes_in(dataset, "label_ids", len(self.labels or ()))
+
     def remarks(self, records: Sequence[Record]) -> dict[str, str]:
         """Further lines of `palm check --data` about the records, by topic."""
         return {}
@@ -132,6 +136,14 @@ class Reader(ABC):
         """Collect the labels of a training file, unless known."""
         if phase == "train" and self.labels is None:
             self.labels = self.learn_labels(records)
+
+
+def count_classes_in(dataset: Dataset, column: str, classes: int) -> list[int]:
+    """How often each of `classes` class ids occurs in `column`."""
+    ids = dataset.columns.get(column, np.zeros(0, "int64"))
+    values = ids.values if isinstance(ids, Ragged) else ids
+    counts: list[int] = np.bincount(values[values >= 0], minlength=classes).tolist()
+    return counts
 
 
 READERS: Registry[type[Reader]] = Registry(

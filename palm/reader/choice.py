@@ -16,6 +16,7 @@ from palm.reader.formats.cells import Row, label_at, text_at
 from palm.reader.formats.files import FileProblems, quoted
 from palm.reader.formats.tables import columns_of, source_of, table_rows
 from palm.reader.labels import WHOLE_NUMBER
+from palm.reader.row_filter import RowFilter
 from palm.reader.rows import column_texts
 from palm.spec import Phase, Spec, Specs
 
@@ -113,9 +114,11 @@ class ChoiceReader(Reader):
     def _records(self, source: Path | Sequence[GivenRow], phase: Phase) -> Iterator[Record]:
         problems = FileProblems(source_of(source))
         columns = columns_of(self.config, texts=("text_a", "choices"), gold=("label",), phase=phase)
-        for row in table_rows(source, self.config, columns, problems):
+        row_filter = RowFilter(self.config, ("text_a", "choices"), phase)
+        for row in row_filter.kept(table_rows(source, self.config, columns, problems), problems):
             yield _record(row, problems, phase)
         problems.raise_all()
+        row_filter.add_notes(source_of(source))
 
 
 def _record(row: Row, problems: FileProblems, phase: Phase) -> Record:

@@ -13,6 +13,7 @@ from palm.reader.base import READERS, Reader
 from palm.reader.gold import (
     GOLD_ON_REQUEST,
     TextLabelFields,
+    count_gold,
     gold_columns,
     gold_labels,
     gold_reader,
@@ -72,10 +73,20 @@ class ClassificationReader(Reader):
         labels, notes = gold_columns(records, self.labels, self.config, source, phase)
         return Dataset(columns | labels, records, source, notes)
 
+    def label_counts(self, dataset: Dataset) -> list[int]:
+        """How often each class occurs."""
+        return count_gold(dataset, self.labels)
+
     def collate(self, dataset: Dataset, rows: IntArray, generator: np.random.Generator) -> Batch:
         """One padded batch, without randomness."""
         batch = pad_inputs(dataset, rows, pad_id=self.tokenizer.pad_id)
         return {**batch, **gold_labels(dataset, rows, self.labels)}
 
     def _records(self, source: Path | Sequence[GivenRow], phase: Phase) -> Iterator[Record]:
-        return parse_text_rows(source, self.config, texts=("text_a",), phase=phase, read_gold=gold_reader(self.config))
+        return parse_text_rows(
+            source,
+            self.config,
+            texts=("text_a",),
+            phase=phase,
+            read_gold=gold_reader(self.config),
+        )

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field, field_validator
 
 from palm.registry import did_you_mean
-from palm.schema.fields import ClassCountFields, ReaderFields
+from palm.schema.fields import ClassCountFields, Names, ReaderFields
 
 
 def split_mapping(value: Any) -> Any:  # noqa: ANN401 (whatever YAML gave)
@@ -21,15 +21,43 @@ def split_mapping(value: Any) -> Any:  # noqa: ANN401 (whatever YAML gave)
     return value
 
 
+def _character(value: Any) -> Any:  # noqa: ANN401 (whatever YAML gave)
+    """`tab` and a backslash with a t are a tab; what cannot separate cells is refused."""
+    if isinstance(value, str) and value in ('"', "\\", "\n", "\r"):
+        raise ValueError("a character that separates cells is expected, such as `,` or `tab`")
+    return "\t" if value in ("tab", "\\t") else value
+
+
 class TableFields(ReaderFields):
     """Keys of readers of tables: one row per example, columns by name."""
 
     known_columns: ClassVar[tuple[str, ...]]
-    known_formats: ClassVar[tuple[str, ...]] = ("auto", "tsv", "jsonl")
+    known_formats: ClassVar[tuple[str, ...]] = ("auto", "tsv", "csv", "jsonl", "json")
 
     columns: Annotated[dict[str, str], BeforeValidator(split_mapping)] = Field(
         default_factory=dict,
-        description="The file's names of PALM's columns: `{text_a: sentence1}` or `text_a=sentence1,label=gold`.",
+        description="The file's names of PALM's columns: `{text_a: sentence1}` or `text_a=sentence1,label=gold`; "
+        "numbers from 0 in CoNLL files, `{text_a: 1, label: 3}`.",
+    )
+
+    delimiter: Annotated[str | None, BeforeValidator(_character)] = Field(
+        None,
+        min_length=1,
+        max_length=1,
+        description="What separates the cells of a csv or tsv file, such as `;`, or `tab`; by default a tab in tsv, "
+        "and in csv what fits its header.",
+    )
+    quoting: Literal["auto", "none", "double", "backslash"] = Field(
+        "auto",
+        description='Whether cells may stand in quotation marks: `none` (`"` is a character of the text); `double`, as '
+        'in csv, where a mark inside a cell is doubled; or `backslash`, where it is `\\"`. `auto` is `double` for csv, '
+        "and for tsv `none`, unless only a csv writer can have written the file, which is reported.",
+    )
+
+    skip_empty_text: bool = Field(
+        False,
+        description="Leave out rows of train_file and dev_file without text, and report their number; by default they "
+        "are refused.",
     )
 
     @field_validator("columns")
@@ -60,6 +88,11 @@ class LabelledFields(TableFields, ClassCountFields):
         "error",
         description="A row of train_file or dev_file with an empty label (in jsonl also null): refuse the file, or "
         "skip the row, for files with labels of several tasks.",
+    )
+    leave_out_labels: Names = Field(
+        default_factory=list,
+        description="Labels whose rows are left out of train_file and dev_file, and counted: `-` marks rows without "
+        "a label in SNLI and MultiNLI. Of a row with several labels or tags, one is enough.",
     )
     on_unknown_label: Literal["error", "count_as_wrong"] = Field(
         "error",

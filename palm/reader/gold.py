@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from palm.data.dataset import Dataset, DataSource, IntArray, LabelMap, Ragged, Record
+from palm.reader.base import count_classes_in
 from palm.reader.fields import LabelledFields
 from palm.reader.formats.cells import label_at, labels_at, number_at
 from palm.reader.formats.files import FileProblems
@@ -73,10 +74,16 @@ def gold_columns(
     problems = FileProblems(source)
     encoder = LabelEncoder(labels, config, phase, problems)
     rows = [[encoder.id_of(name, int(str(record["line"]))) for name in _names(record)] for record in records]
-    problems.raise_all()
+    encoder.raise_all()
     return {
         "label_sets": Ragged.from_rows([[number for number in row if number >= 0] for row in rows])
     }, encoder.notes()
+
+
+def count_gold(dataset: Dataset, labels: LabelMap | None) -> list[int]:
+    """How often each class occurs."""
+    column = "label_sets" if "label_sets" in dataset.columns else "label_ids"
+    return count_classes_in(dataset, column, len(labels or ()))
 
 
 def gold_labels(dataset: Dataset, rows: IntArray, labels: LabelMap | None) -> dict[str, np.ndarray]:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from palm.data.dataset import UNLABELLED, LabelMap
+from palm.data.dataset import UNLABELLED, LabelMap, unused_label
 from palm.errors import DataError, Problem
 from palm.reader.fields import LabelledFields
 from palm.reader.formats.files import FileProblems, quoted, read_lines, read_text
@@ -20,18 +20,26 @@ def learn_label_map(labels: Iterable[str], n_classes: int | None) -> LabelMap:
     """Label names and ids of a training file.
 
     Labels that are the numbers 0..n-1 are their own ids. Without `n_classes` all of them must occur (of 0 and 1, one
-    of them); with it every whole number counts as an id, and `LabelEncoder` refuses those out of range. Other labels
-    are sorted names.
+    of them); with it some may be absent. Other numbers are names in numeric order, and other labels sorted names; with
+    `n_classes`, classes beyond them are unused.
     """
     found = set(labels)
-    if all(WHOLE_NUMBER.fullmatch(label) for label in found):
-        numbers = sorted(int(label) for label in found)
-        if n_classes is not None:
-            return LabelMap(tuple(str(number) for number in range(n_classes)))
+    if not all(WHOLE_NUMBER.fullmatch(label) for label in found):
+        return LabelMap(_filled(sorted(found), n_classes))
+    numbers = sorted(int(label) for label in found)
+    if n_classes is None:
         if numbers == list(range(len(numbers))) or set(numbers) <= {0, 1}:
-            return LabelMap(tuple(str(number) for number in range(max(len(numbers), 2))))
-        return LabelMap(tuple(str(number) for number in numbers))
-    return LabelMap(tuple(sorted(found)))
+            numbers = list(range(max(len(numbers), 2)))
+    elif not numbers or numbers[-1] < n_classes:
+        numbers = list(range(n_classes))
+    elif numbers[-1] - numbers[0] < n_classes:  # such as stars from 1 to 5, of which one does not occur
+        numbers = list(range(numbers[0], numbers[-1] + 1))
+    return LabelMap(_filled([str(number) for number in numbers], n_classes))
+
+
+def _filled(names: Sequence[str], n_classes: int | None) -> tuple[str, ...]:
+    """`names`, and an unused label for each further class."""
+    return (*names, *(unused_label(number) for number in range(len(names), n_classes or 0)))
 
 
 class LabelEncoder:
@@ -51,15 +59,15 @@ class LabelEncoder:
         self._problems = problems
         self._unknown: set[str] = set()
         self._unknown_count = 0
-        if config.n_classes is not None and len(labels) > config.n_classes:
-            problems.add(
-                f"n_classes is {config.n_classes}, found {len(labels)} labels ({self._listed()}). Correct either."
-            )
+        self._most = config.n_classes
+        self._lines: dict[str, list[int]] = {}  # of each label, if there are too many
 
     def id_of(self, label: str, line: int) -> int:
         """Id of `label` in `line`; -100 for an unknown one."""
         number = self._ids.get(label)
         if number is not None:
+            if self._most is not None and len(self._names) > self._most:
+                self._lines.setdefault(label, []).append(line)
             return number
         if self._lets_pass:
             self._unknown.add(label)
@@ -67,6 +75,19 @@ class LabelEncoder:
         else:
             self._problems.add(self._out_of_range(label), line=line)
         return UNLABELLED
+
+    def raise_all(self) -> None:
+        """Raise the problems of the file, also that it has more labels than classes.
+
+        Raises:
+            DataError: There are problems.
+        """
+        if self._lines:
+            rarest, lines = min(self._lines.items(), key=lambda item: len(item[1]))
+            found = f"found {len(self._names)} labels ({self._listed()})"
+            example = f"the rarest is {quoted(rarest)} ({len(lines)}, first in line {lines[0]})"
+            self._problems.add(f"n_classes is {self._most}, {found}; {example}. Correct either.")
+        self._problems.raise_all()
 
     def notes(self) -> tuple[str, ...]:
         """A remark about accepted unknown labels, if any."""
@@ -81,8 +102,13 @@ class LabelEncoder:
         return f"{rule}{hint} Correct it, or set n_classes (numbers) or on_unknown_label (dev_file)."
 
     def _listed(self) -> str:
-        shown = ", ".join(self._names[:MOST_NAMES])
-        return f"{shown}, …" if len(self._names) > MOST_NAMES else shown
+        return listed(self._names)
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first of `names`, for messages."""
+    shown = ", ".join(names[:MOST_NAMES])
+    return f"{shown}, …" if len(names) > MOST_NAMES else shown
 
 
 LabelMapSource = str | Path | Mapping[str, int] | Sequence[str]

@@ -5,7 +5,7 @@ import json
 import logging
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from palm.errors import CheckpointError, DataError, Problem
 from palm.reader.base import Reader
 from palm.reader.formats.cells import json_type
 from palm.reader.formats.files import quoted
+from palm.reader.formats.notes import collected_notes
 from palm.spec import Phase
 from palm.storage.atomic_directory import atomic_directory, sha256_of
 from palm.storage.layout import FORMAT_VERSION
@@ -106,12 +107,17 @@ def load_dataset(reader: Reader, file: Path, phase: Phase) -> Dataset:
     """
     dataset = _load_cached(reader, file, phase)
     if dataset is None:
-        records = reader.read(file, phase)
+        with collected_notes() as notes:
+            records = reader.read(file, phase)
         reader.prepare(records, phase)
-        dataset = reader.encode(records, file, phase)
+        dataset = _with_notes(reader.encode(records, file, phase), notes)
     for note in dataset.notes:
         LOG.warning("%s: %s", file, note)
     return dataset
+
+
+def _with_notes(dataset: Dataset, notes: Sequence[str]) -> Dataset:
+    return replace(dataset, notes=(*notes, *dataset.notes)) if notes else dataset
 
 
 def load_rows(reader: Reader, rows: Sequence[GivenRow], phase: Phase) -> Dataset:
@@ -202,18 +208,20 @@ def _entry(home: Path, reader: Reader, source: _Source) -> Path | None:
 
 def _write(reader: Reader, source: _Source, folder: Path) -> None:
     file, phase = source.file, source.phase
+    with collected_notes() as found:
+        if reader.by_record:
+            records: Sequence[Record] = write_records(reader.parse(file, phase), folder)
+        else:
+            records = reader.read(file, phase)
+    reader.prepare(records, phase)
     if reader.by_record:
-        records = write_records(reader.parse(file, phase), folder)
-        reader.prepare(records, phase)
         notes = _write_parts(reader, records, source, folder)
     else:
-        everything = reader.read(file, phase)
-        reader.prepare(everything, phase)
-        whole = reader.encode(everything, file, phase)
+        whole = reader.encode(records, file, phase)
         write_records(whole.records, folder)
         write_columns([whole], folder)
         notes = whole.notes
-    write_description(folder, labels=reader.labels, notes=notes)
+    write_description(folder, labels=reader.labels, notes=(*found, *notes))
 
 
 def _write_parts(reader: Reader, records: Sequence[Record], source: _Source, folder: Path) -> tuple[str, ...]:

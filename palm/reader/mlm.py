@@ -13,7 +13,9 @@ from palm.data.sequences import INPUTS, pad_inputs, single_row
 from palm.data.tokenizer import Tokenizer
 from palm.reader.base import READERS, Reader
 from palm.reader.fields import TableFields
+from palm.reader.formats.cells import text_at
 from palm.reader.formats.files import FileProblems
+from palm.reader.formats.plain_text import read_plain_text, text_format
 from palm.reader.rows import check_pieces, column_texts, parse_text_rows
 from palm.schema.fields import Float
 from palm.spec import Phase, Spec, Specs
@@ -26,13 +28,17 @@ class MaskedLMReaderConfig(TableFields):
     """Keys of the reader `mlm`."""
 
     known_columns: ClassVar[tuple[str, ...]] = ("text_a",)
+    known_formats: ClassVar[tuple[str, ...]] = (*TableFields.known_formats, "text")
 
     mask_probability: Float = Field(0.15, gt=0, lt=1, description="Fraction of the tokens to mask.")
 
 
 @READERS.register("mlm")
 class MaskedLMReader(Reader):
-    """Reads `{"text_a": str, "line": int}` from tsv or jsonl. When predicting, `[MASK]` in a text is predicted."""
+    """Reads `{"text_a": str, "line": int}` from tsv, jsonl or plain text.
+
+    When predicting, `[MASK]` in a text is predicted.
+    """
 
     Config = MaskedLMReaderConfig
     cache_version = "1"
@@ -53,11 +59,13 @@ class MaskedLMReader(Reader):
 
     def parse(self, file: Path, phase: Phase) -> Iterator[Record]:
         """The rows one by one."""
+        if text_format(self.config, file) == "text":
+            return _plain_texts(file, phase, self.config.encoding)
         return parse_text_rows(file, self.config, texts=("text_a",), gold=(), phase=phase)
 
     def parse_rows(self, rows: Sequence[GivenRow], phase: Phase) -> Iterator[Record]:
         """The records of rows from a program."""
-        return parse_text_rows(rows, self.config, texts=("text_a",), gold=(), phase=phase)
+        return self._records(rows, phase)
 
     def learn_labels(self, records: Sequence[Record]) -> LabelMap | None:
         """None: the labels are the vocabulary."""
@@ -92,6 +100,9 @@ class MaskedLMReader(Reader):
         batch["mask_label"] = batch["token_ids"][chosen]
         batch["token_ids"][chosen] = self._apply_masks(batch["mask_label"], generator)
         return batch
+
+    def _records(self, source: Path | Sequence[GivenRow], phase: Phase) -> Iterator[Record]:
+        return parse_text_rows(source, self.config, texts=("text_a",), gold=(), phase=phase)
 
     def _choose(
         self, tokens: IntArray, is_real: NDArray[np.bool_], generator: np.random.Generator
@@ -138,3 +149,10 @@ class MaskedLMReader(Reader):
             found.append(places)
         problems.raise_all()
         return found
+
+
+def _plain_texts(file: Path, phase: Phase, encoding: str) -> Iterator[Record]:
+    problems = FileProblems(file)
+    for row in read_plain_text(file, problems, encoding):
+        yield {"line": row.line, "text_a": text_at(row, "text_a", problems, may_be_empty=phase == "predict")}
+    problems.raise_all()

@@ -22,7 +22,7 @@ from palm.spec import Phase, Spec, Specs
 class SquadReaderConfig(ReaderFields):
     """Keys of the reader `mrc`."""
 
-    known_formats: ClassVar[tuple[str, ...]] = ("auto", "json")
+    known_formats: ClassVar[tuple[str, ...]] = ("auto", "json", "jsonl")
 
     doc_stride: Int = Field(128, ge=1, description="Tokens from one window of a long context to the next.")
     max_query_len: Int = Field(64, ge=1, description="Longest question in tokens; longer ones are truncated.")
@@ -71,7 +71,7 @@ class SquadReader(Reader):
 
     def parse(self, file: Path, phase: Phase) -> Iterator[Record]:
         """The questions; answers may be absent when predicting."""
-        yield from read_squad(file, phase, with_negative=self.config.with_negative)
+        yield from read_squad(file, phase, with_negative=self.config.with_negative, encoding=self.config.encoding)
 
     def parse_rows(self, rows: Sequence[GivenRow], phase: Phase) -> Iterator[Record]:
         """The questions of rows from a program."""

@@ -106,5 +106,6 @@ class PairwiseMatchReader(Reader):
 
     def _records(self, source: Path | Sequence[GivenRow], phase: Phase) -> Iterator[Record]:
         texts = ("text_a", "text_b") if phase == "predict" else ("text_a", "text_b", "text_b_neg")
-        for record in parse_text_rows(source, self.config, texts=texts, phase=phase, gold=()):
+        records = parse_text_rows(source, self.config, texts=texts, phase=phase, gold=())
+        for record in records:
             yield record if phase == "predict" else {**record, "label": BETTER}

@@ -7,11 +7,14 @@ import numpy as np
 
 from palm.data.dataset import DataSource, GivenRow, LabelMap, Record
 from palm.reader.fields import LabelledFields, TableFields
-from palm.reader.formats.cells import Row, json_type, label_at, text_at
-from palm.reader.formats.conll import read_conll
+from palm.reader.formats.cells import NO_LABEL, NO_TEXT, Row, json_type, label_at, label_text, labels_at, text_at
+from palm.reader.formats.conll import Sentence, read_conll
 from palm.reader.formats.files import FileProblems, quoted
-from palm.reader.formats.tables import columns_of, labelled, source_of, table_format, table_rows
+from palm.reader.formats.tables import columns_of, source_of, table_rows
+from palm.reader.formats.tagged_formats import tagged_format
+from palm.reader.formats.tagged_lines import read_tagged_lines
 from palm.reader.labels import LabelEncoder
+from palm.reader.row_filter import RowFilter
 from palm.spec import Phase
 
 
@@ -26,19 +29,29 @@ def parse_text_rows(
 ) -> Iterator[Record]:
     """Records with the columns `texts` and `gold`, parsed by `read_gold` (optional when predicting).
 
+    Args:
+        source: A file, or rows from a program.
+        config: Keys of the reader.
+        texts: PALM's names of the columns with text.
+        phase: Purpose of the data.
+        gold: PALM's names of the columns with labels.
+        read_gold: The parser of these.
+
     Raises:
         DataError: All problems of the file or the rows, after the last one.
     """
     problems = FileProblems(source_of(source))
     columns = columns_of(config, texts=texts, gold=gold, phase=phase)
     rows = table_rows(source, config, columns, problems)
-    for row in labelled(rows, config, problems, phase):
+    row_filter = RowFilter(config, texts, phase, separator="|" if read_gold is labels_at else None)
+    for row in row_filter.kept(rows, problems):
         record: dict[str, object] = {"line": row.line}
         for name in row.values:
             read = text_at if name in texts else read_gold
             record[name] = read(row, name, problems, may_be_empty=phase == "predict")
         yield record
     problems.raise_all()
+    row_filter.add_notes(source_of(source))
 
 
 def column_texts(records: Sequence[Record], name: str) -> list[str]:
@@ -63,7 +76,7 @@ def check_pieces(
                 rule = (
                     f"`{name}` must contain text, found only blanks and control characters {quoted(str(record[name]))}"
                 )
-                problems.add(f"{rule}. Fill it in, or remove the row.", line=int(str(record["line"])))
+                problems.add(f"{rule}. {NO_TEXT}", line=int(str(record["line"])))
     problems.raise_all()
 
 
@@ -84,7 +97,7 @@ def class_ids(
     problems = FileProblems(source)
     encoder = LabelEncoder(labels, config, phase, problems)
     ids = [encoder.id_of(str(record["label"]), int(str(record["line"]))) for record in records]
-    problems.raise_all()
+    encoder.raise_all()
     return {"label_ids": np.array(ids, "int64")}, encoder.notes()
 
 
@@ -101,22 +114,29 @@ def parse_tagged(source: Path | Sequence[GivenRow], config: TableFields, phase: 
         DataError: All problems of the file or the rows, after the last one.
     """
     problems = FileProblems(source_of(source))
-    if isinstance(source, Path) and table_format(config, source) == "conll":
-        yield from _from_conll(source, problems, phase)
+    found = tagged_format(config, source) if isinstance(source, Path) else "rows"
+    if isinstance(source, Path) and found == "conll":
+        row_filter = RowFilter(config, (), phase)
+        sentences = read_conll(source, problems, phase, config.columns, encoding=config.encoding)
+        for row in row_filter.kept(map(_sentence_row, sentences), problems):
+            words = row.values.pop("label", None)
+            yield {"line": row.line, **row.values, **({} if words is None else {"labels": words})}
     else:
         columns = columns_of(config, texts=("text_a",), gold=("label",), phase=phase)
-        rows = table_rows(source, config, columns, problems)
-        for row in labelled(rows, config, problems, phase):
+        if isinstance(source, Path) and found == "lines":
+            rows = read_tagged_lines(source, problems, phase, config.encoding)
+        else:
+            rows = table_rows(source, config, columns, problems)
+        row_filter = RowFilter(config, ("text_a",), phase, separator=" ")
+        for row in row_filter.kept(rows, problems):
             yield _record(row, config, problems, phase)
     problems.raise_all()
+    row_filter.add_notes(source_of(source))
 
 
-def _from_conll(file: Path, problems: FileProblems, phase: Phase) -> Iterator[Record]:
-    for sentence in read_conll(file, problems, phase):
-        record: dict[str, object] = {"line": sentence.line, "words": sentence.words}
-        if sentence.labels:
-            record["labels"] = sentence.labels
-        yield record
+def _sentence_row(sentence: Sentence) -> Row:
+    labels = {"label": sentence.labels} if sentence.labels else {}
+    return Row(sentence.line, {"words": sentence.words, **labels})
 
 
 def _record(row: Row, config: TableFields, problems: FileProblems, phase: Phase) -> Record:
@@ -128,7 +148,7 @@ def _record(row: Row, config: TableFields, problems: FileProblems, phase: Phase)
     if PALM2_SEPARATOR in str(row.values["text_a"]):
         words, labels = _without_empty_words(words, labels)
         if not words and not predicting:
-            problems.add("`text_a` holds text, found it empty. Fill it in, or remove the row.", line=row.line)
+            problems.add(f"`text_a` holds text, found it empty. {NO_TEXT}", line=row.line)
     record: dict[str, object] = {"line": row.line, "words": words}
     if "label" in row.values:
         if labels or not predicting:
@@ -163,16 +183,19 @@ def _strings_at(row: Row, name: str, problems: FileProblems, *, may_be_empty: bo
     value = row.values[name]
     if not isinstance(value, list):
         return split_words(text_at(row, name, problems, may_be_empty=may_be_empty), by_character=by_character)
-    wrong = [item for item in value if not isinstance(item, str) or not item]
+    # Tags may be numbers, as the class ids of many published data sets are.
+    items = [label_text(item) for item in value] if name == "label" else value
+    wrong = [item for item, text in zip(value, items, strict=True) if not isinstance(text, str) or not text]
     if wrong:
         found = f"found {json_type(wrong[0])} {quoted(wrong[0])}"
         problems.add(f"`{name}` must be a list of non-empty strings, {found}. Write words in quotes.", line=row.line)
         return []
-    if not value and not may_be_empty:
-        problems.add(f"`{name}` must contain text, found it empty. Fill it in, or remove the row.", line=row.line)
-    for item in value:
+    if not items and not may_be_empty:
+        advice = NO_LABEL if name == "label" else NO_TEXT
+        problems.add(f"`{name}` must contain text, found it empty. {advice}", line=row.line)
+    for item in items:
         text_at(Row(row.line, {name: item}), name, problems, may_be_empty=True)
-    return value
+    return [str(item) for item in items]
 
 
 def split_words(text: str, *, by_character: bool) -> list[str]:

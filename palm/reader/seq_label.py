@@ -25,7 +25,7 @@ class TaggingReaderConfig(LabelledFields, TagSchemeFields):
     """Keys of the reader `seq_label`."""
 
     known_columns: ClassVar[tuple[str, ...]] = ("label", "text_a")
-    known_formats: ClassVar[tuple[str, ...]] = ("auto", "tsv", "jsonl", "conll")
+    known_formats: ClassVar[tuple[str, ...]] = ("auto", "tsv", "csv", "jsonl", "json", "conll", "lines")
 
 
 @READERS.register("seq_label")
@@ -146,7 +146,7 @@ class TaggingReader(Reader):
         for record in records:
             line = int(str(record["line"]))
             ids.append(np.array([encoder.id_of(label, line) for label in _strings(record, "labels")], "int64"))
-        problems.raise_all()
+        encoder.raise_all()
         return ids, encoder.notes()
 
 

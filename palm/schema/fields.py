@@ -4,6 +4,7 @@ Each component subclasses one of the bases here with its own keys. A key has the
 declared.
 """
 
+import codecs
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
@@ -42,6 +43,15 @@ def no_bool(value: Any) -> Any:  # noqa: ANN401 (whatever YAML gave)
     if isinstance(value, bool):
         raise ValueError("a number is expected")  # noqa: TRY004 (pydantic reports ValueError)
     return value
+
+
+def _known_encoding(value: str) -> str:
+    """Refuse the name of an encoding that Python does not know, or whose content is no text."""
+    try:
+        "a".encode(value)  # not of an empty text, for which Python looks nothing up
+    except (LookupError, ValueError):
+        raise ValueError(f"an encoding is expected, such as utf-8, gb18030 or utf-16, found `{value}`") from None
+    return "utf-8" if codecs.lookup(value).name == "utf-8" else value
 
 
 def weights(value: Any) -> Any:  # noqa: ANN401 (whatever YAML gave)
@@ -131,13 +141,21 @@ class ReaderFields(Schema):
 
     max_seq_len: Int = Field(128, ge=3, description="Longest sequence in tokens, including [CLS] and [SEP].")
     do_lower_case: Annotated[bool, Key(export="fixed")] = Field(
-        False, description="Lower-case the text and strip accents (uncased vocabularies)."
+        False,
+        description="Lower-case the text and strip accents (uncased vocabularies). The tokenizer_config.json of the "
+        "encoder's folder says what the default is.",
     )
     for_cn: Annotated[bool, Key(export="fixed")] = Field(
         False, description="Chinese mode: answers and tags are handled by character."
     )
-    file_format: Literal["auto", "tsv", "jsonl", "json", "conll"] = Field(
-        "auto", description="`tsv`, `jsonl`, `json` (SQuAD) or `conll`; `auto` uses the file's extension."
+    file_format: Literal["auto", "tsv", "csv", "jsonl", "json", "conll", "text", "lines"] = Field(
+        "auto",
+        description="`tsv`, `csv`, `jsonl`, `json` (SQuAD, or a list of rows), `conll` (also CoNLL-U), `lines` "
+        "(`word/TAG word/TAG`) or `text` (mlm: a text per line); `auto` uses the file's extension, and what its first "
+        "lines look like.",
+    )
+    encoding: Annotated[str, AfterValidator(_known_encoding)] = Field(
+        "utf-8", description="Encoding of text files: `utf-8` (with or without BOM), `gb18030` (GBK), `utf-16`, …"
     )
 
 

@@ -308,6 +308,13 @@ class TaskSettings(Schema):
     print_first_n: Annotated[Int, Key(changes="nothing")] = Field(
         0, ge=0, description="Print the first n examples and their tokens."
     )
+    max_unk_fraction: Annotated[Float, Key(changes="nothing", export="no")] = Field(
+        0.2,
+        ge=0,
+        le=1,
+        description="Largest fraction of [UNK] among the tokens of train_file or dev_file, without special tokens; "
+        "above it the run is refused, and from 0.02 on there is a warning. 1 allows any.",
+    )
     save_infermodel_every_n_steps: Annotated[Int, Key(changes="nothing")] = Field(
         -1,
         ge=-1,

@@ -19,7 +19,6 @@ from palm.storage.tensors import save_tensors
 from palm.training.earlier_runs import archive_previous_run
 
 _CONFIG_FILE = "config.json"
-_VOCAB_FILE = "vocab.txt"
 _EPSILON = "layer_norm_eps"
 
 
@@ -54,8 +53,7 @@ def save_encoder(run: TrainingRun, config: RunConfig) -> None:
         with averaged(run.average):
             save_tensors(run.model.backbone.state_dict(), aside / WEIGHTS_FILE)
         (aside / _CONFIG_FILE).write_text(json.dumps(backbone_config, indent=2) + "\n", encoding="utf-8")
-        tokens = run.tasks[0].reader.tokenizer.tokens
-        (aside / _VOCAB_FILE).write_text("\n".join(tokens) + "\n", encoding="utf-8")
+        run.tasks[0].reader.tokenizer.save(aside)
 
 
 def load_encoder(folder: Path) -> PretrainedWeights:

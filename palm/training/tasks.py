@@ -18,6 +18,7 @@ from palm.reader.base import READERS, Reader
 from palm.reader.loading import load_dataset
 from palm.schema.fields import BackboneFields
 from palm.schema.settings import TrainSettings
+from palm.training.unknown_tokens import refuse_unknown
 
 Built = TypeVar("Built")
 
@@ -71,6 +72,7 @@ def _build_task(config: RunConfig, task: TaskConfig) -> TaskInstance:
     reader = reader_of(config, task)
     tokenizer = reader.tokenizer
     train, dev = _load_data(reader, task)
+    refuse_unknown(task.name, (train, dev), tokenizer, task.settings.max_unk_fraction)
     paradigm = PARADIGMS[task.paradigm_name](task.paradigm, reader.labels, vocab=tokenizer.tokens)
     return TaskInstance(task.name, task.settings, reader, paradigm, task.head, task.settings.random_seed, train, dev)
 
@@ -171,29 +173,3 @@ def _shape(task: TaskInstance, backbone: BackboneFields) -> tuple[object, ...]:
     config = task.paradigm.config
     private = () if config.sharing == "hard" else (config.sharing, config.sharing_size, config.sharing_layers)
     return (*task.paradigm.head_shape(backbone), *([f"layers {mixed}"] if mixed else []), *private)
-
-
-def label_lines(tasks: Sequence[TaskInstance]) -> Iterator[str]:
-    """How labels are understood, and warnings about them.
-
-    A warning stands for each task with a single label, for data whose labels contradict each other, and for shared
-    heads whose classes have different names.
-    """
-    first: dict[str, TaskInstance] = {}
-    for task in tasks:
-        yield from (f"{task.name}: {note}" for note in task.paradigm.notes)
-        for data in (task.train, task.dev):
-            if data is not None:
-                yield from (f"Warning: {task.name}: {data.file}: {note}" for note in task.reader.notes_on(data))
-        labels = task.reader.labels
-        if labels is not None and len(labels) == 1 and task.train is not None:
-            found = (
-                f"Found only `{labels.names[0]}` in {task.training_data.file}: the loss is 0 from the first step on."
-            )
-            yield f"Warning: task `{task.name}`: a classifier learns from two labels or more. {found} Check the file."
-        other = first.setdefault(task.head, task)
-        if labels is not None and other.reader.labels is not None and labels.names != other.reader.labels.names:
-            names = zip(other.reader.labels.names, labels.names, strict=False)
-            one, two = next(((a, b) for a, b in names if a != b), (len(other.reader.labels), len(labels)))
-            found = f"Found `{one}` for `{other.name}` and `{two}` for `{task.name}` as one class."
-            yield f"Warning: tasks that share a head share its classes. {found} Check that they mean the same."

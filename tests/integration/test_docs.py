@@ -1,6 +1,5 @@
 """docs: links and anchors lead somewhere, every page is in the index, code and commands run, tables are up to date."""
 
-import json
 import os
 import re
 import shlex
@@ -108,7 +107,6 @@ def test_the_chinese_page_holds_the_same_code() -> None:
     shown = [without_comments(block) for block in blocks(read("docs/overview_zh.md"), "bash")]
     assert len(shown) == 3
     assert [block for block in shown if block not in known] == []
-    assert blocks(read("docs/overview_zh.md"), "python")[0] == blocks(read("docs/how-to.md"), "python")[0]
 
 
 def test_the_chinese_page_holds_the_same_tables() -> None:
@@ -161,14 +159,11 @@ def test_encoders_that_are_recommended_can_be_downloaded(name: str) -> None:
 
 
 def test_a_csv_file_becomes_a_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The answer about CSV, carried out as it stands there: converted, split, configured, and checked with its data."""
+    """The answer about CSV, carried out as it stands there: split, configured, and checked with its data."""
     monkeypatch.chdir(tmp_path)
     rows = "".join(f'"room {number}, quiet\nand ""clean""",{number % 2}\n' for number in range(20))
     Path("reviews.csv").write_text(f"review,stars\n{rows}", encoding="utf-8")
-    for code in blocks(read("docs/how-to.md"), "python")[:2]:
-        subprocess.run([sys.executable, "-c", code], check=True)
-    first = json.loads(Path("reviews.jsonl").read_text(encoding="utf-8").splitlines()[0])
-    assert first == {"review": 'room 0, quiet\nand "clean"', "stars": "0"}
+    subprocess.run([sys.executable, "-c", blocks(read("docs/how-to.md"), "python")[0]], check=True)
     write_small_encoder(tmp_path / "encoder", ROOT / "data" / "vocab" / "vocab_en.txt")
     (task,) = [block for block in blocks(read("docs/how-to.md"), "yaml") if "reviews" in block]
     Path("config.yaml").write_text(f"{task}backbone: bert\npretrain_model_path: encoder\n", encoding="utf-8")
@@ -176,8 +171,8 @@ def test_a_csv_file_becomes_a_task(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert found.tasks[0].settings.train_file is not None
     done = palm("check", "config.yaml", "--data", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "train_file reviews.train.jsonl, 18 records" in done.stdout
-    assert "dev_file reviews.dev.jsonl, 2 records" in done.stdout
+    assert "train_file reviews.train.csv, 18 records" in done.stdout
+    assert "dev_file reviews.dev.csv, 2 records" in done.stdout
 
 
 @pytest.mark.parametrize("name", TREE_PAGES)

@@ -27,7 +27,9 @@ def home(repository, tmp_path):
     (tmp_path / "my_components.py").write_text("\n\n".join(components), encoding="utf-8")
     (tmp_path / "config.yaml").write_text(blocks(repository, "yaml")[0], encoding="utf-8")
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "room", "was", "房", "间", "很"]
-    (tmp_path / "vocab.txt").write_text("\n".join([*special, *WORDS]) + "\n", encoding="utf-8")
+    vocab = [*special, *WORDS]
+    vocab += [f"[unused{number}]" for number in range(4096 - len(vocab))]
+    (tmp_path / "vocab.txt").write_text("\n".join(vocab) + "\n", encoding="utf-8")
     generator = np.random.default_rng(1)
     for name, count in (("train", 64), ("dev", 20)):
         words = generator.choice(list(WORDS), count)

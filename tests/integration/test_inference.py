@@ -47,7 +47,7 @@ def test_nothing_of_other_tasks_or_the_optimizer_is_in_a_model(trained):
     assert {name.split(".")[0] for name in names} == {"backbone", "head"}
     assert {name for name in names if name.startswith("head.")} == {"head.linear.weight", "head.linear.bias"}
     files = {path.name for path in (folder / "out/c/infer_model").iterdir()}
-    assert files == {"config.json", "manifest.json", "model.safetensors", "vocab.txt"}
+    assert files == {"config.json", "manifest.json", "model.safetensors", "tokenizer_config.json", "vocab.txt"}
 
 
 def test_predictions_follow_the_input_whatever_the_batches(trained):

@@ -507,7 +507,7 @@ def wrong_width(files):
 
 
 def wrong_count(files):
-    trainer = single(files, head=palm.head.Classify(7, 32))
+    trainer = single(files, head=palm.head.Classify(1, 32))
     trainer.train()
 
 
@@ -555,7 +555,7 @@ def unknown_save_type(files):
         ),
         (other_vocabulary, r"data are read with the vocabulary, do_lower_case and lang of training. Found others."),
         (wrong_width, r"input_dim is the width of the encoder. Found 768 over an encoder 32 wide."),
-        (wrong_count, r"n_classes must be the number of labels. Found 7, but the labels are 2: air, water."),
+        (wrong_count, r"n_classes must be the number of labels. Found 1, but the labels are 2: air, water."),
         (wrong_reader, r"paradigm `mrc` needs `start_positions` from reader `cls`, which does not fit"),
         (different_backbones, r"all tasks, in training and prediction, share one backbone."),
         (unknown_reference, r"one of the trainers (water, slots) is expected. Found `slot`."),

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from palm.reader.formats.files import FileProblems, quoted
 
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+NO_TEXT = "Fill it in, remove the row, or set skip_empty_text: true."
+NO_LABEL = "Fill it in, remove the row, or set on_missing_label: leave_out."
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,10 @@ def json_type(value: object) -> str:
 def text_at(row: Row, name: str, problems: FileProblems, *, may_be_empty: bool) -> str:
     """The text in column `name`; an empty string after adding a problem."""
     value = row.values[name]
+    if value is None:
+        if not may_be_empty:
+            problems.add(f"`{name}` must contain text, found null. {NO_TEXT}", line=row.line)
+        return ""
     if not isinstance(value, str):
         problems.add(
             f"`{name}` must be a string, found {json_type(value)} {quoted(value)}. Write it in quotes.", line=row.line
@@ -53,23 +59,29 @@ def text_at(row: Row, name: str, problems: FileProblems, *, may_be_empty: bool) 
             line=row.line,
         )
     elif not may_be_empty and not value.strip():
-        problems.add(f"`{name}` must contain text, found it empty. Fill it in, or remove the row.", line=row.line)
+        problems.add(f"`{name}` must contain text, found it empty. {NO_TEXT}", line=row.line)
     return value
 
 
-def label_at(row: Row, name: str, problems: FileProblems, *, may_be_empty: bool) -> str:
-    """The label in column `name`, without surrounding blanks; in jsonl possibly a whole number."""
-    value = row.values[name]
-    if isinstance(value, int) and not isinstance(value, bool):
+def label_text(value: object) -> str | None:
+    """A label as text: a string without surrounding blanks, or a whole number or boolean of JSON; None for others."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
         return str(value)
-    if not isinstance(value, str):
-        problems.add(
-            f"`{name}` must be a string or a whole number, found {json_type(value)} {quoted(value)}.", line=row.line
-        )
-        return ""
-    if not value.strip() and not may_be_empty:
-        problems.add(f"`{name}` must contain a label, found it empty. Fill it in, or remove the row.", line=row.line)
-    return value.strip()
+    return value.strip() if isinstance(value, str) else None
+
+
+def label_at(row: Row, name: str, problems: FileProblems, *, may_be_empty: bool) -> str:
+    """The label in column `name`, without surrounding blanks; in jsonl possibly a whole number or a boolean."""
+    value = row.values[name]
+    label = label_text(value)
+    if label is None and not (value is None and may_be_empty):
+        rule = f"`{name}` must be a string, a whole number, true or false"
+        problems.add(f"{rule}, found {json_type(value)} {quoted(value)}.", line=row.line)
+    elif label == "" and not may_be_empty:
+        problems.add(f"`{name}` must contain a label, found it empty. {NO_LABEL}", line=row.line)
+    return label or ""
 
 
 def labels_at(row: Row, name: str, problems: FileProblems, *, may_be_empty: bool) -> list[str]:

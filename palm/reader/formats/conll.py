@@ -1,14 +1,15 @@
-"""Reads CoNLL files: one word and its tag per line, a blank line between sentences."""
+"""Reads CoNLL files and CoNLL-U: one word and its tag per line, a blank line between sentences."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
+from palm.reader.formats.conll_layout import ConllLayout, blocks, layout_of, split_columns
 from palm.reader.formats.files import FileProblems, quoted, read_lines
+from palm.reader.formats.notes import LineCounts
 from palm.spec import Phase
 
-DOCUMENT_MARK = "-DOCSTART-"
+NumberedRow = tuple[int, list[str]]
 
 
 @dataclass(frozen=True)
@@ -17,8 +18,8 @@ class Sentence:
 
     Attributes:
         line: Line of its first word, counted from 1.
-        words: The first column.
-        labels: The last column; empty if the file only contains words.
+        words: The words.
+        labels: Their tags; empty if the file only contains words.
     """
 
     line: int
@@ -26,50 +27,70 @@ class Sentence:
     labels: list[str]
 
 
-def read_conll(file: Path, problems: FileProblems, phase: Phase) -> Iterator[Sentence]:
+def read_conll(
+    file: Path,
+    problems: FileProblems,
+    phase: Phase,
+    columns: Mapping[str, str] | None = None,
+    *,
+    encoding: str = "utf-8",
+) -> Iterator[Sentence]:
     """Every sentence of `file`, one by one. Columns are separated by tabs, or by blanks in lines without a tab.
 
-    The first column is the word, the last its tag; `-DOCSTART-` lines are document marks, not sentences.
+    `columns` says which columns hold the word (`text_a`) and its tag (`label`). By default they are the first and the
+    last, or those that look so; in CoNLL-U FORM and UPOS, without multiword ranges and empty nodes. `-DOCSTART-` lines
+    and comments (#) at the start of a sentence are skipped; a word may be a blank. What is skipped is noted.
 
     Raises:
         DataError: The file cannot be read.
     """
-    width = 0
-    for start, lines in _blocks(read_lines(file)):
-        rows = [_columns(line) for line in lines]
-        width = width or len(rows[0])
-        for number, row in enumerate(rows, start):
-            _check_row(row, number, width, problems, phase)
-        labels = [row[-1] for row in rows] if width > 1 else []
-        yield Sentence(start, [row[0] for row in rows], labels)
-    if not width:
+    layout = layout_of(file, read_lines(file, encoding), columns or {}, problems, phase)
+    skipped = LineCounts()
+    found_any = False
+    for block in blocks(read_lines(file, encoding)):
+        rows = list(_rows(block, layout, skipped))
+        for number, row in rows:
+            _check_row(row, number, layout, problems, phase)
+        if rows:
+            found_any = True
+            yield _sentence(rows, layout, skipped)
+    if not found_any:
         problems.add("a data file must contain examples, found no sentence. Name another file.")
+    skipped.note(file)
 
 
-def _blocks(lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
-    """Groups of lines between blank lines, with the number of the first line."""
-    block: list[str] = []
-    for number, line in enumerate(chain(lines, [""]), 1):
-        if line.strip() and not line.startswith(DOCUMENT_MARK):
-            block.append(line)
-        elif block:
-            yield number - len(block), block
-            block = []
+def _rows(block: list[tuple[int, str]], layout: ConllLayout, skipped: LineCounts) -> Iterator[NumberedRow]:
+    started = False
+    for number, line in block:
+        if not started and layout.is_comment(line):
+            skipped.add("comment lines (#) are skipped", number)
+            continue
+        started = True
+        row = split_columns(line, layout.width)
+        if layout.has_ids and not row[0].isdecimal() and row[0].replace("-", "").replace(".", "").isdecimal():
+            skipped.add("multiword ranges and empty nodes are skipped", number)
+        else:
+            yield number, row
 
 
-def _columns(line: str) -> list[str]:
-    return line.split("\t") if "\t" in line else [cell for cell in line.split(" ") if cell]
+def _sentence(rows: list[NumberedRow], layout: ConllLayout, skipped: LineCounts) -> Sentence:
+    whole = [(number, row) for number, row in rows if len(row) == layout.width]  # others are problems
+    for number, row in whole:
+        if not row[layout.word].strip():
+            skipped.add("words are blanks, which the model sees as [UNK]", number)
+    labels = [] if layout.label is None else [row[layout.label].strip() for _, row in whole]
+    return Sentence(rows[0][0], [row[layout.word] for _, row in whole], labels)
 
 
-def _check_row(row: list[str], number: int, width: int, problems: FileProblems, phase: Phase) -> None:
+def _check_row(row: list[str], number: int, layout: ConllLayout, problems: FileProblems, phase: Phase) -> None:
     if len(row) == 1 and phase != "predict":
         problems.add(f"expected a word and its tag, found one column {quoted(row[0])}. Add the tag.", line=number)
-    elif len(row) != width:
+    elif len(row) != layout.width:
         problems.add(
-            f"expected {width} columns as in the first line, found {len(row)}. Use one separator throughout.",
+            f"expected {layout.width} columns as in the first line, found {len(row)}. Use one separator throughout.",
             line=number,
         )
-    elif not row[0].strip() or not row[-1].strip():
+    elif not row[layout.word] or (layout.label is not None and not row[layout.label].strip()):
         problems.add(
             f"expected a word and its tag, found an empty column in {quoted(chr(9).join(row))}. Fill it in.",
             line=number,

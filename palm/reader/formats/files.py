@@ -1,19 +1,48 @@
 """Reads a data file as lines of text, and collects its problems."""
 
 import codecs
+import gzip
+import logging
+import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
-from itertools import repeat
+from io import TextIOWrapper
+from itertools import chain, islice, repeat
 from pathlib import Path
+from typing import BinaryIO, Literal, TextIO, cast
 
 from palm.data.dataset import DataSource
 from palm.errors import DataError, Problem
+from palm.reader.formats.encodings import codec_of, looks_like
 
 MOST_LISTED = 20
 LONGEST_QUOTE = 60
-_BOM = b"\xef\xbb\xbf"
 _BLOCK = 1 << 20
+_BLANKS = " \t\n\r\v\f\ufeff"
+_GZIP = b"\x1f\x8b"
+_FOREIGN = (
+    (b"PK\x03\x04", "a zip archive or an xlsx workbook. Unpack the archive; a workbook's name ends in .xlsx"),
+    (b"PAR1", "a parquet file. Let its name end in .parquet"),
+    (b"ARROW1", "an arrow file. Let its name end in .arrow"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook (.xls). Save it as .xlsx or csv"),
+    (b"BZh", "a bzip2 file. Unpack it, or pack it with gzip"),
+    (b"\xfd7zXZ", "an xz file. Unpack it, or pack it with gzip"),
+)
+_LFS = b"version https://git-lfs"
+_CONVERT = "Convert the file, for example with iconv, or set `encoding`."
+_MOST_SNIFFED = 1000  # lines that are looked at to recognise an encoding
+
+
+LOG = logging.getLogger(__name__)
+_SAID: set[tuple[DataSource, str]] = set()
+
+
+def warn_once(source: DataSource, message: str) -> None:
+    """Warn about a file, which may be read several times, once per process."""
+    if (source, message) not in _SAID:
+        _SAID.add((source, message))
+        LOG.warning("%s: %s", source, message)
 
 
 class FileProblems:
@@ -53,31 +82,24 @@ class FileProblems:
         return f"{self.source}:{line}" if isinstance(self.source, Path) else f"{self.source}[{line - 1}]"
 
 
-def read_lines(file: Path) -> Iterator[str]:
-    r"""The lines of a UTF-8 file (with or without BOM; LF or CRLF), without empty lines at its end.
+def read_lines(file: Path, encoding: str = "utf-8") -> Iterator[str]:
+    r"""The lines of a text file (with or without BOM; LF or CRLF), without empty lines at its end; gzip is unpacked.
 
     Lines only end at `\n`: U+2028, U+0085 and form feeds are characters of the text. The whole file is checked
     first, then read line by line, so that it may be larger than memory.
 
     Raises:
-        DataError: The file is missing, empty, not UTF-8, or contains NUL characters.
+        DataError: The file is missing, damaged or empty, not in `encoding`, or contains NUL characters.
     """
-    problems = FileProblems(file)
-    _check_there(file, problems)
-    with _reading(file), file.open("rb") as stream:
-        if not _is_text(iter(partial(stream.read, _BLOCK), b"")):
-            stream.seek(0)
-            _note_bad_lines(stream, problems)
-    problems.raise_all()
-    return _lines(file)
+    check_text(file, encoding)
+    return _lines(file, encoding)
 
 
-def _lines(file: Path) -> Iterator[str]:
+def _lines(file: Path, encoding: str) -> Iterator[str]:
     empty = 0
-    with _reading(file), file.open("rb") as stream:
-        for number, raw in enumerate(stream):
-            content = raw.removeprefix(_BOM) if number == 0 else raw
-            line = content.decode("utf-8").removesuffix("\n").removesuffix("\r")
+    with open_text(file, encoding, newline="\n") as stream:
+        for raw in stream:
+            line = raw.removesuffix("\n").removesuffix("\r")
             if not line:
                 empty += 1
                 continue
@@ -86,20 +108,67 @@ def _lines(file: Path) -> Iterator[str]:
             yield line
 
 
-def read_text(file: Path) -> str:
-    """The whole file as text, without BOM.
+def read_text(file: Path, encoding: str = "utf-8") -> str:
+    """The whole file as text, without BOM; gzip is unpacked.
 
     Raises:
-        DataError: The file is missing, empty, not UTF-8, or contains NUL characters.
+        DataError: The file is missing, damaged or empty, not in `encoding`, or contains NUL characters.
+    """
+    check_text(file, encoding)
+    with open_text(file, encoding, newline="") as stream:
+        return stream.read()
+
+
+@contextmanager
+def open_text(file: Path, encoding: str, *, newline: Literal["", "\n"]) -> Iterator[TextIO]:
+    """The text of `file`, which `check_text` has passed; `newline` as in `open`.
+
+    Raises:
+        DataError: The file cannot be read.
+    """
+    with open_bytes(file) as stream, TextIOWrapper(stream, codec_of(encoding), newline=newline) as text:
+        yield text
+
+
+@contextmanager
+def open_bytes(file: Path) -> Iterator[BinaryIO]:
+    """The bytes of `file`, unpacked if it is gzip, whatever its name.
+
+    Raises:
+        DataError: The file cannot be read, or it is truncated or damaged gzip.
+    """
+    try:
+        with file.open("rb") as stream:
+            is_packed = stream.read(len(_GZIP)) == _GZIP
+            stream.seek(0)
+            with gzip.GzipFile(fileobj=stream) if is_packed else nullcontext(stream) as unpacked:
+                yield cast("BinaryIO", unpacked)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        rule = "a packed file must be complete gzip, found it truncated or damaged"
+        raise DataError(Problem(str(file), f"{rule} ({error}). Copy or download it again.")) from error
+    except OSError as error:
+        rule = f"the file cannot be read: {error.strerror}"
+        raise DataError(Problem(str(file), f"{rule}. Check its permissions.")) from error
+
+
+def check_text(file: Path, encoding: str) -> None:
+    """Read the whole file once, block by block.
+
+    Raises:
+        DataError: The file is missing, damaged or empty, not in `encoding`, or contains NUL characters.
     """
     problems = FileProblems(file)
     _check_there(file, problems)
-    with _reading(file):
-        raw = file.read_bytes()
-    if not _is_text([raw]):
-        _note_bad_lines(raw.split(b"\n"), problems)
+    with open_bytes(file) as stream:
+        head = stream.read(_BLOCK)
+        if head.startswith(_LFS):
+            rule = "a data file must contain examples, found a pointer of Git LFS"
+            problems.add(f"{rule}. Fetch the file itself with `git lfs pull`.")
+        elif not _is_text(chain([head], iter(partial(stream.read, _BLOCK), b"")), encoding):
+            _note_foreign(head, problems)
+            stream.seek(0)
+            _note_bad_lines(stream, encoding, problems)
     problems.raise_all()
-    return raw.removeprefix(_BOM).decode("utf-8")
 
 
 def quoted(value: object) -> str:
@@ -116,50 +185,70 @@ def _check_there(file: Path, problems: FileProblems) -> None:
         problems.raise_all()
 
 
-@contextmanager
-def _reading(file: Path) -> Iterator[None]:
+def _is_text(blocks: Iterable[bytes], encoding: str) -> bool:
+    """Whether a file in `blocks` is in `encoding` without NUL, and not blank."""
+    decoder, blank = codecs.getincrementaldecoder(codec_of(encoding))(), True
     try:
-        yield
-    except OSError as error:
-        raise DataError(
-            Problem(str(file), f"the file cannot be read: {error.strerror}. Check its permissions.")
-        ) from error
-
-
-def _is_text(blocks: Iterable[bytes]) -> bool:
-    """Whether a file in `blocks` is UTF-8 without NUL, and not blank."""
-    decoder, blank = codecs.getincrementaldecoder("utf-8")(), True
-    try:
-        for number, block in enumerate(blocks):
-            content = block.removeprefix(_BOM) if number == 0 else block
-            if b"\0" in content:
+        for block in chain(blocks, [b""]):
+            text = decoder.decode(block, final=not block)
+            if "\0" in text:
                 return False
-            blank = blank and not content.strip()
-            decoder.decode(content)
-        decoder.decode(b"", final=True)
+            blank = blank and not text.strip(_BLANKS)
     except UnicodeDecodeError:
         return False
     return not blank
 
 
-def _note_bad_lines(lines: Iterable[bytes], problems: FileProblems) -> None:
-    """Add a problem for each line with a NUL or that is not UTF-8, and for an empty file."""
+def _note_foreign(head: bytes, problems: FileProblems) -> None:
+    """Refuse what is no text at all, by name.
+
+    Raises:
+        DataError: It is a file of another kind.
+    """
+    kind = next((kind for magic, kind in _FOREIGN if head.startswith(magic)), None)
+    if kind is not None:
+        problems.add(f"a data file must be text, found {kind}.")
+        problems.raise_all()
+
+
+def _note_bad_lines(stream: BinaryIO, encoding: str, problems: FileProblems) -> None:
+    """Add a problem for each line with a NUL or that is not in `encoding`, and for an empty file.
+
+    Where another encoding is recognised, the first line is enough.
+    """
+    head = stream.read(_BLOCK)
+    stream.seek(0)
+    foreign = islice((line for line in stream if not _is_in(line, encoding)), _MOST_SNIFFED)
+    advice = looks_like(head, b"".join(foreign)) if encoding == "utf-8" else None
+    stream.seek(0)
     blank = True
-    for number, raw in enumerate(lines, 1):
-        line = raw.removeprefix(_BOM) if number == 1 else raw
+    for number, raw in enumerate(_byte_lines(stream, encoding), 1):
+        line = raw.removeprefix(codecs.BOM_UTF8) if number == 1 else raw
         blank = blank and not line.strip()
         try:
-            line.decode("utf-8")
+            text = line.decode(encoding)
         except UnicodeDecodeError as error:
             byte = f"byte 0x{line[error.start]:02x} (column {error.start + 1})"
-            problems.add(
-                f"a data file must be UTF-8, found {byte}. Convert the file, for example with iconv.", line=number
-            )
+            rule = f"a data file must be {encoding.upper()}, found {byte}"
+            problems.add(f"{rule}. {advice or _CONVERT}", line=number)
+            if advice:
+                return
         else:
-            if b"\0" in line:
-                problems.add(
-                    "a data file must be text, found a NUL byte. Remove it, or convert the file from UTF-16.",
-                    line=number,
-                )
+            if "\0" in text:
+                rule = "a data file must be text, found a NUL byte"
+                problems.add(f"{rule}. Remove it, or convert the file from UTF-16.", line=number)
     if blank:
         problems.add("a data file must contain examples, found an empty file. Name another file.")
+
+
+def _byte_lines(stream: BinaryIO, encoding: str) -> Iterable[bytes]:
+    """The lines of the file; all of it as one where a line feed is more than a byte."""
+    return stream if "\n".encode(encoding).endswith(b"\n") and len("\n".encode(encoding)) == 1 else [stream.read()]
+
+
+def _is_in(line: bytes, encoding: str) -> bool:
+    try:
+        line.decode(encoding)
+    except UnicodeDecodeError:
+        return False
+    return True

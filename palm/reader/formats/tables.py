@@ -1,17 +1,25 @@
-"""Reads tables: tsv with a header row, or one JSON object per line. Each row keeps its line number."""
+"""Reads tables: csv or tsv with a header row, or JSON objects. Each row keeps the line where it starts."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from palm.data.dataset import ROWS, DataSource, GivenRow
-from palm.reader.fields import LabelledFields, TableFields
+from palm.reader.fields import TableFields
 from palm.reader.formats.cells import Row, json_type
-from palm.reader.formats.files import FileProblems, quoted, read_lines
+from palm.reader.formats.delimited import Cells, Delimited, read_delimited, sniff
+from palm.reader.formats.files import FileProblems, quoted
+from palm.reader.formats.json_rows import BLANK_LINE, json_form, read_json
 from palm.spec import Phase
 
-BLANK_LINE = "a line must contain one example, found a blank line. Remove it."
+_FORMATS = {
+    ".csv": "csv",
+    ".jsonl": "json",
+    ".json": "json",
+    ".ndjson": "json",
+    ".conll": "conll",
+    **dict.fromkeys((".bio", ".iob", ".iob2", ".bmes", ".bioes", ".bilou", ".conllu", ".conllup"), "conll"),
+}
 
 
 @dataclass(frozen=True)
@@ -47,32 +55,71 @@ def columns_of(config: TableFields, *, texts: tuple[str, ...], gold: tuple[str, 
 
 
 def table_format(config: TableFields, file: Path) -> str:
-    """`tsv`, `jsonl` or `conll`, by the key file_format or the file's extension."""
+    """`csv`, `tsv`, `jsonl`, `json`, `conll`, `lines` or `text`, by the key file_format or the file's extension."""
     if config.file_format != "auto":
         return config.file_format
-    by_ending = {
-        ".jsonl": "jsonl",
-        ".json": "jsonl",
-        ".ndjson": "jsonl",
-        ".conll": "conll",
-        ".bio": "conll",
-        ".iob2": "conll",
-    }
-    found = by_ending.get(file.suffix.lower(), "tsv")
-    return found if found in config.known_formats else "tsv"
+    name = file.with_suffix("") if file.suffix.lower() == ".gz" else file
+    found = _FORMATS.get(name.suffix.lower(), "tsv")
+    usable = (found, "jsonl") if found == "json" else (found,)
+    return next((kind for kind in usable if kind in config.known_formats), "tsv")
+
+
+def describe_format(file: Path, config: TableFields) -> str | None:
+    """How a csv or json file is read, which its ending leaves open; None for other files.
+
+    Raises:
+        DataError: The file cannot be read.
+    """
+    kind = table_format(config, file)
+    if kind == "csv":
+        return f"csv, {_delimited(file, config)}"
+    if kind == "json":
+        found = json_form(file, config.encoding, _names(config))
+        return str(found) if found.is_document else None
+    return None
 
 
 def table_rows(
     source: Path | Sequence[GivenRow], config: TableFields, columns: Columns, problems: FileProblems
 ) -> Iterator[Row]:
-    """Every row of a file, or of rows from a program; invalid ones become problems.
+    """Every row of a file, or of rows from a program; invalid ones are skipped and added to `problems`.
 
     Raises:
         DataError: The file cannot be read.
     """
-    if isinstance(source, Path):
-        return read_table(source, columns, problems, file_format=table_format(config, source))
-    return _given_rows(source, columns, problems)
+    if not isinstance(source, Path):
+        yield from _given_rows(source, columns, problems)
+        return
+    found_any = False
+    for row in _file_rows(source, config, columns, problems):
+        found_any = True
+        yield row
+    if not found_any and not problems.count:
+        found = "only a header row" if table_format(config, source) in ("csv", "tsv") else "an empty list"
+        problems.add(f"a data file must contain examples, found {found}. Add rows, or name another file.")
+
+
+def _file_rows(file: Path, config: TableFields, columns: Columns, problems: FileProblems) -> Iterator[Row]:
+    kind = table_format(config, file)
+    if kind in ("csv", "tsv"):
+        form = _delimited(file, config)
+        yield from _rows_under_header(read_delimited(file, config.encoding, form, problems), form, columns, problems)
+        return
+    names = _names(config) if kind == "json" else None
+    for line, found in read_json(file, config.encoding, problems, names):
+        yield from _row_of(found, line, columns, problems)
+
+
+def _delimited(file: Path, config: TableFields) -> Delimited:
+    """How `file` separates cells: as the keys `delimiter` and `quoting` say, else as its content suggests."""
+    delimiter = config.delimiter or ("\t" if table_format(config, file) == "tsv" else None)
+    quoting = None if config.quoting == "auto" else config.quoting
+    return sniff(file, config.encoding, _names(config), delimiter=delimiter, quoting=quoting)
+
+
+def _names(config: TableFields) -> list[str]:
+    """The file's names of all columns of the reader."""
+    return [config.column(name) for name in config.known_columns]
 
 
 def source_of(source: Path | Sequence[GivenRow]) -> DataSource:
@@ -92,81 +139,46 @@ def _given_rows(rows: Sequence[GivenRow], columns: Columns, problems: FileProble
             problems.add(f"{rule}. Write {{column: text}}.", line=number)
 
 
-def read_table(file: Path, columns: Columns, problems: FileProblems, *, file_format: str) -> Iterator[Row]:
-    """Every row of `file`, one by one; invalid ones are skipped and added to `problems`.
-
-    Raises:
-        DataError: The file cannot be read.
-    """
-    lines = read_lines(file)
-    found_any = False
-    for row in (_read_jsonl if file_format == "jsonl" else _read_tsv)(lines, columns, problems):
-        found_any = True
-        yield row
-    if not found_any and not problems.count:
-        problems.add("a data file must contain examples, found only a header row. Add rows, or name another file.")
-
-
-def labelled(rows: Iterator[Row], config: TableFields, problems: FileProblems, phase: Phase) -> Iterator[Row]:
-    """`rows`, without those without a label if the configuration skips them."""
-    if phase == "predict" or not isinstance(config, LabelledFields) or config.on_missing_label == "error":
-        yield from rows
-        return
-    kept = False
-    for row in rows:
-        if not _is_empty(row.values.get("label")):
-            kept = True
-            yield row
-    if not kept and not problems.count:
-        problems.add(
-            "a data file must contain labels, found every `label` empty. Check `columns`, or name another file."
-        )
-
-
-def _is_empty(value: object) -> bool:
-    return value is None or value == [] or (isinstance(value, str) and not value.strip())
-
-
-def _read_tsv(lines: Iterator[str], columns: Columns, problems: FileProblems) -> Iterator[Row]:
-    first = next(lines)
-    header = [name.strip() for name in first.split("\t")]
-    if not _check_header(first, header, columns, problems):
+def _rows_under_header(
+    rows: Iterator[Cells], form: Delimited, columns: Columns, problems: FileProblems
+) -> Iterator[Row]:
+    line, first = next(rows)
+    header = [name.strip() for name in first]
+    if not _check_header(line, first, form, columns, problems):
         problems.raise_all()
     places = [(name, header.index(called)) for name, called in columns if called in header]
-    for number, line in enumerate(lines, 2):
-        cells = line.split("\t")
+    for number, cells in rows:
         if len(cells) != len(header):
-            problems.add(_wrong_width(line, len(cells), header), line=number)
-        elif not line and not columns.keep_blank:
+            problems.add(_wrong_width(cells, header, form), line=number)
+        elif cells == [""] and not columns.keep_blank:
             problems.add(BLANK_LINE, line=number)
         else:
             yield Row(number, {name: cells[place] for name, place in places})
 
 
-def _check_header(line: str, header: list[str], columns: Columns, problems: FileProblems) -> bool:
+def _check_header(line: int, first: list[str], form: Delimited, columns: Columns, problems: FileProblems) -> bool:
+    header = [name.strip() for name in first]
     missing = [columns.called(name) for name in columns.required if columns.called(name) not in header]
     twice = [called for _, called in columns if header.count(called) > 1]
     if missing:
-        rule = f"the first row must name the columns, expected {columns.wanted}, found {quoted(line)}"
-        problems.add(f"{rule}. Add a header row, or set `columns` to the file's names of {', '.join(missing)}.", line=1)
+        rule = f"the first row must name the columns, expected {columns.wanted}"
+        found = f"found {quoted(form.delimiter.join(first))}"
+        advice = f"Add a header row, or set `columns` to the file's names of {', '.join(missing)}"
+        problems.add(f"{rule}, {found}. {advice}.", line=line)
     if twice:
-        problems.add(f"a column must occur once in the header row, found {quoted(twice[0])} twice. Rename one.", line=1)
+        rule = f"a column must occur once in the header row, found {quoted(twice[0])} twice"
+        problems.add(f"{rule}. Rename one.", line=line)
     return not (missing or twice)
 
 
-def _wrong_width(line: str, found: int, header: list[str]) -> str:
-    if not line.strip():
+def _wrong_width(cells: list[str], header: list[str], form: Delimited) -> str:
+    if len(cells) == 1 and not cells[0].strip():
         return BLANK_LINE
-    hint = "Remove the extra tab." if found > len(header) else "Add what is missing, separated by tabs."
+    sign = "tab" if form.delimiter == "\t" else quoted(form.delimiter)
+    extra = f"Remove the extra {sign}" if form.quoting == "none" else f"Remove the extra {sign}, or quote the text"
+    hint = extra if len(cells) > len(header) else f"Add what is missing, separated by {sign.replace('tab', 'tabs')}"
     word = "column" if len(header) == 1 else "columns"
-    return f"expected {len(header)} {word} ({', '.join(header)}), found {found}. {hint}"
-
-
-def _read_jsonl(lines: Iterator[str], columns: Columns, problems: FileProblems) -> Iterator[Row]:
-    for number, line in enumerate(lines, 1):
-        found = _parse_object(line, number, problems)
-        if found is not None:
-            yield from _row_of(found, number, columns, problems)
+    return f"expected {len(header)} {word} ({', '.join(header)}), found {len(cells)}. {hint}."
 
 
 def _row_of(found: Mapping[str, object], number: int, columns: Columns, problems: FileProblems) -> Iterator[Row]:
@@ -179,24 +191,3 @@ def _row_of(found: Mapping[str, object], number: int, columns: Columns, problems
         )
     else:
         yield Row(number, {name: found[called] for name, called in columns if called in found})
-
-
-def _parse_object(line: str, number: int, problems: FileProblems) -> dict[str, object] | None:
-    """The JSON object of one line, or None after adding a problem."""
-    if not line.strip():
-        problems.add(BLANK_LINE, line=number)
-        return None
-    try:
-        found = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        reason = f"{error.msg} (column {error.colno})" if isinstance(error, json.JSONDecodeError) else str(error)
-        problems.add(
-            f"a line must be a JSON object, found invalid JSON: {reason}. Correct it, or set file_format.", line=number
-        )
-        return None
-    if not isinstance(found, dict):
-        problems.add(
-            f"a line must be a JSON object, found {json_type(found)} {quoted(found)}. Write {{…}}.", line=number
-        )
-        return None
-    return found

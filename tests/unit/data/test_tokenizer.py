@@ -131,6 +131,51 @@ def test_decode_of_chinese_has_no_blanks():
     assert Tokenizer(VOCAB, do_lower_case=True, for_cn=True).decode([2, 22, 23, 3]) == "北京"
 
 
+@pytest.mark.parametrize(
+    ("settings", "text", "expected"),
+    [
+        ({"do_lower_case": True, "strip_accents": False}, "CAFÉ", ["[UNK]"]),
+        ({"do_lower_case": False, "strip_accents": True}, "cafés", ["cafe", "##s"]),
+        ({"do_lower_case": True, "tokenize_chinese_chars": False}, "北京 烤", ["[UNK]", "烤"]),
+    ],
+)
+def test_settings_of_the_tokenizer(settings, text, expected):
+    tokenizer = Tokenizer(VOCAB, for_cn=False, **settings)
+    assert [tokenizer.tokens[number] for number in tokenizer.encode_ids([text])[0]] == expected
+
+
+def test_offsets_of_accents_that_are_removed_without_lower_case():
+    tokenizer = Tokenizer(VOCAB, do_lower_case=False, strip_accents=True, for_cn=False)
+    assert pieces(tokenizer, "cafe\u0301 the") == [("cafe", "cafe\u0301"), ("the", "the")]
+
+
+@pytest.mark.parametrize("strip_accents", [None, True, False])
+@pytest.mark.parametrize("chinese", [True, False])
+def test_a_saved_tokenizer_is_the_same(tmp_path, strip_accents, chinese):
+    vocab = [*VOCAB, "", "末"]
+    made = Tokenizer(
+        vocab, do_lower_case=True, for_cn=True, strip_accents=strip_accents, tokenize_chinese_chars=chinese
+    )
+    made.save(tmp_path)
+    loaded = Tokenizer.from_file(tmp_path / "vocab.txt", for_cn=True)
+    assert loaded.fingerprint == made.fingerprint
+    assert loaded.tokens == tuple(vocab)
+    assert loaded.encode_ids(["Café 北京末"]) == made.encode_ids(["Café 北京末"])
+
+
+def test_settings_make_another_fingerprint():
+    variants = [{}, {"strip_accents": False}, {"tokenize_chinese_chars": False}]
+    assert len({Tokenizer(VOCAB, do_lower_case=True, for_cn=False, **keys).fingerprint for keys in variants}) == 3
+    default = Tokenizer(VOCAB, do_lower_case=True, for_cn=False)
+    assert Tokenizer(VOCAB, do_lower_case=True, for_cn=False, strip_accents=True).fingerprint == default.fingerprint
+
+
+def test_a_token_behind_an_empty_line_keeps_its_id():
+    tokenizer = Tokenizer([*VOCAB, "", "末"], do_lower_case=True, for_cn=False)
+    assert tokenizer.encode_ids(["末"]) == [[len(VOCAB) + 1]]
+    assert tokenizer.vocab_size == len(VOCAB) + 2
+
+
 def test_ids_of_special_tokens(uncased):
     found = (uncased.pad_id, uncased.unk_id, uncased.cls_id, uncased.sep_id, uncased.mask_id)
     assert found == (0, 1, 2, 3, 4)
@@ -148,4 +193,8 @@ def test_the_same_pieces_as_transformers(minilm):
         "http://a.b/c?d=e#f",
         "e\u0301\x00\ufffd ok",
     ]
+    for keys in ({}, {"strip_accents": False}, {"tokenize_chinese_chars": False}):
+        other = transformers.BertTokenizer(str(minilm / "vocab.txt"), do_lower_case=True, **keys)
+        mine = Tokenizer(ours.tokens, do_lower_case=True, for_cn=False, **keys)
+        assert mine.encode_ids(texts) == [other(text, add_special_tokens=False)["input_ids"] for text in texts]
     assert ours.encode_ids(texts) == [reference(text, add_special_tokens=False)["input_ids"] for text in texts]

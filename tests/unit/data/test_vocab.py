@@ -33,6 +33,29 @@ def test_ernies_form_has_ids(write):
     assert load_vocab(write("\n".join(lines))) == [*SPECIAL, "的"]
 
 
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_an_empty_line_is_a_token(write, end):
+    """Without it, the ids of all later tokens would be those of others."""
+    assert load_vocab(write("\n".join([*SPECIAL, "猫", "", "狗", "", "x"]) + end)) == [
+        *SPECIAL,
+        "猫",
+        "",
+        "狗",
+        "",
+        "x",
+    ]
+    lines = [f"{token}\t{number}" for number, token in enumerate([*SPECIAL, "猫", "狗"])]
+    lines.insert(6, "")
+    lines[7] = "狗\t7"
+    assert load_vocab(write("\n".join(lines) + end)) == [*SPECIAL, "猫", "", "狗"]
+
+
+def test_an_id_after_an_empty_line_counts_it(write):
+    lines = [*(f"{token}\t{number}" for number, token in enumerate(SPECIAL)), "", "狗\t5"]
+    with pytest.raises(ConfigError, match=r"vocab\.txt:7: ids count up from 0 line by line, found `5` for 6"):
+        load_vocab(write("\n".join(lines)))
+
+
 def test_unicode_line_separators_are_tokens(write):
     assert load_vocab(write("\n".join([*SPECIAL, "\u2028", "\x85"]))) == [*SPECIAL, "\u2028", "\x85"]
 
@@ -44,7 +67,6 @@ def test_unicode_line_separators_are_tokens(write):
             "\n".join([*SPECIAL, "cat", "dog", "cat"]),
             "vocab.txt:8: a token occurs once, found `cat` again (first in line 6)",
         ),
-        ("\n".join([*SPECIAL, "", "dog"]), "vocab.txt:6: a line holds one token, found an empty line"),
         ("[PAD]\n[UNK]\n[SEP]\ncat", "missing: [CLS], [MASK] (in 4 lines)"),
         ("", "found an empty file"),
         ("\n\n", "found an empty file"),

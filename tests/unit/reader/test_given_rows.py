@@ -113,7 +113,7 @@ GOOD = {
         ("cls", {"text_b": "the"}, "rows[1]: expected the fields text_a, missing: text_a (found text_b)."),
         ("cls", {}, "rows[1]: expected the fields text_a, missing: text_a (found none)."),
         ("cls", {"text_a": 3}, "rows[1]: `text_a` must be a string, found a number `3`."),
-        ("cls", {"text_a": None}, "rows[1]: `text_a` must be a string, found null `None`."),
+        ("cls", {"text_a": 3.5}, "rows[1]: `text_a` must be a string, found a number `3.5`."),
         ("cls", {"text_a": b"the"}, "rows[1]: `text_a` must be a string, found a Python bytes `b'the'`."),
         ("cls", {"text_a": "\ud800"}, "rows[1]: `text_a` must be Unicode text, found half of a surrogate pair"),
         ("cls", None, "rows[1]: a row must be a mapping with text_a, found null `None`. Write {column: text}."),

@@ -52,7 +52,9 @@ def test_an_unknown_label_of_a_set(several, tokenizer, write):
 
 
 def test_a_label_of_a_set_that_is_none(several, write):
-    with pytest.raises(DataError, match=r"x\.jsonl:1: `label` must be a string or a whole number, found an object"):
+    with pytest.raises(
+        DataError, match=r"x\.jsonl:1: `label` must be a string, a whole number, true or false, found an"
+    ):
         load_dataset(several, write("x.jsonl", '{"label": [{}], "text_a": "the"}\n'), "train")
 
 

@@ -21,11 +21,19 @@ from palm.reader.loading import load_dataset
         (["1", "1"], None, ("0", "1")),
         (["0"], None, ("0", "1")),
         (["100", "20", "3"], None, ("3", "20", "100")),
-        (["0", "5"], 3, ("0", "1", "2")),
+        (["0", "5"], 3, ("0", "5", "[unused2]")),
+        (["0", "4"], 2, ("0", "4")),
+        (["5", "1", "3", "2", "4"], 5, ("1", "2", "3", "4", "5")),
+        (["1", "5", "4"], 5, ("1", "2", "3", "4", "5")),
+        (["114", "100", "101"], 15, ("100", *(str(number) for number in range(101, 115)))),
+        (["116", "100", "101"], 5, ("100", "101", "116", "[unused3]", "[unused4]")),
+        ([], 2, ("0", "1")),
+        (["false", "true"], None, ("false", "true")),
         (["01", "1"], None, ("01", "1")),
         (["-1", "1"], None, ("-1", "1")),
         (["1", "1.0", "x"], None, ("1", "1.0", "x")),
         (["体育", "财经", "b"], 3, ("b", "体育", "财经")),
+        (["体育", "b"], 4, ("b", "体育", "[unused2]", "[unused3]")),
         (["²", "1"], None, ("1", "²")),
     ],
 )
@@ -54,12 +62,24 @@ def test_known_labels_are_kept(load):
     assert dataset.array("label_ids").tolist() == [0]
 
 
-def test_a_number_out_of_range(load):
+def test_more_numbers_than_n_classes(load):
     with pytest.raises(DataError) as caught:
-        load("0\ta\n4\tb\n3\tc\n5\td\n", n_classes=4)
-    assert "x.tsv:3: label out of range: the 4 labels are 0, 1, 2, 3, found `4`." in str(caught.value)
-    assert "x.tsv:5: label out of range" in str(caught.value)
-    assert len(caught.value.problems) == 2
+        load("0\ta\n1\tb\n0\tc\n7\td\n1\te\n", n_classes=2)
+    assert str(caught.value).endswith(
+        "x.tsv: n_classes is 2, found 3 labels (0, 1, 7); the rarest is `7` (1, first in line 5). Correct either."
+    )
+    assert len(caught.value.problems) == 1
+
+
+def test_a_number_that_is_not_in_the_training_file(load):
+    with pytest.raises(DataError, match=r"x.tsv:2: label out of range: the 3 labels are 1, 2, 3, found `0`."):
+        load("0\ta\n", "eval", labels=LabelMap(("1", "2", "3")), n_classes=3)
+
+
+def test_more_classes_than_labels(load):
+    reader, dataset = load("b\ta\na\tb\n", n_classes=3)
+    assert reader.labels == LabelMap(("a", "b", "[unused2]"))
+    assert dataset.array("label_ids").tolist() == [1, 0]
 
 
 def test_more_names_than_n_classes(load):

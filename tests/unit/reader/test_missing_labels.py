@@ -53,5 +53,5 @@ def test_a_missing_label_is_an_error_unless_said_otherwise(tmp_path, tokenizer):
         load_dataset(
             ClassificationReader(ClassificationReaderConfig(columns={"label": "kind"}), tokenizer), file, "train"
         )
-    with pytest.raises(DataError, match="found every `label` empty"):
+    with pytest.raises(DataError, match=r"found every row left out \(on_missing_label: no label\)"):
         load_dataset(ClassificationReader(ClassificationReaderConfig(**LEFT_OUT), tokenizer), file, "train")

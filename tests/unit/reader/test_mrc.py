@@ -170,5 +170,5 @@ def test_max_seq_len_has_room_for_the_context():
 
 
 def test_another_format():
-    with pytest.raises(ValueError, match="this reader takes auto, json, found `tsv`"):
+    with pytest.raises(ValueError, match="this reader takes auto, json, jsonl, found `tsv`"):
         SquadReaderConfig(file_format="tsv")

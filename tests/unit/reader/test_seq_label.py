@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from palm.data.dataset import LabelMap
+from palm.data.tag_schemes import TagScheme
 from palm.errors import DataError
 from palm.reader.loading import load_dataset
 from palm.reader.rows import split_words
@@ -120,7 +121,7 @@ def test_predicting_needs_no_tags(read):
         ),
         ("x.tsv", "text_a\tlabel\nthe cat\t\n", "x.tsv:2: `label` must contain text, found it empty."),
         ("x.tsv", "text_a\tlabel\n\tO\n", "x.tsv:2: `text_a` must contain text, found it empty."),
-        ("x.tsv", "the cat\tO O\n", "x.tsv:1: the first row must name the columns, expected label, text_a"),
+        ("x.tsv", "the cat sat\tx y\n", "x.tsv:1: the first row must name the columns, expected label, text_a"),
         (
             "x.jsonl",
             '{"text_a": ["the", 3], "label": ["O", "O"]}',
@@ -220,3 +221,21 @@ def test_no_tags_when_predicting(load):
     batch = reader.collate(dataset, np.array([0]), np.random.default_rng(0))
     assert set(batch) == set(reader.outputs_attr("predict"))
     assert "label_ids" not in batch
+
+
+def test_tags_may_be_numbers_and_a_head_may_have_more_classes(tokenizer, write):
+    content = '{"text_a": ["the", "cat"], "label": [1, 0]}\n{"text_a": ["我"], "label": [true]}\n'
+    reader = TaggingReader(TaggingReaderConfig(), tokenizer)
+    load_dataset(reader, write("x.jsonl", content), "train")
+    assert reader.labels.names == ("0", "1", "true")
+    assert reader.labels.tag_scheme == "none"
+    for n_classes in (4, 20):
+        reader = TaggingReader(TaggingReaderConfig(n_classes=n_classes), tokenizer)
+        load_dataset(reader, write("x.tsv", "label\ttext_a\nO B-x I-x\tthe cat sat\n"), "train")
+        assert len(reader.labels) == n_classes
+        assert reader.labels.tag_scheme == "bio"
+        scheme = TagScheme.of("bio", reader.labels.names)
+        assert scheme.split("[unused3]") == ("O", "_")
+    reader = TaggingReader(TaggingReaderConfig(n_classes=4), tokenizer)
+    load_dataset(reader, write("x.tsv", "label\ttext_a\nO per\tthe cat\n"), "train")
+    assert reader.labels.tag_scheme == "io"

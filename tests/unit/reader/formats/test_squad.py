@@ -85,6 +85,8 @@ def test_predicting_and_evaluating_keep_an_empty_question(read):
 
 def test_evaluating_needs_no_offsets(read):
     found = changed(lambda _, __, qa: qa["answers"][0].pop("answer_start"))
+    assert read(found, "eval")[0]["answers"] == [{"text": "北京", "answer_start": 2}]
+    found = changed(lambda _, p, qa: (p.update(context="北京爱北京 the cat"), qa["answers"][0].pop("answer_start")))
     assert read(found, "eval")[0]["answers"] == [{"text": "北京", "answer_start": -1}]
 
 
@@ -122,7 +124,8 @@ PLACE = "data[0].paragraphs[0]"
         (lambda _, p, __: p.update(context=" "), f"`{PLACE}.context` must contain text, found it empty."),
         (lambda _, p, __: p.pop("qas"), f"`{PLACE}.qas` must be a list, found only context."),
         (lambda _, __, q: q.pop("id"), f"`{PLACE}.qas[0].id` must be a string, found only question, answers."),
-        (lambda _, __, q: q.update(id=7), f"`{PLACE}.qas[0].id` must be a string, found a number `7`."),
+        (lambda _, __, q: q.update(id=True), f"`{PLACE}.qas[0].id` must be a string, found a boolean `True`."),
+        (lambda _, __, q: q.update(id=1.5), f"`{PLACE}.qas[0].id` must be a string, found a number `1.5`."),
         (
             lambda _, __, q: q.update(id="q2"),
             f"a question id must be unique, found `q2` at {PLACE}.qas[0] and {PLACE}.qas[1].",
@@ -131,9 +134,14 @@ PLACE = "data[0].paragraphs[0]"
         (lambda _, __, q: q.pop("answers"), f"`{PLACE}.qas[0].answers` must be a list, found only id, question."),
         (lambda _, __, q: q.update(answers={}), f"`{PLACE}.qas[0].answers` must be a list, found an object `{{}}`."),
         (
-            lambda _, __, q: q["answers"][0].pop("answer_start"),
-            f"`{PLACE}.qas[0].answers[0].answer_start` must be a whole number, found only text.",
+            lambda _, __, q: q["answers"][0].update(answer_start=1.5),
+            f"`{PLACE}.qas[0].answers[0].answer_start` must be a whole number, found a number `1.5`.",
         ),
+        (
+            lambda _, __, q: q.update(answers={"text": ["北京"], "answer_start": [2, 5]}),
+            f"`{PLACE}.qas[0].answers` must be a list, found an object",
+        ),
+        (lambda _, __, q: q.update(is_impossible=2), f"`{PLACE}.qas[0].is_impossible` must be true or false, found a"),
         (
             lambda _, __, q: q["answers"][0].update(answer_start="2"),
             f"`{PLACE}.qas[0].answers[0].answer_start` must be a whole number, found a string `2`.",
@@ -170,15 +178,127 @@ def test_broken_json_is_refused_with_its_line(read):
         read('{"data":\n [{"title" "x"}]}')
 
 
-@pytest.mark.parametrize(("text", "found"), [("[]", "a list"), ("3", "a number"), ("null", "null")])
+@pytest.mark.parametrize(("text", "found"), [("3", "a number"), ("null", "null"), ('"x"', "a string")])
 def test_another_kind_of_json(read, text, found):
     with pytest.raises(DataError, match=f"the file must be a JSON object with the field `data`, found {found}"):
         read(text)
 
 
-def test_no_question(read):
+@pytest.mark.parametrize("found", [{"data": []}, [], '{"header": {"dataset": "x"}}'])
+def test_no_question(read, found):
     with pytest.raises(DataError, match="found no question"):
-        read({"data": []})
+        read(found)
+
+
+CONTEXT = "我爱北京 the cat"
+QA = {"id": "q1", "question": "我爱哪里?", "answers": [{"text": "北京", "answer_start": 2}]}
+RECORD = {"line": 1, "id": "q1", "question": "我爱哪里?", "context": CONTEXT, "answers": QA["answers"]}
+
+
+def lines(*objects):
+    return "\n".join(json.dumps(row, ensure_ascii=False) for row in objects) + "\n"
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        [{"title": "t", "paragraphs": [{"context": CONTEXT, "qas": [QA]}]}],
+        [{"context": CONTEXT, "qas": [QA]}],
+        [{**QA, "context": CONTEXT}],
+        {"data": [{**QA, "context": CONTEXT, "title": "t"}]},
+        {"context": CONTEXT, "qas": [QA]},
+        lines({**QA, "context": CONTEXT}),
+        lines({"context": CONTEXT, "qas": [QA]}, {"header": 1}),
+        [{**QA, "context": CONTEXT, "answers": {"text": ["北京"], "answer_start": [2]}}],
+        [{**QA, "context": CONTEXT, "answers": {"text": "北京", "answer_start": 2}}],
+        [{**QA, "context": CONTEXT, "answers": [{"text": "北京", "answer_start": 2.0}]}],
+        [{**QA, "context": CONTEXT, "is_impossible": 0}],
+        [{**QA, "context": CONTEXT, "is_impossible": None}],
+        lines(
+            {"header": {"dataset": "x", "split": "train"}},
+            {
+                "context": CONTEXT,
+                "qas": [
+                    {
+                        "qid": "q1",
+                        "question": "我爱哪里?",
+                        "answers": ["北京", "首都"],
+                        "detected_answers": [{"text": "北京", "char_spans": [[2, 3]], "token_spans": [[2, 3]]}],
+                    }
+                ],
+            },
+        ),
+        # CMRC 2018 as published
+        [{"context_id": "c", "context_text": CONTEXT, "qas": [{**QA, "query_id": "q1", "query_text": "我爱哪里?"}]}],
+    ],
+)
+def test_the_forms_of_squads_relatives(read, found):
+    (record,) = read(found)
+    assert {name: record[name] for name in RECORD} == RECORD
+    assert record["is_impossible"] is False
+
+
+def test_mrqa_is_evaluated_by_all_its_answers(read):
+    qa = {"qid": 7, "question": "?", "answers": ["北京", "the cat", "首都"], "detected_answers": []}
+    (record,) = read(lines({"header": 1}, {"context": CONTEXT, "qas": [qa]}), "eval")
+    assert record["id"] == "7"
+    assert [answer["text"] for answer in record["answers"]] == ["北京", "the cat", "首都"]
+
+
+@pytest.mark.parametrize(("given", "read_as"), [(268987, "268987"), (3.0, "3"), (0, "0")])
+def test_ids_that_are_numbers(read, given, read_as):
+    assert read(changed(lambda _, __, qa: qa.update(id=given)))[0]["id"] == read_as
+
+
+def test_questions_without_id_have_their_number(read):
+    rows = [{**QA, "context": CONTEXT}, {**QA, "context": CONTEXT}]
+    for row in rows:
+        row.pop("id")
+    assert [record["id"] for record in read(rows)] == ["0", "1"]
+    assert [record["id"] for record in read(lines(*rows))] == ["1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("answers", "found", "note"),
+    [
+        ([{"text": "北京"}], [("北京", 2)], "1 answers have no answer_start and were found"),
+        (["the cat"], [("the cat", 5)], "1 answers have no answer_start and were found"),
+        ([{"text": "北京", "answer_start": None}], [("北京", 2)], "1 answers have no answer_start and were found"),
+        ([{"text": "京\u00a0the", "answer_start": 3}], [("京 the", 3)], "1 answers differ from their context in kinds"),
+        ([{"text": "a", "answer_start": -1}], [("a", 10)], "were found"),
+        ([{"text": "dog"}], [("dog", -1)], None),
+        ([{"text": "cat", "answer_start": 1}], [("cat", 1)], None),
+    ],
+)
+def test_answers_are_found_or_kept_as_they_are(read, answers, found, note, caplog):
+    record = read([{**QA, "context": CONTEXT, "answers": answers}])[0]
+    assert [(answer["text"], answer["answer_start"]) for answer in record["answers"]] == found
+    assert [message for message in caplog.messages if note and note in message] == caplog.messages
+
+
+def test_an_empty_answer_is_none_where_questions_may_have_none(read, caplog):
+    rows = [{**QA, "context": CONTEXT, "answers": [{"text": "", "answer_start": 0}]}]
+    assert read(rows, with_negative=True)[0]["is_impossible"] is True
+    assert "x.json: 1 empty answers count as none (with_negative)." in caplog.text
+    with pytest.raises(DataError, match=r"`\[0\].answers\[0\].text` must contain text, found it empty"):
+        read(rows)
+
+
+def test_problems_of_json_lines_have_their_line(read):
+    with pytest.raises(DataError) as caught:
+        read(lines({**QA, "context": CONTEXT}, {**QA, "context": CONTEXT}, {"text": "x"}) + "{\n[1]\n")
+    expected = [
+        "x.json:4: a line must be a JSON object, found invalid JSON: Expecting property name enclosed in double quotes",
+        "x.json:5: a line must be a JSON object, found a list `[1]`.",
+    ]
+    assert all(message in str(caught.value) for message in expected)
+    with pytest.raises(DataError) as caught:
+        read(lines({**QA, "context": CONTEXT}, {**QA, "context": CONTEXT}, {"text": "x"}))
+    expected = [
+        "x.json:2: a question id must be unique, found `q1` at line 1 and line 2. Rename one",
+        "x.json:3: a line must hold an article (paragraphs), a paragraph (qas) or a question, found text.",
+    ]
+    assert all(message in str(caught.value) for message in expected)
 
 
 def test_too_deep_nesting(read):

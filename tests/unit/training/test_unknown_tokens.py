@@ -1,0 +1,45 @@
+"""The share of unknown tokens is counted over the text alone, and too large a share is refused."""
+
+import numpy as np
+import pytest
+
+from palm.data.dataset import Dataset, Ragged
+from palm.data.tokenizer import Tokenizer
+from palm.errors import DataError
+from palm.training.unknown_tokens import refuse_unknown, unknown_fraction, unknown_lines
+
+TOKENIZER = Tokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "北", "京"], do_lower_case=False, for_cn=True)
+
+
+def dataset(*rows):
+    return Dataset({"token_ids": Ragged.from_rows(rows), "record": np.arange(len(rows))}, [], "数据.tsv")
+
+
+@pytest.mark.parametrize(
+    ("rows", "share"),
+    [
+        ([[2, 5, 6, 3]], 0.0),
+        ([[2, 1, 6, 3], [2, 5, 6, 3]], 0.25),
+        ([[2, 4, 1, 5, 3]], 0.5),  # [MASK] is no text
+        ([[2, 1, 3]], 1.0),
+        ([[2, 3]], 0.0),
+    ],
+)
+def test_share_of_the_text(rows, share):
+    assert unknown_fraction(dataset(*rows), TOKENIZER) == share
+
+
+def test_too_many_are_refused_with_file_share_and_limit():
+    bad = dataset([2, 1, 6, 5, 5, 3])
+    with pytest.raises(DataError) as caught:
+        refuse_unknown("意图", (None, bad), TOKENIZER, 0.2)
+    said = "数据.tsv: task `意图`: at most 20% of the tokens may be unknown ([UNK]), found 25.0%."
+    assert str(caught.value).startswith(said)
+    assert "max_unk_fraction" in str(caught.value)
+    refuse_unknown("意图", (bad, None), TOKENIZER, 0.25)
+
+
+def test_a_warning_from_two_percent_on():
+    at, below = dataset([2, *[1], *[5] * 49, 3]), dataset([2, *[1], *[5] * 50, 3])
+    (line,) = unknown_lines("意图", (at, below, None), TOKENIZER)
+    assert line.startswith("Warning: 意图: 数据.tsv: 2.0% of the tokens are unknown ([UNK]).")
