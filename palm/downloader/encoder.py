@@ -209,7 +209,9 @@ def _tokenizer_of(files: Iterable[str], where: str) -> list[str]:
     lacking += [] if set(files) & set(_TOKENIZER) else [" or ".join(_TOKENIZER)]
     lacking += [] if _weights_in(files) else ["weights"]
     if lacking:
-        rule = "PALM reads config.json, tokenizer.json or vocab.txt, and model.safetensors or model_state.pdparams."
+        rule = (
+            "PALM reads config.json, a tokenizer.json or vocab.txt, and .safetensors, .pdparams or pytorch_model.bin."
+        )
         listed = ", ".join(sorted(files)[:_LISTED]) or "nothing"
         raise DownloadError(f"{where}: {rule} Found no {', '.join(lacking)}, but {listed}. Use another model.")
     return [name for name in (*_TOKENIZER, *_BESIDE) if name in files]

@@ -30,6 +30,8 @@ _OPTIONAL = (
 _INDEX = "model.safetensors.index.json"
 _REVISION = re.compile(r"[\w.-]{1,100}", re.ASCII)
 _LICENCE = re.compile(r"[\w.+-]{1,100}", re.ASCII)
+_TORCH_INDEX = "pytorch_model.bin.index.json"
+_TORCH_SHARD = re.compile(r"pytorch_model-\d+-of-\d+\.bin")
 _SHARD = re.compile(r"model-\d+-of-\d+\.safetensors")
 
 
@@ -110,14 +112,17 @@ def _json(url: str) -> Mapping[str, Any]:
 def _chosen(model: str, siblings: Mapping[str, Any]) -> list[str]:
     """The files that PALM reads: config, vocabulary, weights that cannot execute code."""
     shards = [name for name in siblings if _SHARD.fullmatch(name)]
-    choices = (["model.safetensors"], [_INDEX, *shards], ["model_state.pdparams"])
+    torch = [_TORCH_INDEX, *(name for name in siblings if _TORCH_SHARD.fullmatch(name))]
+    choices = (["model.safetensors"], [_INDEX, *shards], ["model_state.pdparams"], ["pytorch_model.bin"], torch)
     weights = next((names for names in choices if names[0] in siblings), None)
     tokenizer = [name for name in _TOKENIZERS if name in siblings]
     missing = [name for name in _NEEDED if name not in siblings]
     missing += [] if tokenizer else [" or ".join(_TOKENIZERS)]
     if weights is None or missing:
         lacks = missing or ["model.safetensors"]
-        rule = "PALM reads config.json, tokenizer.json or vocab.txt, and model.safetensors (or model_state.pdparams)."
+        rule = (
+            "PALM reads config.json, a tokenizer.json or vocab.txt, and .safetensors, .pdparams or pytorch_model.bin."
+        )
         raise DownloadError(f"{model}: {rule} Found no {', '.join(lacks)}. Choose another model.")
     return [*_NEEDED, *tokenizer, *weights, *(name for name in _OPTIONAL if name in siblings)]
 
