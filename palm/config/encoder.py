@@ -27,6 +27,7 @@ class SettledEncoder:
         weights: The setting for the key pretrain_model_path; None if there is none.
         notes: Lines for the user.
         problems: Why the encoder cannot be used.
+        of_hub: Whether its weights are fetched when they are loaded.
         pending: Whether it is only downloaded for training, so that its config and vocabulary are not known yet.
     """
 
@@ -34,6 +35,7 @@ class SettledEncoder:
     notes: tuple[Problem, ...] = ()
     problems: tuple[Problem, ...] = ()
     pending: bool = False
+    of_hub: bool = False
 
     @property
     def unknown(self) -> bool:
@@ -72,7 +74,7 @@ def settle_encoder(run: dict[str, Resolved], phase: Phase, *, stage: str, downlo
     notes = [Problem(where, note) for note in found.notes]
     notes += [Problem(run[key].setting.where, _overrides(run[key].setting, setting)) for key in _overriding(run)]
     weights = Setting(OVERRIDING[0], str(found.folder), f"{KEY} ({where})") if found.folder else None
-    return SettledEncoder(weights, tuple(notes), pending=found.folder is None)
+    return SettledEncoder(weights, tuple(notes), pending=found.folder is None, of_hub=found.name != str(found.folder))
 
 
 def comes_from_encoder(setting: Setting) -> bool:

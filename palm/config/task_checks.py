@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from palm.balancing.gradients import GRADIENT_METHODS
+from palm.config.encoder import comes_from_encoder
 from palm.config.run_config import TaskConfig
 from palm.config.typed import TypedConfig
 from palm.errors import CheckpointError, Problem
@@ -127,6 +128,9 @@ def readable_weights(config: TypedConfig) -> Iterator[Problem]:
         return
     if not exists(Path(path)):  # reported where paths are looked up
         return
+    written = config.run_values["pretrain_model_path"].setting
+    if config.merged and config.merged.encoder.of_hub and comes_from_encoder(written):
+        return  # the weights may not have been fetched yet
     try:
         look_at_weights(Path(path))
     except CheckpointError as error:

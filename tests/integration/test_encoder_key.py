@@ -151,7 +151,7 @@ def test_an_architecture_that_is_not_there_is_refused_by_its_config_alone(projec
     hub.add(MODEL, encoder_files(model_type="gpt2"))
     for command in ("check", "train"):
         said = refused(project, hub, command, "config.yaml")
-        assert "PALM reads encoders of these types: bert, ernie" in said
+        assert "PALM reads encoders of these types: " in said
         assert "gpt2" in said
     assert {entry.rpartition("/")[2] for entry in hub.asked if "/resolve/" in entry} == {"config.json"}
 
