@@ -10,6 +10,7 @@ import yaml
 
 from palm.backbone.base import BACKBONES
 from palm.config.describe import keys_as_help
+from palm.config.encoder import fetch_encoder_weights
 from palm.config.files import overrides_from_argv
 from palm.config.overrides import asks_for_help
 from palm.config.resolve import load_run_configs
@@ -108,6 +109,8 @@ class Controller:
             first.load_pretrain(path)
             return
         source = path or self.config.run.pretrain_model_path
+        if path is None:
+            fetch_encoder_weights(self.config.run)
         if source is None:
             raise ConfigError(
                 Problem("pretrain_model_path", "load_pretrain() needs a path. Give one, or set this key.")
@@ -294,7 +297,9 @@ class Controller:
             rule = "a controller made with for_train=False only predicts and evaluates."
             raise ConfigError(Problem("Controller", f"{rule} Leave for_train out to train."))
         backbone = BACKBONES[self.config.backbone_name](backbone_config)
-        return MultiTaskModel(backbone, self._tasks, seed=self.config.train.random_seed)
+        model = MultiTaskModel(backbone, self._tasks, seed=self.config.train.random_seed)
+        model.encoder = self.config.run.encoder
+        return model
 
     def _built_model(self) -> MultiTaskModel:
         if self._model is None:

@@ -51,7 +51,12 @@ def run(args: argparse.Namespace, overrides: list[str]) -> int:
     from palm.config.resolve import load_run_configs  # noqa: PLC0415 (the components are not needed for --help)
 
     configs = load_run_configs(
-        args.config, task_dir=args.task_dir, for_train=not args.predict, overrides=overrides, wiring=True
+        args.config,
+        task_dir=args.task_dir,
+        for_train=not args.predict,
+        overrides=overrides,
+        wiring=True,
+        download=False,
     )
     for config in configs:
         if config.stage:

@@ -3,6 +3,7 @@
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic_core import PydanticUndefined
 
@@ -43,7 +44,7 @@ def plain_keys(schemas: Sequence[Schema]) -> dict[str, object]:
     return {key: value for schema in schemas for key, value in schema.model_dump(mode="json").items()}
 
 
-def resolved_mapping(run: Sequence[Schema], tasks: Mapping[str, Sequence[Schema]]) -> dict[str, object]:
+def resolved_mapping(run: Sequence[Schema], tasks: Mapping[str, Sequence[Schema]]) -> dict[str, Any]:
     """Plain data that reproduces the run when written as YAML: every key of every task is explicit."""
     return {**plain_keys(run), "tasks": {name: plain_keys(schemas) for name, schemas in tasks.items()}}
 

@@ -11,6 +11,7 @@ from palm.backbone.find import backbone_of, config_problems
 from palm.backbone.model_type import type_key
 from palm.config.broadcast import broadcast
 from palm.config.components import TaskSchemas
+from palm.config.encoder import SettledEncoder, settle_encoder
 from palm.config.methods import chosen_methods, plain_values
 from palm.config.stages import StageSources
 from palm.data.tokenizer_json import TOKENIZER_FILE, lower_case_setting
@@ -46,6 +47,7 @@ class Merged:
         tasks: Keys of each task.
         schemas: The classes of each task's keys.
         problems: Their problems.
+        encoder: What follows from the key `encoder`.
 
     """
 
@@ -58,17 +60,28 @@ class Merged:
     tasks: Mapping[str, Values]
     schemas: Mapping[str, TaskSchemas]
     problems: tuple[Problem, ...]
+    encoder: SettledEncoder
 
 
-def merge(sources: StageSources, phase: Phase) -> Merged:
-    """Merge `sources`; in phase `predict` files that only training reads may be absent."""
+def merge(sources: StageSources, phase: Phase, *, download: bool = True) -> Merged:
+    """Merge `sources`; in phase `predict` files that only training reads may be absent.
+
+    Args:
+        sources: The sources of a run or a stage.
+        phase: Purpose of the run.
+        download: Whether an encoder whose parts only come together may be downloaded.
+
+    """
     flat = [sources.flags.flat, sources.main.flat]
     run = stack(flat)
     methods = chosen_methods(plain_values(run))
     located, problems = locate(run, [RunSettings, *(method.schema for method in methods)], phase)
     run |= located
-    for key, setting in _next_to_weights(run).items():
-        run.setdefault(key, Resolved(setting))
+    encoder = settle_encoder(run, phase, stage=sources.stage, download=download)
+    problems += encoder.problems
+    for key, setting in [*_of_encoder(encoder, run).items(), *_next_to_weights(run).items()]:
+        if not _is_set(run, key):
+            run[key] = Resolved(setting)
     backbone_file, more = _backbone_file(run)
     if phase == "train":  # prediction has the backbone of its inference models
         more += _settle_backbone(run, backbone_file)
@@ -95,6 +108,7 @@ def merge(sources: StageSources, phase: Phase) -> Merged:
         tasks,
         schemas,
         tuple(problems),
+        encoder,
     )
 
 
@@ -147,6 +161,16 @@ def _file_of_weights(run: Values) -> Iterator[Layer]:
     beside = next_to_weights(Path(weights.setting.value), BACKBONE_FILES)
     if beside is not None and str(path.setting.value) != str(beside):
         yield load_backbone_file(Setting("backbone_config_path", str(beside), weights.setting.where))[0]
+
+
+def _of_encoder(encoder: SettledEncoder, run: Values) -> dict[str, Setting]:
+    """The settings that follow from the key `encoder`; they stand for those next to other weights, too."""
+    if encoder.weights is None:
+        return {}
+    found = {encoder.weights.key: encoder.weights}
+    if not _is_set(run, encoder.weights.key):
+        run[encoder.weights.key] = Resolved(encoder.weights)
+    return found | _next_to_weights({encoder.weights.key: Resolved(encoder.weights)})
 
 
 def _next_to_weights(run: Values) -> dict[str, Setting]:

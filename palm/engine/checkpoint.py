@@ -73,6 +73,7 @@ def save_checkpoint(run: TrainingRun, folder: Path, *, keep: int) -> Path:
             save_tensors(tensors, aside / name)
         progress = {**asdict(run.progress), **_describe_average(run), "optimizer": run.settings.optimizer}
         run.tasks[0].reader.tokenizer.save(aside)
+        progress |= {"encoder": run.model.encoder} if run.model.encoder else {}
         (aside / DATA_FILE).write_text(json.dumps(run.data, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
         (aside / _PROGRESS_FILE).write_text(json.dumps(progress, indent=1) + "\n", encoding="utf-8")
     remove_stale(folder)

@@ -49,10 +49,16 @@ class MultiTaskModel(nn.Layer):
         backbone: The encoder that all tasks share.
         tasks: The task instances; a shared head is built by the first one.
         seed: Seed of the initial parameters.
+
+    Attributes:
+        encoder: The pre-trained encoder that it started from, with its commit; None if the run names none.
     """
+
+    encoder: str | None
 
     def __init__(self, backbone: Backbone, tasks: Sequence[HasHead], *, seed: int) -> None:
         super().__init__()
+        self.encoder = None
         self.backbone_config = backbone.config
         self.backbone_inputs = tuple(backbone.inputs_attr())
         self.backbone_outputs = backbone.outputs_attr()

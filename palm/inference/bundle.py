@@ -60,6 +60,7 @@ def save_bundle(model: MultiTaskModel, task: TaskInstance, backbone_name: str, f
             **_describe(task, {"name": backbone_name, "config": exported_keys(model.backbone_config)}),
             "tokenizer": {"name": file.name, "sha256": sha256_of(file)},
         }
+        described |= {"encoder": model.encoder} if model.encoder else {}
         text = json.dumps(described, indent=1, ensure_ascii=False) + "\n"
         (temporary / _CONFIG_FILE).write_text(text, encoding="utf-8")
 
@@ -149,6 +150,7 @@ def _assemble(folder: Path, saved: SavedModel, task_config: TaskConfig | None, k
     _check_fit(folder, task, backbone, saved)
     _check_head_size(folder, task, weights, backbone)
     model = MultiTaskModel(backbone, [task], seed=0)
+    model.encoder = saved.encoder
     set_weights(model.state_dict(), weights, where=str(folder))
     return Bundle(task, model)
 

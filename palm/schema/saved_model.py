@@ -62,6 +62,7 @@ class SavedModel(_Saved):
     tag_scheme: TagSchemeName | None = None
     splits_text: bool = False
     tokenizer: SavedTokenizer | None = None
+    encoder: str | None = None
 
 
 def read_json_object(file: Path) -> dict[str, Any]:

@@ -42,6 +42,12 @@ class RunSettings(Schema):
     task_instance: Annotated[Names, Key(scope="stage")] = Field(
         default_factory=list, description="Names of the task instances, in order; the first target is the main task."
     )
+    encoder: str | None = Field(
+        None,
+        description="The pre-trained encoder, with its config and tokenizer: `owner/model` or `owner/model@revision` "
+        "of the Hugging Face hub, `modelscope:owner/model`, a folder, or a name that `palm download` lists. What is "
+        "missing is downloaded.",
+    )
     backbone: str = Field(
         "bert",
         description="Name of the backbone: `bert`, `ernie`, `roberta`, `electra`, `distilbert`, `mpnet`, `albert`, "

@@ -52,6 +52,8 @@ def check(config: Path, encoder: Path, overrides: list[str]) -> None:
     for key, value in yaml.safe_load(config.read_text(encoding="utf-8")).items():
         if isinstance(value, str) and "minilm-l6-en" in value:
             words.append(f"--{key}={encoder / value.split('minilm-l6-en')[1].lstrip('/')}")
+        if key == "encoder":
+            words.append(f"--encoder={encoder}")
     tasks = config.parent / "tasks"
     task_dir = tasks if tasks.is_dir() else config.parent
     load_run_configs(config, task_dir=str(task_dir), for_train=True, overrides=words, wiring=True)

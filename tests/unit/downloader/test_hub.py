@@ -173,15 +173,21 @@ def test_shards_come_with_their_index(hub: Hub) -> None:
 
 @pytest.mark.parametrize(
     ("lost", "message"),
-    [("model.safetensors", "Found no model.safetensors"), ("vocab.txt", "Found no vocab.txt")],
+    [("model.safetensors", "Found no model.safetensors"), ("vocab.txt", "Found no tokenizer.json or vocab.txt")],
 )
 def test_a_model_that_palm_cannot_read_is_refused_before_anything_is_downloaded(
     hub: Hub, tmp_path: Path, lost: str, message: str
 ) -> None:
-    del hub.files[lost]
+    for name in (lost, *(["pytorch_model.bin"] if lost == "model.safetensors" else [])):
+        del hub.files[name]
     with pytest.raises(DownloadError, match=message):
         fetch_model("owner/tiny", tmp_path)
     assert len(hub.asked) == 1
+
+
+def test_a_pickle_of_pytorch_comes_where_there_is_nothing_else(hub: Hub) -> None:
+    del hub.files["model.safetensors"]
+    assert "pytorch_model.bin" in [file.name for file in ask_hub("owner/tiny").files]
 
 
 HOSTILE_ANSWERS = [

@@ -46,6 +46,20 @@ ARTICLE = [
     "BERT-zh-base",
 ]
 
+TODAY = [
+    "multilingual-e5-small",
+    "minilm-l6-en",
+    "bge-small-zh-v1.5",
+    "bge-base-zh-v1.5",
+    "bge-small-en-v1.5",
+    "bge-base-en-v1.5",
+    "chinese-roberta-wwm-ext",
+    "ernie-3.0-base-zh",
+    "ernie-3.0-medium-zh",
+    "ernie-3.0-micro-zh",
+    "ernie-3.0-nano-zh",
+]
+
 WEIGHTS = b"weights" * 1000
 WHEEL_FILES = {
     "tiny/model/model.safetensors": WEIGHTS,
@@ -130,18 +144,20 @@ def visible(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir() if not path.name.endswith(".lock"))
 
 
-def test_the_17_models_of_the_article_and_minilm() -> None:
-    assert [model.name for model in MODELS] == [*ARTICLE, "minilm-l6-en"]
+def test_the_list_starts_with_what_can_be_downloaded_today() -> None:
+    names = [model.name for model in MODELS]
+    assert names == [*TODAY, *ARTICLE]
     assert len(ARTICLE) == 17
 
 
 def test_ls_prints_what_the_article_shows(capsys: pytest.CaptureFixture[str]) -> None:
     palm.downloader.ls("pretrain")
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[:2] == ["Available pretrain items:", "  => RoBERTa-zh-base"]
-    assert lines[17:] == ["  => BERT-zh-base", "  => minilm-l6-en"]
-    assert lines[5] == "  => XLNet-cased-base  (PALM has no XLNet backbone: it cannot be trained)"
-    assert [line.split()[1] for line in lines[1:18]] == ARTICLE
+    head, *lines = capsys.readouterr().out.splitlines()
+    assert head == "Available pretrain items:"
+    assert lines[0] == "  => multilingual-e5-small"
+    (xlnet,) = (line for line in lines if "XLNet-cased-base" in line)
+    assert xlnet == "  => XLNet-cased-base  (PALM has no XLNet backbone: it cannot be trained)"
+    assert [line.split()[1] for line in lines] == [*TODAY, *ARTICLE]
 
 
 def test_the_command_lists_size_licence_and_origin(capsys: pytest.CaptureFixture[str]) -> None:
@@ -157,6 +173,8 @@ def test_the_command_lists_size_licence_and_origin(capsys: pytest.CaptureFixture
     )
     assert "also called ernie-en-uncased-large" in lines["ERNIE-v2-en-large"]
     assert "Python package index" in lines["minilm-l6-en"]
+    assert "96 MB  MIT  BAAI/bge-small-zh-v1.5 of the Hugging Face hub" in lines["bge-small-zh-v1.5"]
+    assert "dequantised from 4 bits" in lines["multilingual-e5-small"]
 
 
 @pytest.mark.parametrize(
