@@ -66,7 +66,7 @@ _linear: Callable[[Tensor, Tensor, Tensor | None, bool], Tensor] = DenseFunction
 
 def activation(values: Tensor, name: str, *, fused: bool) -> Tensor:
     """`plain.activation` of [rows width], by the fused kernels if `fused`."""
-    if fused and on_cpu(values):
+    if fused and on_cpu(values) and name in ACTIVATIONS:
         return _activation(values, ACTIVATIONS[name])
     return plain.activation(values, name)
 
