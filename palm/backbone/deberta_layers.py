@@ -14,7 +14,7 @@ from palm.backbone.encoder import Attention, CheckpointedLayer, Encoder, FeedFor
 from palm.kernels import disentangled, plain
 from palm.kernels.choice import EncoderKernels, choose_kernels
 from palm.kernels.contract import LayerSettings, Rows
-from palm.kernels.dense import linear
+from palm.kernels.dense import activation, linear
 from palm.kernels.disentangled import Distances, RelativeRows, vector_indices
 
 
@@ -120,7 +120,7 @@ class DebertaLayer(CheckpointedLayer):
         middle = self._added(hidden, mapped, part.layer_norm, settings)
         ffn = self.ffn
         inner = linear(middle, ffn.intermediate.weight, ffn.intermediate.bias, bf16=settings.bf16)
-        active = plain.activation(inner, settings.activation)  # [batch*seq inner]
+        active = activation(inner, settings.activation, fused=self._kernels.name == "fused")  # [batch*seq inner]
         outer = linear(active, ffn.output.weight, ffn.output.bias, bf16=settings.bf16)
         result = self._added(middle, outer, ffn.layer_norm, settings)
         return self._convolved(hidden, result, rows, settings) if self._convolves else result

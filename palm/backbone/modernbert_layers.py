@@ -13,7 +13,7 @@ from palm.backbone.modernbert_config import ModernBertConfig
 from palm.kernels import plain, rotary
 from palm.kernels.choice import EncoderKernels, choose_kernels
 from palm.kernels.contract import LayerSettings, Rows
-from palm.kernels.dense import linear
+from palm.kernels.dense import activation, linear
 from palm.kernels.rotary import RotaryRows, local_reach, whole_reach
 
 
@@ -125,7 +125,8 @@ class ModernBertLayer(CheckpointedLayer):
         part = self.ffn
         both = linear(part.layer_norm(hidden), part.intermediate.weight, part.intermediate.bias, bf16=settings.bf16)
         value, gate = paddle.chunk(both, 2, axis=-1)  # [batch*seq inner] each
-        inner = self._kernels.dropout(plain.activation(value, settings.activation) * gate, settings.hidden_dropout)
+        active = activation(value, settings.activation, fused=self._kernels.name == "fused")
+        inner = self._kernels.dropout(active * gate, settings.hidden_dropout)
         return linear(inner, part.output.weight, part.output.bias, bf16=settings.bf16)
 
 

@@ -11,9 +11,10 @@ from paddle import Tensor
 from paddle.autograd import PyLayer
 from paddle.nn import functional
 
+from palm.kernels import plain
 from palm.kernels.autograd import Context, sample_keep_mask, sum_rows
 from palm.kernels.fused.bf16 import bf16_product
-from palm.kernels.fused.layer import sample_seed
+from palm.kernels.fused.layer import ACTIVATIONS, sample_seed
 from palm.kernels.fused.library import load_kernels
 from palm.kernels.products import Product, product
 
@@ -61,6 +62,35 @@ class DenseFunction(PyLayer):
 
 
 _linear: Callable[[Tensor, Tensor, Tensor | None, bool], Tensor] = DenseFunction.apply
+
+
+def activation(values: Tensor, name: str, *, fused: bool) -> Tensor:
+    """`plain.activation` of [rows width], by the fused kernels if `fused`."""
+    if fused and on_cpu(values) and name in ACTIVATIONS:
+        return _activation(values, ACTIVATIONS[name])
+    return plain.activation(values, name)
+
+
+class FusedActivation(PyLayer):
+    """A non-linearity of [rows width]."""
+
+    @staticmethod
+    def forward(ctx: Context, values: Tensor, kind: int) -> Tensor:
+        values, active = values.contiguous(), paddle.empty(values.shape, values.dtype)
+        load_kernels()("activate", values, paddle.zeros(values.shape[1:]), active, *values.shape, kind)
+        ctx.save_for_backward(values)
+        ctx.kind = kind
+        return active
+
+    @staticmethod
+    def backward(ctx: Context, gradient: Tensor) -> Tensor:
+        (values,) = ctx.saved_tensor()
+        found, unused = gradient.clone(), paddle.empty(values.shape[1:], values.dtype)
+        load_kernels()("activate_gradient", values, found, unused, *values.shape, ctx.kind)
+        return found
+
+
+_activation: Callable[[Tensor, int], Tensor] = FusedActivation.apply
 
 
 @dataclass(frozen=True)

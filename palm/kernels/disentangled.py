@@ -5,12 +5,14 @@ Q are projected vectors of distances. They come in the order of the distances of
 products with all of them holds those that it needs side by side, shifted by one from row to row: nothing is looked up.
 """
 
+import ctypes
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 import paddle
+from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 from paddle import Tensor
 from paddle.autograd import PyLayer
@@ -151,7 +153,7 @@ class DisentangledAttention(PyLayer):
             scores.add_(_compared(multiply, query, keys))
         if queries is not None:
             queries = queries * scale
-            scores.add_(paddle.transpose(_compared(multiply, key, queries), [0, 1, 3, 2]).contiguous())
+            scores.add_(_turned(_compared(multiply, key, queries)))
         mask = None if rows.mask is None else rows.mask.squeeze(1)  # [batch 1 seq]
         probabilities = attention_probabilities(scores, mask, settings.attention_dropout, fused=fused)
         context = multiply(probabilities.dropped(), value)
@@ -176,7 +178,7 @@ class DisentangledAttention(PyLayer):
             by_key = multiply(by_vector, query.reshape([heads, -1, size]), transpose_one=True)
             vectors.append(paddle.flip(_by_distance(by_key), [0]))
         if queries is not None:
-            by_vector = _unshifted(paddle.transpose(scores, [0, 1, 3, 2]).contiguous())
+            by_vector = _unshifted(_turned(scores))
             key_gradient.add_(multiply(by_vector, queries).reshape(key.shape))
             by_query = multiply(by_vector, key.reshape([heads, -1, size]), transpose_one=True)
             vectors.append(_by_distance(by_query) * ctx.scale)
@@ -210,7 +212,29 @@ def _compared(multiply: Callable[..., Tensor], rows: Tensor, vectors: Tensor) ->
     """Products of rows [heads batch seq size] with the vectors of their distances: [heads batch seq seq]."""
     heads, batch, seq, size = rows.shape
     products = multiply(rows.reshape([heads, batch * seq, size]), vectors, transpose_other=True)
-    return _shifted(products.reshape([heads * batch, seq, 2 * seq - 1])).reshape([heads, batch, seq, seq])
+    shifted = paddle.empty([heads, batch, seq, seq], rows.dtype)
+    _in_place(shifted)[...] = _diagonals(_in_place(products), seq).reshape(shifted.shape)
+    return shifted
+
+
+def _turned(scores: Tensor) -> Tensor:
+    """[heads batch seq seq] with queries and keys exchanged, as a copy."""
+    return paddle.transpose(scores, [0, 1, 3, 2]).contiguous()
+
+
+def _in_place(values: Tensor) -> NDArray[np.float32]:
+    """The numbers of a float32 tensor on the CPU, not a copy: numpy moves rows ten times faster than Paddle's views."""
+    if not values.is_contiguous():
+        raise ValueError("the numbers of a view do not lie in order")
+    address = (ctypes.c_float * values.size).from_address(values.data_ptr())
+    return np.ctypeslib.as_array(address).reshape(values.shape)
+
+
+def _diagonals(products: NDArray[np.float32], seq: int) -> NDArray[np.float32]:
+    """Of products [..., rows 2*seq-1] a view [count seq seq]: of row i of a sequence the numbers from seq-1-i on."""
+    rows = products.reshape(-1, seq, 2 * seq - 1)
+    whole, row, number = rows.strides
+    return as_strided(rows[:, :, seq - 1 :], (len(rows), seq, seq), (whole, row - number, number))
 
 
 def _shifted(products: Tensor) -> Tensor:
@@ -226,11 +250,8 @@ def _shifted(products: Tensor) -> Tensor:
 
 
 def _unshifted(scores: Tensor) -> Tensor:
-    """The gradient of `_shifted`: [heads batch seq seq] → [heads batch*seq 2*seq-1], 0 elsewhere."""
+    """The gradient of the products in `_compared`: [heads batch seq seq] → [heads batch*seq 2*seq-1], 0 elsewhere."""
     heads, batch, seq, _ = scores.shape
-    if seq == 1:
-        return scores.reshape([heads, batch, 1])
-    rows = paddle.concat([scores, paddle.zeros([heads, batch, seq, seq - 2], scores.dtype)], -1) if seq > 2 else scores
-    flat = rows.reshape([heads * batch, seq * (2 * seq - 2)])
-    ends = [paddle.zeros([heads * batch, count], scores.dtype) for count in (seq - 1, 1)]
-    return paddle.concat([ends[0], flat, ends[1]], 1).reshape([heads, batch * seq, 2 * seq - 1])
+    spread = paddle.zeros([heads, batch * seq, 2 * seq - 1], scores.dtype)
+    _diagonals(_in_place(spread), seq)[...] = _in_place(scores).reshape(-1, seq, seq)
+    return spread

@@ -8,10 +8,11 @@ import paddle
 import pytest
 
 torch = pytest.importorskip("torch", reason="needs torch: pip install .[parity]")
-pytest.importorskip("transformers", reason="needs transformers: pip install .[parity]")
+transformers = pytest.importorskip("transformers", reason="needs transformers: pip install .[parity]")
 
 from safetensors.numpy import load_file  # noqa: E402 (needs the two above)
 
+import palm  # noqa: E402
 from palm.backbone.base import BACKBONES  # noqa: E402
 from palm.backbone.find import backbone_of  # noqa: E402
 from palm.cli.main import main  # noqa: E402
@@ -20,7 +21,9 @@ from palm.engine.optim.optimizer import Optimizer  # noqa: E402
 from palm.paradigm import MaskedLM  # noqa: E402
 from palm.pretrained.load import apply_pretrained, load_pretrained  # noqa: E402
 from palm.pretrained.name_maps import rename  # noqa: E402
+from palm.reader.loading import load_dataset  # noqa: E402
 from palm.schema.saved_model import read_json_object  # noqa: E402
+from tests.integration import tiny  # noqa: E402
 from tests.parity.small_models import MODELS, make  # noqa: E402
 
 LIMIT = 1e-5
@@ -200,3 +203,64 @@ def test_a_converted_model_comes_back_bit_for_bit(kind: str, ending: str, tmp_pa
             *(m(**torch_inputs(batch, m)).values() for m in (model, again)), strict=True
         ):
             assert torch.equal(one_output, other_output)
+
+
+TRAINED = {
+    "modernbert": {"backbone": "modernbert", "local_attention": 8, "hidden_dropout_prob": 0.1},
+    "deberta": {
+        "backbone": "deberta", "relative_attention": True, "position_buckets": 8, "norm_rel_ebd": "layer_norm",
+        "share_att_key": True, "pos_att_type": "p2c|c2p", "position_biased_input": False, "type_vocab_size": 0,
+    },
+    "deberta of version 2": {
+        "backbone": "deberta", "relative_attention": True, "pos_att_type": "c2p", "type_vocab_size": 2,
+        "embedding_size": 24, "conv_kernel_size": 3,
+    },
+}  # fmt: skip
+TASKS = {
+    "water": (tiny.classification_task, "ForSequenceClassification"),
+    "slots": (tiny.slot_task, "ForTokenClassification"),
+    "questions": (tiny.mrc_task, "ForQuestionAnswering"),
+    "words": (tiny.mlm_task, "ForMaskedLM"),
+}
+
+
+@pytest.mark.parametrize("encoder", TRAINED)
+@pytest.mark.parametrize("task", TASKS)
+def test_what_palm_trained_answers_the_same_in_transformers(task: str, encoder: str, tmp_path: Path, capsys) -> None:
+    make_task, ending = TASKS[task]
+    keys = make_task(tmp_path, task)
+    palm.Controller(tiny.config(tmp_path, {task: keys}, max_steps=3, **TRAINED[encoder]), overrides=[]).train()
+    model = tmp_path / "out" / task / "infer_model"
+    assert main(["convert", str(model), str(tmp_path / "hf")]) == 0
+    said = capsys.readouterr().out
+    (name,) = read_json_object(tmp_path / "hf" / "config.json")["architectures"]
+    theirs, info = getattr(transformers, name).from_pretrained(
+        tmp_path / "hf", attn_implementation="eager", output_loading_info=True
+    )
+    theirs.eval()
+    assert not info["missing_keys"]
+    # ModernBERT's taggers and readers project every token first: their linear layer is another one.
+    keeps = not (encoder == "modernbert" and task in ("slots", "questions"))
+    assert name.endswith(ending if keeps else "Model")
+    assert keeps or "skipped" in said
+
+    bundle = palm.Predictor(model)._bundle
+    dataset = load_dataset(bundle.task.reader, Path(keys["train_file"]), "train" if task == "words" else "predict")
+    batch = bundle.task.reader.collate(dataset, np.arange(4), np.random.default_rng(1))
+    bundle.model.eval()
+    with paddle.no_grad():
+        outputs, encoded = bundle.model.forward(bundle.task, batch, "eval" if task == "words" else "predict")
+    with torch.no_grad():
+        wanted = theirs(**torch_inputs(batch, theirs))
+    real = batch["input_mask"] > 0
+    if not keeps:
+        assert_close(encoded["encoder_outputs"].numpy()[real], wanted.last_hidden_state.numpy()[real])
+    elif task == "words":
+        logits = wanted.logits.numpy().reshape(-1, wanted.logits.shape[-1])[batch["mask_pos"]]
+        assert_close(outputs["logits"].numpy(), logits)
+    elif task == "questions":
+        assert_close(outputs["start_logits"].numpy()[real], wanted.start_logits.numpy()[real])
+        assert_close(outputs["end_logits"].numpy()[real], wanted.end_logits.numpy()[real])
+    else:
+        rows = real if task == "slots" else np.ones(4, bool)
+        assert_close(outputs["logits"].numpy()[rows], wanted.logits.numpy()[rows])

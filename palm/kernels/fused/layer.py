@@ -21,6 +21,7 @@ from palm.kernels.products import Product
 from palm.kernels.products import product as float32_product
 
 ACTIVATIONS = {"gelu": 0, "relu": 1, "tanh": 2}
+"""Value of `hidden_act` → its number in the C kernels."""
 
 
 @dataclass(frozen=True)

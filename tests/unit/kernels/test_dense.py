@@ -5,7 +5,7 @@ import paddle
 import pytest
 from paddle.nn import functional
 
-from palm.kernels.dense import attention_probabilities, linear
+from palm.kernels.dense import activation, attention_probabilities, linear
 from palm.kernels.fused.bf16 import emulated_product
 
 
@@ -78,3 +78,17 @@ def test_dropout_keeps_the_mean_and_its_gradient_passes_what_is_kept(fused: bool
     inner = np.where(kept, gradient.numpy() / 0.75, 0.0)
     expected = whole.numpy() * (inner - (inner * whole.numpy()).sum(-1, keepdims=True))
     np.testing.assert_allclose(found.score_gradient(gradient.clone()).numpy(), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["gelu", "relu", "tanh"])
+@pytest.mark.parametrize("fused", [True, False])
+def test_activations_and_their_gradients_are_those_of_paddle(name: str, fused: bool) -> None:
+    def run(function) -> list[np.ndarray]:
+        values = tensor(9, 7)
+        active = function(values)
+        (active * tensor(9, 7, seed=1).detach()).sum().backward()
+        return [active.numpy(), values.grad.numpy()]
+
+    ours = run(lambda values: activation(values, name, fused=fused))
+    for one, other in zip(ours, run(getattr(functional, name)), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
