@@ -17,6 +17,8 @@ class CommandParser(argparse.ArgumentParser):
     def __init__(self, **settings: object) -> None:
         settings.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         super().__init__(**{**settings, "allow_abbrev": False})  # type: ignore[arg-type]
+        self.takes_texts: Callable[[Sequence[str]], bool] = lambda _: False
+        """Whether words after these positional ones are texts, so that `x=3` is no override."""
 
     def error(self, message: str) -> NoReturn:
         """Report the error in one line and exit with code 2."""
@@ -45,23 +47,26 @@ class CommandParser(argparse.ArgumentParser):
             true_or_false: Returns the keys that need no value; called only where it matters.
 
         Returns:
-            The arguments for argparse and the overrides, each in order.
+            The arguments for argparse, positional ones first, and the overrides, each in order.
 
         """
-        own: list[str] = []
+        positionals: list[str] = []
+        options: list[str] = []
         overrides: list[str] = []
         rest = list(words)
         while rest:
             word = rest.pop(0)
             if word == "--":
-                return [*own, word, *rest], overrides
+                return [*positionals, *options, word, *rest], overrides
             if word.split("=")[0] in self._option_string_actions:
-                own += self._take_declared(word, rest)
+                options += self._take_declared(word, rest)
             elif word.startswith("--"):
                 overrides += _take_override(word, rest, true_or_false)
+            elif _ASSIGNMENT.fullmatch(word) and not self.takes_texts(positionals):
+                overrides.append(word)
             else:
-                (overrides if _ASSIGNMENT.fullmatch(word) else own).append(word)
-        return own, overrides
+                positionals.append(word)
+        return [*positionals, *options], overrides
 
     def _take_declared(self, word: str, rest: list[str]) -> list[str]:
         """A declared option and its value, taken from `rest` so that the value is not mistaken for an override."""

@@ -12,7 +12,7 @@ from palm.data.sequences import INPUTS, pad_inputs, pair_row
 from palm.data.tokenizer import Tokenizer
 from palm.reader.base import READERS, Reader
 from palm.reader.fields import TableFields
-from palm.reader.formats.cells import Row, label_at, text_at
+from palm.reader.formats.cells import Row, kept_cells, label_at, text_at
 from palm.reader.formats.files import FileProblems, quoted
 from palm.reader.formats.tables import columns_of, source_of, table_rows
 from palm.reader.labels import WHOLE_NUMBER
@@ -40,6 +40,7 @@ class ChoiceReader(Reader):
     cache_version = "1"
     by_record = True
     one_text_per_row = False
+    text_columns = ("text_a", "choices")
 
     def __init__(self, config: ChoiceReaderConfig, tokenizer: Tokenizer, labels: LabelMap | None = None) -> None:
         super().__init__(config, tokenizer, labels)
@@ -128,6 +129,7 @@ def _record(row: Row, problems: FileProblems, phase: Phase) -> Record:
         "line": row.line,
         "text_a": text_at(row, "text_a", problems, may_be_empty=predicting),
         "choices": choices,
+        **kept_cells(row, ("text_a", "choices", "label")),
     }
     if "label" in row.values:
         label = label_at(row, "label", problems, may_be_empty=predicting)

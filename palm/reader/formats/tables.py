@@ -6,7 +6,7 @@ from pathlib import Path
 
 from palm.data.dataset import ROWS, DataSource, GivenRow
 from palm.reader.fields import TableFields
-from palm.reader.formats.cells import Row, json_type
+from palm.reader.formats.cells import ID, Row, json_type
 from palm.reader.formats.delimited import Cells, Delimited, read_delimited, sniff
 from palm.reader.formats.files import FileProblems, quoted
 from palm.reader.formats.json_rows import BLANK_LINE, json_form, read_json
@@ -31,12 +31,14 @@ class Columns:
         optional: Columns that are read if the file has them.
         called: PALM's name → the file's name.
         keep_blank: In a file with one column, an empty line is an empty text instead of an error.
+        kept: Columns among `required` of a file that are only kept for predictions.
     """
 
     required: tuple[str, ...]
     optional: tuple[str, ...]
     called: Callable[[str], str]
     keep_blank: bool = False
+    kept: tuple[str, ...] = ()
 
     @property
     def wanted(self) -> str:
@@ -48,9 +50,10 @@ class Columns:
 
 
 def columns_of(config: TableFields, *, texts: tuple[str, ...], gold: tuple[str, ...], phase: Phase) -> Columns:
-    """The columns to read in `phase`: gold columns are optional when predicting."""
+    """The columns to read in `phase`: when predicting, gold columns are optional, and predictions keep others."""
     if phase == "predict":
-        return Columns(texts, gold, config.column, keep_blank=True)
+        kept = tuple(name for name in dict.fromkeys(config.keep_columns) if name not in (*texts, *gold, ID))
+        return Columns((*texts, *kept), (*gold, ID), config.column, keep_blank=True, kept=kept)
     return Columns((*gold, *texts), (), config.column)
 
 
@@ -129,7 +132,8 @@ def source_of(source: Path | Sequence[GivenRow]) -> DataSource:
 
 def _given_rows(rows: Sequence[GivenRow], columns: Columns, problems: FileProblems) -> Iterator[Row]:
     """`rows`, with PALM's own column names, whatever those of a file."""
-    own = replace(columns, called=str)
+    texts = tuple(name for name in columns.required if name not in columns.kept)
+    own = replace(columns, called=str, required=texts, optional=(*columns.optional, *columns.kept))
     for number, row in enumerate(rows, 1):
         values = {own.required[0]: row} if isinstance(row, str) and len(own.required) == 1 else row
         if isinstance(values, Mapping):
