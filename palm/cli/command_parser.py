@@ -47,26 +47,36 @@ class CommandParser(argparse.ArgumentParser):
             true_or_false: Returns the keys that need no value; called only where it matters.
 
         Returns:
-            The arguments for argparse, positional ones first, and the overrides, each in order.
+            The arguments for argparse and the overrides, each in order.
 
         """
+        own: list[str] = []
         positionals: list[str] = []
-        options: list[str] = []
         overrides: list[str] = []
         rest = list(words)
         while rest:
             word = rest.pop(0)
             if word == "--":
-                return [*positionals, *options, word, *rest], overrides
+                return [*self._in_order(own, positionals), word, *rest], overrides
             if word.split("=")[0] in self._option_string_actions:
-                options += self._take_declared(word, rest)
+                own += self._take_declared(word, rest)
             elif word.startswith("--"):
                 overrides += _take_override(word, rest, true_or_false)
             elif _ASSIGNMENT.fullmatch(word) and not self.takes_texts(positionals):
                 overrides.append(word)
             else:
+                own.append(word)
                 positionals.append(word)
-        return [*positionals, *options], overrides
+        return self._in_order(own, positionals), overrides
+
+    def _in_order(self, own: list[str], positionals: list[str]) -> list[str]:
+        """Texts together and first: argparse would take those behind an option for unexpected words."""
+        if not self.takes_texts(positionals):
+            return own
+        options = list(own)
+        for word in positionals:
+            options.remove(word)
+        return [*positionals, *options]
 
     def _take_declared(self, word: str, rest: list[str]) -> list[str]:
         """A declared option and its value, taken from `rest` so that the value is not mistaken for an override."""

@@ -9,10 +9,10 @@ from palm.errors import ConfigError, DataError, Problem
 
 STDIN = "stdin"
 MOST_LISTED = 20
-Row = dict[str, object]
+TextRow = dict[str, object]
 
 
-def row_of_texts(texts: Sequence[str], columns: Sequence[str]) -> Row:
+def row_of_texts(texts: Sequence[str], columns: Sequence[str]) -> TextRow:
     """The row whose `columns` are `texts`.
 
     Raises:
@@ -41,7 +41,7 @@ def read_lines() -> list[bytes]:
     return lines
 
 
-def rows_of_lines(lines: Sequence[bytes], columns: Sequence[str]) -> list[Row]:
+def rows_of_lines(lines: Sequence[bytes], columns: Sequence[str]) -> list[TextRow]:
     """A row per line: its texts, separated by tabs, or a JSON object with `columns` and maybe others.
 
     Raises:
@@ -54,7 +54,7 @@ def rows_of_lines(lines: Sequence[bytes], columns: Sequence[str]) -> list[Row]:
     return rows
 
 
-def _row(line: bytes, number: int, columns: Sequence[str], problems: list[Problem]) -> Row:
+def _row(line: bytes, number: int, columns: Sequence[str], problems: list[Problem]) -> TextRow:
     where = f"{STDIN}:{number}"
     try:
         text = line.decode("utf-8")
@@ -78,7 +78,7 @@ def _count(number: int) -> str:
     return "one text" if number == 1 else f"a row of {number} texts"
 
 
-def _json_row(text: str, columns: Sequence[str]) -> Row | None:
+def _json_row(text: str, columns: Sequence[str]) -> TextRow | None:
     """The JSON object in `text`, if it is one that has the first of `columns`."""
     if not text.lstrip().startswith("{"):
         return None
@@ -89,7 +89,7 @@ def _json_row(text: str, columns: Sequence[str]) -> Row | None:
     return None
 
 
-def ask(columns: Sequence[str]) -> Iterator[Row]:
+def ask(columns: Sequence[str]) -> Iterator[TextRow]:
     """Rows that a person types: a prompt for each of `columns`, of which all but the first may stay empty.
 
     Ends with Ctrl-D.
@@ -100,7 +100,7 @@ def ask(columns: Sequence[str]) -> Iterator[Row]:
         raise DataError(Problem(STDIN, "texts are expected here. Found it closed. Give a text instead of -i."))
     prompts = ["> "] if len(columns) == 1 else [f"{name}> " for name in columns]
     while True:
-        row: Row = {}
+        row: TextRow = {}
         try:
             for name, prompt in zip(columns, prompts, strict=True):
                 text = _input(prompt)

@@ -11,7 +11,7 @@ from palm.paradigm.base import Paradigm, Prediction
 from palm.storage.layout import PREDICTIONS_FILE
 
 FORMATS = (".csv", ".tsv", ".json", ".jsonl")
-"""Endings that make a place for predictions a file."""
+"""Endings of a place for predictions that is a file, not a folder."""
 
 
 def is_file_name(place: Path) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from palm.data.dataset import ROWS, Dataset
 from palm.errors import ConfigError, Problem
 from palm.paradigm.base import Prediction
-from palm.reader.base import Reader
+from palm.reader.base import ROW_FIELDS, TRUNCATED, Reader
 
 LOG = logging.getLogger(__name__)
 
@@ -33,12 +33,12 @@ def with_rows(predictions: Sequence[Prediction], dataset: Dataset, reader: Reade
 
 
 def _mark(is_cut: bool) -> Prediction:
-    return {"truncated": True} if is_cut else {}
+    return {TRUNCATED: True} if is_cut else {}
 
 
 def _check_names(row: Prediction, prediction: Prediction, *, asked_for: Sequence[str]) -> None:
     taken = [name for name in asked_for if name in row and name in prediction and row[name] != prediction[name]]
-    taken += [name for name in asked_for if name in ("gold", "truncated")]
+    taken += [name for name in asked_for if name in ROW_FIELDS]
     if taken:
         rule = f"a column to keep needs a name that predictions do not use themselves. Found `{taken[0]}`"
         raise ConfigError(Problem("keep_columns", f"{rule} ({', '.join(prediction)}). Rename it in the file."))

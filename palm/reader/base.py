@@ -17,6 +17,9 @@ from palm.registry import Registry, component_problem
 from palm.schema.fields import ReaderFields
 from palm.spec import Phase, Specs
 
+GOLD, TRUNCATED = ROW_FIELDS = ("gold", "truncated")
+"""Fields of a prediction for the gold label of its row, and for a text that was cut."""
+
 _NO_TEXT = ("line", "label", "labels", "answers", "is_impossible", "kept")
 """What a record holds besides the texts that its prediction keeps."""
 
@@ -121,16 +124,16 @@ class Reader(ABC):
         """How often each class of `labels` occurs in a data set with gold."""
         return count_classes_in(dataset, "label_ids", len(self.labels or ()))
 
-    def gold_of(self, record: Record) -> object:
+    def gold_label(self, record: Record) -> object:
         """The gold of a record, as predictions keep it; None if it has none."""
         return record.get("labels", record.get("label"))
 
     def row_of(self, record: Record) -> dict[str, object]:
         """What a prediction keeps of its record: the columns that are kept, the texts, and `gold` if there is one."""
-        gold = self.gold_of(record)
+        gold = self.gold_label(record)
         texts = {name: value for name, value in record.items() if name not in _NO_TEXT}
         kept = cast("Mapping[str, object]", record.get("kept", {}))
-        return {**kept, **texts, **({} if gold in (None, "") else {"gold": gold})}
+        return {**kept, **texts, **({} if gold in (None, "") else {GOLD: gold})}
 
     def truncated(self, dataset: Dataset) -> list[int]:
         """The records that the model does not see to their end."""

@@ -86,7 +86,7 @@ class SquadReader(Reader):
         """The question and its paragraph."""
         return str(record["question"]), str(record["context"])
 
-    def gold_of(self, record: Record) -> object:
+    def gold_label(self, record: Record) -> object:
         """The texts of its answers; none for a question without an answer."""
         return [answer.text for answer in gold_answers(record)] if "answers" in record else None
 

@@ -224,7 +224,7 @@ def test_a_closed_stdin_is_said(run):
 
 
 def on_a_terminal(*words, typed=()):
-    """What `palm pred` prints on a terminal, where somebody types a line at each prompt."""
+    """What `palm pred` prints on a terminal on which a line is typed at each prompt."""
     outer, inner = pty.openpty()
     command = [sys.executable, "-m", "palm", "pred", *map(str, words)]
     left = list(typed)
