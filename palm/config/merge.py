@@ -18,15 +18,20 @@ from palm.data.vocab import VOCAB_FILE
 from palm.errors import ConfigError, Problem
 from palm.paradigm.base import PARADIGMS
 from palm.reader.base import READERS
+from palm.schema.facts import facts_of
 from palm.schema.fields import InputFile, Schema
 from palm.schema.places import find_input, not_found
-from palm.schema.settings import RunSettings, TaskSettings
+from palm.schema.settings import RunSettings, TaskSettings, TrainSettings
 from palm.schema.values import Layer, Resolved, Setting, stack
 from palm.spec import Phase
 
 Values = dict[str, Resolved]
 
 LOWER_CASE = "do_lower_case"
+
+DEFAULT_WITH_TASKS = "default with `tasks:`"
+"""Where a default comes from that differs from that of PaddlePALM's manual."""
+
 _SPECIAL = ("the device, pipe or socket", "Write its content to a file, which is read more than once.")
 
 
@@ -44,6 +49,7 @@ class Merged:
         tasks: Keys of each task.
         schemas: The classes of each task's keys.
         problems: Their problems.
+        defaults: Keys of the run that nothing sets, with defaults of their own in this form of configuration.
 
     """
 
@@ -56,6 +62,7 @@ class Merged:
     tasks: Mapping[str, Values]
     schemas: Mapping[str, TaskSchemas]
     problems: tuple[Problem, ...]
+    defaults: Values
 
 
 def merge(sources: StageSources, phase: Phase) -> Merged:
@@ -63,6 +70,9 @@ def merge(sources: StageSources, phase: Phase) -> Merged:
     flat = [sources.flags.flat, sources.main.flat]
     run = stack(flat)
     methods = chosen_methods(plain_values(run))
+    defaults = (
+        _defaults_with_tasks([TrainSettings, *(method.schema for method in methods)], run) if sources.has_tasks else {}
+    )
     located, problems = locate(run, [RunSettings, *(method.schema for method in methods)], phase)
     run |= located
     for key, setting in _next_to_weights(run).items():
@@ -91,7 +101,14 @@ def merge(sources: StageSources, phase: Phase) -> Merged:
         tasks,
         schemas,
         tuple(problems),
+        defaults,
     )
+
+
+def _defaults_with_tasks(schemas: Sequence[type[Schema]], run: Values) -> Values:
+    fields = {key: field for schema in schemas for key, field in schema.model_fields.items() if key not in run}
+    usual = {key: facts_of(field).with_tasks for key, field in fields.items()}
+    return {key: Resolved(Setting(key, value, DEFAULT_WITH_TASKS)) for key, value in usual.items() if value is not None}
 
 
 def task_schemas(values: Values) -> TaskSchemas:

@@ -172,5 +172,5 @@ def test_what_a_task_alone_leaves_at_its_default():
 
 
 def test_what_makes_a_run_go_by_its_metrics():
-    wanted = {"metric_for_best_model", "selection", "early_stopping_patience"}
+    wanted = {"export", "metric_for_best_model", "selection", "early_stopping_patience"}
     assert keys_everywhere(by_metrics=True) == wanted
