@@ -33,7 +33,7 @@ def reviews(folder):
     with (folder / "Reviews 1.csv").open("w", encoding="utf-8", newline="") as stream:
         table = csv.writer(stream)
         table.writerow(["id", "Review Text", "sentiment"])
-        table.writerows([number, f'{text},\n"{number}"', label] for number, (label, text) in enumerate(rows))
+        table.writerows([number, f"{text},\n{text}", label] for number, (label, text) in enumerate(rows))
     return folder / "Reviews 1.csv", ["the red fish"]
 
 
