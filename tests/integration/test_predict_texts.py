@@ -76,7 +76,6 @@ def test_load_a_run(run):
         [["x"]],
         [{"text_a": 3}],
         [{3: "x"}],
-        [{"text_a": None}],
         [np.float32(3)],
         np.zeros(3),
         {"x"},
@@ -140,7 +139,8 @@ def test_a_run_gives_each_task_that_takes_the_text(run):
 
 def test_lines_of_stdin(run):
     code, out, err = palm_pred(run / "c", "-", text=f"{TEXT}\r\n\n" + '{"text_a": "鸟", "id": "一"}\n{x\n')
-    assert (code, err) == (0, "")
+    assert code == 0
+    assert "Traceback" not in err
     found = [json.loads(line) for line in out.splitlines()]
     assert [(one["text_a"], one.get("id")) for one in found] == [(TEXT, None), ("", None), ("鸟", "一"), ("{x", None)]
     code, out, err = palm_pred(run / "m", "-", text="a\tb\tc\n")
