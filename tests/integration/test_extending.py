@@ -86,7 +86,7 @@ def test_the_command_line_imports_the_same(home, repository):
     assert json.loads(shown.splitlines()[0]).keys() >= {"index", "score"}
     text = ["--model", "output_model/review/infer_model", "--text", "the room was good"]
     shown = run(home, repository, "-m", "palm", "pred", *text, "--import", "my_components.py")
-    assert json.loads(shown).keys() == {"index", "score"}
+    assert json.loads(shown).keys() == {"index", "score", "text_a"}
 
 
 def test_a_reader_without_parse_rows_says_so(home, repository):
