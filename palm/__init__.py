@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from palm.api.multi_head_trainer import MultiHeadTrainer
     from palm.api.trainer import Trainer
     from palm.controller import Controller
+    from palm.inference.load import load
     from palm.inference.predictor import Predictor
 
 _HOME = {
@@ -30,6 +31,7 @@ _HOME = {
     "MultiHeadTrainer": "palm.api.multi_head_trainer",
     "Predictor": "palm.inference.predictor",
     "Trainer": "palm.api.trainer",
+    "load": "palm.inference.load",
 }
 _COMPONENTS = {
     "backbone": "palm.backbone",
@@ -44,7 +46,7 @@ _COMPONENTS = {
     "sampling": "palm.balancing.sampling",
 }
 
-__all__ = ["Controller", "MultiHeadTrainer", "Predictor", "Trainer", "__version__"]
+__all__ = ["Controller", "MultiHeadTrainer", "Predictor", "Trainer", "__version__", "load"]
 
 
 def __getattr__(name: str) -> object:

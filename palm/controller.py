@@ -22,7 +22,8 @@ from palm.engine.run import TrainingRun
 from palm.engine.task_instance import TaskInstance
 from palm.engine.train import train_steps
 from palm.errors import ConfigError, Problem
-from palm.inference.predictor import Predictor, write_predictions
+from palm.inference.prediction_files import write_predictions
+from palm.inference.predictor import Predictor
 from palm.paradigm.base import Prediction
 from palm.pretrained.load import PretrainedWeights, load_pretrained
 from palm.reader.formats.row_table import GivenData
@@ -38,7 +39,7 @@ from palm.training.evaluation import Evaluation, Exports, PeriodicExports, expor
 from palm.training.label_notices import label_lines
 from palm.training.log import CONTINUE, Reporter, say, step_line, stopped_line
 from palm.training.non_finite import NonFiniteSteps
-from palm.training.notices import copies_line, first_example_lines, short_run_lines
+from palm.training.notices import copies_line, export_lines, first_example_lines, short_run_lines
 from palm.training.run import build_run, run_training
 from palm.training.signals import StopSignals
 from palm.training.stages import load_encoder, reset_stages, restore_best, save_encoder, stage_is_done
@@ -184,6 +185,7 @@ class Controller:
                 return run
             beginning = [f"Warning: {warning}" for warning in config.warnings]
             beginning += short_run_lines(run)
+            beginning += export_lines(run)
             beginning += resume_or_archive(run, folder, resume=resume, resolved=config.resolved)
             beginning += [] if run.progress.global_step else label_lines(self._tasks)  # once per run
             beginning += split_lines(self._tasks)
@@ -221,13 +223,19 @@ class Controller:
         run_training(run, train_steps(run), followers, before_stop=before_stop, saves=True)
         log.end()
 
-    def pred(self, task: str, inference_model_dir: str | Path | None = None) -> list[Prediction]:
-        """Predict the task's pred_file; write predictions.json to its pred_output_path and return the predictions.
+    def pred(
+        self, task: str, inference_model_dir: str | Path | None = None, *, predictor: Predictor | None = None
+    ) -> list[Prediction]:
+        """Predict the task's pred_file; write predictions to its pred_output_path and return them.
+
+        A pred_output_path that ends in .csv, .tsv, .json or .jsonl is a file; any other is a folder for
+        predictions.json.
 
         Args:
             task: Name of the task instance.
             inference_model_dir: What training exported; the task's `inference_model_dir`, or
                 `save_path/<task>/infer_model`, when left out.
+            predictor: From the method `predictor`, to predict with a model that is loaded already.
 
         Raises:
             ConfigError: Unknown task, or no pred_file.
@@ -236,11 +244,11 @@ class Controller:
         """
         stage = self._last_stage_with(task)
         if stage is not self:
-            return stage.pred(task, inference_model_dir)
+            return stage.pred(task, inference_model_dir, predictor=predictor)
         config = self._task_config(task)
         if config.settings.pred_file is None:
             raise ConfigError(Problem(f"tasks.{task}.pred_file", "prediction needs a file. Set pred_file."))
-        predictor = self._predictor(task, inference_model_dir)
+        predictor = predictor or self.predictor(task, inference_model_dir)
         predictions = predictor.predict(config.settings.pred_file)
         folder = Path(config.settings.pred_output_path or self._save_path / task)
         refuse_links_out(self._save_path, [task])
@@ -272,10 +280,29 @@ class Controller:
         data = config.settings.dev_file if file is None else file
         if data is None:
             raise ConfigError(Problem(f"tasks.{task}.dev_file", "evaluation needs a file. Set dev_file or give one."))
-        predictor = self._predictor(task, inference_model_dir)
+        predictor = self.predictor(task, inference_model_dir)
         if file is None and config.settings.dev_fraction is not None:
             return predictor.evaluate_dataset(read_dev_rows(predictor.reader, config, self._save_path))
         return predictor.evaluate(data)
+
+    def predictor(self, task: str, inference_model_dir: str | Path | None = None) -> Predictor:
+        """Load the inference model of a task, to predict files and rows with the present keys.
+
+        Args:
+            task: Name of the task instance.
+            inference_model_dir: As in `pred`.
+
+        Raises:
+            ConfigError: Unknown task.
+            CheckpointError: No inference model there, or a damaged one.
+        """
+        stage = self._last_stage_with(task)
+        if stage is not self:
+            return stage.predictor(task, inference_model_dir)
+        backbone_config = self.config.backbone_config
+        kernels = backbone_config.kernels if backbone_config else "auto"
+        folder = self._inference_folder(task, inference_model_dir)
+        return Predictor(folder, self._task_config(task), kernels=kernels)
 
     @property
     def num_parameters(self) -> int:
@@ -286,11 +313,6 @@ class Controller:
         """The last stage that trains `task`; this one where none does."""
         having = (stage for stage in reversed(self._stages) if any(own.name == task for own in stage.config.tasks))
         return next(having, self)
-
-    def _predictor(self, task: str, folder: str | Path | None) -> Predictor:
-        backbone_config = self.config.backbone_config
-        kernels = backbone_config.kernels if backbone_config else "auto"
-        return Predictor(self._inference_folder(task, folder), self._task_config(task), kernels=kernels)
 
     def _build_model(self, backbone_config: BackboneFields) -> MultiTaskModel:
         if not self._tasks:

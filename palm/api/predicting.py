@@ -13,7 +13,8 @@ from palm.data.batching import plan_batches
 from palm.data.dataset import Batch
 from palm.engine.optim.weight_average import averaged
 from palm.engine.predict import outputs_of, predict_jointly
-from palm.inference.predictor import write_predictions
+from palm.inference.prediction_files import write_predictions
+from palm.inference.prediction_rows import with_rows
 from palm.paradigm.base import Prediction
 from palm.randomness import philox
 from palm.storage.atomic_directory import os_errors_as
@@ -38,7 +39,8 @@ def predict(
     reader = tasks[0].reader_for("predict")
     instances = [task.instance("predict", session.heads[task.name]) for task in tasks]
     with session.one_thread("predict"), averaged(session.average):
-        found = predict_jointly(session.model, instances, reader.dataset, _progress(reader, print_steps))
+        bare = predict_jointly(session.model, instances, reader.dataset, _progress(reader, print_steps))
+    found = {name: with_rows(predictions, reader.dataset, reader.component) for name, predictions in bare.items()}
     for instance in instances if output_dir is not None else ():
         folder = Path(output_dir or ".") / (instance.name if len(tasks) > 1 else "")
         with os_errors_as(folder, "output_dir"):

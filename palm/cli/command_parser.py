@@ -17,6 +17,8 @@ class CommandParser(argparse.ArgumentParser):
     def __init__(self, **settings: object) -> None:
         settings.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         super().__init__(**{**settings, "allow_abbrev": False})  # type: ignore[arg-type]
+        self.takes_texts: Callable[[Sequence[str]], bool] = lambda _: False
+        """Whether words after these positional ones are texts, so that `x=3` is no override."""
 
     def error(self, message: str) -> NoReturn:
         """Report the error in one line and exit with code 2."""
@@ -49,19 +51,32 @@ class CommandParser(argparse.ArgumentParser):
 
         """
         own: list[str] = []
+        positionals: list[str] = []
         overrides: list[str] = []
         rest = list(words)
         while rest:
             word = rest.pop(0)
             if word == "--":
-                return [*own, word, *rest], overrides
+                return [*self._in_order(own, positionals), word, *rest], overrides
             if word.split("=")[0] in self._option_string_actions:
                 own += self._take_declared(word, rest)
             elif word.startswith("--"):
                 overrides += _take_override(word, rest, true_or_false)
+            elif _ASSIGNMENT.fullmatch(word) and not self.takes_texts(positionals):
+                overrides.append(word)
             else:
-                (overrides if _ASSIGNMENT.fullmatch(word) else own).append(word)
-        return own, overrides
+                own.append(word)
+                positionals.append(word)
+        return self._in_order(own, positionals), overrides
+
+    def _in_order(self, own: list[str], positionals: list[str]) -> list[str]:
+        """Texts together and first: argparse would take those behind an option for unexpected words."""
+        if not self.takes_texts(positionals):
+            return own
+        options = list(own)
+        for word in positionals:
+            options.remove(word)
+        return [*positionals, *options]
 
     def _take_declared(self, word: str, rest: list[str]) -> list[str]:
         """A declared option and its value, taken from `rest` so that the value is not mistaken for an override."""

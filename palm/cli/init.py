@@ -6,12 +6,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from palm.cli.data_files import inspect
+from palm.cli.init_data import as_tasks, configuration
 from palm.cli.starter import starter_files
 from palm.errors import ConfigError, Problem
 
 EPILOG = """example:
   palm init my_project && cd my_project && palm train config.yaml --task_dir tasks
   palm init wode_xiangmu --for_cn
+  palm init my_project --data reviews.csv --data ner.conll     x.train.csv, x.dev.csv and x.test.csv are one task
 """
 
 
@@ -24,13 +27,27 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this cl
         epilog=EPILOG,
     )
     parser.add_argument("folder", type=Path, help="folder to write; must not exist, or be empty")
-    parser.add_argument("--for_cn", action="store_true", help="a Chinese project")
+    parser.add_argument("--for_cn", action="store_true", help="a Chinese project, with comments in Chinese")
+    parser.add_argument(
+        "--data",
+        action="append",
+        type=Path,
+        default=[],
+        metavar="FILE",
+        help="write a configuration for this file instead of a toy project (may be repeated)",
+    )
+    parser.add_argument("--encoder", metavar="FOLDER", help="with --data: folder of the pre-trained encoder")
+    parser.add_argument("--lang", choices=("en", "zh"), help="language of the comments")
     parser.set_defaults(func=run)
 
 
 def run(args: argparse.Namespace, overrides: list[str]) -> int:
     """Run the command."""
     del overrides  # the command reads no configuration
+    if args.data:
+        return _from_data(args)
+    if args.encoder or args.lang:
+        raise ConfigError(Problem("palm init", "--encoder and --lang go with --data. Found none. Add it."))
     write_project(args.folder, for_cn=args.for_cn)
     sys.stdout.write(
         f"Wrote {args.folder}. Next:\n"
@@ -39,6 +56,34 @@ def run(args: argparse.Namespace, overrides: list[str]) -> int:
         "  palm train config.yaml --task_dir tasks\n"
     )
     return 0
+
+
+def _from_data(args: argparse.Namespace) -> int:
+    """Write a configuration for data files."""
+    files = [inspect(file) for file in args.data]
+    tasks = as_tasks(files)
+    for_cn = args.for_cn or all(each.is_chinese for each in files)
+    chinese = (args.lang or ("zh" if args.for_cn else "en")) == "zh"
+    _make_empty(args.folder)
+    text = configuration(tasks, args.folder, for_cn=for_cn, chinese=chinese, weights=args.encoder)
+    file = args.folder / "config.yaml"
+    file.write_text(text, encoding="utf-8", newline="\n")
+    for task in tasks:
+        guess = task.train.guess
+        sys.stdout.write(f"{task.name}: {task.train.file}: {task.train.rows} rows, {guess.why[0]} → {guess.paradigm}\n")
+    sys.stdout.write(f"Wrote {file}. Check the guesses in it. Next:\n  palm train {shlex.quote(str(file))}\n")
+    return 0
+
+
+def _make_empty(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            rule = "a new project needs an empty folder."
+            raise ConfigError(Problem(str(folder), f"{rule} Found a folder with files. Name another one."))
+    except OSError as error:
+        rule = "a new project is written into a folder."
+        raise ConfigError(Problem(str(folder), f"{rule} {error.strerror or error}. Name another one.")) from error
 
 
 def write_project(folder: Path, *, for_cn: bool) -> None:

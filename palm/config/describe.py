@@ -97,6 +97,8 @@ def describe_keys() -> list[KeyRow]:
     for owner, schema in all_schemas():
         for key, field in schema.model_fields.items():
             default = "required" if field.is_required() else _default(field.get_default(call_default_factory=True))
+            with_tasks = facts_of(field).with_tasks
+            default += "" if with_tasks is None else f"; {_default(with_tasks)} with `tasks:`"
             row = (key, rule(field), default)
             owners.setdefault(row, []).append(owner)
             meaning.setdefault(row, (field.description or "", facts_of(field).resume))

@@ -21,15 +21,20 @@ from palm.paradigm.base import PARADIGMS
 from palm.reader.base import READERS
 from palm.reader.formats.columnar import is_saved_dataset
 from palm.reader.formats.row_table import is_remote
+from palm.schema.facts import facts_of
 from palm.schema.fields import InputFile, Schema, percentage
 from palm.schema.places import find_input, not_found
-from palm.schema.settings import RunSettings, TaskSettings
+from palm.schema.settings import RunSettings, TaskSettings, TrainSettings
 from palm.schema.values import Layer, Resolved, Setting, stack
 from palm.spec import Phase
 
 Values = dict[str, Resolved]
 
 LOWER_CASE = "do_lower_case"
+
+DEFAULT_WITH_TASKS = "default with `tasks:`"
+"""Where a default comes from that differs from that of PaddlePALM's manual."""
+
 _SPECIAL = ("the device, pipe or socket", "Write its content to a file, which is read more than once.")
 
 
@@ -48,6 +53,7 @@ class Merged:
         schemas: The classes of each task's keys.
         problems: Their problems.
         encoder: What follows from the key `encoder`.
+        defaults: Keys of the run that nothing sets, with defaults of their own in this form of configuration.
 
     """
 
@@ -61,6 +67,7 @@ class Merged:
     schemas: Mapping[str, TaskSchemas]
     problems: tuple[Problem, ...]
     encoder: SettledEncoder
+    defaults: Values
 
 
 def merge(sources: StageSources, phase: Phase, *, download: bool = True) -> Merged:
@@ -75,6 +82,9 @@ def merge(sources: StageSources, phase: Phase, *, download: bool = True) -> Merg
     flat = [sources.flags.flat, sources.main.flat]
     run = stack(flat)
     methods = chosen_methods(plain_values(run))
+    defaults = (
+        _defaults_with_tasks([TrainSettings, *(method.schema for method in methods)], run) if sources.has_tasks else {}
+    )
     located, problems = locate(run, [RunSettings, *(method.schema for method in methods)], phase)
     run |= located
     encoder = settle_encoder(run, phase, stage=sources.stage, download=download)
@@ -109,7 +119,14 @@ def merge(sources: StageSources, phase: Phase, *, download: bool = True) -> Merg
         schemas,
         tuple(problems),
         encoder,
+        defaults,
     )
+
+
+def _defaults_with_tasks(schemas: Sequence[type[Schema]], run: Values) -> Values:
+    fields = {key: field for schema in schemas for key, field in schema.model_fields.items() if key not in run}
+    usual = {key: facts_of(field).with_tasks for key, field in fields.items()}
+    return {key: Resolved(Setting(key, value, DEFAULT_WITH_TASKS)) for key, value in usual.items() if value is not None}
 
 
 def task_schemas(values: Values) -> TaskSchemas:

@@ -166,7 +166,7 @@ def _run_config(typed: TypedConfig) -> RunConfig:
     of_tasks = {task.name: [task.settings, task.reader, task.paradigm] for task in typed.tasks}
     shared = [run, train, *method_configs(methods)]
     unused = unused_values(merged.run)
-    rows: list[ExplainRow] = [*explain_rows({**plain_keys(shared), **unused}, merged.run)]
+    rows: list[ExplainRow] = [*explain_rows({**plain_keys(shared), **unused}, {**merged.defaults, **merged.run})]
     rows += explain_rows(plain_keys(backbone), merged.backbone)
     for name, schemas in of_tasks.items():
         rows += explain_rows(plain_keys(schemas), merged.tasks[name], f"tasks.{name}.")
@@ -203,7 +203,7 @@ def _with_components(typed: TypedConfig) -> TypedConfig:
 
 def _placed(problem: Problem, config: RunConfig) -> Problem:
     """`problem` with file and line of its key, if it was written."""
-    places = {row.key: row.where for row in config.explain if row.where != DEFAULT}
+    places = {row.key: row.where for row in config.explain if not row.where.startswith(DEFAULT)}
     place = places.get(problem.where, problem.where)
     named = place if place.endswith(problem.where) else f"{place} ({problem.where})"
     return replace(problem, where=named)

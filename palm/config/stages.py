@@ -39,6 +39,7 @@ class StageSources:
         problems: The problems found so far.
         stage: Its name; empty without stages.
         shared: Keys that all stages share, and that it may not use.
+        has_tasks: Whether the configuration is of the form with `tasks:`, without `task_instance` at its top.
 
     """
 
@@ -50,6 +51,7 @@ class StageSources:
     problems: tuple[Problem, ...]
     stage: str = ""
     shared: frozenset[str] = frozenset()
+    has_tasks: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,10 @@ def split_into_stages(sources: Sources) -> list[StageSources]:
         problems = [*view.main.problems, *view.flags.problems, *wrong, *missing]
         if not names:
             without_tasks += [in_stage(problem, view.stage) if view.stage else problem for problem in problems]
-        own = StageSources(view.main, view.flags, tuple(names), files, homes, tuple(problems), view.stage, view.shared)
+        has_tasks = bool(view.main.tasks) and TASK_LIST not in main.flat
+        own = StageSources(
+            view.main, view.flags, tuple(names), files, homes, tuple(problems), view.stage, view.shared, has_tasks
+        )
         stages.append(own)
     if without_tasks:
         raise ConfigError(without_tasks)

@@ -87,7 +87,7 @@ def type_keys(merged: Merged) -> TypedConfig:
     sources = merged.sources
     problems = [*sources.problems, *merged.problems]
     run, train = _run_settings(merged, problems)
-    methods, wrong = read_methods(merged.run, home=sources.main.name)
+    methods, wrong = read_methods({**merged.defaults, **merged.run}, home=sources.main.name)
     problems += wrong
     backbone_config = _backbone_config(merged, problems)
     tasks = [task for name in sources.names for task in _task(name, merged, problems)]
@@ -125,7 +125,7 @@ def _run_settings(merged: Merged, problems: list[Problem]) -> tuple[RunSettings 
     given = merged.run.get("task_instance")
     values = {**merged.run, "task_instance": replace(given, setting=names) if given else Resolved(names)}
     run, wrong_in_run = validate(RunSettings, values, owner="the run", home=home)
-    train, wrong_in_training = validate(TrainSettings, merged.run, owner="training", home=home)
+    train, wrong_in_training = validate(TrainSettings, {**merged.defaults, **merged.run}, owner="training", home=home)
     problems += wrong_in_run + wrong_in_training
     return run, train
 

@@ -1,9 +1,10 @@
 """Finds keys that nothing in the run reads, and suggests corrections."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from palm.config.components import TaskSchemas, all_schemas, backbone_schemas, run_schemas
+from palm.config.foreign_keys import FOREIGN_KEYS, FORMER_KEYS
 from palm.config.merge import Merged
 from palm.config.typed import TypedConfig
 from palm.errors import Problem
@@ -35,24 +36,6 @@ def known_keys(merged: Merged) -> "KnownKeys":
     """The keys that the run or the stage reads."""
     schemas = (*run_schemas(), *backbone_schemas(merged.backbone_name))
     return KnownKeys(frozenset(key for schema in schemas for key in schema.model_fields), merged.schemas)
-
-
-FORMER_KEYS = {
-    "do_predict": "`palm train` trains, `palm pred` predicts: remove it.",
-    "do_train": "`palm train` trains, `palm pred` predicts: remove it.",
-    "in_tokens": "Write `max_tokens: <subword tokens>` instead.",
-    "is_first_target": "The first target in task_instance is the main task: list that task first.",
-    "label_map_config": "The tags are those of train_file: remove it.",
-    "remove_noanswer": "Write `on_bad_answer: drop` instead.",
-    "reuse_head_with": "Write `share_head_with: <task>` instead.",
-    "reuse_tag": "Write `task_reuse_tag` instead.",
-    "shuffle_buffer": "All training examples are shuffled: remove it, or write `shuffle: false`.",
-    "task_reuse_scope": "Write `share_head_with: <task>` instead, or `task_reuse_tag` in the global file.",
-    "use_crf": "Write `head: crf` instead.",
-    "verbose": "Remove it.",
-    "with_slide_window": "A long context is always cut into windows, doc_stride apart: remove it.",
-}
-"""Key of PaddlePALM that nothing reads any more → what to write instead."""
 
 
 @dataclass(frozen=True)
@@ -87,9 +70,9 @@ class KnownKeys:
     def unread_of_task(self, name: str, layer: Layer) -> list[Problem]:
         """Problems of a layer with only keys of task `name`."""
         schemas = self.tasks[name]
-        if not schemas.complete:
-            return []
         known = schemas.keys()
+        if not schemas.complete:  # such as after a misspelt `paradigm`
+            known |= {key for _, schema in all_schemas() for key in schema.model_fields}
         return [
             Problem(setting.where, self._misplaced(setting, name) if key in self.run else _unread(setting, known))
             for key, setting in layer.items()
@@ -102,10 +85,13 @@ class KnownKeys:
         return f"{rule} Found it among the keys of task `{name}`. {advice}"
 
 
-def _unread(setting: Setting, known: Iterable[str]) -> str:
+def _unread(setting: Setting, known: Collection[str]) -> str:
     if setting.key in FORMER_KEYS:
         found = f"Found `{setting.name}`, a key of PaddlePALM, with {shown(setting.value)}."
         return f"a key is one that this version reads. {found} {FORMER_KEYS[setting.key]}"
+    if setting.key in FOREIGN_KEYS and setting.key not in known:
+        rule = f"nothing in this run reads `{setting.name}`, a key of other programs."
+        return f"{rule} Found it with {shown(setting.value)}. {FOREIGN_KEYS[setting.key]}"
     owners = [owner for owner, schema in all_schemas() if setting.key in schema.model_fields]
     if owners:
         hint = f" It is a key of {', '.join(owners)}, which the run does not use here."

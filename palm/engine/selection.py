@@ -138,6 +138,7 @@ class BestSoFar:
         selection: Selection,
         global_step: int,
         stopped: Collection[str] = (),
+        all_targets: bool = False,
     ) -> "Improved":
         """Add an evaluation; returns what it improved.
 
@@ -149,10 +150,11 @@ class BestSoFar:
             selection: The selection to use.
             global_step: Global step of the evaluation.
             stopped: Targets that have stopped early, whose best evaluation does not change any more.
+            all_targets: Whether every target has a best evaluation, which is exported.
         """
         better = []
         for task in tasks:
-            watched = selection or task.settings.early_stopping_patience
+            watched = selection or all_targets or task.settings.early_stopping_patience
             if task.settings.target and watched and task.name not in stopped:
                 score = selection.of_task(task.name, metrics.get(task.name, {}))
                 before = self.tasks.get(task.name)

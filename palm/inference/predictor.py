@@ -6,14 +6,15 @@ from pathlib import Path
 from palm.config.run_config import TaskConfig
 from palm.data.dataset import Dataset, GivenRow
 from palm.engine.predict import metrics_over, run_over
+from palm.errors import ConfigError, Problem
 from palm.inference.bundle import load_bundle
+from palm.inference.prediction_rows import with_rows
 from palm.paradigm.base import Paradigm, Prediction
 from palm.reader.base import Reader
 from palm.reader.formats.row_table import GivenData, RowTable
 from palm.reader.formats.sources import as_table, data_name
 from palm.reader.loading import load_dataset, load_rows
 from palm.schema.fields import Kernels
-from palm.storage.layout import PREDICTIONS_FILE
 
 
 class Predictor:
@@ -23,13 +24,24 @@ class Predictor:
         folder: The inference model.
         task: The task in the current configuration; its keys override those of the training run.
         kernels: The encoder's kernels on the CPU: `auto`, `fused` or `plain`.
+        keep_columns: Further columns of a file that predictions keep; those of `task` by default.
 
     Raises:
+        ConfigError: `folder` is no path, or the model's reader keeps no columns.
         CheckpointError: The folder is missing, damaged, of another format, or does not fit `task`.
     """
 
-    def __init__(self, folder: Path | str, task: TaskConfig | None = None, *, kernels: Kernels = "auto") -> None:
-        self._bundle = load_bundle(Path(folder), task, kernels)
+    def __init__(
+        self,
+        folder: Path | str,
+        task: TaskConfig | None = None,
+        *,
+        kernels: Kernels = "auto",
+        keep_columns: Sequence[str] | None = None,
+    ) -> None:
+        self._bundle = load_bundle(_path(folder, "Predictor"), task, kernels)
+        if keep_columns is not None:
+            self._keep(keep_columns)
 
     @property
     def paradigm(self) -> Paradigm:
@@ -41,16 +53,34 @@ class Predictor:
         """The reader of the model, which knows its labels."""
         return self._bundle.task.reader
 
+    @property
+    def task(self) -> str:
+        """The name of the task that the model was trained for."""
+        return self._bundle.task.name
+
+    @property
+    def text_columns(self) -> tuple[str, ...]:
+        """The columns of a row to predict."""
+        return self._bundle.task.reader.text_columns
+
+    def __call__(self, rows: Sequence[GivenRow]) -> list[Prediction]:
+        """The same as `predict_rows`."""
+        return self.predict_rows(rows)
+
     def predict(self, file: Path | str | GivenData) -> list[Prediction]:
         """Predict each row of `file`; no gold column is needed.
 
+        Each prediction also has the row's `id` if it has one, its texts, its gold label as `gold`, the columns of
+        `keep_columns`, and `truncated` if a text was cut.
+
         Raises:
+            ConfigError: `file` is no path, or a column to keep has the name of a field of predictions.
             DataError: Every problem, with file and line.
         """
-        return self._predictions(load_dataset(self._bundle.task.reader, data_name(file), "predict"))
+        return self._predictions(load_dataset(self.reader, data_name(file), "predict"))
 
     def predict_rows(self, rows: Sequence[GivenRow] | GivenData) -> list[Prediction]:
-        """Predict each of `rows`, in their order, as if they were in a file.
+        """Predict each of `rows`, in their order, as if they were in a file; `id` and texts are kept as in `predict`.
 
         Args:
             rows: Mappings of PALM's columns, `{"text_a": …, "text_b": …}`; for a reader with a single text, the text
@@ -85,12 +115,19 @@ class Predictor:
         return metrics_over(self._bundle.model, self._bundle.task, dataset)
 
     def _predictions(self, dataset: Dataset) -> list[Prediction]:
-        return run_over(self._bundle.model, self._bundle.task, dataset, "predict").predictions
+        found = run_over(self._bundle.model, self._bundle.task, dataset, "predict").predictions
+        return with_rows(found, dataset, self._bundle.task.reader)
+
+    def _keep(self, columns: Sequence[str]) -> None:
+        reader = self._bundle.task.reader
+        if "keep_columns" not in type(reader.config).model_fields:
+            rule = f"the reader `{type(reader).__name__}` keeps no columns: it has no key keep_columns."
+            raise ConfigError(Problem("keep_columns", f"{rule} Leave it out."))
+        reader.config = reader.config.model_copy(update={"keep_columns": list(columns)})
 
 
-def write_predictions(paradigm: Paradigm, predictions: Sequence[Prediction], folder: Path) -> Path:
-    """Write predictions.json and the paradigm's other files; return the path of predictions.json."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, content in paradigm.prediction_files(predictions).items():
-        (folder / name).write_text(content, encoding="utf-8")
-    return folder / PREDICTIONS_FILE
+def _path(value: object, where: str) -> Path:
+    if not isinstance(value, str | Path):
+        rule = f"a path is expected. Found {type(value).__name__} `{value}`."
+        raise ConfigError(Problem(where, f"{rule} Pass a string or a Path; texts go to predict_rows."))
+    return Path(value)

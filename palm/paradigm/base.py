@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 Outputs = Mapping[str, np.ndarray]
 Prediction = dict[str, object]
 
+MOST_SHOWN = 3
+"""Labels, answers or tokens that `Paradigm.describe` lists, best first."""
+
 
 @dataclass(frozen=True)
 class TransformersHead:
@@ -57,6 +60,8 @@ class Paradigm(ABC):
     """Whether the loss is a squared error; else it is a negative log likelihood."""
     pretrained_head: ClassVar[str | None] = None
     """Prefix of the head's pre-trained weights; None for a new head."""
+    described_fields: ClassVar[tuple[str, ...]] = ("label", "value", "text", "probs")
+    """Fields of a prediction that `describe` shows if it has no probabilities by label."""
     extra_files: ClassVar[tuple[str, ...]] = ()
     """Files of `prediction_files` besides predictions.json."""
 
@@ -143,6 +148,17 @@ class Paradigm(ABC):
     def transformers_head(self) -> TransformersHead | None:
         """The head of transformers with the same parameters and inputs; None if there is none."""
         return None
+
+    def describe(self, prediction: Prediction) -> list[str]:
+        """What `prediction` says, in lines for a terminal: the most probable labels, or else its single values."""
+        probabilities = prediction.get("probs")
+        if isinstance(probabilities, Mapping):
+            best = sorted(probabilities.items(), key=lambda pair: -pair[1])[:MOST_SHOWN]
+            return [f"{label}  {probability:.3f}" for label, probability in best]
+        single = {name: value for name, value in prediction.items() if name in self.described_fields}
+        return [
+            f"{name}: {value:.4g}" if isinstance(value, float) else f"{name}: {value}" for name, value in single.items()
+        ]
 
     def prediction_files(self, predictions: Sequence[Prediction]) -> dict[str, str]:
         """Content of each file of predictions, by file name: one JSON object per line."""

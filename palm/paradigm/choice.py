@@ -82,6 +82,10 @@ class Choice(Paradigm):
         """
         return list(_predictions(outputs, dataset))
 
+    def describe(self, prediction: Prediction) -> list[str]:
+        """The best candidate with its probability."""
+        return [f"{prediction['choice']}  {max(cast('Sequence[float]', prediction['probs'])):.3f}"]
+
 
 def _predictions(outputs: Sequence[Outputs], dataset: Dataset) -> Iterator[Prediction]:
     for index, output in zip(dataset.array("record"), outputs, strict=True):

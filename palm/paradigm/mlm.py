@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar, final
+from typing import TYPE_CHECKING, ClassVar, cast, final
 
 import numpy as np
 from pydantic import Field
 
 from palm.data.dataset import Batch, Dataset, IntArray
-from palm.paradigm.base import PARADIGMS, Outputs, Paradigm, Prediction
+from palm.paradigm.base import MOST_SHOWN, PARADIGMS, Outputs, Paradigm, Prediction
 from palm.paradigm.decoding import examples_by_record
 from palm.paradigm.losses import mean_cross_entropy
 from palm.schema.fields import BackboneFields, Float, Int, ParadigmFields
@@ -127,6 +127,11 @@ class MaskedLM(Paradigm):
         groups = examples_by_record(dataset)
         return [self._prediction(index, rows, outputs) for index, rows in enumerate(groups)]
 
+    def describe(self, prediction: Prediction) -> list[str]:
+        """The most probable tokens of each mask."""
+        masks = cast("Sequence[Mapping[str, Sequence[object]]]", prediction.get("masks", ()))
+        return [_best_tokens(mask) for mask in masks]
+
     @property
     def incomparable(self) -> str | None:
         return "mlm"
@@ -145,3 +150,8 @@ class MaskedLM(Paradigm):
             named = {} if self.vocab is None else {"tokens": [self.vocab[number] for number in ids]}
             masks.append({"position": int(position), **named, "ids": ids.tolist(), "probs": probs.tolist()})
         return masks
+
+
+def _best_tokens(mask: Mapping[str, Sequence[object]]) -> str:
+    pairs = list(zip(mask.get("tokens", mask["ids"]), mask["probs"], strict=True))[:MOST_SHOWN]
+    return f"[MASK] at {mask['position']}: " + ", ".join(f"{token} {probability:.3f}" for token, probability in pairs)

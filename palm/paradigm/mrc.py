@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, ClassVar, final
+from typing import TYPE_CHECKING, Annotated, ClassVar, cast, final
 
 from pydantic import Field
 
@@ -99,6 +99,11 @@ class SpanExtraction(Paradigm):
         """
         groups = examples_by_record(dataset)
         return [self._prediction(index, rows, outputs, dataset) for index, rows in enumerate(groups)]
+
+    def describe(self, prediction: Prediction) -> list[str]:
+        """The answer with its probability."""
+        probability = cast("float", prediction["probability"])
+        return [f"{prediction['text'] or '(no answer)'}  {probability:.3f}"]
 
     @property
     def transformers_head(self) -> TransformersHead | None:

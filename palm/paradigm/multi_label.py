@@ -1,7 +1,7 @@
 """Multi-label classification: any number of labels per text or pair of texts."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar, final
+from typing import TYPE_CHECKING, ClassVar, cast, final
 
 import numpy as np
 from pydantic import Field
@@ -79,6 +79,12 @@ class MultiLabel(Paradigm):
     def decode(self, outputs: Sequence[Outputs], dataset: Dataset) -> list[Prediction]:
         """`{"index", "labels": [..], "probs": {label: p}, "logits": [..]}` per record."""
         return list(self._predictions(outputs, dataset))
+
+    def describe(self, prediction: Prediction) -> list[str]:
+        """The labels with their probabilities."""
+        probabilities = cast("Mapping[str, float]", prediction["probs"])
+        labels = cast("Sequence[str]", prediction["labels"])
+        return [f"{label}  {probabilities[label]:.3f}" for label in labels] or ["(no label)"]
 
     def output_distance(
         self, one: "Mapping[str, Tensor]", other: "Mapping[str, Tensor]", inputs: "Mapping[str, Tensor]"

@@ -125,6 +125,14 @@ class Tagging(Paradigm):
         """The records with the `spans` of their labels; None where tags mark no spans."""
         return [{**record, "spans": self._gold_spans(record)} if "labels" in record else record for record in records]
 
+    def describe(self, prediction: Prediction) -> list[str]:
+        """The spans with their types; the tagged words where tags mark no spans."""
+        if self._scheme.name == "none":
+            tagged = zip(*(cast("Sequence[str]", prediction[name]) for name in ("words", "labels")), strict=True)
+            return [" ".join(f"{word}/{tag}" for word, tag in tagged)]
+        spans = cast("Sequence[Mapping[str, object]]", prediction["spans"])
+        return [f"{span['type']}: {span['text']}" for span in spans] or ["(no span)"]
+
     @property
     def notes(self) -> Sequence[str]:
         if self.labels is None:

@@ -6,7 +6,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import numpy as np
 
@@ -18,6 +18,12 @@ from palm.reader.formats.sources import RowSource, open_source
 from palm.registry import Registry, component_problem
 from palm.schema.fields import ReaderFields
 from palm.spec import Phase, Specs
+
+GOLD, TRUNCATED = ROW_FIELDS = ("gold", "truncated")
+"""Fields of a prediction for the gold label of its row, and for a text that was cut."""
+
+_NO_TEXT = ("line", "label", "labels", "answers", "is_impossible", "kept", "offsets")
+"""What a record holds besides the texts that its prediction keeps."""
 
 
 class Reader(ABC):
@@ -43,6 +49,8 @@ class Reader(ABC):
     """How many segment ids its batches have: 2 for `[CLS] a [SEP] b [SEP]` with segments 0 and 1."""
     record_unit: ClassVar[str] = "lines"
     """Unit of the records' `line`, for messages."""
+    text_columns: ClassVar[tuple[str, ...]] = ("text_a",)
+    """The columns of a row to predict, in the order of the texts of `palm pred RUN/task TEXT TEXT`."""
     on_request: ClassVar[Mapping[str, str]] = {}
     """Columns of a batch that need a setting, and the setting: `label_sets` → `label_kind: several`."""
 
@@ -128,6 +136,40 @@ class Reader(ABC):
     def label_counts(self, dataset: Dataset) -> list[int]:
         """How often each class of `labels` occurs in a data set with gold."""
         return count_classes_in(dataset, "label_ids", len(self.labels or ()))
+
+    def gold_label(self, record: Record) -> object:
+        """The gold of a record, as predictions keep it; None if it has none."""
+        return record.get("labels", record.get("label"))
+
+    def row_of(self, record: Record) -> dict[str, object]:
+        """What a prediction keeps of its record: the columns that are kept, the texts, and `gold` if there is one."""
+        gold = self.gold_label(record)
+        texts = {name: value for name, value in record.items() if name not in _NO_TEXT}
+        kept = cast("Mapping[str, object]", record.get("kept", {}))
+        return {**kept, **texts, **({} if gold in (None, "") else {GOLD: gold})}
+
+    def truncated(self, dataset: Dataset) -> list[int]:
+        """The records that the model does not see to their end."""
+        if self.splits_long_texts:
+            return []
+        limit, tokens, record = self.config.max_seq_len, dataset.ragged("token_ids"), dataset.array("record")
+        return [
+            int(record[row])
+            for row in np.flatnonzero(dataset.lengths >= limit).tolist()
+            if self._tokens_of(dataset.records[record[row]], tokens[row]) > limit
+        ]
+
+    @property
+    def longest_text(self) -> str:
+        """The limit to which `truncated` records were cut, for messages."""
+        return f"max_seq_len ({self.config.max_seq_len} tokens)"
+
+    def _tokens_of(self, record: Record, row: IntArray) -> int:
+        """Tokens of the longest sequence of `record` if it were not cut, with as many special tokens as `row` has."""
+        special = np.isin(row, [self.tokenizer.cls_id, self.tokenizer.sep_id]).sum()
+        sequences = max(int((row == self.tokenizer.cls_id).sum()), 1)
+        texts = self.tokenizer.encode_ids(self.longest_sequence_of(record))
+        return sum(map(len, texts)) + int(special) // sequences
 
     def remarks(self, records: Sequence[Record]) -> dict[str, str]:
         """Further lines of `palm check --data` about the records, by topic."""

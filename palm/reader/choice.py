@@ -13,7 +13,7 @@ from palm.data.tokenizer import Tokenizer
 from palm.reader.base import READERS, Reader
 from palm.reader.column_names import CHOICES, LABELS, TEXTS, ColumnGuess
 from palm.reader.fields import TableFields
-from palm.reader.formats.cells import Row, label_at, text_at
+from palm.reader.formats.cells import Row, kept_cells, label_at, text_at
 from palm.reader.formats.columns import columns_of
 from palm.reader.formats.files import FileProblems, quoted
 from palm.reader.formats.tables import source_of, table_rows
@@ -44,6 +44,7 @@ class ChoiceReader(Reader):
     cache_version = "1"
     by_record = True
     one_text_per_row = False
+    text_columns = ("text_a", "choices")
 
     def __init__(self, config: ChoiceReaderConfig, tokenizer: Tokenizer, labels: LabelMap | None = None) -> None:
         super().__init__(config, tokenizer, labels)
@@ -132,6 +133,7 @@ def _record(row: Row, problems: FileProblems, phase: Phase) -> Record:
         "line": row.line,
         "text_a": text_at(row, "text_a", problems, may_be_empty=predicting),
         "choices": choices,
+        **kept_cells(row, ("text_a", "choices", "label")),
     }
     if "label" in row.values:
         label = label_at(row, "label", problems, may_be_empty=predicting)

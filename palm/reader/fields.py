@@ -7,6 +7,7 @@ from pydantic import BeforeValidator, Field, field_validator
 
 from palm.reader.column_names import ColumnGuess
 from palm.registry import did_you_mean
+from palm.schema.facts import Key
 from palm.schema.fields import ClassCountFields, Names, ReaderFields
 
 
@@ -29,7 +30,17 @@ def _character(value: Any) -> Any:  # noqa: ANN401 (whatever YAML gave)
     return "\t" if value in ("tab", "\\t") else value
 
 
-class TableFields(ReaderFields):
+class KeptFields(ReaderFields):
+    """The key of readers whose predictions keep more of a row than its texts."""
+
+    keep_columns: Annotated[Names, Key(changes="nothing", export="no")] = Field(
+        default_factory=list,
+        description="Further columns (mrc: fields of a question) of a file to predict that predictions keep, such as "
+        "`url, date`; `id`, texts and gold labels are kept in any case.",
+    )
+
+
+class TableFields(KeptFields):
     """Keys of readers of tables: one row per example, columns by name."""
 
     known_columns: ClassVar[tuple[str, ...]]

@@ -38,6 +38,7 @@ class MatchingReader(Reader):
 
     Config = MatchingReaderConfig
     segments = 2
+    text_columns = ("text_a", "text_b")
     cache_version = "1"
     by_record = True
     on_request = GOLD_ON_REQUEST

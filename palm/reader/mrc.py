@@ -11,15 +11,15 @@ from palm.data.dataset import Batch, Dataset, DataSource, GivenRow, IntArray, La
 from palm.data.sequences import INPUTS, pad_inputs
 from palm.data.tokenizer import Tokenizer
 from palm.reader.base import READERS, Reader
-from palm.reader.fields import known_format
+from palm.reader.fields import KeptFields, known_format
 from palm.reader.formats.files import FileProblems, quoted
 from palm.reader.formats.squad import parse_questions, read_squad
 from palm.reader.mrc_windows import WindowBuilder, gold_answers, misplaced, usable
-from palm.schema.fields import Int, ReaderFields
+from palm.schema.fields import Int
 from palm.spec import Phase, Spec, Specs
 
 
-class SquadReaderConfig(ReaderFields):
+class SquadReaderConfig(KeptFields):
     """Keys of the reader `mrc`."""
 
     known_formats: ClassVar[tuple[str, ...]] = ("auto", "json", "jsonl")
@@ -54,6 +54,7 @@ class SquadReader(Reader):
 
     Config = SquadReaderConfig
     segments = 2
+    text_columns = ("question", "context")
     cache_version = "1"
     splits_long_texts = True
     record_unit = "questions"
@@ -71,11 +72,15 @@ class SquadReader(Reader):
 
     def parse(self, file: Path, phase: Phase) -> Iterator[Record]:
         """The questions; answers may be absent when predicting."""
-        yield from read_squad(file, phase, with_negative=self.config.with_negative, encoding=self.config.encoding)
+        keys = self.config
+        yield from read_squad(
+            file, phase, with_negative=keys.with_negative, encoding=keys.encoding, keep=keys.keep_columns
+        )
 
     def parse_rows(self, rows: Sequence[GivenRow], phase: Phase) -> Iterator[Record]:
         """The questions of rows from a program."""
-        yield from parse_questions(rows, phase, with_negative=self.config.with_negative)
+        keys = self.config
+        yield from parse_questions(rows, phase, with_negative=keys.with_negative, keep=keys.keep_columns)
 
     def texts_of(self, record: Record) -> tuple[str, ...]:
         """The question and its paragraph."""
@@ -84,6 +89,19 @@ class SquadReader(Reader):
     def group_of(self, record: Record) -> str:
         """The paragraph: its questions are not separated."""
         return str(record["context"])
+
+    def gold_label(self, record: Record) -> object:
+        """The texts of its answers; none for a question without an answer."""
+        return [answer.text for answer in gold_answers(record)] if "answers" in record else None
+
+    def truncated(self, dataset: Dataset) -> list[int]:
+        """The records whose question was cut to max_query_len: contexts are split instead."""
+        questions = self.tokenizer.encode_ids([str(record["question"]) for record in dataset.records])
+        return [number for number, ids in enumerate(questions) if len(ids) > self.config.max_query_len]
+
+    @property
+    def longest_text(self) -> str:
+        return f"max_query_len ({self.config.max_query_len} tokens)"
 
     def remarks(self, records: Sequence[Record]) -> dict[str, str]:
         """The number of answers at wrong offsets, with an example."""

@@ -36,6 +36,7 @@ class PairwiseMatchReader(Reader):
 
     Config = PairwiseMatchReaderConfig
     segments = 2
+    text_columns = ("text_a", "text_b")
     cache_version = "1"
     by_record = True
     one_text_per_row = False

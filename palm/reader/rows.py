@@ -7,7 +7,17 @@ import numpy as np
 
 from palm.data.dataset import DataSource, GivenRow, LabelMap, Record
 from palm.reader.fields import LabelledFields, TableFields
-from palm.reader.formats.cells import NO_LABEL, NO_TEXT, Row, json_type, label_at, label_text, labels_at, text_at
+from palm.reader.formats.cells import (
+    NO_LABEL,
+    NO_TEXT,
+    Row,
+    json_type,
+    kept_cells,
+    label_at,
+    label_text,
+    labels_at,
+    text_at,
+)
 from palm.reader.formats.columns import columns_of
 from palm.reader.formats.conll import Sentence, read_conll
 from palm.reader.formats.files import FileProblems, quoted
@@ -46,8 +56,8 @@ def parse_text_rows(
     rows = table_rows(source, config, columns, problems)
     row_filter = RowFilter(config, texts, phase, separator="|" if read_gold is labels_at else None)
     for row in row_filter.kept(rows, problems):
-        record: dict[str, object] = {"line": row.line}
-        for name in row.values:
+        record: dict[str, object] = {"line": row.line, **kept_cells(row, (*texts, *gold))}
+        for name in (name for name in row.values if name in (*texts, *gold)):
             read = text_at if name in texts else read_gold
             record[name] = read(row, name, problems, may_be_empty=phase == "predict")
         yield record
@@ -120,6 +130,9 @@ def parse_tagged(
     problems = FileProblems(source_of(source))
     found = tagged_format(config, source) if isinstance(source, Path) else "rows"
     if isinstance(source, Path) and found == "conll":
+        if config.keep_columns and phase == "predict":
+            rule = "keep_columns names columns of a table, and the lines of a CoNLL file are words."
+            problems.add(f"{rule} Found keep_columns: {', '.join(config.keep_columns)}. Remove the key.")
         row_filter = RowFilter(config, (), phase)
         sentences = read_conll(source, problems, phase, config.columns, encoding=config.encoding)
         for row in row_filter.kept(map(_sentence_row, sentences), problems):
@@ -157,7 +170,7 @@ def _record(row: Row, config: TableFields, problems: FileProblems, phase: Phase)
         words, labels = _without_empty_words(words, labels)
         if not words and not predicting:
             problems.add(f"`text_a` holds text, found it empty. {NO_TEXT}", line=row.line)
-    record: dict[str, object] = {"line": row.line, "words": words}
+    record: dict[str, object] = {"line": row.line, "words": words, **kept_cells(row, ("text_a", "label"))}
     if "label" in row.values:
         if labels or not predicting:
             record["labels"] = labels

@@ -58,6 +58,8 @@ class KeyFacts:
         export: How an exported model treats it.
         by_metrics: Whether a value of it makes the run depend on its dev metrics.
         alone: Its value when `palm compare` trains a task alone: as in the run, or the default.
+        with_tasks: The default in a configuration with `tasks:` and without `task_instance`, where it differs from that
+            of PaddlePALM's manual.
     """
 
     scope: Scope
@@ -67,6 +69,7 @@ class KeyFacts:
     export: Export = "open"
     by_metrics: bool = False
     alone: Literal["same", "default"] = "same"
+    with_tasks: object = None
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,7 @@ class Key:
     export: Export | None = None
     by_metrics: bool | None = None
     alone: Literal["same", "default"] | None = None
+    with_tasks: object = None
 
     def over(self, usual: KeyFacts) -> KeyFacts:
         """The facts, with those that are not given taken from `usual`."""

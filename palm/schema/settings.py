@@ -92,7 +92,9 @@ class TrainSettings(Schema):
 
     key_facts = KeyFacts(scope="stage")
 
-    num_epochs: Float = Field(1, gt=0, description="Passes over the main task's training file.")
+    num_epochs: Annotated[Float, Key(with_tasks=3)] = Field(
+        1, gt=0, description="Passes over the main task's training file."
+    )
     max_steps: Annotated[Int | None, BeforeValidator(minus_one_is_none)] = Field(
         None,
         ge=1,
@@ -189,6 +191,16 @@ class TrainSettings(Schema):
         ge=-1,
         description="Global steps between evaluations on dev_file; -1: only at epoch ends; 0: each target only when "
         "it is exported, so that no other key may depend on its metrics.",
+    )
+    export: Annotated[
+        Literal["best", "last"],
+        BeforeValidator(lower),
+        Key(by_metrics=True, read=(when(dev_file=ON, always=("last",)),), with_tasks="best"),
+    ] = Field(
+        "last",
+        description="The inference model of a target with a dev_file: that of its `best` evaluation, by its main "
+        "metric or the one that `selection` or metric_for_best_model names; or that of its `last` step, as without a "
+        "dev_file.",
     )
     keep_checkpoints: Annotated[
         Int, Key(changes="nothing", read=(when(save_every_n_steps=ON, selection=ON, metric_for_best_model=ON),))

@@ -15,6 +15,8 @@ from palm.engine.checkpoint import newest_checkpoint, rename_damaged, restore_ch
 from palm.engine.run import TrainingRun
 from palm.errors import CheckpointError, ConfigError
 from palm.paradigm import PARADIGMS
+from palm.schema.facts import keys_where
+from palm.schema.settings import TaskSettings, TrainSettings
 from palm.storage.layout import (
     BEST_INFERENCE_FOLDER,
     CHECKPOINT_FOLDER,
@@ -30,6 +32,14 @@ from palm.storage.layout import (
 
 _OF_A_TASK = (INFERENCE_FOLDER, BEST_INFERENCE_FOLDER, PREDICTIONS_FILE, DEV_ROWS_FILE)
 _KEPT = (CHECKPOINT_FOLDER, LOG_FILE, METRICS_FILE)
+
+
+_BY_METRICS = {
+    key: schema.model_fields[key].default
+    for schema in (TrainSettings, TaskSettings)
+    for key in keys_where(schema.model_fields, by_metrics=True)
+}
+"""The keys by which a run depends on dev metrics, each with the value with which it does not."""
 
 
 def archive_previous_run(folder: Path) -> str | None:
@@ -158,7 +168,7 @@ def _follows_metrics(keys: object) -> bool:
     """Whether the best step, the end of the run, its sampling or its weights depend on dev metrics."""
     if not isinstance(keys, Mapping):
         return False
-    judged = any(keys.get(key) is not None for key in keys_everywhere(by_metrics=True))
+    judged = any(keys.get(key) not in (None, off) for key, off in _BY_METRICS.items())
     return judged or bool(following_keys(keys)) or any(_follows_metrics(value) for value in keys.values())
 
 

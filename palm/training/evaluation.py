@@ -10,8 +10,17 @@ from palm.engine.run import StepResult, TrainingRun
 from palm.engine.schedule import main_task
 from palm.engine.selection import Metrics, Selection
 from palm.inference.bundle import copy_bundle, save_bundle
-from palm.storage.layout import BEST_INFERENCE_FOLDER, INFERENCE_FOLDER
-from palm.training.log import Reporter, best_line, early_stop_line, evaluation_line, exported_line, finished_line
+from palm.storage.layout import BEST_INFERENCE_FOLDER, INFERENCE_FOLDER, MANIFEST_FILE
+from palm.training.log import (
+    Reporter,
+    best_line,
+    early_stop_line,
+    evaluation_line,
+    exported_best_line,
+    exported_line,
+    finished_line,
+    missing_best_line,
+)
 
 
 def exported_folder(save_path: Path, task: str) -> Path:
@@ -49,15 +58,32 @@ class Exports:
             self._save(name, self._folder_of(name))
             self._say_exported(name, of_step=self._run.progress.global_step)
 
-    def export_best(self, name: str) -> None:
-        """Export the model of the target's best evaluation, or the present one without any."""
+    def export_best(self, name: str, *, say_which: bool = False) -> None:
+        """Export the model of the target's best evaluation, or the present one without any; maybe say which it is."""
         best = self._run.progress.best.tasks.get(name)
-        if self._folder_of is None or best is None or not self._best_folder(name).is_dir():
+        if self._folder_of is None or best is None:
+            self.export(name)
+            return
+        if not self._best_folder(name).is_dir():  # such as after a resume from a checkpoint alone
+            self._reporter.say(missing_best_line(name, best, self._best_folder(name)))
             self.export(name)
             return
         copy_bundle(self._best_folder(name), self._folder_of(name))
         self._reporter.say(finished_line(name))
         self._say_exported(name, of_step=best.global_step)
+        if say_which:
+            self._reporter.say(exported_best_line(name, best))
+
+    def update_best(self, name: str) -> None:
+        """Export the best evaluation of a target that was exported before, if it is another one by now."""
+        best = self._run.progress.best.tasks.get(name)
+        if self._folder_of is None or best is None:
+            return
+        source, target = self._best_folder(name), self._folder_of(name)
+        if source.is_dir() and _content(source) != _content(target):
+            copy_bundle(source, target)
+            self._say_exported(name, of_step=best.global_step)
+            self._reporter.say(exported_best_line(name, best))
 
     def keep_best(self, name: str) -> None:
         """Save the present model of the target `name` as its best so far."""
@@ -84,6 +110,12 @@ class Exports:
         record = {"split": "export", "global_step": done.global_step, "task": name}
         steps = {"task_steps": done.task_steps[name], "of_step": of_step}
         self._reporter.record({**record, **steps, "train_seconds": round(self._seconds, 3)})
+
+
+def _content(folder: Path) -> bytes:
+    """What the manifest of an inference model says of its files."""
+    file = folder / MANIFEST_FILE
+    return file.read_bytes() if file.is_file() else b""
 
 
 class PeriodicExports:
@@ -150,8 +182,24 @@ class Evaluation:
             # The best model is saved before anything ends: a target that stops early is exported at its best.
             self.improved = self._keep_best(metrics, result.global_step)
             for name in result.finished:
-                self._exports.export(name)
+                self._export(name)
             self._stop_early(metrics, result)
+            if result.last:
+                self._update_exports()
+
+    def _export(self, name: str) -> None:
+        """Export a target at its end: its best evaluation or its last step, as `export` says."""
+        if self._run.settings.export == "best":
+            self._exports.export_best(name, say_which=True)
+        else:
+            self._exports.export(name)
+
+    def _update_exports(self) -> None:
+        """Export targets again that had their best evaluation after their end, while others were trained."""
+        stopped = self._run.progress.stops.tasks
+        for task in self._run.tasks:
+            if self._run.settings.export == "best" and task.settings.target and task.name not in stopped:
+                self._exports.update_best(task.name)
 
     def _due(self, result: StepResult) -> list[str]:
         """The tasks to evaluate after this step."""
@@ -186,7 +234,12 @@ class Evaluation:
         """Record improvements and save their models; returns whether to keep the checkpoint as well."""
         best, stopped = self._run.progress.best, self._run.progress.stops.tasks
         improved = best.note(
-            metrics, self._run.tasks, selection=self._selection, global_step=global_step, stopped=stopped
+            metrics,
+            self._run.tasks,
+            selection=self._selection,
+            global_step=global_step,
+            stopped=stopped,
+            all_targets=self._run.settings.export == "best",
         )
         for name in improved.tasks:
             self._exports.keep_best(name)

@@ -153,6 +153,17 @@ def best_line(whose: str, best: Best, folder: Path) -> str:
     return f"{whose}: {score}, kept at {folder.as_posix()}"
 
 
+def exported_best_line(task: str, best: Best) -> str:
+    """`mrqa: exported as at global step 120, its best f1 0.8712`."""
+    return f"{task}: exported as at global step {best.global_step}, its best {best.metric} {best.value:.4f}"
+
+
+def missing_best_line(task: str, best: Best, folder: Path) -> str:
+    """`Warning: mrqa: its best model, of global step 120, is not there any more (…); the present one is exported.`."""
+    gone = f"its best model, of global step {best.global_step}, is not there any more ({folder.as_posix()})"
+    return f"Warning: {task}: {gone}; the present one is exported."
+
+
 def early_stop_line(whose: str, best: Best | None, global_step: int) -> str:
     """`intent: stops early after global step 270; its best accuracy 0.9750 was at global step 180`."""
     score = f"; its best {best.metric} {best.value:.4f} was at global step {best.global_step}" if best else ""

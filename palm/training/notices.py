@@ -71,6 +71,18 @@ def _millions(count: int) -> str:
     return f"{count / 1e6:,.1f} M"
 
 
+def export_lines(run: TrainingRun) -> Iterator[str]:
+    """A line about targets that are exported from their best evaluation, and whether any of them may stop early."""
+    if run.settings.export != "best":
+        return
+    targets = [task for task in run.tasks if task.settings.target and task.dev is not None]
+    if targets:
+        patient = [task.name for task in targets if task.settings.early_stopping_patience]
+        early = f"{', '.join(patient)} may stop early" if patient else "none stops early (early_stopping_patience)"
+        names = ", ".join(task.name for task in targets)
+        yield f"Exported from the best evaluation, not the last step (`export: last`): {names}; {early}."
+
+
 def short_run_lines(run: TrainingRun) -> Iterator[str]:
     """A warning for each method that does not begin before the run ends.
 

@@ -2,12 +2,12 @@
 
 import math
 from abc import ABC, abstractmethod
-from typing import ClassVar, final
+from typing import Annotated, ClassVar, final
 
 from pydantic import Field
 
 from palm.registry import Registry
-from palm.schema.facts import KeyFacts
+from palm.schema.facts import Key, KeyFacts
 from palm.schema.fields import Float, Schema
 
 
@@ -20,7 +20,7 @@ class ScheduleFields(Schema):
 class WarmupFields(ScheduleFields):
     """Keys of all schedules with warm-up."""
 
-    warmup_proportion: Float = Field(
+    warmup_proportion: Annotated[Float, Key(with_tasks=0.06)] = Field(
         0.0, ge=0, lt=1, description="Fraction of the expected global steps for the warm-up."
     )
 

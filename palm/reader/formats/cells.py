@@ -24,6 +24,16 @@ class Row:
     values: dict[str, object]
 
 
+ID = "id"
+"""The column that names a row, which predictions keep."""
+
+
+def kept_cells(row: Row, known: tuple[str, ...]) -> dict[str, object]:
+    """`{"kept": …}` with the cells of `row` in no column that the reader knows, as they are; empty without any."""
+    kept = {name: value for name, value in row.values.items() if name not in known}
+    return {"kept": kept} if kept else {}
+
+
 _JSON_TYPES: tuple[tuple[type, str], ...] = (
     (dict, "an object"),
     (list, "a list"),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from palm.errors import find_lookalike, invisible_difference
 from palm.reader.column_names import ColumnGuess
 from palm.reader.fields import TableFields
+from palm.reader.formats.cells import ID
 from palm.reader.formats.files import FileProblems
 from palm.reader.formats.notes import add_note
 from palm.spec import Phase
@@ -24,6 +25,7 @@ class Columns:
         names: PALM's name → the file's name, or its position from 0, where the two differ.
         guesses: Names that people use for the columns.
         keep_blank: In a file with one column, an empty line is an empty text instead of an error.
+        kept: Columns among `required` of a file that are only kept for predictions.
     """
 
     required: tuple[str, ...]
@@ -31,6 +33,7 @@ class Columns:
     names: Mapping[str, str] = field(default_factory=dict)
     guesses: tuple[ColumnGuess, ...] = ()
     keep_blank: bool = False
+    kept: tuple[str, ...] = ()
 
     def called(self, name: str) -> str:
         """The file's name of PALM's column `name`."""
@@ -106,9 +109,10 @@ def with_class_names(value: object, names: Sequence[str] | None) -> object:
 
 
 def columns_of(config: TableFields, *, texts: tuple[str, ...], gold: tuple[str, ...], phase: Phase) -> Columns:
-    """The columns to read in `phase`: gold columns are optional when predicting."""
+    """The columns to read in `phase`: when predicting, gold columns are optional, and predictions keep others."""
     if phase == "predict":
-        return Columns(texts, gold, config.columns, config.guesses, keep_blank=True)
+        kept = tuple(name for name in dict.fromkeys(config.keep_columns) if name not in (*texts, *gold, ID))
+        return Columns((*texts, *kept), (*gold, ID), config.columns, config.guesses, keep_blank=True, kept=kept)
     return Columns((*gold, *texts), (), config.columns, config.guesses)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
+from typing import cast
 
 from palm.data.dataset import ROWS, GivenRow, Record
 from palm.reader.formats.answer_offsets import NO_OFFSET, locate
@@ -17,17 +18,20 @@ Place = tuple[str, Mapping[str, object]]
 NAMES_OF_TYPES = {dict: "an object", list: "a list", str: "a string", int: "a whole number", bool: "true or false"}
 
 
-def read_squad(file: Path, phase: Phase, *, with_negative: bool, encoding: str = "utf-8") -> list[Record]:
+def read_squad(
+    file: Path, phase: Phase, *, with_negative: bool, encoding: str = "utf-8", keep: Sequence[str] = ()
+) -> list[Record]:
     """Records `{"id", "question", "context", "answers", "is_impossible", "line"}`, `line` the question's number.
 
     The file is SQuAD's object with `data`; or a list, or one object per line, of articles (`paragraphs`), paragraphs
-    (`qas`; MRQA's too) or questions. What is found or respelt in answers is noted.
+    (`qas`; MRQA's too) or questions. What is found or respelt in answers is noted. When predicting, `kept` holds the
+    fields of a question that `keep` names.
 
     Raises:
         DataError: All problems of the file.
     """
     problems = FileProblems(file)
-    parser = _Parser(problems, phase, with_negative=with_negative)
+    parser = _Parser(problems, phase, with_negative=with_negative, keep=keep)
     records = list(parser.records(load_json(file, problems, encoding)))
     if not records and not problems.count:
         problems.add("a data file must contain examples, found no question. Name another file.")
@@ -36,7 +40,9 @@ def read_squad(file: Path, phase: Phase, *, with_negative: bool, encoding: str =
     return records
 
 
-def parse_questions(rows: Sequence[GivenRow], phase: Phase, *, with_negative: bool) -> list[Record]:
+def parse_questions(
+    rows: Sequence[GivenRow], phase: Phase, *, with_negative: bool, keep: Sequence[str] = ()
+) -> list[Record]:
     """Records of rows from a program, like those of a file in `read_squad`.
 
     A row is a question, `{"question", "context"}` with optional `id` (default: the row's number, from 0) and `answers`;
@@ -47,7 +53,7 @@ def parse_questions(rows: Sequence[GivenRow], phase: Phase, *, with_negative: bo
     """
     source = rows.source if isinstance(rows, RowTable) else ROWS
     problems = FileProblems(source)
-    parser = _Parser(problems, phase, with_negative=with_negative)
+    parser = _Parser(problems, phase, with_negative=with_negative, keep=keep)
     records = list(parser.records_of_rows(rows))
     if not records and not problems.count:
         problems.add("rows must contain examples, found no question. Add some.")
@@ -66,9 +72,10 @@ def _numbered(questions: Iterable[Record | None]) -> Iterator[Record]:
 class _Parser:
     """Traverses the parsed file and collects missing values and wrong types, by path (`data[0].qas[2]`)."""
 
-    def __init__(self, problems: FileProblems, phase: Phase, *, with_negative: bool) -> None:
+    def __init__(self, problems: FileProblems, phase: Phase, *, with_negative: bool, keep: Sequence[str]) -> None:
         self._problems = problems
         self._phase = phase
+        self._keep = keep if phase == "predict" else ()
         self._with_negative = with_negative
         self._place_of_id: dict[str, str] = {}
         self._line: int | None = None
@@ -76,7 +83,12 @@ class _Parser:
 
     def records(self, found: Sequence[Numbered]) -> Iterator[Record]:
         """A record for each valid question of a file: one JSON value, or one per line with the lines' numbers."""
-        return _numbered(chain.from_iterable(self._value(*value) for value in found))
+        missing = set(self._keep)
+        for record in _numbered(chain.from_iterable(self._value(*value) for value in found)):
+            missing.difference_update(cast("Mapping[str, object]", record.get("kept", {})))
+            yield record
+        for name in (name for name in self._keep if name in missing):
+            self._problems.add(f"keep_columns names fields of questions, found none with {quoted(name)}. Correct it.")
 
     def records_of_rows(self, rows: Sequence[GivenRow]) -> Iterator[Record]:
         """A record for each valid question in `rows`."""
@@ -157,6 +169,8 @@ class _Parser:
             return None
         self._place_of_id[name] = where
         record: dict[str, object] = {"id": name, "question": question, "context": context}
+        kept = {key: qa[key] for key in self._keep if key in qa and key not in record}
+        record |= {"kept": kept} if kept else {}
         if self._phase == "predict" and not {"answers", "detected_answers"} & set(qa):
             return record
         answers = self._answers(place, qa, context)

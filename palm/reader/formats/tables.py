@@ -115,7 +115,9 @@ def _given_rows(
     rows: Sequence[GivenRow], columns: Columns, problems: FileProblems, *, names_of_classes: bool
 ) -> Iterator[Row]:
     """The rows of a table; or `rows` with PALM's own column names, whatever those of a file."""
-    own, first = replace(columns, names={}), 1
+    texts = tuple(name for name in columns.required if name not in columns.kept)
+    own = replace(columns, names={}, required=texts, optional=(*columns.optional, *columns.kept))
+    first = 1
     if isinstance(rows, RowTable):
         own, first = _columns_in(rows, columns, problems), rows.first_line
         if not rows:

@@ -13,7 +13,9 @@ def rows(key: str) -> list[tuple[str, str, tuple[str, ...], tuple[str, ...]]]:
 
 
 def test_rows_tell_type_default_owners_and_aliases() -> None:
-    assert rows("num_epochs") == [("a number, above 0", "1", ("training",), ("epoch", "num_train_epochs"))]
+    assert rows("num_epochs") == [
+        ("a number, above 0", "1; 3 with `tasks:`", ("training",), ("epoch", "num_train_epochs"))
+    ]
     assert rows("reader") == [("text", "required", ("task",), ())]
     assert rows("learning_rate")[0][:2] == ("a number, above 0", "5e-05")
     assert rows("use_ema")[0][1] == "false"

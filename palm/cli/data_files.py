@@ -1,0 +1,241 @@
+"""What a data file holds, found by asking readers: the task it is for, its columns, labels and lengths."""
+
+import csv
+import gzip
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from palm.data.dataset import Record
+from palm.errors import ConfigError, DataError, Problem
+from palm.reader import READERS
+from palm.reader.base import Reader
+
+_TEXTS = (
+    "text_a text texts sentence sent content review review_text review_body comment tweet title headline query "
+    "question document utterance message body description 文本 内容 句子 评论 标题 正文"
+)
+_LABELS = (
+    "label labels label_name label_text class class_name category intent sentiment target topic gold gold_label y "
+    "score stars rating emotion polarity relation similarity is_duplicate 标签 类别 情感"
+)
+_PAIRS = (
+    "text_a/text_b sentence1/sentence2 premise/hypothesis question1/question2 text1/text2 query/passage query/document "
+    "query/title q1/q2 s1/s2 question/sentence question/answer sentence_a/sentence_b 句子1/句子2"
+)
+_WORDS, _TAGS = ["tokens", "words"], ["tags", "ner_tags", "labels", "slots", "pos_tags", "pos", "ner"]
+_CHINESE = re.compile("[\u4e00-\u9fff]")
+_WORD = re.compile(r"[\u4e00-\u9fff]|\w+|[^\w\s]")
+_SQUAD = ("questions about contexts, as in SQuAD", "SQuAD 式的问题与上下文")
+_LINES = ("a sentence of word/TAG per line", "每行一句，词/标注")
+_CONLL = ("a word and its tag per line", "每行一个词及其标注")
+_LISTS = ("lists of words and tags", "词与标注的列表")
+_PLAIN = ("plain text", "纯文本")
+TOKENS_PER_WORD = 1.3
+"""Of English text in a WordPiece vocabulary; a Chinese character is one."""
+
+
+@dataclass(frozen=True)
+class Guess:
+    """A way to read a file.
+
+    Attributes:
+        reader: Name of the reader.
+        paradigm: Name of the paradigm.
+        keys: Further keys of the task.
+        why: What in the file says so, in English and in Chinese.
+    """
+
+    reader: str
+    paradigm: str
+    why: tuple[str, str]
+    keys: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """What a file holds.
+
+    Attributes:
+        file: The file.
+        guess: How it is read.
+        rows: Number of examples.
+        labels: How often each label occurs; empty without labels.
+        longest: An estimate of the tokens that 95 % of the examples need.
+        is_chinese: Whether most of its characters are Chinese.
+    """
+
+    file: Path
+    guess: Guess
+    rows: int
+    labels: Mapping[str, int]
+    longest: int
+    is_chinese: bool
+
+
+def inspect(file: Path) -> DataFile:
+    """What `file` holds, by the first guess whose reader reads it.
+
+    Raises:
+        ConfigError: The file is missing, or no reader reads it; with what the nearest one says.
+    """
+    if not file.is_file():
+        found = "a folder" if file.is_dir() else "nothing"
+        raise ConfigError(Problem(str(file), f"a data file is expected. Found {found}. Correct the path."))
+    first: DataError | None = None
+    for guess in _guesses(file):
+        try:
+            reader, records = _read(guess, file)
+        except DataError as error:
+            first = first or error
+            continue
+        return _describe(file, guess, reader, records)
+    if first is not None:
+        raise first
+    listed = ", ".join(columns_in(file) or ["none"])
+    rule = "no reader finds its columns in this file. Found the columns"
+    raise ConfigError(Problem(str(file), f"{rule} {listed}. Rename a column to label, text_a or text_b."))
+
+
+def _read(guess: Guess, file: Path) -> tuple[Reader, list[Record]]:
+    kind = READERS[guess.reader]
+    keys = {key: value for key, value in guess.keys.items() if key in kind.Config.model_fields}
+    reader: Any = kind
+    # Parsing needs no vocabulary: a reader without a tokenizer parses, and cannot encode.
+    made: Reader = reader.__new__(reader)
+    made.config, made.labels = kind.Config(**keys), None
+    return made, made.read(file, "train")
+
+
+def _describe(file: Path, guess: Guess, reader: Reader, records: Sequence[Record]) -> DataFile:
+    labels = Counter(label for record in records for label in reader.labels_of(record)) if records else Counter[str]()
+    if reader.splits_long_texts and "answers" in records[0]:
+        labels = Counter()
+    texts = [" ".join(reader.longest_sequence_of(record)) for record in islice(records, 5000)]
+    lengths = sorted(_tokens_in(text) for text in texts)
+    letters = "".join(texts[:500])
+    is_chinese = len(_CHINESE.findall(letters)) > 0.3 * len(re.sub(r"\s", "", letters))
+    longest = lengths[int(0.95 * (len(lengths) - 1))] + 3
+    return DataFile(file, guess, len(records), labels, longest, is_chinese)
+
+
+def _tokens_in(text: str) -> int:
+    words = _WORD.findall(text)
+    chinese = sum(1 for word in words if _CHINESE.match(word))
+    return chinese + round(TOKENS_PER_WORD * (len(words) - chinese))
+
+
+def _guesses(file: Path) -> Iterator[Guess]:
+    """Ways to read `file`, the most specific first."""
+    ending = _ending(file)
+    if ending in (".conll", ".bio", ".iob", ".iob2", ".bmes", ".bioes", ".bilou", ".conllu", ".conllup"):
+        yield Guess("seq_label", "seq_label", _CONLL)
+        return
+    names = columns_in(file)
+    plain = {re.sub(r"[\s-]+", "_", name.strip().lower()): name for name in reversed(names)}
+    if ending in (".json", ".jsonl") and {"data", "paragraphs", "context"} & set(plain):
+        yield Guess("mrc", "mrc", _SQUAD, {"file_format": "json"})
+    yield from _of_columns(file, plain)
+    if ending == ".txt" or not names:
+        yield Guess("seq_label", "seq_label", _LINES, {"file_format": "lines"})
+        yield Guess("seq_label", "seq_label", _CONLL, {"file_format": "conll"})
+        yield Guess("mlm", "mlm", _PLAIN, {"file_format": "text"})
+
+
+def _of_columns(file: Path, plain: Mapping[str, str]) -> Iterator[Guess]:
+    label = next((plain[name] for name in _LABELS.split() if name in plain), None)
+    words, tags = (next((plain[name] for name in names if name in plain), None) for names in (_WORDS, _TAGS))
+    if words and tags:
+        yield Guess("seq_label", "seq_label", _LISTS, _columns(text_a=words, label=tags))
+    numeric = label is not None and _is_continuous(file, label)
+    kind = {"label_kind": "number"} if numeric else {}
+    for one, two in (pair.split("/") for pair in _PAIRS.split()):
+        if one in plain and two in plain and label:
+            keys = _columns(text_a=plain[one], text_b=plain[two], label=label) | kind
+            why = f"pairs ({plain[one]}, {plain[two]})", f"成对文本（{plain[one]}、{plain[two]}）"
+            yield Guess("match", "regression" if numeric else "match", why, keys)
+    text = next((plain[name] for name in _TEXTS.split() if name in plain and plain[name] != label), None)
+    if text and label:
+        what = ("numbers", "数值") if numeric else ("classes", "类别")
+        keys = _columns(text_a=text, label=label) | kind
+        why = f"texts ({text}) with {what[0]} ({label})", f"文本（{text}）与{what[1]}（{label}）"
+        yield Guess("cls", "regression" if numeric else "cls", why, keys)
+    if text:
+        yield Guess("mlm", "mlm", (f"texts ({text}) without labels", f"无标签的文本（{text}）"), _columns(text_a=text))
+
+
+def _columns(**names: str) -> dict[str, Any]:
+    other = {name: called for name, called in names.items() if name != called}
+    return {"columns": other} if other else {}
+
+
+def _is_continuous(file: Path, label: str) -> bool:
+    """Whether labels are numbers with fractions."""
+    values = [str(row.get(label)) for row in _first_rows(file, 200)]
+    fractions = [value for value in values if re.fullmatch(r"-?\d*\.\d+", value)]
+    numbers = [value for value in values if re.fullmatch(r"-?\d*\.?\d+", value)]
+    return bool(fractions) and len(numbers) == len(values) and len(set(values)) > 10
+
+
+def columns_in(file: Path) -> list[str]:
+    """Names of the columns, or of the fields of the first object, of a table or JSON file; none for other files."""
+    return list(next(iter(_first_rows(file, 1)), {}))
+
+
+def _first_rows(file: Path, count: int) -> list[Mapping[str, object]]:
+    """The first rows of a table or JSON file; none where its reader has to say what is wrong."""
+    ending = _ending(file)
+    if ending == ".parquet":
+        return _first_of_parquet(file, count)
+    try:
+        text = _text(file, all_of_it=ending == ".json")
+        if ending in (".csv", ".tsv"):
+            return _first_of_table(text, ending, count)
+        if ending in (".jsonl", ".ndjson"):
+            found = [json.loads(line) for line in text.splitlines()[:count]]
+        elif ending == ".json":
+            found = json.loads(text)
+        else:
+            return []
+    except (OSError, ValueError, RecursionError):
+        return []
+    rows = found if isinstance(found, list) else [found]
+    return [row for row in rows[:count] if isinstance(row, dict)]
+
+
+def _ending(file: Path) -> str:
+    return Path(file.stem).suffix.lower() if file.suffix.lower() == ".gz" else file.suffix.lower()
+
+
+def _text(file: Path, *, all_of_it: bool) -> str:
+    with gzip.open(file) if file.suffix.lower() == ".gz" else file.open("rb") as stream:
+        raw = stream.read() if all_of_it else b"".join(islice(stream, 1000))
+    return raw.decode("utf-8-sig")
+
+
+def _first_of_table(text: str, ending: str, count: int) -> list[Mapping[str, object]]:
+    header = text.partition("\n")[0]
+    delimiter = "\t" if ending == ".tsv" else max(",;\t|", key=header.count)
+    lines = text.splitlines(keepends=True)
+    if ending == ".tsv":
+        reader = csv.DictReader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE)
+    else:
+        reader = csv.DictReader(lines, delimiter=delimiter)
+    return [{str(key): value for key, value in row.items()} for row in islice(reader, count)]
+
+
+def _first_of_parquet(file: Path, count: int) -> list[Mapping[str, object]]:
+    try:
+        parquet = import_module("pyarrow.parquet")  # of the extra `data`
+    except ImportError as error:
+        rule = "parquet needs the package `pyarrow`. Found none. Install it: pip install 'paddle-palm[data]'."
+        raise ConfigError(Problem(str(file), rule)) from error
+    batch = next(parquet.ParquetFile(file).iter_batches(batch_size=count), None)
+    rows: list[Mapping[str, object]] = [] if batch is None else batch.to_pylist()
+    return rows

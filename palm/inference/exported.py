@@ -1,0 +1,46 @@
+"""Finds the inference models that a run has exported."""
+
+from pathlib import Path
+
+from palm.errors import CheckpointError
+from palm.storage.layout import INFERENCE_FOLDER, MANIFEST_FILE
+
+
+def model_folder(path: str | Path) -> Path | None:
+    """The inference model in `path`, which is one or the folder of a task; None for anything else."""
+    given = Path(path).expanduser()
+    return next((place for place in (given, given / INFERENCE_FOLDER) if _is_model(place)), None)
+
+
+def exported_tasks(run: str | Path) -> dict[str, Path]:
+    """The inference model of each task that the run in folder `run` has exported, by task, in order of their names.
+
+    Raises:
+        CheckpointError: There is none.
+    """
+    folder = Path(run).expanduser()
+    found = {place.parent.name: place for place in _models_below(folder, f"*/{INFERENCE_FOLDER}")}
+    if found:
+        return found
+    deeper = [place.parent for place in _models_below(folder, f"*/*/{INFERENCE_FOLDER}")]
+    if deeper:
+        rule = "a path to predict from is that of a task or of a run. Found models further down"
+        raise CheckpointError(f"{run}: {rule}: {', '.join(map(str, deeper))}. Name one of them, or its folder.")
+    raise CheckpointError(f"{run}: no inference model here. {advice_for(folder)}")
+
+
+def _models_below(folder: Path, pattern: str) -> list[Path]:
+    return sorted(place for place in folder.glob(pattern) if _is_model(place))
+
+
+def _is_model(place: Path) -> bool:
+    return (place / MANIFEST_FILE).is_file() and (place / "config.json").is_file()
+
+
+def advice_for(folder: Path) -> str:
+    """What to do where `folder` holds no inference model."""
+    if folder.is_dir():
+        return "Train first, or name the save_path of a run, or a task in it (RUN/task)."
+    siblings = [str(place.parent) for place in _models_below(folder.parent, f"*/{INFERENCE_FOLDER}")]
+    there = f" There are {', '.join(siblings)}." if siblings else ""
+    return f"Found nothing at this path.{there} Correct it, or train first."

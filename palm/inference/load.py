@@ -1,0 +1,62 @@
+"""`palm.load`: one inference model of a run, or all of them, to predict rows with."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from palm.data.dataset import GivenRow
+from palm.errors import ConfigError, Problem
+from palm.inference.exported import exported_tasks, model_folder
+from palm.inference.predictor import Predictor
+from palm.paradigm.base import Prediction
+from palm.schema.fields import Kernels
+
+
+class RunPredictor(Mapping[str, Predictor]):
+    """The inference models of a run, by task: `palm.load("RUN")`.
+
+    Args:
+        predictors: The predictor of each task.
+    """
+
+    def __init__(self, predictors: Mapping[str, Predictor]) -> None:
+        self._predictors = dict(predictors)
+
+    def __getitem__(self, task: str) -> Predictor:
+        """The predictor of `task`."""
+        return self._predictors[task]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._predictors)
+
+    def __len__(self) -> int:
+        return len(self._predictors)
+
+    def __call__(self, rows: Sequence[GivenRow]) -> dict[str, list[Prediction]]:
+        """The predictions of every task for the same rows; see `Predictor.predict_rows`.
+
+        Raises:
+            DataError: Every problem, with its row; also where a task needs another column.
+        """
+        return {task: predictor(rows) for task, predictor in self._predictors.items()}
+
+
+def load(path: str | Path, *, kernels: Kernels = "auto") -> Predictor | RunPredictor:
+    """Load what a run has exported, to predict texts: `palm.load("RUN/task")(["one text", {"text_a": "another"}])`.
+
+    Args:
+        path: `RUN/task` or its `infer_model`, which gives a `Predictor`; or the save_path of a run, which gives a
+            `RunPredictor` over all tasks that it has exported.
+        kernels: The encoder's kernels on the CPU: `auto`, `fused` or `plain`.
+
+    Raises:
+        ConfigError: `path` is no path.
+        CheckpointError: No inference model is there, or a damaged one.
+    """
+    if not isinstance(path, str | Path) or not str(path):
+        found = f"Found {type(path).__name__} `{path}`."
+        rule = "load() takes the path of a run, of a task in it (`RUN/task`) or of an inference model."
+        raise ConfigError(Problem("palm.load", f"{rule} {found} Pass a string or a Path."))
+    folder = model_folder(path)
+    if folder is not None:
+        return Predictor(folder, kernels=kernels)
+    return RunPredictor({task: Predictor(place, kernels=kernels) for task, place in exported_tasks(path).items()})

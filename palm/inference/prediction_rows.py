@@ -1,0 +1,64 @@
+"""Predictions keep the row that they are of: its id, its texts, its gold label, and columns that are asked for."""
+
+import logging
+from collections.abc import Sequence
+
+from palm.data.dataset import ROWS, Dataset
+from palm.errors import ConfigError, Problem
+from palm.paradigm.base import Prediction
+from palm.reader.base import ROW_FIELDS, TRUNCATED, Reader
+
+LOG = logging.getLogger(__name__)
+
+
+def with_rows(predictions: Sequence[Prediction], dataset: Dataset, reader: Reader) -> list[Prediction]:
+    """Add to each prediction what it keeps of its record (see `Reader.row_of`), and `truncated` where a text was cut.
+
+    Args:
+        predictions: One per record.
+        dataset: The data set that was predicted.
+        reader: Its reader.
+
+    Raises:
+        ConfigError: A column of `keep_columns` has the name of a field of the predictions.
+    """
+    kept = [reader.row_of(record) for record in dataset.records]
+    for row, prediction in zip(kept, predictions, strict=True):
+        _check_names(row, prediction, asked_for=getattr(reader.config, "keep_columns", ()))
+    cut = _note_truncated(dataset, reader)
+    return [
+        {**prediction, **{name: value for name, value in row.items() if name not in prediction}, **_mark(number in cut)}
+        for number, (row, prediction) in enumerate(zip(kept, predictions, strict=True))
+    ]
+
+
+def _mark(is_cut: bool) -> Prediction:
+    return {TRUNCATED: True} if is_cut else {}
+
+
+def _check_names(row: Prediction, prediction: Prediction, *, asked_for: Sequence[str]) -> None:
+    taken = [name for name in asked_for if name in row and name in prediction and row[name] != prediction[name]]
+    taken += [name for name in asked_for if name in ROW_FIELDS]
+    if taken:
+        rule = f"a column to keep needs a name that predictions do not use themselves. Found `{taken[0]}`"
+        raise ConfigError(Problem("keep_columns", f"{rule} ({', '.join(prediction)}). Rename it in the file."))
+
+
+def _note_truncated(dataset: Dataset, reader: Reader) -> set[int]:
+    """The records whose texts were cut, with one warning about all of them."""
+    cut = reader.truncated(dataset)
+    if cut:
+        LOG.warning("%s", _truncated_line(dataset, reader, cut))
+    return set(cut)
+
+
+def _truncated_line(dataset: Dataset, reader: Reader, cut: Sequence[int]) -> str:
+    count, line = len(dataset.records), int(str(dataset.records[cut[0]].get("line", cut[0] + 1)))
+    if dataset.file == ROWS:
+        where, first = "", f"{ROWS}[{line - 1}]"
+    else:
+        where, first = f"{dataset.file}: ", f"{reader.record_unit.removesuffix('s')} {line}"
+    limit = f"longer than {reader.longest_text} and cut there"
+    if count == 1:
+        return f"{where}the text is {limit}."
+    return f"{where}{len(cut)} of {count} texts are {limit}; the first is {first}."
