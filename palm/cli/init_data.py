@@ -15,6 +15,7 @@ from palm.schema.settings import TaskSettings
 
 _DEV, _TEST, _TRAIN = ("dev", "valid", "validation", "val", "eval"), ("test",), ("train", "training")
 _PART = re.compile(rf"[._-]?({'|'.join((*_DEV, *_TEST, *_TRAIN))})(?=$|[._-])", re.IGNORECASE)
+_SHARD = re.compile(r"[._-]?\d{3,}(-of-\d+)?(?=$|[._-])")  # train-00000-of-00001.parquet
 _LENGTHS = (32, 64, 128, 256, 512)
 ENCODER = {False: "minilm-l6-en", True: "chinese-roberta-wwm-ext"}
 
@@ -47,7 +48,8 @@ def as_tasks(files: Sequence[DataFile]) -> list[TaskData]:
         stem = each.file.name.removesuffix(".gz").rpartition(".")[0] or each.file.name
         part = next((word.lower() for word in _PART.findall(stem)), "train")
         kind = "dev" if part in _DEV else "test" if part in _TEST else "train"
-        name = re.sub(r"[^\w-]+", "_", _PART.sub("", stem)).strip("_-") or each.guess.paradigm
+        name = re.sub(r"[^\w-]+", "_", _SHARD.sub("", _PART.sub("", stem))).strip("_-")
+        name = name if re.search(r"[^\W\d_]", name) else each.guess.paradigm  # YAML reads digits as a number
         group = groups.setdefault(name[:60], {})
         if kind in group:
             rule = f"a task has one {kind} file. Found also {group[kind].file}. Join them, or rename one."

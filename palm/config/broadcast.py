@@ -8,7 +8,7 @@ from palm.config.overrides import Overrides
 from palm.errors import Problem
 from palm.registry import did_you_mean
 from palm.schema.fields import split_list
-from palm.schema.settings import TaskLists
+from palm.schema.run_settings import TaskLists
 from palm.schema.validate import validate
 from palm.schema.values import Layer, Resolved, Setting, stack
 from palm.storage.layout import CHECKPOINT_FOLDER, EARLIER_FOLDER

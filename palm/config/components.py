@@ -13,7 +13,8 @@ from palm.paradigm.base import PARADIGMS
 from palm.reader.base import READERS
 from palm.schema.facts import keys_where
 from palm.schema.fields import BackboneFields, ParadigmFields, ReaderFields, Schema
-from palm.schema.settings import RunSettings, TaskLists, TaskSettings, TrainSettings
+from palm.schema.run_settings import RunSettings, TaskLists
+from palm.schema.settings import TaskSettings, TrainSettings
 
 
 def run_schemas() -> list[type[Schema]]:

@@ -9,7 +9,7 @@ from palm.backbone.config_json import load_backbone_file
 from palm.backbone.find import backbone_of
 from palm.config.yaml_file import read_yaml
 from palm.errors import ConfigError, DownloadError, Problem
-from palm.schema.settings import RunSettings
+from palm.schema.run_settings import RunSettings
 from palm.schema.values import Resolved, Setting
 from palm.spec import Phase
 from palm.storage.layout import RESOLVED_CONFIG

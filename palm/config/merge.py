@@ -24,7 +24,8 @@ from palm.reader.formats.row_table import is_remote
 from palm.schema.facts import facts_of
 from palm.schema.fields import InputFile, Schema, percentage
 from palm.schema.places import find_input, not_found
-from palm.schema.settings import RunSettings, TaskSettings, TrainSettings
+from palm.schema.run_settings import RunSettings
+from palm.schema.settings import TaskSettings, TrainSettings
 from palm.schema.values import Layer, Resolved, Setting, stack
 from palm.spec import Phase
 

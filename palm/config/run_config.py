@@ -7,7 +7,8 @@ from palm.config.describe import ExplainRow
 from palm.engine.methods import Methods
 from palm.errors import ConfigError, Problem
 from palm.schema.fields import BackboneFields, ParadigmFields, ReaderFields
-from palm.schema.settings import RunSettings, TaskSettings, TrainSettings
+from palm.schema.run_settings import RunSettings
+from palm.schema.settings import TaskSettings, TrainSettings
 
 
 @dataclass(frozen=True)

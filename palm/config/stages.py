@@ -12,7 +12,8 @@ from palm.config.sources import Sources
 from palm.errors import ConfigError, Problem
 from palm.registry import did_you_mean
 from palm.schema.facts import keys_where
-from palm.schema.settings import RunSettings, TrainSettings
+from palm.schema.run_settings import RunSettings
+from palm.schema.settings import TrainSettings
 from palm.schema.values import Layer, Setting
 from palm.storage.layout import CHECKPOINT_FOLDER, EARLIER_FOLDER, ENCODER_FOLDER
 

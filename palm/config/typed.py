@@ -15,7 +15,8 @@ from palm.paradigm.base import PARADIGMS
 from palm.reader.base import READERS
 from palm.registry import did_you_mean
 from palm.schema.fields import BackboneFields
-from palm.schema.settings import RunSettings, TaskSettings, TrainSettings
+from palm.schema.run_settings import RunSettings
+from palm.schema.settings import TaskSettings, TrainSettings
 from palm.schema.validate import shown, validate
 from palm.schema.values import Layer, Resolved, Setting
 from palm.spec import Phase

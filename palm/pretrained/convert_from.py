@@ -28,8 +28,9 @@ from palm.pretrained.load import NOT_NEEDED, config_defaults_for, from_zero, rea
 from palm.pretrained.name_maps import rename, targets_of
 from palm.pretrained.safetensors_files import read_safetensors
 from palm.pretrained.transformers_names import transformers_names
+from palm.schema.run_settings import RunSettings
 from palm.schema.saved_model import SavedComponent, read_json_object, read_saved_model, validate_keys
-from palm.schema.settings import RunSettings, TaskSettings
+from palm.schema.settings import TaskSettings
 from palm.schema.validate import shown
 from palm.schema.values import Setting
 from palm.storage.atomic_directory import verify

@@ -1,4 +1,4 @@
-"""The keys of a run and of its tasks that do not belong to a component."""
+"""The keys of training and of its tasks that do not belong to a component."""
 
 from typing import Annotated, Any, Literal
 
@@ -7,17 +7,14 @@ from pydantic import BeforeValidator, Field, model_validator
 from palm.schema.facts import ON, Key, KeyFacts, when
 from palm.schema.fields import (
     DevFile,
-    Flags,
     Float,
     Int,
     Names,
-    Numbers,
     OptionalFolder,
     PredictData,
     Schema,
     Seed,
     TrainData,
-    TrainFolder,
     TrainPath,
     Weights,
     percentage,
@@ -32,59 +29,6 @@ def lower(value: Any) -> Any:  # noqa: ANN401 (whatever YAML gave)
 def minus_one_is_none(value: Any) -> Any:  # noqa: ANN401 (whatever YAML gave)
     """`-1` → None: Hugging Face's notation for "no limit"."""
     return None if value in (-1, "-1") else value
-
-
-class RunSettings(Schema):
-    """Global keys for tasks, backbone, and paths."""
-
-    key_facts = KeyFacts(scope="run")
-
-    task_instance: Annotated[Names, Key(scope="stage")] = Field(
-        default_factory=list, description="Names of the task instances, in order; the first target is the main task."
-    )
-    encoder: str | None = Field(
-        None,
-        description="The pre-trained encoder, with its config and tokenizer: `owner/model` or `owner/model@revision` "
-        "of the Hugging Face hub, `modelscope:owner/model`, a folder, or a name that `palm download` lists. What is "
-        "missing is downloaded.",
-    )
-    backbone: str = Field(
-        "bert",
-        description="Name of the backbone: `bert`, `ernie`, `roberta`, `electra`, `distilbert`, `mpnet`, `albert`, "
-        "`modernbert`, `deberta` or one of your own; by default that of the config.json beside the weights, or `bert` "
-        "if that names none.",
-    )
-    backbone_config_path: TrainPath = Field(None, description="JSON file with the backbone's config.")
-    pretrain_model_path: Annotated[TrainFolder, Key(resume="nothing")] = Field(
-        None, description="Pre-trained weights: Hugging Face folder, .pdparams, or Paddle 1.x params folder."
-    )
-    vocab_path: Annotated[TrainPath, Key(export="no")] = Field(
-        None,
-        description="Tokenizer: a tokenizer.json, or a vocab.txt with one token per line; by default the one next to "
-        "the pre-trained weights.",
-    )
-    save_path: Annotated[str, Key(changes="nothing")] = Field(
-        "output_model", description="Folder for checkpoints, inference models, metrics and logs."
-    )
-    imports: Names = Field(
-        default_factory=list,
-        description="Your own modules or .py files, imported first for the components that they register.",
-    )
-
-
-class TaskLists(Schema):
-    """Global lists of PaddlePALM 0.2.1, one element per task; they become `TaskSettings` of each task.
-
-    `mix_ratio` is the only key with two types: a list here, and the number of a single task in `TaskSettings`.
-    """
-
-    key_facts = KeyFacts(scope="stage")
-
-    mix_ratio: Numbers | None = Field(None, description="Sampling weight of each task; 1.0 by default.")
-    target_tag: Flags | None = Field(
-        None, description="1 for a target task, 0 for an auxiliary one; by default all are targets."
-    )
-    task_reuse_tag: Names | None = Field(None, description="Tasks with equal tags share a head; no sharing by default.")
 
 
 class TrainSettings(Schema):

@@ -7,7 +7,8 @@ import pytest
 from palm.config.components import all_schemas, run_schemas
 from palm.config.methods import training_from_keywords
 from palm.schema.fields import Schema
-from palm.schema.settings import TaskLists, TaskSettings, TrainSettings
+from palm.schema.run_settings import TaskLists
+from palm.schema.settings import TaskSettings, TrainSettings
 from palm.schema.validate import rule
 from palm.schema.values import ALIASES
 
