@@ -27,13 +27,16 @@ def contradicted_settings(stages: Sequence[TypedConfig]) -> Iterator[Problem]:
 
 
 def smaller_vocabulary(config: TypedConfig) -> Iterator[Problem]:
-    """A warning if rows of the embedding table have no token: the vocabulary may have lost lines."""
-    if config.tokenizer is None or config.backbone is None:
+    """A warning if rows of the embedding table have no token: a vocab.txt may have lost lines.
+
+    A tokenizer.json gives each token its id, and the tables of XLM-R are longer than its vocabulary.
+    """
+    path = config.run.vocab_path if config.run else None
+    if config.tokenizer is None or config.backbone is None or (path or "").lower().endswith(".json"):
         return
     tokens, rows = config.tokenizer.vocab_size, config.backbone.config.vocab_size
     if tokens < rows:
         rule = "a token's id is its line in the vocabulary, and its row in the embedding table."
         found = f"Found {tokens} tokens for {rows} rows (vocab_size)."
         advice = "If lines were removed, such as empty ones, restore them: all later ids have shifted."
-        path = config.run.vocab_path if config.run else None
         yield Problem(path or "vocab_path", f"{rule} {found} {advice}")

@@ -43,3 +43,9 @@ def test_a_warning_from_two_percent_on():
     at, below = dataset([2, *[1], *[5] * 49, 3]), dataset([2, *[1], *[5] * 50, 3])
     (line,) = unknown_lines("意图", (at, below, None), TOKENIZER)
     assert line.startswith("Warning: 意图: 数据.tsv: 2.0% of the tokens are unknown ([UNK]).")
+
+
+def test_words_that_are_blanks_do_not_count():
+    columns = {"token_ids": Ragged.from_rows([[2, 5, 1, 1, 6, 3]]), "record": np.arange(1)}
+    found = Dataset(columns, [{"words": ["北", "\u00a0", "x", "京"], "line": 1}], "数据.conll")
+    assert unknown_fraction(found, TOKENIZER) == 0.25
