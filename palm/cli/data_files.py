@@ -16,20 +16,8 @@ from palm.data.dataset import Record
 from palm.errors import ConfigError, DataError, Problem
 from palm.reader import READERS
 from palm.reader.base import Reader
+from palm.reader.column_names import LABELS, PAIRS, TAGS, TEXTS, WORDS, ColumnGuess
 
-_TEXTS = (
-    "text_a text texts sentence sent content review review_text review_body comment tweet title headline query "
-    "question document utterance message body description 文本 内容 句子 评论 标题 正文"
-)
-_LABELS = (
-    "label labels label_name label_text class class_name category intent sentiment target topic gold gold_label y "
-    "score stars rating emotion polarity relation similarity is_duplicate 标签 类别 情感"
-)
-_PAIRS = (
-    "text_a/text_b sentence1/sentence2 premise/hypothesis question1/question2 text1/text2 query/passage query/document "
-    "query/title q1/q2 s1/s2 question/sentence question/answer sentence_a/sentence_b 句子1/句子2"
-)
-_WORDS, _TAGS = ["tokens", "words"], ["tags", "ner_tags", "labels", "slots", "pos_tags", "pos", "ner"]
 _CHINESE = re.compile("[\u4e00-\u9fff]")
 _WORD = re.compile(r"[\u4e00-\u9fff]|\w+|[^\w\s]")
 _SQUAD = ("questions about contexts, as in SQuAD", "SQuAD 式的问题与上下文")
@@ -149,18 +137,18 @@ def _guesses(file: Path) -> Iterator[Guess]:
 
 
 def _of_columns(file: Path, plain: Mapping[str, str]) -> Iterator[Guess]:
-    label = next((plain[name] for name in _LABELS.split() if name in plain), None)
-    words, tags = (next((plain[name] for name in names if name in plain), None) for names in (_WORDS, _TAGS))
-    if words and tags:
+    label = _first(LABELS, plain)
+    words, tags = _first(WORDS, plain), _first(TAGS, plain)
+    if words and tags and (tags != label or _holds_lists(file, words)):
         yield Guess("seq_label", "seq_label", _LISTS, _columns(text_a=words, label=tags))
     numeric = label is not None and _is_continuous(file, label)
     kind = {"label_kind": "number"} if numeric else {}
-    for one, two in (pair.split("/") for pair in _PAIRS.split()):
+    for one, two in (PAIRS.columns, *PAIRS.names):
         if one in plain and two in plain and label:
             keys = _columns(text_a=plain[one], text_b=plain[two], label=label) | kind
             why = f"pairs ({plain[one]}, {plain[two]})", f"成对文本（{plain[one]}、{plain[two]}）"
             yield Guess("match", "regression" if numeric else "match", why, keys)
-    text = next((plain[name] for name in _TEXTS.split() if name in plain and plain[name] != label), None)
+    text = _first(TEXTS, {name: called for name, called in plain.items() if called != label})
     if text and label:
         what = ("numbers", "数值") if numeric else ("classes", "类别")
         keys = _columns(text_a=text, label=label) | kind
@@ -168,6 +156,15 @@ def _of_columns(file: Path, plain: Mapping[str, str]) -> Iterator[Guess]:
         yield Guess("cls", "regression" if numeric else "cls", why, keys)
     if text:
         yield Guess("mlm", "mlm", (f"texts ({text}) without labels", f"无标签的文本（{text}）"), _columns(text_a=text))
+
+
+def _first(guess: ColumnGuess, plain: Mapping[str, str]) -> str | None:
+    """The file's name of a column: PALM's own, else the first that people use."""
+    return next((plain[name] for (name,) in (guess.columns, *guess.names) if name in plain), None)
+
+
+def _holds_lists(file: Path, column: str) -> bool:
+    return any(isinstance(row.get(column), list) for row in _first_rows(file, 1))
 
 
 def _columns(**names: str) -> dict[str, Any]:
