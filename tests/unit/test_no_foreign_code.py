@@ -10,7 +10,7 @@ import palm
 SOURCE = Path(palm.__file__).parent
 # module.name, or name alone for builtins; `*` stands for any name.
 BANNED = {
-    "eval", "exec", "compile", "__import__", "breakpoint", "input",
+    "eval", "exec", "compile", "__import__", "breakpoint",
     "pickle.*", "_pickle.*", "cPickle.*", "dill.*", "cloudpickle.*", "joblib.*", "shelve.*", "marshal.*",
     "pandas.read_pickle", "paddle.load", "paddle.jit.load", "paddle.hub.*", "paddle.utils.cpp_extension.*", "torch.*",
     "numpy.fromfile", "numpy.lib.format.read_array",
