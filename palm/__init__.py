@@ -1,4 +1,4 @@
-"""PALM: multi-task learning for NLP from one YAML, on one shared BERT or ERNIE encoder.
+"""PALM: multi-task learning for NLP from one YAML, on one shared pre-trained encoder.
 
     import palm
     controller = palm.Controller("config.yaml", task_dir="tasks")
