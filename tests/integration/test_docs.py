@@ -144,6 +144,7 @@ def palm(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 def test_log_lines_are_those_of_palm(name: str) -> None:
     line = r"Global step: \d+\. Task: \w+, step \d+/\d+ \(epoch \d+\), loss: \d+\.\d{3}, speed: \d+\.\d\d steps/s"
     evaluation = r"evaluation at global step \d+: .*|train finished!|inference model saved at \S+"
+    evaluation += r"|exported as at global step \d+, its best \w+ \d\.\d{4}"
     other = rf"\w+: (tag scheme \w+ \(.*\)\.|{evaluation})|\.\.\."
     (shown,) = [block for block in blocks(read(name), "") if "\nGlobal step" in block]
     assert [row for row in shown.splitlines() if not re.fullmatch(rf"{line}|{other}", row)] == []

@@ -412,7 +412,7 @@ def test_modelscope(project: Path) -> None:
     resolved = yaml.safe_load((project / "run/config.resolved.yaml").read_text(encoding="utf-8"))
     assert re.fullmatch(r"modelscope:owner/tiny@master\+[0-9a-f]{12}", resolved["encoder"])
     server.shutdown()
+    server.server_close()  # connections are refused from now on, and do not wait for an answer
     well(project, None, "train", "run/config.resolved.yaml", "--save_path", "again", **keys)
     said = refused(project, None, "check", "config.yaml", "--encoder", "modelscope:owner/absent", **keys)
     assert "no connection" in said
-    server.server_close()
