@@ -14,6 +14,7 @@ from palm.engine.predict import outputs_of, run_over
 from palm.engine.train import train_steps
 from palm.errors import ConfigError
 from palm.inference.bundle import save_bundle
+from palm.inference.prediction_rows import with_rows
 from palm.reader.loading import load_dataset
 from tests.integration import tiny
 from tests.integration.small_encoder import LAYERS, write_small_encoder
@@ -129,7 +130,7 @@ def test_a_bundle_has_its_own_layers_alone_and_predicts_as_the_run_does(trained,
         saved = load_file(tmp_path / task.name / "model.safetensors")
         assert not any(other.name in name for name in saved for other in run.tasks)
         assert any(".task_adapters." in name for name in saved) == (task.name != "pairs" and kind != "soft")
-        assert palm.Predictor(tmp_path / task.name).predict(file) == inside
+        assert palm.Predictor(tmp_path / task.name).predict(file) == with_rows(inside, dataset, task.reader)
 
 
 def test_layers_that_do_not_fit(trained, tmp_path):

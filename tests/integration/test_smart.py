@@ -12,6 +12,7 @@ from palm.engine.predict import run_over
 from palm.engine.train import train_steps
 from palm.errors import ConfigError
 from palm.inference.bundle import save_bundle
+from palm.inference.prediction_rows import with_rows
 from palm.reader.loading import load_dataset
 from tests.integration import tiny
 
@@ -125,7 +126,8 @@ def test_a_bundle_predicts_as_the_run_does(whole, tmp_path):
     _, run = whole
     for task in run.tasks[:3]:
         file = config(tmp_path)["tasks"][task.name]["pred_file"]
-        inside = run_over(run.model, task, load_dataset(task.reader, Path(file), "predict"), "predict").predictions
+        dataset = load_dataset(task.reader, Path(file), "predict")
+        inside = with_rows(run_over(run.model, task, dataset, "predict").predictions, dataset, task.reader)
         save_bundle(run.model, task, "bert", tmp_path / task.name)
         assert palm.Predictor(tmp_path / task.name).predict(file) == inside
 

@@ -10,6 +10,7 @@ from palm.engine.predict import run_over
 from palm.engine.train import train_steps
 from palm.errors import CheckpointError
 from palm.inference.bundle import save_bundle
+from palm.inference.prediction_rows import with_rows
 from palm.reader.loading import load_dataset
 from tests.integration import tiny
 
@@ -72,7 +73,7 @@ def test_a_bundle_predicts_what_the_averaged_run_predicts(whole, tmp_path):
     task = run.tasks[0]
     dataset = load_dataset(task.reader, folder / "水.dev.tsv", "predict")
     with run.average.applied():
-        inside = run_over(run.model, task, dataset, "predict").predictions
+        inside = with_rows(run_over(run.model, task, dataset, "predict").predictions, dataset, task.reader)
         save_bundle(run.model, task, "bert", tmp_path / "model")
     saved = load_file(tmp_path / "model" / "model.safetensors")
     assert not np.array_equal(saved["backbone.pooler.dense.weight"], seen[STEPS]["backbone.pooler.dense.weight"])
