@@ -19,12 +19,14 @@ Written by `make docs` from the code; [the Python API](python-api.md) shows how 
 """
 
 PUBLIC = {
-    "palm": ("Controller", "Predictor", "Trainer", "MultiHeadTrainer"),
+    "palm": ("Controller", "load", "Predictor", "Trainer", "MultiHeadTrainer"),
     "palm.reader": (
         "DataReader", "ClassifyReader", "MatchReader", "MRCReader", "SequenceLabelReader", "MaskLMReader",
         "RegisteredReader",
     ),
-    "palm.backbone": ("Backbone", "Bert", "Ernie"),
+    "palm.backbone": (
+        "Backbone", "Bert", "Ernie", "Roberta", "Electra", "DistilBert", "Mpnet", "Albert", "ModernBert", "Deberta",
+    ),
     "palm.head": ("Head", "Classify", "Match", "MRC", "SequenceLabel", "MaskLM", "RegisteredHead"),
     "palm.lr_sched": ("TriangularScheduler", "WarmupScheduler"),
     "palm.optimizer": ("Adam", "Loss"),

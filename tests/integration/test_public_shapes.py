@@ -11,12 +11,10 @@ pytest.importorskip("openpyxl", reason="the extra `data`")
 # One of each kind in the quick round.
 QUICK = {"GLUE MRPC", "CLUE CMNLI", "LCQMC", "Kaggle SMS spam", "Yelp polarity", "Amazon reviews US",
          "hub: go_emotions", "hub: conll2003", "hub: squad", "Excel workbook", "pandas json columns"}  # fmt: skip
-SPANS = {"CLUE CLUENER", "doccano, sequence labelling", "Label Studio, spans"}
-spans = pytest.mark.xfail(strict=False, reason="spans of characters come with the readers of annotation tools")
 
 
 def marks(name):
-    return [*([] if name in QUICK else [pytest.mark.slow]), *([spans] if name in SPANS else [])]
+    return [] if name in QUICK else [pytest.mark.slow]
 
 
 @pytest.mark.parametrize("shape", [pytest.param(shape, marks=marks(shape.name), id=shape.name) for shape in SHAPES])

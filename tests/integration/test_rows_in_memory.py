@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import palm
-from palm.errors import CheckpointError, DataError
+from palm.errors import CheckpointError, ConfigError, DataError
 from tests.integration import tiny
 
 pandas = pytest.importorskip("pandas", reason="the extra `data`")
@@ -75,7 +75,7 @@ def test_what_is_wrong_is_named_by_its_row(tmp_path):
     with pytest.raises(DataError) as caught:
         controller(tmp_path, wrong)
     assert [problem.where for problem in caught.value.problems][:2] == [f"rows[{COUNT}]", f"rows[{COUNT + 1}]"]
-    with pytest.raises(DataError, match="rows must be a list, one example each, found an object"):
+    with pytest.raises(ConfigError, match="rows must be a list, one example each, found an object"):
         controller(tmp_path, {"gold": ["a"]})
 
 
