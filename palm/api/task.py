@@ -204,7 +204,7 @@ class Task:
         dev = load_dataset(reader.component, self.dev_file, "eval") if with_dev and self.dev_file is not None else None
         settings = self.settings(phase, mix_ratio)
         if phase == "train":
-            refuse_unknown(self.name, (reader.dataset, dev), reader.component.tokenizer, settings.max_unk_fraction)
+            refuse_unknown(self.name, (reader.dataset, dev), reader.component, settings.max_unk_fraction)
         return TaskInstance(
             name=self.name,
             settings=settings,

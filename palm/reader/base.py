@@ -133,6 +133,10 @@ class Reader(ABC):
         label = record.get("label")
         return label if self.labels is not None and isinstance(label, str) else ""
 
+    def blank_words(self, record: Record) -> int:
+        """How many words of a record are blanks, which are [UNK] on purpose."""
+        return 0
+
     def label_counts(self, dataset: Dataset) -> list[int]:
         """How often each class of `labels` occurs in a data set with gold."""
         return count_classes_in(dataset, "label_ids", len(self.labels or ()))

@@ -98,6 +98,9 @@ class TaggingReader(Reader):
             )
             self.labels = replace(self.labels, splits_text=bool(records) and "offsets" in records[0])
 
+    def blank_words(self, record: Record) -> int:
+        return sum(not str(word).strip() for word in cast("list[str]", record["words"]))
+
     def notes_on(self, dataset: Dataset) -> Sequence[str]:
         """The number of sentences that break the scheme of the tags."""
         if self.labels is None or self.labels.tag_scheme in (None, "none") or "label_ids" not in dataset.columns:

@@ -29,7 +29,7 @@ def label_lines(tasks: Sequence[TaskInstance]) -> Iterator[str]:
         for data in (task.train, task.dev):
             if data is not None:
                 yield from (f"Warning: {task.name}: {data.file}: {note}" for note in task.reader.notes_on(data))
-        yield from unknown_lines(task.name, (task.train, task.dev), task.reader.tokenizer)
+        yield from unknown_lines(task.name, (task.train, task.dev), task.reader)
         labels = task.reader.labels
         if labels is not None and task.train is not None:
             yield from _about_classes(task, labels, task.train)

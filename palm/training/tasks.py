@@ -73,7 +73,7 @@ def _build_task(config: RunConfig, task: TaskConfig) -> TaskInstance:
     reader = reader_of(config, task)
     tokenizer = reader.tokenizer
     train, dev = _load_data(config, reader, task)
-    refuse_unknown(task.name, (train, dev), tokenizer, task.settings.max_unk_fraction)
+    refuse_unknown(task.name, (train, dev), reader, task.settings.max_unk_fraction)
     paradigm = PARADIGMS[task.paradigm_name](task.paradigm, reader.labels, vocab=tokenizer.readable_tokens)
     return TaskInstance(task.name, task.settings, reader, paradigm, task.head, task.settings.random_seed, train, dev)
 

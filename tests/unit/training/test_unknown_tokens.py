@@ -6,9 +6,11 @@ import pytest
 from palm.data.dataset import Dataset, Ragged
 from palm.data.tokenizer import Tokenizer
 from palm.errors import DataError
+from palm.reader import READERS
 from palm.training.unknown_tokens import refuse_unknown, unknown_fraction, unknown_lines
 
-TOKENIZER = Tokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "北", "京"], do_lower_case=False, for_cn=True)
+_TOKENIZER = Tokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "北", "京"], do_lower_case=False, for_cn=True)
+READER = READERS["cls"](READERS["cls"].Config(), _TOKENIZER)
 
 
 def dataset(*rows):
@@ -26,26 +28,26 @@ def dataset(*rows):
     ],
 )
 def test_share_of_the_text(rows, share):
-    assert unknown_fraction(dataset(*rows), TOKENIZER) == share
+    assert unknown_fraction(dataset(*rows), READER) == share
 
 
 def test_too_many_are_refused_with_file_share_and_limit():
     bad = dataset([2, 1, 6, 5, 5, 3])
     with pytest.raises(DataError) as caught:
-        refuse_unknown("意图", (None, bad), TOKENIZER, 0.2)
+        refuse_unknown("意图", (None, bad), READER, 0.2)
     said = "数据.tsv: task `意图`: at most 20% of the tokens may be unknown ([UNK]), found 25.0%."
     assert str(caught.value).startswith(said)
     assert "max_unk_fraction" in str(caught.value)
-    refuse_unknown("意图", (bad, None), TOKENIZER, 0.25)
+    refuse_unknown("意图", (bad, None), READER, 0.25)
 
 
 def test_a_warning_from_two_percent_on():
     at, below = dataset([2, *[1], *[5] * 49, 3]), dataset([2, *[1], *[5] * 50, 3])
-    (line,) = unknown_lines("意图", (at, below, None), TOKENIZER)
+    (line,) = unknown_lines("意图", (at, below, None), READER)
     assert line.startswith("Warning: 意图: 数据.tsv: 2.0% of the tokens are unknown ([UNK]).")
 
 
 def test_words_that_are_blanks_do_not_count():
     columns = {"token_ids": Ragged.from_rows([[2, 5, 1, 1, 6, 3]]), "record": np.arange(1)}
     found = Dataset(columns, [{"words": ["北", "\u00a0", "x", "京"], "line": 1}], "数据.conll")
-    assert unknown_fraction(found, TOKENIZER) == 0.25
+    assert unknown_fraction(found, READERS["seq_label"](READERS["seq_label"].Config(), _TOKENIZER)) == 0.25
