@@ -26,7 +26,7 @@ has = (cd / && "$(abspath $(VENV))/bin/python" -c \
 
 # For development: PALM with the tools for tests and checks, unless they are installed already.
 ready:
-	@$(call has,$(COMMA) pytest$(COMMA) coverage) || $(MAKE) --no-print-directory -C "$(CURDIR)" install
+	@$(call has,$(COMMA) pytest$(COMMA) xdist$(COMMA) coverage) || $(MAKE) --no-print-directory -C "$(CURDIR)" install
 
 # For users: PALM alone, unless it is installed already.
 installed:
@@ -43,8 +43,9 @@ demo: installed  ## run the three demos of the manual on a small random encoder
 	PYTHON="$(abspath $(PYTHON))" bash examples/demo2/run.sh
 	PYTHON="$(abspath $(PYTHON))" bash examples/demo3/run.sh
 
+# A process per core with one thread each: the pools of threads of two processes would wait for each other.
 test: ready  ## pass the tests (PYTEST_ARGS="-m 'not slow'" for a quick round)
-	"$(PYTHON)" -m pytest $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 "$(PYTHON)" -m pytest --numprocesses auto --dist loadfile $(PYTEST_ARGS)
 
 check: ready  ## formatting, lint, types, import directions, insecure calls
 	"$(PYTHON)" -m ruff format --check
