@@ -4,7 +4,6 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from pathlib import Path
 from typing import Any, final, overload
 
 from palm.data.dataset import ROWS, DataSource, GivenRow
@@ -138,8 +137,3 @@ def kept_rows(name: str) -> RowTable:
         rule = "rows of a program are known to the process that was given them. Found none of this name"
         raise DataError(Problem(name, f"{rule}. Hand the same rows over again, or name a file."))
     return _GIVEN[name]
-
-
-def no_rows(source: Path | str) -> DataError:
-    """The error of a table without rows."""
-    return DataError(Problem(str(source), "a table must contain examples, found no row. Name another one."))
