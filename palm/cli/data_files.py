@@ -1,14 +1,10 @@
 """What a data file holds, found by asking readers: the task it is for, its columns, labels and lengths."""
 
-import csv
-import gzip
-import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import import_module
-from itertools import islice
+from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +13,14 @@ from palm.errors import ConfigError, DataError, Problem
 from palm.reader import READERS
 from palm.reader.base import Reader
 from palm.reader.column_names import LABELS, PAIRS, TAGS, TEXTS, WORDS, ColumnGuess
+from palm.reader.formats.columnar import open_columnar
+from palm.reader.formats.columns import plain_name
+from palm.reader.formats.delimited import read_delimited, sniff
+from palm.reader.formats.files import FileProblems
+from palm.reader.formats.json_rows import read_json
 
+_GUESSES = (TEXTS, LABELS, PAIRS, WORDS, TAGS)
+_NAMES = {name for guess in _GUESSES for names in (guess.columns, *guess.names) for name in names}
 _CHINESE = re.compile("[\u4e00-\u9fff]")
 _WORD = re.compile(r"[\u4e00-\u9fff]|\w+|[^\w\s]")
 _SQUAD = ("questions about contexts, as in SQuAD", "SQuAD 式的问题与上下文")
@@ -126,7 +129,7 @@ def _guesses(file: Path) -> Iterator[Guess]:
         yield Guess("seq_label", "seq_label", _CONLL)
         return
     names = columns_in(file)
-    plain = {re.sub(r"[\s-]+", "_", name.strip().lower()): name for name in reversed(names)}
+    plain = {plain_name(name): name for name in reversed(names)}
     if ending in (".json", ".jsonl") and {"data", "paragraphs", "context"} & set(plain):
         yield Guess("mrc", "mrc", _SQUAD, {"file_format": "json"})
     yield from _of_columns(file, plain)
@@ -186,53 +189,26 @@ def columns_in(file: Path) -> list[str]:
 
 
 def _first_rows(file: Path, count: int) -> list[Mapping[str, object]]:
-    """The first rows of a table or JSON file; none where its reader has to say what is wrong."""
-    ending = _ending(file)
-    if ending == ".parquet":
-        return _first_of_parquet(file, count)
+    """The first rows of a table or JSON file; none where its reader has to say what is wrong.
+
+    Raises:
+        DataError: A parquet file or workbook that cannot be read, or whose package is missing.
+    """
+    ending, problems = _ending(file), FileProblems(file)
     try:
-        text = _text(file, all_of_it=ending == ".json")
         if ending in (".csv", ".tsv"):
-            return _first_of_table(text, ending, count)
-        if ending in (".jsonl", ".ndjson"):
-            found = [json.loads(line) for line in text.splitlines()[:count]]
-        elif ending == ".json":
-            found = json.loads(text)
-        else:
-            return []
-    except (OSError, ValueError, RecursionError):
+            form = sniff(file, "utf-8", _NAMES, delimiter="\t" if ending == ".tsv" else None, quoting=None)
+            rows = read_delimited(file, "utf-8", form, problems)
+            header = [name.strip() for name in next(rows)[1]]
+            cells = (row for _, row in islice(rows, count))
+            return [dict(zip_longest(header, row[: len(header)])) for row in cells]
+        if ending in (".json", ".jsonl", ".ndjson"):
+            return [row for _, row in islice(read_json(file, "utf-8", problems, _NAMES), count)]
+    except DataError:
         return []
-    rows = found if isinstance(found, list) else [found]
-    return [row for row in rows[:count] if isinstance(row, dict)]
+    table = open_columnar(file, sheet=None, has_header=True)
+    return [] if table is None else [row for row in islice(table, count) if isinstance(row, Mapping)]
 
 
 def _ending(file: Path) -> str:
     return Path(file.stem).suffix.lower() if file.suffix.lower() == ".gz" else file.suffix.lower()
-
-
-def _text(file: Path, *, all_of_it: bool) -> str:
-    with gzip.open(file) if file.suffix.lower() == ".gz" else file.open("rb") as stream:
-        raw = stream.read() if all_of_it else b"".join(islice(stream, 1000))
-    return raw.decode("utf-8-sig")
-
-
-def _first_of_table(text: str, ending: str, count: int) -> list[Mapping[str, object]]:
-    header = text.partition("\n")[0]
-    delimiter = "\t" if ending == ".tsv" else max(",;\t|", key=header.count)
-    lines = text.splitlines(keepends=True)
-    if ending == ".tsv":
-        reader = csv.DictReader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE)
-    else:
-        reader = csv.DictReader(lines, delimiter=delimiter)
-    return [{str(key): value for key, value in row.items()} for row in islice(reader, count)]
-
-
-def _first_of_parquet(file: Path, count: int) -> list[Mapping[str, object]]:
-    try:
-        parquet = import_module("pyarrow.parquet")  # of the extra `data`
-    except ImportError as error:
-        rule = "parquet needs the package `pyarrow`. Found none. Install it: pip install 'paddle-palm[data]'."
-        raise ConfigError(Problem(str(file), rule)) from error
-    batch = next(parquet.ParquetFile(file).iter_batches(batch_size=count), None)
-    rows: list[Mapping[str, object]] = [] if batch is None else batch.to_pylist()
-    return rows
