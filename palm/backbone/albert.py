@@ -1,19 +1,15 @@
 """ALBERT (arXiv:1909.11942): BERT's encoder with narrow embeddings and one layer that all depths share."""
 
-from typing import TYPE_CHECKING, ClassVar, final
+from typing import ClassVar, final
 
 from pydantic import Field, model_validator
 
-from palm.backbone.base import BACKBONES, Backbone
-from palm.backbone.interface import ENCODER_INPUTS, ENCODER_OUTPUTS
+from palm.backbone.base import BACKBONES
+from palm.backbone.bert import BertLikeBackbone
 from palm.backbone.other_settings import ENCODER_SETTINGS, Settings
-from palm.backbone.shapes import EncoderForm, Shape, encoder_shapes
+from palm.backbone.shapes import EncoderForm
 from palm.backbone.transformers_form import EMBEDDING_NAMES, Rules, TransformersForm
 from palm.schema.fields import BackboneFields, Int, MlmHead
-from palm.spec import Specs
-
-if TYPE_CHECKING:
-    from paddle import nn
 
 _GROUP = r"encoder.albert_layer_groups.\1.albert_layers.0"
 _NAMES: Rules = (
@@ -54,7 +50,7 @@ class AlbertConfig(BackboneFields):
 
 @final
 @BACKBONES.register("albert")
-class Albert(Backbone):
+class Albert(BertLikeBackbone):
     """ALBERT's encoder with its pooler."""
 
     Config: ClassVar[type[BackboneFields]] = AlbertConfig
@@ -67,19 +63,5 @@ class Albert(Backbone):
     def layers_share_parameters(self) -> bool:
         return self.config.num_hidden_groups < self.config.num_hidden_layers
 
-    def inputs_attr(self) -> Specs:
-        return ENCODER_INPUTS
-
-    def outputs_attr(self) -> Specs:
-        return ENCODER_OUTPUTS
-
-    def shapes(self) -> dict[str, Shape]:
-        return encoder_shapes(self.config, self._form())
-
-    def build_layers(self) -> "nn.Layer":
-        from palm.backbone.encoder import TransformerEncoder
-
-        return TransformerEncoder(self.config, form=self._form())
-
-    def _form(self) -> EncoderForm:
+    def form(self) -> EncoderForm:
         return EncoderForm(embedding_size=self.config.embedding_width, groups=self.config.num_hidden_groups)

@@ -1,18 +1,14 @@
 """DistilBERT (arXiv:1910.01108): BERT's encoder without segments and pooler, under names of its own."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar, final
+from typing import ClassVar, final
 
-from palm.backbone.base import BACKBONES, Backbone
-from palm.backbone.interface import ENCODER_OUTPUTS, ONE_SEGMENT_INPUTS
-from palm.backbone.shapes import EncoderForm, Shape, encoder_shapes
+from palm.backbone.base import BACKBONES
+from palm.backbone.bert import BertLikeBackbone
+from palm.backbone.shapes import EncoderForm
 from palm.backbone.transformers_form import EMBEDDING_NAMES, Rules, TransformersForm
 from palm.errors import CheckpointError
 from palm.schema.fields import BackboneFields
-from palm.spec import Specs
-
-if TYPE_CHECKING:
-    from paddle import nn
 
 _FORM = EncoderForm(segments=False, pooler="relu")
 _NAMES: Rules = (
@@ -45,7 +41,7 @@ class DistilBertConfig(BackboneFields):
 
 @final
 @BACKBONES.register("distilbert")
-class DistilBert(Backbone):
+class DistilBert(BertLikeBackbone):
     """DistilBERT's encoder. Its pooler is the `pre_classifier` of transformers' classifiers (relu), or new."""
 
     Config: ClassVar[type[BackboneFields]] = DistilBertConfig
@@ -69,16 +65,5 @@ class DistilBert(Backbone):
             **{_THEIR_KEYS[key]: keys[key] for key in keys},
         }
 
-    def inputs_attr(self) -> Specs:
-        return ONE_SEGMENT_INPUTS
-
-    def outputs_attr(self) -> Specs:
-        return ENCODER_OUTPUTS
-
-    def shapes(self) -> dict[str, Shape]:
-        return encoder_shapes(self.config, _FORM)
-
-    def build_layers(self) -> "nn.Layer":
-        from palm.backbone.encoder import TransformerEncoder
-
-        return TransformerEncoder(self.config, form=_FORM)
+    def form(self) -> EncoderForm:
+        return _FORM

@@ -1,18 +1,14 @@
 """ELECTRA (arXiv:2003.10555), the discriminator: BERT's encoder, in the small model behind narrower embeddings."""
 
-from typing import TYPE_CHECKING, ClassVar, final
+from typing import ClassVar, final
 
 from pydantic import Field
 
-from palm.backbone.base import BACKBONES, Backbone
-from palm.backbone.interface import ENCODER_INPUTS, ENCODER_OUTPUTS
-from palm.backbone.shapes import EncoderForm, Shape, encoder_shapes
+from palm.backbone.base import BACKBONES
+from palm.backbone.bert import BertLikeBackbone
+from palm.backbone.shapes import EncoderForm
 from palm.backbone.transformers_form import BERT_NAMES, TWO_LAYERS, Rules, TransformersForm
 from palm.schema.fields import BackboneFields, Int, MlmHead
-from palm.spec import Specs
-
-if TYPE_CHECKING:
-    from paddle import nn
 
 _NAMES: Rules = (*BERT_NAMES, (r"embeddings\.projection\.(\w+)", r"embeddings_project.\1"))
 _MLM = ("generator_predictions.dense", "generator_predictions.LayerNorm", "generator_lm_head.bias")
@@ -35,7 +31,7 @@ class ElectraConfig(BackboneFields):
 
 @final
 @BACKBONES.register("electra")
-class Electra(Backbone):
+class Electra(BertLikeBackbone):
     """ELECTRA's encoder. It has no pooler: that of a head is new, with the activation of transformers' heads (gelu)."""
 
     Config: ClassVar[type[BackboneFields]] = ElectraConfig
@@ -49,20 +45,6 @@ class Electra(Backbone):
     def their_keys(cls, config: BackboneFields) -> dict[str, object]:
         return {"embedding_size": config.mlm_head().width}
 
-    def inputs_attr(self) -> Specs:
-        return ENCODER_INPUTS
-
-    def outputs_attr(self) -> Specs:
-        return ENCODER_OUTPUTS
-
-    def shapes(self) -> dict[str, Shape]:
-        return encoder_shapes(self.config, self._form())
-
-    def build_layers(self) -> "nn.Layer":
-        from palm.backbone.encoder import TransformerEncoder
-
-        return TransformerEncoder(self.config, form=self._form())
-
-    def _form(self) -> EncoderForm:
+    def form(self) -> EncoderForm:
         width = self.config.embedding_width
         return EncoderForm(embedding_size=None if width == self.config.hidden_size else width, pooler="gelu")

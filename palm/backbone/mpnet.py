@@ -1,14 +1,14 @@
 """MPNet (arXiv:2004.09297): BERT's encoder without segments, with a bias of relative positions in every attention."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar, final
+from typing import ClassVar, final
 
 from pydantic import Field
 
-from palm.backbone.base import BACKBONES, Backbone
-from palm.backbone.interface import ENCODER_OUTPUTS, ONE_SEGMENT_INPUTS
+from palm.backbone.base import BACKBONES
+from palm.backbone.bert import BertLikeBackbone
 from palm.backbone.positions import keys_from_zero
-from palm.backbone.shapes import EncoderForm, Shape, encoder_shapes
+from palm.backbone.shapes import EncoderForm
 from palm.backbone.transformers_form import (
     EMBEDDING_NAMES,
     FEED_FORWARD_NAMES,
@@ -18,10 +18,6 @@ from palm.backbone.transformers_form import (
     TransformersForm,
 )
 from palm.schema.fields import BackboneFields, Int
-from palm.spec import Specs
-
-if TYPE_CHECKING:
-    from paddle import nn
 
 _FIRST_POSITION = 2  # behind a padding id that transformers' code sets to 1
 _NAMES: Rules = (
@@ -43,7 +39,7 @@ class MpnetConfig(BackboneFields):
 
 @final
 @BACKBONES.register("mpnet")
-class Mpnet(Backbone):
+class Mpnet(BertLikeBackbone):
     """MPNet's encoder with its pooler."""
 
     Config: ClassVar[type[BackboneFields]] = MpnetConfig
@@ -61,19 +57,5 @@ class Mpnet(Backbone):
     def first_position(cls, config: Mapping[str, object]) -> int:
         return _FIRST_POSITION
 
-    def inputs_attr(self) -> Specs:
-        return ONE_SEGMENT_INPUTS
-
-    def outputs_attr(self) -> Specs:
-        return ENCODER_OUTPUTS
-
-    def shapes(self) -> dict[str, Shape]:
-        return encoder_shapes(self.config, self._form())
-
-    def build_layers(self) -> "nn.Layer":
-        from palm.backbone.encoder import TransformerEncoder
-
-        return TransformerEncoder(self.config, form=self._form())
-
-    def _form(self) -> EncoderForm:
+    def form(self) -> EncoderForm:
         return EncoderForm(segments=False, buckets=self.config.relative_attention_num_buckets)

@@ -1,20 +1,16 @@
 """RoBERTa (arXiv:1907.11692), XLM-R and CamemBERT: BERT's encoder with one segment, positions behind padding's."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar, final
+from typing import ClassVar, final
 
 from pydantic import Field
 
-from palm.backbone.base import BACKBONES, Backbone
-from palm.backbone.interface import ENCODER_OUTPUTS, ONE_SEGMENT_INPUTS
+from palm.backbone.base import BACKBONES
+from palm.backbone.bert import BertLikeBackbone
 from palm.backbone.positions import keys_from_zero
-from palm.backbone.shapes import EncoderForm, Shape, encoder_shapes
+from palm.backbone.shapes import EncoderForm
 from palm.backbone.transformers_form import ROBERTA_MLM, TWO_LAYERS, TransformersForm
 from palm.schema.fields import BackboneFields, Int
-from palm.spec import Specs
-
-if TYPE_CHECKING:
-    from paddle import nn
 
 _FORM = EncoderForm(segment_inputs=False)
 
@@ -31,7 +27,7 @@ class RobertaConfig(BackboneFields):
 
 @final
 @BACKBONES.register("roberta")
-class Roberta(Backbone):
+class Roberta(BertLikeBackbone):
     """RoBERTa's encoder with its pooler; segment ids are ignored, as in transformers' tokenizers of these models."""
 
     Config: ClassVar[type[BackboneFields]] = RobertaConfig
@@ -52,16 +48,5 @@ class Roberta(Backbone):
         pad = config.get("pad_token_id", 1)
         return pad + 1 if type(pad) is int and pad >= 0 else 0
 
-    def inputs_attr(self) -> Specs:
-        return ONE_SEGMENT_INPUTS
-
-    def outputs_attr(self) -> Specs:
-        return ENCODER_OUTPUTS
-
-    def shapes(self) -> dict[str, Shape]:
-        return encoder_shapes(self.config, _FORM)
-
-    def build_layers(self) -> "nn.Layer":
-        from palm.backbone.encoder import TransformerEncoder
-
-        return TransformerEncoder(self.config, form=_FORM)
+    def form(self) -> EncoderForm:
+        return _FORM
