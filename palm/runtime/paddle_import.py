@@ -4,7 +4,9 @@ import contextlib
 import importlib
 import io
 import logging
+import signal
 import sys
+import threading
 import warnings
 from collections.abc import Iterator
 
@@ -15,6 +17,7 @@ _KNOWN_LINES = ("WARNING: OMP_NUM_THREADS set to", "PLEASE USE OMP_NUM_THREADS W
 def import_paddle() -> None:
     """Import Paddle; what else it writes to stderr is passed on."""
     if "paddle" in sys.modules:
+        _end_at_sigterm()
         return
     written = io.StringIO()
     try:
@@ -26,6 +29,16 @@ def import_paddle() -> None:
     finally:
         unknown = [line for line in written.getvalue().splitlines() if not line.startswith(_KNOWN_LINES)]
         sys.stderr.write("".join(f"{line}\n" for line in unknown))
+
+
+def _end_at_sigterm() -> None:
+    """Let SIGTERM end the process where a script has imported Paddle, whose own handler may wait forever.
+
+    It allocates memory for a C++ trace, also when the signal came in the middle of an allocation. A handler of the
+    script stays; outside the main thread Python sets none.
+    """
+    if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 @contextlib.contextmanager

@@ -1,4 +1,5 @@
 import os
+import signal
 import subprocess
 import sys
 
@@ -9,3 +10,22 @@ def test_importing_the_controller_says_nothing_but_what_is_not_known():
     environment = {**os.environ, "OMP_NUM_THREADS": "2"}
     done = subprocess.run([sys.executable, "-c", QUIET], env=environment, capture_output=True, text=True, check=True)
     assert done.stderr == "own words\n"
+
+
+def after_sigterm(code: str) -> subprocess.CompletedProcess[str]:
+    """A process that runs `code`, in which Paddle is imported before PALM, and sends itself SIGTERM."""
+    program = f"import os, signal, warnings; warnings.simplefilter('ignore'); import paddle\n{code}"
+    program += "\nimport palm; palm.Controller; os.kill(os.getpid(), signal.SIGTERM)"
+    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+
+
+def test_paddle_that_a_script_imported_first_does_not_handle_sigterm():
+    """Paddle's handler allocates memory: a signal in the middle of an allocation would never end the process."""
+    done = after_sigterm("")
+    assert done.returncode == -signal.SIGTERM
+    assert (done.stdout, done.stderr) == ("", "")
+
+
+def test_a_handler_of_the_script_stays():
+    done = after_sigterm("signal.signal(signal.SIGTERM, lambda *_: print('handled'))")
+    assert (done.returncode, done.stdout) == (0, "handled\n")
