@@ -10,22 +10,13 @@
  *
  * Functions return 0, or 1 if memory could not be allocated.
  */
-#include <stdlib.h>
-
 #include "bf16_attention.h"
+#include "layer_rows.h"
 
 #if PALM_AMX
 #include <sys/syscall.h>
 #include <unistd.h>
 #endif
-
-enum { QKV_WEIGHT, QKV_BIAS, OUTPUT_WEIGHT, OUTPUT_BIAS, NORM1_WEIGHT, NORM1_BIAS, INNER_WEIGHT, INNER_BIAS, FFN_WEIGHT,
-       FFN_BIAS, NORM2_WEIGHT, NORM2_BIAS, PARAMETERS };
-enum { GELU = 0, RELU = 1, TANH = 2 };
-
-extern int omp_get_max_threads(void);
-extern int omp_get_thread_num(void);
-extern int omp_get_num_threads(void);
 
 /* Asks the system for the tile registers: 0, or 1 if it refuses. Without tile instructions there is nothing to ask for. */
 int64_t palm_bf16_begin(void) {
@@ -36,57 +27,6 @@ int64_t palm_bf16_begin(void) {
     return 0;
 #endif
 }
-
-/* ---- Sizes and memory ---- */
-
-/* Arguments of both directions, as palm/kernels/fused/bf16_layer.py lays them out. */
-typedef struct {
-    int64_t sequences, width, inner, heads, activation;
-    float epsilon, hidden_dropout, attention_dropout;
-    uint32_t seeds[3]; /* probabilities, attention's output, the feed-forward part's output */
-} Layer;
-
-typedef struct {
-    const Layer *layer;
-    const int64_t *starts;
-    int64_t width, inner, qkv;   /* padded columns */
-    int64_t chunks, *sequence;   /* chunk c: sequences sequence[c] to sequence[c + 1] */
-    int64_t *place;              /* its first row in what is saved, a multiple of 32: place[c] to place[c + 1] */
-    int64_t most_rows, longest;  /* of a chunk, of a sequence; padded */
-} Plan;
-
-static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
-
-/* Divides the sequences into chunks of at least an eighth of all rows, but of 64 to 256 unless one sequence is longer. */
-static int make_plan(Plan *plan, const Layer *layer, const int64_t *starts) {
-    int64_t count = layer->sequences, rows = starts[count], aim = rows / 8;
-    aim = aim < 64 ? 64 : aim > 256 ? 256 : aim;
-    *plan = (Plan){layer, starts, padded(layer->width), padded(layer->inner), padded(3 * layer->width)};
-    plan->sequence = malloc(sizeof(int64_t) * 2 * (count + 1));
-    if (plan->sequence == NULL) return 1;
-    plan->place = plan->sequence + count + 1;
-    plan->sequence[0] = plan->place[0] = 0;
-    for (int64_t b = 0, first = 0; b < count; b++) {
-        int64_t length = starts[b + 1] - starts[b], next = b + 1 < count ? starts[b + 2] - starts[b + 1] : 0;
-        int64_t taken = starts[b + 1] - starts[first];
-        plan->longest = padded(length) > plan->longest ? padded(length) : plan->longest;
-        if (b + 1 < count && taken + next <= aim) continue;
-        int64_t c = plan->chunks++;
-        plan->sequence[c + 1] = b + 1;
-        plan->place[c + 1] = plan->place[c] + padded(taken);
-        plan->most_rows = padded(taken) > plan->most_rows ? padded(taken) : plan->most_rows;
-        first = b + 1;
-    }
-    return 0;
-}
-
-static void *take(char **at, int64_t bytes) {
-    char *begin = *at;
-    *at += (bytes + 63) / 64 * 64;
-    return begin;
-}
-
-static char *allocate(int64_t bytes) { return aligned_alloc(64, (bytes + 127) / 64 * 64); }
 
 /* What the forward pass saves for the gradient, rows by `place`. */
 typedef struct {
@@ -120,8 +60,6 @@ int64_t palm_bf16_layer_saved(const Layer *layer, const int64_t *starts) {
     free(plan.sequence);
     return bytes + 64;
 }
-
-static char *aligned(char *at) { return (char *)(((uintptr_t)at + 63) / 64 * 64); }
 
 /* ---- Weights ---- */
 
@@ -215,31 +153,6 @@ static inline void finish_biased(const void *context, const float *block, int64_
             store_rounded(f->rounded + (row + i) * f->stride + column + j, load_floats(block + i * BLOCK + j) + load_floats(f->bias + column + j));
 }
 
-/* y = f(x), and f'(x). */
-static inline void activate(const float *restrict x, float *restrict y, float *restrict slope, int activation) {
-    if (activation == GELU) {
-#pragma omp simd
-        for (int j = 0; j < BLOCK; j++) {
-            float distribution, density;
-            normal_of(x[j], &distribution, &density);
-            y[j] = x[j] * distribution;
-            slope[j] = distribution + x[j] * density;
-        }
-    } else if (activation == RELU) {
-#pragma omp simd
-        for (int j = 0; j < BLOCK; j++) {
-            y[j] = x[j] > 0.0f ? x[j] : 0.0f;
-            slope[j] = x[j] > 0.0f ? 1.0f : 0.0f;
-        }
-    } else {
-#pragma omp simd
-        for (int j = 0; j < BLOCK; j++) {
-            y[j] = tanh_of(x[j]);
-            slope[j] = 1.0f - y[j] * y[j];
-        }
-    }
-}
-
 static inline void finish_activated(const void *context, const float *block, int64_t row, int64_t column) {
     const Finish *f = context;
     for (int64_t i = 0; i < least(f->rows - row, BLOCK); i++) {
@@ -272,100 +185,24 @@ static inline void finish_activated_gradient(const void *context, const float *b
     store_floats(f->sum + column + 16, sums[1]);
 }
 
-/* ---- Residual and layer normalisation, row by row ---- */
+/* ---- Layer normalisation with rounded results ---- */
 
-typedef struct {
-    int64_t width, stride;
-    const float *weight, *shift, *bias;
-    float epsilon;
-    Dropout drop;
-    int drops;
-} Norm;
-
-/* z = residual + dropout(z + bias); out = normal * weight + shift, where normal = (z - mean) * rate. Returns the rate. */
-static float norm_row(const Norm *norm, float *restrict z, const float *restrict residual, int64_t row, float *restrict out,
-                      bf16 *rounded, bf16 *normal) {
-    int64_t width = norm->width;
-    const float *restrict bias = norm->bias, *restrict weight = norm->weight, *restrict shift = norm->shift;
-    float sum = 0.0f, squares = 0.0f;
-    if (norm->drops) {
-        Dropout drop = norm->drop;
-        uint32_t seed = row_seed(drop, row);
-#pragma omp simd reduction(+ : sum)
-        for (int64_t j = 0; j < width; j++) {
-            z[j] = (z[j] + bias[j]) * kept(drop, seed, (uint32_t)j) + residual[j];
-            sum += z[j];
-        }
-    } else {
-#pragma omp simd reduction(+ : sum)
-        for (int64_t j = 0; j < width; j++) {
-            z[j] = z[j] + bias[j] + residual[j];
-            sum += z[j];
-        }
-    }
-    float centre = sum / (float)width;
-#pragma omp simd reduction(+ : squares)
-    for (int64_t j = 0; j < width; j++) squares += (z[j] - centre) * (z[j] - centre);
-    float rate = 1.0f / sqrtf(squares / (float)width + norm->epsilon);
-#pragma omp simd
-    for (int64_t j = 0; j < width; j++) {
-        z[j] = (z[j] - centre) * rate;
-        out[j] = z[j] * weight[j] + shift[j];
-    }
-    if (normal != NULL) round_row(normal, z, width, norm->stride);
-    if (rounded != NULL) round_row(rounded, out, width, norm->stride);
+/* `norm_row`, of which `normal` gets the normalised row and `rounded` (may be NULL) the result. */
+static float norm_row_rounded(const Norm *norm, float *z, const float *residual, int64_t row, float *out, bf16 *rounded, bf16 *normal) {
+    float rate = norm_row(norm, z, residual, row, out);
+    round_row(normal, z, norm->width, padded(norm->width));
+    if (rounded != NULL) round_row(rounded, out, norm->width, padded(norm->width));
     return rate;
 }
 
-/* Sums of gradients over the rows of a chunk. */
-typedef struct {
-    float *weight, *shift, *bias;
-} NormSums;
-
-/* gradient of `out` -> of the residual, `through`, and of what was dropped out, rounded; `through` may be `gradient`. */
-static void norm_row_gradient(const Norm *norm, const float *gradient, const bf16 *normal, float rate, int64_t row,
-                              float *work, float *through, bf16 *dropped, NormSums sums) {
-    int64_t width = norm->width;
-    float *restrict x = work, *restrict u = work + norm->stride;
-    const float *restrict weight = norm->weight;
-    float *restrict weight_sum = sums.weight, *restrict shift_sum = sums.shift, *restrict bias_sum = sums.bias;
-    float level = 0.0f, along = 0.0f;
-    for (int64_t j = 0; j < norm->stride; j += 16) store_floats(x + j, widened(normal + j));
-#pragma omp simd reduction(+ : level, along)
-    for (int64_t j = 0; j < width; j++) {
-        float inner = gradient[j] * weight[j];
-        level += inner;
-        along += inner * x[j];
-        weight_sum[j] += gradient[j] * x[j];
-        shift_sum[j] += gradient[j];
-    }
-    level /= (float)width;
-    along /= (float)width;
-    Dropout drop = norm->drop;
-    uint32_t seed = row_seed(drop, row);
-    if (norm->drops) {
-#pragma omp simd
-        for (int64_t j = 0; j < width; j++) {
-            float v = rate * (gradient[j] * weight[j] - level - x[j] * along);
-            u[j] = v * kept(drop, seed, (uint32_t)j);
-            through[j] = v;
-            bias_sum[j] += u[j];
-        }
-    } else {
-#pragma omp simd
-        for (int64_t j = 0; j < width; j++) {
-            u[j] = rate * (gradient[j] * weight[j] - level - x[j] * along);
-            through[j] = u[j];
-            bias_sum[j] += u[j];
-        }
-    }
-    round_row(dropped, u, width, norm->stride);
-}
-
-static Norm norm_of(const Plan *plan, const float *weight, const float *shift, const float *bias, int which) {
-    const Layer *layer = plan->layer;
-    Dropout drop = dropout_of(layer->hidden_dropout, layer->seeds[which]);
-    return (Norm){layer->width, plan->width, weight, shift, bias, layer->epsilon, drop, layer->hidden_dropout > 0.0f};
+/* `norm_row_gradient` of a row that `norm_row_rounded` normalised; `work` holds two rows. */
+static void norm_row_rounded_gradient(const Norm *norm, const float *gradient, const bf16 *normal, float rate, int64_t row,
+                                      float *work, float *through, bf16 *dropped, NormSums sums) {
+    int64_t stride = padded(norm->width);
+    float *x = work, *u = work + stride;
+    for (int64_t j = 0; j < stride; j += 16) store_floats(x + j, widened(normal + j));
+    norm_row_gradient(norm, gradient, x, rate, row, through, u, sums);
+    round_row(dropped, u, norm->width, stride);
 }
 
 static Head head_of(const Plan *plan, const Saved *saved, int64_t rows, int64_t sequence, int64_t place, int64_t number) {
@@ -433,8 +270,8 @@ static void forward_chunk(const Plan *plan, const Saved *saved, int64_t chunk, c
     multiply(saved->context + place * plan->width, plan->width, rows, weights->output, plan->width / BLOCK, plan->width, finish_float, &values);
     Norm norm = norm_of(plan, w[NORM1_WEIGHT], w[NORM1_BIAS], w[OUTPUT_BIAS], 1);
     for (int64_t i = 0; i < rows; i++)
-        saved->rate1[place + i] = norm_row(&norm, m->values + i * plan->width, hidden + (first + i) * width, first + i,
-                                           m->middle + i * plan->width, middle + i * plan->width, saved->normal1 + (place + i) * plan->width);
+        saved->rate1[place + i] = norm_row_rounded(&norm, m->values + i * plan->width, hidden + (first + i) * width, first + i,
+                                                   m->middle + i * plan->width, middle + i * plan->width, saved->normal1 + (place + i) * plan->width);
 
     Finish inner = {.rows = rows, .stride = plan->inner, .bias = inner_bias, .rounded = saved->before + place * plan->inner,
                     .active = m->active, .activation = (int)plan->layer->activation};
@@ -442,8 +279,8 @@ static void forward_chunk(const Plan *plan, const Saved *saved, int64_t chunk, c
     multiply(m->active, plan->inner, rows, weights->ffn, plan->inner / BLOCK, plan->width, finish_float, &values);
     norm = norm_of(plan, w[NORM2_WEIGHT], w[NORM2_BIAS], w[FFN_BIAS], 2);
     for (int64_t i = 0; i < rows; i++)
-        saved->rate2[place + i] = norm_row(&norm, m->values + i * plan->width, m->middle + i * plan->width, first + i,
-                                           out + (first + i) * width, NULL, saved->normal2 + (place + i) * plan->width);
+        saved->rate2[place + i] = norm_row_rounded(&norm, m->values + i * plan->width, m->middle + i * plan->width, first + i,
+                                                   out + (first + i) * width, NULL, saved->normal2 + (place + i) * plan->width);
 }
 
 /* hidden[rows width] -> out, with the twelve parameters `w` and the memory of `palm_bf16_layer_saved`. */
@@ -563,8 +400,8 @@ static void backward_chunk(const Plan *plan, const Saved *saved, int64_t chunk, 
 
     Norm norm = norm_of(plan, w[NORM2_WEIGHT], w[NORM2_BIAS], w[FFN_BIAS], 2);
     for (int64_t i = 0; i < rows; i++)
-        norm_row_gradient(&norm, gradient + (first + i) * width, saved->normal2 + narrow + i * plan->width, saved->rate2[place + i],
-                          first + i, m->work, m->values + i * plan->width, m->gradient + i * plan->width, sums.norm2);
+        norm_row_rounded_gradient(&norm, gradient + (first + i) * width, saved->normal2 + narrow + i * plan->width, saved->rate2[place + i],
+                                  first + i, m->work, m->values + i * plan->width, m->gradient + i * plan->width, sums.norm2);
     pack_right(m->gradient, plan->width, rows, plan->width, packed->ffn + narrow);
     Finish inner = {.rows = rows, .stride = plan->inner, .rounded = m->inner, .active = m->active, .before = saved->before + wide,
                     .sum = sums.inner_bias, .activation = (int)plan->layer->activation};
@@ -577,8 +414,8 @@ static void backward_chunk(const Plan *plan, const Saved *saved, int64_t chunk, 
 
     norm = norm_of(plan, w[NORM1_WEIGHT], w[NORM1_BIAS], w[OUTPUT_BIAS], 1);
     for (int64_t i = 0; i < rows; i++)
-        norm_row_gradient(&norm, m->values + i * plan->width, saved->normal1 + narrow + i * plan->width, saved->rate1[place + i],
-                          first + i, m->work, m->values + i * plan->width, m->gradient + i * plan->width, sums.norm1);
+        norm_row_rounded_gradient(&norm, m->values + i * plan->width, saved->normal1 + narrow + i * plan->width, saved->rate1[place + i],
+                                  first + i, m->work, m->values + i * plan->width, m->gradient + i * plan->width, sums.norm1);
     pack_right(m->gradient, plan->width, rows, plan->width, packed->output + narrow);
     pack_left_transposed(saved->context + narrow, plan->width, rows, plan->width, packed->context + narrow);
     Finish context = {.rows = rows, .stride = plan->width, .rounded = m->context};
@@ -622,17 +459,6 @@ static void weight_gradient(const Plan *plan, const bf16 *left, const bf16 *righ
                     for (int64_t i = 0; i < high; i++) memcpy(to + i * columns, edge + i * BLOCK, sizeof(float) * broad);
             }
         c = end;
-    }
-}
-
-/* to[count] = the sum over chunks of parts[chunks stride]. */
-static void add_chunks(const float *parts, int64_t chunks, int64_t stride, float *restrict to, int64_t count) {
-    if (to == NULL) return;
-    memset(to, 0, sizeof(float) * count);
-    for (int64_t c = 0; c < chunks; c++) {
-        const float *restrict part = parts + c * stride;
-#pragma omp simd
-        for (int64_t j = 0; j < count; j++) to[j] += part[j];
     }
 }
 

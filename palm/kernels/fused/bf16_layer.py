@@ -3,34 +3,16 @@
 It computes packed rows: the tokens that exist, without padding.
 """
 
-import ctypes
-from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any
 
-import numpy as np
-import paddle
-from numpy.typing import NDArray
 from paddle import Tensor
-from paddle.autograd import PyLayer
 
-from palm.kernels.autograd import Context
 from palm.kernels.contract import LayerSettings, LayerWeights, PackedRows, Rows
-from palm.kernels.fused import layer
-from palm.kernels.fused.layer import ACTIVATIONS, fields, fits, sample_seeds
+from palm.kernels.fused import layer, packed_layer
+from palm.kernels.fused.layer import ACTIVATIONS, fits
 from palm.kernels.fused.library import KernelsUnavailableError, load_kernels
 from palm.kernels.fused.packing import Packing
 from palm.kernels.products import in_bf16
-
-
-class LayerArguments(ctypes.Structure):
-    """`Layer` of bf16_layer.c."""
-
-    _fields_ = (
-        *((name, ctypes.c_int64) for name in ("sequences", "width", "inner", "heads", "activation")),
-        *((name, ctypes.c_float) for name in ("epsilon", "hidden_dropout", "attention_dropout")),
-        ("seeds", ctypes.c_uint32 * 3),
-    )
 
 
 def computes_here(settings: LayerSettings, hidden: Tensor) -> bool:
@@ -77,59 +59,4 @@ def compute_layer(hidden: Tensor, weights: LayerWeights, *, settings: LayerSetti
 
 def compute_packed_layer(hidden: Tensor, weights: LayerWeights, *, settings: LayerSettings, rows: PackedRows) -> Tensor:
     """Next hidden states, float32[rows hidden], of packed `rows`."""
-    return _apply(hidden, *fields(weights), settings, rows.starts)
-
-
-class PackedLayer(PyLayer):
-    """Forward and backward of the whole layer; no gradient is computed for frozen parameters."""
-
-    @staticmethod
-    def forward(ctx: Context, hidden: Tensor, *rest: Any) -> Tensor:  # noqa: ANN401 - 12 tensors, settings, starts
-        weights, settings, starts = rest[:12], rest[12], rest[13]
-        run, hidden = load_kernels(), hidden.contiguous()
-        arguments = _arguments(weights, settings, starts)
-        out = paddle.empty_like(hidden)
-        saved = paddle.empty([run.count("bf16_layer_saved", ctypes.byref(arguments), starts.ctypes.data)], "uint8")
-        run("bf16_layer", ctypes.byref(arguments), starts.ctypes.data, hidden, _pointers(weights), saved, out)
-        ctx.save_for_backward(saved, *weights)
-        ctx.arguments, ctx.starts = arguments, starts
-        ctx.needed = tuple(not tensor.stop_gradient for tensor in (hidden, *weights))
-        return out
-
-    @staticmethod
-    def backward(ctx: Context, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
-        saved, *weights = ctx.saved_tensor()
-        gradient = gradient.contiguous()
-        found = [
-            paddle.empty_like(tensor) if needed else None
-            for tensor, needed in zip((gradient, *weights), ctx.needed, strict=True)
-        ]
-        load_kernels()(
-            "bf16_layer_gradient",
-            *(ctypes.byref(ctx.arguments), ctx.starts.ctypes.data, gradient, _pointers(weights)),
-            *(saved, found[0], _pointers(found[1:])),
-        )
-        return tuple(found)
-
-
-_apply: Callable[..., Tensor] = PackedLayer.apply
-
-
-def _arguments(weights: tuple[Tensor, ...], settings: LayerSettings, starts: NDArray[np.int64]) -> LayerArguments:
-    named = LayerWeights(*weights)
-    seeds = sample_seeds(settings)
-    return LayerArguments(
-        len(starts) - 1,
-        *named.intermediate_weight.shape,
-        settings.heads,
-        ACTIVATIONS[settings.activation],
-        settings.epsilon,
-        settings.hidden_dropout,
-        settings.attention_dropout,
-        (ctypes.c_uint32 * 3)(seeds.probabilities, seeds.attended, seeds.outer),
-    )
-
-
-def _pointers(tensors: Sequence[Tensor | None]) -> "ctypes.Array[ctypes.c_void_p]":
-    pointers = [None if tensor is None else tensor.data_ptr() for tensor in tensors]
-    return (ctypes.c_void_p * len(pointers))(*pointers)
+    return packed_layer.compute(hidden, weights, settings=settings, rows=rows, kernel="bf16_layer")

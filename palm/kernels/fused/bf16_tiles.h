@@ -24,16 +24,11 @@
 
 typedef uint16_t bf16;
 
-enum { BLOCK = 32, TILE = 512 }; /* rows and columns of a block; numbers in a tile */
+enum { TILE = 512 }; /* numbers in a tile */
 
-typedef float Floats __attribute__((vector_size(64)));     /* 16 of them */
 typedef uint32_t Words __attribute__((vector_size(64)));   /* 16, each of two bfloat16 */
 typedef uint16_t Halves __attribute__((vector_size(32)));  /* 16 */
 
-static inline int64_t padded(int64_t count) { return (count + BLOCK - 1) / BLOCK * BLOCK; }
-
-static inline Floats load_floats(const float *from) { Floats v; memcpy(&v, from, sizeof v); return v; }
-static inline void store_floats(float *to, Floats v) { memcpy(to, &v, sizeof v); }
 static inline Halves load_halves(const bf16 *from) { Halves v; memcpy(&v, from, sizeof v); return v; }
 
 /* 16 bfloat16 as float32. */

@@ -6,6 +6,15 @@
 #include <stdint.h>
 #include <string.h>
 
+enum { BLOCK = 32 }; /* rows and columns of a block */
+
+static inline int64_t padded(int64_t count) { return (count + BLOCK - 1) / BLOCK * BLOCK; }
+
+typedef float Floats __attribute__((vector_size(64))); /* 16 of them */
+
+static inline Floats load_floats(const float *from) { Floats v; memcpy(&v, from, sizeof v); return v; }
+static inline void store_floats(float *to, Floats v) { memcpy(to, &v, sizeof v); }
+
 static inline float float_of_bits(uint32_t bits) { float value; memcpy(&value, &bits, 4); return value; }
 static inline uint32_t bits_of_float(float value) { uint32_t bits; memcpy(&bits, &value, 4); return bits; }
 

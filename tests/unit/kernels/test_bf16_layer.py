@@ -14,7 +14,7 @@ from paddle.nn import functional
 
 from palm.kernels import plain
 from palm.kernels.contract import LayerSettings, LayerWeights, PackedRows, Rows
-from palm.kernels.fused import bf16_layer, library
+from palm.kernels.fused import bf16_layer, library, packed_layer
 from palm.kernels.fused.layer import Seeds, sample_seeds
 from palm.kernels.fused.library import KernelLibrary, KernelsUnavailableError, load_kernels
 from tests.unit.kernels.test_fused import WEIGHTS, drawn, run, settings
@@ -38,7 +38,7 @@ def every_build(request, monkeypatch):
     load_kernels()
     built = KernelLibrary(ctypes.CDLL(str(library._library_file(request.param))), request.param)
     assert built.count("bf16_begin") == 0
-    monkeypatch.setattr(bf16_layer, "load_kernels", lambda: built)
+    monkeypatch.setattr(packed_layer, "load_kernels", lambda: built)
     monkeypatch.setattr(bf16_layer, "has_tiles", lambda: True)
 
 

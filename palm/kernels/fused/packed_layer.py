@@ -1,0 +1,98 @@
+"""An encoder layer over packed rows (the tokens that exist, without padding) as two calls of C, forward and backward.
+
+Each kernel of its kind has three functions: `palm_<kernel>`, `palm_<kernel>_gradient`, and `palm_<kernel>_saved`, which
+tells how many bytes the forward pass saves. All kernels take the arguments that layer_plan.h declares.
+"""
+
+import ctypes
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import paddle
+from numpy.typing import NDArray
+from paddle import Tensor
+from paddle.autograd import PyLayer
+
+from palm.kernels.autograd import Context
+from palm.kernels.contract import LayerSettings, LayerWeights, PackedRows
+from palm.kernels.fused.layer import ACTIVATIONS, fields, sample_seeds
+from palm.kernels.fused.library import load_kernels
+
+
+class LayerArguments(ctypes.Structure):
+    """`Layer` of layer_plan.h."""
+
+    _fields_ = (
+        *((name, ctypes.c_int64) for name in ("sequences", "width", "inner", "heads", "activation")),
+        *((name, ctypes.c_float) for name in ("epsilon", "hidden_dropout", "attention_dropout")),
+        ("seeds", ctypes.c_uint32 * 3),
+    )
+
+
+def compute(hidden: Tensor, weights: LayerWeights, *, settings: LayerSettings, rows: PackedRows, kernel: str) -> Tensor:
+    """Next hidden states of packed rows.
+
+    Args:
+        hidden: Hidden states, float32[rows hidden].
+        weights: The layer's parameters.
+        settings: The layer's settings.
+        rows: The sequences.
+        kernel: The name of the C function: `bf16_layer`.
+    """
+    return _apply(hidden, *fields(weights), settings, rows.starts, kernel)
+
+
+class PackedLayer(PyLayer):
+    """Forward and backward of the whole layer; no gradient is computed for frozen parameters."""
+
+    @staticmethod
+    def forward(ctx: Context, hidden: Tensor, *rest: Any) -> Tensor:  # noqa: ANN401 - 12 tensors, settings, …
+        weights, settings, starts, kernel = rest[:12], *rest[12:]
+        run, hidden = load_kernels(), hidden.contiguous()
+        arguments = _arguments(weights, settings, starts)
+        out = paddle.empty_like(hidden)
+        saved = paddle.empty([run.count(f"{kernel}_saved", ctypes.byref(arguments), starts.ctypes.data)], "uint8")
+        run(kernel, ctypes.byref(arguments), starts.ctypes.data, hidden, _pointers(weights), saved, out)
+        ctx.save_for_backward(saved, *weights)
+        ctx.arguments, ctx.starts, ctx.kernel = arguments, starts, kernel
+        ctx.needed = tuple(not tensor.stop_gradient for tensor in (hidden, *weights))
+        return out
+
+    @staticmethod
+    def backward(ctx: Context, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        saved, *weights = ctx.saved_tensor()
+        gradient = gradient.contiguous()
+        found = [
+            paddle.empty_like(tensor) if needed else None
+            for tensor, needed in zip((gradient, *weights), ctx.needed, strict=True)
+        ]
+        load_kernels()(
+            f"{ctx.kernel}_gradient",
+            *(ctypes.byref(ctx.arguments), ctx.starts.ctypes.data, gradient, _pointers(weights)),
+            *(saved, found[0], _pointers(found[1:])),
+        )
+        return tuple(found)
+
+
+_apply: Callable[..., Tensor] = PackedLayer.apply
+
+
+def _arguments(weights: tuple[Tensor, ...], settings: LayerSettings, starts: NDArray[np.int64]) -> LayerArguments:
+    named = LayerWeights(*weights)
+    seeds = sample_seeds(settings)
+    return LayerArguments(
+        len(starts) - 1,
+        *named.intermediate_weight.shape,
+        settings.heads,
+        ACTIVATIONS[settings.activation],
+        settings.epsilon,
+        settings.hidden_dropout,
+        settings.attention_dropout,
+        (ctypes.c_uint32 * 3)(seeds.probabilities, seeds.attended, seeds.outer),
+    )
+
+
+def _pointers(tensors: Sequence[Tensor | None]) -> "ctypes.Array[ctypes.c_void_p]":
+    pointers = [None if tensor is None else tensor.data_ptr() for tensor in tensors]
+    return (ctypes.c_void_p * len(pointers))(*pointers)
