@@ -39,7 +39,7 @@ from palm.training.evaluation import Evaluation, Exports, PeriodicExports, expor
 from palm.training.label_notices import label_lines
 from palm.training.log import CONTINUE, Reporter, say, step_line, stopped_line
 from palm.training.non_finite import NonFiniteSteps
-from palm.training.notices import copies_line, export_lines, first_example_lines, short_run_lines
+from palm.training.notices import copies_line, export_lines, first_example_lines, precision_lines, short_run_lines
 from palm.training.run import build_run, run_training
 from palm.training.signals import StopSignals
 from palm.training.stages import load_encoder, reset_stages, restore_best, save_encoder, stage_is_done
@@ -187,6 +187,7 @@ class Controller:
             beginning += short_run_lines(run)
             beginning += export_lines(run)
             beginning += resume_or_archive(run, folder, resume=resume, resolved=config.resolved)
+            beginning += precision_lines(run)
             beginning += [] if run.progress.global_step else label_lines(self._tasks)  # once per run
             beginning += split_lines(self._tasks)
             beginning += copies_line(run.model.copied_parameters())

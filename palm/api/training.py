@@ -17,6 +17,7 @@ from palm.training.evaluation import Evaluation, Exports, exported_folder
 from palm.training.label_notices import label_lines
 from palm.training.log import Reporter, trainer_line
 from palm.training.non_finite import NonFiniteSteps
+from palm.training.notices import precision_lines
 from palm.training.run import run_training
 
 
@@ -35,6 +36,7 @@ def train(session: Session, print_steps: int, *, resume: bool) -> None:
     run, saver = session.run, session.saver
     session.reset_batches()
     beginning = _resume(run, saver) if resume else []
+    beginning += precision_lines(run)
     beginning += [] if run.progress.global_step else label_lines(run.tasks)  # once per run
     folder = saver.folder if saver else None
     with Reporter(folder, total_steps=run.total_steps, done_steps=run.progress.global_step) as reporter:

@@ -65,12 +65,30 @@ def run(args: argparse.Namespace, overrides: list[str]) -> int:
         sys.stdout.write(summary(config))
         if args.explain:
             rows = [HEADER, *((row.key, str(row.value), row.where, row.overridden) for row in config.explain)]
-            sys.stdout.write("\n" + aligned(rows))
+            sys.stdout.write("\n" + aligned(rows) + ("" if args.predict else precision_line(config)))
     for warning in configs[0].warnings:
         sys.stdout.write(f"Warning: {warning}\n")
     if args.data:
         _print_data_report(configs, for_train=not args.predict)
     return 0
+
+
+def precision_line(config: "RunConfig") -> str:
+    """What `amp: auto` chooses on this machine, which only Paddle and the kernels tell; empty without it."""
+    if config.backbone_config is None or config.train.amp != "auto":
+        return ""
+    from palm.runtime.environment import prepare_runtime  # noqa: PLC0415 (only now: it takes seconds)
+    from palm.runtime.paddle_import import import_paddle  # noqa: PLC0415 (as above)
+
+    prepare_runtime()
+    import_paddle()
+    from palm.kernels.precision import NAMES, choose_precision  # noqa: PLC0415 (Paddle has to be set up first)
+    from palm.runtime.device import choose_device, count_gpus  # noqa: PLC0415 (as above)
+
+    choose_device(use_gpu=config.train.use_gpu and count_gpus() > 0)
+    backbone = config.backbone_config
+    chosen = choose_precision("auto", kernels=backbone.kernels, activation=backbone.hidden_act)
+    return f"\namp: auto chooses {NAMES[chosen.computed]} on this machine: {chosen.reason}.\n"
 
 
 def summary(config: "RunConfig") -> str:

@@ -166,6 +166,7 @@ def paddle_findings(runtime: RuntimeReport) -> Iterator[Finding]:
     yield gpu_finding(cuda=cuda, usable=paddle.device.cuda.device_count() if cuda else 0, driver=_has_gpu_driver())
     yield kernels_finding()
     yield bf16_finding(cpu=paddle.device.get_device() == "cpu")
+    yield auto_finding()
     yield speed_finding(measure_matmul(), runtime.cores, cpu=paddle.device.get_device() == "cpu")
 
 
@@ -193,6 +194,14 @@ def bf16_finding(*, cpu: bool) -> Finding:
     except Bf16UnavailableError as reason:
         return Finding("amp: bf16", f"not on this machine: {reason}")
     return Finding("amp: bf16", "multiplies in bfloat16")
+
+
+def auto_finding() -> Finding:
+    """What `amp: auto` chooses here."""
+    from palm.kernels.precision import NAMES, choose_precision  # noqa: PLC0415 (imports Paddle)
+
+    chosen = choose_precision("auto")
+    return Finding("amp: auto", f"{NAMES[chosen.computed]}: {chosen.reason}")
 
 
 def kernels_finding() -> Finding:

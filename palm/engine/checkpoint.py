@@ -19,6 +19,7 @@ from palm.engine.run_data import DATA_FILE, check_data
 from palm.engine.selection import BestSoFar
 from palm.engine.task_gradients import PREFIX
 from palm.errors import CheckpointError
+from palm.kernels.precision import Computed, continued_precision
 from palm.schema.settings import TrainSettings
 from palm.storage.atomic_directory import atomic_directory, remove_folder, remove_stale, verify
 from palm.storage.layout import WEIGHTS_FILE
@@ -48,11 +49,13 @@ class _SavedState:
         kind: The average of the weights: `off`, `ema` or `swa`.
         updates: Number of averaged updates.
         optimizer: The key `optimizer`.
+        amp: What the run computed in; None in checkpoints that do not tell.
     """
 
     kind: str
     updates: int
     optimizer: str
+    amp: Computed | None
 
 
 def save_checkpoint(run: TrainingRun, folder: Path, *, keep: int) -> Path:
@@ -115,7 +118,7 @@ def restore_checkpoint(run: TrainingRun, folder: Path) -> list[str]:
     """Put weights, optimizer state, averages, pending gradients and counters of a verified checkpoint into `run`.
 
     Returns:
-        Lines for the user, about data that differ.
+        Lines for the user, about data that differ, and a precision that this machine would not choose.
 
     Raises:
         CheckpointError: The checkpoint is of another model, other tasks or other data.
@@ -128,6 +131,9 @@ def restore_checkpoint(run: TrainingRun, folder: Path) -> list[str]:
             "Resume with the configuration it was started with, or use another save_path."
         )
     lines = check_data(folder, run.tasks, allow_changed=run.settings.allow_changed_data)
+    # Before `auto` was a value, its place in a configuration meant `off`.
+    recorded = average.amp or ("off" if run.settings.amp == "auto" else run.precision.computed)
+    saved.amp, about_precision = continued_precision(run.settings.amp, run.precision, recorded)
     _restore_weights(run, folder, average)
     _restore_gradients(run, load_tensors(folder / _GRADIENTS_FILE))
     for part in fields(Progress):
@@ -137,7 +143,7 @@ def restore_checkpoint(run: TrainingRun, folder: Path) -> list[str]:
             own.update(value)
         else:
             setattr(run.progress, part.name, value)
-    return lines
+    return [*lines, *about_precision]
 
 
 def _restore_gradients(run: TrainingRun, gradients: Mapping[str, Tensor]) -> None:
@@ -209,7 +215,7 @@ def _read_progress(folder: Path) -> tuple[Progress, _SavedState]:
         saved = {_RENAMED.get(key, key): value for key, value in written.items()}
         usual = "ema" if (folder / _AVERAGE_FILE).exists() else "off"  # the only kind at that time
         optimizer = saved.get("optimizer", TrainSettings.model_fields["optimizer"].default)
-        state = _SavedState(saved.get("weight_average", usual), saved["average_updates"], optimizer)
+        state = _SavedState(saved.get("weight_average", usual), saved["average_updates"], optimizer, saved.get("amp"))
         saved |= {key: read(saved[key]) for key, read in _READERS.items() if key in saved}
         # Fields unknown to older versions keep their defaults.
         known = {part.name: saved[part.name] for part in fields(Progress) if part.name in saved}

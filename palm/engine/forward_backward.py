@@ -123,7 +123,7 @@ def train_pass(run: "TrainingRun", parts: Sequence[StepBatch], factors: Sequence
         run.model.train()
         unfreeze(run.model, run.settings, first.global_step)
         # Only forward: the backward pass of an operation uses the precision of its forward pass.
-        with mixed_precision(run.settings.amp):
+        with mixed_precision(run.progress.amp):
             losses = _losses(run, parts)
         values = [float(loss) for loss in losses]
         faults = [None if math.isfinite(value) else f"the loss is {value}" for value in values]
@@ -184,7 +184,7 @@ def _attack(run: "TrainingRun", parts: Sequence[tuple[StepBatch, float]], total:
     total.backward()
     with perturbed(table, before, run.settings.adversarial_epsilon) as moved:
         if moved:
-            with mixed_precision(run.settings.amp):
+            with mixed_precision(run.progress.amp):
                 again = _losses(run, [part for part, _ in parts])
             reduce(add, [loss * weight for loss, (_, weight) in zip(again, parts, strict=True)]).backward()
 

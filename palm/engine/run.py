@@ -19,6 +19,7 @@ from palm.engine.schedule import expected_steps
 from palm.engine.selection import BestSoFar
 from palm.engine.task_gradients import SharedLayerGradients, TaskGradients
 from palm.engine.task_instance import TaskInstance
+from palm.kernels.precision import Computed, Precision
 from palm.schema.settings import TrainSettings
 
 
@@ -34,6 +35,7 @@ class Progress:
         stops: Early stops.
         skipped_draws: Samples of retired tasks, which no step trained.
         sampling_probabilities: Those of the tasks after each of the last steps, if the sampler is adaptive.
+        amp: What the run computes in: `off` is float32, `bf16` products in bfloat16.
     """
 
     global_step: int = 0
@@ -43,6 +45,7 @@ class Progress:
     stops: EarlyStops = field(default_factory=EarlyStops)
     skipped_draws: int = 0
     sampling_probabilities: SamplingProbabilities = field(default_factory=dict)
+    amp: Computed = "off"
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,7 @@ class TrainingRun:
         progress: Progress of the run, updated by the loop.
         total_steps: Number of its global steps: see `palm.engine.schedule.global_steps`.
         schedule: Factor of the learning rate at each global step, counted from 1; None for that of the settings.
+        precision: What the key `amp` means on this machine; `progress.amp` is what the run computes in.
     """
 
     model: MultiTaskModel
@@ -120,6 +124,7 @@ class TrainingRun:
     progress: Progress
     total_steps: int
     schedule: Callable[[int], float] | None = None
+    precision: Precision = field(default_factory=lambda: Precision("off"))
 
     @cached_property
     def targets(self) -> Mapping[str, int]:

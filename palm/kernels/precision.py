@@ -1,37 +1,123 @@
-"""Mixed precision: which products are computed in bfloat16."""
+"""Mixed precision: which products are computed in bfloat16, and what `amp: auto` chooses on this machine."""
 
 import logging
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
 import paddle
 
 from palm.kernels.fused.bf16 import Bf16UnavailableError, check_products
+from palm.kernels.fused.layer import ACTIVATIONS
+from palm.kernels.fused.library import KernelsUnavailableError, load_kernels
 from palm.kernels.products import bf16_products
 
 _log = logging.getLogger("palm")
 
+Amp = Literal["auto", "off", "bf16"]
+"""Values of the key `amp`."""
+Computed = Literal["off", "bf16"]
+"""What a run computes in: float32, or products in bfloat16."""
+NAMES: dict[Computed, str] = {"off": "float32", "bf16": "bfloat16"}
 
-def mixed_precision(amp: Literal["off", "bf16"]) -> AbstractContextManager[None]:
+
+@dataclass(frozen=True)
+class Precision:
+    """What the key `amp` means on this machine.
+
+    Attributes:
+        computed: `bf16`, or `off` for float32.
+        reason: Why `amp: auto` has chosen it.
+    """
+
+    computed: Computed
+    reason: str = ""
+
+
+def choose_precision(amp: Amp, *, kernels: str = "auto", activation: str = "gelu") -> Precision:
+    """What `amp` means here for an encoder; an `amp: bf16` that cannot be used is warned of once.
+
+    Args:
+        amp: The key.
+        kernels: The backbone's key `kernels`.
+        activation: The backbone's key `hidden_act`.
+    """
+    if amp == "off":
+        return Precision("off")
+    if paddle.device.get_device() != "cpu":
+        return Precision("off", "on a GPU it is off") if amp == "auto" else Precision("bf16")
+    if kernels == "plain":
+        return Precision("off", "on a CPU, kernels: plain computes in float32")
+    if amp == "bf16":
+        _warn_once(bf16_refusal())
+        return Precision("off" if bf16_refusal() else "bf16")
+    if activation not in ACTIVATIONS:
+        return Precision("off", f"the fused kernels do not compute hidden_act: {activation}")
+    refusal = _tiles_refusal() or bf16_refusal()
+    return Precision("off", refusal) if refusal else Precision("bf16", "this processor has AMX")
+
+
+def continued_precision(amp: Amp, chosen: Precision, recorded: Computed) -> tuple[Computed, list[str]]:
+    """What a resumed run computes in, and lines for the user: with `amp: auto` as recorded, wherever that is possible.
+
+    Args:
+        amp: The key.
+        chosen: What it means on this machine.
+        recorded: What the checkpoint's run computed in.
+    """
+    if chosen.computed == recorded:
+        return recorded, []
+    before, now = NAMES[recorded], NAMES[chosen.computed]
+    if amp != "auto":
+        found = f"The run was started in {before}, and continues in {now} (amp: {amp})."
+        return chosen.computed, [f"{found} Its result will differ."]
+    found = f"The run was started in {before}; amp: auto would choose {now} on this machine"
+    found += f" ({chosen.reason})." if chosen.reason else "."
+    if recorded == "off":
+        return recorded, [f"Warning: {found} Continuing in {before}, as started."]
+    # Only without tiles does auto differ from what AVX512-BF16 can compute.
+    refusal = "a GPU is used" if paddle.device.get_device() != "cpu" else bf16_refusal()
+    if refusal:
+        rule = f"{found} Continuing in {now}, since {before} is not possible: {refusal}."
+        return chosen.computed, [f"Warning: {rule} Its result will differ."]
+    return recorded, [f"Warning: {found} Continuing in {before}, as started; another processor rounds differently."]
+
+
+def mixed_precision(amp: Amp) -> AbstractContextManager[None]:
     """The context of a forward pass; weights, optimizer state, sums and reductions stay float32.
 
     On a GPU Paddle's own AMP chooses the operations (level O1). On a CPU with AVX512-BF16 or AMX the fused encoder
     layers multiply in bfloat16; on other CPUs everything stays float32, with one warning.
     """
-    if amp == "off":
+    if choose_precision(amp).computed == "off":
         return nullcontext()
     if paddle.device.get_device() == "cpu":
-        return bf16_products() if _on_this_cpu() else nullcontext()
+        return bf16_products()
     context: AbstractContextManager[None] = paddle.amp.auto_cast(dtype="bfloat16", level="O1")
     return context
 
 
 @cache
-def _on_this_cpu() -> bool:
+def bf16_refusal() -> str | None:
+    """Why this CPU cannot multiply in bfloat16; None if it can."""
     try:
         check_products()
     except Bf16UnavailableError as reason:
+        return str(reason)
+    return None
+
+
+def _tiles_refusal() -> str | None:
+    """Why this CPU's kernels do not use AMX tiles; None if they do."""
+    try:
+        level = load_kernels().level
+    except KernelsUnavailableError as reason:
+        return str(reason)
+    return None if level == "amx" else "this processor has no AMX, or the system does not allow its use"
+
+
+@cache
+def _warn_once(reason: str | None) -> None:
+    if reason:
         _log.warning("amp: bf16 cannot be used: %s. Computing in float32.", reason)
-        return False
-    return True

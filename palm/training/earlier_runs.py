@@ -154,7 +154,8 @@ def changed_keys(folder: Path, resolved: Mapping[str, object]) -> list[str]:
     changed = [
         f"{key} {old} → {new}"
         for key, (old, new) in _differences(_with_defaults(before), _with_defaults(now)).items()
-        if key.rpartition(".")[2] not in harmless
+        # With `auto` the run continues in what it was started with: see `continued_precision`.
+        if key.rpartition(".")[2] not in harmless and (key, new) != ("amp", "auto")
     ]
     return [f"Changed since the run was started: {', '.join(changed)}. Its result will differ."] if changed else []
 

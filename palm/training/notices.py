@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from palm.engine.run import StepResult, TrainingRun
 from palm.engine.schedule import expected_steps
 from palm.engine.task_instance import TaskInstance
+from palm.kernels.precision import NAMES
 
 # A run that waits for more than both is reported.
 _MOST_FRACTION, _MOST_SECONDS = 0.05, 1.0
@@ -69,6 +70,13 @@ def copies_line(parameters: Mapping[str, int]) -> Sequence[str]:
 
 def _millions(count: int) -> str:
     return f"{count / 1e6:,.1f} M"
+
+
+def precision_lines(run: TrainingRun) -> Iterator[str]:
+    """What `amp: auto` has chosen, and why."""
+    if run.settings.amp != "auto" or run.progress.amp != run.precision.computed:  # a resumed run has said it
+        return
+    yield f"amp: auto: products in {NAMES[run.progress.amp]} ({run.precision.reason})."
 
 
 def export_lines(run: TrainingRun) -> Iterator[str]:

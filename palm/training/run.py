@@ -12,6 +12,7 @@ from palm.engine.optim.weight_average import build_average
 from palm.engine.run import Progress, StepResult, TrainingRun
 from palm.engine.schedule import build_sampler, global_steps
 from palm.engine.task_instance import TaskInstance
+from palm.kernels.precision import choose_precision
 from palm.schema.settings import TrainSettings
 from palm.training.after_step import Follower
 from palm.training.signals import StopSignals
@@ -44,6 +45,8 @@ def build_run(
         lr_scales=head_lr_scales((task.head, task.settings.lr_scale) for task in tasks),
         kernels=model.backbone_config.kernels,
     )
+    backbone = model.backbone_config
+    precision = choose_precision(settings.amp, kernels=backbone.kernels, activation=backbone.hidden_act)
     return TrainingRun(
         model=model,
         tasks=tasks,
@@ -52,9 +55,10 @@ def build_run(
         average=build_average(model, settings, total),
         settings=settings,
         methods=methods,
-        progress=Progress(),
+        progress=Progress(amp=precision.computed),
         total_steps=total,
         schedule=schedule,
+        precision=precision,
     )
 
 

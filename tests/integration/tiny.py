@@ -95,7 +95,8 @@ def config(folder: Path, tasks: dict[str, dict[str, Any]], **keys: Any) -> dict[
     return {
         "tasks": tasks, "backbone": "bert", **BACKBONE, "vocab_path": write_vocab(folder), "do_lower_case": True,
         "save_path": str(folder / "out"), "max_seq_len": 24, "batch_size": 8, "learning_rate": 5e-3, "num_epochs": 2,
-        "use_gpu": False, "print_every_n_steps": 1, "warmup_proportion": 0.0, "export": "last", **keys,
+        "use_gpu": False, "print_every_n_steps": 1, "warmup_proportion": 0.0, "export": "last", "amp": "off",
+        **keys,
     }  # fmt: skip
 
 
