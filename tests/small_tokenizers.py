@@ -1,6 +1,7 @@
 """Small tokenizer.json files of each family, trained on a few sentences, as transformers' folders hold them."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,18 +25,22 @@ TEXTS = [*ENGLISH, *CHINESE] * 4
 
 BERT = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 FAIRSEQ = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
+Made = tuple[FastTokenizer, tuple[str, ...], dict[str, Any]]
+"""A tokenizer; its tokens for padding, unknown text, begin, end and masks; further settings."""
+Maker = Callable[[], Made]
 KINDS = ("bert", "roberta", "xlm-r", "deberta-v3", "modernbert", "llama")
 
 
 def write_all(folder: Path) -> dict[str, Path]:
     """The folder of each kind, with tokenizer.json and tokenizer_config.json."""
-    makers = (_bert, _roberta, _xlm_r, _deberta, _modernbert, _llama)
-    return {kind: _write(folder / kind, make) for kind, make in zip(KINDS, makers, strict=True)}
+    makers = (bert, roberta, xlm_r, deberta, modernbert, _llama)
+    return {kind: write(folder / kind, make) for kind, make in zip(KINDS, makers, strict=True)}
 
 
-def _write(folder: Path, make: Any) -> Path:
+def write(folder: Path, make: Maker) -> Path:
+    """The folder of one tokenizer, with tokenizer.json and tokenizer_config.json."""
     tokenizer, special, settings = make()
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     tokenizer.save(str(folder / "tokenizer.json"))
     roles = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")
     config = {**dict(zip(roles, special, strict=True)), **settings}
@@ -43,7 +48,7 @@ def _write(folder: Path, make: Any) -> Path:
     return folder
 
 
-def _bert() -> tuple[FastTokenizer, tuple[str, ...], dict[str, Any]]:
+def bert() -> Made:
     made = FastTokenizer(models.WordPiece(unk_token="[UNK]"))
     made.normalizer = normalizers.BertNormalizer(lowercase=True)
     made.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
@@ -53,7 +58,7 @@ def _bert() -> tuple[FastTokenizer, tuple[str, ...], dict[str, Any]]:
     return made, BERT, {"do_lower_case": True, "tokenizer_class": "BertTokenizer"}
 
 
-def _roberta() -> tuple[FastTokenizer, tuple[str, ...], dict[str, Any]]:
+def roberta() -> Made:
     made = _byte_level([*FAIRSEQ[:4]])
     made.add_special_tokens([AddedToken("<mask>", lstrip=True, normalized=False, special=True)])
     made.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0), trim_offsets=True)
@@ -61,8 +66,8 @@ def _roberta() -> tuple[FastTokenizer, tuple[str, ...], dict[str, Any]]:
     return made, special, {"tokenizer_class": "RobertaTokenizer", "model_input_names": ["input_ids", "attention_mask"]}
 
 
-def _xlm_r() -> tuple[FastTokenizer, tuple[str, ...], dict[str, Any]]:
-    made = _unigram(FAIRSEQ, "<unk>", normalizers.Sequence([normalizers.NFKC(), _single_blanks()]))
+def xlm_r() -> Made:
+    made = unigram(FAIRSEQ, "<unk>", normalizers.Sequence([normalizers.NFKC(), single_blanks()]))
     made.post_processor = processors.TemplateProcessing(
         single="<s> $A </s>", pair="<s> $A </s> </s> $B </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
     )
@@ -71,16 +76,16 @@ def _xlm_r() -> tuple[FastTokenizer, tuple[str, ...], dict[str, Any]]:
     return made, ("<pad>", "<unk>", "<s>", "</s>", "<mask>"), {"tokenizer_class": "XLMRobertaTokenizer"}
 
 
-def _deberta() -> tuple[FastTokenizer, tuple[str, ...], dict[str, Any]]:
+def deberta() -> Made:
     special = ("[PAD]", "[CLS]", "[SEP]", "[UNK]")
-    normalizer = normalizers.Sequence([normalizers.Strip(), normalizers.NFKC(), _single_blanks()])
-    made = _unigram(special, "[UNK]", normalizer)
+    normalizer = normalizers.Sequence([normalizers.Strip(), normalizers.NFKC(), single_blanks()])
+    made = unigram(special, "[UNK]", normalizer)
     made.add_special_tokens([AddedToken("[MASK]", normalized=False, special=True)])
     made.post_processor = _template(made, segments=True)
     return made, BERT, {"tokenizer_class": "DebertaV2Tokenizer"}
 
 
-def _modernbert() -> tuple[FastTokenizer, tuple[str, ...], dict[str, Any]]:
+def modernbert() -> Made:
     made = _byte_level(["[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]"])
     made.normalizer = normalizers.NFC()
     made.add_tokens([AddedToken("|||EMAIL|||", normalized=False)])
@@ -88,7 +93,7 @@ def _modernbert() -> tuple[FastTokenizer, tuple[str, ...], dict[str, Any]]:
     return made, BERT, {"model_input_names": ["input_ids", "attention_mask"]}
 
 
-def _llama() -> tuple[FastTokenizer, tuple[str, ...], dict[str, Any]]:
+def _llama() -> Made:
     """BPE with bytes for what it does not know, and blanks as in SentencePiece."""
     made = FastTokenizer(models.BPE(unk_token="<unk>", byte_fallback=True, fuse_unk=True))
     made.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
@@ -118,7 +123,7 @@ def _byte_level(special: list[str]) -> FastTokenizer:
     return made
 
 
-def _unigram(special: tuple[str, ...], unknown: str, normalizer: Any) -> FastTokenizer:
+def unigram(special: tuple[str, ...], unknown: str, normalizer: Any) -> FastTokenizer:
     made = FastTokenizer(models.Unigram())
     made.normalizer = normalizer
     made.pre_tokenizer = pre_tokenizers.Metaspace()
@@ -128,7 +133,7 @@ def _unigram(special: tuple[str, ...], unknown: str, normalizer: Any) -> FastTok
     return made
 
 
-def _single_blanks() -> Any:
+def single_blanks() -> Any:
     return normalizers.Replace(Regex(" {2,}"), " ")
 
 

@@ -101,17 +101,22 @@ def markdown(outcomes: Sequence[Outcome]) -> str:
     return "\n".join([*lines, "", f"{total}, {refused} refused by name, {len(outcomes) - trained - refused} failed."])
 
 
+def try_all(names: Sequence[str] = ()) -> list[Outcome]:
+    """Try all shapes, or those whose names contain one of `names`."""
+    home = Path(tempfile.mkdtemp(prefix="palm-shapes-"))
+    try:
+        shapes = [shape for shape in SHAPES if not names or any(part in shape.name for part in names)]
+        return [try_shape(shape, home / str(number)) for number, shape in enumerate(shapes)]
+    finally:
+        shutil.rmtree(home)
+
+
 def main(words: Sequence[str] | None = None) -> int:
     """Run all shapes, or those whose names contain the given words."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", help="parts of names of shapes (default: all)")
     chosen = parser.parse_args(words).names
-    home = Path(tempfile.mkdtemp(prefix="palm-shapes-"))
-    try:
-        shapes = [shape for shape in SHAPES if not chosen or any(part in shape.name for part in chosen)]
-        outcomes = [try_shape(shape, home / str(number)) for number, shape in enumerate(shapes)]
-    finally:
-        shutil.rmtree(home)
+    outcomes = try_all(chosen)
     sys.stdout.write(markdown(outcomes) + "\n")
     return int(not all(found.as_expected for found in outcomes))
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from string import ascii_uppercase
 from typing import Any, get_args
 
 from palm.backbone.base import BACKBONES
@@ -14,8 +15,9 @@ from palm.config.components import TaskSchemas
 from palm.config.encoder import SettledEncoder, settle_encoder
 from palm.config.methods import chosen_methods, plain_values
 from palm.config.stages import StageSources
+from palm.data.sentencepiece_model import SENTENCEPIECE_FILE
 from palm.data.tokenizer_json import TOKENIZER_FILE, lower_case_setting
-from palm.data.vocab import VOCAB_FILE
+from palm.data.vocab import VOCAB_FILE, load_vocab
 from palm.errors import ConfigError, Problem
 from palm.paradigm.base import PARADIGMS
 from palm.reader.base import READERS
@@ -109,6 +111,8 @@ def merge(sources: StageSources, phase: Phase, *, download: bool = True) -> Merg
         problems += more
     _share_vocabulary(run, tasks)
     problems += _follow_tokenizer(run, tasks) if phase == "train" else []  # an exported model has its own tokenizer
+    if phase == "train":
+        encoder = _follow_vocabulary(encoder, run, tasks)
     return Merged(
         sources,
         phase,
@@ -196,7 +200,7 @@ def _next_to_weights(run: Values) -> dict[str, Setting]:
     weights = run.get("pretrain_model_path")
     if weights is None or weights.setting.value is None:
         return {}
-    wanted = {"backbone_config_path": BACKBONE_FILES, "vocab_path": (TOKENIZER_FILE, VOCAB_FILE)}
+    wanted = {"backbone_config_path": BACKBONE_FILES, "vocab_path": (TOKENIZER_FILE, VOCAB_FILE, SENTENCEPIECE_FILE)}
     found = {key: next_to_weights(Path(str(weights.setting.value)), names) for key, names in wanted.items()}
     where = f"next to pretrain_model_path ({weights.setting.where})"
     return {key: Setting(key, str(place), where) for key, place in found.items() if place}
@@ -231,6 +235,28 @@ def _follow_tokenizer(run: Values, tasks: Mapping[str, Values]) -> list[Problem]
             below = replace(given, overridden=(*given.overridden, setting)) if given else Resolved(setting)
             values[LOWER_CASE] = below
     return []
+
+
+def _follow_vocabulary(encoder: SettledEncoder, run: Values, tasks: Mapping[str, Values]) -> SettledEncoder:
+    """Lower-case text for the key `encoder` where no file says whether to, and its vocab.txt has no capital letter.
+
+    As transformers does, which lower-cases for BERT by default: each capital would be an unknown token.
+    """
+    path = Path(str(run["vocab_path"].setting.value)) if _is_set(run, "vocab_path") else Path()
+    silent = [values for values in tasks.values() if LOWER_CASE not in values]
+    if encoder.weights is None or not silent or path.name != VOCAB_FILE or not path.is_file():
+        return encoder
+    try:
+        capital = any(letter in token for token in load_vocab(path) if token[0:1] != "[" for letter in ascii_uppercase)
+    except ConfigError:
+        return encoder  # reported where it is read
+    if capital:
+        return encoder
+    for values in silent:
+        values[LOWER_CASE] = Resolved(Setting(LOWER_CASE, True, f"{path}, which has no capital letter"))
+    rule = f"{path.name} has no capital letter, and no file says `{LOWER_CASE}`: text is lower-cased."
+    note = Problem(run["encoder"].setting.where, f"encoder: {rule} Otherwise, write `{LOWER_CASE}: false`.")
+    return replace(encoder, notes=(*encoder.notes, note))
 
 
 def _is_set(values: Values, key: str) -> bool:

@@ -17,7 +17,7 @@ from palm.schema.places import exists
 from palm.schema.settings import TaskSettings, TrainSettings
 
 _NO_VOCABULARY = (
-    "a run needs `vocab_path`. Found none, and no tokenizer.json or vocab.txt next to pre-trained "
+    "a run needs `vocab_path`. Found none, and no tokenizer.json, vocab.txt or spm.model next to pre-trained "
     "weights. Name one of them."
 )
 

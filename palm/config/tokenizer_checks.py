@@ -29,10 +29,10 @@ def contradicted_settings(stages: Sequence[TypedConfig]) -> Iterator[Problem]:
 def smaller_vocabulary(config: TypedConfig) -> Iterator[Problem]:
     """A warning if rows of the embedding table have no token: a vocab.txt may have lost lines.
 
-    A tokenizer.json gives each token its id, and the tables of XLM-R are longer than its vocabulary.
+    A tokenizer.json and an spm.model give each token its id, and the tables of XLM-R are longer than its vocabulary.
     """
     path = config.run.vocab_path if config.run else None
-    if config.tokenizer is None or config.backbone is None or (path or "").lower().endswith(".json"):
+    if config.tokenizer is None or config.backbone is None or (path or "").lower().endswith((".json", ".model")):
         return
     tokens, rows = config.tokenizer.vocab_size, config.backbone.config.vocab_size
     if tokens < rows:

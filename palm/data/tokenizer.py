@@ -14,9 +14,10 @@ from tokenizers import Encoding
 from palm.data.layout import TextLayout
 from palm.data.offsets import exact_spans, with_accents
 from palm.data.readable_tokens import continues_word, readable_tokens
+from palm.data.sentencepiece_model import SENTENCEPIECE_FILE
 from palm.data.tokenizer_config import TOKENIZER_CONFIG, read_tokenizer_config
 from palm.data.tokenizer_definition import TokenizerDefinition, define_wordpiece, load_definition
-from palm.data.tokenizer_json import TOKENIZER_FILE
+from palm.data.tokenizer_json import SENTENCEPIECE_SUFFIX, TOKENIZER_FILE
 from palm.data.vocab import VOCAB_FILE, load_vocab
 from palm.data.words import Assigned, WordAlone, assign, encode_alone, join_words
 from palm.errors import ConfigError, Problem
@@ -92,10 +93,10 @@ class Tokenizer:
 
     @classmethod
     def from_file(cls, path: Path | str, *, do_lower_case: bool | None = None, for_cn: bool = False) -> "Tokenizer":
-        """The tokenizer of a vocab.txt or a tokenizer.json, with the settings of a tokenizer_config.json beside it.
+        """The tokenizer of a vocab.txt, tokenizer.json or spm.model, with the settings of tokenizer_config.json there.
 
         Args:
-            path: The file; a tokenizer.json is known by the ending `.json`.
+            path: The file; a tokenizer.json is known by the ending `.json`, an spm.model by `.model`.
             do_lower_case: Lower-case and strip accents; None: as the files say, else not.
             for_cn: Chinese text.
 
@@ -103,7 +104,7 @@ class Tokenizer:
             ConfigError: A file is missing, or is not valid.
         """
         path = Path(path)
-        if path.suffix.lower() == ".json":
+        if path.suffix.lower() in (".json", SENTENCEPIECE_SUFFIX):
             tokenizer = cls.__new__(cls)
             tokenizer._use(load_definition(path, do_lower_case=do_lower_case), for_cn=for_cn)
             return tokenizer
@@ -118,12 +119,13 @@ class Tokenizer:
 
     @classmethod
     def from_folder(cls, folder: Path, *, do_lower_case: bool | None = None, for_cn: bool = False) -> "Tokenizer":
-        """The tokenizer in `folder`: its tokenizer.json, else its vocab.txt.
+        """The tokenizer in `folder`: its tokenizer.json, else its vocab.txt, else its spm.model.
 
         Raises:
             ConfigError: A file is missing, or is not valid.
         """
-        name = TOKENIZER_FILE if (folder / TOKENIZER_FILE).is_file() else VOCAB_FILE
+        files = (TOKENIZER_FILE, VOCAB_FILE, SENTENCEPIECE_FILE)
+        name = next((name for name in files if (folder / name).is_file()), VOCAB_FILE)
         return cls.from_file(folder / name, do_lower_case=do_lower_case, for_cn=for_cn)
 
     def save(self, folder: Path) -> str:

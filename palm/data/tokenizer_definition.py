@@ -14,6 +14,7 @@ from palm.data.layout import TextLayout, ask_layouts
 from palm.data.special_tokens import SpecialTokens, find_special_tokens
 from palm.data.tokenizer_config import SPECIAL_TOKENS_MAP, TOKENIZER_CONFIG, read_tokenizer_config
 from palm.data.tokenizer_json import (
+    SENTENCEPIECE_SUFFIX,
     TOKENIZER_FILE,
     Added,
     Content,
@@ -156,7 +157,7 @@ def define_wordpiece(
 
 
 def load_definition(path: Path, *, do_lower_case: bool | None) -> TokenizerDefinition:
-    """The tokenizer of a tokenizer.json.
+    """The tokenizer of a tokenizer.json, or of an spm.model.
 
     Args:
         path: The file; special tokens by role are taken from a tokenizer_config.json beside it.
@@ -204,7 +205,8 @@ def _load(path: Path, do_lower_case: bool | None, stamps: object) -> TokenizerDe
         encoder = build(without_special(content, _names(tokens, special)), path)
     encoder.post_processor = None
     beside = {name: path.parent / name for name in _BESIDE}
-    files = {TOKENIZER_FILE: path.read_bytes()}
+    is_json = path.suffix.lower() != SENTENCEPIECE_SUFFIX
+    files = {TOKENIZER_FILE: path.read_bytes() if is_json else json.dumps(content, ensure_ascii=False).encode()}
     files |= {name: file.read_bytes() for name, file in beside.items() if file.is_file()}
     return TokenizerDefinition(content, tokens, special, *layouts, lower, encoder, files, str(path))
 

@@ -9,11 +9,13 @@ from typing import Any
 
 from tokenizers import Tokenizer as FastTokenizer
 
+from palm.data.sentencepiece_model import read_sentencepiece
 from palm.data.tokenizer_config import read_object, read_tokenizer_config
 from palm.errors import ConfigError, Problem
 from palm.schema.places import exists
 
 TOKENIZER_FILE = "tokenizer.json"
+SENTENCEPIECE_SUFFIX = ".model"
 _ADVICE = "Save it again (`AutoTokenizer.from_pretrained(…).save_pretrained(…)`), or name another vocab_path."
 _UNPRINTABLE = "\U0010fffe"  # a noncharacter, which no text has
 _MOST_GAPS = 1000
@@ -45,7 +47,7 @@ def invalid(where: object, message: str) -> ConfigError:
 
 
 def read_tokenizer_json(path: Path) -> Content:
-    """The content of a tokenizer.json, without its truncation, padding and dropout.
+    """The content of a tokenizer.json, or of an spm.model in its form, without its truncation, padding and dropout.
 
     Raises:
         ConfigError: It is missing, is not a tokenizer.json, or its ids have large gaps.
@@ -61,7 +63,7 @@ def read_tokenizer_json(path: Path) -> Content:
 def _read(path: Path, changed: int, size: int) -> Content:
     """The content, once per version of the file."""
     del changed, size
-    content = read_object(path)
+    content = read_sentencepiece(path) if path.suffix.lower() == SENTENCEPIECE_SUFFIX else read_object(path)
     model, added = content.get("model"), content.get("added_tokens", [])
     if not isinstance(model, dict) or not isinstance(model.get("vocab"), dict | list):
         raise invalid(path, "a tokenizer.json has a `model` with a `vocab`, found none")
@@ -241,7 +243,7 @@ def lower_case_setting(paths: Iterable[Path]) -> LowerCaseSetting | None:
         ConfigError: A file is not valid.
     """
     for path in filter(exists, paths):
-        if path.suffix.lower() == ".json" and path.is_file():
+        if path.suffix.lower() in (".json", SENTENCEPIECE_SUFFIX) and path.is_file():
             return LowerCaseSetting(lower_cases(read_tokenizer_json(path), path), path)
         config = read_tokenizer_config(path if path.is_dir() else path.parent)
         if config.do_lower_case is not None and config.file is not None:

@@ -37,7 +37,7 @@ _ID = re.compile(r"(?P<model>[A-Za-z0-9][\w.-]*/[\w.-]+)(?:@(?P<revision>[\w./+-
 _NEWEST, _MODELSCOPE_NEWEST = "main", "master"
 _LISTED = 12
 _CONFIG = "config.json"
-_TOKENIZER = ("tokenizer.json", "vocab.txt")
+_TOKENIZER = ("tokenizer.json", "vocab.txt", "spm.model")
 _BESIDE = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
 _MODELS_FOLDER = "models"
 _PRETRAIN = "pretrain"
@@ -210,7 +210,8 @@ def _tokenizer_of(files: Iterable[str], where: str) -> list[str]:
     lacking += [] if _weights_in(files) else ["weights"]
     if lacking:
         rule = (
-            "PALM reads config.json, a tokenizer.json or vocab.txt, and .safetensors, .pdparams or pytorch_model.bin."
+            "PALM reads config.json, a tokenizer.json, vocab.txt or spm.model, and .safetensors, .pdparams or "
+            "pytorch_model.bin."
         )
         listed = ", ".join(sorted(files)[:_LISTED]) or "nothing"
         raise DownloadError(f"{where}: {rule} Found no {', '.join(lacking)}, but {listed}. Use another model.")

@@ -41,8 +41,8 @@ ORIGIN_FILES = ("hugging_face.config.json", "hugging_face.names.json", "hugging_
 LOST_ROWS = "rows of embeddings.position_embeddings"
 
 _COPIED = (
-    VOCAB_FILE, "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "README.md",
-    "LICENSE", "LICENSE.txt", "NOTICE",
+    VOCAB_FILE, "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "spm.model",
+    "README.md", "LICENSE", "LICENSE.txt", "NOTICE",
 )  # fmt: skip
 _COPY = "Use another copy."
 _DEFAULT_BACKBONE = str(RunSettings.model_fields["backbone"].default)

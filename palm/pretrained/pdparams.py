@@ -6,6 +6,7 @@ stand-ins that can do nothing else.
 
 import io
 import math
+import mmap
 import pickle  # nosec B403
 import re
 from collections.abc import Mapping
@@ -106,8 +107,9 @@ class GuardedUnpickler(pickle._Unpickler):
     }  # weights have no byte arrays, and it would allocate one before checking that the file has as many bytes
     stack: list[Any]  # attribute of the unpickler in Python
 
-    def __init__(self, data: bytes, where: str, allowed: Mapping[str, object] = ALLOWED) -> None:
-        super().__init__(io.BytesIO(data), encoding="latin1")  # arrays written by Python 2
+    def __init__(self, data: bytes | mmap.mmap, where: str, allowed: Mapping[str, object] = ALLOWED) -> None:
+        stream = io.BytesIO(data) if isinstance(data, bytes) else data
+        super().__init__(stream, encoding="latin1")  # arrays written by Python 2
         self._where = where
         self._allowed = allowed
 

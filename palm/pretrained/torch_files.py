@@ -1,10 +1,12 @@
-"""Reads PyTorch's files of weights, which are pickles in a zip, without PyTorch and without executing code from them.
+"""Reads PyTorch's files of weights, which are pickles, without PyTorch and without executing code from them.
 
-The pickle describes each tensor by a storage, an offset, a shape and strides; a storage is a member of the zip. Source:
-`torch/serialization.py`, `torch/_utils.py`. As for `.pdparams`, every global but those of plain tensors is refused.
+The pickle describes each tensor by a storage, an offset, a shape and strides. A storage is a member of a zip; before
+PyTorch 1.6 the file was no zip, and the storages followed the pickle. Source: `torch/serialization.py` (`_save`,
+`_legacy_save`), `torch/_utils.py`. As for `.pdparams`, every global but those of plain tensors is refused.
 """
 
 import math
+import mmap
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -18,6 +20,9 @@ from palm.pretrained.pdparams import Dictionary, GuardedUnpickler
 from palm.schema.places import pointer_problem
 
 _LONGEST_AXIS = 2**31
+_OLD_MAGIC = bytes.fromhex("6cfc9c46f9206aa85019")  # 0x1950a86a20f9469cfc6c, as a pickle writes it
+_OLD_START = 16
+_OLD_VERSION = 1001
 _BFLOAT16 = "bfloat16"
 _STORAGES: Mapping[str, str] = {
     "FloatStorage": "f4",
@@ -77,6 +82,15 @@ class _Tensor:
         return widen_bfloat16(array) if storage.kind == _BFLOAT16 else array
 
 
+class _NoTensor:
+    """Stands for `_rebuild_tensor_v2` while storages are not known."""
+
+    __slots__ = ()
+
+    def __call__(self, *how: object) -> None:
+        return None
+
+
 class _Parameter:
     """Stands for `_rebuild_parameter`: the tensor itself."""
 
@@ -86,28 +100,35 @@ class _Parameter:
         return data
 
 
+_TENSOR = "torch._utils._rebuild_tensor_v2"
 _ALLOWED: Mapping[str, object] = {
     "collections.OrderedDict": Dictionary(),
-    "torch._utils._rebuild_tensor_v2": _Tensor(),
+    _TENSOR: _Tensor(),
     "torch._utils._rebuild_parameter": _Parameter(),
     **{f"torch.{name}": _StorageType(kind) for name, kind in _STORAGES.items()},
 }
 
 
 class _Unpickler(GuardedUnpickler):
-    """Reads the pickle of a zip, and the storages that it names with `storage`."""
+    """Reads a pickle, and the storages that it names with `storage`."""
 
     dispatch: ClassVar[dict[int, Any]] = {**GuardedUnpickler.dispatch}
 
-    def __init__(self, data: bytes, where: str, storage: Callable[[str, str, int], _Storage]) -> None:
-        super().__init__(data, where, _ALLOWED)
+    def __init__(
+        self,
+        data: bytes | mmap.mmap,
+        where: str,
+        storage: Callable[[str, str, int], _Storage],
+        allowed: Mapping[str, object] = _ALLOWED,
+    ) -> None:
+        super().__init__(data, where, allowed)
         self._storage = storage
 
     def persistent_load(self, pid: object) -> _Storage:
-        """The storage `("storage", class, member, device, number of elements)`."""
-        if not isinstance(pid, tuple) or len(pid) != 5 or pid[0] != "storage":
+        """The storage `("storage", class, member, device, number of elements)`; older files add a None."""
+        if not isinstance(pid, tuple) or pid[:1] != ("storage",) or len(pid) < 5 or pid[5:] not in ((), (None,)):
             raise ValueError("a reference to something else than a storage")
-        _, kind, member, _, count = pid
+        _, kind, member, _, count = pid[:5]
         if not isinstance(kind, _StorageType) or not isinstance(member, str) or type(count) is not int:
             raise ValueError("a storage of an unknown form")
         return self._storage(member, kind.kind, count)
@@ -125,17 +146,15 @@ def read_torch(file: Path) -> dict[str, np.ndarray]:
     """The arrays of a file of `torch.save` by name; bfloat16 becomes float32.
 
     Raises:
-        CheckpointError: The file names anything but tensors, is damaged, or is of a version before PyTorch 1.6.
+        CheckpointError: The file names anything but tensors, is damaged, or was not written by PyTorch.
     """
     pointer = pointer_problem(file)
     if pointer is not None:
         raise CheckpointError(f"{file}: {pointer}")
-    if not file.is_file() or not zipfile.is_zipfile(file):
-        rule = "a file of PyTorch's is the zip that `torch.save` writes since version 1.6"
-        raise CheckpointError(f"{file}: {rule}. Found another form, maybe an older one. {_SAFE}")
+    if not file.is_file() or not (zipfile.is_zipfile(file) or _is_old(file)):
+        raise CheckpointError(f"{file}: a file that `torch.save` wrote is expected. Found another form. {_SAFE}")
     try:
-        with zipfile.ZipFile(file) as archive:
-            content = _content(archive, str(file))
+        content = _content_of(file)
     except CheckpointError:
         raise
     except Exception as error:  # a damaged pickle or zip raises nearly anything
@@ -144,6 +163,73 @@ def read_torch(file: Path) -> dict[str, np.ndarray]:
         rule = "must be a dictionary from names to tensors, such as a model's `state_dict()`."
         raise CheckpointError(f"{file}: {rule} Found {type(content).__name__}. {_SAFE}")
     return _arrays(content)
+
+
+def _content_of(file: Path) -> object:
+    if zipfile.is_zipfile(file):
+        with zipfile.ZipFile(file) as archive:
+            return _content(archive, str(file))
+    with file.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        return _old_content(data, str(file))
+
+
+def _is_old(file: Path) -> bool:
+    """Whether the file starts as those before PyTorch 1.6 do."""
+    with file.open("rb") as stream:
+        start = stream.read(_OLD_START)
+    return start.startswith(b"\x80") and _OLD_MAGIC in start
+
+
+def _old_content(data: mmap.mmap, where: str) -> object:
+    """The content of a file before PyTorch 1.6.
+
+    It has pickles of what it is, of the content and of its storages' keys; then each storage behind the number of its
+    elements.
+    """
+    _, version, system = (_Unpickler(data, where, _no_storage).load() for _ in range(3))
+    if version != _OLD_VERSION or type(system) is not dict or type(system.get("little_endian")) is not bool:
+        raise ValueError("a version of the format that is not known")
+    order = "<" if system["little_endian"] else ">"
+    kinds: dict[str, str] = {}
+
+    def noted(member: str, kind: str, count: int) -> _Storage:
+        """A storage whose elements are not known yet."""
+        if kinds.setdefault(member, kind) != kind:
+            raise ValueError(f"the storage {member:.80} of two types")
+        return _Storage(np.empty(0), kind)
+
+    place = data.tell()
+    _Unpickler(data, where, noted, {**_ALLOWED, _TENSOR: _NoTensor()}).load()
+    keys = _Unpickler(data, where, _no_storage).load()
+    if not isinstance(keys, list) or sorted(map(str, keys)) != sorted(kinds):
+        raise ValueError("other storages than those that its tensors name")
+    read = {key: _old_storage(data, order, kinds[key]) for key in keys}
+    data.seek(place)
+    return _Unpickler(data, where, lambda member, kind, count: _sized(read[member], count)).load()
+
+
+def _old_storage(data: mmap.mmap, order: str, kind: str) -> _Storage:
+    """The storage at which `data` stands."""
+    (count,) = np.frombuffer(data.read(8), f"{order}i8")
+    dtype = _element_type(order, kind)
+    content = data.read(max(int(count), 0) * dtype.itemsize)
+    if count < 0 or len(content) != count * dtype.itemsize:
+        raise ValueError(f"a storage of {len(content)} bytes for {count} elements of {dtype.itemsize}")
+    return _Storage(np.frombuffer(content, dtype).astype(dtype.newbyteorder("="), copy=False), kind)
+
+
+def _sized(storage: _Storage, count: int) -> _Storage:
+    if len(storage.elements) != count:
+        raise ValueError(f"a storage of {len(storage.elements)} elements that must have {count}")
+    return storage
+
+
+def _no_storage(member: str, kind: str, count: int) -> _Storage:
+    raise ValueError(f"the storage {member:.80} where none belongs")
+
+
+def _element_type(order: str, kind: str) -> np.dtype:
+    return np.dtype(f"{order}u2" if kind == _BFLOAT16 else f"{order}{kind}")
 
 
 def _content(archive: zipfile.ZipFile, where: str) -> object:
@@ -159,7 +245,7 @@ def _content(archive: zipfile.ZipFile, where: str) -> object:
         """The elements of a member, read once: tied tensors share them."""
         key = (member, kind)
         if key not in known:
-            dtype = np.dtype(f"{sign}u2" if kind == _BFLOAT16 else f"{sign}{kind}")
+            dtype = _element_type(sign, kind)
             data = _member(archive, f"{folder}data/{member}")
             if len(data) != count * dtype.itemsize:
                 raise ValueError(f"a storage of {len(data)} bytes for {count} elements of {dtype.itemsize}")

@@ -41,8 +41,8 @@ class RunSettings(Schema):
     )
     vocab_path: Annotated[TrainPath, Key(export="no")] = Field(
         None,
-        description="Tokenizer: a tokenizer.json, or a vocab.txt with one token per line; by default the one next to "
-        "the pre-trained weights.",
+        description="Tokenizer: a tokenizer.json, a vocab.txt with one token per line, or an spm.model; by default the "
+        "one next to the pre-trained weights.",
     )
     save_path: Annotated[str, Key(changes="nothing")] = Field(
         "output_model", description="Folder for checkpoints, inference models, metrics and logs."

@@ -291,8 +291,8 @@ class TaskSettings(Schema):
     )
     vocab_path: Annotated[TrainPath, Key(scope="run", export="no")] = Field(
         None,
-        description="Tokenizer: a tokenizer.json, or a vocab.txt with one token per line; by default the one next to "
-        "the pre-trained weights.",
+        description="Tokenizer: a tokenizer.json, a vocab.txt with one token per line, or an spm.model; by default the "
+        "one next to the pre-trained weights.",
     )
     mix_ratio: Annotated[Float, Key(read=(when(mode="alternating", always=(0,)),), alone="default")] = Field(
         1.0, ge=0, le=1e9, description="Sampling weight of this task."

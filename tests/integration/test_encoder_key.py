@@ -164,9 +164,10 @@ def test_a_model_without_what_is_needed_is_refused_before_any_file_comes(
     del files[lost]
     hub.add(MODEL, files)
     said = refused(project, hub, "check", "config.yaml")
-    assert {"model.safetensors": "Found no weights", "vocab.txt": "Found no tokenizer.json or vocab.txt"}.get(
-        lost, "Found no config.json"
-    ) in said
+    assert {
+        "model.safetensors": "Found no weights",
+        "vocab.txt": "Found no tokenizer.json or vocab.txt or spm.model",
+    }.get(lost, "Found no config.json") in said
     assert not [entry for entry in hub.asked if "/resolve/" in entry]
 
 
@@ -293,6 +294,23 @@ def test_a_cache_that_cannot_be_written_is_said(project: Path, hub: FakeHub) -> 
     assert done.returncode == 2
     assert "cannot be written: File too large. Free some space" in done.stderr
     well(project, hub, "train", "config.yaml")
+
+
+def test_capitals_of_a_vocabulary_without_any_are_lower_cased(project: Path, hub: FakeHub) -> None:
+    files = encoder_files()
+    hub.add(MODEL, {name: content for name, content in files.items() if name != "tokenizer_config.json"})
+    (project / "up.tsv").write_text("label\ttext_a\nwater\tThe Red FISH\nair\tthe BIRD\n" * 8, encoding="utf-8")
+    said = well(project, hub, "check", "config.yaml", "--data", "--tasks.水.train_file=up.tsv")
+    rule = "vocab.txt has no capital letter, and no file says `do_lower_case`: text is lower-cased."
+    assert said.count(rule) == 1
+    assert "tokens are unknown" not in said
+    said = well(project, hub, "check", "config.yaml", "--data", "--tasks.水.train_file=up.tsv", "--do_lower_case=false")
+    assert rule not in said
+    assert "tokens are unknown" in said
+    hub.add(
+        MODEL, {**files, "tokenizer_config.json": b"{}", "vocab.txt": files["vocab.txt"].replace(b"house", b"House")}
+    )
+    assert rule not in well(project, hub, "check", "config.yaml", "--encoder", f"{MODEL}@main")
 
 
 def test_folders_and_names(project: Path, hub: FakeHub) -> None:

@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -50,9 +51,11 @@ class Global:
 class Pickler(pickle._Pickler):
     """Writes tensors and storages as `torch.save` does."""
 
+    view: tuple[object, ...] = ()
+
     def persistent_id(self, found: object) -> object:
         if isinstance(found, Storage):
-            return ("storage", Global(f"torch {found.kind}"), found.key, "cpu", found.array.size)
+            return ("storage", Global(f"torch {found.kind}"), found.key, "cpu", found.array.size, *self.view)
         return None
 
     def save(self, found: object, save_persistent_id: bool = True) -> None:
@@ -67,10 +70,30 @@ class Pickler(pickle._Pickler):
             super().save(found, save_persistent_id)
 
 
-def pickled(content: object) -> bytes:
+class OldPickler(Pickler):
+    """Writes them as before PyTorch 1.6, where a storage might be a view of another."""
+
+    view = (None,)
+
+
+def pickled(content: object, made: type[Pickler] = Pickler) -> bytes:
     stream = io.BytesIO()
-    Pickler(stream, 2).dump(content)
+    made(stream, 2).dump(content)
     return stream.getvalue()
+
+
+def write_old(
+    file: Path, content: object, storages: list[Storage], *, order: str = "little", version: int = 1001
+) -> Path:
+    """A file in the form of `torch.save` before PyTorch 1.6: pickles one after the other, then the storages."""
+    system = {"protocol_version": 1001, "little_endian": order == "little", "type_sizes": {"long": 4}}
+    parts = [pickle.dumps(each, 2) for each in (0x1950A86A20F9469CFC6C, version, system)]
+    parts.append(content if isinstance(content, bytes) else pickled(content, OldPickler))
+    parts.append(pickle.dumps([storage.key for storage in storages], 2))
+    sign = "<" if order == "little" else ">"
+    parts += [struct.pack(f"{sign}q", storage.array.size) + storage.array.tobytes() for storage in storages]
+    file.write_bytes(b"".join(parts))
+    return file
 
 
 def write(
@@ -86,14 +109,21 @@ def write(
     return file
 
 
+Writer = Callable[..., Path]
+
+
 def tensor(key: str, array: np.ndarray) -> tuple[Tensor, Storage]:
     storage = Storage(key, array.ravel())
     strides = tuple(stride // array.itemsize for stride in array.strides)
     return Tensor(storage, 0, array.shape, strides), storage
 
 
+both_forms = pytest.mark.parametrize("write", [write, write_old])
+
+
+@both_forms
 @pytest.mark.parametrize("dtype", ["<f4", "<f8", "<f2", "<i8", "<i4", "|u1", "|b1"])
-def test_element_types(tmp_path: Path, dtype: str):
+def test_element_types(tmp_path: Path, dtype: str, write: Writer):
     array = np.arange(6).reshape(2, 3).astype(dtype)
     made, storage = tensor("0", array)
     found = read_torch(write(tmp_path / "a.bin", {"w": made, "epoch": 3, "注": "中文"}, [storage]))
@@ -102,13 +132,15 @@ def test_element_types(tmp_path: Path, dtype: str):
     assert np.array_equal(found["w"], array)
 
 
-def test_bfloat16_is_widened(tmp_path: Path):
+@both_forms
+def test_bfloat16_is_widened(tmp_path: Path, write: Writer):
     storage = Storage("0", np.array([0x3F80, 0xC040], "<u2"))
     found = read_torch(write(tmp_path / "a.bin", {"w": Tensor(storage, 0, (2,), (1,))}, [storage]))
     assert np.array_equal(found["w"], np.array([1.0, -3.0], "float32"))
 
 
-def test_views_of_a_shared_storage(tmp_path: Path):
+@both_forms
+def test_views_of_a_shared_storage(tmp_path: Path, write: Writer):
     storage = Storage("0", np.arange(12, dtype="<f4"))
     content = {
         "whole": Tensor(storage, 0, (3, 4), (4, 1)),
@@ -128,27 +160,31 @@ def test_views_of_a_shared_storage(tmp_path: Path):
     assert found["nothing"].shape == (0, 4)
 
 
-def test_a_big_endian_file(tmp_path: Path):
+@both_forms
+def test_a_big_endian_file(tmp_path: Path, write: Writer):
     storage = Storage("0", np.array([1.0, 2.0], ">f4"), "FloatStorage")
     found = read_torch(write(tmp_path / "a.bin", {"w": Tensor(storage, 0, (2,), (1,))}, [storage], order="big"))
     assert np.array_equal(found["w"], [1.0, 2.0])
     assert found["w"].dtype.isnative
 
 
-def test_a_checkpoint_that_holds_a_state_dict(tmp_path: Path):
+@both_forms
+def test_a_checkpoint_that_holds_a_state_dict(tmp_path: Path, write: Writer):
     made, storage = tensor("0", np.ones(2, "<f4"))
     found = read_torch(write(tmp_path / "a.ckpt", {"epoch": 1, "state_dict": {"w": made}}, [storage]))
     assert list(found) == ["w"]
 
 
-def test_what_torch_itself_writes(tmp_path: Path):
+@pytest.mark.parametrize("newer", [True, False])
+def test_what_torch_itself_writes(tmp_path: Path, newer: bool):
     torch = pytest.importorskip("torch")
     model = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.LayerNorm(2))
     weights = {**model.state_dict(), "half": torch.ones(2).half(), "b": torch.tensor([1.5, -3.0]).bfloat16()}
     weights["turned"] = weights["tied"] = model[0].weight.t()
-    torch.save(model.state_dict(), tmp_path / "a.bin")  # with `_metadata`
+    form = {"_use_new_zipfile_serialization": newer}
+    torch.save(model.state_dict(), tmp_path / "a.bin", **form)  # with `_metadata`
     assert set(read_torch(tmp_path / "a.bin")) == set(model.state_dict())
-    torch.save({**weights, "parameter": model[0].weight}, tmp_path / "a.bin")
+    torch.save({**weights, "parameter": model[0].weight}, tmp_path / "a.bin", **form)
     found = read_torch(tmp_path / "a.bin")
     for name, each in {**weights, "parameter": model[0].weight}.items():
         assert np.array_equal(found[name], each.detach().float().numpy()), name
@@ -192,11 +228,12 @@ def test_an_encoder_in_a_file_and_in_shards(tmp_path: Path):
 
 
 @pytest.mark.parametrize("name", list(attacks(Path("trace"))))
-def test_what_could_run_is_refused_and_does_not(tmp_path: Path, name: str):
+@both_forms
+def test_what_could_run_is_refused_and_does_not(tmp_path: Path, name: str, write: Writer):
     trace = tmp_path / "trace"
     evil = pickle.dumps({"w": 1, "x": attacks(trace)[name]}, 2)
     with pytest.raises(CheckpointError, match=r"evil\.bin: a weights file contains arrays and no code"):
-        read_torch(write(tmp_path / "evil.bin", evil))
+        read_torch(write(tmp_path / "evil.bin", evil, []))
     assert not trace.exists()
 
 
@@ -220,9 +257,10 @@ def test_what_could_run_is_refused_and_does_not(tmp_path: Path, name: str):
         ),
     ],
 )  # fmt: skip
-def test_tricks_of_the_pickle_machine_are_refused(tmp_path: Path, body: bytes):
+@both_forms
+def test_tricks_of_the_pickle_machine_are_refused(tmp_path: Path, body: bytes, write: Writer):
     with pytest.raises(CheckpointError, match=r"evil\.bin: "):
-        read_torch(write(tmp_path / "evil.bin", b"\x80\x02" + body + b"."))
+        read_torch(write(tmp_path / "evil.bin", b"\x80\x02" + body + b".", []))
 
 
 @pytest.mark.parametrize(
@@ -241,7 +279,8 @@ def test_tricks_of_the_pickle_machine_are_refused(tmp_path: Path, body: bytes):
         pytest.param((0, (2**40,), (1,)), id="an absurd axis"),
     ],
 )
-def test_tensors_outside_of_their_storage_are_refused(tmp_path: Path, how: tuple[object, ...]):
+@both_forms
+def test_tensors_outside_of_their_storage_are_refused(tmp_path: Path, how: tuple[object, ...], write: Writer):
     storage = Storage("0", np.ones(4, "<f4"))
     with pytest.raises(CheckpointError, match=r"a\.bin: cannot be read as a file of PyTorch's: ") as caught:
         read_torch(write(tmp_path / "a.bin", {"w": Tensor(storage, *how)}, [storage]))
@@ -258,11 +297,31 @@ def test_storages_that_are_not_what_they_say_are_refused(tmp_path: Path):
         read_torch(write(tmp_path / "a.bin", content, [storage], compression=zipfile.ZIP_DEFLATED))
 
 
+def test_old_files_that_contradict_themselves_are_refused(tmp_path: Path):
+    storage = Storage("0", np.ones(4, "<f4"))
+    content = {"w": Tensor(storage, 0, (4,), (1,))}
+    file = write_old(tmp_path / "a.bin", content, [storage])
+    assert np.array_equal(read_torch(file)["w"], np.ones(4))
+    whole = file.read_bytes()
+    for made, words in (
+        (lambda: write_old(file, content, []), "other storages than those"),
+        (lambda: write_old(file, content, [Storage("0", np.ones(3, "<f4"))]), "a storage of 3 elements that must have"),
+        (lambda: write_old(file, content, [storage], version=1000), "a version of the format"),
+        (lambda: write_old(file, {**content, "x": Tensor(Storage("0", np.ones(4, "<f8")), 0, (4,), (1,))}, [storage]),
+         "the storage 0 of two types"),
+        (lambda: file.write_bytes(whole[:-5]), "a storage of 11 bytes for 4 elements of 4"),
+        (lambda: file.write_bytes(whole[:-24] + struct.pack("<q", 2**40) + whole[-16:]), "a storage of 16 bytes for"),
+        (lambda: file.write_bytes(whole[:-24] + struct.pack("<q", -1) + whole[-16:]), "a storage of 0 bytes for -1"),
+    ):  # fmt: skip
+        made()
+        with pytest.raises(CheckpointError, match=words):
+            read_torch(file)
+
+
 def test_other_forms_are_called_by_name(tmp_path: Path):
-    legacy = pickle.dumps(0x1950A86A20F9469CFC6C, 2) + pickle.dumps(1001, 2) + pickle.dumps({"w": 1}, 2)
-    for data in (legacy, b"", b"nonsense", struct.pack("<Q", 3)):
+    for data in (b"", b"nonsense", pickle.dumps({"w": 1}, 2), struct.pack("<Q", 3)):
         (tmp_path / "a.bin").write_bytes(data)
-        with pytest.raises(CheckpointError, match=r"the zip that `torch\.save` writes since .* Found another form"):
+        with pytest.raises(CheckpointError, match=r"a file that `torch\.save` wrote is expected\. Found another form"):
             read_torch(tmp_path / "a.bin")
     (tmp_path / "a.bin").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:aa\nsize 3\n")
     with pytest.raises(CheckpointError, match="git lfs pull"):
@@ -271,7 +330,8 @@ def test_other_forms_are_called_by_name(tmp_path: Path):
         read_torch(write(tmp_path / "a.bin", [1, 2]))
 
 
-def test_damaged_files_are_refused(tmp_path: Path):
+@both_forms
+def test_damaged_files_are_refused(tmp_path: Path, write: Writer):
     made, storage = tensor("0", np.ones(64, "<f4"))
     data = write(tmp_path / "a.bin", {"w": made}, [storage]).read_bytes()
     generator = np.random.default_rng(1)
