@@ -147,7 +147,11 @@ def _predict_texts(predictors: Sequence["Predictor"], texts: Sequence[str], outp
     for predictor in predictors:
         columns = predictor.text_columns
         try:
-            rows = [row_of_texts(texts, columns)] if lines is None else rows_of_lines(lines, columns)
+            rows = (
+                [row_of_texts(texts, columns)]
+                if lines is None
+                else rows_of_lines(lines, columns, predictor.known_names)
+            )
             predictions = predictor(rows)
         except (ConfigError, DataError) as error:
             refused.append((predictor.task, error))

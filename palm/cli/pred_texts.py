@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 
 from palm.errors import ConfigError, DataError, Problem
@@ -41,20 +41,26 @@ def read_lines() -> list[bytes]:
     return lines
 
 
-def rows_of_lines(lines: Sequence[bytes], columns: Sequence[str]) -> list[TextRow]:
+def rows_of_lines(lines: Sequence[bytes], columns: Sequence[str], names: Collection[str] = ()) -> list[TextRow]:
     """A row per line: its texts, separated by tabs, or a JSON object with `columns` and maybe others.
+
+    Args:
+        lines: The lines.
+        columns: PALM's names of the texts.
+        names: Other names by which a JSON object is known to be a row.
 
     Raises:
         DataError: Lines that are not UTF-8, or have fewer texts than there are columns.
     """
     problems: list[Problem] = []
-    rows = [_row(line.removesuffix(b"\r"), number, columns, problems) for number, line in enumerate(lines, 1)]
+    known = (columns[0], *names)
+    rows = [_row(line.removesuffix(b"\r"), number, columns, known, problems) for number, line in enumerate(lines, 1)]
     if problems:
         raise DataError(problems[:MOST_LISTED])
     return rows
 
 
-def _row(line: bytes, number: int, columns: Sequence[str], problems: list[Problem]) -> TextRow:
+def _row(line: bytes, number: int, columns: Sequence[str], known: Collection[str], problems: list[Problem]) -> TextRow:
     where = f"{STDIN}:{number}"
     try:
         text = line.decode("utf-8")
@@ -64,7 +70,7 @@ def _row(line: bytes, number: int, columns: Sequence[str], problems: list[Proble
         return {}
     if "\0" in text:
         problems.append(Problem(where, "text must not contain NUL characters, found one. Remove it."))
-    given = _json_row(text, columns)
+    given = _json_row(text, known)
     if given is not None:
         return given
     cells = text.split("\t", len(columns) - 1) if len(columns) > 1 else [text]
@@ -78,13 +84,13 @@ def _count(number: int) -> str:
     return "one text" if number == 1 else f"a row of {number} texts"
 
 
-def _json_row(text: str, columns: Sequence[str]) -> TextRow | None:
-    """The JSON object in `text`, if it is one that has the first of `columns`."""
+def _json_row(text: str, known: Collection[str]) -> TextRow | None:
+    """The JSON object in `text`, if it is one that has one of the `known` names."""
     if not text.lstrip().startswith("{"):
         return None
     with suppress(ValueError, RecursionError):
         found = json.loads(text)
-        if isinstance(found, dict) and columns[0] in found:
+        if isinstance(found, dict) and not set(known).isdisjoint(found):
             return found
     return None
 

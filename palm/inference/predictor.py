@@ -11,6 +11,8 @@ from palm.inference.bundle import load_bundle
 from palm.inference.prediction_rows import with_rows
 from palm.paradigm.base import Paradigm, Prediction
 from palm.reader.base import Reader
+from palm.reader.fields import TableFields
+from palm.reader.formats.columns import possible_names
 from palm.reader.formats.row_table import GivenData, RowTable
 from palm.reader.formats.sources import as_table, data_name
 from palm.reader.loading import load_dataset, load_rows
@@ -63,6 +65,12 @@ class Predictor:
         """The columns of a row to predict."""
         return self._bundle.task.reader.text_columns
 
+    @property
+    def known_names(self) -> list[str]:
+        """Names that the columns of a row may have: PALM's, those of the key `columns`, and names that people use."""
+        config = self._bundle.task.reader.config
+        return possible_names(config) if isinstance(config, TableFields) else []
+
     def __call__(self, rows: Sequence[GivenRow]) -> list[Prediction]:
         """The same as `predict_rows`."""
         return self.predict_rows(rows)
@@ -83,9 +91,10 @@ class Predictor:
         """Predict each of `rows`, in their order, as if they were in a file; `id` and texts are kept as in `predict`.
 
         Args:
-            rows: Mappings of PALM's columns, `{"text_a": …, "text_b": …}`; for a reader with a single text, the text
-                itself. For mrc `{"question": …, "context": …}` (`id` is by default the row's number, from 0), or
-                paragraphs as in SQuAD, with one prediction per question.
+            rows: Mappings of PALM's columns, `{"text_a": …, "text_b": …}`, of those of the key `columns`, or of names
+                that people use, such as `premise` and `hypothesis`, which is said once; for a reader with a single
+                text, the text itself. For mrc `{"question": …, "context": …}` (`id` is by default the row's number,
+                from 0), or paragraphs as in SQuAD, with one prediction per question.
 
         Raises:
             DataError: Every problem, with its row (`rows[2]`).

@@ -145,6 +145,9 @@ def test_lines_of_stdin(run):
     assert [(one["text_a"], one.get("id")) for one in found] == [(TEXT, None), ("", None), ("鸟", "一"), ("{x", None)]
     code, out, err = palm_pred(run / "m", "-", text="a\tb\tc\n")
     assert json.loads(out)["text_b"] == "b\tc"
+    code, out, err = palm_pred(run / "m", "-", text='{"premise": "鸟", "hypothesis": "鱼"}\n')
+    assert (json.loads(out)["text_a"], json.loads(out)["text_b"]) == ("鸟", "鱼")
+    assert "columns by their names: text_a is `premise`, text_b is `hypothesis`." in err
 
 
 @pytest.mark.parametrize(

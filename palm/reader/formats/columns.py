@@ -1,9 +1,10 @@
 """Which column of a file is which of PALM's: as `columns` says, by PALM's own names, or by names that people use."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from palm.data.dataset import DataSource
 from palm.errors import find_lookalike, invisible_difference
 from palm.reader.column_names import ColumnGuess
 from palm.reader.fields import TableFields
@@ -12,6 +13,7 @@ from palm.reader.formats.files import FileProblems
 from palm.reader.formats.notes import add_note
 from palm.spec import Phase
 
+_MOST_SHOWN = 4
 _POSITION = re.compile("0|[1-9][0-9]{0,4}")
 
 
@@ -48,7 +50,13 @@ class Columns:
         return iter([(name, self.called(name)) for name in (*self.required, *self.optional)])
 
     def settle(
-        self, there: Sequence[str], problems: FileProblems, *, line: int | None = None, by_position: bool = False
+        self,
+        there: Sequence[str],
+        problems: FileProblems,
+        *,
+        line: int | None = None,
+        by_position: bool = False,
+        note: Callable[[DataSource, str], None] = add_note,
     ) -> "Columns":
         """The columns with the names that a file has: positions are replaced, and missing names are guessed.
 
@@ -57,6 +65,7 @@ class Columns:
             problems: Collects the problem of several names that may be meant.
             line: The line of the header in messages.
             by_position: Whether the file's columns have an order, so that a number in `columns` may be a position.
+            note: Says what was guessed.
 
         Raises:
             DataError: Several names may be meant.
@@ -81,7 +90,7 @@ class Columns:
                 problems.raise_all()
         if found:
             listed = ", ".join(f"{name} is `{called}`" for name, called in found.items())
-            add_note(problems.source, f"columns by their names: {listed}. If that is wrong, set `columns`.")
+            note(problems.source, f"columns by their names: {listed}. If that is wrong, set `columns`.")
         return replace(placed, names={**names, **found})
 
 
@@ -126,6 +135,16 @@ def fits_guesses(config: TableFields, header: Sequence[str]) -> bool:
     """Whether a row of cells has a name that people use for each of the reader's columns."""
     there = set(map(plain_name, header))
     return all(any(there.issuperset(names) for names in (guess.columns, *guess.names)) for guess in config.guesses)
+
+
+def names_looked_for(columns: Columns, missing: Sequence[str]) -> str:
+    """The first names of each guess by which columns are found that lack PALM's, for messages; empty without any."""
+    found = []
+    for guess in columns.guesses:
+        if set(guess.columns) & set(missing):
+            shown = [" and ".join(names) for names in guess.names[:_MOST_SHOWN]]
+            found.append(f"{' and '.join(guess.columns)}: {', '.join(shown)}, …")
+    return f" Names that are known for {'; '.join(found)}" if found else ""
 
 
 def plain_name(called: str) -> str:

@@ -8,12 +8,14 @@ from pathlib import Path
 from palm.data.dataset import ROWS, DataSource, GivenRow
 from palm.reader.fields import TableFields
 from palm.reader.formats.cells import Row, json_type
-from palm.reader.formats.columns import Columns, lookalikes, possible_names
+from palm.reader.formats.columns import Columns, lookalikes, names_looked_for, possible_names
 from palm.reader.formats.delimited import Cells, Delimited, read_delimited, sniff
 from palm.reader.formats.files import FileProblems, quoted
 from palm.reader.formats.json_rows import BLANK_LINE, json_form, read_json
+from palm.reader.formats.notes import add_note
 from palm.reader.formats.row_table import RowTable
 
+_NOTED: set[str] = set()
 _FORMATS = {
     ".csv": "csv",
     ".jsonl": "json",
@@ -114,10 +116,10 @@ def source_of(source: Path | Sequence[GivenRow]) -> DataSource:
 def _given_rows(
     rows: Sequence[GivenRow], columns: Columns, problems: FileProblems, *, names_of_classes: bool
 ) -> Iterator[Row]:
-    """The rows of a table; or `rows` with PALM's own column names, whatever those of a file."""
+    """The rows of a table, or `rows` with PALM's names of columns, those of a file, or names that people use."""
     texts = tuple(name for name in columns.required if name not in columns.kept)
     own = replace(columns, names={}, required=texts, optional=(*columns.optional, *columns.kept))
-    first = 1
+    first, settled = 1, dict[tuple[object, ...], Columns]()
     if isinstance(rows, RowTable):
         own, first = _columns_in(rows, columns, problems), rows.first_line
         if not rows:
@@ -126,10 +128,35 @@ def _given_rows(
     for number, row in enumerate(listed, first):
         values = {own.required[0]: row} if isinstance(row, str) and len(own.required) == 1 else row
         if isinstance(values, Mapping):
-            yield from _row_of(values, number, own, problems)
+            keys = tuple(values)
+            if keys not in settled:
+                settled[keys] = (
+                    own if isinstance(rows, RowTable) else _columns_of(keys, own, columns.names, problems, number)
+                )
+            yield from _row_of(values, number, settled[keys], problems)
         else:
             rule = f"a row must be a mapping with {own.wanted}, found {json_type(row)} {quoted(row)}"
             problems.add(f"{rule}. Write {{column: text}}.", line=number)
+
+
+def _columns_of(
+    keys: Sequence[object], own: Columns, in_files: Mapping[str, str], problems: FileProblems, number: int
+) -> Columns:
+    """The columns of a row with `keys`: PALM's own names come first, then those of the key `columns`, then guesses."""
+    if set(own.required).issubset(keys):
+        return own
+    of_palm = {*own.required, *own.optional}
+    usable = {name: called for name, called in in_files.items() if called in keys and called not in of_palm}
+    named = {name: called for name, called in usable.items() if name not in keys}
+    called = [key for key in keys if isinstance(key, str)]
+    return replace(own, names=named).settle(called, problems, line=number, note=_note_once)
+
+
+def _note_once(source: DataSource, message: str) -> None:
+    """Add a note about rows, of which a program may predict one after the other."""
+    if message not in _NOTED:
+        _NOTED.add(message)
+        add_note(source, message)
 
 
 def _columns_in(table: RowTable, columns: Columns, problems: FileProblems) -> Columns:
@@ -204,7 +231,9 @@ def _row_of(found: Mapping[str, object], number: int, columns: Columns, problems
     if missing:
         there = ", ".join(map(str, found)) or "none"
         problems.add(
-            f"expected the fields {columns.wanted}, missing: {', '.join(missing)} (found {there}).", line=number
+            f"expected the fields {columns.wanted}, missing: {', '.join(missing)} (found {there})."
+            f"{names_looked_for(columns, missing)}",
+            line=number,
         )
     else:
         yield Row(number, {name: found[called] for name, called in columns if called in found})

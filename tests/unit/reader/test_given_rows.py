@@ -95,6 +95,32 @@ def test_columns_have_palms_names_whatever_a_file_calls_them(reader_of):
         load_rows(renamed, [{"text_b": "the", "other": "cat"}], "predict")
 
 
+def test_rows_may_have_the_names_of_a_file_or_those_that_people_use(reader_of):
+    rows = [{"premise": "the cat", "hypothesis": "sat"}, {"text_a": "我", "text_b": "爱"}]
+    records = load_rows(reader_of("match"), rows, "predict").records
+    assert [(record["text_a"], record["text_b"]) for record in records] == [("the cat", "sat"), ("我", "爱")]
+    renamed = reader_of("match", columns={"text_a": "sent", "text_b": "other"})
+    record = load_rows(renamed, [{"other": "cat", "sent": "the", "premise": "no"}], "predict").records[0]
+    assert (record["text_a"], record["text_b"]) == ("the", "cat")
+
+
+def test_a_guess_about_rows_is_said_once_and_one_of_several_names_is_refused(reader_of, caplog):
+    for _ in range(2):
+        load_rows(reader_of("cls"), [{"utterance": "the"}], "predict")
+    said = [entry.getMessage() for entry in caplog.records]
+    assert said == ["rows: columns by their names: text_a is `utterance`. If that is wrong, set `columns`."]
+    with pytest.raises(DataError, match=r"rows\[0\]: several columns may be `text_a`, found `text`; or `title`"):
+        load_rows(reader_of("cls"), [{"text": "the", "title": "cat"}], "predict")
+
+
+def test_a_row_without_any_of_the_names_lists_them(reader_of):
+    with pytest.raises(DataError) as caught:
+        load_rows(reader_of("match"), [{"left": "the", "right": "cat"}], "predict")
+    rule = "rows[0]: expected the fields text_a, text_b, missing: text_a, text_b (found left, right)."
+    known = "Names that are known for text_a and text_b: sentence1 and sentence2, premise and hypothesis, "
+    assert str(caught.value).startswith(f"{rule} {known}")
+
+
 def test_labels_of_training_rows_are_learnt(reader_of):
     reader = reader_of("cls")
     load_rows(reader, [{"label": "good", "text_a": "the"}, {"label": "bad", "text_a": "cat"}], "train")
