@@ -29,7 +29,8 @@ def kernels(name: str, level: list[str]) -> Extension:
     return Extension(
         f"palm.kernels.fused.{name}",
         sources=["palm/kernels/fused/kernels.c", "palm/kernels/fused/bf16_layer.c"],
-        depends=[f"palm/kernels/fused/{name}.h" for name in HEADERS],
+        # This file too: a source that is added to the list may be older than the library.
+        depends=["setup.py", *(f"palm/kernels/fused/{name}.h" for name in HEADERS)],
         extra_compile_args=[*FLAGS, "-fopenmp", *level],
         optional=True,
     )

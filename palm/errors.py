@@ -89,3 +89,8 @@ def invisible_difference(name: str, other: str) -> str:
 def _code_points(text: str) -> str:
     """`U+0065 U+0301`; `nothing` for an empty text."""
     return " ".join(f"U+{ord(char):04X}" for char in text) or "nothing"
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 row`, `2 rows`: a number with its noun, whose plural has an `s`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -8,7 +8,7 @@ import numpy as np
 
 from palm.config.run_config import RunConfig, TaskConfig
 from palm.data.dataset import Record
-from palm.errors import ConfigError, DataError, Problem
+from palm.errors import ConfigError, DataError, Problem, counted
 from palm.reader.base import Reader
 from palm.reader.formats.notes import collected_notes
 from palm.spec import Phase
@@ -41,7 +41,7 @@ def data_report(config: RunConfig) -> tuple[list[str], list[Problem]]:
             problems += error.problems
             continue
         for file in files:
-            lines.append(f"{task.name}: {file.role} {_shown(file, task)}, {len(file.records)} records")
+            lines.append(f"{task.name}: {file.role} {_shown(file, task)}, {counted(len(file.records), 'record')}")
             lines += [f"  {topic:<13}{words}" for topic, words in _about(file, files, reader)]
     return lines, problems
 
@@ -136,7 +136,8 @@ def _repetitions(file: _File, reader: Reader) -> Iterator[Line]:
             again += 1
             other += reader.labels_of(before) != reader.labels_of(record)
             example = example or f", such as {before['line']} and {record['line']}"
-    yield "duplicates", f"{again} records repeat an earlier one ({other} with a different label){example}"
+    rule = f"{'repeats' if again == 1 else 'repeat'} an earlier one ({other} with a different label)"
+    yield "duplicates", f"{counted(again, 'record')} {rule}{example}"
 
 
 def _overlap(file: _File, files: Sequence[_File], reader: Reader) -> Iterator[Line]:
@@ -146,4 +147,5 @@ def _overlap(file: _File, files: Sequence[_File], reader: Reader) -> Iterator[Li
     shared = [record for record in file.records if reader.texts_of(record) in seen]
     example = f", such as {shared[0]['line']}" if shared else ""
     fraction = len(shared) / len(file.records)
-    yield "overlap", f"{len(shared)} records ({fraction:.1%}) are in train_file as well{example}"
+    rule = f"({fraction:.1%}) {'is' if len(shared) == 1 else 'are'} in train_file as well"
+    yield "overlap", f"{counted(len(shared), 'record')} {rule}{example}"

@@ -9,7 +9,7 @@ from typing import Any
 from palm.cli.data_files import inspect
 from palm.cli.init_data import as_tasks, configuration
 from palm.cli.starter import starter_files
-from palm.errors import ConfigError, Problem
+from palm.errors import ConfigError, Problem, counted
 
 EPILOG = """example:
   palm init my_project && cd my_project && palm train config.yaml --task_dir tasks
@@ -70,7 +70,9 @@ def _from_data(args: argparse.Namespace) -> int:
     file.write_text(text, encoding="utf-8", newline="\n")
     for task in tasks:
         guess = task.train.guess
-        sys.stdout.write(f"{task.name}: {task.train.file}: {task.train.rows} rows, {guess.why[0]} → {guess.paradigm}\n")
+        sys.stdout.write(
+            f"{task.name}: {task.train.file}: {counted(task.train.rows, 'row')}, {guess.why[0]} → {guess.paradigm}\n"
+        )
     sys.stdout.write(f"Wrote {file}. Check the guesses in it. Next:\n  palm train {shlex.quote(str(file))}\n")
     return 0
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 from palm.cli.data_files import DataFile
-from palm.errors import ConfigError, Problem
+from palm.errors import ConfigError, Problem, counted
 from palm.reader import READERS
 from palm.schema.settings import TaskSettings
 
@@ -97,7 +97,10 @@ _HEAD = (
 def _task_lines(task: TaskData, folder: Path, say: int) -> Iterator[str]:
     data = task.train
     labels = _labels(data, say)
-    found = (f"{data.rows} rows: {data.guess.why[0]}{labels}", f"{data.rows} 行：{data.guess.why[1]}{labels}")[say]
+    found = (
+        f"{counted(data.rows, 'row')}: {data.guess.why[0]}{labels}",
+        f"{data.rows} 行：{data.guess.why[1]}{labels}",
+    )[say]
     yield f"  {task.name}:  # {found}"
     yield f"    reader: {data.guess.reader}"
     yield f"    paradigm: {data.guess.paradigm}"
@@ -130,7 +133,9 @@ def _labels(data: DataFile, say: int) -> str:
         return ""
     names = ", ".join(f"{name} {count}" for name, count in list(data.labels.items())[:6])
     more = ", …" if len(data.labels) > 6 else ""
-    return (f"; {len(data.labels)} labels ({names}{more})", f"；{len(data.labels)} 个标签（{names}{more}）")[say]
+    return (f"; {counted(len(data.labels), 'label')} ({names}{more})", f"；{len(data.labels)} 个标签（{names}{more}）")[
+        say
+    ]
 
 
 def _plain(value: object) -> str:
@@ -164,7 +169,7 @@ def _run_lines(
         f"for {length} tokens and {small} rows", f"适合 {length} 个词元与 {small} 行数据", say
     )
     yield f"num_epochs: {epochs}" + _comment(
-        f"{rows} rows: the fewer, the more passes", f"{rows} 行：数据越少，轮数越多", say
+        f"{counted(rows, 'row')}: the fewer, the more passes", f"{rows} 行：数据越少，轮数越多", say
     )
     rate, why = ("3e-5", ("usual for 12 layers", "12 层编码器的常用值")) if for_cn else (
         "1e-4", ("usual for MiniLM; 3e-5 for 12 layers", "MiniLM 的常用值；12 层编码器用 3e-5"))  # fmt: skip

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from palm.data.dataset import UNLABELLED, LabelMap, unused_label
-from palm.errors import DataError, Problem
+from palm.errors import DataError, Problem, counted
 from palm.reader.fields import LabelledFields
 from palm.reader.formats.files import FileProblems, quoted, read_lines, read_text
 from palm.registry import did_you_mean
@@ -94,7 +94,9 @@ class LabelEncoder:
         if not self._unknown:
             return ()
         names = ", ".join(sorted(self._unknown)[:MOST_NAMES])
-        return (f"{self._unknown_count} labels that are not in the training file count as wrong ({names}).",)
+        one = self._unknown_count == 1
+        which = "that is not in the training file counts" if one else "that are not in the training file count"
+        return (f"{counted(self._unknown_count, 'label')} {which} as wrong ({names}).",)
 
     def _out_of_range(self, label: str) -> str:
         rule = f"label out of range: the {len(self._names)} labels are {self._listed()}, found {quoted(label)}."

@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from palm.data.dataset import Batch, Dataset, DataSource, GivenRow, IntArray, LabelMap, Record
 from palm.data.sequences import INPUTS, pad_inputs
 from palm.data.tokenizer import Tokenizer
+from palm.errors import counted
 from palm.reader.base import READERS, Reader
 from palm.reader.fields import KeptFields, known_format
 from palm.reader.formats.files import FileProblems, quoted
@@ -152,4 +153,6 @@ class SquadReader(Reader):
         if not problems.count:
             return kept, ()
         gone = len(records) - len(kept)
-        return kept, (f"on_bad_answer dropped {problems.count} faults, and with them {gone} questions.",)
+        return kept, (
+            f"on_bad_answer dropped {counted(problems.count, 'fault')}, and with them {counted(gone, 'question')}.",
+        )

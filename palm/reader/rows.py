@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from palm.data.dataset import DataSource, GivenRow, LabelMap, Record
+from palm.errors import counted
 from palm.reader.fields import LabelledFields, TableFields
 from palm.reader.formats.cells import (
     NO_LABEL,
@@ -175,7 +176,7 @@ def _record(row: Row, config: TableFields, problems: FileProblems, phase: Phase)
         if labels or not predicting:
             record["labels"] = labels
         if words and labels and len(words) != len(labels):
-            rule = f"every word needs one tag, found {len(words)} words and {len(labels)} tags"
+            rule = f"every word needs one tag, found {counted(len(words), 'word')} and {counted(len(labels), 'tag')}"
             problems.add(f"{rule} (`text_a` {quoted(' '.join(words))}). {_advice(config)}", line=row.line)
     return record
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from palm.data.dataset import Record
-from palm.errors import ConfigError, Problem
+from palm.errors import ConfigError, Problem, counted
 from palm.reader.fields import LabelledFields
 from palm.reader.formats.cells import NO_TEXT, Row
 from palm.reader.formats.files import FileProblems
@@ -45,7 +45,7 @@ def span_records(file: Path, config: LabelledFields, phase: Phase, *, scheme: st
     problems.raise_all()
     row_filter.add_notes(file)
     if texts.dropped:
-        add_note(file, f"on_bad_span left out {len(texts.dropped)} spans, such as {texts.dropped[0]}")
+        add_note(file, f"on_bad_span left out {counted(len(texts.dropped), 'span')}, such as {texts.dropped[0]}")
 
 
 def record_of(text: SplitText, line: int) -> dict[str, object]:

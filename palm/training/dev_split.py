@@ -12,7 +12,7 @@ from palm.config.run_config import RunConfig, TaskConfig
 from palm.data.dataset import Dataset, Record
 from palm.data.splitting import dev_mask
 from palm.engine.task_instance import TaskInstance
-from palm.errors import CheckpointError, DataError, Problem
+from palm.errors import CheckpointError, DataError, Problem, counted
 from palm.reader.base import Reader
 from palm.reader.loading import load_dataset
 from palm.schema.saved_model import read_json_object
@@ -41,7 +41,7 @@ def mask_of(config: RunConfig, task: TaskConfig, reader: Reader, records: Sequen
         by_group_alone=any(leader in (other.name, other.settings.share_rows_with) for other in followers),
     )
     if mask.all() or not mask.any():
-        found = f"Found {len(records)} rows, of which {int(mask.sum())} would be dev rows"
+        found = f"Found {counted(len(records), 'row')}, of which {int(mask.sum())} would be dev rows"
         rule = f"dev_file: {task.settings.dev_file} leaves rows for training and rows to evaluate on. {found}."
         raise DataError(Problem(str(task.settings.train_file), f"{rule} Change it, or name a file."))
     return mask

@@ -4,7 +4,7 @@ import unicodedata
 
 import pytest
 
-from palm.errors import ConfigError, Problem, find_lookalike, invisible_difference
+from palm.errors import ConfigError, Problem, counted, find_lookalike, invisible_difference
 from palm.registry import did_you_mean
 
 COMPOSED, DECOMPOSED = (unicodedata.normalize(form, "caf\u00e9") for form in ("NFC", "NFD"))
@@ -45,3 +45,8 @@ def test_the_difference_is_spelled_out():
     )
     assert invisible_difference("a\u200bb", "ab") == "They differ in U+200B and nothing."
     assert did_you_mean("gooood", ["good"]) == " Did you mean `good`?"
+
+
+@pytest.mark.parametrize(("number", "text"), [(0, "0 rows"), (1, "1 row"), (2, "2 rows"), (1000, "1000 rows")])
+def test_a_number_has_the_noun_that_fits(number, text):
+    assert counted(number, "row") == text
