@@ -20,6 +20,7 @@ X86_64 = {
     "_avx2": ["-mavx2", "-mfma"],
     "_base": [],
 }
+SOURCES = ["kernels", "bf16_layer", "float32_layer"]
 HEADERS = ["vector_math", "layer_plan", "layer_rows", "bf16_tiles", "bf16_attention"]
 LEVELS = X86_64 if platform.machine() in ("x86_64", "AMD64") else {"_base": []}
 
@@ -28,7 +29,7 @@ def kernels(name: str, level: list[str]) -> Extension:
     """One shared library. OpenMP is not linked: its symbols bind to the runtime that Paddle loads."""
     return Extension(
         f"palm.kernels.fused.{name}",
-        sources=["palm/kernels/fused/kernels.c", "palm/kernels/fused/bf16_layer.c"],
+        sources=[f"palm/kernels/fused/{source}.c" for source in SOURCES],
         # This file too: a source that is added to the list may be older than the library.
         depends=["setup.py", *(f"palm/kernels/fused/{name}.h" for name in HEADERS)],
         extra_compile_args=[*FLAGS, "-fopenmp", *level],

@@ -10,12 +10,12 @@ from paddle import Tensor
 
 from palm.errors import ConfigError, Problem
 from palm.kernels import plain
-from palm.kernels.contract import ComputeLayer, Rows
+from palm.kernels.contract import ComputeLayer, LayerSettings, LayerWeights, Rows
+from palm.kernels.fused import bf16_layer, float32_layer
 from palm.kernels.fused import layer as fused
-from palm.kernels.fused.bf16_layer import compute_layer as compute_fused_layer
-from palm.kernels.fused.bf16_layer import packing_for
 from palm.kernels.fused.library import KernelsUnavailableError, load_kernels
 from palm.kernels.fused.packing import Packing
+from palm.kernels.products import in_bf16
 
 _log = logging.getLogger("palm")
 
@@ -40,6 +40,17 @@ class EncoderKernels:
     layer_norm: Callable[[Tensor, Tensor, Tensor, float], Tensor]
     dropout: Callable[[Tensor, float], Tensor]
     packing_for: Callable[[Tensor, Rows], Packing | None]
+
+
+def compute_fused_layer(hidden: Tensor, weights: LayerWeights, *, settings: LayerSettings, rows: Rows) -> Tensor:
+    """An encoder layer in the fastest of the fused ways; see `ComputeLayer`."""
+    compute = bf16_layer.compute_layer if settings.bf16 else float32_layer.compute_layer
+    return compute(hidden, weights, settings=settings, rows=rows)
+
+
+def packing_for(hidden: Tensor, rows: Rows) -> Packing | None:
+    """How to pack the rows of a batch once for all fused layers; None if these compute padded rows."""
+    return bf16_layer.packing_for(hidden, rows) if in_bf16() else float32_layer.packing_for(hidden, rows)
 
 
 PLAIN = EncoderKernels("plain", plain.compute_layer, plain.layer_norm, plain.dropout, lambda *_: None)

@@ -14,6 +14,8 @@ from palm.kernels.fused.library import KernelsUnavailableError, load_kernels
 from palm.kernels.fused.packing import Packing
 from palm.kernels.products import in_bf16
 
+_KERNEL = packed_layer.Kernel("bf16_layer")
+
 
 def computes_here(settings: LayerSettings, hidden: Tensor) -> bool:
     """Whether `compute_packed_layer` is the fastest way to compute the layer: in bfloat16, on a CPU with AMX."""
@@ -59,4 +61,4 @@ def compute_layer(hidden: Tensor, weights: LayerWeights, *, settings: LayerSetti
 
 def compute_packed_layer(hidden: Tensor, weights: LayerWeights, *, settings: LayerSettings, rows: PackedRows) -> Tensor:
     """Next hidden states, float32[rows hidden], of packed `rows`."""
-    return packed_layer.compute(hidden, weights, settings=settings, rows=rows, kernel="bf16_layer")
+    return packed_layer.compute(hidden, weights, settings=settings, rows=rows, kernel=_KERNEL)

@@ -39,7 +39,7 @@ typedef struct {
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
 /* Divides the sequences into chunks of at least an eighth of all rows, but of 64 to 256 unless one sequence is longer. */
-static int make_plan(Plan *plan, const Layer *layer, const int64_t *starts) {
+static inline int make_plan(Plan *plan, const Layer *layer, const int64_t *starts) {
     int64_t count = layer->sequences, rows = starts[count], aim = rows / 8;
     aim = aim < 64 ? 64 : aim > 256 ? 256 : aim;
     *plan = (Plan){layer, starts, padded(layer->width), padded(layer->inner), padded(3 * layer->width)};

@@ -50,12 +50,16 @@ _SIGNATURES = {
     "bf16_layer_saved": "PP",
     "bf16_layer": "PPPPPP",
     "bf16_layer_gradient": "PPPPPPP",
+    "float32_begin": "PP",
+    "float32_layer_saved": "PP",
+    "float32_layer": "PPPPPP",
+    "float32_layer_gradient": "PPPPPPPP",
 }
 _RETURN_STATUS = {
     *("split_heads_gradient", "activate_gradient", "add_norm_gradient", "squared_sum"),
-    *("bf16_layer", "bf16_layer_gradient"),
+    *("bf16_layer", "bf16_layer_gradient", "float32_layer", "float32_layer_gradient"),
 }
-_RETURN_COUNT = {"bf16_begin", "bf16_layer_saved"}
+_RETURN_COUNT = {"bf16_begin", "bf16_layer_saved", "float32_layer_saved"}
 _TYPES = {"P": _POINTER, "N": _COUNT, "F": _FLOAT, "S": _SEED, "I": _FLAG}
 
 

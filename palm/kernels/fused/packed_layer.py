@@ -6,6 +6,7 @@ tells how many bytes the forward pass saves. All kernels take the arguments that
 
 import ctypes
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,19 @@ from palm.kernels.fused.layer import ACTIVATIONS, fields, sample_seeds
 from palm.kernels.fused.library import load_kernels
 
 
+@dataclass(frozen=True)
+class Kernel:
+    """The C functions that compute a layer.
+
+    Attributes:
+        name: `<kernel>` above.
+        keeps_input: Whether the gradient is computed from the layer's input as well, before `gradient` in C.
+    """
+
+    name: str
+    keeps_input: bool = False
+
+
 class LayerArguments(ctypes.Structure):
     """`Layer` of layer_plan.h."""
 
@@ -30,7 +44,9 @@ class LayerArguments(ctypes.Structure):
     )
 
 
-def compute(hidden: Tensor, weights: LayerWeights, *, settings: LayerSettings, rows: PackedRows, kernel: str) -> Tensor:
+def compute(
+    hidden: Tensor, weights: LayerWeights, *, settings: LayerSettings, rows: PackedRows, kernel: Kernel
+) -> Tensor:
     """Next hidden states of packed rows.
 
     Args:
@@ -38,7 +54,7 @@ def compute(hidden: Tensor, weights: LayerWeights, *, settings: LayerSettings, r
         weights: The layer's parameters.
         settings: The layer's settings.
         rows: The sequences.
-        kernel: The name of the C function: `bf16_layer`.
+        kernel: The functions that compute it.
     """
     return _apply(hidden, *fields(weights), settings, rows.starts, kernel)
 
@@ -52,24 +68,25 @@ class PackedLayer(PyLayer):
         run, hidden = load_kernels(), hidden.contiguous()
         arguments = _arguments(weights, settings, starts)
         out = paddle.empty_like(hidden)
-        saved = paddle.empty([run.count(f"{kernel}_saved", ctypes.byref(arguments), starts.ctypes.data)], "uint8")
-        run(kernel, ctypes.byref(arguments), starts.ctypes.data, hidden, _pointers(weights), saved, out)
-        ctx.save_for_backward(saved, *weights)
+        saved = paddle.empty([run.count(f"{kernel.name}_saved", ctypes.byref(arguments), starts.ctypes.data)], "uint8")
+        run(kernel.name, ctypes.byref(arguments), starts.ctypes.data, hidden, _pointers(weights), saved, out)
+        ctx.save_for_backward(saved, *weights, *([hidden] if kernel.keeps_input else []))
         ctx.arguments, ctx.starts, ctx.kernel = arguments, starts, kernel
         ctx.needed = tuple(not tensor.stop_gradient for tensor in (hidden, *weights))
         return out
 
     @staticmethod
     def backward(ctx: Context, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
-        saved, *weights = ctx.saved_tensor()
+        saved, *others = ctx.saved_tensor()
+        weights, inputs = others[:12], others[12:]
         gradient = gradient.contiguous()
         found = [
             paddle.empty_like(tensor) if needed else None
             for tensor, needed in zip((gradient, *weights), ctx.needed, strict=True)
         ]
         load_kernels()(
-            f"{ctx.kernel}_gradient",
-            *(ctypes.byref(ctx.arguments), ctx.starts.ctypes.data, gradient, _pointers(weights)),
+            f"{ctx.kernel.name}_gradient",
+            *(ctypes.byref(ctx.arguments), ctx.starts.ctypes.data, *inputs, gradient, _pointers(weights)),
             *(saved, found[0], _pointers(found[1:])),
         )
         return tuple(found)
