@@ -28,7 +28,11 @@ def kernels(name: str, level: list[str]) -> Extension:
     """One shared library. OpenMP is not linked: its symbols bind to the runtime that Paddle loads."""
     return Extension(
         f"palm.kernels.fused.{name}",
-        sources=["palm/kernels/fused/kernels.c", "palm/kernels/fused/bf16_layer.c"],
+        sources=[
+            "palm/kernels/fused/kernels.c",
+            "palm/kernels/fused/bf16_layer.c",
+            "palm/kernels/fused/rotary_attention.c",
+        ],
         depends=[f"palm/kernels/fused/{name}.h" for name in HEADERS],
         extra_compile_args=[*FLAGS, "-fopenmp", *level],
         optional=True,
