@@ -20,7 +20,7 @@ X86_64 = {
     "_avx2": ["-mavx2", "-mfma"],
     "_base": [],
 }
-SOURCES = ["kernels", "bf16_layer", "float32_layer"]
+SOURCES = ["kernels", "bf16_layer", "float32_layer", "rotary_attention"]
 HEADERS = ["vector_math", "layer_plan", "layer_rows", "bf16_tiles", "bf16_attention"]
 LEVELS = X86_64 if platform.machine() in ("x86_64", "AMD64") else {"_base": []}
 

@@ -14,7 +14,10 @@ from palm.kernels import plain, rotary
 from palm.kernels.choice import EncoderKernels, choose_kernels
 from palm.kernels.contract import LayerSettings, Rows
 from palm.kernels.dense import activation, linear
-from palm.kernels.rotary import RotaryRows, local_reach, whole_reach
+from palm.kernels.fused import rotary as fused
+from palm.kernels.fused.layer import fits
+from palm.kernels.fused.packing import Packing
+from palm.kernels.rotary import PackedRotaryRows, RotaryPacking, RotaryRows, Rotation
 
 
 class Norm(nn.Layer):
@@ -104,30 +107,48 @@ class ModernBertLayer(CheckpointedLayer):
         self, hidden: Tensor, rows: Rows, settings: LayerSettings, added: Tensor | None, *shared: Tensor
     ) -> Tensor:
         del shared
-        if not isinstance(rows, RotaryRows):
+        if not isinstance(rows, RotaryRows | PackedRotaryRows):
             raise TypeError("a layer of ModernBERT needs the rotations of its encoder")
         settings = replace(settings, bf16=settings.bf16 and self._kernels.name == "fused")
         hidden = hidden + self._attended(hidden, rows, settings, added)
         hidden = hidden + self._fed_forward(hidden, settings)
         return self.final_layer_norm(hidden) if self._last else hidden
 
-    def _attended(self, hidden: Tensor, rows: RotaryRows, settings: LayerSettings, added: Tensor | None) -> Tensor:
+    def _attended(
+        self,
+        hidden: Tensor,
+        rows: RotaryRows | PackedRotaryRows,
+        settings: LayerSettings,
+        added: Tensor | None,
+    ) -> Tensor:
         part = self.attention
         normal = hidden if self._first else part.layer_norm(hidden)
         weight = part.qkv.weight if added is None else part.qkv.weight + added
         qkv = linear(normal, weight, part.qkv.bias, bf16=settings.bf16)  # [batch*seq 3*hidden]
-        reach = rows.local if self._local else rows.whole
-        context = rotary.attention(qkv, reach, settings=settings, rows=rows, fused=self._kernels.name == "fused")
+        context = self._context(qkv, rows, settings)
         mapped = linear(context, part.output.weight, part.output.bias, bf16=settings.bf16)
         return self._kernels.dropout(mapped, settings.attention_dropout)
+
+    def _context(self, qkv: Tensor, rows: RotaryRows | PackedRotaryRows, settings: LayerSettings) -> Tensor:
+        if isinstance(rows, PackedRotaryRows):
+            window = rows.rotation.window if self._local else None
+            return fused.attention(qkv, rows, rows.local if self._local else rows.whole, window, settings)
+        reach = rows.local if self._local else rows.whole
+        return rotary.attention(qkv, reach, settings=settings, rows=rows, fused=self._kernels.name == "fused")
 
     def _fed_forward(self, hidden: Tensor, settings: LayerSettings) -> Tensor:
         part = self.ffn
         both = linear(part.layer_norm(hidden), part.intermediate.weight, part.intermediate.bias, bf16=settings.bf16)
-        value, gate = paddle.chunk(both, 2, axis=-1)  # [batch*seq inner] each
-        active = activation(value, settings.activation, fused=self._kernels.name == "fused")
-        inner = self._kernels.dropout(active * gate, settings.hidden_dropout)
+        inner = self._kernels.dropout(self._gated(both, settings.activation), settings.hidden_dropout)
         return linear(inner, part.output.weight, part.output.bias, bf16=settings.bf16)
+
+    def _gated(self, both: Tensor, name: str) -> Tensor:
+        """[rows 2*inner] → [rows inner]."""
+        is_fused = self._kernels.name == "fused"
+        if is_fused and fits(both) and name == "gelu":
+            return fused.gated(both)
+        value, gate = paddle.chunk(both, 2, axis=-1)
+        return activation(value, name, fused=is_fused) * gate
 
 
 class PredictionHead(nn.Layer):
@@ -165,12 +186,15 @@ class ModernBertEncoder(LayeredEncoder):
         chosen = kernels or choose_kernels(config.kernels)
         encoder = Encoder(lambda number: ModernBertLayer(config, chosen, number), config.num_hidden_layers)
         super().__init__(ModernBertEmbeddings(config, chosen), encoder, PredictionHead(config, chosen))
-        self._size = config.hidden_size // config.num_attention_heads
-        self._thetas, self._window = config.thetas, config.local_attention // 2
+        size = config.hidden_size // config.num_attention_heads
+        self._rotation = Rotation(size, *config.thetas, config.local_attention // 2)
+        self._kernels = chosen
 
-    def rows(self, inputs: Mapping[str, Tensor]) -> Rows:
+    def rows(self, inputs: Mapping[str, Tensor]) -> RotaryRows:
         batch, seq = inputs["token_ids"].shape
-        rows = Rows(batch, seq, padding_mask(inputs["input_mask"]))
-        whole = whole_reach(rows, self._size, self._thetas[0])
-        local = local_reach(rows, self._size, self._thetas[1], self._window)
-        return RotaryRows(batch, seq, rows.mask, whole, local)
+        return RotaryRows(batch, seq, padding_mask(inputs["input_mask"]), self._rotation)
+
+    def packing_for(self, hidden: Tensor, rows: Rows) -> Packing | None:
+        if isinstance(rows, RotaryRows) and self._kernels.name == "fused" and fused.computes_here(hidden):
+            return RotaryPacking(rows)
+        return None

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 import paddle
@@ -14,8 +14,9 @@ from paddle.nn import functional
 
 from palm.kernels import plain
 from palm.kernels.autograd import Context, transposed
-from palm.kernels.contract import LayerSettings, Rows
+from palm.kernels.contract import LayerSettings, PackedRows, Rows
 from palm.kernels.dense import Probabilities, attention_probabilities, on_cpu, product_in
+from palm.kernels.fused.packing import Packing
 from palm.kernels.products import product
 
 # Added to the scores of tokens that are out of reach: softmax is then exactly 0 in float32.
@@ -44,11 +45,68 @@ class Reach:
 
 
 @dataclass(frozen=True)
+class Rotation:
+    """How the layers of an encoder rotate queries and keys.
+
+    Attributes:
+        size: Of a head.
+        theta: The rotation's base in layers that see all tokens.
+        local_theta: Its base in layers that see a window.
+        window: Largest distance of a token that these see.
+    """
+
+    size: int
+    theta: float
+    local_theta: float
+    window: int
+
+    def table(self, seq: int, *, local: bool) -> tuple[Tensor, Tensor]:
+        """Cosine and sine of the angles of `seq` positions, float32[seq size]."""
+        return _rotation(seq, self.size, self.local_theta if local else self.theta)
+
+
+@dataclass(frozen=True)
 class RotaryRows(Rows):
     """The sequences of a batch, with the reach of layers that see all of them and of those that see a window."""
 
-    whole: Reach
-    local: Reach
+    rotation: Rotation
+
+    @cached_property
+    def whole(self) -> Reach:
+        """What layers see that see all tokens."""
+        return whole_reach(self, self.rotation.size, self.rotation.theta)
+
+    @cached_property
+    def local(self) -> Reach:
+        """What layers see that see a window."""
+        return local_reach(self, self.rotation.size, self.rotation.local_theta, self.rotation.window)
+
+
+@dataclass(frozen=True)
+class PackedRotaryRows(PackedRows):
+    """The same without padding."""
+
+    rotation: Rotation
+
+    @cached_property
+    def whole(self) -> tuple[Tensor, Tensor]:
+        """Cosine and sine in layers that see all tokens."""
+        return self.rotation.table(self.seq, local=False)
+
+    @cached_property
+    def local(self) -> tuple[Tensor, Tensor]:
+        """Cosine and sine in layers that see a window."""
+        return self.rotation.table(self.seq, local=True)
+
+
+class RotaryPacking(Packing):
+    """The tokens of a padded batch, whose packed rows rotate, too."""
+
+    rows: PackedRotaryRows
+
+    def __init__(self, rows: RotaryRows) -> None:
+        super().__init__(rows)
+        self.rows = PackedRotaryRows(rows.batch, rows.seq, None, self.rows.starts, rows.rotation)
 
 
 def whole_reach(rows: Rows, size: int, theta: float) -> Reach:

@@ -54,10 +54,15 @@ _SIGNATURES = {
     "float32_layer_saved": "PP",
     "float32_layer": "PPPPPP",
     "float32_layer_gradient": "PPPPPPPP",
+    "rotary_attention": "PPPP",
+    "rotary_attention_gradient": "PPPPPP",
+    "gated": "PPNN",
+    "gated_gradient": "PPPNN",
 }
 _RETURN_STATUS = {
     *("split_heads_gradient", "activate_gradient", "add_norm_gradient", "squared_sum"),
     *("bf16_layer", "bf16_layer_gradient", "float32_layer", "float32_layer_gradient"),
+    *("rotary_attention", "rotary_attention_gradient"),
 }
 _RETURN_COUNT = {"bf16_begin", "bf16_layer_saved", "float32_layer_saved"}
 _TYPES = {"P": _POINTER, "N": _COUNT, "F": _FLOAT, "S": _SEED, "I": _FLAG}
