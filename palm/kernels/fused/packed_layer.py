@@ -17,7 +17,7 @@ from paddle.autograd import PyLayer
 from palm.kernels.autograd import Context
 from palm.kernels.contract import LayerSettings, LayerWeights, PackedRows
 from palm.kernels.fused.layer import ACTIVATIONS, fields, sample_seeds
-from palm.kernels.fused.library import load_kernels
+from palm.kernels.fused.library import KernelLibrary, load_kernels
 
 
 class LayerArguments(ctypes.Structure):
@@ -53,10 +53,12 @@ class PackedLayer(PyLayer):
         arguments = _arguments(weights, settings, starts)
         out = paddle.empty_like(hidden)
         saved = paddle.empty([run.count(f"{kernel}_saved", ctypes.byref(arguments), starts.ctypes.data)], "uint8")
-        run(kernel, ctypes.byref(arguments), starts.ctypes.data, hidden, _pointers(weights), saved, out)
+        ctx.needed = tuple(not tensor.stop_gradient for tensor in (hidden, *weights))
+        ctx.packed = _weights_memory(run, arguments, kernel) if any(ctx.needed) else None
+        pointers = _pointers([*weights, ctx.packed])
+        run(kernel, ctypes.byref(arguments), starts.ctypes.data, hidden, pointers, saved, out)
         ctx.save_for_backward(saved, *weights)
         ctx.arguments, ctx.starts, ctx.kernel = arguments, starts, kernel
-        ctx.needed = tuple(not tensor.stop_gradient for tensor in (hidden, *weights))
         return out
 
     @staticmethod
@@ -69,7 +71,7 @@ class PackedLayer(PyLayer):
         ]
         load_kernels()(
             f"{ctx.kernel}_gradient",
-            *(ctypes.byref(ctx.arguments), ctx.starts.ctypes.data, gradient, _pointers(weights)),
+            *(ctypes.byref(ctx.arguments), ctx.starts.ctypes.data, gradient, _pointers([*weights, ctx.packed])),
             *(saved, found[0], _pointers(found[1:])),
         )
         return tuple(found)
@@ -91,6 +93,17 @@ def _arguments(weights: tuple[Tensor, ...], settings: LayerSettings, starts: NDA
         settings.attention_dropout,
         (ctypes.c_uint32 * 3)(seeds.probabilities, seeds.attended, seeds.outer),
     )
+
+
+def _weights_memory(run: KernelLibrary, arguments: LayerArguments, kernel: str) -> Tensor | None:
+    """Memory in which the forward pass of a kernel in bfloat16 packs the weights for the backward pass as well.
+
+    It lives as long as the step's graph, so that no write to a parameter can leave packed weights behind.
+    """
+    if kernel != "bf16_layer":
+        return None
+    size = run.count("bf16_layer_weights", ctypes.byref(arguments))
+    return paddle.empty([size], "uint8")
 
 
 def _pointers(tensors: Sequence[Tensor | None]) -> "ctypes.Array[ctypes.c_void_p]":
