@@ -16,6 +16,7 @@ FLAGS = ["-std=gnu11", "-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-con
 AVX512 = ["-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq", "-mfma", "-mprefer-vector-width=512"]
 X86_64 = {
     "_amx": [*AVX512, "-mavx512bf16", "-mamx-tile", "-mamx-bf16"],
+    "_avx512bf16": [*AVX512, "-mavx512bf16"],
     "_avx512": AVX512,
     "_avx2": ["-mavx2", "-mfma"],
     "_base": [],

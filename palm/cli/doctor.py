@@ -187,10 +187,12 @@ def gpu_finding(*, cuda: bool, usable: int, driver: bool) -> Finding:
 def bf16_finding(*, cpu: bool) -> Finding:
     """Whether `amp: bf16` makes a difference here."""
     from palm.kernels.fused.bf16 import Bf16UnavailableError, check_products  # noqa: PLC0415 (imports Paddle)
+    from palm.kernels.fused.bf16_layer import check_layer  # noqa: PLC0415
 
     try:
         if cpu:
             check_products()
+            check_layer()
     except Bf16UnavailableError as reason:
         return Finding("amp: bf16", f"not on this machine: {reason}")
     return Finding("amp: bf16", "multiplies in bfloat16")

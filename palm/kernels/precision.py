@@ -9,6 +9,7 @@ from typing import Literal
 import paddle
 
 from palm.kernels.fused.bf16 import Bf16UnavailableError, check_products
+from palm.kernels.fused.bf16_layer import check_layer
 from palm.kernels.fused.layer import ACTIVATIONS
 from palm.kernels.fused.library import KernelsUnavailableError, load_kernels
 from palm.kernels.products import bf16_products
@@ -103,6 +104,7 @@ def bf16_refusal() -> str | None:
     """Why this CPU cannot multiply in bfloat16; None if it can."""
     try:
         check_products()
+        check_layer()
     except Bf16UnavailableError as reason:
         return str(reason)
     return None

@@ -30,7 +30,7 @@ int64_t palm_bf16_begin(void) {
 
 /* What the forward pass saves for the gradient, rows by `place`. */
 typedef struct {
-    bf16 *input, *qkv, *context, *normal1, *middle, *before, *normal2;
+    bf16 *input, *qkv, *context, *normal1, *middle, *before, *normal2; /* `before` in slabs of a chunk's rows */
     float *largest, *rate, *rate1, *rate2; /* [heads rows] twice, [rows] twice */
 } Saved;
 
@@ -63,24 +63,23 @@ int64_t palm_bf16_layer_saved(const Layer *layer, const int64_t *starts) {
 
 /* ---- Weights ---- */
 
-/* Rounds weight[rows columns] into to[padded(rows) padded(columns)]; part of a parallel region. */
-static void round_weight(const float *weight, int64_t rows, int64_t columns, bf16 *to) {
-#pragma omp for schedule(static)
-    for (int64_t i = 0; i < padded(rows); i++) {
-        bf16 *row = to + i * padded(columns);
-        if (i < rows) round_row(row, weight + i * columns, columns, padded(columns));
-        else memset(row, 0, sizeof(bf16) * padded(columns));
-    }
+/* Rounds 32 x 32 numbers of weight[rows columns], from (row, column) on; zeros beyond its border. */
+static void round_block(const float *weight, int64_t rows, int64_t columns, int64_t row, int64_t column, bf16 *to) {
+    for (int64_t i = 0; i < BLOCK; i++)
+        round_row(to + i * BLOCK, weight + (row + i) * columns + column, row + i < rows ? least(columns - column, BLOCK) : 0, BLOCK);
 }
 
-/* Packs rounded[rows columns], or its transpose, as a right operand; part of a parallel region. */
-static void pack_weight(const bf16 *rounded, int64_t rows, int64_t columns, int transposed, bf16 *to) {
-    rows = padded(rows), columns = padded(columns);
+/* Rounds weight[rows columns] and packs it as a right operand, and its transpose; either may be NULL. Part of a parallel region. */
+static void pack_weight(const float *weight, int64_t rows, int64_t columns, bf16 *right, bf16 *transposed) {
+    int64_t deep = padded(rows), wide = padded(columns);
 #pragma omp for schedule(static)
-    for (int64_t n = 0; n < (transposed ? rows : columns); n += BLOCK) {
-        if (transposed) pack_right_transposed(rounded + n * columns, columns, BLOCK, columns, to + n * columns);
-        else pack_right_columns(rounded, columns, rows, n, to);
-    }
+    for (int64_t k = 0; k < deep; k += BLOCK)
+        for (int64_t n = 0; n < wide; n += BLOCK) {
+            bf16 block[NUMBERS] __attribute__((aligned(64)));
+            round_block(weight, rows, columns, k, n, block);
+            if (right != NULL) right_block(block, BLOCK, BLOCK, right + n * deep + k * BLOCK);
+            if (transposed != NULL) right_block_transposed(block, BLOCK, transposed + k * wide + n * BLOCK);
+        }
 }
 
 /* The four weights of a layer as right operands. */
@@ -88,28 +87,29 @@ typedef struct {
     bf16 *qkv, *output, *inner, *ffn;
 } Weights;
 
-static int64_t weight_numbers(const Plan *plan) { return plan->width * (plan->qkv + plan->width + 2 * plan->inner); }
-
-static void lay_out_weights(Weights *weights, char **at, const Plan *plan) {
-    weights->qkv = take(at, sizeof(bf16) * plan->width * plan->qkv);
-    weights->output = take(at, sizeof(bf16) * plan->width * plan->width);
-    weights->inner = take(at, sizeof(bf16) * plan->width * plan->inner);
-    weights->ffn = take(at, sizeof(bf16) * plan->inner * plan->width);
+static int64_t lay_out_weights(Weights *weights, char *base, const Layer *layer) {
+    int64_t width = padded(layer->width), inner = padded(layer->inner), qkv = padded(3 * layer->width);
+    char *at = base;
+    weights->qkv = take(&at, sizeof(bf16) * width * qkv);
+    weights->output = take(&at, sizeof(bf16) * width * width);
+    weights->inner = take(&at, sizeof(bf16) * width * inner);
+    weights->ffn = take(&at, sizeof(bf16) * inner * width);
+    return at - base;
 }
 
-/* Rounds and packs all four; part of a parallel region. */
-static void pack_weights(const float *const *w, const Plan *plan, int transposed, bf16 *rounded, Weights *to) {
-    int64_t width = plan->layer->width, inner = plan->layer->inner;
-    bf16 *output = rounded + plan->width * plan->qkv, *first = output + plan->width * plan->width;
-    bf16 *second = first + plan->width * plan->inner;
-    round_weight(w[QKV_WEIGHT], width, 3 * width, rounded);
-    round_weight(w[OUTPUT_WEIGHT], width, width, output);
-    round_weight(w[INNER_WEIGHT], width, inner, first);
-    round_weight(w[FFN_WEIGHT], inner, width, second);
-    pack_weight(rounded, width, 3 * width, transposed, to->qkv);
-    pack_weight(output, width, width, transposed, to->output);
-    pack_weight(first, width, inner, transposed, to->inner);
-    pack_weight(second, inner, width, transposed, to->ffn);
+/* Bytes of a layer's packed weights, for one direction. */
+int64_t palm_bf16_layer_weights(const Layer *layer) {
+    Weights weights;
+    return lay_out_weights(&weights, NULL, layer) + 64;
+}
+
+/* Rounds and packs all four, and their transposes; part of a parallel region. */
+static void pack_weights(const float *const *w, const Layer *layer, Weights right, Weights transposed) {
+    int64_t width = layer->width, inner = layer->inner;
+    pack_weight(w[QKV_WEIGHT], width, 3 * width, right.qkv, transposed.qkv);
+    pack_weight(w[OUTPUT_WEIGHT], width, width, right.output, transposed.output);
+    pack_weight(w[INNER_WEIGHT], width, inner, right.inner, transposed.inner);
+    pack_weight(w[FFN_WEIGHT], inner, width, right.ffn, transposed.ffn);
 }
 
 /* ---- Epilogues ---- */
@@ -117,11 +117,13 @@ static void pack_weights(const float *const *w, const Plan *plan, int transposed
 typedef struct {
     int64_t rows, stride;
     const float *bias;  /* padded */
-    bf16 *rounded;      /* the result; with a non-linearity, its input */
-    bf16 *active;       /* the non-linearity's output */
-    const bf16 *before; /* its input, for the gradient */
-    float *sum;         /* [stride]: sums of the gradient over rows, added to */
+    bf16 *rounded;      /* the result */
     float *values;
+    bf16 *before;       /* of the non-linearity: its input in slabs of `stride` rows */
+    bf16 *active;       /* its output, likewise */
+    bf16 *gradient;     /* the gradient of its input, likewise */
+    bf16 *left, *right; /* of its output and of its input's gradient: operands of the gradients of weights */
+    float *sum;         /* [stride]: sums of the gradient over rows, added to */
     int activation;
 } Finish;
 
@@ -155,34 +157,31 @@ static inline void finish_biased(const void *context, const float *block, int64_
 
 static inline void finish_activated(const void *context, const float *block, int64_t row, int64_t column) {
     const Finish *f = context;
-    for (int64_t i = 0; i < least(f->rows - row, BLOCK); i++) {
-        float x[BLOCK], y[BLOCK], slope[BLOCK];
-        for (int j = 0; j < BLOCK; j += 16) store_floats(x + j, load_floats(block + i * BLOCK + j) + load_floats(f->bias + column + j));
-        round_row(f->rounded + (row + i) * f->stride + column, x, BLOCK, BLOCK);
+    int64_t at = column * f->stride + row * BLOCK;
+    Floats bias[2] = {load_floats(f->bias + column), load_floats(f->bias + column + 16)};
+    for (int i = 0; i < NUMBERS; i += 16) {
+        store_rounded(f->before + at + i, load_floats(block + i) + bias[i / 16 % 2]);
         /* What the gradient will see: f of the rounded input, so that both passes compute the same function. */
-        for (int j = 0; j < BLOCK; j += 16) store_floats(x + j, widened(f->rounded + (row + i) * f->stride + column + j));
-        activate(x, y, slope, f->activation);
-        round_row(f->active + (row + i) * f->stride + column, y, BLOCK, BLOCK);
+        store_rounded(f->active + at + i, activated(widened(f->before + at + i), f->activation));
     }
 }
 
 static inline void finish_activated_gradient(const void *context, const float *block, int64_t row, int64_t column) {
     const Finish *f = context;
+    bf16 active[NUMBERS] __attribute__((aligned(64)));
+    int64_t at = column * f->stride + row * BLOCK, rows = least(f->rows - row, BLOCK);
     Floats sums[2] = {load_floats(f->sum + column), load_floats(f->sum + column + 16)};
-    for (int64_t i = 0; i < least(f->rows - row, BLOCK); i++) {
-        int64_t at = (row + i) * f->stride + column;
-        float x[BLOCK], y[BLOCK], slope[BLOCK];
-        for (int j = 0; j < BLOCK; j += 16) store_floats(x + j, widened(f->before + at + j));
-        activate(x, y, slope, f->activation);
-        round_row(f->active + at, y, BLOCK, BLOCK);
-        for (int j = 0; j < BLOCK; j += 16) {
-            Floats gradient = load_floats(block + i * BLOCK + j) * load_floats(slope + j);
-            sums[j / 16] += gradient;
-            store_rounded(f->rounded + at + j, gradient);
-        }
+    for (int64_t i = 0; i < rows * BLOCK; i += 16) {
+        Floats x = widened(f->before + at + i), y = activated(x, f->activation);
+        store_rounded(active + i, y);
+        Floats gradient = load_floats(block + i) * slope_of(x, y, f->activation);
+        sums[i / 16 % 2] += gradient;
+        store_rounded(f->gradient + at + i, gradient);
     }
     store_floats(f->sum + column, sums[0]);
     store_floats(f->sum + column + 16, sums[1]);
+    left_block_transposed(active, BLOCK, rows, f->left + at);
+    right_block(f->gradient + at, BLOCK, rows, f->right + at);
 }
 
 /* ---- Layer normalisation with rounded results ---- */
@@ -228,7 +227,7 @@ static float *padded_bias(char **at, const float *bias, int64_t count) {
 typedef struct {
     AttentionMemory attention;
     float *values, *middle; /* [rows width] */
-    bf16 *active;           /* [rows inner] */
+    bf16 *active;           /* slabs of [rows inner] */
 } ForwardMemory;
 
 static char *lay_out_forward(ForwardMemory *m, char *at, const Plan *plan) {
@@ -273,17 +272,19 @@ static void forward_chunk(const Plan *plan, const Saved *saved, int64_t chunk, c
         saved->rate1[place + i] = norm_row_rounded(&norm, m->values + i * plan->width, hidden + (first + i) * width, first + i,
                                                    m->middle + i * plan->width, middle + i * plan->width, saved->normal1 + (place + i) * plan->width);
 
-    Finish inner = {.rows = rows, .stride = plan->inner, .bias = inner_bias, .rounded = saved->before + place * plan->inner,
+    int64_t slab = plan->place[chunk + 1] - place;
+    Finish inner = {.rows = rows, .stride = slab, .bias = inner_bias, .before = saved->before + place * plan->inner,
                     .active = m->active, .activation = (int)plan->layer->activation};
     multiply(middle, plan->width, rows, weights->inner, plan->width / BLOCK, plan->inner, finish_activated, &inner);
-    multiply(m->active, plan->inner, rows, weights->ffn, plan->inner / BLOCK, plan->width, finish_float, &values);
+    multiply_left(slabs_of(m->active, slab), rows, weights->ffn, plan->inner / BLOCK, plan->width, finish_float, &values);
     norm = norm_of(plan, w[NORM2_WEIGHT], w[NORM2_BIAS], w[FFN_BIAS], 2);
     for (int64_t i = 0; i < rows; i++)
         saved->rate2[place + i] = norm_row_rounded(&norm, m->values + i * plan->width, m->middle + i * plan->width, first + i,
                                                    out + (first + i) * width, NULL, saved->normal2 + (place + i) * plan->width);
 }
 
-/* hidden[rows width] -> out, with the twelve parameters `w` and the memory of `palm_bf16_layer_saved`. */
+/* hidden[rows width] -> out, with the twelve parameters `w`, behind them memory of `palm_bf16_layer_weights` in which this packs
+ * the weights for the gradient, or NULL, and the memory of `palm_bf16_layer_saved`. */
 int palm_bf16_layer(const Layer *layer, const int64_t *starts, const float *hidden, const float *const *w, char *saved_memory, float *out) {
     Plan plan;
     if (make_plan(&plan, layer, starts)) return 1;
@@ -292,21 +293,20 @@ int palm_bf16_layer(const Layer *layer, const int64_t *starts, const float *hidd
     ForwardMemory size;
     int64_t each = (lay_out_forward(&size, NULL, &plan) - (char *)NULL + 63) / 64 * 64, threads = omp_get_max_threads();
     threads = least(threads, plan.chunks);
-    int64_t numbers = weight_numbers(&plan);
-    char *memory = allocate(each * threads + 2 * sizeof(bf16) * numbers + sizeof(float) * (plan.qkv + plan.inner) + 1024);
+    char *memory = allocate(each * threads + palm_bf16_layer_weights(layer) + sizeof(float) * (plan.qkv + plan.inner) + 1024);
     if (memory == NULL) {
         free(plan.sequence);
         return 1;
     }
     char *at = memory + each * threads;
-    bf16 *rounded = take(&at, sizeof(bf16) * numbers);
-    Weights weights;
-    lay_out_weights(&weights, &at, &plan);
+    Weights weights, transposed = {NULL};
+    lay_out_weights(&weights, take(&at, palm_bf16_layer_weights(layer)), layer);
+    if (w[PARAMETERS] != NULL) lay_out_weights(&transposed, aligned((char *)w[PARAMETERS]), layer);
     const float *qkv_bias = padded_bias(&at, w[QKV_BIAS], 3 * layer->width), *inner_bias = padded_bias(&at, w[INNER_BIAS], layer->inner);
 #pragma omp parallel num_threads(threads)
     {
         begin_tiles();
-        pack_weights(w, &plan, 0, rounded, &weights);
+        pack_weights(w, layer, weights, transposed);
         ForwardMemory mine;
         lay_out_forward(&mine, memory + each * omp_get_thread_num(), &plan);
 #pragma omp for schedule(monotonic : dynamic, 1)
@@ -325,7 +325,7 @@ int palm_bf16_layer(const Layer *layer, const int64_t *starts, const float *hidd
 typedef struct {
     AttentionMemory attention;
     float *values, *work;                        /* [rows width], [2 width] */
-    bf16 *gradient, *context, *inner, *active, *qkv; /* [rows width] twice, [rows inner] twice, [rows qkv] */
+    bf16 *gradient, *context, *inner, *qkv; /* [rows width] twice, slabs of [rows inner], [rows qkv] */
 } BackwardMemory;
 
 static char *lay_out_backward(BackwardMemory *m, char *at, const Plan *plan) {
@@ -336,7 +336,6 @@ static char *lay_out_backward(BackwardMemory *m, char *at, const Plan *plan) {
     m->gradient = take(&at, sizeof(bf16) * rows * plan->width);
     m->context = take(&at, sizeof(bf16) * rows * plan->width);
     m->inner = take(&at, sizeof(bf16) * rows * plan->inner);
-    m->active = take(&at, sizeof(bf16) * rows * plan->inner);
     m->qkv = take(&at, sizeof(bf16) * rows * plan->qkv);
     return at;
 }
@@ -403,14 +402,13 @@ static void backward_chunk(const Plan *plan, const Saved *saved, int64_t chunk, 
         norm_row_rounded_gradient(&norm, gradient + (first + i) * width, saved->normal2 + narrow + i * plan->width, saved->rate2[place + i],
                                   first + i, m->work, m->values + i * plan->width, m->gradient + i * plan->width, sums.norm2);
     pack_right(m->gradient, plan->width, rows, plan->width, packed->ffn + narrow);
-    Finish inner = {.rows = rows, .stride = plan->inner, .rounded = m->inner, .active = m->active, .before = saved->before + wide,
-                    .sum = sums.inner_bias, .activation = (int)plan->layer->activation};
+    int64_t slab = plan->place[chunk + 1] - place;
+    Finish inner = {.rows = rows, .stride = slab, .before = saved->before + wide, .gradient = m->inner, .left = packed->active + wide,
+                    .right = packed->inner + wide, .sum = sums.inner_bias, .activation = (int)plan->layer->activation};
     multiply(m->gradient, plan->width, rows, weights->ffn, plan->width / BLOCK, plan->inner, finish_activated_gradient, &inner);
-    pack_left_transposed(m->active, plan->inner, rows, plan->inner, packed->active + wide);
-    pack_right(m->inner, plan->inner, rows, plan->inner, packed->inner + wide);
     pack_left_transposed(saved->middle + narrow, plan->width, rows, plan->width, packed->middle + narrow);
     Finish added = {.rows = rows, .stride = plan->width, .values = m->values};
-    multiply(m->inner, plan->inner, rows, weights->inner, plan->inner / BLOCK, plan->width, finish_added, &added);
+    multiply_left(slabs_of(m->inner, slab), rows, weights->inner, plan->inner / BLOCK, plan->width, finish_added, &added);
 
     norm = norm_of(plan, w[NORM1_WEIGHT], w[NORM1_BIAS], w[OUTPUT_BIAS], 1);
     for (int64_t i = 0; i < rows; i++)
@@ -433,36 +431,45 @@ static void backward_chunk(const Plan *plan, const Saved *saved, int64_t chunk, 
     }
 }
 
-/* gradient[rows columns] of a weight, from its packed operands; every thread takes columns of its own. */
-static void weight_gradient(const Plan *plan, const bf16 *left, const bf16 *right, int64_t rows, int64_t columns, float *gradient) {
-    enum { GROUP = 1024 }; /* rows of the operands that stay in the cache while all columns pass */
-    if (gradient == NULL) return;
-    int64_t blocks = padded(columns) / BLOCK, threads = omp_get_num_threads(), thread = omp_get_thread_num();
-    float edge[BLOCK * BLOCK] __attribute__((aligned(64)));
-    for (int64_t c = 0; c < plan->chunks;) {
-        int64_t end = c;
-        while (end < plan->chunks && (end == c || plan->place[end + 1] - plan->place[c] <= GROUP)) end++;
-        for (int64_t n = blocks * thread / threads; n < blocks * (thread + 1) / threads; n++)
-            for (int64_t m = 0; m < padded(rows) / BLOCK; m++) {
-                float *to = gradient + m * BLOCK * columns + n * BLOCK;
-                int64_t high = least(rows - m * BLOCK, BLOCK), broad = least(columns - n * BLOCK, BLOCK), stride = columns;
-                int inside = high == BLOCK && broad == BLOCK;
-                if (!inside && c > 0)
-                    for (int64_t i = 0; i < high; i++) memcpy(edge + i * BLOCK, to + i * columns, sizeof(float) * broad);
-                for (int64_t each = c; each < end; each++) {
-                    int64_t depth = (plan->place[each + 1] - plan->place[each]) / BLOCK;
-                    const bf16 *a = left + plan->place[each] * padded(rows) + 2 * m * depth * TILE;
-                    const bf16 *b = right + plan->place[each] * padded(columns) + 2 * n * depth * TILE;
-                    multiply_block(packed_left(a, b, depth), inside ? to : edge, inside ? stride : BLOCK, each > 0);
-                }
-                if (!inside)
-                    for (int64_t i = 0; i < high; i++) memcpy(to + i * columns, edge + i * BLOCK, sizeof(float) * broad);
+/* Gradients of weights are computed in parts of so many blocks, whose sums stay in the second-level cache. */
+enum { HIGH = 8, BROAD = 12, PART = HIGH * BROAD * NUMBERS };
+
+/* The gradient of a weight[rows columns] and its packed operands. */
+typedef struct {
+    const bf16 *left, *right;
+    int64_t rows, columns;
+    float *gradient;
+} Weight;
+
+static int64_t divided(int64_t count, int64_t by) { return (count + by - 1) / by; }
+static int64_t parts_down(const Weight *w) { return divided(w->rows, HIGH * BLOCK); }
+static int64_t parts_of(const Weight *w) { return w->gradient == NULL ? 0 : parts_down(w) * divided(w->columns, BROAD * BLOCK); }
+
+/* Part `part` of the gradient of a weight; `sums` holds PART numbers. */
+static void weight_gradient(const Plan *plan, const Weight *w, int64_t part, float *sums) {
+    int64_t down = parts_down(w), high = padded(w->rows) / BLOCK, broad = padded(w->columns) / BLOCK, across = divided(w->columns, BROAD * BLOCK);
+    int64_t top = high * (part % down) / down, bottom = high * (part % down + 1) / down;
+    int64_t left = broad * (part / down) / across, right = broad * (part / down + 1) / across;
+    for (int64_t c = 0; c < plan->chunks; c++) {
+        int64_t place = plan->place[c], depth = (plan->place[c + 1] - place) / BLOCK;
+        float *block = sums;
+        for (int64_t n = left; n < right; n++)
+            for (int64_t m = top; m < bottom; m++, block += NUMBERS) {
+                Operands o = packed_left(w->left + place * padded(w->rows) + m * depth * NUMBERS,
+                                         w->right + place * padded(w->columns) + n * depth * NUMBERS, depth);
+                /* Meanwhile, the next 32 columns of the operands are fetched. */
+                if (n == left) o.next = o.left + depth * NUMBERS, o.ahead = 2 * NUMBERS;
+                else o.ahead = (2 * NUMBERS / (bottom - top) + 63) / 64 * 64, o.next = o.right + depth * NUMBERS + (m - top) * depth * o.ahead / 2;
+                multiply_block(o, block, BLOCK, c > 0);
             }
-        c = end;
     }
+    for (int64_t n = left; n < right; n++)
+        for (int64_t m = top; m < bottom; m++, sums += NUMBERS)
+            for (int64_t i = 0; i < least(w->rows - m * BLOCK, BLOCK); i++)
+                memcpy(w->gradient + (m * BLOCK + i) * w->columns + n * BLOCK, sums + i * BLOCK, sizeof(float) * least(w->columns - n * BLOCK, BLOCK));
 }
 
-/* gradient[rows width] of the output -> of the input, `by_hidden`, and of the parameters, `by_w`; any may be NULL. */
+/* The same `w`; where the forward pass had memory, the packed weights in it. gradient[rows width] of the output -> of the input, `by_hidden`, and of the parameters, `by_w`; any may be NULL. */
 int palm_bf16_layer_gradient(const Layer *layer, const int64_t *starts, const float *gradient, const float *const *w,
                              char *saved_memory, float *by_hidden, float *const *by_w) {
     Plan plan;
@@ -471,34 +478,41 @@ int palm_bf16_layer_gradient(const Layer *layer, const int64_t *starts, const fl
     lay_out_saved(&saved, aligned(saved_memory), &plan);
     BackwardMemory size;
     int64_t each = (lay_out_backward(&size, NULL, &plan) - (char *)NULL + 63) / 64 * 64, threads = omp_get_max_threads();
-    int64_t numbers = weight_numbers(&plan), sums = sums_size(&plan);
-    char *memory = allocate(each * threads + sizeof(bf16) * (2 * numbers + packed_numbers(&plan)) + sizeof(float) * plan.chunks * sums + 2048);
+    each = each < (int64_t)sizeof(float) * PART ? (int64_t)sizeof(float) * PART : each; /* the same memory holds sums of weight gradients */
+    int64_t sums = sums_size(&plan), own_weights = w[PARAMETERS] == NULL ? palm_bf16_layer_weights(layer) : 0;
+    char *memory = allocate(each * threads + own_weights + sizeof(bf16) * packed_numbers(&plan) + sizeof(float) * plan.chunks * sums + 2048);
     if (memory == NULL) {
         free(plan.sequence);
         return 1;
     }
     char *at = memory + each * threads;
-    bf16 *rounded = take(&at, sizeof(bf16) * numbers);
     Weights weights;
-    lay_out_weights(&weights, &at, &plan);
+    lay_out_weights(&weights, own_weights ? take(&at, own_weights) : aligned((char *)w[PARAMETERS]), layer);
     Packed packed;
     lay_out_packed(&packed, &at, &plan);
     float *parts = take(&at, sizeof(float) * plan.chunks * sums);
     memset(parts, 0, sizeof(float) * plan.chunks * sums);
+    int64_t width = layer->width, inner = layer->inner, parts_before[5] = {0};
+    const Weight matrices[4] = {{packed.input, packed.qkv, width, 3 * width, by_w[QKV_WEIGHT]},
+                                {packed.context, packed.output, width, width, by_w[OUTPUT_WEIGHT]},
+                                {packed.middle, packed.inner, width, inner, by_w[INNER_WEIGHT]},
+                                {packed.active, packed.ffn, inner, width, by_w[FFN_WEIGHT]}};
+    for (int i = 0; i < 4; i++) parts_before[i + 1] = parts_before[i] + parts_of(&matrices[i]);
 #pragma omp parallel num_threads(threads)
     {
         begin_tiles();
-        pack_weights(w, &plan, 1, rounded, &weights);
+        if (own_weights) pack_weights(w, layer, (Weights){NULL}, weights);
         BackwardMemory mine;
         lay_out_backward(&mine, memory + each * omp_get_thread_num(), &plan);
 #pragma omp for schedule(monotonic : dynamic, 1)
         for (int64_t c = 0; c < plan.chunks; c++)
             backward_chunk(&plan, &saved, c, gradient, w, &weights, &mine, &packed, sums_of(parts + c * sums, &plan), by_hidden);
-        int64_t width = layer->width, inner = layer->inner;
-        weight_gradient(&plan, packed.input, packed.qkv, width, 3 * width, by_w[QKV_WEIGHT]);
-        weight_gradient(&plan, packed.context, packed.output, width, width, by_w[OUTPUT_WEIGHT]);
-        weight_gradient(&plan, packed.middle, packed.inner, width, inner, by_w[INNER_WEIGHT]);
-        weight_gradient(&plan, packed.active, packed.ffn, inner, width, by_w[FFN_WEIGHT]);
+#pragma omp for schedule(monotonic : dynamic, 1)
+        for (int64_t i = 0; i < parts_before[4]; i++) {
+            int which = 0;
+            while (i >= parts_before[which + 1]) which++;
+            weight_gradient(&plan, &matrices[which], i - parts_before[which], (float *)(memory + each * omp_get_thread_num()));
+        }
         end_tiles();
     }
     Sums all = sums_of(parts, &plan);

@@ -1,11 +1,12 @@
 /* Matrix products of bfloat16 numbers with float32 sums, in blocks of 32 x 32.
  *
- * Left operands are row-major. Right operands are packed in tiles of 32 x 16 numbers whose rows lie two by two, as the
- * instructions want them: tile[pair][column][2]. A packed matrix holds, for each 16 columns, `depth` tiles from top to
- * bottom; its rows and columns are padded with zeros to a multiple of 32.
+ * A left block is 32 rows of 32 numbers with any stride. Left operands are row-major, or in slabs: 32 columns of all rows,
+ * which lie together, so that a block is read from consecutive memory. A right block is two tiles of 32 x 16 numbers whose
+ * rows lie two by two, as the instructions want them: block[half][pair][column][2]. A right operand holds, for each 32
+ * columns, `depth` blocks from top to bottom; its rows and columns are padded with zeros to a multiple of 32.
  *
- * `multiply_block` is the only function that uses tile instructions (AMX). Without them the same block is computed in
- * plain C: slower, with the same order of sums, so that everything built on it can be tested on any processor.
+ * `multiply_block` is the only function that multiplies: by tile instructions (AMX), by dot products of pairs
+ * (AVX512-BF16), or in plain C, so that everything built on it can be tested on any processor.
  */
 #ifndef PALM_BF16_TILES_H
 #define PALM_BF16_TILES_H
@@ -15,19 +16,17 @@
 
 #if defined(__AMX_BF16__) && defined(__AVX512BF16__)
 #define PALM_AMX 1
-#include <immintrin.h>
 #else
 #define PALM_AMX 0
 #endif
-
 #include "vector_math.h"
 
 typedef uint16_t bf16;
 
-enum { TILE = 512 }; /* numbers in a tile */
+enum { TILE = 512, NUMBERS = BLOCK * BLOCK }; /* numbers in a tile, in a block */
 
-typedef uint32_t Words __attribute__((vector_size(64)));   /* 16, each of two bfloat16 */
 typedef uint16_t Halves __attribute__((vector_size(32)));  /* 16 */
+typedef uint16_t Row __attribute__((vector_size(64)));     /* 32: a row of a block */
 
 static inline Halves load_halves(const bf16 *from) { Halves v; memcpy(&v, from, sizeof v); return v; }
 
@@ -36,7 +35,7 @@ static inline Floats widened(const bf16 *from) { return (Floats)(__builtin_conve
 
 /* 16 float32 to the nearest bfloat16, ties to even. */
 static inline void store_rounded(bf16 *to, Floats v) {
-#if PALM_AMX
+#if defined(__AVX512BF16__)
     _mm256_storeu_si256((__m256i *)to, (__m256i)_mm512_cvtneps_pbh((__m512)v));
 #else
     Words bits = (Words)v, nearest = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16, nan = (bits >> 16) | 0x40u;
@@ -77,59 +76,76 @@ static inline void transpose(Words row[16]) {
 #undef EXCHANGE
 }
 
-/* 32 rows of 16 numbers, two by two; rows from `valid` on count as zero. */
-static inline void pair_rows(const bf16 *from, int64_t stride, int64_t valid, Words pair[16]) {
+static inline Row load_row(const bf16 *from) { Row v; memcpy(&v, from, sizeof v); return v; }
+static inline void store_words(bf16 *to, const Words row[16]) { memcpy(to, row, sizeof(Words) * 16); }
+
+/* A right block of 32 rows of 32 numbers; rows from `valid` on count as zero, whatever memory holds. */
+static __attribute__((noinline)) void right_block(const bf16 *from, int64_t stride, int64_t valid, bf16 *to) {
+    const Row first = {0, 32, 1, 33, 2, 34, 3, 35, 4, 36, 5, 37, 6, 38, 7, 39, 8, 40, 9, 41, 10, 42, 11, 43, 12, 44, 13, 45, 14, 46, 15, 47};
+    const Row second = first + 16;
     for (int p = 0; p < 16; p++) {
-        Words zero = {0}, even = zero, odd = zero;
-        if (2 * p < valid) even = __builtin_convertvector(load_halves(from + 2 * p * stride), Words);
-        if (2 * p + 1 < valid) odd = __builtin_convertvector(load_halves(from + (2 * p + 1) * stride), Words);
-        pair[p] = even | (odd << 16);
+        Row even = {0}, odd = {0};
+        if (2 * p < valid) even = load_row(from + 2 * p * stride);
+        if (2 * p + 1 < valid) odd = load_row(from + (2 * p + 1) * stride);
+        Row left = __builtin_shuffle(even, odd, first), right = __builtin_shuffle(even, odd, second);
+        memcpy(to + p * BLOCK, &left, sizeof left);
+        memcpy(to + TILE + p * BLOCK, &right, sizeof right);
     }
 }
 
-static inline void store_tile(bf16 *to, const Words row[16]) { memcpy(to, row, sizeof(Words) * 16); }
+/* A right block of the transpose of 32 rows of 32 numbers. */
+static __attribute__((noinline)) void right_block_transposed(const bf16 *from, int64_t stride, bf16 *to) {
+    for (int half = 0; half < 2; half++) {
+        Words word[16];
+        for (int i = 0; i < 16; i++) memcpy(&word[i], from + (half * 16 + i) * stride, sizeof(Words));
+        transpose(word);
+        store_words(to + half * TILE, word);
+    }
+}
 
-/* Two packed columns, from `column` on, of from[rows ...] as a right operand. */
-static void pack_right_columns(const bf16 *from, int64_t stride, int64_t rows, int64_t column, bf16 *to) {
-    int64_t depth = padded(rows) / BLOCK;
-    for (int64_t k = 0; k < depth; k++)
-        for (int64_t n = column / 16; n < column / 16 + 2; n++) {
-            Words pair[16];
-            pair_rows(from + k * BLOCK * stride + n * 16, stride, rows - k * BLOCK, pair);
-            store_tile(to + (n * depth + k) * TILE, pair);
-        }
+/* The transpose of 32 rows of 32 numbers, as right_block takes them, row-major: a left block. */
+static __attribute__((noinline)) void left_block_transposed(const bf16 *from, int64_t stride, int64_t valid, bf16 *to) {
+    bf16 pairs[NUMBERS] __attribute__((aligned(64)));
+    right_block(from, stride, valid, pairs);
+    for (int half = 0; half < 2; half++) {
+        Words word[16];
+        memcpy(word, pairs + half * TILE, sizeof word);
+        transpose(word);
+        store_words(to + half * TILE, word);
+    }
 }
 
 /* from[rows columns] as a right operand; `columns` is a multiple of 32. */
 static void pack_right(const bf16 *from, int64_t stride, int64_t rows, int64_t columns, bf16 *to) {
-    for (int64_t column = 0; column < columns; column += BLOCK) pack_right_columns(from, stride, rows, column, to);
+    for (int64_t n = 0; n < columns; n += BLOCK)
+        for (int64_t k = 0; k < rows; k += BLOCK, to += NUMBERS) right_block(from + k * stride + n, stride, rows - k, to);
 }
 
-/* The transpose of from[rows columns] as a right operand; both are multiples of 32. */
+/* The transpose of from[rows columns] as a right operand; `columns` is a multiple of 32, and memory is readable up to a
+ * multiple of 32 rows. */
 static void pack_right_transposed(const bf16 *from, int64_t stride, int64_t rows, int64_t columns, bf16 *to) {
-    int64_t depth = columns / BLOCK;
-    for (int64_t n = 0; n < rows / 16; n++)
-        for (int64_t k = 0; k < depth; k++) {
-            Words word[16];
-            for (int i = 0; i < 16; i++) memcpy(&word[i], from + (n * 16 + i) * stride + k * BLOCK, sizeof(Words));
-            transpose(word);
-            store_tile(to + (n * depth + k) * TILE, word);
-        }
+    for (int64_t n = 0; n < rows; n += BLOCK)
+        for (int64_t k = 0; k < columns; k += BLOCK, to += NUMBERS) right_block_transposed(from + n * stride + k, stride, to);
 }
 
-/* The transpose of from[rows columns] as a left operand in tiles of 16 x 32: for each 16 columns, `depth` tiles. */
+/* The transpose of from[rows columns] as a left operand in blocks: for each 32 columns, one for each 32 rows. */
 static void pack_left_transposed(const bf16 *from, int64_t stride, int64_t rows, int64_t columns, bf16 *to) {
-    int64_t depth = padded(rows) / BLOCK;
-    for (int64_t k = 0; k < depth; k++)
-        for (int64_t m = 0; m < columns / 16; m++) {
-            Words word[16];
-            pair_rows(from + k * BLOCK * stride + m * 16, stride, rows - k * BLOCK, word);
-            transpose(word);
-            store_tile(to + (m * depth + k) * TILE, word);
-        }
+    for (int64_t m = 0; m < columns; m += BLOCK)
+        for (int64_t k = 0; k < rows; k += BLOCK, to += NUMBERS) left_block_transposed(from + k * stride + m, stride, rows - k, to);
 }
 
 /* ---- The block product ---- */
+
+/* Operands of a block product: left[32 32*depth], whose blocks are `step` numbers apart and their rows `stride`; right:
+ * `depth` blocks. Memory from `next` on, `ahead` bytes for each of `depth`, is fetched into the cache meanwhile. */
+typedef struct {
+    const bf16 *left;
+    int64_t stride, step;
+    const bf16 *right;
+    int64_t depth;
+    const bf16 *next;
+    int64_t ahead;
+} Operands;
 
 #if PALM_AMX
 
@@ -139,48 +155,15 @@ static inline void begin_tiles(void) {
     memset(&setup, 0, sizeof setup);
     setup.palette = 1;
     for (int i = 0; i < 8; i++) { setup.bytes[i] = 64; setup.rows[i] = 16; }
+    /* GCC 12 declares that the next instruction reads 8 bytes of its 64, and leaves out what sets the others. */
+    __asm__ volatile("" : : "r"(&setup) : "memory");
     _tile_loadconfig(&setup);
 }
 
 static inline void end_tiles(void) { _tile_release(); }
 
-#else
-
-static inline void begin_tiles(void) {}
-static inline void end_tiles(void) {}
-
-/* out[16 16] += left[16 32] . right, where left has `stride` numbers between rows. */
-static inline void multiply_tile(const bf16 *left, int64_t stride, const bf16 *right, float *out, int64_t out_stride) {
-    for (int i = 0; i < 16; i++) {
-        float sum[16];
-        memcpy(sum, out + i * out_stride, sizeof sum);
-        for (int p = 0; p < 16; p++) {
-            float even = float_of_bits((uint32_t)left[i * stride + 2 * p] << 16);
-            float odd = float_of_bits((uint32_t)left[i * stride + 2 * p + 1] << 16);
-            Words pair;
-            memcpy(&pair, right + p * 32, sizeof pair);
-            Floats low = (Floats)(pair << 16), high = (Floats)(pair & 0xffff0000u);
-            store_floats(sum, load_floats(sum) + low * even + high * odd);
-        }
-        memcpy(out + i * out_stride, sum, sizeof sum);
-    }
-}
-
-#endif
-
-/* Operands of a block product: left[32 32*depth], of which the lower 16 rows begin at `lower` and whose tiles are
- * `step` numbers apart; right: two packed columns of `depth` tiles. */
-typedef struct {
-    const bf16 *upper, *lower;
-    int64_t stride, step;
-    const bf16 *right;
-    int64_t depth;
-} Operands;
-
 /* out[32 32] (+)= left . right: added to `out` where `add` is set. */
 static inline __attribute__((always_inline)) void multiply_block(Operands o, float *out, int64_t stride, int add) {
-    const bf16 *first = o.right, *second = o.right + o.depth * TILE;
-#if PALM_AMX
     if (add) {
         _tile_loadd(0, out, stride * 4);
         _tile_loadd(1, out + 16, stride * 4);
@@ -192,55 +175,123 @@ static inline __attribute__((always_inline)) void multiply_block(Operands o, flo
         _tile_zero(2);
         _tile_zero(3);
     }
+    const char *next = (const char *)o.next;
     for (int64_t k = 0; k < o.depth; k++) {
-        _tile_loadd(4, o.upper + k * o.step, o.stride * 2);
-        _tile_loadd(6, first + k * TILE, 64);
-        _tile_loadd(7, second + k * TILE, 64);
-        _tile_loadd(5, o.lower + k * o.step, o.stride * 2);
+        const bf16 *left = o.left + k * o.step, *right = o.right + k * NUMBERS;
+        _tile_loadd(4, left, o.stride * 2);
+        _tile_loadd(6, right, 64);
         _tile_dpbf16ps(0, 4, 6);
+        _tile_loadd(7, right + TILE, 64);
         _tile_dpbf16ps(1, 4, 7);
+        _tile_loadd(5, left + 16 * o.stride, o.stride * 2);
         _tile_dpbf16ps(2, 5, 6);
         _tile_dpbf16ps(3, 5, 7);
+        for (int64_t i = 0; i < o.ahead; i += 64) __builtin_prefetch(next + i, 0, 2);
+        next += o.ahead;
     }
     _tile_stored(0, out, stride * 4);
     _tile_stored(1, out + 16, stride * 4);
     _tile_stored(2, out + 16 * stride, stride * 4);
     _tile_stored(3, out + 16 * stride + 16, stride * 4);
+}
+
 #else
-    if (!add)
-        for (int i = 0; i < BLOCK; i++) memset(out + i * stride, 0, sizeof(float) * BLOCK);
-    for (int64_t k = 0; k < o.depth; k++)
-        for (int half = 0; half < 2; half++) {
-            const bf16 *left = (half ? o.lower : o.upper) + k * o.step;
-            multiply_tile(left, o.stride, first + k * TILE, out + half * 16 * stride, stride);
-            multiply_tile(left, o.stride, second + k * TILE, out + half * 16 * stride + 16, stride);
-        }
+
+static inline void begin_tiles(void) {}
+static inline void end_tiles(void) {}
+
+/* Sums of two products for each of 16 columns: sum + pair of the left operand . pairs of the right one. */
+static inline Floats add_pairs(Floats sum, uint32_t left, Words right) {
+#if defined(__AVX512BF16__)
+    return (Floats)_mm512_dpbf16_ps((__m512)sum, (__m512bh)_mm512_set1_epi32((int)left), (__m512bh)right);
+#else
+    Floats even = (Floats)(right << 16), odd = (Floats)(right & 0xffff0000u);
+    return sum + even * float_of_bits(left << 16) + odd * float_of_bits(left & 0xffff0000u);
 #endif
 }
 
-/* Operands whose left one is row-major. */
+static __attribute__((noinline)) void multiply_block(Operands o, float *out, int64_t stride, int add) {
+    enum { ROWS = 8 }; /* whose sums stay in registers */
+    for (int row = 0; row < BLOCK; row += ROWS) {
+        Floats sum[ROWS][2];
+        for (int i = 0; i < ROWS; i++)
+            for (int half = 0; half < 2; half++)
+                sum[i][half] = add ? load_floats(out + (row + i) * stride + half * 16) : (Floats){0};
+        for (int64_t k = 0; k < o.depth; k++) {
+            const bf16 *left = o.left + k * o.step + row * o.stride, *right = o.right + k * NUMBERS;
+            for (int p = 0; p < 16; p++) {
+                Words first, second;
+                memcpy(&first, right + p * BLOCK, sizeof first);
+                memcpy(&second, right + TILE + p * BLOCK, sizeof second);
+                for (int i = 0; i < ROWS; i++) {
+                    uint32_t pair;
+                    memcpy(&pair, left + i * o.stride + 2 * p, sizeof pair);
+                    sum[i][0] = add_pairs(sum[i][0], pair, first);
+                    sum[i][1] = add_pairs(sum[i][1], pair, second);
+                }
+            }
+        }
+        for (int i = 0; i < ROWS; i++)
+            for (int half = 0; half < 2; half++) store_floats(out + (row + i) * stride + half * 16, sum[i][half]);
+    }
+}
+
+#endif
+
 static inline Operands row_major(const bf16 *left, int64_t stride, const bf16 *right, int64_t depth) {
-    return (Operands){left, left + 16 * stride, stride, BLOCK, right, depth};
+    return (Operands){left, stride, BLOCK, right, depth};
 }
 
 /* Operands whose left one was packed by `pack_left_transposed`. */
 static inline Operands packed_left(const bf16 *left, const bf16 *right, int64_t depth) {
-    return (Operands){left, left + depth * TILE, BLOCK, TILE, right, depth};
+    return (Operands){left, BLOCK, NUMBERS, right, depth};
 }
+
+/* ---- Products ---- */
+
+/* A left operand: the number at (row, column) is at[row * stride + column / 32 * step + column % 32]. It is readable up to
+ * a multiple of 32 rows. */
+typedef struct {
+    const bf16 *at;
+    int64_t stride, step;
+} Left;
+
+static inline Left rows_of(const bf16 *at, int64_t stride) { return (Left){at, stride, BLOCK}; }
+
+/* Slabs of `rows` rows. */
+static inline Left slabs_of(const bf16 *at, int64_t rows) { return (Left){at, BLOCK, rows * BLOCK}; }
 
 /* What is done with a finished block at (row, column): bias, non-linearity, rounding, … */
 typedef void Epilogue(const void *context, const float *block, int64_t row, int64_t column);
 
-/* left[rows 32*depth] . right[32*depth columns], block by block; `left` must be readable up to a multiple of 32 rows. */
-static inline __attribute__((always_inline)) void multiply(const bf16 *left, int64_t stride, int64_t rows,
-                                                           const bf16 *right, int64_t depth, int64_t columns,
-                                                           Epilogue *epilogue, const void *context) {
-    float block[BLOCK * BLOCK] __attribute__((aligned(64)));
-    for (int64_t column = 0; column < columns; column += BLOCK)
-        for (int64_t row = 0; row < rows; row += BLOCK) {
-            multiply_block(row_major(left + row * stride, stride, right + column / 16 * depth * TILE, depth), block, BLOCK, 0);
-            epilogue(context, block, row, column);
-        }
+/* left[rows 32*depth] . right[32*depth columns], block by block. So many blocks of the right operand that they stay in the
+ * first-level cache meet all rows, one after another, while the next ones are fetched. */
+static inline __attribute__((always_inline)) void multiply_left(Left left, int64_t rows, const bf16 *right, int64_t depth, int64_t columns,
+                                                                Epilogue *epilogue, const void *context) {
+    enum { DEPTH = 12, ROWS = 256 }; /* blocks of the right operand; rows whose sums are kept in between */
+    float sums[ROWS * BLOCK] __attribute__((aligned(64)));
+    int64_t parts = (depth + DEPTH - 1) / DEPTH, strips = (padded(rows) + ROWS - 1) / ROWS, all = padded(rows) / BLOCK;
+    for (int64_t strip = 0; strip < strips; strip++) {
+        int64_t first = all * strip / strips, last = all * (strip + 1) / strips;
+        for (int64_t column = 0; column < columns; column += BLOCK)
+            for (int64_t part = 0; part < parts; part++) {
+                int64_t begin = depth * part / parts, end = depth * (part + 1) / parts;
+                const bf16 *blocks = right + column * depth * BLOCK + begin * NUMBERS, *next = blocks + (end - begin) * NUMBERS;
+                int64_t ahead = (2 * NUMBERS / (last - first) + 63) / 64 * 64;
+                for (int64_t m = first; m < last; m++) {
+                    Operands o = {left.at + m * BLOCK * left.stride + begin * left.step, left.stride, left.step, blocks, end - begin,
+                                  next + (m - first) * (end - begin) * ahead / 2, ahead};
+                    float *block = sums + (parts > 1 ? m - first : 0) * NUMBERS;
+                    multiply_block(o, block, BLOCK, part > 0);
+                    if (part == parts - 1) epilogue(context, block, m * BLOCK, column);
+                }
+            }
+    }
+}
+
+static inline __attribute__((always_inline)) void multiply(const bf16 *left, int64_t stride, int64_t rows, const bf16 *right, int64_t depth,
+                                                           int64_t columns, Epilogue *epilogue, const void *context) {
+    multiply_left(rows_of(left, stride), rows, right, depth, columns, epilogue, context);
 }
 
 #endif

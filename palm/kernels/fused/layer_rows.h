@@ -35,6 +35,21 @@ static inline void activate(const float *restrict x, float *restrict y, float *r
     }
 }
 
+/* f(x) of 16 numbers, where the result is rounded to bfloat16. */
+static inline Floats activated(Floats x, int activation) {
+    if (activation == GELU) return gelu_of(x);
+    if (activation == RELU) return larger_of(x, all_of(0.0f));
+    for (int j = 0; j < 16; j++) x[j] = tanh_of(x[j]);
+    return x;
+}
+
+/* The derivative at x, where the function is y. */
+static inline Floats slope_of(Floats x, Floats y, int activation) {
+    if (activation == GELU) return gelu_slope_of(x);
+    if (activation == RELU) return where((Words)(x > 0.0f), all_of(1.0f));
+    return 1.0f - y * y;
+}
+
 typedef struct {
     int64_t width;
     const float *weight, *shift, *bias;

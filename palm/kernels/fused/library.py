@@ -17,6 +17,7 @@ from paddle import Tensor
 _AVX512 = {"avx512f", "avx512bw", "avx512vl", "avx512dq", "fma"}
 _FLAGS_OF_LEVEL = {
     "_amx": {*_AVX512, "avx512_bf16", "amx_tile", "amx_bf16"},
+    "_avx512bf16": {*_AVX512, "avx512_bf16"},
     "_avx512": _AVX512,
     "_avx2": {"avx2", "fma"},
     "_base": set[str](),
@@ -48,6 +49,7 @@ _SIGNATURES = {
     "adamw": "PPPPPPPPPPNFFF",
     "bf16_begin": "",
     "bf16_layer_saved": "PP",
+    "bf16_layer_weights": "P",
     "bf16_layer": "PPPPPP",
     "bf16_layer_gradient": "PPPPPPP",
     "float32_begin": "PP",
@@ -64,7 +66,7 @@ _RETURN_STATUS = {
     *("bf16_layer", "bf16_layer_gradient", "float32_layer", "float32_layer_gradient"),
     *("rotary_attention", "rotary_attention_gradient"),
 }
-_RETURN_COUNT = {"bf16_begin", "bf16_layer_saved", "float32_layer_saved"}
+_RETURN_COUNT = {"bf16_begin", "bf16_layer_saved", "bf16_layer_weights", "float32_layer_saved"}
 _TYPES = {"P": _POINTER, "N": _COUNT, "F": _FLOAT, "S": _SEED, "I": _FLAG}
 
 

@@ -18,7 +18,7 @@ from paddle.autograd import PyLayer
 from palm.kernels.autograd import Context
 from palm.kernels.contract import LayerSettings, LayerWeights, PackedRows
 from palm.kernels.fused.layer import ACTIVATIONS, fields, sample_seeds
-from palm.kernels.fused.library import load_kernels
+from palm.kernels.fused.library import KernelLibrary, load_kernels
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,13 @@ class Kernel:
     Attributes:
         name: `<kernel>` above.
         keeps_input: Whether the gradient is computed from the layer's input as well, before `gradient` in C.
+        packs_weights: Whether the forward pass packs the weights for both: the parameter behind the twelve is memory
+            for them, of a size that `palm_<kernel>_weights` tells.
     """
 
     name: str
     keeps_input: bool = False
+    packs_weights: bool = False
 
 
 class LayerArguments(ctypes.Structure):
@@ -69,10 +72,12 @@ class PackedLayer(PyLayer):
         arguments = _arguments(weights, settings, starts)
         out = paddle.empty_like(hidden)
         saved = paddle.empty([run.count(f"{kernel.name}_saved", ctypes.byref(arguments), starts.ctypes.data)], "uint8")
-        run(kernel.name, ctypes.byref(arguments), starts.ctypes.data, hidden, _pointers(weights), saved, out)
+        ctx.needed = tuple(not tensor.stop_gradient for tensor in (hidden, *weights))
+        ctx.packed = _weights_memory(run, arguments, kernel) if any(ctx.needed) else None
+        pointers = _pointers([*weights, ctx.packed])
+        run(kernel.name, ctypes.byref(arguments), starts.ctypes.data, hidden, pointers, saved, out)
         ctx.save_for_backward(saved, *weights, *([hidden] if kernel.keeps_input else []))
         ctx.arguments, ctx.starts, ctx.kernel = arguments, starts, kernel
-        ctx.needed = tuple(not tensor.stop_gradient for tensor in (hidden, *weights))
         return out
 
     @staticmethod
@@ -86,8 +91,8 @@ class PackedLayer(PyLayer):
         ]
         load_kernels()(
             f"{ctx.kernel.name}_gradient",
-            *(ctypes.byref(ctx.arguments), ctx.starts.ctypes.data, *inputs, gradient, _pointers(weights)),
-            *(saved, found[0], _pointers(found[1:])),
+            *(ctypes.byref(ctx.arguments), ctx.starts.ctypes.data, *inputs, gradient),
+            *(_pointers([*weights, ctx.packed]), saved, found[0], _pointers(found[1:])),
         )
         return tuple(found)
 
@@ -108,6 +113,17 @@ def _arguments(weights: tuple[Tensor, ...], settings: LayerSettings, starts: NDA
         settings.attention_dropout,
         (ctypes.c_uint32 * 3)(seeds.probabilities, seeds.attended, seeds.outer),
     )
+
+
+def _weights_memory(run: KernelLibrary, arguments: LayerArguments, kernel: Kernel) -> Tensor | None:
+    """Memory in which the forward pass packs the weights for the backward pass as well, if the kernel packs them.
+
+    It lives as long as the step's graph, so that no write to a parameter can leave packed weights behind.
+    """
+    if not kernel.packs_weights:
+        return None
+    size = run.count(f"{kernel.name}_weights", ctypes.byref(arguments))
+    return paddle.empty([size], "uint8")
 
 
 def _pointers(tensors: Sequence[Tensor | None]) -> "ctypes.Array[ctypes.c_void_p]":

@@ -6,6 +6,10 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
+
 enum { BLOCK = 32 }; /* rows and columns of a block */
 
 static inline int64_t padded(int64_t count) { return (count + BLOCK - 1) / BLOCK * BLOCK; }
@@ -90,6 +94,91 @@ static inline uint32_t row_seed(Dropout drop, int64_t row) {
 /* The factor of an element: 0 or `scale`. */
 static inline float kept(Dropout drop, uint32_t row, uint32_t column) {
     return mixed(row + column * 0x9e3779b9u) >= drop.threshold ? drop.scale : 0.0f;
+}
+
+/* ---- 16 numbers at once, for results that are rounded to bfloat16 ---- */
+
+typedef uint32_t Words __attribute__((vector_size(64))); /* 16 of them */
+
+static inline Floats fused_of(Floats a, Floats b, Floats c) { /* a * b + c */
+#if defined(__AVX512F__)
+    return (Floats)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+#else
+    return a * b + c;
+#endif
+}
+
+static inline Floats all_of(float value) { return (Floats){0} + value; }
+static inline Floats where(Words mask, Floats values) { return (Floats)((Words)values & mask); } /* others 0 */
+static inline Floats larger_of(Floats a, Floats b) {
+    Words mask = (Words)(a > b);
+    return (Floats)(((Words)a & mask) | ((Words)b & ~mask));
+}
+
+/* Of each vector [0, 1, … 15] + first: whether it is below `end`. */
+static inline Words below(int64_t first, int64_t end) {
+    const Words count = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    return (Words)(count < (uint32_t)(end - first < 0 ? 0 : end - first));
+}
+
+/* 2^x for x <= 1, relative error below 5e-6; below -126, 2^-126. A minimax polynomial of 2^f for |f| <= 1/2. */
+static inline Floats exp2_of(Floats x) {
+    const float to_integer = 12582912.0f; /* 1.5 * 2^23: adding it rounds to the nearest integer */
+    x = larger_of(x, all_of(-126.0f));
+    Floats shifted = x + to_integer, f = x - (shifted - to_integer);
+    Floats p = all_of(0.00957010221f);
+    p = fused_of(p, f, all_of(0.0559178628f));
+    p = fused_of(p, f, all_of(0.240247443f));
+    p = fused_of(p, f, all_of(0.693121791f));
+    p = fused_of(p, f, all_of(0.999999285f));
+    return (Floats)((Words)p + ((Words)shifted << 23));
+}
+
+/* GELU, x Phi(x) with the normal distribution function Phi, as max(x, 0) - t (1 - Phi(t)), t = |x|, of at most 4.25: 99.9 %
+ * of all bfloat16 x above -4 give the bfloat16 nearest to the true value, the absolute error is below 6e-5 everywhere.
+ * Minimax polynomials in x^2 of (Phi(x) - 1/2) / x, weighted by (1 - Phi)^-1/4, and of (GELU'(x) - 1/2) / x. */
+static inline Floats gelu_of(Floats x) {
+    Floats t = (Floats)((Words)x & 0x7fffffffu);
+    Words inside = (Words)(t < 4.25f);
+    t = (Floats)(((Words)t & inside) | ((Words)all_of(4.25f) & ~inside));
+    Floats u = t * t, p = all_of(-1.99468478e-12f);
+    p = fused_of(p, u, all_of(2.2332472e-10f));
+    p = fused_of(p, u, all_of(-1.12420153e-08f));
+    p = fused_of(p, u, all_of(3.39115957e-07f));
+    p = fused_of(p, u, all_of(-6.91488594e-06f));
+    p = fused_of(p, u, all_of(0.000102181511f));
+    p = fused_of(p, u, all_of(-0.00114315888f));
+    p = fused_of(p, u, all_of(0.00988863222f));
+    p = fused_of(p, u, all_of(-0.0664117187f));
+    p = fused_of(p, u, all_of(0.398919433f));
+    return fused_of(u, p, larger_of(x, all_of(0.0f)) - 0.5f * t);
+}
+
+/* Its derivative, absolute error below 2e-4. */
+static inline Floats gelu_slope_of(Floats x) {
+    Floats t = larger_of(x, all_of(-4.25f));
+    t = -larger_of(-t, all_of(-4.25f));
+    Floats u = t * t, p = all_of(-3.42680676e-11f);
+    p = fused_of(p, u, all_of(3.55249341e-09f));
+    p = fused_of(p, u, all_of(-1.63492217e-07f));
+    p = fused_of(p, u, all_of(4.43268527e-06f));
+    p = fused_of(p, u, all_of(-7.93629952e-05f));
+    p = fused_of(p, u, all_of(0.000996549265f));
+    p = fused_of(p, u, all_of(-0.00904046278f));
+    p = fused_of(p, u, all_of(0.0590925552f));
+    p = fused_of(p, u, all_of(-0.265392601f));
+    p = fused_of(p, u, all_of(0.797756433f));
+    return fused_of(t, p, all_of(0.5f));
+}
+
+/* `kept` of 16 columns, from that of `first` on, or of 16 rows. */
+static inline Floats kept_of(Dropout drop, Words hash) {
+    hash ^= hash >> 16;
+    hash *= 0x7feb352du;
+    hash ^= hash >> 15;
+    hash *= 0x846ca68bu;
+    hash ^= hash >> 16;
+    return where((Words)(hash >= drop.threshold), all_of(drop.scale));
 }
 
 #endif

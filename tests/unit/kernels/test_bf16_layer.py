@@ -15,6 +15,7 @@ from paddle.nn import functional
 from palm.kernels import plain
 from palm.kernels.contract import LayerSettings, LayerWeights, PackedRows, Rows
 from palm.kernels.fused import bf16_layer, library, packed_layer
+from palm.kernels.fused.bf16 import Bf16UnavailableError
 from palm.kernels.fused.layer import Seeds, sample_seeds
 from palm.kernels.fused.library import KernelLibrary, KernelsUnavailableError, load_kernels
 from tests.unit.kernels.test_fused import WEIGHTS, drawn, run, settings
@@ -216,6 +217,77 @@ def test_float32_and_processors_without_tiles_use_the_other_kernels(monkeypatch)
     assert not bf16_layer.computes_here(in_bf16(1), hidden)
 
 
+@pytest.fixture
+def checked_anew():
+    bf16_layer.check_layer.cache_clear()
+    yield
+    bf16_layer.check_layer.cache_clear()
+
+
+def test_the_check_before_the_first_use_passes_with_each_build(every_build, checked_anew, monkeypatch):
+    built = bf16_layer.load_kernels()
+    monkeypatch.setattr(packed_layer, "load_kernels", lambda: built)
+    before = paddle.get_rng_state()[0].current_seed()
+    bf16_layer.check_layer()
+    assert paddle.get_rng_state()[0].current_seed() == before
+
+
+@pytest.mark.parametrize("number", [0, 1, 7])
+def test_a_layer_that_computes_something_else_is_not_used(number, checked_anew, monkeypatch):
+    monkeypatch.setattr(bf16_layer, "has_tiles", lambda: True)
+    outputs = bf16_layer._outputs
+
+    def wrong(function, *inputs):
+        found = list(outputs(function, *inputs))
+        if function is packed_layer.PackedLayer:
+            found[number] = found[number] * 1.04
+        return tuple(found)
+
+    monkeypatch.setattr(bf16_layer, "_outputs", wrong)
+    name = ("the layer's output", "the layer's gradient of input", "gradient of attention_norm_bias")[
+        (0, 1, 7).index(number)
+    ]
+    with pytest.raises(Bf16UnavailableError, match=f"{name} is off by .* on this processor"):
+        bf16_layer.check_layer()
+
+
+@pytest.mark.parametrize("write", ["set_value", "memory", "optimizer", "freed"])
+def test_weights_are_those_of_the_moment(write):
+    """Packed weights must not outlive a write, whoever writes; Paddle counts few of the writers."""
+    inputs, gradient, rows = drawn(SHAPES[2])
+    told = in_bf16(SHAPES[2][3])
+    own = [tensor.clone().detach() for tensor in inputs]
+    for tensor in own:
+        tensor.stop_gradient = False
+    out = bf16_layer.compute_layer(own[0], LayerWeights(*own[1:]), settings=told, rows=rows)
+    out.backward(gradient)
+    if write == "set_value":
+        own[1].set_value(own[1] * 2)
+    elif write == "memory":
+        ctypes.memset(own[1].data_ptr(), 0, 4 * own[1].size)
+    elif write == "optimizer":
+        paddle.optimizer.AdamW(0.1, parameters=own[1:]).step()
+    else:
+        own = [tensor.clone() * 1.5 for tensor in own]
+    values = [paddle.to_tensor(tensor.numpy()) for tensor in own]
+    fresh = run(bf16_layer.compute_layer, values, gradient, rows, told)
+    found = run(bf16_layer.compute_layer, own, gradient, rows, told)
+    assert all(np.array_equal(one, other) for one, other in zip(found, fresh, strict=True))
+
+
+def test_the_gradient_is_that_of_the_weights_which_the_forward_pass_saw():
+    inputs, gradient, rows = drawn(SHAPES[2])
+    told = in_bf16(SHAPES[2][3])
+    expected = run(bf16_layer.compute_layer, inputs, gradient, rows, told)
+    own = [tensor.clone().detach() for tensor in inputs]
+    for tensor in own:
+        tensor.stop_gradient = False
+    out = bf16_layer.compute_layer(own[0], LayerWeights(*own[1:]), settings=told, rows=rows)
+    own[7].set_value(own[7] * 3)
+    out.backward(gradient)
+    np.testing.assert_array_equal(own[0].grad.numpy(), expected[1])
+
+
 def test_where_the_system_refuses_tiles_the_next_build_is_loaded(monkeypatch):
     loaded = []
 
@@ -228,5 +300,5 @@ def test_where_the_system_refuses_tiles_the_next_build_is_loaded(monkeypatch):
     monkeypatch.setattr(library, "_load", load)
     monkeypatch.setattr(library, "_built", lambda level: True)
     monkeypatch.setattr(library, "processor_flags", lambda: library._FLAGS_OF_LEVEL["_amx"])
-    assert library._loaded.__wrapped__() == "_avx512"
-    assert loaded == ["_amx", "_avx512"]
+    assert library._loaded.__wrapped__() == "_avx512bf16"
+    assert loaded == ["_amx", "_avx512bf16"]
