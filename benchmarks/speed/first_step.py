@@ -12,7 +12,8 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.machine import machine_facts
-from benchmarks.speed.lineup import shell_without_tuning, work_folder
+from benchmarks.speed.lineup import add_quiet_options, shell_without_tuning, work_folder
+from benchmarks.speed.quiet import quiet_machine
 from benchmarks.speed.results import RESULTS, Goal, Result, publish, table
 from benchmarks.speed.side_by_side import ROOT
 from benchmarks.speed.starting import Start, forget_files, start
@@ -43,14 +44,19 @@ def main() -> None:
     parser.add_argument("--config", type=Path, default=QUICKSTART, help="configuration to train")
     parser.add_argument("--starts", type=int, default=5, help="of each kind")
     parser.add_argument("--results", type=Path, default=RESULTS, help="the markdown file to write")
+    add_quiet_options(parser)
     args = parser.parse_args()
-    with work_folder() as work:
+    with quiet_machine(limit=args.load, wait=args.wait) as quiet, work_folder() as work:
         found = measure(args.config.resolve(), args.model.resolve(), work, args.starts)
     seconds = {kind: [one.seconds for one in starts] for kind, starts in found.items()}
     rows = [[kind, f"{median(own):.2f}", f"{min(own):.2f}", f"{max(own):.2f}"] for kind, own in seconds.items()]
     tables = [table(("seconds to the first step", "median", "least", "most"), rows)]
     goals = [Goal("seconds to the first step, warm", median(seconds["warm"]), WARM_GOAL, at_most=True)]
-    facts = {**machine_facts(("paddlepaddle", "tokenizers")), "starts": f"{args.starts} of each kind, alternating"}
+    facts = {
+        **machine_facts(("paddlepaddle", "tokenizers")),
+        **quiet,
+        "starts": f"{args.starts} of each kind, alternating",
+    }
     publish(
         Result("first_step", "B8: time to the first step", facts, tables, goals, {"seconds": seconds}), args.results
     )

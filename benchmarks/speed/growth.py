@@ -15,7 +15,18 @@ import yaml
 
 from benchmarks.feeding import configuration, write_table
 from benchmarks.speed.charts import Axis, Points, line_chart
-from benchmarks.speed.lineup import EAGER, FUSED, Lineup, lineup_of, parser_of, plan_of, work_folder
+from benchmarks.speed.comparison import failures
+from benchmarks.speed.lineup import (
+    EAGER,
+    FUSED,
+    PALM_BF16,
+    TORCH_BF16,
+    Lineup,
+    lineup_of,
+    parser_of,
+    plan_of,
+    work_folder,
+)
 from benchmarks.speed.results import Goal, Result, publish, table
 from benchmarks.speed.side_by_side import Plan, race
 from benchmarks.speed.starting import start
@@ -81,8 +92,14 @@ def step_series(lineup: Lineup, plan: Plan, shapes: Sequence[tuple[int, int, int
     for place, batch, seq in shapes:
         with work_folder() as work:
             config, settings = fixed_shape_job(lineup.model, work, batch=batch, seq=seq)
-            pair = lineup.kept([lineup.palm(FUSED, config), lineup.torch(EAGER, settings)])
-            for name, timings in race(pair, plan).items():
+            ours = [FUSED, *([PALM_BF16] if lineup.bf16 else [])]
+            theirs = [EAGER, *([TORCH_BF16] if lineup.bf16 else [])]
+            everyone = [lineup.palm(name, config) for name in ours]
+            everyone += [lineup.torch(name, settings) for name in theirs]
+            found = race(lineup.kept(everyone), plan)
+            for line in failures(found):
+                sys.stderr.write(f"{seq} tokens, batch {batch}: {line}\n")
+            for name, timings in found.items():
                 series.setdefault(name, []).append((place, 1000 * timings.seconds()))
     return series
 
@@ -92,17 +109,21 @@ def tasks_curve(lineup: Lineup, plan: Plan, args: argparse.Namespace) -> Curve:
     with work_folder() as work:
         config, _ = fixed_shape_job(lineup.model, work, batch=BATCH, seq=LENGTH)
         tasks = config["tasks"]
+        names = [FUSED, *([PALM_BF16] if lineup.bf16 else [])]
         participants = [
-            lineup.palm(f"{FUSED}, {count} tasks", {**config, "tasks": copies(tasks["fixed"], count)})
+            lineup.palm(f"{name}, {count} tasks", {**config, "tasks": copies(tasks["fixed"], count)})
+            for name in names
             for count in args.tasks
         ]
         timings = race(participants, plan)
-    points = [(count, 1000 * own.seconds()) for count, own in zip(args.tasks, timings.values(), strict=True)]
-    goal = Goal(
-        f"step time: {args.tasks[-1]} tasks / {args.tasks[0]}", points[-1][1] / points[0][1], TASKS_GOAL, at_most=True
-    )
+    series, goals = {}, []
+    for name in names:
+        points = [(count, 1000 * timings[f"{name}, {count} tasks"].seconds()) for count in args.tasks]
+        series[name] = points
+        what = f"step time, {name}: {args.tasks[-1]} tasks / {args.tasks[0]}"
+        goals.append(Goal(what, points[-1][1] / points[0][1], TASKS_GOAL, at_most=True))
     title = f"Training step, {BATCH} × {LENGTH}"
-    return Curve(title, Axis("tasks", logarithmic=True), Axis("ms per step"), {FUSED: points}, [goal])
+    return Curve(title, Axis("tasks", logarithmic=True), Axis("ms per step"), series, goals)
 
 
 def copies(task: object, count: int) -> dict[str, object]:
@@ -146,17 +167,18 @@ def main() -> None:
     for option, values in (("lengths", LENGTHS), ("batches", BATCHES), ("tasks", TASKS), ("rows", ROWS)):
         parser.add_argument(f"--{option}", type=int, nargs="+", default=list(values), help="points of the curve")
     args = parser.parse_args()
-    lineup, plan = lineup_of(args), plan_of(args)
-    tables: list[str] = []
-    goals: list[Goal] = []
-    numbers: dict[str, object] = {}
-    for name in args.curves:
-        sys.stderr.write(f"{name}:\n")
-        curve = CURVES[name](lineup, plan, args)
-        tables += [f"{curve.title}:\n\n{curve.table()}", save_chart(name, curve, args.results)]
-        goals += curve.goals
-        numbers[name] = curve.series
-    publish(Result("growth", "B7: how cost grows", lineup.facts(plan), tables, goals, numbers), args.results)
+    plan = plan_of(args)
+    with lineup_of(args) as lineup:
+        tables: list[str] = []
+        goals: list[Goal] = []
+        numbers: dict[str, object] = {}
+        for name in args.curves:
+            sys.stderr.write(f"{name}:\n")
+            curve = CURVES[name](lineup, plan, args)
+            tables += [f"{curve.title}:\n\n{curve.table()}", save_chart(name, curve, args.results)]
+            goals += curve.goals
+            numbers[name] = curve.series
+        publish(Result("growth", "B7: how cost grows", lineup.facts(plan), tables, goals, numbers), args.results)
 
 
 if __name__ == "__main__":

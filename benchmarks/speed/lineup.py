@@ -3,21 +3,27 @@
 import argparse
 import ctypes.util
 import os
+import re
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.machine import Facts, cpu_flags, cpuinfo, has_bf16, machine_facts, versions_in
+from benchmarks.speed.peak import Peak, measure_peak
+from benchmarks.speed.quiet import LIMIT, quiet_machine
 from benchmarks.speed.results import RESULTS
 from benchmarks.speed.side_by_side import ROOT, Participant, Plan
 from benchmarks.speed.workloads import Config
 
-FUSED, PLAIN, PALM_BF16 = "PALM fused", "PALM plain", "PALM bf16"
-EAGER, TUNED, TORCH_BF16 = "PyTorch eager", "PyTorch tuned", "PyTorch bf16"
+FUSED, PLAIN, PALM_BF16 = "PALM float32", "PALM plain", "PALM bf16"
+EAGER, TUNED, MEDIUM, TORCH_BF16 = "PyTorch eager", "PyTorch tuned", "PyTorch medium", "PyTorch bf16"
+COMPILED, COMPILED_BF16 = "PyTorch compiled", "PyTorch compiled, bf16"
+# Peers whose products are in bf16 on a processor with AMX.
+BF16_PEERS = (MEDIUM, TORCH_BF16, COMPILED_BF16)
 
 PALM_TRAINING = "benchmarks.speed.palm_training"
 PLAIN_SCRIPT = "benchmarks.speed.peers.plain_script"
@@ -39,6 +45,8 @@ class Lineup:
         tcmalloc: The allocator of tuned peers; None if not installed, so that glibc's is tuned instead.
         bf16: Whether the processor multiplies bf16 numbers.
         only: Names of the participants to keep; empty for all.
+        peak: What this machine computes at most.
+        quiet: The load of the machine, for the results.
     """
 
     model: Path
@@ -47,26 +55,39 @@ class Lineup:
     tcmalloc: Path | None
     bf16: bool
     only: Sequence[str]
+    peak: Peak = field(default_factory=dict)
+    quiet: Facts = field(default_factory=dict)
 
     def palm(self, name: str, config: Config, module: str = PALM_TRAINING) -> Participant:
         """PALM on `config`, its kernels and precision by `name`."""
-        keys = {"kernels": "plain" if name.startswith(PLAIN) else "fused"} | (
-            {"amp": "bf16"} if name == PALM_BF16 else {}
-        )
+        kernels = "plain" if name.startswith(PLAIN) else "fused"
+        keys = {"kernels": kernels, "amp": "bf16" if name.startswith(PALM_BF16) else "off"}
         settings = {"config": {**config, **keys}}
         return Participant(name, Path(sys.executable), module, settings, self.environment({}))
 
     def torch(self, name: str, settings: Mapping[str, object], module: str = PLAIN_SCRIPT) -> Participant:
-        """A peer, tuned by `name`: with defaults unless the name contains `tuned` or `bf16`."""
-        tuned, bf16 = "tuned" in name or "bf16" in name, "bf16" in name
-        keys = {"matmul": "medium" if tuned else "highest", "bf16": bf16}
-        environment = self.environment(self._allocator() if tuned else {})
+        """A peer by the words in its name: `tuned` (allocator), `medium`, `bf16` (autocast), `compiled`, `sorted`.
+
+        Each of the others is tuned, too; without such a word the peer has PyTorch's defaults.
+        """
+        words = {"tuned", "medium", "bf16", "compiled", "sorted"} & set(re.findall(r"\w+", name))
+        medium = bool(words & {"medium", "bf16"})
+        keys = {"matmul": "medium" if medium else "highest", "bf16": "bf16" in words}
+        keys |= {word: True for word in ("compiled", "sorted") if word in words}
+        environment = self.environment(self._allocator() if words else {})
         return Participant(name, self.peers, module, {**settings, **keys}, environment)
 
-    def usual(self, config: Config, settings: Mapping[str, object]) -> list[Participant]:
-        """PALM with and without its C code, PyTorch with defaults and tuned; also in bf16 if supported."""
+    def usual(self, config: Config, settings: Mapping[str, object], *, compiled: bool = False) -> list[Participant]:
+        """PALM with and without its C code, PyTorch with defaults and tuned; also in bf16 if supported.
+
+        Args:
+            config: PALM's configuration.
+            settings: The peers' settings.
+            compiled: Whether PyTorch takes part with `torch.compile`, too.
+        """
         ours = [FUSED, PLAIN, *([PALM_BF16] if self.bf16 else [])]
-        theirs = [EAGER, TUNED, *([TORCH_BF16] if self.bf16 else [])]
+        theirs = [EAGER, TUNED, *([MEDIUM, TORCH_BF16] if self.bf16 else [])]
+        theirs += [COMPILED, *([COMPILED_BF16] if self.bf16 else [])] if compiled else []
         return [*(self.palm(name, config) for name in ours), *(self.torch(name, settings) for name in theirs)]
 
     def kept(self, participants: Sequence[Participant]) -> list[Participant]:
@@ -76,6 +97,7 @@ class Lineup:
             SystemExit: It names none.
         """
         found = [one for one in participants if not self.only or one.name in self.only]
+        _say(f"participants: {', '.join(one.name for one in found)}")
         if not found:
             here = ", ".join(f"`{one.name}`" for one in participants)
             raise SystemExit(f"--only: takes names among the participants ({here}). Found {', '.join(self.only)}.")
@@ -97,6 +119,8 @@ class Lineup:
             "threads": str(self.threads),
             "allocator of the tuned peers": allocator,
             "bf16": "yes" if self.bf16 else "not available on this CPU",
+            "peak": ", ".join(f"{kind} {rate / 1e9:,.0f} G/s" for kind, rate in self.peak.items()) or "not measured",
+            **self.quiet,
             "rounds": f"{plan.rounds} of {plan.steps} steps after {plan.warm_up}",
         }
 
@@ -128,7 +152,14 @@ def parser_of(description: str | None, plan: Plan) -> argparse.ArgumentParser:
     )
     parser.add_argument("--only", nargs="+", default=[], help="names of participants")
     parser.add_argument("--results", type=Path, default=RESULTS, help="the markdown file to write")
+    add_quiet_options(parser)
     return parser
+
+
+def add_quiet_options(parser: argparse.ArgumentParser) -> None:
+    """Options of `quiet_machine`."""
+    parser.add_argument("--load", type=float, default=LIMIT, help="cores that other processes may keep busy")
+    parser.add_argument("--wait", type=float, default=600, help="seconds to wait for a quiet machine")
 
 
 def plan_of(args: argparse.Namespace, *, together: bool = True) -> Plan:
@@ -136,11 +167,12 @@ def plan_of(args: argparse.Namespace, *, together: bool = True) -> Plan:
     return Plan(rounds=args.rounds, steps=args.steps, warm_up=args.warm_up, together=together)
 
 
-def lineup_of(args: argparse.Namespace) -> Lineup:
-    """The participants of the command line.
+@contextmanager
+def lineup_of(args: argparse.Namespace) -> Iterator[Lineup]:
+    """The participants of the command line, while nothing else runs on this machine.
 
     Raises:
-        SystemExit: A folder does not exist.
+        SystemExit: A folder does not exist, or the machine is busy.
     """
     python = args.peers / "bin" / "python"
     if not python.is_file():
@@ -154,9 +186,30 @@ def lineup_of(args: argparse.Namespace) -> Lineup:
             "Download one: palm download minilm-l6-en"
         )
     bf16 = has_bf16(cpu_flags(cpuinfo()))
-    return Lineup(
-        args.model.resolve(), python.absolute(), args.threads, args.tcmalloc or find_tcmalloc(), bf16, args.only
-    )
+    with quiet_machine(limit=args.load, wait=args.wait) as quiet:
+        yield Lineup(
+            args.model.resolve(),
+            python.absolute(),
+            args.threads,
+            args.tcmalloc or find_tcmalloc(),
+            bf16,
+            args.only,
+            peak_or_nothing(args.threads),
+            quiet,
+        )
+
+
+def peak_or_nothing(threads: int) -> Peak:
+    """The peak of the machine; empty, with a line on stderr, without a C compiler."""
+    try:
+        return measure_peak(threads)
+    except (OSError, subprocess.CalledProcessError) as error:
+        _say(f"the peak of this machine is not measured: {error}")
+        return {}
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(line + "\n")
 
 
 def find_tcmalloc() -> Path | None:

@@ -1,4 +1,4 @@
-"""Creates the virtual environment of the peers: PyTorch, transformers and the dependencies of its Trainer.
+"""Creates the virtual environment of the peers: PyTorch, transformers with its Trainer, ONNX Runtime, OpenVINO.
 
     python -m benchmarks.speed.make_peers .peers [options of pip, such as --index-url …]
 
@@ -11,6 +11,8 @@ import venv
 from pathlib import Path
 
 PACKAGES = ("torch==2.13.0", "transformers>=5", "accelerate>=1.1")
+# Each of them may be missing: its rows then say why.
+OPTIONAL = ("onnx", "onnxscript", "onnxruntime", "openvino")
 
 
 def main() -> None:
@@ -20,6 +22,8 @@ def main() -> None:
     venv.create(args.folder, with_pip=True)
     python = args.folder / "bin" / "python"
     subprocess.run([python, "-m", "pip", "install", *pip_options, *PACKAGES], check=True)
+    for package in OPTIONAL:
+        subprocess.run([python, "-m", "pip", "install", *pip_options, package], check=False)
 
 
 if __name__ == "__main__":

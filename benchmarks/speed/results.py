@@ -22,7 +22,7 @@ class Goal:
     """The target of a measurement.
 
     Attributes:
-        what: Such as `PALM fused / PyTorch eager`.
+        what: Such as `PALM float32 / PyTorch eager`.
         found: The measured value; None if not measurable on this machine.
         target: The smallest acceptable value.
         at_most: Whether `target` is the largest acceptable value instead.

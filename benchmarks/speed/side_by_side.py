@@ -7,6 +7,7 @@ import json
 import math
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -99,14 +100,34 @@ def ratio(one: Timings, other: Timings, kind: str | None = None) -> float:
     return median(ours / theirs for ours, theirs in pairs)
 
 
-def race(participants: Sequence[Participant], plan: Plan) -> dict[str, Timings]:
-    """Timings of each participant, by name. Progress goes to stderr."""
-    rounds = _all_in_memory(participants, plan) if plan.together else _one_in_memory(participants, plan)
-    return {name: _timings(name, turns) for name, turns in rounds.items()}
-
-
 class WorkerError(RuntimeError):
-    """A worker ended early; its output is above on stderr."""
+    """A worker ended early; the message has the last line of its stderr, all of which is above."""
+
+
+class Race(dict[str, Timings]):
+    """Timings of the participants that ran, by name.
+
+    Attributes:
+        failed: Why others did not run to the end, by name.
+    """
+
+    def __init__(self, timings: Mapping[str, Timings], failed: Mapping[str, str]) -> None:
+        super().__init__(timings)
+        self.failed = dict(failed)
+
+
+def race(participants: Sequence[Participant], plan: Plan) -> Race:
+    """Timings of each participant, by name. Progress goes to stderr.
+
+    Raises:
+        WorkerError: None of them ran to the end.
+    """
+    failed: dict[str, str] = {}
+    run = _all_in_memory if plan.together else _one_in_memory
+    rounds = run(participants, plan, failed)
+    if len(failed) == len(participants):
+        raise WorkerError("; ".join(f"{name}: {reason}" for name, reason in failed.items()))
+    return Race({name: _timings(name, turns) for name, turns in rounds.items() if name not in failed}, failed)
 
 
 @dataclass
@@ -115,34 +136,50 @@ class _Turns:
     usages: list[Usage] = field(default_factory=list)
 
 
-def _all_in_memory(participants: Sequence[Participant], plan: Plan) -> dict[str, _Turns]:
+def _all_in_memory(participants: Sequence[Participant], plan: Plan, failed: dict[str, str]) -> dict[str, _Turns]:
     turns = {participant.name: _Turns() for participant in participants}
     with ExitStack() as stack:
-        workers = {one.name: stack.enter_context(_started(one)) for one in participants}
-        for name, worker in workers.items():
-            _say(f"{name}: warming up")
-            worker.go(plan.warm_up)
+        workers: dict[str, _Worker] = {}
+        for one in participants:
+            with _noting(one.name, failed):
+                workers[one.name] = stack.enter_context(_started(one))
+                _say(f"{one.name}: warming up")
+                workers[one.name].go(plan.warm_up)
         for number in range(1, plan.rounds + 1):
-            for name, worker in workers.items():
+            for name in [name for name in workers if name not in failed]:
                 time.sleep(PAUSE)
-                turns[name].rounds.append(worker.go(plan.steps))
-                _say_round(name, number, turns[name])
-        for name, worker in workers.items():
-            turns[name].usages.append(worker.quit())
+                with _noting(name, failed):
+                    turns[name].rounds.append(workers[name].go(plan.steps))
+                    _say_round(name, number, turns[name])
+        for name in [name for name in workers if name not in failed]:
+            with _noting(name, failed):
+                turns[name].usages.append(workers[name].quit())
     return turns
 
 
-def _one_in_memory(participants: Sequence[Participant], plan: Plan) -> dict[str, _Turns]:
+def _one_in_memory(participants: Sequence[Participant], plan: Plan, failed: dict[str, str]) -> dict[str, _Turns]:
     turns = {participant.name: _Turns() for participant in participants}
     for number in range(1, plan.rounds + 1):
         for participant in participants:
             own = turns[participant.name]
-            with _started(participant) as worker:
+            if participant.name in failed:
+                continue
+            with _noting(participant.name, failed), _started(participant) as worker:
                 worker.go(plan.warm_up)
                 own.rounds.append(worker.go(plan.steps))
                 own.usages.append(worker.quit())
-            _say_round(participant.name, number, own)
+                _say_round(participant.name, number, own)
     return turns
+
+
+@contextmanager
+def _noting(name: str, failed: dict[str, str]) -> Iterator[None]:
+    """Note a participant that fails, so that the others go on and its row says why."""
+    try:
+        yield
+    except (WorkerError, OSError) as error:
+        failed[name] = str(error).removeprefix(f"{name}: ")
+        _say(f"{name}: failed: {failed[name]}")
 
 
 def _timings(name: str, turns: _Turns) -> Timings:
@@ -157,8 +194,8 @@ def _timings(name: str, turns: _Turns) -> Timings:
 class _Worker:
     """A participant's process."""
 
-    def __init__(self, name: str, process: "subprocess.Popen[str]") -> None:
-        self._name, self._process = name, process
+    def __init__(self, name: str, process: "subprocess.Popen[str]", errors: Path) -> None:
+        self._name, self._process, self._errors = name, process, errors
 
     def tell(self, line: str) -> str:
         """Write a line; returns the answer."""
@@ -168,7 +205,10 @@ class _Worker:
         self._process.stdin.flush()
         answer = self._process.stdout.readline()
         if not answer:
-            raise WorkerError(f"{self._name}: ended with exit code {self._process.wait()}.")
+            code, said = self._process.wait(), self._errors.read_text(encoding="utf-8", errors="replace").strip()
+            sys.stderr.write(f"{said}\n" if said else "")
+            last = f": {said.splitlines()[-1]:.200}" if said else ""
+            raise WorkerError(f"{self._name}: ended with exit code {code}{last}")
         return answer.strip()
 
     def go(self, steps: int) -> list[Lap]:
@@ -184,16 +224,20 @@ class _Worker:
 def _started(participant: Participant) -> Iterator[_Worker]:
     words = [str(participant.python), "-m", participant.module]
     _say(f"{participant.name}: starting")
-    with subprocess.Popen(
-        words,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=participant.folder,
-        env=dict(participant.environment),
-    ) as process:
+    with (
+        tempfile.NamedTemporaryFile(prefix="palm-worker-", suffix=".log") as errors,
+        subprocess.Popen(
+            words,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            cwd=participant.folder,
+            env=dict(participant.environment),
+        ) as process,
+    ):
         try:
-            worker = _Worker(participant.name, process)
+            worker = _Worker(participant.name, process, Path(errors.name))
             answer = worker.tell(json.dumps(participant.settings))
             if answer != READY:
                 raise WorkerError(f"{participant.name}: expected `{READY}`, found `{answer}`.")

@@ -9,7 +9,7 @@ turn must be long enough for each to be sampled.
 from collections.abc import Mapping
 from pathlib import Path
 
-from benchmarks.speed.comparison import numbers_of
+from benchmarks.speed.comparison import failures, numbers_of
 from benchmarks.speed.lineup import EAGER, TUNED, lineup_of, parser_of, plan_of, work_folder
 from benchmarks.speed.results import Result, publish, table
 from benchmarks.speed.side_by_side import Plan, Timings, race
@@ -68,13 +68,17 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with mrqa, mlm4mrqa and match4mrqa")
     parser.add_argument("--batch", type=int, default=4, help="examples per step")
     args = parser.parse_args()
-    lineup, plan = lineup_of(args), plan_of(args)
-    with work_folder() as work:
-        timings = race(lineup.kept(lineup.usual(*jobs(args.data.resolve(), lineup.model, work, args.batch))), plan)
-    by_task = {name: {kind: own.seconds(kind) for kind in own.kinds} for name, own in timings.items()}
-    numbers = numbers_of(timings) | {"seconds_by_task": by_task}
-    title = f"B4: the mix of demo 2, {args.batch} × {LENGTH}"
-    publish(Result("task_mix", title, lineup.facts(plan), [task_table(timings)], [], numbers), args.results)
+    plan = plan_of(args)
+    with lineup_of(args) as lineup:
+        with work_folder() as work:
+            timings = race(lineup.kept(lineup.usual(*jobs(args.data.resolve(), lineup.model, work, args.batch))), plan)
+        by_task = {name: {kind: own.seconds(kind) for kind in own.kinds} for name, own in timings.items()}
+        numbers = numbers_of(timings) | {"seconds_by_task": by_task}
+        title = f"B4: the mix of demo 2, {args.batch} × {LENGTH}"
+        publish(
+            Result("task_mix", title, lineup.facts(plan), [task_table(timings), *failures(timings)], [], numbers),
+            args.results,
+        )
 
 
 if __name__ == "__main__":

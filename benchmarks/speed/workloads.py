@@ -1,11 +1,12 @@
 """Data and configurations that several benchmarks train on."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tokenizers import BertWordPieceTokenizer
 
 Config = dict[str, Any]
 
@@ -81,6 +82,12 @@ def fixed_shape_job(model: Path, work: Path, *, batch: int, seq: int) -> tuple[C
     task = {"reader": "cls", "paradigm": "cls", "train_file": str(file), "batch_size": batch, "max_seq_len": seq}
     peer = {"kind": "cls", "file": str(file), "ratio": 1.0, "batch_size": batch, "max_length": seq}
     return training_config(model, work, {"fixed": task}), peer_settings(model, {"fixed": peer})
+
+
+def token_lengths(texts: Sequence[str], vocab: Path, *, longest: int) -> list[int]:
+    """Tokens of each text, with [CLS] and [SEP], at most `longest`."""
+    tokenizer = BertWordPieceTokenizer(str(vocab), lowercase=True)
+    return [min(len(encoding.ids), longest) for encoding in tokenizer.encode_batch(list(texts))]
 
 
 def with_random_weights(

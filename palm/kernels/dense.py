@@ -13,10 +13,13 @@ from paddle.nn import functional
 
 from palm.kernels import plain
 from palm.kernels.autograd import Context, sample_keep_mask, sum_rows
-from palm.kernels.fused.bf16 import bf16_product
+from palm.kernels.fused.bf16 import bf16_product, rounded, rounded_product
 from palm.kernels.fused.layer import ACTIVATIONS, sample_seed
 from palm.kernels.fused.library import load_kernels
-from palm.kernels.products import Product, product
+from palm.kernels.products import Product, in_bf16, product
+
+MIN_BF16_ROWS = 128
+"""Rows from which on scores over a vocabulary are faster in bfloat16."""
 
 
 def product_in(*, bf16: bool) -> Product:
@@ -34,6 +37,39 @@ def linear(rows: Tensor, weight: Tensor, bias: Tensor | None = None, *, bf16: bo
     if not on_cpu(rows):
         return functional.linear(rows, weight, bias)
     return _linear(rows, weight, bias, bf16)
+
+
+def vocabulary_scores(features: Tensor, table: Tensor) -> Tensor:
+    """`features @ table.T`, [row emb] and [vocab emb] → [row vocab]; in bfloat16 where mixed precision asks for it.
+
+    Not with few rows: rounding the table then takes longer than a product in float32.
+    """
+    if in_bf16() and on_cpu(features) and features.shape[0] >= MIN_BF16_ROWS:
+        return _vocabulary_scores(features, table)
+    return product(features, table, transpose_other=True)
+
+
+class VocabularyFunction(PyLayer):
+    """`features @ table.T` in bfloat16; table and gradient, which are large, are rounded once."""
+
+    @staticmethod
+    def forward(ctx: Context, features: Tensor, table: Tensor) -> Tensor:
+        ctx.needed = [not each.stop_gradient for each in (features, table)]
+        features, table = rounded(features), rounded(table)
+        ctx.save_for_backward(features, table)
+        return rounded_product(features, table, transpose_other=True)
+
+    @staticmethod
+    def backward(ctx: Context, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        features, table = ctx.saved_tensor()
+        gradient = rounded(gradient)
+        return (
+            rounded_product(gradient, table) if ctx.needed[0] else None,
+            rounded_product(gradient, features, transpose_one=True) if ctx.needed[1] else None,
+        )
+
+
+_vocabulary_scores: Callable[[Tensor, Tensor], Tensor] = VocabularyFunction.apply
 
 
 class DenseFunction(PyLayer):

@@ -85,12 +85,14 @@ class MaskedLM(Paradigm):
         import paddle
         from paddle.nn import functional
 
+        from palm.kernels.dense import vocabulary_scores
+
         encoded = inputs["encoder_outputs"].flatten(0, 1)  # [batch*seq hidden]
         masked = paddle.gather(encoded, inputs["mask_pos"])  # [mask hidden]
         if phase == "train":
             masked = functional.dropout(masked, self.config.dropout_prob)
         features = layers.layer_norm(layers.activation(layers.transform(masked)))
-        scores = paddle.matmul(features, inputs["embedding_table"], transpose_y=True)  # type: ignore[no-untyped-call]
+        scores = vocabulary_scores(features, inputs["embedding_table"])
         bias = getattr(layers, "bias", None)
         logits = scores if bias is None else scores + bias  # [mask vocab]
         if phase == "train":

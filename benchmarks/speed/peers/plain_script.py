@@ -19,11 +19,12 @@ def main() -> None:
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=settings["learning_rate"], weight_decay=settings["weight_decay"], fused=True
     )
+    compute = torch.compile(model, dynamic=False) if settings.get("compiled") else model
     loaders = {task.name: loader_of(task) for task in tasks}
     pace.ready()
     for task, batch in endless_batches(tasks, loaders, seed=settings["seed"]):
         with precision:
-            loss = model(task.name, **batch)
+            loss = compute(task.name, **batch)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), settings["max_grad_norm"])
         optimizer.step()

@@ -1,13 +1,14 @@
 """A worker that predicts a file with PyTorch and transformers in a plain loop. A lap is the whole file.
 
-Settings: those of a peer, and `task` with `kind`, `file`, `batch_size`, `max_length`, `stride`, `labels` and
-`max_answer_len`. The head is randomly initialized: its cost does not depend on its weights.
+Settings: those of a peer; `engine` (`torch`, or a function of `engines`) and `threads`; and `task` with `kind`, `file`,
+`batch_size`, `max_length`, `stride`, `labels`, `max_answer_len` and `sorted`. The head is randomly initialized: its
+cost does not depend on its weights.
 """
 
 import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -19,6 +20,16 @@ from benchmarks.speed.peers.multi_head import MultiHeadBert, build, tokenizer_of
 from benchmarks.speed.worker import Pace
 
 Predictions = list[dict[str, Any]]
+
+
+class Model(Protocol):
+    """Computes logits."""
+
+    def logits(self, task: str, **inputs: torch.Tensor) -> torch.Tensor:
+        """[batch class], or [batch seq class], of `input_ids`, `token_type_ids` and `attention_mask`."""
+        ...
+
+
 _BEST = 20
 
 
@@ -29,7 +40,7 @@ def main() -> None:
     task = Task(
         "task", keys["kind"], 1.0, keys["batch_size"], [], len(keys["labels"]), DataCollatorWithPadding(tokenizer)
     )
-    model = build(settings, [task]).eval()
+    model = engine(settings["engine"], build(settings, [task]).eval(), task, settings)
     predict = predict_answers if keys["kind"] == "mrc" else predict_labels
     pace.ready()
     with torch.inference_mode(), precision:
@@ -37,7 +48,17 @@ def main() -> None:
             pace.lap(len(predict(model, task, tokenizer, keys)))
 
 
-def predict_labels(model: MultiHeadBert, task: Task, tokenizer: BertTokenizer, keys: Mapping[str, Any]) -> Predictions:
+def engine(name: str, model: MultiHeadBert, task: Task, settings: Mapping[str, Any]) -> Model:
+    """What computes logits: PyTorch itself, or the model in another runtime."""
+    if name == "torch":
+        return model
+    from benchmarks.speed.peers import engines  # noqa: PLC0415 (needs packages that may be missing)
+
+    build_engine: Callable[..., Model] = getattr(engines, name)
+    return build_engine(model, task.name, threads=settings["threads"])
+
+
+def predict_labels(model: Model, task: Task, tokenizer: BertTokenizer, keys: Mapping[str, Any]) -> Predictions:
     """One label per text, or one per word."""
     with Path(keys["file"]).open(encoding="utf-8", newline="") as opened:
         texts = [row["text_a"] for row in csv.DictReader(opened, delimiter="\t", quoting=csv.QUOTE_NONE)]
@@ -49,7 +70,7 @@ def predict_labels(model: MultiHeadBert, task: Task, tokenizer: BertTokenizer, k
         max_length=keys["max_length"],
     )
     predictions: Predictions = []
-    for logits in outputs(model, task, listed(encoded)):
+    for logits in outputs(model, task, listed(encoded), by_length=keys["sorted"]):
         best, probabilities = logits.argmax(-1), softmax(logits)
         if words:
             places = encoded.word_ids(len(predictions))
@@ -60,12 +81,12 @@ def predict_labels(model: MultiHeadBert, task: Task, tokenizer: BertTokenizer, k
     return predictions
 
 
-def predict_answers(model: MultiHeadBert, task: Task, tokenizer: BertTokenizer, keys: Mapping[str, Any]) -> Predictions:
+def predict_answers(model: Model, task: Task, tokenizer: BertTokenizer, keys: Mapping[str, Any]) -> Predictions:
     """The best span over the windows of each question."""
     questions, contexts, _ = squad_rows(Path(keys["file"]))
     windows = mrc_windows(questions, contexts, tokenizer, length=keys["max_length"], stride=keys["stride"])
     best: Predictions = [{"score": -np.inf, "text": ""} for _ in questions]
-    for number, logits in enumerate(outputs(model, task, listed(windows))):
+    for number, logits in enumerate(outputs(model, task, listed(windows), by_length=keys["sorted"])):
         row = windows["overflow_to_sample_mapping"][number]
         inside = np.array([part == 1 for part in windows.sequence_ids(number)])
         score, start, end = best_span(logits[: len(inside)], inside, keys["max_answer_len"])
@@ -86,11 +107,23 @@ def best_span(logits: np.ndarray, inside: np.ndarray, longest: int) -> tuple[flo
     return float(scores[start, end]), int(starts[start]), int(ends[end])
 
 
-def outputs(model: MultiHeadBert, task: Task, features: Features) -> Iterator[np.ndarray]:
-    """Logits of each example, in the order of the file, each batch padded to its longest."""
-    batches: DataLoader[Any] = DataLoader(features, task.batch_size, collate_fn=task.collate)  # type: ignore[arg-type]
-    for batch in batches:
-        yield from model.logits(task.name, **batch).float().numpy()
+def outputs(model: Model, task: Task, features: Features, *, by_length: bool) -> Iterator[np.ndarray]:
+    """Logits of each example, in the order of the file, each batch padded to its longest.
+
+    Args:
+        model: Computes them.
+        task: Gives batch size and padding.
+        features: The examples.
+        by_length: Whether a batch has examples of similar length, the longest first, instead of neighbours.
+    """
+    order = list(range(len(features)))
+    if by_length:
+        order.sort(key=lambda row: -len(features[row]["input_ids"]))
+    examples = [features[row] for row in order]
+    batches: DataLoader[Any] = DataLoader(examples, task.batch_size, collate_fn=task.collate)  # type: ignore[arg-type]
+    computed = (row for batch in batches for row in model.logits(task.name, **batch).float().numpy())
+    found = dict(zip(order, computed, strict=True))
+    yield from (found[row] for row in range(len(features)))
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

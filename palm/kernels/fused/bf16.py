@@ -24,8 +24,14 @@ class Bf16UnavailableError(Exception):
 
 def bf16_product(one: Tensor, other: Tensor, *, transpose_one: bool = False, transpose_other: bool = False) -> Tensor:
     """`product` of the operands rounded to bfloat16; float32 of at least two axes, each with the same leading ones."""
-    source, weights = rounded(one), rounded(other)
-    return _multiplied(source, weights, (transpose_one, transpose_other), BFLOAT16)
+    return rounded_product(rounded(one), rounded(other), transpose_one=transpose_one, transpose_other=transpose_other)
+
+
+def rounded_product(
+    one: Tensor, other: Tensor, *, transpose_one: bool = False, transpose_other: bool = False
+) -> Tensor:
+    """`bf16_product` of operands that are bfloat16 already."""
+    return _multiplied(one, other, (transpose_one, transpose_other), BFLOAT16)
 
 
 def rounded(values: Tensor) -> Tensor:

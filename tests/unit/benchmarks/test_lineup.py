@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.speed.lineup import EAGER, FUSED, PALM_BF16, PLAIN, TORCH_BF16, TUNED, Lineup
+from benchmarks.speed.lineup import EAGER, FUSED, MEDIUM, PALM_BF16, PLAIN, TORCH_BF16, TUNED, Lineup
 
 
 def lineup(**keys):
@@ -17,12 +17,13 @@ def by_name(one):
 def test_kernels_and_precision_follow_the_name():
     found = by_name(lineup(bf16=True))
 
-    assert list(found) == [FUSED, PLAIN, PALM_BF16, EAGER, TUNED, TORCH_BF16]
-    assert found[FUSED].settings == {"config": {"seed": 1, "kernels": "fused"}}
-    assert found[PLAIN].settings == {"config": {"seed": 1, "kernels": "plain"}}
+    assert list(found) == [FUSED, PLAIN, PALM_BF16, EAGER, TUNED, MEDIUM, TORCH_BF16]
+    assert found[FUSED].settings == {"config": {"seed": 1, "kernels": "fused", "amp": "off"}}
+    assert found[PLAIN].settings == {"config": {"seed": 1, "kernels": "plain", "amp": "off"}}
     assert found[PALM_BF16].settings == {"config": {"seed": 1, "kernels": "fused", "amp": "bf16"}}
     assert found[EAGER].settings == {"seed": 1, "matmul": "highest", "bf16": False}
-    assert found[TUNED].settings == {"seed": 1, "matmul": "medium", "bf16": False}
+    assert found[TUNED].settings == {"seed": 1, "matmul": "highest", "bf16": False}
+    assert found[MEDIUM].settings == {"seed": 1, "matmul": "medium", "bf16": False}
     assert found[TORCH_BF16].settings == {"seed": 1, "matmul": "medium", "bf16": True}
 
 
@@ -54,5 +55,5 @@ def test_only_keeps_what_it_names_and_says_what_there_is():
     everybody = lineup().usual({}, {})
 
     assert [one.name for one in lineup(only=[PLAIN]).kept(everybody)] == [PLAIN]
-    with pytest.raises(SystemExit, match=r"`PALM fused`, `PALM plain`.* Found PALM, torch"):
+    with pytest.raises(SystemExit, match=r"`PALM float32`, `PALM plain`.* Found PALM, torch"):
         lineup(only=["PALM", "torch"]).kept(everybody)

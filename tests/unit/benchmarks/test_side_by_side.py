@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.speed import side_by_side
+from benchmarks.speed.comparison import speed_table
 from benchmarks.speed.side_by_side import Participant, Plan, Timings, WorkerError, race, ratio
 from benchmarks.speed.worker import Lap
 
@@ -80,5 +81,16 @@ def test_participants_take_turns(participant, together, capsys):
 def test_a_worker_that_ends_early_is_named(participant):
     short = participant(most=2, examples=1)
 
-    with pytest.raises(WorkerError, match="ended with exit code 0"):
+    with pytest.raises(WorkerError, match=r"most.*: ended with exit code 0: a library says something"):
         race([short], Plan(rounds=1, steps=4, warm_up=1))
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_others_go_on_where_one_fails(participant, together):
+    short, long = participant(most=2, examples=1), participant(most=100, examples=1)
+
+    found = race([short, long], Plan(rounds=2, steps=4, warm_up=1, together=together))
+
+    assert list(found) == [long.name]
+    assert found.failed == {short.name: "ended with exit code 0: a library says something"}
+    assert "failed: ended with exit code 0" in speed_table(found, [short.name, long.name])

@@ -1,12 +1,15 @@
 """Linear maps and attention probabilities of layers that are not fused, against Paddle's own operations."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import paddle
 import pytest
 from paddle.nn import functional
 
-from palm.kernels.dense import activation, attention_probabilities, linear
+from palm.kernels.dense import activation, attention_probabilities, linear, vocabulary_scores
 from palm.kernels.fused.bf16 import emulated_product
+from palm.kernels.products import bf16_products
 
 
 def tensor(*shape: int, seed: int = 0) -> paddle.Tensor:
@@ -48,6 +51,41 @@ def test_bfloat16_rounds_what_is_multiplied_forward_and_backward() -> None:
         rows.grad.numpy(), emulated_product(gradient, weight, transpose_other=True).numpy(), atol=1e-4
     )
     assert np.abs(mapped.numpy() - (rows @ weight).numpy()).max() > 1e-3
+
+
+def vocabulary(rows: int, *, bf16: bool) -> list[np.ndarray]:
+    """Scores over 300 tokens, and the gradients of features and table."""
+    features, table = tensor(rows, 32), tensor(300, 32, seed=2)
+    with bf16_products() if bf16 else nullcontext():
+        scores = vocabulary_scores(features, table)
+    (scores * tensor(rows, 300, seed=1).detach()).sum().backward()
+    return [scores.numpy(), features.grad.numpy(), table.grad.numpy()]
+
+
+def test_scores_over_a_vocabulary_are_rounded_in_mixed_precision_alone() -> None:
+    features, table, gradient = tensor(128, 32), tensor(300, 32, seed=2), tensor(128, 300, seed=1)
+    expected = [
+        emulated_product(features, table, transpose_other=True),
+        emulated_product(gradient, table),
+        emulated_product(gradient, features, transpose_one=True),
+    ]
+    for ours, emulated, exact in zip(vocabulary(128, bf16=True), expected, vocabulary(128, bf16=False), strict=True):
+        np.testing.assert_allclose(ours, emulated.numpy(), atol=1e-4 * np.abs(exact).max())
+        error = np.linalg.norm(ours - exact) / np.linalg.norm(exact)
+        assert 1e-4 < error < 1e-2  # bfloat16 has 8 bits
+
+
+def test_few_rows_over_a_vocabulary_stay_in_float32() -> None:
+    for ours, exact in zip(vocabulary(127, bf16=True), vocabulary(127, bf16=False), strict=True):
+        np.testing.assert_array_equal(ours, exact)
+
+
+def test_a_frozen_table_gets_no_gradient() -> None:
+    features, table = tensor(128, 32), tensor(300, 32, seed=2).detach()
+    with bf16_products():
+        vocabulary_scores(features, table).sum().backward()
+    assert table.grad is None
+    assert features.grad.shape == [128, 32]
 
 
 @pytest.mark.parametrize("fused", [True, False])
