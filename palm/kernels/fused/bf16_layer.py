@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import paddle
 from paddle import Tensor
-from paddle.autograd import PyLayer
 
 from palm.kernels.contract import LayerSettings, LayerWeights, PackedRows, Rows
 from palm.kernels.fused import layer, packed_layer
@@ -106,7 +105,7 @@ def _check_inputs(*, tokens: int, width: int, inner: int) -> list[Tensor]:
     return [paddle.to_tensor(generator.normal(0, 0.3, shape).astype("float32")) for shape in shapes]
 
 
-def _outputs(function: type[PyLayer], *inputs: Any) -> tuple[Tensor, ...]:  # noqa: ANN401 - tensors, settings, rows
+def _outputs(function: Any, *inputs: Any) -> tuple[Tensor, ...]:  # noqa: ANN401 - tensors, settings, rows
     """The output of a layer and all its gradients, called without autograd, whose mode other threads share."""
     ctx = _Context()
     output = function.forward(ctx, *inputs)
