@@ -16,7 +16,7 @@ EPILOG = """example:
   palm download                                   list the models
   palm download minilm-l6-en                      into pretrain/minilm-l6-en
   palm download -d bert-en-uncased-large --to ../pretrain
-  palm download google-bert/bert-base-chinese     from the Hugging Face hub, or its mirror HF_ENDPOINT
+  palm download google-bert/bert-base-chinese     from the Hugging Face hub (HF_TOKEN, HF_ENDPOINT)
   palm download --data atis                       a public data set, into datasets/atis
 """
 

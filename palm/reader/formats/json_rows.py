@@ -6,10 +6,11 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import TextIO
 
 from palm.reader.formats.cells import json_type
 from palm.reader.formats.columns import plain_name
-from palm.reader.formats.files import FileProblems, quoted, read_lines, read_text
+from palm.reader.formats.files import FileProblems, check_text, open_text, quoted, read_lines, read_text
 
 JsonRow = tuple[int, Mapping[str, object]]
 """The line where an object starts, counted from 1, and the object."""
@@ -17,6 +18,8 @@ JsonRow = tuple[int, Mapping[str, object]]
 BLANK_LINE = "a line must contain one example, found a blank line. Remove it."
 _WRAPPER = "data"
 _BLANKS = re.compile(r"[ \t\n\r]*")
+_CHUNK = 1 << 16  # characters
+_DECODE = json.JSONDecoder().raw_decode
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,8 @@ def json_form(file: Path, encoding: str, names: Collection[str]) -> JsonForm:
     """
     if not _is_document(file, encoding, names):
         return JsonForm(is_document=False)
+    if _is_list(file, encoding):
+        return JsonForm(is_document=True)
     problems = FileProblems(file)
     text = read_text(file, encoding)
     return JsonForm(is_document=True, field=_list_of(_document(text, problems), problems))
@@ -102,6 +107,8 @@ def _line_rows(lines: Iterator[str], problems: FileProblems) -> Iterator[JsonRow
 
 def _is_document(file: Path, encoding: str, names: Collection[str]) -> bool:
     """Whether `file` is one JSON value: by its first line, or as its only line is an object around rows."""
+    if _is_list(file, encoding, on_a_long_line=True):
+        return True
     filled = (line for line in read_lines(file, encoding) if line.strip())
     first, second = (*islice(filled, 2), "", "")[:2]
     try:
@@ -121,17 +128,95 @@ def _is_list_of_rows(value: object) -> bool:
     return isinstance(value, list) and bool(value) and isinstance(value[0], dict)
 
 
+def _is_list(file: Path, encoding: str, *, on_a_long_line: bool = False) -> bool:
+    """Whether the text starts with `[`; `on_a_long_line`: and its first line is too long to read it for a look."""
+    check_text(file, encoding)
+    with open_text(file, encoding, newline="") as stream:
+        head, _ = _past_blanks(stream)
+    return head.startswith("[") and not (on_a_long_line and ("\n" in head or len(head) < _CHUNK // 2))
+
+
 def _document_rows(file: Path, encoding: str, problems: FileProblems) -> Iterator[JsonRow]:
-    text = read_text(file, encoding)
-    field = _list_of(_document(text, problems), problems)
-    line, end = 1, 0
-    for start, item in _items(text, _start_of(text, field)):
-        line, end = line + text.count("\n", end, start), start
+    is_list = _is_list(file, encoding)
+    for line, item in (_items_of_list if is_list else _items_of_object)(file, encoding, problems):
         if isinstance(item, dict):
             yield line, item
         else:
             rule = f"an item of the list must be a JSON object, found {json_type(item)} {quoted(item)}"
             problems.add(f"{rule}. Write {{column: text}}.", line=line)
+
+
+def _items_of_object(file: Path, encoding: str, problems: FileProblems) -> Iterator[tuple[int, object]]:
+    """The items of the list in an object, each with its line; the text is in memory."""
+    text = read_text(file, encoding)
+    field = _list_of(_document(text, problems), problems)
+    line, end = 1, 0
+    for start, item in _items(text, _start_of(text, field)):
+        line, end = line + text.count("\n", end, start), start
+        yield line, item
+
+
+def _items_of_list(file: Path, encoding: str, problems: FileProblems) -> Iterator[tuple[int, object]]:
+    """The items of a file that is a list, each with its line; one part of the text after the other is in memory."""
+    with open_text(file, encoding, newline="") as stream:
+        try:
+            yield from _stream_items(stream)
+        except (ValueError, RecursionError):
+            _document(read_text(file, encoding), problems)  # says what is wrong, and where
+            raise
+
+
+def _stream_items(stream: TextIO) -> Iterator[tuple[int, object]]:
+    """The items of the list that starts in `stream`, each with its line.
+
+    Raises:
+        ValueError: It is not JSON; or, as `RecursionError`, Python cannot read it.
+    """
+    text, line = _past_blanks(stream)
+    place, is_first = 1, True
+    while True:
+        start = _after_blanks(text, place)
+        if is_first and text.startswith("]", start):
+            break
+        found = _whole_item(text, start)
+        if found is None:  # the item, or what follows it, is cut off
+            more = stream.read(max(_CHUNK, len(text) - place))
+            if not more:
+                raise ValueError("the list does not end")
+            text, place = text[place:] + more, 0
+            continue
+        item, end = found
+        line += text.count("\n", place, start)
+        yield line, item
+        line += text.count("\n", start, end)
+        place, is_first, start = end + 1, False, end
+        if text[end] == "]":
+            break
+        if text[end] != ",":
+            raise ValueError("no comma between items")
+    if text[start + 1 :].strip(" \t\n\r") or _past_blanks(stream)[0]:
+        raise ValueError("text behind the list")
+
+
+def _whole_item(text: str, start: int) -> tuple[object, int] | None:
+    """The item at `start` and the place of what follows it; None unless both are in `text`."""
+    try:
+        item, end = _DECODE(text, start)
+    except json.JSONDecodeError:
+        return None
+    end = _after_blanks(text, end)
+    return (item, end) if end < len(text) else None
+
+
+def _past_blanks(stream: TextIO) -> tuple[str, int]:
+    """The next part of the text from its first character that is not blank, and that character's line, from 1."""
+    line = 1
+    while part := stream.read(_CHUNK):
+        place = _after_blanks(part, 0)
+        line += part.count("\n", 0, place)
+        if place < len(part):
+            return part[place:], line
+    return "", line
 
 
 def _document(text: str, problems: FileProblems) -> object:
@@ -177,10 +262,9 @@ def _list_of(document: object, problems: FileProblems) -> str | None:
 
 def _items(text: str, start: int) -> Iterator[tuple[int, object]]:
     """The items of the list at `start` in valid JSON, each with its place."""
-    decode = json.JSONDecoder().raw_decode
     place = _after_blanks(text, start + 1)
     while text[place] != "]":
-        item, end = decode(text, place)
+        item, end = _DECODE(text, place)
         yield place, item
         place = _after_blanks(text, end)
         if text[place] == ",":
@@ -192,12 +276,11 @@ def _start_of(text: str, field: str | None) -> int:
     place = _after_blanks(text, 0)
     if field is None:
         return place
-    decode = json.JSONDecoder().raw_decode
     starts = {}
     while text[place] != "}":
-        name, end = decode(text, _after_blanks(text, place + 1))
+        name, end = _DECODE(text, _after_blanks(text, place + 1))
         starts[name] = _after_blanks(text, _after_blanks(text, end) + 1)
-        place = _after_blanks(text, decode(text, starts[name])[1])
+        place = _after_blanks(text, _DECODE(text, starts[name])[1])
     return starts[field]
 
 

@@ -3,11 +3,13 @@
 import json
 import shutil
 import sys
+from zipfile import ZipFile
 
 import pytest
 
 from palm.errors import DataError
 from palm.reader.cls import ClassificationReader, ClassificationReaderConfig
+from palm.reader.formats import columnar
 from palm.reader.formats.columnar import is_saved_dataset, open_columnar, open_hub
 
 datasets = pytest.importorskip("datasets", reason="the extra `data`")
@@ -159,6 +161,30 @@ def test_a_workbook_without_a_header_or_without_rows(tmp_path, read):
     twice = workbook(tmp_path / "z.xlsx", {"a": [["label", "label"], [1, 2]]})
     with pytest.raises(DataError, match=r"z\.xlsx:1: a column must occur once in the header row, found `label` twice"):
         read(twice)
+
+
+def test_the_rows_of_a_workbook_are_read_one_by_one(tmp_path, monkeypatch):
+    file = workbook(tmp_path / "x.xlsx", {"a": [["label", "text_a"], *([1, f"行 {n}"] for n in range(500)), [None]]})
+    table = opened(file)
+    assert len(table) == 500
+    seen = []
+    monkeypatch.setattr(columnar, "_cell_text", lambda value: seen.append(value) or str(value))
+    rows = iter(table)
+    assert next(rows) == {"label": "1", "text_a": "行 0"}
+    assert len(seen) == 4, "the header and one row"
+    assert sum(1 for _ in rows) == 499
+
+
+def test_a_workbook_that_understates_its_extent_loses_no_cell(tmp_path):
+    rows = [["label", "text_a"], [1, "一"], [], [0, "二"]]
+    file = workbook(tmp_path / "x.xlsx", {"a": rows})
+    with ZipFile(file) as book:
+        parts = {name: book.read(name) for name in book.namelist()}
+    with ZipFile(tmp_path / "y.xlsx", "w") as book:
+        for name, content in parts.items():
+            book.writestr(name, content.replace(b'<dimension ref="A1:B4"', b'<dimension ref="A1"'))
+    assert list(opened(tmp_path / "y.xlsx")) == list(opened(file))
+    assert [row["text_a"] for row in opened(tmp_path / "y.xlsx")] == ["一", "", "二"]
 
 
 @pytest.fixture

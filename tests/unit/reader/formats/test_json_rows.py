@@ -1,12 +1,15 @@
 """Rows are JSON objects: one per line, in a list, or in a list in an object; each knows the line where it starts."""
 
 import json
+import tracemalloc
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from palm.errors import DataError
+from palm.reader.formats import files, json_rows
 from palm.reader.formats.files import FileProblems
 from palm.reader.formats.json_rows import json_form, read_json
 
@@ -72,8 +75,42 @@ VALUE = st.recursive(
     st.lists(st.dictionaries(st.text(), VALUE, max_size=3), min_size=1, max_size=5),
     st.sampled_from([None, 0, 2]),
     st.booleans(),
+    st.sampled_from([1, 5, 1 << 16]),
 )
-def test_lists_that_are_written_are_read_back(tmp_path_factory, rows, indent, is_wrapped):
+def test_lists_that_are_written_are_read_back(tmp_path_factory, rows, indent, is_wrapped, chunk):
     file = tmp_path_factory.mktemp("json") / "x.json"
     file.write_text(json.dumps({"v": {}, "data": rows} if is_wrapped else rows, indent=indent), encoding="utf-8")
-    assert [row for _, row in rows_of(file)] == rows
+    with patch.object(json_rows, "_CHUNK", chunk):
+        assert [row for _, row in rows_of(file)] == rows
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 3, 1 << 16])
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('\n[{"a": 1},\n {"a": 2},\n {"a" 3}]', r"x\.json:4: .*Expecting ':' delimiter \(column 7\)"),
+        ('[{"a": 1}\n {"a": 2}]', r"x\.json:2: .*Expecting ',' delimiter \(column 2\)"),
+        ('[{"a": 1}] {}', r"x\.json:1: .*Extra data \(column 12\)"),
+        ('[{"a": 1},\n {"a": "我', r"x\.json:2: .*Unterminated string"),
+        ('[{"a": 1},\n ]', r"x\.json:[12]: .*found invalid JSON"),
+        ('[{"a": 1}', r"x\.json:1: .*Expecting ',' delimiter"),
+        ('[{"a": 1},\n12,\n {"a": 1}]', r"x\.json:2: .*found a number `12`"),
+    ],
+)
+def test_what_is_wrong_in_a_list_is_named_with_its_place(write, text, message, chunk, monkeypatch):
+    monkeypatch.setattr(json_rows, "_CHUNK", chunk)
+    with pytest.raises(DataError, match=f"(?s){message}"):
+        rows_of(write("x.json", text))
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+def test_a_list_is_not_in_memory_as_a_whole(write, indent, monkeypatch):
+    rows = [{"label": "x", "text_a": f"{number} " + "a" * 5000} for number in range(600)]
+    file = write("x.json", json.dumps(rows, indent=indent))
+    monkeypatch.setattr(files, "_BLOCK", 1 << 16)
+    tracemalloc.start()
+    found = sum(1 for _ in read_json(file, "utf-8", FileProblems(file), ["label", "text_a"]))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found == len(rows)
+    assert peak < 1 << 20, "of 3 MB"
