@@ -85,11 +85,11 @@ def transformers_parity(folder: Path) -> Metrics:
         theirs = reference(**torch_inputs(torch, batch), output_hidden_states=True)
         pooled = reference.bert(**torch_inputs(torch, batch)).pooler_output.numpy()
     ours, direct = model.encode(batch), PalmModel(folder).encode(batch)["encoder_outputs"]
-    hidden = theirs.hidden_states[-1].numpy()
+    hidden, real = theirs.hidden_states[-1].numpy(), batch["input_mask"] > 0
     logits = theirs.prediction_logits.flatten(0, 1)[torch.tensor(batch["mask_pos"])]
     loss = torch.nn.functional.cross_entropy(logits, torch.tensor(batch["mask_label"]))
     return {
-        "encoder_outputs": largest(direct, hidden),
+        "encoder_outputs": largest(direct[real], hidden[real]),
         "sentence_embedding": largest(ours["sentence_embedding"], pooled),
         "mlm_logits": largest(model.logits(batch), logits.numpy()),
         "mlm_logits / largest logit": largest(model.logits(batch), logits.numpy()) / float(logits.abs().max()),
