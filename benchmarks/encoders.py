@@ -5,7 +5,8 @@
 
 One run of configs/methods/encoders.yaml per encoder and seed trains the three tasks together. DATA contains a folder
 for each data set (named as by `palm download --data`), MODELS the encoders. Rows are sampled with seed 1. The table
-goes into docs/results.md. Finished runs are not repeated; other arguments (--num_epochs 2) are passed on.
+goes into docs/results.md. Seeds alternate over the encoders. Finished runs are not repeated, so that a smaller --seeds
+publishes what is there; other arguments (--num_epochs 2, --amp bf16) are passed on.
 """
 
 import argparse
@@ -44,13 +45,30 @@ def prepare(data: Path, out: Path, rows: int) -> None:
 
 
 def train(encoder: str, seed: int, work: Path, overrides: Sequence[str]) -> dict[str, float]:
-    """The scores of one run, in percent; a finished run is read instead of repeated."""
+    """The scores of one run, in percent, and its `minutes`; a finished run is read instead of repeated."""
     out = work / "out" / f"{Path(encoder).name}-{seed}"
     if not (out / "scores.json").is_file():
+        started = time.perf_counter()
         words = [f"--encoder={encoder}", f"--random_seed={seed}", f"--save_path={out}", *overrides]
         palm("train", str(CONFIGS / "encoders.yaml"), *words, work=work)
-        (out / "scores.json").write_text(json.dumps(scores(out)) + "\n", encoding="utf-8")
+        found = {**scores(out), "minutes": (time.perf_counter() - started) / 60}
+        (out / "scores.json").write_text(json.dumps(found) + "\n", encoding="utf-8")
     return json.loads((out / "scores.json").read_text(encoding="utf-8"))
+
+
+def train_all(places: Sequence[str], seeds: int, work: Path, overrides: Sequence[str]) -> dict[str, list[dict]]:
+    """The runs of each encoder, one per seed; each seed trains every encoder before the next seed begins."""
+    found: dict[str, list[dict]] = {place: [] for place in places}
+    for seed in range(1, seeds + 1):
+        for place, runs in found.items():
+            runs.append(train(place, seed, work, overrides))
+    return found
+
+
+def precision(overrides: Sequence[str]) -> str:
+    """What the layers compute in, from the arguments that are passed on."""
+    words = [part for word in overrides for part in word.split("=", 1)]
+    return words[words.index("--amp") + 1] if "--amp" in words else "float32"
 
 
 def scores(out: Path) -> dict[str, float]:
@@ -98,15 +116,15 @@ def main() -> int:
         prepare(args.data, work / "data" / "encoders", args.rows)
     except (OSError, ValueError, KeyError, IndexError) as error:
         raise SystemExit(f"{args.data}: does not contain the public files ({error}).") from error
-    started = time.perf_counter()
     places = [place_of(name.strip(), args.models) for name in args.encoders.split(",")]
-    found = {place: [train(place, seed, work, overrides) for seed in range(1, args.seeds + 1)] for place in places}
+    found = train_all(places, args.seeds, work, overrides)
     header = ("encoder", *(f"{task}, {score.replace('_', ' ')}" for task, score in SCORES.items()))
     body = table(header, rows_of(found))
     if not args.no_results:
         threads = os.environ.get("OMP_NUM_THREADS") or str(len(os.sched_getaffinity(0)))
-        minutes = f"{(time.perf_counter() - started) / 60:.1f}"
-        facts = {"seeds": str(args.seeds), "rows": str(args.rows), "threads": threads, "minutes": minutes}
+        minutes = f"{sum(run['minutes'] for runs in found.values() for run in runs):.1f}"
+        facts = {"seeds": str(args.seeds), "rows": str(args.rows), "precision": precision(overrides)}
+        facts |= {"threads": threads, "minutes": minutes}
         listed = "; ".join(f"{key} {value}" for key, value in {**facts, **machine_facts(PACKAGES)}.items())
         own = " ".join(["python -m benchmarks.encoders --data DATA --models MODELS", *overrides])
         text = RESULTS.read_text(encoding="utf-8") if RESULTS.exists() else HEADING

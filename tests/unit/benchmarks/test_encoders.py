@@ -43,3 +43,16 @@ def test_a_row_has_mean_and_deviation():
     runs = [dict.fromkeys(encoders.SCORES, value) for value in (60.0, 62.0)]
     assert encoders.rows_of({"models/one": runs}) == [("one", "61.0 ± 1.4", "61.0 ± 1.4", "61.0 ± 1.4")]
     assert encoders.spread([59.96]) == "60.0"
+
+
+def test_each_seed_trains_every_encoder_before_the_next_seed(monkeypatch, tmp_path):
+    order = []
+    monkeypatch.setattr(encoders, "train", lambda encoder, seed, *_: order.append((encoder, seed)) or {"tnews": seed})
+    found = encoders.train_all(["one", "two"], 2, tmp_path, [])
+    assert order == [("one", 1), ("two", 1), ("one", 2), ("two", 2)]
+    assert found["two"] == [{"tnews": 1}, {"tnews": 2}]
+
+
+def test_the_precision_is_that_of_the_arguments():
+    assert encoders.precision(["--num_epochs", "2"]) == "float32"
+    assert encoders.precision(["--amp", "bf16"]) == encoders.precision(["--amp=bf16"]) == "bf16"
