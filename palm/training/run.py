@@ -11,6 +11,7 @@ from palm.engine.optim.optimizer import Optimizer, head_lr_scales
 from palm.engine.optim.weight_average import build_average
 from palm.engine.run import Progress, StepResult, TrainingRun
 from palm.engine.schedule import build_sampler, global_steps
+from palm.engine.table_readers import reads_whole_table
 from palm.engine.task_instance import TaskInstance
 from palm.kernels.precision import choose_precision
 from palm.schema.settings import TrainSettings
@@ -44,6 +45,7 @@ def build_run(
         methods.optimizer,
         lr_scales=head_lr_scales((task.head, task.settings.lr_scale) for task in tasks),
         kernels=model.backbone_config.kernels,
+        by_rows=not reads_whole_table(tasks, settings, methods),
     )
     backbone = model.backbone_config
     precision = choose_precision(settings.amp, kernels=backbone.kernels, activation=backbone.hidden_act)

@@ -44,15 +44,17 @@ _SIGNATURES = {
     "add_norm_gradient": "PPPPPPPPPPNNFS",
     "dropout": "PPNNFS",
     "to_bf16": "PPN",
-    "squared_sum": "PPNP",
+    "squared_sum": "PPPPPNP",
     "adamw": "PPPPPPPPPPNFFF",
+    "adamw_rows": "PPPPPPPNNPPPNFFF",
+    "add_rows": "PPPNN",
     "bf16_begin": "",
     "bf16_layer_saved": "PP",
     "bf16_layer": "PPPPPP",
     "bf16_layer_gradient": "PPPPPPP",
 }
 _RETURN_STATUS = {
-    *("split_heads_gradient", "activate_gradient", "add_norm_gradient", "squared_sum"),
+    *("split_heads_gradient", "activate_gradient", "add_norm_gradient", "squared_sum", "adamw_rows"),
     *("bf16_layer", "bf16_layer_gradient"),
 }
 _RETURN_COUNT = {"bf16_begin", "bf16_layer_saved"}
