@@ -246,7 +246,9 @@ class LayeredEncoder(nn.Layer):
         }
         table = self.embeddings.word_embeddings
         # Where steps read the rows of their batch alone, no head asks for the table: `palm.engine.table_readers`.
-        return found if isinstance(table, WordEmbeddings) and table.by_rows else found | {"embedding_table": table.weight}
+        return (
+            found if isinstance(table, WordEmbeddings) and table.by_rows else found | {"embedding_table": table.weight}
+        )
 
     def packing_for(self, hidden: Tensor, rows: Rows) -> Packing | None:
         """How the batch is packed for all layers; None if these compute padded rows."""

@@ -13,9 +13,9 @@ from palm.kernels.fused.row_table import RowTable
 class WordEmbeddings(nn.Embedding):
     """`paddle.nn.Embedding`, whose updates may be late: see `palm.engine.optim.lazy_rows`.
 
-    Lookups of a training step catch up on what their own rows have missed. All other ways to the parameter lead through
-    the layer (`weight`, `parameters()`, `state_dict()` of it or of a model with it), which first catches up on all rows.
-    So do not keep the parameter from one training step to the next: ask the layer for it again.
+    Lookups of a training step catch up on what their own rows have missed. All other ways to the parameter lead
+    through the layer (`weight`, `parameters()`, `state_dict()` of it or of a model with it), which first catches up on
+    all rows. So do not keep the parameter from one training step to the next: ask the layer for it again.
     """
 
     _table: RowTable | None = None
@@ -39,7 +39,7 @@ class WordEmbeddings(nn.Embedding):
 
     def forward(self, ids: Tensor) -> Tensor:
         """The rows `ids`: [..., width]."""
-        if self._table is not None and self.training:
+        if self._table is not None and self.training:  # `by_rows`, which types cannot express
             return self._table.lookup(ids)
         found: Tensor = super().forward(ids)
         return found

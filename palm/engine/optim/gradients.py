@@ -42,10 +42,14 @@ class Gradients(dict[str, Tensor]):
         load_kernels()(
             "squared_sum",
             (ctypes.c_void_p * count)(*map(_values, parts)),
-            (ctypes.c_void_p * count)(*(part.rows.ctypes.data if isinstance(part, RowGradient) else None for part in parts)),
+            (ctypes.c_void_p * count)(
+                *(part.rows.ctypes.data if isinstance(part, RowGradient) else None for part in parts)
+            ),
             (ctypes.c_int64 * count)(*(len(part.rows) if isinstance(part, RowGradient) else 0 for part in parts)),
             (ctypes.c_int64 * count)(*(part.values.shape[1] if isinstance(part, RowGradient) else 1 for part in parts)),
-            (ctypes.c_int64 * count)(*(part.size if isinstance(part, RowGradient) else prod(part.shape) for part in parts)),
+            (ctypes.c_int64 * count)(
+                *(part.size if isinstance(part, RowGradient) else prod(part.shape) for part in parts)
+            ),
             count,
             ctypes.byref(total),
         )

@@ -65,6 +65,4 @@ class LazyRows:
         count, width = len(self._done) if rows is None else len(rows), self._tensors[0].shape[1]
         factors = [part.ctypes.data for part in self._factors]
         state = (*self._tensors, self._touched.ctypes.data, self._done.ctypes.data)
-        load_kernels()(
-            "adamw_rows", *state, given, values, count, width, *factors, self._updates, *self._betas, clip
-        )
+        load_kernels()("adamw_rows", *state, given, values, count, width, *factors, self._updates, *self._betas, clip)

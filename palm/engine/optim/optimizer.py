@@ -108,10 +108,10 @@ class Optimizer:
         The next update uses these gradients, unless they are set or dropped before.
         """
         current = self._current()
-        if self._one_pass and all(gradient.dtype == paddle.float32 for gradient in current.values()):
-            if math.isfinite(current.squared_norm):
-                self._checked = current
-                return None
+        one_pass = self._one_pass and all(gradient.dtype == paddle.float32 for gradient in current.values())
+        if one_pass and math.isfinite(current.squared_norm):
+            self._checked = current
+            return None
         return first_non_finite(self._dense(current))
 
     def catch_up(self) -> None:
