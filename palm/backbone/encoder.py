@@ -245,7 +245,7 @@ class LayeredEncoder(nn.Layer):
             "sentence_pair_embedding": sentence,
         }
         table = self.embeddings.word_embeddings
-        # Where steps read the rows of their batch alone, no head asks for the table: `palm.engine.table_readers`.
+        # Where steps read the rows of their batch alone, no head asks for the table: `palm.training.run.reads_whole_table`.
         return (
             found if isinstance(table, WordEmbeddings) and table.by_rows else found | {"embedding_table": table.weight}
         )

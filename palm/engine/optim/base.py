@@ -26,7 +26,7 @@ class OptimizerFields(Schema):
     key_facts = KeyFacts(scope="stage")
 
     weight_decay: Float = Field(0.0, ge=0, description="Decoupled weight decay; not for LayerNorm and biases.")
-    max_grad_norm: Float = Field(1.0, ge=0, description="Gradients are clipped to this global norm; 0 is off.")
+    max_grad_norm: Float = Field(1.0, ge=0, description="StepGradients are clipped to this global norm; 0 is off.")
     layer_lr_decay: Float = Field(
         1.0,
         gt=0,
@@ -76,7 +76,7 @@ class UpdateRule(ABC):
     clips: ClassVar[bool] = False
     """Whether `step` clips the gradients to `max_grad_norm`; otherwise it receives clipped ones."""
     takes_rows: ClassVar[bool] = False
-    """Whether `step`, with the fused kernels, takes `palm.engine.optim.gradients.Gradients` with rows of tables."""
+    """Whether `step`, with the fused kernels, takes `palm.engine.optim.gradients.StepGradients` with rows of tables."""
 
     def __init__(self, config: OptimizerFields, group: ParameterGroup) -> None:
         self.config = config

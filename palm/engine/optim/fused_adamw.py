@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from paddle import Tensor
 
 from palm.engine.optim.base import AdamFields, ParameterGroup
-from palm.engine.optim.gradients import Gradients
+from palm.engine.optim.gradients import StepGradients
 from palm.engine.optim.lazy_rows import Factors, LazyRows
 from palm.kernels.fused.library import load_kernels
 
@@ -45,7 +45,7 @@ class FusedAdamW:
 
     def step(self, learning_rate: float, gradients: Mapping[str, Tensor]) -> None:
         """Update the parameters with a gradient."""
-        known = gradients if isinstance(gradients, Gradients) else Gradients(gradients)
+        known = gradients if isinstance(gradients, StepGradients) else StepGradients(gradients)
         names = [*known, *known.rows]
         for name in names:
             self._start(name)
@@ -133,7 +133,7 @@ class FusedAdamW:
         """Address of the table's flags; None for other parameters."""
         return self._touched[name].ctypes.data if name in self._touched else None
 
-    def _clip_factor(self, gradients: Gradients) -> float:
+    def _clip_factor(self, gradients: StepGradients) -> float:
         """The factor that limits the global norm of the gradients (arXiv:1211.5063)."""
         limit = self._config.max_grad_norm
         return float(limit / max(gradients.squared_norm**0.5, limit)) if limit else 1.0

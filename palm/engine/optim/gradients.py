@@ -11,8 +11,8 @@ from palm.kernels.fused.library import load_kernels
 from palm.kernels.fused.row_table import RowGradient
 
 
-class Gradients(dict[str, Tensor]):
-    """Gradients by parameter name.
+class StepGradients(dict[str, Tensor]):
+    """StepGradients by parameter name.
 
     Args:
         whole: Dense ones.

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from paddle import Tensor
 
 from palm.kernels.fused.library import load_kernels
-from palm.kernels.fused.row_table import IntArray, RowGradient
+from palm.kernels.fused.row_table import RowNumbers, RowGradient
 
 _FIRST_ROOM = 64
 
@@ -52,7 +52,7 @@ class LazyRows:
         self._run(gradient.rows, gradient.values.ctypes.data, clip)
         self._updates += 1
 
-    def catch_up(self, rows: IntArray | None = None) -> None:
+    def catch_up(self, rows: RowNumbers | None = None) -> None:
         """Give `rows`, ascending, the updates that they have missed; None for all."""
         if self._updates:
             self._run(rows, None, 1.0)
@@ -60,7 +60,7 @@ class LazyRows:
             self._updates = 0
             self._done[:] = 0
 
-    def _run(self, rows: IntArray | None, values: int | None, clip: float) -> None:
+    def _run(self, rows: RowNumbers | None, values: int | None, clip: float) -> None:
         given = None if rows is None else rows.ctypes.data
         count, width = len(self._done) if rows is None else len(rows), self._tensors[0].shape[1]
         factors = [part.ctypes.data for part in self._factors]

@@ -11,7 +11,7 @@ from palm.engine.no_grad import without_gradients
 from palm.engine.optim.base import OptimizerFields, ParameterGroup, UpdateRule
 from palm.engine.optim.freezing import layer_of
 from palm.engine.optim.fused_adamw import is_table
-from palm.engine.optim.gradients import Gradients
+from palm.engine.optim.gradients import StepGradients
 from palm.engine.shared_state import shared_state
 from palm.kernels.choice import Wanted, choose_kernels
 from palm.kernels.fused.row_table import RowTable
@@ -55,7 +55,7 @@ class Optimizer:
         chosen = choose_kernels(kernels).name
         self._one_pass = chosen == "fused"
         self._tables = self._follow_tables(by_rows=by_rows and rule.takes_rows and self._one_pass)
-        self._checked: Gradients | None = None
+        self._checked: StepGradients | None = None
         group = ParameterGroup(
             parameters=self._parameters,
             decayed=frozenset(name for name in self._parameters if decays(name)),
@@ -97,10 +97,10 @@ class Optimizer:
         """Dense gradients accumulated so far, by parameter name."""
         return self._dense(self._current())
 
-    def copied_gradients(self) -> Gradients:
+    def copied_gradients(self) -> StepGradients:
         """A copy of the gradients, which `set_gradients` accepts; it stays what it is."""
         current = self._current()
-        return Gradients({name: gradient.clone() for name, gradient in current.items()}, current.rows)
+        return StepGradients({name: gradient.clone() for name, gradient in current.items()}, current.rows)
 
     def first_non_finite(self) -> str | None:
         """The name of the first parameter whose gradient holds a NaN or an Inf.
@@ -135,17 +135,17 @@ class Optimizer:
         for name, gradient in gradients.items():
             if name in self._parameters:
                 self._parameters[name].grad = gradient
-        for name, rows in gradients.rows.items() if isinstance(gradients, Gradients) else ():
+        for name, rows in gradients.rows.items() if isinstance(gradients, StepGradients) else ():
             self._tables[name].gradient = rows
 
-    def _current(self) -> Gradients:
+    def _current(self) -> StepGradients:
         for table in self._tables.values():
             table.end_pass()
         whole = {name: parameter.grad for name, parameter in self._parameters.items() if parameter.grad is not None}
         rows = {name: table.gradient for name, table in self._tables.items() if table.gradient is not None}
-        return Gradients(whole, rows, order=[name for name in self._parameters if name in whole or name in rows])
+        return StepGradients(whole, rows, order=[name for name in self._parameters if name in whole or name in rows])
 
-    def _dense(self, gradients: Gradients) -> dict[str, Tensor]:
+    def _dense(self, gradients: StepGradients) -> dict[str, Tensor]:
         rows = {name: table.dense_gradient() for name, table in self._tables.items() if name in gradients.rows}
         found = {**gradients, **rows}
         return {name: found[name] for name in self._parameters if name in found}

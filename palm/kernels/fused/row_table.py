@@ -13,8 +13,8 @@ from paddle.nn import functional
 
 from palm.kernels.fused.library import load_kernels
 
-IntArray = NDArray[np.int64]
-FloatArray = NDArray[np.float32]
+RowNumbers = NDArray[np.int64]
+RowValues = NDArray[np.float32]
 
 
 @final
@@ -30,8 +30,8 @@ class RowGradient:
         height: Number of rows of the table.
     """
 
-    rows: IntArray
-    values: FloatArray
+    rows: RowNumbers
+    values: RowValues
     height: int
 
     @property
@@ -68,7 +68,7 @@ class RowTable:
     def __init__(self, table: Tensor) -> None:
         self.table = table
         self.gradient: RowGradient | None = None
-        self.catch_up: Callable[[IntArray | None], None] = _nothing_missed
+        self.catch_up: Callable[[RowNumbers | None], None] = _nothing_missed
         self._lookups: list[RowGradient] = []
         # A lookup needs a gradient, but that of the table itself would be dense.
         self._anchor = paddle.zeros([1])
@@ -85,7 +85,7 @@ class RowTable:
         found: Tensor = _Lookup.apply(self._anchor, ids, self, rows, index.reshape(-1))
         return found
 
-    def add_lookup(self, rows: IntArray, index: IntArray, gradient: Tensor) -> None:
+    def add_lookup(self, rows: RowNumbers, index: RowNumbers, gradient: Tensor) -> None:
         """Note the gradient of a lookup, [..., width]: `index` says which of `rows` each of its rows is."""
         height, width = self.table.shape
         values = np.zeros((len(rows), width), np.float32)
@@ -123,7 +123,7 @@ class RowTable:
         return dense
 
 
-def _nothing_missed(rows: IntArray | None) -> None:
+def _nothing_missed(rows: RowNumbers | None) -> None:
     del rows
 
 
@@ -131,7 +131,7 @@ class _Lookup(PyLayer):
     """Rows of a table, which keeps their gradient itself."""
 
     @staticmethod
-    def forward(ctx: Any, anchor: Tensor, ids: Tensor, table: RowTable, rows: IntArray, index: IntArray) -> Tensor:  # noqa: ANN401 - Paddle's context
+    def forward(ctx: Any, anchor: Tensor, ids: Tensor, table: RowTable, rows: RowNumbers, index: RowNumbers) -> Tensor:  # noqa: ANN401 - Paddle's context
         ctx.kept = table, rows, index
         return functional.embedding(ids, table.table)
 

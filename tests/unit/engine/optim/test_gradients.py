@@ -2,7 +2,7 @@ import numpy as np
 import paddle
 import pytest
 
-from palm.engine.optim.gradients import Gradients
+from palm.engine.optim.gradients import StepGradients
 from palm.kernels.choice import choose_kernels
 from palm.kernels.fused.row_table import RowGradient
 
@@ -30,8 +30,8 @@ OTHERS = {
 @pytest.mark.parametrize("numbers", [[0], [4999], [0, 1, 2, 77, 2730, 2731, 4998, 4999], list(range(5000))])
 def test_rows_have_the_squared_norm_of_a_dense_gradient_to_the_bit(width, numbers):
     table, order = rows(numbers, width), ["first", "table", "last", "empty"]
-    found = Gradients(OTHERS, {"table": table}, order=order).squared_norm
-    whole = Gradients({**OTHERS, "table": dense(table)}, order=order).squared_norm
+    found = StepGradients(OTHERS, {"table": table}, order=order).squared_norm
+    whole = StepGradients({**OTHERS, "table": dense(table)}, order=order).squared_norm
     assert found == whole
     exact = sum(float(np.square(part.numpy().astype("float64")).sum()) for part in (*OTHERS.values(), dense(table)))
     assert found == pytest.approx(exact, rel=1e-6)
@@ -42,11 +42,11 @@ def test_rows_have_the_squared_norm_of_a_dense_gradient_to_the_bit(width, number
 def test_one_number_that_is_not_finite_shows(value, where):
     spoilt = OTHERS["first"].numpy().copy().ravel()
     spoilt[where] = value
-    assert not np.isfinite(Gradients({**OTHERS, "first": paddle.to_tensor(spoilt)}).squared_norm)
+    assert not np.isfinite(StepGradients({**OTHERS, "first": paddle.to_tensor(spoilt)}).squared_norm)
     table = rows([3, 4999], 7)
     table.values[1, 6] = value
-    assert not np.isfinite(Gradients({}, {"table": table}).squared_norm)
+    assert not np.isfinite(StepGradients({}, {"table": table}).squared_norm)
 
 
 def test_no_gradient_has_no_norm():
-    assert Gradients({}).squared_norm == 0.0
+    assert StepGradients({}).squared_norm == 0.0
