@@ -245,10 +245,10 @@ class LayeredEncoder(nn.Layer):
             "sentence_pair_embedding": sentence,
         }
         table = self.embeddings.word_embeddings
-        # Where steps read the rows of their batch alone, no head asks for the table: `palm.training.run.reads_whole_table`.
-        return (
-            found if isinstance(table, WordEmbeddings) and table.by_rows else found | {"embedding_table": table.weight}
-        )
+        # No head asks for it where steps read the rows of their batch alone: see `palm.training.run.reads_whole_table`.
+        if isinstance(table, WordEmbeddings) and table.by_rows:
+            return found
+        return found | {"embedding_table": table.weight}
 
     def packing_for(self, hidden: Tensor, rows: Rows) -> Packing | None:
         """How the batch is packed for all layers; None if these compute padded rows."""

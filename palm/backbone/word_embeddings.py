@@ -6,7 +6,7 @@ from typing import Any, final
 
 from paddle import Tensor, nn
 
-from palm.kernels.fused.row_table import RowTable
+from palm.kernels.fused.row_table import EmbeddingRows
 
 
 @final
@@ -18,9 +18,9 @@ class WordEmbeddings(nn.Embedding):
     all rows. So do not keep the parameter from one training step to the next: ask the layer for it again.
     """
 
-    _table: RowTable | None = None
+    _table: EmbeddingRows | None = None
 
-    def follow(self, table: RowTable | None) -> None:
+    def follow(self, table: EmbeddingRows | None) -> None:
         """Let `table` keep the gradient, and what the rows have missed; None for Paddle's dense gradient."""
         self.catch_up()
         if not isinstance(self._parameters, _CaughtUp):

@@ -14,7 +14,7 @@ from palm.schema.fields import Float, Schema
 if TYPE_CHECKING:
     from paddle import Tensor
 
-    from palm.kernels.fused.row_table import RowTable
+    from palm.kernels.fused.row_table import EmbeddingRows
 
 ADAM_STATE = ("moment1", "moment2", "beta1_power", "beta2_power")
 """The state of each parameter in both implementations of Adam."""
@@ -61,7 +61,7 @@ class ParameterGroup:
     decayed: frozenset[str]
     scales: Mapping[str, float]
     kernels: Literal["fused", "plain"] = "plain"
-    tables: "Mapping[str, RowTable]" = field(default_factory=dict)
+    tables: "Mapping[str, EmbeddingRows]" = field(default_factory=dict)
 
 
 class UpdateRule(ABC):

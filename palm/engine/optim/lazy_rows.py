@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from paddle import Tensor
 
 from palm.kernels.fused.library import load_kernels
-from palm.kernels.fused.row_table import RowNumbers, RowGradient
+from palm.kernels.fused.row_table import RowGradient, RowNumbers
 
 _FIRST_ROOM = 64
 

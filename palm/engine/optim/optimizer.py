@@ -14,7 +14,7 @@ from palm.engine.optim.fused_adamw import is_table
 from palm.engine.optim.gradients import StepGradients
 from palm.engine.shared_state import shared_state
 from palm.kernels.choice import Wanted, choose_kernels
-from palm.kernels.fused.row_table import RowTable
+from palm.kernels.fused.row_table import EmbeddingRows
 from palm.storage.tensors import first_non_finite
 
 
@@ -67,7 +67,7 @@ class Optimizer:
         with shared_state():  # which Paddle's optimizers use
             self._rule = rule(config, group)
 
-    def _follow_tables(self, *, by_rows: bool) -> dict[str, RowTable]:
+    def _follow_tables(self, *, by_rows: bool) -> dict[str, EmbeddingRows]:
         """The tables whose gradients are rows, by name of the parameter."""
         tables = {}
         for prefix, layer in self._model.named_sublayers():
@@ -75,7 +75,7 @@ class Optimizer:
                 layer.follow(None)  # that of an earlier optimizer
                 name = f"{prefix}.weight"
                 if by_rows and name in self._parameters and is_table(self._parameters[name]):
-                    tables[name] = RowTable(self._parameters[name])
+                    tables[name] = EmbeddingRows(self._parameters[name])
                     layer.follow(tables[name])
         return tables
 

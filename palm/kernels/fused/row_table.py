@@ -54,7 +54,7 @@ class RowGradient:
 
 
 @final
-class RowTable:
+class EmbeddingRows:
     """The gradient of a table between its lookups and its update.
 
     Args:
@@ -131,7 +131,14 @@ class _Lookup(PyLayer):
     """Rows of a table, which keeps their gradient itself."""
 
     @staticmethod
-    def forward(ctx: Any, anchor: Tensor, ids: Tensor, table: RowTable, rows: RowNumbers, index: RowNumbers) -> Tensor:  # noqa: ANN401 - Paddle's context
+    def forward(
+        ctx: Any,  # noqa: ANN401 - Paddle's context
+        anchor: Tensor,
+        ids: Tensor,
+        table: EmbeddingRows,
+        rows: RowNumbers,
+        index: RowNumbers,
+    ) -> Tensor:
         ctx.kept = table, rows, index
         return functional.embedding(ids, table.table)
 

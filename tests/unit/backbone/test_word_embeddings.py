@@ -5,7 +5,7 @@ from paddle import nn
 
 from palm.backbone.word_embeddings import WordEmbeddings
 from palm.kernels.choice import choose_kernels
-from palm.kernels.fused.row_table import RowTable
+from palm.kernels.fused.row_table import EmbeddingRows
 
 pytestmark = pytest.mark.skipif(choose_kernels("auto").name != "fused", reason="no fused kernels")
 
@@ -33,7 +33,7 @@ class Model(nn.Layer):
 
 def followed():
     model, asked = Model(), []
-    table = RowTable(model.words.weight)
+    table = EmbeddingRows(model.words.weight)
     model.words.follow(table)
     table.catch_up = asked.append
     return model, asked

@@ -4,7 +4,7 @@ import pytest
 from paddle.nn import functional
 
 from palm.kernels.choice import choose_kernels
-from palm.kernels.fused.row_table import RowTable
+from palm.kernels.fused.row_table import EmbeddingRows
 
 pytestmark = pytest.mark.skipif(choose_kernels("auto").name != "fused", reason="no fused kernels")
 
@@ -32,7 +32,7 @@ def dense_gradient(parameter):
 def test_the_gradient_is_that_of_a_dense_table_to_the_bit():
     wanted = dense_gradient(table())
     parameter = table()
-    rows = RowTable(parameter)
+    rows = EmbeddingRows(parameter)
     passes(rows.lookup, parameter, rows.end_pass)
     assert rows.gradient.rows.tolist() == [0, 3, 7, 4999]
     assert parameter.grad is None
@@ -42,7 +42,7 @@ def test_the_gradient_is_that_of_a_dense_table_to_the_bit():
 def test_rows_are_added_to_a_dense_gradient():
     wanted = dense_gradient(table())
     parameter = table()
-    rows = RowTable(parameter)
+    rows = EmbeddingRows(parameter)
     parameter.grad = paddle.zeros_like(parameter)
     passes(rows.lookup, parameter, rows.end_pass)
     assert rows.gradient is None
@@ -50,7 +50,7 @@ def test_rows_are_added_to_a_dense_gradient():
 
 
 def test_a_lookup_catches_up_on_its_own_rows_first():
-    asked, rows = [], RowTable(table())
+    asked, rows = [], EmbeddingRows(table())
     rows.catch_up = asked.append
     rows.lookup(paddle.to_tensor(IDS))
     assert [part.tolist() for part in asked] == [[0, 3, 7, 4999]]
@@ -59,13 +59,13 @@ def test_a_lookup_catches_up_on_its_own_rows_first():
 def test_a_frozen_table_has_no_gradient():
     parameter = table()
     parameter.stop_gradient = True
-    found = RowTable(parameter).lookup(paddle.to_tensor(IDS))
+    found = EmbeddingRows(parameter).lookup(paddle.to_tensor(IDS))
     assert found.stop_gradient
     assert np.array_equal(found.numpy(), parameter.numpy()[IDS])
 
 
 def test_a_dropped_gradient_is_gone():
-    rows = RowTable(table())
+    rows = EmbeddingRows(table())
     rows.lookup(paddle.to_tensor(IDS)).sum().backward()
     rows.drop_gradient()
     rows.end_pass()
