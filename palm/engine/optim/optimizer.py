@@ -146,8 +146,11 @@ class Optimizer:
         return StepGradients(whole, rows, order=[name for name in self._parameters if name in whole or name in rows])
 
     def _dense(self, gradients: StepGradients) -> dict[str, Tensor]:
-        rows = {name: table.dense_gradient() for name, table in self._tables.items() if name in gradients.rows}
-        found = {**gradients, **rows}
+        found = dict(gradients)
+        for name, table in self._tables.items():
+            dense = table.dense_gradient()
+            if dense is not None:
+                found[name] = dense
         return {name: found[name] for name in self._parameters if name in found}
 
     def state(self) -> dict[str, Tensor]:

@@ -37,7 +37,7 @@ class RowGradient:
     @property
     def size(self) -> int:
         """Number of elements of the table."""
-        return self.height * self.values.shape[1]
+        return self.height * int(self.values.shape[1])
 
     def plus(self, other: "RowGradient") -> "RowGradient":
         """The sum of two gradients of one table."""
@@ -82,7 +82,7 @@ class EmbeddingRows:
         self.catch_up(rows[(rows >= 0) & (rows < self.table.shape[0])])
         if self.table.stop_gradient or not paddle.is_grad_enabled():
             return functional.embedding(ids, self.table)
-        found: Tensor = _Lookup.apply(self._anchor, ids, self, rows, index.reshape(-1))
+        found: Tensor = _Lookup.apply(self._anchor, ids, self, rows, index.reshape(-1))  # type: ignore[no-untyped-call]
         return found
 
     def add_lookup(self, rows: RowNumbers, index: RowNumbers, gradient: Tensor) -> None:
@@ -143,6 +143,7 @@ class _Lookup(PyLayer):
         return functional.embedding(ids, table.table)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> None:  # noqa: ANN401
+    def backward(ctx: Any, *gradients: Tensor) -> Any:  # noqa: ANN401
         table, rows, index = ctx.kept
-        table.add_lookup(rows, index, gradient)
+        table.add_lookup(rows, index, gradients[0])
+        return None  # nothing for the anchor
