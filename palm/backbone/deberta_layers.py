@@ -11,6 +11,7 @@ from paddle.nn import functional
 from palm.backbone.deberta_config import DebertaConfig
 from palm.backbone.embeddings import EMBEDDING_SHIFT, LayerNorm, initialized
 from palm.backbone.encoder import Attention, CheckpointedLayer, Encoder, FeedForward, LayeredEncoder, padding_mask
+from palm.backbone.word_embeddings import WordEmbeddings
 from palm.kernels import disentangled, plain
 from palm.kernels.choice import EncoderKernels, choose_kernels
 from palm.kernels.contract import LayerSettings, Rows
@@ -24,7 +25,7 @@ class DebertaEmbeddings(nn.Layer):
     def __init__(self, config: DebertaConfig, kernels: EncoderKernels) -> None:
         super().__init__()
         width, table = config.word_size, initialized(config)
-        self.word_embeddings = nn.Embedding(config.vocab_size, width, weight_attr=table)
+        self.word_embeddings = WordEmbeddings(config.vocab_size, width, weight_attr=table)
         if config.position_biased_input:
             self.position_embeddings = nn.Embedding(config.max_position_embeddings, width, weight_attr=table)
         if config.type_vocab_size:

@@ -7,6 +7,7 @@ import paddle
 from paddle import ParamAttr, Tensor, nn
 
 from palm.backbone.shapes import BERT_FORM, EncoderForm
+from palm.backbone.word_embeddings import WordEmbeddings
 from palm.kernels import plain
 from palm.kernels.choice import EncoderKernels
 from palm.schema.fields import BackboneFields
@@ -43,7 +44,7 @@ class Embeddings(nn.Layer):
     def __init__(self, config: BackboneFields, kernels: EncoderKernels, form: EncoderForm = BERT_FORM) -> None:
         super().__init__()
         width = form.embedding_size or config.hidden_size
-        self.word_embeddings = nn.Embedding(config.vocab_size, width, weight_attr=initialized(config))
+        self.word_embeddings = WordEmbeddings(config.vocab_size, width, weight_attr=initialized(config))
         self.position_embeddings = nn.Embedding(config.max_position_embeddings, width, weight_attr=initialized(config))
         if form.segments and config.type_vocab_size:
             self.token_type_embeddings = nn.Embedding(config.type_vocab_size, width, weight_attr=initialized(config))

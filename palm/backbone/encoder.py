@@ -12,6 +12,7 @@ from paddle.distributed.fleet.utils import recompute
 from palm.backbone.embeddings import Embeddings, LayerNorm, initialized
 from palm.backbone.scalar_mix import ScalarMix
 from palm.backbone.shapes import BERT_FORM, EncoderForm
+from palm.backbone.word_embeddings import WordEmbeddings
 from palm.kernels import plain
 from palm.kernels.choice import EncoderKernels, choose_kernels
 from palm.kernels.contract import ComputeLayer, LayerSettings, LayerWeights, Rows
@@ -237,13 +238,17 @@ class LayeredEncoder(nn.Layer):
         hidden = self._encoded(hidden, rows, layer % len(self.encoder.layers) if mix is None else mix, parts)
         encoded = hidden.reshape([rows.batch, rows.seq, hidden.shape[-1]])  # [batch seq hidden]
         sentence = self.pooler(encoded, inputs["input_mask"])  # [batch hidden]
-        return {
+        found = {
             "word_embedding": words,
-            "embedding_table": self.embeddings.word_embeddings.weight,
             "encoder_outputs": encoded,
             "sentence_embedding": sentence,
             "sentence_pair_embedding": sentence,
         }
+        table = self.embeddings.word_embeddings
+        # No head asks for it where steps read the rows of their batch alone: see `palm.training.run.reads_whole_table`.
+        if isinstance(table, WordEmbeddings) and table.by_rows:
+            return found
+        return found | {"embedding_table": table.weight}
 
     def packing_for(self, hidden: Tensor, rows: Rows) -> Packing | None:
         """How the batch is packed for all layers; None if these compute padded rows."""

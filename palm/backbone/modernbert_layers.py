@@ -10,6 +10,7 @@ from paddle import Tensor, nn
 from palm.backbone.embeddings import EMBEDDING_SHIFT, initialized
 from palm.backbone.encoder import CheckpointedLayer, Encoder, LayeredEncoder, padding_mask
 from palm.backbone.modernbert_config import ModernBertConfig
+from palm.backbone.word_embeddings import WordEmbeddings
 from palm.kernels import plain, rotary
 from palm.kernels.choice import EncoderKernels, choose_kernels
 from palm.kernels.contract import LayerSettings, Rows
@@ -41,7 +42,7 @@ class ModernBertEmbeddings(nn.Layer):
 
     def __init__(self, config: ModernBertConfig, kernels: EncoderKernels) -> None:
         super().__init__()
-        self.word_embeddings = nn.Embedding(config.vocab_size, config.hidden_size, weight_attr=initialized(config))
+        self.word_embeddings = WordEmbeddings(config.vocab_size, config.hidden_size, weight_attr=initialized(config))
         self.layer_norm = Norm(config, kernels)
         self._kernels, self._dropout = kernels, config.dropout_of_embeddings
 

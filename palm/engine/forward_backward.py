@@ -1,7 +1,7 @@
 """Forward and backward passes of a task's batch, or of several tasks' batches on the same rows."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import reduce
 from operator import add
 from typing import TYPE_CHECKING
@@ -20,7 +20,6 @@ from palm.engine.shared_state import seeded
 from palm.kernels.precision import mixed_precision
 from palm.randomness import philox
 from palm.spec import Specs
-from palm.storage.tensors import first_non_finite
 
 if TYPE_CHECKING:
     from palm.engine.run import TrainingRun
@@ -98,6 +97,8 @@ def _own_rows(
     """The backbone's outputs for the rows `row_indices`, without padding beyond that of the task's own batch."""
     own = {}
     for name, spec in outputs.items():
+        if name not in encoded:
+            continue  # the table of word embeddings, which no head of this run reads
         tensor, axes = encoded[name], spec.axes.split()
         if row_indices is not None and axes[0] == "batch":
             tensor = paddle.gather(tensor, paddle.to_tensor(row_indices), axis=0)
@@ -164,7 +165,7 @@ def _backward(run: "TrainingRun", parts: Sequence[tuple[StepBatch, float]], tota
         _attack(run, parts, total)
     else:
         total.backward()
-    name = first_non_finite(run.optimizer.gradients())
+    name = run.optimizer.first_non_finite()
     if name is not None:
         # Gradients of earlier batches of this update are kept, without this batch's contribution.
         run.optimizer.set_gradients(pending)
@@ -189,8 +190,8 @@ def _attack(run: "TrainingRun", parts: Sequence[tuple[StepBatch, float]], total:
             reduce(add, [loss * weight for loss, (_, weight) in zip(again, parts, strict=True)]).backward()
 
 
-def _pending_gradients(run: "TrainingRun") -> dict[str, Tensor]:
+def _pending_gradients(run: "TrainingRun") -> Mapping[str, Tensor]:
     """A copy of the gradients of earlier batches of the update, if a batch with a fault must not corrupt them."""
     if run.settings.on_nan == "abort":
         return {}
-    return {name: gradient.clone() for name, gradient in run.optimizer.gradients().items()}
+    return run.optimizer.copied_gradients()

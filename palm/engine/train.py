@@ -183,9 +183,10 @@ def _update_is_due(run: TrainingRun) -> bool:
 def _update(run: TrainingRun, learning_rate: float) -> None:
     if run.task_gradients is not None:
         run.optimizer.set_gradients(run.task_gradients.take(run.progress.global_step))
-    if not run.optimizer.gradients():
+    if not run.optimizer.has_gradients():
         return  # every batch of this update had a fault
     run.optimizer.step(learning_rate)
     # After the update, since the average is over updated weights.
     if run.average is not None:
+        run.optimizer.catch_up()
         run.average.update(run.progress.global_step)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 
-from palm.engine.methods import Methods
+from palm.engine.methods import Methods, build_gradient_method, build_weighting
 from palm.engine.model import MultiTaskModel
 from palm.engine.optim import OPTIMIZERS
 from palm.engine.optim.freezing import freeze
@@ -44,6 +44,7 @@ def build_run(
         methods.optimizer,
         lr_scales=head_lr_scales((task.head, task.settings.lr_scale) for task in tasks),
         kernels=model.backbone_config.kernels,
+        by_rows=not reads_whole_table(tasks, settings, methods),
     )
     backbone = model.backbone_config
     precision = choose_precision(settings.amp, kernels=backbone.kernels, activation=backbone.hidden_act)
@@ -59,6 +60,22 @@ def build_run(
         total_steps=total,
         schedule=schedule,
         precision=precision,
+    )
+
+
+def reads_whole_table(tasks: Sequence[TaskInstance], settings: TrainSettings, methods: Methods) -> bool:
+    """Whether anything but lookups of the batches' tokens reads the word embeddings in a training step.
+
+    Adversarial training moves the table along its gradient; gradient methods and weightings may look at any gradient of
+    the encoder; a decoder tied to the table reads all of it, and so do steps of gradual unfreezing and SMART, which go
+    through the model's parameters. All of them would be correct with rows, too, though not to the bit, or slower.
+    """
+    return (
+        bool(settings.adversarial_epsilon)
+        or settings.unfreeze_every_n_steps > 0
+        or build_gradient_method(settings, methods) is not None
+        or build_weighting(tasks, settings, methods).needs_norms
+        or any(task.settings.smart_weight or "embedding_table" in task.paradigm.backbone_inputs() for task in tasks)
     )
 
 

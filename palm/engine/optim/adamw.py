@@ -28,6 +28,7 @@ class AdamW(UpdateRule):
 
     Config: ClassVar[type[AdamFields]] = AdamFields
     clips: ClassVar[bool] = True
+    takes_rows: ClassVar[bool] = True
 
     def __init__(self, config: AdamFields, group: ParameterGroup) -> None:
         super().__init__(config, group)

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
@@ -14,6 +14,7 @@ from palm.schema.fields import Float, Schema
 if TYPE_CHECKING:
     from paddle import Tensor
 
+    from palm.kernels.fused.row_table import EmbeddingRows
 
 ADAM_STATE = ("moment1", "moment2", "beta1_power", "beta2_power")
 """The state of each parameter in both implementations of Adam."""
@@ -25,7 +26,7 @@ class OptimizerFields(Schema):
     key_facts = KeyFacts(scope="stage")
 
     weight_decay: Float = Field(0.0, ge=0, description="Decoupled weight decay; not for LayerNorm and biases.")
-    max_grad_norm: Float = Field(1.0, ge=0, description="Gradients are clipped to this global norm; 0 is off.")
+    max_grad_norm: Float = Field(1.0, ge=0, description="StepGradients are clipped to this global norm; 0 is off.")
     layer_lr_decay: Float = Field(
         1.0,
         gt=0,
@@ -53,12 +54,14 @@ class ParameterGroup:
         decayed: Names that weight decay applies to.
         scales: Factor of the learning rate, by name; default 1.
         kernels: Kernels of the update, if there is a choice.
+        tables: Those of the parameters whose gradients may be rows, by name; only for rules that take them.
     """
 
     parameters: "Mapping[str, Tensor]"
     decayed: frozenset[str]
     scales: Mapping[str, float]
     kernels: Literal["fused", "plain"] = "plain"
+    tables: "Mapping[str, EmbeddingRows]" = field(default_factory=dict)
 
 
 class UpdateRule(ABC):
@@ -72,6 +75,8 @@ class UpdateRule(ABC):
     Config: ClassVar[type[OptimizerFields]] = OptimizerFields
     clips: ClassVar[bool] = False
     """Whether `step` clips the gradients to `max_grad_norm`; otherwise it receives clipped ones."""
+    takes_rows: ClassVar[bool] = False
+    """Whether `step`, with the fused kernels, takes `palm.engine.optim.gradients.StepGradients` with rows of tables."""
 
     def __init__(self, config: OptimizerFields, group: ParameterGroup) -> None:
         self.config = config

@@ -2,6 +2,7 @@
 
 import ctypes
 from collections.abc import Mapping, Sequence
+from math import prod
 
 import numpy as np
 import paddle
@@ -9,6 +10,8 @@ from numpy.typing import NDArray
 from paddle import Tensor
 
 from palm.engine.optim.base import AdamFields, ParameterGroup
+from palm.engine.optim.gradients import StepGradients
+from palm.engine.optim.lazy_rows import Factors, LazyRows
 from palm.kernels.fused.library import load_kernels
 
 BoolArray = NDArray[np.bool_]
@@ -37,34 +40,67 @@ class FusedAdamW:
         self._powers: dict[str, tuple[np.float32, np.float32]] = {}
         # For each table, the rows that ever had a gradient. Words that have not occurred yet cost almost nothing.
         self._touched: dict[str, BoolArray] = {}
+        # Tables whose gradients may be rows.
+        self._lazy: dict[str, LazyRows] = {}
 
     def step(self, learning_rate: float, gradients: Mapping[str, Tensor]) -> None:
         """Update the parameters with a gradient."""
+        known = gradients if isinstance(gradients, StepGradients) else StepGradients(gradients)
+        names = [*known, *known.rows]
+        for name in names:
+            self._start(name)
+        clip = self._clip_factor(known)
+        factors = {name: self._factors(name, learning_rate) for name in names}
+        for name, gradient in known.rows.items():
+            self._lazy[name].update(gradient, factors[name], clip)
+        if known:
+            self._update_whole(known, factors, clip)
         beta1, beta2 = self._config.adam_beta1, self._config.adam_beta2
-        names = list(gradients)
-        parameters = [self._group.parameters[name] for name in names]
-        given = [gradients[name].contiguous() for name in names]
-        for name, parameter in zip(names, parameters, strict=True):
-            if name not in self._moments:
-                self._moments[name] = (paddle.zeros_like(parameter), paddle.zeros_like(parameter))
-                self._powers[name] = (np.float32(beta1), np.float32(beta2))
-                if _is_table(parameter):
-                    self._touched[name] = np.zeros(parameter.shape[0], dtype=np.bool_)
-        first, second = zip(*(self._moments[name] for name in names), strict=True)
-        sizes = (ctypes.c_int64 * len(names))(*(parameter.size for parameter in parameters))
-        clip = self._clip_factor(given, sizes)
-        keeps, steps, epsilons = zip(*(self._factors(name, learning_rate) for name in names), strict=True)
-        widths = (ctypes.c_int64 * len(names))(*(parameter.shape[-1] for parameter in parameters))
-        touched = (ctypes.c_void_p * len(names))(*(self._touched_rows(name) for name in names))
-        pointers = (_pointers(parameters), _pointers(given), _pointers(first), _pointers(second), touched)
-        self._run("adamw", *pointers, sizes, widths, _floats(keeps), _floats(steps), _floats(epsilons), len(names),
-                  beta1, beta2, clip)  # fmt: skip
         for name in names:
             one, two = self._powers[name]
             self._powers[name] = (one * np.float32(beta1), two * np.float32(beta2))
 
+    def _start(self, name: str) -> None:
+        """Give a parameter its state at its first update."""
+        if name in self._moments:
+            return
+        parameter = self._group.parameters[name]
+        self._powers[name] = (np.float32(self._config.adam_beta1), np.float32(self._config.adam_beta2))
+        self._moments[name] = (paddle.zeros_like(parameter), paddle.zeros_like(parameter))
+        if is_table(parameter):
+            self._start_table(name, np.zeros(parameter.shape[0], dtype=np.bool_))
+
+    def _start_table(self, name: str, touched: BoolArray) -> None:
+        self._touched[name] = touched
+        table = self._group.tables.get(name)
+        if table is not None:
+            betas = (self._config.adam_beta1, self._config.adam_beta2)
+            parameter, moments = self._group.parameters[name], self._moments[name]
+            self._lazy[name] = LazyRows(parameter, moments=moments, touched=touched, betas=betas)
+            table.catch_up = self._lazy[name].catch_up
+
+    def _update_whole(self, gradients: Mapping[str, Tensor], factors: Mapping[str, Factors], clip: float) -> None:
+        """Update the parameters with a dense gradient."""
+        names = list(gradients)
+        for name in names:
+            if name in self._lazy:
+                self._lazy[name].catch_up()
+        parameters = [self._group.parameters[name] for name in names]
+        given = [gradients[name].contiguous() for name in names]
+        first, second = zip(*(self._moments[name] for name in names), strict=True)
+        shapes = [parameter.shape for parameter in parameters]
+        sizes = (ctypes.c_int64 * len(names))(*map(prod, shapes))
+        widths = (ctypes.c_int64 * len(names))(*(shape[-1] if shape else 1 for shape in shapes))
+        touched = (ctypes.c_void_p * len(names))(*(self._touched_rows(name) for name in names))
+        pointers = (_pointers(parameters), _pointers(given), _pointers(first), _pointers(second), touched)
+        each = [_floats(values) for values in zip(*(factors[name] for name in names), strict=True)]
+        self._run("adamw", *pointers, sizes, widths, *each, len(names),
+                  self._config.adam_beta1, self._config.adam_beta2, clip)  # fmt: skip
+
     def state(self) -> dict[str, dict[str, Tensor]]:
         """The state of every updated parameter."""
+        for lazy in self._lazy.values():
+            lazy.catch_up()
         return {
             name: {
                 "moment1": moments[0],
@@ -77,34 +113,32 @@ class FusedAdamW:
 
     def restore(self, state: Mapping[str, Mapping[str, Tensor]]) -> None:
         """Continue from saved state."""
+        for table in self._group.tables.values():
+            table.catch_up(None)
+            table.forget()
         self._moments = {
             name: (saved["moment1"].contiguous(), saved["moment2"].contiguous()) for name, saved in state.items()
         }
         self._powers = {
             name: (_number(saved["beta1_power"]), _number(saved["beta2_power"])) for name, saved in state.items()
         }
+        self._touched, self._lazy = {}, {}
         # An update of a row without moments and without a gradient is its decay alone, so these are enough. The second
         # moment is not: that of a small gradient is 0 in float32 while the first one still moves the row.
-        self._touched = {
-            name: np.any([_rows_with_bits(moment) for moment in moments], axis=0)
-            for name, moments in self._moments.items()
-            if _is_table(moments[0])
-        }
+        for name, moments in self._moments.items():
+            if is_table(moments[0]):
+                self._start_table(name, np.any([_rows_with_bits(moment) for moment in moments], axis=0))
 
     def _touched_rows(self, name: str) -> int | None:
         """Address of the table's flags; None for other parameters."""
         return self._touched[name].ctypes.data if name in self._touched else None
 
-    def _clip_factor(self, gradients: Sequence[Tensor], sizes: "ctypes.Array[ctypes.c_int64]") -> float:
+    def _clip_factor(self, gradients: StepGradients) -> float:
         """The factor that limits the global norm of the gradients (arXiv:1211.5063)."""
         limit = self._config.max_grad_norm
-        if not limit:
-            return 1.0
-        total = ctypes.c_double()
-        self._run("squared_sum", _pointers(gradients), sizes, len(gradients), ctypes.byref(total))
-        return float(limit / max(total.value**0.5, limit))
+        return float(limit / max(gradients.squared_norm**0.5, limit)) if limit else 1.0
 
-    def _factors(self, name: str, learning_rate: float) -> tuple[float, float, float]:
+    def _factors(self, name: str, learning_rate: float) -> Factors:
         rate = learning_rate * self._group.scales.get(name, 1.0)
         power1, power2 = (float(power) for power in self._powers[name])
         root = (1.0 - power2) ** 0.5
@@ -112,7 +146,7 @@ class FusedAdamW:
         return 1.0 - rate * decay, rate * root / (1.0 - power1), self._config.adam_epsilon * root
 
 
-def _is_table(parameter: Tensor) -> bool:
+def is_table(parameter: Tensor) -> bool:
     """Whether it is an embedding with so many rows that most batches only use few of them."""
     return parameter.ndim == 2 and parameter.shape[0] >= _TABLE_ROWS
 

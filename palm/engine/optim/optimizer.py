@@ -1,15 +1,21 @@
 """The optimizer of a run: one update of a model by a registered rule, with state under the parameters' own names."""
 
+import math
 from collections.abc import Iterable, Mapping
 
 import paddle
 from paddle import Tensor, nn
 
+from palm.backbone.word_embeddings import WordEmbeddings
 from palm.engine.no_grad import without_gradients
 from palm.engine.optim.base import OptimizerFields, ParameterGroup, UpdateRule
 from palm.engine.optim.freezing import layer_of
+from palm.engine.optim.fused_adamw import is_table
+from palm.engine.optim.gradients import StepGradients
 from palm.engine.shared_state import shared_state
 from palm.kernels.choice import Wanted, choose_kernels
+from palm.kernels.fused.row_table import EmbeddingRows
+from palm.storage.tensors import first_non_finite
 
 
 def decays(name: str) -> bool:
@@ -26,6 +32,8 @@ class Optimizer:
         config: An instance of the rule's `Config`.
         lr_scales: Factor of the learning rate by prefix of the parameter's name, such as `heads.intent.`.
         kernels: Kernels of the update, if there is a choice.
+        by_rows: Whether nothing in training but lookups reads the tables of word embeddings, so that their gradients,
+            and updates, may be those of a batch's rows. It applies where the rule and the kernels can do so.
     """
 
     def __init__(
@@ -36,39 +44,90 @@ class Optimizer:
         *,
         lr_scales: Mapping[str, float] | None = None,
         kernels: Wanted = "auto",
+        by_rows: bool = False,
     ) -> None:
         self._model = model
         self._max_norm = 0.0 if rule.clips else config.max_grad_norm
         self._parameters: dict[str, Tensor] = {
             name: parameter for name, parameter in model.named_parameters() if not parameter.stop_gradient
         }
+        self._all: list[Tensor] = list(model.parameters())
+        chosen = choose_kernels(kernels).name
+        self._one_pass = chosen == "fused"
+        self._tables = self._follow_tables(by_rows=by_rows and rule.takes_rows and self._one_pass)
+        self._checked: StepGradients | None = None
         group = ParameterGroup(
             parameters=self._parameters,
             decayed=frozenset(name for name in self._parameters if decays(name)),
             scales=_scales_by_name(self._parameters, lr_scales or {})
             | layer_lr_scales(self._parameters, config.layer_lr_decay),
-            kernels=choose_kernels(kernels).name,
+            kernels=chosen,
+            tables=self._tables,
         )
         with shared_state():  # which Paddle's optimizers use
             self._rule = rule(config, group)
 
+    def _follow_tables(self, *, by_rows: bool) -> dict[str, EmbeddingRows]:
+        """The tables whose gradients are rows, by name of the parameter."""
+        tables = {}
+        for prefix, layer in self._model.named_sublayers():
+            if isinstance(layer, WordEmbeddings):
+                layer.follow(None)  # that of an earlier optimizer
+                name = f"{prefix}.weight"
+                if by_rows and name in self._parameters and is_table(self._parameters[name]):
+                    tables[name] = EmbeddingRows(self._parameters[name])
+                    layer.follow(tables[name])
+        return tables
+
     def step(self, learning_rate: float) -> None:
         """Update with the current gradients, then remove them (a head without a batch has none and is not changed)."""
-        gradients = self.gradients()
+        gradients = self._checked or self._current()
         if self._max_norm:
             _clip(gradients, self._max_norm)
         with shared_state():
             self._rule.step(learning_rate, gradients)
         self.drop_gradients()
 
+    def has_gradients(self) -> bool:
+        """Whether there is any gradient."""
+        gradients = self._current()
+        return bool(gradients or gradients.rows)
+
     def gradients(self) -> dict[str, Tensor]:
-        """Gradients accumulated so far, by parameter name."""
-        return {name: parameter.grad for name, parameter in self._parameters.items() if parameter.grad is not None}
+        """Dense gradients accumulated so far, by parameter name."""
+        return self._dense(self._current())
+
+    def copied_gradients(self) -> StepGradients:
+        """A copy of the gradients, which `set_gradients` accepts; it stays what it is."""
+        current = self._current()
+        return StepGradients({name: gradient.clone() for name, gradient in current.items()}, current.rows)
+
+    def first_non_finite(self) -> str | None:
+        """The name of the first parameter whose gradient holds a NaN or an Inf.
+
+        The next update uses these gradients, unless they are set or dropped before.
+        """
+        current = self._current()
+        one_pass = self._one_pass and all(gradient.dtype == paddle.float32 for gradient in current.values())
+        if one_pass and math.isfinite(current.squared_norm):
+            self._checked = current
+            return None
+        return first_non_finite(self._dense(current))
+
+    def catch_up(self) -> None:
+        """Make all rows of all tables what they are after all updates so far."""
+        for table in self._tables.values():
+            table.catch_up(None)
 
     def drop_gradients(self) -> None:
         """Remove all gradients of the model."""
-        # Zero gradients, instead of none, would update the heads without a batch in the next step.
-        self._model.clear_gradients(set_to_zero=False)
+        self._checked = None
+        for table in self._tables.values():
+            table.drop_gradient()
+        for parameter in self._all:
+            # Zero gradients, instead of none, would update the heads without a batch in the next step. Paddle ignores
+            # the keyword `set_to_zero` here.
+            parameter.clear_gradient(False)
 
     def set_gradients(self, gradients: Mapping[str, Tensor]) -> None:
         """Replace all gradients by `gradients`, by parameter name, without those of frozen parameters."""
@@ -76,6 +135,23 @@ class Optimizer:
         for name, gradient in gradients.items():
             if name in self._parameters:
                 self._parameters[name].grad = gradient
+        for name, rows in gradients.rows.items() if isinstance(gradients, StepGradients) else ():
+            self._tables[name].gradient = rows
+
+    def _current(self) -> StepGradients:
+        for table in self._tables.values():
+            table.end_pass()
+        whole = {name: parameter.grad for name, parameter in self._parameters.items() if parameter.grad is not None}
+        rows = {name: table.gradient for name, table in self._tables.items() if table.gradient is not None}
+        return StepGradients(whole, rows, order=[name for name in self._parameters if name in whole or name in rows])
+
+    def _dense(self, gradients: StepGradients) -> dict[str, Tensor]:
+        found = dict(gradients)
+        for name, table in self._tables.items():
+            dense = table.dense_gradient()
+            if dense is not None:
+                found[name] = dense
+        return {name: found[name] for name in self._parameters if name in found}
 
     def state(self) -> dict[str, Tensor]:
         """The state of the rule, by `<parameter>.<name>`, for the updated parameters."""

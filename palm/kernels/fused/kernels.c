@@ -367,30 +367,91 @@ void palm_dropout(const float *restrict values, float *restrict out, int64_t row
 
 static int64_t chunks_of(int64_t size) { return (size + CHUNK - 1) / CHUNK; }
 
-/* The sum of the squares of all gradients, in *total. */
-int palm_squared_sum(const float *const *gradients, const int64_t *sizes, int64_t count, double *total) {
-    *total = 0.0;
-    for (int64_t t = 0; t < count; t++) {
-        const float *restrict g = gradients[t];
-        int64_t size = sizes[t], chunks = chunks_of(size);
-        double *parts = malloc(sizeof(double) * (chunks + 1));
-        if (parts == NULL) return 1;
-#pragma omp parallel for schedule(static) if (chunks > 1)
-        for (int64_t c = 0; c < chunks; c++) {
-            int64_t end = (c + 1) * CHUNK < size ? (c + 1) * CHUNK : size;
-            double sum = 0.0;
-            for (int64_t start = c * CHUNK; start < end; start += 1024) { /* float sums stay short */
-                int64_t stop = start + 1024 < end ? start + 1024 : end;
-                float some = 0.0f;
+#define BLOCK 1024  /* elements whose squares are summed in float32 */
+
+/* A tensor of gradients: `size` elements; of a table only `count` of its rows, where `rows` is not NULL: their numbers,
+ * ascending, with `values` [count width]. All other rows are 0. */
+typedef struct {
+    const float *values;
+    const int64_t *rows;
+    int64_t count, width, size;
+} Gradient;
+
+static float __attribute__((noinline)) squares_of(const float *restrict g, int64_t count) {
+    float some = 0.0f;
 #pragma omp simd reduction(+ : some)
-                for (int64_t i = start; i < stop; i++) some += g[i] * g[i];
-                sum += some;
-            }
-            parts[c] = sum;
-        }
-        for (int64_t c = 0; c < chunks; c++) *total += parts[c];
-        free(parts);
+    for (int64_t i = 0; i < count; i++) some += g[i] * g[i];
+    return some;
+}
+
+/* The elements start .. stop of a table, at most BLOCK, into `elements`; `at` is the first of its rows that ends after
+ * `start`. */
+static void copy_rows(Gradient g, int64_t at, int64_t start, int64_t stop, float *restrict elements) {
+    memset(elements, 0, sizeof(float) * (stop - start));
+    for (; at < g.count && g.rows[at] * g.width < stop; at++) {
+        int64_t first = g.rows[at] * g.width, from = first > start ? first : start;
+        int64_t to = first + g.width < stop ? first + g.width : stop;
+        memcpy(elements + (from - start), g.values + at * g.width + (from - first), sizeof(float) * (to - from));
     }
+}
+
+static double squares_of_chunk(Gradient g, int64_t start, int64_t end) {
+    double sum = 0.0;
+    float elements[BLOCK];
+    int64_t at = 0;
+    if (g.rows != NULL) { /* by halves, to the first row that ends after `start` */
+        for (int64_t above = g.count; at < above;) {
+            int64_t middle = (at + above) / 2;
+            if ((g.rows[middle] + 1) * g.width > start) above = middle;
+            else at = middle + 1;
+        }
+    }
+    for (; start < end; start += BLOCK) {
+        int64_t stop = start + BLOCK < end ? start + BLOCK : end;
+        if (g.rows == NULL) {
+            sum += squares_of(g.values + start, stop - start);
+            continue;
+        }
+        while (at < g.count && (g.rows[at] + 1) * g.width <= start) at++;
+        if (at == g.count || g.rows[at] * g.width >= stop) continue; /* the block is 0 */
+        copy_rows(g, at, start, stop, elements);
+        sum += squares_of(elements, stop - start);
+    }
+    return sum;
+}
+
+/* The sum of the squares of all gradients, in *total: not finite where one of them is not, or where it overflows.
+ *
+ * Sums are taken over fixed chunks, so that they depend neither on the number of threads nor on whether a table's
+ * gradient is given as rows. rows[t] is NULL for a whole tensor; counts and widths are those of rows. */
+int palm_squared_sum(const float *const *values, const int64_t *const *rows, const int64_t *counts,
+                     const int64_t *widths, const int64_t *sizes, int64_t count, double *total) {
+    int64_t *first = malloc(sizeof(int64_t) * (count + 1)); /* number of each tensor's first chunk */
+    if (first == NULL) return 1;
+    first[0] = 0;
+    for (int64_t t = 0; t < count; t++) first[t + 1] = first[t] + chunks_of(sizes[t]);
+    int64_t chunks = first[count];
+    double *parts = malloc(sizeof(double) * (chunks + 1));
+    if (parts == NULL) {
+        free(first);
+        return 1;
+    }
+#pragma omp parallel for schedule(static)
+    for (int64_t c = 0; c < chunks; c++) {
+        int64_t t = 0;
+        for (int64_t above = count; t + 1 < above;) {
+            int64_t middle = (t + above) / 2;
+            if (first[middle] <= c) t = middle;
+            else above = middle;
+        }
+        Gradient g = {values[t], rows[t], counts[t], widths[t], sizes[t]};
+        int64_t start = (c - first[t]) * CHUNK;
+        parts[c] = squares_of_chunk(g, start, start + CHUNK < g.size ? start + CHUNK : g.size);
+    }
+    *total = 0.0;
+    for (int64_t c = 0; c < chunks; c++) *total += parts[c];
+    free(parts);
+    free(first);
     return 0;
 }
 
@@ -448,6 +509,148 @@ void palm_adamw(float *const *parameters, const float *const *gradients, float *
             }
             if (known != NULL) known[piece] = 1;
             update_elements(p + start, g + start, m + start, v + start, length, u);
+        }
+    }
+}
+
+/* ---- The same for some rows of a table, and later for all others ---- */
+
+/* The factors of the updates of a table, in their order: see palm_adamw. */
+typedef struct {
+    const float *keeps, *steps, *epsilons;
+    float beta1, beta2;
+} Updates;
+
+#define SEGMENT 64 /* updates that are examined at once */
+#define LANES 64   /* elements that stay in registers meanwhile */
+
+/* The decay of `length` elements, at most LANES, in the updates from .. to. */
+static inline void decay_elements(float *restrict p, int64_t length, const float *keeps, int64_t from, int64_t to) {
+    for (int64_t s = from; s < to; s++) {
+        float keep = keeps[s];
+#pragma omp simd
+        for (int64_t i = 0; i < length; i++) p[i] *= keep;
+    }
+}
+
+/* Whether the updates from .. to, with a gradient of 0, change p by its decay alone: p - x is p in float32 as long as x is
+ * smaller than p 2^-25. All bounds are cautious: x by a thousandth, and p by a factor of 4. */
+static int only_decays(const float *restrict p, const float *restrict m, const float *restrict v, int64_t width,
+                       Updates u, int64_t from, int64_t to) {
+    float kept = 0x1p-27f, longest = 0.0f, least = INFINITY, squares = 1.0f;
+    for (int64_t s = from; s < to; s++) {
+        float keep = fabsf(u.keeps[s]), step = fabsf(u.steps[s]);
+        kept *= keep < 1.0f ? keep : 1.0f;
+        longest = step > longest ? step : longest;
+        least = u.epsilons[s] < least ? u.epsilons[s] : least;
+        squares *= u.beta2;
+    }
+    int moved = 0;
+#pragma omp simd reduction(| : moved)
+    for (int64_t i = 0; i < width; i++) {
+        float square = v[i] * squares, root = square > 1e-30f ? 0.999f * sqrtf(square) : 0.0f;
+        float reach = 1.001f * longest * fabsf(m[i]) / (root + least) + 1e-30f;
+        moved |= !(reach < kept * fabsf(p[i]));
+    }
+    return !moved;
+}
+
+/* Whether m is what it was after another update with a gradient of 0: 0, or a few units of the least number. */
+static inline int settled(const float *restrict m, int64_t width, float beta1) {
+    int moved = 0;
+#pragma omp simd reduction(| : moved)
+    for (int64_t i = 0; i < width; i++) moved |= bits_of_float(beta1 * m[i] + 0.0f) != bits_of_float(m[i]);
+    return !moved;
+}
+
+static inline void decay_all(float *restrict p, float *restrict m, float *restrict v, int64_t length, Updates u,
+                             int64_t from, int64_t to) {
+    for (int64_t s = from; s < to; s++) {
+        float keep = u.keeps[s];
+#pragma omp simd
+        for (int64_t i = 0; i < length; i++) {
+            p[i] *= keep;
+            m[i] = u.beta1 * m[i] + 0.0f; /* 0 of -0, as an update makes it */
+            v[i] *= u.beta2;
+        }
+    }
+}
+
+/* The updates from .. to of a row that had no gradient in them: the same operations in the same order, hence the same
+ * bits, without those that change nothing. `zeros` is a gradient. */
+static void catch_up_row(float *p, float *m, float *v, const float *zeros, int touched, int64_t width, Updates u,
+                         int64_t from, int64_t to) {
+    if (!touched) {
+        while (from < to && u.keeps[from] == 1.0f) from++;
+        for (int64_t j = 0; j + LANES <= width && from < to; j += LANES) decay_elements(p + j, LANES, u.keeps, from, to);
+        decay_elements(p + width / LANES * LANES, width % LANES, u.keeps, from, to);
+        return;
+    }
+    for (; from < to; from += SEGMENT) {
+        int64_t end = from + SEGMENT < to ? from + SEGMENT : to;
+        if (end - from < SEGMENT / 8 || !only_decays(p, m, v, width, u, from, end)) {
+            for (int64_t s = from; s < end; s++) {
+                Update update = {u.beta1, u.beta2, 1.0f, u.keeps[s], u.steps[s], u.epsilons[s]};
+                update_elements(p, zeros, m, v, width, update);
+            }
+        } else if (settled(m, width, u.beta1)) {
+            for (int64_t s = from; s < end; s++) {
+                float keep = u.keeps[s];
+#pragma omp simd
+                for (int64_t i = 0; i < width; i++) {
+                    p[i] *= keep;
+                    v[i] *= u.beta2;
+                }
+            }
+        } else {
+            for (int64_t j = 0; j + LANES <= width; j += LANES) decay_all(p + j, m + j, v + j, LANES, u, from, end);
+            int64_t rest = width / LANES * LANES;
+            decay_all(p + rest, m + rest, v + rest, width % LANES, u, from, end);
+        }
+    }
+}
+
+/* Updates of a table [rows width] whose rows mostly have a gradient of 0: only `rows` [count], ascending, are brought up to
+ * date, or all of them, `count`, where rows is NULL. done[row] is the number of updates that a row has had, of `updates`,
+ * whose factors are keeps, steps and epsilons.
+ *
+ * With `values`, the gradients of these rows [count width], another update follows, whose factors are the last ones.
+ * The result is that of palm_adamw with a dense gradient, to the bit. `touched` is the same, too. */
+int palm_adamw_rows(float *p, float *m, float *v, uint8_t *touched, int64_t *done, const int64_t *rows,
+                    const float *values, int64_t count, int64_t width, const float *keeps, const float *steps,
+                    const float *epsilons, int64_t updates, float beta1, float beta2, float clip) {
+    float *zeros = calloc(width, sizeof(float));
+    if (zeros == NULL) return 1;
+    Updates u = {keeps, steps, epsilons, beta1, beta2};
+#pragma omp parallel for schedule(monotonic : dynamic, 16)
+    for (int64_t r = 0; r < count; r++) {
+        int64_t row = rows == NULL ? r : rows[r], start = row * width;
+        catch_up_row(p + start, m + start, v + start, zeros, touched[row], width, u, done[row], updates);
+        done[row] = updates;
+        if (values == NULL) continue;
+        const float *g = values + r * width;
+        done[row] = updates + 1;
+        if (touched[row] || any_set(g, width)) {
+            Update update = {beta1, beta2, clip, keeps[updates], steps[updates], epsilons[updates]};
+            update_elements(p + start, g, m + start, v + start, width, update);
+            touched[row] = 1;
+        } else decay_elements(p + start, width, keeps, updates, updates + 1);
+    }
+    free(zeros);
+    return 0;
+}
+
+/* sums[index[i]] += values[i], in the order of i: rows of `width` elements. */
+void palm_add_rows(const float *restrict values, const int64_t *restrict index, float *restrict sums, int64_t count,
+                   int64_t width) {
+#pragma omp parallel for schedule(static)
+    for (int64_t block = 0; block < (width + LANES - 1) / LANES; block++) {
+        int64_t start = block * LANES, length = start + LANES < width ? LANES : width - start;
+        for (int64_t i = 0; i < count; i++) {
+            const float *restrict from = values + i * width + start;
+            float *restrict to = sums + index[i] * width + start;
+#pragma omp simd
+            for (int64_t j = 0; j < length; j++) to[j] += from[j];
         }
     }
 }

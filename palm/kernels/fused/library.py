@@ -45,8 +45,10 @@ _SIGNATURES = {
     "add_norm_gradient": "PPPPPPPPPPNNFS",
     "dropout": "PPNNFS",
     "to_bf16": "PPN",
-    "squared_sum": "PPNP",
+    "squared_sum": "PPPPPNP",
     "adamw": "PPPPPPPPPPNFFF",
+    "adamw_rows": "PPPPPPPNNPPPNFFF",
+    "add_rows": "PPPNN",
     "bf16_begin": "",
     "bf16_layer_saved": "PP",
     "bf16_layer_weights": "P",
@@ -62,7 +64,7 @@ _SIGNATURES = {
     "gated_gradient": "PPPNN",
 }
 _RETURN_STATUS = {
-    *("split_heads_gradient", "activate_gradient", "add_norm_gradient", "squared_sum"),
+    *("split_heads_gradient", "activate_gradient", "add_norm_gradient", "squared_sum", "adamw_rows"),
     *("bf16_layer", "bf16_layer_gradient", "float32_layer", "float32_layer_gradient"),
     *("rotary_attention", "rotary_attention_gradient"),
 }
