@@ -9,7 +9,7 @@ import sys
 from setuptools import Extension, setup
 
 # Without contraction the vector and the scalar loop round alike, so a value does not depend on where its array begins.
-FLAGS = ["-std=gnu11", "-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off", "-Wno-psabi"]
+FLAGS = ["-std=gnu11", "-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off", "-Wno-psabi", "-Wno-unused-function"]
 
 # Instruction sets by the name of the library that is built for them; palm/kernels/fused/library.py chooses among them.
 # x86-64 is built for each level that pays, so that one wheel serves every processor.
@@ -20,7 +20,8 @@ X86_64 = {
     "_avx2": ["-mavx2", "-mfma"],
     "_base": [],
 }
-HEADERS = ["vector_math", "layer_plan", "layer_rows", "bf16_tiles", "bf16_attention"]
+SOURCES = ["kernels", "bf16_layer", "encoder", "encoder_float32", "encoder_bf16"]
+HEADERS = ["vector_math", "layer_plan", "layer_rows", "bf16_tiles", "bf16_attention", "encoder"]
 LEVELS = X86_64 if platform.machine() in ("x86_64", "AMD64") else {"_base": []}
 
 
@@ -28,7 +29,7 @@ def kernels(name: str, level: list[str]) -> Extension:
     """One shared library. OpenMP is not linked: its symbols bind to the runtime that Paddle loads."""
     return Extension(
         f"palm.kernels.fused.{name}",
-        sources=["palm/kernels/fused/kernels.c", "palm/kernels/fused/bf16_layer.c"],
+        sources=[f"palm/kernels/fused/{source}.c" for source in SOURCES],
         depends=[f"palm/kernels/fused/{name}.h" for name in HEADERS],
         extra_compile_args=[*FLAGS, "-fopenmp", *level],
         optional=True,

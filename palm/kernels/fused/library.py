@@ -50,12 +50,17 @@ _SIGNATURES = {
     "bf16_layer_saved": "PP",
     "bf16_layer": "PPPPPP",
     "bf16_layer_gradient": "PPPPPPP",
+    "encode": "PPPNNPP",
+    "bf16_encoder_bytes": "P",
+    "bf16_encoder_pack": "PPP",
+    "sample": "PPNNP",
 }
 _RETURN_STATUS = {
     *("split_heads_gradient", "activate_gradient", "add_norm_gradient", "squared_sum"),
     *("bf16_layer", "bf16_layer_gradient"),
+    *("encode", "bf16_encoder_pack"),
 }
-_RETURN_COUNT = {"bf16_begin", "bf16_layer_saved"}
+_RETURN_COUNT = {"bf16_begin", "bf16_layer_saved", "bf16_encoder_bytes"}
 _TYPES = {"P": _POINTER, "N": _COUNT, "F": _FLOAT, "S": _SEED, "I": _FLAG}
 
 
