@@ -12,6 +12,7 @@ from palm.engine.optim.weight_average import build_average
 from palm.engine.run import Progress, StepResult, TrainingRun
 from palm.engine.schedule import build_sampler, global_steps
 from palm.engine.task_instance import TaskInstance
+from palm.kernels.precision import precision_here
 from palm.schema.settings import TrainSettings
 from palm.training.after_step import Follower
 from palm.training.signals import StopSignals
@@ -35,6 +36,7 @@ def build_run(
         schedule: Factor of the learning rate at each global step, counted from 1; by default that of the settings.
     """
     freeze(model, settings)
+    model.amp = precision_here(settings.amp)
     sampler = build_sampler(tasks, settings, methods.sampler)
     total = global_steps(tasks, settings, sampler)
     optimizer = Optimizer(
