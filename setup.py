@@ -9,7 +9,7 @@ import sys
 from setuptools import Extension, setup
 
 # Without contraction the vector and the scalar loop round alike, so a value does not depend on where its array begins.
-FLAGS = ["-std=gnu11", "-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off", "-Wno-psabi"]
+FLAGS = ["-std=gnu11", "-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off", "-Wno-psabi", "-Wno-unused-function"]
 
 # Instruction sets by the name of the library that is built for them; palm/kernels/fused/library.py chooses among them.
 # x86-64 is built for each level that pays, so that one wheel serves every processor.
@@ -21,8 +21,8 @@ X86_64 = {
     "_avx2": ["-mavx2", "-mfma"],
     "_base": [],
 }
-SOURCES = ["kernels", "bf16_layer", "float32_layer", "rotary_attention"]
-HEADERS = ["vector_math", "layer_plan", "layer_rows", "bf16_tiles", "bf16_attention"]
+SOURCES = ["kernels", "bf16_layer", "float32_layer", "rotary_attention", "encoder", "encoder_float32", "encoder_bf16"]
+HEADERS = ["vector_math", "layer_plan", "layer_rows", "bf16_tiles", "bf16_attention", "encoder"]
 LEVELS = X86_64 if platform.machine() in ("x86_64", "AMD64") else {"_base": []}
 
 

@@ -28,7 +28,7 @@ from palm.paradigm.base import Prediction
 from palm.pretrained.load import PretrainedWeights, load_pretrained
 from palm.reader.formats.row_table import GivenData
 from palm.runtime.device import choose_device
-from palm.schema.fields import BackboneFields
+from palm.schema.fields import BackboneFields, Precision
 from palm.storage.atomic_directory import os_errors_as
 from palm.storage.layout import CHECKPOINT_FOLDER, INFERENCE_FOLDER, RESOLVED_CONFIG
 from palm.storage.run_lock import exclusive_run_lock
@@ -225,7 +225,12 @@ class Controller:
         log.end()
 
     def pred(
-        self, task: str, inference_model_dir: str | Path | None = None, *, predictor: Predictor | None = None
+        self,
+        task: str,
+        inference_model_dir: str | Path | None = None,
+        *,
+        predictor: Predictor | None = None,
+        precision: Precision | None = None,
     ) -> list[Prediction]:
         """Predict the task's pred_file; write predictions to its pred_output_path and return them.
 
@@ -237,19 +242,20 @@ class Controller:
             inference_model_dir: What training exported; the task's `inference_model_dir`, or
                 `save_path/<task>/infer_model`, when left out.
             predictor: From the method `predictor`, to predict with a model that is loaded already.
+            precision: `auto`, `float32` or `bf16`; the task's key `precision` when left out.
 
         Raises:
-            ConfigError: Unknown task, or no pred_file.
+            ConfigError: Unknown task, no pred_file, or no kernel for the precision.
             CheckpointError: No inference model there, or a damaged one.
             DataError: What is wrong with pred_file.
         """
         stage = self._last_stage_with(task)
         if stage is not self:
-            return stage.pred(task, inference_model_dir, predictor=predictor)
+            return stage.pred(task, inference_model_dir, predictor=predictor, precision=precision)
         config = self._task_config(task)
         if config.settings.pred_file is None:
             raise ConfigError(Problem(f"tasks.{task}.pred_file", "prediction needs a file. Set pred_file."))
-        predictor = predictor or self.predictor(task, inference_model_dir)
+        predictor = predictor or self.predictor(task, inference_model_dir, precision=precision)
         predictions = predictor.predict(config.settings.pred_file)
         folder = Path(config.settings.pred_output_path or self._save_path / task)
         refuse_links_out(self._save_path, [task])
@@ -286,24 +292,27 @@ class Controller:
             return predictor.evaluate_dataset(read_dev_rows(predictor.reader, config, self._save_path))
         return predictor.evaluate(data)
 
-    def predictor(self, task: str, inference_model_dir: str | Path | None = None) -> Predictor:
+    def predictor(
+        self, task: str, inference_model_dir: str | Path | None = None, *, precision: Precision | None = None
+    ) -> Predictor:
         """Load the inference model of a task, to predict files and rows with the present keys.
 
         Args:
             task: Name of the task instance.
             inference_model_dir: As in `pred`.
+            precision: As in `pred`.
 
         Raises:
-            ConfigError: Unknown task.
+            ConfigError: Unknown task, or no kernel for the precision.
             CheckpointError: No inference model there, or a damaged one.
         """
         stage = self._last_stage_with(task)
         if stage is not self:
-            return stage.predictor(task, inference_model_dir)
+            return stage.predictor(task, inference_model_dir, precision=precision)
         backbone_config = self.config.backbone_config
         kernels = backbone_config.kernels if backbone_config else "auto"
         folder = self._inference_folder(task, inference_model_dir)
-        return Predictor(folder, self._task_config(task), kernels=kernels)
+        return Predictor(folder, self._task_config(task), kernels=kernels, precision=precision)
 
     @property
     def num_parameters(self) -> int:

@@ -60,6 +60,8 @@ def load_models(session: Session, path: Path) -> None:
             if own_layers and number is not None and number >= first:
                 weights[own_layer_name(heads[name], parameter)] = tensor
     set_weights(session.model.state_dict(), weights, where=str(folder))
+    trained_in = {bundle.model.amp for bundle in bundles.values()}
+    session.model.amp = "bf16" if trained_in == {"bf16"} else "off"
 
 
 def _holds_an_encoder(folder: Path, tasks: Sequence[Task]) -> bool:

@@ -57,7 +57,7 @@ class CheckpointedLayer(nn.Layer):
 
     def __init__(self, settings: LayerSettings, *, recompute: bool) -> None:
         super().__init__()
-        self._settings = settings
+        self.settings = settings
         self._recompute = recompute
 
     @abstractmethod
@@ -68,7 +68,7 @@ class CheckpointedLayer(nn.Layer):
 
     def forward(self, hidden: Tensor, rows: Rows, added: Tensor | None = None) -> Tensor:
         """Next hidden states: [batch*seq hidden]; `added` [hidden 3*hidden] is added to the weight of `qkv`."""
-        settings = self._settings if self.training else self._settings.without_dropout()
+        settings = self.settings if self.training else self.settings.without_dropout()
         if in_bf16():
             settings = replace(settings, bf16=True)
         # Above frozen layers Paddle's recompute would not notice that these weights need a gradient.
@@ -287,11 +287,24 @@ class TransformerEncoder(LayeredEncoder):
         super().__init__(embeddings, encoder, Pooler(config, form.pooler))
         self._attention_bias = embeddings.attention_bias
         self._kernels = chosen
+        self._one_call = chosen.encoder_call and chosen.encoder_call(encoder.layers[0].settings, self._weights)
         self._activation = config.hidden_act
 
     def packing_for(self, hidden: Tensor, rows: Rows) -> Packing | None:
         fits = rows.bias is None and self._activation in ACTIVATIONS
         return self._kernels.packing_for(hidden, rows) if fits else None
+
+    def _encoded(self, hidden: Tensor, rows: Rows, wanted: int | ScalarMix, parts: Parts | None) -> Tensor:
+        if self._one_call is None:
+            return super()._encoded(hidden, rows, wanted, parts)
+        if self.training:
+            self._one_call.forget_weights()
+        elif isinstance(wanted, int) and parts is None and self._one_call.computes(hidden, rows):
+            return self._one_call(hidden, rows, wanted + 1)
+        return super()._encoded(hidden, rows, wanted, parts)
+
+    def _weights(self) -> list[LayerWeights]:
+        return [layer.weights() for layer in self.encoder.layers]
 
     def rows(self, inputs: Mapping[str, Tensor]) -> Rows:
         batch, seq = inputs["token_ids"].shape

@@ -59,6 +59,9 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this cl
         "pred_output_path, or save_path/<task>)",
     )
     parser.add_argument("--keep_columns", help="further columns of the file that predictions keep: url,date")
+    parser.add_argument(
+        "--precision", choices=("auto", "float32", "bf16", "int8"), help="auto (as it was trained; default), float32, …"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON lines also on a terminal")
     parser.add_argument("--show", type=int, default=3, help="number of predictions of a file to print (default: 3)")
     parser.takes_texts = _names_folder
@@ -103,10 +106,14 @@ def _with_configuration(args: argparse.Namespace, overrides: list[str]) -> None:
         rule = "name one task after the configuration. To predict texts, name the run (its save_path) instead"
         raise ConfigError(Problem("palm pred", f"{rule}: palm pred RUN/task TEXT."))
     task = args.task[0]
-    chosen = {"pred_file": args.file, "pred_output_path": args.output, "keep_columns": args.keep_columns}
+    chosen = {
+        **{"pred_file": args.file, "pred_output_path": args.output},
+        **{"keep_columns": args.keep_columns, "precision": args.precision},
+    }
     words = [f"--tasks.{task}.{key}={value}" for key, value in chosen.items() if value is not None]
     controller = palm.Controller(args.config, task_dir=args.task_dir, for_train=False, overrides=[*overrides, *words])
     predictor = controller.predictor(task, args.model)
+    _say_precision([predictor], args)
     predictions = controller.pred(task, predictor=predictor)  # writes them
     Output(most=args.show, as_json=args.json).show(predictor, predictions)
 
@@ -115,6 +122,7 @@ def _with_models(args: argparse.Namespace) -> None:
     """Predict without a configuration."""
     _check_sources(args)
     predictors, output = _load(args)
+    _say_precision(predictors, args)
     if args.interactive:
         _predict_asked(predictors, output)
     elif args.file is not None:
@@ -125,6 +133,13 @@ def _with_models(args: argparse.Namespace) -> None:
         output.show(predictor, predictor([dict(args.row)]))
     else:
         _predict_texts(predictors, args.task, output)
+
+
+def _say_precision(predictors: Sequence["Predictor"], args: argparse.Namespace) -> None:
+    """Say on stderr what is predicted in where that is chosen, or not the float32 of most models."""
+    for predictor in predictors:
+        if args.precision or not predictor.precision.endswith("in float32"):
+            sys.stderr.write(f"{predictor.task}: {predictor.precision}\n")
 
 
 def _predict_asked(predictors: Sequence["Predictor"], output: Output) -> None:
@@ -188,4 +203,5 @@ def _load(args: argparse.Namespace) -> tuple[list["Predictor"], Output]:
         as_json=args.json,
         named=folder is None,
     )
-    return [palm.Predictor(place, keep_columns=keep) for place in places], output
+    precision = args.precision or "auto"
+    return [palm.Predictor(place, keep_columns=keep, precision=precision) for place in places], output

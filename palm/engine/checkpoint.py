@@ -143,6 +143,7 @@ def restore_checkpoint(run: TrainingRun, folder: Path) -> list[str]:
             own.update(value)
         else:
             setattr(run.progress, part.name, value)
+    run.model.amp = run.progress.amp
     return [*lines, *about_precision]
 
 

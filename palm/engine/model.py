@@ -1,7 +1,7 @@
 """The multi-task model: one shared backbone, and one head for each group of tasks that share it."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import paddle
@@ -52,13 +52,16 @@ class MultiTaskModel(nn.Layer):
 
     Attributes:
         encoder: The pre-trained encoder that it started from, with its commit; None if the run names none.
+        amp: The precision that it is trained in, and evaluated and predicts in unless told otherwise.
     """
 
     encoder: str | None
+    amp: Literal["off", "bf16"]
 
     def __init__(self, backbone: Backbone, tasks: Sequence[HasHead], *, seed: int) -> None:
         super().__init__()
         self.encoder = None
+        self.amp = "off"
         self.backbone_config = backbone.config
         self.backbone_inputs = tuple(backbone.inputs_attr())
         self.backbone_outputs = backbone.outputs_attr()

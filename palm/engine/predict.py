@@ -1,6 +1,7 @@
 """Run one or several heads over a whole data set: batches by length, outputs in the order of the examples."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,10 +12,14 @@ from palm.engine.model import MultiTaskModel
 from palm.engine.no_grad import without_gradients
 from palm.engine.task_instance import TaskInstance
 from palm.errors import ConfigError, Problem
+from palm.kernels.precision import mixed_precision
 from palm.metric.base import METRICS
 from palm.paradigm.base import Outputs, Prediction
 from palm.randomness import philox
 from palm.spec import Phase, unmet
+
+ChoosePrecision = Callable[[Batch], AbstractContextManager[None]]
+"""The context that decides the precision of a batch; without one, it is that of the model's training."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,9 @@ def evaluate_task(model: MultiTaskModel, task: TaskInstance) -> dict[str, float]
     return metrics_over(model, task, task.dev)
 
 
-def metrics_over(model: MultiTaskModel, task: TaskInstance, dataset: Dataset) -> dict[str, float]:
+def metrics_over(
+    model: MultiTaskModel, task: TaskInstance, dataset: Dataset, precision: ChoosePrecision | None = None
+) -> dict[str, float]:
     """Mean loss and metrics over a data set with gold labels, as fractions of 1.
 
     Raises:
@@ -49,7 +56,7 @@ def metrics_over(model: MultiTaskModel, task: TaskInstance, dataset: Dataset) ->
         ConfigError: A metric that does not fit the task's predictions.
     """
     metrics = {name: METRICS[name] for name in task.settings.metrics or task.paradigm.default_metrics}
-    evaluation = run_over(model, task, dataset, "eval")
+    evaluation = run_over(model, task, dataset, "eval", precision)
     scores = {} if evaluation.loss is None else {"loss": evaluation.loss}
     records = task.paradigm.gold_records(dataset.records)
     for name, metric in metrics.items():
@@ -63,9 +70,15 @@ def metrics_over(model: MultiTaskModel, task: TaskInstance, dataset: Dataset) ->
     return scores
 
 
-def run_over(model: MultiTaskModel, task: TaskInstance, dataset: Dataset, phase: Phase) -> PredictionOutput:
+def run_over(
+    model: MultiTaskModel,
+    task: TaskInstance,
+    dataset: Dataset,
+    phase: Phase,
+    precision: ChoosePrecision | None = None,
+) -> PredictionOutput:
     """Outputs of every example, decoded to one prediction per record. The model is left in evaluation mode."""
-    [outputs] = _run_heads(model, [task], dataset, phase)
+    [outputs] = _run_heads(model, [task], dataset, phase, precision=precision)
     return PredictionOutput(task.paradigm.decode(outputs.examples, dataset), outputs.loss)
 
 
@@ -96,8 +109,9 @@ def predict_jointly(
 def outputs_of(model: MultiTaskModel, tasks: Sequence[TaskInstance], batch: Batch) -> dict[str, dict[str, np.ndarray]]:
     """Outputs of each task's head for one batch, as in `task.paradigm.outputs_attr`, by task name."""
     model.eval()
-    outputs = zip(tasks, _forward_each(model, tasks, batch, "predict"), strict=True)
-    return {task.name: _as_arrays(tensors) for task, (tensors, _) in outputs}
+    with mixed_precision(model.amp):
+        outputs = list(_forward_each(model, tasks, batch, "predict"))
+    return {task.name: _as_arrays(tensors) for task, (tensors, _) in zip(tasks, outputs, strict=True)}
 
 
 @dataclass
@@ -126,13 +140,15 @@ def _run_heads(
     dataset: Dataset,
     phase: Phase,
     after_batch: AfterBatch | None = None,
+    precision: ChoosePrecision | None = None,
 ) -> list[_HeadOutputs]:
     """Run the heads of `tasks` over a data set from the reader of the first one."""
     model.eval()
     found = [_HeadOutputs([{}] * dataset.num_examples, []) for _ in tasks]
     done = 0
     for rows, batch in batches_by_length(tasks[0], dataset):
-        outputs = _forward_each(model, tasks, batch, phase)
+        with mixed_precision(model.amp) if precision is None else precision(batch):
+            outputs = list(_forward_each(model, tasks, batch, phase))
         for task, head, (tensors, inputs) in zip(tasks, found, outputs, strict=True):
             if phase == "eval" and all(name in batch for name in task.paradigm.reader_inputs("train")):
                 head.losses.append((float(task.paradigm.loss(tensors, inputs)), len(rows)))

@@ -61,6 +61,7 @@ def save_bundle(model: MultiTaskModel, task: TaskInstance, backbone_name: str, f
             "tokenizer": {"name": file.name, "sha256": sha256_of(file)},
         }
         described |= {"encoder": model.encoder} if model.encoder else {}
+        described |= {"amp": model.amp} if model.amp != "off" else {}
         text = json.dumps(described, indent=1, ensure_ascii=False) + "\n"
         (temporary / _CONFIG_FILE).write_text(text, encoding="utf-8")
 
@@ -150,7 +151,7 @@ def _assemble(folder: Path, saved: SavedModel, task_config: TaskConfig | None, k
     _check_fit(folder, task, backbone, saved)
     _check_head_size(folder, task, weights, backbone)
     model = MultiTaskModel(backbone, [task], seed=0)
-    model.encoder = saved.encoder
+    model.encoder, model.amp = saved.encoder, saved.amp
     set_weights(model.state_dict(), weights, where=str(folder))
     return Bundle(task, model)
 

@@ -8,7 +8,7 @@ from palm.errors import ConfigError, Problem
 from palm.inference.exported import exported_tasks, model_folder
 from palm.inference.predictor import Predictor
 from palm.paradigm.base import Prediction
-from palm.schema.fields import Kernels
+from palm.schema.fields import Kernels, Precision
 
 
 class RunPredictor(Mapping[str, Predictor]):
@@ -40,16 +40,17 @@ class RunPredictor(Mapping[str, Predictor]):
         return {task: predictor(rows) for task, predictor in self._predictors.items()}
 
 
-def load(path: str | Path, *, kernels: Kernels = "auto") -> Predictor | RunPredictor:
+def load(path: str | Path, *, kernels: Kernels = "auto", precision: Precision = "auto") -> Predictor | RunPredictor:
     """Load what a run has exported, to predict texts: `palm.load("RUN/task")(["one text", {"text_a": "another"}])`.
 
     Args:
         path: `RUN/task` or its `infer_model`, which gives a `Predictor`; or the save_path of a run, which gives a
             `RunPredictor` over all tasks that it has exported.
         kernels: The encoder's kernels on the CPU: `auto`, `fused` or `plain`.
+        precision: `auto`, `float32` or `bf16`; see `Predictor`.
 
     Raises:
-        ConfigError: `path` is no path.
+        ConfigError: `path` is no path, or there is no kernel for `precision`.
         CheckpointError: No inference model is there, or a damaged one.
     """
     if not isinstance(path, str | Path) or not str(path):
@@ -58,5 +59,6 @@ def load(path: str | Path, *, kernels: Kernels = "auto") -> Predictor | RunPredi
         raise ConfigError(Problem("palm.load", f"{rule} {found} Pass a string or a Path."))
     folder = model_folder(path)
     if folder is not None:
-        return Predictor(folder, kernels=kernels)
-    return RunPredictor({task: Predictor(place, kernels=kernels) for task, place in exported_tasks(path).items()})
+        return Predictor(folder, kernels=kernels, precision=precision)
+    found = exported_tasks(path).items()
+    return RunPredictor({task: Predictor(place, kernels=kernels, precision=precision) for task, place in found})

@@ -8,6 +8,7 @@ from palm.data.dataset import Dataset, GivenRow
 from palm.engine.predict import metrics_over, run_over
 from palm.errors import ConfigError, Problem
 from palm.inference.bundle import load_bundle
+from palm.inference.precision import PredictionPrecision, check_precision
 from palm.inference.prediction_rows import with_rows
 from palm.paradigm.base import Paradigm, Prediction
 from palm.reader.base import Reader
@@ -16,7 +17,7 @@ from palm.reader.formats.columns import possible_names
 from palm.reader.formats.row_table import GivenData, RowTable
 from palm.reader.formats.sources import as_table, data_name
 from palm.reader.loading import load_dataset, load_rows
-from palm.schema.fields import Kernels
+from palm.schema.fields import Kernels, Precision
 
 
 class Predictor:
@@ -27,9 +28,11 @@ class Predictor:
         task: The task in the current configuration; its keys override those of the training run.
         kernels: The encoder's kernels on the CPU: `auto`, `fused` or `plain`.
         keep_columns: Further columns of a file that predictions keep; those of `task` by default.
+        precision: `auto` (as the model was trained, but batches so small that float32 is faster here in float32),
+            `float32` or `bf16`; by default that of `task`, or `auto`.
 
     Raises:
-        ConfigError: `folder` is no path, or the model's reader keeps no columns.
+        ConfigError: `folder` is no path, the model's reader keeps no columns, or there is no kernel for `precision`.
         CheckpointError: The folder is missing, damaged, of another format, or does not fit `task`.
     """
 
@@ -40,8 +43,12 @@ class Predictor:
         *,
         kernels: Kernels = "auto",
         keep_columns: Sequence[str] | None = None,
+        precision: Precision | None = None,
     ) -> None:
+        wanted = precision or (task.settings.precision if task else "auto")
+        check_precision(wanted)
         self._bundle = load_bundle(_path(folder, "Predictor"), task, kernels)
+        self._precision = PredictionPrecision(wanted, self._bundle.model)
         if keep_columns is not None:
             self._keep(keep_columns)
 
@@ -70,6 +77,11 @@ class Predictor:
         """Names that the columns of a row may have: PALM's, those of the key `columns`, and names that people use."""
         config = self._bundle.task.reader.config
         return possible_names(config) if isinstance(config, TableFields) else []
+
+    @property
+    def precision(self) -> str:
+        """The precision of predictions in words: `predicts in float32`."""
+        return self._precision.description
 
     def __call__(self, rows: Sequence[GivenRow]) -> list[Prediction]:
         """The same as `predict_rows`."""
@@ -121,11 +133,11 @@ class Predictor:
         Raises:
             RegistryError: An unknown metric.
         """
-        return metrics_over(self._bundle.model, self._bundle.task, dataset)
+        return metrics_over(self._bundle.model, self._bundle.task, dataset, self._precision)
 
     def _predictions(self, dataset: Dataset) -> list[Prediction]:
-        found = run_over(self._bundle.model, self._bundle.task, dataset, "predict").predictions
-        return with_rows(found, dataset, self._bundle.task.reader)
+        found = run_over(self._bundle.model, self._bundle.task, dataset, "predict", self._precision)
+        return with_rows(found.predictions, dataset, self._bundle.task.reader)
 
     def _keep(self, columns: Sequence[str]) -> None:
         reader = self._bundle.task.reader

@@ -13,6 +13,7 @@ from palm.kernels import plain
 from palm.kernels.contract import ComputeLayer, LayerSettings, LayerWeights, Rows
 from palm.kernels.fused import bf16_layer, float32_layer
 from palm.kernels.fused import layer as fused
+from palm.kernels.fused.encoder_call import EncoderCall
 from palm.kernels.fused.library import KernelsUnavailableError, load_kernels
 from palm.kernels.fused.packing import Packing
 from palm.kernels.products import in_bf16
@@ -33,6 +34,7 @@ class EncoderKernels:
         layer_norm: Layer normalisation of [rows width].
         dropout: Dropout of [rows width].
         packing_for: How the rows of a batch are packed for all layers; None if they are not.
+        encoder_call: All layers in one call, for prediction; None if they are computed one by one.
     """
 
     name: Literal["fused", "plain"]
@@ -40,6 +42,7 @@ class EncoderKernels:
     layer_norm: Callable[[Tensor, Tensor, Tensor, float], Tensor]
     dropout: Callable[[Tensor, float], Tensor]
     packing_for: Callable[[Tensor, Rows], Packing | None]
+    encoder_call: type[EncoderCall] | None = None
 
 
 def compute_fused_layer(hidden: Tensor, weights: LayerWeights, *, settings: LayerSettings, rows: Rows) -> Tensor:
@@ -54,7 +57,7 @@ def packing_for(hidden: Tensor, rows: Rows) -> Packing | None:
 
 
 PLAIN = EncoderKernels("plain", plain.compute_layer, plain.layer_norm, plain.dropout, lambda *_: None)
-FUSED = EncoderKernels("fused", compute_fused_layer, fused.layer_norm, fused.dropout, packing_for)
+FUSED = EncoderKernels("fused", compute_fused_layer, fused.layer_norm, fused.dropout, packing_for, EncoderCall)
 
 
 def choose_kernels(chosen: Wanted) -> EncoderKernels:

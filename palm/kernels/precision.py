@@ -1,4 +1,4 @@
-"""Mixed precision: which products are computed in bfloat16, and what `amp: auto` chooses on this machine."""
+"""Mixed precision: which products are computed in bfloat16, in training and in prediction, and what `amp: auto` chooses here."""
 
 import logging
 from contextlib import AbstractContextManager, nullcontext
@@ -12,7 +12,7 @@ from palm.kernels.fused.bf16 import Bf16UnavailableError, check_products
 from palm.kernels.fused.bf16_layer import check_layer
 from palm.kernels.fused.layer import ACTIVATIONS
 from palm.kernels.fused.library import KernelsUnavailableError, load_kernels
-from palm.kernels.products import bf16_products
+from palm.kernels.products import bf16_products, in_float32, layer_products
 
 _log = logging.getLogger("palm")
 
@@ -97,6 +97,11 @@ def mixed_precision(amp: Amp) -> AbstractContextManager[None]:
         return bf16_products()
     context: AbstractContextManager[None] = paddle.amp.auto_cast(dtype="bfloat16", level="O1")
     return context
+
+
+def float32() -> AbstractContextManager[None]:
+    """The context of a forward pass in float32, whatever the precision around it."""
+    return layer_products(bf16=False) if paddle.device.get_device() == "cpu" else in_float32()
 
 
 @cache

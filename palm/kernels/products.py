@@ -39,10 +39,15 @@ def in_bf16() -> bool:
     return _precision.bf16
 
 
-@contextmanager
-def bf16_products() -> Iterator[None]:
+def bf16_products() -> AbstractContextManager[None]:
     """Make encoder layers multiply in bfloat16: in forward passes inside the context, and in their backward passes."""
-    before, _precision.bf16 = _precision.bf16, True
+    return layer_products(bf16=True)
+
+
+@contextmanager
+def layer_products(*, bf16: bool) -> Iterator[None]:
+    """Make encoder layers multiply in bfloat16 or in float32, in this thread."""
+    before, _precision.bf16 = _precision.bf16, bf16
     try:
         yield
     finally:

@@ -4,7 +4,7 @@ import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
@@ -63,6 +63,7 @@ class SavedModel(_Saved):
     splits_text: bool = False
     tokenizer: SavedTokenizer | None = None
     encoder: str | None = None
+    amp: Literal["off", "bf16"] = "off"
 
 
 def read_json_object(file: Path) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from palm.schema.facts import ON, Key, KeyFacts, when
 from palm.schema.fields import (
@@ -11,12 +11,14 @@ from palm.schema.fields import (
     Int,
     Names,
     OptionalFolder,
+    Precision,
     PredictData,
     Schema,
     Seed,
     TrainData,
     TrainPath,
     Weights,
+    has_kernel,
     percentage,
 )
 
@@ -254,6 +256,14 @@ class TaskSettings(Schema):
     batch_size: Int = Field(32, ge=1, description="Examples per training step.")
     pred_batch_size: Annotated[Int | None, Key(changes="metrics", resume="nothing")] = Field(
         None, ge=1, description="Examples per batch in prediction; batch_size by default."
+    )
+    precision: Annotated[
+        Precision, BeforeValidator(lower), AfterValidator(has_kernel), Key(changes="nothing", export="no")
+    ] = Field(
+        "auto",
+        description="What an exported model predicts in: `auto` (as it was trained, by `amp`; of a model trained in "
+        "bf16, batches so small that float32 is faster on this machine are predicted in float32), `float32`, `bf16`, "
+        "or `int8` (not yet available).",
     )
     shuffle: Annotated[bool, Key(read=(_OWN_ROWS,))] = Field(
         True, description="Shuffle the training examples in every epoch."

@@ -48,6 +48,7 @@ def build_run(
     )
     backbone = model.backbone_config
     precision = choose_precision(settings.amp, kernels=backbone.kernels, activation=backbone.hidden_act)
+    model.amp = precision.computed
     return TrainingRun(
         model=model,
         tasks=tasks,

@@ -62,13 +62,20 @@ _SIGNATURES = {
     "rotary_attention_gradient": "PPPPPP",
     "gated": "PPNN",
     "gated_gradient": "PPPNN",
+    "encode": "PPPNNPP",
+    "bf16_encoder_bytes": "P",
+    "bf16_encoder_pack": "PPP",
+    "sample": "PPNNP",
 }
 _RETURN_STATUS = {
     *("split_heads_gradient", "activate_gradient", "add_norm_gradient", "squared_sum", "adamw_rows"),
     *("bf16_layer", "bf16_layer_gradient", "float32_layer", "float32_layer_gradient"),
     *("rotary_attention", "rotary_attention_gradient"),
+    *("encode", "bf16_encoder_pack"),
 }
-_RETURN_COUNT = {"bf16_begin", "bf16_layer_saved", "bf16_layer_weights", "float32_layer_saved"}
+_RETURN_COUNT = {
+    *("bf16_begin", "bf16_layer_saved", "bf16_layer_weights", "bf16_encoder_bytes", "float32_layer_saved"),
+}
 _TYPES = {"P": _POINTER, "N": _COUNT, "F": _FLOAT, "S": _SEED, "I": _FLAG}
 
 

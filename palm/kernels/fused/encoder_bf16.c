@@ -1,0 +1,197 @@
+/* A layer of encoder.c in bfloat16: the same numbers as the forward pass of bf16_layer.c gives, to the bit, from weights
+ * that were rounded and packed once.
+ */
+#include "bf16_attention.h"
+#include "encoder.h"
+
+/* ---- Weights ---- */
+
+/* A layer's parameters: weights as right operands, two biases padded with zeros. */
+typedef struct {
+    bf16 *qkv, *output, *inner, *ffn;
+    float *qkv_bias, *inner_bias, *output_bias, *ffn_bias;
+    float *norm1_weight, *norm1_bias, *norm2_weight, *norm2_bias;
+} Packed;
+
+static int64_t lay_out_packed(Packed *p, char *base, const Layer *layer) {
+    int64_t width = padded(layer->width), inner = padded(layer->inner), qkv = padded(3 * layer->width);
+    char *at = base;
+    p->qkv = take(&at, sizeof(bf16) * width * qkv);
+    p->output = take(&at, sizeof(bf16) * width * width);
+    p->inner = take(&at, sizeof(bf16) * width * inner);
+    p->ffn = take(&at, sizeof(bf16) * inner * width);
+    p->qkv_bias = take(&at, sizeof(float) * qkv);
+    p->inner_bias = take(&at, sizeof(float) * inner);
+    float **vectors[] = {&p->output_bias, &p->ffn_bias, &p->norm1_weight, &p->norm1_bias, &p->norm2_weight, &p->norm2_bias};
+    for (int i = 0; i < 6; i++) *vectors[i] = take(&at, sizeof(float) * width);
+    return at - base;
+}
+
+/* Bytes of a layer's packed parameters. */
+int64_t palm_bf16_encoder_bytes(const Layer *layer) {
+    Packed packed;
+    return lay_out_packed(&packed, NULL, layer) + 64;
+}
+
+/* Rounds and packs weight[rows columns], some columns in each thread; `rounded` is memory of this thread. */
+static void pack_weight(const float *weight, int64_t rows, int64_t columns, bf16 *rounded, bf16 *to) {
+#pragma omp for schedule(static)
+    for (int64_t n = 0; n < padded(columns); n += BLOCK) {
+        for (int64_t k = 0; k < rows; k++) round_row(rounded + k * BLOCK, weight + k * columns + n, least(columns - n, BLOCK), BLOCK);
+        pack_right(rounded, BLOCK, rows, BLOCK, to + n * padded(rows));
+    }
+}
+
+static void pad(const float *from, int64_t count, float *to) {
+    memcpy(to, from, sizeof(float) * count);
+    memset(to + count, 0, sizeof(float) * (padded(count) - count));
+}
+
+/* Packs the twelve parameters `w`. Returns 0, or 1 if memory could not be allocated. */
+int palm_bf16_encoder_pack(const Layer *layer, const float *const *w, char *to) {
+    int64_t width = layer->width, inner = layer->inner, deepest = padded(width > inner ? width : inner);
+    int64_t threads = omp_get_max_threads();
+    Packed p;
+    lay_out_packed(&p, aligned(to), layer);
+    bf16 *rounded = (bf16 *)allocate(sizeof(bf16) * deepest * BLOCK * threads);
+    if (rounded == NULL) return 1;
+#pragma omp parallel num_threads(threads)
+    {
+        bf16 *mine = rounded + deepest * BLOCK * omp_get_thread_num();
+        pack_weight(w[QKV_WEIGHT], width, 3 * width, mine, p.qkv);
+        pack_weight(w[OUTPUT_WEIGHT], width, width, mine, p.output);
+        pack_weight(w[INNER_WEIGHT], width, inner, mine, p.inner);
+        pack_weight(w[FFN_WEIGHT], inner, width, mine, p.ffn);
+    }
+    free(rounded);
+    pad(w[QKV_BIAS], 3 * width, p.qkv_bias);
+    pad(w[INNER_BIAS], inner, p.inner_bias);
+    const struct { int from; float *to; } vectors[] = {
+        {OUTPUT_BIAS, p.output_bias}, {FFN_BIAS, p.ffn_bias}, {NORM1_WEIGHT, p.norm1_weight},
+        {NORM1_BIAS, p.norm1_bias}, {NORM2_WEIGHT, p.norm2_weight}, {NORM2_BIAS, p.norm2_bias}};
+    for (int i = 0; i < 6; i++) pad(w[vectors[i].from], width, vectors[i].to);
+    return 0;
+}
+
+/* ---- Memory ---- */
+
+typedef struct {
+    bf16 *input, *qkv, *context, *active; /* [rows width], [rows qkv], [rows width], [rows inner] */
+    float *values, *middle;               /* [rows width] */
+} Shared;
+
+static int64_t lay_out_shared(Shared *m, char *base, const Plan *plan) {
+    int64_t rows = plan->most_rows;
+    char *at = base;
+    m->input = take(&at, sizeof(bf16) * rows * plan->width);
+    m->qkv = take(&at, sizeof(bf16) * rows * plan->qkv);
+    m->context = take(&at, sizeof(bf16) * rows * plan->width);
+    m->active = take(&at, sizeof(bf16) * rows * plan->inner);
+    m->values = take(&at, sizeof(float) * rows * plan->width);
+    m->middle = take(&at, sizeof(float) * rows * plan->width);
+    return at - base;
+}
+
+typedef struct {
+    AttentionMemory attention;
+    float *largest, *rate; /* [length] */
+} Own;
+
+static int64_t lay_out_own(Own *m, char *base, const Plan *plan) {
+    char *at = lay_out_attention(&m->attention, base, plan->longest, padded(plan->layer->width / plan->layer->heads));
+    m->largest = take(&at, sizeof(float) * plan->longest);
+    m->rate = take(&at, sizeof(float) * plan->longest);
+    return at - base;
+}
+
+static int64_t shared_bytes(const Plan *plan) { Shared m; return lay_out_shared(&m, NULL, plan); }
+static int64_t own_bytes(const Plan *plan) { Own m; return lay_out_own(&m, NULL, plan); }
+
+/* ---- Steps ---- */
+
+typedef struct {
+    int64_t rows, stride;
+    const float *bias;
+    bf16 *rounded;
+    float *values;
+    int activation;
+} Finish;
+
+static inline void finish_float(const void *context, const float *block, int64_t row, int64_t column) {
+    const Finish *f = context;
+    for (int64_t i = 0; i < least(f->rows - row, BLOCK); i++)
+        memcpy(f->values + (row + i) * f->stride + column, block + i * BLOCK, sizeof(float) * BLOCK);
+}
+
+static inline void finish_biased(const void *context, const float *block, int64_t row, int64_t column) {
+    const Finish *f = context;
+    for (int64_t i = 0; i < least(f->rows - row, BLOCK); i++)
+        for (int j = 0; j < BLOCK; j += 16)
+            store_rounded(f->rounded + (row + i) * f->stride + column + j, load_floats(block + i * BLOCK + j) + load_floats(f->bias + column + j));
+}
+
+static inline void finish_activated(const void *context, const float *block, int64_t row, int64_t column) {
+    const Finish *f = context;
+    for (int64_t i = 0; i < least(f->rows - row, BLOCK); i++)
+        for (int j = 0; j < BLOCK; j += 16) {
+            bf16 before[16]; /* as in training, where the gradient sees f of the rounded input */
+            store_rounded(before, load_floats(block + i * BLOCK + j) + load_floats(f->bias + column + j));
+            store_rounded(f->rounded + (row + i) * f->stride + column + j, activated(widened(before), f->activation));
+        }
+}
+
+/* This thread's columns of left[rows depth] . right[depth columns], all padded. */
+static inline __attribute__((always_inline)) void multiply_shared(const bf16 *left, int64_t depth, const bf16 *right, int64_t columns,
+                                                                  Epilogue *epilogue, Finish f, Team team) {
+    int64_t blocks = columns / BLOCK, first = first_of(team.number, blocks, team) * BLOCK, last = first_of(team.number + 1, blocks, team) * BLOCK;
+    f.stride = columns;
+    if (f.bias != NULL) f.bias += first;
+    if (f.rounded != NULL) f.rounded += first;
+    if (f.values != NULL) f.values += first;
+    multiply(left, depth, f.rows, right + first * depth, depth / BLOCK, last - first, epilogue, &f);
+}
+
+static void compute_layer(const Chunk *chunk, const void *weights, float *hidden, char *shared, char *own, Team team) {
+    const Plan *plan = chunk->plan;
+    const Layer *layer = plan->layer;
+    int64_t width = layer->width, rows = chunk->rows, size = width / layer->heads, stride = plan->width;
+    int64_t first = first_of(team.number, rows, team), last = first_of(team.number + 1, rows, team);
+    Packed w;
+    lay_out_packed(&w, aligned((char *)weights), layer);
+    Shared m;
+    lay_out_shared(&m, shared, plan);
+    Own mine;
+    lay_out_own(&mine, own, plan);
+
+    for (int64_t i = first; i < last; i++) round_row(m.input + i * stride, hidden + i * width, width, stride);
+    meet(team);
+    multiply_shared(m.input, stride, w.qkv, plan->qkv, finish_biased, (Finish){.rows = rows, .bias = w.qkv_bias, .rounded = m.qkv}, team);
+    meet(team);
+    for (int64_t each = team.number; each < chunk->sequences * layer->heads; each += team.count) {
+        int64_t b = each / layer->heads, column = each % layer->heads * size, row = chunk->starts[b] - chunk->starts[0];
+        Head head = {.length = chunk->starts[b + 1] - chunk->starts[b], .size = size, .scale = 1.0f / sqrtf((float)size),
+                     .largest = mine.largest, .rate = mine.rate};
+        const bf16 *query = m.qkv + row * plan->qkv + column;
+        attend(&mine.attention, &head, query, query + width, query + 2 * width, plan->qkv, m.context + row * stride + column, stride);
+    }
+    if (stride > width)
+        for (int64_t i = first; i < last; i++) memset(m.context + i * stride + width, 0, sizeof(bf16) * (stride - width));
+    meet(team);
+    multiply_shared(m.context, stride, w.output, stride, finish_float, (Finish){.rows = rows, .values = m.values}, team);
+    meet(team);
+    Norm norm = norm_of(plan, w.norm1_weight, w.norm1_bias, w.output_bias, 1);
+    for (int64_t i = first; i < last; i++) {
+        norm_row(&norm, m.values + i * stride, hidden + i * width, i, m.middle + i * stride);
+        round_row(m.input + i * stride, m.middle + i * stride, width, stride);
+    }
+    meet(team);
+    Finish activated = {.rows = rows, .bias = w.inner_bias, .rounded = m.active, .activation = (int)layer->activation};
+    multiply_shared(m.input, stride, w.inner, plan->inner, finish_activated, activated, team);
+    meet(team);
+    multiply_shared(m.active, plan->inner, w.ffn, stride, finish_float, (Finish){.rows = rows, .values = m.values}, team);
+    meet(team);
+    norm = norm_of(plan, w.norm2_weight, w.norm2_bias, w.ffn_bias, 2);
+    for (int64_t i = first; i < last; i++) norm_row(&norm, m.values + i * stride, m.middle + i * stride, i, hidden + i * width);
+}
+
+const EncoderKernel palm_bf16_encoder = {shared_bytes, own_bytes, begin_tiles, end_tiles, compute_layer};
