@@ -59,11 +59,16 @@ def main() -> None:
     best = min((found[name][0] for name in PALM if name in found), default=None)
     goals = [Goal("p50 of PALM's fastest, ms", best, GOAL_MS, at_most=True)]
     tables = [table(["", "p50 ms", "p95 ms"], rows)]
-    publish(Result("one_row", "One row of 32 tokens", lineup.facts(plan), tables, goals, numbers_of(timings)), args.results)
+    publish(
+        Result("one_row", "One row of 32 tokens", lineup.facts(plan), tables, goals, numbers_of(timings)), args.results
+    )
 
 
 def _has_onnx(peers: Path) -> bool:
-    return subprocess.run([peers / "bin/python", "-c", "import onnxruntime"], capture_output=True, check=False).returncode == 0
+    return (
+        subprocess.run([peers / "bin/python", "-c", "import onnxruntime"], capture_output=True, check=False).returncode
+        == 0
+    )
 
 
 if __name__ == "__main__":

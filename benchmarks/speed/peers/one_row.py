@@ -53,7 +53,12 @@ def of_onnx(model: MultiHeadBert, batch: Any, threads: int) -> Logits:  # noqa: 
         file = str(Path(folder) / "model.onnx")
         names = list(INPUTS)
         torch.onnx.export(
-            Graph().eval(), tuple(batch[name] for name in INPUTS), file, input_names=names, opset_version=17, dynamo=False
+            Graph().eval(),
+            tuple(batch[name] for name in INPUTS),
+            file,
+            input_names=names,
+            opset_version=17,
+            dynamo=False,
         )
         session = onnxruntime.InferenceSession(file, options)
     return lambda given: session.run(None, {name: given[name].numpy() for name in INPUTS})[0]

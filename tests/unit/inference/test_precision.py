@@ -52,7 +52,7 @@ def computed_in(monkeypatch) -> list[bool]:
 def test_a_model_trained_in_float32_stays_in_float32(runs, bf16_here):
     predictor = palm.load(runs / "off" / "c")
     predictor(TEXTS)
-    predictor.evaluate(runs / "c.tsv")
+    predictor.evaluate(tiny.classification_task(runs, "c", 16)["train_file"])
     assert predictor.precision == "predicts in float32"
     assert not any(bf16_here)
 
@@ -89,7 +89,8 @@ def test_a_machine_without_bfloat16_predicts_in_float32(runs, monkeypatch):
 def test_the_key_is_read_by_check_and_by_the_controller(runs, bf16_here, capsys):
     folder = runs / "key"
     folder.mkdir()
-    tasks = {"c": {**tiny.classification_task(folder, "c", 16), "pred_file": str(runs / "c.tsv")}}
+    task = tiny.classification_task(folder, "c", 16)
+    tasks = {"c": {**task, "pred_file": task["train_file"]}}
     keys = tiny.config(folder, tasks, save_path=str(runs / "off"), precision="bf16")
     controller = palm.Controller(keys, for_train=False, overrides=[])
     controller.pred("c")
@@ -133,17 +134,17 @@ def test_threads_with_other_precisions_beside_each_other(runs, bf16_here):
 
 def test_the_smallest_batch_is_where_bfloat16_is_faster(runs, monkeypatch):
     model = palm.load(runs / "off" / "c")._bundle.model
-    seconds = {"float32": {8: 1.0, 32: 2.0, 128: 9.0}, "bf16": {8: 3.0, 32: 1.0, 128: 4.0}}
+    assert model.backbone_config.max_position_embeddings == 64  # fewer than the largest size
+    seconds = {"float32": {8: 1.0, 32: 2.0, 64: 9.0}, "bf16": {8: 3.0, 32: 1.0, 64: 4.0}}
     names = {context: name for name, context in precision._CONTEXTS.items()}
 
     def told(model, inputs, context) -> float:
         return seconds[names[context]][inputs["token_ids"].shape[1]]
 
-    monkeypatch.setattr(type(model.backbone_config), "max_position_embeddings", 512, raising=False)
     monkeypatch.setattr(precision, "_inputs", lambda model, tokens: {"token_ids": np.zeros([1, tokens])})
     monkeypatch.setattr(precision, "_seconds", told)
     assert precision._smallest_faster(model) == 32
-    seconds["bf16"][128] = 10.0
+    seconds["bf16"][64] = 10.0
     assert precision._smallest_faster(model) is None
-    seconds["bf16"] = {8: 0.5, 32: 1.0, 128: 4.0}
+    seconds["bf16"] = {8: 0.5, 32: 1.0, 64: 4.0}
     assert precision._smallest_faster(model) == 0

@@ -23,7 +23,7 @@ try:
 except KernelsUnavailableError as reason:
     pytest.skip(f"no fused kernels: {reason}", allow_module_level=True)
 
-SIZES = {"vocab_size": 60, "num_hidden_layers": 3, "max_position_embeddings": 200, "initializer_range": 0.3}
+SIZES = {"vocab_size": 60, "num_hidden_layers": 3, "max_position_embeddings": 200, "initializer_range": 0.1}
 KEYS = {"albert": {"embedding_size": 16, "num_hidden_groups": 2}, "electra": {"embedding_size": 16}}
 BERT_LIKE = ["albert", "bert", "distilbert", "electra", "ernie", "roberta"]
 # hidden, heads, inner: blocks of 32 and parts of them
@@ -114,7 +114,8 @@ def test_bfloat16_is_that_of_layers_one_by_one_to_the_bit(monkeypatch, every_bui
     one, other = encode(layers, lengths, bf16=True), encode(layers, lengths, bf16=True, one_call=False)
     np.testing.assert_array_equal(one[0], other[0])
     assert calls == [3]
-    np.testing.assert_allclose(one[0], encode(layers, lengths)[0], atol=0.15)
+    float32 = encode(layers, lengths)[0]
+    assert np.linalg.norm(one[0] - float32) <= 2e-2 * np.linalg.norm(float32)
 
 
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
