@@ -35,7 +35,7 @@ installed:
 quickstart: installed  ## train three tasks on MiniLM and show predictions: under 3 minutes on 2 cores after installation
 	PYTHON="$(abspath $(PYTHON))" bash examples/quickstart/run.sh
 
-quickstart_zh: installed  ## the same in Chinese, on a multilingual encoder, which it downloads
+quickstart_zh: installed  ## the same in Chinese, on a multilingual encoder: about 4 minutes after its download
 	PYTHON="$(abspath $(PYTHON))" bash examples/quickstart_zh/run.sh
 
 demo: installed  ## run the three demos of the manual on a small random encoder
