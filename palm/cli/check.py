@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from palm.errors import counted
+
 if TYPE_CHECKING:
     from palm.config.run_config import RunConfig
 
@@ -94,7 +96,11 @@ def precision_line(config: "RunConfig") -> str:
 def summary(config: "RunConfig") -> str:
     """The run in a few lines: its backbone, and each task."""
     backbone_config = config.backbone_config
-    shape = f", {backbone_config.num_hidden_layers} layers × {backbone_config.hidden_size}" if backbone_config else ""
+    shape = (
+        f", {counted(backbone_config.num_hidden_layers, 'layer')} × {backbone_config.hidden_size}"
+        if backbone_config
+        else ""
+    )
     rows = [("task", "kind", "reader", "paradigm", "mix_ratio", "batch_size", "head", "train_file")]
     main = next((task.name for task in config.tasks if task.settings.target), None)
     for task in config.tasks:

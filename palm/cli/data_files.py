@@ -2,13 +2,14 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any
 
 from palm.data.dataset import Record
+from palm.data.tokenizer import Tokenizer
 from palm.errors import ConfigError, DataError, Problem
 from palm.reader import READERS
 from palm.reader.base import Reader
@@ -28,6 +29,7 @@ _LINES = ("a sentence of word/TAG per line", "每行一句，词/标注")
 _CONLL = ("a word and its tag per line", "每行一个词及其标注")
 _LISTS = ("lists of words and tags", "词与标注的列表")
 _PLAIN = ("plain text", "纯文本")
+_COUNTED = 5000
 TOKENS_PER_WORD = 1.3
 """Of English text in a WordPiece vocabulary; a Chinese character is one."""
 
@@ -58,16 +60,20 @@ class DataFile:
         guess: How it is read.
         rows: Number of examples.
         labels: How often each label occurs; empty without labels.
-        longest: An estimate of the tokens that 95 % of the examples need.
+        texts: The longest sequence of each of the first examples.
         is_chinese: Whether most of its characters are Chinese.
+        longest: How many tokens 95 % of these need; an estimate by words until `with_tokenizer` counts them.
+        is_counted: Whether a tokenizer has counted them.
     """
 
     file: Path
     guess: Guess
     rows: int
     labels: Mapping[str, int]
-    longest: int
+    texts: Sequence[str] = field(repr=False)
     is_chinese: bool
+    longest: int
+    is_counted: bool = False
 
 
 def inspect(file: Path) -> DataFile:
@@ -108,12 +114,21 @@ def _describe(file: Path, guess: Guess, reader: Reader, records: Sequence[Record
     labels = Counter(label for record in records for label in reader.labels_of(record)) if records else Counter[str]()
     if reader.splits_long_texts and "answers" in records[0]:
         labels = Counter()
-    texts = [" ".join(reader.longest_sequence_of(record)) for record in islice(records, 5000)]
-    lengths = sorted(_tokens_in(text) for text in texts)
+    texts = [" ".join(reader.longest_sequence_of(record)) for record in islice(records, _COUNTED)]
     letters = "".join(texts[:500])
     is_chinese = len(_CHINESE.findall(letters)) > 0.3 * len(re.sub(r"\s", "", letters))
-    longest = lengths[int(0.95 * (len(lengths) - 1))] + 3
-    return DataFile(file, guess, len(records), labels, longest, is_chinese)
+    return DataFile(file, guess, len(records), labels, texts, is_chinese, _longest(map(_tokens_in, texts)))
+
+
+def with_tokenizer(data: DataFile, tokenizer: Tokenizer) -> DataFile:
+    """`data` with lengths in the tokens of an encoder."""
+    return replace(data, longest=_longest(map(len, tokenizer.encode_ids(data.texts))), is_counted=True)
+
+
+def _longest(lengths: Iterable[int]) -> int:
+    """The length that 95 % do not exceed, with three special tokens."""
+    ordered = sorted(lengths)
+    return ordered[int(0.95 * (len(ordered) - 1))] + 3
 
 
 def _tokens_in(text: str) -> int:

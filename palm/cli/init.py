@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from palm.cli.data_files import inspect
-from palm.cli.init_data import as_tasks, configuration
+from palm.cli.data_files import inspect, with_tokenizer
+from palm.cli.init_data import ENCODER, as_tasks, configuration, tokenizer_on_disk
 from palm.cli.starter import starter_files
 from palm.errors import ConfigError, Problem, counted
 
@@ -36,7 +36,9 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this cl
         metavar="FILE",
         help="write a configuration for this file instead of a toy project (may be repeated)",
     )
-    parser.add_argument("--encoder", metavar="FOLDER", help="with --data: folder of the pre-trained encoder")
+    parser.add_argument(
+        "--encoder", metavar="ENCODER", help="with --data: a folder, an id on a hub or a name, as the key `encoder`"
+    )
     parser.add_argument("--lang", choices=("en", "zh"), help="language of the comments")
     parser.set_defaults(func=run)
 
@@ -61,11 +63,13 @@ def run(args: argparse.Namespace, overrides: list[str]) -> int:
 def _from_data(args: argparse.Namespace) -> int:
     """Write a configuration for data files."""
     files = [inspect(file) for file in args.data]
-    tasks = as_tasks(files)
     for_cn = args.for_cn or all(each.is_chinese for each in files)
     chinese = (args.lang or ("zh" if args.for_cn else "en")) == "zh"
+    encoder = args.encoder or ENCODER[for_cn]
+    tokenizer = tokenizer_on_disk(encoder, args.folder, for_cn=for_cn)
+    tasks = as_tasks(files if tokenizer is None else [with_tokenizer(each, tokenizer) for each in files])
     _make_empty(args.folder)
-    text = configuration(tasks, args.folder, for_cn=for_cn, chinese=chinese, weights=args.encoder)
+    text = configuration(tasks, args.folder, for_cn=for_cn, chinese=chinese, encoder=encoder)
     file = args.folder / "config.yaml"
     file.write_text(text, encoding="utf-8", newline="\n")
     for task in tasks:
@@ -73,6 +77,8 @@ def _from_data(args: argparse.Namespace) -> int:
         sys.stdout.write(
             f"{task.name}: {task.train.file}: {counted(task.train.rows, 'row')}, {guess.why[0]} → {guess.paradigm}\n"
         )
+    if tokenizer is None:
+        sys.stdout.write(f"Lengths are estimated by words: the tokenizer of {encoder} is not on this machine yet.\n")
     sys.stdout.write(f"Wrote {file}. Check the guesses in it. Next:\n  palm train {shlex.quote(str(file))}\n")
     return 0
 

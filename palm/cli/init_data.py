@@ -9,8 +9,14 @@ from pathlib import Path
 import yaml
 
 from palm.cli.data_files import DataFile
+from palm.data.sentencepiece_model import SENTENCEPIECE_FILE
+from palm.data.tokenizer import Tokenizer
+from palm.data.tokenizer_json import TOKENIZER_FILE
+from palm.data.vocab import VOCAB_FILE
+from palm.downloader.encoder import folder_on_disk
 from palm.errors import ConfigError, Problem, counted
 from palm.reader import READERS
+from palm.schema.saved_model import read_json_object
 from palm.schema.settings import TaskSettings
 
 _DEV, _TEST, _TRAIN = ("dev", "valid", "validation", "val", "eval"), ("test",), ("train", "training")
@@ -66,7 +72,19 @@ def as_tasks(files: Sequence[DataFile]) -> list[TaskData]:
     ]
 
 
-def configuration(tasks: Sequence[TaskData], folder: Path, *, for_cn: bool, chinese: bool, weights: str | None) -> str:
+def tokenizer_on_disk(encoder: str, folder: Path, *, for_cn: bool) -> Tokenizer | None:
+    """The tokenizer of `encoder`; None if it is not on this machine yet.
+
+    Raises:
+        ConfigError: It is there, and cannot be read.
+    """
+    place = folder_on_disk(encoder, folder)
+    files = [place / name for name in (TOKENIZER_FILE, VOCAB_FILE, SENTENCEPIECE_FILE)] if place else []
+    file = next((each for each in files if each.is_file()), None)
+    return None if file is None else Tokenizer.from_file(file, for_cn=for_cn)
+
+
+def configuration(tasks: Sequence[TaskData], folder: Path, *, for_cn: bool, chinese: bool, encoder: str) -> str:
     """The text of config.yaml in `folder`.
 
     Args:
@@ -74,13 +92,13 @@ def configuration(tasks: Sequence[TaskData], folder: Path, *, for_cn: bool, chin
         folder: The folder of the configuration.
         for_cn: Whether the texts are Chinese.
         chinese: Whether comments are Chinese.
-        weights: Folder of the encoder's weights; those of `palm download` by default.
+        encoder: The encoder: a name, an id on a hub, or a folder.
     """
     say = 1 if chinese else 0
     lines = [_HEAD[say].format(task=tasks[0].name), "tasks:"]
     for task in tasks:
         lines += _task_lines(task, folder, say)
-    lines += ["", *_run_lines(tasks, folder, say, for_cn=for_cn, weights=weights)]
+    lines += ["", *_run_lines(tasks, folder, say, for_cn=for_cn, encoder=encoder)]
     return "\n".join(lines) + "\n"
 
 
@@ -106,8 +124,13 @@ def _task_lines(task: TaskData, folder: Path, say: int) -> Iterator[str]:
     yield f"    paradigm: {data.guess.paradigm}"
     for key, value in data.guess.keys.items():
         yield f"    {key}: {_plain(value)}"
+    about, by = (
+        (("", ""), ("", "")) if data.is_counted else (("about ", "约 "), (", estimated by words", "（按词估计）"))
+    )
     yield f"    max_seq_len: {_length(data)}" + _comment(
-        f"95 % of the texts have up to about {data.longest} tokens", f"95% 的文本约不超过 {data.longest} 个词元", say
+        f"95 % of the texts have up to {about[0]}{counted(data.longest, 'token')}{by[0]}",
+        f"95% 的文本不超过{about[1]}{data.longest} 个词元{by[1]}",
+        say,
     )
     yield f"    train_file: {_path(data.file, folder)}"
     if task.dev is not None:
@@ -147,9 +170,7 @@ def _path(file: Path, folder: Path) -> str:
     return _plain(Path(relpath(file.resolve(), folder.resolve())).as_posix())
 
 
-def _run_lines(
-    tasks: Sequence[TaskData], folder: Path, say: int, *, for_cn: bool, weights: str | None
-) -> Iterator[str]:
+def _run_lines(tasks: Sequence[TaskData], folder: Path, say: int, *, for_cn: bool, encoder: str) -> Iterator[str]:
     length = max(_length(task.train) for task in tasks)
     batch = 32 if length <= 128 else 16 if length <= 256 else 8
     rows = tasks[0].train.rows
@@ -157,16 +178,11 @@ def _run_lines(
     small = min(task.train.rows for task in tasks)
     batch = max(1, min(batch, small // 4))
     yield "save_path: output_model"
-    yield "backbone: bert"
-    if weights is None:
-        name = ENCODER[for_cn]
-        yield f"pretrain_model_path: pretrain/{name}" + _comment(f"palm download {name}", f"palm download {name}", say)
-    else:
-        yield f"pretrain_model_path: {_path(Path(weights), folder)}"
+    yield from _encoder_lines(encoder, folder, say)
     if for_cn:
         yield "for_cn: true" + _comment("most characters are Chinese", "文本以汉字为主", say)
     yield f"batch_size: {batch}" + _comment(
-        f"for {length} tokens and {small} rows", f"适合 {length} 个词元与 {small} 行数据", say
+        f"for {length} tokens and {counted(small, 'row')}", f"适合 {length} 个词元与 {small} 行数据", say
     )
     yield f"num_epochs: {epochs}" + _comment(
         f"{counted(rows, 'row')}: the fewer, the more passes", f"{rows} 行：数据越少，轮数越多", say
@@ -175,6 +191,26 @@ def _run_lines(
         "1e-4", ("usual for MiniLM; 3e-5 for 12 layers", "MiniLM 的常用值；12 层编码器用 3e-5"))  # fmt: skip
     yield f"learning_rate: {rate}" + _comment(*why, say)
     yield "warmup_proportion: 0.06" + _comment("a steady start", "平稳起步", say)
+
+
+def _encoder_lines(encoder: str, folder: Path, say: int) -> Iterator[str]:
+    place = Path(encoder).expanduser()
+    if not place.is_dir():
+        yield f"encoder: {_plain(encoder)}" + _comment(
+            "palm train downloads it where it is missing", "缺少时由 palm train 下载", say
+        )
+    elif _names_architecture(place / "config.json"):
+        path = _path(place, folder)
+        yield f"encoder: {path}" if "/" in path else f"encoder: {_plain(f'./{path}')}"
+    else:  # the first BERT and ERNIE do not say what they are
+        yield "backbone: bert" + _comment("config.json does not say which", "config.json 未说明结构", say)
+        yield f"pretrain_model_path: {_path(place, folder)}"
+
+
+def _names_architecture(config: Path) -> bool:
+    from palm.backbone.model_type import type_key  # noqa: PLC0415 (the package imports paddle)
+
+    return config.is_file() and type_key(read_json_object(config)) is not None
 
 
 def _comment(english: str, chinese: str, say: int) -> str:

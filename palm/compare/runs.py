@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import palm
 from palm.compare.outcome import Outcome, keep, kept, read_outcome
 from palm.compare.plan import Job, Plan
+from palm.errors import counted
 from palm.storage.layout import BEST_INFERENCE_FOLDER, CHECKPOINT_FOLDER, INFERENCE_FOLDER, OUTCOME_FILE
 from palm.training.signals import StopSignals
 
@@ -45,7 +46,7 @@ def _run_job(plan: Plan, job: Job, done: list[Finished], *, keep_models: bool, s
     done.append(Finished(job, outcome))
     name = f"{job.name} {job.task}" if job.task else job.name
     how = "done before" if before else f"{outcome.seconds:.0f} s of training"
-    say(f"[{len(done)}/{plan.size}] {name}, seed {job.seed}: {outcome.global_steps} steps, {how}")
+    say(f"[{len(done)}/{plan.size}] {name}, seed {job.seed}: {counted(outcome.global_steps, 'step')}, {how}")
 
 
 def _jobs(plan: Plan, done: list[Finished]) -> Iterator[Job]:

@@ -9,7 +9,7 @@ from palm.balancing.weighting import WEIGHTINGS
 from palm.config.run_config import TaskConfig
 from palm.config.typed import TypedConfig
 from palm.data.tokenizer import Tokenizer
-from palm.errors import Problem
+from palm.errors import Problem, counted
 from palm.paradigm.base import PARADIGMS, Paradigm
 from palm.reader.base import READERS, Reader
 from palm.schema.fields import BackboneFields
@@ -88,7 +88,9 @@ def layers_to_train(config: TypedConfig) -> Iterator[Problem]:
         found = f"Found backbone `{backbone_name(config.backbone)}`."
         yield Problem("freeze_layers", f"{rule} {found} Leave the key out.")
     if frozen > layers:
-        yield Problem("freeze_layers", f"the encoder has {layers} layers to freeze. Found {frozen}. Lower it.")
+        yield Problem(
+            "freeze_layers", f"the encoder has {counted(layers, 'layer')} to freeze. Found {frozen}. Lower it."
+        )
 
 
 def layer_to_measure(config: TypedConfig) -> Iterator[Problem]:
@@ -184,7 +186,9 @@ def sequences_of_usual_length(stages: Sequence[TypedConfig]) -> list[Problem]:
 def _copied_layers_problems(task: TaskConfig, depth: int) -> Iterator[Problem]:
     where, copied = f"tasks.{task.name}.sharing_layers", task.paradigm.copied_layers(depth)
     if copied and (task.paradigm.sharing_layers or 0) > depth:
-        yield Problem(where, f"the encoder has {depth} layers to copy. Found {task.paradigm.sharing_layers}. Lower it.")
+        yield Problem(
+            where, f"the encoder has {counted(depth, 'layer')} to copy. Found {task.paradigm.sharing_layers}. Lower it."
+        )
     highest = max(task.paradigm.mixed_layers(depth) or [task.settings.layer % depth])
     if copied and highest < depth - copied:
         found = f"Found layer {highest} of 0 to {depth - 1}, and copies of the last {copied}."

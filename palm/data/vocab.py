@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from palm.errors import ConfigError, Problem
+from palm.errors import ConfigError, Problem, counted
 from palm.schema.places import pointer_problem
 
 PAD, UNK, CLS, SEP, MASK = SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
@@ -23,7 +23,9 @@ def load_vocab(path: Path | str) -> list[str]:
     missing = [token for token in SPECIAL_TOKENS if token not in set(tokens)]
     if missing:
         rule = f"a vocabulary contains {', '.join(SPECIAL_TOKENS)}, missing: {', '.join(missing)}"
-        problems.append(Problem(str(path), f"{rule} (in {len(tokens)} lines). Add them, or name another vocab_path."))
+        problems.append(
+            Problem(str(path), f"{rule} (in {counted(len(tokens), 'line')}). Add them, or name another vocab_path.")
+        )
     if problems:
         rest = len(problems) - MOST_LISTED
         raise ConfigError(problems[:MOST_LISTED] + ([Problem(str(path), f"and {rest} more.")] if rest > 0 else []))

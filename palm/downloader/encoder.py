@@ -122,6 +122,18 @@ def find_encoder(
     return _named(value, home, accept, pinned, download=download)
 
 
+def folder_on_disk(value: str, home: Path | None) -> Path | None:
+    """The folder of the encoder `value` if it is on this machine already, without asking a hub; else None."""
+    name = _known_names().get(value.lower(), value)
+    model = next((each for each in MODELS if name in (each.name, *each.aliases)), None)
+    identity = next((source.id for source in (model.sources if model else ()) if isinstance(source, HubSource)), None)
+    found = ID.fullmatch(identity or ALIASES.get(name, name))
+    commit = cached_commit(found["model"], found["revision"] or NEWEST) if found else None
+    cached = snapshot_folder(found["model"], commit) if found and commit else None
+    places = (find_input(value, home), find_input(f"{_PRETRAIN}/{name}", home), cache_folder() / _MODELS_FOLDER / name)
+    return next((place for place in (*places, cached) if place is not None and place.is_dir()), None)
+
+
 def fetch_weights(name: str, folder: Path) -> None:
     """Download the weights of the encoder `name` into its `folder`, unless they are there or `name` is a folder.
 

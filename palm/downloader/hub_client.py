@@ -17,7 +17,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from palm.errors import DownloadError
+from palm.errors import DownloadError, counted
 from palm.storage.atomic_directory import sha256_of
 
 ENDPOINT_VARIABLE = "HF_ENDPOINT"
@@ -262,7 +262,7 @@ def _compare(file: Path, expected: FileSum) -> None:
     elif expected.git is not None and (found := _git_hash(file, size)) != expected.git:
         rule, shown = f"the content must have the git hash {expected.git}.", found
     elif expected.size is not None and size != expected.size:
-        rule, shown = f"the file must have {expected.size} bytes.", str(size)
+        rule, shown = f"the file must have {counted(expected.size, 'byte')}.", str(size)
     else:
         return
     blob = file.resolve()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from palm.errors import DownloadError
+from palm.errors import DownloadError, counted
 from palm.storage.atomic_directory import sha256_of
 
 
@@ -65,5 +65,5 @@ def _check_size(file: RemoteFile, place: Path) -> None:
     found = place.stat().st_size
     if file.sha256 is None and file.size and found != file.size:
         place.unlink()
-        rule = f"the file must have {file.size} bytes."
+        rule = f"the file must have {counted(file.size, 'byte')}."
         raise DownloadError(f"{file.url}: {rule} Found {found}: damaged or replaced. It was thrown away; try again.")

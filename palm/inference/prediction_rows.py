@@ -61,4 +61,4 @@ def _truncated_line(dataset: Dataset, reader: Reader, cut: Sequence[int]) -> str
     limit = f"longer than {reader.longest_text} and cut there"
     if count == 1:
         return f"{where}the text is {limit}."
-    return f"{where}{len(cut)} of {count} texts are {limit}; the first is {first}."
+    return f"{where}{len(cut)} of {count} texts {'is' if len(cut) == 1 else 'are'} {limit}; the first is {first}."

@@ -12,7 +12,7 @@ from palm.backbone.ernie import ErnieConfig
 from palm.backbone.find import config_problems, found_backbone, registered_name
 from palm.backbone.shapes import check_shapes
 from palm.data.vocab import VOCAB_FILE
-from palm.errors import CheckpointError, ConfigError
+from palm.errors import CheckpointError, ConfigError, counted
 from palm.paradigm import PARADIGMS, Paradigm
 from palm.pretrained.encoder import (
     POSITIONS,
@@ -214,7 +214,7 @@ def _check_whole(path: Path, tensors: ArraysByName, backbone: Backbone) -> None:
     beyond = f"encoder.layers.{depth}.ffn.output.weight"
     if missing or beyond in tensors:
         found = f"no `{missing[0]}`" if missing else f"`{beyond}`"
-        rule = f"config.json sets {depth} layers, the weights differ in number or architecture."
+        rule = f"config.json sets {counted(depth, 'layer')}, the weights differ in number or architecture."
         raise CheckpointError(f"{path}: {rule} Found {found}. {_COPY}")
 
 

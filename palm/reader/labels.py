@@ -99,7 +99,8 @@ class LabelEncoder:
         return (f"{counted(self._unknown_count, 'label')} {which} as wrong ({names}).",)
 
     def _out_of_range(self, label: str) -> str:
-        rule = f"label out of range: the {len(self._names)} labels are {self._listed()}, found {quoted(label)}."
+        labels = f"{counted(len(self._names), 'label')} {'is' if len(self._names) == 1 else 'are'} {self._listed()}"
+        rule = f"label out of range: the {labels}, found {quoted(label)}."
         hint = did_you_mean(label, list(self._names))
         return f"{rule}{hint} Correct it, or set n_classes (numbers) or on_unknown_label (dev_file)."
 

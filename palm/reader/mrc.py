@@ -102,7 +102,7 @@ class SquadReader(Reader):
 
     @property
     def longest_text(self) -> str:
-        return f"max_query_len ({self.config.max_query_len} tokens)"
+        return f"max_query_len ({counted(self.config.max_query_len, 'token')})"
 
     def remarks(self, records: Sequence[Record]) -> dict[str, str]:
         """The number of answers at wrong offsets, with an example."""

@@ -8,6 +8,7 @@ import numpy as np
 
 from palm.data.dataset import Dataset, IntArray, LabelMap
 from palm.data.tag_schemes import TagScheme, detect_scheme
+from palm.errors import counted
 from palm.schema.fields import TagSchemeName
 
 _EDGE = "O"
@@ -35,7 +36,8 @@ def describe_breaks(count: int, total: int, scheme: TagScheme, line: object, pai
     """`2 of 8 sentences break it, such as line 5 (I-PER after O)`."""
     one, other = pair
     shown = f"{one} before {other}" if other == _EDGE else f"{other} after {one}"
-    return f"{count} of {total} sentences break the tag scheme {scheme.name}, such as line {line} ({shown})"
+    breaks = f"{counted(total, 'sentence')} {'breaks' if count == 1 else 'break'}"
+    return f"{count} of {breaks} the tag scheme {scheme.name}, such as line {line} ({shown})"
 
 
 def broken_records(dataset: Dataset, scheme: TagScheme, names: Sequence[str]) -> IntArray:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from palm.engine.run import StepResult, TrainingRun
 from palm.engine.schedule import expected_steps
 from palm.engine.task_instance import TaskInstance
+from palm.errors import counted
 from palm.kernels.precision import NAMES
 
 # A run that waits for more than both is reported.
@@ -102,7 +103,7 @@ def short_run_lines(run: TrainingRun) -> Iterator[str]:
     epochs = max(min(expected[task.name], total) / task.steps_per_epoch for task in run.tasks)
     begins = run.weighting.epochs_before_effect
     if begins and epochs <= begins:
-        rule = f"weighting: {settings.weighting} begins after {begins} epochs of a task."
+        rule = f"weighting: {settings.weighting} begins after {counted(begins, 'epoch')} of a task."
         yield f"Warning: {rule} Found {epochs:.2g} expected at most, so it makes no difference. Raise num_epochs."
     if settings.unfreeze_every_n_steps >= total:
         rule = f"unfreeze_every_n_steps: the encoder stays frozen for {settings.unfreeze_every_n_steps} steps."

@@ -65,7 +65,7 @@ def squad(**answer: object) -> str:
             "# text = x\n1\tanna\tanna\tPROPN\t_\t_\t0\t_\t_\t_\n1-2\tx\t_\t_\t_\t_\t_\t_\t_\t_\n"
             "2\t在\t在\tADP\t_\t_\t1\t_\t_\t_\n",
             "",
-            ["CoNLL-U: words in column 1 FORM", "1 multiword ranges and empty nodes are skipped, such as line 3."],
+            ["CoNLL-U: words in column 1 FORM", "1 multiword range or empty node is skipped, such as line 3."],
         ),
         ("mlm", "t.txt", "the anna\n\n我爱北京\n", "", ["plain text, one text per line; 1 blank lines"]),
         ("mrc", "t.json", squad(text="met rome", answer_start=5), "", ["1 answers differ from their context in kinds"]),

@@ -2,9 +2,12 @@
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
+import huggingface_hub.constants
 import pytest
 import yaml
 
@@ -66,12 +69,23 @@ def parquet(folder):
     return folder / "train-00000.parquet", ["the red fish"]
 
 
+def named(folder):
+    """The encoder in `folder`, whose config.json says what it is, as those of today do."""
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    (folder / "config.json").write_text(json.dumps({"model_type": "bert", **config}), encoding="utf-8")
+    return folder
+
+
 @pytest.mark.parametrize("data", [reviews, entities, pairs, questions, parquet])
 def test_three_commands(tmp_path, encoder, data):
     file, texts = data(tmp_path)
+    encoder = encoder if data is entities else named(encoder)
     said = palm(tmp_path, "init", "my project", "--data", file, "--encoder", encoder)
     assert "palm train 'my project/config.yaml'" in said
-    task = next(iter(yaml.safe_load((tmp_path / "my project/config.yaml").read_text(encoding="utf-8"))["tasks"]))
+    config = yaml.safe_load((tmp_path / "my project/config.yaml").read_text(encoding="utf-8"))
+    keys = {"backbone": "bert", "pretrain_model_path": "../encoder"} if data is entities else {"encoder": "../encoder"}
+    assert {key: config[key] for key in ("backbone", "pretrain_model_path", "encoder") if key in config} == keys
+    task = next(iter(config["tasks"]))
     palm(tmp_path, "check", "my project/config.yaml")
     palm(tmp_path, "train", "my project/config.yaml", "--max_steps", "3")
     [found] = [json.loads(line) for line in palm(tmp_path, "pred", f"output_model/{task}", *texts).splitlines()]
@@ -96,6 +110,45 @@ def test_files_of_one_task_belong_together_and_several_make_several(tmp_path, en
     }  # fmt: skip
     assert "40 行：文本（text）与类别（category）；2 个标签" in text
     assert main(["check", str(tmp_path / "p/config.yaml")]) == 0
+
+
+def test_lengths_are_those_of_the_encoders_tokenizer_or_said_to_be_estimated(tmp_path, encoder, capsys, monkeypatch):
+    monkeypatch.setenv("PALM_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hf"))
+    monkeypatch.chdir(tmp_path)
+    rows = [("x" if number % 2 else "y", " ".join(["fish", "the", "red"] * 4)) for number in range(40)]
+    tiny.write_tsv(tmp_path / "a.tsv", ["label", "text"], rows)
+    said = "Lengths are estimated by words: the tokenizer of minilm-l6-en is not on this machine yet."
+    assert main(["init", "p", "--data", "a.tsv"]) == 0
+    assert said in capsys.readouterr().out
+    text = Path("p/config.yaml").read_text(encoding="utf-8")
+    assert "95 % of the texts have up to about 19 tokens, estimated by words" in text
+    assert "\nencoder: minilm-l6-en  #" in text
+    assert "backbone:" not in text
+    assert "pretrain_model_path" not in text
+
+    shutil.copytree(named(encoder), tmp_path / "pretrain/minilm-l6-en")
+    assert main(["init", "q", "--data", "a.tsv"]) == 0
+    assert said not in capsys.readouterr().out
+    assert "95 % of the texts have up to 15 tokens\n" in Path("q/config.yaml").read_text(encoding="utf-8")
+    assert main(["check", "q/config.yaml"]) == 0
+
+
+def test_a_model_in_the_cache_of_the_hub_counts_and_no_hub_is_asked(tmp_path, encoder, capsys, monkeypatch):
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hf"))
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    model, commit = tmp_path / "hf/models--owner--tiny", "0" * 40
+    shutil.copytree(named(encoder), model / "snapshots" / commit)
+    (model / "refs").mkdir()
+    (model / "refs/main").write_text(commit, encoding="utf-8")
+    file, _ = entities(tmp_path)
+    words = ["--data", str(file), "--encoder"]
+    assert main(["init", str(tmp_path / "p"), *words, "owner/tiny"]) == 0
+    assert "estimated" not in capsys.readouterr().out
+    assert "\nencoder: owner/tiny  #" in (tmp_path / "p/config.yaml").read_text(encoding="utf-8")
+    assert main(["init", str(tmp_path / "q"), *words, "owner/other", "--lang", "zh"]) == 0
+    assert "the tokenizer of owner/other is not on this machine yet" in capsys.readouterr().out
+    assert "个词元（按词估计）" in (tmp_path / "q/config.yaml").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

@@ -68,12 +68,14 @@ def _rows(block: list[tuple[int, str]], layout: ConllLayout, skipped: LineCounts
     started = False
     for number, line in block:
         if not started and layout.is_comment(line):
-            skipped.add("comment lines (#) are skipped", number)
+            skipped.add(("comment line (#) is skipped", "comment lines (#) are skipped"), number)
             continue
         started = True
         row = split_columns(line, layout.width)
         if layout.has_ids and not row[0].isdecimal() and row[0].replace("-", "").replace(".", "").isdecimal():
-            skipped.add("multiword ranges and empty nodes are skipped", number)
+            skipped.add(
+                ("multiword range or empty node is skipped", "multiword ranges and empty nodes are skipped"), number
+            )
         else:
             yield number, row
 
@@ -82,7 +84,10 @@ def _sentence(rows: list[NumberedRow], layout: ConllLayout, skipped: LineCounts)
     whole = [(number, row) for number, row in rows if len(row) == layout.width]  # others are problems
     for number, row in whole:
         if not row[layout.word].strip():
-            skipped.add("words are blanks, which the model sees as [UNK]", number)
+            skipped.add(
+                ("word is a blank, which the model sees as [UNK]", "words are blanks, which the model sees as [UNK]"),
+                number,
+            )
     labels = [] if layout.label is None else [row[layout.label].strip() for _, row in whole]
     return Sentence(rows[0][0], [row[layout.word] for _, row in whole], labels)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
 
+from palm.errors import counted
 from palm.reader.formats.files import FileProblems, quoted
 from palm.reader.formats.notes import add_note
 from palm.spec import Phase
@@ -226,7 +227,9 @@ def _place(called: str, name: str, width: int, names: tuple[str, ...], problems:
             add_note(problems.source, f"{rule}. Write a number, from 0.")
         return None
     if not -width <= place < width:
-        problems.add(f"the file has {width} columns, found `columns: {{{name}: {called}}}`. Columns count from 0.")
+        problems.add(
+            f"the file has {counted(width, 'column')}, found `columns: {{{name}: {called}}}`. Columns count from 0."
+        )
         return None
     return place % width
 

@@ -35,15 +35,15 @@ class LineCounts:
     """Counts lines by what is remarkable about them."""
 
     def __init__(self) -> None:
-        self._counts: dict[str, int] = {}
-        self._first: dict[str, int] = {}
+        self._counts: dict[tuple[str, str], int] = {}
+        self._first: dict[tuple[str, str], int] = {}
 
-    def add(self, kind: str, line: int) -> None:
-        """Count a line, from 1, under the words that follow the number in the note."""
+    def add(self, kind: tuple[str, str], line: int) -> None:
+        """Count a line, from 1, under the words that follow a 1 in the note, and those that follow a larger number."""
         self._counts[kind] = self._counts.get(kind, 0) + 1
         self._first.setdefault(kind, line)
 
     def note(self, source: DataSource) -> None:
         """Add a note for each kind, with its first line."""
         for kind, count in self._counts.items():
-            add_note(source, f"{count} {kind}, such as line {self._first[kind]}.")
+            add_note(source, f"{count} {kind[count > 1]}, such as line {self._first[kind]}.")

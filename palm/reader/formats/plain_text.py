@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from palm.errors import counted
 from palm.reader.fields import TableFields
 from palm.reader.formats.cells import Row
 from palm.reader.formats.columns import fits_guesses
@@ -45,7 +46,7 @@ def read_plain_text(file: Path, problems: FileProblems, encoding: str = "utf-8")
             blank += 1
     if not found_any and not problems.count:
         problems.add("a data file must contain examples, found no text. Name another file.")
-    between = f"; {blank} blank lines between texts are skipped" if blank else ""
+    between = f"; {counted(blank, 'blank line')} between texts {'is' if blank == 1 else 'are'} skipped" if blank else ""
     add_note(file, f"plain text, one text per line{between}.")
 
 

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from palm.errors import counted
 from palm.reader.formats.files import open_text
 from palm.reader.formats.notes import add_note
 
@@ -138,6 +139,6 @@ class _Evidence:
     @property
     def ambiguity(self) -> str:
         return (
-            f"{self.lines} lines are {self.rows} rows if quotation marks stand around cells with line breaks, and "
-            f"{self.lines} rows if they are characters of the text."
+            f"{self.lines} lines are {counted(self.rows, 'row')} if quotation marks stand around cells with line "
+            f"breaks, and {self.lines} rows if they are characters of the text."
         )

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any, final, overload
 
 from palm.data.dataset import ROWS, DataSource, GivenRow
-from palm.errors import DataError, Problem
+from palm.errors import DataError, Problem, counted
 from palm.reader.formats.columns import with_class_names
 
 ColumnNames = Sequence[str]
@@ -64,7 +64,7 @@ class RowTable(Sequence[GivenRow]):
             return list(self)[index]
         number = index + len(self) if index < 0 else index
         if not 0 <= number < len(self):
-            raise IndexError(f"The table has {len(self)} rows. Found index {index}.")
+            raise IndexError(f"The table has {counted(len(self), 'row')}. Found index {index}.")
         return next(islice(self, number, None))
 
     def label_names(self, column: str) -> tuple[str, ...] | None:

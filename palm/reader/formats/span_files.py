@@ -19,6 +19,9 @@ FORMS = (
     "CLUENER (`label: {type: {mention: [[0, 3]]}}`)"
 )
 
+_OTHERS = "annotations of other kinds or annotators, which are ignored"
+_IGNORED = (f"row has {_OTHERS}", f"rows have {_OTHERS}")
+
 
 @dataclass(frozen=True)
 class SpanRow:
@@ -62,7 +65,7 @@ def read_span_file(
         if content.spans is not None:
             forms[content.form] = None
         if content.ignored:
-            counts.add("rows have annotations of other kinds or annotators, which are ignored", line)
+            counts.add(_IGNORED, line)
         found_any = True
         yield SpanRow(line, content)
     if not found_any and not problems.count:

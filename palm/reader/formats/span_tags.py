@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from palm.errors import counted
 from palm.reader.formats.files import quoted
 from palm.reader.formats.span_rows import TextSpan
 from palm.reader.formats.text_words import CharRange, SplitText
@@ -64,7 +65,7 @@ def _words_in(text: SplitText, span: TextSpan) -> tuple[Sequence[int], str | Non
     if span.start >= span.end:
         return (), "is empty."
     if span.start < 0 or span.end > len(text.text):
-        return (), f"is not in the text of {len(text.text)} characters."
+        return (), f"is not in the text of {counted(len(text.text), 'character')}."
     inside = [number for number, place in enumerate(text.places) if place[0] < span.end and place[1] > span.start]
     if not inside:
         return (), "holds no word."

@@ -6,6 +6,7 @@ from itertools import chain
 from pathlib import Path
 
 from palm.data.dataset import ROWS, DataSource, GivenRow
+from palm.errors import counted
 from palm.reader.fields import TableFields
 from palm.reader.formats.cells import Row, json_type
 from palm.reader.formats.columns import Columns, lookalikes, names_looked_for, possible_names
@@ -197,7 +198,7 @@ def _check_places(line: int, places: list[str], columns: Columns, problems: File
     missing = [columns.called(name) for name in columns.required if columns.called(name) not in places]
     if missing:
         rule = "without a header `columns` gives the place of each column, from 0"
-        found = f"{', '.join(missing)} in a file of {len(places)} columns"
+        found = f"{', '.join(missing)} in a file of {counted(len(places), 'column')}"
         problems.add(f"{rule}, found {found}. Correct it, or remove header: false.", line=line)
 
 

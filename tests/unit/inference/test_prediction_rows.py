@@ -117,7 +117,7 @@ def test_cut_texts_are_said_and_marked(name, rows, cut, caplog):
     caplog.set_level(logging.WARNING)
     found = predicted(reader, load_rows(reader, rows, "predict"))
     assert [one.get("truncated", False) for one in found] == cut
-    said = "1 of 2 texts are longer than max_seq_len (8 tokens) and cut there; the first is rows[1]."
+    said = "1 of 2 texts is longer than max_seq_len (8 tokens) and cut there; the first is rows[1]."
     assert caplog.messages == ([said] if any(cut) else [])
 
 

@@ -19,7 +19,7 @@ from palm.pretrained.load import load_pretrained
 from palm.pretrained.safetensors_files import read_shards
 from palm.pretrained.torch_files import read_torch
 from tests.unit.pretrained import foreign
-from tests.unit.pretrained.test_pdparams import attacks
+from tests.unit.pretrained.pickle_attacks import attacks
 
 STORAGES = {
     "<f4": "FloatStorage", "<f8": "DoubleStorage", "<f2": "HalfStorage", "<i8": "LongStorage", "<i4": "IntStorage",

@@ -102,7 +102,7 @@ def test_an_unknown_name_may_count_as_wrong(load, caplog):
         )
     assert dataset.array("label_ids").tolist() == [1, -100]
     assert dataset.records[1]["label"] == "ugly"
-    assert "1 labels that are not in the training file count as wrong (ugly)" in caplog.text
+    assert "1 label that is not in the training file counts as wrong (ugly)" in caplog.text
 
 
 def test_no_unknown_label_in_training_whatever_the_key_says(load):

@@ -61,7 +61,7 @@ def test_windows_of_a_sentence_are_no_sentences(load):
 
     assert len(data.columns["record"]) > 3
     assert broken_records(data, TagScheme("bio"), reader.labels.names).tolist() == [1]
-    assert reader.notes_on(data) == ("1 of 2 sentences break the tag scheme bio, such as line 3 (I-x after O).",)
+    assert reader.notes_on(data) == ("1 of 2 sentences breaks the tag scheme bio, such as line 3 (I-x after O).",)
 
 
 def test_the_end_of_a_sentence_counts(load):

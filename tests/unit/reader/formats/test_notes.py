@@ -21,7 +21,8 @@ def test_notes_are_logged_where_no_caller_collects_them(caplog):
 
 def test_lines_are_counted_by_kind():
     counts = LineCounts()
-    for kind, line in (("cats sat", 3), ("我 爱", 4), ("cats sat", 7)):
+    cats, love = ("cat sat", "cats sat"), ("我 爱", "我们 爱")
+    for kind, line in ((cats, 3), (love, 4), (cats, 7)):
         counts.add(kind, line)
     with collected_notes() as notes:
         counts.note("rows")

@@ -104,7 +104,7 @@ def test_notes(write):
     file = write("x.jsonl", json.dumps(ROWS[0]) + '\n{"data": {"text": "我"}, "annotations": [{"result": []}, {}]}\n')
     assert read(file)[1] == [
         "spans of characters in the form of doccano, Label Studio; they become tags of words.",
-        "1 rows have annotations of other kinds or annotators, which are ignored, such as line 2.",
+        "1 row has annotations of other kinds or annotators, which are ignored, such as line 2.",
     ]
 
 
