@@ -9,7 +9,16 @@ import sys
 from setuptools import Extension, setup
 
 # Without contraction the vector and the scalar loop round alike, so a value does not depend on where its array begins.
-FLAGS = ["-std=gnu11", "-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off", "-Wno-psabi", "-Wno-unused-function"]
+FLAGS = [
+    "-std=gnu11",
+    "-O3",
+    "-g0",
+    "-fno-math-errno",
+    "-fno-trapping-math",
+    "-ffp-contract=off",
+    "-Wno-psabi",
+    "-Wno-unused-function",
+]
 
 # Instruction sets by the name of the library that is built for them; palm/kernels/fused/library.py chooses among them.
 # x86-64 is built for each level that pays, so that one wheel serves every processor.
@@ -38,4 +47,7 @@ def kernels(name: str, level: list[str]) -> Extension:
     )
 
 
-setup(ext_modules=[kernels(name, level) for name, level in LEVELS.items()] if sys.platform == "linux" else [])
+setup(
+    ext_modules=[kernels(name, level) for name, level in LEVELS.items()] if sys.platform == "linux" else [],
+    options={"build_ext": {"parallel": True}},
+)

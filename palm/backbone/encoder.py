@@ -287,7 +287,8 @@ class TransformerEncoder(LayeredEncoder):
         super().__init__(embeddings, encoder, Pooler(config, form.pooler))
         self._attention_bias = embeddings.attention_bias
         self._kernels = chosen
-        self._one_call = chosen.encoder_call and chosen.encoder_call(encoder.layers[0].settings, self._weights)
+        build = chosen.encoder_call
+        self._one_call = None if build is None else build(encoder.layers[0].settings, self._weights)
         self._activation = config.hidden_act
 
     def packing_for(self, hidden: Tensor, rows: Rows) -> Packing | None:

@@ -15,6 +15,7 @@ from palm.inference.exported import advice_for, exported_tasks, model_folder
 
 if TYPE_CHECKING:
     from palm.inference.predictor import Predictor
+    from palm.schema.fields import Precision
 
 EPILOG = """example:
   palm pred output_model/intent "book me a room"          one text; a second one for a task of pairs
@@ -203,5 +204,5 @@ def _load(args: argparse.Namespace) -> tuple[list["Predictor"], Output]:
         as_json=args.json,
         named=folder is None,
     )
-    precision = args.precision or "auto"
+    precision: Precision = args.precision or "auto"
     return [palm.Predictor(place, keep_columns=keep, precision=precision) for place in places], output

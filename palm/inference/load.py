@@ -60,5 +60,7 @@ def load(path: str | Path, *, kernels: Kernels = "auto", precision: Precision = 
     folder = model_folder(path)
     if folder is not None:
         return Predictor(folder, kernels=kernels, precision=precision)
-    found = exported_tasks(path).items()
-    return RunPredictor({task: Predictor(place, kernels=kernels, precision=precision) for task, place in found})
+    places = exported_tasks(path)
+    return RunPredictor(
+        {task: Predictor(place, kernels=kernels, precision=precision) for task, place in places.items()}
+    )

@@ -47,8 +47,8 @@ class PredictionPrecision:
         if wanted == "bf16" and reason is not None:
             advice = "Leave precision out, or use other kernels."
             raise ConfigError(Problem("precision", f"bf16 multiplies in the fused kernels. Found {reason}. {advice}"))
-        trained = "bf16" if wanted == "auto" and model.amp == "bf16" and reason is None else "off"
-        self._amp = choose_precision("bf16" if wanted == "bf16" else trained).computed
+        as_trained = wanted == "auto" and model.amp == "bf16" and reason is None
+        self._amp = choose_precision("bf16" if wanted == "bf16" or as_trained else "off").computed
         self._said = False
 
     def __call__(self, batch: Batch) -> AbstractContextManager[None]:

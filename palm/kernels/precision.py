@@ -1,4 +1,4 @@
-"""Mixed precision: which products are computed in bfloat16, in training and in prediction, and what `amp: auto` chooses here."""
+"""Mixed precision: which products are in bfloat16, in training and in prediction; what `amp: auto` chooses here."""
 
 import logging
 from contextlib import AbstractContextManager, nullcontext

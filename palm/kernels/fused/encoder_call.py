@@ -121,8 +121,8 @@ class EncoderCall:
 class _State:
     """What tells the present values of tensors from others.
 
-    Operations in place count versions, training steps are announced (`forget_weights`), and `Tensor.set_value` leaves no
-    trace but the values: of these a sample is compared.
+    Operations in place count versions, training steps are announced (`forget_weights`), and `Tensor.set_value` leaves
+    no trace but the values: of these a sample is compared.
     """
 
     versions: tuple[tuple[int, int], ...]

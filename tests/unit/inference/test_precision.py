@@ -73,7 +73,9 @@ def test_what_is_asked_for_wins(runs, bf16_here):
     palm.load(runs / "off" / "c", precision="bf16")([TEXTS[0]])
     assert bf16_here == [False, True]
     for wanted, problem in (("int8", "This version has no kernel for it"), ("fp16", "There is no such precision")):
-        with pytest.raises(ConfigError, match=f"one of auto, float32, bf16 is expected. Found `{wanted}`. {problem}"):
+        with pytest.raises(
+            ConfigError, match=rf"one of auto, float32, bf16 is expected\. Found `{wanted}`\. {problem}"
+        ):
             palm.load(runs / "off" / "c", precision=wanted)
     with pytest.raises(ConfigError, match="precision: bf16 multiplies in the fused kernels. Found kernels: plain"):
         palm.Predictor(runs / "off" / "c" / "infer_model", kernels="plain", precision="bf16")
