@@ -19,7 +19,7 @@ from palm.engine.schedule import expected_steps
 from palm.engine.selection import BestSoFar
 from palm.engine.task_gradients import SharedLayerGradients, TaskGradients
 from palm.engine.task_instance import TaskInstance
-from palm.kernels.precision import Computed, Precision
+from palm.kernels.precision import Computed, ChosenPrecision
 from palm.schema.settings import TrainSettings
 
 
@@ -124,7 +124,7 @@ class TrainingRun:
     progress: Progress
     total_steps: int
     schedule: Callable[[int], float] | None = None
-    precision: Precision = field(default_factory=lambda: Precision("off"))
+    precision: ChosenPrecision = field(default_factory=lambda: ChosenPrecision("off"))
 
     @cached_property
     def targets(self) -> Mapping[str, int]:

@@ -104,7 +104,7 @@ class Predictor:
 
         Args:
             rows: Mappings of PALM's columns, `{"text_a": …, "text_b": …}`, of those of the key `columns`, or of names
-                that people use, such as `premise` and `hypothesis`, which is said once; for a reader with a single
+                that people use, such as `premise` and `hypothesis`, which is reported once; for a reader with a single
                 text, the text itself. For mrc `{"question": …, "context": …}` (`id` is by default the row's number,
                 from 0), or paragraphs as in SQuAD, with one prediction per question.
 

@@ -24,7 +24,7 @@ NAMES: dict[Computed, str] = {"off": "float32", "bf16": "bfloat16"}
 
 
 @dataclass(frozen=True)
-class Precision:
+class ChosenPrecision:
     """What the key `amp` means on this machine.
 
     Attributes:
@@ -36,7 +36,7 @@ class Precision:
     reason: str = ""
 
 
-def choose_precision(amp: Amp, *, kernels: str = "auto", activation: str = "gelu") -> Precision:
+def choose_precision(amp: Amp, *, kernels: str = "auto", activation: str = "gelu") -> ChosenPrecision:
     """What `amp` means here for an encoder; an `amp: bf16` that cannot be used is warned of once.
 
     Args:
@@ -45,21 +45,21 @@ def choose_precision(amp: Amp, *, kernels: str = "auto", activation: str = "gelu
         activation: The backbone's key `hidden_act`.
     """
     if amp == "off":
-        return Precision("off")
+        return ChosenPrecision("off")
     if paddle.device.get_device() != "cpu":
-        return Precision("off", "on a GPU it is off") if amp == "auto" else Precision("bf16")
+        return ChosenPrecision("off", "on a GPU it is off") if amp == "auto" else ChosenPrecision("bf16")
     if kernels == "plain":
-        return Precision("off", "on a CPU, kernels: plain computes in float32")
+        return ChosenPrecision("off", "on a CPU, kernels: plain computes in float32")
     if amp == "bf16":
         _warn_once(bf16_refusal())
-        return Precision("off" if bf16_refusal() else "bf16")
+        return ChosenPrecision("off" if bf16_refusal() else "bf16")
     if activation not in ACTIVATIONS:
-        return Precision("off", f"the fused kernels do not compute hidden_act: {activation}")
+        return ChosenPrecision("off", f"the fused kernels do not compute hidden_act: {activation}")
     refusal = _tiles_refusal() or bf16_refusal()
-    return Precision("off", refusal) if refusal else Precision("bf16", "this processor has AMX")
+    return ChosenPrecision("off", refusal) if refusal else ChosenPrecision("bf16", "this processor has AMX")
 
 
-def continued_precision(amp: Amp, chosen: Precision, recorded: Computed) -> tuple[Computed, list[str]]:
+def continued_precision(amp: Amp, chosen: ChosenPrecision, recorded: Computed) -> tuple[Computed, list[str]]:
     """What a resumed run computes in, and lines for the user: with `amp: auto` as recorded, wherever that is possible.
 
     Args:

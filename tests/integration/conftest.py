@@ -2,7 +2,7 @@
 
 import pytest
 
-from palm.kernels.precision import Precision, choose_precision
+from palm.kernels.precision import ChosenPrecision, choose_precision
 from palm.training import run
 
 
@@ -13,7 +13,7 @@ def _float32_unless_named(monkeypatch: pytest.MonkeyPatch) -> None:
     Processes that tests start are not affected; tests/integration/test_amp_auto.py is about `auto`.
     """
 
-    def chosen(amp: str, **keys: str) -> Precision:
+    def chosen(amp: str, **keys: str) -> ChosenPrecision:
         return choose_precision("off" if amp == "auto" else amp, **keys)
 
     monkeypatch.setattr(run, "choose_precision", chosen)

@@ -6,7 +6,7 @@ import pytest
 from palm.kernels import precision
 from palm.kernels.fused import bf16
 from palm.kernels.fused.library import KernelsUnavailableError
-from palm.kernels.precision import Precision, choose_precision, continued_precision, mixed_precision
+from palm.kernels.precision import ChosenPrecision, choose_precision, continued_precision, mixed_precision
 from palm.kernels.products import bf16_products, in_bf16
 
 NO_BF16 = "this processor has neither AVX512-BF16 nor AMX"
@@ -86,11 +86,11 @@ def test_another_thread_stays_in_float32():
 @pytest.mark.parametrize(
     ("flags", "level", "expected"),
     [
-        (["avx512_bf16", "amx_bf16"], "amx", Precision("bf16", AMX)),
-        (["avx512_bf16"], "avx512", Precision("off", NO_TILES)),
-        (["avx512_bf16", "amx_bf16"], "avx512", Precision("off", NO_TILES)),  # a system without permission
-        (["avx2"], "avx2", Precision("off", NO_TILES)),
-        ([], "amx", Precision("off", NO_BF16)),
+        (["avx512_bf16", "amx_bf16"], "amx", ChosenPrecision("bf16", AMX)),
+        (["avx512_bf16"], "avx512", ChosenPrecision("off", NO_TILES)),
+        (["avx512_bf16", "amx_bf16"], "avx512", ChosenPrecision("off", NO_TILES)),  # a system without permission
+        (["avx2"], "avx2", ChosenPrecision("off", NO_TILES)),
+        ([], "amx", ChosenPrecision("off", NO_BF16)),
     ],
 )
 def test_auto_takes_bfloat16_with_tiles_only(flags, level, expected, processor, caplog):
@@ -98,13 +98,13 @@ def test_auto_takes_bfloat16_with_tiles_only(flags, level, expected, processor, 
     assert choose_precision("auto") == expected
     with mixed_precision("auto"):
         assert in_bf16() is (expected.computed == "bf16")
-    assert not caplog.records  # nobody asked for bf16
+    assert not caplog.records  # bf16 was not asked for
 
 
 def test_auto_fails_safely_where_the_check_of_the_products_fails(processor, monkeypatch):
     processor("amx_bf16", level="amx")
     monkeypatch.setattr(bf16, "bf16_product", lambda one, other: 1.01 * bf16.emulated_product(one, other))
-    assert choose_precision("auto") == Precision("off", "oneDNN's product is off by 1.0e-02 on this processor")
+    assert choose_precision("auto") == ChosenPrecision("off", "oneDNN's product is off by 1.0e-02 on this processor")
 
 
 def test_auto_is_off_without_kernels(processor, monkeypatch):
@@ -114,7 +114,7 @@ def test_auto_is_off_without_kernels(processor, monkeypatch):
         raise KernelsUnavailableError("they were not built")
 
     monkeypatch.setattr(precision, "load_kernels", missing)
-    assert choose_precision("auto") == Precision("off", "they were not built")
+    assert choose_precision("auto") == ChosenPrecision("off", "they were not built")
 
 
 def test_auto_is_off_for_encoders_that_the_kernels_do_not_compute(processor):
@@ -126,8 +126,8 @@ def test_auto_is_off_for_encoders_that_the_kernels_do_not_compute(processor):
 
 def test_auto_is_off_on_a_gpu(monkeypatch):
     monkeypatch.setattr(paddle.device, "get_device", lambda: "gpu:0")
-    assert choose_precision("auto") == Precision("off", "on a GPU it is off")
-    assert choose_precision("bf16") == Precision("bf16")
+    assert choose_precision("auto") == ChosenPrecision("off", "on a GPU it is off")
+    assert choose_precision("bf16") == ChosenPrecision("bf16")
 
 
 def continued(amp, recorded):
