@@ -24,7 +24,7 @@ def runs(tmp_path_factory):
     for amp in ("off", "bf16"):
         keys = {"amp": amp, "max_steps": 2, "save_path": str(folder / amp)}
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(kernels_precision, "_on_this_cpu", lambda: True)
+            patch.setattr(kernels_precision, "bf16_refusal", lambda: None)
             config = tiny.config(folder, {"c": tiny.classification_task(folder, "c", 16)}, **keys)
             palm.Controller(config, overrides=[]).train()
     return folder
@@ -33,7 +33,7 @@ def runs(tmp_path_factory):
 @pytest.fixture
 def bf16_here(monkeypatch):
     """A machine with bfloat16, on which it is faster from 10 tokens on; what batches were computed in."""
-    monkeypatch.setattr(kernels_precision, "_on_this_cpu", lambda: True)
+    monkeypatch.setattr(kernels_precision, "bf16_refusal", lambda: None)
     monkeypatch.setattr(precision, "_smallest_faster", lambda model: 10)
     precision._smallest.clear()
     yield computed_in(monkeypatch)
@@ -73,16 +73,14 @@ def test_what_is_asked_for_wins(runs, bf16_here):
     palm.load(runs / "off" / "c", precision="bf16")([TEXTS[0]])
     assert bf16_here == [False, True]
     for wanted, problem in (("int8", "This version has no kernel for it"), ("fp16", "There is no such precision")):
-        with pytest.raises(
-            ConfigError, match=rf"one of auto, float32, bf16 is expected\. Found `{wanted}`\. {problem}"
-        ):
+        with pytest.raises(ConfigError, match=f"one of auto, float32, bf16 is expected. Found `{wanted}`. {problem}"):
             palm.load(runs / "off" / "c", precision=wanted)
-    with pytest.raises(ConfigError, match="precision: bf16 multiplies in the fused kernels. Found kernels: plain"):
+    with pytest.raises(ConfigError, match=r"precision: bf16 multiplies in the fused kernels\. Found kernels: plain"):
         palm.Predictor(runs / "off" / "c" / "infer_model", kernels="plain", precision="bf16")
 
 
 def test_a_machine_without_bfloat16_predicts_in_float32(runs, monkeypatch):
-    monkeypatch.setattr(kernels_precision, "_on_this_cpu", lambda: False)
+    monkeypatch.setattr(kernels_precision, "bf16_refusal", lambda: "no bf16")
     found = computed_in(monkeypatch)
     palm.load(runs / "bf16" / "c")(TEXTS)
     assert found == [False]
@@ -108,7 +106,7 @@ def test_the_key_is_read_by_check_and_by_the_controller(runs, bf16_here, capsys)
 
 
 def test_the_evaluation_of_training_is_in_the_precision_of_training(runs, monkeypatch):
-    monkeypatch.setattr(kernels_precision, "_on_this_cpu", lambda: True)
+    monkeypatch.setattr(kernels_precision, "bf16_refusal", lambda: None)
     found = computed_in(monkeypatch)
     task = {**tiny.classification_task(runs, "e", 16)}
     task["dev_file"] = task["train_file"]
