@@ -19,7 +19,7 @@ from palm.engine.schedule import expected_steps
 from palm.engine.selection import BestSoFar
 from palm.engine.task_gradients import SharedLayerGradients, TaskGradients
 from palm.engine.task_instance import TaskInstance
-from palm.kernels.precision import Computed, ChosenPrecision
+from palm.kernels.precision import ChosenPrecision, Computed
 from palm.schema.settings import TrainSettings
 
 
