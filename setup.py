@@ -3,10 +3,13 @@
 Where no compiler is found the installation goes on without them, and PALM computes in Paddle's own operations.
 """
 
+import copy
 import platform
 import sys
+from pathlib import Path
 
 from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
 
 # Without contraction the vector and the scalar loop round alike, so a value does not depend on where its array begins.
 FLAGS = [
@@ -47,7 +50,18 @@ def kernels(name: str, level: list[str]) -> Extension:
     )
 
 
+class BuildKernels(build_ext):
+    """Compiles each library into a folder of its own: all have the same sources, and are compiled at the same time."""
+
+    def build_extension(self, ext: Extension) -> None:
+        """Compile and link one library."""
+        own = copy.copy(self)
+        own.build_temp = str(Path(self.build_temp) / ext.name)
+        super(BuildKernels, own).build_extension(ext)
+
+
 setup(
+    cmdclass={"build_ext": BuildKernels},
     ext_modules=[kernels(name, level) for name, level in LEVELS.items()] if sys.platform == "linux" else [],
     options={"build_ext": {"parallel": True}},
 )
