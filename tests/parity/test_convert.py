@@ -245,7 +245,7 @@ def test_sizes_that_are_not_those_of_the_weights_are_refused(tmp_path, capsys):
         text.replace('"num_hidden_layers": 2', '"num_hidden_layers": 1'), encoding="utf-8"
     )
     assert main(["convert", str(tmp_path / "hf"), str(tmp_path / "out")]) == 2
-    assert "config.json sets 1 layers, the weights differ in number or architecture" in capsys.readouterr().err
+    assert "config.json sets 1 layer, the weights differ in number or architecture" in capsys.readouterr().err
 
 
 def test_a_damaged_inference_model_is_refused(tmp_path, repository):

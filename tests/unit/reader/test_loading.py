@@ -173,7 +173,7 @@ def test_warnings_are_said_by_a_warm_cache_too(write, caplog):
         return caplog.messages
 
     wanted = without_cache(load)
-    assert "x.tsv: 1 labels that are not in the training file count as wrong (ugly)." in wanted[0]
+    assert "x.tsv: 1 label that is not in the training file counts as wrong (ugly)." in wanted[0]
     assert load() == wanted
     assert load() == wanted
 
