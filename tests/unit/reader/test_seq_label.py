@@ -117,7 +117,7 @@ def test_predicting_needs_no_tags(read):
         (
             "x.tsv",
             "text_a\tlabel\nthe cat\tO\n",
-            "x.tsv:2: every word needs one tag, found 2 words and 1 tags (`text_a` `the cat`).",
+            "x.tsv:2: every word needs one tag, found 2 words and 1 tag (`text_a` `the cat`).",
         ),
         ("x.tsv", "text_a\tlabel\nthe cat\t\n", "x.tsv:2: `label` must contain text, found it empty."),
         ("x.tsv", "text_a\tlabel\n\tO\n", "x.tsv:2: `text_a` must contain text, found it empty."),
