@@ -46,7 +46,7 @@ def test_a_line_to_predict_may_be_words_alone(load):
     ("content", "message"),
     [
         ("the/DT cat\n", "x.txt:1: a line must hold words with tags, `word/TAG word/TAG`"),
-        ("the cat\tDT\n", "x.txt:1: every word needs one tag, found 2 words and 1 tags"),
+        ("the cat\tDT\n", "x.txt:1: every word needs one tag, found 2 words and 1 tag"),
         ("the/DT\n\ncat/NN\n", "x.txt:2: a line must hold words with tags"),
     ],
 )
