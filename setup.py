@@ -15,7 +15,7 @@ from setuptools.command.build_ext import build_ext
 FLAGS = [
     "-std=gnu11",
     "-O3",
-    "-g0",
+    "-g0",  # Python's own flags contain -g
     "-fno-math-errno",
     "-fno-trapping-math",
     "-ffp-contract=off",

@@ -15,7 +15,6 @@ from palm.inference.exported import advice_for, exported_tasks, model_folder
 
 if TYPE_CHECKING:
     from palm.inference.predictor import Predictor
-    from palm.schema.fields import Precision
 
 EPILOG = """example:
   palm pred output_model/intent "book me a room"          one text; a second one for a task of pairs

@@ -142,7 +142,7 @@ def test_a_cpu_without_such_instructions_refuses_int8_and_auto_leaves_it(model, 
 
 def test_plain_kernels_refuse_int8(model):
     measured(model)
-    with pytest.raises(ConfigError, match="int8 multiplies in the fused kernels. Found kernels: plain"):
+    with pytest.raises(ConfigError, match=r"int8 multiplies in the fused kernels\. Found kernels: plain"):
         palm.Predictor(model, precision="int8", kernels="plain")
     assert palm.Predictor(model, kernels="plain").precision == "predicts in float32"
 

@@ -75,12 +75,12 @@ def test_what_is_asked_for_wins(runs, bf16_here):
     problem = r"one of auto, float32, bf16, int8 is expected\. Found `fp16`\. There is no such precision"
     with pytest.raises(ConfigError, match=problem):
         palm.load(runs / "off" / "c", precision="fp16")
-    with pytest.raises(ConfigError, match="precision: bf16 multiplies in the fused kernels. Found kernels: plain"):
+    with pytest.raises(ConfigError, match=r"precision: bf16 multiplies in the fused kernels\. Found kernels: plain"):
         palm.Predictor(runs / "off" / "c" / "infer_model", kernels="plain", precision="bf16")
 
 
 def test_a_machine_without_bfloat16_predicts_in_float32(runs, monkeypatch):
-    monkeypatch.setattr(kernels_precision, "bf16_refusal", lambda: "no bf16")
+    monkeypatch.setattr(kernels_precision, "bf16_refusal", lambda: "no bfloat16")
     found = computed_in(monkeypatch)
     palm.load(runs / "bf16" / "c")(TEXTS)
     assert found == [False]
