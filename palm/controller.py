@@ -297,10 +297,7 @@ class Controller:
         return predictor.evaluate_dataset(rows)
 
     def measure_int8(
-        self,
-        task: str,
-        inference_model_dir: str | Path | None = None,
-        file: str | Path | GivenData | None = None,
+        self, task: str, inference_model_dir: str | Path | None = None, file: str | Path | GivenData | None = None
     ) -> Int8Measurement:
         """Evaluate an exported task in float32 and in int8, and keep the result in the model's folder.
 

@@ -8,6 +8,7 @@ from typing import Any, get_args
 import palm
 from palm.errors import ConfigError, Problem
 from palm.schema.fields import Precision
+from palm.storage.layout import INT8_FILE
 
 EPILOG = """example:
   palm eval config.yaml                                 every task that has a dev_file
@@ -47,6 +48,8 @@ def run(args: argparse.Namespace, overrides: list[str]) -> int:
     for name in names:
         if args.precision == "int8":
             found = controller.measure_int8(name, args.model, args.file)
+            kept = f"kept as {INT8_FILE} in the model's folder, which `precision: int8` and `auto` go by"
+            sys.stderr.write(f"{name}: int8 costs {found.drop:.2f} points: {found}; {kept}\n")
             line = {**found.model_dump(exclude={"format_version", "palm_version", "weights"}), "drop": found.drop}
         else:
             line = dict(controller.evaluate(name, args.model, args.file, precision=args.precision))

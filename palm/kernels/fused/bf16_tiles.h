@@ -11,9 +11,10 @@
 #ifndef PALM_BF16_TILES_H
 #define PALM_BF16_TILES_H
 
-/* Without AVX-512 this is compiled for tests alone, and GCC takes three times as long to unroll shuffles of 16 words. */
-#if !defined(__AVX512F__)
-#pragma GCC optimize("O2")
+/* Where neither is there, what this header is for is compiled for tests alone: fast enough without the optimisations in which
+ * GCC spends most of its time, such as the unrolling of shuffles. */
+#if !defined(__AVX512BF16__) && !defined(__AVX512VNNI__)
+#pragma GCC optimize("O1")
 #endif
 
 #include <stdint.h>

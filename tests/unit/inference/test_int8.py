@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -162,7 +163,10 @@ def test_eval_measures_and_predictions_go_by_it(run, capsys):
     assert main(["eval", str(run), "c", "--precision", "float32"]) == 0
     in_float32 = json.loads(capsys.readouterr().out)
     assert main(["eval", str(run), "c", "--precision", "int8"]) == 0
-    line = json.loads(capsys.readouterr().out)
+    printed = capsys.readouterr()
+    said = r"c: int8 costs -?\d+\.\d\d points: accuracy .* in int8 \(16 rows of .*\); kept as int8\.json"
+    assert re.search(said, printed.err)
+    line = json.loads(printed.out)
     assert (line["task"], line["metric"], line["rows"]) == ("c", "accuracy", 16)
     assert line["float32"] == in_float32["accuracy"]
     assert line["drop"] == pytest.approx(100 * (line["float32"] - line["int8"]))
