@@ -136,7 +136,7 @@ def check_int8(folder: Path, *, max_drop: float, allow_unmeasured: bool) -> str:
             return "what it changes was not measured"
         rule = "int8 changes answers a little: it needs a measurement of the main metric on dev rows."
         where = f"Found none of these weights in {folder / INT8_FILE}"
-        advice = f"{_HOW}; `allow_unmeasured: true` goes without."
+        advice = f"{_HOW}; `allow_unmeasured: true` (--allow_unmeasured) goes without."
         raise ConfigError(Problem("precision", f"{rule} {where}. {advice}"))
     if not found.drop <= max_drop:
         rule = f"int8 may cost {max_drop:g} points of the main metric (max_drop)."
