@@ -27,7 +27,7 @@ KERNELS: tuple[KernelName, ...] = ("float32", "bf16", "int8")
 
 _KERNELS_OF_LEVEL: dict[str, tuple[KernelName, ...]] = {
     "amx": ("float32", "bf16", "int8"),
-    "avx512bf16": ("float32", "bf16", "int8"),
+    "avx512bf16": ("float32", "int8"),
     "vnni": ("float32", "int8"),
     "avx512": ("float32",),
     "avx2": ("float32",),
