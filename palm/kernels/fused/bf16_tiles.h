@@ -11,8 +11,8 @@
 #ifndef PALM_BF16_TILES_H
 #define PALM_BF16_TILES_H
 
-/* Where neither is there, what this header is for is compiled for tests alone: fast enough without the optimisations in which
- * GCC spends most of its time, such as the unrolling of shuffles. */
+/* On processors without AVX512-BF16 and AVX512-VNNI what is built on this header is for tests alone: fast enough without the
+ * optimisations that GCC takes longest for, such as the unrolling of shuffles. */
 #if !defined(__AVX512BF16__) && !defined(__AVX512VNNI__)
 #pragma GCC optimize("O1")
 #endif
