@@ -15,7 +15,7 @@ from setuptools.command.build_ext import build_ext
 FLAGS = [
     "-std=gnu11",
     "-O3",
-    "-g0",
+    "-g0",  # Python's own flags contain -g
     "-fno-math-errno",
     "-fno-trapping-math",
     "-ffp-contract=off",
@@ -27,14 +27,18 @@ FLAGS = [
 # x86-64 is built for each level that pays, so that one wheel serves every processor.
 AVX512 = ["-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq", "-mfma", "-mprefer-vector-width=512"]
 X86_64 = {
-    "_amx": [*AVX512, "-mavx512bf16", "-mamx-tile", "-mamx-bf16"],
-    "_avx512bf16": [*AVX512, "-mavx512bf16"],
+    "_amx": [*AVX512, "-mavx512bf16", "-mavx512vnni", "-mamx-tile", "-mamx-bf16", "-mamx-int8"],
+    "_avx512bf16": [*AVX512, "-mavx512bf16", "-mavx512vnni"],
+    "_vnni": [*AVX512, "-mavx512vnni"],
     "_avx512": AVX512,
     "_avx2": ["-mavx2", "-mfma"],
     "_base": [],
 }
-SOURCES = ["kernels", "bf16_layer", "float32_layer", "rotary_attention", "encoder", "encoder_float32", "encoder_bf16"]
-HEADERS = ["vector_math", "layer_plan", "layer_rows", "bf16_tiles", "bf16_attention", "encoder"]
+SOURCES = [
+    *("kernels", "bf16_layer", "float32_layer", "rotary_attention"),
+    *("encoder", "encoder_float32", "encoder_bf16", "encoder_int8"),
+]
+HEADERS = ["vector_math", "layer_plan", "layer_rows", "bf16_tiles", "bf16_attention", "encoder", "int8_tiles"]
 LEVELS = X86_64 if platform.machine() in ("x86_64", "AMD64") else {"_base": []}
 
 

@@ -16,17 +16,21 @@ from palm.config.overrides import asks_for_help
 from palm.config.resolve import load_run_configs
 from palm.config.run_config import RunConfig, TaskConfig
 from palm.config.stages import encoder_folder
+from palm.data.dataset import Dataset
 from palm.engine.model import MultiTaskModel
 from palm.engine.pretrain import backbone_config_for, load_pretrained_weights
 from palm.engine.run import TrainingRun
 from palm.engine.task_instance import TaskInstance
 from palm.engine.train import train_steps
 from palm.errors import ConfigError, Problem
+from palm.inference.int8 import Int8Measurement
 from palm.inference.prediction_files import write_predictions
 from palm.inference.predictor import Predictor
 from palm.paradigm.base import Prediction
 from palm.pretrained.load import PretrainedWeights, load_pretrained
 from palm.reader.formats.row_table import GivenData
+from palm.reader.formats.sources import data_name
+from palm.reader.loading import load_dataset
 from palm.runtime.device import choose_device
 from palm.schema.fields import BackboneFields, Precision
 from palm.storage.atomic_directory import os_errors_as
@@ -265,7 +269,12 @@ class Controller:
         return predictions
 
     def evaluate(
-        self, task: str, inference_model_dir: str | Path | None = None, file: str | Path | GivenData | None = None
+        self,
+        task: str,
+        inference_model_dir: str | Path | None = None,
+        file: str | Path | GivenData | None = None,
+        *,
+        precision: Precision | None = None,
     ) -> dict[str, float]:
         """Loss and metrics of an exported task over a file with gold labels, as fractions of 1.
 
@@ -274,23 +283,48 @@ class Controller:
             inference_model_dir: What training exported; the task's `inference_model_dir`, or
                 `save_path/<task>/infer_model`, when left out.
             file: The data; the task's dev_file when left out.
+            precision: As in `pred`.
 
         Raises:
-            ConfigError: Unknown task, or no file.
+            ConfigError: Unknown task, no file, or no kernel for the precision.
             CheckpointError: No inference model there, or a damaged one.
             DataError: What is wrong with the file.
         """
         stage = self._last_stage_with(task)
         if stage is not self:
-            return stage.evaluate(task, inference_model_dir, file)
+            return stage.evaluate(task, inference_model_dir, file, precision=precision)
+        predictor, rows = self._to_evaluate(task, inference_model_dir, file, precision)
+        return predictor.evaluate_dataset(rows)
+
+    def measure_int8(
+        self, task: str, inference_model_dir: str | Path | None = None, file: str | Path | GivenData | None = None
+    ) -> Int8Measurement:
+        """Evaluate an exported task in float32 and in int8, and keep the result in the model's folder.
+
+        `precision: int8` and `auto` of later predictions go by it. Arguments and errors are those of `evaluate`.
+        """
+        stage = self._last_stage_with(task)
+        if stage is not self:
+            return stage.measure_int8(task, inference_model_dir, file)
+        predictor, rows = self._to_evaluate(task, inference_model_dir, file, "float32")
+        return predictor.measure_int8_on(rows)
+
+    def _to_evaluate(
+        self,
+        task: str,
+        inference_model_dir: str | Path | None,
+        file: str | Path | GivenData | None,
+        precision: Precision | None,
+    ) -> tuple[Predictor, Dataset]:
+        """A task's predictor, and rows with gold labels: of `file`, or the task's dev rows."""
         config = self._task_config(task)
         data = config.settings.dev_file if file is None else file
         if data is None:
             raise ConfigError(Problem(f"tasks.{task}.dev_file", "evaluation needs a file. Set dev_file or give one."))
-        predictor = self.predictor(task, inference_model_dir)
+        predictor = self.predictor(task, inference_model_dir, precision=precision)
         if file is None and config.settings.dev_fraction is not None:
-            return predictor.evaluate_dataset(read_dev_rows(predictor.reader, config, self._save_path))
-        return predictor.evaluate(data)
+            return predictor, read_dev_rows(predictor.reader, config, self._save_path)
+        return predictor, load_dataset(predictor.reader, data_name(data), "eval")
 
     def predictor(
         self, task: str, inference_model_dir: str | Path | None = None, *, precision: Precision | None = None

@@ -18,7 +18,7 @@ from palm.kernels.choice import EncoderKernels, choose_kernels
 from palm.kernels.contract import ComputeLayer, LayerSettings, LayerWeights, Rows
 from palm.kernels.fused.layer import ACTIVATIONS
 from palm.kernels.fused.packing import Packing
-from palm.kernels.products import in_bf16
+from palm.kernels.products import Int8UnavailableError, in_bf16, in_int8
 from palm.schema.fields import BackboneFields
 
 # Added to the attention scores of padding, as in the original BERT: softmax is then exactly 0 in float32.
@@ -256,7 +256,13 @@ class LayeredEncoder(nn.Layer):
         return None
 
     def _encoded(self, hidden: Tensor, rows: Rows, wanted: int | ScalarMix, parts: Parts | None) -> Tensor:
-        """Hidden states [batch*seq hidden]: of one layer, or a mix of several."""
+        """Hidden states [batch*seq hidden]: of one layer, or a mix of several.
+
+        Raises:
+            Int8UnavailableError: They are to be computed in 8-bit integers, which only whole encoders are.
+        """
+        if in_int8():
+            raise Int8UnavailableError("its layers are not computed in one call on this machine")
         packing = self.packing_for(hidden, rows)
         if packing is not None:
             hidden, rows = packing.pack(hidden), packing.rows

@@ -15,7 +15,6 @@ from palm.inference.exported import advice_for, exported_tasks, model_folder
 
 if TYPE_CHECKING:
     from palm.inference.predictor import Predictor
-    from palm.schema.fields import Precision
 
 EPILOG = """example:
   palm pred output_model/intent "book me a room"          one text; a second one for a task of pairs
@@ -63,6 +62,10 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this cl
     parser.add_argument(
         "--precision", choices=("auto", "float32", "bf16", "int8"), help="auto (as it was trained; default), float32, …"
     )
+    parser.add_argument("--max_drop", type=float, help="points of the main metric that int8 may cost (default: 0.3)")
+    parser.add_argument(
+        "--allow_unmeasured", action="store_true", help="predict in int8 also where palm eval has not measured its cost"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON lines also on a terminal")
     parser.add_argument("--show", type=int, default=3, help="number of predictions of a file to print (default: 3)")
     parser.takes_texts = _names_folder
@@ -109,7 +112,8 @@ def _with_configuration(args: argparse.Namespace, overrides: list[str]) -> None:
     task = args.task[0]
     chosen = {
         **{"pred_file": args.file, "pred_output_path": args.output},
-        **{"keep_columns": args.keep_columns, "precision": args.precision},
+        **{"keep_columns": args.keep_columns, "precision": args.precision, "max_drop": args.max_drop},
+        "allow_unmeasured": args.allow_unmeasured or None,
     }
     words = [f"--tasks.{task}.{key}={value}" for key, value in chosen.items() if value is not None]
     controller = palm.Controller(args.config, task_dir=args.task_dir, for_train=False, overrides=[*overrides, *words])
@@ -204,5 +208,11 @@ def _load(args: argparse.Namespace) -> tuple[list["Predictor"], Output]:
         as_json=args.json,
         named=folder is None,
     )
-    precision: Precision = args.precision or "auto"
-    return [palm.Predictor(place, keep_columns=keep, precision=precision) for place in places], output
+    build = partial(
+        palm.Predictor,
+        keep_columns=keep,
+        precision=args.precision or "auto",
+        max_drop=args.max_drop,
+        allow_unmeasured=args.allow_unmeasured,
+    )
+    return [build(place) for place in places], output

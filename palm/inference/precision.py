@@ -3,8 +3,8 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import get_args
 
 import numpy as np
@@ -17,7 +17,8 @@ from palm.engine.no_grad import without_gradients
 from palm.errors import ConfigError, Problem
 from palm.kernels.choice import choose_kernels
 from palm.kernels.fused.layer import ACTIVATIONS
-from palm.kernels.precision import choose_precision, float32, mixed_precision
+from palm.kernels.precision import choose_precision, float32, int8, mixed_precision
+from palm.kernels.products import Int8UnavailableError
 from palm.schema.fields import PRECISIONS, Precision
 
 _log = logging.getLogger("palm")
@@ -33,37 +34,50 @@ class PredictionPrecision:
     """Decides the precision of each batch, in the thread that computes it; an instance of `ChoosePrecision`.
 
     Args:
-        wanted: `auto`, `float32` or `bf16`.
+        wanted: `auto`, `float32`, `bf16` or `int8`.
         model: The model.
+        int8: In `int8`, or in `auto` where int8 pays: its measurement in words (`palm.inference.int8`).
 
     Raises:
         ConfigError: There is no such precision, no kernel for it, or the encoder's kernels do not compute in it.
     """
 
-    def __init__(self, wanted: Precision, model: MultiTaskModel) -> None:
+    def __init__(self, wanted: Precision, model: MultiTaskModel, int8: str | None = None) -> None:
         check_precision(wanted)
         self._wanted, self._model = wanted, model
         reason = _not_in_bf16(model)
-        if wanted == "bf16" and reason is not None:
+        if wanted in ("bf16", "int8") and reason is not None:
             advice = "Leave precision out, or use other kernels."
-            raise ConfigError(Problem("precision", f"bf16 multiplies in the fused kernels. Found {reason}. {advice}"))
+            rule = f"{wanted} multiplies in the fused kernels."
+            raise ConfigError(Problem("precision", f"{rule} Found {reason}. {advice}"))
+        if wanted == "int8" and int8 is None:
+            int8 = "what it changes was not measured"
+        self._int8 = int8 if reason is None else None
         as_trained = wanted == "auto" and model.amp == "bf16" and reason is None
         self._amp = choose_precision("bf16" if wanted == "bf16" or as_trained else "off").computed
         self._said = False
 
     def __call__(self, batch: Batch) -> AbstractContextManager[None]:
         """The context for a forward pass of `batch`."""
+        if self._int8 is not None:
+            self._say()
+            return _in_int8()
         if self._amp == "off":
             return float32()
         smallest = self.smallest_bf16_batch
+        self._say()
+        return mixed_precision("bf16") if smallest is not None and _tokens(batch) >= smallest else float32()
+
+    def _say(self) -> None:
         if not self._said:
             self._said = True
             _log.info("%s", self.description)
-        return mixed_precision("bf16") if smallest is not None and _tokens(batch) >= smallest else float32()
 
     @property
     def description(self) -> str:
         """The precision in words."""
+        if self._int8 is not None:
+            return f"predicts in int8: {self._int8}"
         if self._amp == "off":
             return "predicts in float32"
         smallest = self.smallest_bf16_batch
@@ -90,6 +104,17 @@ def check_precision(wanted: Precision) -> None:
         missing = "This version has no kernel for it" if wanted in get_args(Precision) else "There is no such precision"
         rule = f"one of {there} is expected. Found `{wanted}`. {missing}: choose another one."
         raise ConfigError(Problem("precision", rule))
+
+
+@contextmanager
+def _in_int8() -> Iterator[None]:
+    """The context of a forward pass in int8, with an error for the user where the encoder has no such kernel."""
+    try:
+        with int8():
+            yield
+    except Int8UnavailableError as reason:
+        rule = "int8 is for encoders of BERT's layers without adapters, LoRA, own layers or a mix of layers."
+        raise ConfigError(Problem("precision", f"{rule} Found one that is not: {reason}. Use `auto`.")) from reason
 
 
 def _not_in_bf16(model: MultiTaskModel) -> str | None:

@@ -8,6 +8,8 @@ from palm.data.dataset import Dataset, GivenRow
 from palm.engine.predict import metrics_over, run_over
 from palm.errors import ConfigError, Problem
 from palm.inference.bundle import load_bundle
+from palm.inference.int8 import Int8Measurement, int8_use, write_measurement
+from palm.inference.measure_int8 import measure_int8
 from palm.inference.precision import PredictionPrecision, check_precision
 from palm.inference.prediction_rows import with_rows
 from palm.paradigm.base import Paradigm, Prediction
@@ -28,11 +30,15 @@ class Predictor:
         task: The task in the current configuration; its keys override those of the training run.
         kernels: The encoder's kernels on the CPU: `auto`, `fused` or `plain`.
         keep_columns: Further columns of a file that predictions keep; those of `task` by default.
-        precision: `auto` (as the model was trained, but batches so small that float32 is faster here in float32),
-            `float32` or `bf16`; by default that of `task`, or `auto`.
+        precision: `auto` (as the model was trained, but batches so small that float32 is faster here in float32; in
+            int8 where `measure_int8` found that it pays), `float32`, `bf16` or `int8`; by default that of `task`, or
+            `auto`.
+        max_drop: Points (hundredths) of the main metric that int8 may cost; by default that of `task`, or 0.3.
+        allow_unmeasured: Whether `int8` may be used without a measurement; by default that of `task`, or not.
 
     Raises:
-        ConfigError: `folder` is no path, the model's reader keeps no columns, or there is no kernel for `precision`.
+        ConfigError: `folder` is no path, the model's reader keeps no columns, there is no kernel for `precision`, or
+            int8 is not measured or costs too much.
         CheckpointError: The folder is missing, damaged, of another format, or does not fit `task`.
     """
 
@@ -44,11 +50,18 @@ class Predictor:
         kernels: Kernels = "auto",
         keep_columns: Sequence[str] | None = None,
         precision: Precision | None = None,
+        max_drop: float | None = None,
+        allow_unmeasured: bool | None = None,
     ) -> None:
-        wanted = precision or (task.settings.precision if task else "auto")
-        check_precision(wanted)
-        self._bundle = load_bundle(_path(folder, "Predictor"), task, kernels)
-        self._precision = PredictionPrecision(wanted, self._bundle.model)
+        check_precision(precision or "auto")
+        self._folder = _path(folder, "Predictor")
+        self._bundle = load_bundle(self._folder, task, kernels)
+        settings = self._bundle.task.settings
+        wanted = precision or settings.precision
+        most = settings.max_drop if max_drop is None else max_drop
+        unmeasured = settings.allow_unmeasured if allow_unmeasured is None else allow_unmeasured
+        int8 = int8_use(wanted, self._folder, max_drop=most, allow_unmeasured=unmeasured)
+        self._precision = PredictionPrecision(wanted, self._bundle.model, int8)
         if keep_columns is not None:
             self._keep(keep_columns)
 
@@ -134,6 +147,24 @@ class Predictor:
             RegistryError: An unknown metric.
         """
         return metrics_over(self._bundle.model, self._bundle.task, dataset, self._precision)
+
+    def measure_int8(self, file: Path | str | GivenData) -> Int8Measurement:
+        """Evaluate a file with gold labels in float32 and in int8, and keep the result in the model's folder.
+
+        Predictors that are loaded afterwards with `precision="int8"` or `"auto"` go by it.
+
+        Raises:
+            ConfigError: This machine or this model does not compute in int8.
+            CheckpointError: The folder cannot be written.
+            DataError: Every problem, with file and line.
+        """
+        return self.measure_int8_on(load_dataset(self.reader, data_name(file), "eval"))
+
+    def measure_int8_on(self, dataset: Dataset) -> Int8Measurement:
+        """The same on data that `reader` has read."""
+        found = measure_int8(self._bundle.model, self._bundle.task, dataset, self._folder)
+        write_measurement(found, self._folder)
+        return found
 
     def _predictions(self, dataset: Dataset) -> list[Prediction]:
         found = run_over(self._bundle.model, self._bundle.task, dataset, "predict", self._precision)

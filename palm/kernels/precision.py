@@ -1,7 +1,8 @@
 """Mixed precision: which products are in bfloat16, in training and in prediction; what `amp: auto` chooses here."""
 
 import logging
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal
@@ -12,7 +13,7 @@ from palm.kernels.fused.bf16 import Bf16UnavailableError, check_products
 from palm.kernels.fused.bf16_layer import check_layer
 from palm.kernels.fused.layer import ACTIVATIONS
 from palm.kernels.fused.library import KernelsUnavailableError, load_kernels
-from palm.kernels.products import bf16_products, in_float32, layer_products
+from palm.kernels.products import bf16_products, in_float32, int8_weights, layer_products
 
 _log = logging.getLogger("palm")
 
@@ -102,6 +103,17 @@ def mixed_precision(amp: Amp) -> AbstractContextManager[None]:
 def float32() -> AbstractContextManager[None]:
     """The context of a forward pass in float32, whatever the precision around it."""
     return layer_products(bf16=False) if paddle.device.get_device() == "cpu" else in_float32()
+
+
+@contextmanager
+def int8() -> Iterator[None]:
+    """The context of a forward pass with the encoder's weights in 8-bit integers; everything else is float32.
+
+    Raises:
+        Int8UnavailableError: In the context: the encoder has no such kernel.
+    """
+    with float32(), int8_weights():
+        yield
 
 
 @cache

@@ -25,10 +25,15 @@ class Product(Protocol):
         ...
 
 
+class Int8UnavailableError(Exception):
+    """An encoder cannot be computed in 8-bit integers; the message gives the reason."""
+
+
 class _Precision(threading.local):
     """Of each thread its own: a prediction beside a training run in bfloat16 stays as it is alone."""
 
     bf16 = False
+    int8 = False
 
 
 _precision = _Precision()
@@ -58,3 +63,21 @@ def in_float32() -> AbstractContextManager[None]:
     """Keep products inside the context in float32 although Paddle's AMP is on: those that compute sums."""
     context: AbstractContextManager[None] = paddle.amp.auto_cast(enable=False)
     return context
+
+
+def in_int8() -> bool:
+    """Whether encoders are currently computed with their weights in 8-bit integers, in this thread."""
+    return _precision.int8
+
+
+@contextmanager
+def int8_weights() -> Iterator[None]:
+    """Make encoders compute with their weights in 8-bit integers, in this thread: for prediction alone.
+
+    An encoder that has no such kernel raises `Int8UnavailableError`; it does not compute in another precision instead.
+    """
+    before, _precision.int8 = _precision.int8, True
+    try:
+        yield
+    finally:
+        _precision.int8 = before

@@ -89,7 +89,7 @@ def computable(value: Any, typed: Callable[[Any], float]) -> float:  # noqa: ANN
 LARGEST_INT, LARGEST_FLOAT = 2**31 - 1, 1e30
 Kernels = Literal["auto", "fused", "plain"]
 Precision = Literal["auto", "float32", "bf16", "int8"]
-PRECISIONS: tuple[Precision, ...] = ("auto", "float32", "bf16")
+PRECISIONS: tuple[Precision, ...] = ("auto", "float32", "bf16", "int8")
 """The values of `precision` that have a kernel."""
 Sharing = Literal["hard", "adapter", "lora", "private", "private_layers", "soft"]
 Int = Annotated[int, WrapValidator(computable)]

@@ -225,6 +225,7 @@ class TrainSettings(Schema):
 _BY_BATCH_SIZE = when(max_tokens=None)
 _OWN_ROWS = when(share_rows_with=None)
 _TARGET = when(target=True)
+_MAY_BE_INT8 = when(precision=("auto", "int8"))
 
 
 class TaskSettings(Schema):
@@ -263,7 +264,18 @@ class TaskSettings(Schema):
         "auto",
         description="What an exported model predicts in: `auto` (as it was trained, by `amp`; of a model trained in "
         "bf16, batches so small that float32 is faster on this machine are predicted in float32), `float32`, `bf16`, "
-        "or `int8` (not yet available).",
+        "or `int8` (the encoder's weights in 8-bit integers). `auto` takes int8 where `palm eval --precision int8` has "
+        "measured on this kind of CPU that it is faster and costs at most `max_drop`.",
+    )
+    max_drop: Annotated[Float, Key(changes="nothing", export="no", read=(_MAY_BE_INT8,))] = Field(
+        0.3,
+        ge=0,
+        le=100,
+        description="Points (hundredths) of the task's main metric on dev rows that int8 may cost: `precision: int8` "
+        "refuses a model that loses more, and `auto` does not take int8 for it.",
+    )
+    allow_unmeasured: Annotated[bool, Key(changes="nothing", export="no", read=(when(precision="int8"),))] = Field(
+        False, description="Predict in int8 also where `palm eval --precision int8` has not measured what it costs."
     )
     shuffle: Annotated[bool, Key(read=(_OWN_ROWS,))] = Field(
         True, description="Shuffle the training examples in every epoch."

@@ -116,6 +116,15 @@ def verify(folder: Path) -> None:
             )
 
 
+def recorded_sha256(folder: Path, name: str) -> str:
+    """The sha256 of a file that the manifest of its sealed folder names; empty if it does not.
+
+    Raises:
+        CheckpointError: The manifest is missing or damaged.
+    """
+    return str(_manifest(folder)["files"].get(name, {}).get("sha256", ""))
+
+
 def _is_file(file: Path) -> bool:
     try:
         return file.is_file()

@@ -11,9 +11,10 @@
 #ifndef PALM_BF16_TILES_H
 #define PALM_BF16_TILES_H
 
-/* Without AVX-512 this is compiled for tests alone, and GCC takes three times as long to unroll shuffles of 16 words. */
-#if !defined(__AVX512F__)
-#pragma GCC optimize("O2")
+/* On processors without AVX512-BF16 and AVX512-VNNI what is built on this header is for tests alone: fast enough without the
+ * optimisations that GCC takes longest for, such as the unrolling of shuffles. */
+#if !defined(__AVX512BF16__) && !defined(__AVX512VNNI__)
+#pragma GCC optimize("O1")
 #endif
 
 #include <stdint.h>

@@ -3,7 +3,7 @@
  */
 #include "encoder.h"
 
-static const EncoderKernel *const KERNELS[] = {&palm_float32_encoder, &palm_bf16_encoder};
+static const EncoderKernel *const KERNELS[] = {&palm_float32_encoder, &palm_bf16_encoder, &palm_int8_encoder};
 
 static void encode_chunk(const EncoderKernel *kernel, const Plan *plan, int64_t number, int64_t layers, const void *const *weights,
                          const float *hidden, float *out, char *shared, char *own, Team team) {
@@ -18,8 +18,8 @@ static void encode_chunk(const EncoderKernel *kernel, const Plan *plan, int64_t 
 }
 
 /* hidden[rows width] -> out, through `layers` layers; weights[l] is what kernel number `kernel` takes for a layer: for
- * float32 the twelve parameters, for bfloat16 what `palm_bf16_encoder_pack` wrote. Returns 0, or 1 if memory could not be
- * allocated. */
+ * float32 the twelve parameters, for the others what `palm_bf16_encoder_pack` or `palm_int8_encoder_pack` wrote. Returns 0,
+ * or 1 if memory could not be allocated. */
 int palm_encode(const Layer *layer, const int64_t *starts, const float *hidden, int64_t kernel, int64_t layers,
                 const void *const *weights, float *out) {
     const EncoderKernel *compute = KERNELS[kernel];

@@ -40,6 +40,6 @@ typedef struct {
     void (*layer)(const Chunk *chunk, const void *weights, float *hidden, char *shared, char *own, Team team);
 } EncoderKernel;
 
-extern const EncoderKernel palm_float32_encoder, palm_bf16_encoder;
+extern const EncoderKernel palm_float32_encoder, palm_bf16_encoder, palm_int8_encoder;
 
 #endif

@@ -19,14 +19,16 @@ from palm.kernels.fused.layer import ACTIVATIONS, fields, fits
 from palm.kernels.fused.library import KernelsUnavailableError, load_kernels
 from palm.kernels.fused.packed_layer import LayerArguments
 from palm.kernels.fused.packing import Packing
-from palm.kernels.products import in_bf16
+from palm.kernels.products import in_bf16, in_int8
 
-KernelName = Literal["float32", "bf16"]
-KERNELS: tuple[KernelName, ...] = ("float32", "bf16")
+KernelName = Literal["float32", "bf16", "int8"]
+KERNELS: tuple[KernelName, ...] = ("float32", "bf16", "int8")
 """In the order of encoder.c."""
 
 _KERNELS_OF_LEVEL: dict[str, tuple[KernelName, ...]] = {
-    "amx": ("float32", "bf16"),
+    "amx": ("float32", "bf16", "int8"),
+    "avx512bf16": ("float32", "int8"),
+    "vnni": ("float32", "int8"),
     "avx512": ("float32",),
     "avx2": ("float32",),
 }
@@ -53,7 +55,7 @@ class EncoderCall:
     def __init__(self, settings: LayerSettings, layers: Callable[[], Sequence[LayerWeights]]) -> None:
         self._settings = settings
         self._layers = layers
-        self._packed: _Packed | None = None
+        self._packed: dict[KernelName, _Packed] = {}
 
     def computes(self, hidden: Tensor, rows: Rows) -> bool:
         """Whether one call computes the layers, which then have no gradient: if not, they are computed one by one."""
@@ -75,8 +77,8 @@ class EncoderCall:
         """The same for packed rows: [rows hidden]."""
         layers = [fields(weights) for weights in self._layers()]
         hidden, out, kernel = hidden.contiguous(), paddle.empty_like(hidden), _kernel()
-        if kernel == "bf16":
-            packed = self._packed_weights(layers)
+        if kernel != "float32":
+            packed = self._packed_weights(layers, kernel)
             pointers = packed.pointers
         else:
             addresses = [_pointers(layer) for layer in layers]
@@ -90,23 +92,23 @@ class EncoderCall:
 
     def forget_weights(self) -> None:
         """Drop copies of the weights, which are about to change."""
-        self._packed = None
+        self._packed = {}
 
-    def _packed_weights(self, layers: Sequence[tuple[Tensor, ...]]) -> "_Packed":
-        """The weights in bfloat16, packed anew if they have changed."""
-        state, packed = _state(layers), self._packed
+    def _packed_weights(self, layers: Sequence[tuple[Tensor, ...]], kernel: KernelName) -> "_Packed":
+        """The weights in the numbers of a kernel, packed anew if they have changed."""
+        state, packed = _state(layers), self._packed.get(kernel)
         if packed is None or packed.state != state:
-            packed = self._packed = self._pack(layers, state)
+            packed = self._packed[kernel] = self._pack(layers, kernel, state)
         return packed
 
-    def _pack(self, layers: Sequence[tuple[Tensor, ...]], state: "_State") -> "_Packed":
+    def _pack(self, layers: Sequence[tuple[Tensor, ...]], kernel: KernelName, state: "_State") -> "_Packed":
         run, arguments, buffers = load_kernels(), self._arguments(layers[0], 0), dict[int, Tensor]()
-        size = run.count("bf16_encoder_bytes", ctypes.byref(arguments))
+        size = run.count(f"{kernel}_encoder_bytes", ctypes.byref(arguments))
         for layer in layers:
             key = layer[0].data_ptr()
             if key not in buffers:
                 buffers[key] = paddle.empty([size], "uint8")
-                run("bf16_encoder_pack", ctypes.byref(arguments), _pointers(layer), buffers[key])
+                run(f"{kernel}_encoder_pack", ctypes.byref(arguments), _pointers(layer), buffers[key])
         of_layers = [buffers[layer[0].data_ptr()] for layer in layers]
         return _Packed(state, of_layers, _pointers(of_layers))
 
@@ -148,6 +150,8 @@ def _state(layers: Sequence[tuple[Tensor, ...]]) -> _State:
 
 def _kernel() -> KernelName:
     """The kernel for the precision of this thread."""
+    if in_int8():
+        return "int8"
     return "bf16" if in_bf16() else "float32"
 
 

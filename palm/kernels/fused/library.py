@@ -16,8 +16,9 @@ from paddle import Tensor
 
 _AVX512 = {"avx512f", "avx512bw", "avx512vl", "avx512dq", "fma"}
 _FLAGS_OF_LEVEL = {
-    "_amx": {*_AVX512, "avx512_bf16", "amx_tile", "amx_bf16"},
-    "_avx512bf16": {*_AVX512, "avx512_bf16"},
+    "_amx": {*_AVX512, "avx512_bf16", "avx512_vnni", "amx_tile", "amx_bf16", "amx_int8"},
+    "_avx512bf16": {*_AVX512, "avx512_bf16", "avx512_vnni"},
+    "_vnni": {*_AVX512, "avx512_vnni"},
     "_avx512": _AVX512,
     "_avx2": {"avx2", "fma"},
     "_base": set[str](),
@@ -66,15 +67,21 @@ _SIGNATURES = {
     "bf16_encoder_bytes": "P",
     "bf16_encoder_pack": "PPP",
     "sample": "PPNNP",
+    "int8_encoder_bytes": "P",
+    "int8_encoder_pack": "PPP",
+    "int8_product_bytes": "NN",
+    "int8_product": "NNNPPPP",
 }
 _RETURN_STATUS = {
     *("split_heads_gradient", "activate_gradient", "add_norm_gradient", "squared_sum", "adamw_rows"),
     *("bf16_layer", "bf16_layer_gradient", "float32_layer", "float32_layer_gradient"),
     *("rotary_attention", "rotary_attention_gradient"),
     *("encode", "bf16_encoder_pack"),
+    *("int8_encoder_pack", "int8_product"),
 }
 _RETURN_COUNT = {
     *("bf16_begin", "bf16_layer_saved", "bf16_layer_weights", "bf16_encoder_bytes", "float32_layer_saved"),
+    *("int8_encoder_bytes", "int8_product_bytes"),
 }
 _TYPES = {"P": _POINTER, "N": _COUNT, "F": _FLOAT, "S": _SEED, "I": _FLAG}
 

@@ -302,3 +302,9 @@ def test_where_the_system_refuses_tiles_the_next_build_is_loaded(monkeypatch):
     monkeypatch.setattr(library, "processor_flags", lambda: library._FLAGS_OF_LEVEL["_amx"])
     assert library._loaded.__wrapped__() == "_avx512bf16"
     assert loaded == ["_amx", "_avx512bf16"]
+
+
+def test_each_level_is_built_from_objects_of_its_own():
+    """Levels have the same sources: built at the same time into one folder, one may take another's instructions."""
+    files = [file for level in library._FLAGS_OF_LEVEL if (file := library._library_file(level)) is not None]
+    assert len({file.read_bytes() for file in files}) == len(files)

@@ -127,10 +127,10 @@ def test_exported_keys_leave_out_what_stays_here():
 
 
 NOTHING_ON_RESUME = {
-    "allow_changed_data", "inference_model_dir", "keep_checkpoints", "log_gradient_cosines_every_n_steps",
-    "keep_columns", "max_unk_fraction", "on_nan", "pred_batch_size", "pred_file",
-    "pred_output_path", "precision", "pretrain_model_path", "print_every_n_steps", "print_first_n", "resume",
-    "save_every_n_steps", "save_infermodel_every_n_steps", "save_path",
+    "allow_changed_data", "allow_unmeasured", "inference_model_dir", "keep_checkpoints",
+    "log_gradient_cosines_every_n_steps", "keep_columns", "max_drop", "max_unk_fraction", "on_nan",
+    "pred_batch_size", "pred_file", "pred_output_path", "precision", "pretrain_model_path", "print_every_n_steps",
+    "print_first_n", "resume", "save_every_n_steps", "save_infermodel_every_n_steps", "save_path",
 }  # fmt: skip
 METRICS_ON_RESUME = {"dev_file", "eval_every_n_steps", "metric_for_best_model", "metrics", "selection"}
 
@@ -150,7 +150,7 @@ def test_what_changes_no_metric_from_the_start():
 def test_what_an_exported_model_does_with_keys():
     paths = {"train_file", "dev_file", "pred_file", "pred_output_path", "inference_model_dir", "vocab_path"}
     assert keys_everywhere(export="no") == paths | {
-        "keep_columns", "kernels", "max_unk_fraction", "precision", "recompute",
+        "allow_unmeasured", "keep_columns", "kernels", "max_drop", "max_unk_fraction", "precision", "recompute",
     }  # fmt: skip
     assert keys_everywhere(export="kept") == {"sharing", "sharing_size", "sharing_layers"}
     assert keys_everywhere(export="fixed") == {"do_lower_case", "for_cn", "layer", "layers"}
