@@ -299,17 +299,19 @@ def test_a_cache_that_cannot_be_written_is_said(project: Path, hub: FakeHub) -> 
 def test_capitals_of_a_vocabulary_without_any_are_lower_cased(project: Path, hub: FakeHub) -> None:
     files = encoder_files()
     hub.add(MODEL, {name: content for name, content in files.items() if name != "tokenizer_config.json"})
-    (project / "up.tsv").write_text("label\ttext_a\nwater\tThe Red FISH\nair\tthe BIRD\n" * 8, encoding="utf-8")
+    config = yaml.safe_load((project / "config.yaml").read_text(encoding="utf-8"))
+    write(project, {key: value for key, value in config.items() if key != "do_lower_case"})
+    (project / "up.tsv").write_text("label\ttext_a\n" + "water\tThe Red FISH\nair\tthe BIRD\n" * 8, encoding="utf-8")
     said = well(project, hub, "check", "config.yaml", "--data", "--tasks.水.train_file=up.tsv")
     rule = "vocab.txt has no capital letter, and no file says `do_lower_case`: text is lower-cased."
     assert said.count(rule) == 1
     assert "tokens are unknown" not in said
-    said = well(project, hub, "check", "config.yaml", "--data", "--tasks.水.train_file=up.tsv", "--do_lower_case=false")
+    kept = ("--tasks.水.train_file=up.tsv", "--do_lower_case=false")
+    said = refused(project, hub, "check", "config.yaml", "--data", *kept)
     assert rule not in said
-    assert "tokens are unknown" in said
-    hub.add(
-        MODEL, {**files, "tokenizer_config.json": b"{}", "vocab.txt": files["vocab.txt"].replace(b"house", b"House")}
-    )
+    assert "of the tokens may be unknown" in said
+    capital = {**files, "tokenizer_config.json": b"{}", "vocab.txt": files["vocab.txt"].replace(b"house", b"House")}
+    hub.add(MODEL, capital, commit="c" * 40)
     assert rule not in well(project, hub, "check", "config.yaml", "--encoder", f"{MODEL}@main")
 
 

@@ -57,7 +57,7 @@ def squad(**answer: object) -> str:
             "t.bmes",
             "北 B-LOC\n京 M-LOC\n里 E-LOC\n我 O\n爱 O\n在 O\n  O\n",
             "",
-            ["1 words are blanks", "tag scheme bmes"],
+            ["1 word is a blank", "tag scheme bmes"],
         ),
         (
             "seq_label",
@@ -67,7 +67,7 @@ def squad(**answer: object) -> str:
             "",
             ["CoNLL-U: words in column 1 FORM", "1 multiword range or empty node is skipped, such as line 3."],
         ),
-        ("mlm", "t.txt", "the anna\n\n我爱北京\n", "", ["plain text, one text per line; 1 blank lines"]),
+        ("mlm", "t.txt", "the anna\n\n我爱北京\n", "", ["plain text, one text per line; 1 blank line"]),
         ("mrc", "t.json", squad(text="met rome", answer_start=5), "", ["1 answers differ from their context in kinds"]),
         ("mrc", "t.json", squad(text="anna"), "", ["1 answers have no answer_start and were found"]),
         (
