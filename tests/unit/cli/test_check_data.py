@@ -79,7 +79,7 @@ def test_figures_counted_by_hand(capsys: pytest.CaptureFixture[str]) -> None:
         "labels": "b 50.0%, a 25.0%, neu 25.0%; the rarest is a (1)",
         "new labels": "neu: not in train_file",
         "duplicates": "0 records repeat an earlier one (0 with a different label)",
-        "overlap": "1 records (25.0%) are in train_file as well, such as 2",
+        "overlap": "1 record (25.0%) is in train_file as well, such as 2",
     }
     assert found["tags.tsv"]["labels"] == "O 80.0%, B-x 20.0%; the rarest is B-x (1)"
     assert found["pairs.tsv"]["lengths"].startswith("5 to 5 subword tokens")
