@@ -80,8 +80,8 @@ def try_checkpoint(made: Checkpoint, folder: Path) -> Tried:
         _palm(folder, "train", "train", "config.yaml")
         first, second = _texts(made)[:2]
         _check_predictions(_palm(folder, "pred", "pred", "out/pairs", first, second))
-        _palm(folder, "convert", "convert", "encoder", "palm")
-        _palm(folder, "convert back", "convert", "palm", "again")
+        _palm(folder, "convert", "convert", "encoder", "converted")
+        _palm(folder, "convert back", "convert", "converted", "again")
         _check_same_weights(encoder, folder / "again")
         _palm(folder, "convert the task", "convert", "out/reviews/infer_model", "task")
         return Tried(made, tokenizer, difference=_difference(folder / "encoder", config, _texts(made)))
