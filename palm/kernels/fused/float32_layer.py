@@ -13,7 +13,7 @@ import paddle
 from paddle import Tensor
 
 from palm.kernels.contract import LayerSettings, LayerWeights, PackedRows, Rows
-from palm.kernels.fused import layer, packed_layer
+from palm.kernels.fused import packed_layer
 from palm.kernels.fused.layer import ACTIVATIONS, fits
 from palm.kernels.fused.library import KernelLibrary, KernelsUnavailableError, load_kernels
 from palm.kernels.fused.packing import Packing
@@ -78,21 +78,11 @@ def packing_for(hidden: Tensor, rows: Rows) -> Packing | None:
 
 
 def compute_layer(hidden: Tensor, weights: LayerWeights, *, settings: LayerSettings, rows: Rows) -> Tensor:
-    """The layer in one call, or as kernels between matrix products where it does not apply.
-
-    Args:
-        hidden: Hidden states, float32[rows hidden]; packed if `rows` is.
-        weights: The layer's parameters.
-        settings: The layer's settings.
-        rows: The sequences.
-    """
-    if isinstance(rows, PackedRows):
-        return compute_packed_layer(hidden, weights, settings=settings, rows=rows)
-    if rows.bias is not None or not computes_here(settings, hidden):
-        return layer.compute_layer(hidden, weights, settings=settings, rows=rows)
-    packing = Packing(rows)
-    packed = compute_packed_layer(packing.pack(hidden), weights, settings=settings, rows=packing.rows)
-    return packing.unpack(packed)
+    """See `packed_layer.compute_layer`."""
+    applies = computes_here(settings, hidden)
+    return packed_layer.compute_layer(
+        hidden, weights, settings=settings, rows=rows, in_one_call=compute_packed_layer, applies=applies
+    )
 
 
 def compute_packed_layer(hidden: Tensor, weights: LayerWeights, *, settings: LayerSettings, rows: PackedRows) -> Tensor:

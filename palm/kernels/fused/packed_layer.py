@@ -16,9 +16,11 @@ from paddle import Tensor
 from paddle.autograd import PyLayer
 
 from palm.kernels.autograd import Context
-from palm.kernels.contract import LayerSettings, LayerWeights, PackedRows
+from palm.kernels.contract import LayerSettings, LayerWeights, PackedRows, Rows
+from palm.kernels.fused import layer
 from palm.kernels.fused.layer import ACTIVATIONS, fields, sample_seeds
 from palm.kernels.fused.library import KernelLibrary, load_kernels
+from palm.kernels.fused.packing import Packing
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,34 @@ def compute(
         kernel: The functions that compute it.
     """
     return _apply(hidden, *fields(weights), settings, rows.starts, kernel)
+
+
+def compute_layer(
+    hidden: Tensor,
+    weights: LayerWeights,
+    *,
+    settings: LayerSettings,
+    rows: Rows,
+    in_one_call: Callable[..., Tensor],
+    applies: bool,
+) -> Tensor:
+    """The layer in one call, or as kernels between matrix products where that does not apply.
+
+    Args:
+        hidden: Hidden states, float32[rows hidden]; packed if `rows` is.
+        weights: The layer's parameters.
+        settings: The layer's settings.
+        rows: The sequences.
+        in_one_call: Computes the layer of packed rows.
+        applies: Whether it also computes padded rows, which are packed for it.
+    """
+    if isinstance(rows, PackedRows):
+        return in_one_call(hidden, weights, settings=settings, rows=rows)
+    if rows.bias is not None or not applies:
+        return layer.compute_layer(hidden, weights, settings=settings, rows=rows)
+    packing = Packing(rows)
+    packed = in_one_call(packing.pack(hidden), weights, settings=settings, rows=packing.rows)
+    return packing.unpack(packed)
 
 
 class PackedLayer(PyLayer):
