@@ -89,8 +89,6 @@ def computable(value: Any, typed: Callable[[Any], float]) -> float:  # noqa: ANN
 LARGEST_INT, LARGEST_FLOAT = 2**31 - 1, 1e30
 Kernels = Literal["auto", "fused", "plain"]
 Precision = Literal["auto", "float32", "bf16", "int8"]
-PRECISIONS: tuple[Precision, ...] = ("auto", "float32", "bf16", "int8")
-"""The values of `precision` that have a kernel."""
 Sharing = Literal["hard", "adapter", "lora", "private", "private_layers", "soft"]
 Int = Annotated[int, WrapValidator(computable)]
 Seed = Annotated[int, BeforeValidator(no_bool), Lt(2**63)]
@@ -104,13 +102,6 @@ TrainData = Annotated[str | None, InputFile("train", folder=True, data=True)]
 PredictData = Annotated[str | None, InputFile("predict", folder=True, data=True)]
 TrainFolder = Annotated[str | None, InputFile("train", folder=True)]
 OptionalFolder = Annotated[str | None, InputFile("nothing", folder=True)]
-
-
-def has_kernel(value: Precision) -> Precision:
-    """Refuse a precision without a kernel."""
-    if value not in PRECISIONS:
-        raise ValueError(f"a precision that this version has kernels for is expected: {', '.join(PRECISIONS)}.")
-    return value
 
 
 _PERCENTAGE = re.compile(r"\s*(\d{1,3}(?:\.\d+)?)\s*%\s*")

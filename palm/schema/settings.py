@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from palm.schema.facts import ON, Key, KeyFacts, when
 from palm.schema.fields import (
@@ -18,7 +18,6 @@ from palm.schema.fields import (
     TrainData,
     TrainPath,
     Weights,
-    has_kernel,
     percentage,
 )
 
@@ -258,9 +257,7 @@ class TaskSettings(Schema):
     pred_batch_size: Annotated[Int | None, Key(changes="metrics", resume="nothing")] = Field(
         None, ge=1, description="Examples per batch in prediction; batch_size by default."
     )
-    precision: Annotated[
-        Precision, BeforeValidator(lower), AfterValidator(has_kernel), Key(changes="nothing", export="no")
-    ] = Field(
+    precision: Annotated[Precision, BeforeValidator(lower), Key(changes="nothing", export="no")] = Field(
         "auto",
         description="What an exported model predicts in: `auto` (as it was trained, by `amp`; of a model trained in "
         "bf16, batches so small that float32 is faster on this machine are predicted in float32), `float32`, `bf16`, "

@@ -12,7 +12,7 @@ from palm.kernels.fused.row_table import RowGradient
 
 
 class StepGradients(dict[str, Tensor]):
-    """StepGradients by parameter name.
+    """Gradients by parameter name.
 
     Args:
         whole: Dense ones.
