@@ -34,7 +34,7 @@ FLOOR = "matrix products alone"
 
 
 def main() -> None:
-    parser = parser_of(__doc__, Plan(rounds=7, steps=5, warm_up=3))
+    parser = parser_of(__doc__, Plan(rounds=7, steps=5, warm_up=3, settle=2))
     parser.add_argument("--batch", type=int, default=32, help="examples per step")
     parser.add_argument("--seq", type=int, default=128, help="tokens per example")
     parser.add_argument("--compiled", action=argparse.BooleanOptionalAction, default=True, help="torch.compile, too")

@@ -162,7 +162,7 @@ def save_chart(name: str, curve: Curve, results: Path) -> str:
 
 
 def main() -> None:
-    parser = parser_of(__doc__, Plan(rounds=5, steps=4, warm_up=2))
+    parser = parser_of(__doc__, Plan(rounds=5, steps=4, warm_up=2, settle=2))
     parser.add_argument("--curves", nargs="+", choices=CURVES, default=list(CURVES), help="which ones")
     for option, values in (("lengths", LENGTHS), ("batches", BATCHES), ("tasks", TASKS), ("rows", ROWS)):
         parser.add_argument(f"--{option}", type=int, nargs="+", default=list(values), help="points of the curve")

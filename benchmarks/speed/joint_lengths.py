@@ -89,7 +89,7 @@ def texts_of(work: Path) -> list[str]:
 
 
 def main() -> None:
-    parser = parser_of(__doc__, Plan(rounds=3, steps=278, warm_up=8))
+    parser = parser_of(__doc__, Plan(rounds=3, steps=278, warm_up=8, settle=2))
     parser.add_argument("--data", type=Path, required=True, help="folder data/atis of github.com/monologg/JointBERT")
     parser.add_argument("--max_tokens", type=int, default=1024, help="the token budget")
     args = parser.parse_args()

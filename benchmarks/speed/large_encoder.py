@@ -28,7 +28,7 @@ LENGTHS = (128, 384)
 
 
 def main() -> None:
-    parser = parser_of(__doc__, Plan(rounds=5, steps=3, warm_up=2))
+    parser = parser_of(__doc__, Plan(rounds=5, steps=3, warm_up=2, settle=1))
     parser.add_argument("--lengths", type=int, nargs="+", default=list(LENGTHS), help="tokens per example")
     args = parser.parse_args()
     plan = plan_of(args, together=False)

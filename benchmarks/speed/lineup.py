@@ -121,7 +121,8 @@ class Lineup:
             "bf16": "yes" if self.bf16 else "not available on this CPU",
             "peak": ", ".join(f"{kind} {rate / 1e9:,.0f} G/s" for kind, rate in self.peak.items()) or "not measured",
             **self.quiet,
-            "rounds": f"{plan.rounds} of {plan.steps} steps after {plan.warm_up}",
+            "rounds": f"{plan.rounds} of {plan.steps} steps after {plan.warm_up}"
+            + (f", and {plan.settle} in each round that do not count" if plan.settle else ""),
         }
 
     def _allocator(self) -> dict[str, str]:
@@ -146,6 +147,7 @@ def parser_of(description: str | None, plan: Plan) -> argparse.ArgumentParser:
     parser.add_argument("--rounds", type=int, default=plan.rounds, help="measured turns of each participant")
     parser.add_argument("--steps", type=int, default=plan.steps, help="steps per turn")
     parser.add_argument("--warm_up", type=int, default=plan.warm_up, help="steps before the first turn")
+    parser.add_argument("--settle", type=int, default=plan.settle, help="steps of each turn that are not counted")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="of each participant")
     parser.add_argument(
         "--tcmalloc", type=Path, help="libtcmalloc_minimal.so for the tuned peers; default: search for it"
@@ -164,7 +166,7 @@ def add_quiet_options(parser: argparse.ArgumentParser) -> None:
 
 def plan_of(args: argparse.Namespace, *, together: bool = True) -> Plan:
     """Rounds and steps of the command line."""
-    return Plan(rounds=args.rounds, steps=args.steps, warm_up=args.warm_up, together=together)
+    return Plan(args.rounds, args.steps, args.warm_up, together=together, settle=args.settle)
 
 
 @contextmanager

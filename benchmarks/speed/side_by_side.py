@@ -53,12 +53,15 @@ class Plan:
         steps: Steps per turn.
         warm_up: Steps before the first measured turn.
         together: Whether all stay in memory; otherwise each is restarted for every turn.
+        settle: Steps at the beginning of each turn that are not counted. While the others had their turns, caches were
+            filled with their data, and a virtual machine may have reclaimed the memory of those that slept.
     """
 
     rounds: int
     steps: int
     warm_up: int
     together: bool = True
+    settle: int = 0
 
 
 @dataclass(frozen=True)
@@ -149,7 +152,7 @@ def _all_in_memory(participants: Sequence[Participant], plan: Plan, failed: dict
             for name in [name for name in workers if name not in failed]:
                 time.sleep(PAUSE)
                 with _noting(name, failed):
-                    turns[name].rounds.append(workers[name].go(plan.steps))
+                    turns[name].rounds.append(_turn(workers[name], plan))
                     _say_round(name, number, turns[name])
         for name in [name for name in workers if name not in failed]:
             with _noting(name, failed):
@@ -166,10 +169,15 @@ def _one_in_memory(participants: Sequence[Participant], plan: Plan, failed: dict
                 continue
             with _noting(participant.name, failed), _started(participant) as worker:
                 worker.go(plan.warm_up)
-                own.rounds.append(worker.go(plan.steps))
+                own.rounds.append(_turn(worker, plan))
                 own.usages.append(worker.quit())
                 _say_round(participant.name, number, own)
     return turns
+
+
+def _turn(worker: "_Worker", plan: Plan) -> list[Lap]:
+    """The counted laps of a turn."""
+    return worker.go(plan.settle + plan.steps)[plan.settle :]
 
 
 @contextmanager

@@ -64,7 +64,7 @@ def task_table(timings: Mapping[str, Timings]) -> str:
 
 
 def main() -> None:
-    parser = parser_of(__doc__, Plan(rounds=5, steps=24, warm_up=6))
+    parser = parser_of(__doc__, Plan(rounds=5, steps=24, warm_up=6, settle=2))
     parser.add_argument("--data", type=Path, required=True, help="folder with mrqa, mlm4mrqa and match4mrqa")
     parser.add_argument("--batch", type=int, default=4, help="examples per step")
     args = parser.parse_args()

@@ -62,6 +62,15 @@ def participant(tmp_path, monkeypatch):
     return lambda **settings: Participant(str(settings), Path(sys.executable), "my_worker", settings, environment)
 
 
+def test_the_first_steps_of_a_turn_are_not_counted(participant):
+    one = participant(most=100, examples=3)
+
+    found = race([one], Plan(rounds=2, steps=2, warm_up=1, settle=1))
+
+    # Warming up took the first, even step; each turn leaves out one more.
+    assert [[lap.kind for lap in laps] for laps in found[one.name].rounds] == [["even", "odd"], ["odd", "even"]]
+
+
 @pytest.mark.parametrize("together", [True, False])
 def test_participants_take_turns(participant, together, capsys):
     pair = [participant(most=100, examples=3), participant(most=100, examples=5)]
