@@ -10,7 +10,8 @@ def main() -> None:
     pace = Pace.of_process()
     import palm  # noqa: PLC0415 (stdout belongs to the pace by now)
 
-    predictor = palm.Predictor(pace.settings["folder"], precision=pace.settings["precision"])
+    precision = pace.settings["precision"]
+    predictor = palm.Predictor(pace.settings["folder"], precision=precision, allow_unmeasured=True)
     text = pace.settings["text"]
     pace.ready()
     while True:

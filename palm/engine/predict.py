@@ -108,7 +108,7 @@ def predict_jointly(
 @without_gradients
 def outputs_of(model: MultiTaskModel, tasks: Sequence[TaskInstance], batch: Batch) -> dict[str, dict[str, np.ndarray]]:
     """Outputs of each task's head for one batch, as in `task.paradigm.outputs_attr`, by task name."""
-    model.eval()
+    _stop_training(model)
     with mixed_precision(model.amp):
         outputs = list(_forward_each(model, tasks, batch, "predict"))
     return {task.name: _as_arrays(tensors) for task, (tensors, _) in zip(tasks, outputs, strict=True)}
@@ -143,7 +143,7 @@ def _run_heads(
     precision: ChoosePrecision | None = None,
 ) -> list[_HeadOutputs]:
     """Run the heads of `tasks` over a data set from the reader of the first one."""
-    model.eval()
+    _stop_training(model)
     found = [_HeadOutputs([{}] * dataset.num_examples, []) for _ in tasks]
     done = 0
     for rows, batch in batches_by_length(tasks[0], dataset):
@@ -159,6 +159,12 @@ def _run_heads(
         if after_batch is not None:
             after_batch(done)
     return found
+
+
+def _stop_training(model: MultiTaskModel) -> None:
+    """Put the model in evaluation mode; to set it in every module takes Paddle longer than one short text."""
+    if model.training:
+        model.eval()
 
 
 def _forward_each(

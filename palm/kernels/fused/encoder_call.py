@@ -56,6 +56,7 @@ class EncoderCall:
         self._settings = settings
         self._layers = layers
         self._packed: dict[KernelName, _Packed] = {}
+        self._sizes: NDArray[np.int64] | None = None  # of the parameters; these never change
 
     def computes(self, hidden: Tensor, rows: Rows) -> bool:
         """Whether one call computes the layers, which then have no gradient: if not, they are computed one by one."""
@@ -96,7 +97,7 @@ class EncoderCall:
 
     def _packed_weights(self, layers: Sequence[tuple[Tensor, ...]], kernel: KernelName) -> "_Packed":
         """The weights in the numbers of a kernel, packed anew if they have changed."""
-        state, packed = _state(layers), self._packed.get(kernel)
+        state, packed = self._state(layers), self._packed.get(kernel)
         if packed is None or packed.state != state:
             packed = self._packed[kernel] = self._pack(layers, kernel, state)
         return packed
@@ -111,6 +112,15 @@ class EncoderCall:
                 run(f"{kernel}_encoder_pack", ctypes.byref(arguments), _pointers(layer), buffers[key])
         of_layers = [buffers[layer[0].data_ptr()] for layer in layers]
         return _Packed(state, of_layers, _pointers(of_layers))
+
+    def _state(self, layers: Sequence[tuple[Tensor, ...]]) -> "_State":
+        tensors = [tensor for layer in layers for tensor in layer]
+        if self._sizes is None:
+            self._sizes = np.array([tensor.size for tensor in tensors], np.int64)
+        sample = np.empty([len(tensors), _SAMPLES], np.float32)
+        sizes = self._sizes.ctypes.data
+        load_kernels()("sample", _pointers(tensors), sizes, len(tensors), _SAMPLES, sample.ctypes.data)
+        return _State(tuple((each.data_ptr(), each.inplace_version) for each in tensors), sample.tobytes())
 
     def _arguments(self, layer: tuple[Tensor, ...], sequences: int) -> LayerArguments:
         width, inner = LayerWeights(*layer).intermediate_weight.shape
@@ -138,14 +148,6 @@ class _Packed:
     state: _State
     buffers: list[Tensor]
     pointers: "ctypes.Array[ctypes.c_void_p]"
-
-
-def _state(layers: Sequence[tuple[Tensor, ...]]) -> _State:
-    tensors = [tensor for layer in layers for tensor in layer]
-    sizes: NDArray[np.int64] = np.array([tensor.size for tensor in tensors], np.int64)
-    sample = np.empty([len(tensors), _SAMPLES], np.float32)
-    load_kernels()("sample", _pointers(tensors), sizes.ctypes.data, len(tensors), _SAMPLES, sample.ctypes.data)
-    return _State(tuple((each.data_ptr(), each.inplace_version) for each in tensors), sample.tobytes())
 
 
 def _kernel() -> KernelName:
