@@ -64,6 +64,8 @@ class Paradigm(ABC):
     """Fields of a prediction that `describe` shows if it has no probabilities by label."""
     extra_files: ClassVar[tuple[str, ...]] = ()
     """Files of `prediction_files` besides predictions.json."""
+    pipeline_tag: ClassVar[str | None] = None
+    """What Hugging Face's hub calls the task: https://huggingface.co/tasks. None if it has no name for it."""
 
     def __init__(
         self, config: ParadigmFields, labels: LabelMap | None = None, *, vocab: Sequence[str] | None = None

@@ -37,6 +37,7 @@ class Choice(Paradigm):
 
     Config: ClassVar[type[ParadigmFields]] = ChoiceFields
     config: ChoiceFields
+    pipeline_tag: ClassVar[str | None] = "multiple-choice"
 
     @property
     def default_metrics(self) -> tuple[str, ...]:

@@ -35,6 +35,7 @@ class TextClass(Paradigm):
     embedding: ClassVar[str]
     """The backbone's output for an example if `pooling` is `cls`."""
     config: TextClassFields
+    pipeline_tag: ClassVar[str | None] = "text-classification"
 
     def __init__(
         self, config: TextClassFields, labels: LabelMap | None = None, *, vocab: Sequence[str] | None = None

@@ -37,6 +37,7 @@ class MaskedLM(Paradigm):
     decode_columns: ClassVar[tuple[str, ...]] = ("mask_positions",)
     pretrained_head: ClassVar[str | None] = "mlm."
     config: MaskedLMFields
+    pipeline_tag: ClassVar[str | None] = "fill-mask"
 
     @property
     def default_metrics(self) -> tuple[str, ...]:

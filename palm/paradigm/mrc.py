@@ -52,6 +52,7 @@ class SpanExtraction(Paradigm):
     decode_columns: ClassVar[tuple[str, ...]] = ("context_start", "context_end", "is_max_context")
     extra_files: ClassVar[tuple[str, ...]] = (NBEST_FILE, NULL_ODDS_FILE)
     config: SpanExtractionFields
+    pipeline_tag: ClassVar[str | None] = "question-answering"
 
     @property
     def default_metrics(self) -> tuple[str, ...]:

@@ -38,6 +38,7 @@ class MultiLabel(Paradigm):
 
     Config: ClassVar[type[ParadigmFields]] = MultiLabelFields
     config: MultiLabelFields
+    pipeline_tag: ClassVar[str | None] = "text-classification"
 
     def __init__(
         self, config: MultiLabelFields, labels: LabelMap | None = None, *, vocab: Sequence[str] | None = None

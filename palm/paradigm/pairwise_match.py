@@ -45,6 +45,7 @@ class PairwiseMatch(Paradigm):
 
     Config: ClassVar[type[ParadigmFields]] = PairwiseMatchFields
     config: PairwiseMatchFields
+    pipeline_tag: ClassVar[str | None] = "sentence-similarity"
 
     @property
     def default_metrics(self) -> tuple[str, ...]:

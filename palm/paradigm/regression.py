@@ -32,6 +32,7 @@ class Regression(Paradigm):
     Config: ClassVar[type[ParadigmFields]] = RegressionFields
     config: RegressionFields
     squared_error: ClassVar[bool] = True
+    pipeline_tag: ClassVar[str | None] = "text-classification"
 
     @property
     def default_metrics(self) -> tuple[str, ...]:

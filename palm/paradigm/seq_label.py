@@ -58,6 +58,7 @@ class Tagging(Paradigm):
     Config: ClassVar[type[ParadigmFields]] = TaggingFields
     decode_columns: ClassVar[tuple[str, ...]] = ("word_index",)
     config: TaggingFields
+    pipeline_tag: ClassVar[str | None] = "token-classification"
 
     def __init__(
         self, config: TaggingFields, labels: LabelMap | None = None, *, vocab: Sequence[str] | None = None
