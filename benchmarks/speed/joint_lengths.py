@@ -36,6 +36,7 @@ from benchmarks.speed.workloads import Config, peer_settings, token_lengths, tra
 EXAMPLE = ROOT / "examples/atis"
 TRAINER = "benchmarks.speed.peers.trainer"
 BUDGET, BUDGET_BF16 = f"{FUSED}, token budget", f"{PALM_BF16}, token budget"
+SHUFFLED, SHUFFLED_BF16 = f"{FUSED}, lengths mixed", f"{PALM_BF16}, lengths mixed"
 DYNAMIC, GROUPED = "Trainer, dynamic padding", "Trainer, length grouping"
 BATCH, LENGTH = 32, 64
 
@@ -59,10 +60,11 @@ def peer_job(model: Path, work: Path) -> Config:
 
 
 def participants(lineup: Lineup, work: Path, max_tokens: int) -> list[Participant]:
-    """PALM, with length buckets and with a token budget, and all peers."""
+    """PALM, with batches of similar lengths, of any lengths and with a token budget, and all peers."""
     config, job = palm_config(lineup.model, work), peer_job(lineup.model, work)
     ours = [FUSED, PLAIN, *([PALM_BF16] if lineup.bf16 else [])]
     budgets = [BUDGET, *([BUDGET_BF16] if lineup.bf16 else [])]
+    shuffled = [SHUFFLED, *([SHUFFLED_BF16] if lineup.bf16 else [])]
     loops = [EAGER, TUNED, *([MEDIUM, TORCH_BF16] if lineup.bf16 else [])]
     trainers = [
         lineup.torch(name + words, {**job, "group_by_length": name == GROUPED}, TRAINER)
@@ -73,6 +75,7 @@ def participants(lineup: Lineup, work: Path, max_tokens: int) -> list[Participan
         [
             *(lineup.palm(name, config) for name in ours),
             *(lineup.palm(name, {**config, "max_tokens": max_tokens}) for name in budgets),
+            *(lineup.palm(name, {**config, "group_by_length": False}) for name in shuffled),
             *(lineup.torch(name, job) for name in loops),
             *trainers,
         ]
