@@ -9,14 +9,15 @@ from palm.errors import Problem
 from palm.registry import did_you_mean
 from palm.schema.fields import split_list
 from palm.schema.run_settings import TaskLists
+from palm.schema.saved_model import LONGEST_NAME
 from palm.schema.validate import validate
 from palm.schema.values import Layer, Resolved, Setting, stack
-from palm.storage.layout import CHECKPOINT_FOLDER, EARLIER_FOLDER
+from palm.storage.layout import CHECKPOINT_FOLDER, EARLIER_FOLDER, INFERENCE_FOLDER
 
 TASK_LIST = "task_instance"
 LIST_KEYS = tuple(TaskLists.model_fields)
-_OWN_FOLDERS = (CHECKPOINT_FOLDER, EARLIER_FOLDER)
-_LONGEST_NAME = 200
+OWN_FOLDERS = (CHECKPOINT_FOLDER, EARLIER_FOLDER, INFERENCE_FOLDER)
+"""Folders of a run itself, which no task and no stage may be called."""
 _NAME = re.compile(r"\w[\w-]{0,63}")
 
 
@@ -113,8 +114,9 @@ def _name_problems(names: Sequence[str], where: str) -> list[Problem]:
         if names.count(name) > 1:
             message = f"a task must be listed once. Found `{name}` {names.count(name)} times. Remove the repetition."
             problems.append(Problem(where, message))
-        if name in _OWN_FOLDERS or len(name.encode(errors="replace")) > _LONGEST_NAME:
-            rule = f"a task name has at most 200 bytes and is not {' or '.join(_OWN_FOLDERS)}."
+        if name in OWN_FOLDERS or len(name.encode(errors="replace")) > LONGEST_NAME:
+            *others, last = OWN_FOLDERS
+            rule = f"a task name has at most {LONGEST_NAME} bytes and is not {', '.join(others)} or {last}."
             problems.append(Problem(where, f"{rule} Found `{name[:40]}`. Choose another."))
         if not is_task_name(name):
             rule = "a task name consists of letters, digits, `_` and `-`, since it names a folder and a file."

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import numpy as np
 from paddle import Tensor
@@ -20,6 +21,10 @@ from palm.spec import Phase, unmet
 
 ChoosePrecision = Callable[[Batch], AbstractContextManager[None]]
 """The context that decides the precision of a batch; without one, it is that of the model's training."""
+
+
+Compute = Callable[[Sequence[TaskInstance], Batch, Phase], list[tuple[Outputs, float | None]]]
+"""Computes the outputs of each task's head for one batch, and its mean loss in evaluation if the batch has gold."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +60,17 @@ def metrics_over(
         RegistryError: An unknown metric.
         ConfigError: A metric that does not fit the task's predictions.
     """
+    return score(task, run_over(model, task, dataset, "eval", precision), dataset)
+
+
+def score(task: TaskInstance, evaluation: PredictionOutput, dataset: Dataset) -> dict[str, float]:
+    """Mean loss, if known, and metrics of predictions, as fractions of 1.
+
+    Raises:
+        RegistryError: An unknown metric.
+        ConfigError: A metric that does not fit the task's predictions.
+    """
     metrics = {name: METRICS[name] for name in task.settings.metrics or task.paradigm.default_metrics}
-    evaluation = run_over(model, task, dataset, "eval", precision)
     scores = {} if evaluation.loss is None else {"loss": evaluation.loss}
     records = task.paradigm.gold_records(dataset.records)
     for name, metric in metrics.items():
@@ -78,8 +92,33 @@ def run_over(
     precision: ChoosePrecision | None = None,
 ) -> PredictionOutput:
     """Outputs of every example, decoded to one prediction per record. The model is left in evaluation mode."""
-    [outputs] = _run_heads(model, [task], dataset, phase, precision=precision)
+    return run_with(computation(model, precision), task, dataset, phase)
+
+
+def run_with(compute: Compute, task: TaskInstance, dataset: Dataset, phase: Phase) -> PredictionOutput:
+    """The same with any computation of the outputs."""
+    [outputs] = _run([task], _common_passes([task], dataset), [dataset.num_examples], compute, phase)
     return PredictionOutput(task.paradigm.decode(outputs.examples, dataset), outputs.loss)
+
+
+def predict_each(
+    tasks: Sequence[TaskInstance], datasets: Sequence[Dataset], compute: Compute
+) -> list[list[Prediction]]:
+    """Predictions of each task over its own data set.
+
+    Tasks whose batches are equal are computed together, from one pass of the encoder. Each batch has the rows that it
+    has for its task alone, so that predictions are the same to the last bit.
+
+    Args:
+        tasks: The tasks.
+        datasets: The data set of each, from its reader.
+        compute: Computes the outputs of a batch for several tasks.
+    """
+    found = _run(tasks, _equal_passes(tasks, datasets), [each.num_examples for each in datasets], compute, "predict")
+    return [
+        task.paradigm.decode(outputs.examples, dataset)
+        for task, outputs, dataset in zip(tasks, found, datasets, strict=True)
+    ]
 
 
 AfterBatch = Callable[[int], None]
@@ -101,17 +140,38 @@ def predict_jointly(
         ConfigError: The reader lacks an input of a head.
     """
     _check_fits(tasks, dataset)
-    found = _run_heads(model, tasks, dataset, "predict", after_batch)
+    sizes, passes = [dataset.num_examples] * len(tasks), _common_passes(tasks, dataset)
+    found = _run(tasks, passes, sizes, computation(model), "predict", after_batch)
     return {task.name: _decode(task, outputs.examples, dataset) for task, outputs in zip(tasks, found, strict=True)}
 
 
-@without_gradients
 def outputs_of(model: MultiTaskModel, tasks: Sequence[TaskInstance], batch: Batch) -> dict[str, dict[str, np.ndarray]]:
     """Outputs of each task's head for one batch, as in `task.paradigm.outputs_attr`, by task name."""
-    _stop_training(model)
-    with mixed_precision(model.amp):
-        outputs = list(_forward_each(model, tasks, batch, "predict"))
-    return {task.name: _as_arrays(tensors) for task, (tensors, _) in zip(tasks, outputs, strict=True)}
+    found = computation(model)(tasks, batch, "predict")
+    return {task.name: dict(outputs) for task, (outputs, _) in zip(tasks, found, strict=True)}
+
+
+def computation(model: MultiTaskModel, precision: ChoosePrecision | None = None) -> Compute:
+    """The computation of `model`, which is put into evaluation mode."""
+    if model.training:  # to set it in every module takes Paddle longer than one short text
+        model.eval()
+
+    @without_gradients
+    def compute(tasks: Sequence[TaskInstance], batch: Batch, phase: Phase) -> list[tuple[Outputs, float | None]]:
+        with mixed_precision(model.amp) if precision is None else precision(batch):
+            outputs = list(_forward_each(model, tasks, batch, phase))
+        return [
+            (_as_arrays(tensors), _loss(task, tensors, inputs) if phase == "eval" else None)
+            for task, (tensors, inputs) in zip(tasks, outputs, strict=True)
+        ]
+
+    return compute
+
+
+def _loss(task: TaskInstance, outputs: Mapping[str, Tensor], inputs: Mapping[str, Tensor]) -> float | None:
+    """Mean loss of a batch; None without gold."""
+    has_gold = all(name in inputs for name in task.paradigm.reader_inputs("train"))
+    return float(task.paradigm.loss(outputs, inputs)) if has_gold else None
 
 
 @dataclass
@@ -133,38 +193,88 @@ class _HeadOutputs:
         return sum(loss * count for loss, count in self.losses) / weight if weight else None
 
 
-@without_gradients
-def _run_heads(
-    model: MultiTaskModel,
+@dataclass(frozen=True)
+class _Pass:
+    """A batch for several tasks.
+
+    Attributes:
+        tasks: Indices of the tasks.
+        rows: The examples.
+        batches: The batch of each task's reader.
+        batch: All of their fields.
+    """
+
+    tasks: list[int]
+    rows: IntArray
+    batches: list[Batch]
+    batch: Batch
+
+    def add(self, task: int, rows: IntArray, batch: Batch) -> bool:
+        """Add a task if its batch is equal in all fields that both have; returns whether it is."""
+        common = batch.keys() & self.batch.keys()
+        equal = all(_equal(batch[name], self.batch[name]) for name in common) and _equal(rows, self.rows)
+        if equal and common:
+            self.tasks.append(task)
+            self.batches.append(batch)
+            self.batch.update(batch)
+        return equal and bool(common)
+
+
+def _equal(one: np.ndarray, other: np.ndarray) -> bool:
+    return one.dtype == other.dtype and np.array_equal(one, other)
+
+
+def _common_passes(tasks: Sequence[TaskInstance], dataset: Dataset) -> Iterator[_Pass]:
+    """The batches of a data set from the reader of the first task, for all tasks."""
+    for rows, batch in batches_by_length(tasks[0], dataset):
+        yield _Pass(list(range(len(tasks))), rows, [batch] * len(tasks), batch)
+
+
+def _equal_passes(tasks: Sequence[TaskInstance], datasets: Sequence[Dataset]) -> Iterator[_Pass]:
+    """The batches of each task's data set; tasks with equal ones have a pass together."""
+    streams = [batches_by_length(task, dataset) for task, dataset in zip(tasks, datasets, strict=True)]
+    for step in zip_longest(*streams):
+        passes: list[_Pass] = []
+        for index, found in enumerate(step):
+            if found is not None and not any(each.add(index, *found) for each in passes):
+                rows, batch = found
+                passes.append(_Pass([index], rows, [batch], dict(batch)))
+        yield from passes
+
+
+def _run(
     tasks: Sequence[TaskInstance],
-    dataset: Dataset,
+    passes: Iterator[_Pass],
+    sizes: Sequence[int],
+    compute: Compute,
     phase: Phase,
     after_batch: AfterBatch | None = None,
-    precision: ChoosePrecision | None = None,
 ) -> list[_HeadOutputs]:
-    """Run the heads of `tasks` over a data set from the reader of the first one."""
-    _stop_training(model)
-    found = [_HeadOutputs([{}] * dataset.num_examples, []) for _ in tasks]
+    """Compute passes, and put the outputs of each task into the order of its examples.
+
+    Args:
+        tasks: The tasks.
+        passes: The batches.
+        sizes: The number of examples of each task.
+        compute: Computes the outputs of a batch.
+        phase: Purpose of the passes.
+        after_batch: Called after each batch.
+    """
+    found = [_HeadOutputs([{}] * size, []) for size in sizes]
     done = 0
-    for rows, batch in batches_by_length(tasks[0], dataset):
-        with mixed_precision(model.amp) if precision is None else precision(batch):
-            outputs = list(_forward_each(model, tasks, batch, phase))
-        for task, head, (tensors, inputs) in zip(tasks, found, outputs, strict=True):
-            if phase == "eval" and all(name in batch for name in task.paradigm.reader_inputs("train")):
-                head.losses.append((float(task.paradigm.loss(tensors, inputs)), len(rows)))
+    for each in passes:
+        computed = compute([tasks[index] for index in each.tasks], each.batch, phase)
+        for index, batch, (outputs, loss) in zip(each.tasks, each.batches, computed, strict=True):
+            head = found[index]
+            if loss is not None:
+                head.losses.append((loss, len(each.rows)))
             # Batches are sorted by length, longest first: outputs are returned in the order of examples.
-            for row, output in zip(rows, task.paradigm.split(_as_arrays(tensors), batch), strict=True):
+            for row, output in zip(each.rows, tasks[index].paradigm.split(outputs, batch), strict=True):
                 head.examples[row] = output
-        done += len(rows)
+        done += len(each.rows)
         if after_batch is not None:
             after_batch(done)
     return found
-
-
-def _stop_training(model: MultiTaskModel) -> None:
-    """Put the model in evaluation mode; to set it in every module takes Paddle longer than one short text."""
-    if model.training:
-        model.eval()
 
 
 def _forward_each(

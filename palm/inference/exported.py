@@ -3,13 +3,20 @@
 from pathlib import Path
 
 from palm.errors import CheckpointError
-from palm.storage.layout import INFERENCE_FOLDER, MANIFEST_FILE
+from palm.schema.saved_model import holds_run
+from palm.storage.layout import CONFIG_FILE, INFERENCE_FOLDER, MANIFEST_FILE
 
 
 def model_folder(path: str | Path) -> Path | None:
-    """The inference model in `path`, which is one or the folder of a task; None for anything else."""
+    """The inference model in `path`, which is one or the folder of a task or of a run; None for anything else."""
     given = Path(path).expanduser()
     return next((place for place in (given, given / INFERENCE_FOLDER) if _is_model(place)), None)
+
+
+def run_model(path: str | Path) -> Path | None:
+    """The model of a run in `path`, with the heads of several tasks; None where there is none."""
+    place = model_folder(path)
+    return place if place is not None and holds_run(place) else None
 
 
 def exported_tasks(run: str | Path) -> dict[str, Path]:
@@ -19,10 +26,11 @@ def exported_tasks(run: str | Path) -> dict[str, Path]:
         CheckpointError: There is none.
     """
     folder = Path(run).expanduser()
-    found = {place.parent.name: place for place in _models_below(folder, f"*/{INFERENCE_FOLDER}")}
+    below = _models_below(folder, f"*/{INFERENCE_FOLDER}")
+    found = {place.parent.name: place for place in below if not holds_run(place)}
     if found:
         return found
-    deeper = [place.parent for place in _models_below(folder, f"*/*/{INFERENCE_FOLDER}")]
+    deeper = [place.parent for place in below or _models_below(folder, f"*/*/{INFERENCE_FOLDER}")]
     if deeper:
         rule = "a path to predict from is that of a task or of a run. Found models further down"
         raise CheckpointError(f"{run}: {rule}: {', '.join(map(str, deeper))}. Name one of them, or its folder.")
@@ -34,7 +42,7 @@ def _models_below(folder: Path, pattern: str) -> list[Path]:
 
 
 def _is_model(place: Path) -> bool:
-    return (place / MANIFEST_FILE).is_file() and (place / "config.json").is_file()
+    return (place / MANIFEST_FILE).is_file() and (place / CONFIG_FILE).is_file()
 
 
 def advice_for(folder: Path) -> str:

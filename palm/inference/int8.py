@@ -71,28 +71,30 @@ class Int8Measurement(BaseModel):
         return f"{change} ({self.rows} rows of {self.data})"
 
 
-def write_measurement(measurement: Int8Measurement, folder: Path) -> Path:
-    """Write the measurement into the model's folder, in one step; return the file.
+def measurement_file(folder: Path, task: str | None = None) -> Path:
+    """The measurement of the model in `folder`; of `task` in a model of several tasks."""
+    return folder / (INT8_FILE if task is None else f"{Path(INT8_FILE).stem}.{task}.json")
+
+
+def write_measurement(measurement: Int8Measurement, file: Path) -> None:
+    """Write the measurement of a model to `file`, in one step.
 
     Raises:
         CheckpointError: It cannot be written.
     """
-    file = folder / INT8_FILE
-    temporary = file.with_name(f".{INT8_FILE}.{os.getpid()}")
+    temporary = file.with_name(f".{file.name}.{os.getpid()}")
     content = {**measurement.model_dump(), "drop": round(measurement.drop, 6)}  # the latter for people who read it
     with os_errors_as(file, "--model"):
         temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         os.replace(temporary, file)
-    return file
 
 
-def read_measurement(folder: Path) -> Int8Measurement | None:
+def read_measurement(file: Path) -> Int8Measurement | None:
     """The measurement in a model's folder; None if there is none of its present weights.
 
     Raises:
         CheckpointError: The file is damaged, or of a later version.
     """
-    file = folder / INT8_FILE
     if not file.is_file():
         return None
     try:
@@ -102,7 +104,7 @@ def read_measurement(folder: Path) -> Int8Measurement | None:
         place = ".".join(map(str, first["loc"]))
         rule = f"`{place}`: {first['msg'].removeprefix('Input ')}."
         raise CheckpointError(f"{file}: {rule} Measure again ({_HOW}), or remove the file.") from error
-    return found if found.weights == recorded_sha256(folder, WEIGHTS_FILE) else None
+    return found if found.weights == recorded_sha256(file.parent, WEIGHTS_FILE) else None
 
 
 def level_here() -> str:
@@ -117,11 +119,11 @@ def level_here() -> str:
     return load_kernels().level
 
 
-def check_int8(folder: Path, *, max_drop: float, allow_unmeasured: bool) -> str:
+def check_int8(file: Path, *, max_drop: float, allow_unmeasured: bool) -> str:
     """Check that a model may predict in int8, which it is asked to; the measurement in words.
 
     Args:
-        folder: The model's folder.
+        file: Its measurement, from `measurement_file`.
         max_drop: The largest drop of the main metric, in points.
         allow_unmeasured: Whether it may also do so without a measurement.
 
@@ -130,12 +132,12 @@ def check_int8(folder: Path, *, max_drop: float, allow_unmeasured: bool) -> str:
         CheckpointError: The measurement is damaged.
     """
     level_here()
-    found = read_measurement(folder)
+    found = read_measurement(file)
     if found is None:
         if allow_unmeasured:
             return "what it changes was not measured"
         rule = "int8 changes answers a little: it needs a measurement of the main metric on dev rows."
-        where = f"Found none of these weights in {folder / INT8_FILE}"
+        where = f"Found none of these weights in {file}"
         advice = f"{_HOW}; `allow_unmeasured: true` (--allow_unmeasured) goes without."
         raise ConfigError(Problem("precision", f"{rule} {where}. {advice}"))
     if not found.drop <= max_drop:
@@ -145,18 +147,18 @@ def check_int8(folder: Path, *, max_drop: float, allow_unmeasured: bool) -> str:
     return str(found)
 
 
-def int8_use(wanted: Precision, folder: Path, *, max_drop: float, allow_unmeasured: bool) -> str | None:
+def int8_use(wanted: Precision, file: Path, *, max_drop: float, allow_unmeasured: bool) -> str | None:
     """The measurement in words if a model predicts in int8, as `check_int8` or `int8_pays` decide; else None."""
     if wanted == "int8":
-        return check_int8(folder, max_drop=max_drop, allow_unmeasured=allow_unmeasured)
-    return int8_pays(folder, max_drop=max_drop) if wanted == "auto" else None
+        return check_int8(file, max_drop=max_drop, allow_unmeasured=allow_unmeasured)
+    return int8_pays(file, max_drop=max_drop) if wanted == "auto" else None
 
 
-def int8_pays(folder: Path, *, max_drop: float) -> str | None:
+def int8_pays(file: Path, *, max_drop: float) -> str | None:
     """The measurement in words if a model should predict in int8 on this machine without being asked to; else None."""
     if "int8" not in kernels_here():
         return None
-    found = read_measurement(folder)
+    found = read_measurement(file)
     if found is None or found.kernels != load_kernels().level:
         return None
     return str(found) if found.drop <= max_drop and found.is_faster else None

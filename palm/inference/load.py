@@ -1,76 +1,102 @@
-"""`palm.load`: one inference model of a run, or all of them, to predict rows with."""
+"""`palm.load`: the models of a run, to predict rows with, all tasks from one pass of the encoder."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal, get_args
 
-from palm.data.dataset import GivenRow
 from palm.errors import ConfigError, Problem
+from palm.inference.bundle import load_run
 from palm.inference.exported import exported_tasks, model_folder
-from palm.inference.predictor import Predictor
-from palm.paradigm.base import Prediction
+from palm.inference.int8 import measurement_file
+from palm.inference.precision import check_precision
+from palm.inference.predictor import PrecisionKeys, Predictor
+from palm.inference.run_predictor import RunPredictor
+from palm.inference.runtime import PalmRuntime
+from palm.registry import did_you_mean
 from palm.schema.fields import Kernels, Precision
+from palm.schema.saved_model import holds_run
 
-
-class RunPredictor(Mapping[str, Predictor]):
-    """The inference models of a run, by task: `palm.load("RUN")`.
-
-    Args:
-        predictors: The predictor of each task.
-    """
-
-    def __init__(self, predictors: Mapping[str, Predictor]) -> None:
-        self._predictors = dict(predictors)
-
-    def __getitem__(self, task: str) -> Predictor:
-        """The predictor of `task`."""
-        return self._predictors[task]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._predictors)
-
-    def __len__(self) -> int:
-        return len(self._predictors)
-
-    def __call__(self, rows: Sequence[GivenRow]) -> dict[str, list[Prediction]]:
-        """The predictions of every task for the same rows; see `Predictor.predict_rows`.
-
-        Raises:
-            DataError: Every problem, with its row; also where a task needs another column.
-        """
-        return {task: predictor(rows) for task, predictor in self._predictors.items()}
+RuntimeName = Literal["palm", "onnx"]
 
 
 def load(
     path: str | Path,
     *,
+    tasks: Sequence[str] | None = None,
     kernels: Kernels = "auto",
     precision: Precision = "auto",
     max_drop: float | None = None,
     allow_unmeasured: bool = False,
+    keep_columns: Sequence[str] | None = None,
+    runtime: RuntimeName = "palm",
 ) -> Predictor | RunPredictor:
     """Load what a run has exported, to predict texts: `palm.load("RUN/task")(["one text", {"text_a": "another"}])`.
 
     Args:
-        path: `RUN/task` or its `infer_model`, which gives a `Predictor`; or the save_path of a run, which gives a
-            `RunPredictor` over all tasks that it has exported.
+        path: `RUN/task` or its `infer_model`, which gives a `Predictor`; or the save_path of a run or its
+            `infer_model`, which gives a `RunPredictor` over all tasks of the run's model. Where a run has none (before
+            PALM wrote it), it is over the models of its targets, each with an encoder of its own.
+        tasks: The tasks to load; with it the result is a `RunPredictor`.
         kernels: The encoder's kernels on the CPU: `auto`, `fused` or `plain`.
         precision: `auto`, `float32`, `bf16` or `int8`; see `Predictor`.
         max_drop: Points (hundredths) of the main metric that int8 may cost; 0.3 by default.
         allow_unmeasured: Whether `int8` may be used without a measurement.
+        keep_columns: Further columns of a file that predictions keep.
+        runtime: `palm` for PALM's own kernels.
 
     Raises:
-        ConfigError: `path` is no path, there is no kernel for `precision`, or int8 is not measured or costs too much.
+        ConfigError: `path` is no path, there is no such task, no kernel for `precision`, or int8 is not measured or
+            costs too much.
         CheckpointError: No inference model is there, or a damaged one.
     """
     if not isinstance(path, str | Path) or not str(path):
         found = f"Found {type(path).__name__} `{path}`."
         rule = "load() takes the path of a run, of a task in it (`RUN/task`) or of an inference model."
         raise ConfigError(Problem("palm.load", f"{rule} {found} Pass a string or a Path."))
-    build = partial(
-        Predictor, kernels=kernels, precision=precision, max_drop=max_drop, allow_unmeasured=allow_unmeasured
-    )
+    check_precision(precision)
+    _check_runtime(runtime)
+    keys = PrecisionKeys(precision, max_drop, allow_unmeasured)
     folder = model_folder(path)
     if folder is not None:
-        return build(folder)
-    return RunPredictor({task: build(place) for task, place in exported_tasks(path).items()})
+        run = _load_model(folder, tasks, kernels, keys, keep_columns)
+        return run if tasks is not None or holds_run(folder) else next(iter(run.values()))
+    places = _chosen(path, exported_tasks(path), tasks)
+    models = [_load_model(place, None, kernels, keys, keep_columns) for place in places.values()]
+    return RunPredictor(dict(zip(places, (next(iter(model.values())) for model in models), strict=True)))
+
+
+def _load_model(
+    folder: Path,
+    tasks: Sequence[str] | None,
+    kernels: Kernels,
+    keys: PrecisionKeys,
+    keep_columns: Sequence[str] | None,
+) -> RunPredictor:
+    """The tasks of one model, which share its encoder."""
+    loaded = load_run(folder, tasks, kernels)
+    files = {task.name: measurement_file(folder, task.name if loaded.saved.of_run else None) for task in loaded.tasks}
+    precisions = {task.name: keys.of_task(task, loaded.model, files[task.name]) for task in loaded.tasks}
+    runtime = PalmRuntime(loaded.model, precisions)
+    predictors = {task.name: Predictor.of_task(task, runtime, files[task.name], keep_columns) for task in loaded.tasks}
+    return RunPredictor(predictors, loaded.saved)
+
+
+def _chosen(path: str | Path, exported: Mapping[str, Path], tasks: Sequence[str] | None) -> Mapping[str, Path]:
+    if tasks is None:
+        return exported
+    missing = next((name for name in tasks if name not in exported), None)
+    if missing is not None or not tasks:
+        found = "Found none" if missing is None else f"Found `{missing}`{did_you_mean(str(missing), list(exported))}"
+        raise ConfigError(Problem("tasks", f"one of {', '.join(exported)} is expected, exported in {path}. {found}."))
+    return {name: exported[name] for name in dict.fromkeys(tasks)}
+
+
+def _check_runtime(runtime: str) -> None:
+    if runtime not in get_args(RuntimeName):
+        rule = f"runtime is one of {', '.join(get_args(RuntimeName))}."
+        raise ConfigError(Problem("runtime", f"{rule} Found `{runtime}`. Leave it out for PALM's own kernels."))
+    if runtime != "palm":
+        raise ConfigError(Problem("runtime", f"`{runtime}` is not available in this version. Leave it out."))
+
+
+__all__ = ["RunPredictor", "load"]

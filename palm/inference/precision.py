@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import get_args
+from typing import Literal, get_args
 
 import numpy as np
 import paddle
@@ -28,6 +28,9 @@ _SIZES = (128, 32, 8)
 _LAPS = 4
 _smallest: dict[tuple[object, ...], int | None] = {}
 _measuring = threading.Lock()
+
+Chosen = Literal["float32", "bf16", "int8"]
+"""The precision of a batch."""
 
 
 class PredictionPrecision:
@@ -59,14 +62,19 @@ class PredictionPrecision:
 
     def __call__(self, batch: Batch) -> AbstractContextManager[None]:
         """The context for a forward pass of `batch`."""
-        if self._int8 is not None:
+        chosen = self.choose(batch)
+        if chosen != "float32" or self._amp != "off":
             self._say()
-            return _in_int8()
+        return _AS_CONTEXT[chosen]()
+
+    def choose(self, batch: Batch) -> Chosen:
+        """The precision of a forward pass of `batch`."""
+        if self._int8 is not None:
+            return "int8"
         if self._amp == "off":
-            return float32()
+            return "float32"
         smallest = self.smallest_bf16_batch
-        self._say()
-        return mixed_precision("bf16") if smallest is not None and _tokens(batch) >= smallest else float32()
+        return "bf16" if smallest is not None and _tokens(batch) >= smallest else "float32"
 
     def _say(self) -> None:
         if not self._said:
@@ -160,10 +168,11 @@ def _smallest_faster(model: MultiTaskModel) -> int | None:
     return 0
 
 
-_CONTEXTS: dict[str, Callable[[], AbstractContextManager[None]]] = {
+_CONTEXTS: dict[Chosen, Callable[[], AbstractContextManager[None]]] = {
     "float32": float32,
     "bf16": lambda: mixed_precision("bf16"),
 }
+_AS_CONTEXT = {**_CONTEXTS, "int8": _in_int8}
 
 
 def _seconds(

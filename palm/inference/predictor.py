@@ -1,17 +1,21 @@
 """Prediction with an inference model: one record per row, in the order of the input."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from palm.config.run_config import TaskConfig
 from palm.data.dataset import Dataset, GivenRow
-from palm.engine.predict import metrics_over, run_over
+from palm.engine.model import MultiTaskModel
+from palm.engine.predict import run_with, score
+from palm.engine.task_instance import TaskInstance
 from palm.errors import ConfigError, Problem
 from palm.inference.bundle import load_bundle
-from palm.inference.int8 import Int8Measurement, int8_use, write_measurement
+from palm.inference.int8 import Int8Measurement, int8_use, measurement_file, write_measurement
 from palm.inference.measure_int8 import measure_int8
 from palm.inference.precision import PredictionPrecision, check_precision
 from palm.inference.prediction_rows import with_rows
+from palm.inference.runtime import PalmRuntime, Runtime, compute_with
 from palm.paradigm.base import Paradigm, Prediction
 from palm.reader.base import Reader
 from palm.reader.fields import TableFields
@@ -20,13 +24,42 @@ from palm.reader.formats.row_table import GivenData, RowTable
 from palm.reader.formats.sources import as_table, data_name
 from palm.reader.loading import load_dataset, load_rows
 from palm.schema.fields import Kernels, Precision
+from palm.schema.saved_model import holds_run
+
+
+@dataclass(frozen=True)
+class PrecisionKeys:
+    """The precision that predictions are asked for; None for what the task says.
+
+    Attributes:
+        precision: `auto`, `float32`, `bf16` or `int8`.
+        max_drop: Points of the main metric that int8 may cost.
+        allow_unmeasured: Whether int8 may be used without a measurement.
+    """
+
+    precision: Precision | None = None
+    max_drop: float | None = None
+    allow_unmeasured: bool | None = None
+
+    def of_task(self, task: TaskInstance, model: MultiTaskModel, int8_file: Path) -> PredictionPrecision:
+        """The precision of `task`.
+
+        Raises:
+            ConfigError: There is no kernel for it, or int8 is not measured or costs too much.
+        """
+        settings = task.settings
+        wanted = self.precision or settings.precision
+        most = settings.max_drop if self.max_drop is None else self.max_drop
+        unmeasured = settings.allow_unmeasured if self.allow_unmeasured is None else self.allow_unmeasured
+        int8 = int8_use(wanted, int8_file, max_drop=most, allow_unmeasured=unmeasured)
+        return PredictionPrecision(wanted, model, int8)
 
 
 class Predictor:
     """An inference model that predicts files and rows; it needs none of the training files.
 
     Args:
-        folder: The inference model.
+        folder: The inference model of a task; or that of a run, with `task`, or with a single head.
         task: The task in the current configuration; its keys override those of the training run.
         kernels: The encoder's kernels on the CPU: `auto`, `fused` or `plain`.
         keep_columns: Further columns of a file that predictions keep; those of `task` by default.
@@ -54,47 +87,78 @@ class Predictor:
         allow_unmeasured: bool | None = None,
     ) -> None:
         check_precision(precision or "auto")
-        self._folder = _path(folder, "Predictor")
-        self._bundle = load_bundle(self._folder, task, kernels)
-        settings = self._bundle.task.settings
-        wanted = precision or settings.precision
-        most = settings.max_drop if max_drop is None else max_drop
-        unmeasured = settings.allow_unmeasured if allow_unmeasured is None else allow_unmeasured
-        int8 = int8_use(wanted, self._folder, max_drop=most, allow_unmeasured=unmeasured)
-        self._precision = PredictionPrecision(wanted, self._bundle.model, int8)
+        place = _path(folder, "Predictor")
+        bundle = load_bundle(place, task, kernels)
+        file = measurement_file(place, bundle.task.name if holds_run(place) else None)
+        use = PrecisionKeys(precision, max_drop, allow_unmeasured).of_task(bundle.task, bundle.model, file)
+        self._use(bundle.task, PalmRuntime(bundle.model, {bundle.task.name: use}), file)
         if keep_columns is not None:
             self._keep(keep_columns)
+
+    def _use(self, task: TaskInstance, runtime: Runtime, int8_file: Path) -> None:
+        self._task, self._runtime, self._int8_file = task, runtime, int8_file
+
+    @classmethod
+    def of_task(
+        cls, task: TaskInstance, runtime: Runtime, int8_file: Path, keep_columns: Sequence[str] | None = None
+    ) -> "Predictor":
+        """The predictor of a task that is loaded.
+
+        Args:
+            task: The task.
+            runtime: Computes its head; it may be that of other tasks, too.
+            int8_file: Where the cost of int8 is kept, from `measurement_file`.
+            keep_columns: Further columns of a file that predictions keep.
+
+        Raises:
+            ConfigError: The reader keeps no columns.
+        """
+        predictor = cls.__new__(cls)
+        predictor._use(task, runtime, int8_file)
+        if keep_columns is not None:
+            predictor._keep(keep_columns)
+        return predictor
+
+    @property
+    def instance(self) -> TaskInstance:
+        """The task without data."""
+        return self._task
+
+    @property
+    def runtime(self) -> Runtime:
+        """What computes its head."""
+        return self._runtime
 
     @property
     def paradigm(self) -> Paradigm:
         """The paradigm of the model."""
-        return self._bundle.task.paradigm
+        return self._task.paradigm
 
     @property
     def reader(self) -> Reader:
         """The reader of the model, which knows its labels."""
-        return self._bundle.task.reader
+        return self._task.reader
 
     @property
     def task(self) -> str:
         """The name of the task that the model was trained for."""
-        return self._bundle.task.name
+        return self._task.name
 
     @property
     def text_columns(self) -> tuple[str, ...]:
         """The columns of a row to predict."""
-        return self._bundle.task.reader.text_columns
+        return self._task.reader.text_columns
 
     @property
     def known_names(self) -> list[str]:
         """Names that the columns of a row may have: PALM's, those of the key `columns`, and names that people use."""
-        config = self._bundle.task.reader.config
+        config = self._task.reader.config
         return possible_names(config) if isinstance(config, TableFields) else []
 
     @property
     def precision(self) -> str:
         """The precision of predictions in words: `predicts in float32`."""
-        return self._precision.description
+        return self._runtime.precision(self.task)
 
     def __call__(self, rows: Sequence[GivenRow]) -> list[Prediction]:
         """The same as `predict_rows`."""
@@ -125,11 +189,18 @@ class Predictor:
             DataError: Every problem, with its row (`rows[2]`).
             ConfigError: A user's reader that only reads files.
         """
+        return self._predictions(self.read_rows(rows)) if len(as_table(rows)) else []
+
+    def read_rows(self, rows: Sequence[GivenRow] | GivenData) -> Dataset:
+        """Tokenise at least one row, as `predict_rows` does, for `RunPredictor.predict_datasets`.
+
+        Raises:
+            DataError: Every problem, with its row (`rows[2]`).
+            ConfigError: A user's reader that only reads files.
+        """
         table = as_table(rows)
-        if not len(table):
-            return []
         given = table if isinstance(rows, RowTable) or table.columns else rows
-        return self._predictions(load_rows(self._bundle.task.reader, given, "predict"))
+        return load_rows(self.reader, given, "predict")
 
     def evaluate(self, file: Path | str | GivenData) -> dict[str, float]:
         """Evaluate a file with gold labels: the mean loss and each metric's values, as fractions of 1.
@@ -146,7 +217,7 @@ class Predictor:
         Raises:
             RegistryError: An unknown metric.
         """
-        return metrics_over(self._bundle.model, self._bundle.task, dataset, self._precision)
+        return score(self._task, run_with(compute_with(self._runtime), self._task, dataset, "eval"), dataset)
 
     def measure_int8(self, file: Path | str | GivenData) -> Int8Measurement:
         """Evaluate a file with gold labels in float32 and in int8, and keep the result in the model's folder.
@@ -162,16 +233,19 @@ class Predictor:
 
     def measure_int8_on(self, dataset: Dataset) -> Int8Measurement:
         """The same on data that `reader` has read."""
-        found = measure_int8(self._bundle.model, self._bundle.task, dataset, self._folder)
-        write_measurement(found, self._folder)
+        if not isinstance(self._runtime, PalmRuntime):
+            rule = "the cost of int8 is measured in PALM's own kernels."
+            raise ConfigError(Problem("runtime", f"{rule} Found runtime `{self._runtime.name}`. Leave it out."))
+        found = measure_int8(self._runtime.model, self._task, dataset, self._int8_file.parent)
+        write_measurement(found, self._int8_file)
         return found
 
     def _predictions(self, dataset: Dataset) -> list[Prediction]:
-        found = run_over(self._bundle.model, self._bundle.task, dataset, "predict", self._precision)
-        return with_rows(found.predictions, dataset, self._bundle.task.reader)
+        found = run_with(compute_with(self._runtime), self._task, dataset, "predict")
+        return with_rows(found.predictions, dataset, self.reader)
 
     def _keep(self, columns: Sequence[str]) -> None:
-        reader = self._bundle.task.reader
+        reader = self._task.reader
         if "keep_columns" not in type(reader.config).model_fields:
             rule = f"the reader `{type(reader).__name__}` keeps no columns: it has no key keep_columns."
             raise ConfigError(Problem("keep_columns", f"{rule} Leave it out."))

@@ -1,4 +1,4 @@
-"""What config.json of an inference model says: read, and each part of the type that it should be."""
+"""What config.json of an inference model says, of one task or of a run: read, and each part of its own type."""
 
 import json
 import logging
@@ -14,13 +14,20 @@ from palm.schema.fields import Schema, TagSchemeName
 from palm.schema.places import pointer_problem
 from palm.schema.validate import shown, validate
 from palm.schema.values import Resolved, Setting
-from palm.storage.layout import FORMAT_VERSION, PALM_VERSION
+from palm.storage.layout import CONFIG_FILE, FORMAT_VERSION, PALM_VERSION
+
+SINGLE_HEAD = "head"
+"""Key of the head in the model of a single task."""
 
 _COPY = "Use another copy."
 _ADVICE = "Export the model again, or use another copy."
 _log = logging.getLogger(__name__)
 
+LONGEST_NAME = 200
+"""Bytes of a task's name."""
+
 Fields = TypeVar("Fields", bound=Schema)
+Saved = TypeVar("Saved", bound=BaseModel)
 
 
 def _distinct(labels: list[str]) -> list[str]:
@@ -48,6 +55,76 @@ class SavedTokenizer(_Saved):
     sha256: str
 
 
+def _plain_head(head: str) -> str:
+    if not head or "." in head:
+        raise ValueError(f"a head's key names its parameters, so it is not empty and has no dot, found {shown(head)}")
+    return head
+
+
+class SavedTask(_Saved):
+    """A task of a model.
+
+    Attributes:
+        name: The task's name.
+        head: Key of its head: its weights are `heads.<head>.*`; tasks that share a head have the same key.
+        settings: Its keys that belong to neither reader nor paradigm.
+        reader: The reader.
+        paradigm: The paradigm.
+        labels: Label names by id; None for a reader without labels.
+        tag_scheme: How tags make spans.
+        splits_text: Whether words are characters.
+        tokenizer: Its own tokenizer, if it is another one than the model's.
+        metrics: Its dev metrics for these weights, as fractions of 1, if it was evaluated.
+        data: What it was trained on, as in data.json of a checkpoint.
+    """
+
+    name: str
+    head: Annotated[str, AfterValidator(_plain_head)] = SINGLE_HEAD
+    settings: dict[str, Any]
+    reader: SavedComponent
+    paradigm: SavedComponent
+    labels: Annotated[list[str], AfterValidator(_distinct)] | None
+    tag_scheme: TagSchemeName | None = None
+    splits_text: bool = False
+    tokenizer: SavedTokenizer | None = None
+    metrics: dict[str, float] | None = None
+    data: dict[str, Any] | None = None
+
+
+class SavedRun(_Saved):
+    """A model of one encoder and the heads of one or several tasks, without its weights.
+
+    Attributes:
+        format_version: Version of the format.
+        palm_version: PALM that wrote it.
+        backbone: The encoder.
+        tasks: Its tasks by name, in the order of the run.
+        tokenizer: Main file of the tokenizer.
+        encoder: The pre-trained encoder that the run started from, with its commit.
+        amp: The precision that it was trained in.
+        global_step: The global step of its weights; None for a single task's export and for a merged model.
+        of_run: Whether it is a model of a run, and not the export of a single task.
+    """
+
+    format_version: int = Field(ge=1)
+    palm_version: str = ""
+    backbone: SavedComponent
+    tasks: dict[str, SavedTask] = Field(min_length=1)
+    tokenizer: SavedTokenizer | None = None
+    encoder: str | None = None
+    amp: Literal["off", "bf16"] = "off"
+    global_step: int | None = Field(None, ge=0)
+    of_run: bool = True
+
+    def tokenizer_of(self, task: str) -> SavedTokenizer | None:
+        """The main file of the tokenizer of `task`; None where the file does not say (early format versions)."""
+        return self.tasks[task].tokenizer or self.tokenizer
+
+    def tasks_of_head(self, head: str) -> list[str]:
+        """The tasks with the head `head`."""
+        return [name for name, task in self.tasks.items() if task.head == head]
+
+
 class SavedModel(_Saved):
     """One task's model, without its weights."""
 
@@ -64,6 +141,17 @@ class SavedModel(_Saved):
     tokenizer: SavedTokenizer | None = None
     encoder: str | None = None
     amp: Literal["off", "bf16"] = "off"
+
+    def as_run(self) -> SavedRun:
+        """It as a model of a run with this task alone."""
+        of_task = {name: getattr(self, name) for name in ("settings", "reader", "paradigm", "labels", *_OF_LABELS)}
+        of_run = {name: getattr(self, name) for name in SavedRun.model_fields if name in SavedModel.model_fields}
+        return SavedRun.model_construct(
+            **of_run, tasks={self.task: SavedTask.model_construct(name=self.task, **of_task)}, of_run=False
+        )
+
+
+_OF_LABELS = ("tag_scheme", "splits_text")
 
 
 def read_json_object(file: Path) -> dict[str, Any]:
@@ -93,13 +181,63 @@ def read_saved_model(file: Path) -> SavedModel:
     Raises:
         CheckpointError: It cannot be read, is of a later format version, or a part of it is missing or of another type.
     """
+    return _read(SavedModel, file, _current(file))
+
+
+def read_saved_run(folder: Path) -> SavedRun:
+    """The description of the model in `folder`: of a run, or of one task, which is a run with a single head.
+
+    Raises:
+        CheckpointError: It cannot be read, is of a later format version, or a part of it is missing or of another type.
+    """
+    file = folder / CONFIG_FILE
+    content = _current(file)
+    if not describes_run(content):
+        return _read(SavedModel, file, content).as_run()
+    tasks = content["tasks"]
+    if isinstance(tasks, dict):
+        content["tasks"] = {
+            name: {**task, "name": name} if isinstance(task, dict) else task for name, task in tasks.items()
+        }
+    saved = _read(SavedRun, file, {**content, "of_run": True})
+    _refuse_names_that_are_no_files(file, saved)
+    return saved
+
+
+def describes_run(content: Mapping[str, Any]) -> bool:
+    """Whether the content of a config.json is that of a run's model, with tasks by name."""
+    return "tasks" in content and "format_version" in content
+
+
+def holds_run(folder: Path) -> bool:
+    """Whether the model in `folder` is one of a run; False if its config.json cannot be read."""
+    try:
+        return describes_run(read_json_object(folder / CONFIG_FILE))
+    except CheckpointError:
+        return False
+
+
+def _current(file: Path) -> dict[str, Any]:
+    """The content of a config.json of a format version that this PALM knows."""
     content = read_json_object(file)
     _refuse_later_version(file, content)
+    return content
+
+
+def _read(kind: type[Saved], file: Path, content: Mapping[str, Any]) -> Saved:
     try:
-        return SavedModel.model_validate(content)
+        return kind.model_validate(content)
     except ValidationError as error:
         problems = [f"{file}: {_problem(details)}" for details in error.errors(include_url=False)]
         raise CheckpointError("\n".join([*problems[:-1], f"{problems[-1]} {_ADVICE}"])) from error
+
+
+def _refuse_names_that_are_no_files(file: Path, saved: SavedRun) -> None:
+    """Predictions of several tasks go to files of their names, so a name is that of a file in its folder."""
+    for name in saved.tasks:
+        if not name or name in (".", "..") or set(name) & set("/\\\0") or len(name.encode()) > LONGEST_NAME:
+            rule = f"a task's name is that of a file, at most {LONGEST_NAME} bytes without `/`."
+            raise CheckpointError(f"{file}: {rule} Found {shown(name)}. {_ADVICE}")
 
 
 def validate_keys(schema: type[Fields], keys: Mapping[str, Any], *, file: Path, part: str) -> Fields:

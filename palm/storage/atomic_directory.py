@@ -157,11 +157,18 @@ def _manifest(folder: Path) -> dict[str, dict[str, dict[str, object]]]:
         raise CheckpointError(f"{file}: a folder written by PALM contains this file. {error.strerror}.") from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"{file}: is not a manifest of PALM. The folder is damaged; use another copy.") from error
-    if any(Path(name).name != name for name in files):
+    if any(_leads_out(name) for name in files):
         raise CheckpointError(f"{file}: names a file outside its folder. Do not use this folder.")
     if not intact:
         raise CheckpointError(f"{file}: differs from what was written (its own seal). Use another copy of {folder}.")
     return {"files": files}
+
+
+def _leads_out(name: str) -> bool:
+    """Whether a listed name is neither of a file in the folder nor of one in a folder inside it (`tokenizers.2/a`)."""
+    outer, slash, inner = name.partition("/")
+    parts = (outer, inner) if slash else (name,)
+    return any(Path(part).name != part for part in parts) or (bool(slash) and not {"", "..", "."}.isdisjoint(parts))
 
 
 def _refuse_unknown_version(file: Path, version: object, writer: object) -> None:
@@ -181,9 +188,9 @@ def _sealed_text(manifest: Mapping[str, Any]) -> str:
 
 def _seal(folder: Path) -> None:
     files = {}
-    for file in sorted(folder.iterdir()):
+    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
         _sync(file)
-        files[file.name] = {"size": file.stat().st_size, "sha256": sha256_of(file)}
+        files[file.relative_to(folder).as_posix()] = {"size": file.stat().st_size, "sha256": sha256_of(file)}
     manifest: dict[str, object] = {
         "format_version": FORMAT_VERSION,
         "palm_version": PALM_VERSION,

@@ -10,9 +10,10 @@ import numpy as np
 import paddle
 from paddle import Tensor
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 
 from palm.errors import CheckpointError
+from palm.storage.arrays import load_arrays
 
 
 def first_non_finite(tensors: Mapping[str, Tensor]) -> str | None:
@@ -60,12 +61,4 @@ def load_tensors(file: Path) -> dict[str, Tensor]:
     Raises:
         CheckpointError: The file is missing or not a safetensors file.
     """
-    try:
-        return {_current_name(name): paddle.to_tensor(array) for name, array in load_file(str(file)).items()}
-    except (OSError, SafetensorError, AttributeError, KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{file}: cannot be read as safetensors: {error}. Use another copy.") from error
-
-
-def _current_name(name: str) -> str:
-    """The name since format version 3 of a parameter that may be from an earlier version."""
-    return name.replace(".private_parts.", ".task_adapters.", 1)
+    return {name: paddle.to_tensor(array) for name, array in load_arrays(file).items()}

@@ -18,6 +18,7 @@ from palm.backbone.find import backbone_of  # noqa: E402
 from palm.cli.main import main  # noqa: E402
 from palm.engine.optim import AdamW  # noqa: E402
 from palm.engine.optim.optimizer import Optimizer  # noqa: E402
+from palm.inference.bundle import load_bundle  # noqa: E402
 from palm.paradigm import MaskedLM  # noqa: E402
 from palm.pretrained.load import apply_pretrained, load_pretrained  # noqa: E402
 from palm.pretrained.name_maps import rename  # noqa: E402
@@ -244,7 +245,7 @@ def test_what_palm_trained_answers_the_same_in_transformers(task: str, encoder: 
     assert name.endswith(ending if keeps else "Model")
     assert keeps or "skipped" in said
 
-    bundle = palm.Predictor(model)._bundle
+    bundle = load_bundle(model)
     dataset = load_dataset(bundle.task.reader, Path(keys["train_file"]), "train" if task == "words" else "predict")
     batch = bundle.task.reader.collate(dataset, np.arange(4), np.random.default_rng(1))
     bundle.model.eval()

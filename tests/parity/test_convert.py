@@ -16,6 +16,7 @@ import palm  # noqa: E402 (needs the two above)
 from palm.backbone.base import BACKBONES  # noqa: E402
 from palm.cli.main import main  # noqa: E402
 from palm.errors import CheckpointError  # noqa: E402
+from palm.inference.bundle import load_bundle  # noqa: E402
 from palm.pretrained.load import apply_pretrained, load_pretrained  # noqa: E402
 from palm.reader.loading import load_dataset  # noqa: E402
 from tests.integration import tiny  # noqa: E402
@@ -189,7 +190,7 @@ def test_what_palm_trained_answers_the_same_in_transformers(task, backbone, tmp_
     config = json.loads((tmp_path / "hf" / "config.json").read_text(encoding="utf-8"))
     assert config["architectures"] == [name]
 
-    bundle = palm.Predictor(model)._bundle
+    bundle = load_bundle(model)
     file = Path(keys["train_file"])
     dataset = load_dataset(bundle.task.reader, file, "train" if task == "words" else "predict")
     ours = bundle.task.reader.collate(dataset, np.arange(4), np.random.default_rng(1))

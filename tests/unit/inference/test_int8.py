@@ -17,7 +17,7 @@ import palm
 from palm.cli.main import main
 from palm.errors import CheckpointError, ConfigError
 from palm.inference import int8
-from palm.inference.int8 import Int8Measurement, read_measurement, write_measurement
+from palm.inference.int8 import Int8Measurement, measurement_file, read_measurement, write_measurement
 from palm.kernels.fused import encoder_call
 from palm.kernels.fused.library import KernelsUnavailableError, load_kernels
 from palm.storage.atomic_directory import recorded_sha256
@@ -61,7 +61,7 @@ def measured(model: Path, **changes) -> Int8Measurement:
         **{"metric": "accuracy", "float32": 0.95, "int8": 0.948, "seconds": {"float32": 2.0, "int8": 1.0}},
     }
     found = Int8Measurement(**{**values, **changes})
-    write_measurement(found, model)
+    write_measurement(found, measurement_file(model))
     return found
 
 
@@ -111,7 +111,7 @@ def test_a_loss_that_rises_is_a_drop_and_a_better_model_none(model):
 
 def test_a_measurement_of_other_weights_counts_as_none(model):
     measured(model, weights="0" * 64)
-    assert read_measurement(model) is None
+    assert read_measurement(measurement_file(model)) is None
     with pytest.raises(ConfigError, match="none of these weights"):
         palm.Predictor(model, precision="int8")
 
@@ -181,7 +181,7 @@ def test_eval_measures_and_predictions_go_by_it(run, capsys):
         assert main(["pred", str(model.parent), "the big red fish", "--precision", "int8"]) == 0
         assert "c: predicts in int8: accuracy" in capsys.readouterr().err
     # a model that is exported again starts without a measurement
-    assert read_measurement(model) is not None
+    assert read_measurement(measurement_file(model)) is not None
 
 
 def test_logits_are_near_and_not_those_of_float32(model):
@@ -195,7 +195,7 @@ def test_logits_are_near_and_not_those_of_float32(model):
 def test_a_file_that_cannot_be_written_is_named(model, tmp_path):
     measurement = measured(model)
     with pytest.raises(CheckpointError, match=r"int8\.json.*cannot be written"):
-        write_measurement(measurement, tmp_path / "absent")
+        write_measurement(measurement, measurement_file(tmp_path / "absent"))
 
 
 def test_the_key_is_that_of_a_configuration_and_the_command_refuses_without_traceback(run):

@@ -131,7 +131,7 @@ def test_threads_with_other_precisions_beside_each_other(runs, bf16_here):
 
 
 def test_the_smallest_batch_is_where_bfloat16_is_faster(runs, monkeypatch):
-    model = palm.load(runs / "off" / "c")._bundle.model
+    model = palm.load(runs / "off" / "c").runtime.model
     assert model.backbone_config.max_position_embeddings == 64  # fewer than the largest size
     seconds = {"float32": {8: 1.0, 32: 2.0, 64: 9.0}, "bf16": {8: 3.0, 32: 1.0, 64: 4.0}}
     names = {context: name for name, context in precision._CONTEXTS.items()}

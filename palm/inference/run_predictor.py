@@ -1,0 +1,102 @@
+"""Prediction with all tasks of a run: each text is read once by every task, and encoded once for those that agree."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from palm.data.dataset import Dataset, GivenRow
+from palm.engine.predict import predict_each
+from palm.errors import ConfigError, Problem
+from palm.inference.prediction_rows import with_rows
+from palm.inference.predictor import Predictor
+from palm.inference.runtime import Runtime, compute_with
+from palm.paradigm.base import PARADIGMS, Prediction
+from palm.reader.formats.row_table import GivenData
+from palm.reader.formats.sources import as_table
+from palm.registry import did_you_mean
+from palm.schema.saved_model import SavedRun
+
+
+class RunPredictor(Mapping[str, Predictor]):
+    """The tasks of a run, by name: `palm.load("RUN")`.
+
+    Args:
+        predictors: The predictor of each task. Those of one runtime share passes of its encoder.
+        saved: What the run's model says of itself; None for a run without one, whose tasks have a model each.
+    """
+
+    def __init__(self, predictors: Mapping[str, Predictor], saved: SavedRun | None = None) -> None:
+        self._predictors = dict(predictors)
+        self.saved = saved
+
+    def __getitem__(self, task: str) -> Predictor:
+        """The predictor of `task`."""
+        return self._predictors[task]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._predictors)
+
+    def __len__(self) -> int:
+        return len(self._predictors)
+
+    def __call__(self, rows: Sequence[GivenRow] | GivenData) -> dict[str, list[Prediction]]:
+        """The same as `predict`."""
+        return self.predict(rows)
+
+    def predict(
+        self, rows: Sequence[GivenRow] | GivenData, tasks: Sequence[str] | None = None
+    ) -> dict[str, list[Prediction]]:
+        """Predict the same rows with several tasks; see `Predictor.predict_rows`.
+
+        Args:
+            rows: The rows, which every task can read.
+            tasks: The tasks; all by default.
+
+        Raises:
+            DataError: Every problem, with its row; also where a task needs another column.
+            ConfigError: There is no such task.
+        """
+        chosen = self._chosen(tasks)
+        if not len(as_table(rows)):
+            return {task: [] for task in chosen}
+        return self.predict_datasets({task: predictor.read_rows(rows) for task, predictor in chosen.items()})
+
+    def predict_datasets(self, datasets: Mapping[str, Dataset]) -> dict[str, list[Prediction]]:
+        """Predict what the tasks have read, `{task: run[task].read_rows(rows)}`, each maybe rows of its own.
+
+        Tasks whose batches are equal are computed from one pass of the encoder, and predict what each does alone.
+
+        Raises:
+            ConfigError: There is no such task.
+        """
+        chosen = self._chosen(list(datasets)) if datasets else {}
+        runtimes: dict[int, tuple[Runtime, list[str]]] = {}
+        for task, predictor in chosen.items():
+            runtimes.setdefault(id(predictor.runtime), (predictor.runtime, []))[1].append(task)
+        found: dict[str, list[Prediction]] = {}
+        for runtime, names in runtimes.values():
+            instances = [chosen[name].instance for name in names]
+            decoded = predict_each(instances, [datasets[name] for name in names], compute_with(runtime))
+            found |= dict(zip(names, decoded, strict=True))
+        return {task: with_rows(found[task], datasets[task], chosen[task].reader) for task in chosen}
+
+    def text_columns(self, task: str) -> tuple[str, ...]:
+        """The columns of a row for `task`."""
+        return self[task].text_columns
+
+    def labels(self, task: str) -> tuple[str, ...]:
+        """The label names of `task` by id; none for a task without labels."""
+        labels = self[task].reader.labels
+        return () if labels is None else tuple(labels.names)
+
+    def paradigm_name(self, task: str) -> str:
+        """The registered name of the paradigm of `task`."""
+        paradigm = self[task].paradigm
+        return next(name for name in PARADIGMS if PARADIGMS[name] is type(paradigm))
+
+    def _chosen(self, tasks: Sequence[str] | None) -> dict[str, Predictor]:
+        if tasks is None:
+            return self._predictors
+        for name in tasks:
+            if name not in self._predictors:
+                rule = f"there is no task `{name}`.{did_you_mean(str(name), list(self))}"
+                raise ConfigError(Problem("tasks", f"{rule} Tasks: {', '.join(self)}."))
+        return {name: self._predictors[name] for name in dict.fromkeys(tasks)}
