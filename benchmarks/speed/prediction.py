@@ -90,7 +90,9 @@ def export_models(model: Path, work: Path) -> dict[str, Path]:
     for name, keys in (("atis", config), ("policyqa", {**config, **long})):
         file = work / f"{name}.yaml"
         output = work / name
-        file.write_text(yaml.safe_dump({**keys, "max_steps": 2, "save_path": str(output)}), encoding="utf-8")
+        file.write_text(
+            yaml.safe_dump({**keys, "amp": "auto", "max_steps": 2, "save_path": str(output)}), encoding="utf-8"
+        )
         words = [sys.executable, "-m", "palm", "train", str(file)]
         subprocess.run(words, check=True, stdout=sys.stderr, cwd=ROOT)
     homes = {"intent": "atis", "slots": "atis", "policy": "policyqa"}
