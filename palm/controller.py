@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,6 @@ from palm.engine.model import MultiTaskModel
 from palm.engine.pretrain import backbone_config_for, load_pretrained_weights
 from palm.engine.run import TrainingRun
 from palm.engine.task_instance import TaskInstance
-from palm.engine.train import train_steps
 from palm.errors import ConfigError, Problem
 from palm.inference.int8 import Int8Measurement
 from palm.inference.prediction_files import write_predictions
@@ -33,18 +31,18 @@ from palm.reader.formats.sources import data_name
 from palm.reader.loading import load_dataset
 from palm.runtime.device import choose_device
 from palm.schema.fields import BackboneFields, Precision
-from palm.storage.atomic_directory import os_errors_as
-from palm.storage.layout import CHECKPOINT_FOLDER, INFERENCE_FOLDER, RESOLVED_CONFIG
+from palm.storage.atomic_directory import os_errors_as, refuse_foreign
+from palm.storage.layout import INFERENCE_FOLDER, RESOLVED_CONFIG
 from palm.storage.run_lock import exclusive_run_lock
-from palm.training.after_step import Checkpoints, Follower, StepLog
+from palm.training.configured import run_model_folder, train_as_configured
 from palm.training.dev_split import read_dev_rows, split_lines, write_dev_rows
 from palm.training.earlier_runs import has_ended, refuse_links_out, resume_or_archive
-from palm.training.evaluation import Evaluation, Exports, PeriodicExports, exported_folder
+from palm.training.evaluation import exported_folder
 from palm.training.label_notices import label_lines
-from palm.training.log import CONTINUE, Reporter, say, step_line, stopped_line
-from palm.training.non_finite import NonFiniteSteps
+from palm.training.log import CONTINUE, Reporter, say
 from palm.training.notices import copies_line, export_lines, first_example_lines, precision_lines, short_run_lines
-from palm.training.run import build_run, run_training
+from palm.training.run import build_run
+from palm.training.run_model import missing_run_model_line
 from palm.training.signals import StopSignals
 from palm.training.stages import load_encoder, reset_stages, restore_best, save_encoder, stage_is_done
 from palm.training.tasks import build_tasks_of
@@ -83,6 +81,7 @@ class Controller:
         tasks = build_tasks_of(configs) if for_train else [[] for _ in configs]
         self._begin(configs[-1], tasks[-1])
         self._stages = [Controller._of(*stage) for stage in zip(configs[:-1], tasks[:-1], strict=True)] + [self]
+        self._run_model_folder = run_model_folder(self.config)
 
     @classmethod
     def _of(cls, config: RunConfig, tasks: list[TaskInstance]) -> "Controller":
@@ -98,6 +97,7 @@ class Controller:
         self._model: MultiTaskModel | None = None
         self._pretrained = False
         self._stages = [self]
+        self._run_model_folder: Path | None = None  # of the last stage
 
     def load_pretrain(self, path: str | Path | None = None) -> None:
         """Start from pre-trained weights: a Hugging Face folder, a .pdparams file, or a Paddle 1.x params folder.
@@ -186,7 +186,11 @@ class Controller:
             run = self._training_run()
             if resume and not config.stage and has_ended(folder, run, config.resolved):
                 say(f"The run in {folder.as_posix()} had ended: nothing is left to train.")
+                for line in missing_run_model_line(self._run_model_folder):
+                    say(line)
                 return run
+            if self._run_model_folder is not None:
+                refuse_foreign(self._run_model_folder, "save_path")
             beginning = [f"Warning: {warning}" for warning in config.warnings]
             beginning += short_run_lines(run)
             beginning += export_lines(run)
@@ -200,33 +204,8 @@ class Controller:
         with Reporter(folder, total_steps=run.total_steps, done_steps=run.progress.global_step) as reporter:
             for line in [*beginning, *first_example_lines(self._tasks)]:
                 reporter.say(line)
-            self._follow(run, reporter)
+            train_as_configured(run, config, reporter, self._run_model_folder)
         return run
-
-    def _follow(self, run: TrainingRun, reporter: Reporter) -> None:
-        """Train, with what a configuration wants to follow each step."""
-        config, home = self.config, self._save_path / CHECKPOINT_FOLDER
-        log = StepLog(run, reporter, step_line, every=config.train.print_every_n_steps)
-        folder_of = partial(exported_folder, self._save_path)
-        exports = Exports(run, reporter, backbone_name=config.backbone_name, folder_of=folder_of)
-        periodic = PeriodicExports(run, reporter, backbone_name=config.backbone_name, folder_of=folder_of)
-        evaluation = Evaluation(run, reporter, exports, checkpoints=home)
-        checkpoints = Checkpoints(
-            run,
-            reporter,
-            home,
-            every=config.train.save_every_n_steps,
-            keep=config.train.keep_checkpoints,
-            requested=lambda: evaluation.improved,
-        )
-
-        def before_stop(signal: str, global_step: int) -> None:
-            checkpoints.save()
-            reporter.say(stopped_line(signal, global_step))
-
-        followers: list[Follower] = [NonFiniteSteps(run, reporter, home), log, evaluation, periodic, checkpoints]
-        run_training(run, train_steps(run), followers, before_stop=before_stop, saves=True)
-        log.end()
 
     def pred(
         self,

@@ -68,6 +68,7 @@ def _train(job: Job, *, keep_models: bool) -> Outcome:
     keep(job, outcome)
     if not keep_models:
         shutil.rmtree(job.folder / CHECKPOINT_FOLDER, ignore_errors=True)  # what `selection` kept
+        shutil.rmtree(job.folder / INFERENCE_FOLDER, ignore_errors=True)
         for task in job.targets:
             shutil.rmtree(job.folder / task / INFERENCE_FOLDER)
             shutil.rmtree(job.folder / task / BEST_INFERENCE_FOLDER, ignore_errors=True)

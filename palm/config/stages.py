@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from palm.config.broadcast import TASK_LIST, is_task_name, listed_tasks, task_names
+from palm.config.broadcast import OWN_FOLDERS, TASK_LIST, is_task_name, listed_tasks, task_names
 from palm.config.files import GlobalFile, Keys
 from palm.config.overrides import Overrides
 from palm.config.sources import Sources
@@ -15,7 +15,7 @@ from palm.schema.facts import keys_where
 from palm.schema.run_settings import RunSettings
 from palm.schema.settings import TrainSettings
 from palm.schema.values import Layer, Setting
-from palm.storage.layout import CHECKPOINT_FOLDER, EARLIER_FOLDER, ENCODER_FOLDER
+from palm.storage.layout import ENCODER_FOLDER
 
 if TYPE_CHECKING:
     from palm.config.run_config import RunConfig
@@ -129,8 +129,8 @@ def stage_problems(main: GlobalFile, flags: Overrides) -> list[Problem]:
             problems.append(Problem(where, f"there is no stage `{name}`.{did_you_mean(name, list(stages))} {known}"))
     for name, keys in stages.items():
         problems += [in_stage(problem, name) for problem in keys.problems]
-        if not is_task_name(name) or name in (CHECKPOINT_FOLDER, EARLIER_FOLDER):
-            rule = f"a stage's name consists of letters, digits, `_` and `-`, and is not `{CHECKPOINT_FOLDER}`."
+        if not is_task_name(name) or name in OWN_FOLDERS:
+            rule = f"a stage's name consists of letters, digits, `_` and `-`, and is not `{'`, `'.join(OWN_FOLDERS)}`."
             problems.append(Problem(keys.where, f"{rule} Found `{name}`. Choose another."))
         for layer in (keys.flat, flags.stages.get(name, _NO_FLAGS).flat):
             for key in (key for key in _OF_ALL_STAGES if key in layer):

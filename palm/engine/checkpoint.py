@@ -157,6 +157,15 @@ def _restore_gradients(run: TrainingRun, gradients: Mapping[str, Tensor]) -> Non
         run.task_gradients.restore(per_task)
 
 
+def saved_weights(run: TrainingRun, folder: Path) -> dict[str, Tensor]:
+    """The weights of a verified checkpoint of `run`, averaged if the run averages them."""
+    weights = load_tensors(folder / WEIGHTS_FILE)
+    if run.average is None:
+        return weights
+    updates = _read_progress(folder)[1].updates
+    return weights | run.average.average_of(load_tensors(folder / _AVERAGE_FILE), updates=updates)
+
+
 def roll_back(run: TrainingRun, folder: Path) -> None:
     """Restore weights, optimizer state and averages of a verified checkpoint in `run`, but not its counters."""
     _restore_weights(run, folder, _read_progress(folder)[1])

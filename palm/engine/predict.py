@@ -140,8 +140,8 @@ def predict_jointly(
         ConfigError: The reader lacks an input of a head.
     """
     _check_fits(tasks, dataset)
-    sizes, passes = [dataset.num_examples] * len(tasks), _common_passes(tasks, dataset)
-    found = _run(tasks, passes, sizes, computation(model), "predict", after_batch)
+    counts, passes = [dataset.num_examples] * len(tasks), _common_passes(tasks, dataset)
+    found = _run(tasks, passes, counts, computation(model), "predict", after_batch)
     return {task.name: _decode(task, outputs.examples, dataset) for task, outputs in zip(tasks, found, strict=True)}
 
 
@@ -245,7 +245,7 @@ def _equal_passes(tasks: Sequence[TaskInstance], datasets: Sequence[Dataset]) ->
 def _run(
     tasks: Sequence[TaskInstance],
     passes: Iterator[_Pass],
-    sizes: Sequence[int],
+    counts: Sequence[int],
     compute: Compute,
     phase: Phase,
     after_batch: AfterBatch | None = None,
@@ -255,12 +255,12 @@ def _run(
     Args:
         tasks: The tasks.
         passes: The batches.
-        sizes: The number of examples of each task.
+        counts: The number of examples of each task.
         compute: Computes the outputs of a batch.
         phase: Purpose of the passes.
         after_batch: Called after each batch.
     """
-    found = [_HeadOutputs([{}] * size, []) for size in sizes]
+    found = [_HeadOutputs([{}] * size, []) for size in counts]
     done = 0
     for each in passes:
         computed = compute([tasks[index] for index in each.tasks], each.batch, phase)

@@ -39,11 +39,19 @@ def describe_data(tasks: Sequence[TaskInstance]) -> Described:
     }
 
 
+def without_labels(described: Mapping[str, object]) -> dict[str, object]:
+    """What `describe_data` says of a task, without the names of labels."""
+    return {name: value for name, value in described.items() if name != "labels"}
+
+
+def describe_evaluated(task: TaskInstance) -> dict[str, object]:
+    """The number of dev rows of a task, and their sha256."""
+    return {} if task.dev is None else {"dev_examples": task.dev.num_examples, "dev_rows": rows_fingerprint(task.dev)}
+
+
 def _split_rows(task: TaskInstance) -> dict[str, object]:
     """What a checkpoint knows of dev rows that are split off the training file."""
-    if task.dev is None or task.settings.dev_fraction is None:
-        return {}
-    return {"dev_examples": task.dev.num_examples, "dev_rows": rows_fingerprint(task.dev)}
+    return {} if task.settings.dev_fraction is None else describe_evaluated(task)
 
 
 def rows_fingerprint(dataset: Dataset) -> str:

@@ -101,24 +101,31 @@ def save_bundle(model: MultiTaskModel, task: TaskInstance, backbone_name: str, f
 
 
 def save_run(
-    model: MultiTaskModel, tasks: Sequence[TaskInstance], backbone_name: str, folder: Path, facts: RunFacts
+    model: MultiTaskModel,
+    tasks: Sequence[TaskInstance],
+    backbone_name: str,
+    folder: Path,
+    facts: RunFacts,
+    weights: Mapping[str, Tensor] | None = None,
 ) -> None:
     """Write one model of all `tasks`: the encoder once, and the head of each.
 
     Unlike in a single task's model, layers that a task has of its own stay beside the shared ones, under its head.
 
     Args:
-        model: The model, with the weights to write.
+        model: The model.
         tasks: The tasks.
         backbone_name: The backbone's registered name.
         folder: Where to.
         facts: What it says of its moment.
+        weights: The weights to write, such as those of a checkpoint; by default those of the model.
 
     Raises:
         CheckpointError: The folder cannot be written, or a number is not finite. What was there before is untouched.
     """
     prefixes = ("backbone.", *(f"heads.{task.head}." for task in tasks))
-    weights = {name: tensor for name, tensor in model.state_dict().items() if name.startswith(prefixes)}
+    every = model.state_dict() if weights is None else weights
+    weights = {name: tensor for name, tensor in every.items() if name.startswith(prefixes)}
     with atomic_directory(folder, needs=size_in_bytes(weights)) as temporary:
         save_tensors(weights, temporary / WEIGHTS_FILE)
         tokenizer = _save_tokenizer(tasks[0].reader.tokenizer, temporary)

@@ -70,7 +70,7 @@ def atomic_directory(target: Path, key: str = "save_path", needs: int | None = N
         CheckpointError: The folder cannot be written (disk full, read-only), or `target` exists and was not written
             by PALM.
     """
-    _refuse_foreign(target, key)
+    refuse_foreign(target, key)
     temporary = target.with_name(f".{target.name}.writing-{_writer()}")
     try:
         with os_errors_as(target, key, needs):
@@ -216,8 +216,12 @@ def _replace(temporary: Path, target: Path) -> None:
     _sync(target.parent)
 
 
-def _refuse_foreign(target: Path, key: str) -> None:
-    """Raise if replacing `target` would remove something that PALM did not write."""
+def refuse_foreign(target: Path, key: str) -> None:
+    """Check that replacing `target` removes nothing that PALM did not write.
+
+    Raises:
+        CheckpointError: It would.
+    """
     empty = target.is_dir() and not any(target.iterdir())
     ours = target.is_dir() and ((target / MANIFEST_FILE).is_file() or empty)
     if target.is_symlink() or (target.exists() and not ours):

@@ -63,12 +63,12 @@ def archive_previous_run(folder: Path) -> str | None:
 def has_ended(folder: Path, run: TrainingRun, resolved: Mapping[str, object]) -> bool:
     """Whether a run of this configuration has ended in `folder`, after its last checkpoint if any.
 
-    Each target's export is recorded in metrics.jsonl at its end. Nothing is left to train then, or to restore from.
+    Each target's export is recorded in metrics.jsonl at its end, after the run's model was written. Nothing is left to
+    train then, or to restore from.
     """
-    metrics = folder / METRICS_FILE
-    if not metrics.is_file() or changed_keys(folder, resolved):
+    if not (folder / METRICS_FILE).is_file() or changed_keys(folder, resolved):
         return False
-    exports = {record.get("task"): record for record in _records(metrics) if record.get("split") == "export"}
+    exports = {record.get("task"): record for record in read_records(folder) if record.get("split") == "export"}
     models = (folder / name / INFERENCE_FOLDER / MANIFEST_FILE for name in run.targets)
     if not exports.keys() >= run.targets.keys() or not all(model.is_file() for model in models):
         return False
@@ -80,8 +80,11 @@ def has_ended(folder: Path, run: TrainingRun, resolved: Mapping[str, object]) ->
     return run.settings.save_every_n_steps < 1 and int(newest.name.removeprefix("step_")) < last
 
 
-def _records(metrics: Path) -> Iterator[Mapping[str, object]]:
-    for line in metrics.read_text(encoding="utf-8", errors="replace").splitlines():
+def read_records(folder: Path) -> Iterator[Mapping[str, object]]:
+    """The lines of metrics.jsonl in a run's folder: none without the file, and none that a run left incomplete."""
+    file = folder / METRICS_FILE
+    text = file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
+    for line in text.splitlines():
         with suppress(ValueError):
             record = json.loads(line)
             if isinstance(record, dict):
@@ -126,7 +129,7 @@ def refuse_links_out(folder: Path, tasks: Sequence[str]) -> None:
     Raises:
         CheckpointError: A link in the folder leads out of it.
     """
-    own = [CHECKPOINT_FOLDER, EARLIER_FOLDER, LOG_FILE, METRICS_FILE, RESOLVED_CONFIG]
+    own = [CHECKPOINT_FOLDER, EARLIER_FOLDER, INFERENCE_FOLDER, LOG_FILE, METRICS_FILE, RESOLVED_CONFIG]
     of_a_task = *_OF_A_TASK, *(file for name in PARADIGMS for file in PARADIGMS[name].extra_files)
     own += [f"{task}{part}" for task in tasks for part in ("", *(f"/{name}" for name in of_a_task))]
     home = folder.resolve()

@@ -1,6 +1,7 @@
 """Evaluation on dev data during training, and inference models: the best so far, the last, those in between."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from palm.engine.balance import note_metrics
@@ -21,6 +22,7 @@ from palm.training.log import (
     finished_line,
     missing_best_line,
 )
+from palm.training.run_model import RunModel
 
 
 def exported_folder(save_path: Path, task: str) -> Path:
@@ -149,6 +151,21 @@ class PeriodicExports:
                 self._reporter.say(exported_line(task.name, folder))
 
 
+@dataclass(frozen=True)
+class _Stops:
+    """Early stops of one evaluation.
+
+    Attributes:
+        tasks: The targets whose patience has run out.
+        ended: The targets that end: these, or all of an ended run.
+        run: Whether the run has stopped early.
+    """
+
+    tasks: tuple[str, ...]
+    ended: tuple[str, ...]
+    run: bool
+
+
 class Evaluation:
     """Evaluates tasks on their dev data, saves the best models, exports ended targets, and stops early.
 
@@ -157,15 +174,23 @@ class Evaluation:
         reporter: Receives lines and metrics.
         exports: Writes the inference models.
         checkpoints: Folder of the checkpoints, for the line about the best step of the run; None without any.
+        run_model: Writes the model of the run at its end, if it has one.
     """
 
     def __init__(
-        self, run: TrainingRun, reporter: Reporter, exports: Exports, *, checkpoints: Path | None = None
+        self,
+        run: TrainingRun,
+        reporter: Reporter,
+        exports: Exports,
+        *,
+        checkpoints: Path | None = None,
+        run_model: RunModel | None = None,
     ) -> None:
         self._run = run
         self._reporter = reporter
         self._exports = exports
         self._checkpoints = checkpoints
+        self._run_model = run_model
         self._selection = Selection.of(run.settings)
         self.improved = False
         """Whether the last step was the best so far by `selection`, whose checkpoint is kept."""
@@ -175,17 +200,23 @@ class Evaluation:
         self._exports.count(result)
         self.improved = False
         evaluated = self._due(result)
-        if not evaluated and not result.finished:
+        if not evaluated and not result.finished and not self._run.finished:
             return
         with averaged(self._run.average):
             metrics = self._evaluate(evaluated, result.global_step)
             # The best model is saved before anything ends: a target that stops early is exported at its best.
             self.improved = self._keep_best(metrics, result.global_step)
+            stops = self._note_stops(metrics, result)
+            # Before the last targets, whose exports mark a run that has ended.
+            if self._run.finished and self._run_model is not None:
+                self._run_model.write()
             for name in result.finished:
                 self._export(name)
-            self._stop_early(metrics, result)
+            self._export_stopped(stops, result)
             if result.last:
                 self._update_exports()
+            if self._run.finished and self._run_model is not None:
+                self._run_model.announce()
 
     def _export(self, name: str) -> None:
         """Export a target at its end: its best evaluation or its last step, as `export` says."""
@@ -247,11 +278,11 @@ class Evaluation:
             self._reporter.say(best_line("all targets", best.run, self._checkpoints / f"step_{global_step}"))
         return bool(improved) and bool(self._selection)
 
-    def _stop_early(self, metrics: Metrics, result: StepResult) -> None:
-        """Finish the targets whose patience has run out, or all of them with the run, at their best."""
-        if result.last:
-            return
+    def _note_stops(self, metrics: Metrics, result: StepResult) -> _Stops:
+        """Finish the targets whose patience has run out, or all of them with the run."""
         run = self._run
+        if result.last:
+            return _Stops((), (), run=False)
         waiting = run.unfinished
         stopped = run.progress.stops.note(
             metrics,
@@ -261,9 +292,14 @@ class Evaluation:
             global_step=result.global_step,
         )
         ended = run.progress.stops.run is not None
-        if ended:
-            self._reporter.say(early_stop_line("the run", run.progress.best.run, result.global_step))
-        for name in waiting if ended else stopped:
-            if name in stopped:
-                self._reporter.say(early_stop_line(name, run.progress.best.tasks.get(name), result.global_step))
+        return _Stops(tuple(stopped), waiting if ended else tuple(stopped), run=ended)
+
+    def _export_stopped(self, stops: _Stops, result: StepResult) -> None:
+        """Export what stopped early at its best."""
+        best = self._run.progress.best
+        if stops.run:
+            self._reporter.say(early_stop_line("the run", best.run, result.global_step))
+        for name in stops.ended:
+            if name in stops.tasks:
+                self._reporter.say(early_stop_line(name, best.tasks.get(name), result.global_step))
             self._exports.export_best(name)

@@ -5,7 +5,7 @@ import logging
 import math
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -139,6 +139,11 @@ def finished_line(task: str) -> str:
 def exported_line(task: str, folder: Path) -> str:
     """`mrqa: inference model saved at output_model/secondrun/mrqa/infer_model`."""
     return f"{task}: inference model saved at {folder.as_posix()}"
+
+
+def exported_run_line(folder: Path, global_step: int, tasks: Sequence[str]) -> str:
+    """`all tasks: inference model saved at output_model/infer_model (global step 270: intent, slots)`."""
+    return f"all tasks: inference model saved at {folder.as_posix()} (global step {global_step}: {', '.join(tasks)})"
 
 
 def evaluation_line(task: str, global_step: int, metrics: dict[str, float]) -> str:

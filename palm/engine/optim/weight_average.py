@@ -130,6 +130,13 @@ class WeightAverage:
             for name, parameter in self._parameters.items():
                 parameter.set_value(own[name])
 
+    def average_of(self, state: Mapping[str, Tensor], *, updates: int) -> dict[str, Tensor]:
+        """The averaged weights of a saved state; none before the first update."""
+        if not updates:
+            return {}
+        total = self.rule.total(updates)
+        return {name: average / total for name, average in state.items() if name in self._averages}
+
     def state(self) -> dict[str, Tensor]:
         """The averages by parameter name."""
         return self._averages

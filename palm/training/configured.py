@@ -1,0 +1,67 @@
+"""Drives a run as a configuration says: what follows each step, and the models at the end."""
+
+from functools import partial
+from pathlib import Path
+
+from palm.config.run_config import RunConfig
+from palm.engine.run import TrainingRun
+from palm.engine.train import train_steps
+from palm.storage.layout import CHECKPOINT_FOLDER, INFERENCE_FOLDER
+from palm.training.after_step import Checkpoints, Follower, StepLog
+from palm.training.evaluation import Evaluation, Exports, PeriodicExports, exported_folder
+from palm.training.log import Reporter, step_line, stopped_line
+from palm.training.non_finite import NonFiniteSteps
+from palm.training.run import run_training
+from palm.training.run_model import RunModel
+
+
+def run_model_folder(config: RunConfig) -> Path:
+    """Where the model of all tasks goes: `save_path/infer_model`, also of a run whose stages are folders in it."""
+    folder = Path(config.run.save_path)
+    return (folder.parent if config.stage else folder) / INFERENCE_FOLDER
+
+
+def train_as_configured(run: TrainingRun, config: RunConfig, reporter: Reporter, run_model_folder: Path | None) -> None:
+    """Train to the end, with what a configuration wants to follow each step.
+
+    Args:
+        run: The run.
+        config: Its configuration.
+        reporter: Receives lines and metrics.
+        run_model_folder: Where the model of all tasks goes; None for a stage that another one follows.
+
+    Raises:
+        CheckpointError: Something cannot be written.
+    """
+    save_path, name = Path(config.run.save_path), config.backbone_name
+    home = save_path / CHECKPOINT_FOLDER
+    log = StepLog(run, reporter, step_line, every=config.train.print_every_n_steps)
+    folder_of = partial(exported_folder, save_path)
+    exports = Exports(run, reporter, backbone_name=name, folder_of=folder_of)
+    periodic = PeriodicExports(run, reporter, backbone_name=name, folder_of=folder_of)
+    run_model = None
+    if run_model_folder is not None:
+        run_model = RunModel(
+            run, reporter, backbone_name=name, folder=run_model_folder, checkpoints=home, save_path=save_path
+        )
+    evaluation = Evaluation(run, reporter, exports, checkpoints=home, run_model=run_model)
+    checkpoints = Checkpoints(
+        run,
+        reporter,
+        home,
+        every=config.train.save_every_n_steps,
+        keep=config.train.keep_checkpoints,
+        requested=lambda: evaluation.improved,
+    )
+
+    def before_stop(signal: str, global_step: int) -> None:
+        checkpoints.save()
+        reporter.say(stopped_line(signal, global_step))
+
+    followers: list[Follower] = [NonFiniteSteps(run, reporter, home), log, evaluation, periodic, checkpoints]
+    if run.finished and run_model is not None:
+        run_model.write_if_missing()
+    run_training(run, train_steps(run), followers, before_stop=before_stop, saves=True)
+    log.end()
+    if run_model is not None:
+        run_model.raise_failure()

@@ -1,0 +1,150 @@
+"""The model of a run: every head on the encoder of one moment, the end of the run or its best step."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from paddle import Tensor
+
+from palm.engine.checkpoint import saved_weights
+from palm.engine.run import TrainingRun
+from palm.engine.run_data import describe_evaluated, without_labels
+from palm.engine.task_instance import TaskInstance
+from palm.errors import CheckpointError, PalmError
+from palm.inference.bundle import RunFacts, save_run
+from palm.schema.saved_model import read_saved_run
+from palm.storage.atomic_directory import verify
+from palm.storage.layout import MANIFEST_FILE
+from palm.training.earlier_runs import read_records
+from palm.training.log import Reporter, exported_run_line
+
+
+class RunModel:
+    """Writes the model of a run, with the heads of all tasks that it trains.
+
+    It is of the best step of `selection` or `metric_for_best_model` where the run has one, whose checkpoint is kept,
+    and else of the end of the run; with an average of the weights, it has the averaged ones.
+
+    Args:
+        run: The run.
+        reporter: Receives lines and metrics.
+        backbone_name: Name of the backbone, for config.json.
+        folder: Where to write it.
+        checkpoints: Folder of the checkpoints.
+        save_path: Folder of metrics.jsonl.
+    """
+
+    def __init__(
+        self,
+        run: TrainingRun,
+        reporter: Reporter,
+        *,
+        backbone_name: str,
+        folder: Path,
+        checkpoints: Path,
+        save_path: Path,
+    ) -> None:
+        self._run = run
+        self._reporter = reporter
+        self._backbone_name = backbone_name
+        self._folder = folder
+        self._checkpoints = checkpoints
+        self._save_path = save_path
+        self._failure: CheckpointError | None = None
+
+    def write(self) -> None:
+        """Write it from the present weights, averaged if the caller uses the average, or from the best checkpoint.
+
+        A failure is kept for `raise_failure`: the models of targets and the checkpoint are written after this one.
+        """
+        try:
+            self._write()
+        except CheckpointError as error:
+            self._failure = error
+
+    def write_if_missing(self) -> None:
+        """Write it after a resume of a run that had ended, unless it is there."""
+        if not self._is_there():
+            self.write()
+            self.announce()
+            self.raise_failure()
+
+    def announce(self) -> None:
+        """Say that it is written, and of which step; a line in metrics.jsonl as well."""
+        if self._failure is not None:
+            return
+        step, names = self.of_step, [task.name for task in trained_tasks(self._run)]
+        self._reporter.say(exported_run_line(self._folder, step, names))
+        record = {"split": "run_model", "global_step": self._run.progress.global_step, "task": None}
+        self._reporter.record({**record, "of_step": step, "tasks": names})
+
+    def raise_failure(self) -> None:
+        """Raise what went wrong when it was written.
+
+        Raises:
+            CheckpointError: It could not be written.
+        """
+        if self._failure is not None:
+            raise self._failure
+
+    @property
+    def of_step(self) -> int:
+        """The global step that it is of."""
+        best = self._run.progress.best.run
+        return self._run.progress.global_step if best is None else best.global_step
+
+    def _write(self) -> None:
+        run, step = self._run, self.of_step
+        weights: Mapping[str, Tensor] | None = None
+        if step != run.progress.global_step:
+            checkpoint = self._checkpoints / f"step_{step}"
+            verify(checkpoint)
+            weights = saved_weights(run, checkpoint)
+        tasks = trained_tasks(run)
+        save_run(run.model, tasks, self._backbone_name, self._folder, self._facts(tasks), weights)
+
+    def _facts(self, tasks: Sequence[TaskInstance]) -> RunFacts:
+        step = self.of_step
+        return RunFacts(step, dev_metrics_at(self._save_path, step), data_of(self._run, tasks))
+
+    def _is_there(self) -> bool:
+        """Whether the folder holds what would be written."""
+        try:
+            verify(self._folder)
+            saved = read_saved_run(self._folder)
+        except PalmError:
+            return False
+        facts = self._facts(trained_tasks(self._run))
+        return saved.global_step == facts.global_step and {
+            name: task.data for name, task in saved.tasks.items()
+        } == dict(facts.data)
+
+
+def missing_run_model_line(folder: Path | None) -> Iterator[str]:
+    """A line for a run that has ended without a model of all its tasks, as those of earlier versions have."""
+    if folder is not None and not (folder / MANIFEST_FILE).is_file():
+        rule = "there is no model of all its tasks, and no checkpoint to write one from"
+        yield f"{folder.as_posix()}: {rule}. The tasks have their own; train again for one with all heads."
+
+
+def trained_tasks(run: TrainingRun) -> list[TaskInstance]:
+    """The tasks of a run whose heads are trained: by the task itself, or by another one that shares it."""
+    trained = {task.head for task in run.tasks if task.settings.mix_ratio > 0}
+    return [task for task in run.tasks if task.head in trained]
+
+
+def data_of(run: TrainingRun, tasks: Sequence[TaskInstance]) -> dict[str, dict[str, object]]:
+    """What each of `tasks` was trained and evaluated on: the number of rows, and their sha256."""
+    return {task.name: {**without_labels(run.data.get(task.name, {})), **describe_evaluated(task)} for task in tasks}
+
+
+def dev_metrics_at(save_path: Path, global_step: int) -> dict[str, dict[str, float]]:
+    """The dev metrics of each task at a global step, from metrics.jsonl."""
+    found: dict[str, dict[str, float]] = {}
+    for record in read_records(save_path):
+        if record.get("split") == "dev" and record.get("global_step") == global_step:
+            metrics = {
+                name: value for name, value in record.items() if isinstance(value, float) and math.isfinite(value)
+            }
+            found[str(record["task"])] = metrics
+    return found
