@@ -81,7 +81,7 @@ class Controller:
         tasks = build_tasks_of(configs) if for_train else [[] for _ in configs]
         self._begin(configs[-1], tasks[-1])
         self._stages = [Controller._of(*stage) for stage in zip(configs[:-1], tasks[:-1], strict=True)] + [self]
-        self._run_model_folder = run_model_folder(self.config)
+        self._has_run_model = True
 
     @classmethod
     def _of(cls, config: RunConfig, tasks: list[TaskInstance]) -> "Controller":
@@ -97,7 +97,7 @@ class Controller:
         self._model: MultiTaskModel | None = None
         self._pretrained = False
         self._stages = [self]
-        self._run_model_folder: Path | None = None  # of the last stage
+        self._has_run_model = False  # as the last stage has
 
     def load_pretrain(self, path: str | Path | None = None) -> None:
         """Start from pre-trained weights: a Hugging Face folder, a .pdparams file, or a Paddle 1.x params folder.
@@ -186,11 +186,10 @@ class Controller:
             run = self._training_run()
             if resume and not config.stage and has_ended(folder, run, config.resolved):
                 say(f"The run in {folder.as_posix()} had ended: nothing is left to train.")
-                for line in missing_run_model_line(self._run_model_folder):
+                for line in missing_run_model_line(run_model_folder(config)):
                     say(line)
                 return run
-            if self._run_model_folder is not None:
-                refuse_foreign(self._run_model_folder, "save_path")
+            refuse_foreign(run_model_folder(config), "save_path")
             beginning = [f"Warning: {warning}" for warning in config.warnings]
             beginning += short_run_lines(run)
             beginning += export_lines(run)
@@ -204,7 +203,7 @@ class Controller:
         with Reporter(folder, total_steps=run.total_steps, done_steps=run.progress.global_step) as reporter:
             for line in [*beginning, *first_example_lines(self._tasks)]:
                 reporter.say(line)
-            train_as_configured(run, config, reporter, self._run_model_folder)
+            train_as_configured(run, config, reporter, with_run_model=self._has_run_model)
         return run
 
     def pred(

@@ -19,6 +19,8 @@ from palm.engine.checkpoint import set_weights
 from palm.engine.model import MultiTaskModel
 from palm.engine.task_instance import TaskInstance
 from palm.errors import CheckpointError, ConfigError, Problem
+from palm.inference.model_card import MODEL_CARD_FILE
+from palm.inference.run_card import Origin, card_of
 from palm.inference.saved_tasks import (
     backbone_of,
     check_weights,
@@ -74,11 +76,13 @@ class RunFacts:
         global_step: The global step of its weights.
         metrics: Dev metrics of each task for these weights, where they were evaluated.
         data: What each task was trained on, as in data.json of a checkpoint.
+        origin: Where the model comes from, for its model card.
     """
 
     global_step: int
     metrics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     data: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    origin: Origin = field(default_factory=Origin)
 
     def of_task(self, task: str) -> dict[str, object]:
         """What config.json says of `task`."""
@@ -136,6 +140,8 @@ def save_run(
         }
         head = {"global_step": facts.global_step, "tokenizer": tokenizer}
         _write_description(temporary, {**head, "tasks": described}, model, backbone_name)
+        card = card_of(read_saved_run(temporary), facts.origin)
+        (temporary / MODEL_CARD_FILE).write_text(card, encoding="utf-8")
 
 
 def copy_bundle(source: Path, target: Path) -> None:

@@ -6,6 +6,8 @@ from pathlib import Path
 from palm.config.run_config import RunConfig
 from palm.engine.run import TrainingRun
 from palm.engine.train import train_steps
+from palm.inference.run_card import Origin, command_here
+from palm.schema.licence import read_encoder_terms
 from palm.storage.layout import CHECKPOINT_FOLDER, INFERENCE_FOLDER
 from palm.training.after_step import Checkpoints, Follower, StepLog
 from palm.training.evaluation import Evaluation, Exports, PeriodicExports, exported_folder
@@ -21,14 +23,14 @@ def run_model_folder(config: RunConfig) -> Path:
     return (folder.parent if config.stage else folder) / INFERENCE_FOLDER
 
 
-def train_as_configured(run: TrainingRun, config: RunConfig, reporter: Reporter, run_model_folder: Path | None) -> None:
+def train_as_configured(run: TrainingRun, config: RunConfig, reporter: Reporter, *, with_run_model: bool) -> None:
     """Train to the end, with what a configuration wants to follow each step.
 
     Args:
         run: The run.
         config: Its configuration.
         reporter: Receives lines and metrics.
-        run_model_folder: Where the model of all tasks goes; None for a stage that another one follows.
+        with_run_model: Whether it ends with a model of all tasks: not a stage that another one follows.
 
     Raises:
         CheckpointError: Something cannot be written.
@@ -40,9 +42,15 @@ def train_as_configured(run: TrainingRun, config: RunConfig, reporter: Reporter,
     exports = Exports(run, reporter, backbone_name=name, folder_of=folder_of)
     periodic = PeriodicExports(run, reporter, backbone_name=name, folder_of=folder_of)
     run_model = None
-    if run_model_folder is not None:
+    if with_run_model:
         run_model = RunModel(
-            run, reporter, backbone_name=name, folder=run_model_folder, checkpoints=home, save_path=save_path
+            run,
+            reporter,
+            backbone_name=name,
+            folder=run_model_folder(config),
+            checkpoints=home,
+            save_path=save_path,
+            origin=_origin(config),
         )
     evaluation = Evaluation(run, reporter, exports, checkpoints=home, run_model=run_model)
     checkpoints = Checkpoints(
@@ -65,3 +73,12 @@ def train_as_configured(run: TrainingRun, config: RunConfig, reporter: Reporter,
     log.end()
     if run_model is not None:
         run_model.raise_failure()
+
+
+def _origin(config: RunConfig) -> Origin:
+    """Where the run's model comes from."""
+    folder = run_model_folder(config).parent
+    pretrained = config.run.pretrain_model_path
+    home = Path(pretrained) if pretrained else None
+    terms = read_encoder_terms(home if home is None or home.is_dir() else home.parent)
+    return Origin(folder.resolve().name, terms, command_here())

@@ -12,11 +12,12 @@ from palm.engine.run_data import describe_evaluated, without_labels
 from palm.engine.task_instance import TaskInstance
 from palm.errors import CheckpointError, PalmError
 from palm.inference.bundle import RunFacts, save_run
+from palm.inference.run_card import Origin
 from palm.schema.saved_model import read_saved_run
 from palm.storage.atomic_directory import verify
 from palm.storage.layout import MANIFEST_FILE
 from palm.training.earlier_runs import read_records
-from palm.training.log import Reporter, exported_run_line
+from palm.training.log import Reporter, exported_run_line, missing_best_line
 
 
 class RunModel:
@@ -32,6 +33,7 @@ class RunModel:
         folder: Where to write it.
         checkpoints: Folder of the checkpoints.
         save_path: Folder of metrics.jsonl.
+        origin: Where the model comes from, for its model card.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class RunModel:
         folder: Path,
         checkpoints: Path,
         save_path: Path,
+        origin: Origin,
     ) -> None:
         self._run = run
         self._reporter = reporter
@@ -50,6 +53,7 @@ class RunModel:
         self._folder = folder
         self._checkpoints = checkpoints
         self._save_path = save_path
+        self._origin = origin
         self._failure: CheckpointError | None = None
 
     def write(self) -> None:
@@ -89,23 +93,28 @@ class RunModel:
 
     @property
     def of_step(self) -> int:
-        """The global step that it is of."""
-        best = self._run.progress.best.run
-        return self._run.progress.global_step if best is None else best.global_step
+        """The global step that it is of: the best one, unless its checkpoint is gone."""
+        best, now = self._run.progress.best.run, self._run.progress.global_step
+        return best.global_step if best and self._checkpoint(best.global_step).is_dir() else now
+
+    def _checkpoint(self, step: int) -> Path:
+        return self._checkpoints / f"step_{step}"
 
     def _write(self) -> None:
         run, step = self._run, self.of_step
+        best = run.progress.best.run
         weights: Mapping[str, Tensor] | None = None
         if step != run.progress.global_step:
-            checkpoint = self._checkpoints / f"step_{step}"
-            verify(checkpoint)
-            weights = saved_weights(run, checkpoint)
+            verify(self._checkpoint(step))
+            weights = saved_weights(run, self._checkpoint(step))
+        elif best is not None and best.global_step != step:  # such as after a resume from another checkpoint alone
+            self._reporter.say(missing_best_line("all tasks", best, self._checkpoint(best.global_step)))
         tasks = trained_tasks(run)
         save_run(run.model, tasks, self._backbone_name, self._folder, self._facts(tasks), weights)
 
     def _facts(self, tasks: Sequence[TaskInstance]) -> RunFacts:
         step = self.of_step
-        return RunFacts(step, dev_metrics_at(self._save_path, step), data_of(self._run, tasks))
+        return RunFacts(step, dev_metrics_at(self._save_path, step), data_of(self._run, tasks), self._origin)
 
     def _is_there(self) -> bool:
         """Whether the folder holds what would be written."""
@@ -120,9 +129,9 @@ class RunModel:
         } == dict(facts.data)
 
 
-def missing_run_model_line(folder: Path | None) -> Iterator[str]:
+def missing_run_model_line(folder: Path) -> Iterator[str]:
     """A line for a run that has ended without a model of all its tasks, as those of earlier versions have."""
-    if folder is not None and not (folder / MANIFEST_FILE).is_file():
+    if not (folder / MANIFEST_FILE).is_file():
         rule = "there is no model of all its tasks, and no checkpoint to write one from"
         yield f"{folder.as_posix()}: {rule}. The tasks have their own; train again for one with all heads."
 

@@ -44,7 +44,7 @@ def test_a_stage_starts_from_the_encoder_of_the_one_before_it(tmp_path):
     run = controller(tmp_path, save_every_n_steps=1, keep_checkpoints=100)
     run.train()
     out = tmp_path / "out"
-    assert sorted(path.name for path in out.glob("[!.]*")) == ["further", "微调"]
+    assert sorted(path.name for path in out.glob("[!.]*")) == ["further", "infer_model", "微调"]
     left = weights(out / "further" / "encoder")
     last = checkpoints(out / "further" / "ckpt")[-1]
     ended = {name.removeprefix("backbone."): array for name, array in weights(last).items() if "heads" not in name}
@@ -118,7 +118,7 @@ def test_the_command_line_wins_in_all_stages_or_in_one(tmp_path):
     first, second = values(tmp_path, *words, "--batch_size", "2")
     assert [each.train.learning_rate for each in (first, second)] == [0.25, 0.5]
     assert [task.settings.batch_size for task in (*first.tasks, *second.tasks)] == [2, 2, 4]
-    assert [each.stage for each in (first, second)] == ["further", "微调"]
+    assert [each.stage for each in (first, second)] == ["further", "infer_model", "微调"]
     folders = [each.run.save_path for each in values(tmp_path, "--save_path", "here")]
     assert folders == ["here/further", "here/微调"]
     assert second.run.pretrain_model_path == f"{tmp_path}/out/further/encoder"
