@@ -16,7 +16,8 @@ from palm.kernels import disentangled, plain
 from palm.kernels.choice import EncoderKernels, choose_kernels
 from palm.kernels.contract import LayerSettings, Rows
 from palm.kernels.dense import activation, linear
-from palm.kernels.disentangled import Distances, RelativeRows, vector_indices
+from palm.kernels.disentangled import Distances, RelativeRows
+from palm.kernels.position_tables import vector_indices
 
 
 class DebertaEmbeddings(nn.Layer):

@@ -8,7 +8,6 @@ products with all of them holds those that it needs side by side, shifted by one
 import ctypes
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import paddle
@@ -23,8 +22,6 @@ from palm.kernels.autograd import Context, transposed
 from palm.kernels.contract import LayerSettings, Rows
 from palm.kernels.dense import Probabilities, attention_probabilities, on_cpu, product_in
 from palm.kernels.products import product
-
-_TABLES_KEPT = 32
 
 
 @dataclass(frozen=True)
@@ -58,33 +55,6 @@ class Distances:
     keys: Tensor | None
     queries: Tensor | None
     terms: int
-
-
-def bucket(distances: NDArray[np.int64], buckets: int, largest: int) -> NDArray[np.int64]:
-    """The bucket of each distance: near ones have their own, far ones share buckets that widen with the logarithm.
-
-    In float32, as transformers computes it. Source: `make_log_bucket_position` in DeBERTa's code,
-    https://github.com/microsoft/DeBERTa/blob/master/DeBERTa/deberta/da_utils.py.
-
-    Args:
-        distances: Query minus key.
-        buckets: Number of buckets of one sign; without buckets every distance has its own.
-        largest: Distance from which on all share a bucket.
-    """
-    if buckets <= 0 or largest <= 0:
-        return distances
-    middle = buckets // 2
-    far = np.where(np.abs(distances) < middle, middle - 1, np.abs(distances)).astype(np.float32)
-    scale = np.log(np.float32((largest - 1) / middle))
-    logarithms = np.ceil(np.log(far / np.float32(middle)) / scale * np.float32(middle - 1)) + middle
-    return np.where(far <= middle, distances, logarithms * np.sign(distances)).astype(np.int64)
-
-
-@lru_cache(_TABLES_KEPT)
-def vector_indices(seq: int, span: int, buckets: int, largest: int) -> tuple[int, int, NDArray[np.int64]]:
-    """The first and last row, of 2*span, that a sequence needs, and the row of each distance from that first on."""
-    rows = np.clip(bucket(np.arange(1 - seq, seq), buckets, largest) + span, 0, 2 * span - 1)
-    return int(rows[0]), int(rows[-1]), rows - rows[0]
 
 
 def attention(qkv: Tensor, distances: Distances, *, settings: LayerSettings, rows: Rows, fused: bool) -> Tensor:

@@ -17,6 +17,7 @@ from palm.kernels.autograd import Context, transposed
 from palm.kernels.contract import LayerSettings, PackedRows, Rows
 from palm.kernels.dense import Probabilities, attention_probabilities, on_cpu, product_in
 from palm.kernels.fused.packing import Packing
+from palm.kernels.position_tables import angles
 from palm.kernels.products import product
 
 # Added to the scores of tokens that are out of reach: softmax is then exactly 0 in float32.
@@ -227,17 +228,8 @@ def _quarter_turn(size: int) -> NDArray[np.float32]:
 
 
 def _rotation(seq: int, size: int, theta: float) -> tuple[Tensor, Tensor]:
-    cosine, sine = _angles(seq, size, theta)
+    cosine, sine = angles(seq, size, theta)
     return paddle.to_tensor(cosine), paddle.to_tensor(sine)
-
-
-@lru_cache(_TABLES_KEPT)
-def _angles(seq: int, size: int, theta: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Cosine and sine [seq size] of position · theta^(-2i/size), in float32 as transformers computes them."""
-    exponents = np.arange(0, size, 2, dtype=np.float32) / np.float32(size)
-    rates = np.float32(1) / np.power(np.float32(theta), exponents)
-    angles = np.arange(seq, dtype=np.float32)[:, None] * np.tile(rates, 2)  # [seq size]
-    return np.cos(angles), np.sin(angles)
 
 
 @lru_cache(_TABLES_KEPT)

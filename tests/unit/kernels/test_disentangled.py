@@ -1,4 +1,4 @@
-"""Disentangled attention against its definition, token pair by token pair; buckets; gradients."""
+"""Disentangled attention against its definition, token pair by token pair; gradients."""
 
 from dataclasses import replace
 
@@ -7,7 +7,7 @@ import paddle
 import pytest
 
 from palm.kernels.contract import LayerSettings, Rows
-from palm.kernels.disentangled import Distances, attention, bucket, plain_attention, vector_indices
+from palm.kernels.disentangled import Distances, attention, plain_attention
 
 HEADS, SIZE = 2, 5
 WIDTH = HEADS * SIZE
@@ -87,27 +87,6 @@ def test_gradients_are_those_of_paddles_own_operations(lengths: tuple[int, ...],
     theirs = gradients(lambda qkv, distances: plain_attention(qkv, distances, settings=SETTINGS, rows=rows))
     for one, other in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-5)
-
-
-def test_near_distances_have_a_bucket_each_and_far_ones_share_them() -> None:
-    """Eight buckets of a sign, up to a distance of 64: half of them for the distances up to 4."""
-    distances = np.arange(0, 65)
-    found = bucket(distances, 8, 64)
-
-    assert found[:5].tolist() == [0, 1, 2, 3, 4]
-    assert found[63] == 7  # ceil(log(63/4) / log(63/4) · 3) + 4
-    assert found[5] == 5  # ceil(0.08 · 3) + 4
-    assert np.array_equal(np.unique(np.diff(found)), [0, 1])
-    assert np.array_equal(bucket(-distances, 8, 64), -found)
-    assert np.array_equal(bucket(distances, -1, 64), distances)
-
-
-def test_the_vectors_of_a_sequence_are_a_range_of_rows() -> None:
-    first, last, places = vector_indices(3, 8, 8, 64)
-    assert (first, last, places.tolist()) == (6, 10, [0, 1, 2, 3, 4])
-    first, last, places = vector_indices(200, 8, 8, 64)
-    assert (first, last) == (0, 15)  # the last row stands for all distances behind it
-    assert (places[0], places[199], places[-1]) == (0, 8, 15)
 
 
 def test_bfloat16_stays_close() -> None:

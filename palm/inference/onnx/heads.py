@@ -1,0 +1,177 @@
+"""The heads: what `forward` of each paradigm computes in prediction."""
+
+from collections.abc import Mapping
+from typing import cast
+
+import numpy as np
+
+from palm.inference.onnx.graph import Array, Graph
+from palm.inference.onnx.operations import (
+    MASKED,
+    activation,
+    input_mask,
+    layer_norm,
+    linear,
+    mean_of_tokens,
+    missing,
+)
+from palm.inference.onnx.writers import HEAD_WRITERS, HeadInputs, HeadOutput
+from palm.paradigm.choice import Choice
+from palm.paradigm.cls import TextClass
+from palm.paradigm.layers import TextHeadFields
+from palm.paradigm.mlm import MaskedLM, MaskedLMFields
+from palm.paradigm.mrc import SpanExtraction
+from palm.paradigm.multi_label import MultiLabel
+from palm.paradigm.pairwise_match import PairwiseMatch
+from palm.paradigm.regression import Regression
+from palm.paradigm.seq_label import Tagging
+
+Outputs = Mapping[str, HeadOutput]
+
+_LINEAR = "linear"
+_TRANSITIONS = "transitions"
+_ONNX_GATES = (0, 3, 1, 2)
+"""Gates in ONNX's order (input, output, forget, cell) by their place in Paddle's (input, forget, cell, output)."""
+
+
+@HEAD_WRITERS.register(MultiLabel)
+@HEAD_WRITERS.register(TextClass)
+def text_classes(head: HeadInputs) -> Outputs:
+    """Logits of a text's classes."""
+    return {"logits": HeadOutput(_text_logits(head), ("batch", head.width("linear.weight")))}
+
+
+@HEAD_WRITERS.register(Regression)
+def text_value(head: HeadInputs) -> Outputs:
+    """A number for each text."""
+    return {"values": HeadOutput(_one_score(head), ("batch",))}
+
+
+@HEAD_WRITERS.register(PairwiseMatch)
+def text_score(head: HeadInputs) -> Outputs:
+    """A score from 0 to 1 for each pair of texts."""
+    return {"probs": HeadOutput(head.graph.op("Sigmoid", _text_logits(head)), ("batch", 1))}
+
+
+@HEAD_WRITERS.register(Choice)
+def candidate_scores(head: HeadInputs) -> Outputs:
+    """The score of each candidate of a row, whose sequences `choice_rows` names."""
+    graph, axes = head.graph, ("row", "candidate")
+    scores = graph.op("Gather", _one_score(head), head.field("choice_rows", axes))  # [row candidate]
+    absent = missing(graph, head.field("choice_mask", axes), MASKED)
+    return {"logits": HeadOutput(graph.op("Add", scores, absent), axes)}
+
+
+@HEAD_WRITERS.register(SpanExtraction)
+def span_logits(head: HeadInputs) -> Outputs:
+    """Where an answer starts and ends; far below all others on padding."""
+    graph = head.graph
+    both = linear(graph, head.encoded, head.name(_LINEAR))  # [batch seq 2]
+    padding = missing(graph, input_mask(graph), MASKED)  # [batch seq]
+    start, end = (graph.op("Add", graph.op("Gather", both, graph.ints(number), axis=2), padding) for number in (0, 1))
+    axes = ("batch", "seq")
+    return {"start_logits": HeadOutput(start, axes), "end_logits": HeadOutput(end, axes)}
+
+
+@HEAD_WRITERS.register(Tagging)
+def token_classes(head: HeadInputs) -> Outputs:
+    """Logits of each token's classes; with a CRF these are its emissions, beside the scores of its transitions."""
+    classes = head.width("linear.weight")
+    logits = HeadOutput(_logits(head, head.encoded), ("batch", "seq", classes))
+    if not head.has(f"{_TRANSITIONS}.weight"):
+        return {"logits": logits}
+    table = head.graph.op("Identity", head.graph.weight(head.name(f"{_TRANSITIONS}.weight")))
+    return {"logits": logits, _TRANSITIONS: HeadOutput(table, (classes + 2, classes))}
+
+
+@HEAD_WRITERS.register(MaskedLM)
+def masked_tokens(head: HeadInputs) -> Outputs:
+    """The most probable tokens at the places `mask_pos`, which count through all sequences of the batch."""
+    graph, form = head.graph, head.backbone.mlm_head()
+    rows = graph.op("Reshape", head.encoded, graph.ints([-1, head.backbone.hidden_size]))  # [batch*seq hidden]
+    masked = graph.op("Gather", rows, head.field("mask_pos", ("mask",)))  # [mask hidden]
+    inner = activation(graph, linear(graph, masked, head.name("transform")), form.activation)
+    features = layer_norm(graph, inner, head.name("layer_norm"), head.backbone.layer_norm_eps)
+    # Gemm takes the table as it stands: transposed, runtimes would keep it twice.
+    bias = (graph.weight(head.name("bias")),) if head.has("bias") else ()
+    table = graph.weight("backbone.embeddings.word_embeddings.weight")
+    probabilities = graph.op("Softmax", graph.op("Gemm", features, table, *bias, transB=1), axis=-1)  # [mask vocab]
+    return _best(head, probabilities)
+
+
+def _best(head: HeadInputs, probabilities: str) -> Outputs:
+    graph, count = head.graph, head.backbone.vocab_size
+    if head.paradigm.vocab is not None and len(head.paradigm.vocab) < count:
+        count = len(head.paradigm.vocab)  # an embedding may have more rows than there are tokens
+        probabilities = graph.op("Slice", probabilities, graph.ints([0]), graph.ints([count]), graph.ints([1]))
+    top = min(cast("MaskedLMFields", head.paradigm.config).top_k, count)
+    values, ids = graph.outputs_of("TopK", 2, probabilities, graph.ints([top]), axis=-1)
+    axes = ("mask", top)
+    return {"top_ids": HeadOutput(ids, axes), "top_probs": HeadOutput(values, axes)}
+
+
+def _one_score(head: HeadInputs) -> str:
+    """[batch]"""
+    return head.graph.op("Squeeze", _text_logits(head), head.graph.ints([1]))
+
+
+def _text_logits(head: HeadInputs) -> str:
+    """`palm.paradigm.layers.text_logits`: [batch class]."""
+    return _logits(head, _pooled(head))
+
+
+def _pooled(head: HeadInputs) -> str:
+    """`palm.paradigm.layers.pool`: [batch hidden]."""
+    graph, pooling = head.graph, cast("TextHeadFields", head.paradigm.config).pooling
+    if pooling == "cls":
+        return head.sentence
+    if pooling == "mean":
+        return mean_of_tokens(graph, head.encoded)
+    padding = missing(graph, graph.op("Unsqueeze", input_mask(graph), graph.ints([2])), MASKED)  # [batch seq 1]
+    if pooling == "max":
+        return graph.op("ReduceMax", graph.op("Add", head.encoded, padding), axes=(1,), keepdims=0)
+    scores = graph.op("Add", linear(graph, head.encoded, head.name("attention_pooling")), padding)
+    weighted = graph.op("Mul", head.encoded, graph.op("Softmax", scores, axis=1))
+    return graph.op("ReduceSum", weighted, graph.ints([1]), keepdims=0)
+
+
+def _logits(head: HeadInputs, features: str) -> str:
+    """`palm.paradigm.layers.head_logits`: [... size] → [... class]."""
+    graph = head.graph
+    if head.has("lstm.weight_ih_l0"):
+        features = _lstm(head, features)
+    elif head.has("inner.weight"):
+        features = graph.op("Tanh", linear(graph, features, head.name("inner")))
+    return linear(graph, features, head.name(_LINEAR))
+
+
+def _lstm(head: HeadInputs, features: str) -> str:
+    """Both directions of an LSTM, 0 on padding: [batch seq size] → [batch seq 2*inner]."""
+    graph = head.graph
+    weights = [
+        graph.derived(head.name(f"lstm.{kind}"), lambda kind=kind: _gates(graph, head, kind))
+        for kind in ("weight_ih", "weight_hh")
+    ]
+    biases = graph.derived(
+        head.name("lstm.biases"),
+        lambda: np.concatenate([_gates(graph, head, kind) for kind in ("bias_ih", "bias_hh")], axis=-1),
+    )
+    inner = graph.constants[weights[1]].shape[-1]
+    total = graph.op("ReduceSum", input_mask(graph), graph.ints([1]), keepdims=0)
+    lengths = graph.op("Cast", total, to=_INT32)
+    by_place = graph.op("Transpose", features, perm=(1, 0, 2))  # [seq batch size]
+    found = graph.op("LSTM", by_place, *weights, biases, lengths, direction="bidirectional", hidden_size=inner)
+    moved = graph.op("Transpose", found, perm=(2, 0, 1, 3))  # [seq 2 batch inner] → [batch seq 2 inner]
+    return graph.op("Reshape", moved, graph.ints([0, 0, 2 * inner]))
+
+
+_INT32 = 6  # TensorProto.INT32
+
+
+def _gates(graph: Graph, head: HeadInputs, kind: str) -> Array:
+    """The parameters of both directions, gates in ONNX's order: [2 4*inner …]."""
+    directions = []
+    for suffix in ("l0", "l0_reverse"):
+        gates = np.split(graph.array(head.name(f"lstm.{kind}_{suffix}")), 4)
+        directions.append(np.concatenate([gates[place] for place in _ONNX_GATES]))
+    return np.stack(directions)
