@@ -88,9 +88,8 @@ def _refuse_unread(graph: Graph, tasks: Sequence[TaskInstance], weights: Mapping
         prefix = f"heads.{task.head}."
         own = {name for name in weights if name.startswith(prefix) and not name.startswith(f"{prefix}{PARTS}.")}
         read = own & graph.read_weights
-        unread = [
-            name for name in sorted(own - read) if not _is_alias(weights[name], [weights[other] for other in read])
-        ]
+        known = [weights[name] for name in read]
+        unread = [name for name in sorted(own - read) if not _is_alias(weights[name], known)]
         if unread:
             rule = "every parameter of a head is a part of the graph."
             advice = "Write a writer for it as docs/extending.md says, or leave the task out."

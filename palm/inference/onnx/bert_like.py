@@ -103,10 +103,10 @@ class BertLikeWriter(EncoderWriter):
         graph = self.graph
         limit = farthest(lambda distance: relative_buckets(distance, self._form.buckets))
         table = graph.derived("encoder.relative_bias", lambda: self._bias_table(limit))  # [heads distances]
-        return graph.op(
-            "Unsqueeze", graph.op("Gather", table, clipped_distances(graph, limit), axis=1), graph.ints([0])
-        )
+        bias = graph.op("Gather", table, clipped_distances(graph, limit), axis=1)  # [heads seq seq]
+        return graph.op("Unsqueeze", bias, graph.ints([0]))
 
     def _bias_table(self, limit: int) -> Array:
         buckets = relative_buckets(np.arange(-limit, limit + 1), self._form.buckets)
-        return self.graph.array(f"{_EMBEDDINGS}.relative_attention_bias.weight")[buckets].T
+        table: Array = self.graph.array(f"{_EMBEDDINGS}.relative_attention_bias.weight")[buckets]
+        return np.transpose(table)

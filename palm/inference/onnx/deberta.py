@@ -10,7 +10,6 @@ from palm.inference.onnx.graph import Array, Graph
 from palm.inference.onnx.operations import (
     AddedWeights,
     AttentionWeights,
-    Floats,
     Part,
     activation,
     first_rows,
@@ -23,10 +22,10 @@ from palm.inference.onnx.operations import (
     token_ids,
 )
 from palm.inference.onnx.writers import ENCODER_WRITERS, BatchFacts, EncoderWriter
-from palm.kernels.position_tables import farthest, vector_rows
+from palm.kernels.position_tables import Integers, farthest, vector_rows
 
 _EMBEDDINGS = "backbone.embeddings"
-_ROLES: dict[str, Part] = {"c2p": "key", "p2c": "query"}
+_PARTS: dict[str, Part] = {"c2p": "key", "p2c": "query"}
 """What vectors of distances stand for where they are compared with the content of the other."""
 
 
@@ -92,35 +91,34 @@ class DebertaWriter(EncoderWriter):
         query = weights.by_head(hidden, "query")  # [batch heads seq size]
         scores = graph.op("MatMul", query, weights.by_head(hidden, "key"))  # [batch heads seq seq]
         if config.compares("c2p"):
-            scores = graph.op("Add", scores, self._compared(query, self._vectors(weights, name, "c2p", added, 1.0)))
+            scores = graph.op("Add", scores, self._compared(query, self._vectors(weights, name, "c2p", 1.0)))
         if config.compares("p2c"):
             keys = graph.op("Transpose", weights.unmoved(hidden, "key"), perm=(0, 2, 1, 3))
-            by_key = self._compared(keys, self._vectors(weights, name, "p2c", added, scale))
+            by_key = self._compared(keys, self._vectors(weights, name, "p2c", scale))
             scores = graph.op("Add", scores, graph.op("Transpose", by_key, perm=(0, 1, 3, 2)))
         scores = graph.op("Add", scores, padding_scores(graph))
         return weights.joined(graph.op("Softmax", scores, axis=-1), hidden)
 
-    def _vectors(
-        self, weights: AttentionWeights, name: str, term: str, added: AddedWeights | None, scale: float
-    ) -> str:
+    def _vectors(self, weights: AttentionWeights, name: str, term: str, scale: float) -> str:
         """Projected vectors of distances in the order that `_compared` asks for: [heads size 2*seq]."""
-        graph, role = self.graph, _ROLES[term]
-        shares = self._config.share_att_key
-        changed = shares and added is not None and role in added.parts
-        owner = added.owner if added is not None and changed else name
+        graph, part = self.graph, _PARTS[term]
+        owner = weights.owner(part) if self._config.share_att_key else name
 
         def project() -> Array:
-            weight, bias = (
-                (weights.weight(role), weights.bias(role))
-                if shares
-                else (graph.array(f"{name}.position_{role}.weight"), graph.array(f"{name}.position_{role}.bias"))
-            )
-            found = (self._distance_vectors() @ weight + bias) * np.float32(scale)  # [vectors hidden]
-            return found.astype("float32").reshape(len(found), -1, weights.size).transpose(1, 2, 0)
+            weight, bias = self._projection(weights, name, part)
+            found: Array = (self._distance_vectors() @ weight + bias) * np.float32(scale)  # [vectors hidden]
+            return np.transpose(found.reshape(len(found), -1, weights.size), (1, 2, 0))
 
-        return graph.op("Gather", graph.derived(f"{owner}.distance_{role}", project), self._rows(term), axis=2)
+        return graph.op("Gather", graph.derived(f"{owner}.distance_{part}", project), self._rows(term), axis=2)
 
-    def _distance_vectors(self) -> Floats:
+    def _projection(self, weights: AttentionWeights, name: str, part: Part) -> tuple[Array, Array]:
+        """Weight and bias of the vectors of distances: those of content, or their own."""
+        if self._config.share_att_key:
+            return weights.weight(part), weights.bias(part)
+        weight, bias = (self.graph.array(f"{name}.position_{part}.{kind}") for kind in ("weight", "bias"))
+        return weight, bias
+
+    def _distance_vectors(self) -> Array:
         """The vectors of all distances, float32[2*span hidden]."""
         graph, config = self.graph, self._config
         vectors = graph.array(f"{_EMBEDDINGS}.relative_embeddings.weight").astype("float64")
@@ -128,34 +126,31 @@ class DebertaWriter(EncoderWriter):
             scale, shift = (graph.array(f"{_EMBEDDINGS}.relative_layer_norm.{name}") for name in ("weight", "bias"))
             centred = vectors - vectors.mean(-1, keepdims=True)
             vectors = centred / np.sqrt((centred**2).mean(-1, keepdims=True) + config.layer_norm_eps) * scale + shift
-        return vectors.astype("float32")
+        found: Array = vectors.astype("float32")
+        return found
 
     def _rows(self, term: str) -> str:
         """The vectors of the distances of a sequence, query minus key: int64[2*seq].
 
-        Those that queries are compared with from seq - 1 down to -seq, the others from 1 - seq up to seq. The last
+        What keys are compared with, from 1 - seq up to seq; what queries are, from seq - 1 down to -seq. The last
         distance of each does not occur; it makes the rows of `_compared` one longer than their shift.
         """
         graph, config = self.graph, self._config
 
-        def row(distances: Array) -> Array:
+        def row(distances: Integers) -> Integers:
             return vector_rows(distances, config.span, config.position_buckets, config.largest_distance)
 
         limit = farthest(row)
         table = graph.derived("encoder.distance_rows", lambda: row(np.arange(-limit, limit + 1)))
         length = graph.op("Squeeze", sequence_length(graph), graph.ints([0]))
-        step, first = (
-            (-1, graph.op("Sub", length, graph.ints(1)))
-            if term == "c2p"
-            else (1, graph.op("Sub", graph.ints(1), length))
-        )
-        behind = graph.op("Add", first, graph.op("Mul", length, graph.ints(2 * step)))
-        distances = graph.op("Range", first, behind, graph.ints(step))  # [2*seq]
+        first, behind = graph.op("Sub", graph.ints(1), length), graph.op("Add", graph.ints(1), length)
+        upward = graph.op("Range", first, behind, graph.ints(1))  # [2*seq]
+        distances = upward if term == "p2c" else graph.op("Neg", upward)
         clipped = graph.op("Clip", distances, graph.ints(-limit), graph.ints(limit))
         return graph.op("Gather", table, graph.op("Add", clipped, graph.ints(limit)))
 
     def _compared(self, content: str, vectors: str) -> str:
-        """Products of each token [batch heads seq size] with the vectors of its distances to all: [batch heads seq seq].
+        """Products of tokens [batch heads seq size] with the vectors of their distances: [batch heads seq seq].
 
         Row i needs the products from place seq-1-i on: without the first seq-1 numbers, rows that are one shorter begin
         at these places.

@@ -6,11 +6,13 @@ share, such as the whole encoder or its lowest layers, is in the graph once.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.generic]
+Array = NDArray[Any]
+"""Weights, or whole numbers."""
 Attribute = int | float | str | tuple[int, ...]
 Axes = tuple[str | int, ...]
 """The length of each axis, or a name where it differs from batch to batch; axes of one name are of one length."""

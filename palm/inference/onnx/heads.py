@@ -5,7 +5,7 @@ from typing import cast
 
 import numpy as np
 
-from palm.inference.onnx.graph import Array, Graph
+from palm.inference.onnx.graph import Array
 from palm.inference.onnx.operations import (
     MASKED,
     activation,
@@ -30,6 +30,7 @@ Outputs = Mapping[str, HeadOutput]
 
 _LINEAR = "linear"
 _TRANSITIONS = "transitions"
+_INT32 = 6  # TensorProto.INT32
 _ONNX_GATES = (0, 3, 1, 2)
 """Gates in ONNX's order (input, output, forget, cell) by their place in Paddle's (input, forget, cell, output)."""
 
@@ -148,30 +149,25 @@ def _logits(head: HeadInputs, features: str) -> str:
 def _lstm(head: HeadInputs, features: str) -> str:
     """Both directions of an LSTM, 0 on padding: [batch seq size] → [batch seq 2*inner]."""
     graph = head.graph
-    weights = [
-        graph.derived(head.name(f"lstm.{kind}"), lambda kind=kind: _gates(graph, head, kind))
-        for kind in ("weight_ih", "weight_hh")
-    ]
-    biases = graph.derived(
-        head.name("lstm.biases"),
-        lambda: np.concatenate([_gates(graph, head, kind) for kind in ("bias_ih", "bias_hh")], axis=-1),
-    )
-    inner = graph.constants[weights[1]].shape[-1]
+    inner = head.width("lstm.weight_hh_l0")
+    weights = (_gates(head, "weight_ih"), _gates(head, "weight_hh"), _gates(head, "bias_ih", "bias_hh"))
     total = graph.op("ReduceSum", input_mask(graph), graph.ints([1]), keepdims=0)
     lengths = graph.op("Cast", total, to=_INT32)
     by_place = graph.op("Transpose", features, perm=(1, 0, 2))  # [seq batch size]
-    found = graph.op("LSTM", by_place, *weights, biases, lengths, direction="bidirectional", hidden_size=inner)
+    found = graph.op("LSTM", by_place, *weights, lengths, direction="bidirectional", hidden_size=inner)
     moved = graph.op("Transpose", found, perm=(2, 0, 1, 3))  # [seq 2 batch inner] → [batch seq 2 inner]
     return graph.op("Reshape", moved, graph.ints([0, 0, 2 * inner]))
 
 
-_INT32 = 6  # TensorProto.INT32
+def _gates(head: HeadInputs, *kinds: str) -> str:
+    """Parameters of both directions, gates in ONNX's order, one kind behind the other: [2 4*inner …]."""
 
+    def direction(kind: str, suffix: str) -> Array:
+        gates = np.split(head.graph.array(head.name(f"lstm.{kind}_{suffix}")), 4)
+        return np.concatenate([gates[place] for place in _ONNX_GATES])
 
-def _gates(graph: Graph, head: HeadInputs, kind: str) -> Array:
-    """The parameters of both directions, gates in ONNX's order: [2 4*inner …]."""
-    directions = []
-    for suffix in ("l0", "l0_reverse"):
-        gates = np.split(graph.array(head.name(f"lstm.{kind}_{suffix}")), 4)
-        directions.append(np.concatenate([gates[place] for place in _ONNX_GATES]))
-    return np.stack(directions)
+    def both() -> Array:
+        rows = [np.concatenate([direction(kind, suffix) for kind in kinds]) for suffix in ("l0", "l0_reverse")]
+        return np.stack(rows)
+
+    return head.graph.derived(head.name(f"lstm.{'_'.join(kinds)}"), both)

@@ -1,8 +1,6 @@
 """A written graph as an ONNX model, in memory and as a file; the same graph gives the same bytes."""
 
-import json
 from collections.abc import Mapping
-from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -10,7 +8,7 @@ import numpy as np
 
 from palm.errors import ConfigError, Problem
 from palm.inference.onnx.assembly import WrittenGraph
-from palm.inference.onnx.graph import Array, ValueType
+from palm.inference.onnx.graph import ValueType
 from palm.storage.layout import PALM_VERSION
 
 if TYPE_CHECKING:
@@ -30,10 +28,8 @@ def onnx_package() -> ModuleType:
     try:
         import onnx  # noqa: PLC0415 (an extra)
     except ImportError as error:
-        found = f"Found none ({error})."
-        raise ConfigError(
-            Problem("onnx", f"an ONNX graph is written with the package onnx. {found} {_INSTALL}")
-        ) from None
+        rule = "an ONNX graph is written with the package onnx."
+        raise ConfigError(Problem("onnx", f"{rule} Found none ({error}). Install it: {_INSTALL}")) from None
     return onnx
 
 
@@ -70,7 +66,8 @@ def to_model(graph: WrittenGraph, metadata: Mapping[str, str]) -> "ModelProto":
         producer_version=PALM_VERSION,
     )
     helper.set_model_props(model, dict(metadata))
-    return model
+    made: ModelProto = model
+    return made
 
 
 def _value(onnx: ModuleType, name: str, kind: ValueType) -> object:

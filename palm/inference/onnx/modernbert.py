@@ -29,7 +29,7 @@ from palm.kernels.position_tables import angles
 @final
 @ENCODER_WRITERS.register(ModernBert)
 class ModernBertWriter(EncoderWriter):
-    """What `palm.backbone.modernbert_layers` computes; local attention computes all scores and masks those out of reach."""
+    """What `palm.backbone.modernbert_layers` computes, without its blocks: all scores, those out of reach masked."""
 
     def __init__(self, graph: Graph, backbone: Backbone, batches: BatchFacts) -> None:
         super().__init__(graph, backbone, batches)
@@ -77,13 +77,11 @@ class ModernBertWriter(EncoderWriter):
     def _angles(self, size: int, *, local: bool) -> tuple[str, str]:
         """Cosine and sine of the positions of a sequence: [seq size]."""
         longest, theta = self._config.max_position_embeddings, self._config.thetas[local]
-        tables = angles(longest, size, theta)
-        names = (f"encoder.{kind}_{theta:g}" for kind in ("cosine", "sine"))
-        cosine, sine = (
-            first_rows(self.graph, self.graph.derived(name, lambda table=table: table))
-            for name, table in zip(names, tables, strict=True)
-        )
-        return cosine, sine
+        cosine, sine = angles(longest, size, theta)
+        graph = self.graph
+        cosines = graph.derived(f"encoder.cosine_{theta!r}", lambda: cosine)
+        sines = graph.derived(f"encoder.sine_{theta!r}", lambda: sine)
+        return first_rows(graph, cosines), first_rows(graph, sines)
 
     def _reach(self) -> str:
         """What is added to scores of layers that see a window: float32[batch 1 seq seq]."""

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from palm.inference.onnx.graph import Graph
+from palm.inference.onnx.graph import Array, Graph
 
 PADDING_SCORE = -10000.0
 """Added to attention scores of padding, as in `palm.backbone.encoder`."""
@@ -156,16 +156,19 @@ class AttentionWeights:
         self.hidden = graph.array(f"{name}.qkv.weight").shape[0]
         self.size = self.hidden // heads
 
+    def owner(self, part: Part) -> str:
+        """The name under which the weight of a part is kept: the layer's, or that of a task's part that adds to it."""
+        return self._added.owner if self._added and part in self._added.parts else self._name
+
     def weight(self, part: Part) -> Floats:
         """float32[hidden hidden], unscaled."""
-        whole = self._of_part(self._graph.array(f"{self._name}.qkv.weight"), part)
+        whole = _of_part(self._graph.array(f"{self._name}.qkv.weight"), part)
         added = self._added.parts.get(part) if self._added else None
         return whole if added is None else whole + added
 
-    def bias(self, part: Part) -> Floats | None:
-        """float32[hidden], unscaled; None without biases."""
-        name = f"{self._name}.qkv.bias"
-        return self._of_part(self._graph.array(name), part) if self._graph.has_weight(name) else None
+    def bias(self, part: Part) -> Floats:
+        """float32[hidden], unscaled, of a layer with biases."""
+        return _of_part(self._graph.array(f"{self._name}.qkv.bias"), part)
 
     def by_head(self, hidden: str, part: Part) -> str:
         """[batch seq hidden] → [batch heads seq size]; keys are [batch heads size seq]."""
@@ -176,11 +179,11 @@ class AttentionWeights:
     def unmoved(self, hidden: str, part: Part) -> str:
         """[batch seq hidden] → [batch seq heads size]."""
         graph, scale = self._graph, np.float32(self._scale if part == "query" else 1.0)
-        owner = self._added.owner if self._added and part in self._added.parts else self._name
-        mapped = graph.op("MatMul", hidden, graph.derived(f"{owner}.{part}.weight", lambda: self.weight(part) * scale))
-        bias = self.bias(part)
-        if bias is not None:
-            mapped = graph.op("Add", mapped, graph.derived(f"{self._name}.{part}.bias", lambda: bias * scale))
+        weight = graph.derived(f"{self.owner(part)}.{part}.weight", lambda: self.weight(part) * scale)
+        mapped = graph.op("MatMul", hidden, weight)
+        if graph.has_weight(f"{self._name}.qkv.bias"):
+            bias = graph.derived(f"{self._name}.{part}.bias", lambda: self.bias(part) * scale)
+            mapped = graph.op("Add", mapped, bias)
         return graph.op("Reshape", mapped, graph.ints([0, 0, self._heads, self.size]))  # [batch seq heads size]
 
     def joined(self, probabilities: str, hidden: str) -> str:
@@ -191,6 +194,7 @@ class AttentionWeights:
         rows = graph.op("Reshape", moved, graph.ints([0, 0, self.hidden]))  # [batch seq hidden]
         return linear(graph, rows, f"{self._name}.output")
 
-    def _of_part(self, values: NDArray[np.generic], part: Part) -> Floats:
-        found: Floats = np.split(values, 3, axis=-1)[_PARTS.index(part)].astype("float32")
-        return found
+
+def _of_part(values: Array, part: Part) -> Floats:
+    found: Floats = np.split(values, 3, axis=-1)[_PARTS.index(part)].astype("float32")
+    return found

@@ -67,7 +67,8 @@ def _low_rank(encoder: EncoderWriter, name: str, config: ParadigmFields, count: 
 
     def product(owner: str, part: str) -> Floats:
         down, up = (graph.array(f"{owner}.{part}_{way}.weight").astype("float32") for way in ("down", "up"))
-        return down @ up
+        found: Floats = down @ up
+        return found
 
     for number in range(count):
         owner = f"{name}.{number}"
