@@ -28,12 +28,14 @@ class WrittenGraph:
         constants: By name.
         inputs: By PALM's name of the field of a batch.
         outputs: By `<task>.<output>`.
+        constant_outputs: Those that are the same for every batch, such as a CRF's transitions, and their constants.
     """
 
     nodes: Sequence[Node]
     constants: Mapping[str, Array]
     inputs: Mapping[str, ValueType]
     outputs: Mapping[str, ValueType]
+    constant_outputs: Mapping[str, str]
 
 
 def write_graph(backbone: Backbone, tasks: Sequence[TaskInstance], weights: Mapping[str, Array]) -> WrittenGraph:
@@ -83,10 +85,14 @@ def output_name(task: str, output: str) -> str:
 
 
 def _refuse_unread(graph: Graph, tasks: Sequence[TaskInstance], weights: Mapping[str, Array]) -> None:
-    """Refuse a head with parameters that were not written: it computes something else than its writer knows."""
+    """Refuse a head with parameters that were not written: it computes something else than its writer knows.
+
+    Parts around the encoder may be left out, since the layers above the one that feeds the head are not written.
+    """
     for task in tasks:
         prefix = f"heads.{task.head}."
-        own = {name for name in weights if name.startswith(prefix) and not name.startswith(f"{prefix}{PARTS}.")}
+        parts = () if task.paradigm.config.sharing == "hard" else (f"{prefix}{PARTS}.",)
+        own = {name for name in weights if name.startswith(prefix) and not name.startswith(parts)}
         read = own & graph.read_weights
         known = [weights[name] for name in read]
         unread = [name for name in sorted(own - read) if not _is_alias(weights[name], known)]
@@ -115,6 +121,7 @@ def _needed(graph: Graph, outputs: Mapping[str, tuple[str, ValueType]]) -> Writt
         {name: array for name, array in graph.constants.items() if name in values},
         {name: kind for name, kind in graph.inputs.items() if name in values},
         {name: kind for name, (_, kind) in outputs.items()},
+        {name: value for name, (value, _) in outputs.items() if value in graph.constants},
     )
 
 

@@ -39,7 +39,7 @@ _ONNX_GATES = (0, 3, 1, 2)
 @HEAD_WRITERS.register(TextClass)
 def text_classes(head: HeadInputs) -> Outputs:
     """Logits of a text's classes."""
-    return {"logits": HeadOutput(_text_logits(head), ("batch", head.width("linear.weight")))}
+    return {"logits": HeadOutput(_text_logits(head), ("batch", head.classes("linear.weight")))}
 
 
 @HEAD_WRITERS.register(Regression)
@@ -77,11 +77,11 @@ def span_logits(head: HeadInputs) -> Outputs:
 @HEAD_WRITERS.register(Tagging)
 def token_classes(head: HeadInputs) -> Outputs:
     """Logits of each token's classes; with a CRF these are its emissions, beside the scores of its transitions."""
-    classes = head.width("linear.weight")
+    classes = head.classes("linear.weight")
     logits = HeadOutput(_logits(head, head.encoded), ("batch", "seq", classes))
     if not head.has(f"{_TRANSITIONS}.weight"):
         return {"logits": logits}
-    table = head.graph.op("Identity", head.graph.weight(head.name(f"{_TRANSITIONS}.weight")))
+    table = head.graph.weight(head.name(f"{_TRANSITIONS}.weight"))
     return {"logits": logits, _TRANSITIONS: HeadOutput(table, (classes + 2, classes))}
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from palm.backbone.base import Backbone
-from palm.errors import ConfigError, Problem
+from palm.errors import CheckpointError, ConfigError, Problem
 from palm.inference.onnx.graph import Axes, Graph
 from palm.inference.onnx.operations import AddedWeights
 from palm.paradigm.base import Paradigm
@@ -126,6 +126,20 @@ class HeadInputs:
     def width(self, parameter: str) -> int:
         """The length of a parameter's last axis."""
         return int(self.graph.array(self.name(parameter)).shape[-1])
+
+    def classes(self, parameter: str) -> int:
+        """The length of a parameter's last axis, which is the number of labels.
+
+        Raises:
+            CheckpointError: There are more labels, or less.
+        """
+        width, labels = self.width(parameter), self.paradigm.labels
+        if labels is not None and len(labels) != width:
+            rule = (
+                f"a head has a class for each label. Found {width} and {len(labels)} labels in the head `{self.head}`."
+            )
+            raise CheckpointError(f"{rule} Export the model again, or use another copy.")
+        return width
 
     def field(self, name: str, axes: Axes) -> str:
         """A field of the batch that the head reads, of the type that the paradigm declares."""
