@@ -61,6 +61,9 @@ def test_batches(small_tokenizers, kind, name):
     assert (tokens[:, 0] == tokenizer.cls_id).all()
     lengths = mask.sum(axis=1)
     assert (tokens[np.arange(len(tokens)), lengths - 1] == tokenizer.sep_id).all()
+    # Exported graphs of tasks with these readers have neither of the two as an input.
+    assert (batch["position_ids"] == np.arange(tokens.shape[1])).all()
+    assert not batch["task_ids"].any()
     expected = tokenizer.pair.num_segments if reader.segments > 1 else 1
     assert int(batch["segment_ids"].max()) + 1 == expected
     layout = tokenizer.pair if reader.segments > 1 else tokenizer.single

@@ -1,0 +1,117 @@
+"""Every registered backbone and paradigm has a writer of ONNX graphs, whose graph computes what PALM computes."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("onnx", reason="needs onnx: pip install .[onnx]")
+pytest.importorskip("onnxruntime", reason="needs onnxruntime: pip install .[onnx]")
+
+from palm.backbone import BACKBONES  # noqa: E402 (needs the two above)
+from palm.inference.onnx import ENCODER_WRITERS, HEAD_WRITERS  # noqa: E402
+from palm.paradigm import PARADIGMS  # noqa: E402
+from tests.onnx_models import BATCHES, LIMIT, OwnReader, batch_of, small_model, task  # noqa: E402
+
+_RELATIVE = {"relative_attention": True, "pos_att_type": ["c2p", "p2c"]}
+_V3 = {**_RELATIVE, "position_buckets": 8, "norm_rel_ebd": "layer_norm", "share_att_key": True}
+_V3 |= {"position_biased_input": False, "max_relative_positions": 20}
+_LOCAL = {"num_hidden_layers": 4, "local_attention": 6}
+_BIASES = {"norm_bias": True, "attention_bias": True, "mlp_bias": True, "classifier_bias": True}
+ENCODERS: dict[str, tuple[str, dict[str, Any]]] = {
+    **{name: (name, {}) for name in BACKBONES},
+    "bert, one segment id": ("bert", {"type_vocab_size": 0, "hidden_act": "relu"}),
+    "ernie 1, without task ids": ("ernie", {"use_task_id": False, "hidden_act": "tanh"}),
+    "electra-small": ("electra", {"embedding_size": 12}),
+    "albert in two groups": ("albert", {"embedding_size": 12, "num_hidden_groups": 2, "hidden_act": "gelu_new"}),
+    "mpnet, few buckets": ("mpnet", {"relative_attention_num_buckets": 8}),
+    "deberta-v3": ("deberta", _V3),
+    "deberta-v2": ("deberta", {**_V3, "conv_kernel_size": 3, "conv_act": "gelu", "conv_groups": 2}),
+    "deberta, every distance": ("deberta", {**_RELATIVE, "embedding_size": 16, "type_vocab_size": 2}),
+    "deberta, queries alone": ("deberta", {**_RELATIVE, "pos_att_type": ["c2p"], "position_buckets": 6}),
+    "deberta, keys alone": ("deberta", {**_V3, "pos_att_type": ["p2c"]}),
+    "modernbert, local": ("modernbert", _LOCAL),
+    "modernbert with biases": ("modernbert", {**_LOCAL, **_BIASES, "classifier_pooling": "mean"}),
+    "modernbert, odd reach": ("modernbert", {"local_attention": 9, "layer_types": ["sliding_attention"] * 3}),
+}
+SHARING: dict[str, dict[str, Any]] = {
+    "adapter": {"sharing": "adapter", "sharing_size": 5},
+    "lora": {"sharing": "lora", "sharing_size": 3},
+    "private": {"sharing": "private", "sharing_size": 5},
+    "private layers": {"sharing": "private_layers", "sharing_layers": 2},
+    "own layers": {"sharing": "soft", "sharing_layers": 2},
+    "all layers its own": {"sharing": "soft"},
+    "a mix": {"layers": ["mix"]},
+    "a mix of some": {"layers": ["0", "-1"]},
+    "a lower layer": {"layer": 1},
+    "an adapter below a lower layer": {"sharing": "adapter", "layer": 0},
+    "a mix of adapted layers": {"sharing": "adapter", "layers": ["mix"]},
+    "a mix beside private layers": {"sharing": "private_layers", "sharing_layers": 1, "layers": ["1", "2"]},
+}
+HEADS: dict[str, tuple[str, dict[str, Any]]] = {
+    **{name: (name, {}) for name in PARADIGMS},
+    **{f"cls by {pooling}": ("cls", {"pooling": pooling}) for pooling in ("mean", "max", "attention")},
+    "mlp": ("match", {"head": "mlp", "head_hidden_size": 7}),
+    "mlp of a value": ("regression", {"head": "mlp", "pooling": "max"}),
+    "candidates by mean": ("choice", {"pooling": "mean"}),
+    "mlp of tokens": ("seq_label", {"head": "mlp"}),
+    "bilstm": ("seq_label", {"head": "bilstm", "head_hidden_size": 6}),
+    "crf": ("seq_label", {"head": "crf"}),
+    "bilstm and crf": ("seq_label", {"head": "bilstm_crf"}),
+    "one token": ("mlm", {"top_k": 1}),
+}
+
+
+def assert_same(model: Any) -> None:
+    for size in BATCHES:
+        differences = model.differences(batch_of(*size))
+        assert max(differences.values()) <= LIMIT, (size, differences)
+
+
+@pytest.mark.parametrize("name", list(BACKBONES))
+def test_every_backbone_has_a_writer(name: str) -> None:
+    assert ENCODER_WRITERS.find(BACKBONES[name]) is not None
+
+
+@pytest.mark.parametrize("name", list(PARADIGMS))
+def test_every_paradigm_has_a_writer(name: str) -> None:
+    assert HEAD_WRITERS.find(PARADIGMS[name]) is not None
+
+
+@pytest.mark.parametrize("kind", ENCODERS)
+def test_every_encoder_computes_the_same(kind: str) -> None:
+    name, keys = ENCODERS[kind]
+    tasks = [task("text", "cls"), task("词", "seq_label"), task("word", "mlm"), task("low", "cls", layer=0)]
+    assert_same(small_model(name, tasks, **keys))
+
+
+@pytest.mark.parametrize("kind", HEADS)
+def test_every_head_computes_the_same(kind: str) -> None:
+    name, keys = HEADS[kind]
+    assert_same(small_model("bert", [task("任务", name, **keys)]))
+
+
+@pytest.mark.parametrize("kind", SHARING)
+@pytest.mark.parametrize("encoder", ["bert", "modernbert, local", "deberta-v2"])
+def test_every_kind_of_sharing_computes_the_same(kind: str, encoder: str) -> None:
+    name, keys = ENCODERS[encoder]
+    assert_same(small_model(name, [task("shared", "cls"), task("own", "seq_label", **SHARING[kind])], **keys))
+
+
+@pytest.mark.parametrize("kind", ["ernie", "deberta, every distance", "roberta", "modernbert"])
+def test_readers_of_users_may_count_positions_and_segments_as_they_like(kind: str) -> None:
+    name, keys = ENCODERS[kind]
+    model = small_model(name, [task("text", "cls", reader=OwnReader)], **keys)
+    batch = batch_of(3, 11)
+    batch["position_ids"] = batch["position_ids"][:, ::-1] + 3
+    batch["task_ids"] = np.full_like(batch["task_ids"], 2)
+    assert max(model.differences(batch).values()) <= LIMIT
+    inputs = {each.name for each in model.session.get_inputs()}
+    assert inputs == set(model.model.backbone_inputs)
+
+
+@pytest.mark.parametrize("name", list(BACKBONES))
+def test_one_text_needs_its_tokens_alone(name: str) -> None:
+    model = small_model(name, [task("text", "cls", reader="cls"), task("tags", "seq_label", reader="seq_label")])
+    assert max(model.differences(batch_of(3, 9, segments=False)).values()) <= LIMIT
+    assert {each.name for each in model.session.get_inputs()} == {"token_ids", "input_mask"}
