@@ -8,10 +8,10 @@ import pytest
 pytest.importorskip("onnx", reason="needs onnx: pip install .[onnx]")
 pytest.importorskip("onnxruntime", reason="needs onnxruntime: pip install .[onnx]")
 
-from palm.backbone import BACKBONES  # noqa: E402 (needs the two above)
-from palm.inference.onnx import ENCODER_WRITERS, HEAD_WRITERS  # noqa: E402
-from palm.paradigm import PARADIGMS  # noqa: E402
-from tests.onnx_models import BATCHES, LIMIT, OwnReader, batch_of, small_model, task  # noqa: E402
+from palm.backbone import BACKBONES
+from palm.inference.onnx import ENCODER_WRITERS, HEAD_WRITERS
+from palm.paradigm import PARADIGMS
+from tests.onnx_models import BATCHES, LIMIT, OwnReader, batch_of, small_model, task
 
 _RELATIVE = {"relative_attention": True, "pos_att_type": ["c2p", "p2c"]}
 _V3 = {**_RELATIVE, "position_buckets": 8, "norm_rel_ebd": "layer_norm", "share_att_key": True}
