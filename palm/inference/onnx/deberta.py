@@ -46,7 +46,7 @@ class DebertaWriter(EncoderWriter):
         if config.type_vocab_size:
             total = graph.op("Add", total, self._segments())
         if config.word_size != config.hidden_size:
-            total = linear(graph, total, f"{_EMBEDDINGS}.projection")  # [batch seq hidden]
+            total = linear(graph, total, f"{_EMBEDDINGS}.projection", bias=False)  # [batch seq hidden]
         normal = layer_norm(graph, total, f"{_EMBEDDINGS}.layer_norm", config.layer_norm_eps)
         return words, self._without_padding(normal)
 

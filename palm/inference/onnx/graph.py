@@ -80,10 +80,6 @@ class Graph:
             self._known[key] = names
         return self._known[key]
 
-    def has_weight(self, name: str) -> bool:
-        """Whether the model has this weight."""
-        return name in self._weights
-
     def array(self, name: str) -> Array:
         """The numbers of a weight, for `derived`.
 

@@ -18,13 +18,13 @@ from palm.inference.onnx.operations import (
 from palm.inference.onnx.writers import HEAD_WRITERS, HeadInputs, HeadOutput
 from palm.paradigm.choice import Choice
 from palm.paradigm.cls import TextClass
-from palm.paradigm.layers import TextHeadFields
+from palm.paradigm.layers import HeadFields, TextHeadFields
 from palm.paradigm.mlm import MaskedLM, MaskedLMFields
 from palm.paradigm.mrc import SpanExtraction
 from palm.paradigm.multi_label import MultiLabel
 from palm.paradigm.pairwise_match import PairwiseMatch
 from palm.paradigm.regression import Regression
-from palm.paradigm.seq_label import Tagging
+from palm.paradigm.seq_label import Tagging, TaggingFields
 
 Outputs = Mapping[str, HeadOutput]
 
@@ -58,7 +58,7 @@ def text_score(head: HeadInputs) -> Outputs:
 def candidate_scores(head: HeadInputs) -> Outputs:
     """The score of each candidate of a row, whose sequences `choice_rows` names."""
     graph, axes = head.graph, ("row", "candidate")
-    scores = graph.op("Gather", _one_score(head), head.field("choice_rows", axes))  # [row candidate]
+    scores = graph.op("Gather", _one_score(head, bias=False), head.field("choice_rows", axes))  # [row candidate]
     absent = missing(graph, head.field("choice_mask", axes), MASKED)
     return {"logits": HeadOutput(graph.op("Add", scores, absent), axes)}
 
@@ -79,7 +79,7 @@ def token_classes(head: HeadInputs) -> Outputs:
     """Logits of each token's classes; with a CRF these are its emissions, beside the scores of its transitions."""
     classes = head.classes("linear.weight")
     logits = HeadOutput(_logits(head, head.encoded), ("batch", "seq", classes))
-    if not head.has(f"{_TRANSITIONS}.weight"):
+    if not cast("TaggingFields", head.paradigm.config).has_crf:
         return {"logits": logits}
     table = head.graph.weight(head.name(f"{_TRANSITIONS}.weight"))
     return {"logits": logits, _TRANSITIONS: HeadOutput(table, (classes + 2, classes))}
@@ -91,10 +91,13 @@ def masked_tokens(head: HeadInputs) -> Outputs:
     graph, form = head.graph, head.backbone.mlm_head()
     rows = graph.op("Reshape", head.encoded, graph.ints([-1, head.backbone.hidden_size]))  # [batch*seq hidden]
     masked = graph.op("Gather", rows, head.field("mask_pos", ("mask",)))  # [mask hidden]
-    inner = activation(graph, linear(graph, masked, head.name("transform")), form.activation)
-    features = layer_norm(graph, inner, head.name("layer_norm"), head.backbone.layer_norm_eps)
+    mapped = linear(graph, masked, head.name("transform"), bias=form.transform_bias)
+    epsilon = head.backbone.layer_norm_eps
+    features = layer_norm(
+        graph, activation(graph, mapped, form.activation), head.name("layer_norm"), epsilon, bias=form.norm_bias
+    )
     # Gemm takes the table as it stands: transposed, runtimes would keep it twice.
-    bias = (graph.weight(head.name("bias")),) if head.has("bias") else ()
+    bias = (graph.weight(head.name("bias")),) if form.decoder_bias else ()
     table = graph.weight("backbone.embeddings.word_embeddings.weight")
     probabilities = graph.op("Softmax", graph.op("Gemm", features, table, *bias, transB=1), axis=-1)  # [mask vocab]
     return _best(head, probabilities)
@@ -111,14 +114,14 @@ def _best(head: HeadInputs, probabilities: str) -> Outputs:
     return {"top_ids": HeadOutput(ids, axes), "top_probs": HeadOutput(values, axes)}
 
 
-def _one_score(head: HeadInputs) -> str:
-    """[batch]"""
-    return head.graph.op("Squeeze", _text_logits(head), head.graph.ints([1]))
+def _one_score(head: HeadInputs, *, bias: bool = True) -> str:
+    """One number per text: [batch]."""
+    return head.graph.op("Squeeze", _text_logits(head, bias=bias), head.graph.ints([1]))
 
 
-def _text_logits(head: HeadInputs) -> str:
+def _text_logits(head: HeadInputs, *, bias: bool = True) -> str:
     """`palm.paradigm.layers.text_logits`: [batch class]."""
-    return _logits(head, _pooled(head))
+    return _logits(head, _pooled(head), bias=bias)
 
 
 def _pooled(head: HeadInputs) -> str:
@@ -131,19 +134,19 @@ def _pooled(head: HeadInputs) -> str:
     padding = missing(graph, graph.op("Unsqueeze", input_mask(graph), graph.ints([2])), MASKED)  # [batch seq 1]
     if pooling == "max":
         return graph.op("ReduceMax", graph.op("Add", head.encoded, padding), axes=(1,), keepdims=0)
-    scores = graph.op("Add", linear(graph, head.encoded, head.name("attention_pooling")), padding)
+    scores = graph.op("Add", linear(graph, head.encoded, head.name("attention_pooling"), bias=False), padding)
     weighted = graph.op("Mul", head.encoded, graph.op("Softmax", scores, axis=1))
     return graph.op("ReduceSum", weighted, graph.ints([1]), keepdims=0)
 
 
-def _logits(head: HeadInputs, features: str) -> str:
+def _logits(head: HeadInputs, features: str, *, bias: bool = True) -> str:
     """`palm.paradigm.layers.head_logits`: [... size] → [... class]."""
-    graph = head.graph
-    if head.has("lstm.weight_ih_l0"):
+    graph, kind = head.graph, cast("HeadFields", head.paradigm.config).head
+    if kind in ("bilstm", "bilstm_crf"):
         features = _lstm(head, features)
-    elif head.has("inner.weight"):
+    elif kind == "mlp":
         features = graph.op("Tanh", linear(graph, features, head.name("inner")))
-    return linear(graph, features, head.name(_LINEAR))
+    return linear(graph, features, head.name(_LINEAR), bias=bias)
 
 
 def _lstm(head: HeadInputs, features: str) -> str:

@@ -49,17 +49,21 @@ class ModernBertWriter(EncoderWriter):
 
     def pooled(self, encoded: str) -> str:
         pool = mean_of_tokens if self._config.classifier_pooling == "mean" else first_token
-        mapped = linear(self.graph, pool(self.graph, encoded), "backbone.pooler.dense")
+        mapped = linear(
+            self.graph, pool(self.graph, encoded), "backbone.pooler.dense", bias=self._config.classifier_bias
+        )
         active = activation(self.graph, mapped, self._config.classifier_activation)
         return self._normal(active, "backbone.pooler.layer_norm")
 
     def _normal(self, values: str, name: str) -> str:
-        return layer_norm(self.graph, values, name, self._config.layer_norm_eps)
+        return layer_norm(self.graph, values, name, self._config.layer_norm_eps, bias=self._config.norm_bias)
 
     def _attended(self, number: int, normal: str, name: str, added: AddedWeights | None) -> str:
         graph, config, local = self.graph, self._config, self._config.is_local(number)
         scale = (config.hidden_size // config.num_attention_heads) ** -0.5
-        weights = AttentionWeights(graph, f"{name}.attention", config.num_attention_heads, scale, added)
+        weights = AttentionWeights(
+            graph, f"{name}.attention", config.num_attention_heads, scale, added, biases=config.attention_bias
+        )
         query, key = (self._rotated(weights, normal, part, local=local) for part in ("query", "key"))
         scores = graph.op("Add", graph.op("MatMul", query, key), self._reach() if local else padding_scores(graph))
         return weights.joined(graph.op("Softmax", scores, axis=-1), normal)
@@ -94,7 +98,7 @@ class ModernBertWriter(EncoderWriter):
         normal = self._normal(middle, f"{name}.ffn.layer_norm")
         value, gate = (self._half(normal, f"{name}.ffn.intermediate", number) for number in (0, 1))
         inner = self.graph.op("Mul", activation(self.graph, value, self._config.hidden_act), gate)
-        return linear(self.graph, inner, f"{name}.ffn.output")
+        return linear(self.graph, inner, f"{name}.ffn.output", bias=self._config.mlp_bias)
 
     def _half(self, normal: str, name: str, number: int) -> str:
         """Half of the outputs of a linear map, with weights of its own, so that no values have to be moved."""
@@ -104,6 +108,6 @@ class ModernBertWriter(EncoderWriter):
             return np.split(graph.array(f"{name}.{parameter}"), 2, axis=-1)[number]
 
         mapped = graph.op("MatMul", normal, graph.derived(f"{name}.{kind}.weight", lambda: half("weight")))
-        if not graph.has_weight(f"{name}.bias"):
+        if not self._config.mlp_bias:
             return mapped
         return graph.op("Add", mapped, graph.derived(f"{name}.{kind}.bias", lambda: half("bias")))

@@ -32,16 +32,16 @@ class AddedWeights:
     parts: dict[Part, Floats]
 
 
-def linear(graph: Graph, values: str, name: str) -> str:
+def linear(graph: Graph, values: str, name: str, *, bias: bool = True) -> str:
     """The linear map whose parameters are called `name`: [... in] → [... out]."""
     mapped = graph.op("MatMul", values, graph.weight(f"{name}.weight"))
-    return graph.op("Add", mapped, graph.weight(f"{name}.bias")) if graph.has_weight(f"{name}.bias") else mapped
+    return graph.op("Add", mapped, graph.weight(f"{name}.bias")) if bias else mapped
 
 
-def layer_norm(graph: Graph, values: str, name: str, epsilon: float) -> str:
-    """Layer normalisation over the last axis; its bias may be missing."""
-    bias = (graph.weight(f"{name}.bias"),) if graph.has_weight(f"{name}.bias") else ()
-    return graph.op("LayerNormalization", values, graph.weight(f"{name}.weight"), *bias, axis=-1, epsilon=epsilon)
+def layer_norm(graph: Graph, values: str, name: str, epsilon: float, *, bias: bool = True) -> str:
+    """Layer normalisation over the last axis."""
+    shift = (graph.weight(f"{name}.bias"),) if bias else ()
+    return graph.op("LayerNormalization", values, graph.weight(f"{name}.weight"), *shift, axis=-1, epsilon=epsilon)
 
 
 def activation(graph: Graph, values: str, name: str) -> str:
@@ -149,10 +149,21 @@ class AttentionWeights:
         heads: Number of heads.
         scale: Factor of the scores.
         added: What a task adds to the weights.
+        biases: Whether the projections have biases.
     """
 
-    def __init__(self, graph: Graph, name: str, heads: int, scale: float, added: AddedWeights | None) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        name: str,
+        heads: int,
+        scale: float,
+        added: AddedWeights | None = None,
+        *,
+        biases: bool = True,
+    ) -> None:
         self._graph, self._name, self._heads, self._scale, self._added = graph, name, heads, scale, added
+        self._biases = biases
         self.hidden = graph.array(f"{name}.qkv.weight").shape[0]
         self.size = self.hidden // heads
 
@@ -181,7 +192,7 @@ class AttentionWeights:
         graph, scale = self._graph, np.float32(self._scale if part == "query" else 1.0)
         weight = graph.derived(f"{self.owner(part)}.{part}.weight", lambda: self.weight(part) * scale)
         mapped = graph.op("MatMul", hidden, weight)
-        if graph.has_weight(f"{self._name}.qkv.bias"):
+        if self._biases:
             bias = graph.derived(f"{self._name}.{part}.bias", lambda: self.bias(part) * scale)
             mapped = graph.op("Add", mapped, bias)
         return graph.op("Reshape", mapped, graph.ints([0, 0, self._heads, self.size]))  # [batch seq heads size]
@@ -192,7 +203,7 @@ class AttentionWeights:
         context = graph.op("MatMul", probabilities, self.by_head(hidden, "value"))  # [batch heads seq size]
         moved = graph.op("Transpose", context, perm=(0, 2, 1, 3))
         rows = graph.op("Reshape", moved, graph.ints([0, 0, self.hidden]))  # [batch seq hidden]
-        return linear(graph, rows, f"{self._name}.output")
+        return linear(graph, rows, f"{self._name}.output", bias=self._biases)
 
 
 def _of_part(values: Array, part: Part) -> Floats:

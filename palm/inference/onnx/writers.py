@@ -119,10 +119,6 @@ class HeadInputs:
         """The whole name of a parameter of the head."""
         return f"heads.{self.head}.{parameter}"
 
-    def has(self, parameter: str) -> bool:
-        """Whether the head has this parameter."""
-        return self.graph.has_weight(self.name(parameter))
-
     def width(self, parameter: str) -> int:
         """The length of a parameter's last axis."""
         return int(self.graph.array(self.name(parameter)).shape[-1])
