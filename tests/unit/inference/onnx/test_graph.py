@@ -58,7 +58,7 @@ def test_an_input_has_one_form() -> None:
     graph.input("token_ids", "int64", ("batch", "seq"))
 
     assert graph.inputs == {"token_ids": ValueType("int64", ("batch", "seq"))}
-    with pytest.raises(ValueError, match="the input token_ids is .*int64.*, and cannot be .*float32"):
+    with pytest.raises(ValueError, match=r"the input token_ids is .*int64.*, and cannot be .*float32"):
         graph.input("token_ids", "float32", ("batch", "seq"))
 
 
