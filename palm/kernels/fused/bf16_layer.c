@@ -11,7 +11,7 @@
  * Functions return 0, or 1 if memory could not be allocated.
  */
 #include "bf16_attention.h"
-#include "layer_rows.h"
+#include "bf16_rows.h"
 
 #if PALM_AMX
 #include <sys/syscall.h>
@@ -28,9 +28,10 @@ int64_t palm_bf16_begin(void) {
 #endif
 }
 
-/* What the forward pass saves for the gradient, rows by `place`. */
+/* What the forward pass saves for the gradient, rows by `place`: matrices in slabs of a chunk's rows, but for the rows of
+ * `normal1` and `normal2`. `input` and `middle` are only needed for the gradients of weights, and packed for these. */
 typedef struct {
-    bf16 *input, *qkv, *context, *normal1, *middle, *before, *normal2; /* `before` in slabs of a chunk's rows */
+    bf16 *input, *qkv, *context, *normal1, *middle, *before, *normal2;
     float *largest, *rate, *rate1, *rate2; /* [heads rows] twice, [rows] twice */
 } Saved;
 
@@ -66,7 +67,7 @@ int64_t palm_bf16_layer_saved(const Layer *layer, const int64_t *starts) {
 /* Rounds 32 x 32 numbers of weight[rows columns], from (row, column) on; zeros beyond its border. */
 static void round_block(const float *weight, int64_t rows, int64_t columns, int64_t row, int64_t column, bf16 *to) {
     for (int64_t i = 0; i < BLOCK; i++)
-        round_row(to + i * BLOCK, weight + (row + i) * columns + column, row + i < rows ? least(columns - column, BLOCK) : 0, BLOCK);
+        store_row(to + i * BLOCK, row + i < rows ? rounded_some(weight + (row + i) * columns, columns, column) : (Row){0});
 }
 
 /* Rounds weight[rows columns] and packs it as a right operand, and its transpose; either may be NULL. Part of a parallel region. */
@@ -112,96 +113,51 @@ static void pack_weights(const float *const *w, const Layer *layer, Weights righ
     pack_weight(w[FFN_WEIGHT], inner, width, right.ffn, transposed.ffn);
 }
 
-/* ---- Epilogues ---- */
+/* ---- Rows ---- */
 
+/* Of the non-linearity's gradient. */
 typedef struct {
-    int64_t rows, stride;
-    const float *bias;  /* padded */
-    bf16 *rounded;      /* the result */
-    float *values;
-    bf16 *before;       /* of the non-linearity: its input in slabs of `stride` rows */
-    bf16 *active;       /* its output, likewise */
-    bf16 *gradient;     /* the gradient of its input, likewise */
-    bf16 *left, *right; /* of its output and of its input's gradient: operands of the gradients of weights */
-    float *sum;         /* [stride]: sums of the gradient over rows, added to */
+    Slabs before;       /* the non-linearity's input */
+    Slabs gradient;     /* its gradient, a left operand */
+    bf16 *left, *right; /* the non-linearity's output and the gradient, packed for the gradients of weights */
+    int64_t step;       /* numbers between the slabs of these */
+    float *sum;         /* sums of the gradient over rows, added to */
+    bf16 *active;       /* a block */
     int activation;
-} Finish;
+} FinishGradient;
 
-static inline void finish_float(const void *context, const float *block, int64_t row, int64_t column) {
-    const Finish *f = context;
-    for (int64_t i = 0; i < least(f->rows - row, BLOCK); i++)
-        memcpy(f->values + (row + i) * f->stride + column, block + i * BLOCK, sizeof(float) * BLOCK);
-}
-
-static inline void finish_added(const void *context, const float *block, int64_t row, int64_t column) {
-    const Finish *f = context;
-    for (int64_t i = 0; i < least(f->rows - row, BLOCK); i++) {
-        float *to = f->values + (row + i) * f->stride + column;
-        for (int j = 0; j < BLOCK; j += 16) store_floats(to + j, load_floats(to + j) + load_floats(block + i * BLOCK + j));
+static inline void finish_activated_gradient(const void *context, const float *x, int64_t row, int64_t column) {
+    const FinishGradient *f = context;
+    Row before = load_row(place_in(f->before, row, column));
+    Floats active[2], gradient[2];
+    for (int half = 0; half < 2; half++) {
+        Floats in = half_of(before, half);
+        active[half] = activated(in, f->activation);
+        gradient[half] = load_floats(x + 16 * half) * slope_of(in, active[half], f->activation);
+        float *sum = f->sum + column + 16 * half;
+        store_floats(sum, load_floats(sum) + gradient[half]);
     }
+    store_row(f->active + row % BLOCK * BLOCK, rounded(active[0], active[1]));
+    store_row(place_in(f->gradient, row, column), rounded(gradient[0], gradient[1]));
+    if (row % BLOCK < BLOCK - 1) return;
+    int64_t block = column / BLOCK * f->step + row / BLOCK * NUMBERS;
+    left_block_transposed(f->active, BLOCK, BLOCK, f->left + block);
+    right_block(place_in(f->gradient, row - row % BLOCK, column), BLOCK, BLOCK, f->right + block);
 }
 
-static inline void finish_rounded(const void *context, const float *block, int64_t row, int64_t column) {
-    const Finish *f = context;
-    for (int64_t i = 0; i < least(f->rows - row, BLOCK); i++)
-        for (int j = 0; j < BLOCK; j += 16)
-            store_rounded(f->rounded + (row + i) * f->stride + column + j, load_floats(block + i * BLOCK + j));
-}
-
-static inline void finish_biased(const void *context, const float *block, int64_t row, int64_t column) {
-    const Finish *f = context;
-    for (int64_t i = 0; i < least(f->rows - row, BLOCK); i++)
-        for (int j = 0; j < BLOCK; j += 16)
-            store_rounded(f->rounded + (row + i) * f->stride + column + j, load_floats(block + i * BLOCK + j) + load_floats(f->bias + column + j));
-}
-
-static inline void finish_activated(const void *context, const float *block, int64_t row, int64_t column) {
-    const Finish *f = context;
-    int64_t at = column * f->stride + row * BLOCK;
-    Floats bias[2] = {load_floats(f->bias + column), load_floats(f->bias + column + 16)};
-    for (int i = 0; i < NUMBERS; i += 16) {
-        store_rounded(f->before + at + i, load_floats(block + i) + bias[i / 16 % 2]);
-        /* What the gradient will see: f of the rounded input, so that both passes compute the same function. */
-        store_rounded(f->active + at + i, activated(widened(f->before + at + i), f->activation));
-    }
-}
-
-static inline void finish_activated_gradient(const void *context, const float *block, int64_t row, int64_t column) {
-    const Finish *f = context;
-    bf16 active[NUMBERS] __attribute__((aligned(64)));
-    int64_t at = column * f->stride + row * BLOCK, rows = least(f->rows - row, BLOCK);
-    Floats sums[2] = {load_floats(f->sum + column), load_floats(f->sum + column + 16)};
-    for (int64_t i = 0; i < rows * BLOCK; i += 16) {
-        Floats x = widened(f->before + at + i), y = activated(x, f->activation);
-        store_rounded(active + i, y);
-        Floats gradient = load_floats(block + i) * slope_of(x, y, f->activation);
-        sums[i / 16 % 2] += gradient;
-        store_rounded(f->gradient + at + i, gradient);
-    }
-    store_floats(f->sum + column, sums[0]);
-    store_floats(f->sum + column + 16, sums[1]);
-    left_block_transposed(active, BLOCK, rows, f->left + at);
-    right_block(f->gradient + at, BLOCK, rows, f->right + at);
-}
-
-/* ---- Layer normalisation with rounded results ---- */
-
-/* `norm_row`, of which `normal` gets the normalised row and `rounded` (may be NULL) the result. */
-static float norm_row_rounded(const Norm *norm, float *z, const float *residual, int64_t row, float *out, bf16 *rounded, bf16 *normal) {
-    float rate = norm_row(norm, z, residual, row, out);
-    round_row(normal, z, norm->width, padded(norm->width));
-    if (rounded != NULL) round_row(rounded, out, norm->width, padded(norm->width));
-    return rate;
-}
-
-/* `norm_row_gradient` of a row that `norm_row_rounded` normalised; `work` holds two rows. */
+/* `norm_row_gradient` of a row whose `normal` was rounded; `work` holds two rows. */
 static void norm_row_rounded_gradient(const Norm *norm, const float *gradient, const bf16 *normal, float rate, int64_t row,
-                                      float *work, float *through, bf16 *dropped, NormSums sums) {
+                                      float *work, float *through, Slabs dropped, int64_t to_row, NormSums sums) {
     int64_t stride = padded(norm->width);
     float *x = work, *u = work + stride;
     for (int64_t j = 0; j < stride; j += 16) store_floats(x + j, widened(normal + j));
     norm_row_gradient(norm, gradient, x, rate, row, through, u, sums);
-    round_row(dropped, u, norm->width, stride);
+    round_row(dropped, to_row, u, norm->width);
+}
+
+/* The chunk's rows of a matrix of `columns` columns, which is saved at `at`. */
+static Slabs slabs_of(const Plan *plan, int64_t chunk, bf16 *at, int64_t columns) {
+    return (Slabs){at + plan->place[chunk] * columns, (plan->place[chunk + 1] - plan->place[chunk]) * BLOCK};
 }
 
 static Head head_of(const Plan *plan, const Saved *saved, int64_t rows, int64_t sequence, int64_t place, int64_t number) {
@@ -227,60 +183,72 @@ static float *padded_bias(char **at, const float *bias, int64_t count) {
 typedef struct {
     AttentionMemory attention;
     float *values, *middle; /* [rows width] */
-    bf16 *active;           /* slabs of [rows inner] */
+    bf16 *input, *active;   /* slabs of [rows width], which become the middle, and of [rows inner] */
 } ForwardMemory;
 
 static char *lay_out_forward(ForwardMemory *m, char *at, const Plan *plan) {
     int64_t rows = plan->most_rows, size = padded(plan->layer->width / plan->layer->heads);
-    at = lay_out_attention(&m->attention, at, plan->longest, size);
+    at = lay_out_attention(&m->attention, at, plan->longest, size, 0);
     m->values = take(&at, sizeof(float) * rows * plan->width);
     m->middle = take(&at, sizeof(float) * rows * plan->width);
-    m->active = take(&at, sizeof(bf16) * rows * plan->inner);
+    m->input = take(&at, sizeof(bf16) * plan->slab * plan->width);
+    m->active = take(&at, sizeof(bf16) * plan->slab * plan->inner);
     return at;
 }
 
 static void attend_chunk(const Plan *plan, const Saved *saved, int64_t chunk, AttentionMemory *memory) {
-    int64_t rows = plan->place[plan->chunks], place = plan->place[chunk], width = plan->layer->width;
-    for (int64_t b = plan->sequence[chunk]; b < plan->sequence[chunk + 1]; b++) {
-        int64_t size = width / plan->layer->heads;
-        for (int64_t h = 0; h < plan->layer->heads; h++) {
-            Head head = head_of(plan, saved, rows, b, place, h);
-            const bf16 *query = saved->qkv + place * plan->qkv + h * size;
-            attend(memory, &head, query, query + width, query + 2 * width, plan->qkv, saved->context + place * plan->width + h * size, plan->width);
+    int64_t all = plan->place[plan->chunks], place = plan->place[chunk], width = plan->layer->width, size = width / plan->layer->heads;
+    int64_t first = plan->starts[plan->sequence[chunk]], rows = plan->starts[plan->sequence[chunk + 1]] - first;
+    Slabs qkv = slabs_of(plan, chunk, saved->qkv, plan->qkv), context = slabs_of(plan, chunk, saved->context, plan->width);
+    zero_rows(context, rows, padded(rows), plan->width);
+    if (plan->width > width) zero_rows((Slabs){place_in(context, 0, plan->width - BLOCK)}, 0, rows, BLOCK);
+    for (int64_t b = plan->sequence[chunk]; b < plan->sequence[chunk + 1]; b++)
+        for (int64_t h = 0, row = plan->starts[b] - first; h < plan->layer->heads; h++) {
+            Head head = head_of(plan, saved, all, b, place + row, h);
+            attend(memory, &head, (Place){qkv, row, h * size}, width, (Place){context, row, h * size});
         }
-        place += plan->starts[b + 1] - plan->starts[b];
+}
+
+/* `norm_row` of the chunk's rows; `normal` gets the normalised rows, `rates` their rates. */
+static void norm_rows(const Norm *norm, float *z, const float *residual, int64_t residual_stride, int64_t first, int64_t rows,
+                      float *out, int64_t out_stride, bf16 *normal, float *rates) {
+    int64_t width = norm->width, stride = padded(width);
+    for (int64_t i = 0; i < rows; i++) {
+        rates[i] = norm_row(norm, z + i * stride, residual + i * residual_stride, first + i, out + i * out_stride);
+        for (int64_t j = 0; j < width; j += BLOCK) store_row_past(normal + i * stride + j, rounded_some(z + i * stride, width, j));
     }
-    if (plan->width > width)
-        for (int64_t i = plan->place[chunk]; i < place; i++)
-            memset(saved->context + i * plan->width + width, 0, sizeof(bf16) * (plan->width - width));
+}
+
+/* Rounds rows[rows stride] as a left operand, whose rows behind become zero, and packs its transpose for the gradient of a weight. */
+static void round_rows(const float *from, int64_t stride, int64_t rows, int64_t width, Slabs to, bf16 *transposed) {
+    for (int64_t i = 0; i < rows; i++) round_row(to, i, from + i * stride, width);
+    zero_rows(to, rows, padded(rows), padded(width));
+    pack_left_transposed(to, padded(rows) / BLOCK, padded(width), transposed);
 }
 
 static void forward_chunk(const Plan *plan, const Saved *saved, int64_t chunk, const float *hidden, const float *const *w,
                           const float *qkv_bias, const float *inner_bias, const Weights *weights, ForwardMemory *m, float *out) {
-    int64_t width = plan->layer->width, place = plan->place[chunk];
+    int64_t width = plan->layer->width, stride = plan->width, place = plan->place[chunk], narrow = place * stride;
     int64_t first = plan->starts[plan->sequence[chunk]], rows = plan->starts[plan->sequence[chunk + 1]] - first;
-    bf16 *input = saved->input + place * plan->width, *middle = saved->middle + place * plan->width;
-    for (int64_t i = 0; i < rows; i++) round_row(input + i * plan->width, hidden + (first + i) * width, width, plan->width);
+    Slabs input = {m->input, plan->slab * BLOCK}, active = {m->active, plan->slab * BLOCK};
+    hidden += first * width, out += first * width;
 
-    Finish qkv = {.rows = rows, .stride = plan->qkv, .bias = qkv_bias, .rounded = saved->qkv + place * plan->qkv};
-    multiply(input, plan->width, rows, weights->qkv, plan->width / BLOCK, plan->qkv, finish_biased, &qkv);
+    round_rows(hidden, width, rows, width, input, saved->input + narrow);
+    Finish qkv = {.bias = qkv_bias, .rounded = slabs_of(plan, chunk, saved->qkv, plan->qkv)};
+    multiply(input, rows, weights->qkv, stride / BLOCK, 0, plan->qkv, finish_biased, &qkv);
     attend_chunk(plan, saved, chunk, &m->attention);
-    Finish values = {.rows = rows, .stride = plan->width, .values = m->values};
-    multiply(saved->context + place * plan->width, plan->width, rows, weights->output, plan->width / BLOCK, plan->width, finish_float, &values);
+    Slabs context = slabs_of(plan, chunk, saved->context, stride);
+    multiply_to(context, rows, weights->output, stride / BLOCK, 0, stride, m->values, stride, 0);
     Norm norm = norm_of(plan, w[NORM1_WEIGHT], w[NORM1_BIAS], w[OUTPUT_BIAS], 1);
-    for (int64_t i = 0; i < rows; i++)
-        saved->rate1[place + i] = norm_row_rounded(&norm, m->values + i * plan->width, hidden + (first + i) * width, first + i,
-                                                   m->middle + i * plan->width, middle + i * plan->width, saved->normal1 + (place + i) * plan->width);
+    norm_rows(&norm, m->values, hidden, width, first, rows, m->middle, stride, saved->normal1 + narrow, saved->rate1 + place);
 
-    int64_t slab = plan->place[chunk + 1] - place;
-    Finish inner = {.rows = rows, .stride = slab, .bias = inner_bias, .before = saved->before + place * plan->inner,
-                    .active = m->active, .activation = (int)plan->layer->activation};
-    multiply(middle, plan->width, rows, weights->inner, plan->width / BLOCK, plan->inner, finish_activated, &inner);
-    multiply_left(slabs_of(m->active, slab), rows, weights->ffn, plan->inner / BLOCK, plan->width, finish_float, &values);
+    round_rows(m->middle, stride, rows, width, input, saved->middle + narrow);
+    Finish inner = {.bias = inner_bias, .rounded = active, .before = slabs_of(plan, chunk, saved->before, plan->inner),
+                    .activation = (int)plan->layer->activation};
+    multiply(input, rows, weights->inner, stride / BLOCK, 0, plan->inner, finish_activated, &inner);
+    multiply_to(active, rows, weights->ffn, plan->inner / BLOCK, 0, stride, m->values, stride, 0);
     norm = norm_of(plan, w[NORM2_WEIGHT], w[NORM2_BIAS], w[FFN_BIAS], 2);
-    for (int64_t i = 0; i < rows; i++)
-        saved->rate2[place + i] = norm_row_rounded(&norm, m->values + i * plan->width, m->middle + i * plan->width, first + i,
-                                                   out + (first + i) * width, NULL, saved->normal2 + (place + i) * plan->width);
+    norm_rows(&norm, m->values, m->middle, stride, first, rows, out, width, saved->normal2 + narrow, saved->rate2 + place);
 }
 
 /* hidden[rows width] -> out, with the twelve parameters `w`, behind them memory of `palm_bf16_layer_weights` in which this packs
@@ -325,38 +293,39 @@ int palm_bf16_layer(const Layer *layer, const int64_t *starts, const float *hidd
 typedef struct {
     AttentionMemory attention;
     float *values, *work;                        /* [rows width], [2 width] */
-    bf16 *gradient, *context, *inner, *qkv; /* [rows width] twice, slabs of [rows inner], [rows qkv] */
+    bf16 *gradient, *context, *inner, *qkv, *block; /* slabs of [rows width] twice, of [rows inner], of [rows qkv] */
 } BackwardMemory;
 
 static char *lay_out_backward(BackwardMemory *m, char *at, const Plan *plan) {
     int64_t rows = plan->most_rows, size = padded(plan->layer->width / plan->layer->heads);
-    at = lay_out_attention(&m->attention, at, plan->longest, size);
+    at = lay_out_attention(&m->attention, at, plan->longest, size, 1);
     m->values = take(&at, sizeof(float) * rows * plan->width);
     m->work = take(&at, sizeof(float) * 2 * plan->width);
-    m->gradient = take(&at, sizeof(bf16) * rows * plan->width);
-    m->context = take(&at, sizeof(bf16) * rows * plan->width);
-    m->inner = take(&at, sizeof(bf16) * rows * plan->inner);
-    m->qkv = take(&at, sizeof(bf16) * rows * plan->qkv);
+    m->gradient = take(&at, sizeof(bf16) * plan->slab * plan->width);
+    m->context = take(&at, sizeof(bf16) * plan->slab * plan->width);
+    m->inner = take(&at, sizeof(bf16) * plan->slab * plan->inner);
+    m->qkv = take(&at, sizeof(bf16) * plan->slab * plan->qkv);
+    m->block = take(&at, sizeof(bf16) * NUMBERS);
     return at;
 }
 
-/* Operands of the gradients of weights, for all chunks: the left ones transposed. */
+/* Operands of the gradients of weights, for all chunks, that the forward pass has not packed. */
 typedef struct {
-    bf16 *input, *context, *middle, *active; /* left */
-    bf16 *qkv, *output, *inner, *ffn;        /* right */
+    bf16 *context, *active;           /* left: transposed */
+    bf16 *qkv, *output, *inner, *ffn; /* right */
 } Packed;
 
 static void lay_out_packed(Packed *packed, char **at, const Plan *plan) {
     int64_t rows = plan->place[plan->chunks];
-    bf16 **narrow[] = {&packed->input, &packed->context, &packed->middle, &packed->output, &packed->ffn};
-    for (int i = 0; i < 5; i++) *narrow[i] = take(at, sizeof(bf16) * rows * plan->width);
+    bf16 **narrow[] = {&packed->context, &packed->output, &packed->ffn};
+    for (int i = 0; i < 3; i++) *narrow[i] = take(at, sizeof(bf16) * rows * plan->width);
     packed->active = take(at, sizeof(bf16) * rows * plan->inner);
     packed->inner = take(at, sizeof(bf16) * rows * plan->inner);
     packed->qkv = take(at, sizeof(bf16) * rows * plan->qkv);
 }
 
 static int64_t packed_numbers(const Plan *plan) {
-    return plan->place[plan->chunks] * (5 * plan->width + 2 * plan->inner + plan->qkv);
+    return plan->place[plan->chunks] * (3 * plan->width + 2 * plan->inner + plan->qkv);
 }
 
 /* Sums over the rows of a chunk, in columns padded to 32, in the order of the parameters. */
@@ -375,59 +344,70 @@ static Sums sums_of(float *at, const Plan *plan) {
 }
 
 static void attend_chunk_gradient(const Plan *plan, const Saved *saved, int64_t chunk, BackwardMemory *m) {
-    int64_t rows = plan->place[plan->chunks], begin = plan->place[chunk], place = begin, width = plan->layer->width;
-    int64_t size = width / plan->layer->heads;
-    for (int64_t b = plan->sequence[chunk]; b < plan->sequence[chunk + 1]; b++) {
-        for (int64_t h = 0; h < plan->layer->heads; h++) {
-            Head head = head_of(plan, saved, rows, b, place, h);
-            attend_gradient(&m->attention, &head, saved->qkv + place * plan->qkv + h * size, width, plan->qkv,
-                            saved->context + place * plan->width + h * size, m->context + (place - begin) * plan->width + h * size,
-                            plan->width, m->qkv + (place - begin) * plan->qkv + h * size);
+    int64_t all = plan->place[plan->chunks], place = plan->place[chunk], width = plan->layer->width, size = width / plan->layer->heads;
+    int64_t first = plan->starts[plan->sequence[chunk]], rows = plan->starts[plan->sequence[chunk + 1]] - first;
+    Slabs qkv = slabs_of(plan, chunk, saved->qkv, plan->qkv), context = slabs_of(plan, chunk, saved->context, plan->width);
+    Slabs by_context = {m->context, plan->slab * BLOCK}, by_qkv = {m->qkv, plan->slab * BLOCK};
+    zero_rows(by_qkv, rows, padded(rows), plan->qkv);
+    if (plan->qkv > 3 * width) zero_rows((Slabs){place_in(by_qkv, 0, plan->qkv - BLOCK)}, 0, rows, BLOCK);
+    for (int64_t b = plan->sequence[chunk]; b < plan->sequence[chunk + 1]; b++)
+        for (int64_t h = 0, row = plan->starts[b] - first; h < plan->layer->heads; h++) {
+            Head head = head_of(plan, saved, all, b, place + row, h);
+            attend_gradient(&m->attention, &head, (Place){qkv, row, h * size}, width, (Place){context, row, h * size},
+                            (Place){by_context, row, h * size}, (Place){by_qkv, row, h * size});
         }
-        place += plan->starts[b + 1] - plan->starts[b];
+}
+
+/* `norm_row_rounded_gradient` of the chunk's rows, in m->values and m->gradient, which is also packed, as `right`. */
+static void norm_rows_gradient(const Norm *norm, const float *gradient, int64_t gradient_stride, const bf16 *normal, const float *rates,
+                               int64_t first, int64_t rows, BackwardMemory *m, Slabs dropped, NormSums sums, bf16 *right) {
+    int64_t stride = padded(norm->width);
+    for (int64_t i = 0; i < rows; i++)
+        norm_row_rounded_gradient(norm, gradient + i * gradient_stride, normal + i * stride, rates[i], first + i, m->work,
+                                  m->values + i * stride, dropped, i, sums);
+    zero_rows(dropped, rows, padded(rows), stride);
+    pack_right(dropped, padded(rows) / BLOCK, stride, right);
+}
+
+/* Adds the rows of a matrix of `columns` columns to `sums`. */
+static void add_rows(Slabs rows, int64_t count, int64_t columns, float *sums) {
+    for (int64_t j = 0; j < columns; j += BLOCK) {
+        Floats sum[2] = {load_floats(sums + j), load_floats(sums + j + 16)};
+        for (int64_t i = 0; i < count; i++) {
+            Row row = load_row(place_in(rows, i, j));
+            for (int half = 0; half < 2; half++) sum[half] += half_of(row, half);
+        }
+        for (int half = 0; half < 2; half++) store_floats(sums + j + 16 * half, sum[half]);
     }
-    if (plan->qkv > 3 * width)
-        for (int64_t i = 0; i < place - begin; i++)
-            memset(m->qkv + i * plan->qkv + 3 * width, 0, sizeof(bf16) * (plan->qkv - 3 * width));
 }
 
 static void backward_chunk(const Plan *plan, const Saved *saved, int64_t chunk, const float *gradient, const float *const *w,
                            const Weights *weights, BackwardMemory *m, Packed *packed, Sums sums, float *by_hidden) {
-    int64_t width = plan->layer->width, place = plan->place[chunk];
+    int64_t width = plan->layer->width, stride = plan->width, place = plan->place[chunk];
     int64_t first = plan->starts[plan->sequence[chunk]], rows = plan->starts[plan->sequence[chunk + 1]] - first;
-    int64_t narrow = place * plan->width, wide = place * plan->inner, triple = place * plan->qkv;
+    int64_t narrow = place * stride, wide = place * plan->inner, triple = place * plan->qkv, down = padded(rows) / BLOCK;
+    Slabs dropped = {m->gradient, plan->slab * BLOCK}, by_inner = {m->inner, plan->slab * BLOCK};
+    Slabs by_context = {m->context, plan->slab * BLOCK}, by_qkv = {m->qkv, plan->slab * BLOCK};
 
     Norm norm = norm_of(plan, w[NORM2_WEIGHT], w[NORM2_BIAS], w[FFN_BIAS], 2);
-    for (int64_t i = 0; i < rows; i++)
-        norm_row_rounded_gradient(&norm, gradient + (first + i) * width, saved->normal2 + narrow + i * plan->width, saved->rate2[place + i],
-                                  first + i, m->work, m->values + i * plan->width, m->gradient + i * plan->width, sums.norm2);
-    pack_right(m->gradient, plan->width, rows, plan->width, packed->ffn + narrow);
-    int64_t slab = plan->place[chunk + 1] - place;
-    Finish inner = {.rows = rows, .stride = slab, .before = saved->before + wide, .gradient = m->inner, .left = packed->active + wide,
-                    .right = packed->inner + wide, .sum = sums.inner_bias, .activation = (int)plan->layer->activation};
-    multiply(m->gradient, plan->width, rows, weights->ffn, plan->width / BLOCK, plan->inner, finish_activated_gradient, &inner);
-    pack_left_transposed(saved->middle + narrow, plan->width, rows, plan->width, packed->middle + narrow);
-    Finish added = {.rows = rows, .stride = plan->width, .values = m->values};
-    multiply_left(slabs_of(m->inner, slab), rows, weights->inner, plan->inner / BLOCK, plan->width, finish_added, &added);
+    norm_rows_gradient(&norm, gradient + first * width, width, saved->normal2 + narrow, saved->rate2 + place, first, rows, m, dropped, sums.norm2, packed->ffn + narrow);
+    FinishGradient inner = {slabs_of(plan, chunk, saved->before, plan->inner), by_inner, packed->active + wide, packed->inner + wide,
+                            down * NUMBERS, sums.inner_bias, m->block, (int)plan->layer->activation};
+    multiply(dropped, rows, weights->ffn, stride / BLOCK, 0, plan->inner, finish_activated_gradient, &inner);
+    multiply_to(by_inner, rows, weights->inner, plan->inner / BLOCK, 0, stride, m->values, stride, 1);
 
     norm = norm_of(plan, w[NORM1_WEIGHT], w[NORM1_BIAS], w[OUTPUT_BIAS], 1);
-    for (int64_t i = 0; i < rows; i++)
-        norm_row_rounded_gradient(&norm, m->values + i * plan->width, saved->normal1 + narrow + i * plan->width, saved->rate1[place + i],
-                                  first + i, m->work, m->values + i * plan->width, m->gradient + i * plan->width, sums.norm1);
-    pack_right(m->gradient, plan->width, rows, plan->width, packed->output + narrow);
-    pack_left_transposed(saved->context + narrow, plan->width, rows, plan->width, packed->context + narrow);
-    Finish context = {.rows = rows, .stride = plan->width, .rounded = m->context};
-    multiply(m->gradient, plan->width, rows, weights->output, plan->width / BLOCK, plan->width, finish_rounded, &context);
+    norm_rows_gradient(&norm, m->values, stride, saved->normal1 + narrow, saved->rate1 + place, first, rows, m, dropped, sums.norm1, packed->output + narrow);
+    Finish context = {.rounded = by_context};
+    multiply(dropped, rows, weights->output, stride / BLOCK, 0, stride, finish_rounded, &context);
     attend_chunk_gradient(plan, saved, chunk, m);
-    for (int64_t i = 0; i < rows; i++)
-        for (int64_t j = 0; j < plan->qkv; j += 16)
-            store_floats(sums.qkv_bias + j, load_floats(sums.qkv_bias + j) + widened(m->qkv + i * plan->qkv + j));
-    pack_right(m->qkv, plan->qkv, rows, plan->qkv, packed->qkv + triple);
-    pack_left_transposed(saved->input + narrow, plan->width, rows, plan->width, packed->input + narrow);
+    pack_left_transposed(slabs_of(plan, chunk, saved->context, stride), down, stride, packed->context + narrow);
+    add_rows(by_qkv, rows, plan->qkv, sums.qkv_bias);
+    pack_right(by_qkv, down, plan->qkv, packed->qkv + triple);
     if (by_hidden != NULL) {
-        multiply(m->qkv, plan->qkv, rows, weights->qkv, plan->qkv / BLOCK, plan->width, finish_added, &added);
+        multiply_to(by_qkv, rows, weights->qkv, plan->qkv / BLOCK, 0, stride, m->values, stride, 1);
         for (int64_t i = 0; i < rows; i++)
-            memcpy(by_hidden + (first + i) * width, m->values + i * plan->width, sizeof(float) * width);
+            memcpy(by_hidden + (first + i) * width, m->values + i * stride, sizeof(float) * width);
     }
 }
 
@@ -455,12 +435,12 @@ static void weight_gradient(const Plan *plan, const Weight *w, int64_t part, flo
         float *block = sums;
         for (int64_t n = left; n < right; n++)
             for (int64_t m = top; m < bottom; m++, block += NUMBERS) {
-                Operands o = packed_left(w->left + place * padded(w->rows) + m * depth * NUMBERS,
-                                         w->right + place * padded(w->columns) + n * depth * NUMBERS, depth);
+                Operands o = {w->left + place * padded(w->rows) + m * depth * NUMBERS, NUMBERS,
+                              w->right + place * padded(w->columns) + n * depth * NUMBERS, depth};
                 /* Meanwhile, the next 32 columns of the operands are fetched. */
                 if (n == left) o.next = o.left + depth * NUMBERS, o.ahead = 2 * NUMBERS;
                 else o.ahead = (2 * NUMBERS / (bottom - top) + 63) / 64 * 64, o.next = o.right + depth * NUMBERS + (m - top) * depth * o.ahead / 2;
-                multiply_block(o, block, BLOCK, c > 0);
+                multiply_block(o, block, BLOCK, c > 0, NULL, NULL);
             }
     }
     for (int64_t n = left; n < right; n++)
@@ -493,9 +473,9 @@ int palm_bf16_layer_gradient(const Layer *layer, const int64_t *starts, const fl
     float *parts = take(&at, sizeof(float) * plan.chunks * sums);
     memset(parts, 0, sizeof(float) * plan.chunks * sums);
     int64_t width = layer->width, inner = layer->inner, parts_before[5] = {0};
-    const Weight matrices[4] = {{packed.input, packed.qkv, width, 3 * width, by_w[QKV_WEIGHT]},
+    const Weight matrices[4] = {{saved.input, packed.qkv, width, 3 * width, by_w[QKV_WEIGHT]},
                                 {packed.context, packed.output, width, width, by_w[OUTPUT_WEIGHT]},
-                                {packed.middle, packed.inner, width, inner, by_w[INNER_WEIGHT]},
+                                {saved.middle, packed.inner, width, inner, by_w[INNER_WEIGHT]},
                                 {packed.active, packed.ffn, inner, width, by_w[FFN_WEIGHT]}};
     for (int i = 0; i < 4; i++) parts_before[i + 1] = parts_before[i] + parts_of(&matrices[i]);
 #pragma omp parallel num_threads(threads)

@@ -2,6 +2,7 @@
  * that were rounded and packed once.
  */
 #include "bf16_attention.h"
+#include "bf16_rows.h"
 #include "encoder.h"
 
 /* ---- Weights ---- */
@@ -33,12 +34,14 @@ int64_t palm_bf16_encoder_bytes(const Layer *layer) {
     return lay_out_packed(&packed, NULL, layer) + 64;
 }
 
-/* Rounds and packs weight[rows columns], some columns in each thread; `rounded` is memory of this thread. */
-static void pack_weight(const float *weight, int64_t rows, int64_t columns, bf16 *rounded, bf16 *to) {
+/* Rounds and packs weight[rows columns], some columns in each thread; `memory` is of this thread. */
+static void pack_weight(const float *weight, int64_t rows, int64_t columns, bf16 *memory, bf16 *to) {
+    Slabs rounded = {memory, 0}; /* one */
 #pragma omp for schedule(static)
     for (int64_t n = 0; n < padded(columns); n += BLOCK) {
-        for (int64_t k = 0; k < rows; k++) round_row(rounded + k * BLOCK, weight + k * columns + n, least(columns - n, BLOCK), BLOCK);
-        pack_right(rounded, BLOCK, rows, BLOCK, to + n * padded(rows));
+        for (int64_t k = 0; k < rows; k++) store_row(place_in(rounded, k, 0), rounded_some(weight + k * columns, columns, n));
+        zero_rows(rounded, rows, padded(rows), BLOCK);
+        pack_right(rounded, padded(rows) / BLOCK, BLOCK, to + n * padded(rows));
     }
 }
 
@@ -76,17 +79,17 @@ int palm_bf16_encoder_pack(const Layer *layer, const float *const *w, char *to) 
 /* ---- Memory ---- */
 
 typedef struct {
-    bf16 *input, *qkv, *context, *active; /* [rows width], [rows qkv], [rows width], [rows inner] */
+    bf16 *input, *qkv, *context, *active; /* slabs of [rows width], [rows qkv], [rows width], [rows inner] */
     float *values, *middle;               /* [rows width] */
 } Shared;
 
 static int64_t lay_out_shared(Shared *m, char *base, const Plan *plan) {
     int64_t rows = plan->most_rows;
     char *at = base;
-    m->input = take(&at, sizeof(bf16) * rows * plan->width);
-    m->qkv = take(&at, sizeof(bf16) * rows * plan->qkv);
-    m->context = take(&at, sizeof(bf16) * rows * plan->width);
-    m->active = take(&at, sizeof(bf16) * rows * plan->inner);
+    m->input = take(&at, sizeof(bf16) * plan->slab * plan->width);
+    m->qkv = take(&at, sizeof(bf16) * plan->slab * plan->qkv);
+    m->context = take(&at, sizeof(bf16) * plan->slab * plan->width);
+    m->active = take(&at, sizeof(bf16) * plan->slab * plan->inner);
     m->values = take(&at, sizeof(float) * rows * plan->width);
     m->middle = take(&at, sizeof(float) * rows * plan->width);
     return at - base;
@@ -98,7 +101,7 @@ typedef struct {
 } Own;
 
 static int64_t lay_out_own(Own *m, char *base, const Plan *plan) {
-    char *at = lay_out_attention(&m->attention, base, plan->longest, padded(plan->layer->width / plan->layer->heads));
+    char *at = lay_out_attention(&m->attention, base, plan->longest, padded(plan->layer->width / plan->layer->heads), 0);
     m->largest = take(&at, sizeof(float) * plan->longest);
     m->rate = take(&at, sizeof(float) * plan->longest);
     return at - base;
@@ -109,46 +112,14 @@ static int64_t own_bytes(const Plan *plan) { Own m; return lay_out_own(&m, NULL,
 
 /* ---- Steps ---- */
 
+/* This thread's columns of a product: from `first` to `last`, of `columns`, which are padded. */
 typedef struct {
-    int64_t rows, stride;
-    const float *bias;
-    bf16 *rounded;
-    float *values;
-    int activation;
-} Finish;
+    int64_t first, last;
+} Columns;
 
-static inline void finish_float(const void *context, const float *block, int64_t row, int64_t column) {
-    const Finish *f = context;
-    for (int64_t i = 0; i < least(f->rows - row, BLOCK); i++)
-        memcpy(f->values + (row + i) * f->stride + column, block + i * BLOCK, sizeof(float) * BLOCK);
-}
-
-static inline void finish_biased(const void *context, const float *block, int64_t row, int64_t column) {
-    const Finish *f = context;
-    for (int64_t i = 0; i < least(f->rows - row, BLOCK); i++)
-        for (int j = 0; j < BLOCK; j += 16)
-            store_rounded(f->rounded + (row + i) * f->stride + column + j, load_floats(block + i * BLOCK + j) + load_floats(f->bias + column + j));
-}
-
-static inline void finish_activated(const void *context, const float *block, int64_t row, int64_t column) {
-    const Finish *f = context;
-    for (int64_t i = 0; i < least(f->rows - row, BLOCK); i++)
-        for (int j = 0; j < BLOCK; j += 16) {
-            bf16 before[16]; /* as in training, where the gradient sees f of the rounded input */
-            store_rounded(before, load_floats(block + i * BLOCK + j) + load_floats(f->bias + column + j));
-            store_rounded(f->rounded + (row + i) * f->stride + column + j, activated(widened(before), f->activation));
-        }
-}
-
-/* This thread's columns of left[rows depth] . right[depth columns], all padded. */
-static inline __attribute__((always_inline)) void multiply_shared(const bf16 *left, int64_t depth, const bf16 *right, int64_t columns,
-                                                                  Epilogue *epilogue, Finish f, Team team) {
-    int64_t blocks = columns / BLOCK, first = first_of(team.number, blocks, team) * BLOCK, last = first_of(team.number + 1, blocks, team) * BLOCK;
-    f.stride = columns;
-    if (f.bias != NULL) f.bias += first;
-    if (f.rounded != NULL) f.rounded += first;
-    if (f.values != NULL) f.values += first;
-    multiply(left, depth, f.rows, right + first * depth, depth / BLOCK, last - first, epilogue, &f);
+static Columns columns_of(int64_t columns, Team team) {
+    int64_t blocks = columns / BLOCK;
+    return (Columns){first_of(team.number, blocks, team) * BLOCK, first_of(team.number + 1, blocks, team) * BLOCK};
 }
 
 static void compute_layer(const Chunk *chunk, const void *weights, float *hidden, char *shared, char *own, Team team) {
@@ -163,32 +134,35 @@ static void compute_layer(const Chunk *chunk, const void *weights, float *hidden
     Own mine;
     lay_out_own(&mine, own, plan);
 
-    for (int64_t i = first; i < last; i++) round_row(m.input + i * stride, hidden + i * width, width, stride);
+    Slabs input = {m.input, plan->slab * BLOCK}, qkv = {m.qkv, input.step}, context = {m.context, input.step}, active = {m.active, input.step};
+    Columns narrow = columns_of(stride, team), triple = columns_of(plan->qkv, team), wide = columns_of(plan->inner, team);
+
+    for (int64_t i = first; i < last; i++) round_row(input, i, hidden + i * width, width);
     meet(team);
-    multiply_shared(m.input, stride, w.qkv, plan->qkv, finish_biased, (Finish){.rows = rows, .bias = w.qkv_bias, .rounded = m.qkv}, team);
+    Finish biased = {.bias = w.qkv_bias, .rounded = qkv};
+    multiply(input, rows, w.qkv, stride / BLOCK, triple.first, triple.last, finish_biased, &biased);
     meet(team);
     for (int64_t each = team.number; each < chunk->sequences * layer->heads; each += team.count) {
         int64_t b = each / layer->heads, column = each % layer->heads * size, row = chunk->starts[b] - chunk->starts[0];
         Head head = {.length = chunk->starts[b + 1] - chunk->starts[b], .size = size, .scale = 1.0f / sqrtf((float)size),
-                     .largest = mine.largest, .rate = mine.rate};
-        const bf16 *query = m.qkv + row * plan->qkv + column;
-        attend(&mine.attention, &head, query, query + width, query + 2 * width, plan->qkv, m.context + row * stride + column, stride);
+                     .largest = mine.largest, .rate = mine.rate, .drop = dropout_of(0.0f, 0)};
+        attend(&mine.attention, &head, (Place){qkv, row, column}, width, (Place){context, row, column});
     }
     if (stride > width)
-        for (int64_t i = first; i < last; i++) memset(m.context + i * stride + width, 0, sizeof(bf16) * (stride - width));
+        for (int64_t i = first; i < last; i++) memset(place_in(context, i, width), 0, sizeof(bf16) * (stride - width));
     meet(team);
-    multiply_shared(m.context, stride, w.output, stride, finish_float, (Finish){.rows = rows, .values = m.values}, team);
+    multiply_to(context, rows, w.output, stride / BLOCK, narrow.first, narrow.last, m.values, stride, 0);
     meet(team);
     Norm norm = norm_of(plan, w.norm1_weight, w.norm1_bias, w.output_bias, 1);
     for (int64_t i = first; i < last; i++) {
         norm_row(&norm, m.values + i * stride, hidden + i * width, i, m.middle + i * stride);
-        round_row(m.input + i * stride, m.middle + i * stride, width, stride);
+        round_row(input, i, m.middle + i * stride, width);
     }
     meet(team);
-    Finish activated = {.rows = rows, .bias = w.inner_bias, .rounded = m.active, .activation = (int)layer->activation};
-    multiply_shared(m.input, stride, w.inner, plan->inner, finish_activated, activated, team);
+    Finish activated = {.bias = w.inner_bias, .rounded = active, .activation = (int)layer->activation};
+    multiply(input, rows, w.inner, stride / BLOCK, wide.first, wide.last, finish_activated, &activated);
     meet(team);
-    multiply_shared(m.active, plan->inner, w.ffn, stride, finish_float, (Finish){.rows = rows, .values = m.values}, team);
+    multiply_to(active, rows, w.ffn, plan->inner / BLOCK, narrow.first, narrow.last, m.values, stride, 0);
     meet(team);
     norm = norm_of(plan, w.norm2_weight, w.norm2_bias, w.ffn_bias, 2);
     for (int64_t i = first; i < last; i++) norm_row(&norm, m.values + i * stride, m.middle + i * stride, i, hidden + i * width);

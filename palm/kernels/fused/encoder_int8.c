@@ -67,7 +67,7 @@ int palm_int8_encoder_pack(const Layer *layer, const float *const *w, char *to) 
 enum { GROUP = 64 }; /* rows of the feed-forward part at a time; a multiple of 32 */
 
 typedef struct {
-    bf16 *qkv, *context;             /* [rows qkv], [rows width] */
+    bf16 *qkv, *context;             /* slabs of [rows qkv], [rows width] */
     float *values, *middle, *active; /* [rows width] twice, [GROUP inner] */
     uint8_t *bytes;                  /* [rows width] or [GROUP inner], in columns padded to 64 */
     Rounding *rounding;              /* [rows] */
@@ -77,8 +77,8 @@ static int64_t lay_out_shared(Shared *m, char *base, const Plan *plan) {
     int64_t rows = plan->most_rows;
     int64_t narrow = rows * padded_deep(plan->layer->width), wide = GROUP * padded_deep(plan->layer->inner);
     char *at = base;
-    m->qkv = take(&at, sizeof(bf16) * rows * plan->qkv);
-    m->context = take(&at, sizeof(bf16) * rows * plan->width);
+    m->qkv = take(&at, sizeof(bf16) * plan->slab * plan->qkv);
+    m->context = take(&at, sizeof(bf16) * plan->slab * plan->width);
     m->values = take(&at, sizeof(float) * rows * plan->width);
     m->middle = take(&at, sizeof(float) * rows * plan->width);
     m->active = take(&at, sizeof(float) * GROUP * plan->inner);
@@ -94,7 +94,7 @@ typedef struct {
 } Own;
 
 static int64_t lay_out_own(Own *m, char *base, const Plan *plan) {
-    char *at = lay_out_attention(&m->attention, base, plan->longest, padded(plan->layer->width / plan->layer->heads));
+    char *at = lay_out_attention(&m->attention, base, plan->longest, padded(plan->layer->width / plan->layer->heads), 0);
     m->largest = take(&at, sizeof(float) * plan->longest);
     m->rate = take(&at, sizeof(float) * plan->longest);
     m->row = take(&at, sizeof(float) * plan->width);
@@ -111,7 +111,7 @@ typedef struct {
     int64_t stride;
     const float *bias;
     float *values;
-    bf16 *rounded;
+    Slabs rounded;
     int activation;
 } Finish;
 
@@ -122,8 +122,8 @@ static inline void finish_values(const void *context, const float *numbers, int6
 
 static inline void finish_biased(const void *context, const float *numbers, int64_t row, int64_t column) {
     const Finish *f = context;
-    for (int j = 0; j < BLOCK; j += 16)
-        store_rounded(f->rounded + row * f->stride + column + j, load_floats(numbers + j) + load_floats(f->bias + column + j));
+    const float *bias = f->bias + column;
+    store_row(place_in(f->rounded, row, column), rounded(load_floats(numbers) + load_floats(bias), load_floats(numbers + 16) + load_floats(bias + 16)));
 }
 
 /* GELU to 2e-4, without exp or division: its result is rounded to one of 256 numbers. x times a polynomial, odd but for 1/2,
@@ -177,9 +177,9 @@ static void attend_shared(const Chunk *chunk, const Shared *m, Own *mine, Team t
     for (int64_t each = team.number; each < chunk->sequences * heads; each += team.count) {
         int64_t b = each / heads, column = each % heads * size, row = chunk->starts[b] - chunk->starts[0];
         Head head = {.length = chunk->starts[b + 1] - chunk->starts[b], .size = size, .scale = 1.0f / sqrtf((float)size),
-                     .largest = mine->largest, .rate = mine->rate};
-        const bf16 *query = m->qkv + row * plan->qkv + column;
-        attend(&mine->attention, &head, query, query + width, query + 2 * width, plan->qkv, m->context + row * plan->width + column, plan->width);
+                     .largest = mine->largest, .rate = mine->rate, .drop = dropout_of(0.0f, 0)};
+        Slabs qkv = {m->qkv, plan->slab * BLOCK}, context = {m->context, plan->slab * BLOCK};
+        attend(&mine->attention, &head, (Place){qkv, row, column}, width, (Place){context, row, column});
     }
     meet(team);
 }
@@ -187,8 +187,9 @@ static void attend_shared(const Chunk *chunk, const Shared *m, Own *mine, Team t
 /* Rounds this thread's rows of attention's output, from bfloat16 to bytes; then all threads meet. */
 static ByteRows round_context(const Shared *m, float *row, const Plan *plan, int64_t rows, Team team) {
     ByteRows to = {m->bytes, m->rounding, padded_deep(plan->layer->width)};
+    Slabs context = {m->context, plan->slab * BLOCK};
     for (int64_t i = first_of(team.number, rows, team); i < first_of(team.number + 1, rows, team); i++) {
-        for (int64_t j = 0; j < plan->width; j += 16) store_floats(row + j, widened(m->context + i * plan->width + j));
+        for (int64_t j = 0; j < plan->width; j += 16) store_floats(row + j, widened(place_in(context, i, j)));
         to.rounding[i] = round_bytes(row, plan->layer->width, to.stride, to.bytes + i * to.stride);
     }
     meet(team);
@@ -217,7 +218,7 @@ static void compute_layer(const Chunk *chunk, const void *weights, float *hidden
     Own mine;
     lay_out_own(&mine, own, plan);
 
-    Finish queries = {.stride = plan->qkv, .bias = w.qkv_bias, .rounded = m.qkv}, values = {.stride = stride, .values = m.values};
+    Finish queries = {.bias = w.qkv_bias, .rounded = {m.qkv, plan->slab * BLOCK}}, values = {.stride = stride, .values = m.values};
     multiply_shared(round_rows(hidden, width, rows, width, &m, team), rows, &w.qkv, finish_biased, &queries, team);
     attend_shared(chunk, &m, &mine, team);
     multiply_shared(round_context(&m, mine.row, plan, rows, team), rows, &w.output, finish_values, &values, team);

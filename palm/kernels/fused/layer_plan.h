@@ -34,6 +34,8 @@ typedef struct {
     int64_t chunks, *sequence;   /* chunk c: sequences sequence[c] to sequence[c + 1] */
     int64_t *place;              /* its first row in what is saved, a multiple of 32: place[c] to place[c + 1] */
     int64_t most_rows, longest;  /* of a chunk, of a sequence; padded */
+    int64_t slab;                /* rows of a slab in memory of one chunk: an odd number of blocks, so that slabs do not begin
+                                    in the same sets of the first-level cache */
 } Plan;
 
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -58,6 +60,7 @@ static inline int make_plan(Plan *plan, const Layer *layer, const int64_t *start
         plan->most_rows = padded(taken) > plan->most_rows ? padded(taken) : plan->most_rows;
         first = b + 1;
     }
+    plan->slab = plan->most_rows / BLOCK % 2 ? plan->most_rows : plan->most_rows + BLOCK;
     return 0;
 }
 

@@ -38,7 +38,7 @@ static inline void activate(const float *restrict x, float *restrict y, float *r
 /* f(x) of 16 numbers, where the result is rounded to bfloat16. */
 static inline Floats activated(Floats x, int activation) {
     if (activation == GELU) return gelu_of(x);
-    if (activation == RELU) return larger_of(x, all_of(0.0f));
+    if (activation == RELU) return larger_of(all_of(0.0f), x);
     for (int j = 0; j < 16; j++) x[j] = tanh_of(x[j]);
     return x;
 }
@@ -63,30 +63,28 @@ typedef struct {
 static float norm_row(const Norm *norm, float *restrict z, const float *restrict residual, int64_t row, float *restrict out) {
     int64_t width = norm->width;
     const float *restrict bias = norm->bias, *restrict weight = norm->weight, *restrict shift = norm->shift;
-    float sum = 0.0f, squares = 0.0f;
-    if (norm->drops) {
-        Dropout drop = norm->drop;
-        uint32_t seed = row_seed(drop, row);
-#pragma omp simd reduction(+ : sum)
-        for (int64_t j = 0; j < width; j++) {
-            z[j] = (z[j] + bias[j]) * kept(drop, seed, (uint32_t)j) + residual[j];
-            sum += z[j];
-        }
-    } else {
-#pragma omp simd reduction(+ : sum)
-        for (int64_t j = 0; j < width; j++) {
-            z[j] = z[j] + bias[j] + residual[j];
-            sum += z[j];
-        }
+    uint32_t seed = norm->drops ? row_seed(norm->drop, row) : 0;
+    Floats sum = {0}, squares = {0};
+    for (int64_t j = 0, some = 16; j < width; j += 16) {
+        some = least(width - j, 16);
+        Floats x = load_some(z + j, some) + load_some(bias + j, some);
+        if (norm->drops) x = where_kept(norm->drop, column_hashes(seed, j), x) * norm->drop.scale;
+        x += load_some(residual + j, some);
+        sum += x;
+        store_some(z + j, x, some);
     }
-    float centre = sum / (float)width;
-#pragma omp simd reduction(+ : squares)
-    for (int64_t j = 0; j < width; j++) squares += (z[j] - centre) * (z[j] - centre);
-    float rate = 1.0f / sqrtf(squares / (float)width + norm->epsilon);
-#pragma omp simd
-    for (int64_t j = 0; j < width; j++) {
-        z[j] = (z[j] - centre) * rate;
-        out[j] = z[j] * weight[j] + shift[j];
+    float centre = total_of(sum) / (float)width;
+    for (int64_t j = 0; j < width; j += 16) {
+        Floats x = load_some(z + j, width - j) - centre;
+        if (width - j < 16) x = where(below(j, width), x);
+        squares = fused_of(x, x, squares);
+    }
+    float rate = 1.0f / sqrtf(total_of(squares) / (float)width + norm->epsilon);
+    for (int64_t j = 0, some = 16; j < width; j += 16) {
+        some = least(width - j, 16);
+        Floats x = (load_some(z + j, some) - centre) * rate;
+        store_some(z + j, x, some);
+        store_some(out + j, fused_of(x, load_some(weight + j, some), load_some(shift + j, some)), some);
     }
     return rate;
 }
@@ -102,35 +100,25 @@ static void norm_row_gradient(const Norm *norm, const float *gradient, const flo
                               float *through, float *restrict u, NormSums sums) {
     int64_t width = norm->width;
     const float *restrict weight = norm->weight;
-    float *restrict weight_sum = sums.weight, *restrict shift_sum = sums.shift, *restrict bias_sum = sums.bias;
-    float level = 0.0f, along = 0.0f;
-#pragma omp simd reduction(+ : level, along)
-    for (int64_t j = 0; j < width; j++) {
-        float inner = gradient[j] * weight[j];
-        level += inner;
-        along += inner * x[j];
-        weight_sum[j] += gradient[j] * x[j];
-        shift_sum[j] += gradient[j];
+    Floats levels = {0}, alongs = {0};
+    for (int64_t j = 0, some = 16; j < width; j += 16) {
+        some = least(width - j, 16);
+        Floats g = load_some(gradient + j, some), normal = load_some(x + j, some), inner = g * load_some(weight + j, some);
+        levels += inner;
+        alongs = fused_of(inner, normal, alongs);
+        store_some(sums.weight + j, fused_of(g, normal, load_some(sums.weight + j, some)), some);
+        store_some(sums.shift + j, load_some(sums.shift + j, some) + g, some);
     }
-    level /= (float)width;
-    along /= (float)width;
-    Dropout drop = norm->drop;
-    uint32_t seed = row_seed(drop, row);
-    if (norm->drops) {
-#pragma omp simd
-        for (int64_t j = 0; j < width; j++) {
-            float v = rate * (gradient[j] * weight[j] - level - x[j] * along);
-            u[j] = v * kept(drop, seed, (uint32_t)j);
-            through[j] = v;
-            bias_sum[j] += u[j];
-        }
-    } else {
-#pragma omp simd
-        for (int64_t j = 0; j < width; j++) {
-            u[j] = rate * (gradient[j] * weight[j] - level - x[j] * along);
-            through[j] = u[j];
-            bias_sum[j] += u[j];
-        }
+    float level = total_of(levels) / (float)width, along = total_of(alongs) / (float)width;
+    uint32_t seed = norm->drops ? row_seed(norm->drop, row) : 0;
+    for (int64_t j = 0, some = 16; j < width; j += 16) {
+        some = least(width - j, 16);
+        Floats inner = load_some(gradient + j, some) * load_some(weight + j, some);
+        Floats v = rate * fused_of(load_some(x + j, some), all_of(-along), inner - level), dropped = v;
+        if (norm->drops) dropped = where_kept(norm->drop, column_hashes(seed, j), v) * norm->drop.scale;
+        store_some(u + j, dropped, some);
+        store_some(through + j, v, some);
+        store_some(sums.bias + j, load_some(sums.bias + j, some) + dropped, some);
     }
 }
 

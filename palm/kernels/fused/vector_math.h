@@ -19,6 +19,18 @@ typedef float Floats __attribute__((vector_size(64))); /* 16 of them */
 static inline Floats load_floats(const float *from) { Floats v; memcpy(&v, from, sizeof v); return v; }
 static inline void store_floats(float *to, Floats v) { memcpy(to, &v, sizeof v); }
 
+/* The same for the first `count` of them, if there are not more; zeros for the others. */
+static inline Floats load_some(const float *from, int64_t count) {
+    Floats v = {0};
+    if (count >= 16) return load_floats(from);
+    if (count > 0) memcpy(&v, from, sizeof(float) * count);
+    return v;
+}
+static inline void store_some(float *to, Floats v, int64_t count) {
+    if (count >= 16) store_floats(to, v);
+    else memcpy(to, &v, sizeof(float) * count);
+}
+
 static inline float float_of_bits(uint32_t bits) { float value; memcpy(&value, &bits, 4); return value; }
 static inline uint32_t bits_of_float(float value) { uint32_t bits; memcpy(&bits, &value, 4); return bits; }
 
@@ -110,21 +122,56 @@ static inline Floats fused_of(Floats a, Floats b, Floats c) { /* a * b + c */
 
 static inline Floats all_of(float value) { return (Floats){0} + value; }
 static inline Floats where(Words mask, Floats values) { return (Floats)((Words)values & mask); } /* others 0 */
+
+/* a > b ? a : b, which is `b` where one of them is NaN; and a < b ? a : b. */
 static inline Floats larger_of(Floats a, Floats b) {
+#if defined(__AVX512F__)
+    return (Floats)_mm512_max_ps((__m512)a, (__m512)b);
+#else
     Words mask = (Words)(a > b);
     return (Floats)(((Words)a & mask) | ((Words)b & ~mask));
+#endif
+}
+static inline Floats smaller_of(Floats a, Floats b) {
+#if defined(__AVX512F__)
+    return (Floats)_mm512_min_ps((__m512)a, (__m512)b);
+#else
+    Words mask = (Words)(a < b);
+    return (Floats)(((Words)a & mask) | ((Words)b & ~mask));
+#endif
 }
 
-/* Of each vector [0, 1, … 15] + first: whether it is below `end`. */
+/* The largest of 16 numbers, their sum. */
+static inline float largest_of(Floats v) {
+#if defined(__AVX512F__)
+    return _mm512_reduce_max_ps((__m512)v);
+#else
+    float largest = v[0];
+    for (int j = 1; j < 16; j++) largest = v[j] > largest ? v[j] : largest;
+    return largest;
+#endif
+}
+static inline float total_of(Floats v) {
+#if defined(__AVX512F__)
+    return _mm512_reduce_add_ps((__m512)v);
+#else
+    float total = 0.0f;
+    for (int j = 0; j < 16; j++) total += v[j];
+    return total;
+#endif
+}
+
+static const Words COUNT = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+
+/* Of each of [0, 1, … 15] + first: whether it is below `end`. */
 static inline Words below(int64_t first, int64_t end) {
-    const Words count = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-    return (Words)(count < (uint32_t)(end - first < 0 ? 0 : end - first));
+    return (Words)(COUNT < (uint32_t)(end - first < 0 ? 0 : end - first));
 }
 
-/* 2^x for x <= 1, relative error below 5e-6; below -126, 2^-126. A minimax polynomial of 2^f for |f| <= 1/2. */
+/* 2^x for x <= 1, relative error below 5e-6; below -126, 2^-126; NaN stays NaN. A minimax polynomial of 2^f for |f| <= 1/2. */
 static inline Floats exp2_of(Floats x) {
     const float to_integer = 12582912.0f; /* 1.5 * 2^23: adding it rounds to the nearest integer */
-    x = larger_of(x, all_of(-126.0f));
+    x = larger_of(all_of(-126.0f), x);
     Floats shifted = x + to_integer, f = x - (shifted - to_integer);
     Floats p = all_of(0.00957010221f);
     p = fused_of(p, f, all_of(0.0559178628f));
@@ -139,8 +186,7 @@ static inline Floats exp2_of(Floats x) {
  * Minimax polynomials in x^2 of (Phi(x) - 1/2) / x, weighted by (1 - Phi)^-1/4, and of (GELU'(x) - 1/2) / x. */
 static inline Floats gelu_of(Floats x) {
     Floats t = (Floats)((Words)x & 0x7fffffffu);
-    Words inside = (Words)(t < 4.25f);
-    t = (Floats)(((Words)t & inside) | ((Words)all_of(4.25f) & ~inside));
+    t = smaller_of(t, all_of(4.25f));
     Floats u = t * t, p = all_of(-1.99468478e-12f);
     p = fused_of(p, u, all_of(2.2332472e-10f));
     p = fused_of(p, u, all_of(-1.12420153e-08f));
@@ -151,13 +197,12 @@ static inline Floats gelu_of(Floats x) {
     p = fused_of(p, u, all_of(0.00988863222f));
     p = fused_of(p, u, all_of(-0.0664117187f));
     p = fused_of(p, u, all_of(0.398919433f));
-    return fused_of(u, p, larger_of(x, all_of(0.0f)) - 0.5f * t);
+    return fused_of(u, p, fused_of(t, all_of(-0.5f), larger_of(all_of(0.0f), x))); /* NaN stays NaN */
 }
 
 /* Its derivative, absolute error below 2e-4. */
 static inline Floats gelu_slope_of(Floats x) {
-    Floats t = larger_of(x, all_of(-4.25f));
-    t = -larger_of(-t, all_of(-4.25f));
+    Floats t = smaller_of(all_of(4.25f), larger_of(all_of(-4.25f), x)); /* NaN stays NaN */
     Floats u = t * t, p = all_of(-3.42680676e-11f);
     p = fused_of(p, u, all_of(3.55249341e-09f));
     p = fused_of(p, u, all_of(-1.63492217e-07f));
@@ -171,14 +216,25 @@ static inline Floats gelu_slope_of(Floats x) {
     return fused_of(t, p, all_of(0.5f));
 }
 
-/* `kept` of 16 columns, from that of `first` on, or of 16 rows. */
-static inline Floats kept_of(Dropout drop, Words hash) {
-    hash ^= hash >> 16;
-    hash *= 0x7feb352du;
-    hash ^= hash >> 15;
-    hash *= 0x846ca68bu;
-    hash ^= hash >> 16;
-    return where((Words)(hash >= drop.threshold), all_of(drop.scale));
+static inline Words mixed_words(Words x) { /* `mixed` */
+    x ^= x >> 16;
+    x *= 0x7feb352du;
+    x ^= x >> 15;
+    x *= 0x846ca68bu;
+    x ^= x >> 16;
+    return x;
 }
+
+/* Dropout of 16 numbers but for its scale: those whose mixed hash is below the threshold become 0. */
+static inline Floats where_kept(Dropout drop, Words hash, Floats values) {
+#if defined(__AVX512F__)
+    return (Floats)_mm512_maskz_mov_ps(_mm512_cmpge_epu32_mask((__m512i)hash, _mm512_set1_epi32((int)drop.threshold)), (__m512)values);
+#else
+    return where((Words)(hash >= drop.threshold), values);
+#endif
+}
+
+/* The hashes of 16 columns of a row, from that of `first` on. */
+static inline Words column_hashes(uint32_t row, int64_t first) { return mixed_words((COUNT + (uint32_t)first) * 0x9e3779b9u + row); }
 
 #endif
