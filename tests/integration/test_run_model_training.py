@@ -142,7 +142,7 @@ def test_what_is_in_its_place_is_refused_before_training(tmp_path: Path) -> None
 
 def test_names_that_would_collide(tmp_path: Path) -> None:
     made = config(tmp_path)
-    with pytest.raises(ConfigError, match="is not ckpt, earlier or infer_model. Found `infer_model`"):
+    with pytest.raises(ConfigError, match=r"is not ckpt, earlier or infer_model\. Found `infer_model`"):
         palm.Controller({**made, "tasks": {"infer_model": made["tasks"]["水"]}}, overrides=[])
     stage = {"infer_model": {"num_epochs": 1}}
     with pytest.raises(ConfigError, match="Found `infer_model`"):
@@ -176,7 +176,8 @@ def test_killed_while_it_is_written_and_resumed(tmp_path: Path, every: int) -> N
         files[name] = tmp_path / name / "config.yaml"
         files[name].write_text(yaml.safe_dump(config(tmp_path / name, **keys), allow_unicode=True), encoding="utf-8")
     whole = palm_train(files["whole"])
-    assert whole.communicate()[0] and whole.returncode == 0
+    assert whole.communicate()[0]
+    assert whole.returncode == 0
     killed, out = palm_train(files["killed"]), tmp_path / "killed/out"
     while killed.poll() is None and not list(out.glob(".infer_model.writing-*/model.safetensors")):
         time.sleep(0.001)
