@@ -16,7 +16,7 @@ from palm.kernels import disentangled, plain
 from palm.kernels.choice import EncoderKernels, choose_kernels
 from palm.kernels.contract import LayerSettings, Rows
 from palm.kernels.dense import activation, linear
-from palm.kernels.disentangled import Distances, RelativeRows
+from palm.kernels.disentangled import Distances, RelativeRows, static_indices
 from palm.kernels.position_tables import vector_indices
 
 
@@ -62,8 +62,12 @@ class DebertaEmbeddings(nn.Layer):
         """The vectors of relative positions from row `first` to `last`: [vectors hidden]."""
         vectors = self.relative_embeddings.weight[first : last + 1]
         if self._config.normalised_distances:
-            norm = self.relative_layer_norm
-            vectors = self._kernels.layer_norm(vectors, norm.weight, norm.bias, self._config.layer_norm_eps)
+            norm, epsilon = self.relative_layer_norm, self._config.layer_norm_eps
+            if not paddle.in_dynamic_mode():  # paddle.inference cannot compute `layer_norm` of constants ahead
+                vectors = vectors - vectors.mean(-1, keepdim=True)
+                deviations = paddle.sqrt((vectors * vectors).mean(-1, keepdim=True) + epsilon)
+                return vectors / deviations * norm.weight + norm.bias
+            vectors = self._kernels.layer_norm(vectors, norm.weight, norm.bias, epsilon)
         return vectors
 
 
@@ -145,7 +149,8 @@ class DebertaLayer(CheckpointedLayer):
         if self._config.share_att_key:
             # One product projects tokens and relative positions: they share the weights, and what LoRA adds to them.
             both = linear(paddle.concat([hidden, vectors]), weight, qkv.bias, bf16=settings.bf16)
-            mapped, projected = both[: hidden.shape[0]], both[hidden.shape[0] :]
+            count = vectors.shape[0]  # that of tokens is not known in a static graph
+            mapped, projected = both[:-count], both[-count:]
             queries, keys, _ = projected.chunk(3, axis=-1)  # [vectors hidden]
         else:
             mapped = linear(hidden, weight, qkv.bias, bf16=settings.bf16)
@@ -206,5 +211,9 @@ class DebertaEncoder(LayeredEncoder):
         mask, real = padding_mask(inputs["input_mask"]), inputs["input_mask"].reshape([-1, 1])
         if not config.relative_attention:
             return RelativeRows(batch, seq, mask, None, None, real)
-        first, last, places = vector_indices(seq, config.span, config.position_buckets, config.largest_distance)
+        sizes = config.span, config.position_buckets, config.largest_distance
+        if not paddle.in_dynamic_mode():
+            vectors = self.embeddings.distances(0, 2 * config.span - 1)
+            return RelativeRows(batch, seq, mask, vectors, static_indices(seq, *sizes), real)
+        first, last, places = vector_indices(seq, *sizes)
         return RelativeRows(batch, seq, mask, self.embeddings.distances(first, last), paddle.to_tensor(places), real)

@@ -21,6 +21,7 @@ from palm.kernels import plain
 from palm.kernels.autograd import Context, transposed
 from palm.kernels.contract import LayerSettings, Rows
 from palm.kernels.dense import Probabilities, attention_probabilities, on_cpu, product_in
+from palm.kernels.position_tables import vector_rows
 from palm.kernels.products import product
 
 
@@ -57,6 +58,14 @@ class Distances:
     terms: int
 
 
+def static_indices(seq: Tensor, span: int, buckets: int, largest: int) -> Tensor:
+    """The row of each distance, int64[2*seq-1], in a static graph, where `seq` is known when it runs."""
+    longest = max(span, largest) + 1  # distances from here on share a row
+    rows = vector_rows(np.arange(1 - longest, longest), span, buckets, largest)
+    distances = paddle.clip(paddle.arange(1 - seq, seq), 1 - longest, longest - 1)
+    return paddle.gather(paddle.to_tensor(rows), distances + (longest - 1))
+
+
 def attention(qkv: Tensor, distances: Distances, *, settings: LayerSettings, rows: Rows, fused: bool) -> Tensor:
     """Attention by content and relative position.
 
@@ -76,7 +85,7 @@ def attention(qkv: Tensor, distances: Distances, *, settings: LayerSettings, row
 
 
 def plain_attention(qkv: Tensor, distances: Distances, *, settings: LayerSettings, rows: Rows) -> Tensor:
-    """`attention` with Paddle's backward pass, for other devices."""
+    """`attention` with Paddle's backward pass, for other devices and for export to a static graph."""
     heads, seq = settings.heads, rows.seq
     hidden = qkv.shape[-1] // 3
     size = hidden // heads
@@ -88,7 +97,7 @@ def plain_attention(qkv: Tensor, distances: Distances, *, settings: LayerSetting
         if vectors is not None:
             by_head = vectors.reshape([-1, heads, size]).transpose([1, 0, 2])  # [heads distances size]
             compared = product(rows_of.reshape([heads, -1, size]) * scale, by_head, transpose_other=True)
-            shifted = _shifted(compared.reshape([-1, seq, compared.shape[-1]])).reshape(scores.shape)
+            shifted = _shifted(compared.reshape([-1, seq, 2 * seq - 1]), seq).reshape([heads, rows.batch, seq, seq])
             scores = scores + (shifted if rows_of is query else shifted.transpose([0, 1, 3, 2]))
     if rows.mask is not None:
         scores = scores + rows.mask.squeeze(1)
@@ -207,16 +216,16 @@ def _diagonals(products: NDArray[np.float32], seq: int) -> NDArray[np.float32]:
     return as_strided(rows[:, :, seq - 1 :], (len(rows), seq, seq), (whole, row - number, number))
 
 
-def _shifted(products: Tensor) -> Tensor:
+def _shifted(products: Tensor, seq: int) -> Tensor:
     """[count seq 2*seq-1] → [count seq seq]: of row i the `seq` numbers from place seq-1-i on.
 
     Cut off the first seq-1 numbers, and rows of 2*seq-2 begin one place earlier each.
     """
-    count, seq, width = products.shape
-    if seq == 1:
+    if isinstance(seq, int) and seq == 1:  # a tensor in a static graph, whose sequences have two special tokens
         return products
-    flat = products.reshape([count, seq * width])[:, seq - 1 : seq - 1 + seq * (width - 1)]
-    return flat.reshape([count, seq, width - 1])[:, :, :seq]
+    width = 2 * seq - 1
+    flat = products.reshape([-1, seq * width])[:, seq - 1 : seq - 1 + seq * (width - 1)]
+    return flat.reshape([-1, seq, width - 1])[:, :, :seq]
 
 
 def _unshifted(scores: Tensor) -> Tensor:

@@ -25,6 +25,8 @@ _OUT_OF_REACH = -10000.0
 # Sequences longer than this many windows are computed block by block: time and memory then grow with their length.
 _BLOCKS_FROM = 4
 _TABLES_KEPT = 32
+# Positions in a static graph, those of the published encoders; it fails with a longer sequence.
+_LONGEST = 8192
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,12 @@ def whole_reach(rows: Rows, size: int, theta: float) -> Reach:
 def local_reach(rows: Rows, size: int, theta: float, window: int) -> Reach:
     """The tokens up to `window` before and behind each."""
     reach = whole_reach(rows, size, theta)
+    if not paddle.in_dynamic_mode():  # a static graph fits sequences of every length
+        # In float32 and of four axes: oneDNN's `abs` of whole numbers is wrong, and its sum of other ranks fails.
+        places = paddle.arange(rows.seq).astype("float32")
+        far = ((places.unsqueeze(1) - places.unsqueeze(0)).abs() > window).astype("float32") * _OUT_OF_REACH
+        far = far.unsqueeze([0, 1])  # [1 1 seq seq]
+        return replace(reach, mask=far if rows.mask is None else far + rows.mask)
     if rows.seq <= window + 1:
         return reach
     if rows.seq <= _BLOCKS_FROM * window:
@@ -145,7 +153,7 @@ def attention(qkv: Tensor, reach: Reach, *, settings: LayerSettings, rows: Rows,
 
 
 def plain_attention(qkv: Tensor, reach: Reach, *, settings: LayerSettings, rows: Rows) -> Tensor:
-    """`attention` with Paddle's backward pass, for other devices."""
+    """`attention` with Paddle's backward pass, for other devices and for export to a static graph."""
     size = qkv.shape[-1] // (3 * settings.heads)
     split = qkv.reshape([rows.batch, rows.seq, 3, settings.heads, size]).transpose([2, 0, 3, 1, 4])
     query, key, value = split.unbind(0)  # [batch heads seq size] each
@@ -214,6 +222,9 @@ def _rotated(values: Tensor, reach: Reach) -> Tensor:
     """[batch heads seq size], each pair of coordinates `i` and `i + size / 2` turned by the angle of its position."""
     size = values.shape[-1]
     # A product with a matrix of 0 and ±1 is exact, and much faster on the CPU than Paddle's views of two halves.
+    if not paddle.in_dynamic_mode():
+        one, other = values.chunk(2, axis=-1)
+        return values * reach.cosine + paddle.concat([-other, one], axis=-1) * reach.sine
     turned = product(values.reshape([-1, size]), paddle.to_tensor(_quarter_turn(size))).reshape(values.shape)
     return values * reach.cosine + turned * reach.sine
 
@@ -228,6 +239,9 @@ def _quarter_turn(size: int) -> NDArray[np.float32]:
 
 
 def _rotation(seq: int, size: int, theta: float) -> tuple[Tensor, Tensor]:
+    if not paddle.in_dynamic_mode():  # `seq` is known when the graph runs
+        cosine, sine = angles(_LONGEST, size, theta)
+        return paddle.to_tensor(cosine)[:seq], paddle.to_tensor(sine)[:seq]
     cosine, sine = angles(seq, size, theta)
     return paddle.to_tensor(cosine), paddle.to_tensor(sine)
 
