@@ -1,7 +1,7 @@
 """Spans of a tag sequence, as its scheme marks them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from palm.data.tag_schemes import TagParts, TagScheme
 
@@ -21,7 +21,8 @@ class Span:
     type: str
 
 
-_OUTSIDE: TagParts = ("O", "_")
+OUTSIDE_PARTS: TagParts = ("O", "_")
+"""Meaning and type of a tag outside of all spans."""
 
 
 def spans_of(tags: Sequence[str], scheme: TagScheme | None = None) -> list[Span]:
@@ -41,15 +42,26 @@ def spans_of(tags: Sequence[str], scheme: TagScheme | None = None) -> list[Span]
     scheme = scheme or TagScheme()
     if scheme.name == "none":
         return []
-    parts = [scheme.split(tag) or _OUTSIDE for tag in tags]
+    parts = [scheme.split(tag) or OUTSIDE_PARTS for tag in tags]
     strict = _STRICT.get(scheme.name)
     return _spans(parts) if strict is None else strict.spans(parts)
+
+
+def strict_patterns(scheme: TagScheme) -> dict[str, str] | None:
+    """The patterns of neighbours by which a strict scheme is read; None for a scheme that is read by default.
+
+    Three letters each: meaning of the tag before (`.` is any), meaning of the tag, and whether their types are the same
+    (`=`), differ (`!`) or do not matter (`*`). Those of `starts` begin a span, of `inside` go on in it, of `ends` end
+    it.
+    """
+    strict = _STRICT.get(scheme.name)
+    return None if strict is None else asdict(strict)
 
 
 def _spans(tags: Sequence[TagParts]) -> list[Span]:
     spans: list[Span] = []
     before, type_before, start = "O", "", 0
-    for place, (tag, kind) in enumerate([*tags, _OUTSIDE]):
+    for place, (tag, kind) in enumerate([*tags, OUTSIDE_PARTS]):
         changed = type_before != kind
         if _ends(before, tag, changed=changed):
             spans.append(Span(start, place, type_before))
@@ -89,8 +101,8 @@ class _Strict:
 
     def spans(self, tags: Sequence[TagParts]) -> list[Span]:
         """Spans in order; what starts and does not end is none."""
-        extended = [*tags, _OUTSIDE]
-        spans, place, before = [], 0, _OUTSIDE
+        extended = [*tags, OUTSIDE_PARTS]
+        spans, place, before = [], 0, OUTSIDE_PARTS
         while place < len(tags):
             start, place = place, place + 1
             if _matches(self.starts, before, extended[start]):

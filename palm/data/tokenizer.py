@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from operator import itemgetter
 from pathlib import Path
@@ -172,6 +172,32 @@ class Tokenizer:
     def pair(self) -> TextLayout:
         """Where special tokens stand around a pair of texts, and its segments."""
         return self._definition.pair
+
+    def described(self) -> dict[str, object]:
+        """What a program needs beside `text_encoder` to do the same, serializable as JSON.
+
+        Ids of special tokens, `single` and `pair` (where they stand around texts: `palm.data.layout`), the names that
+        stand for a token to predict, the tokens that stand for a blank alone, and whether tokens depend on blanks.
+        """
+        definition = self._definition
+        special = definition.special
+        return {
+            "pad_id": special.pad, "unk_id": special.unk, "mask_id": special.mask, "sep_id": special.sep,
+            "vocab_size": self.vocab_size,
+            "single": asdict(self.single), "pair": asdict(self.pair),
+            "mask_names": list(definition.mask_names), **definition.mask_strips,
+            "sees_blanks": definition.sees_blanks,
+            "markers": sorted(definition.markers), "for_cn": self.for_cn,
+        }  # fmt: skip
+
+    def text_encoder(self, *, inside: bool = False) -> str:
+        """A tokenizer.json that encodes texts alone: it adds no special token, and text never yields one.
+
+        The one for `inside` is for a text that continues another without a blank.
+        """
+        definition = self._definition
+        encoder: str = (definition.continuing_encoder if inside else definition.encoder).to_str()
+        return encoder
 
     @cached_property
     def readable_tokens(self) -> tuple[str, ...]:

@@ -66,11 +66,23 @@ class TokenizerDefinition:
     def masking_encoder(self) -> FastTokenizer:
         """Like `encoder`, but `[MASK]` and the tokenizer's own name of it become ids beyond the vocabulary."""
         copy = FastTokenizer.from_str(self.encoder.to_str())
-        own = next((token for token in added_tokens(self.content) if token.id == self.special.mask), None)
-        names = dict.fromkeys([MASK, *([] if self.special.mask is None else [self.tokens[self.special.mask]])])
-        flags = {"lstrip": own.lstrip, "rstrip": own.rstrip} if own else {}
-        copy.add_special_tokens([AddedToken(name, normalized=False, special=True, **flags) for name in names])
+        strips = self.mask_strips
+        copy.add_special_tokens(
+            [AddedToken(name, normalized=False, special=True, **strips) for name in self.mask_names]
+        )
         return copy
+
+    @cached_property
+    def mask_names(self) -> tuple[str, ...]:
+        """What stands for a token to predict in a text: `[MASK]`, and the tokenizer's own name of it."""
+        own = [] if self.special.mask is None else [self.tokens[self.special.mask]]
+        return tuple(dict.fromkeys([MASK, *own]))
+
+    @cached_property
+    def mask_strips(self) -> dict[str, bool]:
+        """Whether the tokenizer's own mask takes the blanks before it (`lstrip`) and behind it (`rstrip`)."""
+        own = next((token for token in added_tokens(self.content) if token.id == self.special.mask), None)
+        return {"lstrip": own.lstrip, "rstrip": own.rstrip} if own else {"lstrip": False, "rstrip": False}
 
     @cached_property
     def continuing_encoder(self) -> FastTokenizer:

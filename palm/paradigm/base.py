@@ -56,6 +56,8 @@ class Paradigm(ABC):
     Config: ClassVar[type[ParadigmFields]]
     decode_columns: ClassVar[tuple[str, ...]] = ()
     """Columns that `decode` reads besides `record`. A paradigm without any needs one example per record."""
+    predicts_tokens: ClassVar[bool] = False
+    """Whether predictions name tokens of the vocabulary."""
     squared_error: ClassVar[bool] = False
     """Whether the loss is a squared error; else it is a negative log likelihood."""
     pretrained_head: ClassVar[str | None] = None
@@ -114,6 +116,15 @@ class Paradigm(ABC):
     @abstractmethod
     def decode(self, outputs: Sequence[Outputs], dataset: Dataset) -> list[Prediction]:
         """One prediction per record of `dataset`, in order, from the outputs of each example."""
+
+    @property
+    def decoding_rules(self) -> dict[str, object]:
+        """What a program without PALM needs to decode outputs, beside config and labels: serializable as JSON."""
+        return {}
+
+    def outputs_with_gold(self, outputs: Outputs, batch: Batch) -> Outputs:
+        """The outputs that `split` takes in phase `eval`, from those of phase `predict` for the same batch."""
+        return outputs
 
     def gold_records(self, records: Sequence[Record]) -> Sequence[Record]:
         """The records as metrics compare them with predictions: what `decode` derives from labels is theirs too."""

@@ -35,6 +35,7 @@ class MaskedLM(Paradigm):
 
     Config: ClassVar[type[ParadigmFields]] = MaskedLMFields
     decode_columns: ClassVar[tuple[str, ...]] = ("mask_positions",)
+    predicts_tokens: ClassVar[bool] = True
     pretrained_head: ClassVar[str | None] = "mlm."
     config: MaskedLMFields
     pipeline_tag: ClassVar[str | None] = "fill-mask"

@@ -96,6 +96,10 @@ class PairwiseMatch(Paradigm):
     def split(self, outputs: Outputs, batch: Batch) -> list[Outputs]:
         return [{"probs": row} for row in outputs["probs"]]
 
+    def outputs_with_gold(self, outputs: Outputs, batch: Batch) -> Outputs:
+        """The scores of each row's two texts side by side, [batch pair]."""
+        return {"probs": outputs["probs"].reshape(-1)[batch["pair_rows"]]}
+
     def decode(self, outputs: Sequence[Outputs], dataset: Dataset) -> list[Prediction]:
         """`{"index", "probs": score}` a record.
 

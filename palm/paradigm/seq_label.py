@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from palm.data.dataset import Batch, Dataset, IntArray, LabelMap, Record
-from palm.data.spans import Span, spans_of
+from palm.data.spans import OUTSIDE_PARTS, Span, spans_of, strict_patterns
 from palm.data.tag_schemes import OUTSIDE, TagScheme, describe_scheme, older_scheme, says_more_than_bio
 from palm.paradigm.base import PARADIGMS, Outputs, Paradigm, Prediction, TransformersHead
 from palm.paradigm.crf import build_transitions, crf_loss, viterbi
@@ -153,12 +153,27 @@ class Tagging(Paradigm):
     def transformers_head(self) -> TransformersHead | None:
         return None if head_form(self.config) else TransformersHead("ForTokenClassification")
 
+    @property
+    def decoding_rules(self) -> dict[str, object]:
+        """`outside`: the label of a word in no window; `tags`: meaning (B, I, E, S, O) and type of each label.
+
+        `strict`: the patterns of neighbours by which a strict scheme is read, see `palm.data.spans`; null where spans
+        are read as CoNLL's evaluation does. `tags` is null where labels mark no spans.
+        """
+        names = class_names(self.labels, self._count_classes())
+        marks_spans = self._scheme.name != "none"
+        return {
+            "outside": _outside(names),
+            "tags": {name: self._scheme.split(name) or OUTSIDE_PARTS for name in names} if marks_spans else None,
+            "strict": strict_patterns(self._scheme) if marks_spans else None,
+        }
+
     def _prediction(self, index: int, rows: IntArray, outputs: Sequence[Outputs], dataset: Dataset) -> Prediction:
         words = cast("Sequence[str]", dataset.records[index]["words"])
         windows = [_labelled(dataset.ragged("word_index")[row], outputs[row]) for row in rows]
         ids = _merge(windows, len(words))
         names = class_names(self.labels, self._count_classes())
-        outside = next((name for name in OUTSIDE if name in names), names[0])
+        outside = _outside(names)
         labels = [outside if number < 0 else names[number] for number in ids]
         spans = self._spans(dataset.records[index], labels)
         return {"index": index, "words": list(words), "labels": labels, "spans": spans}
@@ -181,6 +196,11 @@ class Tagging(Paradigm):
 
     def _count_classes(self) -> int:
         return count_classes(self.config.n_classes, self.labels)
+
+
+def _outside(names: Sequence[str]) -> str:
+    """The label of a word that no window holds."""
+    return next((name for name in OUTSIDE if name in names), names[0])
 
 
 def _scheme_of(config: TaggingFields, labels: LabelMap | None) -> TagScheme:

@@ -109,6 +109,10 @@ class Reader(ABC):
     def collate(self, dataset: Dataset, rows: IntArray, generator: np.random.Generator) -> Batch:
         """A batch of the examples `rows`, padded to the longest; `generator` samples what is random (MLM masks)."""
 
+    def row_of_texts(self, texts: Sequence[str]) -> dict[str, object]:
+        """A row to predict of as many texts as there are `text_columns`."""
+        return dict(zip(self.text_columns, texts, strict=True))
+
     def texts_of(self, record: Record) -> tuple[str, ...]:
         """The texts of a record that the model sees."""
         return tuple(str(record[name]) for name in ("text_a", "text_b") if name in record)

@@ -64,6 +64,10 @@ class ChoiceReader(Reader):
         """The records of rows from a program."""
         return self._records(rows, phase)
 
+    def row_of_texts(self, texts: Sequence[str]) -> dict[str, object]:
+        """A row whose candidates are both texts."""
+        return {"text_a": texts[0], "choices": [texts[1], texts[0]]}
+
     def texts_of(self, record: Record) -> tuple[str, ...]:
         """The text and its candidates."""
         return str(record["text_a"]), *cast("list[str]", record["choices"])

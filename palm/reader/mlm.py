@@ -11,6 +11,7 @@ from pydantic import Field
 from palm.data.dataset import Batch, Dataset, DataSource, GivenRow, IntArray, LabelMap, Ragged, Record
 from palm.data.sequences import INPUTS, pad_inputs, single_row
 from palm.data.tokenizer import Tokenizer
+from palm.data.vocab import MASK
 from palm.reader.base import READERS, Reader
 from palm.reader.column_names import TEXTS, ColumnGuess
 from palm.reader.fields import TableFields
@@ -73,6 +74,10 @@ class MaskedLMReader(Reader):
     def parse_rows(self, rows: Sequence[GivenRow], phase: Phase) -> Iterator[Record]:
         """The records of rows from a program."""
         return self._records(rows, phase)
+
+    def row_of_texts(self, texts: Sequence[str]) -> dict[str, object]:
+        """A row with a token to predict before its text."""
+        return {"text_a": f"{MASK} {texts[0]}"}
 
     def learn_labels(self, records: Sequence[Record]) -> LabelMap | None:
         """None: the labels are the vocabulary."""
