@@ -48,6 +48,7 @@ COMMANDS = {
     "compare": Command("train each task alone and all together, and report where sharing helps", configured=True),
     "check": Command("report every problem of a configuration", configured=True),
     "download": Command("list and download pre-trained models and data sets"),
+    "export": Command("export a trained model to ONNX or to Paddle's static format"),
     "convert": Command("convert a model between Hugging Face, PALM and Paddle"),
     "cache": Command("show or empty the cache of tokenised data"),
     "schema": Command("write the JSON schema of configurations, for editors"),

@@ -8,6 +8,7 @@ from palm.errors import ConfigError, Problem
 from palm.inference.bundle import load_run
 from palm.inference.exported import exported_tasks, model_folder
 from palm.inference.int8 import measurement_file
+from palm.inference.load_onnx import is_exported, load_onnx
 from palm.inference.precision import check_precision
 from palm.inference.predictor import PrecisionKeys, Predictor
 from palm.inference.run_predictor import RunPredictor
@@ -28,7 +29,8 @@ def load(
     max_drop: float | None = None,
     allow_unmeasured: bool = False,
     keep_columns: Sequence[str] | None = None,
-    runtime: RuntimeName = "palm",
+    runtime: RuntimeName | None = None,
+    threads: int | None = None,
 ) -> Predictor | RunPredictor:
     """Load what a run has exported, to predict texts: `palm.load("RUN/task")(["one text", {"text_a": "another"}])`.
 
@@ -42,7 +44,9 @@ def load(
         max_drop: Points (hundredths) of the main metric that int8 may cost; 0.3 by default.
         allow_unmeasured: Whether `int8` may be used without a measurement.
         keep_columns: Further columns of a file that predictions keep.
-        runtime: `palm` for PALM's own kernels.
+        runtime: `palm` for PALM's own kernels, `onnx` for ONNX Runtime, which computes in float32; by default `palm`,
+            and `onnx` for a folder that `palm export --to onnx` has written, in the precision of its graph.
+        threads: Threads of ONNX Runtime; by default `OMP_NUM_THREADS`, else as many as cores.
 
     Raises:
         ConfigError: `path` is no path, there is no such task, no kernel for `precision`, or int8 is not measured or
@@ -58,10 +62,18 @@ def load(
     keys = PrecisionKeys(precision, max_drop, allow_unmeasured)
     folder = model_folder(path)
     if folder is not None:
-        run = _load_model(folder, tasks, kernels, keys, keep_columns)
+        if runtime == "onnx" or is_exported(folder):
+            run = load_onnx(folder, tasks, runtime, precision, keep_columns=keep_columns, threads=threads)
+        else:
+            run = _load_model(folder, tasks, kernels, keys, keep_columns)
         return run if tasks is not None or holds_run(folder) else next(iter(run.values()))
     places = _chosen(path, exported_tasks(path), tasks)
-    models = [_load_model(place, None, kernels, keys, keep_columns) for place in places.values()]
+    models = [
+        load_onnx(place, None, runtime, precision, keep_columns=keep_columns, threads=threads)
+        if runtime == "onnx"
+        else _load_model(place, None, kernels, keys, keep_columns)
+        for place in places.values()
+    ]
     return RunPredictor(dict(zip(places, (next(iter(model.values())) for model in models), strict=True)))
 
 
@@ -91,12 +103,10 @@ def _chosen(path: str | Path, exported: Mapping[str, Path], tasks: Sequence[str]
     return {name: exported[name] for name in dict.fromkeys(tasks)}
 
 
-def _check_runtime(runtime: str) -> None:
-    if runtime not in get_args(RuntimeName):
+def _check_runtime(runtime: str | None) -> None:
+    if runtime is not None and runtime not in get_args(RuntimeName):
         rule = f"runtime is one of {', '.join(get_args(RuntimeName))}."
         raise ConfigError(Problem("runtime", f"{rule} Found `{runtime}`. Leave it out for PALM's own kernels."))
-    if runtime != "palm":
-        raise ConfigError(Problem("runtime", f"`{runtime}` is not available in this version. Leave it out."))
 
 
 __all__ = ["RunPredictor", "load"]
