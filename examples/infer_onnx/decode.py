@@ -1,0 +1,211 @@
+"""From the model's outputs to predictions. Each function takes a row, its sequences with their outputs, and the task.
+
+What is here does the same as PALM's paradigms, with numpy alone.
+"""
+
+import numpy as np
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Probabilities of the last axis."""
+    exponents = np.exp(logits.astype("float64") - logits.max(axis=-1, keepdims=True))
+    return exponents / exponents.sum(axis=-1, keepdims=True)
+
+
+def label_names(task: dict, count: int) -> list[str]:
+    """The labels by class, or the classes' numbers where the model has no names."""
+    return task["labels"] or [str(number) for number in range(count)]
+
+
+def one_class(row: dict, sequences: list[dict], task: dict) -> dict:
+    """The paradigms `cls` and `match`."""
+    logits = sequences[0]["logits"]
+    names = label_names(task, len(logits))
+    probabilities = dict(zip(names, softmax(logits).tolist(), strict=True))
+    return {"label": names[int(logits.argmax())], "probs": probabilities, "logits": logits.tolist()}
+
+
+def several_classes(row: dict, sequences: list[dict], task: dict) -> dict:
+    """The paradigm `multi_label`."""
+    logits = sequences[0]["logits"]
+    names = label_names(task, len(logits))
+    probabilities = (0.5 * (1 + np.tanh(0.5 * logits.astype("float64")))).tolist()  # the sigmoid, without overflow
+    threshold = task["paradigm_settings"]["label_threshold"]
+    chosen = [name for name, p in zip(names, probabilities, strict=True) if p >= threshold]
+    return {"labels": chosen, "probs": dict(zip(names, probabilities, strict=True)), "logits": logits.tolist()}
+
+
+def number(row: dict, sequences: list[dict], task: dict) -> dict:
+    """The paradigm `regression`."""
+    return {"value": float(sequences[0]["values"])}
+
+
+def score(row: dict, sequences: list[dict], task: dict) -> dict:
+    """The paradigm `pairwise_match`."""
+    return {"probs": float(sequences[0]["probs"][0])}
+
+
+def best_candidate(row: dict, sequences: list[dict], task: dict) -> dict:
+    """The paradigm `choice`: every candidate was a sequence."""
+    logits = np.array([sequence["logits"][0] for sequence in sequences])
+    ranking = np.argsort(-logits, kind="stable").tolist()
+    choices = row["choices"] if isinstance(row["choices"], list) else row["choices"].split("|")
+    chosen = {"label": str(ranking[0]), "choice": choices[ranking[0]], "ranking": ranking}
+    return {**chosen, "probs": softmax(logits).tolist(), "logits": logits.tolist()}
+
+
+def masked_tokens(row: dict, sequences: list[dict], task: dict) -> dict:
+    """The paradigm `mlm`: the most probable tokens of each [MASK]."""
+    [found] = sequences
+    masks = [
+        {"position": place, "tokens": [task["tokens"][number] for number in ids], "ids": ids, "probs": probabilities}
+        for place, ids, probabilities in zip(
+            found["masks"], found["top_ids"].tolist(), found["top_probs"].tolist(), strict=True
+        )
+    ]
+    return {"masks": masks}
+
+
+def tags(row: dict, sequences: list[dict], task: dict) -> dict:
+    """The paradigm `seq_label`: a label for each word, and the spans that they mark."""
+    words = row["words"]
+    ids, context = np.full(len(words), -1), np.full(len(words), -1)
+    for sequence in sequences:  # of a word in several windows, the window with most tokens around it counts
+        word_index = np.array(sequence["word_index"])
+        places = np.flatnonzero(word_index >= 0)
+        around = np.minimum(places, len(word_index) - 1 - places)
+        better = around > context[word_index[places]]
+        chosen = word_index[places[better]]
+        ids[chosen], context[chosen] = best_labels(sequence, places)[better], around[better]
+    names = label_names(task, int(ids.max(initial=0)) + 1)
+    labels = [task["rules"]["outside"] if number < 0 else names[number] for number in ids.tolist()]
+    spans = [
+        {"type": kind, "start": start, "end": end, **span_text(row, start, end, task)}
+        for start, end, kind in spans_of(labels, task["rules"])
+    ]
+    return {"words": words, "labels": labels, "spans": spans}
+
+
+def best_labels(sequence: dict, places: np.ndarray) -> np.ndarray:
+    """The label's id of the tokens at `places`; with a CRF of the best sequence of labels."""
+    logits = sequence["logits"][places]
+    if "transitions" not in sequence or not len(logits):
+        return logits.argmax(axis=-1)
+    following, start, end = np.split(sequence["transitions"], [-2, -1])
+    total, origins = start[0] + logits[0], []
+    for word in logits[1:]:
+        through = total[:, None] + following  # [label before, label]
+        origins.append(through.argmax(axis=0))
+        total = through.max(axis=0) + word
+    best = [int((total + end[0]).argmax())]
+    for origin in reversed(origins):
+        best.append(int(origin[best[-1]]))
+    return np.array(best[::-1])
+
+
+def span_text(row: dict, start: int, end: int, task: dict) -> dict:
+    """The text of the words from `start` to `end`, and its characters where they are known."""
+    if "offsets" in row:
+        first, last = row["offsets"][start][0], row["offsets"][end - 1][1]
+        return {"text": row["text_a"][first:last], "start_char": first, "end_char": last}
+    glue = "" if task["paradigm_settings"]["for_cn"] else " "
+    return {"text": glue.join(row["words"][start:end])}
+
+
+def spans_of(labels: list[str], rules: dict) -> list[tuple[int, int, str]]:
+    """First word, word after the last one and type of each span."""
+    if rules["tags"] is None:
+        return []
+    parts = [tuple(rules["tags"].get(label) or ("O", "_")) for label in labels] + [("O", "_")]
+    return strict_spans(parts, rules["strict"]) if rules["strict"] else lenient_spans(parts)
+
+
+def lenient_spans(parts: list[tuple[str, str]]) -> list[tuple[int, int, str]]:
+    """Spans as CoNLL's evaluation reads them: what continues nothing starts a span."""
+    found, start = [], 0
+    before, kind_before = "O", ""
+    for place, (tag, kind) in enumerate(parts):
+        changed = kind_before != kind
+        if before in "ES" or (before in "BI" and tag in "BSO") or (before != "O" and changed):
+            found.append((start, place, kind_before))
+        if tag in "BS" or (before in "ESO" and tag in "EI") or (tag != "O" and changed):
+            start = place
+        before, kind_before = tag, kind
+    return found
+
+
+def strict_spans(parts: list[tuple[str, str]], patterns: dict[str, str]) -> list[tuple[int, int, str]]:
+    """Spans of a scheme that is read strictly, by the patterns of two neighbours that export.json holds."""
+
+    def matches(name: str, one: tuple[str, str], other: tuple[str, str]) -> bool:
+        types = "=" if one[1] == other[1] else "!"
+        return any(
+            pattern[0] in (".", one[0]) and pattern[1] in (".", other[0]) and pattern[2] in ("*", types)
+            for pattern in patterns[name].split()
+        )
+
+    found, place, before = [], 0, ("O", "_")
+    while place < len(parts) - 1:
+        start, place = place, place + 1
+        if matches("starts", before, parts[start]):
+            while matches("inside", parts[place - 1], parts[place]):
+                place += 1
+            if matches("ends", parts[place - 1], parts[place]):
+                found.append((start, place, parts[start][1]))
+        before = parts[place - 1]
+    return found
+
+
+def answer(row: dict, sequences: list[dict], task: dict) -> dict:
+    """The paradigm `mrc`: the best answers of all windows, each of them a part of the context."""
+    settings = task["paradigm_settings"]
+    nbest = best_spans(row["context"], sequences, settings["max_answer_len"], settings["n_best_size"])
+    text, null_odds = (nbest[0]["text"] if nbest else ""), None
+    if settings["with_negative"]:
+        starts_and_ends = [(float(one["start_logits"][0]), float(one["end_logits"][0])) for one in sequences]
+        null = min(starts_and_ends, key=sum)
+        if nbest:
+            null_odds = sum(null) - nbest[0]["score"]
+        if null_odds is None or null_odds > settings["null_score_diff_threshold"]:
+            text = ""
+        nbest.append({"text": "", "start_logit": null[0], "end_logit": null[1], "score": sum(null)})
+        nbest.sort(key=lambda one: -one["score"])
+    probabilities = softmax(np.array([one.pop("score") for one in nbest])).tolist() if nbest else []
+    nbest = [{**one, "probability": share} for one, share in zip(nbest, probabilities, strict=True)]
+    probability = next((one["probability"] for one in nbest if one["text"] == text), 0.0)
+    return {"id": row["id"], "text": text, "probability": probability, "nbest": nbest, "null_odds": null_odds}
+
+
+def best_spans(context: str, sequences: list[dict], longest: int, most: int) -> list[dict]:
+    """The best different answers, best first; of equals the earlier and shorter one."""
+    spans = []  # score, window, first token, last token
+    for window in sequences:
+        starts, ends, places = window["start_logits"].astype("float64"), window["end_logits"], window["places"]
+        inside = places[:, 0] >= 0
+        for first in np.flatnonzero(inside & window["starts_here"]):
+            for last in range(first, min(first + longest, len(places))):
+                if inside[last]:
+                    spans.append((starts[first] + ends[last], window, first, last))
+    found, seen = [], set()
+    for total, window, first, last in sorted(spans, key=lambda span: -span[0]):
+        text = context[window["places"][first, 0] : window["places"][last, 1]]
+        if text.strip() and text not in seen:
+            seen.add(text)
+            start, end = float(window["start_logits"][first]), float(window["end_logits"][last])
+            found.append({"text": text, "start_logit": start, "end_logit": end, "score": float(total)})
+        if len(found) == most:
+            break
+    return found
+
+
+DECODE = {
+    "cls": one_class,
+    "match": one_class,
+    "multi_label": several_classes,
+    "regression": number,
+    "pairwise_match": score,
+    "choice": best_candidate,
+    "mlm": masked_tokens,
+    "seq_label": tags,
+    "mrc": answer,
+}

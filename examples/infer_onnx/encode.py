@@ -1,0 +1,292 @@
+"""From texts to the numbers that the model takes. Each function takes a row and gives its sequences, one or several.
+
+A sequence is a dict: `token_ids` and `segment_ids`, and what decode.py needs of it. What is here does the same as the
+readers of PALM; it needs nothing but numpy and the library tokenizers.
+"""
+
+import unicodedata
+from bisect import bisect_right
+from pathlib import Path
+
+import numpy as np
+from tokenizers import AddedToken, Tokenizer
+
+
+class TextEncoder:
+    """The tokenizer of a task, and where special tokens such as [CLS] and [SEP] stand around its texts.
+
+    Args:
+        file: The tokenizer's file in the exported folder.
+        settings: What export.json says of it.
+    """
+
+    def __init__(self, file: Path, settings: dict) -> None:
+        self.settings = settings
+        self.tokenizer = Tokenizer.from_file(str(file))
+        inside = settings["inside_file"]  # for text that continues another without a blank
+        self.inside = Tokenizer.from_file(str(file.with_name(inside))) if inside else self.tokenizer
+        # The same with [MASK], which becomes an id behind the vocabulary, as nothing in a text yields a special token.
+        self.masking = Tokenizer.from_file(str(file))
+        strips = {"lstrip": settings["lstrip"], "rstrip": settings["rstrip"]}
+        masks = [AddedToken(name, normalized=False, special=True, **strips) for name in settings["mask_names"]]
+        self.masking.add_special_tokens(masks)
+
+    def ids(self, text: str) -> list[int]:
+        """The tokens of a text."""
+        return self.tokenizer.encode(text, add_special_tokens=False).ids
+
+    def ids_with_masks(self, text: str) -> list[int]:
+        """The tokens of a text in which [MASK] stands for tokens to predict."""
+        ids = self.masking.encode(text, add_special_tokens=False).ids
+        return [number if number < self.settings["vocab_size"] else self.settings["mask_id"] for number in ids]
+
+    def ids_and_offsets(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+        """The tokens of a text, and the characters that each stands for."""
+        found = self.tokenizer.encode(text, add_special_tokens=False)
+        return found.ids, exact_offsets(found.ids, found.offsets, text, set(self.settings["markers"]))
+
+    def words(self, words: list[str]) -> tuple[list[int], list[int]]:
+        """The tokens of a text that is given as words, and the word of each; every word has at least one token."""
+        if self.settings["sees_blanks"]:
+            tokens = self.words_in_their_text(words)
+        else:
+            found = self.tokenizer.encode(words, is_pretokenized=True, add_special_tokens=False)
+            tokens = list(zip(found.word_ids, found.ids, strict=True))
+        filler = self.settings["sep_id"] if self.settings["unk_id"] is None else self.settings["unk_id"]
+        tokens += [(word, filler) for word in set(range(len(words))) - {word for word, _ in tokens}]
+        tokens.sort(key=lambda token: token[0])
+        return [number for _, number in tokens], [word for word, _ in tokens]
+
+    def words_in_their_text(self, words: list[str]) -> list[tuple[int, int]]:
+        """Word and token, where the tokens of a word depend on the blank before it, as in BPE and Unigram.
+
+        Words that share a token are encoded one by one.
+        """
+        text, starts = "", []
+        for place, word in enumerate(words):
+            text += " " if place and has_blank(words[place - 1], word, for_cn=self.settings["for_cn"]) else ""
+            starts.append(len(text))
+            text += word
+        ids, offsets = self.ids_and_offsets(text)
+        firsts = [max(bisect_right(starts, start) - 1, 0) for start, _ in offsets]
+        lasts = [max(bisect_right(starts, end - 1) - 1, first) for first, (_, end) in zip(firsts, offsets, strict=True)]
+        several = [range(first, last + 1) for first, last in zip(firsts, lasts, strict=True) if first < last]
+        shared = {word for words_of_token in several for word in words_of_token}
+        tokens = [(word, number) for word, number in zip(firsts, ids, strict=True) if word not in shared]
+        for word in shared:
+            spaced = word > 0 and starts[word] > starts[word - 1] + len(words[word - 1])
+            encoder = self.tokenizer if word == 0 or spaced else self.inside
+            alone = encoder.encode((" " if spaced else "") + words[word], add_special_tokens=False).ids
+            tokens += [(word, number) for number in alone]
+        return tokens
+
+    def single(self, ids: list[int], limit: int) -> dict:
+        """`[CLS] text [SEP]` of at most `limit` tokens."""
+        layout = self.settings["single"]
+        front, back = layout["front"]["ids"], layout["back"]["ids"]
+        tokens = [*front, *ids[: max(limit - len(front) - len(back), 0)], *back]
+        return {"token_ids": tokens, "segment_ids": [0] * len(tokens)}
+
+    def pair(self, first: list[int], second: list[int]) -> dict:
+        """`[CLS] first [SEP] second [SEP]`."""
+        layout = self.settings["pair"]
+        front, middle, back = layout["front"], layout["middle"], layout["back"]
+        segments = [*front["segments"], *[layout["first"]] * len(first), *middle["segments"]]
+        segments += [*[layout["second"]] * len(second), *back["segments"]]
+        return {"token_ids": [*front["ids"], *first, *middle["ids"], *second, *back["ids"]], "segment_ids": segments}
+
+    def special_tokens(self) -> int:
+        """How many special tokens a pair has."""
+        return sum(len(self.settings["pair"][part]["ids"]) for part in ("front", "middle", "back"))
+
+
+def one_text(row: dict, encoder: TextEncoder, settings: dict) -> list[dict]:
+    """The reader `cls`."""
+    return [encoder.single(encoder.ids(row["text_a"]), settings["max_seq_len"])]
+
+
+def two_texts(row: dict, encoder: TextEncoder, settings: dict) -> list[dict]:
+    """The readers `match` and `pairwise_match`: the longer text is cut until both fit."""
+    first, second = encoder.ids(row["text_a"]), encoder.ids(row["text_b"])
+    return [fitting_pair(first, second, encoder, settings["max_seq_len"])]
+
+
+def candidates(row: dict, encoder: TextEncoder, settings: dict) -> list[dict]:
+    """The reader `choice`: a sequence for each candidate."""
+    first = encoder.ids(row["text_a"])
+    choices = row["choices"] if isinstance(row["choices"], list) else row["choices"].split("|")
+    return [fitting_pair(first, encoder.ids(choice), encoder, settings["max_seq_len"]) for choice in choices]
+
+
+def masked_text(row: dict, encoder: TextEncoder, settings: dict) -> list[dict]:
+    """The reader `mlm`, with the places of [MASK]."""
+    ids, mask = encoder.ids_with_masks(row["text_a"]), encoder.settings["mask_id"]
+    found = encoder.single(ids, settings["max_seq_len"])
+    masks = [place for place, number in enumerate(found["token_ids"]) if number == mask]
+    if not masks or len(masks) < ids.count(mask):
+        raise SystemExit(f"A text needs [MASK] within {settings['max_seq_len']} tokens. Found: {row['text_a'][:80]}")
+    return [{**found, "masks": masks}]
+
+
+def tagged_words(row: dict, encoder: TextEncoder, settings: dict) -> list[dict]:
+    """The reader `seq_label`: as many windows as the words need.
+
+    `word_index` is the word of each token that is the first of its word, else -1.
+    """
+    ids, words = encoder.words(row["words"])
+    layout = encoder.settings["single"]
+    front, back = layout["front"]["ids"], layout["back"]["ids"]
+    room = max(settings["max_seq_len"] - len(front) - len(back), 1)
+    index = [word if place == 0 or words[place - 1] != word else -1 for place, word in enumerate(words)]
+    starts = [place for place, word in enumerate(index) if word >= 0] + [len(ids)]
+    found, begin = [], 0
+    for word in range(1, len(starts)):  # a window ends before the first word that does not fit
+        if word == len(starts) - 1 or starts[word + 1] - starts[begin] > room:
+            inside = slice(starts[begin], min(starts[word], starts[begin] + room))
+            word_index = [*[-1] * len(front), *index[inside], *[-1] * len(back)]
+            found.append({**encoder.single(ids[inside], settings["max_seq_len"]), "word_index": word_index})
+            begin = word
+    return found or [{**encoder.single([], settings["max_seq_len"]), "word_index": [-1] * (len(front) + len(back))}]
+
+
+def question(row: dict, encoder: TextEncoder, settings: dict) -> list[dict]:
+    """The reader `mrc`: overlapping windows of the context, each with the question before it."""
+    ids, offsets = encoder.ids_and_offsets(row["context"])
+    special = encoder.special_tokens()
+    asked = encoder.ids(row["question"])
+    asked = asked[: max(min(settings["max_query_len"], settings["max_seq_len"] - special - 1), 0)]
+    width = settings["max_seq_len"] - special - len(asked)
+    last, step = max(len(ids) - width, 0), min(settings["doc_stride"], width)
+    starts = range(0, last + step, step) if last else [0]
+    windows = [(start, min(start + width, len(ids))) for start in starts]
+    front = len(encoder.settings["pair"]["front"]["ids"]) + len(asked) + len(encoder.settings["pair"]["middle"]["ids"])
+    back = len(encoder.settings["pair"]["back"]["ids"])
+    found = []
+    for (start, end), most_context in zip(windows, with_most_context(windows, len(ids)), strict=True):
+        # An answer neither begins nor ends with a token that stands for a blank alone.
+        places = [span if span[0] < span[1] else (-1, -1) for span in offsets[start:end]]
+        outside = [(-1, -1)]
+        found.append(
+            {
+                **encoder.pair(asked, ids[start:end]),
+                "places": np.array([*outside * front, *places, *outside * back]),
+                "starts_here": np.array([*[False] * front, *most_context, *[False] * back]),
+            }
+        )
+    return found
+
+
+ENCODE = {
+    "cls": one_text,
+    "match": two_texts,
+    "pairwise_match": two_texts,
+    "choice": candidates,
+    "mlm": masked_text,
+    "seq_label": tagged_words,
+    "mrc": question,
+}
+
+
+def with_words(row: dict, task: dict) -> dict:
+    """For `seq_label`: the row with its `words`, and their `offsets` where PALM was trained on spans of characters."""
+    text, for_cn = row["text_a"], task["reader_settings"]["for_cn"]
+    if isinstance(text, list):
+        return {**row, "words": text}
+    if task["splits_text"]:
+        offsets = word_offsets(text, by_character=for_cn)
+        return {**row, "words": [text[start:end] for start, end in offsets], "offsets": offsets}
+    if "\x02" in text:  # PALM 2's separator
+        return {**row, "words": [word for word in text.split("\x02") if word.strip()]}
+    bare = text.strip(" ")
+    return {**row, "words": list(bare) if for_cn and " " not in bare else [word for word in text.split(" ") if word]}
+
+
+def has_blank(before: str, word: str, *, for_cn: bool) -> bool:
+    """Whether a blank stands between two words: not next to characters of scripts without blanks."""
+    if for_cn and len(before) == len(word) == 1:
+        return False
+    return not (is_unspaced(before[-1:]) or is_unspaced(word[:1]))
+
+
+def is_unspaced(char: str) -> bool:
+    """Whether a character is of a script without blanks between words."""
+    scripts = ("CJK", "HIRAGANA", "KATAKANA", "IDEOGRAPHIC", "FULLWIDTH", "BOPOMOFO")
+    return not char.isascii() and unicodedata.name(char, "").startswith(scripts)
+
+
+def word_offsets(text: str, *, by_character: bool) -> list[tuple[int, int]]:
+    """Words, and each punctuation mark and each ideograph by itself; with `by_character` each character but blanks."""
+    found: list[tuple[int, int]] = []
+    joins = False  # whether the next letter continues the last word
+    for place, char in enumerate(text):
+        kind = "" if char.isspace() else unicodedata.category(char)
+        if kind[:1] == "M" and found and found[-1][1] == place:  # an accent belongs to its letter
+            found[-1] = (found[-1][0], place + 1)
+            continue
+        is_letter = kind[:1] in ("L", "N") or char == "_"
+        alone = by_character or not is_letter or is_ideograph(char)
+        if kind and joins and not alone:
+            found[-1] = (found[-1][0], place + 1)
+        elif kind and kind not in ("Cc", "Cf"):
+            found.append((place, place + 1))
+        joins = bool(kind) and not alone
+    return found
+
+
+def is_ideograph(char: str) -> bool:
+    """Whether a character is of a script without blanks that BERT splits into characters."""
+    return any(
+        first <= ord(char) <= last
+        for first, last in ((0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0x20000, 0x3FFFF))
+    )
+
+
+def fitting_pair(first: list[int], second: list[int], encoder: TextEncoder, limit: int) -> dict:
+    """A pair of at most `limit` tokens: the longer text loses its last token first, of equal ones the second."""
+    room = max(limit - encoder.special_tokens(), 0)
+    kept = [len(first), len(second)]
+    while sum(kept) > room:
+        kept[0 if kept[0] > kept[1] else 1] -= 1
+    return encoder.pair(first[: kept[0]], second[: kept[1]])
+
+
+def with_most_context(windows: list[tuple[int, int]], count: int) -> list[list[bool]]:
+    """For each token of each window, whether no other window has more tokens on both sides of it."""
+    most, best = np.full(count, -1.0), np.zeros(count, "int64")
+    for number, (start, end) in enumerate(windows):
+        place = np.arange(end - start)
+        score = np.minimum(place, place[::-1]) + 0.01 * len(place)
+        best[start:end] = np.where(score > most[start:end], number, best[start:end])
+        most[start:end] = np.maximum(score, most[start:end])
+    return [(best[start:end] == number).tolist() for number, (start, end) in enumerate(windows)]
+
+
+def exact_offsets(
+    ids: list[int], offsets: list[tuple[int, int]], text: str, markers: set[int]
+) -> list[tuple[int, int]]:
+    """The characters of each token: without the blanks around them, with the accents that the tokenizer removes."""
+    found = []
+    for number, (start, end), limit in zip(ids, offsets, next_starts(offsets, len(text)), strict=True):
+        piece = text[start:end]
+        bare = piece.strip()
+        if not bare:  # a token for a blank alone
+            found.append((end, end))
+        elif number in markers and bare != "▁":
+            found.append((start, start))
+        else:
+            left = start + len(piece) - len(piece.lstrip())
+            right = left + len(bare)
+            while right < limit and unicodedata.category(text[right]).startswith("M"):
+                right += 1
+            found.append((left, right))
+    return found
+
+
+def next_starts(offsets: list[tuple[int, int]], length: int) -> list[int]:
+    """Where the next characters begin that a token does not share with those behind it."""
+    found, limit, after = [], length, length
+    for start, end in reversed(offsets):
+        limit = after if after >= end else limit
+        found.append(limit)
+        after = start
+    return found[::-1]
