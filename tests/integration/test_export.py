@@ -1,0 +1,245 @@
+"""`palm export` in processes of its own: ONNX and Paddle's static format, every paradigm, compared with PALM."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import palm
+from palm.cli.main import main
+from palm.errors import CheckpointError, ConfigError
+from palm.inference.export import export_model, verify
+from palm.inference.export.quantize import Cost
+from palm.storage.atomic_directory import verify as verify_manifest
+from tests.integration import all_heads
+
+pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with every paradigm, in English and Chinese, some of whose tasks have dev rows."""
+    folder = tmp_path_factory.mktemp("导出")
+    controller = palm.Controller(all_heads.config(folder), overrides=[])
+    training = controller._training_run()
+    all_heads.train(training)
+    all_heads.save_both(training, folder / "out")
+    controller._write_resolved_config()
+    return folder / "out"
+
+
+@pytest.fixture(scope="module")
+def exported(run: Path) -> Path:
+    """All tasks of it as one ONNX graph."""
+    target = run.parent / "onnx"
+    done = palm_export(run, "--to", "onnx", "--output", target)
+    assert done.returncode == 0, done.stderr
+    return target
+
+
+def palm_export(*words: object) -> "subprocess.CompletedProcess[str]":
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "palm", "export", *map(str, words)]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+def rows_of(run: Any, task: str) -> list[dict[str, object]]:
+    return all_heads.rows_for(run.text_columns(task), masked=run[task].paradigm.predicts_tokens)
+
+
+def assert_close(one: Any, other: Any, place: str = "") -> None:
+    """Equal, but for numbers, which differ by 1e-5 at most, relative above 1."""
+    if isinstance(one, dict):
+        assert one.keys() == other.keys(), place
+        for key in one:
+            assert_close(one[key], other[key], f"{place}.{key}")
+    elif isinstance(one, list | tuple):
+        assert len(one) == len(other), place
+        for number, (ours, theirs) in enumerate(zip(one, other, strict=True)):
+            assert_close(ours, theirs, f"{place}[{number}]")
+    elif isinstance(one, float):
+        assert abs(one - other) <= 1e-5 * max(1.0, abs(one)), (place, one, other)
+    else:
+        assert one == other, place
+
+
+def test_the_graph_of_all_tasks_predicts_what_palm_predicts(run: Path, exported: Path) -> None:
+    verify_manifest(exported)
+    ours, theirs = palm.load(run), palm.load(exported)
+    for task in ours:
+        rows = rows_of(ours, task)
+        assert_close(ours[task].predict_rows(rows), theirs[task].predict_rows(rows), task)
+
+
+def test_a_trained_model_predicts_with_onnx_runtime(run: Path) -> None:
+    ours, theirs = palm.load(run / "水"), palm.load(run / "水", runtime="onnx", threads=1)
+    rows = [{"text_a": text} for text in all_heads.CHINESE]
+    assert_close(ours(rows), theirs(rows))
+    assert theirs.precision == "predicts in float32 with ONNX Runtime"
+
+
+def test_two_threads_predict_at_once(exported: Path) -> None:
+    run = palm.load(exported, tasks=["water", "slots"])
+    rows = [{"text_a": text} for text in all_heads.ENGLISH]
+    alone, found = run.predict(rows), list[Any]()
+
+    def work() -> None:
+        found.extend(run.predict(rows) for _ in range(20))
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 40
+    assert all(each == alone for each in found)
+
+
+def test_the_table_names_rows_that_were_made(run: Path) -> None:
+    done = palm_export(run, "--to", "onnx", "--output", run.parent / "some", "--tasks", "water,which")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert any("water.logits" in line and "ok" in line and "water.dev.tsv" in line for line in lines)
+    assert any("which.logits" in line and "made of the vocabulary" in line for line in lines)
+    assert "which: no dev rows and no --rows" in done.stderr
+    assert "Warning" not in done.stderr
+    described = json.loads((run.parent / "some/export.json").read_text(encoding="utf-8"))
+    assert list(described["tasks"]) == ["water", "which"]
+    assert described["tasks"]["water"]["labels"] == ["water", "air"] or described["tasks"]["water"]["labels"]
+    assert described["verification"]["water.logits"]["largest_difference"] <= 1e-5
+
+
+def test_rows_of_the_user_are_compared(run: Path) -> None:
+    file = run.parent / "行.tsv"
+    file.write_text("text_a\n大红鱼在河\nthe red fish\n", encoding="utf-8")
+    done = palm_export(run / "water", "--to", "onnx", "--output", run.parent / "one", "--rows", file)
+    assert done.returncode == 0, done.stderr
+    assert "(2 rows: " in done.stdout
+
+
+def test_paddle_inference_computes_the_same(run: Path) -> None:
+    from paddle import inference
+
+    target = run.parent / "paddle"
+    done = palm_export(run, "--to", "paddle", "--output", target)
+    assert done.returncode == 0, done.stderr
+    described = json.loads((target / "export.json").read_text(encoding="utf-8"))
+    program, parameters = (str(target / name) for name in described["files"])
+    assert b"custom" not in Path(program).read_bytes()
+    assert b"py_layer" not in Path(program).read_bytes()
+    config = inference.Config(program, parameters)
+    config.disable_glog_info()
+    predictor = inference.create_predictor(config)
+    ours = palm.load(run)
+    for task in ours:
+        dataset = ours[task].read_rows(rows_of(ours, task))
+        instance = ours[task].instance
+        batch = instance.reader.collate(dataset, np.arange(dataset.num_examples), np.random.default_rng(0))
+        for name in predictor.get_input_names():
+            spec = described["inputs"][name]
+            array = batch.get(name, np.zeros([1] * len(spec["axes"])))
+            predictor.get_input_handle(name).copy_from_cpu(np.ascontiguousarray(array, spec["dtype"]))
+        predictor.run()
+        names = predictor.get_output_names()
+        [outputs] = ours[task].runtime.outputs([instance], batch, "predict")
+        for name, array in outputs.items():
+            number = int(described["tasks"][task]["outputs"][name]["name"])
+            found = predictor.get_output_handle(names[number]).copy_to_cpu()
+            real = batch["input_mask"] > 0 if described["tasks"][task]["outputs"][name]["axes"][1:2] == ["seq"] else ...
+            assert verify.distance(array[real], found[real]) <= 1e-5, (task, name)
+
+
+def test_a_difference_leaves_nothing_behind(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(verify, "TOLERANCE", -1.0)
+    assert main(["export", str(run / "water"), "--to", "onnx", "--output", str(tmp_path / "none")]) == 2
+    said = capsys.readouterr()
+    assert "TOO LARGE" in said.out
+    assert "an exported graph computes what PALM computes" in said.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_int8_is_measured(run: Path) -> None:
+    target = run.parent / "int8"
+    words = ("--to", "onnx", "--precision", "int8", "--tasks", "water,slots", "--output", target, "--max_drop", 20)
+    done = palm_export(run, *words)
+    assert done.returncode == 0, done.stderr
+    assert "water: accuracy " in done.stdout
+    assert "slots: span_f1 " in done.stdout
+    assert "int8: " in done.stdout
+    assert "Not quantised: " in done.stdout
+    described = json.loads((target / "export.json").read_text(encoding="utf-8"))
+    assert described["precision"] == "int8"
+    assert set(described["int8"]) == {"water", "slots"}
+    predictor = palm.load(target)
+    assert predictor["water"].precision == "predicts in int8 with ONNX Runtime"
+    assert predictor["water"].predict_rows(["the red fish"])[0]["label"] in ("air", "water")
+    with pytest.raises(ConfigError, match="predicts in int8 with ONNX Runtime"):
+        palm.load(target, precision="float32")
+    with pytest.raises(ConfigError, match="holds a graph instead of weights"):
+        palm.load(target, runtime="palm")
+
+
+def test_int8_that_costs_too_much_leaves_nothing_behind(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from palm.inference.export import quantize
+
+    monkeypatch.setattr(quantize, "costs", lambda *_: [Cost("water", "accuracy", 0.9, 0.89, 16, "dev.tsv")])
+    words = ["--to", "onnx", "--precision", "int8", "--output", str(tmp_path / "none")]
+    assert main(["export", str(run / "water"), *words]) == 2
+    assert "int8 may cost 0.3 points" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--precision", "int8"], "measured on rows with gold labels of each task. Found none for which"),
+        (["--to", "paddle", "--precision", "int8"], "8-bit integers are for ONNX graphs"),
+        (["--tasks", "waters"], "has no task `waters`. Did you mean `water`?"),
+        (["--rows", "nothing=x.tsv"], "FILE, or task=FILE with one of the exported tasks"),
+        (["--max_drop", "nan"], "a number of points, at least 0"),
+    ],
+)
+def test_what_cannot_be_exported_is_refused(
+    words: list[str], message: str, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["export", str(run), "--output", str(tmp_path / "none"), *([] if "--to" in words else ["--to", "onnx"])]
+    tasks = [] if "--tasks" in words else ["--tasks", "which"]
+    assert main([*given, *tasks, *words]) == 2
+    assert message in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_model_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", str(tmp_path / "nothing"), "--to", "onnx", "--output", str(tmp_path / "none")]) == 2
+    assert "a trained model is expected" in capsys.readouterr().err
+
+
+def test_a_foreign_folder_is_not_replaced(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/letter.txt").write_text("hello", encoding="utf-8")
+    words = ["--to", "onnx", "--output", str(tmp_path / "mine"), "--no-verify"]
+    assert main(["export", str(run / "water"), *words]) == 2
+    assert "PALM only replaces folders that it wrote" in capsys.readouterr().err
+
+
+def test_a_damaged_graph_is_refused(run: Path, exported: Path, tmp_path: Path) -> None:
+    file = exported / "model.onnx"
+    whole = file.read_bytes()
+    try:
+        file.write_bytes(whole[:-5])
+        with pytest.raises(CheckpointError, match="differs from what was written"):
+            palm.load(exported)
+    finally:
+        file.write_bytes(whole)
+    assert file.name == export_model.GRAPH_FILE
