@@ -225,7 +225,7 @@ static void attend_gradient(AttentionMemory *m, const Head *head, Place query, i
             multiply_block(scores, m->scores, BLOCK, 0, NULL, NULL);
             multiply_block(gradients, by_probability, BLOCK, 0, NULL, NULL);
             softmax_block_gradient(m->scores, by_probability, m, head, first, n, m->probabilities + n * BLOCK, by_scores);
-            left_block_transposed(by_scores, BLOCK, rows, m->by_query + n * length + first * BLOCK);
+            left_block_transposed(by_scores, rows, m->by_query + n * length + first * BLOCK);
         }
         for (int64_t n = 0; n < size; n += BLOCK) {
             multiply_block((Operands){m->probabilities, NUMBERS, m->right_gradient + n * length, blocks}, block, BLOCK, 0, NULL, NULL);

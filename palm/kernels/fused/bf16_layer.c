@@ -141,8 +141,8 @@ static inline void finish_activated_gradient(const void *context, const float *x
     store_row(place_in(f->gradient, row, column), rounded(gradient[0], gradient[1]));
     if (row % BLOCK < BLOCK - 1) return;
     int64_t block = column / BLOCK * f->step + row / BLOCK * NUMBERS;
-    left_block_transposed(f->active, BLOCK, BLOCK, f->left + block);
-    right_block(place_in(f->gradient, row - row % BLOCK, column), BLOCK, BLOCK, f->right + block);
+    left_block_transposed_past(f->active, f->left + block);
+    right_block_past(place_in(f->gradient, row - row % BLOCK, column), f->right + block);
 }
 
 /* `norm_row_gradient` of a row whose `normal` was rounded; `work` holds two rows. */
@@ -249,6 +249,7 @@ static void forward_chunk(const Plan *plan, const Saved *saved, int64_t chunk, c
     multiply_to(active, rows, weights->ffn, plan->inner / BLOCK, 0, stride, m->values, stride, 0);
     norm = norm_of(plan, w[NORM2_WEIGHT], w[NORM2_BIAS], w[FFN_BIAS], 2);
     norm_rows(&norm, m->values, m->middle, stride, first, rows, out, width, saved->normal2 + narrow, saved->rate2 + place);
+    settle_stores();
 }
 
 /* hidden[rows width] -> out, with the twelve parameters `w`, behind them memory of `palm_bf16_layer_weights` in which this packs
@@ -409,10 +410,12 @@ static void backward_chunk(const Plan *plan, const Saved *saved, int64_t chunk, 
         for (int64_t i = 0; i < rows; i++)
             memcpy(by_hidden + (first + i) * width, m->values + i * stride, sizeof(float) * width);
     }
+    settle_stores();
 }
 
-/* Gradients of weights are computed in parts of so many blocks, whose sums stay in the second-level cache. */
-enum { HIGH = 8, BROAD = 12, PART = HIGH * BROAD * NUMBERS };
+/* Gradients of weights are computed in parts of so many blocks, whose sums stay in the second-level cache: the larger, the
+ * fewer times the operands are read. */
+enum { HIGH = 12, BROAD = 12, PART = HIGH * BROAD * NUMBERS };
 
 /* The gradient of a weight[rows columns] and its packed operands. */
 typedef struct {

@@ -63,6 +63,13 @@ static inline void store_row_past(bf16 *to, Row v) {
 #endif
 }
 
+/* Orders what `store_row_past` has stored before what this thread stores next, such as that it is done. */
+static inline void settle_stores(void) {
+#if defined(__AVX512F__)
+    _mm_sfence();
+#endif
+}
+
 /* 32 float32, first those of `a`, to the nearest bfloat16. */
 static inline Row rounded(Floats a, Floats b) {
 #if defined(__AVX512BF16__)
@@ -143,21 +150,32 @@ static inline void transpose(Words row[16]) {
 #undef EXCHANGE
 }
 
-static inline void store_words(bf16 *to, const Words row[16]) { memcpy(to, row, sizeof(Words) * 16); }
+/* A tile's rows; `past` the caches or not. */
+static inline __attribute__((always_inline)) void store_tile(bf16 *to, const Words row[16], int past) {
+    for (int i = 0; i < 16; i++) past ? store_row_past(to + i * BLOCK, (Row)row[i]) : store_row(to + i * BLOCK, (Row)row[i]);
+}
 
-/* A right block of 32 rows of 32 numbers; rows from `valid` on count as zero, whatever memory holds. */
-static __attribute__((noinline)) void right_block(const bf16 *from, int64_t stride, int64_t valid, bf16 *to) {
+static inline __attribute__((always_inline)) void interleave(const bf16 *from, int64_t stride, int64_t valid, bf16 *to, int past) {
     const Row first = {0, 32, 1, 33, 2, 34, 3, 35, 4, 36, 5, 37, 6, 38, 7, 39, 8, 40, 9, 41, 10, 42, 11, 43, 12, 44, 13, 45, 14, 46, 15, 47};
     const Row second = first + 16;
+    Words left[16], right[16];
     for (int p = 0; p < 16; p++) {
         Row even = {0}, odd = {0};
         if (2 * p < valid) even = load_row(from + 2 * p * stride);
         if (2 * p + 1 < valid) odd = load_row(from + (2 * p + 1) * stride);
-        Row left = __builtin_shuffle(even, odd, first), right = __builtin_shuffle(even, odd, second);
-        memcpy(to + p * BLOCK, &left, sizeof left);
-        memcpy(to + TILE + p * BLOCK, &right, sizeof right);
+        left[p] = (Words)__builtin_shuffle(even, odd, first), right[p] = (Words)__builtin_shuffle(even, odd, second);
     }
+    store_tile(to, left, past);
+    store_tile(to + TILE, right, past);
 }
+
+/* A right block of 32 rows of 32 numbers; rows from `valid` on count as zero, whatever memory holds. */
+static __attribute__((noinline)) void right_block(const bf16 *from, int64_t stride, int64_t valid, bf16 *to) {
+    interleave(from, stride, valid, to, 0);
+}
+
+/* The same, of a block in slabs, past the caches: it is read when all chunks are done. */
+static __attribute__((noinline)) void right_block_past(const bf16 *from, bf16 *to) { interleave(from, BLOCK, BLOCK, to, 1); }
 
 /* A right block of the transpose of 32 rows of 32 numbers. */
 static __attribute__((noinline)) void right_block_transposed(const bf16 *from, int64_t stride, bf16 *to) {
@@ -165,31 +183,34 @@ static __attribute__((noinline)) void right_block_transposed(const bf16 *from, i
         Words word[16];
         for (int i = 0; i < 16; i++) memcpy(&word[i], from + (half * 16 + i) * stride, sizeof(Words));
         transpose(word);
-        store_words(to + half * TILE, word);
+        store_tile(to + half * TILE, word, 0);
     }
 }
 
-/* The transpose of 32 rows of 32 numbers, as right_block takes them, row-major: a left block. */
-static __attribute__((noinline)) void left_block_transposed(const bf16 *from, int64_t stride, int64_t valid, bf16 *to) {
+static inline __attribute__((always_inline)) void transpose_block(const bf16 *from, int64_t valid, bf16 *to, int past) {
     bf16 pairs[NUMBERS] __attribute__((aligned(64)));
-    right_block(from, stride, valid, pairs);
+    right_block(from, BLOCK, valid, pairs);
     for (int half = 0; half < 2; half++) {
         Words word[16];
         memcpy(word, pairs + half * TILE, sizeof word);
         transpose(word);
-        store_words(to + half * TILE, word);
+        store_tile(to + half * TILE, word, past);
     }
 }
+
+/* The transpose of a block in slabs, as right_block takes its rows: a left block. Past the caches likewise. */
+static __attribute__((noinline)) void left_block_transposed(const bf16 *from, int64_t valid, bf16 *to) { transpose_block(from, valid, to, 0); }
+static __attribute__((noinline)) void left_block_transposed_past(const bf16 *from, bf16 *to) { transpose_block(from, BLOCK, to, 1); }
 
 /* Both for the blocks of a matrix[32*down columns]: in the order of its slabs, which is that of operands with the inner
  * dimension `down`. */
 static void pack_right(Slabs from, int64_t down, int64_t columns, bf16 *to) {
     for (int64_t n = 0; n < columns; n += BLOCK)
-        for (int64_t k = 0; k < down; k++, to += NUMBERS) right_block(place_in(from, k * BLOCK, n), BLOCK, BLOCK, to);
+        for (int64_t k = 0; k < down; k++, to += NUMBERS) right_block_past(place_in(from, k * BLOCK, n), to);
 }
 static void pack_left_transposed(Slabs from, int64_t down, int64_t columns, bf16 *to) {
     for (int64_t m = 0; m < columns; m += BLOCK)
-        for (int64_t k = 0; k < down; k++, to += NUMBERS) left_block_transposed(place_in(from, k * BLOCK, m), BLOCK, BLOCK, to);
+        for (int64_t k = 0; k < down; k++, to += NUMBERS) left_block_transposed_past(place_in(from, k * BLOCK, m), to);
 }
 
 /* ---- The block product ---- */
@@ -234,10 +255,7 @@ static inline void begin_tiles(void) {
     _tile_loadconfig(&setup);
 }
 
-static inline void end_tiles(void) {
-    _mm_sfence(); /* after `store_row_past` */
-    _tile_release();
-}
+static inline void end_tiles(void) { _tile_release(); }
 
 /* out[32 32] (+)= left . right: added to `out` where `add` is set. Meanwhile, the epilogue (may be NULL) of `waiting`, which
  * may be where `out` is. */

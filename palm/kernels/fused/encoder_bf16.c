@@ -42,6 +42,7 @@ static void pack_weight(const float *weight, int64_t rows, int64_t columns, bf16
         for (int64_t k = 0; k < rows; k++) store_row(place_in(rounded, k, 0), rounded_some(weight + k * columns, columns, n));
         zero_rows(rounded, rows, padded(rows), BLOCK);
         pack_right(rounded, padded(rows) / BLOCK, BLOCK, to + n * padded(rows));
+        settle_stores();
     }
 }
 
