@@ -38,7 +38,10 @@ SOURCES = [
     *("kernels", "bf16_layer", "float32_layer", "rotary_attention"),
     *("encoder", "encoder_float32", "encoder_bf16", "encoder_int8"),
 ]
-HEADERS = ["vector_math", "layer_plan", "layer_rows", "bf16_tiles", "bf16_rows", "bf16_attention", "encoder", "int8_tiles"]
+HEADERS = [
+    *("vector_math", "layer_plan", "layer_rows"),
+    *("bf16_tiles", "bf16_rows", "bf16_attention", "encoder", "int8_tiles"),
+]
 LEVELS = X86_64 if platform.machine() in ("x86_64", "AMD64") else {"_base": []}
 
 
