@@ -50,7 +50,7 @@ def run(home, repository, *words, expected=0):
 
 def test_each_component_takes_no_more_than_forty_lines(repository):
     *components, _ = blocks(repository, "python")
-    assert len(components) == 9
+    assert len(components) == 10
     for code in components:
         lines = [line for line in code.splitlines() if line and not line.startswith(("from ", "import "))]
         assert len(lines) <= LONGEST, "\n".join(lines)
@@ -100,6 +100,28 @@ def test_a_reader_without_parse_rows_says_so(home, repository):
     assert message == (
         "rows, ScoredReader: this reader only reads files. Define its method `parse_rows`, or predict a file.\n"
     )
+
+
+COMPARE = """
+import numpy as np, onnxruntime, palm, my_components
+from pathlib import Path
+from palm.inference.onnx.model_file import build_graph
+
+folder = Path("output_model/review/infer_model")
+session = onnxruntime.InferenceSession(build_graph(folder).SerializeToString(), providers=["CPUExecutionProvider"])
+predictor = palm.load(folder)
+for text in ("the room was good", "房间很差"):
+    ids = np.array([[2, *predictor.reader.tokenizer.encode_ids([text])[0], 3]])
+    found = session.run(["review.score"], {"token_ids": ids, "input_mask": np.ones(ids.shape, "float32")})
+    print(abs(found[0][0] - predictor([text])[0]["score"]) < 1e-5)
+"""
+
+
+def test_they_are_written_as_an_onnx_graph(home, repository):
+    pytest.importorskip("onnx", reason="needs onnx: pip install .[onnx]")
+    pytest.importorskip("onnxruntime", reason="needs onnxruntime: pip install .[onnx]")
+    run(home, repository, "-m", "palm", "train", "config.yaml", "--num_epochs=1")
+    assert run(home, repository, "-c", COMPARE).splitlines() == ["True", "True"]
 
 
 def test_the_python_api_takes_them(home, repository):

@@ -36,7 +36,7 @@ class BertLikeWriter(EncoderWriter):
 
     def embedded(self) -> tuple[str, str]:
         graph = self.graph
-        words = graph.op("Gather", graph.weight(f"{_EMBEDDINGS}.word_embeddings.weight"), token_ids(graph))
+        words = graph.op("Gather", graph.weight(self.word_table), token_ids(graph))
         total = graph.op("Add", words, self._positions())
         if self._reads_segments():
             total = graph.op("Add", total, self._looked_up("token_type_embeddings", "segment_ids"))

@@ -40,7 +40,7 @@ class DebertaWriter(EncoderWriter):
 
     def embedded(self) -> tuple[str, str]:
         graph, config = self.graph, self._config
-        total = words = self._looked_up("word_embeddings", token_ids(graph))
+        total = words = graph.op("Gather", graph.weight(self.word_table), token_ids(graph))
         if config.position_biased_input:
             total = graph.op("Add", total, self._positions())
         if config.type_vocab_size:

@@ -98,7 +98,7 @@ def masked_tokens(head: HeadInputs) -> Outputs:
     )
     # Gemm takes the table as it stands: transposed, runtimes would keep it twice.
     bias = (graph.weight(head.name("bias")),) if form.decoder_bias else ()
-    table = graph.weight("backbone.embeddings.word_embeddings.weight")
+    table = graph.weight(head.encoder.word_table)
     probabilities = graph.op("Softmax", graph.op("Gemm", features, table, *bias, transB=1), axis=-1)  # [mask vocab]
     return _best(head, probabilities)
 

@@ -86,7 +86,7 @@ def write_onnx(folder: Path, target: Path, tasks: Sequence[str] | None = None, *
         key: What sets `target`, for messages.
 
     Returns:
-        The files.
+        The files, `target` first.
 
     Raises:
         CheckpointError: As `build_graph`, or `target` cannot be written.
@@ -97,7 +97,7 @@ def write_onnx(folder: Path, target: Path, tasks: Sequence[str] | None = None, *
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.writing-") as temporary:
             files = _save(model, Path(temporary) / target.name)
-            for file in files:  # the weights first, so that the graph is never there without them
+            for file in reversed(files):  # the weights first, so that the graph is never there without them
                 os.replace(file, target.parent / file.name)
     return [target.parent / file.name for file in files]
 
@@ -153,7 +153,7 @@ def _value(onnx: ModuleType, name: str, kind: ValueType) -> object:
 
 
 def _save(model: "ModelProto", file: Path) -> list[Path]:
-    """Write and check a model; its files, that of the graph last."""
+    """Write and check a model; its files, that of the graph first."""
     onnx = onnx_package()
     size = sum(len(weight.raw_data) for weight in model.graph.initializer)
     if size <= LARGEST_FILE:
@@ -164,7 +164,7 @@ def _save(model: "ModelProto", file: Path) -> list[Path]:
     onnx.external_data_helper.convert_model_to_external_data(model, location=beside.name)
     onnx.save_model(model, str(file))
     onnx.checker.check_model(str(file))
-    return [beside, file]
+    return [file, beside]
 
 
 def _refuse_non_finite(file: Path, weights: Mapping[str, Array]) -> None:

@@ -37,7 +37,7 @@ class ModernBertWriter(EncoderWriter):
 
     def embedded(self) -> tuple[str, str]:
         graph = self.graph
-        words = graph.op("Gather", graph.weight("backbone.embeddings.word_embeddings.weight"), token_ids(graph))
+        words = graph.op("Gather", graph.weight(self.word_table), token_ids(graph))
         return words, self._normal(words, "backbone.embeddings.layer_norm")
 
     def layer(self, number: int, hidden: str, name: str, added: AddedWeights | None = None) -> str:

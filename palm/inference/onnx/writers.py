@@ -51,6 +51,11 @@ class EncoderWriter(ABC):
         """Number of layers."""
         return self.backbone.config.num_hidden_layers
 
+    @property
+    def word_table(self) -> str:
+        """Name of the word embeddings' weight, float32[vocab emb], which is `embedding_table`."""
+        return "backbone.embeddings.word_embeddings.weight"
+
     @abstractmethod
     def embedded(self) -> tuple[str, str]:
         """The word embeddings, [batch seq emb], and the first hidden states, [batch seq hidden]."""

@@ -175,7 +175,7 @@ def test_large_weights_lie_beside_the_graph(
 ) -> None:
     monkeypatch.setattr(model_file, "LARGEST_FILE", 1000)
     target = tmp_path / "model.onnx"
-    assert write_onnx(models / "infer_model", target, ["tags"]) == [tmp_path / "model.onnx.data", target]
+    assert write_onnx(models / "infer_model", target, ["tags"]) == [target, tmp_path / "model.onnx.data"]
     assert target.stat().st_size < (tmp_path / "model.onnx.data").stat().st_size
     assert_same_outputs(session_of(str(target), onnxruntime), predictor, "tags")
     first = [file.read_bytes() for file in sorted(tmp_path.iterdir())]
