@@ -28,7 +28,8 @@ ALLOWED = {
 }
 
 # What is in records, batches or predictions of one component alone is named by it and its relatives.
-COMPONENT_FOLDERS = ("palm/reader/", "palm/paradigm/", "palm/metric/")
+# The graph writers of heads are a part of these, written apart because they are for another library.
+COMPONENT_FOLDERS = ("palm/reader/", "palm/paradigm/", "palm/metric/", "palm/inference/onnx/")
 # Words of a component that mean something in general modules too → what.
 OTHER_MEANINGS = {
     "embedding_table": "an output of every encoder",

@@ -10,7 +10,7 @@ from palm.inference.onnx.graph import Array, Graph
 from palm.inference.onnx.operations import (
     AddedWeights,
     AttentionWeights,
-    Part,
+    Projection,
     activation,
     first_rows,
     first_token,
@@ -25,7 +25,7 @@ from palm.inference.onnx.writers import ENCODER_WRITERS, BatchFacts, EncoderWrit
 from palm.kernels.position_tables import Integers, farthest, vector_rows
 
 _EMBEDDINGS = "backbone.embeddings"
-_PARTS: dict[str, Part] = {"c2p": "key", "p2c": "query"}
+_PARTS: dict[str, Projection] = {"c2p": "key", "p2c": "query"}
 """What vectors of distances stand for where they are compared with the content of the other."""
 
 
@@ -105,13 +105,13 @@ class DebertaWriter(EncoderWriter):
         owner = weights.owner(part) if self._config.share_att_key else name
 
         def project() -> Array:
-            weight, bias = self._projection(weights, name, part)
+            weight, bias = self._of_distances(weights, name, part)
             found: Array = (self._distance_vectors() @ weight + bias) * np.float32(scale)  # [vectors hidden]
             return np.transpose(found.reshape(len(found), -1, weights.size), (1, 2, 0))
 
         return graph.op("Gather", graph.derived(f"{owner}.distance_{part}", project), self._rows(term), axis=2)
 
-    def _projection(self, weights: AttentionWeights, name: str, part: Part) -> tuple[Array, Array]:
+    def _of_distances(self, weights: AttentionWeights, name: str, part: Projection) -> tuple[Array, Array]:
         """Weight and bias of the vectors of distances: those of content, or their own."""
         if self._config.share_att_key:
             return weights.weight(part), weights.bias(part)

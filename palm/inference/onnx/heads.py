@@ -26,7 +26,7 @@ from palm.paradigm.pairwise_match import PairwiseMatch
 from palm.paradigm.regression import Regression
 from palm.paradigm.seq_label import Tagging, TaggingFields
 
-Outputs = Mapping[str, HeadOutput]
+HeadOutputs = Mapping[str, HeadOutput]
 
 _LINEAR = "linear"
 _TRANSITIONS = "transitions"
@@ -37,25 +37,25 @@ _ONNX_GATES = (0, 3, 1, 2)
 
 @HEAD_WRITERS.register(MultiLabel)
 @HEAD_WRITERS.register(TextClass)
-def text_classes(head: HeadInputs) -> Outputs:
+def text_classes(head: HeadInputs) -> HeadOutputs:
     """Logits of a text's classes."""
     return {"logits": HeadOutput(_text_logits(head), ("batch", head.classes("linear.weight")))}
 
 
 @HEAD_WRITERS.register(Regression)
-def text_value(head: HeadInputs) -> Outputs:
+def text_value(head: HeadInputs) -> HeadOutputs:
     """A number for each text."""
     return {"values": HeadOutput(_one_score(head), ("batch",))}
 
 
 @HEAD_WRITERS.register(PairwiseMatch)
-def text_score(head: HeadInputs) -> Outputs:
+def text_score(head: HeadInputs) -> HeadOutputs:
     """A score from 0 to 1 for each pair of texts."""
     return {"probs": HeadOutput(head.graph.op("Sigmoid", _text_logits(head)), ("batch", 1))}
 
 
 @HEAD_WRITERS.register(Choice)
-def candidate_scores(head: HeadInputs) -> Outputs:
+def candidate_scores(head: HeadInputs) -> HeadOutputs:
     """The score of each candidate of a row, whose sequences `choice_rows` names."""
     graph, axes = head.graph, ("row", "candidate")
     scores = graph.op("Gather", _one_score(head, bias=False), head.field("choice_rows", axes))  # [row candidate]
@@ -64,7 +64,7 @@ def candidate_scores(head: HeadInputs) -> Outputs:
 
 
 @HEAD_WRITERS.register(SpanExtraction)
-def span_logits(head: HeadInputs) -> Outputs:
+def span_logits(head: HeadInputs) -> HeadOutputs:
     """Where an answer starts and ends; far below all others on padding."""
     graph = head.graph
     both = linear(graph, head.encoded, head.name(_LINEAR))  # [batch seq 2]
@@ -75,7 +75,7 @@ def span_logits(head: HeadInputs) -> Outputs:
 
 
 @HEAD_WRITERS.register(Tagging)
-def token_classes(head: HeadInputs) -> Outputs:
+def token_classes(head: HeadInputs) -> HeadOutputs:
     """Logits of each token's classes; with a CRF these are its emissions, beside the scores of its transitions."""
     classes = head.classes("linear.weight")
     logits = HeadOutput(_logits(head, head.encoded), ("batch", "seq", classes))
@@ -86,7 +86,7 @@ def token_classes(head: HeadInputs) -> Outputs:
 
 
 @HEAD_WRITERS.register(MaskedLM)
-def masked_tokens(head: HeadInputs) -> Outputs:
+def masked_tokens(head: HeadInputs) -> HeadOutputs:
     """The most probable tokens at the places `mask_pos`, which count through all sequences of the batch."""
     graph, form = head.graph, head.backbone.mlm_head()
     rows = graph.op("Reshape", head.encoded, graph.ints([-1, head.backbone.hidden_size]))  # [batch*seq hidden]
@@ -103,7 +103,7 @@ def masked_tokens(head: HeadInputs) -> Outputs:
     return _best(head, probabilities)
 
 
-def _best(head: HeadInputs, probabilities: str) -> Outputs:
+def _best(head: HeadInputs, probabilities: str) -> HeadOutputs:
     graph, count = head.graph, head.backbone.vocab_size
     if head.paradigm.vocab is not None and len(head.paradigm.vocab) < count:
         count = len(head.paradigm.vocab)  # an embedding may have more rows than there are tokens

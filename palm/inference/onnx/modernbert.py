@@ -11,7 +11,7 @@ from palm.inference.onnx.operations import (
     PADDING_SCORE,
     AddedWeights,
     AttentionWeights,
-    Part,
+    Projection,
     activation,
     distances,
     first_rows,
@@ -68,7 +68,7 @@ class ModernBertWriter(EncoderWriter):
         scores = graph.op("Add", graph.op("MatMul", query, key), self._reach() if local else padding_scores(graph))
         return weights.joined(graph.op("Softmax", scores, axis=-1), normal)
 
-    def _rotated(self, weights: AttentionWeights, normal: str, part: Part, *, local: bool) -> str:
+    def _rotated(self, weights: AttentionWeights, normal: str, part: Projection, *, local: bool) -> str:
         """Queries or keys as of `by_head`, each pair of coordinates turned by the angle of its position."""
         graph = self.graph
         values = graph.op("Transpose", weights.unmoved(normal, part), perm=(0, 2, 1, 3))  # [batch heads seq size]

@@ -15,8 +15,8 @@ MASKED = -1e9
 """Below every feature and score: what heads add for padding."""
 
 Floats = NDArray[np.float32]
-Part = Literal["query", "key", "value"]
-_PARTS: tuple[Part, ...] = ("query", "key", "value")
+Projection = Literal["query", "key", "value"]
+_PARTS: tuple[Projection, ...] = ("query", "key", "value")
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class AddedWeights:
     """
 
     owner: str
-    parts: dict[Part, Floats]
+    parts: dict[Projection, Floats]
 
 
 def linear(graph: Graph, values: str, name: str, *, bias: bool = True) -> str:
@@ -167,27 +167,27 @@ class AttentionWeights:
         self.hidden = graph.array(f"{name}.qkv.weight").shape[0]
         self.size = self.hidden // heads
 
-    def owner(self, part: Part) -> str:
+    def owner(self, part: Projection) -> str:
         """The name under which the weight of a part is kept: the layer's, or that of a task's part that adds to it."""
         return self._added.owner if self._added and part in self._added.parts else self._name
 
-    def weight(self, part: Part) -> Floats:
+    def weight(self, part: Projection) -> Floats:
         """float32[hidden hidden], unscaled."""
         whole = _of_part(self._graph.array(f"{self._name}.qkv.weight"), part)
         added = self._added.parts.get(part) if self._added else None
         return whole if added is None else whole + added
 
-    def bias(self, part: Part) -> Floats:
+    def bias(self, part: Projection) -> Floats:
         """float32[hidden], unscaled, of a layer with biases."""
         return _of_part(self._graph.array(f"{self._name}.qkv.bias"), part)
 
-    def by_head(self, hidden: str, part: Part) -> str:
+    def by_head(self, hidden: str, part: Projection) -> str:
         """[batch seq hidden] → [batch heads seq size]; keys are [batch heads size seq]."""
         graph = self._graph
         order = (0, 2, 3, 1) if part == "key" else (0, 2, 1, 3)
         return graph.op("Transpose", self.unmoved(hidden, part), perm=order)
 
-    def unmoved(self, hidden: str, part: Part) -> str:
+    def unmoved(self, hidden: str, part: Projection) -> str:
         """[batch seq hidden] → [batch seq heads size]."""
         graph, scale = self._graph, np.float32(self._scale if part == "query" else 1.0)
         weight = graph.derived(f"{self.owner(part)}.{part}.weight", lambda: self.weight(part) * scale)
@@ -206,6 +206,6 @@ class AttentionWeights:
         return linear(graph, rows, f"{self._name}.output", bias=self._biases)
 
 
-def _of_part(values: Array, part: Part) -> Floats:
+def _of_part(values: Array, part: Projection) -> Floats:
     found: Floats = np.split(values, 3, axis=-1)[_PARTS.index(part)].astype("float32")
     return found
