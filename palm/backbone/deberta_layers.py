@@ -211,9 +211,9 @@ class DebertaEncoder(LayeredEncoder):
         mask, real = padding_mask(inputs["input_mask"]), inputs["input_mask"].reshape([-1, 1])
         if not config.relative_attention:
             return RelativeRows(batch, seq, mask, None, None, real)
-        sizes = config.span, config.position_buckets, config.largest_distance
+        table = config.span, config.position_buckets, config.largest_distance
         if not paddle.in_dynamic_mode():
             vectors = self.embeddings.distances(0, 2 * config.span - 1)
-            return RelativeRows(batch, seq, mask, vectors, static_indices(seq, *sizes), real)
-        first, last, places = vector_indices(seq, *sizes)
+            return RelativeRows(batch, seq, mask, vectors, static_indices(seq, *table), real)
+        first, last, places = vector_indices(seq, *table)
         return RelativeRows(batch, seq, mask, self.embeddings.distances(first, last), paddle.to_tensor(places), real)

@@ -84,7 +84,7 @@ def run(args: argparse.Namespace, overrides: list[str]) -> int:
         folder, args.output, args.to, _names(args.tasks), args.precision, args.max_drop, verify=args.verify
     )
     exported = export_model(request, lambda tasks: rows_of(folder, tasks, args.dev, args.rows), _say)
-    total = sum(exported.sizes.values()) / 1e6
+    total = sum(exported.file_bytes.values()) / 1e6
     _say(f"{args.output.as_posix()}: {args.to}, {args.precision}, {', '.join(exported.tasks)}: {total:.1f} MB.")
     return 0
 

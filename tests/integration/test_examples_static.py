@@ -24,7 +24,7 @@ EXAMPLES = sorted(
 )
 # What these train on is made of public data: tests/integration/test_public_examples.py runs them.
 ON_PUBLIC_DATA = {"classification", "matching", "tagging", "reading", "dnet", "methods"}
-WITHOUT_YAML = {"multi_task_api", "train_with_eval", "predict", "from_transformers"}
+WITHOUT_YAML = {"multi_task_api", "train_with_eval", "predict", "from_transformers", "infer_onnx"}
 COMPLETE = [config for config in CONFIGS if config.parent.name not in ON_PUBLIC_DATA]
 SCRIPTS = sorted([*ROOT.glob("examples/*/*.sh"), ROOT / ".ci" / "run"])
 

@@ -206,7 +206,7 @@ def test_it_predicts_in_an_environment_without_palm_and_paddle(exported: Path, t
         rows = all_heads.rows_for(run.text_columns(task), masked=run[task].paradigm.predicts_tokens)
         file = tmp_path / f"{task}.jsonl"
         file.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
-        words = [python, str(program / "predict.py"), str(exported / "onnx"), task, str(file), "--threads", "1"]
+        words = [python, str(program / "run.py"), str(exported / "onnx"), task, str(file), "--threads", "1"]
         done = subprocess.run(words, env=clean, capture_output=True, text=True, cwd=tmp_path, check=False)
         assert done.returncode == 0, done.stderr
         theirs = [json.loads(line) for line in done.stdout.splitlines()]

@@ -25,7 +25,7 @@ from palm.storage.layout import CONFIG_FILE, MANIFEST_FILE, WEIGHTS_FILE
 
 if TYPE_CHECKING:
     from palm.inference.export.quantize import Cost
-    from palm.inference.export.verify import Difference
+    from palm.inference.export.verify import OutputDifference
     from palm.inference.runtime import Runtime
 
 GRAPH_FILE = "model.onnx"
@@ -78,15 +78,15 @@ class Exported:
     Attributes:
         tasks: Names of the tasks.
         graph: The graph.
-        sizes: Bytes of each of its files.
+        file_bytes: Bytes of each of its files.
         differences: Those from PALM's own kernels; None if they were not compared.
         costs: What int8 costs each task.
     """
 
     tasks: Sequence[str]
     graph: ExportedGraph
-    sizes: Mapping[str, int]
-    differences: "Sequence[Difference] | None"
+    file_bytes: Mapping[str, int]
+    differences: "Sequence[OutputDifference] | None"
     costs: "Sequence[Cost]" = ()
 
 
@@ -157,7 +157,7 @@ def _write_onnx(
         for task in tasks
     }
     graph = ExportedGraph("onnx", request.precision, tuple(file.name for file in files), _specs(tasks, names), outputs)
-    return Exported([task.name for task in tasks], graph, _sizes(files), differences, costs)
+    return Exported([task.name for task in tasks], graph, _file_bytes(files), differences, costs)
 
 
 def _write_paddle(
@@ -179,12 +179,12 @@ def _write_paddle(
         task.name: {name: str(next(numbers)) for name in task.paradigm.outputs_attr("predict")} for task in plain.tasks
     }
     graph = ExportedGraph("paddle", "float32", names, inputs, outputs)
-    return Exported([task.name for task in tasks], graph, _sizes([folder / name for name in names]), differences)
+    return Exported([task.name for task in tasks], graph, _file_bytes([folder / name for name in names]), differences)
 
 
 def _verified(
     request: ExportRequest, tasks: Sequence[TaskInstance], given: ExportRows, runtime: "Runtime", say: Say
-) -> "Sequence[Difference]":
+) -> "Sequence[OutputDifference]":
     """The differences from PALM's float32, told in a table; refused if one is too large."""
     from palm.inference.bundle import load_run  # noqa: PLC0415 (imports Paddle)
     from palm.inference.export.made_rows import made_rows  # noqa: PLC0415
@@ -224,7 +224,7 @@ def _quantized(
     from palm.inference.onnx_runtime import OnnxRuntime  # noqa: PLC0415
 
     small = files[0].with_name(f".int8-{GRAPH_FILE}")
-    before = sum(_sizes(files).values())
+    before = sum(_file_bytes(files).values())
     done = quantize(files[0], small)
     found = costs(runtime, OnnxRuntime(small, precision="int8"), tasks, given.gold)
     for cost in found:
@@ -252,7 +252,7 @@ def _specs(tasks: Sequence[TaskInstance], names: Sequence[str]) -> Specs:
     return {name: as_spec(offered[name]) for name in names}
 
 
-def _sizes(files: Sequence[Path]) -> dict[str, int]:
+def _file_bytes(files: Sequence[Path]) -> dict[str, int]:
     return {file.name: file.stat().st_size for file in files}
 
 

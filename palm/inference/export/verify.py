@@ -19,7 +19,7 @@ MOST_ROWS = 64
 
 
 @dataclass(frozen=True)
-class Difference:
+class OutputDifference:
     """How far one output of a graph is from PALM's.
 
     Attributes:
@@ -45,7 +45,7 @@ class Difference:
 
 def compare(
     one: Runtime, other: Runtime, tasks: Sequence[TaskInstance], datasets: Mapping[str, Dataset]
-) -> list[Difference]:
+) -> list[OutputDifference]:
     """The differences of all outputs of all tasks, over up to `MOST_ROWS` records each.
 
     Args:
@@ -54,7 +54,7 @@ def compare(
         tasks: The tasks.
         datasets: Rows to predict, by task.
     """
-    found: list[Difference] = []
+    found: list[OutputDifference] = []
     for task in tasks:
         data = some_records(datasets[task.name])
         largest: dict[str, float] = dict.fromkeys(task.paradigm.outputs_attr("predict"), 0.0)
@@ -63,7 +63,7 @@ def compare(
             for name, difference in _differences(task, batch, ours, theirs).items():
                 largest[name] = _larger(largest[name], difference)
         found += [
-            Difference(task.name, name, len(data.records), str(data.file), difference)
+            OutputDifference(task.name, name, len(data.records), str(data.file), difference)
             for name, difference in largest.items()
         ]
     return found
@@ -79,7 +79,7 @@ def some_records(dataset: Dataset) -> Dataset:
     return dataset.take(kept)
 
 
-def table(differences: Sequence[Difference]) -> list[str]:
+def table(differences: Sequence[OutputDifference]) -> list[str]:
     """The differences as lines of text."""
     names = [f"{each.task}.{each.output}" for each in differences]
     width = max(map(len, names), default=0)

@@ -1,6 +1,6 @@
 """Predict with a model that `palm export --to onnx` wrote, without PALM and without Paddle.
 
-python predict.py EXPORTED intent rows.jsonl
+python run.py EXPORTED intent rows.jsonl
 """
 
 import argparse
