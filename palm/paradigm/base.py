@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from palm.data.dataset import Batch, Dataset, LabelMap, Record
+from palm.paradigm.hugging_face import AnswerKind, ApiRow, scores_by_label
 from palm.paradigm.output_distance import squared_difference, symmetric_kl
 from palm.registry import Registry, component_problem
 from palm.schema.fields import BackboneFields, ParadigmFields
@@ -68,6 +69,8 @@ class Paradigm(ABC):
     """Files of `prediction_files` besides predictions.json."""
     pipeline_tag: ClassVar[str | None] = None
     """What Hugging Face's hub calls the task: https://huggingface.co/tasks. None if it has no name for it."""
+    answer_kind: ClassVar[AnswerKind] = "labels"
+    """What its predictions say, for servers and pages that show them."""
 
     def __init__(
         self, config: ParadigmFields, labels: LabelMap | None = None, *, vocab: Sequence[str] | None = None
@@ -172,6 +175,14 @@ class Paradigm(ABC):
         return [
             f"{name}: {value:.4g}" if isinstance(value, float) else f"{name}: {value}" for name, value in single.items()
         ]
+
+    def hugging_face(self, prediction: Prediction, row: ApiRow) -> object:
+        """`prediction` in the shape of Hugging Face's inference API: by default that of text classification.
+
+        A prediction without probabilities by label stays as it is.
+        """
+        probabilities = prediction.get("probs")
+        return scores_by_label(probabilities, row.top_k) if isinstance(probabilities, Mapping) else prediction
 
     def prediction_files(self, predictions: Sequence[Prediction]) -> dict[str, str]:
         """Content of each file of predictions, by file name: one JSON object per line."""

@@ -8,6 +8,7 @@ import numpy as np
 from palm.data.dataset import Batch, Dataset
 from palm.paradigm.base import PARADIGMS, Outputs, Paradigm, Prediction
 from palm.paradigm.decoding import softmax
+from palm.paradigm.hugging_face import ApiRow
 from palm.paradigm.layers import (
     TextHeadFields,
     build_text_head,
@@ -36,6 +37,7 @@ class Choice(Paradigm):
     """One score per candidate; cross entropy over the candidates of each example."""
 
     Config: ClassVar[type[ParadigmFields]] = ChoiceFields
+    answer_kind = "choice"
     config: ChoiceFields
     pipeline_tag: ClassVar[str | None] = "multiple-choice"
 
@@ -86,6 +88,12 @@ class Choice(Paradigm):
     def describe(self, prediction: Prediction) -> list[str]:
         """The best candidate with its probability."""
         return [f"{prediction['choice']}  {max(cast('Sequence[float]', prediction['probs'])):.3f}"]
+
+    def hugging_face(self, prediction: Prediction, row: ApiRow) -> object:
+        """The candidates as labels, best first."""
+        choices, probs = cast("Sequence[str]", prediction["choices"]), cast("Sequence[float]", prediction["probs"])
+        ranking = cast("Sequence[int]", prediction["ranking"])[: row.top_k]
+        return [{"label": choices[number], "score": probs[number]} for number in ranking]
 
 
 def _predictions(outputs: Sequence[Outputs], dataset: Dataset) -> Iterator[Prediction]:

@@ -20,6 +20,7 @@ class Matching(TextClass):
     Config: ClassVar[type[ParadigmFields]] = MatchingFields
     name = "match"
     embedding = "sentence_pair_embedding"
+    answer_kind = "match"
 
     def count_classes(self) -> int:
         known = self.config.n_classes is not None or self.labels is not None

@@ -9,6 +9,7 @@ from pydantic import Field
 from palm.data.dataset import Batch, Dataset, IntArray
 from palm.paradigm.base import PARADIGMS, Outputs, Paradigm, Prediction, TransformersHead
 from palm.paradigm.decoding import examples_by_record
+from palm.paradigm.hugging_face import ApiRow
 from palm.paradigm.layers import build_linear_head, project
 from palm.paradigm.losses import mean_cross_entropy
 from palm.paradigm.mrc_answers import Limits, WindowLogits, rank_answers
@@ -51,6 +52,7 @@ class SpanExtraction(Paradigm):
     Config: ClassVar[type[ParadigmFields]] = SpanExtractionFields
     decode_columns: ClassVar[tuple[str, ...]] = ("context_start", "context_end", "is_max_context")
     extra_files: ClassVar[tuple[str, ...]] = (NBEST_FILE, NULL_ODDS_FILE)
+    answer_kind = "answer"
     config: SpanExtractionFields
     pipeline_tag: ClassVar[str | None] = "question-answering"
 
@@ -94,9 +96,10 @@ class SpanExtraction(Paradigm):
         ]
 
     def decode(self, outputs: Sequence[Outputs], dataset: Dataset) -> list[Prediction]:
-        """`{"id", "text", "probability", "nbest", "null_odds"}` per record.
+        """`{"id", "text", "start", "end", "probability", "nbest", "null_odds"}` per record.
 
-        Each of `nbest` is `{"text", "probability", "start_logit", "end_logit"}`, best first.
+        Each of `nbest` is `{"text", "start", "end", "probability", "start_logit", "end_logit"}`, best first. `start`
+        and `end` are characters of the context, 0 and 0 for no answer.
         """
         groups = examples_by_record(dataset)
         return [self._prediction(index, rows, outputs, dataset) for index, rows in enumerate(groups)]
@@ -105,6 +108,13 @@ class SpanExtraction(Paradigm):
         """The answer with its probability."""
         probability = cast("float", prediction["probability"])
         return [f"{prediction['text'] or '(no answer)'}  {probability:.3f}"]
+
+    def hugging_face(self, prediction: Prediction, row: ApiRow) -> object:
+        """`{"answer", "score", "start", "end"}`; with `top_k` above 1 a list of them, best first."""
+        if row.top_k is not None and row.top_k > 1:
+            best = cast("Sequence[Prediction]", prediction["nbest"])
+            return [_api_answer(answer) for answer in best[: row.top_k]]
+        return _api_answer(prediction)
 
     @property
     def transformers_head(self) -> TransformersHead | None:
@@ -119,7 +129,7 @@ class SpanExtraction(Paradigm):
         odds = {key: one["null_odds"] for key, one in by_id.items() if one["null_odds"] is not None}
         files = {
             PREDICTIONS_FILE: {key: one["text"] for key, one in by_id.items()},
-            NBEST_FILE: {key: one["nbest"] for key, one in by_id.items()},
+            NBEST_FILE: {key: _as_in_squad(one["nbest"]) for key, one in by_id.items()},
             **({NULL_ODDS_FILE: odds} if odds else {}),
         }
         return {name: json.dumps(content, ensure_ascii=False, indent=4) + "\n" for name, content in files.items()}
@@ -137,19 +147,35 @@ class SpanExtraction(Paradigm):
         nbest = [
             {
                 "text": answer.text,
+                "start": answer.start,
+                "end": answer.end,
                 "probability": share,
                 "start_logit": answer.start_logit,
                 "end_logit": answer.end_logit,
             }
             for answer, share in zip(ranking.nbest, ranking.probabilities, strict=True)
         ]
+        start, end = ranking.span
         return {
             "id": record["id"],
             "text": ranking.text,
+            "start": start,
+            "end": end,
             "probability": ranking.probability,
             "nbest": nbest,
             "null_odds": ranking.null_odds,
         }
+
+
+def _api_answer(answer: Prediction) -> Prediction:
+    names = {"answer": "text", "score": "probability", "start": "start", "end": "end"}
+    return {name: answer[own] for name, own in names.items()}
+
+
+def _as_in_squad(nbest: object) -> list[Prediction]:
+    """The answers without their places in the context, which the files of SQuAD's scripts do not have."""
+    answers = cast("Sequence[Prediction]", nbest)
+    return [{name: value for name, value in one.items() if name not in ("start", "end")} for one in answers]
 
 
 def _window(output: Outputs, dataset: Dataset, row: int) -> WindowLogits:

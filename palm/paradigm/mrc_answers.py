@@ -46,16 +46,23 @@ class Answer:
         text: A substring of the context; empty for "no answer".
         start_logit: Score of its first token.
         end_logit: Score of its last.
+        start: Where it starts in the context, in characters; 0 for "no answer".
     """
 
     text: str
     start_logit: float
     end_logit: float
+    start: int = 0
 
     @property
     def score(self) -> float:
         """Score by which answers are ranked."""
         return self.start_logit + self.end_logit
+
+    @property
+    def end(self) -> int:
+        """Where it ends in the context, in characters (exclusive)."""
+        return self.start + len(self.text)
 
 
 @dataclass(frozen=True)
@@ -99,6 +106,11 @@ class Ranking:
         )
         return next(found, 0.0)
 
+    @property
+    def span(self) -> tuple[int, int]:
+        """Start and end of the chosen answer in the context, in characters; (0, 0) without one."""
+        return next(((answer.start, answer.end) for answer in self.nbest if answer.text == self.text), (0, 0))
+
 
 def rank_answers(context: str, windows: Sequence[WindowLogits], limits: Limits) -> Ranking:
     """The answers to one question from all windows of its context. Ties: the earlier and shorter span first."""
@@ -137,9 +149,10 @@ def _spans(context: str, windows: Sequence[WindowLogits], longest: int) -> Itera
     starts, ends = (np.concatenate([spans[axis] for spans in found]) for axis in (1, 2))
     for place in np.argsort(-scores, kind="stable"):
         window, start, end = windows[numbers[place]], starts[place], ends[place]
-        text = context[window.context_start[start] : window.context_end[end]]
+        first = int(window.context_start[start])
+        text = context[first : window.context_end[end]]
         if text.strip():
-            yield Answer(text, float(window.start_logits[start]), float(window.end_logits[end]))
+            yield Answer(text, float(window.start_logits[start]), float(window.end_logits[end]), first)
 
 
 def _spans_of(window: WindowLogits, longest: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from palm.data.dataset import Batch, Dataset
 from palm.paradigm.base import PARADIGMS, Outputs, Paradigm, Prediction
+from palm.paradigm.hugging_face import ApiRow
 from palm.paradigm.layers import (
     TextHeadFields,
     build_text_head,
@@ -44,6 +45,7 @@ class PairwiseMatch(Paradigm):
     """
 
     Config: ClassVar[type[ParadigmFields]] = PairwiseMatchFields
+    answer_kind = "value"
     config: PairwiseMatchFields
     pipeline_tag: ClassVar[str | None] = "sentence-similarity"
 
@@ -106,6 +108,10 @@ class PairwiseMatch(Paradigm):
         Over rows with both texts also `label`: `1` where the text that matches has the higher score, else `0`.
         """
         return list(_predictions(outputs, dataset))
+
+    def hugging_face(self, prediction: Prediction, row: ApiRow) -> object:
+        """The score of the one label `match`."""
+        return [{"label": "match", "score": prediction["probs"]}]
 
 
 def _predictions(outputs: Sequence[Outputs], dataset: Dataset) -> Iterator[Prediction]:

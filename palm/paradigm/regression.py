@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, ClassVar, final
 
 from palm.data.dataset import Batch, Dataset
 from palm.paradigm.base import PARADIGMS, Outputs, Paradigm, Prediction
+from palm.paradigm.hugging_face import ApiRow
 from palm.paradigm.layers import (
     TextHeadFields,
     build_text_head,
@@ -33,6 +34,7 @@ class Regression(Paradigm):
     config: RegressionFields
     squared_error: ClassVar[bool] = True
     pipeline_tag: ClassVar[str | None] = "text-classification"
+    answer_kind = "value"
 
     @property
     def default_metrics(self) -> tuple[str, ...]:
@@ -68,3 +70,7 @@ class Regression(Paradigm):
         """`{"index", "value"}` per record."""
         rows = zip(dataset.array("record"), outputs, strict=True)
         return [{"index": int(index), "value": float(output["value"][0])} for index, output in rows]
+
+    def hugging_face(self, prediction: Prediction, row: ApiRow) -> object:
+        """The number as the score of the one label `value`, as of a classifier with a single output."""
+        return [{"label": "value", "score": prediction["value"]}]

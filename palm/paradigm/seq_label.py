@@ -13,6 +13,7 @@ from palm.data.tag_schemes import OUTSIDE, TagScheme, describe_scheme, older_sch
 from palm.paradigm.base import PARADIGMS, Outputs, Paradigm, Prediction, TransformersHead
 from palm.paradigm.crf import build_transitions, crf_loss, viterbi
 from palm.paradigm.decoding import check_classes, class_names, count_classes, examples_by_record
+from palm.paradigm.hugging_face import ApiRow
 from palm.paradigm.layers import HeadFields, build_head, head_form, head_logits
 from palm.paradigm.losses import ClassLossFields, class_loss, weights_by_class
 from palm.schema.facts import Key
@@ -57,6 +58,7 @@ class Tagging(Paradigm):
 
     Config: ClassVar[type[ParadigmFields]] = TaggingFields
     decode_columns: ClassVar[tuple[str, ...]] = ("word_index",)
+    answer_kind = "spans"
     config: TaggingFields
     pipeline_tag: ClassVar[str | None] = "token-classification"
 
@@ -134,6 +136,15 @@ class Tagging(Paradigm):
         spans = cast("Sequence[Mapping[str, object]]", prediction["spans"])
         return [f"{span['type']}: {span['text']}" for span in spans] or ["(no span)"]
 
+    def hugging_face(self, prediction: Prediction, row: ApiRow) -> object:
+        """`[{"entity_group", "score", "word", "start", "end"}]`, in characters of the text.
+
+        `score` is None: predictions have the best label of each word, not its probability.
+        """
+        spans = cast("Sequence[Mapping[str, object]]", prediction["spans"])
+        places = _characters(row.texts[0] if row.texts else "", cast("Sequence[str]", prediction["words"]))
+        return [_entity(span, places) for span in spans]
+
     @property
     def notes(self) -> Sequence[str]:
         if self.labels is None:
@@ -201,6 +212,25 @@ class Tagging(Paradigm):
 def _outside(names: Sequence[str]) -> str:
     """The label of a word that no window holds."""
     return next((name for name in OUTSIDE if name in names), names[0])
+
+
+def _characters(text: str, words: Sequence[str]) -> list[tuple[int, int]] | None:
+    """Start and end of each word in the text, in characters; None where it does not hold them."""
+    places, after = [], 0
+    for word in words:
+        start = text.find(word, after)
+        if start < 0:
+            return None
+        after = start + len(word)
+        places.append((start, after))
+    return places
+
+
+def _entity(span: Mapping[str, object], places: Sequence[tuple[int, int]] | None) -> dict[str, object]:
+    start, end = span.get("start_char"), span.get("end_char")
+    if start is None and places is not None:
+        start, end = places[cast("int", span["start"])][0], places[cast("int", span["end"]) - 1][1]
+    return {"entity_group": span["type"], "score": None, "word": span["text"], "start": start, "end": end}
 
 
 def _scheme_of(config: TaggingFields, labels: LabelMap | None) -> TagScheme:
