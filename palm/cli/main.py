@@ -45,6 +45,7 @@ COMMANDS = {
     "train": Command("train all tasks of a configuration", configured=True),
     "pred": Command("predict with an inference model", configured=True),
     "eval": Command("evaluate exported tasks", configured=True),
+    "serve": Command("answer over HTTP with a model"),
     "compare": Command("train each task alone and all together, and report where sharing helps", configured=True),
     "check": Command("report every problem of a configuration", configured=True),
     "download": Command("list and download pre-trained models and data sets"),

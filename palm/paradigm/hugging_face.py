@@ -16,7 +16,7 @@ class ApiRow:
     Attributes:
         texts: The texts of the row, in the order of the reader's `text_columns`.
         top_k: How many labels, answers or tokens to list; None for all.
-        mask: The tokenizer's mask token.
+        mask: How texts write the mask token.
     """
 
     texts: Sequence[str] = ()

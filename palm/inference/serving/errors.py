@@ -1,0 +1,69 @@
+"""Errors of the HTTP interface: a status, and JSON with the rule, what was found, and what to do."""
+
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+
+_MOST_SHOWN = 120
+
+JSON_TYPE = "application/json"
+
+
+class HttpError(Exception):
+    """A request that is refused.
+
+    Args:
+        status: The status of the response.
+        rule: What is expected.
+        found: What was found instead.
+        advice: What to do.
+        where: The place in the request, such as `inputs[2]`.
+        headers: Further headers of the response.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        rule: str,
+        found: str = "",
+        advice: str = "",
+        *,
+        where: str = "",
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(rule)
+        self.status = status
+        self.headers = dict(headers or {})
+        told = {"where": where, "rule": rule, "found": found, "advice": advice}
+        self.content = {
+            "error": {"status": status, "title": _title(status), **{key: text for key, text in told.items() if text}}
+        }
+
+    @property
+    def body(self) -> bytes:
+        """The JSON of the response."""
+        return json.dumps(self.content, ensure_ascii=False).encode("utf-8", "backslashreplace")
+
+    @property
+    def bytes_and_close(self) -> bytes:
+        """A whole HTTP/1.1 response, after which the connection is closed: for requests that reach no application."""
+        reason = _title(self.status)
+        lines = [f"HTTP/1.1 {self.status} {reason}", f"content-type: {JSON_TYPE}", f"content-length: {len(self.body)}"]
+        lines += [f"{name}: {value}" for name, value in self.headers.items()]
+        return ("\r\n".join([*lines, "connection: close", "", ""])).encode("latin-1") + self.body
+
+
+def shown_value(value: object) -> str:
+    """A value of a request in a message: as JSON, and short."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, default=str)
+    except (ValueError, RecursionError):
+        text = type(value).__name__
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"
+
+
+def _title(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Error"

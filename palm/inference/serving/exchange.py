@@ -1,0 +1,39 @@
+"""Bodies of requests and responses: JSON in, JSON out, and a client that may go away in between."""
+
+import json
+from collections.abc import Awaitable, Callable
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from palm.inference.serving.errors import JSON_TYPE, HttpError
+from palm.inference.serving.request_rows import parse_object
+
+
+def json_response(content: object, status: int = 200) -> Response:
+    """A response of JSON; a number that JSON lacks was replaced before."""
+    return Response(json.dumps(content, ensure_ascii=False, allow_nan=False), status, media_type=JSON_TYPE)
+
+
+async def json_object(request: Request) -> dict[str, object]:
+    """The JSON object of a request's body.
+
+    Raises:
+        HttpError: The body is of another type (415), or no JSON object (400).
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != JSON_TYPE:
+        rule = f"a body is of type {JSON_TYPE}."
+        found = f"Found `{kind[:100]}`." if kind else "Found no content-type."
+        raise HttpError(415, rule, found, f"Send the header `Content-Type: {JSON_TYPE}`.")
+    return parse_object(await request.body())
+
+
+def disconnected(request: Request) -> Callable[[], Awaitable[None]]:
+    """Waits until the client of a request is gone."""
+
+    async def wait() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+
+    return wait

@@ -1,0 +1,70 @@
+"""Loads a new model beside the one that answers, and puts it in its place; a broken one is reported and left alone."""
+
+import asyncio
+import gc
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from palm.errors import PalmError
+from palm.inference.serving.served_model import ServedModel
+from palm.inference.serving.service import Service
+from palm.storage.layout import MANIFEST_FILE
+
+_log = logging.getLogger(__name__)
+_LOOK_SECONDS = 1.0
+
+State = frozenset[tuple[str, int, int, int]]
+"""What a model's folder looks like from outside: each manifest's path, inode, size and time."""
+
+
+class Reloader:
+    """Reloads the model of a service.
+
+    Args:
+        service: The service.
+        folder: The folder of its model, for `watch`.
+        load: Loads the model again.
+    """
+
+    def __init__(self, service: Service, folder: Path, load: Callable[[], ServedModel]) -> None:
+        self._service, self._folder, self._load = service, folder, load
+        self._seen = manifests_in(folder)
+        self._one_at_a_time = asyncio.Lock()
+
+    async def reload(self) -> bool:
+        """Load the model again, in a thread of its own; returns whether it answers from now on."""
+        async with self._one_at_a_time:
+            self._seen = await asyncio.to_thread(manifests_in, self._folder)
+            try:
+                model = await asyncio.to_thread(self._load)
+            except (PalmError, OSError, MemoryError) as error:
+                _log.error("reload refused, the earlier model answers: %s", error)
+                self._service.metrics.reloaded("refused")
+                return False
+            self._service.replace(model)
+            self._service.metrics.reloaded("loaded")
+            _log.info("reloaded: %s", ", ".join(model.tasks))
+        # Requests that wait keep the earlier model until they are computed; then its memory is free.
+        await asyncio.to_thread(gc.collect)
+        return True
+
+    async def watch(self) -> None:
+        """Reload whenever the manifest of the model changes, which is written last; runs until it is cancelled."""
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            if await asyncio.to_thread(manifests_in, self._folder) != self._seen:
+                await self.reload()
+
+
+def manifests_in(folder: Path) -> State:
+    """The manifests of the models in or below `folder`."""
+    found = set()
+    for pattern in (MANIFEST_FILE, f"*/{MANIFEST_FILE}", f"*/*/{MANIFEST_FILE}"):
+        for file in folder.expanduser().glob(pattern):
+            try:
+                facts = file.stat()
+            except OSError:  # replaced at this moment
+                continue
+            found.add((str(file), facts.st_ino, facts.st_size, facts.st_mtime_ns))
+    return frozenset(found)
