@@ -45,7 +45,12 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this cl
     parser.add_argument("--token", help="token that requests carry; better --token_file, or PALM_TOKEN")
     parser.add_argument("--token_file", help="file with the token")
     parser.add_argument("--no_auth", action="store_true", help="serve other machines without a token")
-    parser.add_argument("--runtime", default="auto", help="auto (the faster one here; default), palm or onnx")
+    parser.add_argument(
+        "--runtime",
+        choices=("auto", "palm", "onnx"),
+        default="auto",
+        help="what computes (default: auto, the faster one here)",
+    )
     parser.add_argument("--precision", choices=get_args(Precision), default="auto", help="as palm pred (default: auto)")
     parser.add_argument("--threads", type=int, help="threads of all workers together (default: all usable cores)")
     parser.add_argument("--workers", type=int, default=1, help="processes, each with a model of its own (default: 1)")
@@ -153,8 +158,11 @@ def _check_numbers(args: argparse.Namespace) -> None:
     """
     least = {"workers": 1, "threads": 1, "max_rows": 1, "max_tokens": 1, "max_bytes": 2, "max_waiting": 1}
     given = {name: getattr(args, name) for name in least}
-    wrong = [(name, value, f"at least {least[name]}") for name, value in given.items() if (value or 1) < least[name]]
-    wrong = [(name, value, least_of) for name, value, least_of in wrong if value is not None]
+    wrong = [
+        (name, value, f"of at least {least[name]}")
+        for name, value in given.items()
+        if value is not None and value < least[name]
+    ]
     wrong += [(name, getattr(args, name), "above 0") for name in _TIMES if not 0 < getattr(args, name) < _LONGEST]
     if not 0 <= args.port < 2**16:
         wrong.append(("port", args.port, "from 0 to 65535"))

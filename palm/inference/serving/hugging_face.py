@@ -106,13 +106,11 @@ def _in_our_columns(row: object, task: ServedTask) -> TextRow | str:
     if not isinstance(row, dict):
         return row  # type: ignore[return-value]  # what it is decides `check_rows`
     own = {name for name in _THEIR_COLUMNS if name in row} - set(task.columns)
-    names: dict[object, str] = {
-        name: column for name, column in zip(_THEIR_COLUMNS, task.columns, strict=False) if name in own
-    }
+    names = {name: column for name, column in zip(_THEIR_COLUMNS, task.columns, strict=False) if name in own}
     if not names.keys() >= own:
         rule = f"this task reads {' and '.join(task.columns)}."
         raise HttpError(422, rule, f"Found {shown_value(sorted(own))}.", "Send one text.", where="inputs")
-    return {names.get(name, name): value for name, value in row.items()}
+    return {names.get(name, str(name)): value for name, value in row.items()}
 
 
 def _compared(inputs: Mapping[str, object], task: ServedTask) -> list[TextRow | str]:

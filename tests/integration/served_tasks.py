@@ -1,0 +1,59 @@
+"""A run with a task of every paradigm, and rows for each of them, in English and Chinese."""
+
+from pathlib import Path
+from typing import Any
+
+import palm
+from tests.integration import tiny
+
+CHOICES = ["the bird flies", "the fish swims", "鱼游"]
+ENGLISH, CHINESE = "the big red fish in the house", "大红鱼在河"
+
+ROWS: dict[str, list[Any]] = {
+    "intent": [ENGLISH, CHINESE, "the cat runs"],
+    "sets": [ENGLISH, CHINESE],
+    "slots": [ENGLISH, {"text_a": ["the", "red", "鱼"]}],
+    "tags": [ENGLISH, "the green bird"],
+    "cloze": ["the [MASK] fish in the [MASK]", "红[MASK]"],
+    "pairs": [{"text_a": ENGLISH, "text_b": "the bird flies"}, {"text_a": CHINESE, "text_b": "鸟飞"}],
+    "wet": [{"text_a": ENGLISH, "text_b": CHINESE}],
+    "rank": [{"text_a": ENGLISH, "text_b": CHINESE}],
+    "picks": [{"text_a": ENGLISH, "choices": CHOICES}, {"text_a": CHINESE, "choices": CHOICES[:2]}],
+    "answers": [
+        {"question": "who in the river", "context": f"{ENGLISH} . {ENGLISH}"},
+        {"id": "q7", "question": "谁在河?", "context": f"{CHINESE}。{CHINESE}。"},
+    ],
+}
+
+
+def train_all(folder: Path, *, steps: int = 80, seed: int = 3) -> Path:
+    """Train a few steps of every task; returns the run."""
+    rows = tiny.classification_rows(24, seed=seed)
+    sets = [["|".join(sorted({label, text.split()[1]})), text] for label, text in rows]
+    numbers = [[str(2.5 if label == "water" else -0.5), text, text] for label, text in rows]
+    choices = [[str(int(label == "water")), text, "|".join(CHOICES[:2])] for label, text in rows]
+    files = {
+        "sets": tiny.write_tsv(folder / "sets.tsv", ["label", "text_a"], sets),
+        "wet": tiny.write_tsv(folder / "wet.tsv", ["label", "text_a", "text_b"], numbers),
+        "picks": tiny.write_tsv(folder / "picks.tsv", ["label", "text_a", "choices"], choices),
+        "rank": tiny.write_tsv(
+            folder / "rank.tsv", ["text_a", "text_b", "text_b_neg"], [[text, text, "a cat"] for _, text in rows]
+        ),
+    }
+    kinds: dict[str, dict[str, str]] = {
+        "sets": {"reader": "cls", "paradigm": "multi_label", "label_kind": "several"},
+        "wet": {"reader": "match", "paradigm": "regression", "label_kind": "number"},
+        "picks": {"reader": "choice", "paradigm": "choice"},
+        "rank": {"reader": "pairwise_match", "paradigm": "pairwise_match"},
+    }
+    tasks = {
+        "intent": tiny.classification_task(folder, "intent"),
+        "slots": tiny.slot_task(folder, "slots"),
+        "tags": {**tiny.slot_task(folder, "tags"), "head": "crf"},
+        "cloze": tiny.mlm_task(folder, "cloze"),
+        "pairs": tiny.match_task(folder, "pairs"),
+        "answers": tiny.mrc_task(folder, "answers"),
+        **{name: {**keys, "train_file": files[name]} for name, keys in kinds.items()},
+    }
+    palm.Controller(tiny.config(folder, tasks, max_steps=steps), overrides=[]).train()
+    return folder / "out"
