@@ -184,6 +184,11 @@ class Paradigm(ABC):
         probabilities = prediction.get("probs")
         return scores_by_label(probabilities, row.top_k) if isinstance(probabilities, Mapping) else prediction
 
+    def similarity(self, prediction: Prediction) -> object:
+        """How similar both texts of a pair are, a number; None where predictions do not say."""
+        del prediction
+        return None
+
     def prediction_files(self, predictions: Sequence[Prediction]) -> dict[str, str]:
         """Content of each file of predictions, by file name: one JSON object per line."""
         lines = [json.dumps(prediction, ensure_ascii=False) + "\n" for prediction in predictions]

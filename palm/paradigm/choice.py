@@ -8,7 +8,7 @@ import numpy as np
 from palm.data.dataset import Batch, Dataset
 from palm.paradigm.base import PARADIGMS, Outputs, Paradigm, Prediction
 from palm.paradigm.decoding import softmax
-from palm.paradigm.hugging_face import ApiRow
+from palm.paradigm.hugging_face import ApiRow, one_label
 from palm.paradigm.layers import (
     TextHeadFields,
     build_text_head,
@@ -93,7 +93,7 @@ class Choice(Paradigm):
         """The candidates as labels, best first."""
         choices, probs = cast("Sequence[str]", prediction["choices"]), cast("Sequence[float]", prediction["probs"])
         ranking = cast("Sequence[int]", prediction["ranking"])[: row.top_k]
-        return [{"label": choices[number], "score": probs[number]} for number in ranking]
+        return [one_label(choices[number], probs[number]) for number in ranking]
 
 
 def _predictions(outputs: Sequence[Outputs], dataset: Dataset) -> Iterator[Prediction]:

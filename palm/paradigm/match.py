@@ -1,8 +1,9 @@
 """Text matching: one label per pair of texts, by default whether they match."""
 
-from typing import ClassVar, final
+from collections.abc import Mapping
+from typing import ClassVar, cast, final
 
-from palm.paradigm.base import PARADIGMS
+from palm.paradigm.base import PARADIGMS, Prediction
 from palm.paradigm.cls import TextClass, TextClassFields
 from palm.paradigm.decoding import count_classes
 from palm.schema.fields import ParadigmFields
@@ -25,3 +26,7 @@ class Matching(TextClass):
     def count_classes(self) -> int:
         known = self.config.n_classes is not None or self.labels is not None
         return count_classes(self.config.n_classes, self.labels) if known else 2
+
+    def similarity(self, prediction: Prediction) -> object:
+        """The probability of the label `1`: of pairs that match."""
+        return cast("Mapping[str, float]", prediction["probs"]).get("1")

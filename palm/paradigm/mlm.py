@@ -10,7 +10,7 @@ from pydantic import Field
 from palm.data.dataset import Batch, Dataset, IntArray
 from palm.paradigm.base import MOST_SHOWN, PARADIGMS, Outputs, Paradigm, Prediction
 from palm.paradigm.decoding import examples_by_record
-from palm.paradigm.hugging_face import ApiRow
+from palm.paradigm.hugging_face import ApiRow, filled_masks
 from palm.paradigm.losses import mean_cross_entropy
 from palm.schema.fields import BackboneFields, Float, Int, ParadigmFields
 from palm.spec import Phase, Spec, Specs
@@ -139,22 +139,10 @@ class MaskedLM(Paradigm):
         return [_best_tokens(mask) for mask in masks]
 
     def hugging_face(self, prediction: Prediction, row: ApiRow) -> object:
-        """`[{"score", "token", "token_str", "sequence"}]`, best first; a list of these for each of several masks.
-
-        A sequence is the text with the token in place of its mask, and the other masks unchanged.
-        """
+        """`[{"score", "token", "token_str", "sequence"}]`, best first; a list of these for each of several masks."""
         masks = cast("Sequence[Mapping[str, Sequence[object]]]", prediction["masks"])
-        found = [self._filled(mask, number, row) for number, mask in enumerate(masks)]
+        found = [filled_masks(mask, number, row) for number, mask in enumerate(masks)]
         return found[0] if len(found) == 1 else found
-
-    def _filled(self, mask: Mapping[str, Sequence[object]], number: int, row: ApiRow) -> list[dict[str, object]]:
-        parts = row.texts[0].split(row.mask) if row.texts else []
-        before, after = row.mask.join(parts[: number + 1]), row.mask.join(parts[number + 1 :])
-        words = list(map(str, mask.get("tokens", mask["ids"])))
-        return [
-            {"score": score, "token": token, "token_str": word, "sequence": f"{before}{word}{after}"}
-            for score, token, word in list(zip(mask["probs"], mask["ids"], words, strict=True))[: row.top_k]
-        ]
 
     @property
     def incomparable(self) -> str | None:

@@ -9,7 +9,7 @@ from pydantic import Field
 from palm.data.dataset import Batch, Dataset, IntArray
 from palm.paradigm.base import PARADIGMS, Outputs, Paradigm, Prediction, TransformersHead
 from palm.paradigm.decoding import examples_by_record
-from palm.paradigm.hugging_face import ApiRow
+from palm.paradigm.hugging_face import ApiRow, one_answer
 from palm.paradigm.layers import build_linear_head, project
 from palm.paradigm.losses import mean_cross_entropy
 from palm.paradigm.mrc_answers import Limits, WindowLogits, rank_answers
@@ -113,8 +113,8 @@ class SpanExtraction(Paradigm):
         """`{"answer", "score", "start", "end"}`; with `top_k` above 1 a list of them, best first."""
         if row.top_k is not None and row.top_k > 1:
             best = cast("Sequence[Prediction]", prediction["nbest"])
-            return [_api_answer(answer) for answer in best[: row.top_k]]
-        return _api_answer(prediction)
+            return [one_answer(answer) for answer in best[: row.top_k]]
+        return one_answer(prediction)
 
     @property
     def transformers_head(self) -> TransformersHead | None:
@@ -165,11 +165,6 @@ class SpanExtraction(Paradigm):
             "nbest": nbest,
             "null_odds": ranking.null_odds,
         }
-
-
-def _api_answer(answer: Prediction) -> Prediction:
-    names = {"answer": "text", "score": "probability", "start": "start", "end": "end"}
-    return {name: answer[own] for name, own in names.items()}
 
 
 def _as_in_squad(nbest: object) -> list[Prediction]:

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from palm.data.dataset import Batch, Dataset
 from palm.paradigm.base import PARADIGMS, Outputs, Paradigm, Prediction
-from palm.paradigm.hugging_face import ApiRow
+from palm.paradigm.hugging_face import ApiRow, one_label
 from palm.paradigm.layers import (
     TextHeadFields,
     build_text_head,
@@ -111,7 +111,10 @@ class PairwiseMatch(Paradigm):
 
     def hugging_face(self, prediction: Prediction, row: ApiRow) -> object:
         """The score of the one label `match`."""
-        return [{"label": "match", "score": prediction["probs"]}]
+        return [one_label("match", prediction["probs"])]
+
+    def similarity(self, prediction: Prediction) -> object:
+        return prediction["probs"]
 
 
 def _predictions(outputs: Sequence[Outputs], dataset: Dataset) -> Iterator[Prediction]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, ClassVar, final
 
 from palm.data.dataset import Batch, Dataset
 from palm.paradigm.base import PARADIGMS, Outputs, Paradigm, Prediction
-from palm.paradigm.hugging_face import ApiRow
+from palm.paradigm.hugging_face import ApiRow, one_label
 from palm.paradigm.layers import (
     TextHeadFields,
     build_text_head,
@@ -73,4 +73,7 @@ class Regression(Paradigm):
 
     def hugging_face(self, prediction: Prediction, row: ApiRow) -> object:
         """The number as the score of the one label `value`, as of a classifier with a single output."""
-        return [{"label": "value", "score": prediction["value"]}]
+        return [one_label("value", prediction["value"])]
+
+    def similarity(self, prediction: Prediction) -> object:
+        return prediction["value"]

@@ -13,7 +13,7 @@ from palm.data.tag_schemes import OUTSIDE, TagScheme, describe_scheme, older_sch
 from palm.paradigm.base import PARADIGMS, Outputs, Paradigm, Prediction, TransformersHead
 from palm.paradigm.crf import build_transitions, crf_loss, viterbi
 from palm.paradigm.decoding import check_classes, class_names, count_classes, examples_by_record
-from palm.paradigm.hugging_face import ApiRow
+from palm.paradigm.hugging_face import ApiRow, one_entity
 from palm.paradigm.layers import HeadFields, build_head, head_form, head_logits
 from palm.paradigm.losses import ClassLossFields, class_loss, weights_by_class
 from palm.schema.facts import Key
@@ -230,7 +230,7 @@ def _entity(span: Mapping[str, object], places: Sequence[tuple[int, int]] | None
     start, end = span.get("start_char"), span.get("end_char")
     if start is None and places is not None:
         start, end = places[cast("int", span["start"])][0], places[cast("int", span["end"]) - 1][1]
-    return {"entity_group": span["type"], "score": None, "word": span["text"], "start": start, "end": end}
+    return one_entity(span, start, end)
 
 
 def _scheme_of(config: TaggingFields, labels: LabelMap | None) -> TagScheme:

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+import palm
+from palm.inference.prediction_files import json_line
 from palm.paradigm.base import PARADIGMS
 from tests.integration.served_tasks import CHOICES, ENGLISH, ROWS, train_all
 from tests.integration.server_process import Running, need_the_extra, refused, serving
@@ -30,22 +32,18 @@ def server(run: Path) -> Any:
         yield running
 
 
-def predictions_of_pred(run: Path, task: str, folder: Path) -> list[dict[str, Any]]:
-    """What `palm pred` prints for the rows of a task, from a file with them."""
+def file_of(task: str, folder: Path) -> Path:
+    """The rows of a task as a file."""
     rows = [row if isinstance(row, dict) else {"text_a": row} for row in ROWS[task]]
-    file = folder / "rows.jsonl"
-    if task == "answers":
-        file = folder / "rows.json"
-        named = [{"id": str(number), **row} for number, row in enumerate(rows)]
-        paragraphs = [
-            {"context": row["context"], "qas": [{"id": row["id"], "question": row["question"]}]} for row in named
-        ]
-        file.write_text(json.dumps({"data": [{"paragraphs": paragraphs}]}), encoding="utf-8")
-    else:
+    if task != "answers":
+        file = folder / "rows.jsonl"
         file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    words = [sys.executable, "-m", "palm", "pred", str(run / task), "--file", str(file), "--show", "99"]
-    done = subprocess.run(words, capture_output=True, encoding="utf-8", check=True)
-    return [json.loads(line) for line in done.stdout.splitlines()]
+        return file
+    named = [{"id": str(number), **row} for number, row in enumerate(rows)]
+    paragraphs = [{"context": row["context"], "qas": [{"id": row["id"], "question": row["question"]}]} for row in named]
+    file = folder / "rows.json"
+    file.write_text(json.dumps({"data": [{"paragraphs": paragraphs}]}), encoding="utf-8")
+    return file
 
 
 def test_every_paradigm_is_served(run: Path, server: Running) -> None:
@@ -61,9 +59,18 @@ def test_answers_are_those_of_palm_pred_to_the_last_digit(
 ) -> None:
     status, answer, _ = server.ask("/predict", {"inputs": ROWS[task], "tasks": [task]})
     assert status == 200
-    wanted = predictions_of_pred(run, task, tmp_path)
-    assert wanted
-    assert [row[task] for row in answer["predictions"]] == wanted
+    model = palm.Predictor(run / task / "infer_model")
+    lines = [json_line(prediction) for prediction in model.predict(file_of(task, tmp_path))]
+    assert len(lines) == len(ROWS[task])
+    assert [row[task] for row in answer["predictions"]] == [json.loads(line) for line in lines]
+
+
+@pytest.mark.parametrize("task", ["intent", "answers"])
+def test_answers_are_what_the_command_prints(run: Path, server: Running, task: str, tmp_path: Path) -> None:
+    words = ["pred", str(run / task), "--file", str(file_of(task, tmp_path)), "--show", "99"]
+    done = subprocess.run([sys.executable, "-m", "palm", *words], capture_output=True, encoding="utf-8", check=True)
+    _, answer, _ = server.ask("/predict", {"inputs": ROWS[task], "tasks": [task]})
+    assert [row[task] for row in answer["predictions"]] == [json.loads(line) for line in done.stdout.splitlines()]
 
 
 def test_all_tasks_answer_in_one_request_and_say_what_they_cannot_read(server: Running) -> None:

@@ -162,7 +162,7 @@ def children_of(process: int) -> list[int]:
 def test_workers_that_cannot_start_say_why(model: Path) -> None:
     code, message = refused(model, "--workers", "2", "--port", "0", "--tasks", "nothing")
     assert code == 2
-    assert "names tasks of the model" in message
+    assert "exported in" in message
     assert "Traceback" not in message
 
 

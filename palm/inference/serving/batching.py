@@ -19,7 +19,7 @@ class QueueFullError(Exception):
 
 
 @dataclass(eq=False)
-class Job:
+class PredictionJob:
     """The rows of one request, on their way to the computing thread and back.
 
     Attributes:
@@ -48,7 +48,7 @@ class ComputingThread:
 
     def __init__(self, *, tokens: int, queue: int, metrics: ServeMetrics) -> None:
         self._most_tokens, self._most_jobs, self._metrics = tokens, queue, metrics
-        self._jobs: deque[Job] = deque()
+        self._jobs: deque[PredictionJob] = deque()
         self._changed = threading.Condition()
         self._stopped = False
         self._thread = threading.Thread(target=self._run, name="palm-compute", daemon=True)
@@ -64,7 +64,7 @@ class ComputingThread:
             self._changed.notify()
         self._thread.join()
 
-    def submit(self, job: Job) -> None:
+    def submit(self, job: PredictionJob) -> None:
         """Queue a job.
 
         Raises:
@@ -93,11 +93,11 @@ class ComputingThread:
             batch[0].future.get_loop().call_soon_threadsafe(_resolve, batch, outcome)
             del batch, outcome  # a model that was replaced is not kept until the next request
 
-    def _take(self) -> list[Job]:
+    def _take(self) -> list[PredictionJob]:
         """The next jobs of one model within the tokens of a batch; waits for one, and is empty at the end."""
         with self._changed:
             while True:
-                batch: list[Job] = []
+                batch: list[PredictionJob] = []
                 tokens = 0
                 while self._jobs:
                     job = self._jobs[0]
@@ -114,7 +114,7 @@ class ComputingThread:
                 self._changed.wait()
 
 
-def _outcome(batch: Sequence[Job]) -> list[list[Answers]] | Exception:
+def _outcome(batch: Sequence[PredictionJob]) -> list[list[Answers]] | Exception:
     """The answers of each job, or what went wrong."""
     try:
         answers = iter(batch[0].model.predict([unit for job in batch for unit in job.units]))
@@ -124,7 +124,7 @@ def _outcome(batch: Sequence[Job]) -> list[list[Answers]] | Exception:
         return error
 
 
-def _resolve(batch: Sequence[Job], outcome: list[list[Answers]] | Exception) -> None:
+def _resolve(batch: Sequence[PredictionJob], outcome: list[list[Answers]] | Exception) -> None:
     for number, job in enumerate(batch):
         if job.future.done():
             continue

@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Awaitable, Callable
+from typing import Any
 
+from pydantic_core import from_json
 from starlette.requests import Request
 from starlette.responses import Response
 
-from palm.inference.serving.errors import JSON_TYPE, HttpError
-from palm.inference.serving.request_rows import parse_object
+from palm.inference.serving.errors import JSON_TYPE, HttpError, shown_value
+from palm.inference.serving.request_rows import ADVICE
 
 
 def json_response(content: object, status: int = 200) -> Response:
@@ -37,3 +39,19 @@ def disconnected(request: Request) -> Callable[[], Awaitable[None]]:
             pass
 
     return wait
+
+
+def parse_object(body: bytes) -> dict[str, Any]:
+    """The JSON object of a body.
+
+    Raises:
+        HttpError: It is no JSON object.
+    """
+    try:
+        content = from_json(body, allow_inf_nan=False)
+    except (ValueError, RecursionError) as error:
+        found = shown_value(str(error)) if body else "an empty body"
+        raise HttpError(400, "a body is JSON in UTF-8.", f"Found {found}.", ADVICE) from None
+    if not isinstance(content, dict):
+        raise HttpError(400, "a body is a JSON object.", f"Found {shown_value(content)}.", ADVICE)
+    return content

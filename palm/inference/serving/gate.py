@@ -11,11 +11,11 @@ from palm.inference.serving.errors import JSON_TYPE, HttpError
 from palm.inference.serving.metrics import ServeMetrics
 from palm.inference.serving.settings import RequestLimits
 
-Scope = MutableMapping[str, Any]
+AsgiScope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+AsgiApp = Callable[[AsgiScope, Receive, Send], Awaitable[None]]
 
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
@@ -30,6 +30,7 @@ _SECURITY_HEADERS = {
     b"cache-control": b"no-store",
 }
 _OTHER_PATHS = "other"
+_GONE = 499  # what servers log for a client that went away
 _DISCARD_SECONDS, _DISCARDED_BODIES = 2.0, 8
 
 
@@ -49,13 +50,18 @@ class Gate:
         self._app, self._token, self._limits, self._metrics = app, token, limits, metrics
         self.is_stopping = False
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        response = _Response(send, closing=self.is_stopping)
         began = time.perf_counter()
+
+        def count(status: int) -> None:
+            path = getattr(scope.get("route"), "path", _OTHER_PATHS)
+            self._metrics.request(_OTHER_PATHS if status == 404 else path, status, time.perf_counter() - began)
+
+        response = _Response(send, count, closing=self.is_stopping)
         try:
             check_token(scope["path"], scope["headers"], self._token)
             body = await self._body(scope, receive)
@@ -67,13 +73,9 @@ class Gate:
                 await self._discard(scope, receive)
             await response.refuse(error, closing=unread)
         except _ClientGoneError:
-            return
-        finally:
-            route = scope.get("route")
-            path = getattr(route, "path", _OTHER_PATHS) if response.status != 404 else _OTHER_PATHS
-            self._metrics.request(path, response.status, time.perf_counter() - began)
+            count(_GONE)
 
-    async def _body(self, scope: Scope, receive: Receive) -> bytes:
+    async def _body(self, scope: AsgiScope, receive: Receive) -> bytes:
         """The body of a request.
 
         Raises:
@@ -98,7 +100,7 @@ class Gate:
             if not message.get("more_body", False):
                 return bytes(parts)
 
-    async def _discard(self, scope: Scope, receive: Receive) -> None:
+    async def _discard(self, scope: AsgiScope, receive: Receive) -> None:
         """Read on for a while: a connection that is closed on unread bytes is reset, and its response lost."""
         if b"expect" in dict(scope["headers"]):  # the client waits for us before it sends
             return
@@ -131,17 +133,18 @@ class _Response:
 
     Args:
         send: Sends a message.
+        count: Counts a response by its status, before a client can know of it.
         closing: Whether the connection ends with it.
     """
 
-    def __init__(self, send: Send, *, closing: bool) -> None:
-        self._send, self._closing = send, closing
-        self.status = 499  # what servers log for a client that went away
+    def __init__(self, send: Send, count: Callable[[int], None], *, closing: bool) -> None:
+        self._send, self._count, self._closing = send, count, closing
         self._is_started = False
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self.status, self._is_started = message["status"], True
+            self._is_started = True
+            self._count(message["status"])
             own = [(name.lower(), value) for name, value in message.get("headers", [])]
             there = {name for name, _ in own}
             own += [header for header in _SECURITY_HEADERS.items() if header[0] not in there]

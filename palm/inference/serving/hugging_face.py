@@ -7,21 +7,18 @@ from fastapi import APIRouter, Request, Response
 
 from palm.inference.serving.errors import HttpError, shown_value
 from palm.inference.serving.exchange import disconnected, json_object, json_response
-from palm.inference.serving.request_rows import TextRow, check_keys, check_rows, check_task, text_of
+from palm.inference.serving.request_rows import RequestRow, check_keys, check_rows, check_task, text_of
 from palm.inference.serving.schemas import TASK_EXAMPLES, TASK_REQUEST, post_docs
 from palm.inference.serving.served_model import ServedTask
 from palm.inference.serving.service import Service
 from palm.paradigm.base import Prediction
-from palm.paradigm.hugging_face import ApiRow
+from palm.paradigm.hugging_face import LABELLED, ApiRow
 
 # Their names of the texts of a row, by the order of the reader's columns.
 _THEIR_COLUMNS = ("text", "text_pair")
 _SOURCE, _SENTENCES = "source_sentence", "sentences"
 _MOST = 10_000
 _GROUPED = ("simple", "first", "average", "max")
-# Kinds with one list of labels per row, also for a single text.
-_LABELLED = frozenset(("labels", "match", "value", "choice"))
-_MATCHING = "1"
 
 
 @dataclass(frozen=True)
@@ -35,7 +32,7 @@ class ApiRequest:
         top_k: How many labels, answers or tokens to list; None for all.
     """
 
-    rows: Sequence[TextRow | str]
+    rows: Sequence[RequestRow | str]
     is_single: bool
     is_similarity: bool
     top_k: int | None
@@ -80,7 +77,7 @@ def read_request(content: Mapping[str, object], task: ServedTask) -> ApiRequest:
 
 
 def shape_answers(
-    predictions: Sequence[Prediction], rows: Sequence[TextRow | str], task: ServedTask, asked: ApiRequest
+    predictions: Sequence[Prediction], rows: Sequence[RequestRow | str], task: ServedTask, asked: ApiRequest
 ) -> object:
     """The predictions in the shape of the API.
 
@@ -92,16 +89,19 @@ def shape_answers(
             place = "inputs" if asked.is_single else f"inputs[{number}]"
             advice = "See /info for the columns of each task."
             raise HttpError(422, "a row has the columns of the task.", str(prediction["error"]), advice, where=place)
+    if asked.is_similarity:
+        scores = [task.paradigm.similarity(prediction) for prediction in predictions]
+        if None in scores:
+            raise _no_similarity(task)
+        return scores
     shaped = [
         task.paradigm.hugging_face(prediction, ApiRow(tuple(text_of(row, task.columns)), asked.top_k))
         for row, prediction in zip(rows, predictions, strict=True)
     ]
-    if asked.is_similarity:
-        return [_similarity(labels) for labels in shaped]
-    return shaped[0] if asked.is_single and task.kind not in _LABELLED else shaped
+    return shaped[0] if asked.is_single and task.kind not in LABELLED else shaped
 
 
-def _in_our_columns(row: object, task: ServedTask) -> TextRow | str:
+def _in_our_columns(row: object, task: ServedTask) -> RequestRow | str:
     """A row with `text` and `text_pair` under the names of the task's columns; others as they are."""
     if not isinstance(row, dict):
         return row  # type: ignore[return-value]  # what it is decides `check_rows`
@@ -113,25 +113,21 @@ def _in_our_columns(row: object, task: ServedTask) -> TextRow | str:
     return {names.get(name, str(name)): value for name, value in row.items()}
 
 
-def _compared(inputs: Mapping[str, object], task: ServedTask) -> list[TextRow | str]:
+def _compared(inputs: Mapping[str, object], task: ServedTask) -> list[RequestRow | str]:
     """A row of each sentence with the one that all are compared with."""
     check_keys(inputs, (_SOURCE, _SENTENCES), "inputs")
     sentences = inputs.get(_SENTENCES)
-    is_known = task.kind == "value" or (task.kind == "match" and _MATCHING in task.labels)
-    if not is_known or len(task.columns) != 2:
-        similar = f"whose score, or whose label `{_MATCHING}`, is their similarity"
-        rule = f"{_SOURCE} and {_SENTENCES} are for tasks of pairs {similar}."
-        raise HttpError(422, rule, f"Found the task {shown_value(task.name)}.", where="inputs")
+    if len(task.columns) != 2:
+        raise _no_similarity(task)
     if not isinstance(sentences, list) or not sentences:
         raise HttpError(422, f"`{_SENTENCES}` is a list of texts.", f"Found {shown_value(sentences)}.", where="inputs")
     first, second = task.columns
     return [{first: inputs[_SOURCE], second: sentence} for sentence in sentences]
 
 
-def _similarity(labels: object) -> object:
-    """The score of the label that says that texts match, or of the only one."""
-    scores = {each["label"]: each["score"] for each in labels} if isinstance(labels, list) else {}
-    return scores.get(_MATCHING, next(iter(scores.values()), None))
+def _no_similarity(task: ServedTask) -> HttpError:
+    rule = f"{_SOURCE} and {_SENTENCES} are for tasks of pairs that predict a similarity, or labels 0 and 1."
+    return HttpError(422, rule, f"Found the task {shown_value(task.name)}.", where="inputs")
 
 
 def _top_k(parameters: object) -> int | None:

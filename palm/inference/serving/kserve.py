@@ -10,11 +10,12 @@ from fastapi import APIRouter, Request, Response
 from palm.inference.prediction_files import json_line
 from palm.inference.serving.errors import HttpError, shown_value
 from palm.inference.serving.exchange import disconnected, json_object, json_response
-from palm.inference.serving.request_rows import TextRow, check_keys, check_rows, check_task
+from palm.inference.serving.request_rows import RequestRow, check_keys, check_rows, check_task
 from palm.inference.serving.schemas import INFER_EXAMPLES, INFER_REQUEST, INFER_RESPONSE, get_docs, post_docs
 from palm.inference.serving.served_model import ServedTask
 from palm.inference.serving.service import Service
 from palm.paradigm.base import Prediction
+from palm.paradigm.hugging_face import LABELLED
 from palm.storage.layout import PALM_VERSION
 
 PREDICTION = "prediction"
@@ -85,7 +86,7 @@ def _refuse_while_stopping(service: Service) -> None:
         raise HttpError(503, "the server stops.", advice="Ask another one.")
 
 
-def read_tensors(inputs: object, task: ServedTask) -> list[TextRow]:
+def read_tensors(inputs: object, task: ServedTask) -> list[RequestRow]:
     """The rows whose columns are the tensors `inputs`.
 
     Raises:
@@ -210,7 +211,7 @@ def _chosen(outputs: list[dict[str, object]], wanted: list[str] | None) -> list[
 def _metadata(task: ServedTask) -> dict[str, object]:
     inputs = [{"name": name, "datatype": _BYTES, "shape": [-1]} for name in task.columns]
     outputs: list[dict[str, object]] = [{"name": PREDICTION, "datatype": _BYTES, "shape": [-1]}]
-    if task.kind in ("labels", "match") and task.labels:
+    if task.kind in LABELLED and task.labels:
         parameters = {"labels": task.labels}
         shape = [-1, len(task.labels)]
         outputs.append({"name": "probs", "datatype": _NUMBERS, "shape": shape, "parameters": parameters})

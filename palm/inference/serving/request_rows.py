@@ -3,39 +3,20 @@
 import math
 import re
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
-
-from pydantic_core import from_json
 
 from palm.inference.serving.errors import HttpError, shown_value
 from palm.inference.serving.settings import RequestLimits
 from palm.registry import did_you_mean
 
-TextRow = Mapping[str, object]
+RequestRow = Mapping[str, object]
 """A row: the texts of its columns, or for some columns a list of them."""
 
 ID = "id"
 _UNFIT = re.compile("[\x00\ud800-\udfff]")
-_SHAPE = "See /openapi.json for the shapes."
+ADVICE = "See /openapi.json for the shapes."
 # A token is four bytes of English text, three of Chinese.
 _BYTES_PER_TOKEN = 3
 _SPECIAL_TOKENS = 3
-
-
-def parse_object(body: bytes) -> dict[str, Any]:
-    """The JSON object of a body.
-
-    Raises:
-        HttpError: It is no JSON object.
-    """
-    try:
-        content = from_json(body, allow_inf_nan=False)
-    except (ValueError, RecursionError) as error:
-        found = shown_value(str(error)) if body else "an empty body"
-        raise HttpError(400, "a body is JSON in UTF-8.", f"Found {found}.", _SHAPE) from None
-    if not isinstance(content, dict):
-        raise HttpError(400, "a body is a JSON object.", f"Found {shown_value(content)}.", _SHAPE)
-    return content
 
 
 def check_keys(content: Mapping[str, object], known: Collection[str], where: str = "") -> None:
@@ -51,7 +32,7 @@ def check_keys(content: Mapping[str, object], known: Collection[str], where: str
             raise HttpError(422, "only known keys are read.", f"Found {shown_value(name)}.{hint}", advice, where=where)
 
 
-def check_rows(inputs: object, columns: Collection[str], limits: RequestLimits) -> list[TextRow | str]:
+def check_rows(inputs: object, columns: Collection[str], limits: RequestLimits) -> list[RequestRow | str]:
     """The rows in `inputs`: texts, or objects of known columns.
 
     Args:
@@ -64,7 +45,7 @@ def check_rows(inputs: object, columns: Collection[str], limits: RequestLimits) 
     """
     if not isinstance(inputs, list) or not inputs:
         rule = "`inputs` is a list of rows, at least one: texts, or objects of columns."
-        raise HttpError(422, rule, f"Found {shown_value(inputs)}.", _SHAPE, where="inputs")
+        raise HttpError(422, rule, f"Found {shown_value(inputs)}.", ADVICE, where="inputs")
     if len(inputs) > limits.rows:
         rule = f"a request has at most {limits.rows} rows."
         raise HttpError(413, rule, f"Found {len(inputs)}.", "Send several requests.", where="inputs")
@@ -84,7 +65,7 @@ def check_size(tokens: int, limits: RequestLimits) -> None:
         raise HttpError(413, rule, f"Found about {tokens:,}.", "Send several requests, or shorter texts.")
 
 
-def estimate_tokens(row: TextRow | str) -> int:
+def estimate_tokens(row: RequestRow | str) -> int:
     """About how many tokens a row has, without tokenising it: an upper bound for most texts."""
     values = [row] if isinstance(row, str) else [value for name, value in row.items() if name != ID]
     single = sum(_text_tokens(value) for value in values if isinstance(value, str))
@@ -134,12 +115,12 @@ def check_text(text: str, where: str) -> str:
     return text
 
 
-def _row(row: object, where: str, columns: Collection[str]) -> TextRow | str:
+def _row(row: object, where: str, columns: Collection[str]) -> RequestRow | str:
     if isinstance(row, str):
         return check_text(row, where)
     if not isinstance(row, dict) or not row:
         rule = "a row is a text, or an object with the texts of its columns."
-        raise HttpError(422, rule, f"Found {shown_value(row)}.", _SHAPE, where=where)
+        raise HttpError(422, rule, f"Found {shown_value(row)}.", ADVICE, where=where)
     check_keys(row, {*columns, ID}, where)
     return {name: _cell(value, name, f"{where}.{name}") for name, value in row.items()}
 
@@ -152,14 +133,14 @@ def _cell(value: object, name: str, where: str) -> object:
     if name != ID and isinstance(value, list) and value and all(isinstance(item, str) for item in value):
         return [check_text(item, where) for item in value]
     rule = "an id is a string or a whole number." if name == ID else "a column holds a text, or a list of texts."
-    raise HttpError(422, rule, f"Found {shown_value(value)}.", _SHAPE, where=where)
+    raise HttpError(422, rule, f"Found {shown_value(value)}.", ADVICE, where=where)
 
 
 def _text_tokens(text: object) -> int:
     return len(str(text).encode("utf-8", "replace")) // _BYTES_PER_TOKEN + 1
 
 
-def text_of(row: TextRow | str, columns: Sequence[str]) -> list[str]:
+def text_of(row: RequestRow | str, columns: Sequence[str]) -> list[str]:
     """The texts of a row in the order of `columns`; those that are no texts are left out."""
     if isinstance(row, str):
         return [row]

@@ -1,16 +1,17 @@
 """The shapes of requests and responses as OpenAPI describes them, with examples."""
 
+import json
 from typing import Any
 
 from palm.inference.serving.errors import JSON_TYPE
 
-Schema = dict[str, Any]
+JsonSchema = dict[str, Any]
 Responses = dict[int | str, dict[str, Any]]
 
-_TEXT: Schema = {"type": "string"}
-_TEXTS: Schema = {"type": "array", "items": _TEXT, "minItems": 1}
-_OBJECT: Schema = {"type": "object"}
-_ROW: Schema = {
+_TEXT: JsonSchema = {"type": "string"}
+_TEXTS: JsonSchema = {"type": "array", "items": _TEXT, "minItems": 1}
+_OBJECT: JsonSchema = {"type": "object"}
+_ROW: JsonSchema = {
     "description": "A text, or an object with the texts of its columns (`/info` names those of each task).",
     "anyOf": [
         _TEXT,
@@ -21,9 +22,9 @@ _ROW: Schema = {
         },
     ],
 }
-_ROWS: Schema = {"type": "array", "items": _ROW, "minItems": 1}
+_ROWS: JsonSchema = {"type": "array", "items": _ROW, "minItems": 1}
 
-ERROR: Schema = {
+ERROR: JsonSchema = {
     "type": "object",
     "required": ["error"],
     "properties": {
@@ -42,7 +43,7 @@ ERROR: Schema = {
     },
 }
 
-PREDICT_REQUEST: Schema = {
+PREDICT_REQUEST: JsonSchema = {
     "type": "object",
     "required": ["inputs"],
     "additionalProperties": False,
@@ -51,7 +52,7 @@ PREDICT_REQUEST: Schema = {
         "tasks": {**_TEXTS, "description": "Names of tasks; all by default."},
     },
 }
-PREDICT_RESPONSE: Schema = {
+PREDICT_RESPONSE: JsonSchema = {
     "type": "object",
     "required": ["predictions", "milliseconds", "model"],
     "properties": {
@@ -64,7 +65,7 @@ PREDICT_RESPONSE: Schema = {
         "model": _OBJECT,
     },
 }
-TASK_REQUEST: Schema = {
+TASK_REQUEST: JsonSchema = {
     "type": "object",
     "required": ["inputs"],
     "additionalProperties": False,
@@ -81,7 +82,7 @@ TASK_REQUEST: Schema = {
         "options": {"type": "object", "description": "Of Hugging Face's servers; they change nothing here."},
     },
 }
-_TENSOR: Schema = {
+_TENSOR: JsonSchema = {
     "type": "object",
     "required": ["name", "shape", "datatype", "data"],
     "properties": {
@@ -92,7 +93,7 @@ _TENSOR: Schema = {
         "parameters": _OBJECT,
     },
 }
-INFER_REQUEST: Schema = {
+INFER_REQUEST: JsonSchema = {
     "type": "object",
     "required": ["inputs"],
     "additionalProperties": False,
@@ -103,7 +104,7 @@ INFER_REQUEST: Schema = {
         "parameters": _OBJECT,
     },
 }
-INFER_RESPONSE: Schema = {
+INFER_RESPONSE: JsonSchema = {
     "type": "object",
     "required": ["model_name", "outputs"],
     "properties": {
@@ -114,26 +115,23 @@ INFER_RESPONSE: Schema = {
     },
 }
 
-PREDICT_EXAMPLES: Schema = {
+PREDICT_EXAMPLES: JsonSchema = json.loads("""{
     "texts": {"summary": "Texts, all tasks", "value": {"inputs": ["book me a room in Lisbon", "预订一个房间"]}},
     "columns": {
         "summary": "Columns, some tasks",
-        "value": {"inputs": [{"question": "Where?", "context": "The room is in Lisbon."}], "tasks": ["answers"]},
-    },
-}
-TASK_EXAMPLES: Schema = {
+        "value": {"inputs": [{"question": "Where?", "context": "The room is in Lisbon."}], "tasks": ["answers"]}
+    }
+}""")
+TASK_EXAMPLES: JsonSchema = json.loads("""{
     "text": {"value": {"inputs": "book me a room in Lisbon", "parameters": {"top_k": 3}}},
     "pair": {"value": {"inputs": {"text": "a cheap room", "text_pair": "a room that costs little"}}},
-    "question": {"value": {"inputs": {"question": "Where?", "context": "The room is in Lisbon."}}},
-}
-INFER_EXAMPLES: Schema = {
+    "question": {"value": {"inputs": {"question": "Where?", "context": "The room is in Lisbon."}}}
+}""")
+INFER_EXAMPLES: JsonSchema = json.loads("""{
     "texts": {
-        "value": {
-            "id": "1",
-            "inputs": [{"name": "text_a", "shape": [1], "datatype": "BYTES", "data": ["book me a room in Lisbon"]}],
-        }
+        "value": {"inputs": [{"name": "text_a", "shape": [1], "datatype": "BYTES", "data": ["book me a room"]}]}
     }
-}
+}""")
 
 _MEANINGS = {
     400: "The body is not the JSON that is expected.",
@@ -151,7 +149,7 @@ _OF_ALL = (401, 405, 408)
 _OF_POSTS = (400, 413, 415, 422, 429, 503)
 
 
-def get_docs(meaning: str, schema: Schema | None = None, *also: int, media: str = JSON_TYPE) -> Schema:
+def get_docs(meaning: str, schema: JsonSchema | None = None, *also: int, media: str = JSON_TYPE) -> JsonSchema:
     """What OpenAPI says of a GET, as keywords of FastAPI's decorators.
 
     Args:
@@ -165,7 +163,7 @@ def get_docs(meaning: str, schema: Schema | None = None, *also: int, media: str 
     return {"responses": responses}
 
 
-def post_docs(request: Schema, response: Schema, examples: Schema, *also: int) -> Schema:
+def post_docs(request: JsonSchema, response: JsonSchema, examples: JsonSchema, *also: int) -> JsonSchema:
     """The same for a POST of JSON."""
     responses: Responses = {
         200: {"description": "The predictions.", "content": {JSON_TYPE: {"schema": response}}},

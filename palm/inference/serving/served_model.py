@@ -1,21 +1,19 @@
 """The model that a server answers with: its tasks, and predictions of rows of several requests in one pass."""
 
-import logging
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from palm.data.dataset import GivenRow
 from palm.errors import ConfigError, DataError
 from palm.inference.prediction_files import finite
 from palm.inference.predictor import Predictor
-from palm.inference.serving.request_rows import ID, TextRow, estimate_tokens
+from palm.inference.run_predictor import RunPredictor
+from palm.inference.serving.request_rows import ID, RequestRow, estimate_tokens
 from palm.paradigm.base import PARADIGMS, Paradigm, Prediction
 from palm.paradigm.hugging_face import AnswerKind
 from palm.storage.layout import PALM_VERSION
-
-_log = logging.getLogger(__name__)
 
 Answers = dict[str, Prediction]
 """The prediction of each task for one row; `{"error": …}` in place of one for a row that the task cannot read."""
@@ -43,9 +41,8 @@ class ServedTask:
     @property
     def paradigm_name(self) -> str:
         """The name that the paradigm is registered under."""
-        return next(
-            (name for name in PARADIGMS if PARADIGMS[name] is type(self.paradigm)), type(self.paradigm).__name__
-        )
+        kind = type(self.paradigm)
+        return next((name for name in PARADIGMS if PARADIGMS[name] is kind), kind.__name__)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -63,7 +60,7 @@ class ServedTask:
         """What its predictions say."""
         return type(self.paradigm).answer_kind
 
-    def unread(self, row: TextRow | str) -> str | None:
+    def unread(self, row: RequestRow | str) -> str | None:
         """Why the task cannot read `row`; None where it can."""
         there = self.columns[:1] if isinstance(row, str) else row
         missing = [name for name in self.columns if name not in there]
@@ -82,7 +79,7 @@ class RowTasks:
         tasks: The names of the tasks.
     """
 
-    row: TextRow | str
+    row: RequestRow | str
     number: int
     tasks: tuple[str, ...]
 
@@ -97,17 +94,16 @@ class ServedModel:
 
     Args:
         name: The name of the model, for answers.
-        predictors: The predictor of each task.
+        run: Predicts with its tasks.
         runtime: The name of what computes.
-        global_step: The step of the run that it was written at, if known.
     """
 
-    def __init__(
-        self, name: str, predictors: Mapping[str, Predictor], *, runtime: str = "palm", global_step: int | None = None
-    ) -> None:
-        self.name, self.runtime, self.global_step = name, runtime, global_step
-        self._predictors = predictors
-        self.tasks = {task: ServedTask(task, predictor) for task, predictor in predictors.items()}
+    def __init__(self, name: str, run: RunPredictor, runtime: str = "palm") -> None:
+        self.name, self.runtime, self._run = name, runtime, run
+        saved = run.saved
+        self.global_step = None if saved is None else saved.global_step
+        metrics = {} if saved is None else {task: saved.tasks[task].metrics for task in run if task in saved.tasks}
+        self.tasks = {task: ServedTask(task, predictor, metrics.get(task)) for task, predictor in run.items()}
         self.columns = frozenset(column for task in self.tasks.values() for column in task.columns)
 
     @property
@@ -118,7 +114,7 @@ class ServedModel:
     @property
     def precision(self) -> str:
         """The precision of predictions in words."""
-        return next((predictor.precision for predictor in self._predictors.values()), "")
+        return "; ".join(dict.fromkeys(predictor.precision for predictor in self._run.values()))
 
     def predict(self, units: Sequence[RowTasks]) -> list[Answers]:
         """The answers of each unit's tasks for its row; a task that cannot read a row says why.
@@ -145,7 +141,7 @@ class ServedModel:
     ) -> Iterator[tuple[int, str, Prediction]]:
         """The predictions of rows that all of `tasks` read; where one of them is refused, it is found by halving."""
         try:
-            found = self.compute([_without_id(units[number].row) for number in numbers], tasks)
+            found = self._run.predict([_without_id(units[number].row) for number in numbers], tasks)
         except (ConfigError, DataError) as error:
             if len(tasks) > 1:
                 for task in tasks:
@@ -161,17 +157,6 @@ class ServedModel:
             for number, prediction in zip(numbers, predictions, strict=True):
                 yield number, task, _numbered(finite(prediction), units[number])
 
-    def compute(self, rows: Sequence[GivenRow], tasks: Sequence[str]) -> Mapping[str, list[Prediction]]:
-        """The predictions of each of `tasks` for the same rows.
-
-        Raises:
-            ConfigError, DataError: A task cannot read a row.
-        """
-        together = getattr(self._predictors, "predict", None)
-        if together is not None:
-            return cast("Mapping[str, list[Prediction]]", together(rows, tasks))
-        return {task: self._predictors[task].predict_rows(rows) for task in tasks}
-
     def _in_order(self, unit: RowTasks, answers: Answers) -> Answers:
         return {
             task: answers[task] if task in answers else {"error": self.tasks[task].unread(unit.row)}
@@ -179,7 +164,7 @@ class ServedModel:
         }
 
 
-def _without_id(row: TextRow | str) -> GivenRow:
+def _without_id(row: RequestRow | str) -> GivenRow:
     return row if isinstance(row, str) else {name: value for name, value in row.items() if name != ID}
 
 

@@ -5,10 +5,10 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from palm.inference.serving.batching import ComputingThread, Job, QueueFullError
+from palm.inference.serving.batching import ComputingThread, PredictionJob, QueueFullError
 from palm.inference.serving.errors import HttpError
 from palm.inference.serving.metrics import ServeMetrics
-from palm.inference.serving.request_rows import TextRow
+from palm.inference.serving.request_rows import RequestRow
 from palm.inference.serving.served_model import Answers, RowTasks, ServedModel
 from palm.inference.serving.settings import RequestLimits
 
@@ -44,7 +44,7 @@ class Service:
     async def predict(
         self,
         model: ServedModel,
-        rows: Sequence[TextRow | str],
+        rows: Sequence[RequestRow | str],
         tasks: Sequence[str],
         is_gone: Callable[[], Awaitable[None]],
     ) -> list[Answers]:
@@ -61,7 +61,7 @@ class Service:
         """
         units = [RowTasks(row, number, tuple(tasks)) for number, row in enumerate(rows)]
         tokens = sum(unit.tokens for unit in units)
-        job = Job(model, units, tokens, asyncio.get_running_loop().create_future())
+        job = PredictionJob(model, units, tokens, asyncio.get_running_loop().create_future())
         try:
             self._computing.submit(job)
         except QueueFullError:
@@ -72,7 +72,7 @@ class Service:
         self.metrics.predicted(task for row in answers for task in row)
         return answers
 
-    async def _wait(self, job: Job, is_gone: Callable[[], Awaitable[None]]) -> None:
+    async def _wait(self, job: PredictionJob, is_gone: Callable[[], Awaitable[None]]) -> None:
         """Wait for the answers.
 
         Raises:

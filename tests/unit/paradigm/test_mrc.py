@@ -78,7 +78,9 @@ def test_one_prediction_a_question_from_all_its_windows():
     assert (first["id"], first["text"], first["null_odds"]) == ("q0", "1898", None)
     assert first["nbest"][0]["text"] == "1898"
     assert len(first["nbest"]) == 2
-    assert set(first["nbest"][0]) == {"text", "probability", "start_logit", "end_logit"}
+    assert set(first["nbest"][0]) == {"text", "start", "end", "probability", "start_logit", "end_logit"}
+    assert CONTEXT[first["start"] : first["end"]] == first["text"]
+    assert all(CONTEXT[each["start"] : each["end"]] == each["text"] for each in first["nbest"])
     assert first["probability"] == first["nbest"][0]["probability"]
     assert (second["id"], second["text"]) == ("q1", "Paris")
 
@@ -92,7 +94,7 @@ def test_keys_reach_the_search():
     )
 
     assert [len(answer["text"]) for answer in short["nbest"]] == [1, 1, 1]
-    assert (empty["text"], empty["null_odds"]) == ("", 10.0)
+    assert (empty["text"], empty["start"], empty["end"], empty["null_odds"]) == ("", 0, 0, 10.0)
     assert (kept["text"], kept["null_odds"]) == ("a", 10.0)
 
 
@@ -117,7 +119,8 @@ def test_the_metric_is_that_of_the_language():
 @pytest.mark.parametrize("odds", [None, -1.5])
 def test_predictions_are_written_as_the_scripts_of_squad_read_them(odds):
     nbest = [{"text": "北京", "probability": 1.0, "start_logit": 1.0, "end_logit": 2.0}]
-    predictions = [{"id": "q1", "text": "北京", "probability": 1.0, "nbest": nbest, "null_odds": odds}]
+    places = [{**nbest[0], "start": 3, "end": 5}]
+    predictions = [{"id": "q1", "text": "北京", "probability": 1.0, "nbest": places, "null_odds": odds}]
     files = SpanExtraction(SpanExtraction.Config()).prediction_files(predictions)
 
     wanted = {"predictions.json": {"q1": "北京"}, "nbest_predictions.json": {"q1": nbest}}
