@@ -51,6 +51,7 @@ def test_every_paradigm_is_served(run: Path, server: Running) -> None:
     served = {task["paradigm"] for task in info["tasks"].values()}
     assert served == set(PARADIGMS)
     assert set(ROWS) == set(info["tasks"])
+    assert info["global_step"] == 80
 
 
 @pytest.mark.parametrize("task", ROWS)
@@ -59,17 +60,18 @@ def test_answers_are_those_of_palm_pred_to_the_last_digit(
 ) -> None:
     status, answer, _ = server.ask("/predict", {"inputs": ROWS[task], "tasks": [task]})
     assert status == 200
-    model = palm.Predictor(run / task / "infer_model")
-    lines = [json_line(prediction) for prediction in model.predict(file_of(task, tmp_path))]
+    model = palm.load(run, tasks=[task])
+    lines = [json_line(prediction) for prediction in model[task].predict(file_of(task, tmp_path))]
     assert len(lines) == len(ROWS[task])
     assert [row[task] for row in answer["predictions"]] == [json.loads(line) for line in lines]
 
 
 @pytest.mark.parametrize("task", ["intent", "answers"])
-def test_answers_are_what_the_command_prints(run: Path, server: Running, task: str, tmp_path: Path) -> None:
+def test_answers_are_what_the_command_prints(run: Path, task: str, tmp_path: Path) -> None:
     words = ["pred", str(run / task), "--file", str(file_of(task, tmp_path)), "--show", "99"]
     done = subprocess.run([sys.executable, "-m", "palm", *words], capture_output=True, encoding="utf-8", check=True)
-    _, answer, _ = server.ask("/predict", {"inputs": ROWS[task], "tasks": [task]})
+    with serving(run / task) as alone:
+        _, answer, _ = alone.ask("/predict", {"inputs": ROWS[task]})
     assert [row[task] for row in answer["predictions"]] == [json.loads(line) for line in done.stdout.splitlines()]
 
 

@@ -38,14 +38,12 @@ def model(runs: tuple[Path, Path], tmp_path: Path) -> Path:
 
 
 def put(source: Path, target: Path) -> None:
-    """Replace the inference models of a run by another's, each at once, as a run does when it exports."""
-    for folder in sorted(source.glob("*/infer_model")):
-        place = target / folder.parent.name / "infer_model"
-        fresh, former = place.with_name(".fresh"), place.with_name(".former")
-        shutil.copytree(folder, fresh)
-        os.rename(place, former)
-        os.rename(fresh, place)
-        shutil.rmtree(former)
+    """Replace the model of a run by another's at once, as a run does when it writes its own."""
+    fresh, former = target / ".fresh", target / ".former"
+    shutil.copytree(source / "infer_model", fresh)
+    os.rename(target / "infer_model", former)
+    os.rename(fresh, target / "infer_model")
+    shutil.rmtree(former)
 
 
 def statuses(load: Load) -> set[int]:
@@ -106,12 +104,12 @@ def test_a_folder_that_changes_is_loaded_and_a_broken_one_is_not(model: Path, ru
         server.wait_for_log("reloaded:")
         after = server.ask("/predict", ONE)[1]["predictions"]
         assert before != after
-        weights = model / "intent/infer_model/model.safetensors"
+        weights = model / "infer_model/model.safetensors"
         weights.write_bytes(weights.read_bytes()[:-4] + b"\0\0\0\0")
-        os.utime(model / "intent/infer_model/manifest.json")
+        os.utime(model / "infer_model/manifest.json")
         server.wait_for_log("reload refused, the earlier model answers:")
         assert server.ask("/predict", ONE)[1]["predictions"] == after
-        shutil.rmtree(model / "intent")
+        shutil.rmtree(model)
         server.process.send_signal(signal.SIGHUP)
         time.sleep(1)
         assert server.ask("/predict", ONE)[1]["predictions"] == after
@@ -162,7 +160,7 @@ def children_of(process: int) -> list[int]:
 def test_workers_that_cannot_start_say_why(model: Path) -> None:
     code, message = refused(model, "--workers", "2", "--port", "0", "--tasks", "nothing")
     assert code == 2
-    assert "exported in" in message
+    assert "Found `nothing`" in message
     assert "Traceback" not in message
 
 
