@@ -43,9 +43,11 @@ def train_run(model: Path, work: Path) -> Path:
     for name, keys in more.items():
         file = work / f"{'slots' if name == 'crf' else name}.train.tsv"
         config["tasks"][name] = {**keys, "train_file": str(file)}
+    for name in TWO:  # by which int8 is measured
+        config["tasks"][name]["dev_file"] = str(work / f"{name}.dev.tsv")
     output = work / "run"
     file = work / "run.yaml"
-    keys = {**config, "amp": "off", "max_steps": 12, "save_path": str(output)}
+    keys = {**config, "amp": "off", "max_steps": 12, "export": "last", "save_path": str(output)}
     file.write_text(yaml.safe_dump(keys), encoding="utf-8")
     subprocess.run([sys.executable, "-m", "palm", "train", str(file)], check=True, stdout=sys.stderr, cwd=ROOT)
     return output

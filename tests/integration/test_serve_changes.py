@@ -160,7 +160,7 @@ def children_of(process: int) -> list[int]:
 def test_workers_that_cannot_start_say_why(model: Path) -> None:
     code, message = refused(model, "--workers", "2", "--port", "0", "--tasks", "nothing")
     assert code == 2
-    assert "Found `nothing`" in message
+    assert "no task `nothing`" in message
     assert "Traceback" not in message
 
 

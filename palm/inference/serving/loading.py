@@ -14,14 +14,15 @@ from palm.inference.serving.settings import ServeSettings
 from palm.storage.layout import INFERENCE_FOLDER
 
 AUTO = "auto"
+_COMPARED = "predicts in float32"
 
 _log = logging.getLogger(__name__)
 _LAPS, _ROWS = 3, 8
 _SAMPLE = "book me a quiet room with a view of the [MASK] for two nights 预订一个房间 please"
 
 
-def load_served(settings: ServeSettings, runtime: str) -> ServedModel:
-    """The model of the settings, computed by `runtime`.
+def load_served(settings: ServeSettings, runtime: str | None) -> ServedModel:
+    """The model of the settings, computed by `runtime`; with None by what its folder was written for.
 
     Raises:
         CheckpointError: There is none, or a damaged one.
@@ -31,14 +32,17 @@ def load_served(settings: ServeSettings, runtime: str) -> ServedModel:
         settings.model,
         tasks=settings.tasks or None,
         precision=settings.precision,
-        runtime=cast("RuntimeName", runtime),
+        runtime=cast("RuntimeName | None", runtime),
     )
     run = RunPredictor({found.task: found}) if isinstance(found, Predictor) else found
-    return ServedModel(_name(settings.model), run, runtime)
+    return ServedModel(_name(settings.model), run, next(iter(run.values())).runtime.name)
 
 
 def choose_runtime(settings: ServeSettings) -> ServedModel:
     """The model, computed by what the settings name; with `auto` by what is faster on this machine.
+
+    Only PALM's float32 is compared with others: where a model predicts in another precision, or was exported for one
+    runtime, there is nothing to choose.
 
     Raises:
         CheckpointError: There is no model, or a damaged one.
@@ -47,12 +51,14 @@ def choose_runtime(settings: ServeSettings) -> ServedModel:
     if settings.runtime != AUTO:
         return load_served(settings, settings.runtime)
     own, *others = get_args(RuntimeName)
-    models = [load_served(settings, own)]
+    models = [load_served(settings, None)]
+    if models[0].runtime != own or models[0].precision != _COMPARED:
+        return models[0]
     for runtime in others:
         try:
             models.append(load_served(settings, runtime))
         except ConfigError as error:
-            _log.info("runtime: %s, not %s: %s", own, runtime, error)
+            _log.info("runtime: %s; not %s: %s", own, runtime, error)
     return models[0] if len(models) == 1 else _fastest(models)
 
 
