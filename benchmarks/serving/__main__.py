@@ -1,4 +1,4 @@
-r"""B9: one model with several heads, served: rows/s of heads, latency, reloads under load, hostile clients, fuzzing.
+r"""B10: one model with several heads, served: rows/s of heads, latency, reloads under load, hostile clients, fuzzing.
 
     python -m benchmarks.serving --data DATA/atis --model pretrain/minilm-l6-en --peers .peers
 
@@ -191,7 +191,7 @@ def result_of(heads: Race, served: dict[str, Any], lineup: Lineup, plan: Plan) -
         lines.append(f"schemathesis: {served['fuzz']['requests']:,} requests, by status {sent}.")
     numbers = {"rows_per_second": {name: timings.rate() for name, timings in heads.items()}, **served}
     tables = [heads_table(heads), clients_table(served["clients"]), clients_table(beside), *lines]
-    title = "B9: several heads of one model, served"
+    title = "B10: several heads of one model, served"
     return Result("serving", title, lineup.facts(plan), tables, goals_of(heads, served), numbers)
 
 
