@@ -1,0 +1,109 @@
+// The server: /info and /predict, and what its refusals mean.
+
+/**
+ * @typedef {{paradigm: string, kind: string, columns: string[], labels?: string[], metrics?: object}} TaskInfo
+ * @typedef {{model?: any, version?: string, global_step?: number, runtime?: string, precision?: string,
+ *     limits?: Record<string, unknown>, tasks: Record<string, TaskInfo>}} Info
+ * @typedef {Record<string, any>} Prediction
+ * @typedef {Record<string, string | string[]>} Row
+ * @typedef {{inputs: (string | Row)[], tasks?: string[]}} Request
+ * @typedef {{predictions: Record<string, Prediction>[], milliseconds?: number, model?: any}} Answer
+ */
+
+/** A refusal of the server, or no answer at all (status 0). */
+export class ServerError extends Error {
+  /**
+   * @param {number} status
+   * @param {string} said The server's own words.
+   * @param {string | null} [retryAfter] Seconds until another try.
+   */
+  constructor(status, said, retryAfter = null) {
+    super(said);
+    this.status = status;
+    this.said = said;
+    this.retryAfter = retryAfter;
+  }
+
+  /** The key of its explanation in the texts. */
+  get key() {
+    const known = [0, 400, 401, 408, 413, 422, 429, 503];
+    if (known.includes(this.status)) return `error.${this.status}`;
+    return this.status >= 500 ? "error.500" : "error.other";
+  }
+}
+
+/** Address of a path of the server, also behind a proxy's prefix. @param {string} path */
+export function address(path) {
+  return new URL(path, document.baseURI).href;
+}
+
+/** The connection to the server. The token is kept in memory alone, and forgotten when the page is closed. */
+export class Server {
+  /** @type {string | null} */
+  #token = null;
+
+  get hasToken() {
+    return this.#token !== null;
+  }
+
+  /** @param {string | null} token */
+  setToken(token) {
+    this.#token = token;
+  }
+
+  /** @returns {Promise<Info>} */
+  info() {
+    return this.#ask("info");
+  }
+
+  /**
+   * @param {Request} request
+   * @param {AbortSignal} signal
+   * @returns {Promise<Answer>}
+   */
+  predict(request, signal) {
+    return this.#ask("predict", { method: "POST", body: JSON.stringify(request), signal });
+  }
+
+  /** @param {string} path @param {RequestInit} [init] @returns {Promise<any>} */
+  async #ask(path, init = {}) {
+    /** @type {Record<string, string>} */
+    const headers = { Accept: "application/json" };
+    if (init.body) headers["Content-Type"] = "application/json";
+    if (this.#token !== null) headers.Authorization = `Bearer ${this.#token}`;
+    const response = await fetch(address(path), { ...init, headers, cache: "no-store" }).catch((error) => {
+      if (error.name === "AbortError") throw error;
+      throw new ServerError(0, String(error.message ?? error));
+    });
+    const text = await response.text();
+    if (!response.ok) throw new ServerError(response.status, said(text), response.headers.get("Retry-After"));
+    try {
+      return JSON.parse(text);
+    } catch {
+      throw new ServerError(response.status, text.slice(0, 300));
+    }
+  }
+}
+
+/**
+ * The message of a refusal: the field `error` or `detail` of a JSON answer, else its text.
+ * @param {string} text
+ * @returns {string}
+ */
+function said(text) {
+  try {
+    return message(JSON.parse(text));
+  } catch {
+    return text.slice(0, 300);
+  }
+}
+
+/** @param {any} value @returns {string} */
+function message(value) {
+  if (typeof value === "string") return value;
+  if (Array.isArray(value)) return value.map(message).join(" ");
+  const found = value?.error ?? value?.detail ?? value?.message ?? value?.msg;
+  if (found === undefined) return JSON.stringify(value);
+  const where = Array.isArray(value.loc) ? `${value.loc.join(".")}: ` : "";
+  return where + message(found);
+}
