@@ -19,6 +19,8 @@ QUIET = (
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
 
+_SETTINGS = {"locale": "en-GB", "viewport": {"width": 1280, "height": 900}, "reduced_motion": "reduce"}
+
 
 def chromium() -> str:
     """Path of Chromium: `$PALM_CHROMIUM`, or what is installed."""
@@ -58,7 +60,7 @@ class Visit:
 @contextmanager
 def visit(browser: "Browser", address: str, **settings: object) -> "Iterator[Visit]":
     """Open an address with settings of a browser context; at the end nothing may have been complained about."""
-    context = browser.new_context(**{"locale": "en-GB", "viewport": {"width": 1280, "height": 900}, **settings})
+    context = browser.new_context(**{**_SETTINGS, **settings})
     context.set_default_timeout(10_000)
     found = Visit(context.new_page())
     host = urlsplit(address).netloc

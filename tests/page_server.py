@@ -16,6 +16,7 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+NO_TOKEN = {"error": {"status": 401, "rule": "requests carry the token of the server.", "found": "Found none."}}
 Json = dict[str, object]
 Row = Mapping[str, object]
 INTENTS = {"book_restaurant": 0.931, "book_train": 0.041, "weather": 0.016, "review": 0.0085, "alarm": 0.0031,
@@ -40,7 +41,12 @@ class FakeTask:
     @property
     def info(self) -> Json:
         """The task in /info."""
-        told = {"paradigm": self.paradigm, "kind": self.kind, "columns": list(self.columns), "labels": list(self.labels)}
+        told = {
+            "paradigm": self.paradigm,
+            "kind": self.kind,
+            "columns": list(self.columns),
+            "labels": list(self.labels),
+        }
         return {**told, "metrics": self.metrics}
 
 
@@ -63,7 +69,9 @@ def entities(row: Row) -> Json:
     for name, kind in {**NAMES, **TIMES}.items():
         at = text.find(name)
         if at >= 0 and not any(span["start_char"] <= at < span["end_char"] for span in spans):
-            spans.append({"type": kind, "start": 0, "end": 1, "text": name, "start_char": at, "end_char": at + len(name)})
+            spans.append(
+                {"type": kind, "start": 0, "end": 1, "text": name, "start_char": at, "end_char": at + len(name)}
+            )
     spans.sort(key=lambda span: span["start_char"])
     return {"index": 0, "words": list(text), "labels": ["O"] * len(text), "spans": spans}
 
@@ -71,7 +79,9 @@ def entities(row: Row) -> Json:
 def slots(row: Row) -> Json:
     """Spans by words."""
     words = text_of(row).split()
-    spans = [{"type": "capital", "start": at, "end": at + 1, "text": word} for at, word in enumerate(words) if word.istitle()]
+    spans = [
+        {"type": "capital", "start": at, "end": at + 1, "text": word} for at, word in enumerate(words) if word.istitle()
+    ]
     labels = ["B-capital" if word.istitle() else "O" for word in words]
     return {"index": 0, "words": words, "labels": labels, "spans": spans}
 
@@ -114,25 +124,36 @@ def stars(_: Row) -> Json:
 def choice(row: Row) -> Json:
     choices = list(row["choices"])
     ranking = [1, 0, *range(2, len(choices))]
-    return {"index": 0, "label": "1", "choice": choices[1], "ranking": ranking, "probs": [0.2, 0.7, *[0.1] * (len(choices) - 2)]}
+    return {
+        "index": 0,
+        "label": "1",
+        "choice": choices[1],
+        "ranking": ranking,
+        "probs": [0.2, 0.7, *[0.1] * (len(choices) - 2)],
+    }
 
 
+_TYPES = ("person", "city", "company", "time", "school")
+_TAGS = ("O", *(f"{place}-{name}" for name in _TYPES for place in "BI"))
+_RELATIONS = ("entailment", "neutral", "contradiction")
+_PAIR = ("text_a", "text_b")
 TASKS = {
-    "intent": FakeTask("cls", "labels", intent, labels=tuple(INTENTS), metrics={"loss": 0.2, "accuracy": 0.9314, "macro_f1": 0.9127}),
-    "entities": FakeTask(
-        "seq_label", "spans", entities, labels=("O", "B-person", "I-person", "B-city", "I-city", "B-company", "I-company",
-        "B-time", "I-time", "B-school", "I-school"), metrics={"span_f1": 0.9482},
+    "intent": FakeTask(
+        "cls", "labels", intent, labels=tuple(INTENTS), metrics={"loss": 0.2, "accuracy": 0.9314, "macro_f1": 0.9127}
     ),
+    "entities": FakeTask("seq_label", "spans", entities, labels=_TAGS, metrics={"span_f1": 0.9482}),
     "answer": FakeTask("mrc", "answer", answer, ("question", "context"), metrics={"f1": 0.8123, "exact_match": 0.712}),
-    "inference": FakeTask("match", "match", same, ("text_a", "text_b"), ("entailment", "neutral", "contradiction"), {"accuracy": 0.887}),
-    "topics": FakeTask("multi_label", "labels", topics, labels=("travel", "food", "technology", "sport"), metrics={"micro_f1": 0.79}),
+    "inference": FakeTask("match", "match", same, _PAIR, _RELATIONS, {"accuracy": 0.887}),
+    "topics": FakeTask(
+        "multi_label", "labels", topics, labels=("travel", "food", "technology", "sport"), metrics={"micro_f1": 0.79}
+    ),
     "words": FakeTask("mlm", "cloze", words, metrics={"mlm_accuracy": 0.61}),
     "stars": FakeTask("regression", "value", stars, metrics={"pearson": 0.84}),
     "reply": FakeTask("choice", "choice", choice, ("text_a", "choices"), metrics={"accuracy": 0.77}),
     "slots": FakeTask("seq_label", "spans", slots, labels=("O", "B-capital", "I-capital")),
     "tags": FakeTask("seq_label", "spans", parts_of_speech, labels=("NOUN", "VERB", "DET")),
-    "relevance": FakeTask("pairwise_match", "match", score, ("text_a", "text_b")),
-}  # fmt: skip
+    "relevance": FakeTask("pairwise_match", "value", score, _PAIR),
+}
 
 
 @dataclass
@@ -168,7 +189,11 @@ class FakeServer:
         names = body.get("tasks") or list(self.tasks)
         rows = [row if isinstance(row, dict) else {"text_a": row} for row in body["inputs"]]
         found = [{name: self._prediction(name, row) for name in names} for row in rows]
-        return {"predictions": found, "milliseconds": 12.34, "model": {"name": "travel-assistant", "global_step": self.info()["global_step"]}}
+        return {
+            "predictions": found,
+            "milliseconds": 12.34,
+            "model": {"name": "travel-assistant", "global_step": self.info()["global_step"]},
+        }
 
     def _prediction(self, name: str, row: Row) -> object:
         if name in self.predictions:
@@ -177,54 +202,58 @@ class FakeServer:
         return {"error": f"needs {missing}"} if missing else self.tasks[name].predict(row)
 
 
-def _handler(server: FakeServer) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            if self.path == "/info":
-                self._json(*((200, server.info()) if self._is_allowed() else (401, {"error": "needs a token"})))
-                return
-            file = PAGE / (self.path.lstrip("/") or "index.html")
-            if not file.is_file() or file.parent != PAGE:
-                self._json(404, {"error": f"no {self.path}"})
-                return
-            kind = {".js": "text/javascript"}.get(file.suffix) or mimetypes.guess_type(file.name)[0] or "text/plain"
+class _Handler(BaseHTTPRequestHandler):
+    """Answers for the fake server that the HTTP server carries."""
+
+    @property
+    def fake(self) -> FakeServer:
+        return self.server.fake
+
+    def do_GET(self) -> None:
+        file = PAGE / (self.path.lstrip("/") or "index.html")
+        if self.path == "/info":
+            self._json(*((200, self.fake.info()) if self._is_allowed() else (401, NO_TOKEN)))
+        elif file.is_file() and file.parent == PAGE:
+            kind = {".js": "text/javascript"}.get(file.suffix) or mimetypes.guess_type(file.name)[0]
             self._send(200, {"Content-Type": f"{kind}; charset=utf-8"}, file.read_bytes())
+        else:
+            self._json(404, {"error": f"no {self.path}"})
 
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            server.asked.append({**body, "authorization": self.headers.get("Authorization")})
-            if not self._is_allowed():
-                self._json(401, {"error": "needs a token"})
-            elif server.refusals:
-                status, headers, said = server.refusals.pop(0)
-                self._send(status, headers, said.encode())
-            else:
-                self._json(200, server.predict(body))
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.fake.asked.append({**body, "authorization": self.headers.get("Authorization")})
+        if not self._is_allowed():
+            self._json(401, NO_TOKEN)
+        elif self.fake.refusals:
+            status, headers, said = self.fake.refusals.pop(0)
+            self._send(status, headers, said.encode())
+        else:
+            self._json(200, self.fake.predict(body))
 
-        def _is_allowed(self) -> bool:
-            return server.token is None or self.headers.get("Authorization") == f"Bearer {server.token}"
+    def _is_allowed(self) -> bool:
+        return self.fake.token is None or self.headers.get("Authorization") == f"Bearer {self.fake.token}"
 
-        def _json(self, status: int, value: object) -> None:
-            self._send(status, {"Content-Type": "application/json"}, json.dumps(value, ensure_ascii=False).encode())
+    def _json(self, status: int, value: object) -> None:
+        self._send(status, {"Content-Type": "application/json"}, json.dumps(value, ensure_ascii=False).encode())
 
-        def _send(self, status: int, headers: Mapping[str, str], content: bytes) -> None:
-            self.send_response(status)
-            for name, value in {**headers, "Content-Length": str(len(content)), "Content-Security-Policy": POLICY}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(content)
+    def _send(self, status: int, headers: Mapping[str, str], content: bytes) -> None:
+        self.send_response(status)
+        own = {"Content-Length": str(len(content)), "Content-Security-Policy": POLICY}
+        for name, value in {**headers, **own}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content)
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    return Handler
+    def log_message(self, *_: object) -> None:
+        """Tests look at what was asked, not at a log."""
 
 
 @contextmanager
 def running(tasks: Sequence[str] | None = None) -> Iterator[FakeServer]:
     """A server with some of the tasks, at its `address`."""
     server = FakeServer() if tasks is None else FakeServer({name: TASKS[name] for name in tasks})
-    http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(server))
+    http = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    http.fake = server
     thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     server.address = f"http://127.0.0.1:{http.server_port}/"

@@ -3,7 +3,7 @@
 /**
  * @typedef {{paradigm: string, kind: string, columns: string[], labels?: string[], metrics?: object}} TaskInfo
  * @typedef {{model?: any, version?: string, global_step?: number, runtime?: string, precision?: string,
- *     limits?: Record<string, unknown>, tasks: Record<string, TaskInfo>}} Info
+ *     limits?: Record<string, unknown>, needs_token?: boolean, tasks: Record<string, TaskInfo>}} Info
  * @typedef {Record<string, any>} Prediction
  * @typedef {Record<string, string | string[]>} Row
  * @typedef {{inputs: (string | Row)[], tasks?: string[]}} Request
@@ -86,7 +86,7 @@ export class Server {
 }
 
 /**
- * The message of a refusal: the field `error` or `detail` of a JSON answer, else its text.
+ * The message of a refusal: the field `error`, `detail` or `message` of a JSON answer, else its text.
  * @param {string} text
  * @returns {string}
  */
@@ -102,8 +102,10 @@ function said(text) {
 function message(value) {
   if (typeof value === "string") return value;
   if (Array.isArray(value)) return value.map(message).join(" ");
-  const found = value?.error ?? value?.detail ?? value?.message ?? value?.msg;
-  if (found === undefined) return JSON.stringify(value);
-  const where = Array.isArray(value.loc) ? `${value.loc.join(".")}: ` : "";
-  return where + message(found);
+  const found = value?.error ?? value?.detail ?? value?.message;
+  if (found !== undefined) return message(found);
+  // PALM's errors say where, the rule, what was found, and what to do.
+  const parts = [value?.rule, value?.found, value?.advice].filter((part) => typeof part === "string");
+  if (!parts.length) return JSON.stringify(value);
+  return (typeof value.where === "string" ? `${value.where}: ` : "") + parts.join(" ");
 }

@@ -42,6 +42,7 @@ export function wordPositions(text, words) {
  * @returns {number[]}
  */
 export function occurrences(text, part) {
+  /** @type {number[]} */
   const starts = [];
   if (part === "") return starts;
   for (let start = text.indexOf(part); start >= 0; start = text.indexOf(part, start + part.length)) starts.push(start);

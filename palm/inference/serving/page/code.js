@@ -28,10 +28,15 @@ export function showCode(request, needsToken, say) {
 /** @param {string} name @param {string} source @param {(message: string) => void} say */
 function snippet(name, source, say) {
   const code = element("code", {}, source);
-  const shown = element("pre", { tabindex: 0, role: "region", "aria-label": name }, code);
+  const shown = element("pre", { "tabindex": 0, "role": "region", "aria-label": name }, code);
   const button = element(
     "button",
-    { type: "button", class: "link", "aria-label": text("code.copy.label", { name }), click: () => copy(source, code, say) },
+    {
+      "type": "button",
+      "class": "link",
+      "aria-label": text("code.copy.label", { name }),
+      "click": () => copy(source, code, say),
+    },
     text("code.copy"),
   );
   const head = element("div", { class: "snippet-head" }, element("h3", {}, name), button);

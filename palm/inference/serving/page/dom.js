@@ -45,7 +45,7 @@ export function bar(share, isChosen) {
   const fill = element("span", { class: "bar-fill" });
   // Set by script: the page's policy forbids style attributes.
   fill.style.setProperty("--share", String(Math.min(1, Math.max(0, share ?? 0))));
-  return element("span", { class: isChosen ? "bar chosen" : "bar", "aria-hidden": "true" }, fill);
+  return element("span", { "class": isChosen ? "bar chosen" : "bar", "aria-hidden": "true" }, fill);
 }
 
 /**
@@ -54,6 +54,10 @@ export function bar(share, isChosen) {
  * @param {...(Node | string)} children
  */
 export function readable(label, ...children) {
-  const node = element("div", { class: "readable", dir: "auto", role: "group", "aria-label": label }, ...children);
+  const node = element(
+    "div",
+    { "class": "readable", "dir": "auto", "role": "group", "aria-label": label },
+    ...children,
+  );
   return node;
 }

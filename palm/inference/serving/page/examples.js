@@ -12,7 +12,8 @@ export const EXAMPLES = {
       choices: ["a restaurant", "a train ticket", "a weather report"],
     },
     {
-      text_a: "On Monday Ada Lovelace flew from London to Vienna, where Siemens had invited her to speak about the Analytical Engine.",
+      text_a:
+        "On Monday Ada Lovelace flew from London to Vienna, where Siemens had invited her to speak about the Analytical Engine.",
       text_b: "Siemens asked Ada Lovelace to give a talk in Vienna.",
       question: "Who invited Ada Lovelace?",
       choices: ["She gave a talk.", "She bought a house.", "She missed her train."],

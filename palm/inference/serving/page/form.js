@@ -81,7 +81,7 @@ export class Form {
     if (hint !== null) hint.id = `${id}-hint`;
     const label = element("label", { for: id }, fieldName(column));
     const head = element("div", { class: "field-head" }, label, hint, column === "text_a" && this.#maskButton(column));
-    return element("div", { class: "field", "data-column": column }, head, area);
+    return element("div", { "class": "field", "data-column": column }, head, area);
   }
 
   /** @param {string} column @returns {HTMLElement | null} */
@@ -99,7 +99,7 @@ export class Form {
       field.focus();
       this.changed();
     };
-    const attributes = { type: "button", class: "link mask", "aria-label": text("mask.label"), click: insert };
+    const attributes = { "type": "button", "class": "link mask", "aria-label": text("mask.label"), "click": insert };
     return element("button", attributes, text("mask.insert"));
   }
 
@@ -122,10 +122,12 @@ export class Form {
     for (const [column, field] of this.#fields) field.closest(".field")?.toggleAttribute("hidden", !read.has(column));
     const hasCloze = tasks.some((task) => task.kind === "cloze");
     for (const button of byId("fields").querySelectorAll(".mask")) button.hidden = !hasCloze;
-    byId("fields").querySelectorAll(".hint").forEach((/** @type {HTMLElement} */ hint) => {
-      const isOfPassage = hint.closest(".field")?.getAttribute("data-column") === "context";
-      hint.hidden = isOfPassage && !read.has("text_a");
-    });
+    byId("fields")
+      .querySelectorAll(".hint")
+      .forEach((/** @type {HTMLElement} */ hint) => {
+        const isOfPassage = hint.closest(".field")?.getAttribute("data-column") === "context";
+        hint.hidden = isOfPassage && !read.has("text_a");
+      });
   }
 
   #showExamples() {
@@ -134,16 +136,20 @@ export class Form {
     const other = own === "en" ? "zh" : "en";
     const rows = [...EXAMPLES[own].map((row) => ({ row, lang: own })), { row: EXAMPLES[other][1], lang: other }];
     const shown = rows.filter(({ row }) => hasCloze || !String(row.text_a).includes(MASK));
-    byId("examples").replaceChildren(...shown.map(({ row, lang }) => {
-      const attributes = { type: "button", class: "example", lang, click: () => this.started(row) };
-      return element("li", {}, element("button", attributes, String(row.text_a)));
-    }));
+    byId("examples").replaceChildren(
+      ...shown.map(({ row, lang }) => {
+        const attributes = { type: "button", class: "example", lang, click: () => this.started(row) };
+        return element("li", {}, element("button", attributes, String(row.text_a)));
+      }),
+    );
   }
 }
 
 /** An example's row as the content of fields. @param {Row} row @returns {Record<string, string>} */
 export function asWritten(row) {
-  return Object.fromEntries(Object.entries(row).map(([column, value]) => {
-    return [column, Array.isArray(value) ? value.join("\n") : value];
-  }));
+  return Object.fromEntries(
+    Object.entries(row).map(([column, value]) => {
+      return [column, Array.isArray(value) ? value.join("\n") : value];
+    }),
+  );
 }

@@ -4,7 +4,7 @@ import { Server, ServerError } from "./api.js";
 import { showCode } from "./code.js";
 import { byId, element } from "./dom.js";
 import { Form, asWritten } from "./form.js";
-import { limitsOf, showModel } from "./model.js";
+import { limitsOf, modelName, showModel } from "./model.js";
 import { columnsOf, fieldName, plan } from "./request.js";
 import { showNothing, showRun, summarize } from "./results.js";
 import { setUpLanguage, setUpTheme } from "./switches.js";
@@ -52,7 +52,11 @@ function show() {
 /** @param {string[]} tasks @param {Record<string, string>} written */
 function planned(tasks, written) {
   const known = /** @type {Info} */ (info);
-  return plan(known, tasks.filter((name) => Object.hasOwn(known.tasks, name)), written);
+  return plan(
+    known,
+    tasks.filter((name) => Object.hasOwn(known.tasks, name)),
+    written,
+  );
 }
 
 /** Predict what is written with all selected tasks. */
@@ -76,6 +80,7 @@ async function predict() {
     showRun(info, run);
     changed();
     byId("status").textContent = summarize(info, run);
+    scrollToResults();
     await reloadIfReplaced(answer.model);
   } catch (error) {
     if (underway !== own) return;
@@ -86,10 +91,18 @@ async function predict() {
   }
 }
 
+/** In a narrow window the predictions stand below the form. */
+function scrollToResults() {
+  if (byId("results").getBoundingClientRect().top < 0.8 * innerHeight) return;
+  const isCalm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  byId("results").scrollIntoView({ behavior: isCalm ? "auto" : "smooth" });
+}
+
 /** The server may have loaded another model meanwhile: its description is read again. @param {any} model */
 async function reloadIfReplaced(model) {
-  const step = model?.global_step;
-  if (info === null || typeof step !== "number" || step === info.global_step) return;
+  if (info === null || typeof model?.global_step !== "number") return;
+  const isSame = model.global_step === info.global_step && modelName(model) === modelName(info.model);
+  if (isSame) return;
   info = checked(await server.info());
   notice("warning", [element("p", {}, text("reloaded"))]);
   show();
@@ -116,12 +129,16 @@ function changed() {
   if (info === null) return;
   const written = form.written();
   const { request } = planned(form.tasks(), written);
-  showCode(request, server.hasToken, say);
-  byId("stale").hidden = run === null || isSame(JSON.parse(shownFor), written);
+  showCode(request, server.hasToken || info.needs_token === true, say);
+  byId("stale").hidden = run === null || hasSameFields(JSON.parse(shownFor), written);
 }
 
-/** Whether all fields that both have hold the same. @param {Record<string, string>} one @param {Record<string, string>} other */
-function isSame(one, other) {
+/**
+ * Whether all fields that both have hold the same.
+ * @param {Record<string, string>} one
+ * @param {Record<string, string>} other
+ */
+function hasSameFields(one, other) {
   return Object.keys(other).every((column) => !Object.hasOwn(one, column) || one[column] === other[column]);
 }
 
@@ -158,7 +175,10 @@ function clear() {
     form.write(written);
     form.focus();
   };
-  notice("quiet", [element("p", {}, text("cleared")), element("button", { type: "button", class: "link", click: undo }, text("undo"))]);
+  notice("quiet", [
+    element("p", {}, text("cleared")),
+    element("button", { type: "button", class: "link", click: undo }, text("undo")),
+  ]);
   form.focus();
 }
 

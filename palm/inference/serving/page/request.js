@@ -50,9 +50,13 @@ export function plan(info, selected, written) {
 
 /** @param {Record<string, string>} written @returns {Map<string, string | string[]>} */
 function rowOf(written) {
-  const row = new Map(Object.entries(written).filter(([, value]) => value.trim() !== "").map(([column, value]) => {
-    return [column, column === "choices" ? lines(value) : value];
-  }));
+  const row = new Map(
+    Object.entries(written)
+      .filter(([, value]) => value.trim() !== "")
+      .map(([column, value]) => {
+        return [column, column === "choices" ? lines(value) : value];
+      }),
+  );
   // One text is enough for all tasks: the passage of a question is the text unless another one is written.
   if (!row.has("context") && row.has("text_a")) row.set("context", /** @type {string} */ (row.get("text_a")));
   return row;
@@ -60,14 +64,23 @@ function rowOf(written) {
 
 /** @param {string} value */
 function lines(value) {
-  return value.split("\n").map((line) => line.trim()).filter((line) => line !== "");
+  return value
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => line !== "");
 }
 
-/** What a task still needs, as a sentence; null if it can read the row. @param {TaskInfo} task @param {Map<string, string | string[]>} row */
+/**
+ * What a task still needs, as a sentence; null if it can read the row.
+ * @param {TaskInfo} task
+ * @param {Map<string, string | string[]>} row
+ */
 function neededBy(task, row) {
-  const fields = task.columns.filter((column) => !row.has(column)).map((column) => {
-    return text("missing.field", { field: fieldName(column) });
-  });
+  const fields = task.columns
+    .filter((column) => !row.has(column))
+    .map((column) => {
+      return text("missing.field", { field: fieldName(column) });
+    });
   const choices = row.get("choices");
   if (task.columns.includes("choices") && choices && choices.length < 2) fields.push(text("missing.choices"));
   if (fields.length) return text("missing", { fields: fields.join(text("separator")) });

@@ -3,7 +3,7 @@
 import { byId, element } from "./dom.js";
 import { metricsOf } from "./model.js";
 import { counted, text } from "./texts.js";
-import { kindName, viewOf } from "./views.js";
+import { kindName, viewFor } from "./views.js";
 
 /**
  * @typedef {import("./api.js").Info} Info
@@ -33,7 +33,7 @@ export function summarize(info, run) {
   const summaries = found.map(([name, prediction]) => {
     const task = info.tasks[name];
     if (isFailed(prediction)) return `${name}: ${text("failed")}`;
-    return `${name}: ${attempt(() => viewOf(task.kind).summarize({ prediction, row: run.plan.row, task }), "")}`;
+    return `${name}: ${viewFor(task.kind, prediction).summarize({ prediction, row: run.plan.row, task })}`;
   });
   return counted("status.done", found.length, { summaries: summaries.join(". ") });
 }
@@ -63,9 +63,10 @@ function card(info, run, name, place) {
   const foot = metrics !== "" && element("span", { class: "metrics" }, text("metrics", { metrics }));
   const prediction = run.answer?.predictions?.[0]?.[name];
   const needed = run.plan.missing.get(name);
-  const content = needed === undefined ? predictionOf(prediction, run, task) : element("p", { class: "missing" }, needed);
+  const content =
+    needed === undefined ? predictionOf(prediction, run, task) : element("p", { class: "missing" }, needed);
   const raw = prediction !== undefined && rawJson(prediction);
-  const attributes = { class: needed === undefined ? "card" : "card waiting", "aria-labelledby": id };
+  const attributes = { "class": needed === undefined ? "card" : "card waiting", "aria-labelledby": id };
   return element("article", attributes, head, content, element("footer", { class: "card-foot" }, foot, raw));
 }
 
@@ -76,23 +77,8 @@ function predictionOf(prediction, run, task) {
     return element("div", { class: "failed" }, element("p", {}, text("failed")), element("p", {}, prediction.error));
   }
   const shown = { prediction, row: run.plan.row, task };
-  const view = attempt(() => viewOf(task.kind).draw(shown), viewOf("").draw(shown));
+  const view = viewFor(task.kind, prediction).draw(shown);
   return element("div", {}, prediction.truncated && element("p", { class: "note" }, text("truncated")), view);
-}
-
-/**
- * A prediction that has not the shape of its kind, as a component of a user may give it, is shown as JSON.
- * @template T
- * @param {() => T} draw
- * @param {T} otherwise
- */
-function attempt(draw, otherwise) {
-  try {
-    return draw();
-  } catch (error) {
-    console.warn(error);
-    return otherwise;
-  }
 }
 
 /** The prediction as the server sent it, written when it is opened. @param {any} prediction */
@@ -103,4 +89,3 @@ function rawJson(prediction) {
   };
   return element("details", { class: "raw", toggle: fill }, element("summary", {}, text("raw")), json);
 }
-

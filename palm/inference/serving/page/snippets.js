@@ -54,7 +54,7 @@ export function pythonCode(url, request, needsToken) {
     "    timeout=60,",
     ")",
     "answer.raise_for_status()",
-    "for task, prediction in answer.json()[\"predictions\"][0].items():",
+    'for task, prediction in answer.json()["predictions"][0].items():',
     "    print(task, prediction)",
   ].join("\n");
 }

@@ -57,7 +57,7 @@ function showSwitches() {
   byId("language").replaceChildren(text("language.other"));
   byId("language").title = text("language.switch");
   const theme = text(`theme.${currentTheme()}`);
-  const icon = element("span", { class: `theme-icon ${currentTheme()}`, "aria-hidden": "true" });
-  const name = element("span", { class: "theme-name", "aria-hidden": "true" }, theme);
+  const icon = element("span", { "class": `theme-icon ${currentTheme()}`, "aria-hidden": "true" });
+  const name = element("span", { "class": "theme-name", "aria-hidden": "true" }, theme);
   byId("theme").replaceChildren(icon, name, unseen(text("theme.label", { theme })));
 }

@@ -21,7 +21,7 @@ export function drawAnswer({ prediction, row }) {
     buttons.forEach((button, place) => button.setAttribute("aria-pressed", String(answers[place].text === answer)));
   }
   select(prediction.text ?? "");
-  const list = element("ol", { class: "answers", "aria-label": text("answer.ranking") });
+  const list = element("ol", { "class": "answers", "aria-label": text("answer.ranking") });
   list.append(...buttons.map((button) => element("li", {}, button)));
   return element("div", {}, headline(prediction), shownPassage, answers.length > 1 && list);
 }
@@ -35,14 +35,19 @@ export function summarizeAnswer({ prediction }) {
 function headline(prediction) {
   if (!prediction.text) return element("p", { class: "none" }, text("answer.none"));
   const probability = element("span", { class: "headline-number" }, percent(prediction.probability));
-  return element("p", { class: "headline" }, element("span", { class: "headline-text", dir: "auto" }, prediction.text), probability);
+  return element(
+    "p",
+    { class: "headline" },
+    element("span", { class: "headline-text", dir: "auto" }, prediction.text),
+    probability,
+  );
 }
 
 /** @param {Answer} answer @param {() => void} select */
 function answerButton(answer, select) {
   return element(
     "button",
-    { type: "button", class: "answer", "aria-pressed": "false", click: select },
+    { "type": "button", "class": "answer", "aria-pressed": "false", "click": select },
     element("span", { class: "bar-name", dir: "auto" }, answer.text || text("answer.none")),
     element("span", { class: "bar-number" }, percent(answer.probability)),
     bar(answer.probability, false),

@@ -47,7 +47,7 @@ function word(token) {
 function candidates(mask, place, gap) {
   const buttons = names(mask).map((token, rank) => {
     const share = element("span", { class: "chip-number" }, percent(mask.probs[rank]));
-    const attributes = { type: "button", class: "choice-chip", "aria-pressed": String(rank === 0), click: fill };
+    const attributes = { "type": "button", "class": "choice-chip", "aria-pressed": String(rank === 0), "click": fill };
     const button = element("button", attributes, element("bdi", {}, token), " ", share);
     function fill() {
       gap.textContent = word(token);
@@ -58,8 +58,8 @@ function candidates(mask, place, gap) {
   const label = text("cloze.gap", { number: place + 1 });
   return element(
     "div",
-    { class: "gap", role: "group", "aria-label": label },
-    element("span", { class: "gap-name", "aria-hidden": "true" }, label),
+    { "class": "gap", "role": "group", "aria-label": label },
+    element("span", { "class": "gap-name", "aria-hidden": "true" }, label),
     ...buttons,
   );
 }

@@ -1,7 +1,7 @@
 // Classification, multi-label classification and pairs: a bar per label.
 
 import { bar, element, unseen } from "./dom.js";
-import { number, percent, text } from "./texts.js";
+import { percent, text } from "./texts.js";
 
 /** @typedef {{prediction: any, row: any, task: any}} Shown What a view shows: a prediction for a row of a task. */
 /** @typedef {{name: string, share: number | null, isChosen: boolean}} Ranked */
@@ -25,7 +25,6 @@ function predicted(prediction) {
 
 /** @param {Shown} shown */
 export function drawLabels({ prediction }) {
-  if (typeof prediction.probs === "number") return drawScore(prediction.probs);
   const ranked = ranking(prediction);
   const none = !predicted(prediction).length && element("p", { class: "none" }, text("labels.none"));
   return element("div", {}, none, bars(ranked, text("labels.ranking")));
@@ -33,16 +32,9 @@ export function drawLabels({ prediction }) {
 
 /** @param {Shown} shown */
 export function summarizeLabels({ prediction }) {
-  if (typeof prediction.probs === "number") return number(prediction.probs);
   const labels = predicted(prediction);
   if (!labels.length) return text("labels.none");
   return labels.map((name) => `${name} ${percent(prediction.probs?.[name])}`).join(text("separator"));
-}
-
-/** A score of a pair of texts. @param {number} score */
-function drawScore(score) {
-  const value = element("p", { class: "big-number" }, number(score));
-  return element("div", {}, value, bar(score, true), element("p", { class: "note" }, text("match.score")));
 }
 
 /**
@@ -51,11 +43,11 @@ function drawScore(score) {
  * @param {string} label
  */
 export function bars(ranked, label) {
-  const list = element("ol", { class: "bars", "aria-label": label });
+  const list = element("ol", { "class": "bars", "aria-label": label });
   const fill = (/** @type {number} */ count) => list.replaceChildren(...ranked.slice(0, count).map(barRow));
   fill(SHOWN_AT_FIRST);
   if (ranked.length <= SHOWN_AT_FIRST) return list;
-  const more = element("button", { type: "button", class: "link", "aria-expanded": "false", click: toggle });
+  const more = element("button", { "type": "button", "class": "link", "aria-expanded": "false", "click": toggle });
   more.textContent = text("labels.all", { count: ranked.length });
   function toggle() {
     const open = more.getAttribute("aria-expanded") === "false";
@@ -71,7 +63,12 @@ function barRow({ name, share, isChosen }) {
   return element(
     "li",
     { class: isChosen ? "bar-row chosen" : "bar-row" },
-    element("span", { class: "bar-name" }, element("bdi", {}, name), isChosen && unseen(` (${text("labels.predicted")})`)),
+    element(
+      "span",
+      { class: "bar-name" },
+      element("bdi", {}, name),
+      isChosen && unseen(` (${text("labels.predicted")})`),
+    ),
     element("span", { class: "bar-number" }, percent(share)),
     bar(share, isChosen),
   );

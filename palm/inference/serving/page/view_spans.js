@@ -56,9 +56,10 @@ function place(spans, words, written) {
   const marks = [];
   const unplaced = [];
   for (const span of spans) {
-    const [start, end] = span.start_char === undefined
-      ? [placesOfWords?.[span.start]?.[0], placesOfWords?.[span.end - 1]?.[1]]
-      : [units[span.start_char], units[span.end_char ?? -1]];
+    const [start, end] =
+      span.start_char === undefined
+        ? [placesOfWords?.[span.start]?.[0], placesOfWords?.[span.end - 1]?.[1]]
+        : [units[span.start_char], units[span.end_char ?? -1]];
     const isSame = start !== undefined && end !== undefined && sameCharacters(written.slice(start, end), span.text);
     if (isSame) marks.push({ start, end, mark: span });
     else unplaced.push(span);
@@ -102,7 +103,7 @@ function byType(spans, hueOf) {
       ...texts.map((found) => element("dd", { dir: "auto" }, found)),
     );
   });
-  return element("dl", { class: "types", "aria-label": text("spans.list") }, ...entries);
+  return element("dl", { "class": "types", "aria-label": text("spans.list") }, ...entries);
 }
 
 /** @param {string[]} words @param {string[]} tags @param {(type: string) => string} hueOf */
@@ -117,5 +118,5 @@ function drawTags(words, tags, hueOf) {
       element("span", { class: "tag" }, tag),
     );
   });
-  return element("ul", { class: "tags", "aria-label": text("spans.tags") }, ...pairs);
+  return element("ul", { "class": "tags", "aria-label": text("spans.tags") }, ...pairs);
 }

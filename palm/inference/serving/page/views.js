@@ -1,6 +1,6 @@
 // The view of each kind of prediction. One that is not known here is shown as JSON.
 
-import { element } from "./dom.js";
+import { bar, element } from "./dom.js";
 import { hasText, number, percent, text } from "./texts.js";
 import { drawAnswer, summarizeAnswer } from "./view_answer.js";
 import { drawCloze, summarizeCloze } from "./view_cloze.js";
@@ -8,23 +8,50 @@ import { bars, drawLabels, summarizeLabels } from "./view_labels.js";
 import { drawSpans, summarizeSpans } from "./view_spans.js";
 
 /** @typedef {import("./view_labels.js").Shown} Shown */
-/** @typedef {{draw: (shown: Shown) => HTMLElement, summarize: (shown: Shown) => string}} View */
+/**
+ * @typedef {object} View
+ * @property {(prediction: any) => boolean} fits Whether a prediction has the shape that the view shows.
+ * @property {(shown: Shown) => HTMLElement} draw
+ * @property {(shown: Shown) => string} summarize What screen readers say.
+ */
 
+/** @type {View} */
+const LABELS = {
+  fits: ({ label, labels }) => typeof label === "string" || Array.isArray(labels),
+  draw: drawLabels,
+  summarize: summarizeLabels,
+};
 /** @type {Record<string, View>} */
 const VIEWS = {
-  labels: { draw: drawLabels, summarize: summarizeLabels },
-  match: { draw: drawLabels, summarize: summarizeLabels },
-  spans: { draw: drawSpans, summarize: summarizeSpans },
-  answer: { draw: drawAnswer, summarize: summarizeAnswer },
-  cloze: { draw: drawCloze, summarize: summarizeCloze },
-  value: { draw: drawValue, summarize: ({ prediction }) => number(prediction.value) },
-  choice: { draw: drawChoice, summarize: summarizeChoice },
+  labels: LABELS,
+  match: LABELS,
+  spans: {
+    fits: ({ spans }) => Array.isArray(spans) && spans.every(isSpan),
+    draw: drawSpans,
+    summarize: summarizeSpans,
+  },
+  answer: { fits: (found) => typeof found.text === "string", draw: drawAnswer, summarize: summarizeAnswer },
+  cloze: { fits: ({ masks }) => Array.isArray(masks), draw: drawCloze, summarize: summarizeCloze },
+  value: { fits: (found) => valueOf(found) !== undefined, draw: drawValue, summarize: summarizeValue },
+  choice: { fits: ({ ranking }) => Array.isArray(ranking), draw: drawChoice, summarize: summarizeChoice },
 };
-const OTHER = { draw: drawOther, summarize: () => text("other.hint") };
+/** @type {View} */
+const OTHER = { fits: () => true, draw: drawOther, summarize: () => text("other.hint") };
 
-/** @param {string} kind @returns {View} */
-export function viewOf(kind) {
-  return Object.hasOwn(VIEWS, kind) ? VIEWS[kind] : OTHER;
+/** @param {any} span */
+function isSpan(span) {
+  return typeof span?.type === "string" && typeof span.text === "string";
+}
+
+/**
+ * The view of a kind, for a prediction that has its shape: those of users' components may have another.
+ * @param {string} kind
+ * @param {any} prediction
+ * @returns {View}
+ */
+export function viewFor(kind, prediction) {
+  const isKnown = Object.hasOwn(VIEWS, kind) && typeof prediction === "object" && prediction !== null;
+  return isKnown && VIEWS[kind].fits(prediction) ? VIEWS[kind] : OTHER;
 }
 
 /** The name of a kind in the page's language. @param {string} kind */
@@ -33,10 +60,30 @@ export function kindName(kind) {
   return text(hasText(key) ? key : "kind.other");
 }
 
+/**
+ * The number of a prediction, or a pair's score; null where it is none that JSON has.
+ * @param {any} prediction
+ * @returns {number | null | undefined}
+ */
+function valueOf({ value, probs }) {
+  return value !== undefined ? value : typeof probs === "number" || probs === null ? probs : undefined;
+}
+
 /** @param {Shown} shown */
 function drawValue({ prediction }) {
-  const label = element("p", { class: "note" }, text("value.number"));
-  return element("div", {}, element("p", { class: "big-number" }, number(prediction.value)), label);
+  const isScore = prediction.value === undefined;
+  return element(
+    "div",
+    {},
+    element("p", { class: "big-number" }, number(valueOf(prediction))),
+    isScore && bar(prediction.probs, true),
+    element("p", { class: "note" }, text(isScore ? "match.score" : "value.number")),
+  );
+}
+
+/** @param {Shown} shown */
+function summarizeValue({ prediction }) {
+  return number(valueOf(prediction));
 }
 
 /** @param {Shown} shown */
