@@ -58,8 +58,11 @@ class Visit:
 
 
 @contextmanager
-def visit(browser: "Browser", address: str, **settings: object) -> "Iterator[Visit]":
-    """Open an address with settings of a browser context; at the end nothing may have been complained about."""
+def visit(browser: "Browser", address: str, *, is_refused: bool = False, **settings: object) -> "Iterator[Visit]":
+    """Open an address with settings of a browser context; at the end nothing may have been complained about.
+
+    With `is_refused` the server refuses requests, which Chromium itself notes in the console.
+    """
     context = browser.new_context(**{**_SETTINGS, **settings})
     context.set_default_timeout(10_000)
     found = Visit(context.new_page())
@@ -73,7 +76,8 @@ def visit(browser: "Browser", address: str, **settings: object) -> "Iterator[Vis
     page.wait_for_selector("#tasks .task, #token-form:not([hidden]), .notice.error")
     yield found
     context.close()
-    assert found.complaints == []
+    refusals = "Failed to load resource" if is_refused else "\n"
+    assert [complaint for complaint in found.complaints if refusals not in complaint] == []
     assert found.foreign == []
 
 
