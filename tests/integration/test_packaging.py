@@ -42,7 +42,7 @@ def wheel_of(folder):
 
 
 def package_files(repository):
-    kinds = (".py", ".typed", ".c", ".h")
+    kinds = (".py", ".typed", ".c", ".h", ".html", ".css", ".js", ".svg")
     files = [file for file in (repository / "palm").rglob("*") if file.name == "py.typed" or file.suffix in kinds]
     return {file.relative_to(repository).as_posix() for file in files if "__pycache__" not in file.parts}
 
@@ -50,6 +50,7 @@ def package_files(repository):
 def test_both_archives_hold_every_file_of_the_package(built, repository):
     wanted = package_files(repository)
     assert {"palm/py.typed", "palm/kernels/fused/kernels.c", "palm/kernels/fused/vector_math.h"} <= wanted
+    assert {f"palm/inference/serving/page/{name}" for name in ("index.html", "page.css", "page.js", "palm.svg")} <= wanted
     with zipfile.ZipFile(wheel_of(built)) as archive:
         assert wanted <= set(archive.namelist())
     (source,) = built.glob("*.tar.gz")
