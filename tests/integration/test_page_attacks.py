@@ -157,7 +157,7 @@ def test_the_code_sends_what_the_page_sends(browser):
     with running(["inference", "reply"]) as server, visit(browser, server.address) as found:
         for text, other in itertools.pairwise(HARD_TEXTS):
             found.page.get_by_label("Second text").fill(other)
-            found.page.get_by_label("Choices").fill(f"{text}\n{other}\n'")
+            found.page.get_by_role("textbox", name="Choices").fill(f"{text}\n{other}\n'")
             run_text(found.page, text)
             code = found.page.get_by_role("region", name="Python").inner_text()
             assert sent_by([sys.executable, "-c", code], server) == server.asked[-2], text
@@ -165,7 +165,7 @@ def test_the_code_sends_what_the_page_sends(browser):
 
 def test_no_invisible_character_is_in_the_code(browser):
     with running(["intent"]) as server, visit(browser, server.address) as found:
-        found.page.get_by_label("Text").fill("".join(HARD_TEXTS))
+        found.page.locator("textarea").first.fill("".join(HARD_TEXTS))
         code = "".join(found.page.locator("pre code").all_inner_texts())
         assert [character for character in code if not character.isprintable() and character != "\n"] == []
 
@@ -173,7 +173,7 @@ def test_no_invisible_character_is_in_the_code(browser):
 def test_the_command_and_the_code_name_the_token_and_do_not_hold_it(browser):
     with running(["intent"]) as server:
         server.token = 'it\'s "s3cret" $1'
-        with visit(browser, server.address) as found:
+        with visit(browser, server.address, is_refused=True) as found:
             page = found.page
             page.get_by_label("Token", exact=True).fill(server.token)
             page.keyboard.press("Enter")
@@ -194,7 +194,7 @@ def test_the_code_is_copied(browser):
         visit(browser, server.address, permissions=["clipboard-read", "clipboard-write"]) as found,
     ):
         page = found.page
-        page.get_by_label("Text").fill("it's 北京")
+        page.locator("textarea").first.fill("it's 北京")
         page.get_by_role("button", name="Copy the code of curl").click()
         page.get_by_role("status").get_by_text("Copied").wait_for(state="attached")
         assert page.evaluate("navigator.clipboard.readText()") == page.get_by_role("region", name="curl").inner_text()
@@ -204,7 +204,7 @@ def test_where_copying_is_not_allowed_the_code_is_selected(browser):
     with running(["intent"]) as server, visit(browser, server.address) as found:
         page = found.page
         page.evaluate("Object.defineProperty(navigator, 'clipboard', {value: undefined})")
-        page.get_by_label("Text").fill("a")
+        page.locator("textarea").first.fill("a")
         page.get_by_role("button", name="Copy the code of Python").click()
         page.locator("#notice").get_by_text("The code is selected").wait_for()
         assert page.evaluate("getSelection().toString()").startswith("import requests")
