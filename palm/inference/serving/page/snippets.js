@@ -2,8 +2,8 @@
 
 /** @typedef {import("./api.js").Request} Request */
 
-// Control characters, and invisible ones that change how code around them is displayed or parsed.
-const INVISIBLE = /[\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff]/g;
+// Control characters, and blanks and marks that look like others or change how code around them is displayed or parsed.
+const INVISIBLE = /[\u007f-\u00a0\u00ad\u061c\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\ufeff]/g;
 
 /**
  * JSON in which every invisible character is escaped. It is a valid Python literal too, as it has no true or null.
