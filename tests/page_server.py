@@ -1,5 +1,6 @@
 """A server for the tests of the page: the page's files under its policy, and made-up answers in the shapes of PALM."""
 
+import base64
 import json
 import mimetypes
 import threading
@@ -166,7 +167,8 @@ class FakeServer:
         asked: Bodies of the requests to /predict, with the token that came along.
         refusals: Status, headers and body of the next answers of /predict; when they are used up it predicts.
         predictions: Predictions of tasks in place of those that are made up.
-        token: The token that is needed, if any.
+        token: The token that is needed, if any: for /info and /predict.
+        takes_password: Whether the token is needed for the page itself, where a browser asks for it as a password.
     """
 
     tasks: dict[str, FakeTask] = field(default_factory=lambda: dict(TASKS))
@@ -175,6 +177,7 @@ class FakeServer:
     refusals: list[tuple[int, dict[str, str], str]] = field(default_factory=list)
     predictions: Json = field(default_factory=dict)
     token: str | None = None
+    takes_password: bool = False
     address: str = ""
 
     def info(self) -> Json:
@@ -211,8 +214,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         file = PAGE / (self.path.lstrip("/") or "index.html")
-        if self.path == "/info":
-            self._json(*((200, self.fake.info()) if self._is_allowed() else (401, NO_TOKEN)))
+        if (self.path == "/info" or self.fake.takes_password) and not self._is_allowed():
+            self._json(401, NO_TOKEN)
+        elif self.path == "/info":
+            self._json(200, self.fake.info())
         elif file.is_file() and file.parent == PAGE:
             kind = {".js": "text/javascript"}.get(file.suffix) or mimetypes.guess_type(file.name)[0]
             self._send(200, {"Content-Type": f"{kind}; charset=utf-8"}, file.read_bytes())
@@ -231,7 +236,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._json(200, self.fake.predict(body))
 
     def _is_allowed(self) -> bool:
-        return self.fake.token is None or self.headers.get("Authorization") == f"Bearer {self.fake.token}"
+        password = base64.b64encode(f"user:{self.fake.token}".encode()).decode()
+        allowed = [f"Bearer {self.fake.token}", *([f"Basic {password}"] if self.fake.takes_password else [])]
+        return self.fake.token is None or self.headers.get("Authorization") in allowed
 
     def _json(self, status: int, value: object) -> None:
         self._send(status, {"Content-Type": "application/json"}, json.dumps(value, ensure_ascii=False).encode())
@@ -239,6 +246,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _send(self, status: int, headers: Mapping[str, str], content: bytes) -> None:
         self.send_response(status)
         own = {"Content-Length": str(len(content)), "Content-Security-Policy": POLICY}
+        if status == 401:
+            own["WWW-Authenticate"] = (
+                'Bearer realm="palm", Basic realm="palm"' if self.fake.takes_password else "Bearer"
+            )
         for name, value in {**headers, **own}.items():
             self.send_header(name, value)
         self.end_headers()

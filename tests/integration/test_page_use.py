@@ -292,6 +292,20 @@ def test_the_token_is_asked_for_and_kept_in_memory_alone(browser):
             page.wait_for_selector("#token-form:not([hidden])")
 
 
+def test_a_token_that_the_browser_asks_for_is_in_the_code_too(browser):
+    password = {"username": "user", "password": "s3cret"}
+    with running(["intent"]) as server:
+        server.token, server.takes_password = "s3cret", True
+        with visit(browser, server.address, is_refused=True, http_credentials=password) as found:
+            page = found.page
+            assert page.locator("#token-form").is_hidden()
+            page.locator("textarea").first.fill("a")
+            page.keyboard.press("Control+Enter")
+            page.wait_for_selector(".card")
+            assert server.asked[-1]["authorization"].startswith("Basic ")
+            assert "$PALM_TOKEN" in page.get_by_role("region", name="curl").inner_text()
+
+
 def test_another_model_is_noticed(opened):
     with opened(["intent"]) as (page, server):
         server.facts = {"global_step": 13000}

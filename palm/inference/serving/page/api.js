@@ -3,7 +3,7 @@
 /**
  * @typedef {{paradigm: string, kind: string, columns: string[], labels?: string[], metrics?: object}} TaskInfo
  * @typedef {{model?: any, version?: string, global_step?: number, runtime?: string, precision?: string,
- *     limits?: Record<string, unknown>, needs_token?: boolean, tasks: Record<string, TaskInfo>}} Info
+ *     limits?: Record<string, unknown>, tasks: Record<string, TaskInfo>}} Info
  * @typedef {Record<string, any>} Prediction
  * @typedef {Record<string, string | string[]>} Row
  * @typedef {{inputs: (string | Row)[], tasks?: string[]}} Request
@@ -41,9 +41,16 @@ export function address(path) {
 export class Server {
   /** @type {string | null} */
   #token = null;
+  /** Whether the browser itself has asked for the token, as a password, when it loaded the page. */
+  #isPassword = false;
 
   get hasToken() {
     return this.#token !== null;
+  }
+
+  /** Whether requests from elsewhere need a token. */
+  get needsToken() {
+    return this.hasToken || this.#isPassword;
   }
 
   /** @param {string | null} token */
@@ -71,10 +78,16 @@ export class Server {
     const headers = { Accept: "application/json" };
     if (init.body) headers["Content-Type"] = "application/json";
     if (this.#token !== null) headers.Authorization = `Bearer ${this.#token}`;
-    const response = await fetch(address(path), { ...init, headers, cache: "no-store" }).catch((error) => {
+    const credentials = this.#isPassword ? "same-origin" : "omit";
+    const response = await fetch(address(path), { ...init, headers, credentials, cache: "no-store" }).catch((error) => {
       if (error.name === "AbortError") throw error;
       throw new ServerError(0, String(error.message ?? error));
     });
+    const takesPassword = /\bBasic\b/i.test(response.headers.get("WWW-Authenticate") ?? "");
+    if (response.status === 401 && takesPassword && !this.hasToken && !this.#isPassword) {
+      this.#isPassword = true;
+      return this.#ask(path, init);
+    }
     const text = await response.text();
     if (!response.ok) throw new ServerError(response.status, said(text), response.headers.get("Retry-After"));
     try {

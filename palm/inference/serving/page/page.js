@@ -129,7 +129,7 @@ function changed() {
   if (info === null) return;
   const written = form.written();
   const { request } = planned(form.tasks(), written);
-  showCode(request, server.hasToken || info.needs_token === true, say);
+  showCode(request, server.needsToken, say);
   byId("stale").hidden = run === null || hasSameFields(JSON.parse(shownFor), written);
 }
 
