@@ -41,6 +41,7 @@ async function load() {
 /** Write everything in the page's language. */
 function show() {
   if (info === null) return;
+  byId("work").hidden = false;
   showModel(info);
   form.show(info);
   // The words of what is missing are those of the language, so they are found anew.
