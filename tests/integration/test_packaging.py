@@ -50,7 +50,8 @@ def package_files(repository):
 def test_both_archives_hold_every_file_of_the_package(built, repository):
     wanted = package_files(repository)
     assert {"palm/py.typed", "palm/kernels/fused/kernels.c", "palm/kernels/fused/vector_math.h"} <= wanted
-    assert {f"palm/inference/serving/page/{name}" for name in ("index.html", "page.css", "page.js", "palm.svg")} <= wanted
+    page = {f"palm/inference/serving/page/{name}" for name in ("index.html", "page.css", "page.js", "palm.svg")}
+    assert page <= wanted
     with zipfile.ZipFile(wheel_of(built)) as archive:
         assert wanted <= set(archive.namelist())
     (source,) = built.glob("*.tar.gz")
