@@ -248,7 +248,7 @@ class _Handler(BaseHTTPRequestHandler):
         own = {"Content-Length": str(len(content)), "Content-Security-Policy": POLICY}
         if status == 401:
             own["WWW-Authenticate"] = (
-                'Bearer realm="palm", Basic realm="palm"' if self.fake.takes_password else "Bearer"
+                'Basic realm="palm"' if self.fake.takes_password else "Bearer"
             )
         for name, value in {**headers, **own}.items():
             self.send_header(name, value)
