@@ -247,9 +247,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         own = {"Content-Length": str(len(content)), "Content-Security-Policy": POLICY}
         if status == 401:
-            own["WWW-Authenticate"] = (
-                'Basic realm="palm"' if self.fake.takes_password else "Bearer"
-            )
+            own["WWW-Authenticate"] = 'Basic realm="palm"' if self.fake.takes_password else "Bearer"
         for name, value in {**headers, **own}.items():
             self.send_header(name, value)
         self.end_headers()
