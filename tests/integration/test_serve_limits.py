@@ -173,15 +173,17 @@ def test_a_request_that_waits_too_long(run: Path) -> None:
         assert server.stop() == 0
 
 
-def test_a_token_on_every_path_but_health(run: Path) -> None:
+def test_a_token_on_every_path_but_health_and_the_page(run: Path) -> None:
     options = ("--host", "0.0.0.0", "--tasks", "intent")
     with serving(run, *options, environment={"PALM_TOKEN": TOKEN}) as server:
         for path in ("/healthz", "/v2/health/live", "/v2/health/ready"):
             assert server.ask(path)[0] == 200
-        for path in ("/", "/info", "/metrics", "/openapi.json", "/v2", "/nothing", "/healthz/"):
+        for path in ("/", "/page.js", "/page.css"):
+            assert server.ask(path)[0] == 200
+        for path in ("/info", "/metrics", "/openapi.json", "/v2", "/nothing", "/healthz/"):
             status, _, headers = server.ask(path)
             assert status == 401, path
-            assert "Bearer" in headers["www-authenticate"]
+            assert headers["www-authenticate"] == 'Bearer realm="palm"'
         basic = base64.b64encode(f"user:{TOKEN}".encode()).decode()
         wrong = base64.b64encode(b"user:" + TOKEN[:-1].encode()).decode()
         for value, status in [

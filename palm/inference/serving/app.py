@@ -9,6 +9,7 @@ from pathlib import Path
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
+from palm.inference.serving.auth import HEALTH_PATHS
 from palm.inference.serving.errors import JSON_TYPE, HttpError
 from palm.inference.serving.exchange import disconnected, json_object, json_response
 from palm.inference.serving.gate import Gate
@@ -48,8 +49,8 @@ def build_app(service: Service, settings: ServeSettings) -> Gate:
     _add_own_paths(app, service, settings)
     app.include_router(hugging_face_router(service))
     app.include_router(kserve_router(service))
-    _add_page(app)
-    return Gate(app, token=settings.token, limits=settings.limits, metrics=service.metrics)
+    open_paths = HEALTH_PATHS | _add_page(app)
+    return Gate(app, token=settings.token, open_paths=open_paths, limits=settings.limits, metrics=service.metrics)
 
 
 def _add_own_paths(app: FastAPI, service: Service, settings: ServeSettings) -> None:
@@ -148,17 +149,23 @@ def _as_http_error(request: Request, error: HTTPException) -> HttpError:
     return HttpError(error.status_code, str(error.detail), headers=headers)
 
 
-def _add_page(app: FastAPI) -> None:
-    """Serve the files of the page, which are known when the server starts: no path reaches another file."""
+def _add_page(app: FastAPI) -> frozenset[str]:
+    """Serve the files of the page, which are known when the server starts: no path reaches another file.
+
+    Returns their paths. They need no token: the page says nothing of the model before it has one.
+    """
+    paths: set[str] = set()
     folder = files("palm.inference.serving") / "page"
     if not folder.is_dir():
-        return
+        return frozenset()
     for file in folder.iterdir():
         kind = _PAGE_TYPES.get(Path(file.name).suffix)
         if kind is not None:
             content = file.read_bytes()
             for path in ("/", f"/{file.name}") if file.name == "index.html" else (f"/{file.name}",):
                 app.add_api_route(path, _static(content, kind), methods=["GET"], include_in_schema=False)
+                paths.add(path)
+    return frozenset(paths)
 
 
 def _static(content: bytes, kind: str) -> Callable[[], Awaitable[Response]]:

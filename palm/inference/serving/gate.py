@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from contextlib import suppress
 from typing import Any
 
@@ -42,12 +42,22 @@ class Gate:
     Args:
         app: The application.
         token: The token of requests; None for none.
+        open_paths: Paths that need no token.
         limits: Limits of bodies.
         metrics: Counts requests.
     """
 
-    def __init__(self, app: AsgiApp, *, token: str | None, limits: RequestLimits, metrics: ServeMetrics) -> None:
+    def __init__(
+        self,
+        app: AsgiApp,
+        *,
+        token: str | None,
+        open_paths: Collection[str],
+        limits: RequestLimits,
+        metrics: ServeMetrics,
+    ) -> None:
         self._app, self._token, self._limits, self._metrics = app, token, limits, metrics
+        self._open_paths = open_paths
         self.is_stopping = False
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
@@ -63,7 +73,7 @@ class Gate:
 
         response = _Response(send, count, closing=self.is_stopping)
         try:
-            check_token(scope["path"], scope["headers"], self._token)
+            check_token(scope["path"], scope["headers"], self._token, self._open_paths)
             body = await self._body(scope, receive)
             await self._app(scope, _replay(body, receive), response)
         except HttpError as error:
