@@ -17,6 +17,7 @@ from palm.registry import did_you_mean, wrong_object
 from palm.schema.settings import TaskSettings
 from palm.schema.validate import from_keywords
 from palm.schema.values import Resolved, Setting
+from palm.storage.layout import INFERENCE_FOLDER
 from palm.training.unknown_tokens import refuse_unknown
 
 TASK_KEYS = (
@@ -97,7 +98,8 @@ class Task:
             if key not in TASK_KEYS:
                 hint = did_you_mean(key, list(TASK_KEYS))
                 raise self.problem(f"there is no keyword `{key}`.{hint} Known: {', '.join(TASK_KEYS)}.")
-        if not is_task_name(self.name.replace(" ", "_")) or self.name != self.name.strip():
+        plain = is_task_name(self.name.replace(" ", "_")) and self.name == self.name.strip()
+        if not plain or self.name == INFERENCE_FOLDER:
             rule = "a name is made of letters, digits, `_`, `-` and blanks inside: files are called after it."
             raise self.problem(f"{rule} Change it.")
 

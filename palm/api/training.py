@@ -10,7 +10,9 @@ from palm.engine.optim.weight_average import averaged
 from palm.engine.run import StepResult, TrainingRun
 from palm.engine.train import train_steps
 from palm.errors import ConfigError, Problem
-from palm.inference.bundle import save_bundle
+from palm.inference.bundle import RunFacts, save_bundle, save_run
+from palm.inference.run_card import Origin
+from palm.storage.layout import INFERENCE_FOLDER
 from palm.training.after_step import KEEP_ALL, NEVER, Checkpoints, Follower, StepLog
 from palm.training.earlier_runs import resume_or_archive
 from palm.training.evaluation import Evaluation, Exports, exported_folder
@@ -19,6 +21,7 @@ from palm.training.log import Reporter, trainer_line
 from palm.training.non_finite import NonFiniteSteps
 from palm.training.notices import precision_lines
 from palm.training.run import run_training
+from palm.training.run_model import data_of, dev_metrics_at, trained_tasks
 
 
 def train(session: Session, print_steps: int, *, resume: bool) -> None:
@@ -136,4 +139,14 @@ class PredictModels:
         folder = self._saver.models(run.progress.global_step)
         for task in (task for task in run.tasks if task.settings.target):
             save_model(self._session, task.name, folder / task.name)
+        if len(run.tasks) > 1:
+            self._save_together(folder)
         self._reporter.say(f"inference models saved at {folder.as_posix()}")
+
+    def _save_together(self, folder: Path) -> None:
+        """Write one model of all tasks beside those of the targets."""
+        run, session = self._session.run, self._session
+        step, tasks = run.progress.global_step, trained_tasks(run)
+        facts = RunFacts(step, dev_metrics_at(self._saver.folder, step), data_of(run, tasks), Origin(folder.name))
+        with session.one_thread("save_predict_model"), averaged(run.average):
+            save_run(run.model, tasks, backbone_name(session.backbone), folder / INFERENCE_FOLDER, facts)

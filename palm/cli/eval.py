@@ -3,14 +3,23 @@
 import argparse
 import json
 import sys
-from typing import Any, get_args
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
 
 import palm
 from palm.errors import ConfigError, Problem
+from palm.inference.exported import model_folder
 from palm.schema.fields import Precision
-from palm.storage.layout import INT8_FILE
+from palm.schema.saved_model import holds_run, read_saved_run
+from palm.storage.layout import INFERENCE_FOLDER, RESOLVED_CONFIG, int8_file
+
+if TYPE_CHECKING:
+    from palm.controller import Controller
 
 EPILOG = """example:
+  palm eval output_model                                every task of the run that has a dev_file, by the run's model
+  palm eval output_model/intent                         by the task's own model
   palm eval config.yaml                                 every task that has a dev_file
   palm eval config.yaml intent slots
   palm eval config.yaml intent --file data/test.tsv
@@ -26,9 +35,11 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this cl
         description="Print loss and metrics (fractions of 1) as one JSON line per task.",
         epilog=EPILOG,
     )
-    parser.add_argument("config", help="global YAML file")
+    parser.add_argument("config", metavar="RUN", help="RUN (its model of all tasks), RUN/task, or a global YAML file")
     parser.add_argument("task", nargs="*", help="task instances (default: all that have a dev_file)")
-    parser.add_argument("--model", help="inference model folder (default: save_path/<task>/infer_model)")
+    parser.add_argument(
+        "--model", help="inference model folder (default: that of RUN; with a YAML file save_path/<task>/infer_model)"
+    )
     parser.add_argument("--file", help="data with gold labels (default: the task's dev_file)")
     parser.add_argument(
         "--precision",
@@ -41,17 +52,70 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this cl
 
 def run(args: argparse.Namespace, overrides: list[str]) -> int:
     """Run the command."""
-    controller = palm.Controller(args.config, task_dir=args.task_dir, for_train=False, overrides=overrides)
-    names = args.task or [task.name for task in controller.config.tasks if task.settings.dev_file or args.file]
+    named = _find_run(args)
+    overrides = overrides if named is None else [f"--save_path={named.run.as_posix()}", *overrides]
+    config = args.config if named is None else named.config
+    controller = palm.Controller(config, task_dir=args.task_dir, for_train=False, overrides=overrides)
+    model: str | Path | None = args.model or (None if named is None else named.model)
+    names = args.task or (named and named.tasks) or _tasks_with_data(controller, model, args)
     if not names:
         raise ConfigError(Problem(args.config, "no task has a dev_file. Set one, or name a task and --file."))
+    if named is not None and model is not None:
+        sys.stderr.write(f"metrics of the model {Path(model).as_posix()}\n")
     for name in names:
         if args.precision == "int8":
-            found = controller.measure_int8(name, args.model, args.file)
-            kept = f"kept as {INT8_FILE} in the model's folder, which `precision: int8` and `auto` go by"
+            found = controller.measure_int8(name, model, args.file)
+            file = int8_file(name if model and holds_run(Path(model)) else None)
+            kept = f"kept as {file} in the model's folder, which `precision: int8` and `auto` go by"
             sys.stderr.write(f"{name}: int8 costs {found.drop:.2f} points: {found}; {kept}\n")
             line = {**found.model_dump(exclude={"format_version", "palm_version", "weights"}), "drop": found.drop}
         else:
-            line = dict(controller.evaluate(name, args.model, args.file, precision=args.precision))
+            line = dict(controller.evaluate(name, model, args.file, precision=args.precision))
         sys.stdout.write(json.dumps({"task": name, **line}, ensure_ascii=False) + "\n")
     return 0
+
+
+def _tasks_with_data(controller: "Controller", model: str | Path | None, args: argparse.Namespace) -> list[str]:
+    """The tasks to evaluate where none is named: those with data, in the model if it is one of several tasks."""
+    names = [task.name for task in controller.config.tasks if task.settings.dev_file or args.file]
+    if model is None or not holds_run(Path(model)):
+        return names
+    return [name for name in names if name in read_saved_run(Path(model)).tasks]
+
+
+@dataclass(frozen=True)
+class _Run:
+    """A run that is named by its folder.
+
+    Attributes:
+        run: Its save_path.
+        config: The configuration that it was trained with.
+        model: The model to evaluate: of all tasks, or of the named one; None for that of each task.
+        tasks: The named task; empty for all.
+    """
+
+    run: Path
+    config: Path
+    model: Path | None
+    tasks: list[str]
+
+
+def _find_run(args: argparse.Namespace) -> _Run | None:
+    """The run, if one is named, or a task in it; None for a configuration.
+
+    Raises:
+        ConfigError: The folder is neither.
+    """
+    given = Path(args.config).expanduser()
+    if not given.is_dir():
+        return None
+    run, tasks = given, list[str]()
+    if not (given / RESOLVED_CONFIG).is_file() and (given / INFERENCE_FOLDER).is_dir():
+        run, tasks = given.parent, [given.name]
+    if not (run / RESOLVED_CONFIG).is_file():
+        rule = f"a run is known by its {RESOLVED_CONFIG}, which names the data to evaluate on."
+        advice = "Name the YAML file, and the model by --model."
+        raise ConfigError(Problem(args.config, f"{rule} Found none. {advice}"))
+    if tasks and args.task:
+        raise ConfigError(Problem("palm eval", f"{args.config} names a task already. Remove `{args.task[0]}`."))
+    return _Run(run, run / RESOLVED_CONFIG, model_folder(given), tasks)

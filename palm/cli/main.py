@@ -51,6 +51,7 @@ COMMANDS = {
     "download": Command("list and download pre-trained models and data sets"),
     "export": Command("export a trained model to ONNX or to Paddle's static format"),
     "convert": Command("convert a model between Hugging Face, PALM and Paddle"),
+    "merge": Command("merge models over one encoder into a single one"),
     "cache": Command("show or empty the cache of tokenised data"),
     "schema": Command("write the JSON schema of configurations, for editors"),
     "init": Command("write a small runnable project"),

@@ -2,23 +2,25 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import palm
 from palm.cli.pred_output import Output
-from palm.cli.pred_texts import ask, read_lines, row_of_texts, rows_of_lines
+from palm.cli.pred_texts import TextRow, ask, read_lines, row_of_texts, rows_of_lines
 from palm.errors import ConfigError, DataError, Problem
-from palm.inference.exported import advice_for, exported_tasks, model_folder
+from palm.inference.exported import advice_for, model_folder, run_model
 
 if TYPE_CHECKING:
+    from palm.data.dataset import Dataset
     from palm.inference.predictor import Predictor
+    from palm.inference.run_predictor import RunPredictor
 
 EPILOG = """example:
   palm pred output_model/intent "book me a room"          one text; a second one for a task of pairs
-  palm pred output_model "book me a room"                 every task that the run has exported
+  palm pred output_model "book me a room"                 every task of the run, from one pass of the encoder
   echo "book me a room" | palm pred output_model/intent -
   palm pred output_model -i                               asks for texts, until Ctrl-D
   palm pred output_model/intent --file new.csv --output predictions.csv --keep_columns url,date
@@ -126,18 +128,19 @@ def _with_configuration(args: argparse.Namespace, overrides: list[str]) -> None:
 def _with_models(args: argparse.Namespace) -> None:
     """Predict without a configuration."""
     _check_sources(args)
-    predictors, output = _load(args)
-    _say_precision(predictors, args)
+    run, output = _load(args)
+    _say_precision(list(run.values()), args)
     if args.interactive:
-        _predict_asked(predictors, output)
+        _predict_asked(run, output)
     elif args.file is not None:
-        for predictor in predictors:
-            output.show(predictor, predictor.predict(args.file))
+        found = run.predict_datasets({task: predictor.read_file(args.file) for task, predictor in run.items()})
+        for task, predictions in found.items():
+            output.show(run[task], predictions)
     elif args.row:
-        [predictor] = predictors
+        [predictor] = run.values()
         output.show(predictor, predictor([dict(args.row)]))
     else:
-        _predict_texts(predictors, args.task, output)
+        _predict_texts(run, args.task, output)
 
 
 def _say_precision(predictors: Sequence["Predictor"], args: argparse.Namespace) -> None:
@@ -147,40 +150,51 @@ def _say_precision(predictors: Sequence["Predictor"], args: argparse.Namespace) 
             sys.stderr.write(f"{predictor.task}: {predictor.precision}\n")
 
 
-def _predict_asked(predictors: Sequence["Predictor"], output: Output) -> None:
+def _predict_asked(run: "RunPredictor", output: Output) -> None:
     """Predict what a person types with the tasks that take it; a row that none takes, or that is wrong, is named."""
-    for row in ask(list(dict.fromkeys(name for predictor in predictors for name in predictor.text_columns))):
-        fitting = [predictor for predictor in predictors if set(predictor.text_columns) <= set(row)]
+    for row in ask(list(dict.fromkeys(name for predictor in run.values() for name in predictor.text_columns))):
+        fitting = [task for task, predictor in run.items() if set(predictor.text_columns) <= set(row)]
         if not fitting:
             sys.stderr.write(f"No task takes {' and '.join(row)} alone.\n")
-        for predictor in fitting:
-            try:
-                output.show(predictor, predictor([row]))
-            except DataError as error:
-                sys.stderr.write(f"{error}\n")
+        for _, error in _predict(run, {task: partial(_same, [row]) for task in fitting}, output):
+            sys.stderr.write(f"{error}\n")
 
 
-def _predict_texts(predictors: Sequence["Predictor"], texts: Sequence[str], output: Output) -> None:
+def _same(rows: Sequence[TextRow]) -> Sequence[TextRow]:
+    return rows
+
+
+def _predict_texts(run: "RunPredictor", texts: Sequence[str], output: Output) -> None:
     """Predict texts with each task; of several tasks, those that take others are named and left out."""
     lines = read_lines() if texts == ["-"] else None
-    refused: list[tuple[str, ConfigError | DataError]] = []
-    for predictor in predictors:
+
+    def rows_for(predictor: "Predictor") -> Sequence[TextRow]:
         columns = predictor.text_columns
-        try:
-            rows = (
-                [row_of_texts(texts, columns)]
-                if lines is None
-                else rows_of_lines(lines, columns, predictor.known_names)
-            )
-            predictions = predictor(rows)
-        except (ConfigError, DataError) as error:
-            refused.append((predictor.task, error))
-        else:
-            output.show(predictor, predictions)
-    if len(refused) == len(predictors):
+        return [row_of_texts(texts, columns)] if lines is None else rows_of_lines(lines, columns, predictor.known_names)
+
+    refused = _predict(run, {task: partial(rows_for, predictor) for task, predictor in run.items()}, output)
+    if len(refused) == len(run):
         raise refused[0][1]
     for task, reason in refused:
         sys.stderr.write(f"{task} left out: {reason}\n")
+
+
+Refused = tuple[str, ConfigError | DataError]
+"""A task that cannot read a row, and why."""
+
+
+def _predict(run: "RunPredictor", rows: Mapping[str, Callable[[], Sequence[TextRow]]], output: Output) -> list[Refused]:
+    """Show the predictions of tasks for their rows, from one pass where they agree; the tasks that cannot read them."""
+    datasets: dict[str, Dataset] = {}
+    refused: list[Refused] = []
+    for task, rows_of_task in rows.items():
+        try:
+            datasets[task] = run[task].read_rows(rows_of_task())
+        except (ConfigError, DataError) as error:
+            refused.append((task, error))
+    for task, predictions in run.predict_datasets(datasets).items():
+        output.show(run[task], predictions)
+    return refused
 
 
 def _check_sources(args: argparse.Namespace) -> None:
@@ -196,23 +210,30 @@ def _check_sources(args: argparse.Namespace) -> None:
         raise ConfigError(Problem("palm pred", f"{rule}. Found {found}. Give one."))
 
 
-def _load(args: argparse.Namespace) -> tuple[list["Predictor"], Output]:
+def _load(args: argparse.Namespace) -> tuple["RunPredictor", Output]:
     """The predictors, and where their predictions go."""
     path = args.model or args.config
-    folder = model_folder(path) or args.model
-    keep = args.keep_columns and [name.strip() for name in args.keep_columns.split(",")]
-    places = [folder] if folder is not None else list(exported_tasks(path).values())
+    whole, folder = run_model(path), model_folder(path) or args.model
+    named = folder is None or whole is not None
     output = Output(
         place=args.output and Path(args.output),
         most=None if args.file is None else args.show,
         as_json=args.json,
-        named=folder is None,
+        named=named,
     )
-    build = partial(
-        palm.Predictor,
-        keep_columns=keep,
-        precision=args.precision or "auto",
-        max_drop=args.max_drop,
-        allow_unmeasured=args.allow_unmeasured,
-    )
-    return [build(place) for place in places], output
+    keys = {
+        "keep_columns": args.keep_columns and [name.strip() for name in args.keep_columns.split(",")],
+        "precision": args.precision or "auto",
+        "max_drop": args.max_drop,
+        "allow_unmeasured": args.allow_unmeasured,
+    }
+    if not named:
+        from palm.inference.run_predictor import RunPredictor  # noqa: PLC0415 (imports Paddle)
+
+        predictor = palm.Predictor(folder, **keys)
+        return RunPredictor({predictor.task: predictor}), output
+    run = cast("RunPredictor", palm.load(path, **keys))
+    if whole is not None and run.saved is not None:
+        step = "" if run.saved.global_step is None else f" of global step {run.saved.global_step}"
+        sys.stderr.write(f"answers of the model of all tasks{step}: {whole.as_posix()}\n")
+    return run, output

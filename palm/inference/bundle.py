@@ -14,7 +14,6 @@ import paddle
 from paddle import Tensor
 
 from palm.config.run_config import TaskConfig
-from palm.data.tokenizer import Tokenizer
 from palm.engine.checkpoint import set_weights
 from palm.engine.model import MultiTaskModel
 from palm.engine.task_instance import TaskInstance
@@ -29,15 +28,14 @@ from palm.inference.saved_tasks import (
     load_tasks,
     weights_for,
 )
+from palm.inference.tokenizer_files import save_own_tokenizers, save_tokenizer
 from palm.paradigm.base import PARADIGMS
 from palm.reader.base import READERS
 from palm.schema.fields import Kernels, exported_keys
 from palm.schema.saved_model import SINGLE_HEAD, SavedRun, read_saved_run
-from palm.storage.atomic_directory import atomic_directory, sha256_of, verify
+from palm.storage.atomic_directory import atomic_directory, verify
 from palm.storage.layout import CONFIG_FILE, FORMAT_VERSION, MANIFEST_FILE, PALM_VERSION, WEIGHTS_FILE
 from palm.storage.tensors import first_non_finite, save_tensors, size_in_bytes
-
-_OWN_TOKENIZER = "tokenizer"
 
 
 @dataclass(frozen=True)
@@ -100,7 +98,7 @@ def save_bundle(model: MultiTaskModel, task: TaskInstance, backbone_name: str, f
     described["paradigm"] = _as_single_task(described["paradigm"])
     with atomic_directory(folder) as temporary:
         save_tensors(weights, temporary / WEIGHTS_FILE)
-        tokenizer = _save_tokenizer(task.reader.tokenizer, temporary)
+        tokenizer = save_tokenizer(task.reader.tokenizer, temporary)
         _write_description(temporary, {"task": task.name, **described, "tokenizer": tokenizer}, model, backbone_name)
 
 
@@ -132,11 +130,10 @@ def save_run(
     weights = {name: tensor for name, tensor in every.items() if name.startswith(prefixes)}
     with atomic_directory(folder, needs=size_in_bytes(weights)) as temporary:
         save_tensors(weights, temporary / WEIGHTS_FILE)
-        tokenizer = _save_tokenizer(tasks[0].reader.tokenizer, temporary)
-        own = _own_tokenizers(tasks, temporary)
+        tokenizer = save_tokenizer(tasks[0].reader.tokenizer, temporary)
         described = {
-            task.name: {"head": task.head, **_describe_task(task), **facts.of_task(task.name), **own.get(task.name, {})}
-            for task in tasks
+            task.name: {"head": task.head, **_describe_task(task), **facts.of_task(task.name), **own}
+            for task, own in zip(tasks, save_own_tokenizers(tasks, temporary), strict=True)
         }
         head = {"global_step": facts.global_step, "tokenizer": tokenizer}
         _write_description(temporary, {**head, "tasks": described}, model, backbone_name)
@@ -259,30 +256,6 @@ def _write_description(folder: Path, described: dict[str, Any], model: MultiTask
     content |= {"amp": model.amp} if model.amp != "off" else {}
     text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
     (folder / CONFIG_FILE).write_text(text, encoding="utf-8")
-
-
-def _save_tokenizer(tokenizer: Tokenizer, folder: Path) -> dict[str, str]:
-    file = folder / tokenizer.save(folder)
-    return {"name": file.name, "sha256": sha256_of(file)}
-
-
-def _own_tokenizers(tasks: Sequence[TaskInstance], folder: Path) -> dict[str, dict[str, dict[str, str]]]:
-    """Save the tokenizers of tasks for which the files of the first task's do not give the same one; by task."""
-    first, *others = tasks
-    homes = {first.reader.tokenizer.fingerprint: ""}
-    found: dict[str, dict[str, dict[str, str]]] = {}
-    for task in others:
-        tokenizer, keys = task.reader.tokenizer, task.reader.config
-        if tokenizer.fingerprint not in homes:
-            shared = Tokenizer.from_folder(folder, do_lower_case=keys.do_lower_case, for_cn=keys.for_cn)
-            own = shared.fingerprint != tokenizer.fingerprint
-            homes[tokenizer.fingerprint] = f"{_OWN_TOKENIZER}.{len(homes) + 1}" if own else ""
-        home = homes[tokenizer.fingerprint]
-        if home:
-            (folder / home).mkdir(exist_ok=True)
-            saved = _save_tokenizer(tokenizer, folder / home)
-            found[task.name] = {"tokenizer": {**saved, "name": f"{home}/{saved['name']}"}}
-    return found
 
 
 def _component(component: Any, registry: Any) -> dict[str, Any]:  # noqa: ANN401 (a reader or a paradigm, and its registry)

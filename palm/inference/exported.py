@@ -10,7 +10,7 @@ from palm.storage.layout import CONFIG_FILE, INFERENCE_FOLDER, MANIFEST_FILE
 def model_folder(path: str | Path) -> Path | None:
     """The inference model in `path`, which is one or the folder of a task or of a run; None for anything else."""
     given = Path(path).expanduser()
-    return next((place for place in (given, given / INFERENCE_FOLDER) if _is_model(place)), None)
+    return next((place for place in (given, given / INFERENCE_FOLDER) if is_inference_model(place)), None)
 
 
 def run_model(path: str | Path) -> Path | None:
@@ -38,10 +38,11 @@ def exported_tasks(run: str | Path) -> dict[str, Path]:
 
 
 def _models_below(folder: Path, pattern: str) -> list[Path]:
-    return sorted(place for place in folder.glob(pattern) if _is_model(place))
+    return sorted(place for place in folder.glob(pattern) if is_inference_model(place))
 
 
-def _is_model(place: Path) -> bool:
+def is_inference_model(place: Path) -> bool:
+    """Whether the folder `place` looks like an inference model."""
     return (place / MANIFEST_FILE).is_file() and (place / CONFIG_FILE).is_file()
 
 

@@ -18,7 +18,7 @@ from palm.metric.base import LOSS
 from palm.schema.fields import Precision
 from palm.schema.saved_model import read_json_object
 from palm.storage.atomic_directory import os_errors_as, recorded_sha256
-from palm.storage.layout import INT8_FILE, PALM_VERSION, WEIGHTS_FILE
+from palm.storage.layout import PALM_VERSION, WEIGHTS_FILE, int8_file
 
 FORMAT_VERSION = 1
 _FASTER = 1.05
@@ -73,7 +73,7 @@ class Int8Measurement(BaseModel):
 
 def measurement_file(folder: Path, task: str | None = None) -> Path:
     """The measurement of the model in `folder`; of `task` in a model of several tasks."""
-    return folder / (INT8_FILE if task is None else f"{Path(INT8_FILE).stem}.{task}.json")
+    return folder / int8_file(task)
 
 
 def write_measurement(measurement: Int8Measurement, file: Path) -> None:

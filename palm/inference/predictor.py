@@ -174,7 +174,16 @@ class Predictor:
             ConfigError: `file` is no path, or a column to keep has the name of a field of predictions.
             DataError: Every problem, with file and line.
         """
-        return self._predictions(load_dataset(self.reader, data_name(file), "predict"))
+        return self._predictions(self.read_file(file))
+
+    def read_file(self, file: Path | str | GivenData) -> Dataset:
+        """Tokenise a file, as `predict` does, for `RunPredictor.predict_datasets`.
+
+        Raises:
+            ConfigError: `file` is no path.
+            DataError: Every problem, with file and line.
+        """
+        return load_dataset(self.reader, data_name(file), "predict")
 
     def predict_rows(self, rows: Sequence[GivenRow] | GivenData) -> list[Prediction]:
         """Predict each of `rows`, in their order, as if they were in a file; `id` and texts are kept as in `predict`.

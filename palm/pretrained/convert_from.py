@@ -29,7 +29,14 @@ from palm.pretrained.name_maps import rename, targets_of
 from palm.pretrained.safetensors_files import read_safetensors
 from palm.pretrained.transformers_names import transformers_names
 from palm.schema.run_settings import RunSettings
-from palm.schema.saved_model import SavedComponent, read_json_object, read_saved_model, validate_keys
+from palm.schema.saved_model import (
+    SavedComponent,
+    describes_run,
+    read_json_object,
+    read_saved_model,
+    read_saved_run,
+    validate_keys,
+)
 from palm.schema.settings import TaskSettings
 from palm.schema.validate import shown
 from palm.schema.values import Setting
@@ -58,6 +65,8 @@ def read_encoder(path: Path) -> PretrainedEncoder:
     config = read_json_object(path / CONFIG_FILE) if (path / CONFIG_FILE).is_file() else {}
     if "format_version" in config and "paradigm" in config:
         return _inference_model(path)
+    if describes_run(config):
+        return _run_model(path)
     if "palm_backbone" in config:
         return _palm_folder(path, config)
     return _foreign(path)
@@ -68,7 +77,8 @@ def is_palm_model(path: Path) -> bool:
     if not (path / CONFIG_FILE).is_file():
         return False
     config = read_json_object(path / CONFIG_FILE)
-    return "palm_backbone" in config or ("format_version" in config and "paradigm" in config)
+    inference_model = "format_version" in config and ("paradigm" in config or "tasks" in config)
+    return "palm_backbone" in config or inference_model
 
 
 def _inference_model(path: Path) -> PretrainedEncoder:
@@ -100,6 +110,20 @@ def _inference_model(path: Path) -> PretrainedEncoder:
     left_out = () if head else tuple(f"head.{key}" for key in own)
     name = description.backbone.name
     return PretrainedEncoder(name, backbone_config, encoder, _copied(path), head=head, left_out=left_out)
+
+
+def _run_model(path: Path) -> PretrainedEncoder:
+    """The encoder of a model of several tasks, without their heads."""
+    verify(path)
+    file = path / CONFIG_FILE
+    name, keys = (saved := read_saved_run(path).backbone).name, saved.config
+    kind = BACKBONES[name]
+    backbone_config = validate_keys(kind.Config, keys, file=file, part="backbone")
+    weights = read_safetensors(path / WEIGHTS_FILE)
+    encoder = {key.removeprefix("backbone."): array for key, array in weights.items() if key.startswith("backbone.")}
+    _check_shapes(path / WEIGHTS_FILE, encoder, kind(backbone_config))
+    left_out = tuple(key for key in weights if not key.startswith("backbone."))
+    return PretrainedEncoder(name, backbone_config, encoder, _copied(path), left_out=left_out)
 
 
 def _paradigm(saved: SavedComponent, file: Path) -> Paradigm | None:

@@ -1,12 +1,17 @@
-"""Named arrays from safetensors files of PALM, without Paddle."""
+"""Named arrays to and from safetensors files of PALM, without Paddle."""
 
+import os
+import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save_file
 
 from palm.errors import CheckpointError
+
+_SYSTEM_ERROR = re.compile(r"os error (\d+)")
 
 
 def load_arrays(file: Path) -> dict[str, np.ndarray]:
@@ -19,6 +24,21 @@ def load_arrays(file: Path) -> dict[str, np.ndarray]:
         return {_current_name(name): array for name, array in load_file(str(file)).items()}
     except (OSError, SafetensorError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{file}: cannot be read as safetensors: {error}. Use another copy.") from error
+
+
+def save_arrays(arrays: Mapping[str, np.ndarray], file: Path) -> None:
+    """Write arrays under their names.
+
+    Raises:
+        OSError: The disk is full or the like, for which safetensors raises an error of its own.
+    """
+    try:
+        save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, str(file))
+    except SafetensorError as error:
+        number = _SYSTEM_ERROR.search(str(error))
+        if number is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1])), str(file)) from error
 
 
 def _current_name(name: str) -> str:

@@ -21,3 +21,8 @@ PREDICTIONS_FILE = "predictions.json"
 COMPARE_FOLDER = "compare"
 OUTCOME_FILE = "outcome.json"
 ENCODER_FOLDER = "encoder"
+
+
+def int8_file(task: str | None = None) -> str:
+    """The file in a model's folder that keeps what int8 costs; of `task` in a model of several tasks."""
+    return INT8_FILE if task is None else f"int8.{task}.json"

@@ -1,19 +1,14 @@
 """Named tensors to and from safetensors files, which cannot execute code."""
 
 import math
-import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 import paddle
 from paddle import Tensor
-from safetensors import SafetensorError
-from safetensors.numpy import save_file
 
 from palm.errors import CheckpointError
-from palm.storage.arrays import load_arrays
+from palm.storage.arrays import load_arrays, save_arrays
 
 
 def first_non_finite(tensors: Mapping[str, Tensor]) -> str | None:
@@ -27,9 +22,6 @@ def _is_finite(tensor: Tensor) -> bool:
     return math.isfinite(float(tensor.sum())) or bool(paddle.isfinite(tensor).all())
 
 
-_SYSTEM_ERROR = re.compile(r"os error (\d+)")
-
-
 def save_tensors(tensors: Mapping[str, Tensor], file: Path) -> None:
     """Write `tensors` under their names.
 
@@ -41,13 +33,7 @@ def save_tensors(tensors: Mapping[str, Tensor], file: Path) -> None:
     if name is not None:
         advice = "Continue from the newest checkpoint (`--resume`) with a lower learning_rate."
         raise CheckpointError(f"{file}: only finite numbers are saved. Found NaN or Inf in `{name}`. {advice}")
-    try:
-        save_file({name: np.ascontiguousarray(tensor.numpy()) for name, tensor in tensors.items()}, str(file))
-    except SafetensorError as error:
-        number = _SYSTEM_ERROR.search(str(error))
-        if number is None:
-            raise
-        raise OSError(int(number[1]), os.strerror(int(number[1])), str(file)) from error
+    save_arrays({name: tensor.numpy() for name, tensor in tensors.items()}, file)
 
 
 def size_in_bytes(tensors: Mapping[str, Tensor]) -> int:
