@@ -57,14 +57,14 @@ def test_pred_answers_with_all_tasks_that_read_the_text(run: tuple[Path, str]) -
     assert {"task": "d", **by_model["d"][0]} == lines(found)[1]
     status, own, said = palm_command("pred", out / "d", TEXT[language])
     assert status == 0
-    assert said == ""
+    assert "answers of the model" not in said
     assert lines(own) == palm.Predictor(out / "d/infer_model")([TEXT[language]])
 
 
 def test_pred_of_a_pair_and_of_a_file(run: tuple[Path, str], tmp_path: Path) -> None:
     out, language = run
-    status, found, said = palm_command("pred", out, "谁在河?", TEXT[language])
-    assert (status, [line["task"] for line in lines(found)]) == (0, ["m", "o", "q"])
+    status, found, _ = palm_command("pred", out, "谁在河?", TEXT[language])
+    assert (status, [line["task"] for line in lines(found)]) == (0, ["m", "q"])
     rows = {"text_a": [TEXT[language], "big fish"], "text_b": ["x", "y"], "choices": ["鱼|鸟", "a|b"]}
     file = tiny.write_tsv(tmp_path / "行.tsv", list(rows), [list(row) for row in zip(*rows.values(), strict=True)])
     model = palm.load(out, tasks=["c", "m", "o"])
@@ -98,7 +98,7 @@ def test_a_model_of_several_tasks_in_the_wrong_place(run: tuple[Path, str]) -> N
     assert status == 2
     assert "Traceback" not in said
     assert out.name in said
-    status, _, said = palm_command("convert", out / "infer_model", out.parent / "hf")
+    status, converted, said = palm_command("convert", out / "infer_model", out.parent / "hf")
     assert "Traceback" not in said
     assert status == 0, said
-    assert "heads.c.linear.weight" in said
+    assert "skipped, since they do not belong to an encoder: heads.c." in converted
