@@ -36,6 +36,7 @@ _READERS: Mapping[str, Callable[[Mapping[str, Any]], object]] = {
 }
 _RENAMED = {"passed_over": "skipped_draws", "shares": "sampling_probabilities"}
 """Counter in format version 2 and earlier → counter since version 3."""
+_FROZEN = "frozen_encoder"
 _PROGRESS = TypeAdapter(Progress)
 _MOST_STEPS = 2**53
 _NAME = re.compile(r"step_(0|[1-9][0-9]*)")
@@ -50,12 +51,14 @@ class _SavedState:
         updates: Number of averaged updates.
         optimizer: The key `optimizer`.
         amp: What the run computed in; None in checkpoints that do not tell.
+        frozen_encoder: See `MultiTaskModel`.
     """
 
     kind: str
     updates: int
     optimizer: str
     amp: Computed | None
+    frozen_encoder: str | None
 
 
 def save_checkpoint(run: TrainingRun, folder: Path, *, keep: int) -> Path:
@@ -77,6 +80,7 @@ def save_checkpoint(run: TrainingRun, folder: Path, *, keep: int) -> Path:
         progress = {**asdict(run.progress), **_describe_average(run), "optimizer": run.settings.optimizer}
         run.tasks[0].reader.tokenizer.save(aside)
         progress |= {"encoder": run.model.encoder} if run.model.encoder else {}
+        progress |= {_FROZEN: run.model.frozen_encoder} if run.model.frozen_encoder else {}
         (aside / DATA_FILE).write_text(json.dumps(run.data, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
         (aside / _PROGRESS_FILE).write_text(json.dumps(progress, indent=1) + "\n", encoding="utf-8")
     remove_stale(folder)
@@ -130,6 +134,7 @@ def restore_checkpoint(run: TrainingRun, folder: Path) -> list[str]:
             f"{folder}: is of a run with tasks {sorted(saved.task_steps)}; this run has {sorted(names)}. "
             "Resume with the configuration it was started with, or use another save_path."
         )
+    _refuse_another_encoder(folder, average.frozen_encoder, run.model.frozen_encoder)
     lines = check_data(folder, run.tasks, allow_changed=run.settings.allow_changed_data)
     # Before `auto` was a value, its place in a configuration meant `off`.
     recorded = average.amp or ("off" if run.settings.amp == "auto" else run.precision.computed)
@@ -145,6 +150,20 @@ def restore_checkpoint(run: TrainingRun, folder: Path) -> list[str]:
             setattr(run.progress, part.name, value)
     run.model.amp = run.progress.amp
     return [*lines, *about_precision]
+
+
+def _refuse_another_encoder(folder: Path, saved: str | None, now: str | None) -> None:
+    """A run on the frozen encoder of a model goes on with the same model."""
+    if saved == now:
+        return
+    advice = "Restore that, or use another save_path."
+    if saved is None or now is None:
+        found = ("the encoder trained", "it is frozen") if saved is None else ("its encoder was frozen", "it is not")
+        raise CheckpointError(
+            f"{folder}: a resumed run keeps freeze_encoder_of. When saved {found[0]}, now {found[1]}. {advice}"
+        )
+    rule = "its heads were trained on the encoder of another model than freeze_encoder_of names now"
+    raise CheckpointError(f"{folder}: {rule}, or that model has changed. {advice}")
 
 
 def _restore_gradients(run: TrainingRun, gradients: Mapping[str, Tensor]) -> None:
@@ -225,7 +244,8 @@ def _read_progress(folder: Path) -> tuple[Progress, _SavedState]:
         saved = {_RENAMED.get(key, key): value for key, value in written.items()}
         usual = "ema" if (folder / _AVERAGE_FILE).exists() else "off"  # the only kind at that time
         optimizer = saved.get("optimizer", TrainSettings.model_fields["optimizer"].default)
-        state = _SavedState(saved.get("weight_average", usual), saved["average_updates"], optimizer, saved.get("amp"))
+        kind, frozen = saved.get("weight_average", usual), saved.get(_FROZEN)
+        state = _SavedState(kind, saved["average_updates"], optimizer, saved.get("amp"), frozen)
         saved |= {key: read(saved[key]) for key, read in _READERS.items() if key in saved}
         # Fields unknown to older versions keep their defaults.
         known = {part.name: saved[part.name] for part in fields(Progress) if part.name in saved}

@@ -121,7 +121,7 @@ def train_pass(run: "TrainingRun", parts: Sequence[StepBatch], factors: Sequence
     # Dropout only depends on the step, not on earlier steps, so that resume is exact.
     own = [first.task.name] if run.settings.mode == "joint" else []
     with seeded(int(philox(run.settings.random_seed, "dropout", first.global_step, *own).integers(2**31))):
-        run.model.train()
+        run.model.use_training_mode()
         unfreeze(run.model, run.settings, first.global_step)
         # Only forward: the backward pass of an operation uses the precision of its forward pass.
         with mixed_precision(run.progress.amp):

@@ -13,6 +13,7 @@ from palm.backbone.embeddings import EMBEDDING_SHIFT
 from palm.backbone.scalar_mix import ScalarMix
 from palm.backbone.task_layers import CopiedLayers, OwnLayers, squared_distance
 from palm.data.dataset import Batch
+from palm.engine.no_grad import without_gradients
 from palm.engine.regularizers.rdrop import rdrop_loss
 from palm.engine.regularizers.smart import dropout_seed, smart_penalty
 from palm.engine.shared_state import seeded
@@ -53,14 +54,17 @@ class MultiTaskModel(nn.Layer):
     Attributes:
         encoder: The pre-trained encoder that it started from, with its commit; None if the run names none.
         amp: The precision that it is trained in, and evaluated and predicts in unless told otherwise.
+        frozen_encoder: Fingerprint of the model that its encoder is from and stays that of; None if the encoder trains.
     """
 
     encoder: str | None
+    frozen_encoder: str | None
     amp: Literal["off", "bf16"]
 
     def __init__(self, backbone: Backbone, tasks: Sequence[HasHead], *, seed: int) -> None:
         super().__init__()
         self.encoder = None
+        self.frozen_encoder = None
         self.amp = "off"
         self.backbone_config = backbone.config
         self.backbone_inputs = tuple(backbone.inputs_attr())
@@ -108,7 +112,11 @@ class MultiTaskModel(nn.Layer):
         taken = {name: inputs[name] for name in self.backbone_inputs}
         if shift is not None:
             taken[EMBEDDING_SHIFT] = shift
-        inputs.update(self.backbone(taken, layer=layer, **(self.task_modules(head) if head else {})))
+        modules = self.task_modules(head) if head else {}
+        # The gradient of a shift, and of parts that train inside the encoder, goes through its frozen layers.
+        ends_above = self.frozen_encoder is not None and shift is None and not modules
+        run_encoder = without_gradients(self.backbone) if ends_above else self.backbone
+        inputs.update(run_encoder(taken, layer=layer, **modules))
         return inputs
 
     def encode_for(self, tasks: Sequence[TaskInstance], batch: Batch) -> Iterator[dict[str, Tensor]]:
@@ -172,6 +180,12 @@ class MultiTaskModel(nn.Layer):
             self, task.paradigm, lambda shift: shifted(shift)[0], outputs, inputs, epsilon=task.settings.smart_epsilon
         )
         return loss + task.settings.smart_weight * penalty
+
+    def use_training_mode(self) -> None:
+        """Compute with dropout from now on, but for a frozen encoder, which computes as it does in prediction."""
+        self.train()
+        if self.frozen_encoder is not None:
+            self.backbone.eval()
 
     def start_copies(self) -> None:
         """Initialize the heads' own layers as copies of the shared ones, after loading pre-trained weights if any."""

@@ -29,13 +29,13 @@ def build_run(
     """Build a run.
 
     Args:
-        model: Backbone and heads; what the settings freeze is frozen.
+        model: Backbone and heads; what the settings freeze is frozen, and so is an encoder of another model.
         tasks: The task instances with their data, in the order of their mix ratios.
         settings: The global training keys.
         methods: The keys of the components that these name.
         schedule: Factor of the learning rate at each global step, counted from 1; by default that of the settings.
     """
-    freeze(model, settings)
+    freeze(model, settings, encoder=model.frozen_encoder is not None)
     sampler = build_sampler(tasks, settings, methods.sampler)
     total = global_steps(tasks, settings, sampler)
     optimizer = Optimizer(

@@ -1,4 +1,4 @@
-"""Freezing of encoder parameters: for the whole run, or until they are unfrozen.
+"""Freezing of encoder parameters: all of them or the lowest layers for the whole run, or until they are unfrozen.
 
 Gradual unfreezing: ULMFiT, arXiv:1801.06146, section 3.3. The trained parameters only depend on the settings and
 the step, so that resume is exact.
@@ -10,6 +10,7 @@ from paddle import nn
 
 from palm.schema.settings import TrainSettings
 
+ENCODER = "backbone."
 EMBEDDINGS = "backbone.embeddings."
 # Those of the shared encoder (`groups`: each computes several), and those that replace them with `sharing: soft`.
 _LAYER = re.compile(r"(?:backbone\.encoder\.(?:layers|groups)|heads\.[^.]+\.task_adapters\.encoder_layers)\.(\d+)\.")
@@ -21,11 +22,19 @@ def layer_of(name: str) -> int | None:
     return int(found[1]) if found else -1 if name.startswith(EMBEDDINGS) else None
 
 
-def freeze(model: nn.Layer, settings: TrainSettings) -> None:
-    """Disable gradients of the parameters that never train, and enable those of the encoder's other parameters."""
+def freeze(model: nn.Layer, settings: TrainSettings, *, encoder: bool = False) -> None:
+    """Disable gradients of the parameters that never train, and enable those of the encoder's other parameters.
+
+    Args:
+        model: Backbone and heads.
+        settings: The keys of freezing.
+        encoder: Whether the shared encoder does not train at all, pooler included.
+    """
     for name, parameter in model.named_parameters():
         layer = layer_of(name)
-        if layer is not None:
+        if encoder and name.startswith(ENCODER):
+            parameter.stop_gradient = True
+        elif layer is not None:
             parameter.stop_gradient = _never_trains(layer, settings)
 
 

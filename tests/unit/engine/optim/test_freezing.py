@@ -66,3 +66,12 @@ def test_the_rate_falls_from_layer_to_layer():
         "backbone.encoder.layers.1.weight": 0.5,
     }
     assert layer_lr_scales(names, 1.0) == {}
+
+
+def test_a_frozen_encoder_includes_its_pooler():
+    model = Model()
+    freeze(model, TrainSettings(), encoder=True)
+    assert {name for name, each in model.named_parameters() if not each.stop_gradient} == {
+        "heads.a.weight",
+        "heads.a.bias",
+    }
