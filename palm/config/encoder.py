@@ -15,6 +15,7 @@ from palm.spec import Phase
 from palm.storage.layout import RESOLVED_CONFIG
 
 KEY = "encoder"
+LOWER_CASE = "do_lower_case"
 OVERRIDING = ("pretrain_model_path", "backbone_config_path", "vocab_path")
 """Keys that an encoder gives, and that override what it gives where they are written; a `backbone` must agree."""
 
@@ -79,7 +80,7 @@ def settle_encoder(run: dict[str, Resolved], phase: Phase, *, stage: str, downlo
 
 def comes_from_encoder(setting: Setting) -> bool:
     """Whether `setting` was not written, but follows from the key `encoder`."""
-    return f"{KEY} (" in setting.where
+    return f"{KEY} (" in setting.where or setting.where.startswith("freeze_encoder_of (")
 
 
 def fetch_encoder_weights(run: RunSettings) -> None:

@@ -12,7 +12,8 @@ from palm.backbone.find import backbone_of, config_problems
 from palm.backbone.model_type import type_key
 from palm.config.broadcast import broadcast
 from palm.config.components import TaskSchemas
-from palm.config.encoder import SettledEncoder, settle_encoder
+from palm.config.encoder import LOWER_CASE, SettledEncoder, settle_encoder
+from palm.config.frozen_encoder import FrozenEncoder, contradictions, follow_frozen_encoder, settle_frozen_encoder
 from palm.config.methods import chosen_methods, plain_values
 from palm.config.stages import StageSources
 from palm.data.sentencepiece_model import SENTENCEPIECE_FILE
@@ -32,8 +33,6 @@ from palm.schema.values import Layer, Resolved, Setting, stack
 from palm.spec import Phase
 
 Values = dict[str, Resolved]
-
-LOWER_CASE = "do_lower_case"
 
 DEFAULT_WITH_TASKS = "default with `tasks:`"
 """Where a default comes from that differs from that of PaddlePALM's manual."""
@@ -56,6 +55,7 @@ class Merged:
         schemas: The classes of each task's keys.
         problems: Their problems.
         encoder: What follows from the key `encoder`.
+        frozen: What follows from the key `freeze_encoder_of`.
         defaults: Keys of the run that nothing sets, with defaults of their own in this form of configuration.
 
     """
@@ -70,6 +70,7 @@ class Merged:
     schemas: Mapping[str, TaskSchemas]
     problems: tuple[Problem, ...]
     encoder: SettledEncoder
+    frozen: FrozenEncoder
     defaults: Values
 
 
@@ -90,16 +91,15 @@ def merge(sources: StageSources, phase: Phase, *, download: bool = True) -> Merg
     )
     located, problems = locate(run, [RunSettings, *(method.schema for method in methods)], phase)
     run |= located
-    encoder = settle_encoder(run, phase, stage=sources.stage, download=download)
+    written = dict(run)
+    frozen, encoder = _settle_encoder(run, phase, stage=sources.stage, download=download)
     problems += encoder.problems
-    for key, setting in [*_of_encoder(encoder, run).items(), *_next_to_weights(run).items()]:
-        if not _is_set(run, key):
-            run[key] = Resolved(setting)
     backbone_file, more = _backbone_file(run)
     if phase == "train":  # prediction has the backbone of its inference models
         more += _settle_backbone(run, backbone_file)
     if _backbone_name(run) in BACKBONES:
         backbone_file = BACKBONES[_backbone_name(run)].own_layer(backbone_file)
+    backbone_file = {**frozen.backbone, **backbone_file}
     tasks, task_problems = broadcast(sources.names, sources.main, sources.flags, sources.files)
     problems += more + task_problems
     schemas = {}
@@ -109,9 +109,10 @@ def merge(sources: StageSources, phase: Phase, *, download: bool = True) -> Merg
         located, more = locate(tasks[name], [schema for schema in wanted if schema], phase)
         tasks[name] |= located
         problems += more
+    problems += contradictions(frozen, written, sources.names, tasks)
     _share_vocabulary(run, tasks)
-    problems += _follow_tokenizer(run, tasks) if phase == "train" else []  # an exported model has its own tokenizer
-    if phase == "train":
+    if phase == "train":  # an exported model has its own tokenizer
+        problems += follow_frozen_encoder(frozen, tasks) if frozen.chosen else _follow_tokenizer(run, tasks)
         encoder = _follow_vocabulary(encoder, run, tasks)
     return Merged(
         sources,
@@ -124,8 +125,26 @@ def merge(sources: StageSources, phase: Phase, *, download: bool = True) -> Merg
         schemas,
         tuple(problems),
         encoder,
+        frozen,
         defaults,
     )
+
+
+def _settle_encoder(run: Values, phase: Phase, *, stage: str, download: bool) -> tuple[FrozenEncoder, SettledEncoder]:
+    """The model whose encoder the run uses as it is, or the encoder that it starts from.
+
+    The keys that follow from it, or from what is next to the weights, are added to `run` where they are not set.
+    """
+    frozen = settle_frozen_encoder(run, phase, stage=stage)
+    if frozen.chosen:
+        encoder, following = SettledEncoder(problems=frozen.problems), [*frozen.settings.items()]
+    else:
+        encoder = settle_encoder(run, phase, stage=stage, download=download)
+        following = [*_of_encoder(encoder, run).items(), *_next_to_weights(run).items()]
+    for key, setting in following:
+        if not _is_set(run, key):
+            run[key] = Resolved(setting)
+    return frozen, encoder
 
 
 def _defaults_with_tasks(schemas: Sequence[type[Schema]], run: Values) -> Values:

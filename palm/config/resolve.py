@@ -18,6 +18,7 @@ from palm.config.stages import follow_on, named_by_stage, split_into_stages
 from palm.config.task_checks import (
     files_that_add_keys,
     followed_metrics,
+    frozen_encoder_fits,
     gradients_to_balance,
     known_head_owners,
     known_metrics,
@@ -59,6 +60,7 @@ CHECKS: tuple[Check, ...] = (
     followed_metrics,
     rows_shared_by_name,
     gradients_to_balance,
+    frozen_encoder_fits,
 )
 WIRING: tuple[Check, ...] = (  # if all of the above pass
     connected_components,

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from palm.balancing.gradients import GRADIENT_METHODS
 from palm.config.encoder import comes_from_encoder
+from palm.config.frozen_encoder import KEY as FROZEN
+from palm.config.frozen_encoder import keys_of_a_trained_encoder, other_backbone_keys
 from palm.config.run_config import TaskConfig
 from palm.config.typed import TypedConfig
 from palm.errors import CheckpointError, Problem
@@ -51,6 +53,17 @@ def gradients_to_balance(config: TypedConfig) -> Iterator[Problem]:
         rule = f"weighting: {train.weighting} balances the gradients of two or more tasks."
         found = f"Found {len(active)} with a mix_ratio above 0."
         yield Problem(config.where("weighting"), f"{rule} {found} Add a task, or set weighting: fixed.")
+
+
+def frozen_encoder_fits(config: TypedConfig) -> Iterator[Problem]:
+    """With `freeze_encoder_of`, the backbone is that of the model, and no key needs an encoder that trains."""
+    if config.merged is None or not config.merged.frozen.chosen:
+        return
+    if config.backbone_config is not None:
+        yield from other_backbone_keys(config.merged.frozen, config.backbone_config, config.merged.backbone)
+    for key, needs in keys_of_a_trained_encoder(config.train) if config.train else ():
+        rule = f"{key}: {needs}, and with {FROZEN} none of it trains."
+        yield Problem(config.where(key), f"{rule} Remove the key.")
 
 
 def known_head_owners(config: TypedConfig) -> Iterator[Problem]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from palm.config.merge import LOWER_CASE
+from palm.config.encoder import LOWER_CASE
 from palm.config.typed import TypedConfig
 from palm.data.tokenizer_config import TOKENIZER_CONFIG
 from palm.data.tokenizer_json import TOKENIZER_FILE
