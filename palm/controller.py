@@ -21,6 +21,7 @@ from palm.engine.pretrain import backbone_config_for, load_pretrained_weights
 from palm.engine.run import TrainingRun
 from palm.engine.task_instance import TaskInstance
 from palm.errors import ConfigError, Problem
+from palm.inference.extended_run import SourceModel, freeze_encoder_of, read_source
 from palm.inference.int8 import Int8Measurement
 from palm.inference.prediction_files import write_predictions
 from palm.inference.predictor import Predictor
@@ -95,6 +96,7 @@ class Controller:
         self._save_path = Path(config.run.save_path)
         self._tasks = tasks
         self._model: MultiTaskModel | None = None
+        self._source: SourceModel | None = None
         self._pretrained = False
         self._stages = [self]
         self._has_run_model = False  # as the last stage has
@@ -106,9 +108,12 @@ class Controller:
             path: The weights; `pretrain_model_path` of the configuration when left out.
 
         Raises:
-            ConfigError: Neither is given.
+            ConfigError: Neither is given, or the encoder is that of a model (freeze_encoder_of).
             CheckpointError: Nothing in it matched, or a shape differs.
         """
+        if self.config.run.freeze_encoder_of is not None:
+            rule = "the encoder is that of the model, so no other weights can be loaded."
+            raise ConfigError(Problem("freeze_encoder_of", f"{rule} Leave load_pretrain() out, or remove the key."))
         first = self._stages[0]
         if first is not self:
             first.load_pretrain(path)
@@ -127,6 +132,13 @@ class Controller:
         self._pretrained = True
         for line in load_pretrained_weights(self._model, self._tasks, weights):
             say(line)
+
+    def _start_from_model(self, path: str) -> None:
+        """Start from the encoder of the model in `path`, and leave it as it is."""
+        self._source = read_source(Path(path))
+        self._model = self._build_model(self.config.backbone)
+        freeze_encoder_of(self._source, self._model)
+        self._pretrained = True
 
     def train(self) -> None:
         """Train until every target has done its expected steps; export each target at exactly its last one.
@@ -171,7 +183,9 @@ class Controller:
 
     def _train(self) -> TrainingRun:
         """Train this stage, or the run that has none; what was trained, at its end."""
-        if not self._pretrained and self.config.run.pretrain_model_path:
+        if not self._pretrained and self.config.run.freeze_encoder_of:
+            self._start_from_model(self.config.run.freeze_encoder_of)
+        elif not self._pretrained and self.config.run.pretrain_model_path:
             self.load_pretrain()
         with os_errors_as(self._save_path, "save_path"):
             self._save_path.mkdir(parents=True, exist_ok=True)

@@ -5,7 +5,7 @@ heads of two encoders have no encoder in common.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from palm.backbone.base import BACKBONES
@@ -20,10 +20,10 @@ from palm.data.vocab import VOCAB_FILE
 from palm.errors import CheckpointError, ConfigError, Problem
 from palm.schema.facts import keys_where
 from palm.schema.fields import BackboneFields
+from palm.schema.places import find_input
 from palm.schema.run_settings import RunSettings
 from palm.schema.saved_model import SavedRun, read_saved_run, validate_keys
 from palm.schema.settings import TrainSettings
-from palm.schema.validate import shown
 from palm.schema.values import Layer, Resolved, Setting
 from palm.spec import Phase
 from palm.storage.layout import CONFIG_FILE, INFERENCE_FOLDER, MANIFEST_FILE
@@ -56,11 +56,11 @@ class FrozenEncoder:
         return self.saved is not None or bool(self.problems)
 
 
-def settle_frozen_encoder(run: Mapping[str, Resolved], phase: Phase, *, stage: str) -> FrozenEncoder:
+def settle_frozen_encoder(run: dict[str, Resolved], phase: Phase, *, stage: str) -> FrozenEncoder:
     """Find the model of the key, and what follows from it; nothing without the key, or in prediction.
 
     Args:
-        run: Keys of the run.
+        run: Keys of the run; this one gets the model's folder as its value.
         phase: Prediction has the encoder of its exported models.
         stage: The stage; empty without stages.
     """
@@ -72,27 +72,23 @@ def settle_frozen_encoder(run: Mapping[str, Resolved], phase: Phase, *, stage: s
         rule = "stages train one encoder after the other, and a frozen one does not train."
         return FrozenEncoder(problems=(Problem(setting.where, f"{KEY}: {rule} Remove `stages:`, or this key."),))
     try:
-        folder = frozen_model_folder(Path(str(setting.value)))
-        saved = read_saved_run(folder)
-        return _settled(folder, saved, setting)
+        folder = _model_folder(str(setting.value), setting.folder)
+        run[KEY] = replace(written, setting=replace(setting, value=str(folder)))
+        return _settled(folder, read_saved_run(folder), setting)
     except (CheckpointError, ConfigError) as error:
         lines = str(error).splitlines()
         return FrozenEncoder(problems=tuple(Problem(setting.where, f"{KEY}: {line}") for line in lines))
 
 
-def frozen_model_folder(path: Path) -> Path:
-    """The model in `path`: that of a run or of a task, or its folder.
-
-    Raises:
-        CheckpointError: There is none.
-    """
-    for place in (path, path / INFERENCE_FOLDER):
+def _model_folder(value: str, home: Path | None) -> Path:
+    """The model in `value`: of a run or of a task, or its own folder; looked up as input files are."""
+    path = find_input(value, home)
+    for place in (path, path / INFERENCE_FOLDER) if path is not None else ():
         if (place / MANIFEST_FILE).is_file() and (place / CONFIG_FILE).is_file():
             return place
-    rule = "names a run, its infer_model, or a task's (RUN/task)."
-    models = sorted(str(place.parent) for place in path.glob(f"*/{INFERENCE_FOLDER}"))
-    advice = f"There are single tasks: {', '.join(models)}." if models else "Train one, or correct the path."
-    raise CheckpointError(f"{rule} Found no model in {path}. {advice}")
+    models = sorted(str(place.parent) for place in path.glob(f"*/{INFERENCE_FOLDER}")) if path is not None else []
+    advice = f"There are those of tasks: {', '.join(models)}." if models else "Train one, or correct the path."
+    raise CheckpointError(f"names a run, its infer_model, or a task's (RUN/task). Found no model in {value}. {advice}")
 
 
 def _settled(folder: Path, saved: SavedRun, setting: Setting) -> FrozenEncoder:
@@ -229,7 +225,7 @@ def other_backbone_keys(
         ours, theirs = getattr(backbone, key), getattr(model, key)
         if ours != theirs and not _means_the_same(key, ours, theirs, backbone):
             where = values[key].setting.where if key in values else key
-            found = f"Found `{key}: {shown(ours)}`, and {shown(theirs)} in the model"
+            found = f"Found `{key}: {ours}`, and {theirs} in the model"
             yield Problem(where, f"with {KEY}, the backbone is that of the model. {found}. Remove the key.")
 
 

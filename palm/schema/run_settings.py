@@ -29,7 +29,7 @@ class RunSettings(Schema):
         "of the Hugging Face hub, `modelscope:owner/model`, a folder, or a name that `palm download` lists. What is "
         "missing is downloaded.",
     )
-    freeze_encoder_of: Annotated[TrainFolder, Key(resume="nothing")] = Field(
+    freeze_encoder_of: Annotated[str | None, Key(resume="nothing")] = Field(
         None,
         description="Add heads to a model: a run (its save_path or infer_model) or a task's export (RUN/task). Its "
         "encoder, tokenizer and lower-casing are used as they are; save_path/infer_model then has the model's heads, "
