@@ -107,22 +107,17 @@ def _settled(folder: Path, saved: SavedRun, setting: Setting) -> FrozenEncoder:
     return FrozenEncoder(folder, saved, settings, backbone)
 
 
-def follow_frozen_encoder(frozen: FrozenEncoder, tasks: Mapping[str, dict[str, Resolved]]) -> list[Problem]:
-    """Lower-case the text of each task as the model does; problems of tasks whose keys say otherwise."""
-    problems: list[Problem] = []
-    known = _lower_cases(frozen.saved) if frozen.saved else []
-    for values in tasks.values() if known else ():
-        given = _written(values, LOWER_CASE)
-        if given is None:
-            values[LOWER_CASE] = Resolved(Setting(LOWER_CASE, known[0], str(frozen.folder)))
-        elif isinstance(given.value, bool) and given.value not in known:
-            rule = f"with {KEY}, text is lower-cased as in the model."
-            found = f"Found `{given.name}: {str(given.value).lower()}`, and {str(known[0]).lower()} in the model"
-            problems.append(Problem(given.where, f"{rule} {found}. Remove the key."))
-    return problems
+def follow_frozen_encoder(frozen: FrozenEncoder, tasks: Mapping[str, dict[str, Resolved]]) -> None:
+    """Lower-case the text of each task as the model does, where its keys do not say."""
+    if frozen.saved is None:
+        return
+    setting = Setting(LOWER_CASE, lower_cases(frozen.saved)[0], str(frozen.folder))
+    for values in tasks.values():
+        if _written(values, LOWER_CASE) is None:
+            values[LOWER_CASE] = Resolved(setting)
 
 
-def _lower_cases(saved: SavedRun) -> list[bool]:
+def lower_cases(saved: SavedRun) -> list[bool]:
     """Whether the model lower-cases: the values of its tasks, that of the first one first."""
     return list(dict.fromkeys(bool(task.reader.config.get(LOWER_CASE, False)) for task in saved.tasks.values()))
 

@@ -111,8 +111,9 @@ def merge(sources: StageSources, phase: Phase, *, download: bool = True) -> Merg
         problems += more
     problems += contradictions(frozen, written, sources.names, tasks)
     _share_vocabulary(run, tasks)
-    if phase == "train":  # an exported model has its own tokenizer
-        problems += follow_frozen_encoder(frozen, tasks) if frozen.chosen else _follow_tokenizer(run, tasks)
+    follow_frozen_encoder(frozen, tasks)
+    if phase == "train" and not frozen.chosen:  # an exported model has its own tokenizer
+        problems += _follow_tokenizer(run, tasks)
         encoder = _follow_vocabulary(encoder, run, tasks)
     return Merged(
         sources,

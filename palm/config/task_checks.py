@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from palm.balancing.gradients import GRADIENT_METHODS
-from palm.config.encoder import comes_from_encoder
+from palm.config.encoder import LOWER_CASE, comes_from_encoder
 from palm.config.frozen_encoder import KEY as FROZEN
-from palm.config.frozen_encoder import keys_of_a_trained_encoder, other_backbone_keys
+from palm.config.frozen_encoder import keys_of_a_trained_encoder, lower_cases, other_backbone_keys
 from palm.config.run_config import TaskConfig
 from palm.config.typed import TypedConfig
 from palm.errors import CheckpointError, Problem
@@ -61,6 +61,12 @@ def frozen_encoder_fits(config: TypedConfig) -> Iterator[Problem]:
         return
     if config.backbone_config is not None:
         yield from other_backbone_keys(config.merged.frozen, config.backbone_config, config.merged.backbone)
+    saved = config.merged.frozen.saved
+    known = lower_cases(saved) if saved else [False, True]
+    for task in (task for task in config.tasks if task.reader.do_lower_case not in known):
+        rule = f"with {FROZEN}, text is lower-cased as in the model."
+        found = f"{LOWER_CASE}: {task.reader.do_lower_case}`, and {known[0]} in the model".lower()
+        yield Problem(config.where(LOWER_CASE, task.name), f"{rule} Found `{found}. Remove the key.")
     for key, needs in keys_of_a_trained_encoder(config.train) if config.train else ():
         rule = f"{key}: {needs}, and with {FROZEN} none of it trains."
         yield Problem(config.where(key), f"{rule} Remove the key.")
