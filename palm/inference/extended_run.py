@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import paddle
+from paddle import Tensor
 from safetensors.numpy import save_file
 
 from palm.engine.checkpoint import set_weights
@@ -18,6 +19,8 @@ from palm.engine.optim.freezing import ENCODER
 from palm.engine.task_instance import TaskInstance
 from palm.errors import CheckpointError
 from palm.inference.bundle import RunFacts, save_run
+from palm.inference.model_card import MODEL_CARD_FILE
+from palm.inference.run_card import card_of
 from palm.inference.saved_tasks import head_weights
 from palm.schema.saved_model import SavedRun, SavedTask, read_saved_run
 from palm.storage.atomic_directory import atomic_directory, recorded_sha256, verify
@@ -68,27 +71,38 @@ def freeze_encoder_of(source: SourceModel, model: MultiTaskModel) -> None:
 
 
 def save_extended_run(
-    source: SourceModel,
+    extended: Path,
     model: MultiTaskModel,
     tasks: Sequence[TaskInstance],
     backbone_name: str,
     folder: Path,
     facts: RunFacts,
+    weights: Mapping[str, Tensor] | None = None,
 ) -> None:
-    """Write `source` with the heads of `tasks`, which were trained on its encoder, to `folder`.
+    """Write the model in `extended` with the heads of `tasks`, which were trained on its encoder, to `folder`.
+
+    The other arguments are those of `save_run`.
 
     Raises:
-        CheckpointError: `source` has changed since, the folder cannot be written, or a number is not finite.
+        CheckpointError: The model has changed since, the folder cannot be written, or a number is not finite.
     """
-    if read_source(source.folder).fingerprint != source.fingerprint:
+    source = read_source(extended)
+    if source.fingerprint != model.frozen_encoder:
         rule = "the model of freeze_encoder_of has changed while heads were trained on its encoder"
         kept = "The new heads are in the exports of their tasks (save_path/<task>/infer_model)"
-        raise CheckpointError(f"{source.folder}: {rule}. {kept}; restore the model to add them to it.")
-    with atomic_directory(folder) as temporary:
+        raise CheckpointError(f"{extended}: {rule}. {kept}; restore the model to add them to it.")
+    with atomic_directory(folder, needs=_size(extended)) as temporary:
         added = temporary / _NEW_HEADS
-        save_run(model, tasks, backbone_name, added, facts)
+        save_run(model, tasks, backbone_name, added, facts, weights)
         _write_joined(source, added, temporary)
         shutil.rmtree(added)
+        card = card_of(read_saved_run(temporary), facts.origin)
+        (temporary / MODEL_CARD_FILE).write_text(card, encoding="utf-8")
+
+
+def _size(folder: Path) -> int:
+    """Bytes of the weights of a model, which are written twice: with the new heads alone, and joined."""
+    return 2 * (folder / WEIGHTS_FILE).stat().st_size
 
 
 def _write_joined(source: SourceModel, added: Path, folder: Path) -> None:
@@ -135,10 +149,10 @@ def _with_key(name: str, keys: Mapping[str, str]) -> str:
 
 
 def _copy_tokenizers(source: Path, folder: Path) -> None:
-    """Copy every file but weights, description, manifest, and what is said about the model as a whole."""
+    """Copy every file of the model but its weights, its description and its card: those of its tokenizers."""
     listed = json.loads((source / MANIFEST_FILE).read_text(encoding="utf-8"))["files"]
     for name in listed:
-        if name not in (WEIGHTS_FILE, CONFIG_FILE) and not name.endswith("README.md"):
+        if name not in (WEIGHTS_FILE, CONFIG_FILE, MODEL_CARD_FILE):
             (folder / name).parent.mkdir(exist_ok=True)
             shutil.copyfile(source / name, folder / name)
 
