@@ -21,7 +21,7 @@ from palm.engine.pretrain import backbone_config_for, load_pretrained_weights
 from palm.engine.run import TrainingRun
 from palm.engine.task_instance import TaskInstance
 from palm.errors import ConfigError, Problem
-from palm.inference.extended_run import SourceModel, freeze_encoder_of, read_source
+from palm.inference.extended_run import freeze_encoder_of, read_source
 from palm.inference.int8 import Int8Measurement
 from palm.inference.prediction_files import write_predictions
 from palm.inference.predictor import Predictor
@@ -40,7 +40,7 @@ from palm.training.dev_split import read_dev_rows, split_lines, write_dev_rows
 from palm.training.earlier_runs import has_ended, refuse_links_out, resume_or_archive
 from palm.training.evaluation import exported_folder
 from palm.training.label_notices import label_lines
-from palm.training.log import CONTINUE, Reporter, say
+from palm.training.log import CONTINUE, Reporter, frozen_line, say
 from palm.training.notices import copies_line, export_lines, first_example_lines, precision_lines, short_run_lines
 from palm.training.run import build_run
 from palm.training.run_model import missing_run_model_line
@@ -96,7 +96,6 @@ class Controller:
         self._save_path = Path(config.run.save_path)
         self._tasks = tasks
         self._model: MultiTaskModel | None = None
-        self._source: SourceModel | None = None
         self._pretrained = False
         self._stages = [self]
         self._has_run_model = False  # as the last stage has
@@ -135,10 +134,11 @@ class Controller:
 
     def _start_from_model(self, path: str) -> None:
         """Start from the encoder of the model in `path`, and leave it as it is."""
-        self._source = read_source(Path(path))
+        source = read_source(Path(path))
         self._model = self._build_model(self.config.backbone)
-        freeze_encoder_of(self._source, self._model)
+        freeze_encoder_of(source, self._model)
         self._pretrained = True
+        say(frozen_line(source.folder, list(source.saved.tasks)))
 
     def train(self) -> None:
         """Train until every target has done its expected steps; export each target at exactly its last one.

@@ -23,6 +23,7 @@ from palm.config.task_checks import (
     known_head_owners,
     known_metrics,
     one_vocabulary,
+    precision_of_frozen_encoder,
     readable_weights,
     reported_metrics,
     rows_shared_by_name,
@@ -76,6 +77,7 @@ WARNINGS: tuple[Callable[[Sequence[TypedConfig]], Iterable[Problem]], ...] = (
     contradicted_settings,
     files_that_add_keys,
     sequences_of_usual_length,
+    precision_of_frozen_encoder,
 )
 """Warnings about all stages of a run."""
 

@@ -72,6 +72,16 @@ def frozen_encoder_fits(config: TypedConfig) -> Iterator[Problem]:
         yield Problem(config.where(key), f"{rule} Remove the key.")
 
 
+def precision_of_frozen_encoder(stages: Iterable[TypedConfig]) -> Iterator[Problem]:
+    """A warning if heads train on features of another precision than their model predicts in."""
+    for config in stages:
+        saved, amp = config.merged.frozen.saved if config.merged else None, config.train.amp if config.train else "auto"
+        if saved is not None and amp not in ("auto", saved.amp):
+            found = f"Found amp: {amp}, and {saved.amp} in the model, which predicts in that."
+            rule = f"with {FROZEN}, heads train best in the precision of the model."
+            yield Problem(config.where("amp"), f"amp: {rule} {found} Set amp: {saved.amp}.")
+
+
 def known_head_owners(config: TypedConfig) -> Iterator[Problem]:
     """`share_head_with` names a task."""
     for name, settings in config.settings.items():

@@ -51,6 +51,7 @@ def train_as_configured(run: TrainingRun, config: RunConfig, reporter: Reporter,
             checkpoints=home,
             save_path=save_path,
             origin=_origin(config),
+            extended=Path(config.run.freeze_encoder_of) if config.run.freeze_encoder_of else None,
         )
     evaluation = Evaluation(run, reporter, exports, checkpoints=home, run_model=run_model)
     checkpoints = Checkpoints(
@@ -78,7 +79,7 @@ def train_as_configured(run: TrainingRun, config: RunConfig, reporter: Reporter,
 def _origin(config: RunConfig) -> Origin:
     """Where the run's model comes from."""
     folder = run_model_folder(config).parent
-    pretrained = config.run.pretrain_model_path
+    pretrained = config.run.freeze_encoder_of or config.run.pretrain_model_path
     home = Path(pretrained) if pretrained else None
     terms = read_encoder_terms(home if home is None or home.is_dir() else home.parent)
     return Origin(folder.resolve().name, terms, command_here())

@@ -146,6 +146,18 @@ def exported_run_line(folder: Path, global_step: int, tasks: Sequence[str]) -> s
     return f"all tasks: inference model saved at {folder.as_posix()} (global step {global_step}: {', '.join(tasks)})"
 
 
+def frozen_line(model: Path, tasks: Sequence[str]) -> str:
+    """`The encoder of RUN/infer_model is frozen, without dropout; its tasks stay as they are: intent, slots`."""
+    return (
+        f"The encoder of {model.as_posix()} is frozen, without dropout; its tasks stay as they are: {', '.join(tasks)}"
+    )
+
+
+def extended_line(model: Path) -> str:
+    """`The encoder and the heads of RUN/infer_model are in it unchanged.`."""
+    return f"The encoder and the heads of {model.as_posix()} are in it unchanged."
+
+
 def evaluation_line(task: str, global_step: int, metrics: dict[str, float]) -> str:
     """`mrqa: evaluation at global step 270: f1 0.8745, exact_match 0.8123`."""
     listed = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())

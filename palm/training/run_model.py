@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from paddle import Tensor
@@ -12,12 +13,13 @@ from palm.engine.run_data import describe_evaluated, without_labels
 from palm.engine.task_instance import TaskInstance
 from palm.errors import CheckpointError, PalmError
 from palm.inference.bundle import RunFacts, save_run
+from palm.inference.extended_run import save_extended_run
 from palm.inference.run_card import Origin
 from palm.schema.saved_model import read_saved_run
 from palm.storage.atomic_directory import verify
 from palm.storage.layout import MANIFEST_FILE
 from palm.training.earlier_runs import read_records
-from palm.training.log import Reporter, exported_run_line, missing_best_line
+from palm.training.log import Reporter, exported_run_line, extended_line, missing_best_line
 
 
 class RunModel:
@@ -34,6 +36,7 @@ class RunModel:
         checkpoints: Folder of the checkpoints.
         save_path: Folder of metrics.jsonl.
         origin: Where the model comes from, for its model card.
+        extended: The model whose encoder the run has frozen: the heads are added to a copy of it.
     """
 
     def __init__(
@@ -46,6 +49,7 @@ class RunModel:
         checkpoints: Path,
         save_path: Path,
         origin: Origin,
+        extended: Path | None = None,
     ) -> None:
         self._run = run
         self._reporter = reporter
@@ -54,6 +58,7 @@ class RunModel:
         self._checkpoints = checkpoints
         self._save_path = save_path
         self._origin = origin
+        self._extended = extended
         self._failure: CheckpointError | None = None
 
     def write(self) -> None:
@@ -79,6 +84,8 @@ class RunModel:
             return
         step, names = self.of_step, [task.name for task in trained_tasks(self._run)]
         self._reporter.say(exported_run_line(self._folder, step, names))
+        if self._extended is not None:
+            self._reporter.say(extended_line(self._extended))
         record = {"split": "run_model", "global_step": self._run.progress.global_step, "task": None}
         self._reporter.record({**record, "of_step": step, "tasks": names})
 
@@ -110,7 +117,8 @@ class RunModel:
         elif best is not None and best.global_step != step:  # such as after a resume from another checkpoint alone
             self._reporter.say(missing_best_line("all tasks", best, self._checkpoint(best.global_step)))
         tasks = trained_tasks(run)
-        save_run(run.model, tasks, self._backbone_name, self._folder, self._facts(tasks), weights)
+        save = save_run if self._extended is None else partial(save_extended_run, self._extended)
+        save(run.model, tasks, self._backbone_name, self._folder, self._facts(tasks), weights)
 
     def _facts(self, tasks: Sequence[TaskInstance]) -> RunFacts:
         step = self.of_step
@@ -124,9 +132,10 @@ class RunModel:
         except PalmError:
             return False
         facts = self._facts(trained_tasks(self._run))
-        return saved.global_step == facts.global_step and {
-            name: task.data for name, task in saved.tasks.items()
-        } == dict(facts.data)
+        same_step = saved.global_step == (facts.global_step if self._extended is None else None)
+        data = {name: task.data for name, task in saved.tasks.items()}
+        added = data if self._extended is None else {name: data[name] for name in facts.data if name in data}
+        return same_step and added == dict(facts.data)
 
 
 def missing_run_model_line(folder: Path) -> Iterator[str]:

@@ -147,6 +147,13 @@ def test_a_backbone_file_of_another_encoder_is_refused(tmp_path, model):
     assert found.startswith(f"{file}:1: ")
 
 
+def test_another_precision_than_that_of_the_model_is_a_warning(tmp_path):
+    folder = write_model(tmp_path / "RUN" / "infer_model", amp="bf16")
+    (found,) = resolved(tmp_path, folder, amp="off").warnings
+    assert "Found amp: off, and bf16 in the model, which predicts in that. Set amp: bf16." in str(found)
+    assert resolved(tmp_path, folder, amp="bf16").warnings == ()
+
+
 def test_a_task_of_the_model_is_not_replaced(tmp_path, model):
     task = tiny.classification_task(tmp_path, "意图", count=8)
     with pytest.raises(ConfigError, match=r"Found `意图` in both\. Give the new task another name\."):
