@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from palm.errors import CheckpointError, ConfigError
 from palm.inference.saved_tasks import head_weights
 from palm.schema.saved_model import read_saved_run
 from tests.integration import tiny
+from tests.integration.documents import blocks, read, without_comments
 
 TEXTS = ["the big red fish in the river", "a small blue bird flies", "大红鱼在河", "小绿鸟飞"]
 OF_TASK = ("sharing", "sharing_size", "sharing_layers", "layers", "rdrop_alpha", "smart_weight", "dropout_prob")
@@ -272,3 +274,30 @@ def test_other_weights_cannot_be_loaded(tmp_path: Path, base: Path) -> None:
     controller = palm.Controller(new_config(tmp_path, base), overrides=[])
     with pytest.raises(ConfigError, match="no other weights can be loaded"):
         controller.load_pretrain(base / "infer_model")
+
+
+def test_the_page_that_describes_it_can_be_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Configuration and commands of docs/how-to.md, with a small model and a few rows."""
+    page = read("docs/how-to.md")
+    (shown,) = [block for block in blocks(page, "yaml") if "freeze_encoder_of" in block]
+    (commands,) = [block for block in blocks(page, "bash") if "palm train new.yaml" in block]
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "base"
+    palm.Controller(base_config(folder, save_path="output_model"), overrides=[]).train()
+    for part in ("train", "dev"):
+        file = tmp_path / "data" / "urgency" / f"{part}.tsv"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        tiny.write_tsv(file, ["label", "text_a"], tiny.classification_rows(16, seed=9))
+    (tmp_path / "new.yaml").write_text(shown, encoding="utf-8")
+    for line in without_comments(commands):
+        words = shlex.split(line)
+        small = ["--max_seq_len", "24", "--max_steps", "3", "--use_gpu", "false"] if words[1] != "pred" else []
+        done = palm_command(*words[1:], *small)
+        assert done.returncode == 0, done.stderr
+    assert_kept(tmp_path / "output_model" / "infer_model", tmp_path / "output_model_urgency" / "infer_model")
+
+
+def test_the_model_card_tells_of_all_tasks(tmp_path: Path, base: Path) -> None:
+    card = (train(tmp_path, base, max_steps=2) / "infer_model" / "README.md").read_text(encoding="utf-8")
+    assert all(f"### `{task}`" in card for task in ("气味", "water", "slots", "新任务"))
+    assert "4 heads over one shared encoder" in card

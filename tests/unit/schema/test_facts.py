@@ -127,7 +127,7 @@ def test_exported_keys_leave_out_what_stays_here():
 
 
 NOTHING_ON_RESUME = {
-    "allow_changed_data", "allow_unmeasured", "inference_model_dir", "keep_checkpoints",
+    "allow_changed_data", "allow_unmeasured", "freeze_encoder_of", "inference_model_dir", "keep_checkpoints",
     "log_gradient_cosines_every_n_steps", "keep_columns", "max_drop", "max_unk_fraction", "on_nan",
     "pred_batch_size", "pred_file", "pred_output_path", "precision", "pretrain_model_path", "print_every_n_steps",
     "print_first_n", "resume", "save_every_n_steps", "save_infermodel_every_n_steps", "save_path",
