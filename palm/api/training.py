@@ -11,7 +11,7 @@ from palm.engine.run import StepResult, TrainingRun
 from palm.engine.train import train_steps
 from palm.errors import ConfigError, Problem
 from palm.inference.bundle import RunFacts, save_bundle, save_run
-from palm.inference.run_card import Origin
+from palm.inference.run_card import ModelOrigin
 from palm.storage.layout import INFERENCE_FOLDER
 from palm.training.after_step import KEEP_ALL, NEVER, Checkpoints, Follower, StepLog
 from palm.training.earlier_runs import resume_or_archive
@@ -147,6 +147,6 @@ class PredictModels:
         """Write one model of all tasks beside those of the targets."""
         run, session = self._session.run, self._session
         step, tasks = run.progress.global_step, trained_tasks(run)
-        facts = RunFacts(step, dev_metrics_at(self._saver.folder, step), data_of(run, tasks), Origin(folder.name))
+        facts = RunFacts(step, dev_metrics_at(self._saver.folder, step), data_of(run, tasks), ModelOrigin(folder.name))
         with session.one_thread("save_predict_model"), averaged(run.average):
             save_run(run.model, tasks, backbone_name(session.backbone), folder / INFERENCE_FOLDER, facts)

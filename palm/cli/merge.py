@@ -38,7 +38,7 @@ def run(args: argparse.Namespace, overrides: list[str]) -> int:
     """Run the command."""
     del overrides  # the command reads no configuration
     from palm.config.broadcast import is_task_name  # noqa: PLC0415 (`palm --help` is quick)
-    from palm.inference.merge import Source, merge_models  # noqa: PLC0415
+    from palm.inference.merge import ModelSource, merge_models  # noqa: PLC0415
 
     sources = []
     for word in args.models:
@@ -47,7 +47,7 @@ def run(args: argparse.Namespace, overrides: list[str]) -> int:
         if renames and not is_task_name(name):
             rule = "a task name consists of letters, digits, `_` and `-`."
             raise ConfigError(Problem("palm merge", f"{rule} Found `{name}` in `{word}`. Write NAME=MODEL."))
-        sources.append(Source(Path(folder), name) if renames else Source(Path(word)))
+        sources.append(ModelSource(Path(folder), name) if renames else ModelSource(Path(word)))
     saved = merge_models(sources, args.output)
     sys.stdout.write(f"{args.output.as_posix()}: one encoder with the tasks {', '.join(saved.tasks)}.\n")
     return 0

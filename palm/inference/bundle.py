@@ -19,7 +19,7 @@ from palm.engine.model import MultiTaskModel
 from palm.engine.task_instance import TaskInstance
 from palm.errors import CheckpointError, ConfigError, Problem
 from palm.inference.model_card import MODEL_CARD_FILE
-from palm.inference.run_card import Origin, card_of
+from palm.inference.run_card import ModelOrigin, card_of
 from palm.inference.saved_tasks import (
     backbone_of,
     check_weights,
@@ -80,7 +80,7 @@ class RunFacts:
     global_step: int
     metrics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     data: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
-    origin: Origin = field(default_factory=Origin)
+    origin: ModelOrigin = field(default_factory=ModelOrigin)
 
     def of_task(self, task: str) -> dict[str, object]:
         """What config.json says of `task`."""

@@ -12,7 +12,7 @@ from palm.engine.task_instance import TaskInstance
 from palm.errors import CheckpointError, ConfigError, Problem
 from palm.inference.exported import is_inference_model, model_folder
 from palm.inference.model_card import MODEL_CARD_FILE
-from palm.inference.run_card import Origin, card_of
+from palm.inference.run_card import ModelOrigin, card_of
 from palm.inference.saved_tasks import backbone_of, check_weights, description_errors, head_weights, load_tasks
 from palm.inference.tokenizer_files import save_own_tokenizers, save_tokenizer
 from palm.schema.fields import exported_keys
@@ -27,7 +27,7 @@ _ENCODER = "backbone."
 
 
 @dataclass(frozen=True)
-class Source:
+class ModelSource:
     """A model to merge.
 
     Attributes:
@@ -58,7 +58,7 @@ class _Model:
     names: Mapping[str, str]
 
 
-def merge_models(sources: Sequence[Source], output: Path) -> SavedRun:
+def merge_models(sources: Sequence[ModelSource], output: Path) -> SavedRun:
     """Write one model with the tasks of all `sources`, whose encoders must be equal bit for bit; its description.
 
     Raises:
@@ -79,12 +79,12 @@ def merge_models(sources: Sequence[Source], output: Path) -> SavedRun:
         _describe(models, heads, temporary)
         saved = read_saved_run(temporary)
         notes = [f"Merged from {_origin(model)}." for model in models]
-        origin = Origin(output.resolve().name, read_encoder_terms(models[0].folder), notes=notes)
+        origin = ModelOrigin(output.resolve().name, read_encoder_terms(models[0].folder), notes=notes)
         (temporary / MODEL_CARD_FILE).write_text(card_of(saved, origin), encoding="utf-8")
     return saved
 
 
-def _read(source: Source) -> _Model:
+def _read(source: ModelSource) -> _Model:
     folder = model_folder(source.folder)
     if folder is None:
         rule = "a model to merge is that of a run (RUN), of a task (RUN/task), or the folder of one."

@@ -18,7 +18,7 @@ _FRAMEWORK = "paddlepaddle"
 
 
 @dataclass(frozen=True)
-class Origin:
+class ModelOrigin:
     """Where a model comes from, besides what its config.json says.
 
     Attributes:
@@ -34,7 +34,7 @@ class Origin:
     notes: Sequence[str] = ()
 
 
-def card_of(saved: SavedRun, origin: Origin) -> str:
+def card_of(saved: SavedRun, origin: ModelOrigin) -> str:
     """README.md of the model that `saved` describes."""
     return model_card(
         CardFacts(

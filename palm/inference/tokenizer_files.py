@@ -9,17 +9,17 @@ from palm.storage.atomic_directory import sha256_of
 
 _FOLDER = "tokenizer"
 
-Described = dict[str, str]
+TokenizerEntry = dict[str, str]
 """`name` and `sha256` of a tokenizer's main file."""
 
 
-def save_tokenizer(tokenizer: Tokenizer, folder: Path) -> Described:
+def save_tokenizer(tokenizer: Tokenizer, folder: Path) -> TokenizerEntry:
     """Write a tokenizer; how config.json describes it."""
     file = folder / tokenizer.save(folder)
     return {"name": file.name, "sha256": sha256_of(file)}
 
 
-def save_own_tokenizers(tasks: Sequence[TaskInstance], folder: Path) -> list[dict[str, Described]]:
+def save_own_tokenizers(tasks: Sequence[TaskInstance], folder: Path) -> list[dict[str, TokenizerEntry]]:
     """Write the tokenizers of tasks that differ from the one in `folder`, which is the first task's.
 
     Tasks may have other vocabularies, or other settings: whether a task with `do_lower_case` and one without it can use
@@ -29,7 +29,7 @@ def save_own_tokenizers(tasks: Sequence[TaskInstance], folder: Path) -> list[dic
         For each task what config.json says besides: `{"tokenizer": …}`, or nothing where it uses the first one's.
     """
     homes: dict[str, str] = {}
-    found: list[dict[str, Described]] = []
+    found: list[dict[str, TokenizerEntry]] = []
     for task in tasks:
         tokenizer = task.reader.tokenizer
         key = f"{tokenizer.fingerprint} {task.reader.config.do_lower_case} {task.reader.config.for_cn}"

@@ -6,7 +6,7 @@ from pathlib import Path
 from palm.config.run_config import RunConfig
 from palm.engine.run import TrainingRun
 from palm.engine.train import train_steps
-from palm.inference.run_card import Origin, command_here
+from palm.inference.run_card import ModelOrigin, command_here
 from palm.schema.licence import read_encoder_terms
 from palm.storage.layout import CHECKPOINT_FOLDER, INFERENCE_FOLDER
 from palm.training.after_step import Checkpoints, Follower, StepLog
@@ -76,10 +76,10 @@ def train_as_configured(run: TrainingRun, config: RunConfig, reporter: Reporter,
         run_model.raise_failure()
 
 
-def _origin(config: RunConfig) -> Origin:
+def _origin(config: RunConfig) -> ModelOrigin:
     """Where the run's model comes from."""
     folder = run_model_folder(config).parent
     pretrained = config.run.freeze_encoder_of or config.run.pretrain_model_path
     home = Path(pretrained) if pretrained else None
     terms = read_encoder_terms(home if home is None or home.is_dir() else home.parent)
-    return Origin(folder.resolve().name, terms, command_here())
+    return ModelOrigin(folder.resolve().name, terms, command_here())

@@ -14,7 +14,7 @@ from palm.engine.task_instance import TaskInstance
 from palm.errors import CheckpointError, PalmError
 from palm.inference.bundle import RunFacts, save_run
 from palm.inference.extended_run import save_extended_run
-from palm.inference.run_card import Origin
+from palm.inference.run_card import ModelOrigin
 from palm.schema.saved_model import read_saved_run
 from palm.storage.atomic_directory import verify
 from palm.storage.layout import MANIFEST_FILE
@@ -48,7 +48,7 @@ class RunModel:
         folder: Path,
         checkpoints: Path,
         save_path: Path,
-        origin: Origin,
+        origin: ModelOrigin,
         extended: Path | None = None,
     ) -> None:
         self._run = run

@@ -13,7 +13,7 @@ import palm
 from palm.cli.main import main
 from palm.errors import CheckpointError, ConfigError
 from palm.inference.bundle import RunFacts, save_bundle, save_run
-from palm.inference.merge import Source, merge_models
+from palm.inference.merge import ModelSource, merge_models
 from palm.inference.run_predictor import RunPredictor
 from tests.attacks import reseal
 from tests.integration import all_heads
@@ -59,16 +59,16 @@ def test_each_task_answers_as_before(models: Path, tmp_path: Path, capsys: pytes
 
 def test_a_merged_model_is_merged_again_in_its_place(models: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
-    merge_models([Source(models / "one")], home)
-    saved = merge_models([Source(home), Source(models / "adapted", "new")], home)
+    merge_models([ModelSource(models / "one")], home)
+    saved = merge_models([ModelSource(home), ModelSource(models / "adapted", "new")], home)
     assert list(saved.tasks) == ["water", "again", "slots", "水", "new"]
     assert set(answers(palm.load(home))) == set(saved.tasks)
 
 
 def test_one_name_twice(models: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"Found `water` in .*one.* Rename one: NEW="):
-        merge_models([Source(models / "one"), Source(models / "one")], tmp_path / "all")
-    saved = merge_models([Source(models / "one"), Source(models / "one", "old")], tmp_path / "all")
+        merge_models([ModelSource(models / "one"), ModelSource(models / "one")], tmp_path / "all")
+    saved = merge_models([ModelSource(models / "one"), ModelSource(models / "one", "old")], tmp_path / "all")
     assert list(saved.tasks)[4:] == ["old_water", "old_again", "old_slots", "old_水"]
     assert saved.tasks["old_again"].head == saved.tasks["old_water"].head != saved.tasks["water"].head
     found = answers(palm.load(tmp_path / "all"))
@@ -110,13 +110,13 @@ def changed(models: Path, tmp_path: Path, kind: str) -> Path:
 def test_another_encoder_is_refused_by_what_differs(models: Path, tmp_path: Path, kind: str, found: str) -> None:
     other = changed(models, tmp_path, kind)
     with pytest.raises(CheckpointError, match=rf"equal to the last bit.* another one: .*{found}\. The models of"):
-        merge_models([Source(models / "one"), Source(other)], tmp_path / "all")
+        merge_models([ModelSource(models / "one"), ModelSource(other)], tmp_path / "all")
     assert not (tmp_path / "all").exists()
 
 
 def test_layers_of_a_task_alone_are_another_encoder(models: Path, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"`backbone\.encoder\.layers\.1\..*` differs"):
-        merge_models([Source(models / "one"), Source(models / "soft")], tmp_path / "all")
+        merge_models([ModelSource(models / "one"), ModelSource(models / "soft")], tmp_path / "all")
 
 
 def test_what_is_no_model(models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
