@@ -15,7 +15,6 @@ _TO_THE_PRODUCT_TODAY = (
     "palm.controller:Controller.train",
     "palm.controller:Controller._train",
     "palm.controller:Controller._train_alone",
-    "palm.training.configured:train_as_configured",
     "palm.engine.train:train_steps",
     "palm.engine.train:train_step",
     "palm.engine.train:_train_parts",

@@ -20,6 +20,7 @@ from palm.engine.model import MultiTaskModel
 from palm.engine.pretrain import backbone_config_for, load_pretrained_weights
 from palm.engine.run import TrainingRun
 from palm.engine.task_instance import TaskInstance
+from palm.engine.train import train_steps
 from palm.errors import ConfigError, Problem
 from palm.inference.extended_run import freeze_encoder_of, read_source
 from palm.inference.int8 import Int8Measurement
@@ -217,7 +218,7 @@ class Controller:
         with Reporter(folder, total_steps=run.total_steps, done_steps=run.progress.global_step) as reporter:
             for line in [*beginning, *first_example_lines(self._tasks)]:
                 reporter.say(line)
-            train_as_configured(run, config, reporter, with_run_model=self._has_run_model)
+            train_as_configured(run, train_steps(run), config, reporter, with_run_model=self._has_run_model)
         return run
 
     def pred(

@@ -1,11 +1,11 @@
 """Drives a run as a configuration says: what follows each step, and the models at the end."""
 
+from collections.abc import Generator
 from functools import partial
 from pathlib import Path
 
 from palm.config.run_config import RunConfig
-from palm.engine.run import TrainingRun
-from palm.engine.train import train_steps
+from palm.engine.run import StepResult, TrainingRun
 from palm.inference.run_card import ModelOrigin, command_here
 from palm.schema.licence import read_encoder_terms
 from palm.storage.layout import CHECKPOINT_FOLDER, INFERENCE_FOLDER
@@ -23,11 +23,19 @@ def run_model_folder(config: RunConfig) -> Path:
     return (folder.parent if config.stage else folder) / INFERENCE_FOLDER
 
 
-def train_as_configured(run: TrainingRun, config: RunConfig, reporter: Reporter, *, with_run_model: bool) -> None:
+def train_as_configured(
+    run: TrainingRun,
+    steps: Generator[StepResult, None, None],
+    config: RunConfig,
+    reporter: Reporter,
+    *,
+    with_run_model: bool,
+) -> None:
     """Train to the end, with what a configuration wants to follow each step.
 
     Args:
         run: The run.
+        steps: Its steps, `train_steps(run)`.
         config: Its configuration.
         reporter: Receives lines and metrics.
         with_run_model: Whether it ends with a model of all tasks: not a stage that another one follows.
@@ -70,7 +78,7 @@ def train_as_configured(run: TrainingRun, config: RunConfig, reporter: Reporter,
     followers: list[Follower] = [NonFiniteSteps(run, reporter, home), log, evaluation, periodic, checkpoints]
     if run.finished and run_model is not None:
         run_model.write_if_missing()
-    run_training(run, train_steps(run), followers, before_stop=before_stop, saves=True)
+    run_training(run, steps, followers, before_stop=before_stop, saves=True)
     log.end()
     if run_model is not None:
         run_model.raise_failure()
