@@ -142,7 +142,8 @@ def test_what_may_change_on_resume():
 
 def test_what_changes_no_metric_from_the_start():
     quiet = NOTHING_ON_RESUME - {
-        "log_gradient_cosines_every_n_steps", "on_nan", "pred_batch_size", "pretrain_model_path", "save_every_n_steps",
+        "freeze_encoder_of", "log_gradient_cosines_every_n_steps", "on_nan", "pred_batch_size", "pretrain_model_path",
+        "save_every_n_steps",
     }  # fmt: skip
     assert keys_everywhere(changes="nothing") == quiet
 
