@@ -39,6 +39,7 @@ OTHER_MEANINGS = {
     "id": "a field of KServe's requests",
     "predict": "a phase",
     "relu": "an activation",
+    "tags": "a field of model cards",
     "tanh": "an activation",
     "tokens": "a limit of requests",
     "train": "a phase",

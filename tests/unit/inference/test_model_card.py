@@ -28,7 +28,7 @@ TWO_HEADS = CardFacts(
     terms=EncoderTerms("apache-2.0", source="README.md", languages=("zh",)),
     global_step=12_000,
     precision="bf16",
-    command=("palm", "train", "/home/alice/runs/config.yaml", "--tasks.intent.train_file=/data/旅行/train.tsv", "a b"),
+    command=("palm", "train", "/srv/alice/runs/config.yaml", "--tasks.intent.train_file=/data/旅行/train.tsv", "a b"),
     versions={"PALM": "1.0.0", "Paddle": "3.3.1", "Python": "3.11.9"},
 )
 ONE_HEAD = CardFacts(title="sentiment", tasks=(CardTask("sentiment", "mine"),), backbone="ernie")
@@ -107,7 +107,7 @@ def test_a_licence_that_is_not_on_the_list_keeps_its_name():
     assert "- **Licence of the encoder:** `qwen-research`, as stated in its `README.md`" in card
 
 
-@pytest.mark.parametrize("encoder", ["/home/alice/encoders/my-bert", "C:\\models\\my-bert", "~/my-bert/"])
+@pytest.mark.parametrize("encoder", ["/srv/alice/encoders/my-bert", "C:\\models\\my-bert", "~/my-bert/"])
 def test_a_folder_as_encoder_is_named_without_its_place(encoder):
     card = model_card(replace(TWO_HEADS, encoder=encoder))
     assert "- **Pre-trained encoder:** `my-bert`\n" in card

@@ -160,7 +160,7 @@ def test_what_an_exported_model_does_with_keys():
 def test_what_is_of_the_whole_run():
     settings = {
         "save_path", "resume", "imports", "encoder", "backbone", "backbone_config_path", "pretrain_model_path",
-            "vocab_path",
+            "vocab_path", "freeze_encoder_of",
     }  # fmt: skip
     schemas = dict(all_schemas())
     assert {*keys_where(schemas["run"].model_fields, scope="run"), "resume"} == settings
