@@ -44,7 +44,7 @@ def train_run(model: Path, work: Path) -> Path:
         file = work / f"{'slots' if name == 'crf' else name}.train.tsv"
         config["tasks"][name] = {**keys, "train_file": str(file)}
     for name in TWO:  # by which int8 is measured
-        config["tasks"][name]["dev_file"] = str(work / f"{name}.dev.tsv")
+        config["tasks"][name] |= {"dev_file": str(work / f"{name}.dev.tsv"), "on_unknown_label": "count_as_wrong"}
     output = work / "run"
     file = work / "run.yaml"
     keys = {**config, "amp": "off", "max_steps": 12, "export": "last", "save_path": str(output)}
