@@ -131,6 +131,8 @@ def load(port: int, clients: int, seconds: float, bodies: list[bytes]) -> Outcom
                     client.send()
                 else:
                     open_requests -= 1
+                    selector.unregister(client.connection)
+                    client.connection.close()
     outcome.seconds = time.perf_counter() - began
     return outcome
 
