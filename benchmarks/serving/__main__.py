@@ -52,6 +52,8 @@ def participants(lineup: Lineup, run: Path, file: Path, work: Path) -> list[Part
     found += [palm(INT8, TWO, precision="int8"), palm(ONNX, TWO, runtime="onnx")]
     found += [palm(BF16, TWO, precision="bf16")] if lineup.bf16 else []
     for name, (engine, precision) in PEERS.items():
+        if lineup.only and name not in lineup.only:
+            continue
         graph = export(run, precision, work) if precision else None
         settings = {
             "engine": engine,
