@@ -168,12 +168,15 @@ def answer(row: dict, sequences: list[dict], task: dict) -> dict:
             null_odds = sum(null) - nbest[0]["score"]
         if null_odds is None or null_odds > settings["null_score_diff_threshold"]:
             text = ""
-        nbest.append({"text": "", "start_logit": null[0], "end_logit": null[1], "score": sum(null)})
+        nothing = {"text": "", "start": 0, "end": 0}
+        nbest.append({**nothing, "start_logit": null[0], "end_logit": null[1], "score": sum(null)})
         nbest.sort(key=lambda one: -one["score"])
     probabilities = softmax(np.array([one.pop("score") for one in nbest])).tolist() if nbest else []
     nbest = [{**one, "probability": share} for one, share in zip(nbest, probabilities, strict=True)]
-    probability = next((one["probability"] for one in nbest if one["text"] == text), 0.0)
-    return {"id": row["id"], "text": text, "probability": probability, "nbest": nbest, "null_odds": null_odds}
+    chosen = next((one for one in nbest if one["text"] == text), {"start": 0, "end": 0, "probability": 0.0})
+    place = {"start": chosen["start"], "end": chosen["end"]}
+    probability = chosen["probability"]
+    return {"id": row["id"], "text": text, **place, "probability": probability, "nbest": nbest, "null_odds": null_odds}
 
 
 def best_spans(context: str, sequences: list[dict], longest: int, most: int) -> list[dict]:
@@ -192,7 +195,11 @@ def best_spans(context: str, sequences: list[dict], longest: int, most: int) -> 
         if text.strip() and text not in seen:
             seen.add(text)
             start, end = float(window["start_logits"][first]), float(window["end_logits"][last])
-            found.append({"text": text, "start_logit": start, "end_logit": end, "score": float(total)})
+            place = int(window["places"][first, 0])
+            found.append(
+                {"text": text, "start": place, "end": place + len(text)}
+                | {"start_logit": start, "end_logit": end, "score": float(total)}
+            )
         if len(found) == most:
             break
     return found

@@ -81,7 +81,7 @@ def run(args: argparse.Namespace, overrides: list[str]) -> int:
     if not args.max_drop >= 0:
         raise ConfigError(Problem("--max_drop", f"a number of points, at least 0, is expected. Found {args.max_drop}."))
     request = ExportRequest(
-        folder, args.output, args.to, _names(args.tasks), args.precision, args.max_drop, verify=args.verify
+        folder, args.output, args.to, _names(args.tasks), args.precision, args.max_drop, compares=args.verify
     )
     exported = export_model(request, lambda tasks: rows_of(folder, tasks, args.dev, args.rows), _say)
     total = sum(exported.file_bytes.values()) / 1e6

@@ -228,9 +228,9 @@ def _load(args: argparse.Namespace) -> tuple["RunPredictor", Output]:
         "allow_unmeasured": args.allow_unmeasured,
     }
     if not named:
-        from palm.inference.run_predictor import RunPredictor  # noqa: PLC0415 (imports Paddle)
-
         predictor = palm.Predictor(folder, **keys)
+        from palm.inference.run_predictor import RunPredictor  # noqa: PLC0415 (needs Paddle, which is set up by now)
+
         return RunPredictor({predictor.task: predictor}), output
     run = cast("RunPredictor", palm.load(path, **keys))
     if whole is not None and run.saved is not None:

@@ -81,7 +81,7 @@ def test_from_a_training_file_to_predictions(tmp_path: Path, scheme: str, form: 
     assert "Warning" not in trained
     assert "span_f1 1.0000, span_precision 1.0000, span_recall 1.0000, token_accuracy 1.0000" in trained
     assert predicted(folder)[:2] == spans
-    (exported,) = folder.rglob("infer_model")
+    (exported,) = folder.rglob("*/槽/infer_model")
     assert predicted(folder, model=exported)[:2] == spans
 
 
@@ -132,7 +132,7 @@ def test_older_models_keep_bio_unless_told_otherwise(
 ) -> None:
     folder = project(tmp_path, [tagged("bilou", "{letter}-{kind}", one) for one in PLACES])
     output(folder, "train", "config.yaml", "--num_epochs", "1")
-    (model,) = folder.rglob("infer_model")
+    (model,) = folder.rglob("*/槽/infer_model")
     saved = json.loads((model / "config.json").read_text(encoding="utf-8"))
     assert saved.pop("tag_scheme") == "bilou"
     saved["reader"]["config"].pop("tag_scheme")

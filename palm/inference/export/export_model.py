@@ -46,7 +46,7 @@ class ExportRequest:
         tasks: The tasks; all of them by default.
         precision: Of the graph's weights.
         max_drop: Points (hundredths) of a task's main metric that int8 may cost.
-        verify: Whether the graph is compared with PALM.
+        compares: Whether the graph is compared with PALM.
     """
 
     model: Path
@@ -55,7 +55,7 @@ class ExportRequest:
     tasks: Sequence[str] | None = None
     precision: ExportPrecision = "float32"
     max_drop: float = 0.3
-    verify: bool = True
+    compares: bool = True
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def export_model(request: ExportRequest, rows: Callable[[Sequence[TaskInstance]]
         raise ConfigError(Problem("--precision", f"{rule} Found --to {request.format}. Use --to onnx, or float32."))
     verify(request.model)
     tasks = load_tasks(request.model, read_saved_run(request.model), request.tasks)
-    given = rows(tasks) if request.verify or request.precision == "int8" else ExportRows()
+    given = rows(tasks) if request.compares or request.precision == "int8" else ExportRows()
     if request.precision == "int8":
         _check_gold(tasks, given)
     with atomic_directory(request.target, key="--output") as temporary:
@@ -143,11 +143,11 @@ def _write_onnx(
     files = write_onnx(request.model, folder / GRAPH_FILE, [task.name for task in tasks], key="--output")
     names = [each.name for each in onnx_package().load(str(files[0]), load_external_data=False).graph.input]
     differences, costs = None, list["Cost"]()
-    if request.verify or request.precision == "int8":
+    if request.compares or request.precision == "int8":
         from palm.inference.onnx_runtime import OnnxRuntime  # noqa: PLC0415 (an extra)
 
         runtime = OnnxRuntime(files[0])
-        if request.verify:
+        if request.compares:
             differences = _verified(request, tasks, given, runtime, say)
         if request.precision == "int8":
             costs = _quantized(request, tasks, given, files, runtime, say)
@@ -170,7 +170,7 @@ def _write_paddle(
     names = write_paddle(plain.model, plain.tasks, folder)
     inputs = inputs_of(plain.model, plain.tasks)
     differences = None
-    if request.verify:
+    if request.compares:
         runtime = PaddleInference(folder, names, plain.tasks, inputs)
         differences = _verified(request, tasks, given, runtime, say)
     # A program's outputs have no names: a program that loads it goes by their order, from 0.
