@@ -26,8 +26,8 @@ BERT_BASE: Config = {
     "model_type": "bert",
 }
 LEARNING_RATE, WEIGHT_DECAY = 1e-5, 0.01
-# Runs do not end by themselves: the parent ends them.
-_ENDLESS = 100_000
+# Epochs: runs do not end by themselves, the parent ends them. The last step is computed before the first, so not more.
+_ENDLESS = 1000
 
 
 def write_fixed_rows(file: Path, vocab: Path, *, rows: int, pieces: int, classes: int = 2, seed: int = 1) -> None:
