@@ -113,7 +113,7 @@ def test_the_chinese_page_holds_the_same_tables() -> None:
     formats, benchmarks, comparison = (
         tables(read(f"docs/{name}.md")) for name in ("data-formats", "benchmarks", "comparison")
     )
-    english = [formats[0], *tables(read("docs/how-to.md")), benchmarks[0], comparison[1]]
+    english = [formats[0], *tables(read("docs/how-to.md")), *benchmarks[:2], comparison[1]]
     chinese = tables(read("docs/overview_zh.md"))
     assert [len(table) for table in chinese] == [len(table) for table in english]
     for ours, theirs in zip(english, chinese, strict=True):

@@ -113,7 +113,8 @@ def onnx_package() -> ModuleType:
     except ImportError as error:
         rule = "an ONNX graph is written with the package onnx."
         raise ConfigError(Problem("onnx", f"{rule} Found none ({error}). Install it: {_INSTALL}")) from None
-    return onnx
+    package: ModuleType = onnx
+    return package
 
 
 def to_model(graph: WrittenGraph, metadata: Mapping[str, str]) -> "ModelProto":
