@@ -90,3 +90,19 @@ def rows_for(columns: tuple[str, ...], *, masked: bool = False) -> list[dict[str
             row: dict[str, object] = {name: others.get(name, text) for name in columns}
             rows.append({**row, "id": f"行{number}"})
     return rows
+
+
+def assert_close(one: Any, other: Any, place: str = "") -> None:
+    """Equal, but for numbers, which differ by 1e-5 at most, relative above 1."""
+    if isinstance(one, dict):
+        assert one.keys() == other.keys(), place
+        for key in one:
+            assert_close(one[key], other[key], f"{place}.{key}")
+    elif isinstance(one, list | tuple):
+        assert len(one) == len(other), place
+        for number, (ours, theirs) in enumerate(zip(one, other, strict=True)):
+            assert_close(ours, theirs, f"{place}[{number}]")
+    elif isinstance(one, float):
+        assert abs(one - other) <= 1e-5 * max(1.0, abs(one)), (place, one, other)
+    else:
+        assert one == other, place

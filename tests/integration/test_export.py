@@ -18,6 +18,7 @@ from palm.inference.export import export_model, verify
 from palm.inference.export.quantize import Cost
 from palm.storage.atomic_directory import verify as verify_manifest
 from tests.integration import all_heads
+from tests.integration.all_heads import assert_close
 
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -52,22 +53,6 @@ def palm_export(*words: object) -> "subprocess.CompletedProcess[str]":
 
 def rows_of(run: Any, task: str) -> list[dict[str, object]]:
     return all_heads.rows_for(run.text_columns(task), masked=run[task].paradigm.predicts_tokens)
-
-
-def assert_close(one: Any, other: Any, place: str = "") -> None:
-    """Equal, but for numbers, which differ by 1e-5 at most, relative above 1."""
-    if isinstance(one, dict):
-        assert one.keys() == other.keys(), place
-        for key in one:
-            assert_close(one[key], other[key], f"{place}.{key}")
-    elif isinstance(one, list | tuple):
-        assert len(one) == len(other), place
-        for number, (ours, theirs) in enumerate(zip(one, other, strict=True)):
-            assert_close(ours, theirs, f"{place}[{number}]")
-    elif isinstance(one, float):
-        assert abs(one - other) <= 1e-5 * max(1.0, abs(one)), (place, one, other)
-    else:
-        assert one == other, place
 
 
 def test_the_graph_of_all_tasks_predicts_what_palm_predicts(run: Path, exported: Path) -> None:

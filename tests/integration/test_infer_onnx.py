@@ -24,7 +24,7 @@ from palm.reader.base import READERS
 from palm.reader.loading import load_rows
 from palm.schema.settings import TaskSettings
 from tests.integration import all_heads
-from tests.integration.test_export import assert_close
+from tests.integration.all_heads import assert_close
 from tests.small_tokenizers import KINDS
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "infer_onnx"

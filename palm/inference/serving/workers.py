@@ -6,7 +6,7 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
+import subprocess  # nosec B404
 import sys
 import tempfile
 import threading
@@ -109,7 +109,7 @@ class Workers:
 
     def _start(self) -> "subprocess.Popen[bytes]":
         # A session of its own: Ctrl-C reaches the parent alone, which hands it on once.
-        return subprocess.Popen(
+        return subprocess.Popen(  # nosec B603
             [sys.executable, *self._words],
             env=self._environment,
             pass_fds=self._passed,
