@@ -32,6 +32,7 @@ from palm.engine.checkpoint import newest_checkpoint
 from palm.runtime.script import EXIT_ERROR
 from palm.storage.layout import CHECKPOINT_FOLDER, EARLIER_FOLDER, METRICS_FILE
 
+CARD = "README.md"  # which the model of all tasks has
 MODEL_FOLDERS = ("infer_model", "best_infer_model", "encoder")
 EXIT_FAILED = 70
 LONGEST_RUN = 300  # seconds; one that hangs is killed, and counts as different
@@ -61,8 +62,8 @@ class Whole:
 
     @property
     def models(self) -> list[Path]:
-        """The inference models that it left."""
-        return _folders(self.out, "infer_model")
+        """The inference models of single tasks that it left."""
+        return [model for model in _folders(self.out, "infer_model") if not (model / CARD).exists()]
 
 
 def fork(work: Callable[[], int], log: Path) -> int:
@@ -111,7 +112,10 @@ def fingerprint(out: Path) -> dict[str, str]:
             raise RuntimeError(f"{home}: no good newest checkpoint: {complaints}")
         found |= {str(file.relative_to(out)): sha256(file.read_bytes()) for file in newest.iterdir()}
     for folder in (folder for name in MODEL_FOLDERS for folder in _folders(out, name)):
-        found |= {str(file.relative_to(out)): sha256(file.read_bytes()) for file in folder.iterdir()}
+        # The card names the command, which is another one for a resumed run; the manifest covers the card.
+        told = ("manifest.json", CARD) if (folder / CARD).exists() else ()
+        files = [file for file in folder.rglob("*") if file.is_file() and file.name not in told]
+        found |= {str(file.relative_to(out)): sha256(file.read_bytes()) for file in files}
     for file in _folders(out, METRICS_FILE):
         found[str(file.relative_to(out))] = sha256(json.dumps(_timeless(file)).encode())
     return found
