@@ -153,8 +153,7 @@ def outputs_of(model: MultiTaskModel, tasks: Sequence[TaskInstance], batch: Batc
 
 def computation(model: MultiTaskModel, precision: ChoosePrecision | None = None) -> Compute:
     """The computation of `model`, which is put into evaluation mode."""
-    if model.training:  # to set it in every module takes Paddle longer than one short text
-        model.eval()
+    model.eval()
 
     @without_gradients
     def compute(tasks: Sequence[TaskInstance], batch: Batch, phase: Phase) -> list[tuple[Outputs, float | None]]:
