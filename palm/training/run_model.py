@@ -8,6 +8,7 @@ from pathlib import Path
 from paddle import Tensor
 
 from palm.engine.checkpoint import saved_weights
+from palm.engine.optim.weight_average import averaged
 from palm.engine.run import TrainingRun
 from palm.engine.run_data import describe_evaluated, without_labels
 from palm.engine.task_instance import TaskInstance
@@ -74,7 +75,8 @@ class RunModel:
     def write_if_missing(self) -> None:
         """Write it after a resume of a run that had ended, unless it is there."""
         if not self._is_there():
-            self.write()
+            with averaged(self._run.average):
+                self.write()
             self.announce()
             self.raise_failure()
 

@@ -105,6 +105,15 @@ def test_of_the_best_step(tmp_path: Path, average: dict[str, Any], monkeypatch: 
     assert same(weights(out / "infer_model"), before)
 
 
+def test_a_missing_model_of_the_end_is_written_again_with_the_average(tmp_path: Path) -> None:
+    keys = {"max_steps": 6, "save_every_n_steps": 3, "use_ema": True, "ema_decay": 0.5, "learning_rate": 0.1}
+    out = train(tmp_path, **keys)
+    before = weights(out / "infer_model")
+    shutil.rmtree(out / "infer_model")
+    palm.Controller(config(tmp_path, **keys, resume="auto"), overrides=[]).train()
+    assert same(weights(out / "infer_model"), before)
+
+
 def test_at_an_early_stop(tmp_path: Path) -> None:
     keys = {"selection": {"水.loss": -1.0}, "selection_patience": 2, "eval_every_n_steps": 1, "learning_rate": 0.2}
     out = train(tmp_path, **keys, num_epochs=9)
