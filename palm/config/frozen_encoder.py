@@ -18,6 +18,8 @@ from palm.data.tokenizer import Tokenizer
 from palm.data.tokenizer_json import TOKENIZER_FILE
 from palm.data.vocab import VOCAB_FILE
 from palm.errors import CheckpointError, ConfigError, Problem
+from palm.paradigm.base import PARADIGMS
+from palm.reader.base import READERS
 from palm.schema.facts import keys_where
 from palm.schema.fields import BackboneFields
 from palm.schema.places import find_input
@@ -92,9 +94,10 @@ def _model_folder(value: str, home: Path | None) -> Path:
 
 
 def _settled(folder: Path, saved: SavedRun, setting: Setting) -> FrozenEncoder:
-    if saved.backbone.name not in BACKBONES:
-        rule = f"its backbone `{saved.backbone.name}` is not registered."
-        raise CheckpointError(f"{folder}: {rule} Import the module that registers it (`imports`).")
+    unknown = next(_unregistered(saved), None)
+    if unknown is not None:
+        advice = "Import the module that registers it (`imports`)."
+        raise CheckpointError(f"{folder}: its {unknown} is not registered. {advice}")
     where = f"{KEY} ({setting.where})"
     tokenizer = next_to_weights(folder / CONFIG_FILE, _TOKENIZERS)
     if tokenizer is None or tokenizer.parent != folder:
@@ -105,6 +108,17 @@ def _settled(folder: Path, saved: SavedRun, setting: Setting) -> FrozenEncoder:
     }
     backbone = {key: Setting(key, value, where) for key, value in saved.backbone.config.items()}
     return FrozenEncoder(folder, saved, settings, backbone)
+
+
+def _unregistered(saved: SavedRun) -> Iterator[str]:
+    """Components of the model that no module registers: those of its tasks are looked up when heads are added."""
+    if saved.backbone.name not in BACKBONES:
+        yield f"backbone `{saved.backbone.name}`"
+    for task in saved.tasks.values():
+        if task.reader.name not in READERS:
+            yield f"reader `{task.reader.name}`"
+        if task.paradigm.name not in PARADIGMS:
+            yield f"paradigm `{task.paradigm.name}`"
 
 
 def follow_frozen_encoder(frozen: FrozenEncoder, tasks: Mapping[str, dict[str, Resolved]]) -> None:

@@ -68,6 +68,15 @@ def test_backbone_tokenizer_and_lower_casing_come_from_the_model(tmp_path, model
     assert found.warnings == ()
 
 
+@pytest.mark.parametrize("part", ["reader", "paradigm"])
+def test_components_of_the_model_s_tasks_are_registered(tmp_path, part):
+    tasks = described()["tasks"]
+    tasks["意图"][part] = {**tasks["意图"][part], "name": "own_kind"}
+    write_model(tmp_path / "RUN" / "infer_model", tasks=tasks)
+    (found,) = refusals(tmp_path, tmp_path / "RUN")
+    assert f"its {part} `own_kind` is not registered. Import the module that registers it (`imports`)." in found
+
+
 def test_the_key_is_a_flag_too(tmp_path, model):
     keys = configuration(tmp_path)
     found = load_run_configs(keys, overrides=["--freeze_encoder_of", str(model)], wiring=True)[0]
