@@ -40,7 +40,7 @@ class ModelSource:
 
 
 @dataclass(frozen=True)
-class _Model:
+class Model:
     """A model to merge, read and checked.
 
     Attributes:
@@ -66,25 +66,36 @@ def merge_models(sources: Sequence[ModelSource], output: Path) -> SavedRun:
             written or holds something else than a model.
         ConfigError: Two tasks have one name, or a name is none.
     """
-    models = [_read(source) for source in sources]
+    models = [read_model(source) for source in sources]
     _check_names(models)
     for other in models[1:]:
         _check_same_encoder(models[0], other)
     if output.is_dir() and any(output.iterdir()) and not is_inference_model(output):
         rule = "a merged model replaces an inference model, or goes into a new folder."
         raise CheckpointError(f"{output}: {rule} Found something else. Choose another --output.")
-    heads = _new_heads(models)
+    steps = {model.saved.global_step for model in models}
+    notes = [f"Merged from {_origin(model)}." for model in models]
+    origin = ModelOrigin(output.resolve().name, read_encoder_terms(models[0].folder), notes=notes)
     with atomic_directory(output, "--output") as temporary:
-        save_arrays(_merged_weights(models, heads), temporary / WEIGHTS_FILE)
-        _describe(models, heads, temporary)
-        saved = read_saved_run(temporary)
-        notes = [f"Merged from {_origin(model)}." for model in models]
-        origin = ModelOrigin(output.resolve().name, read_encoder_terms(models[0].folder), notes=notes)
-        (temporary / MODEL_CARD_FILE).write_text(card_of(saved, origin), encoding="utf-8")
+        return write_merged(models, temporary, origin, global_step=steps.pop() if len(steps) == 1 else None)
+
+
+def write_merged(models: Sequence[Model], folder: Path, origin: ModelOrigin, *, global_step: int | None) -> SavedRun:
+    """Write the tasks of `models` over the encoder of the first one into `folder`; the description of the result."""
+    heads = _new_heads(models)
+    save_arrays(_merged_weights(models, heads), folder / WEIGHTS_FILE)
+    _describe(models, heads, folder, global_step)
+    saved = read_saved_run(folder)
+    (folder / MODEL_CARD_FILE).write_text(card_of(saved, origin), encoding="utf-8")
     return saved
 
 
-def _read(source: ModelSource) -> _Model:
+def read_model(source: ModelSource) -> Model:
+    """Read a model to merge.
+
+    Raises:
+        CheckpointError: It is missing or damaged.
+    """
     folder = model_folder(source.folder)
     if folder is None:
         rule = "a model to merge is that of a run (RUN), of a task (RUN/task), or the folder of one."
@@ -102,10 +113,10 @@ def _read(source: ModelSource) -> _Model:
         raise CheckpointError(f"{folder / WEIGHTS_FILE}: {rule} Found `{stray}`. Export the model again.")
     several, name = len(tasks) > 1, source.name
     names = {task.name: task.name if name is None else f"{name}_{task.name}" if several else name for task in tasks}
-    return _Model(folder, saved, tasks, weights, names)
+    return Model(folder, saved, tasks, weights, names)
 
 
-def _check_names(models: Sequence[_Model]) -> None:
+def _check_names(models: Sequence[Model]) -> None:
     problems = []
     homes: dict[str, Path] = {}
     for model in models:
@@ -120,7 +131,7 @@ def _check_names(models: Sequence[_Model]) -> None:
         raise ConfigError(problems)
 
 
-def _check_same_encoder(one: _Model, other: _Model) -> None:
+def _check_same_encoder(one: Model, other: Model) -> None:
     """Compare two encoders: architecture and keys, tokens, precision, and every weight.
 
     Raises:
@@ -136,7 +147,7 @@ def _check_same_encoder(one: _Model, other: _Model) -> None:
         raise CheckpointError(f"{other.folder}: {rule}, and that of {one.folder} is another one: {found}. {advice}")
 
 
-def _differences(one: _Model, other: _Model) -> Iterator[str]:
+def _differences(one: Model, other: Model) -> Iterator[str]:
     names = one.saved.backbone.name, other.saved.backbone.name
     if names[0] != names[1]:
         yield f"architecture `{names[0]}` there, `{names[1]}` here"
@@ -152,9 +163,14 @@ def _differences(one: _Model, other: _Model) -> Iterator[str]:
         yield f"token {number} of the vocabulary is {shown(pair[0])} there, {shown(pair[1])} here"
     if one.saved.amp != other.saved.amp:
         yield f"it computes in amp: {one.saved.amp} there, in amp: {other.saved.amp} here"
+    yield from (f"`{name}` differs" for name in differing_weights(one, other))
+
+
+def differing_weights(one: Model, other: Model) -> Iterator[str]:
+    """The weights of the encoder that are not equal bit for bit."""
     for name in sorted(name for name in {*one.weights, *other.weights} if name.startswith(_ENCODER)):
         if not _equal(one.weights.get(name), other.weights.get(name)):
-            yield f"`{name}` differs"
+            yield name
 
 
 def _equal(one: np.ndarray | None, other: np.ndarray | None) -> bool:
@@ -163,7 +179,7 @@ def _equal(one: np.ndarray | None, other: np.ndarray | None) -> bool:
     return one.dtype == other.dtype and one.shape == other.shape and one.tobytes() == other.tobytes()
 
 
-def _new_heads(models: Sequence[_Model]) -> list[dict[str, str]]:
+def _new_heads(models: Sequence[Model]) -> list[dict[str, str]]:
     """The key of each head of each model in the merged one: its own, that of its renamed task, or with a number."""
     taken: set[str] = set()
     found: list[dict[str, str]] = []
@@ -181,7 +197,7 @@ def _new_heads(models: Sequence[_Model]) -> list[dict[str, str]]:
     return found
 
 
-def _merged_weights(models: Sequence[_Model], heads: Sequence[Mapping[str, str]]) -> dict[str, np.ndarray]:
+def _merged_weights(models: Sequence[Model], heads: Sequence[Mapping[str, str]]) -> dict[str, np.ndarray]:
     weights = {name: array for name, array in models[0].weights.items() if name.startswith(_ENCODER)}
     for model, keys in zip(models, heads, strict=True):
         for head, key in keys.items():
@@ -194,7 +210,9 @@ def _merged_weights(models: Sequence[_Model], heads: Sequence[Mapping[str, str]]
     return weights
 
 
-def _describe(models: Sequence[_Model], heads: Sequence[Mapping[str, str]], folder: Path) -> None:
+def _describe(
+    models: Sequence[Model], heads: Sequence[Mapping[str, str]], folder: Path, global_step: int | None
+) -> None:
     """Write tokenizers and config.json."""
     first = models[0]
     every = [(model, task, keys) for model, keys in zip(models, heads, strict=True) for task in model.tasks]
@@ -205,13 +223,12 @@ def _describe(models: Sequence[_Model], heads: Sequence[Mapping[str, str]], fold
         described = model.saved.tasks[task.name].model_dump(exclude={"name", "tokenizer"}, exclude_none=True)
         labels = {"labels": model.saved.tasks[task.name].labels}
         tasks[model.names[task.name]] = {**described, **labels, "head": keys[task.head], **tokenizer_of_task}
-    steps = {model.saved.global_step for model in models}
     encoder = next((model.saved.encoder for model in models if model.saved.encoder), None)
     content = {
         "format_version": FORMAT_VERSION,
         "palm_version": PALM_VERSION,
         "backbone": first.saved.backbone.model_dump(),
-        "global_step": steps.pop() if len(steps) == 1 else None,
+        "global_step": global_step,
         "tokenizer": tokenizer,
         "tasks": tasks,
         **({"encoder": encoder} if encoder else {}),
@@ -221,7 +238,7 @@ def _describe(models: Sequence[_Model], heads: Sequence[Mapping[str, str]], fold
     (folder / CONFIG_FILE).write_text(text, encoding="utf-8")
 
 
-def _origin(model: _Model) -> str:
+def _origin(model: Model) -> str:
     names = [name if old == name else f"{name} (there {old})" for old, name in model.names.items()]
     step = "" if model.saved.global_step is None else f" of global step {model.saved.global_step}"
     home = model.folder.resolve().parent.name

@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from safetensors import SafetensorError
+from safetensors.numpy import save_file
 
 import palm
 from palm.errors import CheckpointError, ConfigError
@@ -234,6 +236,22 @@ def test_a_model_that_changes_during_training_is_not_extended(tmp_path: Path, ba
         controller.train()
     assert not (tmp_path / "new" / "out" / "infer_model").exists()
     assert (tmp_path / "new" / "out" / "新任务" / "infer_model").is_dir()  # nothing that was trained is lost
+
+
+def test_a_full_disk_keeps_the_export_of_the_new_task(
+    tmp_path: Path, base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(tensors: dict[str, np.ndarray], file: str) -> None:
+        if Path(file).parent.name.startswith(".infer_model.writing-") and len(tensors) > len(weights(base / "infer_model")):
+            raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+        save_file(tensors, file)
+
+    for module in ("palm.storage.arrays", "palm.inference.extended_run"):
+        monkeypatch.setattr(f"{module}.save_file", write, raising=False)
+    with pytest.raises(CheckpointError, match="No space left on device"):
+        train(tmp_path, base, max_steps=2)
+    assert not (tmp_path / "out" / "infer_model").exists()
+    assert (tmp_path / "out" / "新任务" / "infer_model").is_dir()
 
 
 def test_a_damaged_model_is_refused_before_training(tmp_path: Path, base: Path) -> None:
