@@ -210,11 +210,9 @@ def _same_place(folder: Path, run: Mapping[str, Resolved]) -> Iterator[Problem]:
 
 
 def _written(values: Mapping[str, Resolved], key: str) -> Setting | None:
-    """The setting of a key that is written in the configuration: not None, and not one that follows from the model."""
+    """The setting of a key that is set, and not to None."""
     known = values.get(key)
-    if known is None or known.setting.value is None or known.setting.where.startswith(f"{KEY} ("):
-        return None
-    return known.setting
+    return None if known is None or known.setting.value is None else known.setting
 
 
 def other_backbone_keys(

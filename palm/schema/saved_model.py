@@ -120,10 +120,6 @@ class SavedRun(_Saved):
         """The main file of the tokenizer of `task`; None where the file does not say (early format versions)."""
         return self.tasks[task].tokenizer or self.tokenizer
 
-    def tasks_of_head(self, head: str) -> list[str]:
-        """The tasks with the head `head`."""
-        return [name for name, task in self.tasks.items() if task.head == head]
-
 
 class SavedModel(_Saved):
     """One task's model, without its weights."""
