@@ -197,7 +197,7 @@ def _tokenizer(folder: Path, saved: SavedRun, task: SavedTask, config: ReaderFie
 
 
 def tokenizer_home(name: str) -> str:
-    """The folder inside the model of the tokenizer file `name`: `tokenizers.2` of `tokenizers.2/vocab.txt`, else none.
+    """The folder inside the model of the tokenizer file `name`: `tokenizer.2` of `tokenizer.2/vocab.txt`, else none.
 
     It is one name, so that no description leads out of the model's folder.
     """

@@ -165,7 +165,7 @@ def _manifest(folder: Path) -> dict[str, dict[str, dict[str, object]]]:
 
 
 def _leads_out(name: str) -> bool:
-    """Whether a listed name is neither of a file in the folder nor of one in a folder inside it (`tokenizers.2/a`)."""
+    """Whether a listed name is neither of a file in the folder nor of one in a folder inside it (`tokenizer.2/a`)."""
     outer, slash, inner = name.partition("/")
     parts = (outer, inner) if slash else (name,)
     return any(Path(part).name != part for part in parts) or (bool(slash) and not {"", "..", "."}.isdisjoint(parts))
