@@ -56,7 +56,6 @@ def train_as_configured(
             reporter,
             backbone_name=name,
             folder=run_model_folder(config),
-            checkpoints=home,
             save_path=save_path,
             origin=_origin(config),
             extended=Path(config.run.freeze_encoder_of) if config.run.freeze_encoder_of else None,

@@ -18,7 +18,7 @@ from palm.inference.extended_run import save_extended_run
 from palm.inference.run_card import ModelOrigin
 from palm.schema.saved_model import read_saved_run
 from palm.storage.atomic_directory import verify
-from palm.storage.layout import MANIFEST_FILE
+from palm.storage.layout import CHECKPOINT_FOLDER, MANIFEST_FILE
 from palm.training.earlier_runs import read_records
 from palm.training.log import Reporter, exported_run_line, extended_line, missing_best_line
 
@@ -34,8 +34,7 @@ class RunModel:
         reporter: Receives lines and metrics.
         backbone_name: Name of the backbone, for config.json.
         folder: Where to write it.
-        checkpoints: Folder of the checkpoints.
-        save_path: Folder of metrics.jsonl.
+        save_path: Folder of metrics.jsonl and of the checkpoints.
         origin: Where the model comes from, for its model card.
         extended: The model whose encoder the run has frozen: the heads are added to a copy of it.
     """
@@ -47,7 +46,6 @@ class RunModel:
         *,
         backbone_name: str,
         folder: Path,
-        checkpoints: Path,
         save_path: Path,
         origin: ModelOrigin,
         extended: Path | None = None,
@@ -56,7 +54,6 @@ class RunModel:
         self._reporter = reporter
         self._backbone_name = backbone_name
         self._folder = folder
-        self._checkpoints = checkpoints
         self._save_path = save_path
         self._origin = origin
         self._extended = extended
@@ -107,7 +104,7 @@ class RunModel:
         return best.global_step if best and self._checkpoint(best.global_step).is_dir() else now
 
     def _checkpoint(self, step: int) -> Path:
-        return self._checkpoints / f"step_{step}"
+        return self._save_path / CHECKPOINT_FOLDER / f"step_{step}"
 
     def _write(self) -> None:
         run, step = self._run, self.of_step
