@@ -26,7 +26,7 @@ class OnnxRuntime:
 
     Args:
         model: The file, or the content of a file.
-        threads: Threads of one pass; by default `OMP_NUM_THREADS`, else as many as cores.
+        threads: Threads of one pass; by default `OMP_NUM_THREADS` if it is a number, else as many as cores.
         precision: That of its weights: `float32` or `int8`.
 
     Raises:
@@ -39,7 +39,8 @@ class OnnxRuntime:
     def __init__(self, model: Path | bytes, *, threads: int | None = None, precision: str = "float32") -> None:
         runtime = onnxruntime_package()
         options = runtime.SessionOptions()
-        options.intra_op_num_threads = threads or int(os.environ.get(THREADS, "0"))
+        named = os.environ.get(THREADS, "")
+        options.intra_op_num_threads = threads or (int(named) if named.isdecimal() else 0)
         options.inter_op_num_threads = 1
         options.log_severity_level = 3  # errors; a model with int8 weights has warnings of no use
         given = str(model) if isinstance(model, Path) else model

@@ -63,6 +63,14 @@ def test_the_graph_of_all_tasks_predicts_what_palm_predicts(run: Path, exported:
         assert_close(ours[task].predict_rows(rows), theirs[task].predict_rows(rows), task)
 
 
+@pytest.mark.parametrize("named", ["", "2,1"])
+def test_threads_that_are_no_number_are_as_many_as_cores(
+    run: Path, named: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", named)  # OpenMP allows a list, one number per level of nesting
+    assert palm.load(run / "水", runtime="onnx")(["the big red fish"])
+
+
 def test_a_trained_model_predicts_with_onnx_runtime(run: Path) -> None:
     ours, theirs = palm.load(run / "水"), palm.load(run / "水", runtime="onnx", threads=1)
     rows = [{"text_a": text} for text in all_heads.CHINESE]
