@@ -12,7 +12,7 @@ from palm.data.dataset import Batch
 from palm.engine.task_instance import TaskInstance
 from palm.errors import CheckpointError, ConfigError, Problem
 from palm.inference.onnx.assembly import output_name
-from palm.inference.onnx.model_file import LARGEST_FILE, TASKS_KEY, build_graph, write_onnx
+from palm.inference.onnx.model_file import TASKS_KEY, build_graph, fits_one_file, save_graph
 from palm.paradigm.base import Outputs
 from palm.runtime.environment import THREADS
 from palm.spec import Phase
@@ -74,12 +74,12 @@ class OnnxRuntime:
             ConfigError: A package is not installed, there is no such task, or a component has no writer.
         """
         graph = build_graph(folder, tasks)
-        if graph.ByteSize() <= LARGEST_FILE:
+        if fits_one_file(graph):
             return cls(graph.SerializeToString(), threads=threads)
         import tempfile  # noqa: PLC0415 (rarely needed)
 
         with tempfile.TemporaryDirectory(prefix="palm-onnx-") as temporary:
-            return cls(write_onnx(folder, Path(temporary) / "model.onnx", tasks)[0], threads=threads)
+            return cls(save_graph(graph, Path(temporary) / "model.onnx")[0], threads=threads)
 
     def outputs(self, tasks: Sequence[TaskInstance], batch: Batch, phase: Phase) -> list[Outputs]:
         """The outputs of each task's head for one batch; only what these heads need is computed.

@@ -92,7 +92,15 @@ def write_onnx(folder: Path, target: Path, tasks: Sequence[str] | None = None, *
         CheckpointError: As `build_graph`, or `target` cannot be written.
         ConfigError: As `build_graph`.
     """
-    model = build_graph(folder, tasks)
+    return save_graph(build_graph(folder, tasks), target, key=key)
+
+
+def save_graph(model: "ModelProto", target: Path, *, key: str = "target") -> list[Path]:
+    """Write `model` as `write_onnx` does; one above two gigabytes loses its weights to their file.
+
+    Raises:
+        CheckpointError: `target` cannot be written.
+    """
     with os_errors_as(target, key):
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.writing-") as temporary:
@@ -148,6 +156,11 @@ def to_model(graph: WrittenGraph, metadata: Mapping[str, str]) -> "ModelProto":
     return made
 
 
+def fits_one_file(model: "ModelProto") -> bool:
+    """Whether a model has a form in bytes: protobuf neither writes nor measures one above two gigabytes."""
+    return sum(len(weight.raw_data) for weight in model.graph.initializer) <= LARGEST_FILE
+
+
 def _value(onnx: ModuleType, name: str, kind: ValueType) -> object:
     element = onnx.helper.np_dtype_to_tensor_dtype(np.dtype(kind.dtype))
     return onnx.helper.make_tensor_value_info(name, element, list(kind.axes))
@@ -156,8 +169,7 @@ def _value(onnx: ModuleType, name: str, kind: ValueType) -> object:
 def _save(model: "ModelProto", file: Path) -> list[Path]:
     """Write and check a model; its files, that of the graph first."""
     onnx = onnx_package()
-    size = sum(len(weight.raw_data) for weight in model.graph.initializer)
-    if size <= LARGEST_FILE:
+    if fits_one_file(model):
         onnx.checker.check_model(model)
         file.write_bytes(model.SerializeToString(deterministic=True))
         return [file]

@@ -15,11 +15,15 @@ from safetensors.numpy import load_file, save_file
 onnx = pytest.importorskip("onnx", reason="needs onnx: pip install .[onnx]")
 onnxruntime = pytest.importorskip("onnxruntime", reason="needs onnxruntime: pip install .[onnx]")
 
-import palm  # noqa: E402 (needs the two above)
+from google.protobuf.message import EncodeError  # noqa: E402 (needs the two above)
+
+import palm  # noqa: E402
 from palm.engine.predict import batches_by_length  # noqa: E402
 from palm.errors import CheckpointError, ConfigError  # noqa: E402
+from palm.inference import onnx_runtime  # noqa: E402
 from palm.inference.onnx import model_file  # noqa: E402
 from palm.inference.onnx.model_file import build_graph, write_onnx  # noqa: E402
+from palm.inference.onnx_runtime import OnnxRuntime  # noqa: E402
 from palm.inference.run_predictor import RunPredictor  # noqa: E402
 from tests.attacks import reseal  # noqa: E402
 from tests.integration import all_heads  # noqa: E402
@@ -181,6 +185,28 @@ def test_large_weights_lie_beside_the_graph(
     first = [file.read_bytes() for file in sorted(tmp_path.iterdir())]
     write_onnx(models / "infer_model", target, ["tags"])
     assert [file.read_bytes() for file in sorted(tmp_path.iterdir())] == first
+
+
+class AboveTwoGigabytes:
+    """A model as protobuf treats one of that size: while it holds its weights, its bytes cannot even be counted."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+    def ByteSize(self) -> int:  # noqa: N802 (protobuf's name)
+        raise EncodeError("Failed to serialize proto")
+
+
+def test_a_model_above_two_gigabytes_is_loaded_from_files(
+    models: Path, predictor: RunPredictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model_file, "LARGEST_FILE", 1000)
+    monkeypatch.setattr(onnx_runtime, "build_graph", lambda *given: AboveTwoGigabytes(build_graph(*given)))
+    runtime = OnnxRuntime.of_model(models / "infer_model", ["tags"])
+    assert_same_outputs(runtime._session, predictor, "tags")
 
 
 def test_a_file_in_the_way(models: Path, tmp_path: Path) -> None:
