@@ -13,7 +13,7 @@ from typing import Any, get_args
 
 from palm.errors import ConfigError, Problem
 from palm.inference.exported import exported_tasks, model_folder
-from palm.runtime.environment import THREADS, prepare_runtime, this_machine
+from palm.runtime.environment import THREADS, named_threads, prepare_runtime, this_machine
 from palm.runtime.paddle_import import import_paddle
 from palm.schema.fields import Precision
 
@@ -78,7 +78,7 @@ def run(args: argparse.Namespace, overrides: list[str]) -> int:
     del overrides  # there are none
     _check_numbers(args)
     _check_packages()
-    threads = args.threads or _own_threads()
+    threads = args.threads or named_threads() or this_machine().cores
     os.environ[THREADS] = str(threads)  # before Paddle is imported
     _show_log()
     from palm.inference.serving.address import address_of, bind, check_address, token_of  # noqa: PLC0415 (an extra)
@@ -187,12 +187,6 @@ def _check_model(path: str) -> None:
     """
     if model_folder(path) is None:
         exported_tasks(path)
-
-
-def _own_threads() -> int:
-    """Threads that the environment names, else one per usable core."""
-    named = os.environ.get(THREADS, "")
-    return int(named) if named.isdigit() and int(named) else this_machine().cores
 
 
 class _OncePerMessage(logging.Filter):

@@ -1,7 +1,6 @@
 """Prediction with ONNX Runtime: the same readers and decoding, another program for the encoder and the heads."""
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -14,7 +13,7 @@ from palm.errors import CheckpointError, ConfigError, Problem
 from palm.inference.onnx.assembly import output_name
 from palm.inference.onnx.model_file import TASKS_KEY, build_graph, fits_one_file, save_graph
 from palm.paradigm.base import Outputs
-from palm.runtime.environment import THREADS
+from palm.runtime.environment import named_threads
 from palm.spec import Phase
 
 _INSTALL = 'pip install "paddle-palm[onnx]"'
@@ -26,7 +25,7 @@ class OnnxRuntime:
 
     Args:
         model: The file, or the content of a file.
-        threads: Threads of one pass; by default `OMP_NUM_THREADS` if it is a number, else as many as cores.
+        threads: Threads of one pass; by default `OMP_NUM_THREADS`, else as many as cores.
         precision: That of its weights: `float32` or `int8`.
 
     Raises:
@@ -39,8 +38,7 @@ class OnnxRuntime:
     def __init__(self, model: Path | bytes, *, threads: int | None = None, precision: str = "float32") -> None:
         runtime = onnxruntime_package()
         options = runtime.SessionOptions()
-        named = os.environ.get(THREADS, "")
-        options.intra_op_num_threads = threads or (int(named) if named.isdecimal() else 0)
+        options.intra_op_num_threads = threads or named_threads()
         options.inter_op_num_threads = 1
         options.log_severity_level = 3  # errors; a model with int8 weights has warnings of no use
         given = str(model) if isinstance(model, Path) else model

@@ -123,6 +123,12 @@ def too_late(desired: Mapping[str, str], environment: Mapping[str, str], at_star
     return {name: value for name, value in desired.items() if name not in at_start and environment.get(name) != value}
 
 
+def named_threads() -> int:
+    """The number of threads that `OMP_NUM_THREADS` names; 0 if it names none, or one for each level (`4,2`)."""
+    named = os.environ.get(THREADS, "")
+    return int(named) if named.isdecimal() else 0
+
+
 def this_machine() -> Machine:
     """The machine of this process."""
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

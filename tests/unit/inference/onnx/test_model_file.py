@@ -209,6 +209,11 @@ def test_a_model_above_two_gigabytes_is_loaded_from_files(
     assert_same_outputs(runtime._session, predictor, "tags")
 
 
+def test_a_list_of_threads_as_openmp_takes_it(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "2,1")
+    assert OnnxRuntime.of_model(models / "infer_model", ["tags"]).tasks == ("tags",)
+
+
 def test_a_file_in_the_way(models: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
     with pytest.raises(CheckpointError, match=r"file.*cannot be written: .*choose another --to_file"):
