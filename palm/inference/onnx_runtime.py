@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 
@@ -12,11 +11,11 @@ from palm.engine.task_instance import TaskInstance
 from palm.errors import CheckpointError, ConfigError, Problem
 from palm.inference.onnx.assembly import output_name
 from palm.inference.onnx.model_file import TASKS_KEY, build_graph, fits_one_file, save_graph
+from palm.inference.onnx.packages import onnxruntime_package
 from palm.paradigm.base import Outputs
 from palm.runtime.environment import named_threads
 from palm.spec import Phase
 
-_INSTALL = 'pip install "paddle-palm[onnx]"'
 _TYPES = {"tensor(int64)": "int64", "tensor(float)": "float32"}
 
 
@@ -116,18 +115,3 @@ def _tasks_of(metadata: Mapping[str, str]) -> tuple[str, ...]:
     except ValueError:
         names = []
     return tuple(map(str, names)) if isinstance(names, list) else ()
-
-
-def onnxruntime_package() -> ModuleType:
-    """The package `onnxruntime`.
-
-    Raises:
-        ConfigError: It is not installed.
-    """
-    try:
-        import onnxruntime  # noqa: PLC0415 (an extra)
-    except ImportError as error:
-        rule = "ONNX graphs are run with the package onnxruntime."
-        raise ConfigError(Problem("onnxruntime", f"{rule} Found none ({error}). Install it: {_INSTALL}")) from None
-    package: ModuleType = onnxruntime
-    return package

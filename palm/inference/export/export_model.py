@@ -138,7 +138,8 @@ def _write_onnx(
     request: ExportRequest, tasks: Sequence[TaskInstance], given: ExportRows, folder: Path, say: Say
 ) -> Exported:
     from palm.inference.onnx.assembly import output_name  # noqa: PLC0415 (an extra)
-    from palm.inference.onnx.model_file import onnx_package, write_onnx  # noqa: PLC0415
+    from palm.inference.onnx.model_file import write_onnx  # noqa: PLC0415
+    from palm.inference.onnx.packages import onnx_package  # noqa: PLC0415
 
     files = write_onnx(request.model, folder / GRAPH_FILE, [task.name for task in tasks], key="--output")
     names = [each.name for each in onnx_package().load(str(files[0]), load_external_data=False).graph.input]

@@ -11,8 +11,7 @@ from palm.data.dataset import Dataset
 from palm.engine.predict import run_with, score
 from palm.engine.task_instance import TaskInstance
 from palm.errors import ConfigError, Problem
-from palm.inference.onnx.model_file import onnx_package
-from palm.inference.onnx_runtime import onnxruntime_package
+from palm.inference.onnx.packages import onnx_package, onnxruntime_package
 from palm.inference.runtime import Runtime, compute_with
 from palm.metric.base import LOSS, main_metric
 from palm.runtime.environment import this_machine

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from palm.errors import CheckpointError, ConfigError, Problem
+from palm.errors import CheckpointError
 from palm.inference.onnx.assembly import WrittenGraph, write_graph
 from palm.inference.onnx.graph import Array, ValueType
+from palm.inference.onnx.packages import onnx_package
 from palm.inference.saved_tasks import backbone_of, check_weights, head_weights, load_tasks, weights_for
 from palm.schema.saved_model import read_saved_run
 from palm.storage.atomic_directory import os_errors_as, verify
@@ -28,7 +29,6 @@ LARGEST_FILE = 1_900_000_000
 VERSION_KEY, TASKS_KEY, CONFIG_KEY, CONSTANTS_KEY = "palm.version", "palm.tasks", "palm.config", "palm.constants"
 """What a model says of itself: PALM's version; a JSON list of the tasks; config.json of the exported folder; a JSON
 object of outputs that are the same for every batch, with the initializers that hold them."""
-_INSTALL = 'pip install "paddle-palm[onnx]"'
 
 
 def build_graph(folder: Path, tasks: Sequence[str] | None = None) -> "ModelProto":
@@ -108,21 +108,6 @@ def save_graph(model: "ModelProto", target: Path, *, key: str = "target") -> lis
             for file in reversed(files):  # the weights first, so that the graph is never there without them
                 os.replace(file, target.parent / file.name)
     return [target.parent / file.name for file in files]
-
-
-def onnx_package() -> ModuleType:
-    """The package `onnx`.
-
-    Raises:
-        ConfigError: It is not installed.
-    """
-    try:
-        import onnx  # noqa: PLC0415 (an extra)
-    except ImportError as error:
-        rule = "an ONNX graph is written with the package onnx."
-        raise ConfigError(Problem("onnx", f"{rule} Found none ({error}). Install it: {_INSTALL}")) from None
-    package: ModuleType = onnx
-    return package
 
 
 def to_model(graph: WrittenGraph, metadata: Mapping[str, str]) -> "ModelProto":
