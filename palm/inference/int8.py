@@ -58,7 +58,7 @@ class Int8Measurement(BaseModel):
     @property
     def drop(self) -> float:
         """By how many points (hundredths) int8 is worse; negative where it is better."""
-        return 100 * (self.int8 - self.float32 if self.metric == LOSS else self.float32 - self.int8)
+        return points_lost(self.metric, self.float32, self.int8)
 
     @property
     def is_faster(self) -> bool:
@@ -67,8 +67,17 @@ class Int8Measurement(BaseModel):
         return bool(others) and self.seconds.get("int8", math.inf) * _FASTER <= min(others)
 
     def __str__(self) -> str:
-        change = f"{self.metric} {100 * self.float32:.2f} in float32, {100 * self.int8:.2f} in int8"
-        return f"{change} ({self.rows} rows of {self.data})"
+        return f"{both_values(self.metric, self.float32, self.int8)} ({self.rows} rows of {self.data})"
+
+
+def points_lost(metric: str, float32: float, int8: float) -> float:
+    """By how many points (hundredths) the value in int8 is worse; negative where it is better."""
+    return 100 * (int8 - float32 if metric == LOSS else float32 - int8)
+
+
+def both_values(metric: str, float32: float, int8: float) -> str:
+    """The values of a metric in words, in points."""
+    return f"{metric} {100 * float32:.2f} in float32, {100 * int8:.2f} in int8"
 
 
 def measurement_file(folder: Path, task: str | None = None) -> Path:

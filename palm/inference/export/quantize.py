@@ -11,9 +11,10 @@ from palm.data.dataset import Dataset
 from palm.engine.predict import run_with, score
 from palm.engine.task_instance import TaskInstance
 from palm.errors import ConfigError, Problem
+from palm.inference.int8 import both_values, points_lost
 from palm.inference.onnx.packages import onnx_package, onnxruntime_package
 from palm.inference.runtime import Runtime, compute_with
-from palm.metric.base import LOSS, main_metric
+from palm.metric.base import main_metric
 from palm.runtime.environment import this_machine
 
 _MATRIX_OPERATIONS = ["MatMul", "Gather", "LSTM"]
@@ -46,11 +47,11 @@ class Cost:
     @property
     def drop(self) -> float:
         """By how many points (hundredths) int8 is worse; negative where it is better."""
-        return 100 * (self.int8 - self.float32 if self.metric == LOSS else self.float32 - self.int8)
+        return points_lost(self.metric, self.float32, self.int8)
 
     def __str__(self) -> str:
-        change = f"{self.metric} {100 * self.float32:.2f} in float32, {100 * self.int8:.2f} in int8"
-        return f"{self.task}: {change}, a drop of {self.drop:.2f} ({self.rows} rows of {self.data})"
+        values = both_values(self.metric, self.float32, self.int8)
+        return f"{self.task}: {values}, a drop of {self.drop:.2f} ({self.rows} rows of {self.data})"
 
 
 @dataclass(frozen=True)
