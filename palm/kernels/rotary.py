@@ -221,10 +221,10 @@ _attention: Callable[[Tensor, Reach, LayerSettings, int, bool], Tensor] = Rotary
 def _rotated(values: Tensor, reach: Reach) -> Tensor:
     """[batch heads seq size], each pair of coordinates `i` and `i + size / 2` turned by the angle of its position."""
     size = values.shape[-1]
-    # A product with a matrix of 0 and ±1 is exact, and much faster on the CPU than Paddle's views of two halves.
     if not paddle.in_dynamic_mode():
         one, other = values.chunk(2, axis=-1)
         return values * reach.cosine + paddle.concat([-other, one], axis=-1) * reach.sine
+    # A product with a matrix of 0 and ±1 is exact, and much faster on the CPU than Paddle's views of two halves.
     turned = product(values.reshape([-1, size]), paddle.to_tensor(_quarter_turn(size))).reshape(values.shape)
     return values * reach.cosine + turned * reach.sine
 

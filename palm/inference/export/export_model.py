@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -174,8 +175,8 @@ def _write_paddle(
     if request.compares:
         runtime = PaddleInference(folder, names, plain.tasks, inputs)
         differences = _verified(request, tasks, given, runtime, say)
-    # A program's outputs have no names: a program that loads it goes by their order, from 0.
-    numbers = iter(range(10_000))
+    # The outputs of Paddle's format have no names: a program that loads it goes by their order, from 0.
+    numbers = count()
     outputs = {
         task.name: {name: str(next(numbers)) for name in task.paradigm.outputs_attr("predict")} for task in plain.tasks
     }

@@ -24,8 +24,8 @@ class Node:
 
     Attributes:
         kind: Its name: `MatMul`.
-        inputs: Names of values; an empty name is an optional input that is left out.
-        outputs: Names of values; an empty name is an output that nothing reads.
+        inputs: Names of values.
+        outputs: Names of values.
         attributes: By name, in order of the names.
     """
 
