@@ -226,6 +226,13 @@ def test_a_foreign_folder_is_not_replaced(run: Path, tmp_path: Path, capsys: pyt
     assert "PALM only replaces folders that it wrote" in capsys.readouterr().err
 
 
+def test_a_trained_model_is_not_replaced(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = run / "water" / "infer_model"
+    assert main(["export", str(model), "--to", "onnx", "--output", str(model), "--no-verify"]) == 2
+    assert f"{model}: an exported model replaces an exported one" in capsys.readouterr().err
+    assert (model / "model.safetensors").is_file()
+
+
 def test_a_damaged_graph_is_refused(run: Path, exported: Path, tmp_path: Path) -> None:
     file = exported / "model.onnx"
     whole = file.read_bytes()

@@ -12,6 +12,7 @@ from palm.engine.task_instance import TaskInstance
 from palm.errors import CheckpointError, ConfigError, Problem
 from palm.inference.export.card import card
 from palm.inference.export.description import (
+    DESCRIPTION_FILE,
     ExportedGraph,
     ExportPrecision,
     GraphFormat,
@@ -104,12 +105,13 @@ def export_model(request: ExportRequest, rows: Callable[[Sequence[TaskInstance]]
 
     Raises:
         CheckpointError: The model is damaged, the graph computes something else than PALM, or the folder cannot be
-            written.
+            written or holds something else than an exported model.
         ConfigError: A package is not installed, a component has no writer, or int8 is not measured or costs too much.
     """
     if request.precision == "int8" and request.format != "onnx":
         rule = "8-bit integers are for ONNX graphs: Paddle's own quantisation needs training or calibration."
         raise ConfigError(Problem("--precision", f"{rule} Found --to {request.format}. Use --to onnx, or float32."))
+    _refuse_other_models(request.target)
     verify(request.model)
     tasks = load_tasks(request.model, read_saved_run(request.model), request.tasks)
     given = rows(tasks) if request.compares or request.precision == "int8" else ExportRows()
@@ -125,6 +127,13 @@ def export_model(request: ExportRequest, rows: Callable[[Sequence[TaskInstance]]
         text = card(exported.graph, tasks, [str(cost) for cost in exported.costs])
         (temporary / "README.md").write_text(text, encoding="utf-8")
     return exported
+
+
+def _refuse_other_models(target: Path) -> None:
+    """PALM wrote them, so `atomic_directory` would replace them: also the very model that is exported."""
+    if (target / MANIFEST_FILE).is_file() and not (target / DESCRIPTION_FILE).is_file():
+        rule = "an exported model replaces an exported one, or goes into a new folder."
+        raise CheckpointError(f"{target}: {rule} Found something else. Choose another --output.")
 
 
 def _check_gold(tasks: Sequence[TaskInstance], given: ExportRows) -> None:
