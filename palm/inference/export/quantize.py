@@ -68,7 +68,7 @@ class Quantized:
 
 
 def quantize(source: Path, target: Path) -> Quantized:
-    """Write the graph `source` with matrices in 8-bit integers, a scale for each column, to the file `target`.
+    """Write the graph `source` with weights in 8-bit integers, a scale for each column or table, to the file `target`.
 
     Products are those of 8-bit integers, whose inputs are rounded as they come: nothing has to be calibrated.
 
