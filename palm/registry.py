@@ -142,6 +142,18 @@ class Registry(Generic[T]):
             )
         return self._components[name]
 
+    def name_of(self, component: object) -> str:
+        """The name under which the class of `component` is registered.
+
+        Raises:
+            RegistryError: It is not.
+        """
+        found = next((name for name in self if self._components[name] is type(component)), None)
+        if found is None:
+            rule = f"A {self.kind} is registered under a name."
+            raise RegistryError(f"{rule} Found none of `{type(component).__name__}`.")
+        return found
+
     def __contains__(self, name: str) -> bool:
         return name in self._components
 

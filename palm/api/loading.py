@@ -87,7 +87,7 @@ def _backbone_of(bundle: Bundle) -> Backbone:
 def _describe(task: Task, bundle: Bundle, backbone: Backbone, folder: Path, own_layers: int) -> None:
     """What the model says of its task, where the trainer was not told."""
     paradigm = bundle.task.paradigm
-    name = next(name for name in PARADIGMS if PARADIGMS[name] is type(paradigm))
+    name = PARADIGMS.name_of(paradigm)
     given = task.predict_forward or task.forward
     if given is not None and given.head.name != name:
         found = f"Found one of paradigm `{name}` for a head of paradigm `{given.head.name}`."

@@ -259,8 +259,7 @@ def _write_description(folder: Path, described: dict[str, Any], model: MultiTask
 
 
 def _component(component: Any, registry: Any) -> dict[str, Any]:  # noqa: ANN401 (a reader or a paradigm, and its registry)
-    name = next(name for name in registry if registry[name] is type(component))
-    return {"name": name, "config": exported_keys(component.config)}
+    return {"name": registry.name_of(component), "config": exported_keys(component.config)}
 
 
 def _as_single_task(paradigm: dict[str, Any]) -> dict[str, Any]:

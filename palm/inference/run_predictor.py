@@ -89,8 +89,7 @@ class RunPredictor(Mapping[str, Predictor]):
 
     def paradigm_name(self, task: str) -> str:
         """The registered name of the paradigm of `task`."""
-        paradigm = self[task].paradigm
-        return next(name for name in PARADIGMS if PARADIGMS[name] is type(paradigm))
+        return PARADIGMS.name_of(self[task].paradigm)
 
     def _chosen(self, tasks: Sequence[str] | None) -> dict[str, Predictor]:
         if tasks is None:

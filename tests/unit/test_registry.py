@@ -61,6 +61,14 @@ def test_a_component_without_a_name() -> None:
         READERS.register(HalfAReader)  # type: ignore[arg-type]
 
 
+def test_the_name_of_an_object() -> None:
+    registry: Registry[type] = Registry("thing")
+    registry.register("整数")(int)
+    assert registry.name_of(3) == "整数"
+    with pytest.raises(RegistryError, match=r"A thing is registered under a name\. Found none of `bool`\."):
+        registry.name_of(component=True)
+
+
 def test_an_unknown_name_is_shown_in_part() -> None:
     with pytest.raises(RegistryError, match=r"unknown reader `x{80}`") as caught:
         READERS["x" * 5000]

@@ -120,8 +120,8 @@ def _describe_task(task: TaskInstance, graph: ExportedGraph, tokenizer: str) -> 
     reader, paradigm = task.reader, task.paradigm
     specs, outputs = paradigm.outputs_attr("predict"), graph.outputs[task.name]
     return {
-        "reader": _registered_name(reader, READERS),
-        "paradigm": _registered_name(paradigm, PARADIGMS),
+        "reader": READERS.name_of(reader),
+        "paradigm": PARADIGMS.name_of(paradigm),
         "columns": list(reader.text_columns),
         "tokenizer": tokenizer,
         "labels": list(reader.labels.names) if reader.labels else None,
@@ -136,8 +136,3 @@ def _describe_task(task: TaskInstance, graph: ExportedGraph, tokenizer: str) -> 
 def _described(specs: Specs, name: str) -> dict[str, object]:
     spec = as_spec(specs[name])
     return {"axes": spec.axes.split(), "dtype": spec.dtype}
-
-
-def _registered_name(component: object, registry: Any) -> str:  # noqa: ANN401 (one of readers or paradigms)
-    name: str = next(name for name in registry if registry[name] is type(component))
-    return name
