@@ -84,34 +84,40 @@ class ComputingThread:
 
     def _run(self) -> None:
         while batch := self._take():
-            self._metrics.batch(len(batch), sum(len(job.units) for job in batch), sum(job.tokens for job in batch))
-            began = time.perf_counter()
-            for job in batch:
-                self._metrics.queue_seconds.observe(began - job.since)
-            outcome = _outcome(batch)
-            self._metrics.compute_seconds.observe(time.perf_counter() - began)
-            batch[0].future.get_loop().call_soon_threadsafe(_resolve, batch, outcome)
-            del batch, outcome  # a model that was replaced is not kept until the next request
+            self._compute(batch)
+            del batch  # nothing here keeps a model that was replaced until the next request
+
+    def _compute(self, batch: list[PredictionJob]) -> None:
+        self._metrics.batch(len(batch), sum(len(job.units) for job in batch), sum(job.tokens for job in batch))
+        began = time.perf_counter()
+        for job in batch:
+            self._metrics.queue_seconds.observe(began - job.since)
+        outcome = _outcome(batch)
+        self._metrics.compute_seconds.observe(time.perf_counter() - began)
+        batch[0].future.get_loop().call_soon_threadsafe(_resolve, batch, outcome)
 
     def _take(self) -> list[PredictionJob]:
-        """The next jobs of one model within the tokens of a batch; waits for one, and is empty at the end."""
+        """The jobs of the next batch; waits for one, and is empty at the end."""
         with self._changed:
-            while True:
-                batch: list[PredictionJob] = []
-                tokens = 0
-                while self._jobs:
-                    job = self._jobs[0]
-                    if job.future.done():  # the client is gone, or waits no longer
-                        self._jobs.popleft()
-                        continue
-                    if batch and (tokens + job.tokens > self._most_tokens or job.model is not batch[0].model):
-                        break
-                    batch.append(self._jobs.popleft())
-                    tokens += job.tokens
-                self._metrics.waiting(len(self._jobs))
-                if batch or self._stopped:
-                    return batch
+            while not (batch := self._next_batch()) and not self._stopped:
                 self._changed.wait()
+            return batch
+
+    def _next_batch(self) -> list[PredictionJob]:
+        """The first jobs of one model within the tokens of a batch, out of the queue."""
+        batch: list[PredictionJob] = []
+        tokens = 0
+        while self._jobs:
+            job = self._jobs[0]
+            if job.future.done():  # the client is gone, or waits no longer
+                self._jobs.popleft()
+                continue
+            if batch and (tokens + job.tokens > self._most_tokens or job.model is not batch[0].model):
+                break
+            batch.append(self._jobs.popleft())
+            tokens += job.tokens
+        self._metrics.waiting(len(self._jobs))
+        return batch
 
 
 def _outcome(batch: Sequence[PredictionJob]) -> list[list[Answers]] | Exception:

@@ -16,6 +16,7 @@ from palm.inference.serving.gate import Gate
 from palm.inference.serving.loading import choose_runtime, load_served
 from palm.inference.serving.metrics import ServeMetrics
 from palm.inference.serving.reload import Reloader
+from palm.inference.serving.served_model import ServedModel
 from palm.inference.serving.service import Service
 from palm.inference.serving.settings import ServeSettings
 
@@ -38,13 +39,19 @@ def serve(settings: ServeSettings, bound: socket.socket, when_listening: Callabl
         CheckpointError: There is no model, or a damaged one.
         ConfigError: It cannot be computed as the settings say.
     """
-    model = choose_runtime(settings)
-    service = Service(model, settings.limits, ServeMetrics())
-    _log.info("%s: %s; %s, %s", model.name, ", ".join(model.tasks), model.runtime, model.precision)
-    reloader = Reloader(service, settings.model, lambda: load_served(settings, model.runtime))
+    # Only the service holds the model: after a reload the memory of the first one is free.
+    service = Service(choose_runtime(settings), settings.limits, ServeMetrics())
+    runtime = _announce(service.model)
+    reloader = Reloader(service, settings.model, lambda: load_served(settings, runtime))
     server = PalmServer(settings, service, build_app(service, settings), reloader, when_listening)
     asyncio.run(server.serve(sockets=[bound]))
     return 0
+
+
+def _announce(model: ServedModel) -> str:
+    """Log what is served; returns what computes it."""
+    _log.info("%s: %s; %s, %s", model.name, ", ".join(model.tasks), model.runtime, model.precision)
+    return model.runtime
 
 
 class PalmServer(Server):

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import weakref
 from dataclasses import dataclass
 
 import pytest
@@ -152,3 +153,21 @@ def test_a_stop_computes_what_waits():
             setting.submit("late")
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("is_cancelled", [False, True])
+def test_a_model_that_was_replaced_is_not_kept(is_cancelled):
+    async def work(setting):
+        replaced = Model()
+        gone = weakref.ref(replaced)
+        future = setting.submit("last of its model", model=replaced)
+        if is_cancelled:
+            future.cancel()
+        replaced.go.release()
+        del replaced
+        setting.model.go.release()
+        await asyncio.wait([future])
+        await asyncio.sleep(0.05)  # the thread waits for another job
+        assert gone() is None
+
+    run(work)
