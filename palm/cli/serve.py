@@ -137,7 +137,7 @@ def _announce(text: str) -> None:
 
 def _worker_words(args: argparse.Namespace) -> list[str]:
     """The command line of a worker: this one's, without what it inherits."""
-    inherited = ("model", "func", "command", "workers", "token", "token_file", "host", "port")
+    inherited = ("model", "func", "command", "workers", "threads", "token", "token_file", "host", "port")
     words = ["-m", "palm", "serve", f"--host={args.host}"]
     for name, value in vars(args).items():
         if name in inherited or value is None or value is False:
@@ -201,9 +201,10 @@ class _OncePerMessage(logging.Filter):
         if record.levelno != logging.WARNING:
             return True
         key = f"{record.name}:{record.msg}"
-        fresh = key not in self._said and len(self._said) < _MOST_REMARKS
+        if key in self._said or len(self._said) == _MOST_REMARKS:
+            return False
         self._said.add(key)
-        return fresh
+        return True
 
 
 def _show_log() -> None:

@@ -15,6 +15,8 @@ from tests.integration.server_process import Load, in_parallel, need_the_extra, 
 
 need_the_extra()
 
+from palm.inference.serving.metrics import SHARED_FOLDER
+
 BODIES = [
     {"inputs": [ENGLISH, "红鱼 in the river"], "tasks": ["intent", "slots"]},
     {"inputs": [{"text_a": ENGLISH, "text_b": "a bird"}]},
@@ -132,8 +134,11 @@ def test_workers_answer_together_and_one_that_dies_is_replaced(model: Path) -> N
         assert float(counted.split()[-1]) == len(load.answers)
         workers = children_of(server.process.pid)
         assert len(workers) == 2
+        shared = shared_folder_of(workers[0])
+        assert list(shared.glob(f"gauge_live*_{workers[0]}.db"))
         os.kill(workers[0], signal.SIGKILL)
         server.wait_for_log("another one starts")
+        assert list(shared.glob(f"gauge_live*_{workers[0]}.db")) == []  # its queue is not counted any more
         assert server.ask("/predict", BODIES[0])[0] == 200
         deadline = time.monotonic() + 30
         while len(children_of(server.process.pid)) < 2 and time.monotonic() < deadline:
@@ -143,6 +148,12 @@ def test_workers_answer_together_and_one_that_dies_is_replaced(model: Path) -> N
         workers = children_of(server.process.pid)
         assert server.stop() == 0
         assert [worker for worker in workers if Path(f"/proc/{worker}").exists()] == []
+
+
+def shared_folder_of(worker: int) -> Path:
+    """The folder in which the workers count together."""
+    variables = Path(f"/proc/{worker}/environ").read_bytes().decode().split("\0")
+    return Path(next(value for name, _, value in (each.partition("=") for each in variables) if name == SHARED_FOLDER))
 
 
 def children_of(process: int) -> list[int]:

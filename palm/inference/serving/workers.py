@@ -9,12 +9,14 @@ import socket
 import subprocess  # nosec B404
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from types import FrameType
 
+from prometheus_client.multiprocess import mark_process_dead
+
 from palm.inference.serving.address import TOKEN_VARIABLE
+from palm.inference.serving.metrics import SHARED_FOLDER
 from palm.runtime.environment import THREADS
 
 WORKER_SOCKET = "PALM_SERVE_SOCKET"
@@ -23,7 +25,6 @@ WORKER_READY = "PALM_SERVE_READY"
 """Variable with the number of the pipe into which a worker writes a byte once it listens."""
 
 _log = logging.getLogger(__name__)
-_SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 _YOUNG_SECONDS, _MOST_YOUNG_DEATHS = 10.0, 3
 _TICK = 0.1
 
@@ -62,14 +63,13 @@ class Workers:
             THREADS: str(max(1, threads // count)),
             WORKER_SOCKET: str(bound.fileno()),
             WORKER_READY: str(ready),
-            _SHARED_FOLDER: self._folder,
+            SHARED_FOLDER: self._folder,
             **({} if token is None else {TOKEN_VARIABLE: token}),
         }
         self._environment: Mapping[str, str] = {**os.environ, **own}
         self._count = count
         self._running: dict[subprocess.Popen[bytes], float] = {}
         self._received: signal.Signals | None = None
-        self._wake = threading.Event()
 
     def run(self) -> int:
         """Start them, hand signals on, and replace those that die; returns the exit code."""
@@ -87,6 +87,7 @@ class Workers:
             dead = [worker for worker in self._running if worker.poll() is not None]
             for worker in dead:
                 lived = time.monotonic() - self._running.pop(worker)
+                mark_process_dead(worker.pid, self._folder)  # type: ignore[no-untyped-call]
                 young_deaths = young_deaths + 1 if lived < _YOUNG_SECONDS else 0
                 if young_deaths >= _MOST_YOUNG_DEATHS or worker.returncode == 2:
                     _log.error("a worker cannot start (exit code %d); its message stands above", worker.returncode)
@@ -95,7 +96,7 @@ class Workers:
             while len(self._running) < self._count and self._received is None:
                 self._running[self._start()] = time.monotonic()
             self._say_when_ready()
-            self._wake.wait(_TICK)
+            time.sleep(_TICK)
         return 0
 
     def _say_when_ready(self) -> None:
@@ -123,7 +124,6 @@ class Workers:
         if self._received is not None:  # the second one
             self._send(signal.SIGKILL)
         self._received = signal.Signals(number)
-        self._wake.set()
 
     def _send(self, number: signal.Signals) -> None:
         for worker in list(self._running):
