@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from tests.browser import launched, visit
-from tests.page_server import FakeTask, running
+from tests.page_server import FakeTask, placed, running
 
 # From OWASP's filter evasion cheat sheet, and what breaks out of attributes, scripts, styles and text areas.
 MARKUP = [
@@ -66,14 +66,14 @@ def check_harmless(page):
 
 def hostile_task(kind, markup):
     span = {"type": markup, "start": 0, "end": 1, "text": markup, "start_char": 0, "end_char": len(markup)}
-    answers = [{"text": markup, "probability": 0.5}, {"text": f"x{markup}", "probability": 0.5}]
+    answers = [{**placed(markup, 0), "probability": 0.5}, {**placed(f"x{markup}", 0), "probability": 0.5}]
     mask = {"position": 0, "tokens": [markup], "ids": [1], "probs": [0.5]}
     prediction = {
         "labels": {"label": markup, "probs": {markup: 1.0}},
         "match": {"labels": [markup, "x"], "probs": {"x": 1.0}},
         "spans": {"words": [markup], "labels": [markup], "spans": [span]},
         "tags": {"words": [markup], "labels": [markup], "spans": []},
-        "answer": {"text": markup, "probability": 0.5, "nbest": answers},
+        "answer": {**answers[0], "nbest": answers},
         "cloze": {"masks": [mask]},
         "value": {"value": markup},
         "choice": {"choice": markup, "ranking": [1, 0], "probs": [0, 1]},

@@ -232,9 +232,9 @@ def test_predictions_come_into_view_in_a_narrow_window(opened):
         (429, {"Retry-After": "3"}, {"error": {"rule": "queue is full."}}, ["Try again in 3 s.", "queue is full."]),
         (429, {}, {}, ["as many requests waiting as it allows. Try again in a moment."]),
         (413, {}, {"error": {"rule": "too large.", "where": "inputs"}}, ["Shorten", "rows 256", "inputs: too large."]),
-        (408, {}, {"detail": "too slow"}, ["took longer than the server allows", "too slow"]),
+        (408, {}, {"detail": "too slow"}, ["reached the server too slowly", "too slow"]),
         (422, {}, {"error": {"rule": "no NUL.", "found": "It has.", "advice": "Go."}}, ["no NUL. It has. Go."]),
-        (503, {}, {"error": "stopping"}, ["starting, stopping or loading", "stopping"]),
+        (503, {}, {"error": "stopping"}, ["is stopping, or the prediction took too long", "stopping"]),
         (500, {}, "<b>oops</b>", ["The server failed (status 500)", "<b>oops</b>"]),
         (418, {}, {"message": "tea"}, ["refused the request (status 418)", "tea"]),
         (200, {}, "no json", ["not one of PALM: no json"]),
@@ -254,6 +254,18 @@ def test_refusals_are_explained_and_can_be_tried_again(browser, status, headers,
             page.get_by_role("button", name="Try again").click()
             page.wait_for_selector(".card")
             assert page.get_by_role("alert").inner_text() == ""
+
+
+def test_clearing_while_the_server_computes_leaves_no_error(opened):
+    with opened(["intent"]) as (page, _):
+        page.route("**/predict", lambda route: None)  # never answered
+        page.get_by_label("Text", exact=True).fill("a")
+        with page.expect_request("**/predict"):
+            page.keyboard.press("Control+Enter")
+        page.keyboard.press("Escape")
+        page.get_by_text("Input cleared.").wait_for()
+        assert page.get_by_role("status").inner_text() == ""
+        assert page.locator("#results").get_attribute("aria-busy") is None
 
 
 def test_a_server_that_is_gone(opened):

@@ -26,7 +26,7 @@ export class ServerError extends Error {
 
   /** The key of its explanation in the texts. */
   get key() {
-    const known = [0, 400, 401, 408, 413, 422, 429, 503];
+    const known = [0, 400, 408, 413, 422, 429, 503];
     if (known.includes(this.status)) return `error.${this.status}`;
     return this.status >= 500 ? "error.500" : "error.other";
   }

@@ -167,6 +167,8 @@ function clear() {
   const written = form.written();
   if (Object.values(written).every((value) => value === "") && run === null) return;
   underway?.abort();
+  underway = null;
+  byId("status").textContent = "";
   byId("results").removeAttribute("aria-busy");
   run = null;
   form.write({});

@@ -1,11 +1,11 @@
 // Reading comprehension: the answer, its place in the passage, and the next best answers.
 
-import { cut, occurrences } from "./characters.js";
+import { cut, unitPositions } from "./characters.js";
 import { bar, element, readable } from "./dom.js";
 import { percent, text } from "./texts.js";
 
 /** @typedef {import("./view_labels.js").Shown} Shown */
-/** @typedef {{text: string, probability: number | null}} Answer */
+/** @typedef {{text: string, start?: number, end?: number, probability: number | null}} Answer */
 
 const SHOWN = 5;
 
@@ -14,13 +14,13 @@ export function drawAnswer({ prediction, row }) {
   const passage = typeof row.context === "string" ? row.context : "";
   const shownPassage = element("div");
   const answers = /** @type {Answer[]} */ (prediction.nbest ?? []).slice(0, SHOWN);
-  const buttons = answers.map((answer) => answerButton(answer, () => select(answer.text)));
-  /** @param {string} answer */
+  const buttons = answers.map((answer) => answerButton(answer, () => select(answer)));
+  /** @param {Answer} answer */
   function select(answer) {
     shownPassage.replaceChildren(...markedPassage(passage, answer));
-    buttons.forEach((button, place) => button.setAttribute("aria-pressed", String(answers[place].text === answer)));
+    buttons.forEach((button, place) => button.setAttribute("aria-pressed", String(answers[place].text === answer.text)));
   }
-  select(prediction.text ?? "");
+  select(prediction);
   const list = element("ol", { "class": "answers", "aria-label": text("answer.ranking") });
   list.append(...buttons.map((button) => element("li", {}, button)));
   return element("div", {}, headline(prediction), shownPassage, answers.length > 1 && list);
@@ -54,16 +54,18 @@ function answerButton(answer, select) {
   );
 }
 
-/** @param {string} passage @param {string} answer @returns {Node[]} */
+/** @param {string} passage @param {Answer} answer @returns {Node[]} */
 function markedPassage(passage, answer) {
-  const starts = occurrences(passage, answer);
-  const marks = starts.map((start) => ({ start, end: start + answer.length, mark: true }));
+  const units = unitPositions(passage);
+  const [start, end] = [units[answer.start ?? -1], units[answer.end ?? -1]];
+  const isThere = start !== undefined && end !== undefined && passage.slice(start, end) === answer.text;
+  const marks = isThere ? [{ start, end, mark: true }] : [];
   const nodes = cut(passage, marks).pieces.map((piece) => {
     return typeof piece === "string" ? piece : element("mark", { class: "found" }, piece.text);
   });
   const shown = readable(text("answer.passage"), ...nodes);
   shown.classList.add("scrolls");
   shown.tabIndex = 0;
-  const note = starts.length > 1 ? text("answer.places", { count: starts.length }) : text("answer.unplaced");
-  return answer === "" || starts.length === 1 ? [shown] : [shown, element("p", { class: "note" }, note)];
+  const isMarked = isThere || answer.text === "";
+  return isMarked ? [shown] : [shown, element("p", { class: "note" }, text("answer.unplaced"))];
 }
