@@ -15,8 +15,6 @@ from tests.integration.server_process import Load, in_parallel, need_the_extra, 
 
 need_the_extra()
 
-from palm.inference.serving.metrics import SHARED_FOLDER
-
 BODIES = [
     {"inputs": [ENGLISH, "红鱼 in the river"], "tasks": ["intent", "slots"]},
     {"inputs": [{"text_a": ENGLISH, "text_b": "a bird"}]},
@@ -153,7 +151,8 @@ def test_workers_answer_together_and_one_that_dies_is_replaced(model: Path) -> N
 def shared_folder_of(worker: int) -> Path:
     """The folder in which the workers count together."""
     variables = Path(f"/proc/{worker}/environ").read_bytes().decode().split("\0")
-    return Path(next(value for name, _, value in (each.partition("=") for each in variables) if name == SHARED_FOLDER))
+    name = "PROMETHEUS_MULTIPROC_DIR="
+    return Path(next(each.removeprefix(name) for each in variables if each.startswith(name)))
 
 
 def children_of(process: int) -> list[int]:
