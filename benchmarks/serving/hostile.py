@@ -90,13 +90,14 @@ def fuzz(server: Server, requests: int, report: Path) -> dict[str, object]:
     Raises:
         SystemExit: schemathesis is not installed.
     """
-    program = Path(sys.executable).with_name("schemathesis")
-    if not program.is_file() and shutil.which("schemathesis") is None:
+    beside = Path(sys.executable).with_name("schemathesis")
+    program = str(beside) if beside.is_file() else shutil.which("schemathesis")
+    if program is None:
         raise SystemExit("--fuzz: needs schemathesis: pip install schemathesis")
     before = statuses(server)
     sent, runs, examples = 0, 0, max(10, requests // 40)
     while sent < requests:
-        words = [str(program), "run", f"http://127.0.0.1:{server.port}/openapi.json"]
+        words = [program, "run", f"http://127.0.0.1:{server.port}/openapi.json"]
         words += ["--phases", "examples,coverage,fuzzing", "--max-examples", str(examples), "--seed", str(runs)]
         words += ["--checks", "not_a_server_error,content_type_conformance,status_code_conformance"]
         words += ["--exclude-path", "/v2/health/ready", "--continue-on-failure", "--no-shrink", "--workers", "2"]

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from palm.data.vocab import MASK
+
 AnswerKind = Literal["labels", "spans", "answer", "match", "cloze", "value", "choice"]
 """What a prediction says: labels of a text, spans of it, an answer in it, whether two texts match, words for masks, a
 number, or one of several candidates."""
@@ -22,12 +24,10 @@ class ApiRow:
     Attributes:
         texts: The texts of the row, in the order of the reader's `text_columns`.
         top_k: How many labels, answers or tokens to list; None for all.
-        mask: How texts write the mask token.
     """
 
     texts: Sequence[str] = ()
     top_k: int | None = None
-    mask: str = "[MASK]"
 
 
 def scores_by_label(probabilities: Mapping[str, float], top_k: int | None = None) -> list[dict[str, object]]:
@@ -57,8 +57,8 @@ def filled_masks(mask: Mapping[str, Sequence[object]], number: int, row: ApiRow)
 
     A sequence is the text with the token in place of this mask, and the others unchanged.
     """
-    parts = row.texts[0].split(row.mask) if row.texts else []
-    before, after = row.mask.join(parts[: number + 1]), row.mask.join(parts[number + 1 :])
+    parts = row.texts[0].split(MASK) if row.texts else []
+    before, after = MASK.join(parts[: number + 1]), MASK.join(parts[number + 1 :])
     words = list(map(str, mask.get("tokens", mask["ids"])))
     return [
         {"score": score, "token": token, "token_str": word, "sequence": f"{before}{word}{after}"}

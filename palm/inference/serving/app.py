@@ -23,7 +23,7 @@ from palm.storage.layout import PALM_VERSION
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _PAGE_TYPES = {".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8"}
-_PAGE_TYPES |= {".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml", ".json": JSON_TYPE}
+_PAGE_TYPES |= {".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
 _DESCRIPTION = "All heads of a model from one pass of its encoder. Errors say the rule, what was found, what to do."
 
 

@@ -77,7 +77,10 @@ TASK_REQUEST: JsonSchema = {
         "parameters": {
             "type": "object",
             "additionalProperties": False,
-            "properties": {"top_k": {"type": "integer", "minimum": 1, "maximum": 10_000}},
+            "properties": {
+                "top_k": {"type": "integer", "minimum": 1, "maximum": 10_000},
+                "aggregation_strategy": {"enum": ["simple", "first", "average", "max"]},
+            },
         },
         "options": {"type": "object", "description": "Of Hugging Face's servers; they change nothing here."},
     },

@@ -114,7 +114,7 @@ class PalmServer(Server):
             server.close()
         self._service.is_stopping = self._gate.is_stopping = True
         until = asyncio.get_running_loop().time() + _LAST_REQUESTS_SECONDS
-        while self.server_state.connections and asyncio.get_running_loop().time() < until and not self.force_exit:
+        while self.server_state.connections and asyncio.get_running_loop().time() < until:
             await asyncio.sleep(_TICK)
         for task in self._tasks:
             task.cancel()
@@ -122,7 +122,6 @@ class PalmServer(Server):
 
     def _stop(self, number: signal.Signals) -> None:
         if self.should_exit:
-            self.force_exit = True
             os.write(2, b"Stopping at once.\n")
             os._exit(128 + number)
         self.should_exit = True

@@ -1,4 +1,4 @@
-"""The settings of a server: its address, its model, and how much of a client's work it accepts."""
+"""The settings of a server: its model, its token, and how much of a client's work it accepts."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,8 +42,6 @@ class ServeSettings:
         tasks: The tasks to serve; all where empty.
         runtime: `auto`, `palm` or `onnx`.
         precision: As in `palm.load`.
-        host: The address to listen at.
-        port: Its port; 0 for a free one.
         token: The token that requests carry; None for none.
         reload: Whether to load the model again when its folder changes.
         stop_seconds: How long a stop waits for what was accepted.
@@ -54,8 +52,6 @@ class ServeSettings:
     tasks: tuple[str, ...] = ()
     runtime: str = "auto"
     precision: Precision = "auto"
-    host: str = "127.0.0.1"
-    port: int = 8000
     token: str | None = None
     reload: bool = False
     stop_seconds: float = 30.0
