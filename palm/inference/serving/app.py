@@ -1,5 +1,6 @@
 """The application: PALM's own paths, and those of the other interfaces."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -34,7 +35,7 @@ def build_app(service: Service, settings: ServeSettings) -> Gate:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         service.start()
         yield
-        service.stop()
+        await asyncio.to_thread(service.stop)  # it waits for the batch in work; signals are heard meanwhile
 
     app = FastAPI(
         title="palm serve",

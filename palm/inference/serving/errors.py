@@ -7,6 +7,7 @@ from http import HTTPStatus
 _MOST_SHOWN = 120
 
 JSON_TYPE = "application/json"
+CLIENT_GONE = 499  # what servers log for a client that went away
 
 
 class HttpError(Exception):

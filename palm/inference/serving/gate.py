@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from palm.inference.serving.auth import check_token
-from palm.inference.serving.errors import JSON_TYPE, HttpError
+from palm.inference.serving.errors import CLIENT_GONE, JSON_TYPE, HttpError
 from palm.inference.serving.metrics import ServeMetrics
 from palm.inference.serving.settings import RequestLimits
 
@@ -30,7 +30,6 @@ _SECURITY_HEADERS = {
     b"cache-control": b"no-store",
 }
 _OTHER_PATHS = "other"
-_GONE = 499  # what servers log for a client that went away
 _DISCARD_SECONDS, _DISCARDED_BODIES = 2.0, 8
 
 
@@ -83,7 +82,7 @@ class Gate:
                 await self._discard(scope, receive)
             await response.refuse(error, closing=unread)
         except _ClientGoneError:
-            count(_GONE)
+            count(CLIENT_GONE)
 
     async def _body(self, scope: AsgiScope, receive: Receive) -> bytes:
         """The body of a request.

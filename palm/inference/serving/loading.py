@@ -9,7 +9,7 @@ from palm.errors import ConfigError
 from palm.inference.load import RuntimeName, load
 from palm.inference.predictor import Predictor
 from palm.inference.run_predictor import RunPredictor
-from palm.inference.serving.served_model import RowTasks, ServedModel
+from palm.inference.serving.served_model import RowTasks, ServedModel, ServedTask
 from palm.inference.serving.settings import ServeSettings
 from palm.storage.layout import INFERENCE_FOLDER
 
@@ -72,14 +72,15 @@ def _fastest(models: list[ServedModel]) -> ServedModel:
 
 def measure_seconds(model: ServedModel) -> float:
     """The shortest time of a few rows with every task; the first call, which prepares weights, is not counted."""
-    by_columns: dict[tuple[str, ...], list[str]] = {}
+    by_columns: dict[tuple[str, ...], list[ServedTask]] = {}
     for task in model.tasks.values():
-        by_columns.setdefault(task.columns, []).append(task.name)
-    units = [
-        RowTasks(dict.fromkeys(columns, f"{_SAMPLE} {number}"), number, tuple(tasks))
-        for columns, tasks in by_columns.items()
-        for number in range(_ROWS)
-    ]
+        by_columns.setdefault(task.columns, []).append(task)
+    units = []
+    for columns, tasks in by_columns.items():
+        row_of_texts, names = tasks[0].predictor.reader.row_of_texts, tuple(task.name for task in tasks)
+        for number in range(_ROWS):
+            row = row_of_texts([f"{_SAMPLE} {number}"] * len(columns))
+            units.append(RowTasks(row, number, names))
     laps = []
     for _ in range(_LAPS + 1):
         began = time.perf_counter()

@@ -6,10 +6,9 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from palm.errors import PalmError
 from palm.inference.serving.served_model import ServedModel
 from palm.inference.serving.service import Service
-from palm.storage.layout import MANIFEST_FILE
+from palm.storage.layout import INFERENCE_FOLDER, MANIFEST_FILE
 
 _log = logging.getLogger(__name__)
 _LOOK_SECONDS = 1.0
@@ -38,7 +37,7 @@ class Reloader:
             self._seen = await asyncio.to_thread(manifests_in, self._folder)
             try:
                 model = await asyncio.to_thread(self._load)
-            except (PalmError, OSError, MemoryError) as error:
+            except Exception as error:  # whatever it is, the earlier model answers
                 _log.error("reload refused, the earlier model answers: %s", error)
                 self._service.metrics.reloaded("refused")
                 return False
@@ -58,9 +57,10 @@ class Reloader:
 
 
 def manifests_in(folder: Path) -> State:
-    """The manifests of the models in or below `folder`."""
+    """The manifests of the inference models in or below `folder`; not those of a run's checkpoints."""
     found = set()
-    for pattern in (MANIFEST_FILE, f"*/{MANIFEST_FILE}", f"*/*/{MANIFEST_FILE}"):
+    for place in ("", f"{INFERENCE_FOLDER}/", f"*/{INFERENCE_FOLDER}/"):
+        pattern = f"{place}{MANIFEST_FILE}"
         for file in folder.expanduser().glob(pattern):
             try:
                 facts = file.stat()

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from palm.inference.serving.batching import ComputingThread, PredictionJob, QueueFullError
-from palm.inference.serving.errors import HttpError
+from palm.inference.serving.errors import CLIENT_GONE, HttpError
 from palm.inference.serving.metrics import ServeMetrics
 from palm.inference.serving.request_rows import RequestRow
 from palm.inference.serving.served_model import Answers, RowTasks, ServedModel
@@ -76,17 +76,20 @@ class Service:
         """Wait for the answers.
 
         Raises:
-            HttpError: It took too long (503), or the client is gone.
+            HttpError: It took too long (503), or the client is gone (499, which is only counted).
         """
         gone = asyncio.ensure_future(is_gone())
         try:
             waits_for: set[asyncio.Future[Any]] = {job.future, gone}
             await asyncio.wait(waits_for, timeout=self.limits.wait_seconds, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            left = gone.done()
             gone.cancel()
             late = not job.future.done()
             if late:
                 job.future.cancel()  # the computing thread passes over it
+        if late and left:
+            raise HttpError(CLIENT_GONE, "the client has closed the connection.")
         if late:
             rule = f"a request waits for at most {self.limits.wait_seconds:g} seconds."
             raise HttpError(503, rule, "It was not computed by then.", "Send it again later.", headers=_AGAIN)
