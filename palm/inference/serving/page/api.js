@@ -79,16 +79,13 @@ export class Server {
     if (init.body) headers["Content-Type"] = "application/json";
     if (this.#token !== null) headers.Authorization = `Bearer ${this.#token}`;
     const credentials = this.#isPassword ? "same-origin" : "omit";
-    const response = await fetch(address(path), { ...init, headers, credentials, cache: "no-store" }).catch((error) => {
-      if (error.name === "AbortError") throw error;
-      throw new ServerError(0, String(error.message ?? error));
-    });
+    const response = await fetch(address(path), { ...init, headers, credentials, cache: "no-store" }).catch(lost);
     const takesPassword = /\bBasic\b/i.test(response.headers.get("WWW-Authenticate") ?? "");
     if (response.status === 401 && takesPassword && !this.hasToken && !this.#isPassword) {
       this.#isPassword = true;
       return this.#ask(path, init);
     }
-    const text = await response.text();
+    const text = await response.text().catch(lost);
     if (!response.ok) throw new ServerError(response.status, said(text), response.headers.get("Retry-After"));
     try {
       return JSON.parse(text);
@@ -96,6 +93,16 @@ export class Server {
       throw new ServerError(response.status, text.slice(0, 300));
     }
   }
+}
+
+/**
+ * A connection that was lost, before an answer or within it; a request that the page itself has ended stays one.
+ * @param {any} error
+ * @returns {never}
+ */
+function lost(error) {
+  if (error.name === "AbortError") throw error;
+  throw new ServerError(0, String(error.message ?? error));
 }
 
 /**
