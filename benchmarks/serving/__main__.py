@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.serving.hostile import beside_hostile_clients, fuzz
-from benchmarks.serving.models import ONE, SIX, TWO, prepare, texts_of, train_run
+from benchmarks.serving.models import ONE, SIX, TWO, prepare, train_run
 from benchmarks.serving.server import Server, Summary, measure, serving, under_load, write_bodies
+from benchmarks.serving.text_laps import texts_of
 from benchmarks.speed.lineup import Lineup, lineup_of, parser_of, plan_of
 from benchmarks.speed.results import Goal, Result, publish, table
 from benchmarks.speed.side_by_side import ROOT, Participant, Plan, Race, race, ratio

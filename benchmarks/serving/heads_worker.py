@@ -3,15 +3,13 @@
 Settings: `run`, `tasks`, `file`, `runtime`, `precision`, and `separate`: each task's own model instead of the run's.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.serving.models import texts_of
-from benchmarks.speed.worker import Pace
+from benchmarks.serving.text_laps import Predict, run_laps
 
 
-def build(settings: dict[str, Any]) -> Callable[[list[str]], object]:
+def build(settings: dict[str, Any]) -> Predict:
     """What predicts all texts.
 
     Raises:
@@ -31,16 +29,5 @@ def build(settings: dict[str, Any]) -> Callable[[list[str]], object]:
     return lambda texts: together(texts)
 
 
-def main() -> None:
-    pace = Pace.of_process()
-    predict = build(pace.settings)
-    texts = texts_of(Path(pace.settings["file"]))
-    predict(texts[:8])
-    pace.ready()
-    while True:
-        predict(texts)
-        pace.lap(len(texts))
-
-
 if __name__ == "__main__":
-    main()
+    run_laps(build)

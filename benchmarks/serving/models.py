@@ -53,13 +53,6 @@ def train_run(model: Path, work: Path) -> Path:
     return output
 
 
-def texts_of(file: Path) -> list[str]:
-    """The texts of a table, their words separated by blanks."""
-    with file.open(encoding="utf-8", newline="") as opened:
-        rows = csv.DictReader(opened, delimiter="\t", quoting=csv.QUOTE_NONE)
-        return [row["text_a"].replace("\x02", " ").strip() for row in rows]
-
-
 def _topics(label: str, text: str) -> str:
     return "|".join(sorted({label.split("#")[0], "long" if len(text) > LENGTH else "short"}))
 

@@ -4,23 +4,14 @@ Settings: `engine`: `pipeline` (transformers, a model per task) or `onnxruntime`
 heads, up to the best label); `model`: the encoder's folder; `graph`: the ONNX file; `file`, `threads`, `classes`.
 """
 
-import csv
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.speed.worker import Pace
+from benchmarks.serving.text_laps import Predict, run_laps
 
 BATCH = 32
-Predict = Callable[[list[str]], object]
-
-
-def texts_of(file: Path) -> list[str]:
-    with file.open(encoding="utf-8", newline="") as opened:
-        rows = csv.DictReader(opened, delimiter="\t", quoting=csv.QUOTE_NONE)
-        return [row["text_a"].replace("\x02", " ").strip() for row in rows]
 
 
 def pipelines(settings: dict[str, Any]) -> Predict:
@@ -102,16 +93,5 @@ ENGINES: dict[str, Callable[[dict[str, Any]], Predict]] = {
 }
 
 
-def main() -> None:
-    pace = Pace.of_process()
-    predict = ENGINES[pace.settings["engine"]](pace.settings)
-    texts = texts_of(Path(pace.settings["file"]))
-    predict(texts[:8])
-    pace.ready()
-    while True:
-        predict(texts)
-        pace.lap(len(texts))
-
-
 if __name__ == "__main__":
-    main()
+    run_laps(lambda settings: ENGINES[settings["engine"]](settings))
