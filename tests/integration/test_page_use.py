@@ -1,6 +1,7 @@
 """The page in a real browser: keyboard, languages, themes, narrow windows, refusals of the server, and the token."""
 
 import json
+import time
 from contextlib import contextmanager
 
 import pytest
@@ -223,7 +224,11 @@ def test_predictions_come_into_view_in_a_narrow_window(opened):
         page.get_by_label("Text", exact=True).fill("a")
         page.get_by_role("button", name="Run").click()
         page.wait_for_selector(".card")
-        page.wait_for_function("document.getElementById('results').getBoundingClientRect().top < innerHeight / 2")
+        results = page.locator("#results")
+        deadline = time.monotonic() + 10
+        while results.bounding_box()["y"] >= NARROW["height"] / 2:
+            assert time.monotonic() < deadline, "the predictions did not come into view"
+            page.wait_for_timeout(50)
 
 
 @pytest.mark.parametrize(
