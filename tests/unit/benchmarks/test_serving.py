@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from benchmarks.serving.__main__ import clients_table
 from benchmarks.serving.load import Outcome, load
+from benchmarks.serving.report import clients_table
 from benchmarks.serving.server import write_bodies
 
 
