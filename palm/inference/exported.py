@@ -4,7 +4,7 @@ from pathlib import Path
 
 from palm.errors import CheckpointError
 from palm.schema.saved_model import holds_run
-from palm.storage.layout import CONFIG_FILE, INFERENCE_FOLDER, MANIFEST_FILE
+from palm.storage.layout import CONFIG_FILE, DESCRIPTION_FILE, INFERENCE_FOLDER, MANIFEST_FILE
 
 
 def model_folder(path: str | Path) -> Path | None:
@@ -44,6 +44,11 @@ def _models_below(folder: Path, pattern: str) -> list[Path]:
 def is_inference_model(place: Path) -> bool:
     """Whether the folder `place` looks like an inference model."""
     return (place / MANIFEST_FILE).is_file() and (place / CONFIG_FILE).is_file()
+
+
+def is_exported(place: Path) -> bool:
+    """Whether `palm export` has written the folder `place`: it holds a graph instead of weights."""
+    return (place / DESCRIPTION_FILE).is_file()
 
 
 def advice_for(folder: Path) -> str:
