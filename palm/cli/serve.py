@@ -132,6 +132,7 @@ def _serve(
         runtime=args.runtime,
         precision=args.precision,
         token=token,
+        own_host=args.host if token is None and not args.no_auth else None,
         reload=args.reload,
         stop_seconds=args.stop_timeout,
         limits=limits,

@@ -106,6 +106,7 @@ def save_bundle(model: MultiTaskModel, task: TaskInstance, backbone_name: str, f
 def save_run(
     model: MultiTaskModel,
     tasks: Sequence[TaskInstance],
+    *,
     backbone_name: str,
     folder: Path,
     facts: RunFacts,

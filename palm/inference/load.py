@@ -88,7 +88,7 @@ def _load_model(
 ) -> RunPredictor:
     """The tasks of one model, which share its encoder."""
     loaded = load_run(folder, tasks, kernels)
-    files = {task.name: measurement_file(folder, task.name if loaded.saved.of_run else None) for task in loaded.tasks}
+    files = {task.name: measurement_file(folder, task.name) for task in loaded.tasks}
     precisions = {task.name: keys.of_task(task, loaded.model, files[task.name]) for task in loaded.tasks}
     runtime = PalmRuntime(loaded.model, precisions)
     predictors = {task.name: Predictor.of_task(task, runtime, files[task.name], keep_columns) for task in loaded.tasks}

@@ -49,9 +49,7 @@ def load_onnx(
         _check_precision(folder, precision, "float32")
         model = OnnxRuntime.of_model(folder, [task.name for task in instances], threads=threads)
     predictors = {
-        task.name: Predictor.of_task(
-            task, model, measurement_file(folder, task.name if saved.of_run else None), keep_columns
-        )
+        task.name: Predictor.of_task(task, model, measurement_file(folder, task.name), keep_columns)
         for task in instances
     }
     return RunPredictor(predictors, saved)

@@ -16,7 +16,7 @@ from palm.inference.serving.gate import Gate
 from palm.inference.serving.hangups import EarlyHangups
 from palm.inference.serving.loading import choose_runtime, load_served
 from palm.inference.serving.metrics import ServeMetrics
-from palm.inference.serving.reload import Reloader
+from palm.inference.serving.reload import Reloader, give_memory_back
 from palm.inference.serving.served_model import ServedModel
 from palm.inference.serving.service import Service
 from palm.inference.serving.settings import ServeSettings
@@ -46,6 +46,7 @@ def serve(
     # Only the service holds the model: after a reload the memory of the first one is free.
     service = Service(choose_runtime(settings), settings.limits, ServeMetrics())
     runtime = _announce(service.model)
+    give_memory_back()  # that of the slower runtime, which was tried
     reloader = Reloader(service, settings.model, lambda: load_served(settings, runtime))
     server = PalmServer(settings, service, build_app(service, settings), reloader, when_listening, hangups)
     asyncio.run(server.serve(sockets=[bound]))
