@@ -149,4 +149,5 @@ class PredictModels:
         step, tasks = run.progress.global_step, trained_tasks(run)
         facts = RunFacts(step, dev_metrics_at(self._saver.folder, step), data_of(run, tasks), ModelOrigin(folder.name))
         with session.one_thread("save_predict_model"), averaged(run.average):
-            save_run(run.model, tasks, backbone_name(session.backbone), folder / INFERENCE_FOLDER, facts)
+            name = backbone_name(session.backbone)
+            save_run(run.model, tasks, backbone_name=name, folder=folder / INFERENCE_FOLDER, facts=facts)

@@ -11,7 +11,7 @@ import palm
 from palm.cli.pred_output import Output
 from palm.cli.pred_texts import TextRow, ask, read_lines, row_of_texts, rows_of_lines
 from palm.errors import ConfigError, DataError, Problem
-from palm.inference.exported import advice_for, model_folder, run_model
+from palm.inference.exported import advice_for, is_exported, model_folder, run_model
 
 if TYPE_CHECKING:
     from palm.data.dataset import Dataset
@@ -39,7 +39,10 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this cl
         epilog=EPILOG,
     )
     parser.add_argument(
-        "config", nargs="?", metavar="RUN", help="RUN/task, RUN (all of its tasks), or a global YAML file"
+        "config",
+        nargs="?",
+        metavar="RUN",
+        help="RUN/task, RUN (all of its tasks), an exported graph, or a global YAML file",
     )
     parser.add_argument(
         "task",
@@ -228,7 +231,7 @@ def _load(args: argparse.Namespace) -> tuple["RunPredictor", Output]:
         "allow_unmeasured": args.allow_unmeasured,
     }
     if not named:
-        predictor = palm.Predictor(folder, **keys)
+        predictor = cast("Predictor", (palm.load if is_exported(Path(folder)) else palm.Predictor)(folder, **keys))
         from palm.inference.run_predictor import RunPredictor  # noqa: PLC0415 (needs Paddle, which is set up by now)
 
         return RunPredictor({predictor.task: predictor}), output

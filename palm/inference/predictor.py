@@ -24,7 +24,6 @@ from palm.reader.formats.row_table import GivenData, RowTable
 from palm.reader.formats.sources import as_table, data_name
 from palm.reader.loading import load_dataset, load_rows
 from palm.schema.fields import Kernels, Precision
-from palm.schema.saved_model import holds_run
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,7 @@ class Predictor:
         check_precision(precision or "auto")
         place = _path(folder, "Predictor")
         bundle = load_bundle(place, task, kernels)
-        file = measurement_file(place, bundle.task.name if holds_run(place) else None)
+        file = measurement_file(place, bundle.task.name)
         use = PrecisionKeys(precision, max_drop, allow_unmeasured).of_task(bundle.task, bundle.model, file)
         self._use(bundle.task, PalmRuntime(bundle.model, {bundle.task.name: use}), file)
         if keep_columns is not None:

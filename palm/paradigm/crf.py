@@ -46,15 +46,12 @@ def viterbi(logits: np.ndarray, transitions: np.ndarray) -> np.ndarray:
     if not len(logits):
         return np.zeros(0, "int64")
     following, start, end = transitions[:-2], transitions[-2], transitions[-1]
-    score = start + logits[0]
-    origins = []
+    scores = [start + logits[0]]  # of the best sequences up to each word, by its label
     for word in logits[1:]:
-        through = score[:, None] + following  # [before after]
-        origins.append(through.argmax(axis=0))
-        score = through.max(axis=0) + word
-    best = [int((score + end).argmax())]
-    for origin in reversed(origins):
-        best.append(int(origin[best[-1]]))
+        scores.append((scores[-1][:, None] + following).max(axis=0) + word)  # of [before after]
+    best = [int((scores[-1] + end).argmax())]
+    for score in reversed(scores[:-1]):  # the labels before are sought on the best path alone
+        best.append(int((score + following[:, best[-1]]).argmax()))
     return np.array(best[::-1], "int64")
 
 

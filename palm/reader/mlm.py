@@ -50,6 +50,7 @@ class MaskedLMReader(Reader):
 
     Config = MaskedLMReaderConfig
     cache_version = "1"
+    gold_keys = ()
     by_record = True
     one_text_per_row = False
 

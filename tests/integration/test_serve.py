@@ -154,6 +154,7 @@ def test_places_in_these_shapes_are_characters_of_the_text(server: Running) -> N
     _, entities, _ = server.ask("/tasks/tags", {"inputs": text})
     assert entities
     assert all(text[each["start"] : each["end"]] == each["word"] for each in entities)
+    assert all(0 < each["score"] <= 1 for each in entities)
     context = f"{ENGLISH} . {ENGLISH} . 红鱼"
     _, answers, _ = server.ask(
         "/tasks/answers", {"inputs": {"question": "谁", "context": context}, "parameters": {"top_k": 5}}

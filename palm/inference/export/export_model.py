@@ -12,7 +12,6 @@ from palm.engine.task_instance import TaskInstance
 from palm.errors import CheckpointError, ConfigError, Problem
 from palm.inference.export.card import card
 from palm.inference.export.description import (
-    DESCRIPTION_FILE,
     ExportedGraph,
     ExportPrecision,
     GraphFormat,
@@ -23,7 +22,7 @@ from palm.inference.saved_tasks import load_tasks
 from palm.schema.saved_model import describes_run, read_json_object, read_saved_run
 from palm.spec import Specs, as_spec
 from palm.storage.atomic_directory import atomic_directory, verify
-from palm.storage.layout import CONFIG_FILE, MANIFEST_FILE, WEIGHTS_FILE
+from palm.storage.layout import CONFIG_FILE, DESCRIPTION_FILE, MANIFEST_FILE, WEIGHTS_FILE
 
 if TYPE_CHECKING:
     from palm.inference.export.quantize import Cost
