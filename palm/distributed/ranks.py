@@ -4,22 +4,24 @@ A collective of gloo waits 30 seconds at most, whatever it is asked. So the rank
 waiting has no limit while the others are alive, and whatever one rank does alone (`on_first`) is waited for there, too.
 """
 
+import atexit
 import json
+import logging
 import os
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any, TypeVar
 
 import numpy as np
 
 from palm.errors import TrainingError
-from palm.runtime.paddle_import import import_paddle
 
 RANK, RANKS = "PADDLE_TRAINER_ID", "PADDLE_TRAINERS_NUM"
 _BACKEND = "PADDLE_DISTRI_BACKEND"
 _SHORTEST, _LONGEST = 0.0002, 0.02  # seconds between two looks at the store
+_LEAVING = 3.0  # seconds that the end of rank 0 waits for the others at most
 
 Given = TypeVar("Given")
 
@@ -50,6 +52,7 @@ class Ranks:
         self.watch: Callable[[str], None] = lambda _: None
         self._store: Any = None
         self._group: Any = None
+        self._broken = False
         self._meetings = 0
         self._turns = 0
 
@@ -61,8 +64,7 @@ class Ranks:
     def start(self) -> Any:  # noqa: ANN401 (Paddle's store has no public type)
         """Connect the processes, once; returns Paddle's store. Every rank calls it at the same point."""
         if self.count > 1 and self._store is None:
-            import_paddle()
-            import paddle  # noqa: PLC0415 (after it is set up)
+            import paddle  # noqa: PLC0415 (which the engine has set up)
             from paddle.base import core  # noqa: PLC0415
 
             if paddle.device.get_device() == "cpu":
@@ -70,15 +72,26 @@ class Ranks:
             # Paddle's launcher names its own store, which has ended by then, as PADDLE_MASTER of one node.
             self._group = paddle.distributed.init_parallel_env()
             self._store = core.create_or_get_global_tcp_store()
+            atexit.register(self._leave)
         return self._store
+
+    def _leave(self) -> None:
+        """End together: rank 0, in which the store is, waits until the others have read what it said last."""
+        with suppress(Exception):  # they may be gone
+            self._store.add("palm/left", 1)
+            until = time.monotonic() + _LEAVING
+            while self.first and not self._broken and time.monotonic() < until and self._count("palm/left") < self.count:
+                time.sleep(_LONGEST)
 
     def meet(self, activity: str = "") -> None:
         """Wait until every rank is here."""
         if self.count == 1:
             return
         self._meetings += 1
-        self.start().add(f"palm/meeting/{self._meetings}", 1)
-        self._wait(lambda: self._counter(f"palm/meeting/{self._meetings}") >= self.count, activity)
+        key = f"palm/meeting/{self._meetings}"
+        self.start()
+        self._count(key, 1)
+        self._wait(lambda: self._count(key) >= self.count, activity)
 
     def sum_in_place(self, flat: Any) -> None:  # noqa: ANN401 (a tensor; Paddle is imported late)
         """Replace the tensor by its sum over all ranks, which has the same bits on each."""
@@ -87,7 +100,8 @@ class Ranks:
         import paddle.distributed as dist  # noqa: PLC0415 (as above)
 
         self.meet("the sum of gradients and losses")
-        dist.all_reduce(flat)
+        with self._losses_named():
+            dist.all_reduce(flat)
 
     def gather(self, data: bytes) -> list[bytes]:
         """The bytes of every rank, by rank."""
@@ -98,12 +112,13 @@ class Ranks:
 
         self.meet("results of other ranks")
         sizes: list[Any] = []
-        dist.all_gather(sizes, paddle.to_tensor([len(data)], dtype="int64"))
-        lengths = [int(size.numpy()[0]) for size in sizes]
-        padded = np.zeros(max(*lengths, 1), np.uint8)
-        padded[: len(data)] = np.frombuffer(data, np.uint8)
         found: list[Any] = []
-        dist.all_gather(found, paddle.to_tensor(padded))
+        with self._losses_named():
+            dist.all_gather(sizes, paddle.to_tensor([len(data)], dtype="int64"))
+            lengths = [int(size.numpy()[0]) for size in sizes]
+            padded = np.zeros(max(*lengths, 1), np.uint8)
+            padded[: len(data)] = np.frombuffer(data, np.uint8)
+            dist.all_gather(found, paddle.to_tensor(padded))
         return [tensor.numpy()[:size].tobytes() for tensor, size in zip(found, lengths, strict=True)]
 
     def gather_values(self, value: object) -> list[Any]:
@@ -125,8 +140,9 @@ class Ranks:
         self._turns += 1
         key, store = f"palm/first/{self._turns}", self.start()
         if not self.first:
-            self._wait(lambda: self._counter(f"{key}/done") > 0, activity)
-            outcome = json.loads(bytes(store.get(key)))
+            self._wait(lambda: self._count(f"{key}/done") > 0, activity)
+            with self._losses_named():
+                outcome = json.loads(bytes(store.get(key)))
             if "error" in outcome:
                 raise LostRanksError(f"rank 0: {outcome['error']}")
             result: Given = outcome["result"]
@@ -140,12 +156,28 @@ class Ranks:
         self._post(key, {"result": result})
         return result
 
+    @contextmanager
+    def _losses_named(self) -> Iterator[None]:
+        """Say what an error of Paddle's connections means.
+
+        Raises:
+            LostRanksError: Another rank has ended, so that its connection is closed.
+        """
+        try:
+            yield
+        except (RuntimeError, OSError, SystemError, ValueError) as error:
+            self._broken = True
+            rule = "the connection to the other ranks of the run is lost: one of them has ended, and its output says why"
+            raise LostRanksError(f"{rule}. Found: {(str(error).strip().splitlines() or [''])[-1]:.200}") from error
+
     def _post(self, key: str, outcome: dict[str, object]) -> None:
         self._store.set(key, json.dumps(outcome))
         self._store.add(f"{key}/done", 1)
 
-    def _counter(self, key: str) -> int:
-        return int(self._store.add(key, 0))
+    def _count(self, key: str, more: int = 0) -> int:
+        """A counter of the store, after adding to it."""
+        with self._losses_named():
+            return int(self._store.add(key, more))
 
     def _wait(self, arrived: Callable[[], bool], activity: str) -> None:
         pause = _SHORTEST
@@ -161,9 +193,17 @@ ONE = Ranks(0, 1)
 
 @cache
 def current_ranks() -> Ranks:
-    """The ranks of this process, from the environment of Paddle's launcher; they are connected when they first meet."""
+    """The ranks of this process, from the environment of Paddle's launcher; they are connected when they first meet.
+
+    Warnings of other ranks than the first, which gives the same ones, are not shown from here on; errors are.
+    """
     count = _number(RANKS)
-    return Ranks(_number(RANK), count) if count > 1 else ONE
+    if count <= 1:
+        return ONE
+    ranks = Ranks(_number(RANK), count)
+    if not ranks.first:
+        logging.getLogger("palm").setLevel(logging.ERROR)
+    return ranks
 
 
 def _number(variable: str) -> int:

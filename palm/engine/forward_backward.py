@@ -41,9 +41,8 @@ def passes(parts: Sequence[StepBatch], *, per_task: bool) -> list[list[StepBatch
         return [[part] for part in parts]
     groups: dict[tuple[str, int], list[StepBatch]] = {}
     for part in parts:
-        # So does a task of whose rows this rank has none, which computes its first example for gradients of zero.
-        alone = part.task.settings.smart_weight or not part.share
-        owner = part.task.name if alone else part.task.row_owner.name
+        # The groups are the same on all ranks, since some passes contain a sum over them.
+        owner = part.task.name if part.task.settings.smart_weight else part.task.row_owner.name
         groups.setdefault((owner, part.task_step), []).append(part)
     return list(groups.values())
 
@@ -55,7 +54,8 @@ def shared_losses(model: MultiTaskModel, parts: Sequence[StepBatch]) -> list[Ten
     losses = []
     for part, indices, encoded in zip(parts, row_indices, encodings, strict=True):
         own = _own_rows(encoded, model.backbone_outputs, indices, part.batch["token_ids"].shape[1])
-        losses.append(model.loss(part.task, part.batch, own, distance_factor=part.distance_factor))
+        with at_position(part.rank_part.position if part.rank_part else None):  # among the rows of this task
+            losses.append(model.loss(part.task, part.batch, own, factors=part.factors))
     return losses
 
 
@@ -162,7 +162,7 @@ def _losses(run: "TrainingRun", parts: Sequence[StepBatch]) -> list[Tensor]:
     """Mean loss of each task's batch with its regularisers, before `loss_weight`: float32[] each."""
     if len(parts) == 1:
         part = parts[0]
-        return [run.model.loss(part.task, part.batch, distance_factor=part.distance_factor)]
+        return [run.model.loss(part.task, part.batch, factors=part.factors)]
     return shared_losses(run.model, parts)
 
 

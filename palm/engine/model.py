@@ -1,6 +1,7 @@
 """The multi-task model: one shared backbone, and one head for each group of tasks that share it."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import numpy as np
@@ -29,6 +30,23 @@ def own_layer_name(head: str, name: str) -> str:
     """The name of the backbone's parameter `name` in the own layers of the head `head`."""
     inside = f"heads.{head}.{_TASK_MODULES['parts']}.{OwnLayers.KEPT_AS}."
     return name.replace("backbone.encoder.layers.", inside, 1)
+
+
+@dataclass(frozen=True)
+class LossFactors:
+    """The factors of what regularisers add to the mean loss of one process's part of a batch.
+
+    Attributes:
+        distance: That of distances of two outputs, whose mean may be over something else than that of the loss.
+        penalty: That of what depends on parameters alone.
+    """
+
+    distance: float = 1.0
+    penalty: float = 1.0
+
+
+WHOLE = LossFactors()
+"""Those of a batch that one process has alone."""
 
 
 class HasHead(Protocol):
@@ -139,7 +157,7 @@ class MultiTaskModel(nn.Layer):
         batch: Batch,
         encoded: Mapping[str, Tensor] | None = None,
         *,
-        distance_factor: float = 1.0,
+        factors: LossFactors = WHOLE,
     ) -> Tensor:
         """Mean loss of a training batch and its regularisers, before `loss_weight`: float32[].
 
@@ -147,9 +165,10 @@ class MultiTaskModel(nn.Layer):
             task: The task of the loss.
             batch: A batch from its reader.
             encoded: The backbone's outputs for the batch, if already computed; not with SMART.
-            distance_factor: Factor of the distances of two outputs that regularisers add.
+            factors: Those of what regularisers add.
         """
-        loss, weight = self._batch_loss(task, batch, encoded, distance_factor), task.settings.soft_sharing_weight
+        loss = self._batch_loss(task, batch, encoded, factors.distance)
+        weight = task.settings.soft_sharing_weight * factors.penalty
         own, others = self._encoders(task.head)
         if own is None or not others or not weight:
             return loss
@@ -176,9 +195,10 @@ class MultiTaskModel(nn.Layer):
         distance_factor: float,
     ) -> Tensor:
         """The loss of `outputs`; with R-Drop also that of a second pass, and the distance of the two."""
-        alpha = task.settings.rdrop_alpha * distance_factor
-        if not alpha:
+        if not task.settings.rdrop_alpha:
             return task.paradigm.loss(outputs, inputs)
+        # A second pass also where its factor is 0: it draws the seeds that all processes draw.
+        alpha = task.settings.rdrop_alpha * distance_factor
         return rdrop_loss(task.paradigm, outputs, inputs, lambda: self.forward(task, batch, "train")[0], alpha)
 
     def _smooth_loss(self, task: TaskInstance, batch: Batch, distance_factor: float) -> Tensor:

@@ -137,7 +137,12 @@ AfterBatch = Callable[[int], None]
 
 
 def predict_jointly(
-    model: MultiTaskModel, tasks: Sequence[TaskInstance], dataset: Dataset, after_batch: AfterBatch | None = None
+    model: MultiTaskModel,
+    tasks: Sequence[TaskInstance],
+    dataset: Dataset,
+    after_batch: AfterBatch | None = None,
+    *,
+    ranks: Ranks = ONE,
 ) -> dict[str, list[Prediction]]:
     """Predictions of each task over one data set: the encoder sees each batch once, whichever heads follow.
 
@@ -145,14 +150,15 @@ def predict_jointly(
         model: Backbone and heads; it is left in evaluation mode.
         tasks: The tasks to predict; `dataset` is from their common reader.
         dataset: The data set to predict.
-        after_batch: Called after each batch.
+        after_batch: Called after each batch that this process computes.
+        ranks: The processes that each compute some of the batches.
 
     Raises:
         ConfigError: The reader lacks an input of a head.
     """
     _check_fits(tasks, dataset)
     counts, passes = [dataset.num_examples] * len(tasks), _common_passes(tasks, dataset)
-    found = _run(tasks, passes, counts, computation(model), "predict", after_batch)
+    found = _run(tasks, passes, counts, computation(model), "predict", after_batch, ranks=ranks)
     return {task.name: _decode(task, outputs.examples, dataset) for task, outputs in zip(tasks, found, strict=True)}
 
 

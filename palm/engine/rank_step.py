@@ -10,17 +10,17 @@ from collections.abc import Callable, Sequence
 
 from palm.engine.batches import StepBatch
 from palm.engine.forward_backward import PassResult
-from palm.engine.gradient_sums import sum_facts
+from palm.engine.optim.gradient_sums import sum_facts
 from palm.engine.run import TrainingRun
 
-Compute = Callable[[Sequence[StepBatch]], list[PassResult]]
+ComputeParts = Callable[[Sequence[StepBatch]], list[PassResult]]
 """Forward and backward of some batches of a step; the loss of each, and what is not finite."""
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def compute_and_agree(
-    run: TrainingRun, parts: Sequence[StepBatch], compute: Compute, *, updates: bool
+    run: TrainingRun, parts: Sequence[StepBatch], compute: ComputeParts, *, updates: bool
 ) -> list[PassResult]:
     """The loss of each of `parts` over all ranks, and what is not finite on any of them; the same on every rank.
 

@@ -8,7 +8,7 @@ from paddle import Tensor
 
 from palm.balancing.gradients.base import FloatArray, GradientMethod
 from palm.distributed.ranks import ONE, Ranks
-from palm.engine.gradient_sums import summed
+from palm.engine.optim.gradient_sums import summed
 from palm.engine.model import MultiTaskModel
 from palm.engine.no_grad import without_gradients
 from palm.engine.optim.freezing import layer_of

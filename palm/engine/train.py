@@ -172,12 +172,13 @@ def _result(
 def _note(run: TrainingRun, step_batch: StepBatch, parts: Sequence[StepResult]) -> None:
     """Add the results of a step to the history, except those with a fault."""
     losses = {part.task: part.loss for part in parts if part.fault is None}
+    norms = run.shared_layer.taken() if run.shared_layer else {}
     note_losses(
         run.history,
         run.weighting,
         losses,
         end_epoch=step_batch.end_epoch,
-        norms=run.shared_layer.taken() if run.shared_layer else {},
+        norms={name: norm for name, norm in norms.items() if name in losses},
     )
     note_probabilities(
         run.progress.sampling_probabilities, step_batch.global_step, run.sampler.probabilities(run.history)

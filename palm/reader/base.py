@@ -139,6 +139,11 @@ class Reader(ABC):
         del batch
         return start, end
 
+    def masks_before(self, batch: Batch, example: int) -> int:
+        """Masked tokens of the examples before one of a batch of `collate`."""
+        del batch, example
+        return 0
+
     def row_of_texts(self, texts: Sequence[str]) -> dict[str, object]:
         """A row to predict of as many texts as there are `text_columns`."""
         return dict(zip(self.text_columns, texts, strict=True))

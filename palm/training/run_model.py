@@ -97,6 +97,9 @@ class RunModel:
         Raises:
             CheckpointError: It could not be written.
         """
+        self._run.ranks.on_first(self._raise_failure)
+
+    def _raise_failure(self) -> None:
         if self._failure is not None:
             raise self._failure
 

@@ -8,7 +8,7 @@ from paddle import Tensor, nn
 
 from palm.backbone.word_embeddings import WordEmbeddings
 from palm.distributed.ranks import Ranks
-from palm.engine.gradient_sums import sum_gradients
+from palm.engine.optim.gradient_sums import sum_gradients
 from palm.engine.no_grad import without_gradients
 from palm.engine.optim.base import OptimizerFields, ParameterGroup, UpdateRule
 from palm.engine.optim.freezing import layer_of
