@@ -2,7 +2,6 @@
 
 import json
 import signal
-from dataclasses import dataclass, field
 
 import pytest
 
@@ -13,12 +12,8 @@ from palm.engine.rank_step import compute_and_agree
 from tests.integration import tiny
 
 
-@dataclass
 class Others(Ranks):
     """This rank and one that sends given numbers beside gradients of zero."""
-
-    facts: list[list[float]] = field(default_factory=list)
-    fault: str | None = None
 
     def __init__(self, facts, fault=None):
         super().__init__(0, 2)
