@@ -15,7 +15,7 @@ from benchmarks.scale.equality import CLOSE, Difference, compare_cases, compare_
 
 HOME = Path(__file__).parents[1]
 RESULTS, FIGURE = HOME / "results" / "scale.json", HOME / "figures" / "scale_model.svg"
-_AT_ONCE = 40  # cases of one start of the processes
+_AT_ONCE = 28  # cases of one start of the processes
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -25,7 +25,7 @@ def main(words: Sequence[str] | None = None) -> int:
     equality = commands.add_parser("equality", help="losses and parameters of 2 processes against those of 1")
     equality.add_argument("--count", type=int, default=0, help="random configurations besides the matrix of methods")
     equality.add_argument("--seed", type=int, default=1)
-    equality.add_argument("--only", default="", help="cases whose names hold this")
+    equality.add_argument("--cases", default=":", metavar="A:B", help="some of the matrix, by number")
     commands.add_parser("resume", help="runs of 2 processes that 1, 2 and 4 continue")
     measured = commands.add_parser("speed", help="examples/s of 1 and of 2 processes, and bytes per step")
     measured.add_argument("--threads", type=int, default=2)
@@ -43,8 +43,8 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def _equality(folder: Path, options: argparse.Namespace) -> int:
     data = folder / "data"
-    cases = [*matrix(data), *random_cases(data, seed=options.seed, count=options.count)]
-    cases = [case for case in cases if options.only in case.name]
+    first, last = (int(word) if word else None for word in options.cases.split(":"))
+    cases = [*matrix(data)[first:last], *random_cases(data, seed=options.seed, count=options.count)]
     found: list[Difference] = []
     for first in range(0, len(cases), _AT_ONCE):
         found += compare_cases(cases[first : first + _AT_ONCE], folder / str(first))
@@ -52,18 +52,24 @@ def _equality(folder: Path, options: argparse.Namespace) -> int:
     random = [each for each in found if each.name.startswith("random")]
     valid = [each for each in random if "ConfigError" not in (each.problem or "")]
     wrong = [each for each in found if not each.equal and (each in valid or each not in random)]
-    rows = [each.__dict__ for each in found if each not in random]
-    summary = {
-        "seed": options.seed,
+    rows = {each.name: each.__dict__ for each in found if each not in random}
+    known = {row["name"]: row for row in _kept().get("equality", {}).get("rows", [])}
+    _keep("equality", {"rows": list((known | rows).values())})
+    if random:
+        _keep("random", _summary(options.seed, valid))
+    print(f"{len(found) - len(wrong) - (len(random) - len(valid))} equal within {CLOSE:g}, {len(wrong)} not")
+    return int(bool(wrong))
+
+
+def _summary(seed: int, valid: Sequence[Difference]) -> dict[str, object]:
+    """What is published of random configurations."""
+    return {
+        "seed": seed,
         "valid": len(valid),
         "loss": max((each.loss for each in valid), default=0.0),
         "parameter": max((each.parameter for each in valid), default=0.0),
         "unequal": [each.name for each in valid if not each.equal],
     }
-    if not options.only:
-        _keep("equality", {"rows": rows, "random": summary})
-    print(f"{len(found) - len(wrong) - (len(random) - len(valid))} equal within {CLOSE:g}, {len(wrong)} not")
-    return int(bool(wrong))
 
 
 def _print_differences(found: Sequence[Difference]) -> None:
@@ -97,7 +103,9 @@ def _model() -> int:
     measured = [row for row in _kept()["speed"]["rows"] if row["processes"] == 2]
     modelled = model.rows(measured, batch=32, tokens=128)
     for row in modelled:
-        print(f"{row['size']:22} {row['link']:18} {row['processes']:3} {row['step'] * 1e3:8.2f} ms {row['speed']:6.1f} x")
+        print(
+            f"{row['size']:22} {row['link']:18} {row['processes']:3} {row['step'] * 1e3:8.2f} ms {row['speed']:6.1f} x"
+        )
     _keep("model", {"rows": modelled})
     model.plot(modelled, FIGURE)
     return 0

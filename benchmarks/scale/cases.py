@@ -173,8 +173,10 @@ def matrix(folder: Path) -> list[Case]:
         place = folder / f"{number:02}"
         place.mkdir(parents=True, exist_ok=True)
         all_keys = {"max_steps": STEPS, "num_epochs": 50, "batch_size": 4, "pred_batch_size": 5, **_DROPOUT, **SMOOTH}
-        config = tiny.config(place, tasks(place), **{**all_keys, **keys})
-        cases.append(Case(name, config, predicts=name in ("cls", "seq_label", "mrc", "choice")))
+        predicts = name in ("cls", "seq_label", "mrc", "choice")
+        own = {task: {"pred_file": each["train_file"], **each} for task, each in tasks(place).items()}
+        config = tiny.config(place, own if predicts else tasks(place), **{**all_keys, **keys})
+        cases.append(Case(name, config, predicts=predicts))
     return [*cases, *special(folder)]
 
 
@@ -183,7 +185,11 @@ def special(folder: Path) -> list[Case]:
     found = []
     for name, keys, extra in (
         ("NaN on one rank", {"on_nan": "skip"}, {"not_finite": True}),
-        ("NaN on one rank, joint", {"on_nan": "skip", **_JOINT, "gradient_accumulation_steps": 2}, {"not_finite": True}),
+        (
+            "NaN on one rank, joint",
+            {"on_nan": "skip", **_JOINT, "gradient_accumulation_steps": 2},
+            {"not_finite": True},
+        ),
         ("NaN on one rank, UPGrad", {"on_nan": "skip", "weighting": "upgrad"}, {"not_finite": True}),
         ("NaN on one rank, GradNorm", {"on_nan": "skip", "weighting": "gradnorm"}, {"not_finite": True}),
         ("global_batch_size", {"global_batch_size": 6}, {}),

@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -85,14 +85,27 @@ def _difference(
     logs = [_losses(Path(str(case.config["save_path"]))) for case in cases]
     if [each[:3] for each in logs[0]] != [each[:3] for each in logs[1]]:
         problem = problem or _first_other(*logs)
-    pairs = zip(logs[0], logs[1], strict=False)
-    loss = max((_apart(a[3], b[3]) for a, b in pairs), default=0.0)
+    files = [_files(Path(str(case.config["save_path"]))) for case in cases]
+    if files[0] != files[1]:
+        problem = problem or f"other files than of one process: {sorted(files[0] ^ files[1])[:3]}"
+    loss = max((_apart(a[3], b[3]) for a, b in zip(*logs, strict=False)), default=0.0)
     weights = [np.load(folder / f"found.{count}.{number}.npz", allow_pickle=False) for count in (1, 2)]
     parameter = max(float(np.abs(weights[0][key] - weights[1][key]).max(initial=0.0)) for key in weights[0].files)
     return Difference(name, len(logs[0]), loss, parameter, problem)
 
 
 def _problems(alone: Mapping[str, Any], ranks: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    first = ranks[0]
+    yield from _problems_of_ranks(ranks)
+    for key in ("global_step", "task_steps", "ended"):
+        if first[key] != alone[key]:
+            yield f"{key} is {first[key]}, of one process {alone[key]}"
+    for key, value in first.items():
+        if key.startswith(("predictions of", "metrics of")) and value[0] != value[1]:
+            yield f"{key} differ from those of one process"
+
+
+def _problems_of_ranks(ranks: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     first = ranks[0]
     for index, other in enumerate(ranks):
         if other["sha256"] != first["sha256"]:
@@ -101,12 +114,6 @@ def _problems(alone: Mapping[str, Any], ranks: Sequence[Mapping[str, Any]]) -> I
             yield f"rank {index} says something: {other['said'][:80]!r}"
         if other["metrics_together"] != other["metrics_alone"]:
             yield f"metrics of all ranks are {other['metrics_together']}, of one {other['metrics_alone']}"
-    for key in ("global_step", "task_steps", "ended"):
-        if first[key] != alone[key]:
-            yield f"{key} is {first[key]}, of one process {alone[key]}"
-    for key, value in first.items():
-        if key.startswith(("predictions of", "metrics of")) and value[0] != value[1]:
-            yield f"{key} differ from those of one process"
 
 
 def _losses(save_path: Path) -> list[tuple[object, object, object, object]]:
@@ -119,6 +126,10 @@ def _losses(save_path: Path) -> list[tuple[object, object, object, object]]:
             for key, value in values.items():
                 found.append((record["split"], f"{record['global_step']} {key}", record["task"], value))
     return found
+
+
+def _files(save_path: Path) -> set[str]:
+    return {file.relative_to(save_path).as_posix() for file in save_path.rglob("*")}
 
 
 def _first_other(one: Sequence[object], other: Sequence[object]) -> str:
@@ -166,7 +177,9 @@ def compare_resumed(folder: Path, *, counts: Sequence[int] = (1, 2, 4), seconds:
     folder.mkdir(parents=True, exist_ok=True)
     cases = stopped(folder)
     left_alone = [
-        Case(**{**in_folder(case, folder / "whole" / str(number)).to_json(), "stop_after": 0, "name": f"whole {number}"})
+        Case(
+            **{**in_folder(case, folder / "whole" / str(number)).to_json(), "stop_after": 0, "name": f"whole {number}"}
+        )
         for number, case in enumerate(cases)
     ]
     broken = [in_folder(case, folder / "broken" / str(number)) for number, case in enumerate(cases)]
@@ -177,7 +190,7 @@ def compare_resumed(folder: Path, *, counts: Sequence[int] = (1, 2, 4), seconds:
         for number in range(len(cases)):
             shutil.copytree(folder / "broken" / str(number), folder / f"by{count}" / str(number))
         own = [
-            Case(**{**in_folder(case, folder / f"by{count}" / str(number), resume="auto").to_json(), "stop_after": 0})
+            replace(in_folder(case, folder / f"by{count}" / str(number), resume="auto"), stop_after=0)
             for number, case in enumerate(cases)
         ]
         write_cases(own, folder / f"resumed.{count}.cases.json")
@@ -221,7 +234,10 @@ def _resumed(number: int, case: Case, count: int, folder: Path, problem: str | N
     if [each[:3] for each in logs[0]] != [each[:3] for each in logs[1]]:
         problem = problem or _first_other(*logs)
     loss = max((_apart(a[3], b[3]) for a, b in zip(*logs, strict=False)), default=0.0)
-    arrays = [np.load(folder / name, allow_pickle=False) for name in (f"begun.2.{number}.npz", f"resumed.{count}.{number}.npz")]
+    arrays = [
+        np.load(folder / name, allow_pickle=False)
+        for name in (f"begun.2.{number}.npz", f"resumed.{count}.{number}.npz")
+    ]
     parameter = max(float(np.abs(arrays[0][key] - arrays[1][key]).max(initial=0.0)) for key in arrays[0].files)
     return Resumed(case.name, count, loss, parameter, ranks[0]["sha256"] == whole["sha256"], problem)
 

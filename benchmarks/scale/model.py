@@ -63,7 +63,9 @@ def rows(measured: Sequence[Mapping[str, Any]], *, batch: int, tokens: int) -> l
             for processes in PROCESSES:
                 step = computing + exchange_seconds(result["bytes"], processes, link)
                 speed = processes * computing / step
-                found.append({"size": result["size"], "link": link.name, "processes": processes, "step": step, "speed": speed})
+                found.append(
+                    {"size": result["size"], "link": link.name, "processes": processes, "step": step, "speed": speed}
+                )
     return found
 
 
@@ -80,7 +82,9 @@ def plot(modelled: Sequence[Mapping[str, Any]], file: Path) -> None:
     for size, link in sorted({(row["size"], row["link"]) for row in modelled}):
         own = [row for row in modelled if (row["size"], row["link"]) == (size, link)]
         style = "--" if "Ethernet" in link else "-"
-        axes.plot([row["processes"] for row in own], [row["speed"] for row in own], style, marker="o", label=f"{size}, {link}")
+        axes.plot(
+            [row["processes"] for row in own], [row["speed"] for row in own], style, marker="o", label=f"{size}, {link}"
+        )
     axes.set(xscale="log", yscale="log", xlabel="GPUs", ylabel="times the examples/s of one")
     axes.set_xticks(PROCESSES, [str(number) for number in PROCESSES])
     axes.set_yticks(PROCESSES, [str(number) for number in PROCESSES])

@@ -35,7 +35,9 @@ class Started:
             for process in self.processes:
                 process.kill()
         if any(codes):
-            output = "\n".join(f"rank {n}: {log.read_text(errors='replace')[-3000:]}" for n, log in enumerate(self.logs))
+            output = "\n".join(
+                f"rank {n}: {log.read_text(errors='replace')[-3000:]}" for n, log in enumerate(self.logs)
+            )
             raise RuntimeError(f"exit codes {codes}\n{output}")
 
 

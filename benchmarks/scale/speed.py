@@ -93,10 +93,17 @@ def _config(folder: Path, name: str, batch: int) -> Keys:
     vocabulary = folder / "vocab.txt"
     vocabulary.write_text("\n".join([*tiny.SPECIAL, *words]) + "\n", encoding="utf-8")
     rows = [
-        ["odd" if number % 2 else "even", " ".join(words[(number * 97 + k * 31) % len(words)] for k in range(TOKENS - 2))]
+        [
+            "odd" if number % 2 else "even",
+            " ".join(words[(number * 97 + k * 31) % len(words)] for k in range(TOKENS - 2)),
+        ]
         for number in range(512)
     ]
-    task = {"reader": "cls", "paradigm": "cls", "train_file": tiny.write_tsv(folder / "t.tsv", ["label", "text_a"], rows)}
+    task = {
+        "reader": "cls",
+        "paradigm": "cls",
+        "train_file": tiny.write_tsv(folder / "t.tsv", ["label", "text_a"], rows),
+    }
     keys = {**SIZES[name], "vocab_size": VOCABULARY, "max_seq_len": TOKENS, "max_position_embeddings": 64}
     keys |= {"vocab_path": str(vocabulary), "global_batch_size": batch, "num_epochs": 1000, "learning_rate": 1e-4}
     return {**tiny.config(folder, {"odd": task}), **keys}

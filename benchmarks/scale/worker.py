@@ -1,4 +1,4 @@
-"""Trains cases one after the other, alone or as one of several ranks: `python -m benchmarks.scale.worker CASES RESULTS`.
+"""Trains cases, alone or as one of several ranks: `python -m benchmarks.scale.worker CASES RESULTS`.
 
 Writes `RESULTS.<processes>.<rank>.json`, and the parameters of each case to `RESULTS.<processes>.<number>.npz`.
 """
@@ -35,7 +35,7 @@ def main(words: list[str]) -> int:
         began = time.monotonic()
         try:
             found[case.name] = _result(case, ranks, results.with_name(f"{results.name}.{ranks.count}.{number}.npz"))
-        except Exception:  # noqa: BLE001 (reported with the others)
+        except Exception:
             found[case.name] = {"error": traceback.format_exc()}
         found[case.name]["seconds"] = time.monotonic() - began
         place = results.with_name(f"{results.name}.{ranks.count}.{ranks.index}.json")
@@ -85,7 +85,7 @@ def _predicted(controller: palm.Controller, ranks: Ranks) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for task in controller.config.tasks:
         predictor = controller.predictor(task.name)
-        alone = predictor.predict(task.settings.pred_file) if ranks.first else None
+        alone = predictor.predict(task.settings.pred_file or "") if ranks.first else None
         found[f"predictions of {task.name}"] = [controller.pred(task.name, predictor=predictor), alone]
         scores = predictor.evaluate(task.settings.dev_file) if ranks.first and task.settings.dev_file else None
         if task.settings.dev_file:

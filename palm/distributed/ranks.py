@@ -80,7 +80,8 @@ class Ranks:
         with suppress(Exception):  # they may be gone
             self._store.add("palm/left", 1)
             until = time.monotonic() + _LEAVING
-            while self.first and not self._broken and time.monotonic() < until and self._count("palm/left") < self.count:
+            waits = self.first and not self._broken
+            while waits and time.monotonic() < until and self._count("palm/left") < self.count:
                 time.sleep(_LONGEST)
 
     def meet(self, activity: str = "") -> None:
@@ -111,11 +112,11 @@ class Ranks:
         import paddle.distributed as dist  # noqa: PLC0415
 
         self.meet("results of other ranks")
-        sizes: list[Any] = []
+        counts: list[Any] = []
         found: list[Any] = []
         with self._losses_named():
-            dist.all_gather(sizes, paddle.to_tensor([len(data)], dtype="int64"))
-            lengths = [int(size.numpy()[0]) for size in sizes]
+            dist.all_gather(counts, paddle.to_tensor([len(data)], dtype="int64"))
+            lengths = [int(count.numpy()[0]) for count in counts]
             padded = np.zeros(max(*lengths, 1), np.uint8)
             padded[: len(data)] = np.frombuffer(data, np.uint8)
             dist.all_gather(found, paddle.to_tensor(padded))
@@ -167,8 +168,9 @@ class Ranks:
             yield
         except (RuntimeError, OSError, SystemError, ValueError) as error:
             self._broken = True
-            rule = "the connection to the other ranks of the run is lost: one of them has ended, and its output says why"
-            raise LostRanksError(f"{rule}. Found: {(str(error).strip().splitlines() or [''])[-1]:.200}") from error
+            rule = "the connection to the other ranks of the run is lost: one of them has ended"
+            found = (str(error).strip().splitlines() or [""])[-1]
+            raise LostRanksError(f"{rule}, and its output says why. Found: {found:.200}") from error
 
     def _post(self, key: str, outcome: dict[str, object]) -> None:
         self._store.set(key, json.dumps(outcome))

@@ -14,8 +14,8 @@ from pydantic import TypeAdapter
 
 from palm.balancing.history import history_from_saved
 from palm.engine.early_stopping import EarlyStops
-from palm.engine.optim.gradient_sums import summed
 from palm.engine.optim import OPTIMIZERS
+from palm.engine.optim.gradient_sums import summed
 from palm.engine.run import Progress, TrainingRun
 from palm.engine.run_data import DATA_FILE, check_data
 from palm.engine.selection import BestSoFar

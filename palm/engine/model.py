@@ -197,7 +197,7 @@ class MultiTaskModel(nn.Layer):
         """The loss of `outputs`; with R-Drop also that of a second pass, and the distance of the two."""
         if not task.settings.rdrop_alpha:
             return task.paradigm.loss(outputs, inputs)
-        # A second pass also where its factor is 0: it draws the seeds that all processes draw.
+        # A second pass also where its factor is 0: it takes the seeds that all processes take.
         alpha = task.settings.rdrop_alpha * distance_factor
         return rdrop_loss(task.paradigm, outputs, inputs, lambda: self.forward(task, batch, "train")[0], alpha)
 

@@ -1,4 +1,4 @@
-"""What a rank computes of a batch that all ranks share: its rows, and their share of the mean loss."""
+"""What a rank computes of a batch that all ranks share: its rows, and the fraction of the mean loss that they are."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,7 @@
 """Where the rows of this process stand in a batch that several processes share.
 
-Dropout depends on the number of a row in the whole batch, so that processes with a part each draw what one process
-with all rows would draw.
+Dropout depends on the number of a row in the whole batch, so that processes with a part each sample what one process
+with all rows would sample.
 """
 
 import threading

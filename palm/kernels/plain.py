@@ -45,7 +45,7 @@ def dropout(values: Tensor, probability: float, *, before: int | None = None) ->
         values: [rows ...].
         probability: That of an element to be zeroed.
         before: On the CPU, rows before these in a batch that several processes share; by default those of a padded
-            batch. On a GPU each process draws masks of its own.
+            batch. On a GPU each process samples masks of its own.
     """
     if probability == 0:
         return values

@@ -8,11 +8,11 @@ from paddle import Tensor, nn
 
 from palm.backbone.word_embeddings import WordEmbeddings
 from palm.distributed.ranks import Ranks
-from palm.engine.optim.gradient_sums import sum_gradients
 from palm.engine.no_grad import without_gradients
 from palm.engine.optim.base import OptimizerFields, ParameterGroup, UpdateRule
 from palm.engine.optim.freezing import layer_of
 from palm.engine.optim.fused_adamw import is_table
+from palm.engine.optim.gradient_sums import sum_gradients
 from palm.engine.optim.gradients import StepGradients
 from palm.engine.shared_state import shared_state
 from palm.kernels.choice import Wanted, choose_kernels

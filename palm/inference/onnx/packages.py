@@ -24,7 +24,9 @@ def onnxruntime_package() -> ModuleType:
     Raises:
         ConfigError: It is not installed.
     """
-    return _imported(lambda: import_module("onnxruntime"), "onnxruntime", "ONNX graphs are run with the package onnxruntime.")
+    return _imported(
+        lambda: import_module("onnxruntime"), "onnxruntime", "ONNX graphs are run with the package onnxruntime."
+    )
 
 
 def _imported(load: Callable[[], ModuleType], name: str, rule: str) -> ModuleType:

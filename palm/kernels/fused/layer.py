@@ -163,7 +163,7 @@ class FusedLayerNorm(PyLayer):
 
 
 class FusedDropout(PyLayer):
-    """Zero a random fraction of [rows width], with a number of rows before; backward draws the same mask again."""
+    """Zero a random fraction of [rows width], with a number of rows before; backward samples the same mask again."""
 
     @staticmethod
     def forward(ctx: Context, values: Tensor, probability: float, before: int) -> Tensor:

@@ -61,8 +61,8 @@ def test_the_signal_of_any_rank_is_that_of_all():
 
 
 def test_another_run_in_the_folder_is_refused(tmp_path):
-    with run_folder_locked(tmp_path), pytest.raises(CheckpointError, match="another run is training in this folder"):
-        with run_folder_locked(tmp_path):
-            pass
+    refused = pytest.raises(CheckpointError, match="another run is training in this folder")
+    with run_folder_locked(tmp_path), refused, run_folder_locked(tmp_path):
+        pass
     with run_folder_locked(tmp_path):
         pass

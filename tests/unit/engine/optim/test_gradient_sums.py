@@ -32,7 +32,8 @@ def test_tensors_go_in_one_message_and_keep_their_shapes():
     one, two, three = summed([paddle.ones([2, 3]), paddle.full([], 4.0), paddle.arange(3, dtype="float32")], ranks)
     assert ranks.sent == [[10]]
     np.testing.assert_array_equal(one.numpy(), np.full((2, 3), 2.0))
-    assert two.shape == [] and float(two) == 8.0
+    assert two.shape == []
+    assert float(two) == 8.0
     assert three.numpy().tolist() == [0.0, 2.0, 4.0]
 
 
@@ -47,5 +48,6 @@ def test_of_a_table_the_rows_of_all_ranks_are_sent_and_no_other():
     assert facts == [1.0, 2.0]
     assert found["w"].numpy().tolist() == [2.0, 2.0, 2.0]
     table = found.rows["table"]
-    assert table.rows.tolist() == [1, 2, 5, 7] and table.height == 100
+    assert table.rows.tolist() == [1, 2, 5, 7]
+    assert table.height == 100
     assert table.values.tolist() == [[0.0, 0.0], [2.0, 4.0], [0.0, 0.0], [6.0, 8.0]]
