@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 import palm
+from palm.distributed.ranks import current_ranks
 from palm.errors import ConfigError, PalmError, Problem
 from palm.inference.exported import is_exported, model_folder
 from palm.schema.fields import Precision
@@ -66,18 +67,20 @@ def run(args: argparse.Namespace, overrides: list[str]) -> int:
     names = args.task or (named and named.tasks) or _tasks_with_data(controller, model, args)
     if not names:
         raise ConfigError(Problem(args.config, "no task has a dev_file. Set one, or name a task and --file."))
-    if named is not None and model is not None:
+    if named is not None and model is not None and current_ranks().first:
         sys.stderr.write(f"metrics of the model {Path(model).as_posix()}\n")
     for name in names:
         if args.precision == "int8":
             found = controller.measure_int8(name, model, args.file)
             file = int8_file(name if model and holds_run(Path(model)) else None)
             kept = f"kept as {file} in the model's folder, which `precision: int8` and `auto` go by"
-            sys.stderr.write(f"{name}: int8 costs {found.drop:.2f} points: {found}; {kept}\n")
+            if current_ranks().first:
+                sys.stderr.write(f"{name}: int8 costs {found.drop:.2f} points: {found}; {kept}\n")
             line = {**found.model_dump(exclude={"format_version", "palm_version", "weights"}), "drop": found.drop}
         else:
             line = dict(controller.evaluate(name, model, args.file, precision=args.precision))
-        sys.stdout.write(json.dumps({"task": name, **line}, ensure_ascii=False) + "\n")
+        if current_ranks().first:
+            sys.stdout.write(json.dumps({"task": name, **line}, ensure_ascii=False) + "\n")
     return 0
 
 

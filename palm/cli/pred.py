@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import palm
 from palm.cli.pred_output import Output
 from palm.cli.pred_texts import TextRow, ask, read_lines, row_of_texts, rows_of_lines
+from palm.distributed.ranks import current_ranks
 from palm.errors import ConfigError, DataError, Problem
 from palm.inference.exported import advice_for, is_exported, model_folder, run_model
 
@@ -123,13 +124,17 @@ def _with_configuration(args: argparse.Namespace, overrides: list[str]) -> None:
     words = [f"--tasks.{task}.{key}={value}" for key, value in chosen.items() if value is not None]
     controller = palm.Controller(args.config, task_dir=args.task_dir, for_train=False, overrides=[*overrides, *words])
     predictor = controller.predictor(task, args.model)
-    _say_precision([predictor], args)
+    if current_ranks().first:
+        _say_precision([predictor], args)
     predictions = controller.pred(task, predictor=predictor)  # writes them
-    Output(most=args.show, as_json=args.json).show(predictor, predictions)
+    if current_ranks().first:
+        Output(most=args.show, as_json=args.json).show(predictor, predictions)
 
 
 def _with_models(args: argparse.Namespace) -> None:
-    """Predict without a configuration."""
+    """Predict without a configuration; of several processes, the first one does."""
+    if not current_ranks().first:
+        return
     _check_sources(args)
     run, output = _load(args)
     _say_precision(list(run.values()), args)

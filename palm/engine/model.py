@@ -1,6 +1,7 @@
 """The multi-task model: one shared backbone, and one head for each group of tasks that share it."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import numpy as np
@@ -29,6 +30,23 @@ def own_layer_name(head: str, name: str) -> str:
     """The name of the backbone's parameter `name` in the own layers of the head `head`."""
     inside = f"heads.{head}.{_TASK_MODULES['parts']}.{OwnLayers.KEPT_AS}."
     return name.replace("backbone.encoder.layers.", inside, 1)
+
+
+@dataclass(frozen=True)
+class LossFactors:
+    """The factors of what regularisers add to the mean loss of one process's part of a batch.
+
+    Attributes:
+        distance: That of distances of two outputs, whose mean may be over something else than that of the loss.
+        penalty: That of what depends on parameters alone.
+    """
+
+    distance: float = 1.0
+    penalty: float = 1.0
+
+
+WHOLE = LossFactors()
+"""Those of a batch that one process has alone."""
 
 
 class HasHead(Protocol):
@@ -133,40 +151,57 @@ class MultiTaskModel(nn.Layer):
                 passes[key] = self.encode(batch, layer=task.settings.layer, head=task.head)
             yield passes[key]
 
-    def loss(self, task: TaskInstance, batch: Batch, encoded: Mapping[str, Tensor] | None = None) -> Tensor:
+    def loss(
+        self,
+        task: TaskInstance,
+        batch: Batch,
+        encoded: Mapping[str, Tensor] | None = None,
+        *,
+        factors: LossFactors = WHOLE,
+    ) -> Tensor:
         """Mean loss of a training batch and its regularisers, before `loss_weight`: float32[].
 
         Args:
             task: The task of the loss.
             batch: A batch from its reader.
             encoded: The backbone's outputs for the batch, if already computed; not with SMART.
+            factors: Those of what regularisers add.
         """
-        loss, weight = self._batch_loss(task, batch, encoded), task.settings.soft_sharing_weight
+        loss = self._batch_loss(task, batch, encoded, factors.distance)
+        weight = task.settings.soft_sharing_weight * factors.penalty
         own, others = self._encoders(task.head)
         if own is None or not others or not weight:
             return loss
         return loss + weight * squared_distance(own, others)
 
-    def _batch_loss(self, task: TaskInstance, batch: Batch, encoded: Mapping[str, Tensor] | None) -> Tensor:
+    def _batch_loss(
+        self, task: TaskInstance, batch: Batch, encoded: Mapping[str, Tensor] | None, distance_factor: float
+    ) -> Tensor:
         if task.settings.smart_weight:
-            return self._smooth_loss(task, batch)
+            return self._smooth_loss(task, batch, distance_factor)
         if encoded is None:
             outputs, inputs = self.forward(task, batch, "train")
         else:
             inputs = {**_as_tensors(batch), **encoded}
             outputs = task.paradigm.forward(self.heads[task.head], inputs, "train")
-        return self._consistent_loss(task, batch, outputs, inputs)
+        return self._consistent_loss(task, batch, outputs, inputs, distance_factor)
 
     def _consistent_loss(
-        self, task: TaskInstance, batch: Batch, outputs: dict[str, Tensor], inputs: dict[str, Tensor]
+        self,
+        task: TaskInstance,
+        batch: Batch,
+        outputs: dict[str, Tensor],
+        inputs: dict[str, Tensor],
+        distance_factor: float,
     ) -> Tensor:
         """The loss of `outputs`; with R-Drop also that of a second pass, and the distance of the two."""
-        alpha = task.settings.rdrop_alpha
-        if not alpha:
+        if not task.settings.rdrop_alpha:
             return task.paradigm.loss(outputs, inputs)
+        # A second pass also where its factor is 0: it takes the seeds that all processes take.
+        alpha = task.settings.rdrop_alpha * distance_factor
         return rdrop_loss(task.paradigm, outputs, inputs, lambda: self.forward(task, batch, "train")[0], alpha)
 
-    def _smooth_loss(self, task: TaskInstance, batch: Batch) -> Tensor:
+    def _smooth_loss(self, task: TaskInstance, batch: Batch, distance_factor: float) -> Tensor:
         """The loss with the SMART penalty: the sensitivity of the outputs to small perturbations of the embeddings."""
         seed = dropout_seed()
 
@@ -175,11 +210,11 @@ class MultiTaskModel(nn.Layer):
                 return self.forward(task, batch, "train", shift)
 
         outputs, inputs = shifted(None)
-        loss = self._consistent_loss(task, batch, outputs, inputs)
+        loss = self._consistent_loss(task, batch, outputs, inputs, distance_factor)
         penalty = smart_penalty(
             self, task.paradigm, lambda shift: shifted(shift)[0], outputs, inputs, epsilon=task.settings.smart_epsilon
         )
-        return loss + task.settings.smart_weight * penalty
+        return loss + task.settings.smart_weight * distance_factor * penalty
 
     def use_training_mode(self) -> None:
         """Compute with dropout from now on, but for a frozen encoder, which computes as it does in prediction."""

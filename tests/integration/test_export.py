@@ -32,7 +32,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     training = controller._training_run()
     all_heads.train(training)
     all_heads.save_both(training, folder / "out")
-    controller._write_resolved_config()
+    controller._write_beginning()
     return folder / "out"
 
 

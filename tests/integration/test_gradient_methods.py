@@ -88,7 +88,7 @@ def test_a_resumed_run_ends_in_the_same_bits(tmp_path, mode, name):
 def test_a_batch_with_a_fault_leaves_its_task_waiting(tmp_path):
     run = controller(tmp_path, mode="joint", weighting="upgrad", on_nan="skip")._training_run()
     bad, whole = run.tasks[1], run.model.loss
-    run.model.loss = lambda task, batch: whole(task, batch) * (float("nan") if task is bad else 1.0)
+    run.model.loss = lambda task, batch, **rest: whole(task, batch, **rest) * (float("nan") if task is bad else 1.0)
     before = {name: tensor.numpy().copy() for name, tensor in run.model.state_dict().items()}
     steps = train_steps(run)
     assert "task two" in next(steps).other_tasks[0].fault

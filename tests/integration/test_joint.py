@@ -95,7 +95,7 @@ def test_a_batch_with_a_fault_is_left_out_and_the_others_train(tmp_path):
     run = controller(tmp_path, on_nan="skip")._training_run()
     small = run.tasks[1]
     whole = run.model.loss
-    run.model.loss = lambda task, batch: whole(task, batch) * (float("nan") if task is small else 1.0)
+    run.model.loss = lambda task, batch, **rest: whole(task, batch, **rest) * (float("nan") if task is small else 1.0)
     before = {name: tensor.numpy().copy() for name, tensor in run.model.state_dict().items()}
     result = next(train_steps(run))
     large, other = result.parts

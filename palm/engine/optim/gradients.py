@@ -31,6 +31,10 @@ class StepGradients(dict[str, Tensor]):
         self.rows = dict(rows or {})
         self._order = [*whole, *self.rows] if order is None else list(order)
 
+    def replaced(self, whole: Mapping[str, Tensor], rows: Mapping[str, RowGradient]) -> "StepGradients":
+        """Other gradients of the same parameters."""
+        return StepGradients(whole, rows, order=self._order)
+
     @cached_property
     def squared_norm(self) -> float:
         """The sum of all squares: not finite where a gradient is not, nor where the sum overflows.
