@@ -23,6 +23,13 @@ def computes_empty_tensors() -> bool:
     return paddle_major() >= 3
 
 
+def static_graph_refusal() -> str | None:
+    """Why layers cannot be translated to a static graph; None if they can."""
+    if paddle_major() >= 3:
+        return None
+    return "Paddle 2.6 cannot translate typed assignments and super() of PALM's layers"
+
+
 def paddle_major() -> int:
     """The first number of Paddle's version; a build from Paddle's own sources is `0.0.0` and counts as new."""
     import paddle  # noqa: PLC0415 (as above)
