@@ -33,7 +33,7 @@ def test_the_update_is_the_methods_sum_of_the_tasks_gradients(tmp_path, monkeypa
         found = {name: gradient.numpy() for name, gradient in run.optimizer.gradients().items()}
         rows.append({name: gradient for name, gradient in found.items() if name.startswith("backbone.")})
         heads |= {name: gradient for name, gradient in found.items() if name not in rows[-1]}
-        run.model.clear_gradients(set_to_zero=False)
+        tiny.clear_gradients(run.model)
     names = sorted(set().union(*rows))
     size = {name: next(row[name] for row in rows if name in row) for name in names}
     matrix = np.stack(

@@ -46,7 +46,7 @@ def test_the_update_is_that_of_the_weighted_sum_of_the_losses(tmp_path):
     total = run.model.loss(one, one.batch_at(0)) * 2.0 + run.model.loss(two, two.batch_at(0)) * 0.5
     (total / 2).backward()
     wanted = {name: gradient.numpy() for name, gradient in run.optimizer.gradients().items()}
-    run.model.clear_gradients(set_to_zero=False)
+    tiny.clear_gradients(run.model)
     next(train_steps(run))
     found = run.optimizer.gradients()
     assert set(found) == set(wanted)

@@ -175,7 +175,12 @@ def _write_paddle(
 ) -> Exported:
     from palm.inference.bundle import load_run  # noqa: PLC0415 (imports Paddle)
     from palm.inference.export.paddle_static import PaddleInference, inputs_of, write_paddle  # noqa: PLC0415
+    from palm.runtime.paddle_versions import static_graph_refusal  # noqa: PLC0415
 
+    refusal = static_graph_refusal()
+    if refusal:
+        rule = "Paddle's static format is written with Paddle 3."
+        raise ConfigError(Problem("--to paddle", f"{rule} Found: {refusal}. Use --to onnx, or install Paddle 3."))
     plain = load_run(request.model, [task.name for task in tasks], "plain")
     names = write_paddle(plain.model, plain.tasks, folder)
     inputs = inputs_of(plain.model, plain.tasks)
