@@ -83,12 +83,25 @@ def write_paddle(model: MultiTaskModel, tasks: Sequence[TaskInstance], folder: P
         for name, spec in inputs_of(model, tasks).items()
     }
     before = {file.name for file in folder.iterdir()}
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _biased_norms(program):
         warnings.simplefilter("ignore")  # of Paddle's tracer, about itself
         inputs: Any = [specs]  # Paddle types dictionaries narrower than it takes them
         paddle.jit.save(paddle.jit.to_static(program, input_spec=inputs, full_graph=True), str(folder / PROGRAM))
     written = sorted({file.name for file in folder.iterdir()} - before, key=lambda name: name.endswith(PARAMETERS))
     return tuple(written)
+
+
+@contextlib.contextmanager
+def _biased_norms(program: Program) -> Iterator[None]:
+    """Biases of zero for normalisations that have none: paddle.inference computes those without otherwise wrongly."""
+    found = [layer for layer in program.sublayers() if isinstance(layer, nn.LayerNorm) and layer.bias is None]
+    for layer in found:
+        layer.bias = layer.create_parameter(layer.weight.shape, is_bias=True)
+    try:
+        yield
+    finally:
+        for layer in found:
+            layer.bias = None
 
 
 class PaddleInference:
