@@ -96,7 +96,8 @@ def _biased_norms(program: Program) -> Iterator[None]:
     """Biases of zero for normalisations that have none: paddle.inference computes those without otherwise wrongly."""
     found = [layer for layer in program.sublayers() if isinstance(layer, nn.LayerNorm) and layer.bias is None]
     for layer in found:
-        layer.bias = layer.create_parameter(layer.weight.shape, is_bias=True)
+        if layer.weight is not None:
+            layer.bias = layer.create_parameter(layer.weight.shape, is_bias=True)
     try:
         yield
     finally:
