@@ -146,7 +146,7 @@ class PaddleInference:
             self._predictor.get_input_handle(name).copy_from_cpu(np.ascontiguousarray(array, spec.dtype))
         try:
             self._predictor.run()
-        except RuntimeError as error:
+        except (RuntimeError, ValueError) as error:
             raise CheckpointError(f"paddle.inference cannot run the program: {str(error)[-300:]}") from error
         handles = map(self._predictor.get_output_handle, self._predictor.get_output_names())
         arrays = dict(zip(self._names, (handle.copy_to_cpu() for handle in handles), strict=True))
