@@ -90,47 +90,58 @@ def beside_hostile_clients(server: Server, clients: int, seconds: float, bodies:
 def beside_fuzzing(
     server: Server, clients: int, seconds: float, bodies: Path, requests: int, report: Path
 ) -> dict[str, Any]:
-    """What healthy clients see alone, and while schemathesis sends its requests, which are counted by status."""
-    alone = measure(server, clients, seconds, bodies)
-    with ThreadPoolExecutor(1) as thread:
-        fuzzing = thread.submit(fuzz, server, requests, report)
-        time.sleep(_START_SECONDS)
-        beside = measure(server, clients, seconds, bodies)
-        found = fuzzing.result()
-    for status, count in beside["statuses"].items():
-        found["statuses"][status] = found["statuses"].get(status, 0) - count
-    found["requests"] -= beside["requests"]
-    return {**found, "alone": alone, "beside": beside}
+    """At least `requests` requests that schemathesis makes from /openapi.json, by status.
 
-
-def fuzz(server: Server, requests: int, report: Path) -> dict[str, Any]:
-    """Send at least `requests` requests that schemathesis makes from /openapi.json; count them by status.
-
-    It runs with the lowest priority: those who attack a server do not share its processor.
+    Also what healthy clients see alone, and during the first of them.
 
     Raises:
-        SystemExit: schemathesis is not installed.
+        SystemExit: schemathesis is not installed, or sends nothing.
     """
+    alone = measure(server, clients, seconds, bodies)
+    before, examples = statuses(server), max(10, requests // 40)
+    with ThreadPoolExecutor(1) as thread:
+        fuzzing = thread.submit(_fuzz, server, examples, 0, report)
+        time.sleep(_START_SECONDS)
+        beside = measure(server, clients, seconds, bodies)
+        fuzzing.result()
+    for status, count in beside["statuses"].items():
+        before[int(status)] = before.get(int(status), 0) + count
+    found, runs = _since(server, before), 1
+    while sum(found.values()) < requests:
+        _fuzz(server, examples, runs, report)
+        now, runs = _since(server, before), runs + 1
+        if now == found:
+            raise SystemExit(f"schemathesis sent nothing: see {report}")
+        found = now
+    errors = sum(count for status, count in found.items() if status >= 500)
+    by_status = {str(status): found[status] for status in sorted(found)}
+    return {
+        "requests": sum(found.values()),
+        "server_errors": errors,
+        "statuses": by_status,
+        "alone": alone,
+        "beside": beside,
+    }
+
+
+def _fuzz(server: Server, examples: int, seed: int, report: Path) -> None:
+    """Run schemathesis once, with the lowest priority: those who attack a server do not share its processor."""
     beside = Path(sys.executable).with_name("schemathesis")
     program = str(beside) if beside.is_file() else shutil.which("schemathesis")
     if program is None:
-        raise SystemExit("--fuzz: needs schemathesis: pip install schemathesis")
-    before = statuses(server)
-    sent, runs, examples = 0, 0, max(10, requests // 40)
-    while sent < requests:
-        words = ["nice", "-n", "19", program, "run", f"http://127.0.0.1:{server.port}/openapi.json"]
-        words += ["--phases", "examples,coverage,fuzzing", "--max-examples", str(examples), "--seed", str(runs)]
-        words += ["--checks", "not_a_server_error,content_type_conformance,status_code_conformance"]
-        words += ["--exclude-path", "/v2/health/ready", "--continue-on-failure", "--no-shrink", "--workers", "2"]
-        with report.open("a", encoding="utf-8") as output:
-            subprocess.run(words, stdout=output, stderr=subprocess.STDOUT, check=False, cwd=report.parent)
-        now = statuses(server)
-        found = {status: count - before.get(status, 0) for status, count in now.items()}
-        if sum(found.values()) == sent:
-            raise SystemExit(f"schemathesis sent nothing: see {report}")
-        sent, runs = sum(found.values()), runs + 1
-    errors = sum(count for status, count in found.items() if status >= 500)
-    return {"requests": sent, "server_errors": errors, "statuses": {str(key): found[key] for key in sorted(found)}}
+        raise SystemExit("the part `fuzz` needs schemathesis: pip install schemathesis")
+    words = ["nice", "-n", "19", program, "run", f"http://127.0.0.1:{server.port}/openapi.json"]
+    words += ["--phases", "examples,coverage,fuzzing", "--max-examples", str(examples), "--seed", str(seed)]
+    words += ["--checks", "not_a_server_error,content_type_conformance,status_code_conformance"]
+    words += ["--exclude-path", "/v2/health/ready", "--continue-on-failure", "--no-shrink", "--workers", "2"]
+    with report.open("a", encoding="utf-8") as output:
+        subprocess.run(words, stdout=output, stderr=subprocess.STDOUT, check=False, cwd=report.parent)
+
+
+def _since(server: Server, before: dict[int, int]) -> dict[int, int]:
+    """How many more requests the server has answered with each status than `before`."""
+    differences = {status: count - before.get(status, 0) for status, count in statuses(server).items()}
+    return {status: count for status, count in differences.items() if count}
 
 
 def statuses(server: Server) -> dict[int, int]:

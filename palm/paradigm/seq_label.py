@@ -13,7 +13,7 @@ from palm.data.spans import OUTSIDE_PARTS, Span, spans_of, strict_patterns
 from palm.data.tag_schemes import OUTSIDE, TagScheme, describe_scheme, older_scheme, says_more_than_bio
 from palm.paradigm.base import PARADIGMS, Outputs, Paradigm, Prediction, TransformersHead
 from palm.paradigm.crf import build_transitions, crf_loss, viterbi
-from palm.paradigm.decoding import check_classes, class_names, count_classes, examples_by_record, softmax
+from palm.paradigm.decoding import check_classes, class_names, count_classes, examples_by_record
 from palm.paradigm.hugging_face import ApiRow, one_entity
 from palm.paradigm.layers import HeadFields, build_head, head_form, head_logits
 from palm.paradigm.losses import ClassLossFields, class_loss, weight_of_labels, weights_by_class
@@ -117,8 +117,9 @@ class Tagging(Paradigm):
         if self.config.has_crf:
             rows = zip(outputs["logits"], lengths, strict=True)
             return [{"logits": row[:length], "transitions": outputs["transitions"]} for row, length in rows]
-        best = outputs["logits"].argmax(axis=-1)  # [batch seq]
-        probabilities = softmax(outputs["logits"]).max(axis=-1)  # [batch seq]
+        logits = outputs["logits"]
+        best = logits.argmax(axis=-1)  # [batch seq]
+        probabilities = 1.0 / np.exp(logits - logits.max(axis=-1, keepdims=True)).sum(axis=-1)  # [batch seq], of `best`
         return [
             {"label_ids": row[:length], "probabilities": chances[:length]}
             for row, chances, length in zip(best, probabilities, lengths, strict=True)
