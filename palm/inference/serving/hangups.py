@@ -14,7 +14,11 @@ _SIGNALS = {signal.SIGHUP}
 
 
 class EarlyHangups:
-    """Remembers whether SIGHUP came."""
+    """Remembers whether SIGHUP came.
+
+    Attributes:
+        came: Whether it did, once or several times.
+    """
 
     def __init__(self) -> None:
         self.came = False
