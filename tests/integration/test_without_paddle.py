@@ -1,4 +1,4 @@
-"""Environments without Paddle, or with two builds of it: what works there, and what is said, in processes of their own.
+"""Environments without Paddle, or with two builds of it: what works there, and what is reported, in processes of their own.
 
 The environment is a folder with links to the packages of this one, Paddle left out; Python starts without its own.
 """
