@@ -1,7 +1,7 @@
 """Forward and backward passes of a task's batch, or of several tasks' batches on the same rows."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import reduce
 from operator import add
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from palm.data.sequences import INPUTS
 from palm.engine.batches import StepBatch
 from palm.engine.model import MultiTaskModel
 from palm.engine.optim.freezing import unfreeze
+from palm.engine.optim.gradients import StepGradients
 from palm.engine.rank_part import joint_position
 from palm.engine.regularizers.fgm import perturbed, word_embeddings
 from palm.engine.shared_state import seeded
@@ -147,7 +148,9 @@ def train_pass(run: "TrainingRun", parts: Sequence[StepBatch], factors: Sequence
             fault = _backward(run, weighted, reduce(add, [losses[number] * weights[number] for number in whole]))
             if run.shared_layer is not None and (not fault or run.ranks.count > 1):
                 run.shared_layer.end(first.task.name, factors[0] / run.settings.gradient_accumulation_steps)
-            for number in whole if fault else ():
+            # With several ranks the gradients are also those of a loss that is not finite, which is why they are not.
+            unknown = run.ranks.count > 1 and any(faults)
+            for number in whole if fault and not unknown else ():
                 outcomes[number] = values[number], f"{fault} (loss {values[number]:.4g})"
         return outcomes
 
@@ -174,7 +177,7 @@ def _weight(run: "TrainingRun", part: StepBatch) -> float:
 
 def _backward(run: "TrainingRun", parts: Sequence[tuple[StepBatch, float]], total: Tensor) -> str | None:
     """Backward of the weighted losses of `parts`, whose sum is `total`; returns what is not finite."""
-    pending = _pending_gradients(run) if run.ranks.count == 1 else {}  # before backward adds to them
+    pending = _pending_gradients(run)  # before backward adds to them
     if run.settings.adversarial_epsilon:
         _attack(run, parts, total)
     else:
@@ -184,6 +187,9 @@ def _backward(run: "TrainingRun", parts: Sequence[tuple[StepBatch, float]], tota
         # Gradients of earlier batches of this update are kept, without this batch's contribution.
         run.optimizer.set_gradients(pending)
         return f"the gradient of `{name}` is not finite"
+    if name is not None and run.task_gradients is None:
+        # Each rank has gradients of the same parameters until all know of the fault; those of other passes are finite.
+        run.optimizer.take_back(pending)
     if run.task_gradients is not None:
         # Every task has its own pass then, so these gradients are only this task's; the next one starts without.
         run.task_gradients.add(parts[0][0].task.name, run.optimizer.gradients())
@@ -204,8 +210,8 @@ def _attack(run: "TrainingRun", parts: Sequence[tuple[StepBatch, float]], total:
             reduce(add, [loss * weight for loss, (_, weight) in zip(again, parts, strict=True)]).backward()
 
 
-def _pending_gradients(run: "TrainingRun") -> Mapping[str, Tensor]:
+def _pending_gradients(run: "TrainingRun") -> StepGradients:
     """A copy of the gradients of earlier batches of the update, if a batch with a fault must not corrupt them."""
     if run.settings.on_nan == "abort":
-        return {}
+        return StepGradients({})
     return run.optimizer.copied_gradients()

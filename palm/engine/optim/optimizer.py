@@ -159,6 +159,14 @@ class Optimizer:
         for name, rows in gradients.rows.items() if isinstance(gradients, StepGradients) else ():
             self._tables[name].gradient = rows
 
+    def take_back(self, before: StepGradients) -> None:
+        """Go back to gradients of before, with zeros for the parameters that have one only since then."""
+        current = self._current()
+        whole = {name: before[name] if name in before else paddle.zeros_like(each) for name, each in current.items()}
+        self.set_gradients(
+            current.replaced(whole, {name: before.rows.get(name, each.empty()) for name, each in current.rows.items()})
+        )
+
     def _current(self) -> StepGradients:
         for table in self._tables.values():
             table.end_pass()

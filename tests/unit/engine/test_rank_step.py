@@ -1,6 +1,7 @@
 """A step of several ranks: losses, faults and signals of one are those of all."""
 
 import json
+import math
 import signal
 
 import pytest
@@ -54,7 +55,7 @@ def computed(outcomes):
 
 
 def test_the_loss_is_the_sum_of_the_shares(made):
-    run, parts = made(Others([[1.5, 0.0, 0.0, 0.0]]))
+    run, parts = made(Others([[1.5, 0.0, 0.0, 0.0, 0.0]]))
     compute, seen = computed([(2.0, None)])
     assert compute_and_agree(run, parts, compute, updates=False) == [(2.0 * 0.5 + 1.5, None)]
     assert seen == [1]
@@ -62,13 +63,13 @@ def test_the_loss_is_the_sum_of_the_shares(made):
 
 
 def test_a_signal_to_another_rank_is_one_to_all(made):
-    run, parts = made(Others([[1.0, 0.0, 0.0, 1.0]]))
+    run, parts = made(Others([[1.0, 0.0, 0.0, 0.0, 1.0]]))
     compute_and_agree(run, parts, computed([(2.0, None)])[0], updates=False)
     assert run.ranks.agreed_stop == signal.SIGTERM
 
 
 def test_a_batch_with_a_fault_of_another_rank_is_left_out(made):
-    run, parts = made(Others([[0.0, 1.0, 0.0, 0.0], [0.0, 0.0]], "the loss is nan"), on_nan="skip")
+    run, parts = made(Others([[0.0, 0.0, 1.0, 0.0, 0.0], [0.0, 0.0]], "the loss is nan"), on_nan="skip")
     compute, seen = computed([(2.0, None)])
     [(_, fault)] = compute_and_agree(run, parts, compute, updates=False)
     assert fault == "the loss is nan (rank 1)"
@@ -77,6 +78,8 @@ def test_a_batch_with_a_fault_of_another_rank_is_left_out(made):
 
 
 def test_a_fault_ends_a_run_that_does_not_skip(made):
-    run, parts = made(Others([[0.0, 0.0, 0.0, 0.0]]), on_nan="abort")
-    [(_, fault)] = compute_and_agree(run, parts, computed([(float("nan"), "the loss is nan")])[0], updates=False)
+    run, parts = made(Others([[0.0, 0.0, 0.0, 0.0, 0.0]]), on_nan="abort")
+    found = compute_and_agree(run, parts, computed([(float("nan"), "the loss is nan")])[0], updates=False)
+    [(loss, fault)] = found
+    assert math.isnan(loss)
     assert fault == "the loss is nan (rank 0)"
