@@ -14,6 +14,7 @@ from palm.schema.licence import EncoderTerms
 from palm.schema.saved_model import SavedRun, SavedTask
 from palm.storage.layout import PALM_VERSION
 
+
 @dataclass(frozen=True)
 class ModelOrigin:
     """Where a model comes from, besides what its config.json says.
@@ -78,4 +79,5 @@ def _data(task: SavedTask) -> Iterator[CardData]:
 
 def _versions() -> dict[str, str]:
     found = {"PALM": PALM_VERSION, "Python": platform.python_version()}
-    return found | {"PaddlePaddle": version for version in installed_builds().values()}
+    builds = installed_builds().values()
+    return found | ({"PaddlePaddle": ", ".join(builds)} if builds else {})

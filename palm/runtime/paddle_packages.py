@@ -1,4 +1,4 @@
-"""The builds of Paddle that are installed: `paddlepaddle` for CPUs, `paddlepaddle-gpu` for GPUs; PALM needs one of them.
+"""The builds of Paddle that are installed: `paddlepaddle` for CPUs, `paddlepaddle-gpu` for GPUs; PALM needs one.
 
 Neither is a dependency of PALM itself, since they write the same files: the extras `cpu` and `gpu` name them.
 """

@@ -56,7 +56,10 @@ def test_both_pictures_differ_in_colours_alone() -> None:
 
 @pytest.mark.parametrize("name", READMES)
 def test_install_and_two_commands(name: str) -> None:
-    for_cpu, gpu = ['pip install ".[cpu]"\n', "make quickstart\n", "make test\n"], 'pip install ".[gpu]"\nmake quickstart PADDLE=gpu\n'
+    for_cpu, gpu = (
+        ['pip install ".[cpu]"\n', "make quickstart\n", "make test\n"],
+        'pip install ".[gpu]"\nmake quickstart PADDLE=gpu\n',
+    )
     assert blocks(section(read(name), 1), "bash") == [*for_cpu, gpu]
 
 

@@ -1,4 +1,4 @@
-"""Environments without Paddle, or with two builds of it: what works there, and what is reported, in processes of their own.
+"""Environments without Paddle, or with two builds of it: what works there, and what is reported.
 
 The environment is a folder with links to the packages of this one, Paddle left out; Python starts without its own.
 """
@@ -70,7 +70,9 @@ def test_what_needs_paddle_says_so(packages: Path, tmp_path: Path, words: list[s
     done = run(packages, "-m", "palm", *words, cwd=tmp_path)
     assert done.returncode == 2
     last = done.stderr.splitlines()[-1]
-    assert last.startswith("Paddle: PALM computes with Paddle, which is installed with one of two extras. Found none in ")
+    assert last.startswith(
+        "Paddle: PALM computes with Paddle, which is installed with one of two extras. Found none in "
+    )
     assert last.endswith('Install it: pip install "paddle-palm[cpu]", or "paddle-palm[gpu]" for an NVIDIA GPU.')
     assert "Traceback" not in done.stderr
 

@@ -27,7 +27,11 @@ def test_what_palm_computes_with(builds: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     ("builds", "importable", "message"),
     [
-        ({}, False, r'installed with one of two extras\. Found none in .+\. Install it: pip install "paddle-palm\[cpu\]"'),
+        (
+            {},
+            False,
+            r'installed with one of two extras\. Found none in .+\. Install it: pip install "paddle-palm\[cpu\]"',
+        ),
         ({"paddlepaddle": "3.3.1"}, False, r"Found paddlepaddle 3\.3\.1 without its module\."),
         (
             {"paddlepaddle": "3.3.1", "paddlepaddle-gpu": "2.6.2"},
