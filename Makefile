@@ -82,7 +82,7 @@ lowest:  ## pass the tests with the lowest versions that pyproject.toml names, i
 
 test-paddle26:  ## pass the unit tests, and train, resume, predict and evaluate, with Paddle 2.6.2 in .venv-paddle26
 	test -x $(PADDLE26)/bin/python || $(PYTHON3) -m venv $(PADDLE26)
-	$(PADDLE26)/bin/python -m pip install --editable ".[test]" paddlepaddle==2.6.2
+	$(PADDLE26)/bin/python -m pip install --editable ".[test,onnx]" paddlepaddle==2.6.2
 	OMP_NUM_THREADS=1 $(PADDLE26)/bin/python -m pytest -W ignore --numprocesses auto --dist loadfile $(PADDLE26_TESTS) $(PYTEST_ARGS)
 
 bench: installed  ## measure quality: make bench NAME=sst2 DATA=<its folder> MODEL=pretrain/minilm-l6-en

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 
 from palm.balancing.history import history_from_saved
 from palm.engine.early_stopping import EarlyStops
+from palm.engine.loss_scale import LossScale
 from palm.engine.optim import OPTIMIZERS
 from palm.engine.optim.gradient_sums import summed
 from palm.engine.run import Progress, TrainingRun
@@ -21,7 +22,7 @@ from palm.engine.run_data import DATA_FILE, check_data
 from palm.engine.selection import BestSoFar
 from palm.engine.task_gradients import PREFIX
 from palm.errors import CheckpointError
-from palm.kernels.precision import Computed, continued_precision
+from palm.kernels.precision import Computed, continued_precision, evaluated_precision
 from palm.schema.settings import TrainSettings
 from palm.storage.atomic_directory import atomic_directory, remove_folder, remove_stale, verify
 from palm.storage.layout import WEIGHTS_FILE
@@ -34,6 +35,7 @@ _PROGRESS_FILE = "progress.json"
 _READERS: Mapping[str, Callable[[Mapping[str, Any]], object]] = {
     "best": BestSoFar.from_saved,
     "history": history_from_saved,
+    "loss_scale": lambda saved: LossScale(**saved),
     "stops": EarlyStops.from_saved,
 }
 _RENAMED = {"passed_over": "skipped_draws", "shares": "sampling_probabilities"}
@@ -184,7 +186,7 @@ def restore_checkpoint(run: TrainingRun, folder: Path) -> list[str]:
             own.update(value)
         else:
             setattr(run.progress, part.name, value)
-    run.model.amp = run.progress.amp
+    run.model.amp = evaluated_precision(run.progress.amp)
     return [*lines, *about_precision]
 
 

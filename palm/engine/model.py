@@ -4,8 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-import numpy as np
-import paddle
 from paddle import Tensor, nn
 
 from palm.backbone.adapters import build_parts
@@ -20,6 +18,7 @@ from palm.engine.regularizers.smart import dropout_seed, smart_penalty
 from palm.engine.shared_state import seeded
 from palm.engine.task_instance import TaskInstance
 from palm.paradigm.base import Paradigm
+from palm.runtime.device import as_tensors
 from palm.spec import Phase
 
 # Keyword of the backbone → name under the head.
@@ -126,7 +125,7 @@ class MultiTaskModel(nn.Layer):
 
         Without a head, the inputs of heads without own modules in the encoder.
         """
-        inputs = _as_tensors(batch)
+        inputs = as_tensors(batch)
         taken = {name: inputs[name] for name in self.backbone_inputs}
         if shift is not None:
             taken[EMBEDDING_SHIFT] = shift
@@ -182,7 +181,7 @@ class MultiTaskModel(nn.Layer):
         if encoded is None:
             outputs, inputs = self.forward(task, batch, "train")
         else:
-            inputs = {**_as_tensors(batch), **encoded}
+            inputs = {**as_tensors(batch), **encoded}
             outputs = task.paradigm.forward(self.heads[task.head], inputs, "train")
         return self._consistent_loss(task, batch, outputs, inputs, distance_factor)
 
@@ -275,7 +274,3 @@ class MultiTaskModel(nn.Layer):
         """A layer like the backbone's layer `number`."""
         built: nn.Layer = self.backbone.encoder.build_layer(number)
         return built
-
-
-def _as_tensors(batch: Batch) -> dict[str, Tensor]:
-    return {name: paddle.to_tensor(np.ascontiguousarray(array)) for name, array in batch.items()}

@@ -13,7 +13,7 @@ from paddle import Tensor
 
 from palm.engine.batches import StepBatch
 from palm.engine.early_sums import EarlySums
-from palm.engine.forward_backward import PassResult, passes
+from palm.engine.forward_backward import OVERFLOW, PassResult, passes
 from palm.engine.optim.gradient_sums import sum_facts
 from palm.engine.optim.gradients import StepGradients
 from palm.engine.run import TrainingRun
@@ -24,6 +24,8 @@ ComputeParts = Callable[[Sequence[StepBatch]], list[PassResult]]
 """Forward and backward of some batches of a step; the loss of each, and what is not finite."""
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_OVERFLOWN = 2.0**-20
+"""An overflow in the sum of faults: fewer than a million ranks have less than a fault of them."""
 
 
 def compute_and_agree(
@@ -50,13 +52,14 @@ def compute_and_agree(
             early.begin()
         outcomes = compute(left) if left else []
         found = _agree(run, left, outcomes, updates=updates, done=early.finish() if early is not None else None)
-        faults = _describe(run, outcomes) if any(faulty for _, faulty in found) else [""] * len(left)
-        for part, (loss, faulty), text in zip(left, found, faults, strict=True):
-            results[part.task.name] = loss, text if faulty else None
-        if not any(faulty for _, faulty in found) or run.settings.on_nan == "abort":
+        fatal = any(faults >= 1 for _, faults in found)
+        texts = _describe(run, outcomes) if fatal else [OVERFLOW] * len(left)
+        for part, (loss, faults), text in zip(left, found, texts, strict=True):
+            results[part.task.name] = loss, (text if faults >= 1 else OVERFLOW) if faults else None
+        if not any(faults for _, faults in found) or (fatal and run.settings.on_nan == "abort"):
             return [results[part.task.name] for part in parts]
         before.restore(run)
-        left = [part for part, (_, faulty) in zip(left, found, strict=True) if not faulty]
+        left = [part for part, (_, faults) in zip(left, found, strict=True) if not faults]
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,8 @@ def _early_sums(run: TrainingRun, parts: Sequence[StepBatch]) -> EarlySums | Non
     batches = run.settings.gradient_accumulation_steps
     simple = batches == 1 and not per_task and not run.settings.adversarial_epsilon
     one_pass = len(passes(parts, per_task=False)) == 1 and not parts[0].task.settings.smart_weight
-    return run.early_sums if simple and one_pass else None
+    in_float16 = run.progress.amp == "fp16"  # gradients are scaled until the pass is over
+    return run.early_sums if simple and one_pass and not in_float16 else None
 
 
 def _agree(
@@ -105,12 +109,16 @@ def _agree(
     *,
     updates: bool,
     done: Mapping[str, Tensor] | None = None,
-) -> list[tuple[float, bool]]:
-    """The loss of each part (NaN if it is not finite on a rank), and whether any rank found a fault in it."""
+) -> list[tuple[float, float]]:
+    """The loss of each part (NaN if it is not finite on a rank), and the number of ranks that found a fault in it.
+
+    An overflow counts as a small part of a fault.
+    """
     facts: list[float] = []
     for part, (loss, fault) in zip(parts, outcomes, strict=True):
         finite = math.isfinite(loss)
-        facts += [part.share * loss if finite else 0.0, float(not finite), float(fault is not None)]
+        weight = 0.0 if fault is None else _OVERFLOWN if fault == OVERFLOW else 1.0
+        facts += [part.share * loss if finite else 0.0, float(not finite), weight]
     facts += [float(run.ranks.stop == number) for number in _SIGNALS]
     if updates and run.task_gradients is None and run.optimizer.has_gradients():
         facts = run.optimizer.sum_over(run.ranks, run.rank_gradients.words, facts, done=done)
@@ -119,7 +127,7 @@ def _agree(
     *of_parts, interrupts, terminations = facts
     run.ranks.agreed_stop = signal.SIGINT if interrupts else signal.SIGTERM if terminations else 0
     by_part = zip(of_parts[::3], of_parts[1::3], of_parts[2::3], strict=True)
-    return [(math.nan if not_finite else loss, faults > 0) for loss, not_finite, faults in by_part]
+    return [(math.nan if not_finite else loss, faults) for loss, not_finite, faults in by_part]
 
 
 def _describe(run: TrainingRun, outcomes: Sequence[PassResult]) -> list[str]:
@@ -128,6 +136,6 @@ def _describe(run: TrainingRun, outcomes: Sequence[PassResult]) -> list[str]:
     by_rank = [json.loads(data) for data in run.ranks.gather(own)]
     texts = []
     for column in zip(*by_rank, strict=True):
-        found = [f"{text} (rank {rank})" for rank, text in enumerate(column) if text is not None]
+        found = [f"{text} (rank {rank})" for rank, text in enumerate(column) if text not in (None, OVERFLOW)]
         texts.append(found[0] if found else "")
     return texts

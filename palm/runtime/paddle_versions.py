@@ -23,6 +23,13 @@ def computes_empty_tensors() -> bool:
     return paddle_major() >= 3
 
 
+def fused_attention_takes_masks() -> bool:
+    """Whether the fused attention of this GPU takes a mask: 2.6 has only flash attention for that, from Ampere on."""
+    import paddle  # noqa: PLC0415 (as above)
+
+    return paddle_major() >= 3 or paddle.device.cuda.get_device_capability()[0] >= 8
+
+
 def static_graph_refusal() -> str | None:
     """Why layers cannot be translated to a static graph; None if they can."""
     if paddle_major() >= 3:

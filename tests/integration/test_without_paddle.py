@@ -1,4 +1,4 @@
-"""Environments without Paddle, or with two builds of it: what works there, and what is reported.
+"""Environments without Paddle, or with two builds of it: what works there, and the messages, in processes of their own.
 
 The environment is a folder with links to the packages of this one, Paddle left out; Python starts without its own.
 """
@@ -46,9 +46,11 @@ def run(packages: Path, *words: str, cwd: Path) -> subprocess.CompletedProcess[s
         ["schema"],
         ["cache"],
         ["download"],
+        ["convert", "编码器", "新", "--to", "hf"],
     ],
 )
 def test_what_needs_no_paddle(packages: Path, tmp_path: Path, words: list[str]) -> None:
+    write_small_encoder(tmp_path / "编码器", ROOT / "data" / "vocab" / "vocab_en.txt")
     done = run(packages, "-m", "palm", *words, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout
@@ -62,17 +64,14 @@ def test_what_needs_no_paddle(packages: Path, tmp_path: Path, words: list[str]) 
         ["eval", CONFIG],
         ["compare", CONFIG],
         ["check", CONFIG, "--explain"],
-        ["convert", "编码器", "--to", "hf", "--output", "new"],
     ],
 )
 def test_what_needs_paddle_says_so(packages: Path, tmp_path: Path, words: list[str]) -> None:
-    write_small_encoder(tmp_path / "编码器", ROOT / "data" / "vocab" / "vocab_en.txt")
     done = run(packages, "-m", "palm", *words, cwd=tmp_path)
     assert done.returncode == 2
     last = done.stderr.splitlines()[-1]
-    assert last.startswith(
-        "Paddle: PALM computes with Paddle, which is installed with one of two extras. Found none in "
-    )
+    rule = "PALM computes with Paddle, which is installed with one of two extras."
+    assert last.startswith(f"Paddle: {rule} Found none in ")
     assert last.endswith('Install it: pip install "paddle-palm[cpu]", or "paddle-palm[gpu]" for an NVIDIA GPU.')
     assert "Traceback" not in done.stderr
 

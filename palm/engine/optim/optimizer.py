@@ -114,6 +114,9 @@ class Optimizer:
         if one_pass and math.isfinite(current.squared_norm):
             self._checked = current
             return None
+        # Each number that is read waits for a GPU, so one stands for all gradients there.
+        if _on_gpu(current) and math.isfinite(float(_squared_norm(current))):
+            return None
         return first_non_finite(self._dense(current))
 
     def sum_over(
@@ -202,11 +205,30 @@ class Optimizer:
 @without_gradients
 def _clip(gradients: Mapping[str, Tensor], max_norm: float) -> None:
     """Scale the gradients in place so that their global norm is at most `max_norm` (arXiv:1211.5063)."""
-    squares = [gradient.astype("float32").square().sum() for gradient in gradients.values()]
-    norm = float(paddle.add_n(squares).sqrt()) if squares else 0.0
-    if norm > max_norm:
+    if not gradients:
+        return
+    norm = _squared_norm(gradients).sqrt()
+    if _on_gpu(gradients):
+        clip_unread(gradients, norm, max_norm)
+    elif (found := float(norm)) > max_norm:
         for gradient in gradients.values():
-            gradient.scale_(max_norm / norm)
+            gradient.scale_(max_norm / found)
+
+
+def clip_unread(gradients: Mapping[str, Tensor], norm: Tensor, max_norm: float) -> None:
+    """Scale the gradients of norm `norm` in place, without reading it: a program that reads it waits for the GPU."""
+    factor = paddle.clip(max_norm / norm, max=1.0)
+    for gradient in gradients.values():
+        gradient.multiply_(factor.astype(gradient.dtype))
+
+
+def _squared_norm(gradients: Mapping[str, Tensor]) -> Tensor:
+    squares = [gradient.astype("float32").square().sum() for gradient in gradients.values()]
+    return paddle.add_n(squares)
+
+
+def _on_gpu(gradients: Mapping[str, Tensor]) -> bool:
+    return any(gradient.place.is_gpu_place() for gradient in gradients.values())
 
 
 def head_lr_scales(scales: Iterable[tuple[str, float]]) -> dict[str, float]:

@@ -9,6 +9,7 @@ import pytest
 import palm
 from palm.distributed.ranks import Ranks
 from palm.engine.batches import batch_of
+from palm.engine.forward_backward import OVERFLOW
 from palm.engine.rank_step import compute_and_agree
 from tests.integration import tiny
 
@@ -83,3 +84,18 @@ def test_a_fault_ends_a_run_that_does_not_skip(made):
     [(loss, fault)] = found
     assert math.isnan(loss)
     assert fault == "the loss is nan (rank 0)"
+
+
+def test_an_overflow_of_another_rank_costs_all_the_batch_and_is_no_fault(made):
+    run, parts = made(Others([[1.0, 0.0, 2.0**-20, 0.0, 0.0], [0.0, 0.0]]))
+    compute, seen = computed([(2.0, None)])
+    [(loss, fault)] = compute_and_agree(run, parts, compute, updates=False)
+    assert (loss, fault) == (2.0, OVERFLOW)
+    assert seen == [1]
+    assert not run.optimizer.has_gradients()
+
+
+def test_a_fault_beside_an_overflow_is_a_fault(made):
+    run, parts = made(Others([[1.0, 0.0, 1.0, 0.0, 0.0]], fault="the loss is nan"))
+    [(_, fault)] = compute_and_agree(run, parts, computed([(2.0, OVERFLOW)])[0], updates=False)
+    assert fault == "the loss is nan (rank 1)"
