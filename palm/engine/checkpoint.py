@@ -206,11 +206,11 @@ def _refuse_another_encoder(folder: Path, saved: str | None, now: str | None) ->
 
 def _restore_gradients(run: TrainingRun, gradients: Mapping[str, Tensor]) -> None:
     """Continue an update that has some of its batches; the state of another weighting is ignored."""
-    per_task = {name: gradient for name, gradient in gradients.items() if name.startswith(PREFIX)}
     if not run.ranks.first:  # they are sums over all ranks, which the first one brings; the numbers are counts
         gradients = {
             name: each if each.dtype == paddle.int64 else paddle.zeros_like(each) for name, each in gradients.items()
         }
+    per_task = {name: gradient for name, gradient in gradients.items() if name.startswith(PREFIX)}
     if run.task_gradients is None:
         whole = {name: gradient for name, gradient in gradients.items() if name not in per_task}
         run.optimizer.set_gradients(whole)
