@@ -1,0 +1,1 @@
+"""Several processes: how ranks are started and watched, and what they say to each other."""
