@@ -43,14 +43,14 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this cl
 
 def run(args: argparse.Namespace, overrides: list[str]) -> int:
     """Run the command."""
-    from palm.cli.train_ranks import job_of, launch, refuse_in_a_rank  # noqa: PLC0415 (`palm train --help` needs none)
+    from palm.cli.train_ranks import launch, plan_of, refuse_in_a_rank  # noqa: PLC0415 (`palm train --help` needs none)
 
     if is_rank() or is_supervised():
         refuse_in_a_rank(args)
     else:
-        job = job_of(args, overrides)
-        if job is not None:
-            return launch(job)
+        plan = plan_of(args, overrides)
+        if plan is not None:
+            return launch(plan)
     words = [*overrides, f"--resume={args.resume}"] if args.resume else overrides
     palm.Controller(args.config, task_dir=args.task_dir, overrides=words).train()
     return 0

@@ -7,19 +7,19 @@ from pathlib import Path
 from palm.config.encoder import fetch_encoder_weights
 from palm.config.resolve import load_run_configs
 from palm.config.run_config import RunConfig
-from palm.distributed.launch import RANKS_FOLDER, Job, launch
+from palm.distributed.launch import RANKS_FOLDER, LaunchPlan, launch
 from palm.distributed.network import check_master_here, parse_master
 from palm.distributed.rank_environment import DEFAULT_TIMEOUT, RANK, rank_count, rank_index
 from palm.errors import ConfigError, Problem, counted
 from palm.runtime.device import possible_gpus, usable_gpus
 from palm.storage.atomic_directory import os_errors_as
 
-__all__ = ["job_of", "launch", "refuse_in_a_rank"]
+__all__ = ["launch", "plan_of", "refuse_in_a_rank"]
 
 _OPTIONS = ("nproc", "nnodes", "node_rank", "master", "rank_timeout", "max_restarts")
 
 
-def job_of(args: argparse.Namespace, overrides: list[str]) -> Job | None:
+def plan_of(args: argparse.Namespace, overrides: list[str]) -> LaunchPlan | None:
     """What to start on this machine; None if this process trains by itself.
 
     Raises:
@@ -39,7 +39,7 @@ def job_of(args: argparse.Namespace, overrides: list[str]) -> Job | None:
         return None
     if configs[0].run.freeze_encoder_of is None:
         fetch_encoder_weights(configs[0].run)  # once, and not by every rank
-    job = Job(
+    plan = LaunchPlan(
         command=_rank_command(args, overrides),
         resume=("--resume=auto",),
         logs=_ranks_folder(configs[-1]),
@@ -51,9 +51,9 @@ def job_of(args: argparse.Namespace, overrides: list[str]) -> Job | None:
         rank_timeout=args.rank_timeout or DEFAULT_TIMEOUT,
         max_restarts=args.max_restarts or 0,
     )
-    sys.stdout.write(f"{_beginning(job)}\n")
+    sys.stdout.write(f"{_beginning(plan)}\n")
     sys.stdout.flush()
-    return job
+    return plan
 
 
 def refuse_in_a_rank(args: argparse.Namespace) -> None:
@@ -127,13 +127,13 @@ def _ranks_folder(config: RunConfig) -> Path:
     return logs
 
 
-def _beginning(job: Job) -> str:
+def _beginning(plan: LaunchPlan) -> str:
     """`Processes: 2, one per GPU. Output of rank 1: out/ranks/rank1.log`."""
-    first = job.machine * job.per_machine
-    numbers = f"ranks {first} to {first + job.per_machine - 1} of {job.machines * job.per_machine}"
-    where = f" on machine {job.machine} of {job.machines} ({numbers})" if job.machines > 1 else ""
-    device = "one per GPU" if job.on_gpu else "on the CPU"
-    others = [str(first + local) for local in range(1, job.per_machine)]
+    first = plan.machine * plan.per_machine
+    numbers = f"ranks {first} to {first + plan.per_machine - 1} of {plan.machines * plan.per_machine}"
+    where = f" on machine {plan.machine} of {plan.machines} ({numbers})" if plan.machines > 1 else ""
+    device = "one per GPU" if plan.on_gpu else "on the CPU"
+    others = [str(first + local) for local in range(1, plan.per_machine)]
     name = "ranks" if len(others) > 1 else "rank"
-    output = f" Output of {name} {', '.join(others)}: {job.logs.as_posix()}" if others else ""
-    return f"Processes: {job.per_machine}, {device}{where}.{output}"
+    output = f" Output of {name} {', '.join(others)}: {plan.logs.as_posix()}" if others else ""
+    return f"Processes: {plan.per_machine}, {device}{where}.{output}"

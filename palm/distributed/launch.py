@@ -25,7 +25,7 @@ from palm.distributed.rank_environment import (
     REPORTS,
     SUPERVISOR,
     TIMEOUT,
-    Place,
+    RankPlace,
     rank_environment,
 )
 from palm.distributed.reports import LostRank, Reports
@@ -47,7 +47,7 @@ _FINAL = (2, 128 + signal.SIGINT, 128 + signal.SIGTERM)
 
 
 @dataclass(frozen=True)
-class Job:
+class LaunchPlan:
     """What runs on this machine.
 
     Attributes:
@@ -133,7 +133,7 @@ class RankProcess:
 class _Attempt:
     """The ranks from one start to their end."""
 
-    job: Job
+    plan: LaunchPlan
     reports: Reports
     ranks: list[RankProcess] = field(default_factory=list)
     order: list[RankProcess] = field(default_factory=list)
@@ -147,7 +147,7 @@ class _Attempt:
             self._note_ends()
             if self.failed_at is not None:
                 self._end_the_rest(time.monotonic() - self.failed_at)
-            elif self.job.machines > 1 and not self.told_slow:
+            elif self.plan.machines > 1 and not self.told_slow:
                 self._tell_slow_start()
             time.sleep(_POLL)
 
@@ -189,7 +189,7 @@ class _Attempt:
         """Ranks end by themselves once they know of the failure; not those that hang, or have not met the others."""
         left = [rank for rank in self.ranks if not rank.ended]
         lost = {lost.index for lost in self.lost()}
-        hopeless = all(rank.index in lost for rank in left) or seconds > self.job.rank_timeout + _GRACE
+        hopeless = all(rank.index in lost for rank in left) or seconds > self.plan.rank_timeout + _GRACE
         for rank in left:
             if hopeless:
                 rank.send(signal.SIGKILL)
@@ -204,8 +204,8 @@ class _Attempt:
             self.told_slow = True
         elif time.monotonic() - self.started_at > _SLOW_START:
             self.told_slow = True
-            host, port = self.job.master or (LOOPBACK, 0)
-            size = f"{self.job.machines} machines with {self.job.per_machine} processes each"
+            host, port = self.plan.master or (LOOPBACK, 0)
+            size = f"{self.plan.machines} machines with {self.plan.per_machine} processes each"
             rule = "Are all started, with the same --nnodes, --nproc and --master, and does a firewall let them in?"
             _complain(f"Still waiting for the ranks of {size} to meet at {host}:{port}. {rule}")
 
@@ -241,31 +241,31 @@ class _Signals:
             self.attempt.send(number)
 
 
-def launch(job: Job) -> int:
+def launch(plan: LaunchPlan) -> int:
     """Run all ranks of this machine to their end.
 
     Returns:
         0 if all ended well; 130 or 143 after SIGINT or SIGTERM; else the exit code of the rank that failed first.
     """
     with _Signals() as signals:
-        for restarts in range(job.max_restarts + 1):
-            code = _attempt(job, signals, restarts)
-            if code == 0 or signals.received or code in _FINAL or restarts == job.max_restarts:
+        for restarts in range(plan.max_restarts + 1):
+            code = _attempt(plan, signals, restarts)
+            if code == 0 or signals.received or code in _FINAL or restarts == plan.max_restarts:
                 break
-            _complain(f"Restart {restarts + 1} of {job.max_restarts}, from the newest checkpoint.")
-            if job.machines > 1:
-                time.sleep(job.rank_timeout)  # until the ranks of the other machines have given up, too
+            _complain(f"Restart {restarts + 1} of {plan.max_restarts}, from the newest checkpoint.")
+            if plan.machines > 1:
+                time.sleep(plan.rank_timeout)  # until the ranks of the other machines have given up, too
             if signals.received:
                 break
     return 128 + signals.received if signals.received and code != 0 else code
 
 
-def _attempt(job: Job, signals: _Signals, restarts: int) -> int:
+def _attempt(plan: LaunchPlan, signals: _Signals, restarts: int) -> int:
     """Start the ranks, wait for their end, and say what went wrong; the exit code."""
     with ExitStack() as cleanup:
         folder = Path(tempfile.mkdtemp(prefix="palm-ranks-"))
         cleanup.callback(shutil.rmtree, folder, ignore_errors=True)
-        attempt = _Attempt(job, Reports(folder))
+        attempt = _Attempt(plan, Reports(folder))
         cleanup.callback(attempt.send, signal.SIGKILL)
         signals.attempt = attempt
         _start(attempt, folder, restarts)
@@ -282,23 +282,23 @@ def _attempt(job: Job, signals: _Signals, restarts: int) -> int:
 
 
 def _start(attempt: _Attempt, folder: Path, restarts: int) -> None:
-    job = attempt.job
-    address, port = job.master or (LOOPBACK, free_port())
+    plan = attempt.plan
+    address, port = plan.master or (LOOPBACK, free_port())
     own = own_address_towards(address)
-    ports = [free_port(own) for _ in range(job.per_machine)]
-    extra = {REPORTS: str(folder), SUPERVISOR: str(os.getpid()), TIMEOUT: str(job.rank_timeout)}
-    command = [*job.command, *(job.resume if restarts else ())]
-    for local in range(job.per_machine):
-        place = Place(job.machine * job.per_machine + local, local, job.machines, job.per_machine)
+    ports = [free_port(own) for _ in range(plan.per_machine)]
+    extra = {REPORTS: str(folder), SUPERVISOR: str(os.getpid()), TIMEOUT: str(plan.rank_timeout)}
+    command = [*plan.command, *(plan.resume if restarts else ())]
+    for local in range(plan.per_machine):
+        place = RankPlace(plan.machine * plan.per_machine + local, local, plan.machines, plan.per_machine)
         environment = rank_environment(
-            os.environ, place, master=f"{address}:{port}", address=own, ports=ports, on_gpu=job.on_gpu
+            os.environ, place, master=f"{address}:{port}", address=own, ports=ports, on_gpu=plan.on_gpu
         )
-        log = job.logs / f"rank{place.index}.log" if local else None
+        log = plan.logs / f"rank{place.index}.log" if local else None
         attempt.ranks.append(_start_rank(place, command, {**environment, **extra}, log, append=restarts > 0))
 
 
 def _start_rank(
-    place: Place, command: Sequence[str], environment: Mapping[str, str], log: Path | None, *, append: bool
+    place: RankPlace, command: Sequence[str], environment: Mapping[str, str], log: Path | None, *, append: bool
 ) -> RankProcess:
     """Start one rank in a session of its own, so that Ctrl-C reaches it once, through the supervisor."""
     with ExitStack() as files:
@@ -336,9 +336,10 @@ def _findings(attempt: _Attempt) -> list[str]:
     """What went wrong, by rank: the ranks that were lost, how the others ended, and what they wrote last."""
     lost = attempt.lost()
     lines = [f"{rank}." for rank in lost]
-    shown_failed = any(rank.log is None and rank.process.returncode not in (0, EXIT_LOST) for rank in attempt.order)
-    for rank in attempt.order:
-        if rank.process.returncode == 0 or rank.index in {known.index for known in lost}:
+    failed = [rank for rank in attempt.order if rank.process.returncode != 0 and not rank.stopped]
+    shown_failed = any(rank.log is None and rank.process.returncode != EXIT_LOST for rank in failed)
+    for rank in failed:
+        if rank.index in {known.index for known in lost}:
             continue
         where = f"; its output: {rank.log.as_posix()}" if rank.log else ""
         lines.append(f"{rank.name} {rank.how_it_ended()}{where}")

@@ -1,6 +1,7 @@
 """Addresses of a run over several machines: the master's, a free port, the network interface that reaches it."""
 
 import errno
+import os
 import socket
 import struct
 from contextlib import closing, suppress
@@ -75,6 +76,32 @@ def interface_towards(address: str) -> str | None:
     """
     own = own_address_towards(address)
     return next((name for _, name in socket.if_nameindex() if _address_of(name) == own), None)
+
+
+def send_at_once(port: int) -> int:
+    """Have this process's connections at `port`, its own or the peer's, send small messages without delay.
+
+    Paddle's store sends a request in parts, so that with the system's default a request waits 40 ms for the
+    acknowledgement of the part before: 88 ms instead of 0.2 ms for each value read. Call it once it is connected.
+
+    Returns:
+        The number of connections; 0 where the system is not Linux.
+    """
+    try:
+        files = [int(name) for name in os.listdir("/proc/self/fd")]
+    except OSError:
+        return 0
+    return sum(_set_no_delay(file, port) for file in files)
+
+
+def _set_no_delay(file: int, port: int) -> bool:
+    with suppress(OSError), closing(socket.socket(fileno=os.dup(file))) as connection:
+        if connection.family == socket.AF_INET and connection.type == socket.SOCK_STREAM:
+            ends = connection.getsockname(), connection.getpeername()  # OSError for one that listens
+            if port in (ends[0][1], ends[1][1]):
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                return True
+    return False
 
 
 def _address_of(interface: str) -> str | None:

@@ -22,7 +22,7 @@ _OTHER_MASTERS = ("MASTER_ADDR", "MASTER_PORT")
 
 
 @dataclass(frozen=True)
-class Place:
+class RankPlace:
     """Where a rank is.
 
     Attributes:
@@ -72,7 +72,7 @@ def rank_timeout() -> float:
 
 
 def rank_environment(
-    environment: Mapping[str, str], place: Place, *, master: str, address: str, ports: Sequence[int], on_gpu: bool
+    environment: Mapping[str, str], place: RankPlace, *, master: str, address: str, ports: Sequence[int], on_gpu: bool
 ) -> dict[str, str]:
     """The environment of one rank.
 
@@ -106,7 +106,7 @@ def rank_environment(
     return {**chosen, **given, **own, **device}
 
 
-def _endpoints(place: Place, address: str, ports: Sequence[int]) -> list[str]:
+def _endpoints(place: RankPlace, address: str, ports: Sequence[int]) -> list[str]:
     """One per rank. Paddle connects ranks by the store alone, so those of other machines are only names."""
     first = place.index - place.local
     own = {first + local: f"{address}:{port}" for local, port in enumerate(ports)}

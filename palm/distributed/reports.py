@@ -83,7 +83,7 @@ class Reports:
         return {int(file.stem): self._read(file.name) or "has ended" for file in files}
 
     def _write(self, name: str, text: str) -> None:
-        """The supervisor, and with it the folder, may be gone: there is no one to tell then."""
+        """The supervisor, and with it the folder, may be gone: nothing reads them then."""
         if self._folder is None:
             return
         with suppress(OSError):
