@@ -22,6 +22,7 @@ from typing import Any
 from palm.distributed.network import LOOPBACK, free_port, own_address_towards
 from palm.distributed.rank_environment import (
     DEFAULT_TIMEOUT,
+    EXIT_LOST,
     REPORTS,
     SUPERVISOR,
     TIMEOUT,
@@ -29,9 +30,6 @@ from palm.distributed.rank_environment import (
     rank_environment,
 )
 from palm.distributed.reports import LostRank, Reports
-
-EXIT_LOST = 3
-"""Exit code of a rank that stops because another one was lost."""
 
 RANKS_FOLDER = "ranks"
 """Folder in save_path for the output of all ranks but the one whose output is shown."""
@@ -339,11 +337,11 @@ def _findings(attempt: _Attempt) -> list[str]:
     failed = [rank for rank in attempt.order if rank.process.returncode != 0 and not rank.stopped]
     shown_failed = any(rank.log is None and rank.process.returncode != EXIT_LOST for rank in failed)
     for rank in failed:
-        if rank.index in {known.index for known in lost}:
-            continue
-        where = f"; its output: {rank.log.as_posix()}" if rank.log else ""
-        lines.append(f"{rank.name} {rank.how_it_ended()}{where}")
-        if rank.log and not shown_failed and rank.process.returncode not in (EXIT_LOST, -signal.SIGKILL):
+        code = rank.process.returncode
+        if rank.index not in {known.index for known in lost}:
+            where = f"; its output: {rank.log.as_posix()}" if rank.log else ""
+            lines.append(f"{rank.name} {rank.how_it_ended()}{where}")
+        if rank.log and not shown_failed and code not in (EXIT_LOST, -signal.SIGKILL):
             lines += [f"  rank {rank.index}: {line}" for line in _tail(rank.log)]
     saved = attempt.saved()
     return [*lines, *([f"A checkpoint of the last finished step is at {saved}"] if saved else [])]

@@ -11,6 +11,9 @@ TIMEOUT = "PALM_RANK_TIMEOUT"
 DEFAULT_TIMEOUT = 10.0
 """Seconds within which a rank that does not answer is named."""
 
+EXIT_LOST = 3
+"""Exit code of a rank that stops because another one was lost."""
+
 REPORTS = "PALM_RANK_REPORTS"
 """Folder in which ranks and their supervisor leave notes for each other: see `palm.distributed.reports`."""
 
