@@ -86,8 +86,27 @@ class Ranks:
             return
         import paddle.distributed as dist  # noqa: PLC0415 (as above)
 
-        self.meet("the sum of gradients and losses")
+        if not self.sums_in_background:
+            self.meet("the sum of gradients and losses")
         dist.all_reduce(flat)
+
+    @property
+    def sums_in_background(self) -> bool:
+        """Whether sums run beside other operations, as those of NCCL on a GPU do; those of gloo are waited for."""
+        import paddle  # noqa: PLC0415 (as above)
+
+        return self.count > 1 and paddle.device.get_device() != "cpu"
+
+    def begin_sum(self, flat: Any) -> Callable[[], object]:  # noqa: ANN401 (as above)
+        """Begin to replace the tensor by its sum over all ranks; the result waits for it."""
+        import paddle.distributed as dist  # noqa: PLC0415 (as above)
+
+        if self.sums_in_background:
+            task: Any = dist.all_reduce(flat, sync_op=False)
+            waits: Callable[[], object] = task.wait
+            return waits
+        self.sum_in_place(flat)
+        return lambda: None
 
     def gather(self, data: bytes) -> list[bytes]:
         """The bytes of every rank, by rank."""

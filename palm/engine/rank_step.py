@@ -6,10 +6,13 @@ One message holds all of it, and in a step that updates the model its gradients,
 import json
 import math
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+
+from paddle import Tensor
 
 from palm.engine.batches import StepBatch
-from palm.engine.forward_backward import PassResult
+from palm.engine.early_sums import EarlySums
+from palm.engine.forward_backward import PassResult, passes
 from palm.engine.gradient_sums import sum_facts
 from palm.engine.run import TrainingRun
 
@@ -37,8 +40,11 @@ def compute_and_agree(
     kept = run.task_gradients.copied() if run.task_gradients is not None else None
     words = run.rank_gradients.words
     run.rank_gradients.add([part.rank_part for part in parts if part.rank_part is not None])
+    early = _early_sums(run, parts) if updates else None
+    if early is not None:
+        early.begin()
     outcomes = compute(parts)
-    found = _agree(run, parts, outcomes, updates=updates)
+    found = _agree(run, parts, outcomes, updates=updates, done=early.finish() if early is not None else None)
     if not any(faulty for _, faulty in found):
         return [(loss, None) for loss, _ in found]
     faults = _describe(run, outcomes)
@@ -59,8 +65,22 @@ def compute_and_agree(
     return results
 
 
+def _early_sums(run: TrainingRun, parts: Sequence[StepBatch]) -> EarlySums | None:
+    """What sums gradients during the backward pass, if they are final after it."""
+    per_task = run.task_gradients is not None or run.shared_layer is not None
+    batches = run.settings.gradient_accumulation_steps
+    simple = batches == 1 and not per_task and not run.settings.adversarial_epsilon
+    one_pass = len(passes(parts, per_task=False)) == 1 and not parts[0].task.settings.smart_weight
+    return run.early_sums if simple and one_pass else None
+
+
 def _agree(
-    run: TrainingRun, parts: Sequence[StepBatch], outcomes: Sequence[PassResult], *, updates: bool
+    run: TrainingRun,
+    parts: Sequence[StepBatch],
+    outcomes: Sequence[PassResult],
+    *,
+    updates: bool,
+    done: Mapping[str, Tensor] | None = None,
 ) -> list[tuple[float, bool]]:
     """The loss of each part, and whether any rank found a fault in it."""
     facts: list[float] = []
@@ -68,7 +88,7 @@ def _agree(
         facts += [part.share * loss if math.isfinite(loss) else 0.0, 0.0 if fault is None else 1.0]
     facts += [float(run.ranks.stop == number) for number in _SIGNALS]
     if updates and run.task_gradients is None and run.optimizer.has_gradients():
-        facts = run.optimizer.sum_over(run.ranks, run.rank_gradients.words, facts)
+        facts = run.optimizer.sum_over(run.ranks, run.rank_gradients.words, facts, done=done)
     else:
         facts = sum_facts(facts, run.ranks)
     *of_parts, interrupts, terminations = facts

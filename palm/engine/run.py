@@ -10,6 +10,7 @@ from palm.balancing.weighting import Weighting
 from palm.distributed.ranks import ONE, Ranks
 from palm.engine.batches import SamplingProbabilities
 from palm.engine.early_stopping import EarlyStops
+from palm.engine.early_sums import EarlySums
 from palm.engine.methods import Methods, build_gradient_method, build_schedule, build_weighting
 from palm.engine.model import MultiTaskModel
 from palm.engine.optim import LearningRateSchedule
@@ -118,6 +119,7 @@ class TrainingRun:
         precision: What the key `amp` means on this machine; `progress.amp` is what the run computes in.
         ranks: The processes that train it.
         rank_gradients: What they need to know of gradients since the last update.
+        early_sums: Sums gradients over the ranks during the backward pass, where that pays.
     """
 
     model: MultiTaskModel
@@ -133,6 +135,7 @@ class TrainingRun:
     precision: ChosenPrecision = field(default_factory=lambda: ChosenPrecision("off"))
     ranks: Ranks = ONE
     rank_gradients: RankGradients = field(default_factory=RankGradients)
+    early_sums: EarlySums | None = None
 
     @cached_property
     def targets(self) -> Mapping[str, int]:

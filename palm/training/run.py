@@ -5,6 +5,7 @@ from contextlib import closing
 from signal import Signals
 
 from palm.distributed.ranks import current_ranks
+from palm.engine.early_sums import EarlySums
 from palm.engine.methods import Methods, build_gradient_method, build_weighting
 from palm.engine.model import MultiTaskModel
 from palm.engine.optim import OPTIMIZERS
@@ -51,6 +52,7 @@ def build_run(
     backbone = model.backbone_config
     precision = choose_precision(settings.amp, kernels=backbone.kernels, activation=backbone.hidden_act)
     model.amp = precision.computed
+    ranks = current_ranks()
     return TrainingRun(
         model=model,
         tasks=tasks,
@@ -63,7 +65,8 @@ def build_run(
         total_steps=total,
         schedule=schedule,
         precision=precision,
-        ranks=current_ranks(),
+        ranks=ranks,
+        early_sums=EarlySums(model, ranks) if ranks.sums_in_background else None,
     )
 
 

@@ -116,20 +116,23 @@ class Optimizer:
             return None
         return first_non_finite(self._dense(current))
 
-    def sum_over(self, ranks: Ranks, words: RowNumbers, facts: Sequence[float]) -> list[float]:
+    def sum_over(
+        self, ranks: Ranks, words: RowNumbers, facts: Sequence[float], *, done: Mapping[str, Tensor] | None = None
+    ) -> list[float]:
         """Replace the gradients by their sums over all ranks, and return the sums of `facts`, in one message.
 
         Args:
             ranks: The ranks, which all have gradients of the same parameters.
             words: Numbers of all tokens in any rank's batches since the last update, ascending.
             facts: A few numbers.
+            done: Sums that are there already, by parameter name.
         """
-        current = self._current()
+        current = self._current().without(done or {})
         tables = {name: words for name in current.rows}
         total, sums = sum_gradients(current, tables, facts, ranks)
         for name in total.rows:
             self._tables[name].catch_up(words)  # the rows of other ranks, too
-        self.set_gradients(total)
+        self.set_gradients(total.with_whole(done) if done else total)
         return sums
 
     def catch_up(self) -> None:
