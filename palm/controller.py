@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from palm.config.resolve import load_run_configs
 from palm.config.run_config import RunConfig, TaskConfig
 from palm.config.stages import encoder_folder
 from palm.data.dataset import Dataset
+from palm.distributed.ranks import current_ranks
 from palm.engine.model import MultiTaskModel
 from palm.engine.pretrain import backbone_config_for, load_pretrained_weights
 from palm.engine.run import TrainingRun
@@ -39,6 +41,7 @@ from palm.storage.run_lock import exclusive_run_lock
 from palm.training.configured import run_model_folder, train_as_configured
 from palm.training.dev_split import read_dev_rows, split_lines, write_dev_rows
 from palm.training.earlier_runs import has_ended, refuse_links_out, resume_or_archive
+from palm.training.equal_ranks import check_equal
 from palm.training.evaluation import exported_folder
 from palm.training.label_notices import label_lines
 from palm.training.log import CONTINUE, Reporter, frozen_line, say
@@ -155,12 +158,12 @@ class Controller:
         home = self._save_path.parent
         with os_errors_as(home, "save_path"):
             home.mkdir(parents=True, exist_ok=True)
-        with exclusive_run_lock(home), StopSignals() as signals:
+        with self._alone_in(home), StopSignals() as signals:
             self._train_stages(signals, resume=self.config.train.resume == "auto")
 
     def _train_stages(self, signals: StopSignals, *, resume: bool) -> None:
         if not resume:
-            for line in reset_stages([stage.config for stage in self._stages]):
+            for line in current_ranks().on_first(lambda: reset_stages([stage.config for stage in self._stages])):
                 say(line)
         for before, stage in zip([None, *self._stages], self._stages, strict=False):
             if resume and stage_is_done(stage.config):
@@ -180,7 +183,7 @@ class Controller:
         run = self._train()
         for line in restore_best(run, self.config):
             say(line)
-        save_encoder(run, self.config)
+        run.ranks.on_first(lambda: save_encoder(run, self.config))
 
     def _train(self) -> TrainingRun:
         """Train this stage, or the run that has none; what was trained, at its end."""
@@ -191,8 +194,12 @@ class Controller:
         with os_errors_as(self._save_path, "save_path"):
             self._save_path.mkdir(parents=True, exist_ok=True)
             refuse_links_out(self._save_path, [task.name for task in self._tasks])
-        with exclusive_run_lock(self._save_path):
+        with self._alone_in(self._save_path):
             return self._train_alone()
+
+    def _alone_in(self, folder: Path) -> AbstractContextManager[None]:
+        """Keep other runs out of a folder; the first rank does it for all of this one."""
+        return exclusive_run_lock(folder) if current_ranks().first else nullcontext()
 
     def _train_alone(self) -> TrainingRun:
         config, folder = self.config, self._save_path
@@ -205,6 +212,7 @@ class Controller:
                     say(line)
                 return run
             refuse_foreign(run_model_folder(config), "save_path")
+            check_equal(run)
             beginning = [f"Warning: {warning}" for warning in config.warnings]
             beginning += short_run_lines(run)
             beginning += export_lines(run)
@@ -213,8 +221,7 @@ class Controller:
             beginning += [] if run.progress.global_step else label_lines(self._tasks)  # once per run
             beginning += split_lines(self._tasks)
             beginning += copies_line(run.model.copied_parameters())
-            write_dev_rows(self._tasks, folder)
-            self._write_resolved_config()
+            run.ranks.on_first(self._write_beginning)
         with Reporter(folder, total_steps=run.total_steps, done_steps=run.progress.global_step) as reporter:
             for line in [*beginning, *first_example_lines(self._tasks)]:
                 reporter.say(line)
@@ -367,6 +374,10 @@ class Controller:
 
     def _training_run(self) -> TrainingRun:
         return build_run(self._built_model(), self._tasks, self.config.train, self.config.methods)
+
+    def _write_beginning(self) -> None:
+        write_dev_rows(self._tasks, self._save_path)
+        self._write_resolved_config()
 
     def _write_resolved_config(self) -> None:
         text = yaml.safe_dump(dict(self.config.resolved), allow_unicode=True, sort_keys=False)

@@ -9,6 +9,7 @@ from palm.backbone.base import Backbone
 from palm.config.broadcast import is_task_name
 from palm.config.run_config import TaskConfig
 from palm.data.dataset import LabelMap
+from palm.distributed.ranks import current_ranks
 from palm.engine.task_instance import TaskInstance
 from palm.errors import ConfigError, Problem
 from palm.paradigm.base import PARADIGMS, Paradigm
@@ -216,6 +217,7 @@ class Task:
             seed=reader.seed,
             train=reader.dataset if phase == "train" else None,
             dev=dev,
+            processes=current_ranks().count,
         )
 
     @property

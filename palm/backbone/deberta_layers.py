@@ -6,7 +6,6 @@ from typing import final
 
 import paddle
 from paddle import Tensor, nn
-from paddle.nn import functional
 
 from palm.backbone.deberta_config import DebertaConfig
 from palm.backbone.embeddings import EMBEDDING_SHIFT, LayerNorm, initialized
@@ -145,7 +144,7 @@ class DebertaLayer(CheckpointedLayer):
             mapped = linear(hidden, weight, qkv.bias, bf16=settings.bf16)
             content = Distances(None, None, self._terms)
             return disentangled.attention(mapped, content, settings=settings, rows=rows, fused=fused)
-        vectors = self._kernels.dropout(shared[0], settings.hidden_dropout)
+        vectors = self._kernels.dropout(shared[0], settings.hidden_dropout, before=0)  # those of distances
         if self._config.share_att_key:
             # One product projects tokens and relative positions: they share the weights, and what LoRA adds to them.
             both = linear(paddle.concat([hidden, vectors]), weight, qkv.bias, bf16=settings.bf16)
@@ -187,7 +186,7 @@ class ContextPooler(nn.Layer):
     def forward(self, encoded: Tensor, input_mask: Tensor) -> Tensor:
         """[batch seq hidden] → [batch hidden]."""
         del input_mask  # the first token is never padding
-        first = functional.dropout(encoded[:, 0], self._dropout, training=self.training)
+        first = plain.dropout(encoded[:, 0], self._dropout if self.training else 0.0)
         return plain.activation(plain.linear(first, self.dense.weight, self.dense.bias), self._activation)
 
 

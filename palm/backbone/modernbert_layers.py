@@ -12,6 +12,7 @@ from palm.backbone.encoder import CheckpointedLayer, Encoder, LayeredEncoder, pa
 from palm.backbone.modernbert_config import ModernBertConfig
 from palm.backbone.word_embeddings import WordEmbeddings
 from palm.kernels import plain, rotary
+from palm.kernels.batch_position import tokens_before
 from palm.kernels.choice import EncoderKernels, choose_kernels
 from palm.kernels.contract import LayerSettings, Rows
 from palm.kernels.dense import activation, linear
@@ -112,7 +113,7 @@ class ModernBertLayer(CheckpointedLayer):
             raise TypeError("a layer of ModernBERT needs the rotations of its encoder")
         settings = replace(settings, bf16=settings.bf16 and self._kernels.name == "fused")
         hidden = hidden + self._attended(hidden, rows, settings, added)
-        hidden = hidden + self._fed_forward(hidden, settings)
+        hidden = hidden + self._fed_forward(hidden, rows, settings)
         return self.final_layer_norm(hidden) if self._last else hidden
 
     def _attended(
@@ -128,7 +129,7 @@ class ModernBertLayer(CheckpointedLayer):
         qkv = linear(normal, weight, part.qkv.bias, bf16=settings.bf16)  # [batch*seq 3*hidden]
         context = self._context(qkv, rows, settings)
         mapped = linear(context, part.output.weight, part.output.bias, bf16=settings.bf16)
-        return self._kernels.dropout(mapped, settings.attention_dropout)
+        return self._kernels.dropout(mapped, settings.attention_dropout, before=_before(mapped, rows))
 
     def _context(self, qkv: Tensor, rows: RotaryRows | PackedRotaryRows, settings: LayerSettings) -> Tensor:
         if isinstance(rows, PackedRotaryRows):
@@ -137,10 +138,11 @@ class ModernBertLayer(CheckpointedLayer):
         reach = rows.local if self._local else rows.whole
         return rotary.attention(qkv, reach, settings=settings, rows=rows, fused=self._kernels.name == "fused")
 
-    def _fed_forward(self, hidden: Tensor, settings: LayerSettings) -> Tensor:
+    def _fed_forward(self, hidden: Tensor, rows: RotaryRows | PackedRotaryRows, settings: LayerSettings) -> Tensor:
         part = self.ffn
         both = linear(part.layer_norm(hidden), part.intermediate.weight, part.intermediate.bias, bf16=settings.bf16)
-        inner = self._kernels.dropout(self._gated(both, settings.activation), settings.hidden_dropout)
+        gated = self._gated(both, settings.activation)
+        inner = self._kernels.dropout(gated, settings.hidden_dropout, before=_before(gated, rows))
         return linear(inner, part.output.weight, part.output.bias, bf16=settings.bf16)
 
     def _gated(self, both: Tensor, name: str) -> Tensor:
@@ -150,6 +152,11 @@ class ModernBertLayer(CheckpointedLayer):
             return fused.gated(both)
         value, gate = paddle.chunk(both, 2, axis=-1)
         return activation(value, name, fused=is_fused) * gate
+
+
+def _before(values: Tensor, rows: Rows) -> int | None:
+    """Rows before `values` in a batch that several processes share; None: those of a padded batch."""
+    return tokens_before() if isinstance(rows, PackedRotaryRows) else None
 
 
 class PredictionHead(nn.Layer):

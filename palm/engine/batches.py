@@ -10,6 +10,8 @@ from types import MappingProxyType
 
 from palm.balancing.sampling.base import Sampler
 from palm.data.dataset import Batch, IntArray
+from palm.distributed.ranks import ONE, Ranks
+from palm.engine.rank_part import RankPart, part_of
 from palm.engine.task_instance import TaskInstance
 
 THREAD_NAME = "palm-feed"
@@ -35,6 +37,7 @@ class StepBatch:
         other_tasks: The batches of the other tasks of a joint step.
         skipped_draws: Samples of retired tasks before this step.
         row_indices: Indices of the batch's rows among those of the step, for tasks that share rows; None for all rows.
+        rank_part: What this process computes of a batch that several share; the batch is this part then.
     """
 
     global_step: int
@@ -44,6 +47,18 @@ class StepBatch:
     other_tasks: tuple["StepBatch", ...] = ()
     skipped_draws: int = 0
     row_indices: "IntArray | None" = None
+    rank_part: RankPart | None = None
+
+    @property
+    def share(self) -> float:
+        """Fraction of the whole batch's loss that the mean loss of this process's part is."""
+        return 1.0 if self.rank_part is None else self.rank_part.share
+
+    @property
+    def distance_factor(self) -> float:
+        """The factor of the distance of two outputs beside the loss, whose mean may be over something else."""
+        part = self.rank_part
+        return part.distance_share / part.share if part is not None and part.share else 1.0
 
     @property
     def parts(self) -> tuple["StepBatch", ...]:
@@ -66,11 +81,13 @@ def step_batches(
     retired_tasks: Collection[str] = (),
     skipped_draws: int = 0,
     probabilities: Mapping[str, Sequence[float]] = MappingProxyType({}),
+    ranks: Ranks = ONE,
 ) -> Iterator[StepBatch]:
     """The batches of each global step after `done_steps`, endlessly; a pure function of its arguments.
 
     Samples of `retired_tasks` are skipped, so that the others keep their relative probabilities and order.
-    `probabilities` may grow meanwhile: a step uses those of `LAG` steps before it.
+    `probabilities` may grow meanwhile: a step uses those of `LAG` steps before it. With several `ranks` each gets its
+    part of the same batches.
     """
     steps = dict(task_steps)
     for number in count(done_steps + 1):
@@ -83,10 +100,17 @@ def step_batches(
         for task in taken:
             before = steps.get(task.name, 0)
             steps[task.name] = before + 1
-            parts.append(
-                StepBatch(number, task, before, task.batch_at(before), row_indices=task.examples_at(before)[1])
-            )
+            parts.append(batch_of(task, before, number, ranks))
         yield replace(parts[0], other_tasks=tuple(parts[1:]), skipped_draws=skipped_draws)
+
+
+def batch_of(task: TaskInstance, step: int, number: int, ranks: Ranks) -> StepBatch:
+    """The batch of the task's step `step`, or the part of it that is for this rank."""
+    whole, indices = task.batch_at(step), task.examples_at(step)[1]
+    if ranks.count == 1 or not whole:
+        return StepBatch(number, task, step, whole, row_indices=indices)
+    part = part_of(task, whole, indices, task.rows_at(step), ranks)
+    return StepBatch(number, task, step, part.batch, row_indices=part.row_indices, rank_part=part)
 
 
 def _taken(

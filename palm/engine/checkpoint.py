@@ -8,11 +8,13 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import paddle
 from paddle import Tensor
 from pydantic import TypeAdapter
 
 from palm.balancing.history import history_from_saved
 from palm.engine.early_stopping import EarlyStops
+from palm.engine.gradient_sums import summed
 from palm.engine.optim import OPTIMIZERS
 from palm.engine.run import Progress, TrainingRun
 from palm.engine.run_data import DATA_FILE, check_data
@@ -68,10 +70,30 @@ def save_checkpoint(run: TrainingRun, folder: Path, *, keep: int) -> Path:
         CheckpointError: The folder cannot be written, or a number is not finite. Earlier checkpoints are kept.
     """
     target = folder / f"step_{run.progress.global_step}"
+    gradients = _pending_gradients(run)
+    run.ranks.on_first(lambda: _write_checkpoint(run, target, gradients, keep=keep))
+    return target
+
+
+def _pending_gradients(run: TrainingRun) -> dict[str, Tensor]:
+    """Those of batches since the last update, summed over all ranks; what each has stays its own."""
+    names = run.optimizer.gradients()
+    found = dict(zip(names, summed(list(names.values()), run.ranks), strict=True))
+    if run.task_gradients is None:
+        return found
+    own = run.task_gradients.copied()
+    run.task_gradients.sum_over(run.ranks)
+    found |= run.task_gradients.state()
+    run.task_gradients.reset(own)
+    return found
+
+
+def _write_checkpoint(run: TrainingRun, target: Path, gradients: Mapping[str, Tensor], *, keep: int) -> None:
+    folder = target.parent
     files = {
         WEIGHTS_FILE: run.model.state_dict(),
         _OPTIMIZER_FILE: run.optimizer.state(),
-        _GRADIENTS_FILE: run.optimizer.gradients() | (run.task_gradients.state() if run.task_gradients else {}),
+        _GRADIENTS_FILE: gradients,
         **({_AVERAGE_FILE: run.average.state()} if run.average else {}),
     }
     with atomic_directory(target, needs=sum(map(size_in_bytes, files.values()))) as aside:
@@ -88,7 +110,6 @@ def save_checkpoint(run: TrainingRun, folder: Path, *, keep: int) -> Path:
         if _step_of(old) not in run.progress.best.steps:
             with suppress(OSError):
                 remove_folder(old)
-    return target
 
 
 def checkpoints(folder: Path) -> list[Path]:
@@ -108,6 +129,15 @@ def newest_checkpoint(folder: Path) -> tuple[Path | None, list[str]]:
         else:
             return candidate, complaints
     return None, complaints
+
+
+def processes_of(folder: Path) -> int:
+    """The number of processes that the batches of a checkpoint's run are for.
+
+    Raises:
+        CheckpointError: It does not hold the progress of a run.
+    """
+    return _read_progress(folder)[0].processes
 
 
 def rename_damaged(folder: Path, newest: Path | None) -> None:
@@ -135,6 +165,12 @@ def restore_checkpoint(run: TrainingRun, folder: Path) -> list[str]:
             "Resume with the configuration it was started with, or use another save_path."
         )
     _refuse_another_encoder(folder, average.frozen_encoder, run.model.frozen_encoder)
+    if saved.processes != run.progress.processes:
+        found = (
+            f"The run was started with {saved.processes}, and its batches are planned for {run.progress.processes} now"
+        )
+        rule = "a resumed run goes on with batches of the same examples, so it keeps their number of processes"
+        raise CheckpointError(f"{folder}: {rule}. {found}. Start it with as many.")
     lines = check_data(folder, run.tasks, allow_changed=run.settings.allow_changed_data)
     # Before `auto` was a value, its place in a configuration meant `off`.
     recorded = average.amp or ("off" if run.settings.amp == "auto" else run.precision.computed)
@@ -169,6 +205,10 @@ def _refuse_another_encoder(folder: Path, saved: str | None, now: str | None) ->
 def _restore_gradients(run: TrainingRun, gradients: Mapping[str, Tensor]) -> None:
     """Continue an update that has some of its batches; the state of another weighting is ignored."""
     per_task = {name: gradient for name, gradient in gradients.items() if name.startswith(PREFIX)}
+    if not run.ranks.first:  # they are sums over all ranks, which the first one brings; the numbers are counts
+        gradients = {
+            name: each if each.dtype == paddle.int64 else paddle.zeros_like(each) for name, each in gradients.items()
+        }
     if run.task_gradients is None:
         whole = {name: gradient for name, gradient in gradients.items() if name not in per_task}
         run.optimizer.set_gradients(whole)

@@ -15,8 +15,10 @@ from palm.data.sequences import INPUTS
 from palm.engine.batches import StepBatch
 from palm.engine.model import MultiTaskModel
 from palm.engine.optim.freezing import unfreeze
+from palm.engine.rank_part import joint_position
 from palm.engine.regularizers.fgm import perturbed, word_embeddings
 from palm.engine.shared_state import seeded
+from palm.kernels.batch_position import BatchPosition, at_position
 from palm.kernels.precision import mixed_precision
 from palm.randomness import philox
 from palm.spec import Specs
@@ -39,7 +41,9 @@ def passes(parts: Sequence[StepBatch], *, per_task: bool) -> list[list[StepBatch
         return [[part] for part in parts]
     groups: dict[tuple[str, int], list[StepBatch]] = {}
     for part in parts:
-        owner = part.task.name if part.task.settings.smart_weight else part.task.row_owner.name
+        # So does a task of whose rows this rank has none, which computes its first example for gradients of zero.
+        alone = part.task.settings.smart_weight or not part.share
+        owner = part.task.name if alone else part.task.row_owner.name
         groups.setdefault((owner, part.task_step), []).append(part)
     return list(groups.values())
 
@@ -51,7 +55,7 @@ def shared_losses(model: MultiTaskModel, parts: Sequence[StepBatch]) -> list[Ten
     losses = []
     for part, indices, encoded in zip(parts, row_indices, encodings, strict=True):
         own = _own_rows(encoded, model.backbone_outputs, indices, part.batch["token_ids"].shape[1])
-        losses.append(model.loss(part.task, part.batch, own))
+        losses.append(model.loss(part.task, part.batch, own, distance_factor=part.distance_factor))
     return losses
 
 
@@ -115,12 +119,14 @@ PassResult = tuple[float, str | None]
 def train_pass(run: "TrainingRun", parts: Sequence[StepBatch], factors: Sequence[float]) -> list[PassResult]:
     """Forward and backward of `parts`; returns the loss of each, and a description of what is not finite.
 
-    Gradients are accumulated on the parameters, or per task; those with a fault are discarded.
+    Gradients are accumulated on the parameters, or per task; those with a fault are discarded. With several ranks they
+    are left as they are, with a fault or without: `palm.engine.rank_step` decides for all of them.
     """
     first = parts[0]
     # Dropout only depends on the step, not on earlier steps, so that resume is exact.
     own = [first.task.name] if run.settings.mode == "joint" else []
-    with seeded(int(philox(run.settings.random_seed, "dropout", first.global_step, *own).integers(2**31))):
+    seed = int(philox(run.settings.random_seed, "dropout", first.global_step, *own).integers(2**31))
+    with seeded(seed), at_position(_position(parts)):
         run.model.use_training_mode()
         unfreeze(run.model, run.settings, first.global_step)
         # Only forward: the backward pass of an operation uses the precision of its forward pass.
@@ -131,42 +137,50 @@ def train_pass(run: "TrainingRun", parts: Sequence[StepBatch], factors: Sequence
         outcomes: list[PassResult] = list(zip(values, faults, strict=True))
         weights = [_weight(run, part) * factor for part, factor in zip(parts, factors, strict=True)]
         # A task whose loss is not finite is excluded from the backward pass; the others are not.
-        whole = [number for number, value in enumerate(values) if math.isfinite(value)]
+        # With several ranks it is not, so that each rank has gradients of the same parameters.
+        whole = [number for number, value in enumerate(values) if math.isfinite(value) or run.ranks.count > 1]
         if whole:
             weighted = [(parts[number], weights[number]) for number in whole]
             # Gradients accumulate over the batches of an update; the norm is that of this batch's contribution.
             if run.shared_layer is not None:
                 run.shared_layer.begin()
             fault = _backward(run, weighted, reduce(add, [losses[number] * weights[number] for number in whole]))
-            if run.shared_layer is not None and not fault:
+            if run.shared_layer is not None and (not fault or run.ranks.count > 1):
                 run.shared_layer.end(first.task.name, factors[0] / run.settings.gradient_accumulation_steps)
             for number in whole if fault else ():
                 outcomes[number] = values[number], f"{fault} (loss {values[number]:.4g})"
         return outcomes
 
 
+def _position(parts: Sequence[StepBatch]) -> BatchPosition | None:
+    """Where the rows of this rank begin in the pass; None for a batch that it has alone."""
+    own = [part.rank_part for part in parts if part.rank_part is not None]
+    return joint_position(own) if own else None
+
+
 def _losses(run: "TrainingRun", parts: Sequence[StepBatch]) -> list[Tensor]:
     """Mean loss of each task's batch with its regularisers, before `loss_weight`: float32[] each."""
     if len(parts) == 1:
-        return [run.model.loss(parts[0].task, parts[0].batch)]
+        part = parts[0]
+        return [run.model.loss(part.task, part.batch, distance_factor=part.distance_factor)]
     return shared_losses(run.model, parts)
 
 
 def _weight(run: "TrainingRun", part: StepBatch) -> float:
     """Factor of the loss besides the weighting's; per-task gradients are averaged later."""
     batches = run.settings.gradient_accumulation_steps if run.task_gradients is None else 1
-    return part.task.settings.loss_weight / batches
+    return part.task.settings.loss_weight / batches * part.share
 
 
 def _backward(run: "TrainingRun", parts: Sequence[tuple[StepBatch, float]], total: Tensor) -> str | None:
     """Backward of the weighted losses of `parts`, whose sum is `total`; returns what is not finite."""
-    pending = _pending_gradients(run)  # before backward adds to them
+    pending = _pending_gradients(run) if run.ranks.count == 1 else {}  # before backward adds to them
     if run.settings.adversarial_epsilon:
         _attack(run, parts, total)
     else:
         total.backward()
     name = run.optimizer.first_non_finite()
-    if name is not None:
+    if run.ranks.count == 1 and name is not None:
         # Gradients of earlier batches of this update are kept, without this batch's contribution.
         run.optimizer.set_gradients(pending)
         return f"the gradient of `{name}` is not finite"
@@ -174,7 +188,7 @@ def _backward(run: "TrainingRun", parts: Sequence[tuple[StepBatch, float]], tota
         # Every task has its own pass then, so these gradients are only this task's; the next one starts without.
         run.task_gradients.add(parts[0][0].task.name, run.optimizer.gradients())
         run.optimizer.drop_gradients()
-    return None
+    return None if name is None else f"the gradient of `{name}` is not finite"
 
 
 def _attack(run: "TrainingRun", parts: Sequence[tuple[StepBatch, float]], total: Tensor) -> None:
@@ -183,7 +197,7 @@ def _attack(run: "TrainingRun", parts: Sequence[tuple[StepBatch, float]], total:
     # The direction is the gradient of only this batch, so those of earlier batches are saved before backward.
     before = None if table.grad is None else table.grad.clone()
     total.backward()
-    with perturbed(table, before, run.settings.adversarial_epsilon) as moved:
+    with perturbed(table, before, run.settings.adversarial_epsilon, run.ranks) as moved:
         if moved:
             with mixed_precision(run.progress.amp):
                 again = _losses(run, [part for part, _ in parts])

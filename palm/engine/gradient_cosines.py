@@ -6,11 +6,13 @@ from itertools import combinations
 
 from paddle import Tensor
 
-from palm.data.dataset import Batch
+from palm.engine.batches import StepBatch, batch_of
+from palm.engine.gradient_sums import summed
 from palm.engine.regularizers.smart import let_run_backward
 from palm.engine.run import TrainingRun
 from palm.engine.shared_state import seeded
 from palm.engine.task_instance import TaskInstance
+from palm.kernels.batch_position import at_position
 from palm.randomness import philox
 
 PAIR = "~"
@@ -27,7 +29,7 @@ def gradient_cosines(run: TrainingRun) -> dict[str, float]:
     run.model.eval()  # no dropout in the encoder; an LSTM only runs backward in training mode
     let_run_backward(run.model)
     batches = [(task, _next_batch(run, task)) for task in run.tasks if task.train is not None]
-    gradients = {task.name: _gradient(run, task, batch) for task, batch in batches if batch}
+    gradients = {task.name: _gradient(run, task, part) for task, part in batches if part.batch}
     run.optimizer.set_gradients(pending)
     found = {f"{a}{PAIR}{b}": cosine(gradients[a], gradients[b]) for a, b in combinations(gradients, 2)}
     return {pair: value for pair, value in found.items() if value is not None}
@@ -40,17 +42,21 @@ def cosine(one: Sequence[Tensor | None], other: Sequence[Tensor | None]) -> floa
     return dot / length if length else None
 
 
-def _next_batch(run: TrainingRun, task: TaskInstance) -> Batch:
-    return task.batch_at(run.progress.task_steps.get(task.name, 0))
+def _next_batch(run: TrainingRun, task: TaskInstance) -> StepBatch:
+    step = run.progress.task_steps.get(task.name, 0)
+    return batch_of(task, step, run.progress.global_step + 1, run.ranks)
 
 
-def _gradient(run: TrainingRun, task: TaskInstance, batch: Batch) -> list[Tensor | None]:
+def _gradient(run: TrainingRun, task: TaskInstance, part: StepBatch) -> list[Tensor | None]:
     run.optimizer.drop_gradients()
     step = run.progress.global_step  # heads may have dropout nevertheless
-    with seeded(int(philox(run.settings.random_seed, "gradient cosines", step).integers(2**31))):
-        run.model.loss(task, batch).backward()
+    seed = int(philox(run.settings.random_seed, "gradient cosines", step).integers(2**31))
+    with seeded(seed), at_position(part.rank_part.position if part.rank_part else None):
+        (run.model.loss(task, part.batch, distance_factor=part.distance_factor) * part.share).backward()
     shared = [each for name, each in run.model.named_parameters() if name.startswith("backbone.")]
-    return [None if each.grad is None else each.grad.clone() for each in shared]
+    found = [each.grad for each in shared]
+    totals = iter(summed([gradient for gradient in found if gradient is not None], run.ranks))
+    return [None if gradient is None else next(totals).clone() for gradient in found]
 
 
 def _square(gradient: Sequence[Tensor | None]) -> float:

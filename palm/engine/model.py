@@ -133,40 +133,55 @@ class MultiTaskModel(nn.Layer):
                 passes[key] = self.encode(batch, layer=task.settings.layer, head=task.head)
             yield passes[key]
 
-    def loss(self, task: TaskInstance, batch: Batch, encoded: Mapping[str, Tensor] | None = None) -> Tensor:
+    def loss(
+        self,
+        task: TaskInstance,
+        batch: Batch,
+        encoded: Mapping[str, Tensor] | None = None,
+        *,
+        distance_factor: float = 1.0,
+    ) -> Tensor:
         """Mean loss of a training batch and its regularisers, before `loss_weight`: float32[].
 
         Args:
             task: The task of the loss.
             batch: A batch from its reader.
             encoded: The backbone's outputs for the batch, if already computed; not with SMART.
+            distance_factor: Factor of the distances of two outputs that regularisers add.
         """
-        loss, weight = self._batch_loss(task, batch, encoded), task.settings.soft_sharing_weight
+        loss, weight = self._batch_loss(task, batch, encoded, distance_factor), task.settings.soft_sharing_weight
         own, others = self._encoders(task.head)
         if own is None or not others or not weight:
             return loss
         return loss + weight * squared_distance(own, others)
 
-    def _batch_loss(self, task: TaskInstance, batch: Batch, encoded: Mapping[str, Tensor] | None) -> Tensor:
+    def _batch_loss(
+        self, task: TaskInstance, batch: Batch, encoded: Mapping[str, Tensor] | None, distance_factor: float
+    ) -> Tensor:
         if task.settings.smart_weight:
-            return self._smooth_loss(task, batch)
+            return self._smooth_loss(task, batch, distance_factor)
         if encoded is None:
             outputs, inputs = self.forward(task, batch, "train")
         else:
             inputs = {**_as_tensors(batch), **encoded}
             outputs = task.paradigm.forward(self.heads[task.head], inputs, "train")
-        return self._consistent_loss(task, batch, outputs, inputs)
+        return self._consistent_loss(task, batch, outputs, inputs, distance_factor)
 
     def _consistent_loss(
-        self, task: TaskInstance, batch: Batch, outputs: dict[str, Tensor], inputs: dict[str, Tensor]
+        self,
+        task: TaskInstance,
+        batch: Batch,
+        outputs: dict[str, Tensor],
+        inputs: dict[str, Tensor],
+        distance_factor: float,
     ) -> Tensor:
         """The loss of `outputs`; with R-Drop also that of a second pass, and the distance of the two."""
-        alpha = task.settings.rdrop_alpha
+        alpha = task.settings.rdrop_alpha * distance_factor
         if not alpha:
             return task.paradigm.loss(outputs, inputs)
         return rdrop_loss(task.paradigm, outputs, inputs, lambda: self.forward(task, batch, "train")[0], alpha)
 
-    def _smooth_loss(self, task: TaskInstance, batch: Batch) -> Tensor:
+    def _smooth_loss(self, task: TaskInstance, batch: Batch, distance_factor: float) -> Tensor:
         """The loss with the SMART penalty: the sensitivity of the outputs to small perturbations of the embeddings."""
         seed = dropout_seed()
 
@@ -175,11 +190,11 @@ class MultiTaskModel(nn.Layer):
                 return self.forward(task, batch, "train", shift)
 
         outputs, inputs = shifted(None)
-        loss = self._consistent_loss(task, batch, outputs, inputs)
+        loss = self._consistent_loss(task, batch, outputs, inputs, distance_factor)
         penalty = smart_penalty(
             self, task.paradigm, lambda shift: shifted(shift)[0], outputs, inputs, epsilon=task.settings.smart_epsilon
         )
-        return loss + task.settings.smart_weight * penalty
+        return loss + task.settings.smart_weight * distance_factor * penalty
 
     def use_training_mode(self) -> None:
         """Compute with dropout from now on, but for a frozen encoder, which computes as it does in prediction."""

@@ -1,5 +1,6 @@
 """Run one or several heads over a whole data set: batches by length, outputs in the order of the examples."""
 
+import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ import numpy as np
 from paddle import Tensor
 
 from palm.data.dataset import Batch, Dataset, IntArray
+from palm.distributed.ranks import ONE, Ranks
 from palm.engine.model import MultiTaskModel
 from palm.engine.no_grad import without_gradients
 from palm.engine.task_instance import TaskInstance
@@ -40,19 +42,24 @@ class PredictionOutput:
     loss: float | None
 
 
-def evaluate_task(model: MultiTaskModel, task: TaskInstance) -> dict[str, float]:
-    """Loss and metrics of `task` over its dev data.
+def evaluate_task(model: MultiTaskModel, task: TaskInstance, ranks: Ranks = ONE) -> dict[str, float]:
+    """Loss and metrics of `task` over its dev data, of which each of `ranks` computes some batches.
 
     Raises:
         ValueError: The task has no dev data.
     """
     if task.dev is None:
         raise ValueError(f"Task `{task.name}` has no dev_file.")
-    return metrics_over(model, task, task.dev)
+    return metrics_over(model, task, task.dev, ranks=ranks)
 
 
 def metrics_over(
-    model: MultiTaskModel, task: TaskInstance, dataset: Dataset, precision: ChoosePrecision | None = None
+    model: MultiTaskModel,
+    task: TaskInstance,
+    dataset: Dataset,
+    precision: ChoosePrecision | None = None,
+    *,
+    ranks: Ranks = ONE,
 ) -> dict[str, float]:
     """Mean loss and metrics over a data set with gold labels, as fractions of 1.
 
@@ -60,7 +67,7 @@ def metrics_over(
         RegistryError: An unknown metric.
         ConfigError: A metric that does not fit the task's predictions.
     """
-    return score(task, run_over(model, task, dataset, "eval", precision), dataset)
+    return score(task, run_over(model, task, dataset, "eval", precision, ranks=ranks), dataset)
 
 
 def score(task: TaskInstance, evaluation: PredictionOutput, dataset: Dataset) -> dict[str, float]:
@@ -90,14 +97,18 @@ def run_over(
     dataset: Dataset,
     phase: Phase,
     precision: ChoosePrecision | None = None,
+    *,
+    ranks: Ranks = ONE,
 ) -> PredictionOutput:
     """Outputs of every example, decoded to one prediction per record. The model is left in evaluation mode."""
-    return run_with(computation(model, precision), task, dataset, phase)
+    return run_with(computation(model, precision), task, dataset, phase, ranks=ranks)
 
 
-def run_with(compute: Compute, task: TaskInstance, dataset: Dataset, phase: Phase) -> PredictionOutput:
+def run_with(
+    compute: Compute, task: TaskInstance, dataset: Dataset, phase: Phase, *, ranks: Ranks = ONE
+) -> PredictionOutput:
     """The same with any computation of the outputs."""
-    [outputs] = _run([task], _common_passes([task], dataset), [dataset.num_examples], compute, phase)
+    [outputs] = _run([task], _common_passes([task], dataset), [dataset.num_examples], compute, phase, ranks=ranks)
     return PredictionOutput(task.paradigm.decode(outputs.examples, dataset), outputs.loss)
 
 
@@ -179,17 +190,26 @@ class _HeadOutputs:
 
     Attributes:
         examples: Outputs of each example, in the order of the data set.
-        losses: Mean loss and number of examples of each batch that has gold.
+        losses: Mean loss, number of examples, and number of each batch that has gold.
     """
 
     examples: list[Outputs]
-    losses: list[tuple[float, int]]
+    losses: list[tuple[float, int, int]]
+
+    def add(self, rows: IntArray, outputs: Sequence[Outputs], loss: float | None, *, number: int) -> None:
+        """Add the outputs of the batch `number`, whose examples are `rows`."""
+        if loss is not None:
+            self.losses.append((loss, len(rows), number))
+        # Batches are sorted by length, longest first: outputs are returned in the order of examples.
+        for row, output in zip(rows, outputs, strict=True):
+            self.examples[row] = output
 
     @property
     def loss(self) -> float | None:
         """Mean loss per example; None without gold."""
-        weight = sum(count for _, count in self.losses)
-        return sum(loss * count for loss, count in self.losses) / weight if weight else None
+        in_order = sorted(self.losses, key=lambda each: each[2])
+        weight = sum(count for _, count, _ in in_order)
+        return sum(loss * count for loss, count, _ in in_order) / weight if weight else None
 
 
 @dataclass(frozen=True)
@@ -248,6 +268,8 @@ def _run(
     compute: Compute,
     phase: Phase,
     after_batch: AfterBatch | None = None,
+    *,
+    ranks: Ranks = ONE,
 ) -> list[_HeadOutputs]:
     """Compute passes, and put the outputs of each task into the order of its examples.
 
@@ -258,22 +280,42 @@ def _run(
         compute: Computes the outputs of a batch.
         phase: Purpose of the passes.
         after_batch: Called after each batch.
+        ranks: The ranks, of which each computes every `ranks.count`-th batch; all return the outputs of all batches.
     """
     found = [_HeadOutputs([{}] * size, []) for size in counts]
     done = 0
-    for each in passes:
+    for number, each in enumerate(passes):
+        if number % ranks.count != ranks.index:
+            continue
         computed = compute([tasks[index] for index in each.tasks], each.batch, phase)
         for index, batch, (outputs, loss) in zip(each.tasks, each.batches, computed, strict=True):
-            head = found[index]
-            if loss is not None:
-                head.losses.append((loss, len(each.rows)))
-            # Batches are sorted by length, longest first: outputs are returned in the order of examples.
-            for row, output in zip(each.rows, tasks[index].paradigm.split(outputs, batch), strict=True):
-                head.examples[row] = output
+            examples = tasks[index].paradigm.split(outputs, batch)
+            found[index].add(each.rows, examples, loss, number=number)
         done += len(each.rows)
         if after_batch is not None:
             after_batch(done)
+    if ranks.count > 1:
+        for head in found:
+            _share_outputs(head, ranks)
     return found
+
+
+def _share_outputs(head: _HeadOutputs, ranks: Ranks) -> None:
+    """Give the outputs of each rank's batches to all ranks."""
+    own = {number: output for number, output in enumerate(head.examples) if output}
+    arrays = {f"{number}/{name}": array for number, output in own.items() for name, array in output.items()}
+    losses = np.array(head.losses, "float64").reshape(-1, 3)
+    sent = io.BytesIO()
+    np.savez(sent, losses=losses, **arrays)  # type: ignore[arg-type] # numpy's stub takes a flag among the names
+    head.losses = []
+    for received in ranks.gather(sent.getvalue()):
+        with np.load(io.BytesIO(received), allow_pickle=False) as loaded:
+            for loss, count, batch in loaded["losses"]:
+                head.losses.append((float(loss), int(count), int(batch)))
+            for key in loaded.files:
+                number, _, name = key.partition("/")
+                if name:
+                    head.examples[int(number)] = {**head.examples[int(number)], name: loaded[key]}
 
 
 def _forward_each(

@@ -7,13 +7,16 @@ from functools import cached_property
 from palm.balancing.history import History, TaskHistory
 from palm.balancing.sampling.base import Sampler
 from palm.balancing.weighting import Weighting
+from palm.distributed.ranks import ONE, Ranks
 from palm.engine.batches import SamplingProbabilities
 from palm.engine.early_stopping import EarlyStops
+from palm.engine.early_sums import EarlySums
 from palm.engine.methods import Methods, build_gradient_method, build_schedule, build_weighting
 from palm.engine.model import MultiTaskModel
 from palm.engine.optim import LearningRateSchedule
 from palm.engine.optim.optimizer import Optimizer
 from palm.engine.optim.weight_average import WeightAverage
+from palm.engine.rank_part import RankGradients
 from palm.engine.run_data import Described, describe_data
 from palm.engine.schedule import expected_steps
 from palm.engine.selection import BestSoFar
@@ -36,6 +39,7 @@ class Progress:
         skipped_draws: Samples of retired tasks, which no step trained.
         sampling_probabilities: Those of the tasks after each of the last steps, if the sampler is adaptive.
         amp: What the run computes in: `off` is float32, `bf16` products in bfloat16.
+        processes: Number of processes that a batch is for: that of the ranks with which the run was started.
     """
 
     global_step: int = 0
@@ -46,6 +50,7 @@ class Progress:
     skipped_draws: int = 0
     sampling_probabilities: SamplingProbabilities = field(default_factory=dict)
     amp: Computed = "off"
+    processes: int = 1
 
 
 @dataclass(frozen=True)
@@ -112,6 +117,9 @@ class TrainingRun:
         total_steps: Number of its global steps: see `palm.engine.schedule.global_steps`.
         schedule: Factor of the learning rate at each global step, counted from 1; None for that of the settings.
         precision: What the key `amp` means on this machine; `progress.amp` is what the run computes in.
+        ranks: The processes that train it.
+        rank_gradients: What they need to know of gradients since the last update.
+        early_sums: Sums gradients over the ranks during the backward pass, where that pays.
     """
 
     model: MultiTaskModel
@@ -125,6 +133,9 @@ class TrainingRun:
     total_steps: int
     schedule: Callable[[int], float] | None = None
     precision: ChosenPrecision = field(default_factory=lambda: ChosenPrecision("off"))
+    ranks: Ranks = ONE
+    rank_gradients: RankGradients = field(default_factory=RankGradients)
+    early_sums: EarlySums | None = None
 
     @cached_property
     def targets(self) -> Mapping[str, int]:
@@ -149,7 +160,8 @@ class TrainingRun:
         """The meter of the tasks' gradient norms, if the weighting learns from them."""
         if not self.weighting.needs_norms:
             return None
-        return SharedLayerGradients(self.model, [task for task in self.tasks if task.settings.mix_ratio > 0])
+        mixed = [task for task in self.tasks if task.settings.mix_ratio > 0]
+        return SharedLayerGradients(self.model, mixed, self.ranks)
 
     @cached_property
     def task_gradients(self) -> TaskGradients | None:
@@ -182,7 +194,10 @@ class TrainingRun:
     @property
     def unfinished(self) -> tuple[str, ...]:
         """The targets that have neither reached their expected steps nor stopped early."""
-        steps, stopped = self.progress.task_steps, self.progress.stops.tasks
+        return self._unfinished_after(self.progress.task_steps)
+
+    def _unfinished_after(self, steps: Mapping[str, int]) -> tuple[str, ...]:
+        stopped = self.progress.stops.tasks
         open_ = (name for name, count in self.targets.items() if steps.get(name, 0) < count)
         return tuple(name for name in open_ if name not in stopped)
 
@@ -194,14 +209,15 @@ class TrainingRun:
     @property
     def finished(self) -> bool:
         """Whether every target is finished, max_steps is reached, or the run has stopped early."""
-        return _stopped(self) or self.progress.stops.run is not None or not self.unfinished
+        return self.ends_after(self.progress.global_step, self.progress.task_steps)
+
+    def ends_after(self, global_step: int, task_steps: Mapping[str, int]) -> bool:
+        """Whether the run is finished once these numbers of steps are done."""
+        limit = self.total_steps if self.sampler.adapts else self.settings.max_steps
+        at_limit = limit is not None and global_step >= limit
+        return at_limit or self.progress.stops.run is not None or not self._unfinished_after(task_steps)
 
     def learning_rate_at(self, step: int) -> float:
         """The learning rate of global step `step`, counted from 1."""
         factor = self.schedule(step) if self.schedule else self.lr_schedule.factor(step, self.total_steps)
         return self.settings.learning_rate * factor
-
-
-def _stopped(run: TrainingRun) -> bool:
-    last = run.total_steps if run.sampler.adapts else run.settings.max_steps
-    return last is not None and run.progress.global_step >= last

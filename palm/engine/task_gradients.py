@@ -7,6 +7,8 @@ import paddle
 from paddle import Tensor
 
 from palm.balancing.gradients.base import FloatArray, GradientMethod
+from palm.distributed.ranks import ONE, Ranks
+from palm.engine.gradient_sums import summed
 from palm.engine.model import MultiTaskModel
 from palm.engine.no_grad import without_gradients
 from palm.engine.optim.freezing import layer_of
@@ -14,6 +16,9 @@ from palm.engine.task_instance import TaskInstance
 from palm.randomness import philox
 
 Gradients = Mapping[str, Tensor]
+
+TaskSums = tuple[dict[str, dict[str, Tensor]], dict[str, int]]
+"""Sums of gradients by task and parameter, and the number of batches of each task."""
 
 PREFIX = "tasks."
 _SHARED = "backbone."
@@ -55,8 +60,14 @@ class TaskGradients:
         self._counts[task] = self._counts.get(task, 0) + 1
 
     @without_gradients
-    def take(self, step: int) -> dict[str, Tensor]:
-        """The gradients of the update after global step `step`, by parameter name; then clear all of them."""
+    def take(self, step: int, ranks: Ranks = ONE) -> dict[str, Tensor]:
+        """The gradients of the update after global step `step`, by parameter name; then clear all of them.
+
+        Args:
+            step: The number of the step.
+            ranks: The processes that each have the gradients of a part of the batches.
+        """
+        self.sum_over(ranks)
         tasks = [task for task in self._tasks if task in self._sums]
         means = [{name: total / self._counts[task] for name, total in self._sums[task].items()} for task in tasks]
         self.clear()
@@ -70,6 +81,22 @@ class TaskGradients:
                 part = gradient * weight if name.startswith(_SHARED) else gradient
                 combined[name] = combined[name] + part if name in combined else part
         return combined
+
+    def sum_over(self, ranks: Ranks) -> None:
+        """Replace the gradients by their sums over all processes, in one message."""
+        if ranks.count > 1:
+            places = [(sums, name) for _, sums in sorted(self._sums.items()) for name in sums]
+            totals = summed([sums[name] for sums, name in places], ranks)
+            for (sums, name), total in zip(places, totals, strict=True):
+                sums[name] = total
+
+    def copied(self) -> TaskSums:
+        """All sums as they are now, for `reset`: `add` replaces tensors, and does not change them."""
+        return {task: dict(gradients) for task, gradients in self._sums.items()}, dict(self._counts)
+
+    def reset(self, before: TaskSums) -> None:
+        """Go back to sums of before."""
+        self._sums, self._counts = before
 
     def clear(self) -> None:
         """Clear all gradients."""
@@ -112,9 +139,11 @@ class SharedLayerGradients:
     Args:
         model: The model with the layer.
         tasks: The tasks that share it.
+        ranks: The processes that each compute a part of a batch.
     """
 
-    def __init__(self, model: MultiTaskModel, tasks: Sequence[TaskInstance]) -> None:
+    def __init__(self, model: MultiTaskModel, tasks: Sequence[TaskInstance], ranks: Ranks = ONE) -> None:
+        self._ranks = ranks
         depth = model.backbone_config.num_hidden_layers
         last = min(task.paradigm.config.last_shared_layer(depth, task.settings.layer) for task in tasks)
         layers = {name: layer for name, _ in model.named_parameters() if (layer := layer_of(name)) is not None}
@@ -136,7 +165,8 @@ class SharedLayerGradients:
         squares = 0.0
         found = self._gradients()
         for name, gradient in found.items():
-            added = gradient - self._before[name] if name in self._before else gradient
+            added = gradient - self._before[name] if name in self._before else gradient.clone()
+            self._ranks.sum_in_place(added)
             squares += float(added.astype("float64").square().sum())
         if found:
             self._norms[task] = squares**0.5 / factor

@@ -37,6 +37,8 @@ class TaskInstance:
         dev: Examples to evaluate on, if any.
         rows: The training examples by text, if tasks share an encoder pass.
         leader: The task whose epochs and batches this one then uses; None for the leader itself.
+        processes: Number of processes that a batch is for: each gets its part of `batch_size`, or `max_tokens`, times
+            as many.
     """
 
     name: str
@@ -49,6 +51,7 @@ class TaskInstance:
     dev: Dataset | None = None
     rows: SharedRows | None = None
     leader: "TaskInstance | None" = None
+    processes: int = 1
 
     @property
     def row_owner(self) -> "TaskInstance":
@@ -90,6 +93,11 @@ class TaskInstance:
             return rows, np.arange(len(rows))
         return self.rows.examples_of(self.name, rows)
 
+    def rows_at(self, step: int) -> int:
+        """Number of rows of the task's step `step`: of all tasks, if they share rows."""
+        epoch, position = self.epoch_at(step)
+        return len(self.row_owner._plan(epoch)[position])
+
     def records_at(self, step: int) -> list[Record]:
         """The records of the batch of the task's step `step`, in the order of the file."""
         data = self.training_data
@@ -101,10 +109,11 @@ class TaskInstance:
         if cached is not None and cached[0] == epoch:
             return cached[1]
         lengths = self.training_data.lengths if self.rows is None else self.rows.lengths
-        keys, size, drop_last = self.settings, self.settings.batch_size, self.settings.drop_last
+        keys, drop_last = self.settings, self.settings.drop_last
+        size = keys.global_batch_size or keys.batch_size * self.processes
         purpose: _Purpose = {"seed": self.seed, "task": self.name, "epoch": epoch}
         if keys.max_tokens is not None:
-            plan = plan_by_tokens(lengths, max_tokens=keys.max_tokens, shuffle=keys.shuffle, **purpose)
+            plan = plan_by_tokens(lengths, max_tokens=keys.max_tokens * self.processes, shuffle=keys.shuffle, **purpose)
         elif keys.shuffle and keys.group_by_length:
             plan = plan_by_length(lengths, batch_size=size, drop_last=drop_last, **purpose)
         else:

@@ -1,7 +1,7 @@
 """The training loop: a generator of step results. Callers log, evaluate, export and save."""
 
 import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 
@@ -9,6 +9,7 @@ from palm.data.dataset import Record
 from palm.engine.balance import note_losses, note_probabilities
 from palm.engine.batches import StepBatch, prefetched, step_batches
 from palm.engine.forward_backward import PassResult, passes, train_pass
+from palm.engine.rank_step import compute_and_agree
 from palm.engine.run import StepResult, TrainingRun
 from palm.engine.task_instance import TaskInstance
 from palm.errors import TrainingError
@@ -99,18 +100,41 @@ def _train_parts(
 ) -> list[StepResult]:
     """Forward and backward of each task's batch; tasks without a label for any row of the step are skipped."""
     results: dict[str, StepResult] = {}
-    per_task = run.task_gradients is not None or run.shared_layer is not None
-    for parts in passes([part for part in step_batch.parts if part.batch], per_task=per_task):
-        started = time.perf_counter()
-        own = [factors[part.task.name] for part in parts]
-        for part, factor, outcome in zip(parts, own, train_pass(run, parts, own), strict=True):
-            seconds = time.perf_counter() - started
-            results[part.task.name] = _result(run, part, outcome, factor, learning_rate=learning_rate, seconds=seconds)
+    taken = [part for part in step_batch.parts if part.batch]
+    seconds: dict[str, float] = {}
+
+    def compute(parts: Sequence[StepBatch]) -> list[PassResult]:
+        outcomes = dict(_computed(run, parts, factors, seconds))
+        return [outcomes[part.task.name] for part in parts]
+
+    if run.ranks.count == 1:
+        outcomes: Iterable[tuple[str, PassResult]] = _computed(run, taken, factors, seconds)
+    else:
+        updates = _update_is_due_after(run, step_batch)
+        agreed = compute_and_agree(run, taken, compute, updates=updates)
+        outcomes = zip([part.task.name for part in taken], agreed, strict=True)
+    by_name = {part.task.name: part for part in taken}
+    for name, outcome in outcomes:
+        rate, factor = learning_rate, factors[name]
+        results[name] = _result(run, by_name[name], outcome, factor, learning_rate=rate, seconds=seconds[name])
     if not results:  # the tasks with labels for these rows are retired
         first = step_batch.parts[0]
         nothing = _result(run, first, (0.0, None), factors[first.task.name], learning_rate=learning_rate, seconds=0.0)
         return [replace(nothing, trained=False)]
     return [results[part.task.name] for part in step_batch.parts if part.task.name in results]
+
+
+def _computed(
+    run: TrainingRun, parts: Sequence[StepBatch], factors: Mapping[str, float], seconds: dict[str, float]
+) -> Iterator[tuple[str, PassResult]]:
+    """The outcome of each task's batch, pass by pass; `seconds` gets how long each took."""
+    per_task = run.task_gradients is not None or run.shared_layer is not None
+    for together in passes(parts, per_task=per_task):
+        started = time.perf_counter()
+        own = [factors[part.task.name] for part in together]
+        for part, outcome in zip(together, train_pass(run, together, own), strict=True):
+            seconds[part.task.name] = time.perf_counter() - started
+            yield part.task.name, outcome
 
 
 def _result(
@@ -171,7 +195,17 @@ def upcoming(run: TrainingRun) -> Iterator[StepBatch]:
         retired_tasks=run.retired_tasks,
         skipped_draws=done.skipped_draws,
         probabilities=done.sampling_probabilities,
+        ranks=run.ranks,
     )
+
+
+def _update_is_due_after(run: TrainingRun, step_batch: StepBatch) -> bool:
+    """Whether this step, once it is counted, is one that updates the model, with gradients summed over all ranks."""
+    steps = dict(run.progress.task_steps)
+    for part in step_batch.parts:
+        steps[part.task.name] = steps.get(part.task.name, 0) + 1
+    number = step_batch.global_step
+    return number % run.settings.gradient_accumulation_steps == 0 or run.ends_after(number, steps)
 
 
 def _update_is_due(run: TrainingRun) -> bool:
@@ -182,7 +216,8 @@ def _update_is_due(run: TrainingRun) -> bool:
 
 def _update(run: TrainingRun, learning_rate: float) -> None:
     if run.task_gradients is not None:
-        run.optimizer.set_gradients(run.task_gradients.take(run.progress.global_step))
+        run.optimizer.set_gradients(run.task_gradients.take(run.progress.global_step, run.ranks))
+    run.rank_gradients.clear()
     if not run.optimizer.has_gradients():
         return  # every batch of this update had a fault
     run.optimizer.step(learning_rate)

@@ -17,10 +17,12 @@ from paddle import Tensor
 from paddle.autograd import PyLayer
 from paddle.nn import functional
 
+from palm.kernels.batch_position import rows_before
 from palm.kernels.products import product
 
 _ORDERS_KEPT = 64
 _BITS = 16  # random bits per element: probabilities are rounded to 1/65536
+_PER_BLOCK = 256 // _BITS  # elements of a block of Philox, the unit of its `advance`
 
 Context = Any  # paddle.autograd.PyLayerContext, which has no typed attributes
 
@@ -90,8 +92,8 @@ class DropoutFunction(PyLayer):
     """Zero a random fraction of the values; scale the others so that the mean stays."""
 
     @staticmethod
-    def forward(ctx: Context, values: Tensor, probability: float) -> Tensor:
-        keep, ctx.scale = sample_keep_mask(values.shape, probability)
+    def forward(ctx: Context, values: Tensor, probability: float, before: int = 0) -> Tensor:
+        keep, ctx.scale = sample_keep_mask(values.shape, probability, before=before)
         ctx.save_for_backward(keep)
         return _masked(values, keep).scale_(ctx.scale)
 
@@ -117,7 +119,8 @@ class AttentionFunction(PyLayer):
         probabilities = functional.softmax(scores)
         ctx.scale, keep = 1.0, None
         if probability > 0:
-            keep, ctx.scale = sample_keep_mask(probabilities.shape, probability)
+            before = rows_before(probabilities.shape[0])
+            keep, ctx.scale = sample_keep_mask(probabilities.shape, probability, before=before)
         kept = probabilities if keep is None else _masked(probabilities, keep)
         context = product(kept, value) * ctx.scale  # [batch heads seq size]
         ctx.save_for_backward(query, key, value, probabilities, context, keep)
@@ -145,7 +148,7 @@ class AttentionFunction(PyLayer):
 linear: Callable[[Tensor, Tensor, Tensor], Tensor] = Linear.apply
 layer_norm: Callable[[Tensor, Tensor, Tensor, float], Tensor] = LayerNormFunction.apply
 gelu: Callable[[Tensor], Tensor] = Gelu.apply
-dropout: Callable[[Tensor, float], Tensor] = DropoutFunction.apply
+dropout: Callable[[Tensor, float, int], Tensor] = DropoutFunction.apply
 attention: Callable[[Tensor, Tensor | None, int, int, float], Tensor] = AttentionFunction.apply
 
 
@@ -178,13 +181,20 @@ def _row_numbers(leading: tuple[int, ...], order: tuple[int, ...]) -> NDArray[np
     return moved
 
 
-def sample_keep_mask(shape: list[int], probability: float) -> tuple[Tensor, float]:
-    """The elements that dropout keeps, bool[shape], and the factor that preserves the mean; from `paddle.seed`."""
+def sample_keep_mask(shape: list[int], probability: float, *, before: int = 0) -> tuple[Tensor, float]:
+    """The elements that dropout keeps, bool[shape], and the factor that preserves the mean; from `paddle.seed`.
+
+    They are those after the first `before` rows of a larger batch.
+    """
     seed = int(paddle.randint(0, 2**31 - 1, []))
-    count = math.prod(shape)
-    words = np.random.SFC64(seed).random_raw(-(-count * _BITS // 64))
+    count, skipped = math.prod(shape), before * math.prod(shape[1:])
+    blocks, inside = divmod(skipped, _PER_BLOCK)
+    bits = np.random.Philox(seed)
+    if blocks:
+        bits.advance(blocks)
+    words = bits.random_raw(-(-(inside + count) * _BITS // 64))
     dropped = round(probability * 2**_BITS)
-    keep = words.view(np.uint16)[:count].reshape(shape) >= dropped
+    keep = words.view(np.uint16)[inside : inside + count].reshape(shape) >= dropped
     return paddle.to_tensor(keep), 1 / (1 - dropped / 2**_BITS)
 
 

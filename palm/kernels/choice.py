@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal
+from typing import Literal, Protocol
 
 from paddle import Tensor
 
@@ -24,6 +24,14 @@ _log = logging.getLogger("palm")
 Wanted = Literal["auto", "fused", "plain"]
 
 
+class Dropout(Protocol):
+    """Zeroes a random fraction of [rows width]."""
+
+    def __call__(self, values: Tensor, probability: float, *, before: int | None = None) -> Tensor:
+        """`values` after dropout; `before` is by default the number of rows before them in a padded batch."""
+        ...
+
+
 @dataclass(frozen=True)
 class EncoderKernels:
     """The kernels of an encoder.
@@ -32,7 +40,7 @@ class EncoderKernels:
         name: `fused` or `plain`.
         compute_layer: A whole encoder layer.
         layer_norm: Layer normalisation of [rows width].
-        dropout: Dropout of [rows width].
+        dropout: Dropout of [rows width]; `before` is the number of rows before them: see `palm.kernels.batch_position`.
         packing_for: How the rows of a batch are packed for all layers; None if they are not.
         encoder_call: All layers in one call, for prediction; None if they are computed one by one.
     """
@@ -40,7 +48,7 @@ class EncoderKernels:
     name: Literal["fused", "plain"]
     compute_layer: ComputeLayer
     layer_norm: Callable[[Tensor, Tensor, Tensor, float], Tensor]
-    dropout: Callable[[Tensor, float], Tensor]
+    dropout: Dropout
     packing_for: Callable[[Tensor, Rows], Packing | None]
     encoder_call: type[EncoderCall] | None = None
 

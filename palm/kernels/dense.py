@@ -13,6 +13,7 @@ from paddle.nn import functional
 
 from palm.kernels import plain
 from palm.kernels.autograd import Context, sample_keep_mask, sum_rows
+from palm.kernels.batch_position import rows_before
 from palm.kernels.fused.bf16 import bf16_product, rounded, rounded_product
 from palm.kernels.fused.layer import ACTIVATIONS, sample_seed
 from palm.kernels.fused.library import load_kernels
@@ -182,8 +183,11 @@ def attention_probabilities(scores: Tensor, mask: Tensor | None, dropout: float,
     if fused and queries == keys:
         seed = sample_seed() if dropout else 0
         unused = paddle.empty_like(scores) if dropout else scores
-        load_kernels()("shares", scores, None, unused, scores.size // (queries * keys), 1, keys, dropout, seed)
+        rows = scores.size // keys
+        load_kernels()("shares", scores, None, unused, rows // queries, 1, keys, dropout, seed, rows_before(rows))
         return Probabilities(scores, None, dropout, 1.0, True)
     values = functional.softmax(scores)
-    keep, scale = sample_keep_mask(values.shape, dropout) if dropout else (None, 1.0)
+    keep, scale = (
+        sample_keep_mask(values.shape, dropout, before=rows_before(values.shape[0])) if dropout else (None, 1.0)
+    )
     return Probabilities(values, keep, dropout, scale, False)

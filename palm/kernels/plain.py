@@ -8,6 +8,7 @@ from paddle import Tensor
 from paddle.nn import functional
 
 from palm.kernels import autograd
+from palm.kernels.batch_position import rows_before
 from palm.kernels.contract import LayerSettings, LayerWeights, Rows
 from palm.kernels.products import product
 
@@ -37,11 +38,20 @@ def layer_norm(rows: Tensor, weight: Tensor, bias: Tensor, epsilon: float) -> Te
     return functional.layer_norm(rows, rows.shape[-1:], weight, bias, epsilon)
 
 
-def dropout(values: Tensor, probability: float) -> Tensor:
-    """Zero a random fraction of `values` and scale up the others; with probability 0, return `values`."""
+def dropout(values: Tensor, probability: float, *, before: int | None = None) -> Tensor:
+    """Zero a random fraction of `values` and scale up the others; with probability 0, return `values`.
+
+    Args:
+        values: [rows ...].
+        probability: That of an element to be zeroed.
+        before: On the CPU, rows before these in a batch that several processes share; by default those of a padded
+            batch. On a GPU each process draws masks of its own.
+    """
     if probability == 0:
         return values
-    return autograd.dropout(values, probability) if _on_cpu(values) else functional.dropout(values, probability)
+    if not _on_cpu(values):
+        return functional.dropout(values, probability)
+    return autograd.dropout(values, probability, rows_before(values.shape[0]) if before is None else before)
 
 
 def activation(values: Tensor, name: str) -> Tensor:

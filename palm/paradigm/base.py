@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from palm.data.dataset import Batch, Dataset, LabelMap, Record
+from palm.data.dataset import UNLABELLED, Batch, Dataset, LabelMap, Record
 from palm.paradigm.hugging_face import AnswerKind, ApiRow, scores_by_label
 from palm.paradigm.output_distance import squared_difference, symmetric_kl
 from palm.registry import Registry, component_problem
@@ -111,6 +111,18 @@ class Paradigm(ABC):
     @abstractmethod
     def loss(self, outputs: "Mapping[str, Tensor]", inputs: "Mapping[str, Tensor]") -> "Tensor":
         """Mean loss per example (or per token), a scalar."""
+
+    def count_losses(self, batch: Batch, examples: int) -> int:
+        """How many losses `loss` is the mean of: the labels of `label_ids` in the batch, without them its examples.
+
+        Processes that share a batch weight the mean of each one's rows by it.
+        """
+        labels = batch.get("label_ids")
+        return examples if labels is None else int((labels != UNLABELLED).sum())
+
+    def loss_weight(self, batch: Batch, examples: int) -> float:
+        """The same as a sum of weights, where the mean is a weighted one."""
+        return self.count_losses(batch, examples)
 
     @abstractmethod
     def split(self, outputs: Outputs, batch: Batch) -> list[Outputs]:

@@ -15,7 +15,7 @@ from palm.paradigm.layers import (
     text_head_form,
     text_logits,
 )
-from palm.paradigm.losses import ClassLossFields, class_loss, weights_by_class
+from palm.paradigm.losses import ClassLossFields, class_loss, weight_of_labels, weights_by_class
 from palm.schema.fields import BackboneFields, ClassCountFields, ParadigmFields
 from palm.spec import Phase, Spec, Specs
 
@@ -69,6 +69,10 @@ class TextClass(Paradigm):
 
     def loss(self, outputs: "Mapping[str, Tensor]", inputs: "Mapping[str, Tensor]") -> "Tensor":
         return class_loss(outputs["logits"], inputs["label_ids"], self.config, self._weights)
+
+    def loss_weight(self, batch: Batch, examples: int) -> float:
+        del examples
+        return weight_of_labels(batch["label_ids"], self._weights)
 
     def split(self, outputs: Outputs, batch: Batch) -> list[Outputs]:
         return split_logits(outputs)

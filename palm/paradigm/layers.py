@@ -79,9 +79,9 @@ def build_linear_head(size: int, classes: int, initializer_range: float, *, bias
 
 def project(layers: "nn.Layer", features: "Tensor", dropout_prob: float) -> "Tensor":
     """`features` [... size] after dropout, as logits [... class]."""
-    from paddle.nn import functional
+    from palm.kernels import plain
 
-    logits: Tensor = layers.linear(functional.dropout(features, dropout_prob, training=dropout_prob > 0))
+    logits: Tensor = layers.linear(plain.dropout(features, dropout_prob))
     return logits
 
 
@@ -139,13 +139,14 @@ def head_logits(
 ) -> "Tensor":
     """Logits [... class] of `features` [... size]; `lengths` int64[batch]: tokens of each row, for a bilstm."""
     import paddle
-    from paddle.nn import functional
+
+    from palm.kernels import plain
 
     if hasattr(layers, "lstm"):
-        features = functional.dropout(features, dropout_prob, training=dropout_prob > 0)
+        features = plain.dropout(features, dropout_prob)
         features, _ = layers.lstm(features, sequence_length=lengths)  # [batch seq 2*inner]
     elif hasattr(layers, "inner"):
-        features = functional.dropout(features, dropout_prob, training=dropout_prob > 0)
+        features = plain.dropout(features, dropout_prob)
         features = paddle.tanh(layers.inner(features))
     return project(layers, features, dropout_prob)
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
+import numpy as np
 from annotated_types import Ge
 from pydantic import BeforeValidator, Field
 
@@ -81,6 +82,12 @@ def weights_by_class(config: ClassLossFields, labels: LabelMap | None, n_classes
     if problems:
         raise ConfigError(problems)
     return weights
+
+
+def weight_of_labels(labels: np.ndarray, weights: Sequence[float] | None) -> float:
+    """The divisor of `class_loss`: the number of labels in `labels`, or the sum of their weights."""
+    labelled = labels[labels != UNLABELLED]
+    return float(len(labelled) if weights is None else np.asarray(weights, "float32")[labelled].sum())
 
 
 def class_loss(

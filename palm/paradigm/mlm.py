@@ -89,12 +89,14 @@ class MaskedLM(Paradigm):
         import paddle
         from paddle.nn import functional
 
+        from palm.kernels import plain
+        from palm.kernels.batch_position import masks_before
         from palm.kernels.dense import vocabulary_scores
 
         encoded = inputs["encoder_outputs"].flatten(0, 1)  # [batch*seq hidden]
         masked = paddle.gather(encoded, inputs["mask_pos"])  # [mask hidden]
         if phase == "train":
-            masked = functional.dropout(masked, self.config.dropout_prob)
+            masked = plain.dropout(masked, self.config.dropout_prob, before=masks_before())
         features = layers.layer_norm(layers.activation(layers.transform(masked)))
         scores = vocabulary_scores(features, inputs["embedding_table"])
         bias = getattr(layers, "bias", None)
@@ -110,6 +112,10 @@ class MaskedLM(Paradigm):
 
     def loss(self, outputs: "Mapping[str, Tensor]", inputs: "Mapping[str, Tensor]") -> "Tensor":
         return mean_cross_entropy(outputs["logits"], inputs["mask_label"])
+
+    def count_losses(self, batch: Batch, examples: int) -> int:
+        """The masked tokens."""
+        return len(batch["mask_label"])
 
     def split(self, outputs: Outputs, batch: Batch) -> list[Outputs]:
         """`position`, `top_ids`, `top_probs` and, if known, `gold` of the masks of each example."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, cast, final
 
 from pydantic import Field
 
-from palm.data.dataset import Batch, Dataset, IntArray
+from palm.data.dataset import UNLABELLED, Batch, Dataset, IntArray
 from palm.paradigm.base import PARADIGMS, Outputs, Paradigm, Prediction, TransformersHead
 from palm.paradigm.decoding import examples_by_record
 from palm.paradigm.hugging_face import ApiRow, one_answer
@@ -87,6 +87,11 @@ class SpanExtraction(Paradigm):
         start = mean_cross_entropy(outputs["start_logits"], inputs["start_positions"])
         end = mean_cross_entropy(outputs["end_logits"], inputs["end_positions"])
         return (start + end) / 2
+
+    def loss_weight(self, batch: Batch, examples: int) -> float:
+        """The windows with an answer; the distance of two outputs is a mean over all windows."""
+        del examples
+        return float((batch["start_positions"] != UNLABELLED).sum())
 
     def split(self, outputs: Outputs, batch: Batch) -> list[Outputs]:
         lengths = batch["input_mask"].sum(axis=1).astype("int64")

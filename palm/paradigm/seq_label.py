@@ -15,7 +15,7 @@ from palm.paradigm.crf import build_transitions, crf_loss, viterbi
 from palm.paradigm.decoding import check_classes, class_names, count_classes, examples_by_record
 from palm.paradigm.hugging_face import ApiRow, one_entity
 from palm.paradigm.layers import HeadFields, build_head, head_form, head_logits
-from palm.paradigm.losses import ClassLossFields, class_loss, weights_by_class
+from palm.paradigm.losses import ClassLossFields, class_loss, weight_of_labels, weights_by_class
 from palm.schema.facts import Key
 from palm.schema.fields import BackboneFields, ClassCountFields, ParadigmFields, TagSchemeFields
 from palm.spec import Phase, Spec, Specs
@@ -105,6 +105,10 @@ class Tagging(Paradigm):
             return crf_loss(outputs["logits"], inputs["label_ids"], outputs["transitions"])
         logits = outputs["logits"].flatten(0, 1)  # [batch*seq class]
         return class_loss(logits, inputs["label_ids"].flatten(), self.config, self._weights)
+
+    def loss_weight(self, batch: Batch, examples: int) -> float:
+        del examples
+        return weight_of_labels(batch["label_ids"], None if self.config.has_crf else self._weights)
 
     def split(self, outputs: Outputs, batch: Batch) -> list[Outputs]:
         """The best label's id of each token; with a CRF the logits, since only `decode` knows the words."""

@@ -11,6 +11,7 @@ from typing import ClassVar, cast
 import numpy as np
 
 from palm.data.dataset import ROWS, Batch, Dataset, DataSource, GivenRow, IntArray, LabelMap, Ragged, Record
+from palm.data.sequences import INPUTS
 from palm.data.tokenizer import Tokenizer
 from palm.errors import ConfigError, Problem
 from palm.reader.formats.row_table import RowTable
@@ -108,6 +109,35 @@ class Reader(ABC):
     @abstractmethod
     def collate(self, dataset: Dataset, rows: IntArray, generator: np.random.Generator) -> Batch:
         """A batch of the examples `rows`, padded to the longest; `generator` samples what is random (MLM masks)."""
+
+    def part(self, batch: Batch, examples: int, start: int, end: int) -> Batch:
+        """The examples from `start` to `end` of a batch of `collate`, as padded as that, for one of several processes.
+
+        Args:
+            batch: The batch of all processes.
+            examples: Number of its examples.
+            start: The first example of the part.
+            end: The one after its last example.
+
+        Raises:
+            ConfigError: An array of the batch has neither a row for each example nor one for each sequence.
+        """
+        first, last = self.sequences_of(batch, start, end)
+        found = {}
+        for name, array in batch.items():
+            if name in INPUTS:
+                found[name] = array[first:last]
+            elif array.ndim and len(array) == examples:
+                found[name] = array[start:end]
+            else:
+                rule = f"`{name}` of a batch has no row for each example, so it cannot be divided among processes"
+                raise ConfigError(Problem(type(self).__name__, f"{rule}. Define the reader's method `part`."))
+        return found
+
+    def sequences_of(self, batch: Batch, start: int, end: int) -> tuple[int, int]:
+        """The sequences, rows of `token_ids`, of the examples from `start` to `end`: the first, and after the last."""
+        del batch
+        return start, end
 
     def row_of_texts(self, texts: Sequence[str]) -> dict[str, object]:
         """A row to predict of as many texts as there are `text_columns`."""

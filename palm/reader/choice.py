@@ -120,6 +120,18 @@ class ChoiceReader(Reader):
             batch["label_ids"] = dataset.array("label_ids")[rows]
         return batch
 
+    def part(self, batch: Batch, examples: int, start: int, end: int) -> Batch:
+        """As the base's, with the candidates counted from 0."""
+        found = super().part(batch, examples, start, end)
+        first, _ = self.sequences_of(batch, start, end)
+        found["choice_rows"] = np.where(found["choice_mask"] > 0, found["choice_rows"] - first, 0)
+        return found
+
+    def sequences_of(self, batch: Batch, start: int, end: int) -> tuple[int, int]:
+        """The candidates of the examples."""
+        before = np.concatenate([[0], np.cumsum(batch["choice_mask"].sum(axis=1))])
+        return int(before[start]), int(before[end])
+
     def _records(self, source: Path | Sequence[GivenRow], phase: Phase) -> Iterator[Record]:
         problems = FileProblems(source_of(source))
         columns = columns_of(self.config, texts=("text_a", "choices"), gold=("label",), phase=phase)

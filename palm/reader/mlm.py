@@ -113,6 +113,14 @@ class MaskedLMReader(Reader):
         batch["token_ids"][chosen] = self._apply_masks(batch["mask_label"], generator)
         return batch
 
+    def part(self, batch: Batch, examples: int, start: int, end: int) -> Batch:
+        """The examples, and the masks in them."""
+        width = batch["token_ids"].shape[1]
+        inputs = {name: array for name, array in batch.items() if name not in ("mask_pos", "mask_label")}
+        own = (batch["mask_pos"] >= start * width) & (batch["mask_pos"] < end * width)
+        masks = {"mask_pos": batch["mask_pos"][own] - start * width, "mask_label": batch["mask_label"][own]}
+        return super().part(inputs, examples, start, end) | masks
+
     def _records(self, source: Path | Sequence[GivenRow], phase: Phase) -> Iterator[Record]:
         return parse_text_rows(source, self.config, texts=("text_a",), gold=(), phase=phase)
 

@@ -107,6 +107,16 @@ class PairwiseMatchReader(Reader):
             batch["pair_rows"] = np.arange(total, dtype="int64").reshape(len(rows), 2)
         return batch
 
+    def part(self, batch: Batch, examples: int, start: int, end: int) -> Batch:
+        """As the base's, with the sequences counted from 0."""
+        found = super().part(batch, examples, start, end)
+        found["pair_rows"] = found["pair_rows"] - self.sequences_of(batch, start, end)[0]
+        return found
+
+    def sequences_of(self, batch: Batch, start: int, end: int) -> tuple[int, int]:
+        """The two sequences of each example."""
+        return 2 * start, 2 * end
+
     def _records(self, source: Path | Sequence[GivenRow], phase: Phase) -> Iterator[Record]:
         texts = ("text_a", "text_b") if phase == "predict" else ("text_a", "text_b", "text_b_neg")
         records = parse_text_rows(source, self.config, texts=texts, phase=phase, gold=())

@@ -253,7 +253,10 @@ class TaskSettings(Schema):
         None, description="Inference model for prediction; save_path/<task>/infer_model by default."
     )
     random_seed: Seed = Field(1, ge=0, description="Random seed; a task's own seed determines its shuffling and masks.")
-    batch_size: Int = Field(32, ge=1, description="Examples per training step.")
+    batch_size: Int = Field(32, ge=1, description="Examples per training step, of each process of a run.")
+    global_batch_size: Int | None = Field(
+        None, ge=1, description="Instead of batch_size: examples per training step, of all processes together."
+    )
     pred_batch_size: Annotated[Int | None, Key(changes="metrics", resume="nothing")] = Field(
         None, ge=1, description="Examples per batch in prediction; batch_size by default."
     )
@@ -289,8 +292,8 @@ class TaskSettings(Schema):
     max_tokens: Annotated[Int | None, Key(read=(_OWN_ROWS,))] = Field(
         None,
         ge=1,
-        description="Instead of batch_size: largest number of tokens in a training batch, including padding (except "
-        "between candidates of `choice`).",
+        description="Instead of batch_size: largest number of tokens in a training batch, of each process, including "
+        "padding (except between candidates of `choice`).",
     )
     print_first_n: Annotated[Int, Key(changes="nothing")] = Field(
         0, ge=0, description="Print the first n examples and their tokens."

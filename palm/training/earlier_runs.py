@@ -4,14 +4,17 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import yaml
 
 from palm.config.components import keys_everywhere
 from palm.config.methods import following_keys, method_defaults
+from palm.config.run_config import RunConfig
 from palm.config.yaml_file import parse_yaml, read_yaml
-from palm.engine.checkpoint import newest_checkpoint, rename_damaged, restore_checkpoint
+from palm.distributed.ranks import current_ranks
+from palm.engine.checkpoint import newest_checkpoint, processes_of, rename_damaged, restore_checkpoint
 from palm.engine.run import TrainingRun
 from palm.errors import CheckpointError, ConfigError
 from palm.paradigm import PARADIGMS
@@ -58,6 +61,24 @@ def archive_previous_run(folder: Path) -> str | None:
     for path in left:
         path.rename(target / path.name)
     return f"An earlier run's {', '.join(path.name for path in left)} moved to {target.as_posix()}."
+
+
+def planned_processes(config: RunConfig) -> int:
+    """The number of processes that batches are planned for: a resumed run goes on with those that it began with."""
+    ranks = current_ranks().count
+    if config.train is None or config.train.resume != "auto":
+        return ranks
+    newest, _ = newest_checkpoint(Path(config.run.save_path) / CHECKPOINT_FOLDER)
+    return ranks if newest is None else processes_of(newest)
+
+
+def other_processes_line(run: TrainingRun) -> list[str]:
+    """A line for a run that goes on with another number of processes."""
+    before, now = run.progress.processes, run.ranks.count
+    if before == now:
+        return []
+    kept = "Batches stay those of the run as it was started"
+    return [f"The run was started with {before} processes and continues with {now}. {kept}, each process has its part."]
 
 
 def has_ended(folder: Path, run: TrainingRun, resolved: Mapping[str, object]) -> bool:
@@ -108,19 +129,26 @@ def resume_or_archive(run: TrainingRun, folder: Path, *, resume: bool, resolved:
     """
     lines: list[str] = []
     if resume:
-        home = folder / CHECKPOINT_FOLDER
-        newest, lines = newest_checkpoint(home)
-        rename_damaged(home, newest)
-        if newest is not None:
+        found, lines = run.ranks.on_first(partial(_newest, folder))
+        if found is not None:
+            newest = Path(found)
             about_data = restore_checkpoint(run, newest)
             lines += changed_keys(folder, resolved)
-            truncate_metrics(folder, run.progress.global_step)
+            run.ranks.on_first(partial(truncate_metrics, folder, run.progress.global_step))
             ended = " The run had ended: nothing is left to train." if run.finished else ""
             resumed = f"Resumed from {newest.as_posix()} at global step {run.progress.global_step}.{ended}"
-            return [*lines, resumed, *about_data]
+            return [*lines, resumed, *other_processes_line(run), *about_data]
         lines = [*lines, "No checkpoint to resume from: training starts anew."]
-    moved = archive_previous_run(folder)
+    moved = run.ranks.on_first(partial(archive_previous_run, folder))
     return [*lines, moved] if moved else lines
+
+
+def _newest(folder: Path) -> tuple[str | None, list[str]]:
+    """The newest valid checkpoint of a run, once damaged ones are renamed, and why these are not valid."""
+    home = folder / CHECKPOINT_FOLDER
+    newest, complaints = newest_checkpoint(home)
+    rename_damaged(home, newest)
+    return None if newest is None else str(newest), complaints
 
 
 def refuse_links_out(folder: Path, tasks: Sequence[str]) -> None:

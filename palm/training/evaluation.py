@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from palm.engine.balance import note_metrics
@@ -10,6 +11,7 @@ from palm.engine.predict import evaluate_task
 from palm.engine.run import StepResult, TrainingRun
 from palm.engine.schedule import main_task
 from palm.engine.selection import Metrics, Selection
+from palm.engine.task_instance import TaskInstance
 from palm.inference.bundle import copy_bundle, save_bundle
 from palm.storage.layout import BEST_INFERENCE_FOLDER, INFERENCE_FOLDER, MANIFEST_FILE
 from palm.training.log import (
@@ -146,9 +148,12 @@ class PeriodicExports:
             if task.settings.target and every > 0 and step % every == 0:
                 last = self._folder_of(task.name)
                 folder = last.with_name(f"{last.name}.step{step}")
-                with averaged(self._run.average):
-                    save_bundle(self._run.model, task, self._backbone_name, folder)
-                self._reporter.say(exported_line(task.name, folder))
+                self._run.ranks.on_first(partial(self._save, task, folder))
+
+    def _save(self, task: TaskInstance, folder: Path) -> None:
+        with averaged(self._run.average):
+            save_bundle(self._run.model, task, self._backbone_name, folder)
+        self._reporter.say(exported_line(task.name, folder))
 
 
 @dataclass(frozen=True)
@@ -208,15 +213,19 @@ class Evaluation:
             self.improved = self._keep_best(metrics, result.global_step)
             stops = self._note_stops(metrics, result)
             # Before the last targets, whose exports mark a run that has ended.
-            if self._run.finished and self._run_model is not None:
-                self._run_model.write()
-            for name in result.finished:
-                self._export(name)
-            self._export_stopped(stops, result)
-            if result.last:
-                self._update_exports()
-            if self._run.finished and self._run_model is not None:
-                self._run_model.announce()
+            self._run.ranks.on_first(lambda: self._write(stops, result))
+
+    def _write(self, stops: _Stops, result: StepResult) -> None:
+        """Write the models that are due."""
+        if self._run.finished and self._run_model is not None:
+            self._run_model.write()
+        for name in result.finished:
+            self._export(name)
+        self._export_stopped(stops, result)
+        if result.last:
+            self._update_exports()
+        if self._run.finished and self._run_model is not None:
+            self._run_model.announce()
 
     def _export(self, name: str) -> None:
         """Export a target at its end: its best evaluation or its last step, as `export` says."""
@@ -253,7 +262,7 @@ class Evaluation:
         found = {}
         for task in self._run.tasks:
             if task.name in names:
-                metrics = evaluate_task(self._run.model, task)
+                metrics = evaluate_task(self._run.model, task, self._run.ranks)
                 self._reporter.say(evaluation_line(task.name, global_step, metrics))
                 self._reporter.record({"split": "dev", "global_step": global_step, "task": task.name, **metrics})
                 found[task.name] = metrics
@@ -272,11 +281,14 @@ class Evaluation:
             stopped=stopped,
             all_targets=self._run.settings.export == "best",
         )
-        for name in improved.tasks:
-            self._exports.keep_best(name)
+        self._run.ranks.on_first(lambda: self._save_best(improved.tasks))
         if improved.run and best.run is not None and self._checkpoints is not None:
             self._reporter.say(best_line("all targets", best.run, self._checkpoints / f"step_{global_step}"))
         return bool(improved) and bool(self._selection)
+
+    def _save_best(self, names: Sequence[str]) -> None:
+        for name in names:
+            self._exports.keep_best(name)
 
     def _note_stops(self, metrics: Metrics, result: StepResult) -> _Stops:
         """Finish the targets whose patience has run out, or all of them with the run."""

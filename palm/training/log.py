@@ -13,6 +13,7 @@ from typing import TextIO
 
 from tqdm.auto import tqdm
 
+from palm.distributed.ranks import current_ranks
 from palm.engine.run import StepResult
 from palm.engine.selection import Best
 from palm.errors import CheckpointError
@@ -23,7 +24,9 @@ _log = logging.getLogger("palm")
 
 
 def say(line: str) -> None:
-    """Print a line outside a run."""
+    """Print a line outside a run; of several ranks, only the first one does."""
+    if not current_ranks().first:
+        return
     _to_stdout(lambda stdout: stdout.write(line + "\n"))
 
 
@@ -56,6 +59,8 @@ def _is_widget() -> bool:
 class Reporter:
     """Writes lines to the terminal (above the progress bar) and to `log.txt`, and metrics to `metrics.jsonl`.
 
+    Of several ranks, only the first one does.
+
     Args:
         folder: The run's save_path, created if missing. None to write no files.
         total_steps: Length of the progress bar, in global steps.
@@ -66,6 +71,8 @@ class Reporter:
     """
 
     def __init__(self, folder: Path | None, *, total_steps: int, done_steps: int = 0) -> None:
+        self._silent = not current_ranks().first
+        folder = None if self._silent else folder
         self._folder = folder
         self._log = self._metrics = None
         if folder is not None:
@@ -78,7 +85,7 @@ class Reporter:
             initial=done_steps,
             unit="step",
             file=sys.stderr,
-            disable=not (_is_terminal() or _is_widget()),
+            disable=self._silent or not (_is_terminal() or _is_widget()),
             leave=False,
         )
 
@@ -95,6 +102,8 @@ class Reporter:
 
     def say(self, line: str) -> None:
         """Print and log a line."""
+        if self._silent:
+            return
         _to_stdout(lambda stdout: self._bar.write(line, file=stdout))
         self._check_folder()
         if self._log is not None:

@@ -55,8 +55,13 @@ class NonFiniteSteps:
         if self._run.settings.on_nan == "rollback":
             yield from self._roll_back(faults[0])
 
-    def _roll_back(self, fault: str) -> Iterator[str]:
+    def _newest(self) -> tuple[str | None, list[str]]:
         newest, complaints = newest_checkpoint(self._checkpoints) if self._checkpoints else (None, [])
+        return None if newest is None else str(newest), complaints
+
+    def _roll_back(self, fault: str) -> Iterator[str]:
+        found, complaints = self._run.ranks.on_first(self._newest)
+        newest = None if found is None else Path(found)
         yield from complaints
         if newest is None:
             advice = "Set on_nan: skip, or lower save_every_n_steps."

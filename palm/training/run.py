@@ -2,7 +2,10 @@
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
+from signal import Signals
 
+from palm.distributed.ranks import current_ranks
+from palm.engine.early_sums import EarlySums
 from palm.engine.methods import Methods, build_gradient_method, build_weighting
 from palm.engine.model import MultiTaskModel
 from palm.engine.optim import OPTIMIZERS
@@ -49,6 +52,7 @@ def build_run(
     backbone = model.backbone_config
     precision = choose_precision(settings.amp, kernels=backbone.kernels, activation=backbone.hidden_act)
     model.amp = precision.computed
+    ranks = current_ranks()
     return TrainingRun(
         model=model,
         tasks=tasks,
@@ -57,10 +61,12 @@ def build_run(
         average=build_average(model, settings, total),
         settings=settings,
         methods=methods,
-        progress=Progress(amp=precision.computed),
+        progress=Progress(amp=precision.computed, processes=tasks[0].processes),
         total_steps=total,
         schedule=schedule,
         precision=precision,
+        ranks=ranks,
+        early_sums=EarlySums(model, ranks) if ranks.sums_in_background else None,
     )
 
 
@@ -111,6 +117,9 @@ def run_training(
         for result in steps:
             for follower in followers:
                 follower.after(result)
-            if signals.received and not run.finished:
-                before_stop(signals.received.name, result.global_step)
-                signals.stop()
+            # Several ranks stop after the same step: the one after which all know that one of them has the signal.
+            run.ranks.stop = signals.received or 0
+            wanted = signals.received if run.ranks.count == 1 else run.ranks.agreed_stop
+            if wanted and not run.finished:
+                before_stop(Signals(wanted).name, result.global_step)
+                signals.stop(Signals(wanted))

@@ -71,11 +71,14 @@ class RunModel:
 
     def write_if_missing(self) -> None:
         """Write it after a resume of a run that had ended, unless it is there."""
+        self._run.ranks.on_first(self._write_if_missing)
+        self.raise_failure()
+
+    def _write_if_missing(self) -> None:
         if not self._is_there():
             with averaged(self._run.average):
                 self.write()
             self.announce()
-            self.raise_failure()
 
     def announce(self) -> None:
         """Say that it is written, and of which step; a line in metrics.jsonl as well."""

@@ -66,9 +66,9 @@ class StopSignals:
         if StopSignals._outermost is self:
             StopSignals._outermost = None
 
-    def stop(self) -> NoReturn:
-        """End the process: exit code 130 after SIGINT, 143 after SIGTERM."""
-        if self.received == signal.SIGINT:
+    def stop(self, received: signal.Signals | None = None) -> NoReturn:
+        """End the process: exit code 130 after SIGINT, 143 after SIGTERM; `received` may be that of another rank."""
+        if (received or self.received) == signal.SIGINT:
             raise KeyboardInterrupt
         raise SystemExit(128 + signal.SIGTERM)
 

@@ -19,6 +19,7 @@ from palm.reader.loading import load_dataset
 from palm.schema.fields import BackboneFields
 from palm.schema.settings import TrainSettings
 from palm.training.dev_split import load_split
+from palm.training.earlier_runs import planned_processes
 from palm.training.unknown_tokens import refuse_unknown
 
 Built = TypeVar("Built")
@@ -75,7 +76,17 @@ def _build_task(config: RunConfig, task: TaskConfig) -> TaskInstance:
     train, dev = _load_data(config, reader, task)
     refuse_unknown(task.name, (train, dev), reader, task.settings.max_unk_fraction)
     paradigm = PARADIGMS[task.paradigm_name](task.paradigm, reader.labels, vocab=tokenizer.readable_tokens)
-    return TaskInstance(task.name, task.settings, reader, paradigm, task.head, task.settings.random_seed, train, dev)
+    return TaskInstance(
+        name=task.name,
+        settings=task.settings,
+        reader=reader,
+        paradigm=paradigm,
+        head=task.head,
+        seed=task.settings.random_seed,
+        train=train,
+        dev=dev,
+        processes=planned_processes(config),
+    )
 
 
 def _load_data(config: RunConfig, reader: Reader, task: TaskConfig) -> tuple[Dataset | None, Dataset | None]:

@@ -1,7 +1,7 @@
 """The gradients of an update, and their norm by one pass over all of them."""
 
 import ctypes
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import cached_property
 from math import prod
 
@@ -30,6 +30,21 @@ class StepGradients(dict[str, Tensor]):
         super().__init__(whole)
         self.rows = dict(rows or {})
         self._order = [*whole, *self.rows] if order is None else list(order)
+
+    def replaced(self, whole: Mapping[str, Tensor], rows: Mapping[str, RowGradient]) -> "StepGradients":
+        """Other gradients of the same parameters."""
+        return StepGradients(whole, rows, order=self._order)
+
+    def without(self, names: Collection[str]) -> "StepGradients":
+        """The same, but for the dense gradients `names`."""
+        whole = {name: gradient for name, gradient in self.items() if name not in names}
+        return StepGradients(
+            whole, self.rows, order=[name for name in self._order if name in whole or name in self.rows]
+        )
+
+    def with_whole(self, whole: Mapping[str, Tensor]) -> "StepGradients":
+        """The same with further dense gradients."""
+        return StepGradients({**self, **whole}, self.rows)
 
     @cached_property
     def squared_norm(self) -> float:

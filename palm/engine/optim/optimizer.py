@@ -1,12 +1,14 @@
 """The optimizer of a run: one update of a model by a registered rule, with state under the parameters' own names."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import paddle
 from paddle import Tensor, nn
 
 from palm.backbone.word_embeddings import WordEmbeddings
+from palm.distributed.ranks import Ranks
+from palm.engine.gradient_sums import sum_gradients
 from palm.engine.no_grad import without_gradients
 from palm.engine.optim.base import OptimizerFields, ParameterGroup, UpdateRule
 from palm.engine.optim.freezing import layer_of
@@ -14,7 +16,7 @@ from palm.engine.optim.fused_adamw import is_table
 from palm.engine.optim.gradients import StepGradients
 from palm.engine.shared_state import shared_state
 from palm.kernels.choice import Wanted, choose_kernels
-from palm.kernels.fused.row_table import EmbeddingRows
+from palm.kernels.fused.row_table import EmbeddingRows, RowNumbers
 from palm.storage.tensors import first_non_finite
 
 
@@ -113,6 +115,25 @@ class Optimizer:
             self._checked = current
             return None
         return first_non_finite(self._dense(current))
+
+    def sum_over(
+        self, ranks: Ranks, words: RowNumbers, facts: Sequence[float], *, done: Mapping[str, Tensor] | None = None
+    ) -> list[float]:
+        """Replace the gradients by their sums over all ranks, and return the sums of `facts`, in one message.
+
+        Args:
+            ranks: The ranks, which all have gradients of the same parameters.
+            words: Numbers of all tokens in any rank's batches since the last update, ascending.
+            facts: A few numbers.
+            done: Sums that are there already, by parameter name.
+        """
+        current = self._current().without(done or {})
+        tables = {name: words for name in current.rows}
+        total, sums = sum_gradients(current, tables, facts, ranks)
+        for name in total.rows:
+            self._tables[name].catch_up(words)  # the rows of other ranks, too
+        self.set_gradients(total.with_whole(done) if done else total)
+        return sums
 
     def catch_up(self) -> None:
         """Make all rows of all tables what they are after all updates so far."""

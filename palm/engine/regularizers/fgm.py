@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import paddle
 from paddle import Tensor, nn
 
+from palm.distributed.ranks import ONE, Ranks
 from palm.errors import TrainingError
 
 _TABLE = "backbone.embeddings.word_embeddings.weight"
@@ -27,18 +28,22 @@ def word_embeddings(model: nn.Layer) -> Tensor:
 
 
 @contextmanager
-def perturbed(table: Tensor, before: Tensor | None, epsilon: float) -> Iterator[bool]:
+def perturbed(table: Tensor, before: Tensor | None, epsilon: float, ranks: Ranks = ONE) -> Iterator[bool]:
     """Perturb the table inside the `with` block, and restore it exactly afterwards.
 
     Args:
         table: The table; its gradient is the direction.
         before: Gradient of earlier batches; None without.
         epsilon: Norm of the perturbation.
+        ranks: The processes that each have the gradient of a part of the batch.
 
     Yields:
         Whether there is a direction: a gradient that is neither zero nor infinite.
     """
     gradient = None if table.grad is None else table.grad if before is None else table.grad - before
+    if gradient is not None and ranks.count > 1:
+        gradient = gradient.clone()
+        ranks.sum_in_place(gradient)
     length = 0.0 if gradient is None else float(paddle.linalg.norm(gradient))
     if gradient is None or not 0.0 < length < float("inf"):
         yield False

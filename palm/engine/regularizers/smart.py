@@ -7,10 +7,12 @@ gradient of each token is scaled to a largest coordinate of 1, so that the step 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
+import numpy as np
 import paddle
 from paddle import Tensor, nn
 
 from palm.errors import TrainingError
+from palm.kernels.batch_position import sequences_before
 from palm.paradigm.base import Paradigm
 from palm.paradigm.output_distance import TensorsByName
 
@@ -88,6 +90,16 @@ def smart_penalty(
     return distance(outputs, shifted(worst))
 
 
+def _normal(shape: Sequence[int], deviation: float) -> Tensor:
+    """Normal numbers [batch seq hidden], those of each sequence by its number in the batch of all processes."""
+    seed, first = int(paddle.randint(0, 2**31 - 1, [])), sequences_before()
+    drawn = [np.random.Generator(np.random.SFC64([seed, first + row])) for row in range(shape[0])]
+    numbers = np.stack([generator.standard_normal(shape[1:], "float32") for generator in drawn]) * deviation
+    found = paddle.to_tensor(numbers.astype("float32"))
+    found.stop_gradient = False
+    return found
+
+
 def _worst_shift(
     model: nn.Layer,
     shifted: Shifted,
@@ -98,8 +110,7 @@ def _worst_shift(
     epsilon: float,
 ) -> Tensor:
     # Without a perturbation the distance has its minimum and no gradient, so the search starts next to it.
-    start = paddle.normal(0.0, epsilon, shape)
-    start.stop_gradient = False
+    start = _normal(shape, epsilon)
     fixed = {name: tensor.detach() for name, tensor in outputs.items()}
     with parameters_fixed(model):
         distance(fixed, shifted(start)).backward()

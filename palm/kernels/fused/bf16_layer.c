@@ -163,7 +163,7 @@ static Slabs slabs_of(const Plan *plan, int64_t chunk, bf16 *at, int64_t columns
 static Head head_of(const Plan *plan, const Saved *saved, int64_t rows, int64_t sequence, int64_t place, int64_t number) {
     const Layer *layer = plan->layer;
     int64_t length = plan->starts[sequence + 1] - plan->starts[sequence], size = layer->width / layer->heads;
-    Dropout drop = dropout_of(layer->attention_dropout, layer->seeds[0]);
+    Dropout drop = dropout_of(layer->attention_dropout, layer->seeds[0], layer->first * layer->heads);
     return (Head){length, size, 1.0f / sqrtf((float)size), saved->largest + number * rows + place,
                   saved->rate + number * rows + place, drop, layer->attention_dropout > 0.0f,
                   plan->starts[sequence], layer->heads, number};

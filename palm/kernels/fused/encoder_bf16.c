@@ -146,7 +146,7 @@ static void compute_layer(const Chunk *chunk, const void *weights, float *hidden
     for (int64_t each = team.number; each < chunk->sequences * layer->heads; each += team.count) {
         int64_t b = each / layer->heads, column = each % layer->heads * size, row = chunk->starts[b] - chunk->starts[0];
         Head head = {.length = chunk->starts[b + 1] - chunk->starts[b], .size = size, .scale = 1.0f / sqrtf((float)size),
-                     .largest = mine.largest, .rate = mine.rate, .drop = dropout_of(0.0f, 0)};
+                     .largest = mine.largest, .rate = mine.rate, .drop = dropout_of(0.0f, 0, 0)};
         attend(&mine.attention, &head, (Place){qkv, row, column}, width, (Place){context, row, column});
     }
     if (stride > width)

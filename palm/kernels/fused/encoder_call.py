@@ -126,7 +126,7 @@ class EncoderCall:
         width, inner = LayerWeights(*layer).intermediate_weight.shape
         settings = self._settings
         activation = ACTIVATIONS[settings.activation]
-        return LayerArguments(sequences, width, inner, settings.heads, activation, settings.epsilon)
+        return LayerArguments(sequences, width, inner, settings.heads, activation, 0, settings.epsilon)
 
 
 @dataclass(frozen=True)

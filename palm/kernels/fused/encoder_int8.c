@@ -177,7 +177,7 @@ static void attend_shared(const Chunk *chunk, const Shared *m, Own *mine, Team t
     for (int64_t each = team.number; each < chunk->sequences * heads; each += team.count) {
         int64_t b = each / heads, column = each % heads * size, row = chunk->starts[b] - chunk->starts[0];
         Head head = {.length = chunk->starts[b + 1] - chunk->starts[b], .size = size, .scale = 1.0f / sqrtf((float)size),
-                     .largest = mine->largest, .rate = mine->rate, .drop = dropout_of(0.0f, 0)};
+                     .largest = mine->largest, .rate = mine->rate, .drop = dropout_of(0.0f, 0, 0)};
         Slabs qkv = {m->qkv, plan->slab * BLOCK}, context = {m->context, plan->slab * BLOCK};
         attend(&mine->attention, &head, (Place){qkv, row, column}, width, (Place){context, row, column});
     }

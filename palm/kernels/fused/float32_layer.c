@@ -137,7 +137,7 @@ static char *lay_out_memory(Memory *m, char *at, const Batch *b, int backward) {
 }
 
 static Norm norm_for(const Batch *b, const float *const *w, int weight, int bias, int which) {
-    Dropout drop = dropout_of(b->layer->hidden_dropout, b->layer->seeds[which]);
+    Dropout drop = dropout_of(b->layer->hidden_dropout, b->layer->seeds[which], b->layer->first);
     return (Norm){b->width, w[weight], w[weight + 1], w[bias], b->layer->epsilon, drop, b->layer->hidden_dropout > 0.0f};
 }
 
@@ -158,7 +158,7 @@ typedef struct {
 static Head head_of(const Batch *b, const Saved *saved, int64_t sequence, int64_t number) {
     int64_t first = b->starts[sequence], length = b->starts[sequence + 1] - first;
     float *query = saved->qkv + first * 3 * b->width + number * b->size;
-    Dropout drop = dropout_of(b->layer->attention_dropout, b->layer->seeds[0]);
+    Dropout drop = dropout_of(b->layer->attention_dropout, b->layer->seeds[0], b->layer->first * b->heads);
     return (Head){first, length, query, query + b->width, query + 2 * b->width, saved->context + first * b->width + number * b->size,
                   saved->largest + number * b->rows + first, saved->rate + number * b->rows + first, 1.0f / sqrtf((float)b->size),
                   number, b->heads, drop, b->layer->attention_dropout > 0.0f};

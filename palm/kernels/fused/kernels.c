@@ -93,10 +93,10 @@ void palm_move_heads(const float *restrict from, float *restrict to, int64_t bat
 
 /* scores [batch heads seq seq] + mask [batch seq] (may be NULL) -> probabilities, in place, by softmax over the last axis.
  * With dropout, `dropped` gets the probabilities after dropout, and those that were dropped are stored negated: a
- * probability is never negative, so the sign bit stores the mask at no cost. */
+ * probability is never negative, so the sign bit stores the mask at no cost. `first` is the number of rows [seq] before. */
 void palm_shares(float *restrict scores, const float *mask, float *restrict dropped, int64_t batch, int64_t heads,
-                 int64_t seq, float probability, uint32_t seed) {
-    Dropout drop = dropout_of(probability, seed);
+                 int64_t seq, float probability, uint32_t seed, int64_t first) {
+    Dropout drop = dropout_of(probability, seed, first);
 #pragma omp parallel for schedule(static)
     for (int64_t row = 0; row < batch * heads * seq; row++) {
         float *restrict x = scores + row * seq;
@@ -245,8 +245,8 @@ int palm_activate_gradient(const float *restrict values, float *restrict gradien
  * NULL. mean and rate (1 / deviation), [rows], are kept for the gradient. */
 void palm_add_norm(float *restrict values, const float *bias, const float *residual, const float *restrict weight,
                    const float *restrict shift, float *restrict out, float *restrict mean, float *restrict rate,
-                   int64_t rows, int64_t width, float epsilon, float probability, uint32_t seed) {
-    Dropout drop = dropout_of(probability, seed);
+                   int64_t rows, int64_t width, float epsilon, float probability, uint32_t seed, int64_t first) {
+    Dropout drop = dropout_of(probability, seed, first);
 #pragma omp parallel for schedule(static)
     for (int64_t row = 0; row < rows; row++) {
         float *restrict x = values + row * width;
@@ -284,8 +284,8 @@ void palm_add_norm(float *restrict values, const float *bias, const float *resid
 int palm_add_norm_gradient(const float *restrict normed, const float *restrict gradient, const float *restrict scale,
                            const float *restrict mean, const float *restrict rate, float *restrict residual,
                            float *values, float *weight, float *shift, float *bias, int64_t rows, int64_t width,
-                           float probability, uint32_t seed) {
-    Dropout drop = dropout_of(probability, seed);
+                           float probability, uint32_t seed, int64_t first) {
+    Dropout drop = dropout_of(probability, seed, first);
     int64_t blocks = blocks_of(rows);
     float *parts = calloc(blocks * 3 * width, sizeof(float));
     if (parts == NULL) return 1;
@@ -349,8 +349,8 @@ void palm_to_bf16(const float *restrict values, uint16_t *restrict rounded, int6
 
 /* out = dropout(values), both [rows width]; its gradient is the same function of the gradient. */
 void palm_dropout(const float *restrict values, float *restrict out, int64_t rows, int64_t width, float probability,
-                  uint32_t seed) {
-    Dropout drop = dropout_of(probability, seed);
+                  uint32_t seed, int64_t first) {
+    Dropout drop = dropout_of(probability, seed, first);
 #pragma omp parallel for schedule(static)
     for (int64_t row = 0; row < rows; row++) {
         const float *restrict x = values + row * width;

@@ -14,6 +14,7 @@ from paddle.autograd import PyLayer
 
 from palm.kernels import plain
 from palm.kernels.autograd import Context
+from palm.kernels.batch_position import rows_before
 from palm.kernels.contract import LayerSettings, LayerWeights, Rows
 from palm.kernels.fused.bf16 import bf16_product
 from palm.kernels.fused.library import KernelLibrary, load_kernels
@@ -68,11 +69,11 @@ def layer_norm(values: Tensor, weight: Tensor, bias: Tensor, epsilon: float) -> 
     return _layer_norm(values, weight, bias, epsilon)
 
 
-def dropout(values: Tensor, probability: float) -> Tensor:
+def dropout(values: Tensor, probability: float, *, before: int | None = None) -> Tensor:
     """`plain.dropout`, fused, for [rows width]."""
     if probability == 0 or not fits(values):
-        return plain.dropout(values, probability)
-    return _dropout(values, probability)
+        return plain.dropout(values, probability, before=before)
+    return _dropout(values, probability, rows_before(values.shape[0]) if before is None else before)
 
 
 def fields(weights: LayerWeights) -> tuple[Tensor, ...]:
@@ -162,11 +163,11 @@ class FusedLayerNorm(PyLayer):
 
 
 class FusedDropout(PyLayer):
-    """Zero a random fraction of [rows width]; backward regenerates the mask from its seed."""
+    """Zero a random fraction of [rows width], with a number of rows before; backward draws the same mask again."""
 
     @staticmethod
-    def forward(ctx: Context, values: Tensor, probability: float) -> Tensor:
-        ctx.probability, ctx.seed = probability, sample_seed()
+    def forward(ctx: Context, values: Tensor, probability: float, before: int) -> Tensor:
+        ctx.probability, ctx.seed, ctx.before = probability, sample_seed(), before
         return FusedDropout.drop(values, ctx)
 
     @staticmethod
@@ -177,13 +178,13 @@ class FusedDropout(PyLayer):
     def drop(values: Tensor, ctx: Context) -> Tensor:
         """Apply the mask, to values or to gradients."""
         dropped = paddle.empty_like(values)
-        load_kernels()("dropout", values.contiguous(), dropped, *values.shape, ctx.probability, ctx.seed)
+        load_kernels()("dropout", values.contiguous(), dropped, *values.shape, ctx.probability, ctx.seed, ctx.before)
         return dropped
 
 
 _apply: Callable[..., Tensor] = FusedLayer.apply
 _layer_norm: Callable[[Tensor, Tensor, Tensor, float], Tensor] = FusedLayerNorm.apply
-_dropout: Callable[[Tensor, float], Tensor] = FusedDropout.apply
+_dropout: Callable[[Tensor, float, int], Tensor] = FusedDropout.apply
 
 
 def attend(run: KernelLibrary, qkv: Tensor, bias: Tensor, settings: LayerSettings, rows: Rows, seed: int) -> Attended:
@@ -208,7 +209,8 @@ def attend(run: KernelLibrary, qkv: Tensor, bias: Tensor, settings: LayerSetting
         probabilities.add_(rows.bias)
     probability = settings.attention_dropout
     dropped = paddle.empty_like(probabilities) if probability else probabilities
-    run("shares", probabilities, rows.mask, dropped, rows.batch, settings.heads, rows.seq, probability, seed)
+    before = rows_before(rows.batch * settings.heads * rows.seq)
+    run("shares", probabilities, rows.mask, dropped, rows.batch, settings.heads, rows.seq, probability, seed, before)
     by_head = product(dropped, value)
     context = paddle.empty([rows.batch * rows.seq, hidden], qkv.dtype)
     run("move_heads", by_head, context, *sizes, 0)
@@ -251,7 +253,8 @@ def add_norm(
     """Layer normalisation of `residual + dropout(values + bias)`; `values` may be overwritten with that sum."""
     out = paddle.empty_like(values)
     mean, rate = paddle.empty([2, values.shape[0]], values.dtype).unbind(0)
-    run("add_norm", values, bias, residual, *norm, out, mean, rate, *values.shape, epsilon, probability, seed)
+    drop = (probability, seed, rows_before(values.shape[0]) if probability else 0)
+    run("add_norm", values, bias, residual, *norm, out, mean, rate, *values.shape, epsilon, *drop)
     return out, Normed(values, mean, rate)
 
 
@@ -265,7 +268,7 @@ def add_norm_gradient(
     sums = (weight, shift, bias)
     kept = (normed.mean, normed.rate)
     run("add_norm_gradient", normed.values, gradient.contiguous(), scale, *kept, residual, values, *sums,
-        *residual.shape, probability, seed)  # fmt: skip
+        *residual.shape, probability, seed, rows_before(residual.shape[0]) if probability else 0)  # fmt: skip
     return residual, residual if values is None else values, weight, shift, bias
 
 

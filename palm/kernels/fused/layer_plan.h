@@ -23,6 +23,7 @@ enum { QKV_WEIGHT, QKV_BIAS, OUTPUT_WEIGHT, OUTPUT_BIAS, NORM1_WEIGHT, NORM1_BIA
 /* Arguments of both directions, as palm/kernels/fused/packed_layer.py lays them out. */
 typedef struct {
     int64_t sequences, width, inner, heads, activation;
+    int64_t first; /* rows before these: where several processes share a batch, those of the processes before */
     float epsilon, hidden_dropout, attention_dropout;
     uint32_t seeds[3]; /* probabilities, attention's output, the feed-forward part's output */
 } Layer;

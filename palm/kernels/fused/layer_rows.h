@@ -124,7 +124,7 @@ static void norm_row_gradient(const Norm *norm, const float *gradient, const flo
 
 static inline Norm norm_of(const Plan *plan, const float *weight, const float *shift, const float *bias, int which) {
     const Layer *layer = plan->layer;
-    Dropout drop = dropout_of(layer->hidden_dropout, layer->seeds[which]);
+    Dropout drop = dropout_of(layer->hidden_dropout, layer->seeds[which], layer->first);
     return (Norm){layer->width, weight, shift, bias, layer->epsilon, drop, layer->hidden_dropout > 0.0f};
 }
 

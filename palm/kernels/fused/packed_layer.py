@@ -16,6 +16,7 @@ from paddle import Tensor
 from paddle.autograd import PyLayer
 
 from palm.kernels.autograd import Context
+from palm.kernels.batch_position import tokens_before
 from palm.kernels.contract import LayerSettings, LayerWeights, PackedRows, Rows
 from palm.kernels.fused import layer
 from palm.kernels.fused.layer import ACTIVATIONS, fields, sample_seeds
@@ -43,7 +44,7 @@ class LayerArguments(ctypes.Structure):
     """`Layer` of layer_plan.h."""
 
     _fields_ = (
-        *((name, ctypes.c_int64) for name in ("sequences", "width", "inner", "heads", "activation")),
+        *((name, ctypes.c_int64) for name in ("sequences", "width", "inner", "heads", "activation", "first")),
         *((name, ctypes.c_float) for name in ("epsilon", "hidden_dropout", "attention_dropout")),
         ("seeds", ctypes.c_uint32 * 3),
     )
@@ -138,6 +139,7 @@ def _arguments(weights: tuple[Tensor, ...], settings: LayerSettings, starts: NDA
         *named.intermediate_weight.shape,
         settings.heads,
         ACTIVATIONS[settings.activation],
+        tokens_before(),
         settings.epsilon,
         settings.hidden_dropout,
         settings.attention_dropout,

@@ -9,6 +9,7 @@ from paddle import Tensor
 from paddle.autograd import PyLayer
 
 from palm.kernels.autograd import Context
+from palm.kernels.batch_position import tokens_before
 from palm.kernels.contract import LayerSettings, PackedRows
 from palm.kernels.fused.float32_layer import find_product_functions
 from palm.kernels.fused.layer import fits, sample_seed
@@ -19,7 +20,7 @@ class RotaryArguments(ctypes.Structure):
     """`Rotary` of rotary_attention.c."""
 
     _fields_ = (
-        *((name, ctypes.c_int64) for name in ("sequences", "heads", "size", "window")),
+        *((name, ctypes.c_int64) for name in ("sequences", "heads", "size", "window", "rows_before")),
         ("dropout", ctypes.c_float),
         ("seed", ctypes.c_uint32),
         *((name, ctypes.c_void_p) for name in ("starts", "cosine", "sine", "multiply", "limit_threads")),
@@ -35,7 +36,7 @@ class PackedRotaryAttention(PyLayer):
         qkv, size = qkv.contiguous(), table[0].shape[-1]
         dropout = settings.attention_dropout
         arguments = RotaryArguments(
-            *(len(rows.starts) - 1, settings.heads, size, -1 if window is None else window),
+            *(len(rows.starts) - 1, settings.heads, size, -1 if window is None else window, tokens_before()),
             *(dropout, sample_seed() if dropout else 0),
             *(rows.starts.ctypes.data, table[0].data_ptr(), table[1].data_ptr()),
             *(find_product_functions() or ()),

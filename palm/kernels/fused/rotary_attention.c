@@ -28,6 +28,7 @@ typedef int LimitThreads(int);
 /* Arguments of both directions, as palm/kernels/fused/rotary.py lays them out. */
 typedef struct {
     int64_t sequences, heads, size, window; /* window < 0: the whole sequence */
+    int64_t rows_before;                    /* as `first` of layer_plan.h */
     float dropout;
     uint32_t seed;
     const int64_t *starts;      /* sequence b is rows starts[b] to starts[b + 1] */
@@ -136,7 +137,7 @@ static void attend(const Work *w, const float *qkv, float *context, float *level
     const Rotary *r = w->of;
     int64_t size = r->size, width = r->heads * size;
     int drops = r->dropout > 0.0f;
-    Dropout drop = dropout_of(r->dropout, r->seed);
+    Dropout drop = dropout_of(r->dropout, r->seed, r->rows_before * r->heads);
     const float *value = qkv + w->first * w->stride + 2 * width + w->head * size;
     rotate_both(w, qkv);
     for (int64_t query = 0; query < w->length; query += QUERIES) {
@@ -182,7 +183,7 @@ static void attend_gradient(const Work *w, const float *qkv, const float *contex
     const Rotary *r = w->of;
     int64_t size = r->size, width = r->heads * size, column = w->head * size;
     int drops = r->dropout > 0.0f;
-    Dropout drop = dropout_of(r->dropout, r->seed);
+    Dropout drop = dropout_of(r->dropout, r->seed, r->rows_before * r->heads);
     const float *value = qkv + w->first * w->stride + 2 * width + column;
     rotate_both(w, qkv);
     memset(w->key_gradient, 0, sizeof(float) * w->length * size);

@@ -92,14 +92,16 @@ typedef struct {
     uint32_t seed;
     uint32_t threshold; /* hashes below it drop the element */
     float scale;        /* of the kept elements, so that the mean stays */
+    int64_t first;      /* rows before these: where several processes share a batch, those of the processes before */
 } Dropout;
 
-static inline Dropout dropout_of(float probability, uint32_t seed) {
-    Dropout drop = {seed, (uint32_t)((double)probability * 4294967296.0), 1.0f / (1.0f - probability)};
+static inline Dropout dropout_of(float probability, uint32_t seed, int64_t first) {
+    Dropout drop = {seed, (uint32_t)((double)probability * 4294967296.0), 1.0f / (1.0f - probability), first};
     return drop;
 }
 
 static inline uint32_t row_seed(Dropout drop, int64_t row) {
+    row += drop.first;
     return mixed(drop.seed ^ mixed((uint32_t)row * 0x9e3779b9u + (uint32_t)((uint64_t)row >> 32)));
 }
 

@@ -146,7 +146,7 @@ def encoded(
 ) -> np.ndarray:
     """Packed rows through `layers` with their weights in bytes."""
     width, inner = layers[0].intermediate_weight.shape
-    arguments = LayerArguments(len(lengths), width, inner, heads, ACTIVATIONS[activation], 1e-12)
+    arguments = LayerArguments(len(lengths), width, inner, heads, ACTIVATIONS[activation], 0, 1e-12)
     size = run.count("int8_encoder_bytes", ctypes.byref(arguments))
     memory = np.full([len(layers), size], 0x7F, np.uint8)
     for layer, own in zip(layers, memory, strict=True):

@@ -159,7 +159,7 @@ def test_products_outside_have_as_many_threads_as_before():
 
 def test_memory_that_is_missing_is_an_error():
     starts = np.array([0, 2**40])  # more rows than any memory holds: nothing is read or written before it is refused
-    sizes = packed_layer.LayerArguments(1, 8, 8, 1, 0, 1e-12, 0.0, 0.0)
+    sizes = packed_layer.LayerArguments(1, 8, 8, 1, 0, 0, 1e-12, 0.0, 0.0)
     arguments = (ctypes.byref(sizes), starts.ctypes.data)
     kernels = library.load_kernels()
     none = (ctypes.c_void_p * 12)()

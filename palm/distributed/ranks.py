@@ -1,0 +1,195 @@
+"""The processes that train one run together, and how they talk: Paddle's collectives, and the store behind them.
+
+A collective of gloo waits 30 seconds at most, whatever it is asked. So the ranks first meet at the store, where
+waiting has no limit while the others are alive, and whatever one rank does alone (`on_first`) is waited for there, too.
+"""
+
+import json
+import os
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import cache
+from typing import Any, TypeVar
+
+import numpy as np
+
+from palm.errors import TrainingError
+from palm.runtime.paddle_import import import_paddle
+
+RANK, RANKS = "PADDLE_TRAINER_ID", "PADDLE_TRAINERS_NUM"
+_BACKEND = "PADDLE_DISTRI_BACKEND"
+_SHORTEST, _LONGEST = 0.0002, 0.02  # seconds between two looks at the store
+
+Given = TypeVar("Given")
+
+
+class LostRanksError(TrainingError):
+    """Another rank has ended, or failed: the run cannot go on."""
+
+
+class Ranks:
+    """All processes of a run; with a single one every method returns at once.
+
+    Args:
+        index: Number of this process, from 0.
+        count: Number of processes.
+
+    Attributes:
+        stop: The number of a signal after which this process wants to stop; 0 without one. It is part of what the
+            ranks tell each other in each step.
+        agreed_stop: The number of a signal after which all of them stop, since one of them wants to; 0 without one.
+        watch: Called while this process waits for others, with what for: it raises if one of them is lost.
+    """
+
+    def __init__(self, index: int, count: int) -> None:
+        self.index = index
+        self.count = count
+        self.stop = 0
+        self.agreed_stop = 0
+        self.watch: Callable[[str], None] = lambda _: None
+        self._store: Any = None
+        self._group: Any = None
+        self._meetings = 0
+        self._turns = 0
+
+    @property
+    def first(self) -> bool:
+        """Whether this is the process that writes files and reports."""
+        return self.index == 0
+
+    def start(self) -> Any:  # noqa: ANN401 (Paddle's store has no public type)
+        """Connect the processes, once; returns Paddle's store. Every rank calls it at the same point."""
+        if self.count > 1 and self._store is None:
+            import_paddle()
+            import paddle  # noqa: PLC0415 (after it is set up)
+            from paddle.base import core  # noqa: PLC0415
+
+            if paddle.device.get_device() == "cpu":
+                os.environ.setdefault(_BACKEND, "gloo")
+            # Paddle's launcher names its own store, which has ended by then, as PADDLE_MASTER of one node.
+            self._group = paddle.distributed.init_parallel_env()
+            self._store = core.create_or_get_global_tcp_store()
+        return self._store
+
+    def meet(self, activity: str = "") -> None:
+        """Wait until every rank is here."""
+        if self.count == 1:
+            return
+        self._meetings += 1
+        self.start().add(f"palm/meeting/{self._meetings}", 1)
+        self._wait(lambda: self._counter(f"palm/meeting/{self._meetings}") >= self.count, activity)
+
+    def sum_in_place(self, flat: Any) -> None:  # noqa: ANN401 (a tensor; Paddle is imported late)
+        """Replace the tensor by its sum over all ranks, which has the same bits on each."""
+        if self.count == 1:
+            return
+        import paddle.distributed as dist  # noqa: PLC0415 (as above)
+
+        if not self.sums_in_background:
+            self.meet("the sum of gradients and losses")
+        dist.all_reduce(flat)
+
+    @property
+    def sums_in_background(self) -> bool:
+        """Whether sums run beside other operations, as those of NCCL on a GPU do; those of gloo are waited for."""
+        import paddle  # noqa: PLC0415 (as above)
+
+        return self.count > 1 and paddle.device.get_device() != "cpu"
+
+    def begin_sum(self, flat: Any) -> Callable[[], object]:  # noqa: ANN401 (as above)
+        """Begin to replace the tensor by its sum over all ranks; the result waits for it."""
+        import paddle.distributed as dist  # noqa: PLC0415 (as above)
+
+        if self.sums_in_background:
+            task: Any = dist.all_reduce(flat, sync_op=False)
+            waits: Callable[[], object] = task.wait
+            return waits
+        self.sum_in_place(flat)
+        return lambda: None
+
+    def gather(self, data: bytes) -> list[bytes]:
+        """The bytes of every rank, by rank."""
+        if self.count == 1:
+            return [data]
+        import paddle  # noqa: PLC0415 (as above)
+        import paddle.distributed as dist  # noqa: PLC0415
+
+        self.meet("results of other ranks")
+        sizes: list[Any] = []
+        dist.all_gather(sizes, paddle.to_tensor([len(data)], dtype="int64"))
+        lengths = [int(size.numpy()[0]) for size in sizes]
+        padded = np.zeros(max(*lengths, 1), np.uint8)
+        padded[: len(data)] = np.frombuffer(data, np.uint8)
+        found: list[Any] = []
+        dist.all_gather(found, paddle.to_tensor(padded))
+        return [tensor.numpy()[:size].tobytes() for tensor, size in zip(found, lengths, strict=True)]
+
+    def gather_values(self, value: object) -> list[Any]:
+        """A value of JSON from every rank, by rank."""
+        return [json.loads(data) for data in self.gather(json.dumps(value).encode())]
+
+    def on_first(self, action: Callable[[], Given], activity: str = "rank 0, which writes files") -> Given:
+        """Run `action` on rank 0 alone, while the others wait without a limit; each returns its result.
+
+        Args:
+            action: Its result is a value of JSON, or None.
+            activity: What the others wait for.
+
+        Raises:
+            LostRanksError: On the other ranks, if the action raised on rank 0.
+        """
+        if self.count == 1:
+            return action()
+        self._turns += 1
+        key, store = f"palm/first/{self._turns}", self.start()
+        if not self.first:
+            self._wait(lambda: self._counter(f"{key}/done") > 0, activity)
+            outcome = json.loads(bytes(store.get(key)))
+            if "error" in outcome:
+                raise LostRanksError(f"rank 0: {outcome['error']}")
+            result: Given = outcome["result"]
+            return result
+        try:
+            result = action()
+        except BaseException as error:
+            with suppress(Exception):  # the other ranks may be gone
+                self._post(key, {"error": str(error) or type(error).__name__})
+            raise
+        self._post(key, {"result": result})
+        return result
+
+    def _post(self, key: str, outcome: dict[str, object]) -> None:
+        self._store.set(key, json.dumps(outcome))
+        self._store.add(f"{key}/done", 1)
+
+    def _counter(self, key: str) -> int:
+        return int(self._store.add(key, 0))
+
+    def _wait(self, arrived: Callable[[], bool], activity: str) -> None:
+        pause = _SHORTEST
+        while not arrived():
+            self.watch(activity)
+            time.sleep(pause)
+            pause = min(pause * 1.5, _LONGEST)
+
+
+ONE = Ranks(0, 1)
+"""A run of one process."""
+
+
+@cache
+def current_ranks() -> Ranks:
+    """The ranks of this process, from the environment of Paddle's launcher; they are connected when they first meet."""
+    count = _number(RANKS)
+    return Ranks(_number(RANK), count) if count > 1 else ONE
+
+
+def _number(variable: str) -> int:
+    text = os.environ.get(variable, "")
+    return int(text) if text.isdecimal() else 0
+
+
+def parts_of(rows: int, ranks: int) -> Sequence[tuple[int, int]]:
+    """The rows of each rank: from its first to the one after its last, as equal in number as can be."""
+    return [(rank * rows // ranks, (rank + 1) * rows // ranks) for rank in range(ranks)]
