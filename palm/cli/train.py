@@ -5,6 +5,7 @@ from typing import Any
 
 import palm
 from palm.distributed.rank_environment import DEFAULT_TIMEOUT, is_rank, is_supervised
+from palm.errors import PalmError
 
 EPILOG = """example:
   palm train examples/quickstart/config.yaml --num_epochs 2 --tasks.intent.batch_size 16
@@ -44,6 +45,7 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this cl
 def run(args: argparse.Namespace, overrides: list[str]) -> int:
     """Run the command."""
     from palm.cli.train_ranks import launch, plan_of, refuse_in_a_rank  # noqa: PLC0415 (`palm train --help` needs none)
+    from palm.distributed.ranks import current_ranks  # noqa: PLC0415 (as below)
 
     if is_rank() or is_supervised():
         refuse_in_a_rank(args)
@@ -52,7 +54,11 @@ def run(args: argparse.Namespace, overrides: list[str]) -> int:
         if plan is not None:
             return launch(plan)
     words = [*overrides, f"--resume={args.resume}"] if args.resume else overrides
-    palm.Controller(args.config, task_dir=args.task_dir, overrides=words).train()
+    try:
+        palm.Controller(args.config, task_dir=args.task_dir, overrides=words).train()
+    except PalmError as error:
+        current_ranks().watch.failed(error)
+        raise
     return 0
 
 

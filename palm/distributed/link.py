@@ -72,8 +72,8 @@ class Link:
         self._store_is_gone = False
         self._beats = 0
         self._main = MainThread()
-        self._step_at: float | None = None
         self._published = threading.Event()
+        self._wake = threading.Event()
         self._stopping = threading.Event()
         self._parent = os.getppid()
         self._threads = [
@@ -89,26 +89,27 @@ class Link:
         for thread in self._threads:
             thread.start()
 
-    def note_step(self) -> None:
-        """Measure the time between two steps with nothing else in between."""
-        now, before = time.monotonic(), self._step_at
-        self._step_at = now
-        if before is not None and self._state.limited:
-            self._judge.longest_step = max(self._judge.longest_step, now - before)
+    def note_step(self, seconds: float) -> None:
+        """Take note of how long a step took."""
+        self._judge.longest_step = max(self._judge.longest_step, seconds)
 
     def publish(self) -> None:
-        """Wait until the others know the present state, or cannot be told."""
+        """Wait until the others can read the present state, or the store is gone."""
         for _ in range(2):  # a beat that is under way may hold the state before
             self._published.clear()
+            self._wake.set()
             self._published.wait(self._timeout)
-        time.sleep(2 * self.interval)
 
     def stop(self) -> None:
         """End both threads; rank 0, which holds the store, first waits for the end of the others."""
         self.publish()
         while self._index == 0 and not self._state.failed and set(self._judge.living) > {0}:
-            time.sleep(self.interval)
+            self._wake.set()
+            time.sleep(_SHORTEST)
+        if self._index == 0 and self._state.failed:
+            time.sleep(3 * self.interval)  # for the others to read why
         self._stopping.set()
+        self._wake.set()
         for thread in self._threads:
             thread.join(4 * self.interval)
 
@@ -120,7 +121,8 @@ class Link:
             while not self._stopping.is_set():
                 self._talk(store)
                 self._published.set()
-                self._stopping.wait(self.interval)
+                self._wake.wait(self.interval)
+                self._wake.clear()
         except Exception:  # Paddle's store raises several kinds when its process is gone
             self._store_is_gone = True
         while not self._stopping.wait(self.interval):

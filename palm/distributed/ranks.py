@@ -8,17 +8,21 @@ import json
 import os
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import cache
 from typing import Any, TypeVar
 
 import numpy as np
 
+from palm.distributed.link import store_address
+from palm.distributed.network import INTERFACE, interface_towards, send_at_once
+from palm.distributed.watch import Watch
 from palm.errors import TrainingError
 from palm.runtime.paddle_import import import_paddle
 
 RANK, RANKS = "PADDLE_TRAINER_ID", "PADDLE_TRAINERS_NUM"
 _BACKEND = "PADDLE_DISTRI_BACKEND"
+_SUMS = "the sum of gradients and losses"
 _SHORTEST, _LONGEST = 0.0002, 0.02  # seconds between two looks at the store
 
 Given = TypeVar("Given")
@@ -39,7 +43,7 @@ class Ranks:
         stop: The number of a signal after which this process wants to stop; 0 without one. It is part of what the
             ranks tell each other in each step.
         agreed_stop: The number of a signal after which all of them stop, since one of them wants to; 0 without one.
-        watch: Called while this process waits for others, with what for: it raises if one of them is lost.
+        watch: Knows when another one is lost, and ends this process then, wherever it waits.
     """
 
     def __init__(self, index: int, count: int) -> None:
@@ -47,7 +51,7 @@ class Ranks:
         self.count = count
         self.stop = 0
         self.agreed_stop = 0
-        self.watch: Callable[[str], None] = lambda _: None
+        self.watch = Watch()
         self._store: Any = None
         self._group: Any = None
         self._meetings = 0
@@ -67,18 +71,25 @@ class Ranks:
 
             if paddle.device.get_device() == "cpu":
                 os.environ.setdefault(_BACKEND, "gloo")
-            # Paddle's launcher names its own store, which has ended by then, as PADDLE_MASTER of one node.
+            host, port = store_address()
+            interface = interface_towards(host)
+            if interface is not None:
+                os.environ.setdefault(INTERFACE, interface)
             self._group = paddle.distributed.init_parallel_env()
             self._store = core.create_or_get_global_tcp_store()
+            send_at_once(port)
+            self.watch.start(self.index, self.count)
         return self._store
 
     def meet(self, activity: str = "") -> None:
         """Wait until every rank is here."""
         if self.count == 1:
             return
+        store = self.start()
         self._meetings += 1
-        self.start().add(f"palm/meeting/{self._meetings}", 1)
-        self._wait(lambda: self._counter(f"palm/meeting/{self._meetings}") >= self.count, activity)
+        with self.watch.waiting(activity, self._meetings):
+            store.add(f"palm/meeting/{self._meetings}", 1)
+            self._wait(lambda: self._counter(f"palm/meeting/{self._meetings}") >= self.count)
 
     def sum_in_place(self, flat: Any) -> None:  # noqa: ANN401 (a tensor; Paddle is imported late)
         """Replace the tensor by its sum over all ranks, which has the same bits on each."""
@@ -86,9 +97,17 @@ class Ranks:
             return
         import paddle.distributed as dist  # noqa: PLC0415 (as above)
 
-        if not self.sums_in_background:
-            self.meet("the sum of gradients and losses")
-        dist.all_reduce(flat)
+        if self.sums_in_background:
+            self._meetings += 1  # at `reading_sums`
+            dist.all_reduce(flat)
+            return
+        self.meet(_SUMS)
+        with self.watch.waiting(_SUMS):
+            dist.all_reduce(flat)
+
+    def reading_sums(self) -> AbstractContextManager[None]:
+        """Where sums are read, which waits for those that are computed in the background."""
+        return self.watch.waiting(_SUMS, self._meetings) if self.count > 1 else nullcontext()
 
     @property
     def sums_in_background(self) -> bool:
@@ -102,6 +121,7 @@ class Ranks:
         import paddle.distributed as dist  # noqa: PLC0415 (as above)
 
         if self.sums_in_background:
+            self._meetings += 1
             task: Any = dist.all_reduce(flat, sync_op=False)
             waits: Callable[[], object] = task.wait
             return waits
@@ -116,14 +136,15 @@ class Ranks:
         import paddle.distributed as dist  # noqa: PLC0415
 
         self.meet("results of other ranks")
-        sizes: list[Any] = []
-        dist.all_gather(sizes, paddle.to_tensor([len(data)], dtype="int64"))
-        lengths = [int(size.numpy()[0]) for size in sizes]
-        padded = np.zeros(max(*lengths, 1), np.uint8)
-        padded[: len(data)] = np.frombuffer(data, np.uint8)
-        found: list[Any] = []
-        dist.all_gather(found, paddle.to_tensor(padded))
-        return [tensor.numpy()[:size].tobytes() for tensor, size in zip(found, lengths, strict=True)]
+        with self.watch.waiting("results of other ranks"):
+            sizes: list[Any] = []
+            dist.all_gather(sizes, paddle.to_tensor([len(data)], dtype="int64"))
+            lengths = [int(size.numpy()[0]) for size in sizes]
+            padded = np.zeros(max(*lengths, 1), np.uint8)
+            padded[: len(data)] = np.frombuffer(data, np.uint8)
+            found: list[Any] = []
+            dist.all_gather(found, paddle.to_tensor(padded))
+            return [tensor.numpy()[:size].tobytes() for tensor, size in zip(found, lengths, strict=True)]
 
     def gather_values(self, value: object) -> list[Any]:
         """A value of JSON from every rank, by rank."""
@@ -144,8 +165,9 @@ class Ranks:
         self._turns += 1
         key, store = f"palm/first/{self._turns}", self.start()
         if not self.first:
-            self._wait(lambda: self._counter(f"{key}/done") > 0, activity)
-            outcome = json.loads(bytes(store.get(key)))
+            with self.watch.waiting(activity):
+                self._wait(lambda: self._counter(f"{key}/done") > 0)
+                outcome = json.loads(bytes(store.get(key)))
             if "error" in outcome:
                 raise LostRanksError(f"rank 0: {outcome['error']}")
             result: Given = outcome["result"]
@@ -166,10 +188,10 @@ class Ranks:
     def _counter(self, key: str) -> int:
         return int(self._store.add(key, 0))
 
-    def _wait(self, arrived: Callable[[], bool], activity: str) -> None:
+    def _wait(self, arrived: Callable[[], bool]) -> None:
         pause = _SHORTEST
         while not arrived():
-            self.watch(activity)
+            self.watch.check()
             time.sleep(pause)
             pause = min(pause * 1.5, _LONGEST)
 

@@ -38,6 +38,8 @@ class Watch:
         self.emergency = emergency
         self.lost: LostRank | None = None
         self._index = 0
+        self._step_at = 0.0
+        self._can_save = True
         self._timeout = 0.0
         self._state = RankState()
         self._link: Link | None = None
@@ -71,12 +73,20 @@ class Watch:
 
     def note(self, activity: str) -> None:
         """Say what this rank does now, for which others wait without a limit: `evaluating intent`."""
+        if self._link is not None and self._state.limited:
+            self._link.note_step(time.monotonic() - self._step_at)
         self._state.activity, self._state.limited = activity, False
 
-    def step(self, number: int) -> None:
-        """Say that this rank begins a training step, for which others wait with a limit: see `Judge`."""
-        if self._link is not None:
-            self._link.note_step()
+    def step(self, number: int, *, can_save: bool = True) -> None:
+        """Say that this rank begins a training step, for which others wait with a limit: see `Judge`.
+
+        Args:
+            number: Its number.
+            can_save: Whether the state before it can be saved until `note` is called: not within an update of several
+                batches, of whose gradients every rank has a part.
+        """
+        self._step_at = time.monotonic()
+        self._can_save = can_save
         self._state.activity, self._state.limited = f"step {number}", True
 
     @contextmanager
@@ -105,7 +115,7 @@ class Watch:
     def check(self) -> None:
         """Return if no rank is lost; the main thread calls it again and again where it waits."""
         if self.lost is not None and threading.current_thread() is threading.main_thread():
-            self._rescue.run(self.emergency)
+            self._rescue.run(self._save)
             _sleep_until_the_end()
 
     def failed(self, error: BaseException) -> None:
@@ -133,7 +143,7 @@ class Watch:
         for rank in lost:
             _tell(f"{rank}. Stopping.")
         self._reports.write(self._index, RankReport(lost))
-        self._rescue.wanted = bool(living) and living[0] == self._index and self.emergency is not None
+        self._rescue.wanted = self.emergency is not None and bool(living) and living[0] == self._index
         self.lost = lost[0]
         if self._rescue.wanted:
             self._await_rescue(began + _RESCUE_SECONDS)
@@ -145,14 +155,26 @@ class Watch:
             time.sleep(max(began + 4 * self._link.interval + 1 - time.monotonic(), 0))
         _end_process()
 
+    def _save(self) -> str | None:
+        """Write the checkpoint of the emergency, unless what the model holds is not the state after a step."""
+        if self.emergency is None:
+            return None
+        if not self._state.limited or not self._can_save:
+            where = self._state.activity if not self._state.limited else "an update of several batches"
+            _tell(f"No checkpoint of the last finished step, since it happened within {where}. Earlier ones are valid.")
+            return None
+        return self.emergency()
+
     def _await_rescue(self, end: float) -> None:
         """Have the main thread write the checkpoint where it waits; another one, if it is in a call of Paddle."""
         rescue, waits_since, other = self._rescue, 0.0, False
         while not rescue.ended.wait(0.05) and time.monotonic() < end:
+            if self._state.done or self._state.failed:  # the main thread ends by itself
+                return
             waits_since = (waits_since or time.monotonic()) if self._state.waiting else 0.0
             if waits_since and not other and time.monotonic() - waits_since > _STUCK_SECONDS:
                 other = True
-                threading.Thread(target=rescue.run, args=(self.emergency,), daemon=True).start()
+                threading.Thread(target=rescue.run, args=(self._save,), daemon=True).start()
         if not rescue.ended.is_set():
             where = "the main thread did not finish its work" if not self._state.waiting else "it takes too long"
             _tell(f"No checkpoint of the last finished step: {where}.")
@@ -176,13 +198,13 @@ class _Rescue:
         self.ended = threading.Event()
         self.saved: str | None = None
 
-    def run(self, emergency: Callable[[], str | None] | None) -> None:
+    def run(self, save: Callable[[], str | None]) -> None:
         """Write it, if this rank is to and no other thread does."""
         if not self._begun.acquire(blocking=False):
             return
         try:
-            if self.wanted and emergency is not None:
-                self.saved = emergency()
+            if self.wanted:
+                self.saved = save()
         except Exception as error:  # the run ends in any case, for its own reason
             _tell(f"No checkpoint of the last finished step: {error}")
         finally:
