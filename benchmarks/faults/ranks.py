@@ -29,6 +29,7 @@ NAMED = {
     "raise": r"raised RuntimeError: a fault of benchmarks\.faults\.ranks",
 }
 CODES = {"kill": 128 + signal.SIGKILL, "stop": EXIT_LOST, "raise": 1}
+_SAVE_EVERY = 4
 _RAISED = signal.SIGUSR1
 # Makes a rank raise wherever it is when the signal comes. Python imports this module at the start of every process.
 _SITE = f"""
@@ -144,18 +145,15 @@ def main() -> int:
         site = Path(place) / "site"
         site.mkdir()
         (site / "sitecustomize.py").write_text(_SITE, encoding="utf-8")
-        whole = Path(place) / "whole"
-        write_config(whole, save_every_n_steps=4)
-        _finish(whole, site)
-        expected = fingerprint(whole)
+        expected = {batches: _left_alone(Path(place) / f"whole{batches}", site, batches) for batches in (1, 2)}
         for number in range(options.runs):
-            folder = Path(place) / str(number)
-            write_config(folder, save_every_n_steps=4)
+            folder, batches = Path(place) / str(number), 1 + number % 2
+            _write_config(folder, batches)
             fault = Fault(chance.choice(KINDS), chance.randrange(PROCESSES), chance.uniform(0, 3))
             problems = problems_after(fault, folder, site, timeout=options.rank_timeout)
             saved += _has_emergency_checkpoint(folder)
             _finish(folder, site, "--resume")
-            equal = fingerprint(folder) == expected
+            equal = fingerprint(folder) == expected[batches]
             faults[fault.kind] += 1
             same += equal
             bad += bool(problems) or not equal
@@ -169,6 +167,18 @@ def main() -> int:
     return int(bad > 0)
 
 
+def _write_config(folder: Path, batches: int) -> None:
+    """A run that updates after each batch or after every second one, and saves every fourth step."""
+    write_config(folder, save_every_n_steps=_SAVE_EVERY, gradient_accumulation_steps=batches)
+
+
+def _left_alone(folder: Path, site: Path, batches: int) -> dict[str, str]:
+    """The files of a run that nothing happens to."""
+    _write_config(folder, batches)
+    _finish(folder, site)
+    return fingerprint(folder)
+
+
 def _finish(folder: Path, site: Path, *words: str) -> None:
     process = start(folder, site, *words)
     said, _ = process.communicate(timeout=600)
@@ -179,7 +189,7 @@ def _finish(folder: Path, site: Path, *words: str) -> None:
 def _has_emergency_checkpoint(folder: Path) -> bool:
     """Whether there is a checkpoint of a step after which none is regular."""
     steps = [int(home.name.removeprefix("step_")) for home in (folder / "out" / "ckpt").glob("step_*[0-9]")]
-    return any(step % 4 for step in steps)
+    return any(step % _SAVE_EVERY for step in steps)
 
 
 if __name__ == "__main__":

@@ -18,10 +18,11 @@ from palm.distributed.link import store_address
 from palm.distributed.network import INTERFACE, interface_towards, send_at_once
 from palm.distributed.watch import Watch
 from palm.errors import TrainingError
-from palm.runtime.paddle_import import import_paddle
+from palm.runtime.paddle_import import import_paddle, without_lines
 
 RANK, RANKS = "PADDLE_TRAINER_ID", "PADDLE_TRAINERS_NUM"
 _BACKEND = "PADDLE_DISTRI_BACKEND"
+_FLAG_LINES = ("=======================", "FLAGS(")  # the flags of Paddle that are not at their default
 _SUMS = "the sum of gradients and losses"
 _SHORTEST, _LONGEST = 0.0002, 0.02  # seconds between two looks at the store
 
@@ -75,7 +76,8 @@ class Ranks:
             interface = interface_towards(host)
             if interface is not None:
                 os.environ.setdefault(INTERFACE, interface)
-            self._group = paddle.distributed.init_parallel_env()
+            with without_lines(_FLAG_LINES):
+                self._group = paddle.distributed.init_parallel_env()
             self._store = core.create_or_get_global_tcp_store()
             send_at_once(port)
             self.watch.start(self.index, self.count)
