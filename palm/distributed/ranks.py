@@ -4,24 +4,28 @@ A collective of gloo waits 30 seconds at most, whatever it is asked. So the rank
 waiting has no limit while the others are alive, and whatever one rank does alone (`on_first`) is waited for there, too.
 """
 
-import atexit
 import json
 import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import cache
 from typing import Any, TypeVar
 
 import numpy as np
 
+from palm.distributed.link import store_address
+from palm.distributed.network import INTERFACE, interface_towards, send_at_once
+from palm.distributed.watch import Watch
 from palm.errors import TrainingError
+from palm.runtime.paddle_import import import_paddle, without_lines
 
 RANK, RANKS = "PADDLE_TRAINER_ID", "PADDLE_TRAINERS_NUM"
 _BACKEND = "PADDLE_DISTRI_BACKEND"
+_FLAG_LINES = ("=======================", "FLAGS(")  # the flags of Paddle that are not at their default
+_SUMS = "the sum of gradients and losses"
 _SHORTEST, _LONGEST = 0.0002, 0.02  # seconds between two looks at the store
-_LEAVING = 3.0  # seconds that the end of rank 0 waits for the others at most
 
 Given = TypeVar("Given")
 
@@ -41,7 +45,7 @@ class Ranks:
         stop: The number of a signal after which this process wants to stop; 0 without one. It is part of what the
             ranks tell each other in each step.
         agreed_stop: The number of a signal after which all of them stop, since one of them wants to; 0 without one.
-        watch: Called while this process waits for others, with what for: it raises if one of them is lost.
+        watch: Knows when another one is lost, and ends this process then, wherever it waits.
     """
 
     def __init__(self, index: int, count: int) -> None:
@@ -49,10 +53,9 @@ class Ranks:
         self.count = count
         self.stop = 0
         self.agreed_stop = 0
-        self.watch: Callable[[str], None] = lambda _: None
+        self.watch = Watch()
         self._store: Any = None
         self._group: Any = None
-        self._broken = False
         self._meetings = 0
         self._turns = 0
 
@@ -64,35 +67,32 @@ class Ranks:
     def start(self) -> Any:  # noqa: ANN401 (Paddle's store has no public type)
         """Connect the processes, once; returns Paddle's store. Every rank calls it at the same point."""
         if self.count > 1 and self._store is None:
-            import paddle  # noqa: PLC0415 (which the engine has set up)
+            import_paddle()
+            import paddle  # noqa: PLC0415 (after it is set up)
             from paddle.base import core  # noqa: PLC0415
 
             if paddle.device.get_device() == "cpu":
                 os.environ.setdefault(_BACKEND, "gloo")
-            # Paddle's launcher names its own store, which has ended by then, as PADDLE_MASTER of one node.
-            self._group = paddle.distributed.init_parallel_env()
+            host, port = store_address()
+            interface = interface_towards(host)
+            if interface is not None:
+                os.environ.setdefault(INTERFACE, interface)
+            with without_lines(_FLAG_LINES):
+                self._group = paddle.distributed.init_parallel_env()
             self._store = core.create_or_get_global_tcp_store()
-            atexit.register(self._leave)
+            send_at_once(port)
+            self.watch.start(self.index, self.count)
         return self._store
-
-    def _leave(self) -> None:
-        """End together: rank 0, in which the store is, waits until the others have read what it said last."""
-        with suppress(Exception):  # they may be gone
-            self._store.add("palm/left", 1)
-            until = time.monotonic() + _LEAVING
-            waits = self.first and not self._broken
-            while waits and time.monotonic() < until and self._count("palm/left") < self.count:
-                time.sleep(_LONGEST)
 
     def meet(self, activity: str = "") -> None:
         """Wait until every rank is here."""
         if self.count == 1:
             return
+        store = self.start()
         self._meetings += 1
-        key = f"palm/meeting/{self._meetings}"
-        self.start()
-        self._count(key, 1)
-        self._wait(lambda: self._count(key) >= self.count, activity)
+        with self._talking(activity, self._meetings):
+            store.add(f"palm/meeting/{self._meetings}", 1)
+            self._wait(lambda: self._counter(f"palm/meeting/{self._meetings}") >= self.count)
 
     def sum_in_place(self, flat: Any) -> None:  # noqa: ANN401 (a tensor; Paddle is imported late)
         """Replace the tensor by its sum over all ranks, which has the same bits on each."""
@@ -100,10 +100,17 @@ class Ranks:
             return
         import paddle.distributed as dist  # noqa: PLC0415 (as above)
 
-        if not self.sums_in_background:
-            self.meet("the sum of gradients and losses")
-        with self._losses_named():
+        if self.sums_in_background:
+            self._meetings += 1  # at `reading_sums`
             dist.all_reduce(flat)
+            return
+        self.meet(_SUMS)
+        with self._talking(_SUMS):
+            dist.all_reduce(flat)
+
+    def reading_sums(self) -> AbstractContextManager[None]:
+        """Where sums are read, which waits for those that are computed in the background."""
+        return self.watch.waiting(_SUMS, self._meetings) if self.count > 1 else nullcontext()
 
     @property
     def sums_in_background(self) -> bool:
@@ -117,6 +124,7 @@ class Ranks:
         import paddle.distributed as dist  # noqa: PLC0415 (as above)
 
         if self.sums_in_background:
+            self._meetings += 1
             task: Any = dist.all_reduce(flat, sync_op=False)
             waits: Callable[[], object] = task.wait
             return waits
@@ -131,15 +139,15 @@ class Ranks:
         import paddle.distributed as dist  # noqa: PLC0415
 
         self.meet("results of other ranks")
-        counts: list[Any] = []
-        found: list[Any] = []
-        with self._losses_named():
-            dist.all_gather(counts, paddle.to_tensor([len(data)], dtype="int64"))
-            lengths = [int(count.numpy()[0]) for count in counts]
+        with self._talking("results of other ranks"):
+            sizes: list[Any] = []
+            dist.all_gather(sizes, paddle.to_tensor([len(data)], dtype="int64"))
+            lengths = [int(size.numpy()[0]) for size in sizes]
             padded = np.zeros(max(*lengths, 1), np.uint8)
             padded[: len(data)] = np.frombuffer(data, np.uint8)
+            found: list[Any] = []
             dist.all_gather(found, paddle.to_tensor(padded))
-        return [tensor.numpy()[:size].tobytes() for tensor, size in zip(found, lengths, strict=True)]
+            return [tensor.numpy()[:size].tobytes() for tensor, size in zip(found, lengths, strict=True)]
 
     def gather_values(self, value: object) -> list[Any]:
         """A value of JSON from every rank, by rank."""
@@ -160,8 +168,8 @@ class Ranks:
         self._turns += 1
         key, store = f"palm/first/{self._turns}", self.start()
         if not self.first:
-            self._wait(lambda: self._count(f"{key}/done") > 0, activity)
-            with self._losses_named():
+            with self._talking(activity):
+                self._wait(lambda: self._counter(f"{key}/done") > 0)
                 outcome = json.loads(bytes(store.get(key)))
             if "error" in outcome:
                 raise LostRanksError(f"rank 0: {outcome['error']}")
@@ -177,16 +185,16 @@ class Ranks:
         return result
 
     @contextmanager
-    def _losses_named(self) -> Iterator[None]:
-        """Say what an error of Paddle's connections means.
+    def _talking(self, activity: str, meeting: int | None = None) -> Iterator[None]:
+        """While this rank waits for others, or talks with them.
 
         Raises:
-            LostRanksError: Another rank has ended, so that its connection is closed.
+            LostRanksError: A connection is closed, and nothing says which rank has ended.
         """
         try:
-            yield
+            with self.watch.waiting(activity, meeting):
+                yield
         except (RuntimeError, OSError, SystemError, ValueError) as error:
-            self._broken = True
             rule = "the connection to the other ranks of the run is lost: one of them has ended"
             found = (str(error).strip().splitlines() or [""])[-1]
             raise LostRanksError(f"{rule}, and its output says why. Found: {found:.200}") from error
@@ -195,15 +203,13 @@ class Ranks:
         self._store.set(key, json.dumps(outcome))
         self._store.add(f"{key}/done", 1)
 
-    def _count(self, key: str, more: int = 0) -> int:
-        """A counter of the store, after adding to it."""
-        with self._losses_named():
-            return int(self._store.add(key, more))
+    def _counter(self, key: str) -> int:
+        return int(self._store.add(key, 0))
 
-    def _wait(self, arrived: Callable[[], bool], activity: str) -> None:
+    def _wait(self, arrived: Callable[[], bool]) -> None:
         pause = _SHORTEST
         while not arrived():
-            self.watch(activity)
+            self.watch.check()
             time.sleep(pause)
             pause = min(pause * 1.5, _LONGEST)
 

@@ -77,6 +77,25 @@ def save_checkpoint(run: TrainingRun, folder: Path, *, keep: int) -> Path:
     return target
 
 
+def save_without_others(run: TrainingRun, folder: Path, *, keep: int) -> Path | None:
+    """Save the state after the last finished step from within the next one, where the other ranks cannot be asked.
+
+    Only where no batch waits for an update: gradients that this step has computed so far are left out.
+
+    Args:
+        run: The run.
+        folder: Folder of its checkpoints.
+        keep: As in `save_checkpoint`.
+
+    Returns:
+        The checkpoint; None before the first step has ended.
+    """
+    target = folder / f"step_{run.progress.global_step}"
+    if run.progress.global_step and not target.exists():
+        _write_checkpoint(run, target, {}, keep=keep)
+    return target if run.progress.global_step else None
+
+
 def _pending_gradients(run: TrainingRun) -> dict[str, Tensor]:
     """Those of batches since the last update, summed over all ranks; what each has stays its own."""
     names = run.optimizer.gradients()

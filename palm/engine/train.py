@@ -71,9 +71,11 @@ def train_step(run: TrainingRun, step_batch: StepBatch, data_wait: float = 0.0) 
     started = time.perf_counter()
     number, steps, waited_for = step_batch.global_step, run.progress.task_steps, run.unfinished
     learning_rate = run.learning_rate_at(number)
+    run.ranks.watch.step(number, can_save=not _has_pending_gradients(run))
     # Factors of all tasks before any of them trains: the weighting learns from the whole step below.
     factors = {part.task.name: run.loss_factor(part.task) for part in step_batch.parts}
     first, *others = _train_parts(run, step_batch, factors, learning_rate)
+    run.ranks.watch.note(f"the update of step {number}")
     _note(run, step_batch, [first, *others] if first.trained else [])
     for name in factors:
         steps[name] = steps.get(name, 0) + 1
@@ -85,6 +87,7 @@ def train_step(run: TrainingRun, step_batch: StepBatch, data_wait: float = 0.0) 
     # The last step updates with an incomplete set of batches, which would otherwise be lost.
     if last or _update_is_due(run):
         _update(run, learning_rate)
+    run.ranks.watch.note(f"what follows step {number}")
     return replace(
         first,
         seconds=data_wait + time.perf_counter() - started,
@@ -94,6 +97,12 @@ def train_step(run: TrainingRun, step_batch: StepBatch, data_wait: float = 0.0) 
         other_tasks=tuple(others),
         end_epoch=step_batch.end_epoch,
     )
+
+
+def _has_pending_gradients(run: TrainingRun) -> bool:
+    """Whether there are gradients of batches since the last update."""
+    per_task = run.task_gradients.copied()[1] if run.task_gradients is not None else {}
+    return run.optimizer.has_gradients() or any(per_task.values())
 
 
 def _train_parts(

@@ -1,8 +1,12 @@
 """Chooses the device of a run, copies batches to it, and counts devices, as PALM 2's `palm.distribute` does."""
 
 import logging
+import os
+import subprocess
+import sys
 from collections import deque
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,7 +30,17 @@ gpu_dev_count: int
 cpu_dev_count = 1
 """Processes that one run uses on a CPU, whatever their threads."""
 
-__all__ = ["as_tensors", "choose_device", "count_gpus", "cpu_dev_count", "gpu_dev_count"]
+__all__ = [
+    "as_tensors",
+    "choose_device",
+    "count_gpus",
+    "cpu_dev_count",
+    "gpu_dev_count",
+    "possible_gpus",
+    "usable_gpus",
+]
+
+_COUNT = "from palm.runtime.device import gpus_here; print(gpus_here())"
 
 
 def choose_device(*, use_gpu: bool) -> str:
@@ -60,10 +74,32 @@ def count_gpus() -> int:
     return int(paddle.device.cuda.device_count()) if paddle.is_compiled_with_cuda() else 0
 
 
+def gpus_here() -> int:
+    """GPUs that this Paddle can use, where it is not imported yet."""
+    prepare_runtime()
+    import_paddle()
+    return count_gpus()
+
+
+def possible_gpus() -> int:
+    """GPUs that there may be, without asking Paddle: those in CUDA_VISIBLE_DEVICES, or the devices of this machine."""
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if named is not None:
+        return len([name for name in named.split(",") if name.strip() not in ("", "-1")])
+    return len(list(Path("/dev").glob("nvidia[0-9]*")))
+
+
+def usable_gpus() -> int:
+    """GPUs that Paddle can use; it is asked in a process of its own, and only where there may be any."""
+    if possible_gpus() == 0:
+        return 0
+    done = subprocess.run([sys.executable, "-c", _COUNT], stdout=subprocess.PIPE, text=True, check=False)
+    last = done.stdout.split()[-1:]
+    return int(last[0]) if last and last[0].isdecimal() else 0
+
+
 def __getattr__(name: str) -> int:
     """Look for a GPU when `gpu_dev_count` is first asked for (PEP 562)."""
     if name != "gpu_dev_count":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    prepare_runtime()
-    import_paddle()
-    return min(count_gpus(), 1)
+    return min(gpus_here(), 1)

@@ -130,9 +130,16 @@ def named_threads() -> int:
 
 
 def this_machine() -> Machine:
-    """The machine of this process."""
+    """The machine of this process, or its part of it where several ranks train on it."""
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return Machine(sys.platform, _libc(), _text(Path("/proc/cpuinfo")), cores_under_quota(affinity, _cgroup_quotas()))
+    cores = max(cores_under_quota(affinity, _cgroup_quotas()) // ranks_on_this_machine(), 1)
+    return Machine(sys.platform, _libc(), _text(Path("/proc/cpuinfo")), cores)
+
+
+def ranks_on_this_machine() -> int:
+    """Processes of this run that share the machine's cores, as Paddle's launch module and `palm train` tell them."""
+    given = os.environ.get("PADDLE_LOCAL_SIZE", "")
+    return max(int(given), 1) if given.isdecimal() else 1
 
 
 def _prepare(machine: Machine, *, late: bool) -> RuntimeReport:

@@ -30,17 +30,25 @@ def import_paddle() -> None:
     if "paddle" in sys.modules:
         _end_at_sigterm()
         return
-    written = io.StringIO()
     try:
-        with _root_logger_kept(), warnings.catch_warnings(), contextlib.redirect_stderr(written):
+        with without_lines(_KNOWN_LINES), _root_logger_kept(), warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="No ccache found", category=UserWarning)
             paddle = importlib.import_module("paddle")
             # Otherwise a SIGTERM before training, which only ends the process, prints a C++ trace.
             paddle.disable_signal_handler()
     except (ImportError, OSError) as error:
         raise ConfigError(Problem("Paddle", str(import_fault(error)))) from error
+
+
+@contextlib.contextmanager
+def without_lines(beginnings: tuple[str, ...]) -> Iterator[None]:
+    """Leave out lines with these beginnings of what is written to stderr; the others follow at the end of the block."""
+    written = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(written):
+            yield
     finally:
-        unknown = [line for line in written.getvalue().splitlines() if not line.startswith(_KNOWN_LINES)]
+        unknown = [line for line in written.getvalue().splitlines() if not line.startswith(beginnings)]
         sys.stderr.write("".join(f"{line}\n" for line in unknown))
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from palm.engine.checkpoint import save_checkpoint
+from palm.engine.checkpoint import save_checkpoint, save_without_others
 from palm.engine.gradient_cosines import gradient_cosines
 from palm.engine.run import StepResult, TrainingRun
 from palm.training.log import Reporter, cosine_line, data_wait_line, step_record
@@ -142,3 +142,8 @@ class Checkpoints:
             folder = save_checkpoint(self._run, self._folder, keep=self._keep)
             self._saved = self._run.progress.global_step
             self._reporter.say(f"checkpoint saved at {folder.as_posix()}")
+
+    def save_without_others(self) -> str | None:
+        """Write one although another rank is lost; its path, if there is a step to save."""
+        folder = save_without_others(self._run, self._folder, keep=self._keep)
+        return folder.as_posix() if folder is not None else None

@@ -70,6 +70,8 @@ def train_as_configured(
         requested=lambda: evaluation.improved,
     )
 
+    run.ranks.watch.emergency = checkpoints.save_without_others
+
     def before_stop(signal: str, global_step: int) -> None:
         checkpoints.save()
         reporter.say(stopped_line(signal, global_step))

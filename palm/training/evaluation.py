@@ -262,6 +262,7 @@ class Evaluation:
         found = {}
         for task in self._run.tasks:
             if task.name in names:
+                self._run.ranks.watch.note(f"evaluating {task.name}")
                 metrics = evaluate_task(self._run.model, task, self._run.ranks)
                 self._reporter.say(evaluation_line(task.name, global_step, metrics))
                 self._reporter.record({"split": "dev", "global_step": global_step, "task": task.name, **metrics})

@@ -4,11 +4,18 @@ import os
 import signal
 import sys
 import threading
+import time
 from types import FrameType, TracebackType
 from typing import Any, ClassVar, NoReturn, Optional
 
+from palm.distributed.rank_environment import is_rank
+
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _WORDS = "\n{}: stopping after this step, {} a checkpoint. Send it again to quit at once.\n"
+
+
+# Paddle's launch module sends each SIGTERM three times within 0.6 s.
+_REPEATED = 1.0
 
 
 def _second_effect(number: signal.Signals) -> Any:  # noqa: ANN401 (as Python's own handlers)
@@ -21,8 +28,9 @@ class StopSignals:
     """While this context is open, the first such signal is stored in `received` and does not end the process.
 
     The second signal has its default effect: it ends the process even in the middle of an operation; earlier
-    checkpoints stay valid. Outside the main thread, where Python handles no signals, nothing is stored. A nested
-    context shares the signal of the outer one: a signal in the last step of a run also ends the work after it.
+    checkpoints stay valid. A rank takes repetitions within a second for the same signal. Outside the main thread, where
+    Python handles no signals, nothing is stored. A nested context shares the signal of the outer one: a signal in the
+    last step of a run also ends the work after it.
 
     Args:
         saves: Whether a checkpoint follows the signal, for the message; the outermost context decides.
@@ -33,6 +41,7 @@ class StopSignals:
     def __init__(self, *, saves: bool = True) -> None:
         self._outcome = "with" if saves else "without"
         self._received: signal.Signals | None = None
+        self._received_at = 0.0
         self._before: dict[signal.Signals, Any] = {}
         self._shared: StopSignals = self
 
@@ -64,7 +73,12 @@ class StopSignals:
         raise SystemExit(128 + signal.SIGTERM)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        self._received = signal.Signals(number)
+        self._received, self._received_at = signal.Signals(number), time.monotonic()
         for other in _SIGNALS:
-            signal.signal(other, _second_effect(other))
+            signal.signal(other, self._note_again if is_rank() else _second_effect(other))
         os.write(2, _WORDS.format(self._received.name, self._outcome).encode())
+
+    def _note_again(self, number: int, frame: FrameType | None) -> None:
+        if time.monotonic() - self._received_at > _REPEATED:
+            signal.signal(number, _second_effect(signal.Signals(number)))
+            os.kill(os.getpid(), number)

@@ -44,17 +44,18 @@ def sum_gradients(
         name: RowGradient(table.rows, values.numpy(), table.height)
         for (name, table), values in zip(tables.items(), found[len(whole) :], strict=False)
     }
-    return gradients.replaced(whole, rows), _as_numbers(found[-1])
+    return gradients.replaced(whole, rows), _as_numbers(found[-1], ranks)
 
 
 def sum_facts(facts: Sequence[float], ranks: Ranks) -> list[float]:
     """A few numbers summed over all ranks."""
     [found] = summed([_as_tensor(facts)], ranks)
-    return _as_numbers(found)
+    return _as_numbers(found, ranks)
 
 
-def _as_numbers(facts: Tensor) -> list[float]:
-    return [float(number) for number in facts.numpy()]
+def _as_numbers(facts: Tensor, ranks: Ranks) -> list[float]:
+    with ranks.reading_sums():
+        return [float(number) for number in facts.numpy()]
 
 
 def _as_tensor(facts: Sequence[float]) -> Tensor:

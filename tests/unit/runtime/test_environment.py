@@ -13,6 +13,7 @@ from palm.runtime.environment import (
     decide_allocator,
     decide_environment,
     decide_math_dispatch,
+    this_machine,
     too_late,
 )
 
@@ -146,3 +147,11 @@ def test_says_once_what_is_lost_when_paddle_came_first() -> None:
     assert (
         "Paddle was imported before PALM" not in _in_a_process(code, OMP_NUM_THREADS="1", MKL_DEBUG_CPU_TYPE="5").stderr
     )
+
+
+@pytest.mark.parametrize(("ranks", "cores"), [("", 8), ("2", 4), ("3", 2), ("16", 1), ("x", 8)])
+def test_ranks_of_one_machine_share_its_cores(monkeypatch, ranks, cores):
+    monkeypatch.setenv("PADDLE_LOCAL_SIZE", ranks)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: range(8))
+    monkeypatch.setattr("palm.runtime.environment._cgroup_quotas", list)
+    assert this_machine().cores == cores

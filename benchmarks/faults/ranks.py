@@ -1,0 +1,196 @@
+"""Kill, stop or make a rank raise at random moments of `palm train --nproc 2`: `python -m benchmarks.faults.ranks`.
+
+After each fault: the rank is named within the timeout by the other one and by the supervisor, the exit code is not 0,
+no process is left, and the run, resumed, ends in the bits of a run that was left alone.
+"""
+
+import argparse
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+from benchmarks.faults.small_run import ROOT, fingerprint, write_config
+from palm.distributed.rank_environment import EXIT_LOST
+
+PROCESSES = 2
+KINDS = ("kill", "stop", "raise")
+NAMED = {
+    "kill": r"was killed by SIGKILL",
+    "stop": r"has not answered for \d+ s",
+    "raise": r"raised RuntimeError: a fault of benchmarks\.faults\.ranks",
+}
+CODES = {"kill": 128 + signal.SIGKILL, "stop": EXIT_LOST, "raise": 1}
+_SAVE_EVERY = 4
+_RAISED = signal.SIGUSR1
+# Makes a rank raise wherever it is when the signal comes. Python imports this module at the start of every process.
+_SITE = f"""
+import os, signal, sys
+def fail(*_):
+    raise RuntimeError("a fault of benchmarks.faults.ranks")
+if "PADDLE_TRAINER_ID" in os.environ and "palm" in sys.orig_argv:
+    signal.signal({int(_RAISED)}, fail)
+"""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is done to which rank, and when.
+
+    Attributes:
+        kind: `kill`, `stop` or `raise`.
+        rank: The rank.
+        after: Seconds after its first step.
+    """
+
+    kind: str
+    rank: int
+    after: float
+
+    def befall(self, pid: int) -> None:
+        """Do it."""
+        numbers = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP, "raise": _RAISED}
+        os.kill(pid, numbers[self.kind])
+
+
+def start(folder: Path, site: Path, *words: str) -> "subprocess.Popen[str]":
+    """`palm train` in two processes on the configuration of `folder`."""
+    environment = {**os.environ, "PYTHONPATH": f"{site}:{ROOT}", "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-W", "ignore", "-m", "palm", "train", str(folder / "config.yaml")]
+    return subprocess.Popen(
+        [*command, "--nproc", str(PROCESSES), *words],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def processes_of(folder: Path) -> Mapping[int, int | None]:
+    """Processes that train in the folder, and the rank of each; None for the supervisor."""
+    found: dict[int, int | None] = {}
+    for home in Path("/proc").glob("[0-9]*"):
+        try:
+            if f"{folder}/config.yaml".encode() not in (home / "cmdline").read_bytes():
+                continue
+            state = (home / "stat").read_text().rpartition(")")[2].split()[0]
+            rank = re.search(rb"\0PADDLE_TRAINER_ID=(\d+)\0", (home / "environ").read_bytes())
+        except OSError:
+            continue
+        if state != "Z":
+            found[int(home.name)] = int(rank[1]) if rank else None
+    return found
+
+
+def problems_after(fault: Fault, folder: Path, site: Path, *, timeout: float) -> list[str]:
+    """What is not as it should be after a fault; the fault may come too late, and then nothing is asked."""
+    process = start(folder, site, "--rank_timeout", str(timeout))
+    said = ""
+    for line in process.stdout or ():
+        said += line
+        if line.startswith("Global step: 2."):
+            break
+    time.sleep(fault.after)
+    pid = next((pid for pid, rank in processes_of(folder).items() if rank == fault.rank), None)
+    if pid is None:
+        return [f"rank {fault.rank} is not there: {said}"]
+    at = time.monotonic()
+    fault.befall(pid)
+    said += process.communicate(timeout=300)[0]
+    seconds = time.monotonic() - at
+    if process.returncode == 0:  # it was the end of the run already
+        return []
+    return [*_problems_of_end(fault, folder, said, process.returncode), *_late(seconds, timeout, said)]
+
+
+def _problems_of_end(fault: Fault, folder: Path, said: str, code: int) -> list[str]:
+    found = []
+    sentence = rf"rank {fault.rank} \(\S+, pid \d+\) {NAMED[fault.kind]}"
+    living = said if fault.rank else (folder / "out" / "ranks" / "rank1.log").read_text(encoding="utf-8")
+    if not re.search(rf"{sentence}.*Stopping\.", living):
+        found.append(f"the other rank does not name it: {living}")
+    if not re.search(sentence, said):
+        found.append(f"the supervisor does not name it: {said}")
+    if code != CODES[fault.kind]:
+        found.append(f"exit code {code}, expected {CODES[fault.kind]}: {said}")
+    left = processes_of(folder)
+    if left:
+        found.append(f"processes left behind: {left}")
+    return found
+
+
+def _late(seconds: float, timeout: float, said: str) -> list[str]:
+    """The whole end, with the checkpoint of the emergency, is what is measured here."""
+    return [f"{seconds:.1f} s until the end: {said}"] if seconds > timeout + 5 else []
+
+
+def main() -> int:
+    """Print the result; 1 if something was not as it should be."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=50)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--rank_timeout", type=float, default=5.0)
+    options = parser.parse_args()
+    chance, began = Random(options.seed), time.monotonic()
+    faults, saved, same, bad = Counter[str](), 0, 0, 0
+    with tempfile.TemporaryDirectory() as place:
+        site = Path(place) / "site"
+        site.mkdir()
+        (site / "sitecustomize.py").write_text(_SITE, encoding="utf-8")
+        expected = {batches: _left_alone(Path(place) / f"whole{batches}", site, batches) for batches in (1, 2)}
+        for number in range(options.runs):
+            folder, batches = Path(place) / str(number), 1 + number % 2
+            _write_config(folder, batches)
+            fault = Fault(chance.choice(KINDS), chance.randrange(PROCESSES), chance.uniform(0, 3))
+            problems = problems_after(fault, folder, site, timeout=options.rank_timeout)
+            saved += _has_emergency_checkpoint(folder)
+            _finish(folder, site, "--resume")
+            equal = fingerprint(folder) == expected[batches]
+            faults[fault.kind] += 1
+            same += equal
+            bad += bool(problems) or not equal
+            for problem in [*problems, *([] if equal else ["resumed to other bits"])]:
+                print(f"run {number}, {fault}: {problem}")
+            print(
+                f"{number + 1}/{options.runs}: {dict(faults)}, {saved} left a checkpoint, {same} same bits, {bad} bad",
+                flush=True,
+            )
+    print(f"ranks: {options.runs} faults, {bad} not as they should be; {time.monotonic() - began:.0f} s")
+    return int(bad > 0)
+
+
+def _write_config(folder: Path, batches: int) -> None:
+    """A run that updates after each batch or after every second one, and saves every fourth step."""
+    write_config(folder, save_every_n_steps=_SAVE_EVERY, gradient_accumulation_steps=batches)
+
+
+def _left_alone(folder: Path, site: Path, batches: int) -> dict[str, str]:
+    """The files of a run that nothing happens to."""
+    _write_config(folder, batches)
+    _finish(folder, site)
+    return fingerprint(folder)
+
+
+def _finish(folder: Path, site: Path, *words: str) -> None:
+    process = start(folder, site, *words)
+    said, _ = process.communicate(timeout=600)
+    if process.returncode:
+        raise RuntimeError(said)
+
+
+def _has_emergency_checkpoint(folder: Path) -> bool:
+    """Whether there is a checkpoint of a step after which none is regular."""
+    steps = [int(home.name.removeprefix("step_")) for home in (folder / "out" / "ckpt").glob("step_*[0-9]")]
+    return any(step % _SAVE_EVERY for step in steps)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
