@@ -10,7 +10,7 @@ WORKDIR /src
 COPY pyproject.toml setup.py README.md LICENSE ./
 COPY palm ./palm
 RUN python -m venv /opt/palm
-RUN /opt/palm/bin/pip install --no-cache-dir ".[serve,onnx]"
+RUN /opt/palm/bin/pip install --no-cache-dir ".[cpu,serve,onnx]"
 
 FROM python:3.12-slim
 # OpenMP, which Paddle and the kernels compute with.

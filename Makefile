@@ -7,30 +7,34 @@ PYTHON := $(VENV)/bin/python
 PALM := "$(PYTHON)" -m palm
 # What `make install` installs in addition to PALM itself: see [project.optional-dependencies] in pyproject.toml.
 EXTRAS ?= test,dev
+# The build of Paddle: cpu or gpu.
+PADDLE ?= cpu
 PYTEST_ARGS ?=
+PADDLE26 := .venv-paddle26
+PADDLE26_TESTS := tests/unit $(addprefix tests/integration/test_,checkpoints.py export.py heads.py inference.py resume.py run_model_commands.py without_paddle.py)
 COMMA := ,
 
 .DEFAULT_GOAL := help
-.PHONY: help install ready installed quickstart quickstart_zh demo test check format coverage audit lowest bench peers speed docs data
+.PHONY: help install ready installed quickstart quickstart_zh demo test check format coverage audit lowest test-paddle26 bench peers speed docs data
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z_]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z0-9_-]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 install:  ## install PALM and the tools for tests and checks (EXTRAS=test,dev,parity for the comparisons with PyTorch)
 	test -x "$(PYTHON)" || $(PYTHON3) -m venv "$(VENV)"
-	"$(PYTHON)" -m pip install --editable ".[$(EXTRAS)]"
+	"$(PYTHON)" -m pip install --editable ".[$(PADDLE),$(EXTRAS)]"
 
-# True where this clone's PALM is installed in the virtual environment, together with the modules listed in $(1).
-has = (cd / && "$(abspath $(VENV))/bin/python" -c \
-  "import palm$(1); raise SystemExit(not palm.__file__.startswith('$(CURDIR)/'))" 2>/dev/null)
+# True where this clone's PALM and Paddle are installed in the virtual environment, together with the modules in $(1).
+has = (cd / && "$(abspath $(VENV))/bin/python" -c "import palm$(1); from importlib.util import find_spec; \
+  raise SystemExit(not (palm.__file__.startswith('$(CURDIR)/') and find_spec('paddle')))" 2>/dev/null)
 
 # For development: PALM with the tools for tests and checks, unless they are installed already.
 ready:
 	@$(call has,$(COMMA) pytest$(COMMA) xdist$(COMMA) coverage) || $(MAKE) --no-print-directory -C "$(CURDIR)" install
 
-# For users: PALM alone, unless it is installed already.
+# For users: PALM with Paddle, unless they are installed already.
 installed:
-	@$(call has) || { test -x "$(PYTHON)" || $(PYTHON3) -m venv "$(VENV)"; "$(PYTHON)" -m pip install --editable .; }
+	@$(call has) || { test -x "$(PYTHON)" || $(PYTHON3) -m venv "$(VENV)"; "$(PYTHON)" -m pip install --editable ".[$(PADDLE)]"; }
 
 quickstart: installed  ## train three tasks on MiniLM and show predictions: under 3 minutes on 2 cores after installation
 	PYTHON="$(abspath $(PYTHON))" bash examples/quickstart/run.sh
@@ -75,6 +79,11 @@ lowest:  ## pass the tests with the lowest versions that pyproject.toml names, i
 	.venv-lowest/bin/python -m pip install --requirement .venv-lowest/lowest.txt
 	.venv-lowest/bin/python -m pip install --no-deps --editable .
 	.venv-lowest/bin/python -m pytest -W ignore $(PYTEST_ARGS)  # old releases warn of what newer ones have mended
+
+test-paddle26:  ## pass the unit tests, and train, resume, predict and evaluate, with Paddle 2.6.2 in .venv-paddle26
+	test -x $(PADDLE26)/bin/python || $(PYTHON3) -m venv $(PADDLE26)
+	$(PADDLE26)/bin/python -m pip install --editable ".[test,onnx]" paddlepaddle==2.6.2
+	OMP_NUM_THREADS=1 $(PADDLE26)/bin/python -m pytest -W ignore --numprocesses auto --dist loadfile $(PADDLE26_TESTS) $(PYTEST_ARGS)
 
 bench: installed  ## measure quality: make bench NAME=sst2 DATA=<its folder> MODEL=pretrain/minilm-l6-en
 	"$(PYTHON)" benchmarks/quality.py "$(NAME)" --data "$(DATA)" --model "$(MODEL)"

@@ -18,6 +18,7 @@ _TO_THE_PRODUCT_TODAY = (
     "palm.engine.train:train_steps",
     "palm.engine.train:train_step",
     "palm.engine.train:_train_parts",
+    "palm.engine.train:_computed",
     "palm.engine.forward_backward:train_pass",
     "palm.engine.forward_backward:_losses",
     "palm.engine.model:MultiTaskModel.loss",

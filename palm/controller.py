@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +37,10 @@ from palm.runtime.device import choose_device
 from palm.schema.fields import BackboneFields, Precision
 from palm.storage.atomic_directory import os_errors_as, refuse_foreign
 from palm.storage.layout import INFERENCE_FOLDER, RESOLVED_CONFIG
-from palm.storage.run_lock import exclusive_run_lock
 from palm.training.configured import run_model_folder, train_as_configured
 from palm.training.dev_split import read_dev_rows, split_lines, write_dev_rows
 from palm.training.earlier_runs import has_ended, refuse_links_out, resume_or_archive
-from palm.training.equal_ranks import check_equal
+from palm.training.equal_ranks import agreed_signal, check_equal, run_folder_locked
 from palm.training.evaluation import exported_folder
 from palm.training.label_notices import label_lines
 from palm.training.log import CONTINUE, Reporter, frozen_line, say
@@ -77,6 +76,7 @@ class Controller:
         *,
         overrides: Sequence[str] | None = None,
     ) -> None:
+        current_ranks()  # of which the first one warns
         if overrides is None and asks_for_help():
             say(keys_as_help(Path(sys.argv[0]).name))
             raise SystemExit(0)
@@ -158,21 +158,23 @@ class Controller:
         home = self._save_path.parent
         with os_errors_as(home, "save_path"):
             home.mkdir(parents=True, exist_ok=True)
-        with self._alone_in(home), StopSignals() as signals:
+        with run_folder_locked(home), StopSignals() as signals:
             self._train_stages(signals, resume=self.config.train.resume == "auto")
 
     def _train_stages(self, signals: StopSignals, *, resume: bool) -> None:
+        ranks = current_ranks()
         if not resume:
-            for line in current_ranks().on_first(lambda: reset_stages([stage.config for stage in self._stages])):
+            for line in ranks.on_first(lambda: reset_stages([stage.config for stage in self._stages])):
                 say(line)
         for before, stage in zip([None, *self._stages], self._stages, strict=False):
-            if resume and stage_is_done(stage.config):
+            if resume and ranks.on_first(partial(stage_is_done, stage.config)):
                 say(f"Stage {stage.config.stage}: done, its encoder is at {encoder_folder(stage.config).as_posix()}")
                 continue
             stage._train_stage(before)
-            if signals.received and stage is not self:
-                say(f"Stopped by {signals.received.name} after stage {stage.config.stage}. {CONTINUE}")
-                signals.stop()
+            received = None if stage is self else agreed_signal(ranks, signals.received)
+            if received is not None:
+                say(f"Stopped by {received.name} after stage {stage.config.stage}. {CONTINUE}")
+                signals.stop(received)
 
     def _train_stage(self, before: "Controller | None") -> None:
         """Train this stage, on the encoder of the one `before` it, and save its encoder."""
@@ -194,24 +196,21 @@ class Controller:
         with os_errors_as(self._save_path, "save_path"):
             self._save_path.mkdir(parents=True, exist_ok=True)
             refuse_links_out(self._save_path, [task.name for task in self._tasks])
-        with self._alone_in(self._save_path):
+        with run_folder_locked(self._save_path):
             return self._train_alone()
-
-    def _alone_in(self, folder: Path) -> AbstractContextManager[None]:
-        """Keep other runs out of a folder; the first rank does it for all of this one."""
-        return exclusive_run_lock(folder) if current_ranks().first else nullcontext()
 
     def _train_alone(self) -> TrainingRun:
         config, folder = self.config, self._save_path
         resume = config.train.resume == "auto"
         with os_errors_as(folder, "save_path"):
             run = self._training_run()
-            if resume and not config.stage and has_ended(folder, run, config.resolved):
+            ended = partial(has_ended, folder, run, config.resolved)
+            if resume and not config.stage and run.ranks.on_first(ended):
                 say(f"The run in {folder.as_posix()} had ended: nothing is left to train.")
                 for line in missing_run_model_line(run_model_folder(config)):
                     say(line)
                 return run
-            refuse_foreign(run_model_folder(config), "save_path")
+            run.ranks.on_first(partial(refuse_foreign, run_model_folder(config), "save_path"))
             check_equal(run)
             beginning = [f"Warning: {warning}" for warning in config.warnings]
             beginning += short_run_lines(run)
@@ -260,12 +259,12 @@ class Controller:
         if config.settings.pred_file is None:
             raise ConfigError(Problem(f"tasks.{task}.pred_file", "prediction needs a file. Set pred_file."))
         predictor = predictor or self.predictor(task, inference_model_dir, precision=precision)
-        predictions = predictor.predict(config.settings.pred_file)
+        predictions = predictor.predict(config.settings.pred_file, ranks=current_ranks())
         folder = Path(config.settings.pred_output_path or self._save_path / task)
         refuse_links_out(self._save_path, [task])
         with os_errors_as(folder, "pred_output_path"):
-            file = write_predictions(predictor.paradigm, predictions, folder)
-            say(f"{task}: predictions saved at {file.as_posix()}")
+            write = partial(write_predictions, predictor.paradigm, predictions, folder)
+            say(f"{task}: predictions saved at {current_ranks().on_first(lambda: write().as_posix())}")
         return predictions
 
     def evaluate(
@@ -294,7 +293,7 @@ class Controller:
         if stage is not self:
             return stage.evaluate(task, inference_model_dir, file, precision=precision)
         predictor, rows = self._to_evaluate(task, inference_model_dir, file, precision)
-        return predictor.evaluate_dataset(rows)
+        return predictor.evaluate_dataset(rows, ranks=current_ranks())
 
     def measure_int8(
         self, task: str, inference_model_dir: str | Path | None = None, file: str | Path | GivenData | None = None
@@ -307,7 +306,8 @@ class Controller:
         if stage is not self:
             return stage.measure_int8(task, inference_model_dir, file)
         predictor, rows = self._to_evaluate(task, inference_model_dir, file, "float32")
-        return predictor.measure_int8_on(rows)
+        measured = current_ranks().on_first(lambda: predictor.measure_int8_on(rows).model_dump(mode="json"))
+        return Int8Measurement(**measured)
 
     def _to_evaluate(
         self,
@@ -377,9 +377,6 @@ class Controller:
 
     def _write_beginning(self) -> None:
         write_dev_rows(self._tasks, self._save_path)
-        self._write_resolved_config()
-
-    def _write_resolved_config(self) -> None:
         text = yaml.safe_dump(dict(self.config.resolved), allow_unicode=True, sort_keys=False)
         (self._save_path / RESOLVED_CONFIG).write_text(text, encoding="utf-8")
 

@@ -12,10 +12,10 @@ _REQUIREMENT = re.compile(r'"([A-Za-z0-9_.-]+)>=([0-9][0-9a-z.]*)[^"]*"')
 
 
 def lowest_versions(text: str) -> dict[str, str]:
-    """Name and lower bound of every dependency, those of the tests included."""
+    """Name and lower bound of every dependency, those of the extras `cpu` and `test` included."""
     core = text.split("\ndependencies = [", 1)[1].split("\n]", 1)[0]
-    test = re.search(r"^test = \[(.*?)\]$", text, re.MULTILINE | re.DOTALL)
-    found = _REQUIREMENT.findall(core + (test[1] if test else ""))
+    extras = re.findall(r"^(?:cpu|test) = \[(.*?)\]$", text, re.MULTILINE | re.DOTALL)
+    found = _REQUIREMENT.findall("".join([core, *extras]))
     return dict(found)
 
 

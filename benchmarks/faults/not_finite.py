@@ -42,10 +42,10 @@ def poisoned(run: TrainingRun, step: int, kind: str) -> Iterator[None]:
 
     count, true_loss = 0, run.model.loss
 
-    def loss(task: object, batch: object) -> object:
+    def loss(task: object, batch: object, **rest: object) -> object:
         nonlocal count
         count += 1
-        found = true_loss(task, batch)  # type: ignore[arg-type]
+        found = true_loss(task, batch, **rest)  # type: ignore[arg-type]
         if count != step:
             return found
         if kind == "gradient":  # the slope of a square root at zero

@@ -96,7 +96,7 @@ class _Client:
 
 def requests_of(bodies: list[bytes]) -> list[bytes]:
     """Whole HTTP requests."""
-    head = b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+    head = b"POST /predict HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
     return [head % len(body) + body for body in bodies]
 
 

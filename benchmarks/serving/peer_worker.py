@@ -36,19 +36,25 @@ def pipelines(settings: dict[str, Any]) -> Predict:
     return lambda texts: [each(sorted(texts, key=len)) for each in found]
 
 
-def _batches(texts: list[str], folder: str) -> Iterator[dict[str, np.ndarray]]:
+def _batches(folder: str) -> Callable[[list[str]], Iterator[dict[str, np.ndarray]]]:
+    """From texts to batches of similar length, with a tokenizer that is loaded once."""
     from transformers import AutoTokenizer  # noqa: PLC0415
 
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    ordered = sorted(texts, key=len, reverse=True)
-    for start in range(0, len(ordered), BATCH):
-        fields = tokenizer(ordered[start : start + BATCH], padding=True, return_tensors="np")
-        yield {
-            "token_ids": fields["input_ids"].astype("int64"),
-            "segment_ids": np.zeros_like(fields["input_ids"], "int64"),
-            "input_mask": fields["attention_mask"].astype("float32"),
-            "position_ids": np.broadcast_to(np.arange(fields["input_ids"].shape[1]), fields["input_ids"].shape),
-        }
+
+    def batches(texts: list[str]) -> Iterator[dict[str, np.ndarray]]:
+        ordered = sorted(texts, key=len, reverse=True)
+        for start in range(0, len(ordered), BATCH):
+            fields = tokenizer(ordered[start : start + BATCH], padding=True, return_tensors="np")
+            shape = fields["input_ids"].shape
+            yield {
+                "token_ids": fields["input_ids"].astype("int64"),
+                "segment_ids": np.zeros(shape, "int64"),
+                "input_mask": fields["attention_mask"].astype("float32"),
+                "position_ids": np.broadcast_to(np.arange(shape[1]), shape),
+            }
+
+    return batches
 
 
 def onnxruntime(settings: dict[str, Any]) -> Predict:
@@ -59,9 +65,10 @@ def onnxruntime(settings: dict[str, Any]) -> Predict:
     options.intra_op_num_threads = settings["threads"]
     session = engine.InferenceSession(settings["graph"], options, providers=["CPUExecutionProvider"])
     names = [each.name for each in session.get_inputs()]
+    batches = _batches(settings["model"])
 
     def predict(texts: list[str]) -> object:
-        for batch in _batches(texts, settings["model"]):
+        for batch in batches(texts):
             for output in session.run(None, {name: batch[name] for name in names}):
                 output.argmax(-1)
         return None
@@ -76,9 +83,10 @@ def openvino(settings: dict[str, Any]) -> Predict:
     core = engine.Core()
     compiled = core.compile_model(settings["graph"], "CPU", {"INFERENCE_NUM_THREADS": settings["threads"]})
     names = [each.get_any_name() for each in compiled.inputs]
+    batches = _batches(settings["model"])
 
     def predict(texts: list[str]) -> object:
-        for batch in _batches(texts, settings["model"]):
+        for batch in batches(texts):
             for output in compiled({name: batch[name] for name in names}).values():
                 output.argmax(-1)
         return None

@@ -52,8 +52,20 @@ class Server:
 
 def fetch(port: int, path: str) -> str:
     """The body of a GET."""
-    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
-        connection.sendall(f"GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".encode())
+    return _exchange(port, f"GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n".encode())
+
+
+def post(port: int, path: str, content: object) -> str:
+    """The body of the answer to a POST of JSON."""
+    body = json.dumps(content).encode()
+    head = f"POST {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/json\r\n"
+    return _exchange(port, f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
+
+
+def _exchange(port: int, request: bytes) -> str:
+    """The body of the answer to a request that closes its connection."""
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
+        connection.sendall(request)
         parts = []
         while part := connection.recv(65536):
             parts.append(part)

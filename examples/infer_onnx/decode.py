@@ -69,7 +69,7 @@ def masked_tokens(row: dict, sequences: list[dict], task: dict) -> dict:
 def tags(row: dict, sequences: list[dict], task: dict) -> dict:
     """The paradigm `seq_label`: a label for each word, and the spans that they mark."""
     words = row["words"]
-    ids, context = np.full(len(words), -1), np.full(len(words), -1)
+    ids, context, probabilities = np.full(len(words), -1), np.full(len(words), -1), np.zeros(len(words))
     for sequence in sequences:  # of a word in several windows, the window with most tokens around it counts
         word_index = np.array(sequence["word_index"])
         places = np.flatnonzero(word_index >= 0)
@@ -77,12 +77,16 @@ def tags(row: dict, sequences: list[dict], task: dict) -> dict:
         better = around > context[word_index[places]]
         chosen = word_index[places[better]]
         ids[chosen], context[chosen] = best_labels(sequence, places)[better], around[better]
+        probabilities[chosen] = softmax(sequence["logits"][places[better]]).max(axis=-1)
     names = label_names(task, int(ids.max(initial=0)) + 1)
     labels = [task["rules"]["outside"] if number < 0 else names[number] for number in ids.tolist()]
     spans = [
         {"type": kind, "start": start, "end": end, **span_text(row, start, end, task)}
         for start, end, kind in spans_of(labels, task["rules"])
     ]
+    if not any("transitions" in sequence for sequence in sequences):  # a CRF has no probability of a label
+        for span in spans:
+            span["score"] = float(probabilities[span["start"] : span["end"]].mean())
     return {"words": words, "labels": labels, "spans": spans}
 
 

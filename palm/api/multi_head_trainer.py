@@ -6,10 +6,10 @@ from typing import Any, final, overload
 
 from palm.api.data_reader import ApiPhase, DataReader
 from palm.api.loading import load_models
-from palm.api.optimizer import Adam, Loss
+from palm.api.optimizer import Adam, Backward, Loss
 from palm.api.predicting import BatchesInOrder, batches_in_order, predict, predict_batch
 from palm.api.saver import new_saver
-from palm.api.session import Backward, Session
+from palm.api.session import Session
 from palm.api.trainer import Trainer
 from palm.api.training import save_after_step, train
 from palm.data.dataset import Batch

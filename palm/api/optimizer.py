@@ -120,3 +120,13 @@ class Adam:
             raise wrong_object("palm.optimizer.Adam", "a schedule", "schedule", self.lr_schedualer)
         if not self.lr > 0:
             raise ConfigError(Problem("palm.optimizer.Adam", f"lr is above 0. Found {self.lr}."))
+
+
+@dataclass(frozen=True)
+class Backward:
+    """What `build_backward` was given."""
+
+    optimizer: Adam
+    weight_decay: float
+    use_ema: bool
+    ema_decay: float

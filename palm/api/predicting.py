@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -39,13 +40,15 @@ def predict(
     reader = tasks[0].reader_for("predict")
     instances = [task.instance("predict", session.heads[task.name]) for task in tasks]
     with session.one_thread("predict"), averaged(session.average):
-        bare = predict_jointly(session.model, instances, reader.dataset, _progress(reader, print_steps))
+        progress = _progress(reader, print_steps, session.ranks.count)
+        bare = predict_jointly(session.model, instances, reader.dataset, progress, ranks=session.ranks)
     found = {name: with_rows(predictions, reader.dataset, reader.component) for name, predictions in bare.items()}
     for instance in instances if output_dir is not None else ():
         folder = Path(output_dir or ".") / (instance.name if len(tasks) > 1 else "")
         with os_errors_as(folder, "output_dir"):
-            file = write_predictions(instance.paradigm, found[instance.name], folder)
-            say(f"{instance.name}: predictions saved at {file.as_posix()}")
+            write = partial(write_predictions, instance.paradigm, found[instance.name], folder)
+            place = session.ranks.on_first(lambda: write().as_posix())  # noqa: B023 (called at once)
+            say(f"{instance.name}: predictions saved at {place}")
     return found
 
 
@@ -83,10 +86,10 @@ def batches_in_order(reader: DataReader) -> Iterator[Batch]:
         yield reader.component.collate(data, rows, philox(reader.seed, "evaluation", "", number))
 
 
-def _progress(reader: DataReader, print_steps: int) -> Callable[[int], None]:
-    """Says `batch 1000/2500, speed: 3.14 steps/s` every `print_steps` batches."""
+def _progress(reader: DataReader, print_steps: int, processes: int) -> Callable[[int], None]:
+    """Says `batch 1000/2500, speed: 3.14 steps/s` every `print_steps` batches, of those of this process."""
     size = reader.batch_size
-    total = -(-reader.dataset.num_examples // size)
+    total = -(-reader.dataset.num_examples // (size * processes))
     started = time.perf_counter()
 
     def after_batch(done: int) -> None:

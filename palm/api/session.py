@@ -1,6 +1,7 @@
 """What the trainers of one run share: the model, the optimizer, and where training stands."""
 
 import threading
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import paddle
 
-from palm.api.optimizer import Adam
+from palm.api.optimizer import Adam, Backward
 from palm.api.saver import Saver, find_checkpoint
 from palm.api.task import Task
 from palm.backbone.base import Backbone
@@ -17,12 +18,14 @@ from palm.config.resolve import CHECKS, WIRING, problems_of
 from palm.config.tokenizer_checks import smaller_vocabulary
 from palm.config.typed import TypedConfig, head_keys
 from palm.data.dataset import Batch
+from palm.distributed.ranks import current_ranks
 from palm.engine.batches import StepBatch
-from palm.engine.checkpoint import restore_checkpoint, set_weights
+from palm.engine.checkpoint import processes_of, restore_checkpoint, set_weights
 from palm.engine.methods import Methods
 from palm.engine.model import MultiTaskModel
 from palm.engine.optim.weight_average import WeightAverage
 from palm.engine.pretrain import backbone_config_for, load_pretrained_weights
+from palm.engine.rank_part import RankPart
 from palm.engine.run import Progress, StepResult, TrainingRun
 from palm.engine.task_instance import TaskInstance
 from palm.engine.train import train_step, upcoming
@@ -41,6 +44,7 @@ from palm.training.run import build_run
 from palm.training.tasks import check_reported_metrics, check_shared_heads
 
 _DEFAULT_SEED = 1
+_HANDED_OUT = 64  # batches that a loop of a user may have taken before it trains on the first of them
 
 _SET_ELSEWHERE = {
     "num_epochs": "load_data or fit_readers_with_mixratio",
@@ -57,16 +61,6 @@ _SET_ELSEWHERE = {
     "keep_checkpoints": "set_saver",
 }
 """Training key → the call of this API that sets it."""
-
-
-@dataclass(frozen=True)
-class Backward:
-    """What `build_backward` was given."""
-
-    optimizer: Adam
-    weight_decay: float
-    use_ema: bool
-    ema_decay: float
 
 
 @dataclass(frozen=True)
@@ -90,6 +84,9 @@ class Session:
         self.reference = self.tasks[0]
         self.num_epochs: float | None = None
         self.saver: Saver | None = None
+        self.ranks = current_ranks()
+        self.processes = self.ranks.count
+        self._handed_out: deque[StepBatch] = deque(maxlen=_HANDED_OUT)
         self._keys: dict[str, object] = {}
         self._backbone: Backbone | None = None
         self._model: MultiTaskModel | None = None
@@ -246,7 +243,9 @@ class Session:
         retired_tasks = self.run.retired_tasks
         if self._step_batches is None or retired_tasks != self._retired_tasks:
             self._step_batches, self._retired_tasks = upcoming(self.run), retired_tasks
-        return next(self._step_batches)
+        step_batch = next(self._step_batches)
+        self._handed_out.append(step_batch)
+        return step_batch
 
     def remaining_batches(self) -> Iterator[StepBatch]:
         """What is left to train on, batch by batch, until the run is finished by whoever trains on them.
@@ -262,7 +261,7 @@ class Session:
         """Train the task `name` on `batch`: one step of the engine.
 
         Raises:
-            ConfigError: No such task, or something is missing.
+            ConfigError: No such task, something is missing, or a batch of several processes that is none of the run's.
         """
         with self.one_thread("train_one_step"):
             run = self.run
@@ -270,8 +269,24 @@ class Session:
             if task is None:
                 names = ", ".join(task.name for task in run.tasks)
                 raise ConfigError(Problem("train_one_step", f"one of the tasks ({names}) is expected. Found `{name}`."))
-            done = run.progress.task_steps.get(name, 0)
-            return train_step(run, StepBatch(run.progress.global_step + 1, task, done, batch))
+            done, part = run.progress.task_steps.get(name, 0), self._part_of(batch)
+            return train_step(run, StepBatch(run.progress.global_step + 1, task, done, batch, rank_part=part))
+
+    def _part_of(self, batch: Batch) -> RankPart | None:
+        """What this process has of a batch that several share; None of a batch that one process has alone."""
+        if self.ranks.count == 1:
+            return None
+        for step_batch in self._handed_out:
+            if step_batch.batch is batch:
+                return step_batch.rank_part
+        rule = "several processes train on the batches of fit_reader or get_one_batch, each on its part, as they are."
+        raise ConfigError(Problem("train_one_step", f"{rule} Found another one. Call train(), or start one process."))
+
+    def plan_for(self, processes: int) -> None:
+        """Plan batches for another number of processes: that of a run that goes on with this session."""
+        if processes != self.processes:
+            self.processes = processes
+            self.begin_anew()
 
     def load_pretrain(self, path: str | Path) -> None:
         """Start from pre-trained weights, and say what was loaded.
@@ -300,6 +315,7 @@ class Session:
         with self.one_thread("load_ckpt"):
             self.reset_batches()
             if self.can_train:
+                self.plan_for(processes_of(folder))
                 for line in restore_checkpoint(self.run, folder):
                     say(line)
                 return folder
@@ -318,7 +334,10 @@ class Session:
             raise ConfigError(Problem("train", "an optimizer is needed first. Call build_backward(optimizer)."))
         base = self.reference.mix_ratio
         ordered = sorted(self._with_heads(), key=lambda pair: pair[0] is not self.reference)
-        tasks = [task.instance("train", head, mix_ratio=task.mix_ratio / base, with_dev=True) for task, head in ordered]
+        tasks = [
+            task.instance("train", head, task.mix_ratio / base, with_dev=True, processes=self.processes)
+            for task, head in ordered
+        ]
         check_shared_heads(tasks, self.backbone.config)
         settings, methods = self._settings(self.backward)
         self._check_methods(settings, methods, tasks)

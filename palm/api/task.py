@@ -9,7 +9,6 @@ from palm.backbone.base import Backbone
 from palm.config.broadcast import is_task_name
 from palm.config.run_config import TaskConfig
 from palm.data.dataset import LabelMap
-from palm.distributed.ranks import current_ranks
 from palm.engine.task_instance import TaskInstance
 from palm.errors import ConfigError, Problem
 from palm.paradigm.base import PARADIGMS, Paradigm
@@ -193,7 +192,13 @@ class Task:
         return from_keywords(TaskSettings, keys, owner=self.owner)
 
     def instance(
-        self, phase: ApiPhase, head: str, mix_ratio: float | None = None, *, with_dev: bool = False
+        self,
+        phase: ApiPhase,
+        head: str,
+        mix_ratio: float | None = None,
+        *,
+        with_dev: bool = False,
+        processes: int = 1,
     ) -> TaskInstance:
         """The task instance for the engine.
 
@@ -202,6 +207,7 @@ class Task:
             head: Key of its head's parameters.
             mix_ratio: Its sampling weight, where it is another one than the trainer's.
             with_dev: Whether its dev_file, if it has one, is read as well.
+            processes: Number of processes that a batch is for.
         """
         reader = self.reader_for(phase)
         dev = load_dataset(reader.component, self.dev_file, "eval") if with_dev and self.dev_file is not None else None
@@ -217,7 +223,7 @@ class Task:
             seed=reader.seed,
             train=reader.dataset if phase == "train" else None,
             dev=dev,
-            processes=current_ranks().count,
+            processes=processes,
         )
 
     @property

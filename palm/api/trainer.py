@@ -7,10 +7,10 @@ from typing import Any, final
 from palm.api.data_reader import ApiPhase, DataReader
 from palm.api.heads import Head
 from palm.api.loading import load_models
-from palm.api.optimizer import Adam, Loss
+from palm.api.optimizer import Adam, Backward, Loss
 from palm.api.predicting import BatchesInOrder, batches_in_order, predict, predict_batch
 from palm.api.saver import new_saver
-from palm.api.session import Backward, Session
+from palm.api.session import Session
 from palm.api.task import Forward, Task
 from palm.api.training import save_after_step, save_model, train
 from palm.backbone.base import Backbone
@@ -79,7 +79,9 @@ class Trainer:
     @property
     def steps_pur_epoch(self) -> int | None:
         """Steps in one pass over the training file, under PALM 2's name; None before a reader was fitted."""
-        return self.task.instance("train", self.name).steps_per_epoch if self.task.reader else None
+        if self.task.reader is None:
+            return None
+        return self.task.instance("train", self.name, processes=self.session.processes).steps_per_epoch
 
     @property
     def cur_train_step(self) -> int:
@@ -279,4 +281,4 @@ class Trainer:
         task = self.task.instance("train", self.session.heads[self.name])
         data = load_dataset(reader, data_name(file), "eval")
         with self.session.one_thread("evaluate"), averaged(self.session.average):
-            return metrics_over(self.session.model, task, data)
+            return metrics_over(self.session.model, task, data, ranks=self.session.ranks)

@@ -14,7 +14,8 @@ from palm.inference.bundle import RunFacts, save_bundle, save_run
 from palm.inference.run_card import ModelOrigin
 from palm.storage.layout import INFERENCE_FOLDER
 from palm.training.after_step import KEEP_ALL, NEVER, Checkpoints, Follower, StepLog
-from palm.training.earlier_runs import resume_or_archive
+from palm.training.earlier_runs import planned_processes, resume_or_archive
+from palm.training.equal_ranks import check_equal
 from palm.training.evaluation import Evaluation, Exports, exported_folder
 from palm.training.label_notices import label_lines
 from palm.training.log import Reporter, trainer_line
@@ -36,8 +37,12 @@ def train(session: Session, print_steps: int, *, resume: bool) -> None:
         ConfigError: Something is missing or does not fit.
         CheckpointError: Something cannot be written, or the checkpoint does not fit.
     """
-    run, saver = session.run, session.saver
+    saver = session.saver
+    if resume and saver is not None:
+        session.plan_for(planned_processes(saver.folder))
+    run = session.run
     session.reset_batches()
+    check_equal(run)
     beginning = _resume(run, saver) if resume else []
     beginning += precision_lines(run)
     beginning += [] if run.progress.global_step else label_lines(run.tasks)  # once per run
@@ -49,7 +54,11 @@ def train(session: Session, print_steps: int, *, resume: bool) -> None:
 
 
 def save_model(session: Session, name: str, folder: Path) -> None:
-    """Write the inference model of the task `name`."""
+    """Write the inference model of the task `name`; of several processes, the first one does."""
+    session.ranks.on_first(partial(_write_model, session, name, folder))
+
+
+def _write_model(session: Session, name: str, folder: Path) -> None:
     with session.one_thread("save_predict_model"):
         run = session.run
         task = next(task for task in run.tasks if task.name == name)
@@ -134,19 +143,23 @@ class PredictModels:
             self.save()
 
     def save(self) -> None:
-        """Write those of where the run stands."""
-        run = self._session.run
-        folder = self._saver.models(run.progress.global_step)
-        for task in (task for task in run.tasks if task.settings.target):
-            save_model(self._session, task.name, folder / task.name)
-        if len(run.tasks) > 1:
-            self._save_together(folder)
+        """Write those of where the run stands; of several processes, the first one does."""
+        folder = self._saver.models(self._session.run.progress.global_step)
+        self._session.ranks.on_first(partial(self._write, folder))
         self._reporter.say(f"inference models saved at {folder.as_posix()}")
 
-    def _save_together(self, folder: Path) -> None:
+    def _write(self, folder: Path) -> None:
+        run = self._session.run
+        for task in (task for task in run.tasks if task.settings.target):
+            _write_model(self._session, task.name, folder / task.name)
+        if len(run.tasks) > 1:
+            self._write_together(folder)
+
+    def _write_together(self, folder: Path) -> None:
         """Write one model of all tasks beside those of the targets."""
         run, session = self._session.run, self._session
         step, tasks = run.progress.global_step, trained_tasks(run)
         facts = RunFacts(step, dev_metrics_at(self._saver.folder, step), data_of(run, tasks), ModelOrigin(folder.name))
         with session.one_thread("save_predict_model"), averaged(run.average):
-            save_run(run.model, tasks, backbone_name(session.backbone), folder / INFERENCE_FOLDER, facts)
+            name = backbone_name(session.backbone)
+            save_run(run.model, tasks, backbone_name=name, folder=folder / INFERENCE_FOLDER, facts=facts)

@@ -10,6 +10,7 @@ from palm.backbone.shapes import BERT_FORM, EncoderForm
 from palm.backbone.word_embeddings import WordEmbeddings
 from palm.kernels import plain
 from palm.kernels.choice import EncoderKernels
+from palm.runtime.paddle_versions import truncated_normal
 from palm.schema.fields import BackboneFields
 
 EMBEDDING_SHIFT = "embedding_shift"
@@ -18,8 +19,7 @@ EMBEDDING_SHIFT = "embedding_shift"
 
 def initialized(config: BackboneFields) -> ParamAttr:
     """Initial weights: normal with deviation `initializer_range`, truncated at two deviations as in BERT's code."""
-    deviation = config.initializer_range
-    return ParamAttr(initializer=nn.initializer.TruncatedNormal(0.0, deviation, -2 * deviation, 2 * deviation))
+    return ParamAttr(initializer=truncated_normal(config.initializer_range))
 
 
 class LayerNorm(nn.LayerNorm):

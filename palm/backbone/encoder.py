@@ -14,6 +14,7 @@ from palm.backbone.scalar_mix import ScalarMix
 from palm.backbone.shapes import BERT_FORM, EncoderForm
 from palm.backbone.word_embeddings import WordEmbeddings
 from palm.kernels import plain
+from palm.kernels.batch_position import keeping_position
 from palm.kernels.choice import EncoderKernels, choose_kernels
 from palm.kernels.contract import ComputeLayer, LayerSettings, LayerWeights, Rows
 from palm.kernels.fused.layer import ACTIVATIONS
@@ -73,7 +74,7 @@ class CheckpointedLayer(nn.Layer):
             settings = replace(settings, bf16=True)
         # Above frozen layers Paddle's recompute would not notice that these weights need a gradient.
         if self._recompute and self.training and paddle.is_grad_enabled() and not hidden.stop_gradient:
-            computed: Tensor = recompute(self.compute, hidden, rows, settings, added, *rows.shared())
+            computed: Tensor = recompute(keeping_position(self.compute), hidden, rows, settings, added, *rows.shared())
             return computed
         return self.compute(hidden, rows, settings, added, *rows.shared())
 

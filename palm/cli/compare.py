@@ -6,6 +6,7 @@ import shlex
 import sys
 from typing import Any
 
+from palm.distributed.ranks import current_ranks
 from palm.errors import ConfigError, Problem
 
 EPILOG = """example:
@@ -45,6 +46,10 @@ def run(args: argparse.Namespace, overrides: list[str]) -> int:
         DataError: Every problem of the data.
 
     """
+    if current_ranks().count > 1:
+        rule = "a comparison trains one run after the other in one process, so that all have the same budget and time"
+        found = f"Found {current_ranks().count} processes"
+        raise ConfigError(Problem("palm compare", f"{rule}. {found}. Start it without a launcher."))
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # as in palm check
     from palm.cli.check import aligned  # noqa: PLC0415 (not needed for --help)
     from palm.compare.plan import make_plan  # noqa: PLC0415 (as above)

@@ -15,6 +15,7 @@ from typing import Any, Literal
 from palm import __version__
 from palm.runtime.environment import MATH_DISPATCH, THREADS, RuntimeReport, prepare_runtime
 from palm.runtime.paddle_import import import_paddle
+from palm.runtime.paddle_packages import import_fault, installed_builds, installed_fault
 
 EPILOG = """example:
   palm doctor
@@ -155,14 +156,20 @@ def thread_finding(runtime: RuntimeReport, threads: str | None) -> Finding:
 
 def paddle_findings(runtime: RuntimeReport) -> Iterator[Finding]:
     """Paddle's version and device, and how fast it multiplies matrices."""
-    try:
-        import_paddle()
-        import paddle  # noqa: PLC0415 (last, after the environment is prepared)
-    except Exception as error:  # a broken installation fails in many ways
-        yield Finding("Paddle", f"{type(error).__name__}: {error}", "fatal", _import_advice(str(error)))
+    fault = installed_fault()
+    if fault is None:
+        try:
+            import_paddle()
+            import paddle  # noqa: PLC0415 (last, after the environment is prepared)
+        except Exception as error:  # a broken installation fails in many ways
+            cause = error.__cause__
+            fault = import_fault(cause if isinstance(cause, Exception) else error)
+    if fault is not None:
+        yield Finding("Paddle", fault.found, "fatal", fault.advice)
         return
     cuda = paddle.is_compiled_with_cuda()
-    yield Finding("Paddle", f"{paddle.__version__}, built for {'CUDA' if cuda else 'CPU'}")
+    package = " ".join(installed_builds()) or "no package"
+    yield Finding("Paddle", f"{paddle.__version__} ({package}), built for {'CUDA' if cuda else 'CPU'}")
     yield gpu_finding(cuda=cuda, usable=paddle.device.cuda.device_count() if cuda else 0, driver=_has_gpu_driver())
     yield kernels_finding()
     yield bf16_finding(cpu=paddle.device.get_device() == "cpu")
@@ -175,7 +182,7 @@ def gpu_finding(*, cuda: bool, usable: int, driver: bool) -> Finding:
     if usable:
         return Finding("GPU", f"{usable} usable; use_gpu: true computes on the first")
     if driver and not cuda:
-        advice = "Replace paddlepaddle by paddlepaddle-gpu 3.x from Paddle's own site to use it."
+        advice = 'To use it: pip uninstall -y paddlepaddle, then pip install "paddle-palm[gpu]".'
         return Finding("GPU", "present, but this Paddle is built for CPU", "advice", advice)
     if driver:
         return Finding(
@@ -253,11 +260,3 @@ def _by_whom(runtime: RuntimeReport, name: str) -> str:
 
 def _has_gpu_driver() -> bool:
     return Path("/dev/nvidia0").exists() or shutil.which("nvidia-smi") is not None
-
-
-def _import_advice(message: str) -> str:
-    if "libgomp" in message:
-        return "Install OpenMP's library: apt-get install libgomp1."
-    if "No module named 'paddle'" in message:
-        return f"{sys.executable} -m pip install paddlepaddle"
-    return "Reinstall paddlepaddle in a fresh virtual environment; it has wheels for Linux x86_64, Python 3.9 to 3.13."

@@ -3,13 +3,15 @@
 import argparse
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 import palm
-from palm.errors import ConfigError, Problem
-from palm.inference.exported import model_folder
+from palm.distributed.ranks import current_ranks
+from palm.errors import ConfigError, PalmError, Problem
+from palm.inference.exported import is_exported, model_folder
 from palm.schema.fields import Precision
 from palm.schema.saved_model import holds_run, read_saved_run
 from palm.storage.layout import INFERENCE_FOLDER, RESOLVED_CONFIG, int8_file
@@ -23,6 +25,7 @@ EPILOG = """example:
   palm eval config.yaml                                 every task that has a dev_file
   palm eval config.yaml intent slots
   palm eval config.yaml intent --file data/test.tsv
+  palm eval exported --file data/test.tsv               what palm export --to onnx has written
   palm eval config.yaml intent --precision int8         what int8 costs; kept beside the model
 """
 
@@ -35,7 +38,9 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this cl
         description="Print loss and metrics (fractions of 1) as one JSON line per task.",
         epilog=EPILOG,
     )
-    parser.add_argument("config", metavar="RUN", help="RUN (its model of all tasks), RUN/task, or a global YAML file")
+    parser.add_argument(
+        "config", metavar="RUN", help="RUN (its model of all tasks), RUN/task, an exported graph, or a global YAML file"
+    )
     parser.add_argument("task", nargs="*", help="task instances (default: all that have a dev_file)")
     parser.add_argument(
         "--model", help="inference model folder (default: that of RUN; with a YAML file save_path/<task>/infer_model)"
@@ -52,6 +57,8 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this cl
 
 def run(args: argparse.Namespace, overrides: list[str]) -> int:
     """Run the command."""
+    if is_exported(Path(args.config).expanduser()):
+        return _evaluate_graph(args, overrides)
     named = _find_run(args)
     overrides = overrides if named is None else [f"--save_path={named.run.as_posix()}", *overrides]
     config = args.config if named is None else named.config
@@ -60,18 +67,47 @@ def run(args: argparse.Namespace, overrides: list[str]) -> int:
     names = args.task or (named and named.tasks) or _tasks_with_data(controller, model, args)
     if not names:
         raise ConfigError(Problem(args.config, "no task has a dev_file. Set one, or name a task and --file."))
-    if named is not None and model is not None:
+    if named is not None and model is not None and current_ranks().first:
         sys.stderr.write(f"metrics of the model {Path(model).as_posix()}\n")
     for name in names:
         if args.precision == "int8":
             found = controller.measure_int8(name, model, args.file)
             file = int8_file(name if model and holds_run(Path(model)) else None)
             kept = f"kept as {file} in the model's folder, which `precision: int8` and `auto` go by"
-            sys.stderr.write(f"{name}: int8 costs {found.drop:.2f} points: {found}; {kept}\n")
+            if current_ranks().first:
+                sys.stderr.write(f"{name}: int8 costs {found.drop:.2f} points: {found}; {kept}\n")
             line = {**found.model_dump(exclude={"format_version", "palm_version", "weights"}), "drop": found.drop}
         else:
             line = dict(controller.evaluate(name, model, args.file, precision=args.precision))
-        sys.stdout.write(json.dumps({"task": name, **line}, ensure_ascii=False) + "\n")
+        if current_ranks().first:
+            sys.stdout.write(json.dumps({"task": name, **line}, ensure_ascii=False) + "\n")
+    return 0
+
+
+def _evaluate_graph(args: argparse.Namespace, overrides: list[str]) -> int:
+    """Evaluate tasks of what `palm export` has written, on a file: there is no configuration that names data.
+
+    Without a loss, as graphs have none. Where no task is named, those that do not read the file are named.
+    """
+    if args.file is None or args.model is not None or overrides:
+        rule = "a model that `palm export` has written is evaluated on a file alone, which --file names"
+        raise ConfigError(Problem(args.config, f"{rule}: palm eval {args.config} --file FILE [TASK]."))
+    loaded = palm.load(args.config, tasks=args.task or None, precision=args.precision or "auto")
+    predictors = list(loaded.values()) if isinstance(loaded, Mapping) else [loaded]
+    refused: list[tuple[str, PalmError]] = []
+    for predictor in predictors:
+        try:
+            found = predictor.evaluate(args.file)
+        except PalmError as error:
+            if args.task:
+                raise
+            refused.append((predictor.task, error))
+            continue
+        sys.stdout.write(json.dumps({"task": predictor.task, **found}, ensure_ascii=False) + "\n")
+    if len(refused) == len(predictors):
+        raise refused[0][1]
+    for name, reason in refused:
+        sys.stderr.write(f"{name} left out: {str(reason).splitlines()[0]}\n")
     return 0
 
 

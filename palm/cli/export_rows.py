@@ -24,7 +24,7 @@ def rows_of(folder: Path, tasks: Sequence[TaskInstance], dev: Sequence[str], row
         rows: Files to predict, in the same form.
 
     Raises:
-        ConfigError: A file is for a task that is not exported.
+        ConfigError: A file is for a task that is not exported, or one of several for the same task.
         DataError: What is wrong with a file that is named for a task.
     """
     gold = _given(dev, tasks, "eval", "--dev")
@@ -40,18 +40,29 @@ def rows_of(folder: Path, tasks: Sequence[TaskInstance], dev: Sequence[str], row
 
 
 def _given(words: Sequence[str], tasks: Sequence[TaskInstance], phase: Phase, option: str) -> dict[str, Dataset]:
-    """The data of the files that `option` names."""
+    """The data of the files that `option` names.
+
+    Raises:
+        ConfigError: A file is for a task that is not exported, or for no task, since each has one already.
+    """
     found: dict[str, Dataset] = {}
     names = {task.name: task for task in tasks}
     for word in words:
         name, equals, file = word.partition("=")
+        if equals and name in found:
+            rule = f"one file for each task is expected. Found another one for {name}, `{file}`. Remove one of them."
+            raise ConfigError(Problem(option, rule))
         if equals and name in names:
             found[name] = load_dataset(names[name].reader, file, phase)
         elif equals and not Path(word).exists():
             rule = f"FILE, or task=FILE with one of the exported tasks ({', '.join(names)}), is expected."
             raise ConfigError(Problem(option, f"{rule} Found `{word}`. Correct it."))
         else:
-            found |= _fitting(word, [task for task in tasks if task.name not in found], phase, option)
+            left = [task for task in tasks if task.name not in found]
+            if not left:
+                rule = f"each exported task ({', '.join(names)}) has a file already. Found another one, `{word}`."
+                raise ConfigError(Problem(option, f"{rule} Say which file is whose: task=FILE."))
+            found |= _fitting(word, left, phase, option)
     return found
 
 

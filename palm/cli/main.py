@@ -12,6 +12,7 @@ from palm import __version__
 from palm.cli.command_parser import CommandParser
 from palm.errors import PalmError
 from palm.registry import did_you_mean
+from palm.runtime.paddle_packages import missing_paddle
 from palm.runtime.script import EXIT_ERROR
 
 EPILOG = """example:
@@ -76,6 +77,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except PalmError as error:
         sys.stderr.write(f"{error}\n")
+        return EXIT_ERROR
+    except ModuleNotFoundError as error:
+        said = missing_paddle(error)
+        if said is None:
+            raise
+        sys.stderr.write(f"{said}\n")
         return EXIT_ERROR
     except KeyboardInterrupt:
         sys.stderr.write("\nInterrupted.\n")

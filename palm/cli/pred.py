@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, cast
 import palm
 from palm.cli.pred_output import Output
 from palm.cli.pred_texts import TextRow, ask, read_lines, row_of_texts, rows_of_lines
+from palm.distributed.ranks import current_ranks
 from palm.errors import ConfigError, DataError, Problem
-from palm.inference.exported import advice_for, model_folder, run_model
+from palm.inference.exported import advice_for, is_exported, model_folder, run_model
 
 if TYPE_CHECKING:
     from palm.data.dataset import Dataset
@@ -39,7 +40,10 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this cl
         epilog=EPILOG,
     )
     parser.add_argument(
-        "config", nargs="?", metavar="RUN", help="RUN/task, RUN (all of its tasks), or a global YAML file"
+        "config",
+        nargs="?",
+        metavar="RUN",
+        help="RUN/task, RUN (all of its tasks), an exported graph, or a global YAML file",
     )
     parser.add_argument(
         "task",
@@ -120,13 +124,17 @@ def _with_configuration(args: argparse.Namespace, overrides: list[str]) -> None:
     words = [f"--tasks.{task}.{key}={value}" for key, value in chosen.items() if value is not None]
     controller = palm.Controller(args.config, task_dir=args.task_dir, for_train=False, overrides=[*overrides, *words])
     predictor = controller.predictor(task, args.model)
-    _say_precision([predictor], args)
+    if current_ranks().first:
+        _say_precision([predictor], args)
     predictions = controller.pred(task, predictor=predictor)  # writes them
-    Output(most=args.show, as_json=args.json).show(predictor, predictions)
+    if current_ranks().first:
+        Output(most=args.show, as_json=args.json).show(predictor, predictions)
 
 
 def _with_models(args: argparse.Namespace) -> None:
-    """Predict without a configuration."""
+    """Predict without a configuration; of several processes, the first one does."""
+    if not current_ranks().first:
+        return
     _check_sources(args)
     run, output = _load(args)
     _say_precision(list(run.values()), args)
@@ -228,7 +236,7 @@ def _load(args: argparse.Namespace) -> tuple["RunPredictor", Output]:
         "allow_unmeasured": args.allow_unmeasured,
     }
     if not named:
-        predictor = palm.Predictor(folder, **keys)
+        predictor = cast("Predictor", (palm.load if is_exported(Path(folder)) else palm.Predictor)(folder, **keys))
         from palm.inference.run_predictor import RunPredictor  # noqa: PLC0415 (needs Paddle, which is set up by now)
 
         return RunPredictor({predictor.task: predictor}), output

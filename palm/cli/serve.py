@@ -9,13 +9,17 @@ from collections.abc import Callable
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from palm.errors import ConfigError, Problem
 from palm.inference.exported import exported_tasks, model_folder
+from palm.inference.serving.settings import RequestLimits, ServeSettings
 from palm.runtime.environment import THREADS, named_threads, prepare_runtime, this_machine
 from palm.runtime.paddle_import import import_paddle
 from palm.schema.fields import Precision
+
+if TYPE_CHECKING:
+    from palm.inference.serving.hangups import EarlyHangups
 
 EPILOG = """example:
   palm serve output_model                              all tasks at http://127.0.0.1:8000
@@ -60,22 +64,29 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this cl
 
 
 def _add_limits(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--max_rows", type=int, default=32, help="rows of a request (default: 32)")
-    parser.add_argument(
-        "--max_tokens", type=int, default=16_384, help="tokens of a request and of a batch, about (default: 16384)"
-    )
-    parser.add_argument("--max_bytes", type=int, default=2_000_000, help="bytes of a body (default: 2000000)")
-    parser.add_argument("--max_waiting", type=int, default=512, help="requests that wait (default: 512)")
-    parser.add_argument("--timeout", type=float, default=30.0, help="seconds that a request may wait (default: 30)")
-    parser.add_argument(
-        "--body_timeout", type=float, default=10.0, help="seconds that a head or a body may take (default: 10)"
-    )
-    parser.add_argument("--stop_timeout", type=float, default=30.0, help="seconds that a stop may take (default: 30)")
+    """Options of limits, whose defaults are those of `RequestLimits` and `ServeSettings`."""
+    limits = RequestLimits()
+    options: list[tuple[str, int | float, str]] = [
+        ("max_rows", limits.rows, "rows of a request"),
+        ("max_tokens", limits.tokens, "tokens of a request and of a batch, about"),
+        ("max_bytes", limits.body, "bytes of a body"),
+        ("max_waiting", limits.queue, "requests that wait"),
+        ("timeout", limits.wait_seconds, "seconds that a request may wait"),
+        ("body_timeout", limits.body_seconds, "seconds that a head or a body may take"),
+        ("stop_timeout", ServeSettings.stop_seconds, "seconds that a stop may take"),
+    ]
+    for name, default, meaning in options:
+        told = f"{meaning} (default: {default:g})" if isinstance(default, float) else f"{meaning} (default: {default})"
+        parser.add_argument(f"--{name}", type=type(default), default=default, help=told)
 
 
 def run(args: argparse.Namespace, overrides: list[str]) -> int:
     """Run the command."""
     del overrides  # there are none
+    from palm.inference.serving.hangups import EarlyHangups  # noqa: PLC0415
+
+    hangups = EarlyHangups()
+    hangups.catch()
     _check_numbers(args)
     _check_packages()
     threads = args.threads or named_threads() or this_machine().cores
@@ -89,21 +100,23 @@ def run(args: argparse.Namespace, overrides: list[str]) -> int:
     _check_model(args.model)
     inherited = os.environ.get(WORKER_SOCKET)
     if inherited is not None:
-        return _serve(args, token, socket.socket(fileno=int(inherited)), say_ready)
+        return _serve(args, token, socket.socket(fileno=int(inherited)), say_ready, hangups)
     bound = bind(args.host, args.port)
     announcement = f"PALM serves {args.model} at {address_of(bound)}"
     if args.workers == 1:
-        return _serve(args, token, bound, partial(_announce, announcement))
+        return _serve(args, token, bound, partial(_announce, announcement), hangups)
     keys = {"threads": threads, "token": token, "stop_seconds": args.stop_timeout}
     return Workers(args.workers, _worker_words(args), bound, announce=announcement, **keys).run()
 
 
 def _serve(
-    args: argparse.Namespace, token: str | None, bound: socket.socket, when_listening: Callable[[], None]
+    args: argparse.Namespace,
+    token: str | None,
+    bound: socket.socket,
+    when_listening: Callable[[], None],
+    hangups: "EarlyHangups",
 ) -> int:
     """Serve in this process."""
-    from palm.inference.serving.settings import RequestLimits, ServeSettings  # noqa: PLC0415 (an extra)
-
     limits = RequestLimits(
         rows=args.max_rows,
         tokens=args.max_tokens,
@@ -119,6 +132,7 @@ def _serve(
         runtime=args.runtime,
         precision=args.precision,
         token=token,
+        own_host=args.host if token is None and not args.no_auth else None,
         reload=args.reload,
         stop_seconds=args.stop_timeout,
         limits=limits,
@@ -127,7 +141,7 @@ def _serve(
     import_paddle()
     from palm.inference.serving.server import serve  # noqa: PLC0415 (imports Paddle)
 
-    return serve(settings, bound, when_listening)
+    return serve(settings, bound, when_listening, hangups)
 
 
 def _announce(text: str) -> None:

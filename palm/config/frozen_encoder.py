@@ -24,11 +24,11 @@ from palm.schema.facts import keys_where
 from palm.schema.fields import BackboneFields
 from palm.schema.places import find_input
 from palm.schema.run_settings import RunSettings
-from palm.schema.saved_model import SavedRun, read_saved_run, validate_keys
+from palm.schema.saved_model import SavedRun, model_in, read_saved_run, validate_keys
 from palm.schema.settings import TrainSettings
 from palm.schema.values import Layer, Resolved, Setting
 from palm.spec import Phase
-from palm.storage.layout import CONFIG_FILE, INFERENCE_FOLDER, MANIFEST_FILE
+from palm.storage.layout import CONFIG_FILE, INFERENCE_FOLDER
 
 KEY = "freeze_encoder_of"
 _TOKENIZERS = (TOKENIZER_FILE, VOCAB_FILE, SENTENCEPIECE_FILE)
@@ -85,9 +85,9 @@ def settle_frozen_encoder(run: dict[str, Resolved], phase: Phase, *, stage: str)
 def _model_folder(value: str, home: Path | None) -> Path:
     """The model in `value`: of a run or of a task, or its own folder; looked up as input files are."""
     path = find_input(value, home)
-    for place in (path, path / INFERENCE_FOLDER) if path is not None else ():
-        if (place / MANIFEST_FILE).is_file() and (place / CONFIG_FILE).is_file():
-            return place
+    place = None if path is None else model_in(path)
+    if place is not None:
+        return place
     models = sorted(str(place.parent) for place in path.glob(f"*/{INFERENCE_FOLDER}")) if path is not None else []
     advice = f"There are those of tasks: {', '.join(models)}." if models else "Train one, or correct the path."
     raise CheckpointError(f"names a run, its infer_model, or a task's (RUN/task). Found no model in {value}. {advice}")

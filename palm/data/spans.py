@@ -42,7 +42,8 @@ def spans_of(tags: Sequence[str], scheme: TagScheme | None = None) -> list[Span]
     scheme = scheme or TagScheme()
     if scheme.name == "none":
         return []
-    parts = [scheme.split(tag) or OUTSIDE_PARTS for tag in tags]
+    known = {tag: scheme.split(tag) or OUTSIDE_PARTS for tag in set(tags)}
+    parts = [known[tag] for tag in tags]
     strict = _STRICT.get(scheme.name)
     return _spans(parts) if strict is None else strict.spans(parts)
 

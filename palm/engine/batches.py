@@ -11,6 +11,7 @@ from types import MappingProxyType
 from palm.balancing.sampling.base import Sampler
 from palm.data.dataset import Batch, IntArray
 from palm.distributed.ranks import ONE, Ranks
+from palm.engine.model import LossFactors
 from palm.engine.rank_part import RankPart, part_of
 from palm.engine.task_instance import TaskInstance
 
@@ -55,10 +56,12 @@ class StepBatch:
         return 1.0 if self.rank_part is None else self.rank_part.share
 
     @property
-    def distance_factor(self) -> float:
-        """The factor of the distance of two outputs beside the loss, whose mean may be over something else."""
+    def factors(self) -> LossFactors:
+        """The factors of what regularisers add to the mean loss of a part, as it is multiplied by `share`."""
         part = self.rank_part
-        return part.distance_share / part.share if part is not None and part.share else 1.0
+        if part is None or not part.share:
+            return LossFactors()
+        return LossFactors(part.distance_share / part.share, part.penalty_share / part.share)
 
     @property
     def parts(self) -> tuple["StepBatch", ...]:

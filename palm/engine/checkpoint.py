@@ -14,14 +14,15 @@ from pydantic import TypeAdapter
 
 from palm.balancing.history import history_from_saved
 from palm.engine.early_stopping import EarlyStops
-from palm.engine.gradient_sums import summed
+from palm.engine.loss_scale import LossScale
 from palm.engine.optim import OPTIMIZERS
+from palm.engine.optim.gradient_sums import summed
 from palm.engine.run import Progress, TrainingRun
 from palm.engine.run_data import DATA_FILE, check_data
 from palm.engine.selection import BestSoFar
 from palm.engine.task_gradients import PREFIX
 from palm.errors import CheckpointError
-from palm.kernels.precision import Computed, continued_precision
+from palm.kernels.precision import Computed, continued_precision, evaluated_precision
 from palm.schema.settings import TrainSettings
 from palm.storage.atomic_directory import atomic_directory, remove_folder, remove_stale, verify
 from palm.storage.layout import WEIGHTS_FILE
@@ -34,6 +35,7 @@ _PROGRESS_FILE = "progress.json"
 _READERS: Mapping[str, Callable[[Mapping[str, Any]], object]] = {
     "best": BestSoFar.from_saved,
     "history": history_from_saved,
+    "loss_scale": lambda saved: LossScale(**saved),
     "stops": EarlyStops.from_saved,
 }
 _RENAMED = {"passed_over": "skipped_draws", "shares": "sampling_probabilities"}
@@ -203,7 +205,7 @@ def restore_checkpoint(run: TrainingRun, folder: Path) -> list[str]:
             own.update(value)
         else:
             setattr(run.progress, part.name, value)
-    run.model.amp = run.progress.amp
+    run.model.amp = evaluated_precision(run.progress.amp)
     return [*lines, *about_precision]
 
 
@@ -223,11 +225,11 @@ def _refuse_another_encoder(folder: Path, saved: str | None, now: str | None) ->
 
 def _restore_gradients(run: TrainingRun, gradients: Mapping[str, Tensor]) -> None:
     """Continue an update that has some of its batches; the state of another weighting is ignored."""
-    per_task = {name: gradient for name, gradient in gradients.items() if name.startswith(PREFIX)}
     if not run.ranks.first:  # they are sums over all ranks, which the first one brings; the numbers are counts
         gradients = {
             name: each if each.dtype == paddle.int64 else paddle.zeros_like(each) for name, each in gradients.items()
         }
+    per_task = {name: gradient for name, gradient in gradients.items() if name.startswith(PREFIX)}
     if run.task_gradients is None:
         whole = {name: gradient for name, gradient in gradients.items() if name not in per_task}
         run.optimizer.set_gradients(whole)

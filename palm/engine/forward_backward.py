@@ -1,7 +1,7 @@
 """Forward and backward passes of a task's batch, or of several tasks' batches on the same rows."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import reduce
 from operator import add
 from typing import TYPE_CHECKING
@@ -13,8 +13,10 @@ from paddle import Tensor
 from palm.data.dataset import Batch, IntArray
 from palm.data.sequences import INPUTS
 from palm.engine.batches import StepBatch
+from palm.engine.loss_scale import LossScale
 from palm.engine.model import MultiTaskModel
 from palm.engine.optim.freezing import unfreeze
+from palm.engine.optim.gradients import StepGradients
 from palm.engine.rank_part import joint_position
 from palm.engine.regularizers.fgm import perturbed, word_embeddings
 from palm.engine.shared_state import seeded
@@ -41,9 +43,8 @@ def passes(parts: Sequence[StepBatch], *, per_task: bool) -> list[list[StepBatch
         return [[part] for part in parts]
     groups: dict[tuple[str, int], list[StepBatch]] = {}
     for part in parts:
-        # So does a task of whose rows this rank has none, which computes its first example for gradients of zero.
-        alone = part.task.settings.smart_weight or not part.share
-        owner = part.task.name if alone else part.task.row_owner.name
+        # The groups are the same on all ranks, since some passes contain a sum over them.
+        owner = part.task.name if part.task.settings.smart_weight else part.task.row_owner.name
         groups.setdefault((owner, part.task_step), []).append(part)
     return list(groups.values())
 
@@ -55,7 +56,8 @@ def shared_losses(model: MultiTaskModel, parts: Sequence[StepBatch]) -> list[Ten
     losses = []
     for part, indices, encoded in zip(parts, row_indices, encodings, strict=True):
         own = _own_rows(encoded, model.backbone_outputs, indices, part.batch["token_ids"].shape[1])
-        losses.append(model.loss(part.task, part.batch, own, distance_factor=part.distance_factor))
+        with at_position(part.rank_part.position if part.rank_part else None):  # among the rows of this task
+            losses.append(model.loss(part.task, part.batch, own, factors=part.factors))
     return losses
 
 
@@ -112,6 +114,9 @@ def _own_rows(
     return own
 
 
+OVERFLOW = "overflow"
+"""In place of what is not finite: gradients of float16 that overflowed, which costs the batch but is no fault."""
+
 PassResult = tuple[float, str | None]
 """The loss of a task's batch, and a description of what is not finite."""
 
@@ -132,13 +137,12 @@ def train_pass(run: "TrainingRun", parts: Sequence[StepBatch], factors: Sequence
         # Only forward: the backward pass of an operation uses the precision of its forward pass.
         with mixed_precision(run.progress.amp):
             losses = _losses(run, parts)
-        values = [float(loss) for loss in losses]
-        faults = [None if math.isfinite(value) else f"the loss is {value}" for value in values]
-        outcomes: list[PassResult] = list(zip(values, faults, strict=True))
+        late = reads_late(losses)
+        outcomes: list[PassResult] = [(0.0, None)] if late else [_outcome(loss) for loss in losses]
         weights = [_weight(run, part) * factor for part, factor in zip(parts, factors, strict=True)]
         # A task whose loss is not finite is excluded from the backward pass; the others are not.
         # With several ranks it is not, so that each rank has gradients of the same parameters.
-        whole = [number for number, value in enumerate(values) if math.isfinite(value) or run.ranks.count > 1]
+        whole = [number for number, (_, own_fault) in enumerate(outcomes) if not own_fault or run.ranks.count > 1]
         if whole:
             weighted = [(parts[number], weights[number]) for number in whole]
             # Gradients accumulate over the batches of an update; the norm is that of this batch's contribution.
@@ -147,9 +151,46 @@ def train_pass(run: "TrainingRun", parts: Sequence[StepBatch], factors: Sequence
             fault = _backward(run, weighted, reduce(add, [losses[number] * weights[number] for number in whole]))
             if run.shared_layer is not None and (not fault or run.ranks.count > 1):
                 run.shared_layer.end(first.task.name, factors[0] / run.settings.gradient_accumulation_steps)
-            for number in whole if fault else ():
-                outcomes[number] = values[number], f"{fault} (loss {values[number]:.4g})"
+            outcomes = [_outcome(losses[0])] if late else outcomes
+            # With several ranks the gradients are also those of a loss that is not finite, which is why they are not.
+            unknown = run.ranks.count > 1 and any(own_fault for _, own_fault in outcomes)
+            for number in whole if fault and not unknown else ():
+                outcomes[number] = _with_fault(outcomes[number], str(fault))
         return outcomes
+
+
+def reads_late(losses: Sequence[Tensor]) -> bool:
+    """Whether the loss is read after the backward pass: on a GPU, which a program that reads a number waits for.
+
+    Of several losses each decides first whether its task takes part in the backward pass.
+    """
+    return len(losses) == 1 and bool(losses[0].place.is_gpu_place())
+
+
+def _outcome(loss: Tensor) -> PassResult:
+    value = float(loss)
+    return value, None if math.isfinite(value) else f"the loss is {value}"
+
+
+def _with_fault(outcome: PassResult, fault: str) -> PassResult:
+    """The outcome of a batch whose gradients are not finite; if its loss is not either, that says why."""
+    loss, own = outcome
+    if own is not None:
+        return outcome
+    return loss, fault if fault == OVERFLOW else f"{fault} (loss {loss:.4g})"
+
+
+def without_overflows(
+    run: "TrainingRun", outcomes: Iterable[tuple[str, PassResult]]
+) -> Iterator[tuple[str, PassResult]]:
+    """The outcome of each task's batch, in which an overflow is no fault; then the factor of the loss counts them."""
+    overflown = batches = 0
+    for name, (loss, fault) in outcomes:
+        overflown, batches = overflown + (fault == OVERFLOW), batches + (fault is None)
+        yield name, (loss, None if fault == OVERFLOW else fault)
+    scale = _loss_scale(run)
+    if scale is not None:
+        scale.after_step(batches=batches, overflown=overflown)
 
 
 def _position(parts: Sequence[StepBatch]) -> BatchPosition | None:
@@ -162,7 +203,7 @@ def _losses(run: "TrainingRun", parts: Sequence[StepBatch]) -> list[Tensor]:
     """Mean loss of each task's batch with its regularisers, before `loss_weight`: float32[] each."""
     if len(parts) == 1:
         part = parts[0]
-        return [run.model.loss(part.task, part.batch, distance_factor=part.distance_factor)]
+        return [run.model.loss(part.task, part.batch, factors=part.factors)]
     return shared_losses(run.model, parts)
 
 
@@ -174,21 +215,47 @@ def _weight(run: "TrainingRun", part: StepBatch) -> float:
 
 def _backward(run: "TrainingRun", parts: Sequence[tuple[StepBatch, float]], total: Tensor) -> str | None:
     """Backward of the weighted losses of `parts`, whose sum is `total`; returns what is not finite."""
-    pending = _pending_gradients(run) if run.ranks.count == 1 else {}  # before backward adds to them
+    pending = _pending_gradients(run)  # before backward adds to them
+    scale = _loss_scale(run)
+    if scale is not None:
+        run.optimizer.drop_gradients()  # of this batch alone they are scaled
+        parts, total = [(part, weight * scale.value) for part, weight in parts], total * scale.value
     if run.settings.adversarial_epsilon:
         _attack(run, parts, total)
     else:
         total.backward()
     name = run.optimizer.first_non_finite()
+    if name is None and reads_late([total]) and not math.isfinite(float(total)):
+        name = "loss"  # whose gradients happen to be finite
     if run.ranks.count == 1 and name is not None:
         # Gradients of earlier batches of this update are kept, without this batch's contribution.
         run.optimizer.set_gradients(pending)
-        return f"the gradient of `{name}` is not finite"
+        return _description(name, scale)
+    if scale is not None:
+        run.optimizer.set_gradients(scale.added(_finite(run.optimizer.gradients(), name), pending))
+    elif name is not None and run.task_gradients is None:
+        # Each rank has gradients of the same parameters until all know of the fault; those of other passes are finite.
+        run.optimizer.take_back(pending)
     if run.task_gradients is not None:
         # Every task has its own pass then, so these gradients are only this task's; the next one starts without.
         run.task_gradients.add(parts[0][0].task.name, run.optimizer.gradients())
         run.optimizer.drop_gradients()
-    return None if name is None else f"the gradient of `{name}` is not finite"
+    return None if name is None else _description(name, scale)
+
+
+def _finite(gradients: dict[str, Tensor], fault: str | None) -> dict[str, Tensor]:
+    """The gradients of a batch; zeros, if one of them is not finite."""
+    return gradients if fault is None else {name: paddle.zeros_like(each) for name, each in gradients.items()}
+
+
+def _description(name: str, scale: LossScale | None) -> str:
+    """What is not finite: the gradient `name`, or the scaled one."""
+    return OVERFLOW if scale is not None and scale.may_overflow else f"the gradient of `{name}` is not finite"
+
+
+def _loss_scale(run: "TrainingRun") -> LossScale | None:
+    """The factor of the loss, in float16 alone."""
+    return run.progress.loss_scale if run.progress.amp == "fp16" else None
 
 
 def _attack(run: "TrainingRun", parts: Sequence[tuple[StepBatch, float]], total: Tensor) -> None:
@@ -204,8 +271,10 @@ def _attack(run: "TrainingRun", parts: Sequence[tuple[StepBatch, float]], total:
             reduce(add, [loss * weight for loss, (_, weight) in zip(again, parts, strict=True)]).backward()
 
 
-def _pending_gradients(run: "TrainingRun") -> Mapping[str, Tensor]:
+def _pending_gradients(run: "TrainingRun") -> StepGradients:
     """A copy of the gradients of earlier batches of the update, if a batch with a fault must not corrupt them."""
+    if _loss_scale(run) is not None:
+        return StepGradients({name: gradient.clone() for name, gradient in run.optimizer.gradients().items()})
     if run.settings.on_nan == "abort":
-        return {}
+        return StepGradients({})
     return run.optimizer.copied_gradients()

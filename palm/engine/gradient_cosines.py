@@ -7,7 +7,7 @@ from itertools import combinations
 from paddle import Tensor
 
 from palm.engine.batches import StepBatch, batch_of
-from palm.engine.gradient_sums import summed
+from palm.engine.optim.gradient_sums import summed
 from palm.engine.regularizers.smart import let_run_backward
 from palm.engine.run import TrainingRun
 from palm.engine.shared_state import seeded
@@ -52,7 +52,7 @@ def _gradient(run: TrainingRun, task: TaskInstance, part: StepBatch) -> list[Ten
     step = run.progress.global_step  # heads may have dropout nevertheless
     seed = int(philox(run.settings.random_seed, "gradient cosines", step).integers(2**31))
     with seeded(seed), at_position(part.rank_part.position if part.rank_part else None):
-        (run.model.loss(task, part.batch, distance_factor=part.distance_factor) * part.share).backward()
+        (run.model.loss(task, part.batch, factors=part.factors) * part.share).backward()
     shared = [each for name, each in run.model.named_parameters() if name.startswith("backbone.")]
     found = [each.grad for each in shared]
     totals = iter(summed([gradient for gradient in found if gradient is not None], run.ranks))

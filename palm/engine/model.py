@@ -1,10 +1,9 @@
 """The multi-task model: one shared backbone, and one head for each group of tasks that share it."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
-import numpy as np
-import paddle
 from paddle import Tensor, nn
 
 from palm.backbone.adapters import build_parts
@@ -19,6 +18,7 @@ from palm.engine.regularizers.smart import dropout_seed, smart_penalty
 from palm.engine.shared_state import seeded
 from palm.engine.task_instance import TaskInstance
 from palm.paradigm.base import Paradigm
+from palm.runtime.device import as_tensors
 from palm.spec import Phase
 
 # Keyword of the backbone → name under the head.
@@ -29,6 +29,23 @@ def own_layer_name(head: str, name: str) -> str:
     """The name of the backbone's parameter `name` in the own layers of the head `head`."""
     inside = f"heads.{head}.{_TASK_MODULES['parts']}.{OwnLayers.KEPT_AS}."
     return name.replace("backbone.encoder.layers.", inside, 1)
+
+
+@dataclass(frozen=True)
+class LossFactors:
+    """The factors of what regularisers add to the mean loss of one process's part of a batch.
+
+    Attributes:
+        distance: That of distances of two outputs, whose mean may be over something else than that of the loss.
+        penalty: That of what depends on parameters alone.
+    """
+
+    distance: float = 1.0
+    penalty: float = 1.0
+
+
+WHOLE = LossFactors()
+"""Those of a batch that one process has alone."""
 
 
 class HasHead(Protocol):
@@ -108,7 +125,7 @@ class MultiTaskModel(nn.Layer):
 
         Without a head, the inputs of heads without own modules in the encoder.
         """
-        inputs = _as_tensors(batch)
+        inputs = as_tensors(batch)
         taken = {name: inputs[name] for name in self.backbone_inputs}
         if shift is not None:
             taken[EMBEDDING_SHIFT] = shift
@@ -139,7 +156,7 @@ class MultiTaskModel(nn.Layer):
         batch: Batch,
         encoded: Mapping[str, Tensor] | None = None,
         *,
-        distance_factor: float = 1.0,
+        factors: LossFactors = WHOLE,
     ) -> Tensor:
         """Mean loss of a training batch and its regularisers, before `loss_weight`: float32[].
 
@@ -147,9 +164,10 @@ class MultiTaskModel(nn.Layer):
             task: The task of the loss.
             batch: A batch from its reader.
             encoded: The backbone's outputs for the batch, if already computed; not with SMART.
-            distance_factor: Factor of the distances of two outputs that regularisers add.
+            factors: Those of what regularisers add.
         """
-        loss, weight = self._batch_loss(task, batch, encoded, distance_factor), task.settings.soft_sharing_weight
+        loss = self._batch_loss(task, batch, encoded, factors.distance)
+        weight = task.settings.soft_sharing_weight * factors.penalty
         own, others = self._encoders(task.head)
         if own is None or not others or not weight:
             return loss
@@ -163,7 +181,7 @@ class MultiTaskModel(nn.Layer):
         if encoded is None:
             outputs, inputs = self.forward(task, batch, "train")
         else:
-            inputs = {**_as_tensors(batch), **encoded}
+            inputs = {**as_tensors(batch), **encoded}
             outputs = task.paradigm.forward(self.heads[task.head], inputs, "train")
         return self._consistent_loss(task, batch, outputs, inputs, distance_factor)
 
@@ -176,9 +194,10 @@ class MultiTaskModel(nn.Layer):
         distance_factor: float,
     ) -> Tensor:
         """The loss of `outputs`; with R-Drop also that of a second pass, and the distance of the two."""
-        alpha = task.settings.rdrop_alpha * distance_factor
-        if not alpha:
+        if not task.settings.rdrop_alpha:
             return task.paradigm.loss(outputs, inputs)
+        # A second pass also where its factor is 0: it takes the seeds that all processes take.
+        alpha = task.settings.rdrop_alpha * distance_factor
         return rdrop_loss(task.paradigm, outputs, inputs, lambda: self.forward(task, batch, "train")[0], alpha)
 
     def _smooth_loss(self, task: TaskInstance, batch: Batch, distance_factor: float) -> Tensor:
@@ -255,7 +274,3 @@ class MultiTaskModel(nn.Layer):
         """A layer like the backbone's layer `number`."""
         built: nn.Layer = self.backbone.encoder.build_layer(number)
         return built
-
-
-def _as_tensors(batch: Batch) -> dict[str, Tensor]:
-    return {name: paddle.to_tensor(np.ascontiguousarray(array)) for name, array in batch.items()}

@@ -137,7 +137,12 @@ AfterBatch = Callable[[int], None]
 
 
 def predict_jointly(
-    model: MultiTaskModel, tasks: Sequence[TaskInstance], dataset: Dataset, after_batch: AfterBatch | None = None
+    model: MultiTaskModel,
+    tasks: Sequence[TaskInstance],
+    dataset: Dataset,
+    after_batch: AfterBatch | None = None,
+    *,
+    ranks: Ranks = ONE,
 ) -> dict[str, list[Prediction]]:
     """Predictions of each task over one data set: the encoder sees each batch once, whichever heads follow.
 
@@ -145,14 +150,15 @@ def predict_jointly(
         model: Backbone and heads; it is left in evaluation mode.
         tasks: The tasks to predict; `dataset` is from their common reader.
         dataset: The data set to predict.
-        after_batch: Called after each batch.
+        after_batch: Called after each batch that this process computes.
+        ranks: The processes that each compute some of the batches.
 
     Raises:
         ConfigError: The reader lacks an input of a head.
     """
     _check_fits(tasks, dataset)
     counts, passes = [dataset.num_examples] * len(tasks), _common_passes(tasks, dataset)
-    found = _run(tasks, passes, counts, computation(model), "predict", after_batch)
+    found = _run(tasks, passes, counts, computation(model), "predict", after_batch, ranks=ranks)
     return {task.name: _decode(task, outputs.examples, dataset) for task, outputs in zip(tasks, found, strict=True)}
 
 
@@ -228,13 +234,13 @@ class _Pass:
     batches: list[Batch]
     batch: Batch
 
-    def add(self, task: int, rows: IntArray, batch: Batch) -> bool:
-        """Add a task if its batch is equal in all fields that both have; returns whether it is."""
+    def add(self, tasks: Sequence[int], rows: IntArray, batch: Batch) -> bool:
+        """Add tasks if their batch is equal in all fields that both have; returns whether it is."""
         common = batch.keys() & self.batch.keys()
         equal = all(_equal(batch[name], self.batch[name]) for name in common) and _equal(rows, self.rows)
         if equal and common:
-            self.tasks.append(task)
-            self.batches.append(batch)
+            self.tasks.extend(tasks)
+            self.batches.extend([batch] * len(tasks))
             self.batch.update(batch)
         return equal and bool(common)
 
@@ -251,14 +257,30 @@ def _common_passes(tasks: Sequence[TaskInstance], dataset: Dataset) -> Iterator[
 
 def _equal_passes(tasks: Sequence[TaskInstance], datasets: Sequence[Dataset]) -> Iterator[_Pass]:
     """The batches of each task's data set; tasks with equal ones have a pass together."""
-    streams = [batches_by_length(task, dataset) for task, dataset in zip(tasks, datasets, strict=True)]
+    groups = _batched_alike(tasks, datasets)
+    streams = [batches_by_length(tasks[first], datasets[first]) for first, *_ in groups]
     for step in zip_longest(*streams):
         passes: list[_Pass] = []
-        for index, found in enumerate(step):
-            if found is not None and not any(each.add(index, *found) for each in passes):
+        for group, found in zip(groups, step, strict=True):
+            if found is not None and not any(each.add(group, *found) for each in passes):
                 rows, batch = found
-                passes.append(_Pass([index], rows, [batch], dict(batch)))
+                passes.append(_Pass(list(group), rows, [batch] * len(group), dict(batch)))
         yield from passes
+
+
+def _batched_alike(tasks: Sequence[TaskInstance], datasets: Sequence[Dataset]) -> list[list[int]]:
+    """Indices of the tasks that have one data set and the same batches of it, a list for each of these."""
+    groups: list[list[int]] = []
+    for index, (task, dataset) in enumerate(zip(tasks, datasets, strict=True)):
+        for group in groups:
+            first = tasks[group[0]]
+            same = datasets[group[0]] is dataset and _pred_batch_size(first) == _pred_batch_size(task)
+            if same and first.reader.reads_alike(task.reader, with_gold=False):
+                group.append(index)
+                break
+        else:
+            groups.append([index])
+    return groups
 
 
 def _run(
@@ -332,11 +354,15 @@ def _as_arrays(tensors: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
 
 def batches_by_length(task: TaskInstance, dataset: Dataset) -> Iterator[tuple[IntArray, Batch]]:
     """Indices of the examples and batch, for the whole data set; longest first."""
-    size = task.settings.pred_batch_size or task.settings.batch_size
+    size = _pred_batch_size(task)
     order = np.argsort(-dataset.lengths, kind="stable")
     for number, start in enumerate(range(0, len(order), size)):
         rows = order[start : start + size]
         yield rows, task.reader.collate(dataset, rows, philox(task.seed, "evaluation", task.name, number))
+
+
+def _pred_batch_size(task: TaskInstance) -> int:
+    return task.settings.pred_batch_size or task.settings.batch_size
 
 
 def _check_fits(tasks: Sequence[TaskInstance], dataset: Dataset) -> None:

@@ -1,4 +1,4 @@
-"""What a rank computes of a batch that all ranks share: its rows, and their share of the mean loss."""
+"""What a rank computes of a batch that all ranks share: its rows, and the fraction of the mean loss that they are."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -24,7 +24,8 @@ class RankPart:
         row_indices: Indices of these examples among the rows of the step.
         share: Fraction of the whole batch's loss that the mean loss of this part is.
         distance_share: The same for the mean distance of two outputs (R-Drop, SMART).
-        first_row: The first row of the step that belongs to this rank.
+        penalty_share: The same for what depends on parameters alone; over all ranks the sum is 1.
+        own_rows: The first row of the step that belongs to this rank, and the one after its last.
         lengths: Tokens of each sequence of the whole batch: int64[sequences].
         indices: Indices of all examples of the whole batch among the rows of the step.
         sequences: Number of sequences before the part.
@@ -36,7 +37,8 @@ class RankPart:
     row_indices: IntArray
     share: float
     distance_share: float
-    first_row: int
+    penalty_share: float
+    own_rows: tuple[int, int]
     lengths: IntArray
     indices: IntArray
     sequences: int
@@ -47,7 +49,7 @@ class RankPart:
     def position(self) -> BatchPosition:
         """Where the part begins in the whole batch."""
         tokens = int(self.lengths[: self.sequences].sum())
-        return BatchPosition(len(self.batch["token_ids"]), self.sequences, tokens, self.masks)
+        return BatchPosition(len(self.batch["token_ids"]), self.sequences, tokens, self.masks, len(self.lengths))
 
 
 @dataclass
@@ -85,24 +87,21 @@ def part_of(task: "TaskInstance", whole: Batch, indices: IntArray, rows: int, ra
     empty = start == end
     own = (0, 1) if empty else (start, end)
     batch = task.reader.part(whole, len(indices), *own)
-    width = whole["token_ids"].shape[1]
     sequences = task.reader.sequences_of(whole, *own)[0]
-    masks = int((whole["mask_pos"] < sequences * width).sum()) if "mask_pos" in whole else 0
-    paradigm = task.paradigm
+    paradigm, examples = task.paradigm, len(indices)
+    weights = [paradigm.loss_weight(batch, end - start), paradigm.loss_weight(whole, examples)]
+    losses = [paradigm.count_losses(batch, end - start), paradigm.count_losses(whole, examples)]
     return RankPart(
         batch,
         indices[own[0] : own[1]],
-        0.0
-        if empty
-        else _fraction(paradigm.loss_weight(batch, end - start), paradigm.loss_weight(whole, len(indices))),
-        0.0
-        if empty
-        else _fraction(paradigm.count_losses(batch, end - start), paradigm.count_losses(whole, len(indices))),
-        first,
+        0.0 if empty else _divisor(weights[0]) / _divisor(weights[1]),
+        0.0 if empty else losses[0] / _divisor(losses[1]),
+        (end - start) / examples,
+        (first, last),
         whole["input_mask"].sum(axis=1).astype("int64"),
         indices,
         sequences,
-        masks,
+        task.reader.masks_before(whole, own[0]),
         np.unique(whole["token_ids"]),
     )
 
@@ -116,10 +115,12 @@ def joint_position(parts: Sequence[RankPart]) -> BatchPosition:
     for part in parts:
         lengths.update(zip(part.indices.tolist(), part.lengths.tolist(), strict=True))
         own.update(part.row_indices.tolist())
-    before = [length for row, length in lengths.items() if row < parts[0].first_row]
-    return BatchPosition(len(own), len(before), sum(before))
+    first, _ = parts[0].own_rows
+    # Those of other ranks, which stand for a task of which this one has no rows, come first.
+    before = [length for row, length in lengths.items() if row < first and row not in own]
+    return BatchPosition(len(own), len(before), sum(before), total=len(lengths))
 
 
-def _fraction(own: float, whole: float) -> float:
-    """`own / whole`; 0 of a batch in which nothing counts, whose loss is 0."""
-    return own / whole if whole else 0.0
+def _divisor(weight: float) -> float:
+    """What a sum of losses is divided by: 1 where none counts, since the sum is 0 then or the rest of smoothing."""
+    return weight or 1.0

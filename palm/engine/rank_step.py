@@ -7,28 +7,34 @@ import json
 import math
 import signal
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from paddle import Tensor
 
 from palm.engine.batches import StepBatch
 from palm.engine.early_sums import EarlySums
-from palm.engine.forward_backward import PassResult, passes
-from palm.engine.gradient_sums import sum_facts
+from palm.engine.forward_backward import OVERFLOW, PassResult, passes
+from palm.engine.optim.gradient_sums import sum_facts
+from palm.engine.optim.gradients import StepGradients
 from palm.engine.run import TrainingRun
+from palm.engine.task_gradients import TaskSums
+from palm.kernels.fused.row_table import RowNumbers
 
-Compute = Callable[[Sequence[StepBatch]], list[PassResult]]
+ComputeParts = Callable[[Sequence[StepBatch]], list[PassResult]]
 """Forward and backward of some batches of a step; the loss of each, and what is not finite."""
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_OVERFLOWN = 2.0**-20
+"""An overflow in the sum of faults: fewer than a million ranks have less than a fault of them."""
 
 
 def compute_and_agree(
-    run: TrainingRun, parts: Sequence[StepBatch], compute: Compute, *, updates: bool
+    run: TrainingRun, parts: Sequence[StepBatch], compute: ComputeParts, *, updates: bool
 ) -> list[PassResult]:
     """The loss of each of `parts` over all ranks, and what is not finite on any of them; the same on every rank.
 
-    Batches with a fault are left out of the gradients, as if they were none. If the step updates the model, the
-    gradients are summed over the ranks.
+    Batches with a fault are left out of the gradients, as if they were none: the others are computed once more, without
+    them. If the step updates the model, the gradients are summed over the ranks.
 
     Args:
         run: The run.
@@ -36,33 +42,54 @@ def compute_and_agree(
         compute: Computes them.
         updates: Whether the step updates the model.
     """
-    pending = run.optimizer.copied_gradients()
-    kept = run.task_gradients.copied() if run.task_gradients is not None else None
-    words = run.rank_gradients.words
-    run.rank_gradients.add([part.rank_part for part in parts if part.rank_part is not None])
-    early = _early_sums(run, parts) if updates else None
-    if early is not None:
-        early.begin()
-    outcomes = compute(parts)
-    found = _agree(run, parts, outcomes, updates=updates, done=early.finish() if early is not None else None)
-    if not any(faulty for _, faulty in found):
-        return [(loss, None) for loss, _ in found]
-    faults = _describe(run, outcomes)
-    results: list[PassResult] = [
-        (loss, text if faulty else None) for (loss, faulty), text in zip(found, faults, strict=True)
-    ]
-    if run.settings.on_nan == "abort":
-        return results
-    # Once more, without the batches that are not finite.
-    run.optimizer.set_gradients(pending)
-    if run.task_gradients is not None and kept is not None:
-        run.task_gradients.reset(kept)
-    run.rank_gradients.words = words
-    rest = [part for part, (_, faulty) in zip(parts, found, strict=True) if not faulty]
-    run.rank_gradients.add([part.rank_part for part in rest if part.rank_part is not None])
-    again = compute(rest) if rest else []
-    _agree(run, rest, again, updates=updates)
-    return results
+    before = _Gradients.of(run)
+    results: dict[str, PassResult] = {}
+    left = list(parts)
+    while True:
+        run.rank_gradients.add([part.rank_part for part in left if part.rank_part is not None])
+        early = _early_sums(run, left) if updates and left else None
+        if early is not None:
+            early.begin()
+        outcomes = compute(left) if left else []
+        found = _agree(run, left, outcomes, updates=updates, done=early.finish() if early is not None else None)
+        fatal = any(faults >= 1 for _, faults in found)
+        texts = _describe(run, outcomes) if fatal else [OVERFLOW] * len(left)
+        for part, (loss, faults), text in zip(left, found, texts, strict=True):
+            results[part.task.name] = loss, (text if faults >= 1 else OVERFLOW) if faults else None
+        if not any(faults for _, faults in found) or (fatal and run.settings.on_nan == "abort"):
+            return [results[part.task.name] for part in parts]
+        before.restore(run)
+        left = [part for part, (_, faults) in zip(left, found, strict=True) if not faults]
+
+
+@dataclass(frozen=True)
+class _Gradients:
+    """The gradients of earlier batches of an update.
+
+    Attributes:
+        whole: Those on the parameters.
+        per_task: Those of each task, where a gradient method combines them.
+        words: The tokens of these batches.
+    """
+
+    whole: StepGradients
+    per_task: TaskSums | None
+    words: RowNumbers
+
+    @classmethod
+    def of(cls, run: TrainingRun) -> "_Gradients":
+        """Those of now."""
+        per_task = None if run.task_gradients is None else run.task_gradients.copied()
+        return cls(run.optimizer.copied_gradients(), per_task, run.rank_gradients.words)
+
+    def restore(self, run: TrainingRun) -> None:
+        """Go back to them, so often as needed."""
+        copied = {name: gradient.clone() for name, gradient in self.whole.items()}
+        run.optimizer.set_gradients(self.whole.replaced(copied, self.whole.rows))
+        if run.task_gradients is not None and self.per_task is not None:
+            sums, counts = self.per_task
+            run.task_gradients.reset(({task: dict(each) for task, each in sums.items()}, dict(counts)))
+        run.rank_gradients.words = self.words
 
 
 def _early_sums(run: TrainingRun, parts: Sequence[StepBatch]) -> EarlySums | None:
@@ -71,7 +98,8 @@ def _early_sums(run: TrainingRun, parts: Sequence[StepBatch]) -> EarlySums | Non
     batches = run.settings.gradient_accumulation_steps
     simple = batches == 1 and not per_task and not run.settings.adversarial_epsilon
     one_pass = len(passes(parts, per_task=False)) == 1 and not parts[0].task.settings.smart_weight
-    return run.early_sums if simple and one_pass else None
+    in_float16 = run.progress.amp == "fp16"  # gradients are scaled until the pass is over
+    return run.early_sums if simple and one_pass and not in_float16 else None
 
 
 def _agree(
@@ -81,11 +109,16 @@ def _agree(
     *,
     updates: bool,
     done: Mapping[str, Tensor] | None = None,
-) -> list[tuple[float, bool]]:
-    """The loss of each part, and whether any rank found a fault in it."""
+) -> list[tuple[float, float]]:
+    """The loss of each part (NaN if it is not finite on a rank), and the number of ranks that found a fault in it.
+
+    An overflow counts as a small part of a fault.
+    """
     facts: list[float] = []
     for part, (loss, fault) in zip(parts, outcomes, strict=True):
-        facts += [part.share * loss if math.isfinite(loss) else 0.0, 0.0 if fault is None else 1.0]
+        finite = math.isfinite(loss)
+        weight = 0.0 if fault is None else _OVERFLOWN if fault == OVERFLOW else 1.0
+        facts += [part.share * loss if finite else 0.0, float(not finite), weight]
     facts += [float(run.ranks.stop == number) for number in _SIGNALS]
     if updates and run.task_gradients is None and run.optimizer.has_gradients():
         facts = run.optimizer.sum_over(run.ranks, run.rank_gradients.words, facts, done=done)
@@ -93,8 +126,8 @@ def _agree(
         facts = sum_facts(facts, run.ranks)
     *of_parts, interrupts, terminations = facts
     run.ranks.agreed_stop = signal.SIGINT if interrupts else signal.SIGTERM if terminations else 0
-    pairs = zip(of_parts[::2], of_parts[1::2], strict=True)
-    return [(loss, faults > 0) for loss, faults in pairs]
+    by_part = zip(of_parts[::3], of_parts[1::3], of_parts[2::3], strict=True)
+    return [(math.nan if not_finite else loss, faults) for loss, not_finite, faults in by_part]
 
 
 def _describe(run: TrainingRun, outcomes: Sequence[PassResult]) -> list[str]:
@@ -103,6 +136,6 @@ def _describe(run: TrainingRun, outcomes: Sequence[PassResult]) -> list[str]:
     by_rank = [json.loads(data) for data in run.ranks.gather(own)]
     texts = []
     for column in zip(*by_rank, strict=True):
-        found = [f"{text} (rank {rank})" for rank, text in enumerate(column) if text is not None]
+        found = [f"{text} (rank {rank})" for rank, text in enumerate(column) if text not in (None, OVERFLOW)]
         texts.append(found[0] if found else "")
     return texts

@@ -11,6 +11,7 @@ from palm.distributed.ranks import ONE, Ranks
 from palm.engine.batches import SamplingProbabilities
 from palm.engine.early_stopping import EarlyStops
 from palm.engine.early_sums import EarlySums
+from palm.engine.loss_scale import LossScale
 from palm.engine.methods import Methods, build_gradient_method, build_schedule, build_weighting
 from palm.engine.model import MultiTaskModel
 from palm.engine.optim import LearningRateSchedule
@@ -38,8 +39,9 @@ class Progress:
         stops: Early stops.
         skipped_draws: Samples of retired tasks, which no step trained.
         sampling_probabilities: Those of the tasks after each of the last steps, if the sampler is adaptive.
-        amp: What the run computes in: `off` is float32, `bf16` products in bfloat16.
+        amp: What the run computes in: `off` is float32, `bf16` products in bfloat16, `fp16` in float16.
         processes: Number of processes that a batch is for: that of the ranks with which the run was started.
+        loss_scale: The factor of the loss in float16.
     """
 
     global_step: int = 0
@@ -51,6 +53,7 @@ class Progress:
     sampling_probabilities: SamplingProbabilities = field(default_factory=dict)
     amp: Computed = "off"
     processes: int = 1
+    loss_scale: LossScale = field(default_factory=LossScale)
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from paddle import Tensor
 
 from palm.balancing.gradients.base import FloatArray, GradientMethod
 from palm.distributed.ranks import ONE, Ranks
-from palm.engine.gradient_sums import summed
 from palm.engine.model import MultiTaskModel
 from palm.engine.no_grad import without_gradients
 from palm.engine.optim.freezing import layer_of
+from palm.engine.optim.gradient_sums import summed
 from palm.engine.task_instance import TaskInstance
 from palm.randomness import philox
 
@@ -85,13 +85,13 @@ class TaskGradients:
     def sum_over(self, ranks: Ranks) -> None:
         """Replace the gradients by their sums over all processes, in one message."""
         if ranks.count > 1:
-            places = [(sums, name) for _, sums in sorted(self._sums.items()) for name in sums]
-            totals = summed([sums[name] for sums, name in places], ranks)
-            for (sums, name), total in zip(places, totals, strict=True):
+            holders = [(sums, name) for _, sums in sorted(self._sums.items()) for name in sums]
+            totals = summed([sums[name] for sums, name in holders], ranks)
+            for (sums, name), total in zip(holders, totals, strict=True):
                 sums[name] = total
 
     def copied(self) -> TaskSums:
-        """All sums as they are now, for `reset`: `add` replaces tensors, and does not change them."""
+        """All sums as they are now, for `reset`: `add` reholders tensors, and does not change them."""
         return {task: dict(gradients) for task, gradients in self._sums.items()}, dict(self._counts)
 
     def reset(self, before: TaskSums) -> None:
@@ -162,12 +162,12 @@ class SharedLayerGradients:
     @without_gradients
     def end(self, task: str, factor: float) -> None:
         """Store the norm of the batch's contribution, divided by `factor`; no effect while the layer is frozen."""
-        squares = 0.0
         found = self._gradients()
-        for name, gradient in found.items():
-            added = gradient - self._before[name] if name in self._before else gradient.clone()
-            self._ranks.sum_in_place(added)
-            squares += float(added.astype("float64").square().sum())
+        added = [
+            gradient - self._before[name] if name in self._before else gradient.clone()
+            for name, gradient in found.items()
+        ]
+        squares = sum(float(each.astype("float64").square().sum()) for each in summed(added, self._ranks))
         if found:
             self._norms[task] = squares**0.5 / factor
 

@@ -1,5 +1,6 @@
 """The training loop: a generator of step results. Callers log, evaluate, export and save."""
 
+import math
 import time
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -8,7 +9,7 @@ from dataclasses import replace
 from palm.data.dataset import Record
 from palm.engine.balance import note_losses, note_probabilities
 from palm.engine.batches import StepBatch, prefetched, step_batches
-from palm.engine.forward_backward import PassResult, passes, train_pass
+from palm.engine.forward_backward import PassResult, passes, train_pass, without_overflows
 from palm.engine.rank_step import compute_and_agree
 from palm.engine.run import StepResult, TrainingRun
 from palm.engine.task_instance import TaskInstance
@@ -122,6 +123,7 @@ def _train_parts(
         updates = _update_is_due_after(run, step_batch)
         agreed = compute_and_agree(run, taken, compute, updates=updates)
         outcomes = zip([part.task.name for part in taken], agreed, strict=True)
+    outcomes = without_overflows(run, outcomes)
     by_name = {part.task.name: part for part in taken}
     for name, outcome in outcomes:
         rate, factor = learning_rate, factors[name]
@@ -181,12 +183,14 @@ def _result(
 def _note(run: TrainingRun, step_batch: StepBatch, parts: Sequence[StepResult]) -> None:
     """Add the results of a step to the history, except those with a fault."""
     losses = {part.task: part.loss for part in parts if part.fault is None}
+    norms = run.shared_layer.taken() if run.shared_layer else {}
     note_losses(
         run.history,
         run.weighting,
         losses,
         end_epoch=step_batch.end_epoch,
-        norms=run.shared_layer.taken() if run.shared_layer else {},
+        # Of several ranks, a batch that overflowed in float16 has a loss, and a norm that is not finite.
+        norms={name: norm for name, norm in norms.items() if name in losses and math.isfinite(norm)},
     )
     note_probabilities(
         run.progress.sampling_probabilities, step_batch.global_step, run.sampler.probabilities(run.history)

@@ -18,6 +18,7 @@ from palm.engine.checkpoint import set_weights
 from palm.engine.model import MultiTaskModel
 from palm.engine.task_instance import TaskInstance
 from palm.errors import CheckpointError, ConfigError, Problem
+from palm.inference.exported import is_exported
 from palm.inference.model_card import MODEL_CARD_FILE
 from palm.inference.run_card import ModelOrigin, card_of
 from palm.inference.saved_tasks import (
@@ -105,6 +106,7 @@ def save_bundle(model: MultiTaskModel, task: TaskInstance, backbone_name: str, f
 def save_run(
     model: MultiTaskModel,
     tasks: Sequence[TaskInstance],
+    *,
     backbone_name: str,
     folder: Path,
     facts: RunFacts,
@@ -196,6 +198,10 @@ def _load(
         raise CheckpointError(
             f"{folder}: no inference model here. Train first, or name the folder that training wrote."
         )
+    if is_exported(folder):
+        rule = "weights are expected, and `palm export` writes a graph for other programs."
+        advice = "`palm.load`, `palm pred` and `palm eval --file` take this folder itself; else name the trained model."
+        raise CheckpointError(f"{folder}: {rule} {advice}")
     verify(folder)
     saved = read_saved_run(folder)
     tasks = load_tasks(folder, saved, choose(saved), task_config)

@@ -3,14 +3,13 @@
 from pathlib import Path
 
 from palm.errors import CheckpointError
-from palm.schema.saved_model import holds_run
-from palm.storage.layout import CONFIG_FILE, INFERENCE_FOLDER, MANIFEST_FILE
+from palm.schema.saved_model import holds_run, is_inference_model, model_in
+from palm.storage.layout import DESCRIPTION_FILE, INFERENCE_FOLDER
 
 
 def model_folder(path: str | Path) -> Path | None:
     """The inference model in `path`, which is one or the folder of a task or of a run; None for anything else."""
-    given = Path(path).expanduser()
-    return next((place for place in (given, given / INFERENCE_FOLDER) if is_inference_model(place)), None)
+    return model_in(Path(path).expanduser())
 
 
 def run_model(path: str | Path) -> Path | None:
@@ -41,9 +40,9 @@ def _models_below(folder: Path, pattern: str) -> list[Path]:
     return sorted(place for place in folder.glob(pattern) if is_inference_model(place))
 
 
-def is_inference_model(place: Path) -> bool:
-    """Whether the folder `place` looks like an inference model."""
-    return (place / MANIFEST_FILE).is_file() and (place / CONFIG_FILE).is_file()
+def is_exported(place: Path) -> bool:
+    """Whether `palm export` has written the folder `place`: it holds a graph instead of weights."""
+    return (place / DESCRIPTION_FILE).is_file()
 
 
 def advice_for(folder: Path) -> str:

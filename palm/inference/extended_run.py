@@ -68,6 +68,7 @@ def save_extended_run(
     extended: Path,
     model: MultiTaskModel,
     tasks: Sequence[TaskInstance],
+    *,
     backbone_name: str,
     folder: Path,
     facts: RunFacts,
@@ -87,7 +88,7 @@ def save_extended_run(
         raise CheckpointError(f"{extended}: {rule}. {kept}; restore the model to add them to it.")
     with atomic_directory(folder, needs=_size(extended)) as temporary:
         added = temporary / _NEW_HEADS
-        save_run(model, tasks, backbone_name, added, facts, weights)
+        save_run(model, tasks, backbone_name=backbone_name, folder=added, facts=facts, weights=weights)
         models = [read_model(ModelSource(each)) for each in (extended, added)]
         if next(differing_weights(*models), None) is not None:
             rule = "heads are added to the encoder that they were trained on. Found another one."

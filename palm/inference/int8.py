@@ -16,7 +16,7 @@ from palm.kernels.fused.encoder_call import kernels_here
 from palm.kernels.fused.library import load_kernels
 from palm.metric.base import LOSS
 from palm.schema.fields import Precision
-from palm.schema.saved_model import read_json_object
+from palm.schema.saved_model import holds_run, read_json_object
 from palm.storage.atomic_directory import os_errors_as, recorded_sha256
 from palm.storage.layout import PALM_VERSION, WEIGHTS_FILE, int8_file
 
@@ -81,8 +81,8 @@ def both_values(metric: str, float32: float, int8: float) -> str:
 
 
 def measurement_file(folder: Path, task: str | None = None) -> Path:
-    """The measurement of the model in `folder`; of `task` in a model of several tasks."""
-    return folder / int8_file(task)
+    """The measurement of the model in `folder`; that of `task` if it is a model of a run."""
+    return folder / int8_file(task if holds_run(folder) else None)
 
 
 def write_measurement(measurement: Int8Measurement, file: Path) -> None:

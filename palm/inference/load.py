@@ -6,9 +6,9 @@ from typing import Literal, get_args
 
 from palm.errors import ConfigError, Problem
 from palm.inference.bundle import load_run
-from palm.inference.exported import exported_tasks, model_folder
+from palm.inference.exported import exported_tasks, is_exported, model_folder
 from palm.inference.int8 import measurement_file
-from palm.inference.load_onnx import is_exported, load_onnx
+from palm.inference.load_onnx import load_onnx
 from palm.inference.precision import check_precision
 from palm.inference.predictor import PrecisionKeys, Predictor
 from palm.inference.run_predictor import RunPredictor
@@ -49,8 +49,8 @@ def load(
         threads: Threads of ONNX Runtime; by default `OMP_NUM_THREADS`, else as many as cores.
 
     Raises:
-        ConfigError: `path` is no path, there is no such task, no kernel for `precision`, or int8 is not measured or
-            costs too much.
+        ConfigError: `path` is no path, there is no such task, no kernel for `precision`, int8 is not measured or costs
+            too much, or a key is of the other runtime.
         CheckpointError: No inference model is there, or a damaged one.
     """
     if not isinstance(path, str | Path) or not str(path):
@@ -61,8 +61,10 @@ def load(
     _check_runtime(runtime)
     keys = PrecisionKeys(precision, max_drop, allow_unmeasured)
     folder = model_folder(path)
+    on_onnx = runtime == "onnx" or (folder is not None and is_exported(folder))
+    _check_keys_of_runtime(on_onnx, kernels, keys, threads)
     if folder is not None:
-        if runtime == "onnx" or is_exported(folder):
+        if on_onnx:
             run = load_onnx(folder, tasks, runtime, precision, keep_columns=keep_columns, threads=threads)
         else:
             run = _load_model(folder, tasks, kernels, keys, keep_columns)
@@ -86,7 +88,7 @@ def _load_model(
 ) -> RunPredictor:
     """The tasks of one model, which share its encoder."""
     loaded = load_run(folder, tasks, kernels)
-    files = {task.name: measurement_file(folder, task.name if loaded.saved.of_run else None) for task in loaded.tasks}
+    files = {task.name: measurement_file(folder, task.name) for task in loaded.tasks}
     precisions = {task.name: keys.of_task(task, loaded.model, files[task.name]) for task in loaded.tasks}
     runtime = PalmRuntime(loaded.model, precisions)
     predictors = {task.name: Predictor.of_task(task, runtime, files[task.name], keep_columns) for task in loaded.tasks}
@@ -101,6 +103,20 @@ def _chosen(path: str | Path, exported: Mapping[str, Path], tasks: Sequence[str]
         found = "Found none" if missing is None else f"Found `{missing}`{did_you_mean(str(missing), list(exported))}"
         raise ConfigError(Problem("tasks", f"one of {', '.join(exported)} is expected, exported in {path}. {found}."))
     return {name: exported[name] for name in dict.fromkeys(tasks)}
+
+
+def _check_keys_of_runtime(on_onnx: bool, kernels: Kernels, keys: PrecisionKeys, threads: int | None) -> None:
+    """Refuse keys that what computes would ignore."""
+    if not on_onnx:
+        if threads is not None:
+            rule = "threads is for ONNX Runtime; PALM's own kernels take theirs from OMP_NUM_THREADS."
+            raise ConfigError(Problem("threads", f'{rule} Found `{threads}`. Leave it out, or set runtime="onnx".'))
+        return
+    given = {"kernels": kernels != "auto", "max_drop": keys.max_drop is not None}
+    for name in [name for name, is_given in {**given, "allow_unmeasured": keys.allow_unmeasured}.items() if is_given]:
+        rule = f"{name} is for PALM's own kernels, and ONNX Runtime computes here."
+        advice = "Leave it out; `palm export --precision int8` measures what int8 costs."
+        raise ConfigError(Problem(name, f"{rule} {advice}"))
 
 
 def _check_runtime(runtime: str | None) -> None:

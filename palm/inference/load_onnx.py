@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from palm.errors import ConfigError, Problem
-from palm.inference.export.description import DESCRIPTION_FILE, read_description
+from palm.inference.export.description import read_description
+from palm.inference.exported import is_exported
 from palm.inference.int8 import measurement_file
 from palm.inference.onnx_runtime import OnnxRuntime
 from palm.inference.predictor import Predictor
@@ -13,11 +14,6 @@ from palm.inference.saved_tasks import load_tasks
 from palm.schema.fields import Precision
 from palm.schema.saved_model import read_saved_run
 from palm.storage.atomic_directory import verify
-
-
-def is_exported(folder: Path) -> bool:
-    """Whether `palm export` has written the folder: it holds a graph instead of weights."""
-    return (folder / DESCRIPTION_FILE).is_file()
 
 
 def load_onnx(
@@ -53,9 +49,7 @@ def load_onnx(
         _check_precision(folder, precision, "float32")
         model = OnnxRuntime.of_model(folder, [task.name for task in instances], threads=threads)
     predictors = {
-        task.name: Predictor.of_task(
-            task, model, measurement_file(folder, task.name if saved.of_run else None), keep_columns
-        )
+        task.name: Predictor.of_task(task, model, measurement_file(folder, task.name), keep_columns)
         for task in instances
     }
     return RunPredictor(predictors, saved)

@@ -10,14 +10,14 @@ import numpy as np
 
 from palm.engine.task_instance import TaskInstance
 from palm.errors import CheckpointError, ConfigError, Problem
-from palm.inference.exported import is_inference_model, model_folder
+from palm.inference.exported import model_folder
 from palm.inference.model_card import MODEL_CARD_FILE
 from palm.inference.run_card import ModelOrigin, card_of
 from palm.inference.saved_tasks import backbone_of, check_weights, description_errors, head_weights, load_tasks
 from palm.inference.tokenizer_files import save_own_tokenizers, save_tokenizer
 from palm.schema.fields import exported_keys
 from palm.schema.licence import read_encoder_terms
-from palm.schema.saved_model import SINGLE_HEAD, SavedRun, read_saved_run
+from palm.schema.saved_model import SINGLE_HEAD, SavedRun, is_inference_model, read_saved_run
 from palm.schema.validate import shown
 from palm.storage.arrays import save_arrays
 from palm.storage.atomic_directory import atomic_directory, verify

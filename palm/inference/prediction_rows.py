@@ -11,13 +11,16 @@ from palm.reader.base import ROW_FIELDS, TRUNCATED, Reader
 LOG = logging.getLogger(__name__)
 
 
-def with_rows(predictions: Sequence[Prediction], dataset: Dataset, reader: Reader) -> list[Prediction]:
+def with_rows(
+    predictions: Sequence[Prediction], dataset: Dataset, reader: Reader, *, report: bool = True
+) -> list[Prediction]:
     """Add to each prediction what it keeps of its record (see `Reader.row_of`), and `truncated` where a text was cut.
 
     Args:
         predictions: One per record.
         dataset: The data set that was predicted.
         reader: Its reader.
+        report: Whether texts that were cut are logged.
 
     Raises:
         ConfigError: A column of `keep_columns` has the name of a field of the predictions.
@@ -25,9 +28,16 @@ def with_rows(predictions: Sequence[Prediction], dataset: Dataset, reader: Reade
     kept = [reader.row_of(record) for record in dataset.records]
     for row, prediction in zip(kept, predictions, strict=True):
         _check_names(row, prediction, asked_for=getattr(reader.config, "keep_columns", ()))
-    cut = _note_truncated(dataset, reader)
+    cut = reader.truncated(dataset)
+    if cut and report:
+        LOG.warning("%s", _truncated_line(dataset, reader, cut))
+    marked = set(cut)
     return [
-        {**prediction, **{name: value for name, value in row.items() if name not in prediction}, **_mark(number in cut)}
+        {
+            **prediction,
+            **{name: value for name, value in row.items() if name not in prediction},
+            **_mark(number in marked),
+        }
         for number, (row, prediction) in enumerate(zip(kept, predictions, strict=True))
     ]
 
@@ -42,14 +52,6 @@ def _check_names(row: Prediction, prediction: Prediction, *, asked_for: Sequence
     if taken:
         rule = f"a column to keep needs a name that predictions do not use themselves. Found `{taken[0]}`"
         raise ConfigError(Problem("keep_columns", f"{rule} ({', '.join(prediction)}). Rename it in the file."))
-
-
-def _note_truncated(dataset: Dataset, reader: Reader) -> set[int]:
-    """The records whose texts were cut, with one warning about all of them."""
-    cut = reader.truncated(dataset)
-    if cut:
-        LOG.warning("%s", _truncated_line(dataset, reader, cut))
-    return set(cut)
 
 
 def _truncated_line(dataset: Dataset, reader: Reader, cut: Sequence[int]) -> str:

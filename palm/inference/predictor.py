@@ -6,6 +6,7 @@ from pathlib import Path
 
 from palm.config.run_config import TaskConfig
 from palm.data.dataset import Dataset, GivenRow
+from palm.distributed.ranks import ONE, Ranks
 from palm.engine.model import MultiTaskModel
 from palm.engine.predict import run_with, score
 from palm.engine.task_instance import TaskInstance
@@ -24,7 +25,6 @@ from palm.reader.formats.row_table import GivenData, RowTable
 from palm.reader.formats.sources import as_table, data_name
 from palm.reader.loading import load_dataset, load_rows
 from palm.schema.fields import Kernels, Precision
-from palm.schema.saved_model import holds_run
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Predictor:
         check_precision(precision or "auto")
         place = _path(folder, "Predictor")
         bundle = load_bundle(place, task, kernels)
-        file = measurement_file(place, bundle.task.name if holds_run(place) else None)
+        file = measurement_file(place, bundle.task.name)
         use = PrecisionKeys(precision, max_drop, allow_unmeasured).of_task(bundle.task, bundle.model, file)
         self._use(bundle.task, PalmRuntime(bundle.model, {bundle.task.name: use}), file)
         if keep_columns is not None:
@@ -164,17 +164,22 @@ class Predictor:
         """The same as `predict_rows`."""
         return self.predict_rows(rows)
 
-    def predict(self, file: Path | str | GivenData) -> list[Prediction]:
+    def predict(self, file: Path | str | GivenData, *, ranks: Ranks = ONE) -> list[Prediction]:
         """Predict each row of `file`; no gold column is needed.
 
         Each prediction also has the row's `id` if it has one, its texts, its gold label as `gold`, the columns of
         `keep_columns`, and `truncated` if a text was cut.
 
+        Args:
+            file: The data.
+            ranks: The processes that predict it together: all of them call this, each computes some of the batches, and
+                all return all predictions.
+
         Raises:
             ConfigError: `file` is no path, or a column to keep has the name of a field of predictions.
             DataError: Every problem, with file and line.
         """
-        return self._predictions(self.read_file(file))
+        return self._predictions(self.read_file(file), ranks)
 
     def read_file(self, file: Path | str | GivenData) -> Dataset:
         """Tokenise a file, as `predict` does, for `RunPredictor.predict_datasets`.
@@ -220,13 +225,14 @@ class Predictor:
         """
         return self.evaluate_dataset(load_dataset(self.reader, data_name(file), "eval"))
 
-    def evaluate_dataset(self, dataset: Dataset) -> dict[str, float]:
-        """Evaluate data that `reader` has read, like a file in `evaluate`.
+    def evaluate_dataset(self, dataset: Dataset, *, ranks: Ranks = ONE) -> dict[str, float]:
+        """Evaluate data that `reader` has read, like a file in `evaluate`; with several `ranks` as `predict` does.
 
         Raises:
             RegistryError: An unknown metric.
         """
-        return score(self._task, run_with(compute_with(self._runtime), self._task, dataset, "eval"), dataset)
+        found = run_with(compute_with(self._runtime), self._task, dataset, "eval", ranks=ranks)
+        return score(self._task, found, dataset)
 
     def measure_int8(self, file: Path | str | GivenData) -> Int8Measurement:
         """Evaluate a file with gold labels in float32 and in int8, and keep the result in the model's folder.
@@ -249,8 +255,8 @@ class Predictor:
         write_measurement(found, self._int8_file)
         return found
 
-    def _predictions(self, dataset: Dataset) -> list[Prediction]:
-        found = run_with(compute_with(self._runtime), self._task, dataset, "predict")
+    def _predictions(self, dataset: Dataset, ranks: Ranks = ONE) -> list[Prediction]:
+        found = run_with(compute_with(self._runtime), self._task, dataset, "predict", ranks=ranks)
         return with_rows(found.predictions, dataset, self.reader)
 
     def _keep(self, columns: Sequence[str]) -> None:

@@ -4,17 +4,15 @@ import platform
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from palm.inference.model_card import CardData, CardFacts, CardTask, model_card
 from palm.paradigm.base import PARADIGMS
 from palm.reader.base import READERS
+from palm.runtime.paddle_packages import installed_builds
 from palm.schema.licence import EncoderTerms
 from palm.schema.saved_model import SavedRun, SavedTask
 from palm.storage.layout import PALM_VERSION
-
-_FRAMEWORK = "paddlepaddle"
 
 
 @dataclass(frozen=True)
@@ -81,7 +79,5 @@ def _data(task: SavedTask) -> Iterator[CardData]:
 
 def _versions() -> dict[str, str]:
     found = {"PALM": PALM_VERSION, "Python": platform.python_version()}
-    try:
-        return {**found, "PaddlePaddle": version(_FRAMEWORK)}
-    except PackageNotFoundError:  # such as its package for GPUs
-        return found
+    builds = installed_builds().values()
+    return found | ({"PaddlePaddle": ", ".join(builds)} if builds else {})

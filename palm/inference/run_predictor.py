@@ -9,7 +9,9 @@ from palm.inference.prediction_rows import with_rows
 from palm.inference.predictor import Predictor
 from palm.inference.runtime import Runtime, compute_with
 from palm.paradigm.base import PARADIGMS, Prediction
-from palm.reader.formats.row_table import GivenData
+from palm.reader.base import Reader
+from palm.reader.formats.cells import ID
+from palm.reader.formats.row_table import GivenData, RowTable
 from palm.reader.formats.sources import as_table
 from palm.registry import did_you_mean
 from palm.schema.saved_model import SavedRun
@@ -57,7 +59,7 @@ class RunPredictor(Mapping[str, Predictor]):
         chosen = self._chosen(tasks)
         if not len(as_table(rows)):
             return {task: [] for task in chosen}
-        return self.predict_datasets({task: predictor.read_rows(rows) for task, predictor in chosen.items()})
+        return self.predict_datasets(self._read(chosen, rows))
 
     def predict_datasets(self, datasets: Mapping[str, Dataset]) -> dict[str, list[Prediction]]:
         """Predict what the tasks have read, `{task: run[task].read_rows(rows)}`, each maybe rows of its own.
@@ -76,7 +78,14 @@ class RunPredictor(Mapping[str, Predictor]):
             instances = [chosen[name].instance for name in names]
             decoded = predict_each(instances, [datasets[name] for name in names], compute_with(runtime))
             found |= dict(zip(names, decoded, strict=True))
-        return {task: with_rows(found[task], datasets[task], chosen[task].reader) for task in chosen}
+        seen: list[Dataset] = []
+        complete: dict[str, list[Prediction]] = {}
+        for task, predictor in chosen.items():
+            dataset = datasets[task]
+            is_new = not any(dataset is other for other in seen)
+            complete[task] = with_rows(found[task], dataset, predictor.reader, report=is_new)
+            seen.append(dataset)
+        return complete
 
     def text_columns(self, task: str) -> tuple[str, ...]:
         """The columns of a row for `task`."""
@@ -91,6 +100,17 @@ class RunPredictor(Mapping[str, Predictor]):
         """The registered name of the paradigm of `task`."""
         return PARADIGMS.name_of(self[task].paradigm)
 
+    def _read(self, chosen: Mapping[str, Predictor], rows: Sequence[GivenRow] | GivenData) -> dict[str, Dataset]:
+        """The rows as each task reads them; tasks that read alike have one data set."""
+        table = as_table(rows)
+        found: dict[str, Dataset] = {}
+        for task, predictor in chosen.items():
+            with_gold = _may_have_gold(table, predictor.reader)
+            same = (other for other in found if chosen[other].reader.reads_alike(predictor.reader, with_gold=with_gold))
+            first = next(same, None)
+            found[task] = predictor.read_rows(rows) if first is None else found[first]
+        return found
+
     def _chosen(self, tasks: Sequence[str] | None) -> dict[str, Predictor]:
         if tasks is None:
             return self._predictors
@@ -99,3 +119,11 @@ class RunPredictor(Mapping[str, Predictor]):
                 rule = f"there is no task `{name}`.{did_you_mean(str(name), list(self))}"
                 raise ConfigError(Problem("tasks", f"{rule} Tasks: {', '.join(self)}."))
         return {name: self._predictors[name] for name in dict.fromkeys(tasks)}
+
+
+def _may_have_gold(table: RowTable, reader: Reader) -> bool:
+    """Whether some row has more than an id and the texts that are predicted."""
+    known = {*reader.text_columns, ID}
+    return not known.issuperset(table.columns) or any(
+        not isinstance(row, str) and not known.issuperset(row) for row in table
+    )

@@ -51,7 +51,8 @@ def load_tasks(
     chosen = chosen_tasks(folder, saved, names)
     with description_errors(folder):
         backbone = backbone_of(folder, saved)
-        tasks = [_assemble(folder, saved, task, task_config) for task in chosen]
+        tokenizers: _Tokenizers = {}
+        tasks = [_assemble(folder, saved, task, task_config, tokenizers) for task in chosen]
         _check_fit(folder, saved, tasks, backbone)
     return tasks
 
@@ -138,7 +139,9 @@ def check_weights(folder: Path, weights: Arrays, backbone: Backbone, tasks: Sequ
             raise CheckpointError(f"{folder / CONFIG_FILE}: {rule} Found {too_large[0]}. Export the model again.")
 
 
-def _assemble(folder: Path, saved: SavedRun, task: SavedTask, task_config: TaskConfig | None) -> TaskInstance:
+def _assemble(
+    folder: Path, saved: SavedRun, task: SavedTask, task_config: TaskConfig | None, tokenizers: "_Tokenizers"
+) -> TaskInstance:
     _refuse_other_components(folder, task, task_config)
     reader_class, paradigm_class = READERS[task.reader.name], PARADIGMS[task.paradigm.name]
     reader_config = _merged(
@@ -148,7 +151,7 @@ def _assemble(folder: Path, saved: SavedRun, task: SavedTask, task_config: TaskC
         task.paradigm, paradigm_class.Config, task_config.paradigm if task_config else None, folder, part="paradigm"
     )
     labels = None if task.labels is None else LabelMap(tuple(task.labels), task.tag_scheme, task.splits_text)
-    tokenizer = _tokenizer(folder, saved, task, reader_config)
+    tokenizer = _tokenizer(folder, saved, task, reader_config, tokenizers)
     return TaskInstance(
         name=task.name,
         settings=_settings(task, task_config, folder),
@@ -183,8 +186,11 @@ def _check_fit(folder: Path, saved: SavedRun, tasks: Sequence[TaskInstance], bac
         raise CheckpointError("\n".join(f"{folder}: {problem.message}" for problem in dict.fromkeys(problems)))
 
 
-def _tokenizer(folder: Path, saved: SavedRun, task: SavedTask, config: ReaderFields) -> Tokenizer:
-    """The tokenizer in the folder, if it is the one that the task was trained with."""
+_Tokenizers = dict[tuple[Path, bool, bool], Tokenizer]
+
+
+def _tokenizer(folder: Path, saved: SavedRun, task: SavedTask, config: ReaderFields, loaded: _Tokenizers) -> Tokenizer:
+    """The tokenizer in the folder, if it is the one that the task was trained with; one object for equal ones."""
     described = saved.tokenizer_of(task.name)
     home = folder
     if described is not None:
@@ -193,7 +199,10 @@ def _tokenizer(folder: Path, saved: SavedRun, task: SavedTask, config: ReaderFie
         if not exists(file) or sha256_of(file) != described.sha256:
             rule = f"a model predicts with its own tokenizer, {shown(file.name)}. Found none, or another one."
             raise CheckpointError(f"{folder}: {rule} Export the model again, or use another copy.")
-    return Tokenizer.from_folder(home, do_lower_case=config.do_lower_case, for_cn=config.for_cn)
+    key = home, config.do_lower_case, config.for_cn
+    if key not in loaded:
+        loaded[key] = Tokenizer.from_folder(home, do_lower_case=config.do_lower_case, for_cn=config.for_cn)
+    return loaded[key]
 
 
 def tokenizer_home(name: str) -> str:

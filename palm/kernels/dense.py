@@ -13,7 +13,7 @@ from paddle.nn import functional
 
 from palm.kernels import plain
 from palm.kernels.autograd import Context, sample_keep_mask, sum_rows
-from palm.kernels.batch_position import rows_before
+from palm.kernels.batch_position import current_position, rows_before
 from palm.kernels.fused.bf16 import bf16_product, rounded, rounded_product
 from palm.kernels.fused.layer import ACTIVATIONS, sample_seed
 from palm.kernels.fused.library import load_kernels
@@ -168,14 +168,17 @@ class Probabilities:
         return gradient.subtract_(along).multiply_(self.values)
 
 
-def attention_probabilities(scores: Tensor, mask: Tensor | None, dropout: float, *, fused: bool) -> Probabilities:
+def attention_probabilities(
+    scores: Tensor, mask: Tensor | None, dropout: float, *, fused: bool, by_head: bool = False
+) -> Probabilities:
     """Softmax of `scores` over the last axis, on the CPU; it overwrites them.
 
     Args:
-        scores: float32[..., queries keys].
+        scores: float32[batch ... queries keys], or float32[heads batch queries keys].
         mask: Added to the scores: of a shape that broadcasts to theirs.
         dropout: Dropout of the probabilities.
         fused: Whether the fused kernels may compute it.
+        by_head: Whether the first axis of `scores` is that of the heads.
     """
     if mask is not None:
         scores = scores.add_(mask.expand(scores.shape).contiguous())
@@ -183,11 +186,26 @@ def attention_probabilities(scores: Tensor, mask: Tensor | None, dropout: float,
     if fused and queries == keys:
         seed = sample_seed() if dropout else 0
         unused = paddle.empty_like(scores) if dropout else scores
-        rows = scores.size // keys
-        load_kernels()("shares", scores, None, unused, rows // queries, 1, keys, dropout, seed, rows_before(rows))
+        for part, before in _by_head(scores) if by_head else [(scores, rows_before(scores.size // keys))]:
+            load_kernels()("shares", part, None, unused, part.size // (queries * keys), 1, keys, dropout, seed, before)
         return Probabilities(scores, None, dropout, 1.0, True)
     values = functional.softmax(scores)
-    keep, scale = (
-        sample_keep_mask(values.shape, dropout, before=rows_before(values.shape[0])) if dropout else (None, 1.0)
-    )
+    if not dropout:
+        return Probabilities(values, None, dropout, 1.0, False)
+    position = current_position()
+    if by_head and position is not None:
+        heads, batch, *rest = values.shape
+        keep, scale = sample_keep_mask([heads, position.total, *rest], dropout)
+        keep = keep[:, position.sequences : position.sequences + batch]
+    else:
+        keep, scale = sample_keep_mask(values.shape, dropout, before=rows_before(values.shape[0]))
     return Probabilities(values, keep, dropout, scale, False)
+
+
+def _by_head(scores: Tensor) -> list[tuple[Tensor, int]]:
+    """Scores [heads batch queries keys] in parts, each with the number of rows before it in the whole batch's."""
+    position, (_, batch, queries, _) = current_position(), scores.shape
+    if position is None or position.total == batch:
+        return [(scores, 0)]
+    firsts = ((head * position.total + position.sequences) * queries for head in range(len(scores)))
+    return list(zip(scores.unbind(0), firsts, strict=True))

@@ -134,7 +134,7 @@ class DisentangledAttention(PyLayer):
             queries = queries * scale
             scores.add_(_turned(_compared(multiply, key, queries)))
         mask = None if rows.mask is None else rows.mask.squeeze(1)  # [batch 1 seq]
-        probabilities = attention_probabilities(scores, mask, settings.attention_dropout, fused=fused)
+        probabilities = attention_probabilities(scores, mask, settings.attention_dropout, fused=fused, by_head=True)
         context = multiply(probabilities.dropped(), value)
         ctx.save_for_backward(query, key, value, keys, queries, probabilities.values, probabilities.keep)
         ctx.kind = probabilities.dropout, probabilities.scale, probabilities.fused

@@ -1,6 +1,7 @@
 """An encoder layer in Paddle's own operations, one function per step. Tokens are rows, so products are two-dimensional.
 
-On the CPU some steps use `palm.kernels.autograd`, which computes the same with a faster backward pass.
+On the CPU some steps use `palm.kernels.autograd`, which computes the same with a faster backward pass. On a GPU layer
+normalisation is one kernel of Paddle, and attention is one in half precision.
 """
 
 import paddle
@@ -11,6 +12,7 @@ from palm.kernels import autograd
 from palm.kernels.batch_position import rows_before
 from palm.kernels.contract import LayerSettings, LayerWeights, Rows
 from palm.kernels.products import product
+from palm.runtime.paddle_versions import fused_attention_takes_masks
 
 
 def compute_layer(hidden: Tensor, weights: LayerWeights, *, settings: LayerSettings, rows: Rows) -> Tensor:
@@ -45,7 +47,7 @@ def dropout(values: Tensor, probability: float, *, before: int | None = None) ->
         values: [rows ...].
         probability: That of an element to be zeroed.
         before: On the CPU, rows before these in a batch that several processes share; by default those of a padded
-            batch. On a GPU each process draws masks of its own.
+            batch. On a GPU each process samples masks of its own.
     """
     if probability == 0:
         return values
@@ -78,6 +80,8 @@ def attention(qkv: Tensor, *, settings: LayerSettings, rows: Rows) -> Tensor:
     """
     if _on_cpu(qkv) and rows.bias is None:
         return autograd.attention(qkv, rows.mask, settings.heads, rows.seq, settings.attention_dropout)
+    if _has_fused_attention(qkv, rows):
+        return fused_attention(qkv, settings=settings, rows=rows)
     return plain_attention(qkv, settings=settings, rows=rows)
 
 
@@ -95,6 +99,30 @@ def plain_attention(qkv: Tensor, *, settings: LayerSettings, rows: Rows) -> Tens
     probabilities = dropout(functional.softmax(scores), settings.attention_dropout)
     context = product(probabilities, value)  # [batch heads seq size]
     return context.transpose([0, 2, 1, 3]).reshape([-1, hidden])  # [batch*seq hidden]
+
+
+def fused_attention(qkv: Tensor, *, settings: LayerSettings, rows: Rows) -> Tensor:
+    """`attention` by Paddle's own function, which a GPU computes without storing the probabilities (arXiv:2205.14135).
+
+    It has no gradient for the mask, so it is not for a bias that is trained.
+    """
+    hidden = qkv.shape[-1]
+    query, key, value = qkv.reshape([rows.batch, rows.seq, 3, settings.heads, hidden // (3 * settings.heads)]).unbind(2)
+    mask = rows.mask
+    if mask is not None:
+        mask = mask.astype(query.dtype).expand([rows.batch, 1, rows.seq, rows.seq])
+    context: Tensor = functional.scaled_dot_product_attention(
+        query, key, value, attn_mask=mask, dropout_p=settings.attention_dropout
+    )  # [batch seq heads size]
+    return context.reshape([-1, hidden // 3])  # [batch*seq hidden]
+
+
+def _has_fused_attention(qkv: Tensor, rows: Rows) -> bool:
+    """Whether there is a fused kernel: on a GPU, for the half precision of `amp`."""
+    if not paddle.in_dynamic_mode() or not qkv.place.is_gpu_place():
+        return False
+    half = qkv.dtype in (paddle.float16, paddle.bfloat16)
+    return half and rows.bias is None and (rows.mask is None or fused_attention_takes_masks())
 
 
 def _on_cpu(values: Tensor) -> bool:

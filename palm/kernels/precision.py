@@ -17,11 +17,15 @@ from palm.kernels.products import bf16_products, in_float32, int8_weights, layer
 
 _log = logging.getLogger("palm")
 
-Amp = Literal["auto", "off", "bf16"]
+Amp = Literal["auto", "off", "bf16", "fp16"]
 """Values of the key `amp`."""
-Computed = Literal["off", "bf16"]
-"""What a run computes in: float32, or products in bfloat16."""
-NAMES: dict[Computed, str] = {"off": "float32", "bf16": "bfloat16"}
+Computed = Literal["off", "bf16", "fp16"]
+"""What a run computes in: float32, or products in bfloat16 or, on a GPU, float16."""
+NAMES: dict[Computed, Literal["float32", "bfloat16", "float16"]] = {
+    "off": "float32",
+    "bf16": "bfloat16",
+    "fp16": "float16",
+}
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,7 @@ class ChosenPrecision:
     """What the key `amp` means on this machine.
 
     Attributes:
-        computed: `bf16`, or `off` for float32.
+        computed: `bf16`, `fp16`, or `off` for float32.
         reason: Why `amp: auto` has chosen it.
     """
 
@@ -38,7 +42,7 @@ class ChosenPrecision:
 
 
 def choose_precision(amp: Amp, *, kernels: str = "auto", activation: str = "gelu") -> ChosenPrecision:
-    """What `amp` means here for an encoder; an `amp: bf16` that cannot be used is warned of once.
+    """What `amp` means here for an encoder; an `amp: bf16` or `fp16` that cannot be used is warned of once.
 
     Args:
         amp: The key.
@@ -47,17 +51,38 @@ def choose_precision(amp: Amp, *, kernels: str = "auto", activation: str = "gelu
     """
     if amp == "off":
         return ChosenPrecision("off")
-    if paddle.device.get_device() != "cpu":
-        return ChosenPrecision("off", "on a GPU it is off") if amp == "auto" else ChosenPrecision("bf16")
+    if paddle.device.get_device() != "cpu" or amp == "fp16":
+        return _choose_on_gpu(amp)
     if kernels == "plain":
         return ChosenPrecision("off", "on a CPU, kernels: plain computes in float32")
     if amp == "bf16":
-        _warn_once(bf16_refusal())
+        _warn_once(amp, bf16_refusal())
         return ChosenPrecision("off" if bf16_refusal() else "bf16")
     if activation not in ACTIVATIONS:
         return ChosenPrecision("off", f"the fused kernels do not compute hidden_act: {activation}")
     refusal = _tiles_refusal() or bf16_refusal()
     return ChosenPrecision("off", refusal) if refusal else ChosenPrecision("bf16", "this processor has AMX")
+
+
+def _choose_on_gpu(amp: Amp) -> ChosenPrecision:
+    if amp == "auto":
+        return ChosenPrecision("off", "on a GPU it is off")
+    refusal = half_refusal(amp)
+    _warn_once(amp, refusal)
+    return ChosenPrecision("off" if refusal else "fp16" if amp == "fp16" else "bf16")
+
+
+def half_refusal(amp: Amp) -> str | None:
+    """Why the current device cannot compute in Paddle's AMP with `amp`; None if it can."""
+    if paddle.device.get_device() == "cpu":
+        return "float16 is computed on a GPU alone"
+    supported = paddle.amp.is_float16_supported() if amp == "fp16" else paddle.amp.is_bfloat16_supported()
+    return None if supported else f"this GPU, or this build of Paddle, has no {amp} products"
+
+
+def evaluated_precision(computed: Computed) -> Literal["off", "bf16"]:
+    """What a model is evaluated and predicts in after training in `computed`: of float16 its float32 weights."""
+    return "bf16" if computed == "bf16" else "off"
 
 
 def continued_precision(amp: Amp, chosen: ChosenPrecision, recorded: Computed) -> tuple[Computed, list[str]]:
@@ -79,7 +104,11 @@ def continued_precision(amp: Amp, chosen: ChosenPrecision, recorded: Computed) -
     if recorded == "off":
         return recorded, [f"Warning: {found} Continuing in {before}, as started."]
     # Only without tiles does auto differ from what AVX512-BF16 can compute.
-    refusal = "a GPU is used" if paddle.device.get_device() != "cpu" else bf16_refusal()
+    refusal = bf16_refusal()
+    if recorded == "fp16":
+        refusal = "float16 is for amp: fp16"
+    elif paddle.device.get_device() != "cpu":
+        refusal = "a GPU is used"
     if refusal:
         rule = f"{found} Continuing in {now}, since {before} is not possible: {refusal}."
         return chosen.computed, [f"Warning: {rule} Its result will differ."]
@@ -92,11 +121,12 @@ def mixed_precision(amp: Amp) -> AbstractContextManager[None]:
     On a GPU Paddle's own AMP chooses the operations (level O1). On a CPU with AVX512-BF16 or AMX the fused encoder
     layers multiply in bfloat16; on other CPUs everything stays float32, with one warning.
     """
-    if choose_precision(amp).computed == "off":
+    computed = choose_precision(amp).computed
+    if computed == "off":
         return nullcontext()
     if paddle.device.get_device() == "cpu":
         return bf16_products()
-    context: AbstractContextManager[None] = paddle.amp.auto_cast(dtype="bfloat16", level="O1")
+    context: AbstractContextManager[None] = paddle.amp.auto_cast(dtype=NAMES[computed], level="O1")
     return context
 
 
@@ -137,6 +167,6 @@ def _tiles_refusal() -> str | None:
 
 
 @cache
-def _warn_once(reason: str | None) -> None:
+def _warn_once(amp: Amp, reason: str | None) -> None:
     if reason:
-        _log.warning("amp: bf16 cannot be used: %s. Computing in float32.", reason)
+        _log.warning("amp: %s cannot be used: %s. Computing in float32.", amp, reason)

@@ -32,9 +32,10 @@ def crf_loss(logits: "Tensor", labels: "Tensor", transitions: "Tensor") -> "Tens
     """
     import paddle
 
-    scores, gold, present = _compact(logits, labels)
-    if not scores.shape[1]:
+    lengths = (labels != UNLABELLED).astype("int64").sum(1)  # [batch]
+    if not int(lengths.max()):
         return (logits * 0.0).sum() + (transitions * 0.0).sum()
+    scores, gold, present = _compact(logits, labels, lengths)
     lost: Tensor = (
         _log_partition(scores, present, transitions) - _gold_score(scores, gold, present, transitions)
     ).sum()
@@ -46,25 +47,23 @@ def viterbi(logits: np.ndarray, transitions: np.ndarray) -> np.ndarray:
     if not len(logits):
         return np.zeros(0, "int64")
     following, start, end = transitions[:-2], transitions[-2], transitions[-1]
-    score = start + logits[0]
-    origins = []
+    scores = [start + logits[0]]  # of the best sequences up to each word, by its label
     for word in logits[1:]:
-        through = score[:, None] + following  # [before after]
-        origins.append(through.argmax(axis=0))
-        score = through.max(axis=0) + word
-    best = [int((score + end).argmax())]
-    for origin in reversed(origins):
-        best.append(int(origin[best[-1]]))
+        scores.append((scores[-1][:, None] + following).max(axis=0) + word)  # of [before after]
+    best = [int((scores[-1] + end).argmax())]
+    for score in reversed(scores[:-1]):  # the labels before are sought on the best path alone
+        best.append(int((score + following[:, best[-1]]).argmax()))
     return np.array(best[::-1], "int64")
 
 
-def _compact(logits: "Tensor", labels: "Tensor") -> "tuple[Tensor, Tensor, Tensor]":
+def _compact(logits: "Tensor", labels: "Tensor", lengths: "Tensor") -> "tuple[Tensor, Tensor, Tensor]":
     """Scores [batch word class] and labels [batch word] of the labelled tokens, moved left, and their mask."""
     import paddle
 
-    lengths = (labels != UNLABELLED).astype("int64").sum(1)  # [batch]
     words = int(lengths.max())
-    order = paddle.argsort((labels == UNLABELLED).astype("int64"), axis=1, stable=True)[:, :words]
+    # The labelled places first, each in its order: no two sort keys are equal, so any sort gives the same.
+    places = paddle.arange(labels.shape[1]) + (labels == UNLABELLED).astype("int64") * labels.shape[1]
+    order = paddle.argsort(places, axis=1)[:, :words]
     scores = paddle.take_along_axis(logits, order.unsqueeze(-1), axis=1, broadcast=True)
     present = (paddle.arange(words).unsqueeze(0) < lengths.unsqueeze(1)).astype("float32")  # [batch word]
     gold = paddle.take_along_axis(labels, order, axis=1) * present.astype("int64")

@@ -48,8 +48,9 @@ def one_answer(answer: Mapping[str, object]) -> dict[str, object]:
 
 
 def one_entity(span: Mapping[str, object], start: object, end: object) -> dict[str, object]:
-    """`{"entity_group", "score", "word", "start", "end"}` of a span of seq_label, which has no score."""
-    return {"entity_group": span["type"], "score": None, "word": span["text"], "start": start, "end": end}
+    """`{"entity_group", "score", "word", "start", "end"}` of a span of seq_label; without `score` where it has none."""
+    score = {"score": span["score"]} if "score" in span else {}
+    return {"entity_group": span["type"], **score, "word": span["text"], "start": start, "end": end}
 
 
 def filled_masks(mask: Mapping[str, Sequence[object]], number: int, row: ApiRow) -> list[dict[str, object]]:

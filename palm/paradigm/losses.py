@@ -25,6 +25,10 @@ def mean_cross_entropy(logits: "Tensor", labels: "Tensor") -> "Tensor":
     import paddle
     from paddle.nn import functional
 
+    from palm.runtime.paddle_versions import computes_empty_tensors
+
+    if not logits.shape[0] and not computes_empty_tensors():
+        return paddle.zeros([])
     total = functional.cross_entropy(logits, labels, ignore_index=UNLABELLED, reduction="sum")
     labelled = (labels != UNLABELLED).astype("float32").sum()
     return total / paddle.clip(labelled, min=1.0)

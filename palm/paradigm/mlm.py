@@ -92,7 +92,11 @@ class MaskedLM(Paradigm):
         from palm.kernels import plain
         from palm.kernels.batch_position import masks_before
         from palm.kernels.dense import vocabulary_scores
+        from palm.runtime.paddle_versions import computes_empty_tensors
 
+        if not inputs["mask_pos"].shape[0] and not computes_empty_tensors():
+            one = self.forward(layers, {**inputs, "mask_pos": paddle.zeros([1], "int64")}, phase)
+            return {name: values[:0] for name, values in one.items()}
         encoded = inputs["encoder_outputs"].flatten(0, 1)  # [batch*seq hidden]
         masked = paddle.gather(encoded, inputs["mask_pos"])  # [mask hidden]
         if phase == "train":

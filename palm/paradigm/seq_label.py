@@ -2,7 +2,8 @@
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, ClassVar, cast, final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, cast, final
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -111,18 +112,24 @@ class Tagging(Paradigm):
         return weight_of_labels(batch["label_ids"], None if self.config.has_crf else self._weights)
 
     def split(self, outputs: Outputs, batch: Batch) -> list[Outputs]:
-        """The best label's id of each token; with a CRF the logits, since only `decode` knows the words."""
+        """The best label's id of each token and its probability; with a CRF the logits: `decode` knows the words."""
         lengths = batch["input_mask"].sum(axis=1).astype("int64")
         if self.config.has_crf:
             rows = zip(outputs["logits"], lengths, strict=True)
             return [{"logits": row[:length], "transitions": outputs["transitions"]} for row, length in rows]
-        best = outputs["logits"].argmax(axis=-1)  # [batch seq]
-        return [{"label_ids": row[:length]} for row, length in zip(best, lengths, strict=True)]
+        logits = outputs["logits"]
+        best = logits.argmax(axis=-1)  # [batch seq]
+        probabilities = 1.0 / np.exp(logits - logits.max(axis=-1, keepdims=True)).sum(axis=-1)  # [batch seq], of `best`
+        return [
+            {"label_ids": row[:length], "probabilities": chances[:length]}
+            for row, chances, length in zip(best, probabilities, lengths, strict=True)
+        ]
 
     def decode(self, outputs: Sequence[Outputs], dataset: Dataset) -> list[Prediction]:
-        """`{"index", "words", "labels", "spans": [{"type", "start", "end", "text"}]}` per record.
+        """`{"index", "words", "labels", "spans": [{"type", "start", "end", "text", "score"}]}` per record.
 
-        `start` is a span's first word, `end` the word after its last one. Where a record has its text and the offsets
+        `start` is a span's first word, `end` the word after its last one. `score` is the mean of the probabilities of
+        its words' labels; a CRF, which chooses labels as a whole, has none. Where a record has its text and the offsets
         of its words, `start_char` and `end_char` are the span's characters, and its `text` is exactly these.
         """
         groups = examples_by_record(dataset)
@@ -143,7 +150,7 @@ class Tagging(Paradigm):
     def hugging_face(self, prediction: Prediction, row: ApiRow) -> object:
         """`[{"entity_group", "score", "word", "start", "end"}]`, in characters of the text.
 
-        `score` is None: predictions have the best label of each word, not its probability.
+        A CRF has no probability of a label, so that `score` is missing.
         """
         spans = cast("Sequence[Mapping[str, object]]", prediction["spans"])
         places = _characters(row.texts[0] if row.texts else "", cast("Sequence[str]", prediction["words"]))
@@ -186,17 +193,20 @@ class Tagging(Paradigm):
     def _prediction(self, index: int, rows: IntArray, outputs: Sequence[Outputs], dataset: Dataset) -> Prediction:
         words = cast("Sequence[str]", dataset.records[index]["words"])
         windows = [_labelled(dataset.ragged("word_index")[row], outputs[row]) for row in rows]
-        ids = _merge(windows, len(words))
+        ids, probabilities = _merge(windows, len(words))
         names = class_names(self.labels, self._count_classes())
         outside = _outside(names)
         labels = [outside if number < 0 else names[number] for number in ids]
         spans = self._spans(dataset.records[index], labels)
+        if probabilities is not None:
+            for span in spans:
+                span["score"] = float(probabilities[span["start"] : span["end"]].mean())
         return {"index": index, "words": list(words), "labels": labels, "spans": spans}
 
     def _gold_spans(self, record: Record) -> list[dict[str, object]] | None:
         return None if self._scheme.name == "none" else self._spans(record, cast("Sequence[str]", record["labels"]))
 
-    def _spans(self, record: Record, labels: Sequence[str]) -> list[dict[str, object]]:
+    def _spans(self, record: Record, labels: Sequence[str]) -> list[dict[str, Any]]:
         found = spans_of(labels, self._scheme)
         return [{"type": span.type, "start": span.start, "end": span.end, **self._text(record, span)} for span in found]
 
@@ -255,24 +265,42 @@ def _scheme_of(config: TaggingFields, labels: LabelMap | None) -> TagScheme:
     return older_scheme(labels.names)
 
 
-def _labelled(word_index: np.ndarray, output: Outputs) -> tuple[np.ndarray, np.ndarray]:
-    """`word_index` of a window's tokens, and the label id of the first token of each word."""
+@dataclass(frozen=True)
+class _Window:
+    """The labels of a window's tokens.
+
+    Attributes:
+        word_index: Index of each token's word, for its first token; else -1.
+        label_ids: Label id of each token.
+        probabilities: Probability of this label; None with a CRF.
+    """
+
+    word_index: np.ndarray
+    label_ids: np.ndarray
+    probabilities: np.ndarray | None
+
+
+def _labelled(word_index: np.ndarray, output: Outputs) -> _Window:
+    """The labels of a window, of which those of words' first tokens count."""
     if "transitions" not in output:
-        return word_index, output["label_ids"]
+        return _Window(word_index, output["label_ids"], output.get("probabilities"))
     label_ids = np.zeros(len(word_index), "int64")
     words = word_index >= 0
     label_ids[words] = viterbi(output["logits"][words], output["transitions"])
-    return word_index, label_ids
+    return _Window(word_index, label_ids, None)
 
 
-def _merge(windows: Sequence[tuple[np.ndarray, np.ndarray]], count: int) -> list[int]:
-    """Label id of each word from the window with most context around it; -1 for a word in no window."""
-    ids, context = np.full(count, -1), np.full(count, -1)
-    for word_index, label_ids in windows:
-        places = np.flatnonzero(word_index >= 0)
-        words = word_index[places]
-        around = np.minimum(places, len(word_index) - 1 - places)
+def _merge(windows: Sequence[_Window], count: int) -> tuple[list[int], np.ndarray | None]:
+    """Label id of each word from the window with most context around it, -1 for a word in no window; probabilities."""
+    ids, context, probabilities = np.full(count, -1), np.full(count, -1), np.zeros(count)
+    for window in windows:
+        places = np.flatnonzero(window.word_index >= 0)
+        words = window.word_index[places]
+        around = np.minimum(places, len(window.word_index) - 1 - places)
         better = around > context[words]
-        ids[words[better]], context[words[better]] = label_ids[places[better]], around[better]
-    merged: list[int] = ids.tolist()
-    return merged
+        chosen = words[better]
+        ids[chosen], context[chosen] = window.label_ids[places[better]], around[better]
+        if window.probabilities is not None:
+            probabilities[chosen] = window.probabilities[places[better]]
+    known = all(window.probabilities is not None for window in windows)
+    return ids.tolist(), probabilities if known else None

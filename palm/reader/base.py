@@ -4,7 +4,7 @@
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, cast
 
@@ -54,6 +54,9 @@ class Reader(ABC):
     """The columns of a row to predict, in the order of the texts of `palm pred RUN/task TEXT TEXT`."""
     on_request: ClassVar[Mapping[str, str]] = {}
     """Columns of a batch that need a setting, and the setting: `label_sets` → `label_kind: several`."""
+    gold_keys: ClassVar[Collection[str] | None] = None
+    """Keys that only say how gold and files with it are read. None for a reader whose data sets to predict may depend
+    on more than its keys, its tokenizer and `labels.splits_text`: it never reads for another one (`reads_alike`)."""
 
     def __init_subclass__(cls) -> None:
         """Refuse a method that is never called."""
@@ -138,6 +141,11 @@ class Reader(ABC):
         """The sequences, rows of `token_ids`, of the examples from `start` to `end`: the first, and after the last."""
         del batch
         return start, end
+
+    def masks_before(self, batch: Batch, example: int) -> int:
+        """Masked tokens of the examples before one of a batch of `collate`."""
+        del batch, example
+        return 0
 
     def row_of_texts(self, texts: Sequence[str]) -> dict[str, object]:
         """A row to predict of as many texts as there are `text_columns`."""
@@ -234,10 +242,30 @@ class Reader(ABC):
         """
         return list(self.records_of(open_source(file, self.config), phase))
 
+    def reads_alike(self, other: "Reader", *, with_gold: bool) -> bool:
+        """Whether rows to predict become an equal data set, and equal batches, in both readers.
+
+        Args:
+            other: Another reader.
+            with_gold: Whether the rows may have more columns than `text_columns`, such as labels.
+        """
+        if self is other:
+            return True
+        if self.gold_keys is None or type(self) is not type(other) or self.tokenizer is not other.tokenizer:
+            return False
+        renamed = getattr(self.config, "columns", None)  # then a column of text may be one of gold, too
+        ignored = set() if with_gold or renamed else set(self.gold_keys)
+        same_words = _splits_text(self.labels) == _splits_text(other.labels)
+        return same_words and self.config.model_dump(exclude=ignored) == other.config.model_dump(exclude=ignored)
+
     def prepare(self, records: Sequence[Record], phase: Phase) -> None:
         """Collect the labels of a training file, unless known."""
         if phase == "train" and self.labels is None:
             self.labels = self.learn_labels(records)
+
+
+def _splits_text(labels: LabelMap | None) -> bool:
+    return labels is not None and labels.splits_text
 
 
 def count_classes_in(dataset: Dataset, column: str, classes: int) -> list[int]:

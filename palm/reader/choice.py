@@ -42,6 +42,7 @@ class ChoiceReader(Reader):
     Config = ChoiceReaderConfig
     segments = 2
     cache_version = "1"
+    gold_keys = ()
     by_record = True
     one_text_per_row = False
     text_columns = ("text_a", "choices")

@@ -12,6 +12,7 @@ from palm.data.tokenizer import Tokenizer
 from palm.reader.base import READERS, Reader
 from palm.reader.column_names import LABELS, TEXTS, ColumnGuess
 from palm.reader.gold import (
+    GOLD_KEYS,
     GOLD_ON_REQUEST,
     TextLabelFields,
     count_gold,
@@ -40,6 +41,7 @@ class ClassificationReader(Reader):
     cache_version = "1"
     by_record = True
     on_request = GOLD_ON_REQUEST
+    gold_keys = GOLD_KEYS
 
     def __init__(
         self, config: ClassificationReaderConfig, tokenizer: Tokenizer, labels: LabelMap | None = None

@@ -124,6 +124,10 @@ class LabelledFields(TableFields, ClassCountFields):
     )
 
 
+LABEL_KEYS = ("n_classes", "on_missing_label", "leave_out_labels", "on_unknown_label", "skip_empty_text")
+"""Keys of labelled tables that do not matter to rows without gold (see `Reader.gold_keys`)."""
+
+
 def known_format(file_format: str, known: tuple[str, ...]) -> str:
     """`file_format`, if the reader supports it.
 

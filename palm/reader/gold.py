@@ -9,7 +9,7 @@ from pydantic import Field
 
 from palm.data.dataset import Dataset, DataSource, IntArray, LabelMap, Ragged, Record
 from palm.reader.base import count_classes_in
-from palm.reader.fields import LabelledFields
+from palm.reader.fields import LABEL_KEYS, LabelledFields
 from palm.reader.formats.cells import label_at, labels_at, number_at
 from palm.reader.formats.files import FileProblems
 from palm.reader.labels import LabelEncoder, learn_label_map
@@ -18,6 +18,7 @@ from palm.spec import Phase, Spec, Specs
 
 ReadGold = Callable[..., object]
 
+GOLD_KEYS = (*LABEL_KEYS, "label_kind")
 GOLD_ON_REQUEST = {"label_sets": "label_kind: several", "label_values": "label_kind: number"}
 
 

@@ -12,6 +12,7 @@ from palm.data.tokenizer import Tokenizer
 from palm.reader.base import READERS, Reader
 from palm.reader.column_names import LABELS, PAIRS, ColumnGuess
 from palm.reader.gold import (
+    GOLD_KEYS,
     GOLD_ON_REQUEST,
     TextLabelFields,
     count_gold,
@@ -42,6 +43,7 @@ class MatchingReader(Reader):
     cache_version = "1"
     by_record = True
     on_request = GOLD_ON_REQUEST
+    gold_keys = GOLD_KEYS
 
     def __init__(self, config: MatchingReaderConfig, tokenizer: Tokenizer, labels: LabelMap | None = None) -> None:
         super().__init__(config, tokenizer, labels)

@@ -50,6 +50,7 @@ class MaskedLMReader(Reader):
 
     Config = MaskedLMReaderConfig
     cache_version = "1"
+    gold_keys = ()
     by_record = True
     one_text_per_row = False
 
@@ -120,6 +121,9 @@ class MaskedLMReader(Reader):
         own = (batch["mask_pos"] >= start * width) & (batch["mask_pos"] < end * width)
         masks = {"mask_pos": batch["mask_pos"][own] - start * width, "mask_label": batch["mask_label"][own]}
         return super().part(inputs, examples, start, end) | masks
+
+    def masks_before(self, batch: Batch, example: int) -> int:
+        return int((batch["mask_pos"] < example * batch["token_ids"].shape[1]).sum())
 
     def _records(self, source: Path | Sequence[GivenRow], phase: Phase) -> Iterator[Record]:
         return parse_text_rows(source, self.config, texts=("text_a",), gold=(), phase=phase)

@@ -57,6 +57,7 @@ class SquadReader(Reader):
     segments = 2
     text_columns = ("question", "context")
     cache_version = "1"
+    gold_keys = ()
     splits_long_texts = True
     record_unit = "questions"
 

@@ -38,6 +38,7 @@ class PairwiseMatchReader(Reader):
     segments = 2
     text_columns = ("text_a", "text_b")
     cache_version = "1"
+    gold_keys = ()
     by_record = True
     one_text_per_row = False
 

@@ -15,7 +15,7 @@ from palm.data.tokenizer import Tokenizer, WordTokens
 from palm.data.windows import word_windows
 from palm.reader.base import READERS, Reader
 from palm.reader.column_names import TAGS, WORDS, ColumnGuess
-from palm.reader.fields import LabelledFields
+from palm.reader.fields import LABEL_KEYS, LabelledFields
 from palm.reader.formats.files import FileProblems
 from palm.reader.formats.span_files import is_span_file
 from palm.reader.formats.text_words import split_text
@@ -55,6 +55,7 @@ class TaggingReader(Reader):
     cache_version = "1"
     by_record = True
     splits_long_texts = True
+    gold_keys = (*LABEL_KEYS, "tag_scheme", "on_bad_span")
 
     def __init__(self, config: TaggingReaderConfig, tokenizer: Tokenizer, labels: LabelMap | None = None) -> None:
         super().__init__(config, tokenizer, labels)
@@ -164,6 +165,8 @@ class TaggingReader(Reader):
         words = np.array(sentence.words, "int64")
         is_first = np.diff(words, prepend=-1) > 0
         index = np.where(is_first, words, -1)
+        if len(words) <= room:  # most sentences
+            return [(layout.single(sentence.ids), np.concatenate([front, index, back]))]
         bounds = [*np.flatnonzero(is_first).tolist(), len(words)]
         windows = []
         for window in word_windows(np.diff(bounds).tolist(), width=room):

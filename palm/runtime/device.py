@@ -1,16 +1,28 @@
-"""Chooses the device of a run, and counts devices, as PALM 2's `palm.distribute.gpu_dev_count` does."""
+"""Chooses the device of a run, copies batches to it, and counts devices, as PALM 2's `palm.distribute` does."""
 
 import logging
 import os
 import subprocess
 import sys
+from collections import deque
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from palm.runtime.environment import prepare_runtime
 from palm.runtime.paddle_import import import_paddle
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from paddle import Tensor
+
 _log = logging.getLogger("palm")
 _warned: set[str] = set()
+# Page-locked memory is free for other batches as soon as nothing refers to it, even if a GPU still copies it. A step
+# waits for the GPU once, so what more than 16 batches ago was copied has arrived.
+_being_copied: deque[list["Tensor"]] = deque(maxlen=16)
 
 gpu_dev_count: int
 """GPUs that one run uses: 1 where Paddle sees any, else 0. Scripts that divide by it get what a step trains on."""
@@ -18,7 +30,15 @@ gpu_dev_count: int
 cpu_dev_count = 1
 """Processes that one run uses on a CPU, whatever their threads."""
 
-__all__ = ["choose_device", "count_gpus", "cpu_dev_count", "gpu_dev_count", "possible_gpus", "usable_gpus"]
+__all__ = [
+    "as_tensors",
+    "choose_device",
+    "count_gpus",
+    "cpu_dev_count",
+    "gpu_dev_count",
+    "possible_gpus",
+    "usable_gpus",
+]
 
 _COUNT = "from palm.runtime.device import gpus_here; print(gpus_here())"
 
@@ -33,6 +53,18 @@ def choose_device(*, use_gpu: bool) -> str:
         _warned.add("gpu")
         _log.warning("No GPU is usable by this Paddle: computing on the CPU. Set use_gpu: false to avoid this warning.")
     return str(paddle.set_device("cpu"))
+
+
+def as_tensors(batch: "Mapping[str, NDArray[np.generic]]") -> "dict[str, Tensor]":
+    """The arrays of a batch on the device: to a GPU from page-locked memory, while the program goes on."""
+    import paddle  # noqa: PLC0415 (as above)
+
+    arrays = {name: np.ascontiguousarray(array) for name, array in batch.items()}
+    if not paddle.device.get_device().startswith("gpu"):
+        return {name: paddle.to_tensor(array) for name, array in arrays.items()}
+    locked = {name: paddle.to_tensor(array, place=paddle.CUDAPinnedPlace()) for name, array in arrays.items()}
+    _being_copied.append(list(locked.values()))
+    return {name: tensor.cuda(blocking=False) for name, tensor in locked.items()}
 
 
 def count_gpus() -> int:

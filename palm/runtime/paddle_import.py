@@ -8,22 +8,36 @@ import signal
 import sys
 import threading
 import warnings
+import zlib  # noqa: F401 (Paddle 2.6 makes it crash unless it was imported before)
 from collections.abc import Iterator
+
+from palm.errors import ConfigError, Problem
+from palm.runtime.paddle_packages import import_fault, installed_fault
 
 # A missing ccache only matters for compiling Paddle extensions; PALM sets several OpenMP threads on purpose.
 _KNOWN_LINES = ("WARNING: OMP_NUM_THREADS set to", "PLEASE USE OMP_NUM_THREADS WISELY.")
 
 
 def import_paddle() -> None:
-    """Import Paddle; what else it writes to stderr is passed on."""
+    """Import Paddle; what else it writes to stderr is passed on.
+
+    Raises:
+        ConfigError: It is not installed, or cannot be imported.
+    """
+    fault = installed_fault()
+    if fault is not None:
+        raise ConfigError(Problem("Paddle", str(fault)))
     if "paddle" in sys.modules:
         _end_at_sigterm()
         return
-    with without_lines(_KNOWN_LINES), _root_logger_kept(), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="No ccache found", category=UserWarning)
-        paddle = importlib.import_module("paddle")
-        # Otherwise a SIGTERM before training, which only ends the process, prints a C++ trace.
-        paddle.disable_signal_handler()
+    try:
+        with without_lines(_KNOWN_LINES), _root_logger_kept(), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="No ccache found", category=UserWarning)
+            paddle = importlib.import_module("paddle")
+            # Otherwise a SIGTERM before training, which only ends the process, prints a C++ trace.
+            paddle.disable_signal_handler()
+    except (ImportError, OSError) as error:
+        raise ConfigError(Problem("Paddle", str(import_fault(error)))) from error
 
 
 @contextlib.contextmanager

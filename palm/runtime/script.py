@@ -6,6 +6,7 @@ from pathlib import Path
 from types import TracebackType
 
 from palm.errors import PalmError
+from palm.runtime.paddle_packages import missing_paddle
 
 EXIT_ERROR = 2
 
@@ -29,8 +30,9 @@ def end_script_with_message() -> None:
 
 
 def _end_with_message(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    if not isinstance(error, PalmError) or sys.flags.interactive or sys.flags.dev_mode:
+    message = str(error) if isinstance(error, PalmError) else missing_paddle(error)
+    if message is None or sys.flags.interactive or sys.flags.dev_mode:
         sys.__excepthook__(kind, error, trace)
         return
-    sys.stderr.write(f"{error}\n")
+    sys.stderr.write(f"{message}\n")
     raise SystemExit(EXIT_ERROR)

@@ -14,7 +14,7 @@ from palm.schema.fields import Schema, TagSchemeName
 from palm.schema.places import pointer_problem
 from palm.schema.validate import shown, validate
 from palm.schema.values import Resolved, Setting
-from palm.storage.layout import CONFIG_FILE, FORMAT_VERSION, PALM_VERSION
+from palm.storage.layout import CONFIG_FILE, FORMAT_VERSION, INFERENCE_FOLDER, MANIFEST_FILE, PALM_VERSION
 
 SINGLE_HEAD = "head"
 """Key of the head in the model of a single task."""
@@ -203,6 +203,16 @@ def read_saved_run(folder: Path) -> SavedRun:
 def describes_run(content: Mapping[str, Any]) -> bool:
     """Whether the content of a config.json is that of a run's model, with tasks by name."""
     return "tasks" in content and "format_version" in content
+
+
+def is_inference_model(place: Path) -> bool:
+    """Whether the folder `place` looks like an inference model."""
+    return (place / MANIFEST_FILE).is_file() and (place / CONFIG_FILE).is_file()
+
+
+def model_in(place: Path) -> Path | None:
+    """The inference model that the folder `place` is, or that of a task or of a run in it; None for anything else."""
+    return next((each for each in (place, place / INFERENCE_FOLDER) if is_inference_model(each)), None)
 
 
 def holds_run(folder: Path) -> bool:

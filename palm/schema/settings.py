@@ -112,10 +112,11 @@ class TrainSettings(Schema):
     )
     random_seed: Seed = Field(1, ge=0, description="Random seed; a task's own seed determines its shuffling and masks.")
     use_gpu: bool = Field(True, description="Use the GPU if available; otherwise the CPU, with one warning.")
-    amp: Annotated[Literal["auto", "off", "bf16"], BeforeValidator(lower)] = Field(
+    amp: Annotated[Literal["auto", "off", "bf16", "fp16"], BeforeValidator(lower)] = Field(
         "auto",
         description="`bf16`: products in bfloat16, weights in float32. On a GPU, or on a CPU with AVX512-BF16 or AMX "
-        "by the fused kernels; elsewhere everything stays float32, with a warning. `auto`: as `bf16` on a CPU with "
+        "by the fused kernels; elsewhere everything stays float32, with a warning. `fp16`: on a GPU, products in "
+        "float16, with a scaled loss; evaluated and exported in float32. `auto`: as `bf16` on a CPU with "
         "AMX, where it is fastest, else `off`, also on a GPU; a resumed run continues as it was started.",
     )
     print_every_n_steps: Annotated[Int, Key(changes="nothing")] = Field(

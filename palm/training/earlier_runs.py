@@ -11,7 +11,6 @@ import yaml
 
 from palm.config.components import keys_everywhere
 from palm.config.methods import following_keys, method_defaults
-from palm.config.run_config import RunConfig
 from palm.config.yaml_file import parse_yaml, read_yaml
 from palm.distributed.ranks import current_ranks
 from palm.engine.checkpoint import newest_checkpoint, processes_of, rename_damaged, restore_checkpoint
@@ -63,13 +62,15 @@ def archive_previous_run(folder: Path) -> str | None:
     return f"An earlier run's {', '.join(path.name for path in left)} moved to {target.as_posix()}."
 
 
-def planned_processes(config: RunConfig) -> int:
-    """The number of processes that batches are planned for: a resumed run goes on with those that it began with."""
-    ranks = current_ranks().count
-    if config.train is None or config.train.resume != "auto":
-        return ranks
-    newest, _ = newest_checkpoint(Path(config.run.save_path) / CHECKPOINT_FOLDER)
-    return ranks if newest is None else processes_of(newest)
+def planned_processes(save_path: Path) -> int:
+    """The number of processes that the batches of a resumed run are planned for: that with which it was started."""
+    ranks = current_ranks()
+
+    def saved() -> int | None:
+        newest, _ = newest_checkpoint(save_path / CHECKPOINT_FOLDER)
+        return None if newest is None else processes_of(newest)
+
+    return ranks.on_first(saved) or ranks.count
 
 
 def other_processes_line(run: TrainingRun) -> list[str]:

@@ -1,13 +1,19 @@
-"""Several ranks train one model: before the first step they make sure that they have the same."""
+"""What several ranks agree on around a run: that they train the same, who else may write there, and when they stop."""
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from signal import Signals
 
 import numpy as np
 
+from palm.distributed.ranks import Ranks, current_ranks
 from palm.engine.run import TrainingRun
 from palm.errors import TrainingError
 from palm.schema.fields import Schema
+from palm.storage.run_lock import exclusive_run_lock
 
 _PATHS = ("_file", "_path", "_dir")
 
@@ -30,6 +36,25 @@ def check_equal(run: TrainingRun) -> None:
             raise TrainingError(f"All ranks of a run train the same model on the same data. Found: {found}. {advice}")
 
 
+@contextmanager
+def run_folder_locked(folder: Path) -> Iterator[None]:
+    """Keep other runs out of `folder`: the first rank does it for all of this run.
+
+    Raises:
+        CheckpointError: Another run trains there, or the folder is read-only.
+        LostRanksError: The same on the other ranks.
+    """
+    with ExitStack() as stack:
+        current_ranks().on_first(lambda: stack.enter_context(exclusive_run_lock(folder)))
+        yield
+
+
+def agreed_signal(ranks: Ranks, received: Signals | None) -> Signals | None:
+    """The signal after which all ranks stop, since one of them has received it; every rank asks at the same point."""
+    numbers = [int(number) for number in ranks.gather_values(int(received or 0))]
+    return Signals(max(numbers)) if any(numbers) else None
+
+
 def _described(run: TrainingRun) -> dict[str, str]:
     """A digest of each thing that has to be equal, by its name in a message."""
     weights = hashlib.sha256()
@@ -38,6 +63,7 @@ def _described(run: TrainingRun) -> dict[str, str]:
         weights.update(np.ascontiguousarray(tensor.numpy()).tobytes())
     tasks = {task.name: _without_paths(task.settings) for task in run.tasks}
     settings = {"run": _without_paths(run.settings), "tasks": tasks, "amp": run.progress.amp}
+    settings |= {"processes": run.progress.processes}
     return {
         "the initial weights": weights.hexdigest(),
         "the training data": _digest(run.data),

@@ -26,6 +26,7 @@ class NonFiniteSteps:
         self._reporter = reporter
         self._checkpoints = checkpoints
         self._in_a_row = 0
+        self._overflown = run.progress.loss_scale.skipped
 
     def after(self, result: StepResult) -> None:
         """Handle the faults of `result`, if it has any.
@@ -33,8 +34,17 @@ class NonFiniteSteps:
         Raises:
             TrainingError: Too many such steps in a row, or no checkpoint to roll back to.
         """
-        for line in self._handle(result):
+        for line in (*self._overflow(result), *self._handle(result)):
             self._reporter.say(line)
+
+    def _overflow(self, result: StepResult) -> Iterator[str]:
+        """A line about gradients that overflowed in float16, which cost their batches without being a fault."""
+        scale = self._run.progress.loss_scale
+        if scale.skipped == self._overflown:
+            return
+        self._overflown = scale.skipped
+        found = f"Global step {result.global_step}, task {result.task}: a gradient overflowed in float16."
+        yield f"{found} The batch was skipped ({scale.skipped} in this run), and the loss scale is now {scale.value:g}."
 
     def _handle(self, result: StepResult) -> Iterator[str]:
         """The lines about the faults of `result`.

@@ -15,7 +15,7 @@ from palm.engine.optim.weight_average import build_average
 from palm.engine.run import Progress, StepResult, TrainingRun
 from palm.engine.schedule import build_sampler, global_steps
 from palm.engine.task_instance import TaskInstance
-from palm.kernels.precision import choose_precision
+from palm.kernels.precision import choose_precision, evaluated_precision
 from palm.schema.settings import TrainSettings
 from palm.training.after_step import Follower
 from palm.training.signals import StopSignals
@@ -51,7 +51,7 @@ def build_run(
     )
     backbone = model.backbone_config
     precision = choose_precision(settings.amp, kernels=backbone.kernels, activation=backbone.hidden_act)
-    model.amp = precision.computed
+    model.amp = evaluated_precision(precision.computed)
     ranks = current_ranks()
     return TrainingRun(
         model=model,

@@ -97,6 +97,9 @@ class RunModel:
         Raises:
             CheckpointError: It could not be written.
         """
+        self._run.ranks.on_first(self._raise_failure)
+
+    def _raise_failure(self) -> None:
         if self._failure is not None:
             raise self._failure
 
@@ -120,7 +123,8 @@ class RunModel:
             self._reporter.say(missing_best_line("all tasks", best, self._checkpoint(best.global_step)))
         tasks = trained_tasks(run)
         save = save_run if self._extended is None else partial(save_extended_run, self._extended)
-        save(run.model, tasks, self._backbone_name, self._folder, self._facts(tasks), weights)
+        facts = self._facts(tasks)
+        save(run.model, tasks, backbone_name=self._backbone_name, folder=self._folder, facts=facts, weights=weights)
 
     def _facts(self, tasks: Sequence[TaskInstance]) -> RunFacts:
         step = self.of_step

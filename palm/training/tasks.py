@@ -11,6 +11,7 @@ from palm.config.task_checks import TaskMetrics, unreported_metrics
 from palm.data.dataset import Dataset
 from palm.data.shared_rows import match_rows
 from palm.data.tokenizer import Tokenizer
+from palm.distributed.ranks import current_ranks
 from palm.engine.task_instance import TaskInstance
 from palm.errors import ConfigError, DataError, Problem
 from palm.paradigm.base import PARADIGMS
@@ -19,7 +20,6 @@ from palm.reader.loading import load_dataset
 from palm.schema.fields import BackboneFields
 from palm.schema.settings import TrainSettings
 from palm.training.dev_split import load_split
-from palm.training.earlier_runs import planned_processes
 from palm.training.unknown_tokens import refuse_unknown
 
 Built = TypeVar("Built")
@@ -37,7 +37,8 @@ def build_tasks_of(stages: Sequence[RunConfig]) -> list[list[TaskInstance]]:
     built = []
     for config in stages:
         before = len(wrong)
-        tasks = [_collect(wrong, partial(_build_task, config, task)) for task in config.tasks]
+        processes = _planned_processes(config)
+        tasks = [_collect(wrong, partial(_build_task, config, task, processes)) for task in config.tasks]
         if len(wrong) == before:
             built.append(_collect(unfit, partial(_joined, [task for task in tasks if task], config)) or [])
     if unfit:
@@ -70,7 +71,16 @@ def _collect(problems: list[Problem], build: Callable[[], Built]) -> Built | Non
         return None
 
 
-def _build_task(config: RunConfig, task: TaskConfig) -> TaskInstance:
+def _planned_processes(config: RunConfig) -> int:
+    """The number of processes that batches are planned for."""
+    if config.train is None or config.train.resume != "auto":
+        return current_ranks().count
+    from palm.training.earlier_runs import planned_processes  # noqa: PLC0415 (imports Paddle)
+
+    return planned_processes(Path(config.run.save_path))
+
+
+def _build_task(config: RunConfig, task: TaskConfig, processes: int) -> TaskInstance:
     reader = reader_of(config, task)
     tokenizer = reader.tokenizer
     train, dev = _load_data(config, reader, task)
@@ -85,7 +95,7 @@ def _build_task(config: RunConfig, task: TaskConfig) -> TaskInstance:
         seed=task.settings.random_seed,
         train=train,
         dev=dev,
-        processes=planned_processes(config),
+        processes=processes,
     )
 
 

@@ -11,7 +11,7 @@ pytest.importorskip("onnxruntime", reason="needs onnxruntime: pip install .[onnx
 from palm.backbone import BACKBONES
 from palm.inference.onnx import ENCODER_WRITERS, HEAD_WRITERS
 from palm.paradigm import PARADIGMS
-from tests.onnx_models import BATCHES, LIMIT, OwnReader, batch_of, small_model, task
+from tests.onnx_models import BATCHES, LIMIT, OwnReader, batch_of, run, small_model, task
 
 _RELATIVE = {"relative_attention": True, "pos_att_type": ["c2p", "p2c"]}
 _V3 = {**_RELATIVE, "position_buckets": 8, "norm_rel_ebd": "layer_norm", "share_att_key": True}
@@ -115,3 +115,28 @@ def test_one_text_needs_its_tokens_alone(name: str) -> None:
     model = small_model(name, [task("text", "cls", reader="cls"), task("tags", "seq_label", reader="seq_label")])
     assert max(model.differences(batch_of(3, 9, segments=False)).values()) <= LIMIT
     assert {each.name for each in model.session.get_inputs()} == {"token_ids", "input_mask"}
+
+
+LONG = {"max_position_embeddings": 1024, "local_attention": 128, "num_hidden_layers": 3}
+
+
+@pytest.mark.parametrize("size", [(1, 1024), (3, 701), (2, 129)])
+@pytest.mark.parametrize("kernels", ["plain", "auto"])
+def test_long_inputs_of_modernbert_see_the_same_windows(size: tuple[int, int], kernels: str) -> None:
+    """Several windows of the size that published models have, in rows of very different lengths."""
+    model = small_model("modernbert", [task("text", "cls"), task("词", "seq_label")], **LONG, kernels=kernels)
+    batch = batch_of(*size)
+    batch["input_mask"][-1, size[1] // 3 :] = 0.0
+    assert max(model.differences(batch).values()) <= LIMIT
+
+
+def test_a_window_of_modernbert_ends_where_its_layers_reach_in_a_graph() -> None:
+    """Layers of windows alone: a token changes those that all layers together reach, 64 places each, and no others."""
+    keys = {**LONG, "num_hidden_layers": 2, "layer_types": ["sliding_attention"] * 2}
+    model = small_model("modernbert", [task("词", "seq_label")], **keys)
+    batch = batch_of(1, 900)
+    before = run(model.session, batch)["词.logits"]
+    place, reach = 450, 2 * 64
+    batch["token_ids"][0, place] = batch["token_ids"][0, place] % 40 + 6
+    changed = np.flatnonzero((run(model.session, batch)["词.logits"] != before).any(axis=-1)[0])
+    assert (changed.min(), changed.max()) == (place - reach, place + reach)

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from palm.data.dataset import LabelMap, Ragged
 from palm.data.tokenizer import Tokenizer
 from palm.reader.base import READERS
 from palm.reader.loading import load_dataset, load_rows
@@ -104,3 +105,79 @@ def test_masks_to_predict(small_tokenizers, kind, tmp_path):
     batch = reader.collate(data, np.arange(2), np.random.default_rng(0))
     assert len(batch["mask_pos"]) == 3
     assert (batch["token_ids"].reshape(-1)[batch["mask_pos"]] == tokenizer.mask_id).all()
+
+
+OTHER_VALUES = {
+    "label_kind": "number", "n_classes": 7, "on_missing_label": "leave_out", "leave_out_labels": ["fish"],
+    "on_unknown_label": "count_as_wrong", "skip_empty_text": True, "tag_scheme": "none", "on_bad_span": "drop",
+}  # fmt: skip
+"""A value that is not the default of each key that some reader ignores in rows without gold."""
+
+
+def _config(name, **keys):
+    return READERS[name].Config(**({"max_query_len": 16} if name == "mrc" else {}), **keys)
+
+
+@pytest.mark.parametrize("name", list(READERS))
+def test_readers_that_read_alike_make_equal_data_sets_and_batches(small_tokenizers, name):
+    kind = READERS[name]
+    if name not in ROWS or kind.gold_keys is None:
+        pytest.skip(f"{name} reads for no other reader")
+    tokenizer = Tokenizer.from_file(small_tokenizers[KINDS[0]] / "tokenizer.json")
+    rows = [{column: row[column] for column in kind.text_columns} for row in ROWS[name]]
+    if name != "mrc":  # which takes no empty context
+        rows.append(
+            {column: value if isinstance(value := rows[0][column], list) else "" for column in kind.text_columns}
+        )
+    if name == "mlm":
+        rows = [{"text_a": f"[MASK] {row['text_a']}"} for row in rows]
+    one = kind(_config(name, max_seq_len=LIMIT), tokenizer, LabelMap(("fish", "bird")))
+    keys = {key: OTHER_VALUES[key] for key in kind.gold_keys}
+    other = kind(_config(name, max_seq_len=LIMIT, **keys), tokenizer, LabelMap(("x", "y", "z"), "none"))
+    assert one.reads_alike(other, with_gold=False)
+    assert one.reads_alike(other, with_gold=True) == (not keys)
+    first, second = (load_rows(reader, rows, "predict") for reader in (one, other))
+    assert list(first.records) == list(second.records)
+    assert first.columns.keys() == second.columns.keys()
+    for column, values in first.columns.items():
+        theirs = second.columns[column]
+        pairs = (
+            [(values.values, theirs.values), (values.offsets, theirs.offsets)]
+            if isinstance(values, Ragged)
+            else [(values, theirs)]
+        )
+        assert all(np.array_equal(ours, others) for ours, others in pairs), column
+    batches = [
+        reader.collate(first, np.arange(first.num_examples), np.random.default_rng(seed))
+        for seed, reader in enumerate((one, other))
+    ]
+    assert batches[0].keys() == batches[1].keys()
+    assert all(np.array_equal(batches[0][column], batches[1][column]) for column in batches[0])
+
+
+@pytest.mark.parametrize("name", list(READERS))
+def test_readers_that_differ_do_not_read_alike(small_tokenizers, name):
+    kind = READERS[name]
+    tokenizers = [Tokenizer.from_file(small_tokenizers[each] / "tokenizer.json") for each in KINDS[:2]]
+    one = kind(_config(name, max_seq_len=LIMIT), tokenizers[0])
+    assert one.reads_alike(one, with_gold=True)
+    others = [
+        kind(_config(name, max_seq_len=LIMIT + 1), tokenizers[0]),
+        kind(_config(name, max_seq_len=LIMIT), tokenizers[1]),
+        kind(_config(name, max_seq_len=LIMIT), tokenizers[0], LabelMap(("O",), splits_text=True)),
+        *(READERS[other](_config(other, max_seq_len=LIMIT), tokenizers[0]) for other in READERS if other != name),
+    ]
+    assert not any(one.reads_alike(other, with_gold=False) for other in others)
+    same = kind(_config(name, max_seq_len=LIMIT), tokenizers[0])
+    assert one.reads_alike(same, with_gold=True) == (kind.gold_keys is not None)
+
+
+@pytest.mark.parametrize("name", ["cls", "match"])
+def test_keys_of_gold_matter_to_rows_that_may_have_gold(small_tokenizers, name):
+    kind, tokenizer = READERS[name], Tokenizer.from_file(small_tokenizers[KINDS[0]] / "tokenizer.json")
+    one = kind(kind.Config(), tokenizer)
+    assert not one.reads_alike(kind(kind.Config(label_kind="several"), tokenizer), with_gold=True)
+    renamed = [
+        kind(kind.Config(label_kind=label, columns={"label": "text_a"}), tokenizer) for label in ("class", "several")
+    ]
+    assert not renamed[0].reads_alike(renamed[1], with_gold=False)

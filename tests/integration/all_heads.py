@@ -77,7 +77,7 @@ def save_both(run: TrainingRun, folder: Path) -> None:
     for task in run.tasks:
         save_bundle(run.model, task, "bert", folder / task.name / "infer_model")
     facts = RunFacts(run.progress.global_step, {}, run.data)
-    save_run(run.model, run.tasks, "bert", folder / "infer_model", facts)
+    save_run(run.model, run.tasks, backbone_name="bert", folder=folder / "infer_model", facts=facts)
 
 
 def rows_for(columns: tuple[str, ...], *, masked: bool = False) -> list[dict[str, object]]:

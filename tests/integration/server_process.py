@@ -93,8 +93,16 @@ def read_all(connection: socket.socket) -> bytes:
 
 
 @contextmanager
-def serving(model: Path, *options: str, environment: dict[str, str] | None = None) -> Iterator[Running]:
-    """A server of `model` at a free port; it is killed at the end if it still runs."""
+def serving(
+    model: Path,
+    *options: str,
+    environment: dict[str, str] | None = None,
+    when_started: Callable[[int], None] | None = None,
+) -> Iterator[Running]:
+    """A server of `model` at a free port; it is killed at the end if it still runs.
+
+    `when_started` is called with the number of its process, before it listens.
+    """
     words = [sys.executable, "-m", "palm", "serve", str(model), "--port", "0", *options]
     surroundings = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1", **(environment or {})}
     process = subprocess.Popen(
@@ -106,6 +114,8 @@ def serving(model: Path, *options: str, environment: dict[str, str] | None = Non
     timer = threading.Timer(START_SECONDS, process.kill)
     timer.start()
     try:
+        if when_started is not None:
+            when_started(process.pid)
         assert process.stdout is not None
         line = process.stdout.readline()
         timer.cancel()

@@ -43,7 +43,7 @@ def test_the_cosines_are_those_of_plain_backward_passes(tmp_path, head):
     flat = {}
     for task in run.tasks:
         run.model.train()
-        run.model.clear_gradients(set_to_zero=False)
+        tiny.clear_gradients(run.model)
         run.model.loss(task, task.batch_at(run.progress.task_steps[task.name])).backward()
         named = [(n, p) for n, p in run.model.named_parameters() if n.startswith("backbone.")]
         flat[task.name] = np.concatenate([

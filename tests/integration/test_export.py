@@ -16,6 +16,7 @@ from palm.cli.main import main
 from palm.errors import CheckpointError, ConfigError
 from palm.inference.export import export_model, verify
 from palm.inference.export.quantize import Cost
+from palm.runtime.paddle_versions import paddle_major
 from palm.storage.atomic_directory import verify as verify_manifest
 from tests.integration import all_heads
 from tests.integration.all_heads import assert_close
@@ -32,7 +33,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     training = controller._training_run()
     all_heads.train(training)
     all_heads.save_both(training, folder / "out")
-    controller._write_resolved_config()
+    controller._write_beginning()
     return folder / "out"
 
 
@@ -117,11 +118,72 @@ def test_rows_of_the_user_are_compared(run: Path) -> None:
     assert "(2 rows: " in done.stdout
 
 
+@pytest.mark.parametrize("option", ["--rows", "--dev"])
+def test_a_file_that_no_task_would_use_is_refused(
+    run: Path, option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, other = tmp_path / "行.tsv", tmp_path / "more.tsv"
+    for each in (file, other):
+        each.write_text("label\ttext_a\nwater\t大红鱼在河\n", encoding="utf-8")
+    words = ["export", str(run / "water"), "--to", "onnx", "--output", str(tmp_path / "out")]
+    assert main([*words, option, str(file), option, str(other)]) == 2
+    told = capsys.readouterr().err
+    assert f"each exported task (water) has a file already. Found another one, `{other}`." in told
+    assert main([*words, option, f"water={file}", option, f"water={other}"]) == 2
+    assert f"one file for each task is expected. Found another one for water, `{other}`." in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_palm_pred_and_palm_eval_take_an_exported_folder(
+    run: Path, exported: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = run.parent / "one task"
+    assert main(["export", str(run / "water"), "--to", "onnx", "--output", str(one)]) == 0
+    capsys.readouterr()
+    printed = []
+    for words in ([str(run / "water")], [str(one)]):
+        assert main(["pred", *words, "大红鱼在河"]) == 0
+        printed.append(json.loads(capsys.readouterr().out))
+    assert_close(*printed)
+    assert main(["pred", "--model", str(one), "--text", "大红鱼在河"]) == 0
+    assert json.loads(capsys.readouterr().out) == printed[1]
+    assert main(["pred", str(exported), "大红鱼在河"]) == 0
+    shown = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {"water", "sets", "tags"} <= {line["task"] for line in shown}
+    dev = run.parent / "water.dev.tsv"
+    assert main(["eval", str(exported), "water", "--file", str(dev)]) == 0
+    [line] = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    expected = palm.Predictor(run / "water" / "infer_model").evaluate(dev)
+    assert line == {"task": "water", **{name: value for name, value in expected.items() if name != "loss"}}
+    assert main(["eval", str(exported), "--file", str(dev)]) == 0
+    told = capsys.readouterr()
+    assert "water" in {json.loads(line)["task"] for line in told.out.splitlines()}
+    assert "answer left out: " in told.err
+    assert main(["eval", str(exported)]) == 2
+    assert f"palm eval {exported} --file FILE" in capsys.readouterr().err
+    with pytest.raises(CheckpointError, match="palm export"):
+        palm.Predictor(one)
+
+
+def test_keys_of_the_other_runtime_are_refused(run: Path, exported: Path) -> None:
+    for path, runtime in ((run, "onnx"), (exported, None), (run / "water", "onnx")):
+        for keys in ({"kernels": "plain"}, {"max_drop": 1.0}, {"allow_unmeasured": True}):
+            [name] = keys
+            with pytest.raises(ConfigError, match=f"{name} is for PALM's own kernels"):
+                palm.load(path, runtime=runtime, **keys)
+    with pytest.raises(ConfigError, match="threads is for ONNX Runtime"):
+        palm.load(run, threads=2)
+
+
 def test_paddle_inference_computes_the_same(run: Path) -> None:
     from paddle import inference
 
     target = run.parent / "paddle"
     done = palm_export(run, "--to", "paddle", "--output", target)
+    if paddle_major() < 3:
+        assert (done.returncode, target.exists()) == (2, False)
+        assert "--to paddle: Paddle's static format is written with Paddle 3. Found: Paddle 2.6 cannot" in done.stderr
+        return
     assert done.returncode == 0, done.stderr
     described = json.loads((target / "export.json").read_text(encoding="utf-8"))
     program, parameters = (str(target / name) for name in described["files"])

@@ -33,7 +33,7 @@ def test_the_update_is_the_methods_sum_of_the_tasks_gradients(tmp_path, monkeypa
         found = {name: gradient.numpy() for name, gradient in run.optimizer.gradients().items()}
         rows.append({name: gradient for name, gradient in found.items() if name.startswith("backbone.")})
         heads |= {name: gradient for name, gradient in found.items() if name not in rows[-1]}
-        run.model.clear_gradients(set_to_zero=False)
+        tiny.clear_gradients(run.model)
     names = sorted(set().union(*rows))
     size = {name: next(row[name] for row in rows if name in row) for name in names}
     matrix = np.stack(
@@ -88,7 +88,7 @@ def test_a_resumed_run_ends_in_the_same_bits(tmp_path, mode, name):
 def test_a_batch_with_a_fault_leaves_its_task_waiting(tmp_path):
     run = controller(tmp_path, mode="joint", weighting="upgrad", on_nan="skip")._training_run()
     bad, whole = run.tasks[1], run.model.loss
-    run.model.loss = lambda task, batch: whole(task, batch) * (float("nan") if task is bad else 1.0)
+    run.model.loss = lambda task, batch, **rest: whole(task, batch, **rest) * (float("nan") if task is bad else 1.0)
     before = {name: tensor.numpy().copy() for name, tensor in run.model.state_dict().items()}
     steps = train_steps(run)
     assert "task two" in next(steps).other_tasks[0].fault

@@ -46,7 +46,7 @@ def test_the_update_is_that_of_the_weighted_sum_of_the_losses(tmp_path):
     total = run.model.loss(one, one.batch_at(0)) * 2.0 + run.model.loss(two, two.batch_at(0)) * 0.5
     (total / 2).backward()
     wanted = {name: gradient.numpy() for name, gradient in run.optimizer.gradients().items()}
-    run.model.clear_gradients(set_to_zero=False)
+    tiny.clear_gradients(run.model)
     next(train_steps(run))
     found = run.optimizer.gradients()
     assert set(found) == set(wanted)
@@ -95,7 +95,7 @@ def test_a_batch_with_a_fault_is_left_out_and_the_others_train(tmp_path):
     run = controller(tmp_path, on_nan="skip")._training_run()
     small = run.tasks[1]
     whole = run.model.loss
-    run.model.loss = lambda task, batch: whole(task, batch) * (float("nan") if task is small else 1.0)
+    run.model.loss = lambda task, batch, **rest: whole(task, batch, **rest) * (float("nan") if task is small else 1.0)
     before = {name: tensor.numpy().copy() for name, tensor in run.model.state_dict().items()}
     result = next(train_steps(run))
     large, other = result.parts

@@ -30,7 +30,8 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tasks = {task.name: task for task in run.tasks}
     for name, members in {"one": ["water", "again", "slots", "水"], "two": ["soft", "answer", "copied"]}.items():
         parts = [tasks[member] for member in members]
-        save_run(run.model, parts, "bert", folder / name / "infer_model", RunFacts(7))
+        place = folder / name / "infer_model"
+        save_run(run.model, parts, backbone_name="bert", folder=place, facts=RunFacts(7))
     for name in ("tags", "adapted", "copied", "soft"):
         save_bundle(run.model, tasks[name], "bert", folder / name / "infer_model")
     return folder

@@ -56,7 +56,9 @@ def test_both_pictures_differ_in_colours_alone() -> None:
 
 @pytest.mark.parametrize("name", READMES)
 def test_install_and_two_commands(name: str) -> None:
-    assert blocks(section(read(name), 1), "bash") == ["pip install .\n", "make quickstart\n", "make test\n"]
+    for_cpu = ['pip install ".[cpu]"\n', "make quickstart\n", "make test\n"]
+    for_gpu = 'pip install ".[gpu]"\nmake quickstart PADDLE=gpu\n'
+    assert blocks(section(read(name), 1), "bash") == [*for_cpu, for_gpu]
 
 
 def test_ci_calls_the_readmes_test_command() -> None:

@@ -83,7 +83,7 @@ def test_an_adversarial_step_adds_the_gradient_at_the_moved_embeddings(tmp_path,
     def gradients():
         (2.0 * run.model.loss(task, task.batch_at(0))).backward()
         found = {key: gradient.numpy() for key, gradient in run.optimizer.gradients().items()}
-        run.model.clear_gradients(set_to_zero=False)
+        tiny.clear_gradients(run.model)
         return found
 
     here, own = gradients(), table.numpy()

@@ -87,6 +87,39 @@ def test_tasks_that_read_the_same_share_one_pass(models: Path, monkeypatch: pyte
     assert len(passes) == 1
 
 
+def test_rows_are_read_once_for_tasks_that_read_alike(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four tasks of one reader and two of another: two readings, and what each predicts alone to the last digit."""
+    run = loaded(models)
+    names = ["again", "sets", "wet", "soft", "slots", "tags", "water"]
+    alone = {name: palm.Predictor(models / name / "infer_model") for name in names}
+    texts = [text for text in all_heads.TEXTS if text]
+    unlabelled = [{"text_a": text, "id": number} for number, text in enumerate(texts)]
+    labelled = [{"text_a": text, "label": "2"} for text in texts]
+    read: list[str] = []
+    for kind in {type(run[name].reader) for name in names}:
+        encode = kind.encode
+        monkeypatch.setattr(
+            kind, "encode", lambda self, *given, kept=encode: (read.append(self), kept(self, *given))[1]
+        )
+    # `tags` and `water` have tokenizers of their own; gold is read as each task's `label_kind` says.
+    for rows, names_of_rows, readings in ((texts, names, 4), (unlabelled, names, 4), (labelled, names[:4], 3)):
+        read.clear()
+        found = run.predict(rows, tasks=names_of_rows)
+        assert len(read) == readings
+        for name in names_of_rows:
+            assert printed(found[name]) == printed(alone[name](rows)), name
+
+
+def test_a_text_that_is_cut_is_said_once_for_tasks_that_read_it_together(
+    models: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = loaded(models)
+    run.predict([all_heads.ENGLISH[-1] * 2], tasks=["again", "sets", "wet"])
+    assert [record.message for record in caplog.records if "cut there" in record.message] == [
+        "the text is longer than max_seq_len (24 tokens) and cut there."
+    ]
+
+
 def test_some_tasks_have_no_other_heads(models: Path) -> None:
     run = loaded(models, tasks=["tags", "water"])
     assert list(run) == ["tags", "water"]

@@ -159,7 +159,7 @@ def test_names_that_would_collide(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_keeps_the_models_of_targets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise CheckpointError("No space left on device.")
 
     monkeypatch.setattr(run_model, "save_run", full)

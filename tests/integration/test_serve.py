@@ -130,8 +130,9 @@ def test_rows_of_many_clients_keep_their_answers(server: Running) -> None:
         ("answers", {"question": "who", "context": ENGLISH}, {"answer", "score", "start", "end"}),
         ("answers", [{"question": "who", "context": ENGLISH}], [{"answer", "score", "start", "end"}]),
         ("cloze", "the [MASK] fish", [{"score", "token", "token_str", "sequence"}]),
-        ("tags", "the red fish", [{"entity_group", "score", "word", "start", "end"}]),
-        ("tags", ["the red fish"], [[{"entity_group", "score", "word", "start", "end"}]]),
+        ("slots", "the red fish", [{"entity_group", "score", "word", "start", "end"}]),
+        ("tags", "the red fish", [{"entity_group", "word", "start", "end"}]),  # a CRF
+        ("tags", ["the red fish"], [[{"entity_group", "word", "start", "end"}]]),
     ],
 )
 def test_one_task_answers_in_hugging_faces_shapes(server: Running, task: str, inputs: object, keys: object) -> None:
@@ -154,6 +155,9 @@ def test_places_in_these_shapes_are_characters_of_the_text(server: Running) -> N
     _, entities, _ = server.ask("/tasks/tags", {"inputs": text})
     assert entities
     assert all(text[each["start"] : each["end"]] == each["word"] for each in entities)
+    _, scored, _ = server.ask("/tasks/slots", {"inputs": text})
+    assert all(text[each["start"] : each["end"]] == each["word"] for each in scored)
+    assert all(0 < each["score"] <= 1 for each in scored)
     context = f"{ENGLISH} . {ENGLISH} . 红鱼"
     _, answers, _ = server.ask(
         "/tasks/answers", {"inputs": {"question": "谁", "context": context}, "parameters": {"top_k": 5}}

@@ -97,6 +97,28 @@ def test_a_reload_under_load_loses_nothing(model: Path, runs: tuple[Path, Path])
     assert found <= {'"air"', '"water"'}
 
 
+@pytest.mark.parametrize("options", [[], ["--workers", "2"]])
+def test_a_hangup_while_it_starts_ends_nothing_and_reloads(model: Path, options: list[str]) -> None:
+    with serving(model, "--tasks", "intent", *options, when_started=_hang_up_early) as server:
+        server.wait_for_log("reloaded:")
+        assert server.ask("/predict", ONE)[0] == 200
+        assert not any("another one starts" in line for line in server.log)
+        assert server.stop() == 0
+
+
+def _hang_up_early(process: int) -> None:
+    """Send SIGHUP as soon as the process handles it, and to its workers a moment later."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        caught = Path(f"/proc/{process}/status").read_text(encoding="utf-8").partition("SigCgt:")[2].split()[0]
+        if int(caught, 16) & 1 << (signal.SIGHUP - 1):
+            break
+        time.sleep(0.01)
+    for _ in range(3):
+        os.kill(process, signal.SIGHUP)
+        time.sleep(0.3)
+
+
 def test_a_folder_that_changes_is_loaded_and_a_broken_one_is_not(model: Path, runs: tuple[Path, Path]) -> None:
     with serving(model, "--reload", "--tasks", "intent") as server:
         before = server.ask("/predict", ONE)[1]["predictions"]

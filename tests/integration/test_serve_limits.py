@@ -16,7 +16,7 @@ from tests.integration.server_process import Load, Running, in_parallel, need_th
 need_the_extra()
 
 BODY = json.dumps({"inputs": [ENGLISH], "tasks": ["intent"]}).encode()
-HEAD = b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+HEAD = b"POST /predict HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
 TOKEN = "a-token-with-32-characters-0123456"
 
 
@@ -86,7 +86,7 @@ def test_heads_that_never_end(server: Running) -> None:
     """Slowloris: many connections, a byte of a header line now and then."""
     connections = [socket.create_connection(("127.0.0.1", server.port), timeout=30) for _ in range(100)]
     for connection in connections:
-        connection.sendall(b"POST /predict HTTP/1.1\r\nhost: x\r\n")
+        connection.sendall(b"POST /predict HTTP/1.1\r\nhost: localhost\r\n")
     answers(server)
     began = time.monotonic()
     for connection in connections[:10]:
@@ -120,11 +120,11 @@ def test_a_head_on_a_kept_connection_is_not_waited_for_longer(server: Running) -
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(range(256)),  # TLS
         b"\x00" * 200,
         b"GET /\r\n\r\n",
-        b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: -1\r\n\r\n",
-        b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\n",
-        b"POST /predict HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
-        b"GET /healthz HTTP/1.1\r\nhost: x\r\nbad header\r\n\r\n",
-        b"GET /healthz HTTP/1.1\r\nhost: x\r\nlong: " + b"x" * 100_000,
+        b"POST /predict HTTP/1.1\r\nhost: localhost\r\ncontent-length: -1\r\n\r\n",
+        b"POST /predict HTTP/1.1\r\nhost: localhost\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\n",
+        b"POST /predict HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
+        b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nbad header\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nlong: " + b"x" * 100_000,
     ],
 )
 def test_what_is_no_http_is_answered_and_closed(server: Running, data: bytes) -> None:
@@ -194,3 +194,23 @@ def test_a_token_on_every_path_but_health_and_the_page(run: Path) -> None:
         assert server.ask("/predict", raw=BODY)[0] == 401
         assert server.ask("/predict", raw=BODY, headers={"authorization": f"Bearer {TOKEN}"})[0] == 200
         assert TOKEN not in "".join(server.log)
+
+
+def test_without_a_token_requests_name_this_machine(server: Running) -> None:
+    """DNS rebinding: a page of another site has its own name resolve to 127.0.0.1, and a browser here asks for it."""
+    for path in ("/", "/info", "/healthz"):
+        status, told, headers = server.ask(path, headers={"host": "evil.example:8000"})
+        assert status == 403
+        assert told["error"]["where"] == "Host"
+        assert "evil.example" in told["error"]["found"]
+        assert "content-security-policy" in headers
+        for host in ("localhost:8000", "127.0.0.1", "[::1]:8000"):
+            assert server.ask(path, headers={"host": host})[0] == 200
+    assert status_of(server.send(b"GET /healthz HTTP/1.0\r\n\r\n")) == 200
+
+
+def test_with_a_token_or_in_words_any_name_may_be_asked_for(run: Path) -> None:
+    sent = {"host": "palm.example", "authorization": f"Bearer {TOKEN}"}
+    for options in (["--token", TOKEN], ["--no_auth"]):
+        with serving(run, "--tasks", "intent", *options) as server:
+            assert server.ask("/info", headers=sent)[0] == 200

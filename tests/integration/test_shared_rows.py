@@ -92,7 +92,7 @@ def test_losses_and_gradients_are_those_of_passes_of_their_own(tmp_path):
     for losses in (wanted, found):
         (losses[0] * 2.0 + losses[1]).backward()
         gradients.append({name: gradient.numpy() for name, gradient in run.optimizer.gradients().items()})
-        run.model.clear_gradients(set_to_zero=False)
+        tiny.clear_gradients(run.model)
     assert set(gradients[0]) == set(gradients[1])
     for name, gradient in gradients[0].items():
         np.testing.assert_allclose(gradients[1][name], gradient, rtol=1e-3, atol=1e-6)

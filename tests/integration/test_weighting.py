@@ -68,7 +68,7 @@ def test_the_gradients_are_those_of_the_losses_times_their_factors(tmp_path, mon
     run.model.train()
     sum(factors[task.name] * run.model.loss(task, task.batch_at(0)) for task in drawn).backward()
     wanted = {name: gradient.numpy() for name, gradient in run.optimizer.gradients().items()}
-    run.model.clear_gradients(set_to_zero=False)
+    tiny.clear_gradients(run.model)
     taken = {}
     monkeypatch.setattr(
         run.optimizer, "step", lambda rate: taken.update({k: v.numpy() for k, v in run.optimizer.gradients().items()})

@@ -21,6 +21,12 @@ BACKBONE = {
 }
 
 
+def clear_gradients(model: Any) -> None:
+    """Remove the gradients; `Layer.clear_gradients` of Paddle 2.6 cannot, and leaves zeros."""
+    for parameter in model.parameters():
+        parameter.clear_gradient(False)
+
+
 def write_vocab(folder: Path) -> str:
     file = folder / "vocab.txt"
     file.write_text("\n".join([*SPECIAL, *WORDS, *CHARACTERS]) + "\n", encoding="utf-8")

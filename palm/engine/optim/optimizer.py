@@ -8,11 +8,11 @@ from paddle import Tensor, nn
 
 from palm.backbone.word_embeddings import WordEmbeddings
 from palm.distributed.ranks import Ranks
-from palm.engine.gradient_sums import sum_gradients
 from palm.engine.no_grad import without_gradients
 from palm.engine.optim.base import OptimizerFields, ParameterGroup, UpdateRule
 from palm.engine.optim.freezing import layer_of
 from palm.engine.optim.fused_adamw import is_table
+from palm.engine.optim.gradient_sums import sum_gradients
 from palm.engine.optim.gradients import StepGradients
 from palm.engine.shared_state import shared_state
 from palm.kernels.choice import Wanted, choose_kernels
@@ -114,6 +114,9 @@ class Optimizer:
         if one_pass and math.isfinite(current.squared_norm):
             self._checked = current
             return None
+        # Each number that is read waits for a GPU, so one stands for all gradients there.
+        if _on_gpu(current) and math.isfinite(float(_squared_norm(current))):
+            return None
         return first_non_finite(self._dense(current))
 
     def sum_over(
@@ -159,6 +162,14 @@ class Optimizer:
         for name, rows in gradients.rows.items() if isinstance(gradients, StepGradients) else ():
             self._tables[name].gradient = rows
 
+    def take_back(self, before: StepGradients) -> None:
+        """Go back to gradients of before, with zeros for the parameters that have one only since then."""
+        current = self._current()
+        whole = {name: before[name] if name in before else paddle.zeros_like(each) for name, each in current.items()}
+        self.set_gradients(
+            current.replaced(whole, {name: before.rows.get(name, each.empty()) for name, each in current.rows.items()})
+        )
+
     def _current(self) -> StepGradients:
         for table in self._tables.values():
             table.end_pass()
@@ -194,11 +205,30 @@ class Optimizer:
 @without_gradients
 def _clip(gradients: Mapping[str, Tensor], max_norm: float) -> None:
     """Scale the gradients in place so that their global norm is at most `max_norm` (arXiv:1211.5063)."""
-    squares = [gradient.astype("float32").square().sum() for gradient in gradients.values()]
-    norm = float(paddle.add_n(squares).sqrt()) if squares else 0.0
-    if norm > max_norm:
+    if not gradients:
+        return
+    norm = _squared_norm(gradients).sqrt()
+    if _on_gpu(gradients):
+        clip_unread(gradients, norm, max_norm)
+    elif (found := float(norm)) > max_norm:
         for gradient in gradients.values():
-            gradient.scale_(max_norm / norm)
+            gradient.scale_(max_norm / found)
+
+
+def clip_unread(gradients: Mapping[str, Tensor], norm: Tensor, max_norm: float) -> None:
+    """Scale the gradients of norm `norm` in place, without reading it: a program that reads it waits for the GPU."""
+    factor = paddle.clip(max_norm / norm, max=1.0)
+    for gradient in gradients.values():
+        gradient.multiply_(factor.astype(gradient.dtype))
+
+
+def _squared_norm(gradients: Mapping[str, Tensor]) -> Tensor:
+    squares = [gradient.astype("float32").square().sum() for gradient in gradients.values()]
+    return paddle.add_n(squares)
+
+
+def _on_gpu(gradients: Mapping[str, Tensor]) -> bool:
+    return any(gradient.place.is_gpu_place() for gradient in gradients.values())
 
 
 def head_lr_scales(scales: Iterable[tuple[str, float]]) -> dict[str, float]:

@@ -93,8 +93,8 @@ def smart_penalty(
 def _normal(shape: Sequence[int], deviation: float) -> Tensor:
     """Normal numbers [batch seq hidden], those of each sequence by its number in the batch of all processes."""
     seed, first = int(paddle.randint(0, 2**31 - 1, [])), sequences_before()
-    drawn = [np.random.Generator(np.random.SFC64([seed, first + row])) for row in range(shape[0])]
-    numbers = np.stack([generator.standard_normal(shape[1:], "float32") for generator in drawn]) * deviation
+    sampled = [np.random.Generator(np.random.SFC64([seed, first + row])) for row in range(shape[0])]
+    numbers = np.stack([generator.standard_normal(shape[1:], "float32") for generator in sampled]) * deviation
     found = paddle.to_tensor(numbers.astype("float32"))
     found.stop_gradient = False
     return found

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from palm.engine.task_instance import TaskInstance
-from palm.inference.export.description import DESCRIPTION_FILE, ExportedGraph
-from palm.storage.layout import PALM_VERSION
+from palm.inference.export.description import ExportedGraph
+from palm.storage.layout import DESCRIPTION_FILE, PALM_VERSION
 
 _FORMATS = {"onnx": "ONNX", "paddle": "the static format of Paddle"}
 _LOADING = {

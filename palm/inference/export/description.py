@@ -16,9 +16,8 @@ from palm.reader.base import READERS
 from palm.schema.fields import exported_keys
 from palm.schema.saved_model import read_json_object
 from palm.spec import Specs, as_spec
-from palm.storage.layout import PALM_VERSION
+from palm.storage.layout import DESCRIPTION_FILE, PALM_VERSION
 
-DESCRIPTION_FILE = "export.json"
 DESCRIPTION_VERSION = 1
 TEXT_TOKENIZER = "text_tokenizer"
 TOKENS_FILE = "tokens.json"

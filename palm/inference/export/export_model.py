@@ -12,7 +12,6 @@ from palm.engine.task_instance import TaskInstance
 from palm.errors import CheckpointError, ConfigError, Problem
 from palm.inference.export.card import card
 from palm.inference.export.description import (
-    DESCRIPTION_FILE,
     ExportedGraph,
     ExportPrecision,
     GraphFormat,
@@ -23,7 +22,7 @@ from palm.inference.saved_tasks import load_tasks
 from palm.schema.saved_model import describes_run, read_json_object, read_saved_run
 from palm.spec import Specs, as_spec
 from palm.storage.atomic_directory import atomic_directory, verify
-from palm.storage.layout import CONFIG_FILE, MANIFEST_FILE, WEIGHTS_FILE
+from palm.storage.layout import CONFIG_FILE, DESCRIPTION_FILE, MANIFEST_FILE, WEIGHTS_FILE
 
 if TYPE_CHECKING:
     from palm.inference.export.quantize import Cost
@@ -176,7 +175,12 @@ def _write_paddle(
 ) -> Exported:
     from palm.inference.bundle import load_run  # noqa: PLC0415 (imports Paddle)
     from palm.inference.export.paddle_static import PaddleInference, inputs_of, write_paddle  # noqa: PLC0415
+    from palm.runtime.paddle_versions import static_graph_refusal  # noqa: PLC0415
 
+    refusal = static_graph_refusal()
+    if refusal:
+        rule = "Paddle's static format is written with Paddle 3."
+        raise ConfigError(Problem("--to paddle", f"{rule} Found: {refusal}. Use --to onnx, or install Paddle 3."))
     plain = load_run(request.model, [task.name for task in tasks], "plain")
     names = write_paddle(plain.model, plain.tasks, folder)
     inputs = inputs_of(plain.model, plain.tasks)

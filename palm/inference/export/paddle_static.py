@@ -83,12 +83,26 @@ def write_paddle(model: MultiTaskModel, tasks: Sequence[TaskInstance], folder: P
         for name, spec in inputs_of(model, tasks).items()
     }
     before = {file.name for file in folder.iterdir()}
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _biased_norms(program):
         warnings.simplefilter("ignore")  # of Paddle's tracer, about itself
         inputs: Any = [specs]  # Paddle types dictionaries narrower than it takes them
         paddle.jit.save(paddle.jit.to_static(program, input_spec=inputs, full_graph=True), str(folder / PROGRAM))
     written = sorted({file.name for file in folder.iterdir()} - before, key=lambda name: name.endswith(PARAMETERS))
     return tuple(written)
+
+
+@contextlib.contextmanager
+def _biased_norms(program: Program) -> Iterator[None]:
+    """Biases of zero for normalisations that have none: paddle.inference computes those without otherwise wrongly."""
+    found = [layer for layer in program.sublayers() if isinstance(layer, nn.LayerNorm) and layer.bias is None]
+    for layer in found:
+        if layer.weight is not None:
+            layer.bias = layer.create_parameter(layer.weight.shape, is_bias=True)
+    try:
+        yield
+    finally:
+        for layer in found:
+            layer.bias = None
 
 
 class PaddleInference:
@@ -132,7 +146,7 @@ class PaddleInference:
             self._predictor.get_input_handle(name).copy_from_cpu(np.ascontiguousarray(array, spec.dtype))
         try:
             self._predictor.run()
-        except RuntimeError as error:
+        except (RuntimeError, ValueError) as error:
             raise CheckpointError(f"paddle.inference cannot run the program: {str(error)[-300:]}") from error
         handles = map(self._predictor.get_output_handle, self._predictor.get_output_names())
         arrays = dict(zip(self._names, (handle.copy_to_cpu() for handle in handles), strict=True))

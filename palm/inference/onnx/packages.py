@@ -1,5 +1,6 @@
 """The packages of the extra `onnx`, imported where they are needed, with advice where one is not installed."""
 
+from collections.abc import Callable
 from importlib import import_module
 from types import ModuleType
 
@@ -14,7 +15,7 @@ def onnx_package() -> ModuleType:
     Raises:
         ConfigError: It is not installed.
     """
-    return _imported("onnx", "an ONNX graph is written with the package onnx.")
+    return _imported(lambda: import_module("onnx"), "onnx", "an ONNX graph is written with the package onnx.")
 
 
 def onnxruntime_package() -> ModuleType:
@@ -23,11 +24,13 @@ def onnxruntime_package() -> ModuleType:
     Raises:
         ConfigError: It is not installed.
     """
-    return _imported("onnxruntime", "ONNX graphs are run with the package onnxruntime.")
+    return _imported(
+        lambda: import_module("onnxruntime"), "onnxruntime", "ONNX graphs are run with the package onnxruntime."
+    )
 
 
-def _imported(name: str, rule: str) -> ModuleType:
+def _imported(load: Callable[[], ModuleType], name: str, rule: str) -> ModuleType:
     try:
-        return import_module(name)
+        return load()
     except ImportError as error:
         raise ConfigError(Problem(name, f"{rule} Found none ({error}). Install it: {_INSTALL}")) from None

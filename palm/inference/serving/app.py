@@ -51,7 +51,14 @@ def build_app(service: Service, settings: ServeSettings) -> Gate:
     app.include_router(hugging_face_router(service))
     app.include_router(kserve_router(service))
     open_paths = HEALTH_PATHS | _add_page(app)
-    return Gate(app, token=settings.token, open_paths=open_paths, limits=settings.limits, metrics=service.metrics)
+    return Gate(
+        app,
+        token=settings.token,
+        open_paths=open_paths,
+        limits=settings.limits,
+        metrics=service.metrics,
+        own_host=settings.own_host,
+    )
 
 
 def _add_own_paths(app: FastAPI, service: Service, settings: ServeSettings) -> None:

@@ -1,15 +1,18 @@
-"""The token that requests carry, on every path but those of health checks."""
+"""Who may ask: those with the token, on every path but health checks; without one, those who mean this machine."""
 
 import base64
 import binascii
 import hmac
+import re
 from collections.abc import Collection, Iterable
 
-from palm.inference.serving.errors import HttpError
+from palm.inference.serving.address import is_loopback
+from palm.inference.serving.errors import HttpError, shown_value
 
 HEALTH_PATHS = frozenset(("/healthz", "/v2/health/live", "/v2/health/ready"))
 """Paths that need no token: what watches a server has none."""
 
+_HOST = re.compile(r"(\[(?P<address>[0-9a-f:.]+)\]|(?P<name>[^:\[\]/@]+))(:[0-9]{1,5})?")
 # Without Basic: the page asks for the token itself and keeps it in memory, where a browser would keep a password.
 _CHALLENGE = 'Bearer realm="palm"'
 
@@ -42,6 +45,36 @@ def check_token(
         advice = "Send the header `Authorization: Bearer TOKEN`."
         headers_sent = {"www-authenticate": _CHALLENGE}
         raise HttpError(401, "requests carry the token of the server.", found, advice, headers=headers_sent)
+
+
+def check_host(headers: Iterable[tuple[bytes, bytes]], own: str | None) -> None:
+    """Refuse a request whose header Host names another machine, where only this one may ask.
+
+    A browser on this machine asks also for pages of others, whose names may be made to stand for its address (DNS
+    rebinding). A request without the header, which no browser sends, passes.
+
+    Args:
+        headers: Its headers, names in lower case.
+        own: The address that the server listens at; None where other machines may ask.
+
+    Raises:
+        HttpError: 403.
+    """
+    if own is None:
+        return
+    for name, value in headers:
+        if name == b"host" and not _is_own(value.decode("latin-1"), own):
+            rule = "without a token, requests name this machine: localhost, 127.0.0.1 or [::1] in the header Host."
+            advice = "A server behind another name needs a token (--token_file), or --no-auth."
+            raise HttpError(403, rule, f"Found {shown_value(value.decode('latin-1'))}.", advice, where="Host")
+
+
+def _is_own(given: str, own: str) -> bool:
+    match = _HOST.fullmatch(given.strip().lower())
+    if match is None:
+        return False
+    name = (match["address"] or match["name"]).removesuffix(".")
+    return name == own.lower() or is_loopback(name)
 
 
 def _token_in(header: bytes) -> bytes:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from contextlib import suppress
 from typing import Any
 
-from palm.inference.serving.auth import check_token
+from palm.inference.serving.auth import check_host, check_token
 from palm.inference.serving.errors import CLIENT_GONE, JSON_TYPE, HttpError
 from palm.inference.serving.metrics import ServeMetrics
 from palm.inference.serving.settings import RequestLimits
@@ -44,6 +44,7 @@ class Gate:
         open_paths: Paths that need no token.
         limits: Limits of bodies.
         metrics: Counts requests.
+        own_host: The address where only this machine may ask, see `check_host`.
     """
 
     def __init__(
@@ -54,9 +55,10 @@ class Gate:
         open_paths: Collection[str],
         limits: RequestLimits,
         metrics: ServeMetrics,
+        own_host: str | None = None,
     ) -> None:
         self._app, self._token, self._limits, self._metrics = app, token, limits, metrics
-        self._open_paths = open_paths
+        self._open_paths, self._own_host = open_paths, own_host
         self.is_stopping = False
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
@@ -72,6 +74,7 @@ class Gate:
 
         response = _Response(send, count, closing=self.is_stopping)
         try:
+            check_host(scope["headers"], self._own_host)
             check_token(scope["path"], scope["headers"], self._token, self._open_paths)
             body = await self._body(scope, receive)
             await self._app(scope, _replay(body, receive), response)

@@ -43,15 +43,13 @@ ERROR: JsonSchema = {
     },
 }
 
-PREDICT_REQUEST: JsonSchema = {
-    "type": "object",
-    "required": ["inputs"],
-    "additionalProperties": False,
-    "properties": {
-        "inputs": _ROWS,
-        "tasks": {**_TEXTS, "description": "Names of tasks; all by default."},
-    },
-}
+
+def _request(**properties: JsonSchema) -> JsonSchema:
+    """A request of `inputs` and optional keys, and no others."""
+    return {"type": "object", "required": ["inputs"], "additionalProperties": False, "properties": properties}
+
+
+PREDICT_REQUEST = _request(inputs=_ROWS, tasks={**_TEXTS, "description": "Names of tasks; all by default."})
 PREDICT_RESPONSE: JsonSchema = {
     "type": "object",
     "required": ["predictions", "milliseconds", "model"],
@@ -65,26 +63,21 @@ PREDICT_RESPONSE: JsonSchema = {
         "model": _OBJECT,
     },
 }
-TASK_REQUEST: JsonSchema = {
-    "type": "object",
-    "required": ["inputs"],
-    "additionalProperties": False,
-    "properties": {
-        "inputs": {
-            "description": "A text, `{text, text_pair}`, `{question, context}`, an object of columns, or a list.",
-            "anyOf": [_ROW, _ROWS],
-        },
-        "parameters": {
-            "type": "object",
-            "additionalProperties": False,
-            "properties": {
-                "top_k": {"type": "integer", "minimum": 1, "maximum": 10_000},
-                "aggregation_strategy": {"enum": ["simple", "first", "average", "max"]},
-            },
-        },
-        "options": {"type": "object", "description": "Of Hugging Face's servers; they change nothing here."},
+TASK_REQUEST = _request(
+    inputs={
+        "description": "A text, `{text, text_pair}`, `{question, context}`, an object of columns, or a list.",
+        "anyOf": [_ROW, _ROWS],
     },
-}
+    parameters={
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            "top_k": {"type": "integer", "minimum": 1, "maximum": 10_000},
+            "aggregation_strategy": {"enum": ["simple", "first", "average", "max"]},
+        },
+    },
+    options={"type": "object", "description": "Of Hugging Face's servers; they change nothing here."},
+)
 _TENSOR: JsonSchema = {
     "type": "object",
     "required": ["name", "shape", "datatype", "data"],
@@ -96,17 +89,12 @@ _TENSOR: JsonSchema = {
         "parameters": _OBJECT,
     },
 }
-INFER_REQUEST: JsonSchema = {
-    "type": "object",
-    "required": ["inputs"],
-    "additionalProperties": False,
-    "properties": {
-        "id": _TEXT,
-        "inputs": {"type": "array", "minItems": 1, "items": _TENSOR},
-        "outputs": {"type": "array", "items": {"type": "object", "required": ["name"], "properties": {"name": _TEXT}}},
-        "parameters": _OBJECT,
-    },
-}
+INFER_REQUEST = _request(
+    id=_TEXT,
+    inputs={"type": "array", "minItems": 1, "items": _TENSOR},
+    outputs={"type": "array", "items": {"type": "object", "required": ["name"], "properties": {"name": _TEXT}}},
+    parameters=_OBJECT,
+)
 INFER_RESPONSE: JsonSchema = {
     "type": "object",
     "required": ["model_name", "outputs"],
@@ -139,6 +127,7 @@ INFER_EXAMPLES: JsonSchema = json.loads("""{
 _MEANINGS = {
     400: "The body is not the JSON that is expected.",
     401: "The token is missing or another one.",
+    403: "No token is asked for, and the header Host names another machine.",
     404: "There is no such task or path.",
     405: "The path has other methods.",
     408: "The request arrived too slowly.",
@@ -148,7 +137,7 @@ _MEANINGS = {
     429: "Too many requests wait.",
     503: "The server stops, or the request waited too long.",
 }
-_OF_ALL = (401, 405, 408)
+_OF_ALL = (401, 403, 405, 408)
 _OF_POSTS = (400, 413, 415, 422, 429, 503)
 
 

@@ -13,9 +13,10 @@ from uvicorn import Config, Server
 from palm.inference.serving.app import build_app
 from palm.inference.serving.connections import protocol_with
 from palm.inference.serving.gate import Gate
+from palm.inference.serving.hangups import EarlyHangups
 from palm.inference.serving.loading import choose_runtime, load_served
 from palm.inference.serving.metrics import ServeMetrics
-from palm.inference.serving.reload import Reloader
+from palm.inference.serving.reload import Reloader, give_memory_back
 from palm.inference.serving.served_model import ServedModel
 from palm.inference.serving.service import Service
 from palm.inference.serving.settings import ServeSettings
@@ -27,13 +28,16 @@ _LAST_REQUESTS_SECONDS = 1.0
 _TICK = 0.02
 
 
-def serve(settings: ServeSettings, bound: socket.socket, when_listening: Callable[[], None]) -> int:
+def serve(
+    settings: ServeSettings, bound: socket.socket, when_listening: Callable[[], None], hangups: EarlyHangups
+) -> int:
     """Load the model and answer until a signal ends it; returns the exit code.
 
     Args:
         settings: The settings.
         bound: A bound socket.
         when_listening: Called once it listens.
+        hangups: Whether SIGHUP came before: then the model is loaded again.
 
     Raises:
         CheckpointError: There is no model, or a damaged one.
@@ -42,8 +46,9 @@ def serve(settings: ServeSettings, bound: socket.socket, when_listening: Callabl
     # Only the service holds the model: after a reload the memory of the first one is free.
     service = Service(choose_runtime(settings), settings.limits, ServeMetrics())
     runtime = _announce(service.model)
+    give_memory_back()  # that of the slower runtime, which was tried
     reloader = Reloader(service, settings.model, lambda: load_served(settings, runtime))
-    server = PalmServer(settings, service, build_app(service, settings), reloader, when_listening)
+    server = PalmServer(settings, service, build_app(service, settings), reloader, when_listening, hangups)
     asyncio.run(server.serve(sockets=[bound]))
     return 0
 
@@ -63,6 +68,7 @@ class PalmServer(Server):
         gate: The application.
         reloader: Reloads the model.
         when_listening: Called once it listens.
+        hangups: Whether SIGHUP came before.
     """
 
     def __init__(
@@ -72,6 +78,7 @@ class PalmServer(Server):
         gate: Gate,
         reloader: Reloader,
         when_listening: Callable[[], None],
+        hangups: EarlyHangups,
     ) -> None:
         super().__init__(
             Config(
@@ -89,7 +96,7 @@ class PalmServer(Server):
             )
         )
         self._settings, self._service, self._gate = settings, service, gate
-        self._reloader, self._when_listening = reloader, when_listening
+        self._reloader, self._when_listening, self._hangups = reloader, when_listening, hangups
         self._tasks: set[asyncio.Task[object]] = set()
 
     @contextlib.contextmanager
@@ -106,6 +113,8 @@ class PalmServer(Server):
         await super().startup(sockets)
         if self._settings.reload:
             self._start(self._reloader.watch())
+        if self._hangups.came:
+            self._reload()
         self._when_listening()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

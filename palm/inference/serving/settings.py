@@ -43,6 +43,7 @@ class ServeSettings:
         runtime: `auto`, `palm` or `onnx`.
         precision: As in `palm.load`.
         token: The token that requests carry; None for none.
+        own_host: The address that it listens at, where no token is asked for and only this machine may ask; else None.
         reload: Whether to load the model again when its folder changes.
         stop_seconds: How long a stop waits for what was accepted.
         limits: Limits of requests.
@@ -53,6 +54,7 @@ class ServeSettings:
     runtime: str = "auto"
     precision: Precision = "auto"
     token: str | None = None
+    own_host: str | None = None
     reload: bool = False
     stop_seconds: float = 30.0
     limits: RequestLimits = field(default_factory=RequestLimits)

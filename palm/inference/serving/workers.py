@@ -16,6 +16,7 @@ from types import FrameType
 from prometheus_client.multiprocess import mark_process_dead
 
 from palm.inference.serving.address import TOKEN_VARIABLE
+from palm.inference.serving.hangups import hangups_blocked
 from palm.inference.serving.metrics import SHARED_FOLDER
 from palm.runtime.environment import THREADS
 
@@ -110,12 +111,13 @@ class Workers:
 
     def _start(self) -> "subprocess.Popen[bytes]":
         # A session of its own: Ctrl-C reaches the parent alone, which hands it on once.
-        return subprocess.Popen(  # nosec B603
-            [sys.executable, *self._words],
-            env=self._environment,
-            pass_fds=self._passed,
-            start_new_session=True,
-        )
+        with hangups_blocked():
+            return subprocess.Popen(  # nosec B603
+                [sys.executable, *self._words],
+                env=self._environment,
+                pass_fds=self._passed,
+                start_new_session=True,
+            )
 
     def _hand_on(self, number: int, frame: FrameType | None) -> None:
         if number == signal.SIGHUP:

@@ -101,7 +101,7 @@ class FusedLayer(PyLayer):
         out, second = add_norm(run, product(active, w.ffn_weight), w.ffn_bias, middle, norm, *drop, seeds.outer)
         kept = (*_tensors(attended), *_tensors(first), middle, inner, active, *_tensors(second))
         ctx.save_for_backward(hidden, *rest[:12], *kept)
-        ctx.settings, ctx.rows, ctx.seeds = settings, rows, seeds
+        ctx.settings, ctx.rows, ctx.seeds, ctx.before = settings, rows, seeds, rows_before(hidden.shape[0])
         ctx.needed = tuple(not tensor.stop_gradient for tensor in (hidden, *rest[:12], *rest[14:]))
         return out
 
@@ -116,7 +116,7 @@ class FusedLayer(PyLayer):
         needs = LayerWeights(*ctx.needed[1:13])
 
         through, outer, *norm2 = add_norm_gradient(
-            run, second, gradient, w.ffn_norm_weight, settings.hidden_dropout, seeds.outer
+            run, second, gradient, w.ffn_norm_weight, settings.hidden_dropout, seeds.outer, ctx.before
         )
         ffn_weight = _weight_gradient(product, active, outer, needs.ffn_weight)
         by_inner = product(outer, w.ffn_weight, transpose_other=True)
@@ -127,7 +127,7 @@ class FusedLayer(PyLayer):
         del through, outer, by_inner
 
         through, mapped, *norm1 = add_norm_gradient(
-            run, first, by_middle, w.attention_norm_weight, settings.hidden_dropout, seeds.attended
+            run, first, by_middle, w.attention_norm_weight, settings.hidden_dropout, seeds.attended, ctx.before
         )
         output_weight = _weight_gradient(product, attended.context, mapped, needs.output_weight)
         by_context = product(mapped, w.output_weight, transpose_other=True)
@@ -163,7 +163,7 @@ class FusedLayerNorm(PyLayer):
 
 
 class FusedDropout(PyLayer):
-    """Zero a random fraction of [rows width], with a number of rows before; backward draws the same mask again."""
+    """Zero a random fraction of [rows width], with a number of rows before; backward samples the same mask again."""
 
     @staticmethod
     def forward(ctx: Context, values: Tensor, probability: float, before: int) -> Tensor:
@@ -259,16 +259,19 @@ def add_norm(
 
 
 def add_norm_gradient(
-    run: KernelLibrary, normed: Normed, gradient: Tensor, scale: Tensor, probability: float, seed: int
+    run: KernelLibrary, normed: Normed, gradient: Tensor, scale: Tensor, probability: float, seed: int, before: int = 0
 ) -> tuple[Tensor, ...]:
-    """Gradients of the residual, of `values`, and of the normalisation's weight, its bias, and the bias before it."""
+    """Gradients of the residual, of `values`, and of the normalisation's weight, its bias, and the bias before it.
+
+    `before` is the number of rows before these in a batch that several processes share, as in the forward pass.
+    """
     residual = paddle.empty_like(normed.values)
     values = paddle.empty_like(normed.values) if probability else None
     weight, shift, bias = (paddle.empty_like(scale) for _ in range(3))
     sums = (weight, shift, bias)
     kept = (normed.mean, normed.rate)
     run("add_norm_gradient", normed.values, gradient.contiguous(), scale, *kept, residual, values, *sums,
-        *residual.shape, probability, seed, rows_before(residual.shape[0]) if probability else 0)  # fmt: skip
+        *residual.shape, probability, seed, before if probability else 0)  # fmt: skip
     return residual, residual if values is None else values, weight, shift, bias
 
 

@@ -39,6 +39,10 @@ class RowGradient:
         """Number of elements of the table."""
         return self.height * int(self.values.shape[1])
 
+    def empty(self) -> "RowGradient":
+        """A gradient of no row of the same table."""
+        return RowGradient(self.rows[:0], self.values[:0], self.height)
+
     def plus(self, other: "RowGradient") -> "RowGradient":
         """The sum of two gradients of one table."""
         rows = np.union1d(self.rows, other.rows)

@@ -37,7 +37,7 @@ def test_what_is_recommended_exists(key):
     [
         ("lr", "Did you mean `learning_rate`?"),
         ("epochs", "Did you mean `num_epochs`?"),
-        ("fp16", "Write `amp: bf16` instead."),
+        ("fp16", "Write `amp: fp16` instead"),
         ("report_to", "Metrics are in save_path/metrics.jsonl"),
         ("warmup_steps", "Write `warmup_proportion: "),
         ("deepspeed", "Training uses one process: remove it."),

@@ -11,6 +11,7 @@ from palm.engine.model import MultiTaskModel
 from palm.paradigm import Classification
 from palm.schema.fields import BackboneFields
 from palm.schema.settings import TaskSettings
+from tests.integration import tiny
 
 SIZES = {
     "vocab_size": 11, "hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2, "max_position_embeddings": 8,
@@ -45,7 +46,7 @@ def model_of(*tasks: Task, dropout: float = 0.3, **backbone_config: object) -> M
 def gradients(model: MultiTaskModel, loss: paddle.Tensor) -> dict[str, np.ndarray]:
     loss.backward()
     found = {name: p.grad.numpy() for name, p in model.named_parameters() if p.grad is not None}
-    model.clear_gradients(set_to_zero=False)
+    tiny.clear_gradients(model)
     return found
 
 

@@ -105,7 +105,7 @@ def test_each_batch_is_measured_by_itself_on_the_last_layer_that_all_share(tmp_p
         loss(task).backward()
         own = [p.grad for name, p in run.model.named_parameters() if f"backbone.encoder.{parameters}" in name]
         alone[task.name] = float(paddle.concat([gradient.flatten() for gradient in own]).norm())
-        run.model.clear_gradients(set_to_zero=False)
+        tiny.clear_gradients(run.model)
     measured = SharedLayerGradients(run.model, run.tasks)
     for task in run.tasks:
         measured.begin()

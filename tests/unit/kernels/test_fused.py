@@ -220,7 +220,7 @@ def test_the_same_bits_with_any_number_of_threads():
         "m, r, c, d = t(1001), t(1001), t(1001, 257), t(1001, 257)\n"
         "run('activate_gradient', x, y, b, 1001, 257, 0)\n"
         "sums = t(257), t(257), t(257)\n"
-        "run('add_norm_gradient', x, y, w, m, r, c, d, *sums, 1001, 257, 0.1, 7)\n"
+        "run('add_norm_gradient', x, y, w, m, r, c, d, *sums, 1001, 257, 0.1, 7, 0)\n"
         "print(hashlib.sha256(b''.join(v.numpy().tobytes() for v in (y, b, c, d, *sums))).hexdigest())\n"
     )
     digests = {

@@ -172,3 +172,53 @@ def test_a_precision_that_is_set_is_used_and_its_change_is_named(amp, recorded, 
     before = precision.NAMES[recorded]
     line = f"The run was started in {before}, and continues in {now} (amp: {amp}). Its result will differ."
     assert continued(amp, recorded) == (amp, [line])
+
+
+@pytest.fixture
+def gpu(monkeypatch):
+    """Make Paddle say that it computes on a GPU, which has these kinds of products."""
+
+    def become(*, float16=True, bfloat16=True):
+        monkeypatch.setattr(paddle.device, "get_device", lambda: "gpu:0")
+        monkeypatch.setattr(paddle.amp, "is_float16_supported", lambda: float16)
+        monkeypatch.setattr(paddle.amp, "is_bfloat16_supported", lambda: bfloat16)
+
+    return become
+
+
+@pytest.mark.parametrize(("amp", "dtype"), [("bf16", "bfloat16"), ("fp16", "float16")])
+def test_on_a_gpu_paddle_chooses_the_operations(gpu, monkeypatch, amp, dtype):
+    gpu()
+    asked = []
+    monkeypatch.setattr(paddle.amp, "auto_cast", lambda **words: asked.append(words))
+    mixed_precision(amp)
+    assert asked == [{"dtype": dtype, "level": "O1"}]
+    assert choose_precision(amp).computed == amp
+
+
+@pytest.mark.parametrize("amp", ["bf16", "fp16"])
+def test_a_gpu_without_such_products_computes_in_float32_and_says_so_once(gpu, caplog, amp):
+    gpu(float16=False, bfloat16=False)
+    assert [choose_precision(amp).computed for _ in range(2)] == ["off", "off"]
+    assert [record.message for record in caplog.records] == [
+        f"amp: {amp} cannot be used: this GPU, or this build of Paddle, has no {amp} products. Computing in float32."
+    ]
+
+
+def test_auto_is_float32_on_a_gpu(gpu):
+    gpu()
+    assert choose_precision("auto") == ChosenPrecision("off", "on a GPU it is off")
+
+
+@pytest.mark.parametrize(("computed", "evaluated"), [("off", "off"), ("bf16", "bf16"), ("fp16", "off")])
+def test_float16_is_for_training_alone(computed, evaluated):
+    assert precision.evaluated_precision(computed) == evaluated
+
+
+def test_a_run_in_float16_that_goes_on_without_a_gpu_says_so():
+    found, lines = continued_precision("fp16", ChosenPrecision("off"), "fp16")
+    assert found == "off"
+    assert lines == ["The run was started in float16, and continues in float32 (amp: fp16). Its result will differ."]
+    found, lines = continued_precision("auto", ChosenPrecision("off", NO_TILES), "fp16")
+    assert found == "off"
+    assert "float16 is not possible: float16 is for amp: fp16." in lines[0]

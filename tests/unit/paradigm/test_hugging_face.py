@@ -40,7 +40,10 @@ def test_a_span_stands_at_its_characters(text, words, place):
     prediction = {"words": words, "spans": [{"type": "x", "start": 1, "end": 3, "text": "red fish"}]}
     [entity] = TAGS.hugging_face(prediction, ApiRow((text,)))
     assert (entity["start"], entity["end"]) == place
-    assert (entity["entity_group"], entity["word"], entity["score"]) == ("x", "red fish", None)
+    assert entity.keys() == {"entity_group", "word", "start", "end"}  # a CRF has no probability of a label
+    assert (entity["entity_group"], entity["word"]) == ("x", "red fish")
+    scored = {**prediction, "spans": [{**prediction["spans"][0], "score": 0.75}]}
+    assert TAGS.hugging_face(scored, ApiRow((text,))) == [{**entity, "score": 0.75}]
 
 
 def test_characters_that_the_prediction_knows_are_taken():

@@ -47,6 +47,34 @@ def test_each_word_takes_the_label_of_its_first_piece():
     }
 
 
+def test_the_score_of_a_span_is_the_mean_probability_of_its_words():
+    dataset = dataset_of([["fly", "San", "Francisco"]], [[-1, 0, 1, 2, -1]], [0])
+    paradigm = Tagging(Tagging.Config(), LABELS)
+    names = list(LABELS.names)
+    logits = np.full((1, 7, 3), -50.0, "float32")  # two positions of padding
+    for place, (label, odds) in enumerate([("O", 1.0), ("O", 1.0), ("B-city", 3.0), ("I-city", 1.5), ("O", 1.0)]):
+        logits[0, place, names.index(label)] = math.log(odds)
+        logits[0, place, (names.index(label) + 1) % 3] = 0.0 if odds > 1 else -50.0
+    split = paradigm.split({"logits": logits}, {"input_mask": np.array([[1, 1, 1, 1, 1, 0, 0]], "float32")})
+    [prediction] = paradigm.decode(split, dataset)
+    assert prediction["labels"] == ["O", "B-city", "I-city"]
+    [span] = prediction["spans"]
+    assert span.pop("score") == pytest.approx((0.75 + 0.6) / 2)
+    assert span == {"type": "city", "start": 1, "end": 3, "text": "San Francisco"}
+
+
+def test_a_crf_has_no_score():
+    paradigm = Tagging(Tagging.Config(head="crf"), LABELS)
+    dataset = dataset_of([["San", "Francisco"]], [[-1, 0, 1, -1]], [0])
+    logits = np.zeros((1, 4, 3), "float32")
+    logits[0, 1, LABELS.names.index("B-city")] = logits[0, 2, LABELS.names.index("I-city")] = 5.0
+    outputs = {"logits": logits, "transitions": np.zeros((5, 3), "float32")}
+    split = paradigm.split(outputs, {"input_mask": np.ones((1, 4), "float32")})
+    assert paradigm.decode(split, dataset)[0]["spans"] == [
+        {"type": "city", "start": 0, "end": 2, "text": "San Francisco"}
+    ]
+
+
 def test_chinese_spans_are_joined_without_blanks():
     dataset = dataset_of([["去", "北", "京"]], [[-1, 0, 1, 2, -1]], [0])
     paradigm = Tagging(Tagging.Config(for_cn=True), LABELS)

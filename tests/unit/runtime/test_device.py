@@ -1,5 +1,8 @@
 """How many GPUs there are, and how many a run uses."""
 
+from collections import deque
+
+import numpy as np
 import paddle
 import pytest
 
@@ -38,3 +41,33 @@ def test_paddle_is_asked_for_usable_gpus_in_another_process(monkeypatch):
     assert device.usable_gpus() == 0
     monkeypatch.setattr(device, "_COUNT", "print('a line of a driver'); print(2)")
     assert device.usable_gpus() == 2
+
+
+BATCH = {"token_ids": np.arange(6).reshape(2, 3).T, "input_mask": np.ones((3, 2), "float32")}
+
+
+def test_batches_become_tensors_of_the_cpu():
+    found = device.as_tensors(BATCH)
+    assert list(found) == list(BATCH)
+    for name, array in BATCH.items():
+        assert found[name].place.is_cpu_place()
+        assert np.array_equal(found[name].numpy(), array)
+
+
+def test_batches_go_to_a_gpu_from_page_locked_memory_which_is_kept_meanwhile(monkeypatch):
+    class Locked:
+        def __init__(self, array, place):
+            assert array.flags.c_contiguous
+            self.array, self.place = array, place
+
+        def cuda(self, *, blocking):
+            assert blocking is False
+            return "copy", self.array.tolist(), self.place
+
+    monkeypatch.setattr(paddle.device, "get_device", lambda: "gpu:0")
+    monkeypatch.setattr(paddle, "CUDAPinnedPlace", lambda: "locked", raising=False)
+    monkeypatch.setattr(paddle, "to_tensor", lambda array, place: Locked(array, place))
+    monkeypatch.setattr(device, "_being_copied", deque(maxlen=2))
+    found = [device.as_tensors(BATCH) for _ in range(3)][-1]
+    assert found == {name: ("copy", array.tolist(), "locked") for name, array in BATCH.items()}
+    assert [[type(each) for each in kept] for kept in device._being_copied] == [[Locked, Locked]] * 2

@@ -4,7 +4,7 @@ import pytest
 from paddle import nn
 
 from palm.engine.optim import OPTIMIZERS
-from palm.engine.optim.optimizer import Optimizer, decays, head_lr_scales
+from palm.engine.optim.optimizer import Optimizer, clip_unread, decays, head_lr_scales
 from palm.kernels.choice import choose_kernels
 
 
@@ -69,6 +69,22 @@ def test_clipping_scales_all_gradients_to_the_norm(kernels):
     optimizer.step(0.1)
     for name, gradient in gradients.items():
         assert optimizer.state()[f"{name}.moment1"].numpy() == pytest.approx(0.1 * gradient * 0.01 / norm, rel=1e-4)
+
+
+@pytest.mark.parametrize("max_norm", [0.01, 1e6])
+def test_clipping_without_reading_the_norm_is_the_same(max_norm):
+    """What a GPU computes, here on the CPU."""
+    draw = np.random.default_rng(1).normal(size=(2, 3, 4)).astype("float32")
+    gradients = {str(number): paddle.to_tensor(part) for number, part in enumerate(draw)}
+    clip_unread(gradients, paddle.to_tensor(np.sqrt((draw**2).sum())), max_norm)
+    wanted = draw * min(1.0, max_norm / np.sqrt((draw**2).sum()))
+    np.testing.assert_allclose(np.stack([tensor.numpy() for tensor in gradients.values()]), wanted, rtol=1e-5)
+
+
+def test_clipping_gradients_of_zero_leaves_them():
+    gradients = {"a": paddle.zeros([3])}
+    clip_unread(gradients, paddle.zeros([]), 1.0)
+    assert gradients["a"].numpy().tolist() == [0.0, 0.0, 0.0]
 
 
 def test_a_head_without_gradient_and_its_slots_stay(kernels):

@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from palm.inference.serving.auth import HEALTH_PATHS, check_token
+from palm.inference.serving.auth import HEALTH_PATHS, check_host, check_token
 from palm.inference.serving.errors import HttpError
 
 TOKEN = "a-token-0123456789"
@@ -48,3 +48,32 @@ def test_health_needs_none():
 
 def test_a_server_without_one_asks_for_none():
     check_token("/predict", [], None)
+
+
+@pytest.mark.parametrize(
+    "host", [b"localhost", b"LocalHost:8000", b"127.0.0.1:80", b"127.1.2.3", b"[::1]:8000", b"[::1]", b"localhost."]
+)
+def test_requests_that_name_this_machine_need_no_token(host):
+    check_host([(b"host", host)], "127.0.0.1")
+    check_host([], "127.0.0.1")  # no browser leaves the header out
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        b"evil.example", b"127.0.0.1.evil.example", b"localhost.evil.example:8000", b"evil@127.0.0.1", b"", b"[::2]",
+        b"0.0.0.0", b"127.0.0.1:80:80", b"localhost/", b"\xff", "本机".encode(), b"192.168.1.2:8000",
+    ],
+)  # fmt: skip
+def test_names_that_may_stand_for_this_machine_are_refused(host):
+    with pytest.raises(HttpError) as refused:
+        check_host([(b"host", host)], "127.0.0.1")
+    assert refused.value.status == 403
+    assert "--no-auth" in refused.value.content["error"]["advice"]
+    check_host([(b"host", host)], None)
+
+
+def test_two_names_are_both_checked_and_the_bound_one_is_known():
+    with pytest.raises(HttpError):
+        check_host([(b"host", b"localhost"), (b"host", b"evil.example")], "127.0.0.1")
+    check_host([(b"host", b"palm.internal:8000")], "palm.internal")

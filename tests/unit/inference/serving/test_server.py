@@ -10,6 +10,7 @@ import pytest
 pytest.importorskip("uvicorn", reason='needs the extra serve: pip install "paddle-palm[serve]"')
 
 from palm.inference.serving import server
+from palm.inference.serving.hangups import EarlyHangups
 from palm.inference.serving.settings import ServeSettings
 
 
@@ -29,7 +30,7 @@ def test_the_first_model_is_free_after_a_reload(monkeypatch, tmp_path):
     runtimes = []
 
     class OneReload:
-        def __init__(self, settings, service, gate, reloader, when_listening):
+        def __init__(self, settings, service, gate, reloader, when_listening, hangups):
             self.reloader = reloader
 
         async def serve(self, sockets):
@@ -45,5 +46,5 @@ def test_the_first_model_is_free_after_a_reload(monkeypatch, tmp_path):
     monkeypatch.setattr(server, "load_served", load_again)
     monkeypatch.setattr(server, "PalmServer", OneReload)
     with socket.socket() as bound:
-        assert server.serve(ServeSettings(model=Path(tmp_path)), bound, lambda: None) == 0
+        assert server.serve(ServeSettings(model=Path(tmp_path)), bound, lambda: None, EarlyHangups()) == 0
     assert runtimes == ["palm"]

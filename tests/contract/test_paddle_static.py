@@ -1,0 +1,41 @@
+"""Every registered backbone as a program in Paddle's static format, which computes what PALM computes."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("onnx", reason="needs onnx: pip install .[onnx]")
+
+from palm.backbone import BACKBONES
+from palm.inference.export.paddle_static import PaddleInference, inputs_of, write_paddle
+from tests.contract.test_onnx_writers import ENCODERS
+from tests.onnx_models import LIMIT, batch_of, largest_difference, small_model, task
+
+SOME = [*BACKBONES, "modernbert, local", "deberta-v2", "deberta-v3"]
+
+
+@pytest.mark.parametrize("kind", SOME)
+def test_every_encoder_computes_the_same(kind: str, tmp_path) -> None:
+    """A head of a text, of its tokens, of masked tokens and of a lower layer, for several sizes of batches."""
+    name, keys = ENCODERS[kind]
+    tasks = [
+        task("text", "cls"),
+        task("词", "seq_label"),
+        task("word", "mlm", reader="mlm"),
+        task("low", "cls", layer=0),
+    ]
+    made = small_model(name, tasks, **keys)
+    files = write_paddle(made.model, tasks, tmp_path)
+    assert len(files) == 2
+    engine = PaddleInference(tmp_path, files, tasks, inputs_of(made.model, tasks))
+    for size in ((3, 37), (1, 2), (2, 60)):  # no text has fewer tokens than the two special ones
+        batch = batch_of(*size)
+        expected = made.expected(batch)
+        found = {
+            f"{one.name}.{output}": array
+            for one, outputs in zip(tasks, engine.outputs(tasks, batch, "predict"), strict=True)
+            for output, array in outputs.items()
+        }
+        assert found.keys() == expected.keys()
+        for output, array in found.items():
+            assert np.isfinite(array).all(), (size, output)
+            assert largest_difference(array, expected[output], batch["input_mask"]) <= LIMIT, (size, output)

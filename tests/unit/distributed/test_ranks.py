@@ -1,0 +1,129 @@
+"""The ranks of a run: alone, by themselves, and two real processes that talk."""
+
+import json
+import logging
+import subprocess
+import sys
+
+import pytest
+
+from palm.distributed import ranks as ranks_module
+from palm.distributed.ranks import ONE, Ranks, current_ranks, parts_of
+
+TWO = """
+import json, logging, os, sys, time
+import numpy as np
+from palm.distributed.ranks import LostRanksError, current_ranks
+ranks = current_ranks()
+import paddle
+found = {"index": ranks.index, "count": ranks.count, "first": ranks.first}
+found["warns"] = logging.getLogger("palm").isEnabledFor(logging.WARNING)
+flat = paddle.to_tensor([1.0, 2.0]) * (ranks.index + 1)
+ranks.sum_in_place(flat)
+found["sum"] = flat.numpy().tolist()
+found["bytes"] = [data.decode() for data in ranks.gather(("鱼" * ranks.index).encode())]
+found["values"] = ranks.gather_values({"rank": ranks.index})
+ran = []
+def slow():
+    ran.append(True)
+    time.sleep(0.3)
+    return ["鱼", 2, None]
+found["result"], found["ran"] = ranks.on_first(slow), len(ran)
+def fails():
+    raise ValueError("the disk is full")
+try:
+    ranks.on_first(fails)
+except (ValueError, LostRanksError) as error:
+    found["error"] = f"{type(error).__name__}: {error}"
+waited = []
+ranks.watch = waited.append
+if ranks.first:
+    time.sleep(0.3)
+ranks.meet("a test")
+found["waited"] = waited[:1]
+ranks.watch = lambda _: None
+sys.stdout.write(json.dumps(found) + chr(10))
+sys.stdout.flush()
+if ranks.first:
+    os._exit(0)  # without a word
+try:
+    while True:
+        ranks.meet("one that is gone")
+except LostRanksError as error:
+    sys.stdout.write(str(error) + chr(10))
+"""
+
+
+@pytest.fixture
+def environment(monkeypatch):
+    """Sets Paddle's variables of a rank, and forgets the ranks of before."""
+
+    def given(**variables):
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        current_ranks.cache_clear()
+        return current_ranks()
+
+    monkeypatch.setattr(logging.getLogger("palm"), "level", logging.getLogger("palm").level)
+    yield given
+    current_ranks.cache_clear()
+
+
+def test_one_process_returns_at_once():
+    assert ONE.first
+    assert ONE.gather(b"x") == [b"x"]
+    assert ONE.gather_values({"a": None}) == [{"a": None}]
+    assert ONE.on_first(lambda: 7) == 7
+    ONE.meet("nothing")
+    ONE.sum_in_place(None)
+    assert ONE.start() is None
+
+
+def test_without_variables_there_is_one_process(monkeypatch, environment):
+    for name in (ranks_module.RANK, ranks_module.RANKS):
+        monkeypatch.delenv(name, raising=False)
+    assert environment() is ONE
+    assert environment(PADDLE_TRAINERS_NUM="1") is ONE
+    assert environment(PADDLE_TRAINERS_NUM="many") is ONE
+
+
+def test_the_variables_say_which_rank_this_is(environment):
+    found = environment(PADDLE_TRAINERS_NUM="3", PADDLE_TRAINER_ID="2")
+    assert (found.index, found.count, found.first) == (2, 3, False)
+    assert logging.getLogger("palm").level == logging.ERROR
+
+
+def test_parts_are_contiguous_and_as_equal_as_can_be():
+    assert parts_of(7, 3) == [(0, 2), (2, 4), (4, 7)]
+    assert parts_of(1, 2) == [(0, 0), (0, 1)]
+    assert parts_of(0, 2) == [(0, 0), (0, 0)]
+    assert [end - start for start, end in parts_of(10, 4)] == [2, 3, 2, 3]
+
+
+def test_the_end_of_a_rank_that_was_never_connected_says_nothing():
+    Ranks(1, 2)._leave()
+
+
+def test_two_processes_talk(tmp_path):
+    from benchmarks.scale.processes import environments
+
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", TWO], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=variables
+        )
+        for variables in environments(2)
+    ]
+    said = [process.communicate(timeout=120) for process in processes]
+    lines = [output.splitlines() for output, _ in said]
+    first, second = (json.loads(each[0]) for each in lines)
+    assert [first["index"], second["index"]] == [0, 1]
+    assert [first["warns"], second["warns"]] == [True, False]
+    assert first["sum"] == second["sum"] == [3.0, 6.0]
+    assert first["bytes"] == second["bytes"] == ["", "鱼"]
+    assert first["values"] == second["values"] == [{"rank": 0}, {"rank": 1}]
+    assert first["result"] == second["result"] == ["鱼", 2, None]
+    assert [first["ran"], second["ran"]] == [1, 0]
+    assert first["error"] == "ValueError: the disk is full"
+    assert second["error"] == "LostRanksError: rank 0: the disk is full"
+    assert second["waited"] == ["a test"]
+    assert lines[1][1].startswith("the connection to the other ranks of the run is lost: one of them has ended")
