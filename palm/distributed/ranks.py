@@ -4,6 +4,7 @@ A collective of gloo waits 30 seconds at most, whatever it is asked. So the rank
 waiting has no limit while the others are alive, and whatever one rank does alone (`on_first`) is waited for there, too.
 """
 
+import atexit
 import json
 import logging
 import os
@@ -19,13 +20,14 @@ from palm.distributed.link import store_address
 from palm.distributed.network import INTERFACE, interface_towards, send_at_once
 from palm.distributed.watch import Watch
 from palm.errors import TrainingError
-from palm.runtime.paddle_import import import_paddle, without_lines
+from palm.runtime.paddle_import import without_lines
 
 RANK, RANKS = "PADDLE_TRAINER_ID", "PADDLE_TRAINERS_NUM"
 _BACKEND = "PADDLE_DISTRI_BACKEND"
 _FLAG_LINES = ("=======================", "FLAGS(")  # the flags of Paddle that are not at their default
 _SUMS = "the sum of gradients and losses"
 _SHORTEST, _LONGEST = 0.0002, 0.02  # seconds between two looks at the store
+_LEAVING = 3.0  # seconds that the end of rank 0 waits for the others at most
 
 Given = TypeVar("Given")
 
@@ -56,6 +58,7 @@ class Ranks:
         self.watch = Watch()
         self._store: Any = None
         self._group: Any = None
+        self._broken = False
         self._meetings = 0
         self._turns = 0
 
@@ -67,8 +70,7 @@ class Ranks:
     def start(self) -> Any:  # noqa: ANN401 (Paddle's store has no public type)
         """Connect the processes, once; returns Paddle's store. Every rank calls it at the same point."""
         if self.count > 1 and self._store is None:
-            import_paddle()
-            import paddle  # noqa: PLC0415 (after it is set up)
+            import paddle  # noqa: PLC0415 (which the engine has set up)
             from paddle.base import core  # noqa: PLC0415
 
             if paddle.device.get_device() == "cpu":
@@ -81,18 +83,29 @@ class Ranks:
                 self._group = paddle.distributed.init_parallel_env()
             self._store = core.create_or_get_global_tcp_store()
             send_at_once(port)
+            atexit.register(self._leave)
             self.watch.start(self.index, self.count)
         return self._store
+
+    def _leave(self) -> None:
+        """End together: rank 0, in which the store is, waits until the others have read what it said last."""
+        with suppress(Exception):  # they may be gone
+            self._store.add("palm/left", 1)
+            until = time.monotonic() + _LEAVING
+            waits = self.first and not self._broken
+            while waits and time.monotonic() < until and self._count("palm/left") < self.count:
+                time.sleep(_LONGEST)
 
     def meet(self, activity: str = "") -> None:
         """Wait until every rank is here."""
         if self.count == 1:
             return
-        store = self.start()
         self._meetings += 1
-        with self._talking(activity, self._meetings):
-            store.add(f"palm/meeting/{self._meetings}", 1)
-            self._wait(lambda: self._counter(f"palm/meeting/{self._meetings}") >= self.count)
+        key = f"palm/meeting/{self._meetings}"
+        self.start()
+        with self.watch.waiting(activity, self._meetings):
+            self._count(key, 1)
+            self._wait(lambda: self._count(key) >= self.count)
 
     def sum_in_place(self, flat: Any) -> None:  # noqa: ANN401 (a tensor; Paddle is imported late)
         """Replace the tensor by its sum over all ranks, which has the same bits on each."""
@@ -102,10 +115,9 @@ class Ranks:
 
         if self.sums_in_background:
             self._meetings += 1  # at `reading_sums`
-            dist.all_reduce(flat)
-            return
-        self.meet(_SUMS)
-        with self._talking(_SUMS):
+        else:
+            self.meet(_SUMS)
+        with self.watch.waiting(_SUMS), self._losses_named():
             dist.all_reduce(flat)
 
     def reading_sums(self) -> AbstractContextManager[None]:
@@ -139,15 +151,15 @@ class Ranks:
         import paddle.distributed as dist  # noqa: PLC0415
 
         self.meet("results of other ranks")
-        with self._talking("results of other ranks"):
-            sizes: list[Any] = []
-            dist.all_gather(sizes, paddle.to_tensor([len(data)], dtype="int64"))
-            lengths = [int(size.numpy()[0]) for size in sizes]
+        counts: list[Any] = []
+        found: list[Any] = []
+        with self.watch.waiting("results of other ranks"), self._losses_named():
+            dist.all_gather(counts, paddle.to_tensor([len(data)], dtype="int64"))
+            lengths = [int(count.numpy()[0]) for count in counts]
             padded = np.zeros(max(*lengths, 1), np.uint8)
             padded[: len(data)] = np.frombuffer(data, np.uint8)
-            found: list[Any] = []
             dist.all_gather(found, paddle.to_tensor(padded))
-            return [tensor.numpy()[:size].tobytes() for tensor, size in zip(found, lengths, strict=True)]
+        return [tensor.numpy()[:size].tobytes() for tensor, size in zip(found, lengths, strict=True)]
 
     def gather_values(self, value: object) -> list[Any]:
         """A value of JSON from every rank, by rank."""
@@ -168,8 +180,8 @@ class Ranks:
         self._turns += 1
         key, store = f"palm/first/{self._turns}", self.start()
         if not self.first:
-            with self._talking(activity):
-                self._wait(lambda: self._counter(f"{key}/done") > 0)
+            with self.watch.waiting(activity), self._losses_named():
+                self._wait(lambda: self._count(f"{key}/done") > 0)
                 outcome = json.loads(bytes(store.get(key)))
             if "error" in outcome:
                 raise LostRanksError(f"rank 0: {outcome['error']}")
@@ -185,16 +197,16 @@ class Ranks:
         return result
 
     @contextmanager
-    def _talking(self, activity: str, meeting: int | None = None) -> Iterator[None]:
-        """While this rank waits for others, or talks with them.
+    def _losses_named(self) -> Iterator[None]:
+        """Say what an error of Paddle's connections means.
 
         Raises:
-            LostRanksError: A connection is closed, and nothing says which rank has ended.
+            LostRanksError: Another rank has ended, so that its connection is closed.
         """
         try:
-            with self.watch.waiting(activity, meeting):
-                yield
+            yield
         except (RuntimeError, OSError, SystemError, ValueError) as error:
+            self._broken = True
             rule = "the connection to the other ranks of the run is lost: one of them has ended"
             found = (str(error).strip().splitlines() or [""])[-1]
             raise LostRanksError(f"{rule}, and its output says why. Found: {found:.200}") from error
@@ -203,8 +215,10 @@ class Ranks:
         self._store.set(key, json.dumps(outcome))
         self._store.add(f"{key}/done", 1)
 
-    def _counter(self, key: str) -> int:
-        return int(self._store.add(key, 0))
+    def _count(self, key: str, more: int = 0) -> int:
+        """A counter of the store, after adding to it."""
+        with self._losses_named():
+            return int(self._store.add(key, more))
 
     def _wait(self, arrived: Callable[[], bool]) -> None:
         pause = _SHORTEST
