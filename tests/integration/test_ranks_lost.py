@@ -58,11 +58,13 @@ def test_a_signal_to_palm_train_stops_all_ranks_with_a_checkpoint(tmp_path, whol
 def test_a_lost_rank_is_started_again_from_the_newest_checkpoint(tmp_path, whole):
     write_config(tmp_path, **KEYS)
     (tmp_path / "sitecustomize.py").write_text(
-        "import os, signal, sys\n"
-        f"mark = {str(tmp_path / 'once')!r}\n"
+        "import os, sys, threading, time\n"
+        f"mark, saved = {str(tmp_path / 'once')!r}, {str(tmp_path / 'out' / 'ckpt' / 'step_4')!r}\n"
+        "def end():\n"
+        "    while not os.path.exists(saved): time.sleep(0.01)\n"
+        "    open(mark, 'w').close(); os.kill(os.getpid(), 9)\n"
         "if os.environ.get('PADDLE_TRAINER_ID') == '1' and 'palm' in sys.orig_argv and not os.path.exists(mark):\n"
-        "    open(mark, 'w').close(); signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), 9))\n"
-        "    signal.setitimer(signal.ITIMER_REAL, 8)\n",
+        "    threading.Thread(target=end, daemon=True).start()\n",
         encoding="utf-8",
     )
     said = finish(tmp_path, tmp_path, "--max_restarts", "1")
