@@ -8,8 +8,10 @@ import atexit
 import json
 import logging
 import os
+import socket
+import stat
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any, TypeVar
@@ -69,10 +71,12 @@ class Ranks:
 
             if paddle.device.get_device() == "cpu":
                 os.environ.setdefault(_BACKEND, "gloo")
+            known = _open_sockets()
             # Paddle's launcher names its own store, which has ended by then, as PADDLE_MASTER of one node.
             self._group = paddle.distributed.init_parallel_env()
             self._store = core.create_or_get_global_tcp_store()
             atexit.register(self._leave)
+            _send_at_once(_open_sockets() - known)
         return self._store
 
     def _leave(self) -> None:
@@ -206,6 +210,29 @@ class Ranks:
             self.watch(activity)
             time.sleep(pause)
             pause = min(pause * 1.5, _LONGEST)
+
+
+def _open_sockets() -> set[int]:
+    """File descriptors of this process that are sockets; none where the system does not tell."""
+    found = set()
+    with suppress(OSError):
+        for name in os.listdir("/proc/self/fd"):
+            with suppress(OSError):  # that of the listing itself
+                if stat.S_ISSOCK(os.fstat(int(name)).st_mode):
+                    found.add(int(name))
+    return found
+
+
+def _send_at_once(sockets: Collection[int]) -> None:
+    """Switch off Nagle's algorithm, which Paddle's store leaves on: each answer would take 40 ms, instead of 0.1.
+
+    The store writes a request in several small pieces, of which the system holds the second one back until the first
+    one is acknowledged, and the receiver delays that.
+    """
+    for number in sockets:
+        with suppress(OSError), socket.socket(fileno=os.dup(number)) as each:
+            if each.family in (socket.AF_INET, socket.AF_INET6) and each.type == socket.SOCK_STREAM:
+                each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 ONE = Ranks(0, 1)
