@@ -38,7 +38,7 @@ def batch(padding: int) -> dict[str, paddle.Tensor]:
 
 @pytest.mark.parametrize("kernel", [float32_layer, bf16_layer])
 def test_padding_costs_nothing_and_changes_nothing(kernel, monkeypatch):
-    monkeypatch.setattr(bf16_layer, "has_tiles", lambda: True)
+    monkeypatch.setattr(bf16_layer, "layer_is_fast", lambda: True)
     if not float32_layer.has_products():
         pytest.skip("Paddle computes without MKL")
     paddle.seed(0)

@@ -5,6 +5,7 @@ import hashlib
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import numpy as np
 import paddle
@@ -40,7 +41,7 @@ def every_build(request, monkeypatch):
     built = KernelLibrary(ctypes.CDLL(str(library._library_file(request.param))), request.param)
     assert built.count("bf16_begin") == 0
     monkeypatch.setattr(packed_layer, "load_kernels", lambda: built)
-    monkeypatch.setattr(bf16_layer, "has_tiles", lambda: True)
+    monkeypatch.setattr(bf16_layer, "layer_is_fast", lambda: True)
 
 
 def in_bf16(heads: int, activation: str = "gelu", hidden: float = 0.0, attention: float = 0.0) -> LayerSettings:
@@ -207,13 +208,13 @@ def test_the_same_bits_in_threads_beside_each_other():
         assert all(pool.map(again, range(20)))
 
 
-def test_float32_and_processors_without_tiles_use_the_other_kernels(monkeypatch):
+def test_float32_and_processors_without_bfloat16_use_the_other_kernels(monkeypatch):
     hidden = paddle.zeros([2, 4])
-    monkeypatch.setattr(bf16_layer, "has_tiles", lambda: True)
+    monkeypatch.setattr(bf16_layer, "layer_is_fast", lambda: True)
     assert not bf16_layer.computes_here(settings(1), hidden)
     assert bf16_layer.computes_here(in_bf16(1), hidden)
     assert not bf16_layer.computes_here(in_bf16(1), hidden.astype("float64"))
-    monkeypatch.setattr(bf16_layer, "has_tiles", lambda: False)
+    monkeypatch.setattr(bf16_layer, "layer_is_fast", lambda: False)
     assert not bf16_layer.computes_here(in_bf16(1), hidden)
 
 
@@ -234,7 +235,7 @@ def test_the_check_before_the_first_use_passes_with_each_build(every_build, chec
 
 @pytest.mark.parametrize("number", [0, 1, 7])
 def test_a_layer_that_computes_something_else_is_not_used(number, checked_anew, monkeypatch):
-    monkeypatch.setattr(bf16_layer, "has_tiles", lambda: True)
+    monkeypatch.setattr(bf16_layer, "layer_is_fast", lambda: True)
     outputs = bf16_layer._outputs
 
     def wrong(function, *inputs):
@@ -308,3 +309,9 @@ def test_each_level_is_built_from_objects_of_its_own():
     """Levels have the same sources: built at the same time into one folder, one may take another's instructions."""
     files = [file for level in library._FLAGS_OF_LEVEL if (file := library._library_file(level)) is not None]
     assert len({file.read_bytes() for file in files}) == len(files)
+
+
+@pytest.mark.parametrize(("level", "fast"), [("amx", True), ("avx512bf16", True), ("avx512", False), ("base", False)])
+def test_builds_with_products_of_bfloat16_compute_the_layer(monkeypatch, level, fast):
+    monkeypatch.setattr(bf16_layer, "load_kernels", lambda: SimpleNamespace(level=level))
+    assert bf16_layer.layer_is_fast.__wrapped__() is fast

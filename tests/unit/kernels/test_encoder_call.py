@@ -109,7 +109,7 @@ def test_bfloat16_is_that_of_layers_one_by_one_to_the_bit(monkeypatch, every_bui
     from palm.kernels.fused import bf16_layer, packed_layer
 
     monkeypatch.setattr(packed_layer, "load_kernels", encoder_call.load_kernels)
-    monkeypatch.setattr(bf16_layer, "has_tiles", lambda: True)
+    monkeypatch.setattr(bf16_layer, "layer_is_fast", lambda: True)
     layers = encoder(width=width)
     one, other = encode(layers, lengths, bf16=True), encode(layers, lengths, bf16=True, one_call=False)
     np.testing.assert_array_equal(one[0], other[0])
