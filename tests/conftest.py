@@ -1,9 +1,11 @@
 """What every test may use: where the optional data lie, and a process that is set up before Paddle is imported."""
 
 import os
+import zlib  # noqa: F401 (Paddle 2.6 has to be imported after it, and after numpy.random)
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy.random  # noqa: F401 (as above)
 import pytest
 
 # Tiny models run fastest on one thread, and two test processes do not fight for cores. Paddle reads this at its import.

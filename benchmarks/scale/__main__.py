@@ -12,6 +12,7 @@ from benchmarks.machine import machine_facts
 from benchmarks.scale import model, speed
 from benchmarks.scale.cases import matrix
 from benchmarks.scale.equality import CLOSE, Difference, compare_cases, compare_resumed, random_cases
+from benchmarks.scale.report import write_report
 
 HOME = Path(__file__).parents[1]
 RESULTS, FIGURE = HOME / "results" / "scale.json", HOME / "figures" / "scale_model.svg"
@@ -19,7 +20,7 @@ _AT_ONCE = 28  # cases of one start of the processes
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Print a table, and keep it in `benchmarks/results/scale.json`; 1 if something is not equal."""
+    """Print a table; keep it in `benchmarks/results/scale.json` and RESULTS.md. 1 if something is not equal."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scale", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     equality = commands.add_parser("equality", help="losses and parameters of 2 processes against those of 1")
@@ -121,6 +122,7 @@ def _keep(part: str, results: Mapping[str, object]) -> None:
     facts = machine_facts(["paddlepaddle", "numpy"])
     text = json.dumps({**_kept(), part: {**facts, **results}}, indent=1, ensure_ascii=False)
     RESULTS.write_text(text + "\n", encoding="utf-8")
+    write_report(_kept(), HOME / "RESULTS.md")
 
 
 if __name__ == "__main__":

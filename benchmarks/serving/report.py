@@ -146,7 +146,7 @@ def sizing_of(parts: Parts) -> str:
         facts = parts["heads"]["facts"]
         where = f"{facts.get('cpu', '')}, {facts.get('threads', '?')} threads, {facts.get('date', '')}"
         what = "Texts of ATIS (11 words on average) with MiniLM (6 layers of 384) in batches of 32"
-        blocks.append(f"{what}, in float32 where nothing else is said; {where}:")
+        blocks.append(f"{what}, in float32 where no other precision is named; {where}:")
         blocks.append(rates_table(parts["heads"]["numbers"]))
     if "engines" in parts:
         blocks.append(f"Two heads in other engines:\n\n{rates_table(parts['engines']['numbers'])}")

@@ -44,22 +44,22 @@ def compute_and_agree(
     """
     before = _Gradients.of(run)
     results: dict[str, PassResult] = {}
-    left = list(parts)
+    remaining = list(parts)
     while True:
-        run.rank_gradients.add([part.rank_part for part in left if part.rank_part is not None])
-        early = _early_sums(run, left) if updates and left else None
+        run.rank_gradients.add([part.rank_part for part in remaining if part.rank_part is not None])
+        early = _early_sums(run, remaining) if updates and remaining else None
         if early is not None:
             early.begin()
-        outcomes = compute(left) if left else []
-        found = _agree(run, left, outcomes, updates=updates, done=early.finish() if early is not None else None)
+        outcomes = compute(remaining) if remaining else []
+        found = _agree(run, remaining, outcomes, updates=updates, done=early.finish() if early is not None else None)
         fatal = any(faults >= 1 for _, faults in found)
-        texts = _describe(run, outcomes) if fatal else [OVERFLOW] * len(left)
-        for part, (loss, faults), text in zip(left, found, texts, strict=True):
+        texts = _describe(run, outcomes) if fatal else [OVERFLOW] * len(remaining)
+        for part, (loss, faults), text in zip(remaining, found, texts, strict=True):
             results[part.task.name] = loss, (text if faults >= 1 else OVERFLOW) if faults else None
         if not any(faults for _, faults in found) or (fatal and run.settings.on_nan == "abort"):
             return [results[part.task.name] for part in parts]
         before.restore(run)
-        left = [part for part, (_, faults) in zip(left, found, strict=True) if not faults]
+        remaining = [part for part, (_, faults) in zip(remaining, found, strict=True) if not faults]
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ import signal
 import sys
 import threading
 import warnings
-import zlib  # noqa: F401 (Paddle 2.6 makes it crash unless it was imported before)
 from collections.abc import Iterator
 
 from palm.errors import ConfigError, Problem
 from palm.runtime.paddle_packages import import_fault, installed_fault
+from palm.runtime.paddle_versions import IMPORTED_FIRST, modules_too_late
 
 # A missing ccache only matters for compiling Paddle extensions; PALM sets several OpenMP threads on purpose.
 _KNOWN_LINES = ("WARNING: OMP_NUM_THREADS set to", "PLEASE USE OMP_NUM_THREADS WISELY.")
@@ -28,8 +28,11 @@ def import_paddle() -> None:
     if fault is not None:
         raise ConfigError(Problem("Paddle", str(fault)))
     if "paddle" in sys.modules:
+        _refuse_late_modules()
         _end_at_sigterm()
         return
+    for name in IMPORTED_FIRST:
+        importlib.import_module(name)
     try:
         with without_lines(_KNOWN_LINES), _root_logger_kept(), warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="No ccache found", category=UserWarning)
@@ -50,6 +53,19 @@ def without_lines(beginnings: tuple[str, ...]) -> Iterator[None]:
     finally:
         unknown = [line for line in written.getvalue().splitlines() if not line.startswith(beginnings)]
         sys.stderr.write("".join(f"{line}\n" for line in unknown))
+
+
+def _refuse_late_modules() -> None:
+    """End with a message what would end with a segmentation fault.
+
+    Raises:
+        ConfigError: A script has imported Paddle 2.6 before what crashes after it.
+    """
+    late = modules_too_late()
+    if late:
+        rule = f"Paddle 2.6 is imported after {' and '.join(IMPORTED_FIRST)}, which crash otherwise."
+        advice = "Write `from palm import Controller` above `import paddle`, or use Paddle 3."
+        raise ConfigError(Problem("Paddle", f"{rule} Found it before {' and '.join(late)}. {advice}"))
 
 
 def _end_at_sigterm() -> None:

@@ -3,10 +3,23 @@
 The GPU build on the Python package index ends at 2.6.2; Paddle's own index has 3.x.
 """
 
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from paddle.nn.initializer import Initializer
+
+_LIBRARY = "paddle.base.libpaddle"
+IMPORTED_FIRST = ("numpy.random.mtrand", "zlib")
+"""Modules that crash if 2.6 was loaded before them, whose library has functions of their names."""
+
+
+def modules_too_late() -> list[str]:
+    """Those of `IMPORTED_FIRST` that were not imported before Paddle 2.6; none with Paddle 3."""
+    loaded = list(sys.modules)  # in the order of their imports
+    if _LIBRARY not in loaded or paddle_major() >= 3:
+        return []
+    return [name for name in IMPORTED_FIRST if name not in loaded[: loaded.index(_LIBRARY)]]
 
 
 def truncated_normal(deviation: float) -> "Initializer":

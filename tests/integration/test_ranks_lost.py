@@ -10,8 +10,8 @@ from palm.engine.checkpoint import newest_checkpoint
 
 pytestmark = pytest.mark.slow
 
-# With several batches per update, a checkpoint between two of them holds one sum over all ranks; what follows then
-# differs by rounding.
+# With several batches per update, a checkpoint between two of them holds one sum over all ranks, and the rest of the
+# run differs by rounding.
 KEYS = {"save_every_n_steps": 4, "gradient_accumulation_steps": 1}
 
 

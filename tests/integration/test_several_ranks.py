@@ -4,10 +4,14 @@ All cases of a number of processes go through one start of them. Parameters are 
 Adam divides by the root of a mean square, and so makes steps as large as any other of what is zero but for rounding.
 """
 
+import json
+
 import pytest
 
 from benchmarks.scale.cases import MATRIX, matrix, special, stopped
 from benchmarks.scale.equality import compare_cases, compare_resumed
+from benchmarks.scale.processes import start
+from tests.integration import all_heads, tiny
 
 SPECIAL = ("NaN on one rank", "NaN on one rank, joint", "NaN on one rank, UPGrad", "NaN on one rank, GradNorm")
 STOPPED = ("accumulation", "method", "large")
@@ -49,3 +53,25 @@ def test_every_case_is_tested(tmp_path, differences):
     names = {case.name for case in (*matrix(tmp_path / "one"), *special(tmp_path / "two"))}
     assert names == differences.keys() == {*MATRIX, *SPECIAL, "global_batch_size"}
     assert [case.name for case in stopped(tmp_path / "three")] == [f"stopped: {name}" for name in STOPPED]
+
+
+def test_the_trainers_of_the_python_api(tmp_path):
+    tiny.write_vocab(tmp_path)
+    tiny.classification_task(tmp_path, "t", 25)
+    words = ["tests.integration.trainer_ranks", str(tmp_path)]
+    started = [start(words, count=count, logs=tmp_path / "logs") for count in (1, 2)]
+    for each in started:
+        each.wait(120)
+    one, first, second = (json.loads((tmp_path / f"{name}.json").read_text()) for name in ("1.0", "2.0", "2.1"))
+    for how in ("whole", "loop"):
+        assert first[how] == second[how]
+        assert first[how]["steps"] == one[how]["steps"] == 6
+        assert first[how]["losses"] == pytest.approx(one[how]["losses"], abs=1e-4)
+        assert first[how]["metrics"] == pytest.approx(one[how]["metrics"], abs=1e-4)
+        all_heads.assert_close(
+            [each["label"] for each in first[how]["predictions"]], [each["label"] for each in one[how]["predictions"]]
+        )
+        assert "several processes train on the batches of fit_reader" in first[how]["other"]
+        places = [tmp_path / str(count) / how for count in (1, 2)]
+        files = [{file.relative_to(place).as_posix() for file in place.rglob("*")} for place in places]
+        assert files[0] == files[1]

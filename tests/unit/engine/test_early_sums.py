@@ -1,4 +1,4 @@
-"""Sums of an encoder layer's gradients during the backward pass: of all its parameters, once, and of one pass alone."""
+"""Gradients that are summed over ranks while lower layers run backward are those that are summed at the end."""
 
 import numpy as np
 import pytest
@@ -6,11 +6,12 @@ import pytest
 import palm
 from palm.distributed.ranks import Ranks
 from palm.engine.early_sums import EarlySums
+from palm.engine.optim.freezing import layer_of
 from tests.integration import tiny
 
 
-class Doubled(Ranks):
-    """This rank and another one with the same gradients; each sum is finished when it is waited for."""
+class Twins(Ranks):
+    """Two ranks with the same gradients, whose sums are there when they are waited for."""
 
     def __init__(self):
         super().__init__(0, 2)
@@ -18,54 +19,47 @@ class Doubled(Ranks):
 
     def begin_sum(self, flat):
         self.begun += 1
-        twice = flat * 2
-        return lambda: flat.set_value(twice)
+        return lambda: flat.set_value(flat * 2)
 
 
-@pytest.fixture
-def run(tmp_path):
-    tasks = {"water": tiny.classification_task(tmp_path, "water")}
-    return palm.Controller(tiny.config(tmp_path, tasks), overrides=[])._training_run()
+def made(folder, **keys):
+    config = tiny.config(folder, {"water": {**tiny.classification_task(folder, "water"), **keys}})
+    return palm.Controller(config, overrides=[])._training_run()
 
 
-def backward(run):
-    task = run.tasks[0]
-    run.model.eval()
+@pytest.mark.parametrize("keys", [{}, {"rdrop_alpha": 1.0}], ids=str)
+def test_each_layer_is_sent_once_it_has_its_gradients(tmp_path, keys):
+    """Also where a batch runs twice, so that each parameter gets its gradient from two places."""
+    run = made(tmp_path, **keys)
+    ranks, task = Twins(), run.tasks[0]
+    sums = EarlySums(run.model, ranks)
+    sums.begin()
     run.model.loss(task, task.batch_at(0)).backward()
-    return {name: gradient.numpy() for name, gradient in run.optimizer.gradients().items()}
+    assert ranks.begun == 2
+    done = sums.finish()
+    own = {name: each.grad.numpy() for name, each in run.model.named_parameters() if each.grad is not None}
+    assert done.keys() == {name for name in own if layer_of(name) in (0, 1)}
+    for name, total in done.items():
+        np.testing.assert_array_equal(total.numpy(), own[name] * 2)
 
 
-def test_every_parameter_of_a_layer_is_summed_and_keeps_its_own_gradient(run):
-    ranks = Doubled()
-    early = EarlySums(run.model, ranks)
-    early.begin()
-    own = backward(run)
-    sums = early.finish()
-    layers = {name for name in own if name.startswith("backbone.encoder.layers.")}
-    assert set(sums) == layers
-    assert ranks.begun == run.model.backbone_config.num_hidden_layers
-    for name, total in sums.items():
-        assert np.array_equal(total.numpy(), 2 * own[name]), name
-        assert np.array_equal(dict(run.model.named_parameters())[name].grad.numpy(), own[name]), name
-
-
-def test_a_pass_that_nothing_began_is_not_summed(run):
-    ranks = Doubled()
-    early = EarlySums(run.model, ranks)
-    backward(run)
-    early.begin()
-    assert early.finish() == {}
-    backward(run)  # after the end of the one before
+def test_nothing_is_sent_outside_of_a_step(tmp_path):
+    run = made(tmp_path)
+    ranks, task = Twins(), run.tasks[0]
+    sums = EarlySums(run.model, ranks)
+    run.model.loss(task, task.batch_at(0)).backward()
     assert ranks.begun == 0
+    assert sums.finish() == {}
 
 
-def test_frozen_parameters_are_not_waited_for(run):
-    ranks = Doubled()
-    early = EarlySums(run.model, ranks)
-    frozen = [each for name, each in run.model.named_parameters() if name.startswith("backbone.encoder.layers.0.")]
-    for parameter in frozen:
-        parameter.stop_gradient = True
-    early.begin()
-    backward(run)
-    assert {name.split(".")[3] for name in early.finish()} == {"1"}
+def test_frozen_parameters_are_not_waited_for(tmp_path):
+    run = made(tmp_path)
+    ranks, task = Twins(), run.tasks[0]
+    sums = EarlySums(run.model, ranks)
+    for name, parameter in run.model.named_parameters():
+        if name.startswith("backbone.encoder.layers.0."):
+            parameter.stop_gradient = True
+    sums.begin()
+    run.model.loss(task, task.batch_at(0)).backward()
+    assert {layer_of(name) for name in sums.finish()} == {1}
     assert ranks.begun == 1

@@ -1,5 +1,7 @@
 """What PALM makes of Paddle 2.6.2 and 3.x: each function with the Paddle that is installed."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import paddle
 import pytest
@@ -37,3 +39,21 @@ def test_static_graphs_need_paddle_3(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "Paddle 2.6 cannot translate" in str(paddle_versions.static_graph_refusal())
     monkeypatch.setattr(paddle, "__version__", "3.0.0")
     assert paddle_versions.static_graph_refusal() is None
+
+
+@pytest.mark.parametrize(
+    ("version", "order", "late"),
+    [
+        ("2.6.2", ["zlib", "numpy.random.mtrand", "paddle.base.libpaddle"], []),
+        ("2.6.2", ["zlib", "paddle.base.libpaddle", "numpy.random.mtrand"], ["numpy.random.mtrand"]),
+        ("2.6.2", ["paddle.base.libpaddle", "zlib"], ["numpy.random.mtrand", "zlib"]),
+        ("2.6.2", ["zlib"], []),
+        ("3.3.1", ["paddle.base.libpaddle", "zlib"], []),
+    ],
+)
+def test_what_was_imported_after_paddle_2(
+    monkeypatch: pytest.MonkeyPatch, version: str, order: list[str], late: list[str]
+) -> None:
+    monkeypatch.setattr(paddle, "__version__", version)
+    monkeypatch.setattr(paddle_versions, "sys", SimpleNamespace(modules=dict.fromkeys(order)))
+    assert paddle_versions.modules_too_late() == late
