@@ -73,8 +73,7 @@ class Watch:
 
     def note(self, activity: str) -> None:
         """Say what this rank does now, for which others wait without a limit: `evaluating intent`."""
-        if self._link is not None and self._state.limited:
-            self._link.note_step(time.monotonic() - self._step_at)
+        self._end_step()
         self._state.activity, self._state.limited = activity, False
 
     def step(self, number: int, *, can_save: bool = True) -> None:
@@ -85,9 +84,14 @@ class Watch:
             can_save: Whether the state before it can be saved until `note` is called: not within an update of several
                 batches, of whose gradients every rank has a part.
         """
+        self._end_step()
         self._step_at = time.monotonic()
         self._can_save = can_save
         self._state.activity, self._state.limited = f"step {number}", True
+
+    def _end_step(self) -> None:
+        if self._link is not None and self._state.limited:
+            self._link.note_step(time.monotonic() - self._step_at)
 
     @contextmanager
     def waiting(self, activity: str, meeting: int | None = None) -> Iterator[None]:
