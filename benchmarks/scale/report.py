@@ -46,9 +46,12 @@ def _paddle(part: Part) -> str:
 def _equality(part: Part, random: Part | None) -> Iterator[str]:
     yield f"`python -m benchmarks.scale equality`. {_facts(part)} {_BUSY}"
     yield ""
-    yield "Two processes (gloo) with `batch_size: b` against one with `2 * b`, a two-layer encoder with dropout: the largest"
-    yield "differences of any loss (relative above 1) and of any parameter at the end (`adam_epsilon: 1e-3`, so that Adam does not"
-    yield "amplify what is zero but for rounding). Order of the batches, step counts, files and the metrics of an evaluation by both"
+    yield "Two processes (gloo) with `batch_size: b` against one with `2 * b`, a two-layer encoder with"
+    yield "dropout: the largest"
+    yield "differences of any loss (relative above 1) and of any parameter at the end (`adam_epsilon:"
+    yield "1e-3`, so that Adam does not"
+    yield "amplify what is zero but for rounding). Order of the batches, step counts, files and the"
+    yield "metrics of an evaluation by both"
     yield "are equal, and both processes have the same bits."
     yield ""
     yield "| case | records | loss | parameter | equal |"
@@ -59,14 +62,17 @@ def _equality(part: Part, random: Part | None) -> Iterator[str]:
     yield ""
     if random is not None:
         unequal = ", ".join(random["unequal"]) or "none"
-        yield f"{random['valid']} valid random configurations (`--count N --seed {random['seed']}`): largest difference of a loss"
+        yield f"{random['valid']} valid random configurations (`--count N --seed {random['seed']}`):"
+        yield f"largest difference of a loss"
         yield f"{random['loss']:.1e}, of a parameter {random['parameter']:.1e}; not equal within 1e-5: {unequal}."
         yield ""
 
 
 def _resume(part: Part) -> Iterator[str]:
-    yield f"`python -m benchmarks.scale resume`. {part['date']}. Two processes, SIGTERM to the second one in its fifth step: both stop after"
-    yield "the same step with a checkpoint, which 1, 2 and 4 processes continue. Differences from the run that was left alone:"
+    yield f"`python -m benchmarks.scale resume`. {part['date']}. Two processes, SIGTERM to the second"
+    yield f"one in its fifth step: both stop after"
+    yield "the same step with a checkpoint, which 1, 2 and 4 processes continue. Differences from the run"
+    yield "that was left alone:"
     yield ""
     yield "| run | continued by | loss | parameter | bits |"
     yield "| --- | ---: | ---: | ---: | --- |"
@@ -91,8 +97,10 @@ def _speed(part: Part) -> Iterator[str]:
 
 
 def _model(part: Part) -> Iterator[str]:
-    yield "`python -m benchmarks.scale model`. **A model, not a measurement**: nothing of it was run on a GPU. Message sizes are those"
-    yield "measured above; computation is 6 operations per parameter and token at an assumed 60 TFLOP/s, 32 rows of 128 tokens per GPU;"
+    yield "`python -m benchmarks.scale model`. **A model, not a measurement**: nothing of it was run on a"
+    yield "GPU. Message sizes are those"
+    yield "measured above; computation is 6 operations per parameter and token at an assumed 60 TFLOP/s,"
+    yield "32 rows of 128 tokens per GPU;"
     yield "a sum is that of a ring, with nothing overlapped."
     yield ""
     counts = sorted({row["processes"] for row in part["rows"]})

@@ -44,8 +44,9 @@ def _trained(folder: Path, count: int, *, by_steps: bool) -> dict[str, object]:
         trainer.train(print_steps=1)
     other = None
     try:  # a batch that is none of the run's
-        trainer.train_one_step({})
-    except (ConfigError, KeyError) as error:
+        if count > 1:
+            trainer.train_one_step({})
+    except ConfigError as error:
         other = str(error)
     predicted = palm.reader.ClassifyReader(vocab, 24, seed=1, do_lower_case=True, phase="predict")
     predicted.load_data(dev, 5)
