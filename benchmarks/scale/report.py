@@ -63,14 +63,14 @@ def _equality(part: Part, random: Part | None) -> Iterator[str]:
     if random is not None:
         unequal = ", ".join(random["unequal"]) or "none"
         yield f"{random['valid']} valid random configurations (`--count N --seed {random['seed']}`):"
-        yield f"largest difference of a loss"
+        yield "largest difference of a loss"
         yield f"{random['loss']:.1e}, of a parameter {random['parameter']:.1e}; not equal within 1e-5: {unequal}."
         yield ""
 
 
 def _resume(part: Part) -> Iterator[str]:
     yield f"`python -m benchmarks.scale resume`. {part['date']}. Two processes, SIGTERM to the second"
-    yield f"one in its fifth step: both stop after"
+    yield "one in its fifth step: both stop after"
     yield "the same step with a checkpoint, which 1, 2 and 4 processes continue. Differences from the run"
     yield "that was left alone:"
     yield ""
