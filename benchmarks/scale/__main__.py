@@ -29,6 +29,7 @@ def main(words: Sequence[str] | None = None) -> int:
     equality.add_argument("--cases", default=":", metavar="A:B", help="some of the matrix, by number")
     commands.add_parser("resume", help="runs of 2 processes that 1, 2 and 4 continue")
     measured = commands.add_parser("speed", help="examples/s of 1 and of 2 processes, and bytes per step")
+    measured.add_argument("--sizes", nargs="*", default=list(speed.SIZES), choices=list(speed.SIZES))
     measured.add_argument("--threads", type=int, default=2)
     measured.add_argument("--batch", type=int, default=32)
     measured.add_argument("--steps", type=int, default=10)
@@ -89,7 +90,7 @@ def _resume(folder: Path) -> int:
 
 def _speed(folder: Path, options: argparse.Namespace) -> int:
     found = []
-    for name in speed.SIZES:
+    for name in options.sizes:
         for count in (1, 2):
             measured = speed.measure(
                 name, folder / name, count=count, threads=options.threads, batch=options.batch, steps=options.steps

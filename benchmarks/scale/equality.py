@@ -17,6 +17,8 @@ from benchmarks.scale.processes import start
 CLOSE = 1e-5
 """The largest difference of a loss or a parameter: float32 sums of another order differ by some 1e-7 a step."""
 
+# Batches of an evaluation are those of batch_size by default, on which the mean of their losses depends.
+_COMPARED = {"adam_epsilon": 1e-3, "print_every_n_steps": 1, "pred_batch_size": 5}
 _MODULE = "benchmarks.scale.worker"
 
 
@@ -248,7 +250,7 @@ def random_cases(folder: Path, *, seed: int, count: int) -> list[Case]:
     for number in range(count):
         file = write_random_config(folder / f"random{number:04}", seed=seed, number=number, attempt=0)
         config = yaml.safe_load(file.read_text(encoding="utf-8"))
-        cases.append(Case(f"random {seed}/{number}", {"adam_epsilon": 1e-3, "print_every_n_steps": 1, **config}))
+        cases.append(Case(f"random {seed}/{number}", {**_COMPARED, **config}))
     return cases
 
 

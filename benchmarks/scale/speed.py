@@ -90,7 +90,7 @@ def measure(name: str, folder: Path, *, count: int, threads: int, batch: int, st
 
 def _config(folder: Path, name: str, batch: int) -> Keys:
     words = [f"w{number}" for number in range(VOCABULARY - len(tiny.SPECIAL))]
-    vocabulary = folder / "vocab.txt"
+    vocabulary = folder / "words.txt"
     vocabulary.write_text("\n".join([*tiny.SPECIAL, *words]) + "\n", encoding="utf-8")
     rows = [
         [
