@@ -74,6 +74,8 @@ def save_checkpoint(run: TrainingRun, folder: Path, *, keep: int) -> Path:
     target = folder / f"step_{run.progress.global_step}"
     gradients = _pending_gradients(run)
     run.ranks.on_first(lambda: _write_checkpoint(run, target, gradients, keep=keep))
+    if run.ranks.count > 1 and gradients:
+        _restore_gradients(run, gradients)  # so that this run, and one that is resumed, go on with the same sums
     return target
 
 
@@ -97,7 +99,7 @@ def save_without_others(run: TrainingRun, folder: Path, *, keep: int) -> Path | 
 
 
 def _pending_gradients(run: TrainingRun) -> dict[str, Tensor]:
-    """Those of batches since the last update, summed over all ranks; what each has stays its own."""
+    """Those of batches since the last update, summed over all ranks."""
     names = run.optimizer.gradients()
     found = dict(zip(names, summed(list(names.values()), run.ranks), strict=True))
     if run.task_gradients is None:

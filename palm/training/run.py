@@ -117,9 +117,11 @@ def run_training(
         for result in steps:
             for follower in followers:
                 follower.after(result)
-            # Several ranks stop after the same step: the one after which all know that one of them has the signal.
+            # Several ranks stop after the same step, one after which all know that one of them has the signal. In the
+            # middle of an update each has a part of its gradients, whose sum would be rounded in another order.
             run.ranks.stop = signals.received or 0
             wanted = signals.received if run.ranks.count == 1 else run.ranks.agreed_stop
-            if wanted and not run.finished:
+            whole = run.ranks.count == 1 or not run.optimizer.has_gradients()
+            if wanted and whole and not run.finished:
                 before_stop(Signals(wanted).name, result.global_step)
                 signals.stop(Signals(wanted))
