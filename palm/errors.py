@@ -4,10 +4,14 @@ import difflib
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 
 class PalmError(Exception):
     """Base of every error that PALM raises on purpose; the command line prints it without a traceback."""
+
+    exit_code: ClassVar[int] = 2
+    """That of the command line."""
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except PalmError as error:
         sys.stderr.write(f"{error}\n")
-        return EXIT_ERROR
+        return error.exit_code
     except ModuleNotFoundError as error:
         said = missing_paddle(error)
         if said is None:

@@ -5,7 +5,6 @@ from typing import Any
 
 import palm
 from palm.distributed.rank_environment import DEFAULT_TIMEOUT, is_rank, is_supervised
-from palm.errors import PalmError
 
 EPILOG = """example:
   palm train examples/quickstart/config.yaml --num_epochs 2 --tasks.intent.batch_size 16
@@ -56,7 +55,7 @@ def run(args: argparse.Namespace, overrides: list[str]) -> int:
     words = [*overrides, f"--resume={args.resume}"] if args.resume else overrides
     try:
         palm.Controller(args.config, task_dir=args.task_dir, overrides=words).train()
-    except PalmError as error:
+    except Exception as error:  # also those that the command line turns into an exit code
         current_ranks().watch.failed(error)
         raise
     return 0

@@ -30,6 +30,7 @@ from palm.distributed.rank_environment import (
     rank_environment,
 )
 from palm.distributed.reports import LostRank, Reports
+from palm.runtime.environment import given_environment
 
 RANKS_FOLDER = "ranks"
 """Folder in save_path for the output of all ranks but the one whose output is shown."""
@@ -246,11 +247,14 @@ def launch(plan: LaunchPlan) -> int:
         0 if all ended well; 130 or 143 after SIGINT or SIGTERM; else the exit code of the rank that failed first.
     """
     with _Signals() as signals:
+        begun = False
         for restarts in range(plan.max_restarts + 1):
-            code = _attempt(plan, signals, restarts)
+            code, now = _attempt(plan, signals, append=restarts > 0, resumes=begun)
+            begun = begun or now
             if code == 0 or signals.received or code in _FINAL or restarts == plan.max_restarts:
                 break
-            _complain(f"Restart {restarts + 1} of {plan.max_restarts}, from the newest checkpoint.")
+            where = "from the newest checkpoint" if begun else "from the beginning"
+            _complain(f"Restart {restarts + 1} of {plan.max_restarts}, {where}.")
             if plan.machines > 1:
                 time.sleep(plan.rank_timeout)  # until the ranks of the other machines have given up, too
             if signals.received:
@@ -258,41 +262,52 @@ def launch(plan: LaunchPlan) -> int:
     return 128 + signals.received if signals.received and code != 0 else code
 
 
-def _attempt(plan: LaunchPlan, signals: _Signals, restarts: int) -> int:
-    """Start the ranks, wait for their end, and say what went wrong; the exit code."""
+def _attempt(plan: LaunchPlan, signals: _Signals, *, append: bool, resumes: bool) -> tuple[int, bool]:
+    """Start the ranks, wait for their end, and say what went wrong.
+
+    Args:
+        plan: What runs on this machine.
+        signals: Those that the supervisor receives.
+        append: Whether the logs of an earlier attempt go on.
+        resumes: Whether to continue from the newest checkpoint.
+
+    Returns:
+        The exit code, and whether the run had begun: what an earlier one left in its folder is out of the way.
+    """
     with ExitStack() as cleanup:
         folder = Path(tempfile.mkdtemp(prefix="palm-ranks-"))
         cleanup.callback(shutil.rmtree, folder, ignore_errors=True)
         attempt = _Attempt(plan, Reports(folder))
         cleanup.callback(attempt.send, signal.SIGKILL)
         signals.attempt = attempt
-        _start(attempt, folder, restarts)
+        _start(attempt, folder, append=append, resumes=resumes)
         if signals.received:  # before all had been started
             attempt.send(signals.received)
         attempt.supervise()
         cause = attempt.cause()
+        begun = attempt.reports.begun
         if cause is None:
-            return 0
+            return 0, begun
         if signals.received is None:
             for line in _findings(attempt):
                 _complain(line)
-        return cause.exit_code
+        return cause.exit_code, begun
 
 
-def _start(attempt: _Attempt, folder: Path, restarts: int) -> None:
+def _start(attempt: _Attempt, folder: Path, *, append: bool, resumes: bool) -> None:
     plan = attempt.plan
     address, port = plan.master or (LOOPBACK, free_port())
     own = own_address_towards(address)
     ports = [free_port(own) for _ in range(plan.per_machine)]
     extra = {REPORTS: str(folder), SUPERVISOR: str(os.getpid()), TIMEOUT: str(plan.rank_timeout)}
-    command = [*plan.command, *(plan.resume if restarts else ())]
+    command = [*plan.command, *(plan.resume if resumes else ())]
     for local in range(plan.per_machine):
         place = RankPlace(plan.machine * plan.per_machine + local, local, plan.machines, plan.per_machine)
         environment = rank_environment(
-            os.environ, place, master=f"{address}:{port}", address=own, ports=ports, on_gpu=plan.on_gpu
+            given_environment(), place, master=f"{address}:{port}", address=own, ports=ports, on_gpu=plan.on_gpu
         )
         log = plan.logs / f"rank{place.index}.log" if local else None
-        attempt.ranks.append(_start_rank(place, command, {**environment, **extra}, log, append=restarts > 0))
+        attempt.ranks.append(_start_rank(place, command, {**environment, **extra}, log, append=append))
 
 
 def _start_rank(
@@ -303,7 +318,9 @@ def _start_rank(
         output = None
         if log is not None:
             environment = {"PYTHONUNBUFFERED": "1", **environment}
-            output = files.enter_context(log.open("ab" if append else "wb"))
+            if not append:
+                log.unlink(missing_ok=True)  # another run may still write there; this one is refused later
+            output = files.enter_context(log.open("ab"))
         process = subprocess.Popen(
             list(command),
             env=dict(environment),

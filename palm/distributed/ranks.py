@@ -12,12 +12,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
 from palm.distributed.link import store_address
 from palm.distributed.network import INTERFACE, interface_towards, send_at_once
+from palm.distributed.rank_environment import EXIT_LOST
 from palm.distributed.watch import Watch
 from palm.errors import TrainingError
 from palm.runtime.paddle_import import without_lines
@@ -34,6 +35,8 @@ Given = TypeVar("Given")
 
 class LostRanksError(TrainingError):
     """Another rank has ended, or failed: the run cannot go on."""
+
+    exit_code: ClassVar[int] = EXIT_LOST
 
 
 class Ranks:

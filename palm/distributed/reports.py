@@ -73,6 +73,15 @@ class Reports:
             return RankReport([LostRank(**lost) for lost in given["lost"]], given["saved"])
         return None
 
+    def write_begun(self) -> None:
+        """Tell the supervisor that what an earlier run left in save_path is archived, or continued."""
+        self._write("begun", "")
+
+    @property
+    def begun(self) -> bool:
+        """Whether a rank of this machine has said so: another attempt may continue from the newest checkpoint."""
+        return self._read("begun") is not None
+
     def write_end(self, index: int, how: str) -> None:
         """Tell the other ranks that `index` has ended, and how: `was killed by SIGKILL`."""
         self._write(f"{index}.ended", how)

@@ -187,8 +187,10 @@ class Watch:
         """A `sys.excepthook` that tells the other ranks of the error as well."""
 
         def note(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-            hook(kind, error, trace)
-            self.failed(error)
+            try:
+                hook(kind, error, trace)
+            finally:  # that of a script of PALM raises SystemExit
+                self.failed(error)
 
         return note
 

@@ -71,7 +71,7 @@ def train_step(run: TrainingRun, step_batch: StepBatch, data_wait: float = 0.0) 
     started = time.perf_counter()
     number, steps, waited_for = step_batch.global_step, run.progress.task_steps, run.unfinished
     learning_rate = run.learning_rate_at(number)
-    run.ranks.watch.step(number, can_save=not _has_pending_gradients(run))
+    run.ranks.watch.step(number, can_save=run.ranks.count == 1 or not _has_pending_gradients(run))
     # Factors of all tasks before any of them trains: the weighting learns from the whole step below.
     factors = {part.task.name: run.loss_factor(part.task) for part in step_batch.parts}
     first, *others = _train_parts(run, step_batch, factors, learning_rate)

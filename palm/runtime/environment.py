@@ -123,6 +123,12 @@ def too_late(desired: Mapping[str, str], environment: Mapping[str, str], at_star
     return {name: value for name, value in desired.items() if name not in at_start and environment.get(name) != value}
 
 
+def given_environment() -> dict[str, str]:
+    """The environment without what this process chose for itself, for processes that choose their own."""
+    chosen = _reports[0].chosen if _reports else {}
+    return {name: value for name, value in os.environ.items() if chosen.get(name) != value}
+
+
 def named_threads() -> int:
     """The number of threads that `OMP_NUM_THREADS` names; 0 if it names none, or one for each level (`4,2`)."""
     named = os.environ.get(THREADS, "")

@@ -13,6 +13,7 @@ from palm.config.components import keys_everywhere
 from palm.config.methods import following_keys, method_defaults
 from palm.config.yaml_file import parse_yaml, read_yaml
 from palm.distributed.ranks import current_ranks
+from palm.distributed.reports import Reports
 from palm.engine.checkpoint import newest_checkpoint, processes_of, rename_damaged, restore_checkpoint
 from palm.engine.run import TrainingRun
 from palm.errors import CheckpointError, ConfigError
@@ -136,11 +137,13 @@ def resume_or_archive(run: TrainingRun, folder: Path, *, resume: bool, resolved:
             about_data = restore_checkpoint(run, newest)
             lines += changed_keys(folder, resolved)
             run.ranks.on_first(partial(truncate_metrics, folder, run.progress.global_step))
+            Reports.of_this_rank().write_begun()
             ended = " The run had ended: nothing is left to train." if run.finished else ""
             resumed = f"Resumed from {newest.as_posix()} at global step {run.progress.global_step}.{ended}"
             return [*lines, resumed, *other_processes_line(run), *about_data]
         lines = [*lines, "No checkpoint to resume from: training starts anew."]
     moved = run.ranks.on_first(partial(archive_previous_run, folder))
+    Reports.of_this_rank().write_begun()
     return [*lines, moved] if moved else lines
 
 

@@ -2,17 +2,20 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from signal import Signals
 
 import numpy as np
 
+from palm.config.run_config import RunConfig
 from palm.distributed.ranks import Ranks, current_ranks
 from palm.engine.run import TrainingRun
+from palm.engine.run_data import describe_evaluated
 from palm.errors import TrainingError
 from palm.schema.fields import Schema
+from palm.storage.layout import PALM_VERSION
 from palm.storage.run_lock import exclusive_run_lock
 
 _PATHS = ("_file", "_path", "_dir")
@@ -26,7 +29,29 @@ def check_equal(run: TrainingRun) -> None:
     """
     if run.ranks.count == 1:
         return
-    by_rank = run.ranks.gather_values(_described(run))
+    _refuse_differences(run.ranks.gather_values(_described(run)))
+
+
+def check_same_keys(configs: Sequence[RunConfig]) -> None:
+    """Compare the configurations of all ranks, before anything is read by them.
+
+    Args:
+        configs: That of each stage.
+
+    Raises:
+        TrainingError: They differ, such as by an option of the command on one machine.
+    """
+    ranks = current_ranks()
+    if ranks.count > 1:
+        own = {
+            "the versions of PALM": PALM_VERSION,
+            "the values of resume (--resume)": str(configs[-1].train.resume),
+            "the keys": _digest([_without_path_keys(config.resolved) for config in configs]),
+        }
+        _refuse_differences(ranks.gather_values(own))
+
+
+def _refuse_differences(by_rank: Sequence[Mapping[str, str]]) -> None:
     for what in by_rank[0]:
         values = [own.get(what) for own in by_rank]
         if any(value != values[0] for value in values):
@@ -67,6 +92,7 @@ def _described(run: TrainingRun) -> dict[str, str]:
     return {
         "the initial weights": weights.hexdigest(),
         "the training data": _digest(run.data),
+        "the dev data": _digest({task.name: describe_evaluated(task) for task in run.tasks}),
         "the settings, or what their processors compute in,": _digest(settings),
     }
 
@@ -74,6 +100,13 @@ def _described(run: TrainingRun) -> dict[str, str]:
 def _without_paths(settings: Schema) -> dict[str, object]:
     """The keys; files may have other places on each machine, and their content is compared."""
     return {name: value for name, value in settings.model_dump(mode="json").items() if not name.endswith(_PATHS)}
+
+
+def _without_path_keys(value: object) -> object:
+    """Nested keys, without those that name files."""
+    if isinstance(value, Mapping):
+        return {key: _without_path_keys(own) for key, own in value.items() if not str(key).endswith(_PATHS)}
+    return value
 
 
 def _digest(value: object) -> str:

@@ -31,7 +31,12 @@ def build_tasks_of(stages: Sequence[RunConfig]) -> list[list[TaskInstance]]:
     Raises:
         ConfigError: Components that do not fit together.
         DataError: All problems in the data files of all tasks.
+        TrainingError: The ranks of a run have different configurations.
     """
+    if current_ranks().count > 1:
+        from palm.training.equal_ranks import check_same_keys  # noqa: PLC0415 (imports Paddle)
+
+        check_same_keys(stages)
     wrong: list[Problem] = []
     unfit: list[Problem] = []
     built = []

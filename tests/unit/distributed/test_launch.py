@@ -11,6 +11,7 @@ import pytest
 
 import palm
 from palm.distributed.launch import LaunchPlan, launch
+from palm.distributed.rank_environment import REPORTS
 
 ROOT = Path(palm.__file__).parents[1]
 PRELUDE = "import os, signal, sys, time; rank = int(os.environ['PADDLE_TRAINER_ID']);"
@@ -117,6 +118,9 @@ def test_a_rank_that_the_others_gave_up_is_killed_and_named_once(tmp_path, capfd
     assert said[1].startswith("rank 0 (")
 
 
+BEGUN = f"open(os.path.join(os.environ[{REPORTS!r}], 'begun'), 'w').close()"
+
+
 @pytest.mark.parametrize(
     ("codes", "runs", "end"), [((1, 0), 2, 0), ((1, 1, 1), 3, 1), ((2, 0), 1, 2), ((143, 0), 1, 143)]
 )
@@ -126,7 +130,7 @@ def test_a_restart_resumes_unless_the_failure_is_final(tmp_path, capfd, codes, r
         f"\nif rank == 0:\n  done = open({str(count)!r}, 'a'); done.write('.'); done.close()\n"
         f"  print(sys.argv[1:]); sys.exit({codes!r}[os.path.getsize({str(count)!r}) - 1])"
     )
-    assert launch(plan(tmp_path, code, max_restarts=2)) == end
+    assert launch(plan(tmp_path, BEGUN + code, max_restarts=2)) == end
     captured = capfd.readouterr()
     assert captured.out.splitlines() == ["[]", "['--resume']", "['--resume']"][:runs]
     assert captured.err.count("Restart ") == runs - 1
@@ -134,8 +138,14 @@ def test_a_restart_resumes_unless_the_failure_is_final(tmp_path, capfd, codes, r
 
 def test_one_rank_is_restarted_too(tmp_path, capfd):
     code = "sys.exit(0 if '--resume' in sys.argv else 1)"
-    assert launch(plan(tmp_path, code, per_machine=1, max_restarts=1)) == 0
+    assert launch(plan(tmp_path, f"{BEGUN}; {code}", per_machine=1, max_restarts=1)) == 0
     assert "Restart 1 of 1, from the newest checkpoint." in capfd.readouterr().err
+
+
+def test_a_run_that_had_not_begun_does_not_continue_an_earlier_one(tmp_path, capfd):
+    code = "sys.exit(1 if '--resume' in sys.argv else 5)"
+    assert launch(plan(tmp_path, code, per_machine=1, max_restarts=1)) == 5
+    assert "Restart 1 of 1, from the beginning." in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
