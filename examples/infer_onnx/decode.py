@@ -77,7 +77,8 @@ def tags(row: dict, sequences: list[dict], task: dict) -> dict:
         better = around > context[word_index[places]]
         chosen = word_index[places[better]]
         ids[chosen], context[chosen] = best_labels(sequence, places)[better], around[better]
-        probabilities[chosen] = softmax(sequence["logits"][places[better]]).max(axis=-1)
+        logits = sequence["logits"][places[better]]
+        probabilities[chosen] = 1.0 / np.exp(logits - logits.max(axis=-1, keepdims=True)).sum(axis=-1)
     names = label_names(task, int(ids.max(initial=0)) + 1)
     labels = [task["rules"]["outside"] if number < 0 else names[number] for number in ids.tolist()]
     spans = [
