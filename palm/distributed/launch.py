@@ -8,7 +8,7 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
+import subprocess  # nosec B404
 import sys
 import tempfile
 import time
@@ -321,7 +321,7 @@ def _start_rank(
             if not append:
                 log.unlink(missing_ok=True)  # another run may still write there; this one is refused later
             output = files.enter_context(log.open("ab"))
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # nosec B603
             list(command),
             env=dict(environment),
             stdin=subprocess.DEVNULL,

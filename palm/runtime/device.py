@@ -2,7 +2,7 @@
 
 import logging
 import os
-import subprocess
+import subprocess  # nosec B404
 import sys
 from collections import deque
 from collections.abc import Mapping
@@ -93,7 +93,8 @@ def usable_gpus() -> int:
     """GPUs that Paddle can use; it is asked in a process of its own, and only where there may be any."""
     if possible_gpus() == 0:
         return 0
-    done = subprocess.run([sys.executable, "-c", _COUNT], stdout=subprocess.PIPE, text=True, check=False)
+    command = [sys.executable, "-c", _COUNT]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)  # nosec B603
     last = done.stdout.split()[-1:]
     return int(last[0]) if last and last[0].isdecimal() else 0
 
