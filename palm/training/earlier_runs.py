@@ -32,6 +32,7 @@ from palm.storage.layout import (
     PREDICTIONS_FILE,
     RESOLVED_CONFIG,
 )
+from palm.training.equal_ranks import check_same_checkpoint
 
 _OF_A_TASK = (INFERENCE_FOLDER, BEST_INFERENCE_FOLDER, PREDICTIONS_FILE, DEV_ROWS_FILE)
 _KEPT = (CHECKPOINT_FOLDER, LOG_FILE, METRICS_FILE)
@@ -134,6 +135,7 @@ def resume_or_archive(run: TrainingRun, folder: Path, *, resume: bool, resolved:
         found, lines = run.ranks.on_first(partial(_newest, folder))
         if found is not None:
             newest = Path(found)
+            check_same_checkpoint(run.ranks, newest)
             about_data = restore_checkpoint(run, newest)
             lines += changed_keys(folder, resolved)
             run.ranks.on_first(partial(truncate_metrics, folder, run.progress.global_step))

@@ -13,9 +13,10 @@ from palm.config.run_config import RunConfig
 from palm.distributed.ranks import Ranks, current_ranks
 from palm.engine.run import TrainingRun
 from palm.engine.run_data import describe_evaluated
-from palm.errors import TrainingError
+from palm.errors import CheckpointError, TrainingError
 from palm.schema.fields import Schema
-from palm.storage.layout import PALM_VERSION
+from palm.storage.atomic_directory import sha256_of
+from palm.storage.layout import MANIFEST_FILE, PALM_VERSION
 from palm.storage.run_lock import exclusive_run_lock
 
 _PATHS = ("_file", "_path", "_dir")
@@ -49,6 +50,20 @@ def check_same_keys(configs: Sequence[RunConfig]) -> None:
             "the keys": _digest([_without_path_keys(config.resolved) for config in configs]),
         }
         _refuse_differences(ranks.gather_values(own))
+
+
+def check_same_checkpoint(ranks: Ranks, checkpoint: Path) -> None:
+    """Refuse a checkpoint that is not the same for all ranks: where machines do not share `save_path`.
+
+    Raises:
+        CheckpointError: A rank has another one of this name, or none.
+    """
+    manifest = checkpoint / MANIFEST_FILE  # it holds the sha256 of every file
+    own = sha256_of(manifest) if manifest.is_file() else None
+    if len(set(ranks.gather_values(own))) > 1:
+        rule = "all machines of a run see the same save_path, on a file system that they share"
+        advice = "Mount it on each of them, or copy the folder"
+        raise CheckpointError(f"{checkpoint}: {rule}. Found another checkpoint, or none, on one of them. {advice}.")
 
 
 def _refuse_differences(by_rank: Sequence[Mapping[str, str]]) -> None:

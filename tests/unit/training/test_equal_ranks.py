@@ -7,7 +7,7 @@ import pytest
 import palm
 from palm.distributed.ranks import ONE, Ranks
 from palm.errors import CheckpointError, TrainingError
-from palm.training.equal_ranks import agreed_signal, check_equal, run_folder_locked
+from palm.training.equal_ranks import agreed_signal, check_equal, check_same_checkpoint, run_folder_locked
 from tests.integration import tiny
 
 
@@ -66,3 +66,14 @@ def test_another_run_in_the_folder_is_refused(tmp_path):
         pass
     with run_folder_locked(tmp_path):
         pass
+
+
+def test_a_checkpoint_of_another_machine_is_refused(tmp_path):
+    folder = tmp_path / "step_3"
+    folder.mkdir()
+    (folder / "manifest.json").write_text("{}", encoding="utf-8")
+    check_same_checkpoint(ONE, folder)
+    check_same_checkpoint(Told(str), folder)
+    for other in (lambda _: None, lambda _: "another"):
+        with pytest.raises(CheckpointError, match="step_3: all machines of a run see the same save_path"):
+            check_same_checkpoint(Told(other), folder)
