@@ -129,7 +129,7 @@ def _problems_of_end(fault: Fault, folder: Path, said: str, code: int) -> list[s
 
 def _late(seconds: float, timeout: float, said: str) -> list[str]:
     """The whole end, with the checkpoint of the emergency, is what is measured here."""
-    return [f"{seconds:.1f} s until the end: {said}"] if seconds > timeout + 5 else []
+    return [f"{seconds:.1f} s until the end: {said}"] if seconds > timeout + 15 else []
 
 
 def main() -> int:

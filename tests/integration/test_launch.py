@@ -60,10 +60,11 @@ def test_all_ranks_run_to_the_end(tmp_path):
     assert (tmp_path / "rank1.log").read_text().splitlines()[-1] == "rank 1 of 2: step 8"
 
 
-LATE = r"does not come to where the others have waited for [23] s, its main thread"
+# Twice the longest step, where that is longer than the timeout, as on a machine that is busy.
+LATE = r"does not come to where the others have waited for \d+ s, its main thread"
 WHY = {
     "kill": r"was killed by SIGKILL",
-    "stop": r"has not answered for [23] s",
+    "stop": r"has not answered for \d+ s",
     "raise": r"raised ValueError: a wrong 值",
     "loop": rf"{LATE} computes at \S+/rank_script.py:\d+",
     "lock": rf"{LATE} stands still at \S+/rank_script.py:\d+",
@@ -96,7 +97,7 @@ def test_a_rank_that_is_lost_is_named_and_the_other_leaves_a_checkpoint(tmp_path
     assert (tmp_path / f"emergency_of_{other}").read_text() == "step 4"
     assert not (tmp_path / f"emergency_of_{who}").exists()
     assert f"A checkpoint of the last finished step is at {tmp_path}/emergency_of_{other}" in complaints
-    assert ended - float((tmp_path / "moment").read_text()) < TIMEOUT + 4
+    assert ended - float((tmp_path / "moment").read_text()) < TIMEOUT + 20  # also on a busy machine
     if (what, who) == ("raise", 1):
         assert "  rank 1: Traceback (most recent call last):\n" in complaints
         assert "  rank 1: ValueError: a wrong 值\n" in complaints
@@ -123,11 +124,11 @@ def test_a_signal_stops_all_ranks_after_the_same_step(tmp_path):
 
 @pytest.mark.slow
 def test_a_rank_that_was_lost_is_started_again(tmp_path):
-    """It is killed in both attempts, since the script has no checkpoint to continue from."""
+    """It is killed in both attempts, since the script says of no run that it has begun."""
     code, _, complaints = finish(start(tmp_path, "kill", 1, 1, max_restarts=1))
     assert code == 137
-    assert complaints.count("Restart 1 of 1, from the newest checkpoint.") == 1
-    assert complaints.count("was killed by SIGKILL; last: step 1.\n") == 2
+    assert complaints.count("Restart 1 of 1, from the beginning.") == 1
+    assert len(re.findall(r"was killed by SIGKILL; last: (?:step 1|starting)\.\n", complaints)) == 2
 
 
 def paddle_launch(folder, *words):
