@@ -31,6 +31,7 @@ from palm.distributed.rank_environment import (
 )
 from palm.distributed.reports import LostRank, Reports
 from palm.runtime.environment import given_environment
+from palm.runtime.script import EXIT_ERROR
 
 RANKS_FOLDER = "ranks"
 """Folder in save_path for the output of all ranks but the one whose output is shown."""
@@ -42,7 +43,7 @@ _SLOW_START = 60.0
 _TAIL_LINES = 15
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 # Exit codes after which another attempt would end the same way, or was asked not to happen.
-_FINAL = (2, 128 + signal.SIGINT, 128 + signal.SIGTERM)
+_FINAL = (EXIT_ERROR, 128 + signal.SIGINT, 128 + signal.SIGTERM)
 
 
 @dataclass(frozen=True)

@@ -18,12 +18,11 @@ import numpy as np
 
 from palm.distributed.link import store_address
 from palm.distributed.network import INTERFACE, interface_towards, send_at_once
-from palm.distributed.rank_environment import EXIT_LOST
+from palm.distributed.rank_environment import EXIT_LOST, is_rank, rank_count, rank_index
 from palm.distributed.watch import Watch
 from palm.errors import TrainingError
 from palm.runtime.paddle_import import without_lines
 
-RANK, RANKS = "PADDLE_TRAINER_ID", "PADDLE_TRAINERS_NUM"
 _BACKEND = "PADDLE_DISTRI_BACKEND"
 _FLAG_LINES = ("=======================", "FLAGS(")  # the flags of Paddle that are not at their default
 _SUMS = "the sum of gradients and losses"
@@ -60,7 +59,6 @@ class Ranks:
         self.agreed_stop = 0
         self.watch = Watch()
         self._store: Any = None
-        self._group: Any = None
         self._broken = False
         self._meetings = 0
         self._turns = 0
@@ -83,7 +81,7 @@ class Ranks:
             if interface is not None:
                 os.environ.setdefault(INTERFACE, interface)
             with without_lines(_FLAG_LINES):
-                self._group = paddle.distributed.init_parallel_env()
+                paddle.distributed.init_parallel_env()
             self._store = core.create_or_get_global_tcp_store()
             send_at_once(port)
             atexit.register(self._leave)
@@ -241,18 +239,12 @@ def current_ranks() -> Ranks:
 
     Warnings of other ranks than the first, which gives the same ones, are not shown from here on; errors are.
     """
-    count = _number(RANKS)
-    if count <= 1:
+    if not is_rank():
         return ONE
-    ranks = Ranks(_number(RANK), count)
+    ranks = Ranks(rank_index(), rank_count())
     if not ranks.first:
         logging.getLogger("palm").setLevel(logging.ERROR)
     return ranks
-
-
-def _number(variable: str) -> int:
-    text = os.environ.get(variable, "")
-    return int(text) if text.isdecimal() else 0
 
 
 def parts_of(rows: int, ranks: int) -> Sequence[tuple[int, int]]:

@@ -8,7 +8,7 @@ from types import TracebackType
 from palm.errors import PalmError
 from palm.runtime.paddle_packages import missing_paddle
 
-EXIT_ERROR = 2
+EXIT_ERROR = PalmError.exit_code
 
 _FOREIGN_MODULES = ("ipykernel", "_pytest")
 _FOREIGN_SCRIPTS = ("", "-c", "-", "ipython", "ipykernel_launcher.py", "pytest", "py.test")

@@ -8,8 +8,7 @@ import sys
 
 import pytest
 
-from palm.distributed import ranks as ranks_module
-from palm.distributed.rank_environment import EXIT_LOST
+from palm.distributed.rank_environment import COUNT, EXIT_LOST, RANK
 from palm.distributed.ranks import ONE, Ranks, current_ranks, parts_of
 
 TWO = """
@@ -73,7 +72,7 @@ def test_one_process_returns_at_once():
 
 
 def test_without_variables_there_is_one_process(monkeypatch, environment):
-    for name in (ranks_module.RANK, ranks_module.RANKS):
+    for name in (RANK, COUNT):
         monkeypatch.delenv(name, raising=False)
     assert environment() is ONE
     assert environment(PADDLE_TRAINERS_NUM="1") is ONE
