@@ -18,7 +18,7 @@ REPORTS = "PALM_RANK_REPORTS"
 """Folder in which ranks and their supervisor leave notes for each other: see `palm.distributed.reports`."""
 
 SUPERVISOR = "PALM_RANK_SUPERVISOR"
-"""Process id of the supervisor; a rank ends when its parent is another one."""
+"""Process id of the supervisor, by which a process that `palm train` has started knows it."""
 
 # These would win over PADDLE_MASTER: clusters set them for PyTorch.
 _OTHER_MASTERS = ("MASTER_ADDR", "MASTER_PORT")

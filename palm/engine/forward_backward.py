@@ -124,8 +124,8 @@ PassResult = tuple[float, str | None]
 def train_pass(run: "TrainingRun", parts: Sequence[StepBatch], factors: Sequence[float]) -> list[PassResult]:
     """Forward and backward of `parts`; returns the loss of each, and a description of what is not finite.
 
-    Gradients are accumulated on the parameters, or per task; those with a fault are discarded. With several ranks they
-    are left as they are, with a fault or without: `palm.engine.rank_step` decides for all of them.
+    Gradients are accumulated on the parameters, or per task; those with a fault are discarded. With several ranks
+    each has gradients of the same parameters, with a fault or without, until `palm.engine.rank_step` decides for all.
     """
     first = parts[0]
     # Dropout only depends on the step, not on earlier steps, so that resume is exact.

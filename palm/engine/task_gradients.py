@@ -51,6 +51,11 @@ class TaskGradients:
         waited_for = [task for task in self._tasks if task not in retired_tasks]
         return all(self._counts.get(task, 0) >= self._batches for task in waited_for)
 
+    @property
+    def pending(self) -> bool:
+        """Whether there are gradients of batches since the last update."""
+        return any(self._counts.values())
+
     @without_gradients
     def add(self, task: str, gradients: Gradients) -> None:
         """Add the gradients of a batch of `task`."""
@@ -91,7 +96,7 @@ class TaskGradients:
                 sums[name] = total
 
     def copied(self) -> TaskSums:
-        """All sums as they are now, for `reset`: `add` reholders tensors, and does not change them."""
+        """All sums as they are now, for `reset`: `add` replaces tensors, and does not change them."""
         return {task: dict(gradients) for task, gradients in self._sums.items()}, dict(self._counts)
 
     def reset(self, before: TaskSums) -> None:

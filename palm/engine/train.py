@@ -101,8 +101,7 @@ def train_step(run: TrainingRun, step_batch: StepBatch, data_wait: float = 0.0) 
 
 def _has_pending_gradients(run: TrainingRun) -> bool:
     """Whether there are gradients of batches since the last update."""
-    per_task = run.task_gradients.copied()[1] if run.task_gradients is not None else {}
-    return run.optimizer.has_gradients() or any(per_task.values())
+    return run.optimizer.has_gradients() or (run.task_gradients is not None and run.task_gradients.pending)
 
 
 def _train_parts(

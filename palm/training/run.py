@@ -118,7 +118,8 @@ def run_training(
             for follower in followers:
                 follower.after(result)
             # Several ranks stop after the same step, one after which all know that one of them has the signal. In the
-            # middle of an update each has a part of its gradients, whose sum would be rounded in another order.
+            # middle of an update each has a part of its gradients, whose sum would be rounded in another order. Those
+            # of a gradient method are saved nevertheless: it may update only after all tasks had their turn.
             run.ranks.stop = signals.received or 0
             wanted = signals.received if run.ranks.count == 1 else run.ranks.agreed_stop
             whole = run.ranks.count == 1 or not run.optimizer.has_gradients()

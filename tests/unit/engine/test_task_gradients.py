@@ -20,13 +20,16 @@ def made(method="pcgrad", batches=1):
 
 def test_the_encoder_gets_the_balanced_sum_and_heads_their_own():
     held = made()
+    assert not held.pending
     held.add("a", gradients(backbone__w=[1.0, 0.0], heads__a__w=[5.0], heads__both__w=[1.0]))
     assert not held.complete()
+    assert held.pending
     held.add("b", gradients(backbone__w=[-1.0, 1.0], heads__b__w=[7.0], heads__both__w=[2.0]))
     assert held.complete()
     found = {name: tensor.tolist() for name, tensor in held.take(1).items()}
     assert found == {"backbone.w": [0.5, 1.5], "heads.a.w": [5], "heads.b.w": [7], "heads.both.w": [3]}
     assert not held.complete()
+    assert not held.pending
     assert held.take(2) == {}
 
 
