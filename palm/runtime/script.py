@@ -21,7 +21,7 @@ def runs_a_script(argv: Sequence[str]) -> bool:
 
 
 def end_script_with_message() -> None:
-    """Have a script end as the command line does when nothing catches an error of PALM: its message, exit code 2.
+    """Have a script end as the command line does when nothing catches an error of PALM: its message and exit code.
 
     Elsewhere, with `python -i`, `python -X dev`, or with another hook installed, nothing changes.
     """
@@ -35,4 +35,4 @@ def _end_with_message(kind: type[BaseException], error: BaseException, trace: Tr
         sys.__excepthook__(kind, error, trace)
         return
     sys.stderr.write(f"{message}\n")
-    raise SystemExit(EXIT_ERROR)
+    raise SystemExit(error.exit_code if isinstance(error, PalmError) else EXIT_ERROR)

@@ -4,6 +4,8 @@ import sys
 
 import pytest
 
+from palm.distributed.rank_environment import EXIT_LOST
+from palm.distributed.ranks import LostRanksError
 from palm.errors import ConfigError, Problem
 from palm.runtime import script
 
@@ -43,5 +45,9 @@ def test_the_message_and_the_exit_code(monkeypatch, capsys):
         sys.excepthook(ConfigError, error, None)
     assert ended.value.code == 2
     assert capsys.readouterr().err == "x.yaml:3: a rule.\n"
+    with pytest.raises(SystemExit) as ended:
+        sys.excepthook(LostRanksError, LostRanksError("rank 1 is lost"), None)
+    assert ended.value.code == EXIT_LOST
+    assert capsys.readouterr().err == "rank 1 is lost\n"
     sys.excepthook(KeyError, KeyError("mine"), None)
     assert "KeyError: 'mine'" in capsys.readouterr().err
