@@ -25,7 +25,7 @@ PROCESSES = 2
 KINDS = ("kill", "stop", "raise")
 NAMED = {
     "kill": r"was killed by SIGKILL",
-    "stop": r"has not answered for \d+ s",
+    "stop": r"has not answered (for|within) \d+ s",
     "raise": r"raised RuntimeError: a fault of benchmarks\.faults\.ranks",
 }
 CODES = {"kill": 128 + signal.SIGKILL, "stop": EXIT_LOST, "raise": 1}
@@ -115,7 +115,8 @@ def _problems_of_end(fault: Fault, folder: Path, said: str, code: int) -> list[s
     found = []
     sentence = rf"rank {fault.rank} \(\S+, pid \d+\) {NAMED[fault.kind]}"
     living = said if fault.rank else (folder / "out" / "ranks" / "rank1.log").read_text(encoding="utf-8")
-    if not re.search(rf"{sentence}.*Stopping\.", living):
+    ended = " and was killed." in said  # the others had ended well: the supervisor alone is there to see it
+    if not ended and not re.search(rf"{sentence}.*Stopping\.", living):
         found.append(f"the other rank does not name it: {living}")
     if not re.search(sentence, said):
         found.append(f"the supervisor does not name it: {said}")

@@ -138,6 +138,8 @@ class _Attempt:
     ranks: list[RankProcess] = field(default_factory=list)
     order: list[RankProcess] = field(default_factory=list)
     failed_at: float | None = None
+    ended_well_at: float | None = None
+    not_ending: list[RankProcess] = field(default_factory=list)
     started_at: float = field(default_factory=time.monotonic)
     told_slow: bool = False
 
@@ -147,6 +149,8 @@ class _Attempt:
             self._note_ends()
             if self.failed_at is not None:
                 self._end_the_rest(time.monotonic() - self.failed_at)
+            elif self.ended_well_at is not None:
+                self._end_those_that_hang(time.monotonic() - self.ended_well_at)
             elif self.plan.machines > 1 and not self.told_slow:
                 self._tell_slow_start()
             time.sleep(_POLL)
@@ -184,6 +188,8 @@ class _Attempt:
             if rank.process.returncode != 0:
                 self.reports.write_end(rank.index, rank.how_it_ended())
                 self.failed_at = self.failed_at or time.monotonic()
+            else:
+                self.ended_well_at = self.ended_well_at or time.monotonic()
 
     def _end_the_rest(self, seconds: float) -> None:
         """Ranks end by themselves once they know of the failure; not those that hang, or have not met the others."""
@@ -198,6 +204,20 @@ class _Attempt:
             else:
                 continue
             rank.stopped = True
+
+    def _end_those_that_hang(self, seconds: float) -> None:
+        """All ranks end together, and nobody watches the last ones while they do."""
+        if seconds <= self.end_limit:
+            return
+        for rank in (rank for rank in self.ranks if not rank.ended and not rank.stopped):
+            self.not_ending.append(rank)
+            rank.stopped = True
+            rank.send(signal.SIGKILL)
+
+    @property
+    def end_limit(self) -> float:
+        """Seconds between the ends of the first and of the last rank: a large process takes some to free its memory."""
+        return max(self.plan.rank_timeout, DEFAULT_TIMEOUT)
 
     def _tell_slow_start(self) -> None:
         if all(self.reports.read(rank.index) for rank in self.ranks):
@@ -292,7 +312,7 @@ def _attempt(plan: LaunchPlan, signals: _Signals, *, append: bool, resumes: bool
         if signals.received is None:
             for line in _findings(attempt):
                 _complain(line)
-        return cause.exit_code, begun
+        return EXIT_LOST if attempt.not_ending else cause.exit_code, begun
 
 
 def _start(attempt: _Attempt, folder: Path, *, append: bool, resumes: bool) -> None:
@@ -352,6 +372,9 @@ def _findings(attempt: _Attempt) -> list[str]:
     """What went wrong, by rank: the ranks that were lost, how the others ended, and what they wrote last."""
     lost = attempt.lost()
     lines = [f"{rank}." for rank in lost]
+    for rank in attempt.not_ending:
+        when = f"within {attempt.end_limit:.0f} s of the first rank that ended"
+        lines.append(f"{rank.name} has not answered {when}, and was killed.")
     failed = [rank for rank in attempt.order if rank.process.returncode != 0 and not rank.stopped]
     shown_failed = any(rank.log is None and rank.process.returncode != EXIT_LOST for rank in failed)
     for rank in failed:

@@ -1,6 +1,7 @@
 """The supervisor, with ranks that are small Python programs without Paddle."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import pytest
 
 import palm
 from palm.distributed.launch import LaunchPlan, launch
-from palm.distributed.rank_environment import REPORTS
+from palm.distributed.rank_environment import EXIT_LOST, REPORTS
 
 ROOT = Path(palm.__file__).parents[1]
 PRELUDE = "import os, signal, sys, time; rank = int(os.environ['PADDLE_TRAINER_ID']);"
@@ -197,3 +198,14 @@ def test_what_a_failed_rank_started_is_ended_with_it(tmp_path):
     process.communicate(timeout=20)
     assert process.returncode == 128 + 9
     assert wait_until_gone(child) == []
+
+
+@pytest.mark.parametrize("hanging", [0, 1])
+def test_a_rank_that_hangs_when_all_others_have_ended_is_named_and_killed(tmp_path, capfd, hanging):
+    code = f"os.kill(os.getpid(), signal.SIGSTOP) if rank == {hanging} else None"
+    began = time.monotonic()
+    assert launch(plan(tmp_path, watched() + code, rank_timeout=1.0)) == EXIT_LOST
+    assert 10 <= time.monotonic() - began < 14
+    said = capfd.readouterr().err
+    rule = r"has not answered within 10 s of the first rank that ended, and was killed\.\n"
+    assert re.fullmatch(rf"rank {hanging} \(\S+, pid \d+\) {rule}", said)
