@@ -175,11 +175,18 @@ class LabelMap:
         names: Label names in the order of their ids.
         tag_scheme: Of the tags of words, how they mark spans; None where that is not known.
         splits_text: Of the tags of words, whether they come from texts with spans, which PALM has split into words.
+        words: Of labels that are words in a prompt, the words of each label; None for other labels.
     """
 
     names: tuple[str, ...]
     tag_scheme: TagSchemeName | None = field(default=None, compare=False)  # ids mean the same without it
     splits_text: bool = field(default=False, compare=False)
+    words: tuple[tuple[str, ...], ...] | None = field(default=None, compare=False)
+
+    @staticmethod
+    def words_of(saved: Iterable[Iterable[str]] | None) -> tuple[tuple[str, ...], ...] | None:
+        """`words` as JSON gives them back."""
+        return None if saved is None else tuple(map(tuple, saved))
 
     def __len__(self) -> int:
         return len(self.names)

@@ -85,11 +85,12 @@ def write_columns(parts: Iterable[Dataset], folder: Path) -> None:
 
 
 def write_description(folder: Path, *, labels: LabelMap | None, notes: Sequence[str]) -> None:
-    """Write everything except arrays: label names, the scheme of tags, and remarks about the file."""
+    """Write everything except arrays: the labels, with what is known of them, and remarks about the file."""
     content = {
         "labels": None if labels is None else list(labels.names),
         "tag_scheme": None if labels is None else labels.tag_scheme,
         "splits_text": labels is not None and labels.splits_text,
+        "words": None if labels is None else labels.words,
         "notes": list(notes),
     }
     text = json.dumps(content, ensure_ascii=False, indent=1) + "\n"
@@ -105,11 +106,10 @@ def read_dataset(folder: Path, file: DataSource) -> tuple[Dataset, LabelMap | No
     """
     text = (folder / DESCRIPTION).read_text(encoding="utf-8", errors="surrogatepass")
     content = json.loads(text)
-    labels = (
-        None
-        if content["labels"] is None
-        else LabelMap(tuple(content["labels"]), content["tag_scheme"], content["splits_text"])
-    )
+    labels = None
+    if content["labels"] is not None:
+        words = LabelMap.words_of(content["words"])
+        labels = LabelMap(tuple(content["labels"]), content["tag_scheme"], content["splits_text"], words)
     return Dataset(dict(_columns(folder)), StoredRecords(folder), file, tuple(content["notes"])), labels
 
 

@@ -150,7 +150,10 @@ def _assemble(
     paradigm_config = _merged(
         task.paradigm, paradigm_class.Config, task_config.paradigm if task_config else None, folder, part="paradigm"
     )
-    labels = None if task.labels is None else LabelMap(tuple(task.labels), task.tag_scheme, task.splits_text)
+    labels = None
+    if task.labels is not None:
+        words = LabelMap.words_of(task.label_words)
+        labels = LabelMap(tuple(task.labels), task.tag_scheme, task.splits_text, words)
     tokenizer = _tokenizer(folder, saved, task, reader_config, tokenizers)
     return TaskInstance(
         name=task.name,

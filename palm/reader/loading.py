@@ -56,7 +56,7 @@ def cache_key(reader: Reader, suffix: str, phase: Phase, digest: str) -> str:
         "tokenizer": reader.tokenizer.fingerprint,
         "labels": None
         if reader.labels is None
-        else [reader.labels.names, reader.labels.tag_scheme, reader.labels.splits_text],
+        else [reader.labels.names, reader.labels.tag_scheme, reader.labels.splits_text, reader.labels.words],
         "versions": [FORMAT_VERSION, tokenizers.__version__, unicodedata.unidata_version, _code()],
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo
 from pydantic_core import ErrorDetails
 
 from palm.errors import CheckpointError
@@ -35,6 +35,16 @@ def _distinct(labels: list[str]) -> list[str]:
     if twice is not None:
         raise ValueError(f"a label name stands for one class, found {shown(twice)} twice")
     return labels
+
+
+def _a_list_per_label(words: list[list[str]] | None, info: ValidationInfo) -> list[list[str]] | None:
+    labels = info.data.get("labels")
+    if words is not None and (labels is None or len(words) != len(labels) or not all(words)):
+        raise ValueError(f"each label has one word or more, found {shown(words)}")
+    return words
+
+
+LabelWords = Annotated[list[list[str]] | None, AfterValidator(_a_list_per_label)]
 
 
 class _Saved(BaseModel):
@@ -73,6 +83,7 @@ class SavedTask(_Saved):
         labels: Label names by id; None for a reader without labels.
         tag_scheme: How tags make spans.
         splits_text: Whether words are characters.
+        label_words: The words of each label in a prompt.
         tokenizer: Its own tokenizer, if it is another one than the model's.
         metrics: Its dev metrics for these weights, as fractions of 1, if it was evaluated.
         data: What it was trained on, as in data.json of a checkpoint.
@@ -86,6 +97,7 @@ class SavedTask(_Saved):
     labels: Annotated[list[str], AfterValidator(_distinct)] | None
     tag_scheme: TagSchemeName | None = None
     splits_text: bool = False
+    label_words: LabelWords = None
     tokenizer: SavedTokenizer | None = None
     metrics: dict[str, float] | None = None
     data: dict[str, Any] | None = None
@@ -134,6 +146,7 @@ class SavedModel(_Saved):
     labels: Annotated[list[str], AfterValidator(_distinct)] | None
     tag_scheme: TagSchemeName | None = None
     splits_text: bool = False
+    label_words: LabelWords = None
     tokenizer: SavedTokenizer | None = None
     encoder: str | None = None
     amp: Literal["off", "bf16"] = "off"
@@ -147,7 +160,7 @@ class SavedModel(_Saved):
         )
 
 
-_OF_LABELS = ("tag_scheme", "splits_text")
+_OF_LABELS = ("tag_scheme", "splits_text", "label_words")
 
 
 def read_json_object(file: Path) -> dict[str, Any]:

@@ -44,6 +44,16 @@ def test_more_records_than_offsets_are_kept_back(tmp_path, monkeypatch):
     assert list(write_records(records, tmp_path)) == records
 
 
+def test_the_words_of_labels_come_back(tmp_path):
+    write_records(RECORDS, tmp_path)
+    write_columns([part([[1]], [0])], tmp_path)
+    for words in (None, (("汽车", "车"), ("culture",))):
+        write_description(tmp_path, labels=LabelMap(("news_car", "news_culture"), words=words), notes=[])
+        _, labels = read_dataset(tmp_path, Path("训练.tsv"))
+        assert labels is not None
+        assert labels.words == words
+
+
 def test_parts_become_one_data_set(tmp_path):
     write_records(RECORDS, tmp_path)
     write_columns([part([[1, 2], []], [5, 6]), part([[300]], [-100])], tmp_path)

@@ -36,6 +36,15 @@ def test_a_right_one(tmp_path: Path) -> None:
     assert read_saved_model(written(tmp_path, older)).labels is None
 
 
+def test_each_label_has_its_words(tmp_path: Path) -> None:
+    words = [["汽车", "车"], ["culture"]]
+    saved = read_saved_model(written(tmp_path, {**SAVED, "label_words": words}))
+    assert saved.label_words == saved.as_run().tasks["意图"].label_words == words
+    for wrong in ([["汽车"]], [["汽车"], []], [["汽车"], ["a"], ["b"]]):
+        with pytest.raises(CheckpointError, match="`label_words`: each label has one word or more"):
+            read_saved_model(written(tmp_path, {**SAVED, "label_words": wrong}))
+
+
 def test_every_problem_is_named_at_once(tmp_path: Path) -> None:
     wrong = {**SAVED, "task": 7, "reader": {"config": []}}
     with pytest.raises(CheckpointError) as caught:
