@@ -5,7 +5,7 @@ layers start as copies of the shared ones.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import paddle
 from paddle import ParamAttr, Tensor, nn
@@ -96,6 +96,8 @@ class Private(nn.Layer):
 
 class PartsAround(nn.LayerList):
     """One task-specific part per layer of the shared encoder."""
+
+    PADDED: ClassVar[bool] = False
 
     def outputs(self, layers: Sequence[nn.Layer], hidden: Tensor, rows: Rows) -> Iterator[Tensor]:
         """Yield the head's hidden states after each of the shared encoder's lowest `layers`: [batch*seq hidden]."""

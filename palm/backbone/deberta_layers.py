@@ -8,7 +8,7 @@ import paddle
 from paddle import Tensor, nn
 
 from palm.backbone.deberta_config import DebertaConfig
-from palm.backbone.embeddings import EMBEDDING_SHIFT, LayerNorm, initialized
+from palm.backbone.embeddings import LayerNorm, initialized, word_vectors
 from palm.backbone.encoder import Attention, CheckpointedLayer, Encoder, FeedForward, LayeredEncoder, padding_mask
 from palm.backbone.word_embeddings import WordEmbeddings
 from palm.kernels import disentangled, plain
@@ -42,9 +42,7 @@ class DebertaEmbeddings(nn.Layer):
     def forward(self, inputs: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         """The word embeddings, [batch seq emb], and the encoder's first input, [batch*seq hidden]."""
         config = self._config
-        words = self.word_embeddings(inputs["token_ids"])  # [batch seq emb]
-        if EMBEDDING_SHIFT in inputs:
-            words = words + inputs[EMBEDDING_SHIFT]
+        words = word_vectors(self.word_embeddings, inputs)  # [batch seq emb]
         total = words
         if config.position_biased_input:
             total = total + self.position_embeddings(inputs["position_ids"])

@@ -17,6 +17,21 @@ EMBEDDING_SHIFT = "embedding_shift"
 """Optional input that is added to the word embeddings: float32[batch seq hidden]."""
 
 
+SOFT_IDS, SOFT_WORDS = "soft_ids", "soft_words"
+"""Optional inputs: where vectors of a prompt replace word embeddings, int64[batch seq], 0 for tokens; and these
+vectors, float32[batch seq emb]."""
+
+
+def word_vectors(table: nn.Layer, inputs: Mapping[str, Tensor]) -> Tensor:
+    """The word embeddings of `token_ids`, [batch seq emb], with what a task's prompt or a regulariser changes."""
+    words: Tensor = table(inputs["token_ids"])
+    if SOFT_WORDS in inputs:
+        words = paddle.where((inputs[SOFT_IDS] > 0).unsqueeze(-1), inputs[SOFT_WORDS], words)
+    if EMBEDDING_SHIFT in inputs:
+        words = words + inputs[EMBEDDING_SHIFT]
+    return words
+
+
 def initialized(config: BackboneFields) -> ParamAttr:
     """Initial weights: normal with deviation `initializer_range`, truncated at two deviations as in BERT's code."""
     return ParamAttr(initializer=truncated_normal(config.initializer_range))
@@ -64,9 +79,7 @@ class Embeddings(nn.Layer):
 
     def forward(self, inputs: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         """The word embeddings, [batch seq emb], and the encoder's first input, [batch*seq hidden]."""
-        words = self.word_embeddings(inputs["token_ids"])  # [batch seq emb]
-        if EMBEDDING_SHIFT in inputs:
-            words = words + inputs[EMBEDDING_SHIFT]
+        words = word_vectors(self.word_embeddings, inputs)  # [batch seq emb]
         positions = inputs["position_ids"]
         total = words + self.position_embeddings(positions)
         if self._segments:

@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Protocol, final
+from typing import ClassVar, Protocol, final
 
 import paddle
 from paddle import Tensor, nn
@@ -107,9 +107,9 @@ class EncoderLayer(CheckpointedLayer):
         weights = self.weights()
         if added is not None:
             weights = replace(weights, qkv_weight=weights.qkv_weight + added)
-        if shared:  # the bias of relative positions
-            rows = replace(rows, bias=shared[0])
-        return self._compute_layer(hidden, weights, settings=settings, rows=rows)
+        rows = rows.with_shared(shared)
+        compute = self._compute_layer if rows.prefix is None else plain.compute_layer
+        return compute(hidden, weights, settings=settings, rows=rows)
 
     def weights(self) -> LayerWeights:
         """The parameters in the order of the computation."""
@@ -131,7 +131,10 @@ class EncoderLayer(CheckpointedLayer):
 
 
 class Parts(Protocol):
-    """A head's task-specific parts of the encoder: see `palm.backbone.adapters`."""
+    """A head's task-specific parts of the encoder: see `palm.backbone.adapters`, `palm.backbone.soft_prompt`."""
+
+    PADDED: ClassVar[bool]
+    """Whether they need sequences of one length, so that padding is not removed."""
 
     def outputs(self, layers: Sequence[nn.Layer], hidden: Tensor, rows: Rows) -> Iterator[Tensor]:
         """Yield the head's hidden states after each of `layers`, the lowest shared ones: [batch*seq hidden]."""
@@ -264,7 +267,7 @@ class LayeredEncoder(nn.Layer):
         """
         if in_int8():
             raise Int8UnavailableError("its layers are not computed in one call on this machine")
-        packing = self.packing_for(hidden, rows)
+        packing = None if parts is not None and parts.PADDED else self.packing_for(hidden, rows)
         if packing is not None:
             hidden, rows = packing.pack(hidden), packing.rows
         if isinstance(wanted, int):

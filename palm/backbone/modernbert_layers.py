@@ -7,7 +7,7 @@ from typing import final
 import paddle
 from paddle import Tensor, nn
 
-from palm.backbone.embeddings import EMBEDDING_SHIFT, initialized
+from palm.backbone.embeddings import initialized, word_vectors
 from palm.backbone.encoder import CheckpointedLayer, Encoder, LayeredEncoder, padding_mask
 from palm.backbone.modernbert_config import ModernBertConfig
 from palm.backbone.word_embeddings import WordEmbeddings
@@ -49,9 +49,7 @@ class ModernBertEmbeddings(nn.Layer):
 
     def forward(self, inputs: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         """The word embeddings, [batch seq hidden], and the encoder's first input, [batch*seq hidden]."""
-        words = self.word_embeddings(inputs["token_ids"])  # [batch seq hidden]
-        if EMBEDDING_SHIFT in inputs:
-            words = words + inputs[EMBEDDING_SHIFT]
+        words = word_vectors(self.word_embeddings, inputs)  # [batch seq hidden]
         rows = self.layer_norm(paddle.flatten(words, 0, 1))  # [batch*seq hidden]
         return words, self._kernels.dropout(rows, self._dropout if self.training else 0.0)
 

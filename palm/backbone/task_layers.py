@@ -22,6 +22,7 @@ class CopiedLayers(nn.Layer):
         build_layer: Builds a layer of the shared encoder.
     """
 
+    PADDED: ClassVar[bool] = False
     KEPT_AS: ClassVar[str] = "layers"
     """Part of the parameters' names."""
 

@@ -8,8 +8,9 @@ from paddle import Tensor, nn
 
 from palm.backbone.adapters import build_parts
 from palm.backbone.base import Backbone
-from palm.backbone.embeddings import EMBEDDING_SHIFT
+from palm.backbone.embeddings import EMBEDDING_SHIFT, SOFT_IDS, SOFT_WORDS
 from palm.backbone.scalar_mix import ScalarMix
+from palm.backbone.soft_prompt import PrefixVectors, SoftPrompt
 from palm.backbone.task_layers import CopiedLayers, OwnLayers, squared_distance
 from palm.data.dataset import Batch
 from palm.engine.no_grad import without_gradients
@@ -23,6 +24,7 @@ from palm.spec import Phase
 
 # Keyword of the backbone → name under the head.
 _TASK_MODULES = {"mix": "scalar_mix", "parts": "task_adapters"}
+_SOFT_PROMPT = "soft_prompt"
 
 
 def own_layer_name(head: str, name: str) -> str:
@@ -91,10 +93,12 @@ class MultiTaskModel(nn.Layer):
         with seeded(seed):
             self.backbone = backbone.build_layers()
             self.heads = nn.LayerDict()
+            self._paradigms: dict[str, Paradigm] = {}
             for task in tasks:
                 if task.head not in self.heads:
+                    self._paradigms[task.head] = task.paradigm
                     self.heads[task.head] = self._build_head(task.paradigm)
-        self.start_copies()
+        self.start_from_encoder()
 
     def forward(
         self, task: TaskInstance, batch: Batch, phase: Phase, shift: Tensor | None = None
@@ -111,12 +115,21 @@ class MultiTaskModel(nn.Layer):
         return task.paradigm.forward(self.heads[task.head], inputs, phase), inputs
 
     def task_modules(self, head: str) -> dict[str, nn.Layer]:
-        """The head's own modules in the encoder: a mix of layers, parts around them, or nothing.
-
-        Heads without own modules share a pass of the encoder.
-        """
+        """The head's own modules in the encoder: a mix of layers, parts around them, or nothing."""
         found = {name: getattr(self.heads[head], child, None) for name, child in _TASK_MODULES.items()}
         return {name: layer for name, layer in found.items() if layer is not None}
+
+    def has_own_pass(self, head: str) -> bool:
+        """Whether a head sees the encoder with parts of its own; all other heads share a pass."""
+        return bool(self.task_modules(head)) or hasattr(self.heads[head], _SOFT_PROMPT)
+
+    def encoder_inputs(self, inputs: Mapping[str, Tensor], head: str | None) -> dict[str, Tensor]:
+        """What the encoder takes of a batch for the head `head`, the soft vectors of its prompt included."""
+        taken = {name: inputs[name] for name in self.backbone_inputs}
+        prompt = getattr(self.heads[head], _SOFT_PROMPT, None) if head else None
+        if prompt is not None:
+            taken |= {SOFT_IDS: inputs[SOFT_IDS], SOFT_WORDS: prompt(inputs[SOFT_IDS])}
+        return taken
 
     def encode(
         self, batch: Batch, *, layer: int = -1, head: str | None = None, shift: Tensor | None = None
@@ -126,12 +139,12 @@ class MultiTaskModel(nn.Layer):
         Without a head, the inputs of heads without own modules in the encoder.
         """
         inputs = as_tensors(batch)
-        taken = {name: inputs[name] for name in self.backbone_inputs}
+        taken = self.encoder_inputs(inputs, head)
         if shift is not None:
             taken[EMBEDDING_SHIFT] = shift
         modules = self.task_modules(head) if head else {}
         # The gradient of a shift, and of parts that train inside the encoder, goes through its frozen layers.
-        ends_above = self.frozen_encoder is not None and shift is None and not modules
+        ends_above = self.frozen_encoder is not None and shift is None and not (head and self.has_own_pass(head))
         run_encoder = without_gradients(self.backbone) if ends_above else self.backbone
         inputs.update(run_encoder(taken, layer=layer, **modules))
         return inputs
@@ -145,7 +158,7 @@ class MultiTaskModel(nn.Layer):
         """
         passes: dict[tuple[int, str | None], dict[str, Tensor]] = {}
         for task in tasks:
-            key = task.settings.layer, task.head if self.task_modules(task.head) else None
+            key = task.settings.layer, task.head if self.has_own_pass(task.head) else None
             if key not in passes:
                 passes[key] = self.encode(batch, layer=task.settings.layer, head=task.head)
             yield passes[key]
@@ -221,12 +234,20 @@ class MultiTaskModel(nn.Layer):
         if self.frozen_encoder is not None:
             self.backbone.eval()
 
-    def start_copies(self) -> None:
-        """Initialize the heads' own layers as copies of the shared ones, after loading pre-trained weights if any."""
-        for head in self.heads.keys():  # noqa: SIM118 (a LayerDict)
+    def start_from_encoder(self) -> None:
+        """Initialize what starts as a copy of something in the encoder, after loading pre-trained weights if any.
+
+        These are the heads' own layers, the soft vectors of words, and the label layers of verbalizers.
+        """
+        for head, paradigm in self._paradigms.items():
             parts = self.task_modules(head).get("parts")
             if isinstance(parts, CopiedLayers):
                 parts.start_as(self.backbone.encoder.layers)
+            if paradigm.prompt is not None:
+                table = self.backbone.embeddings.word_embeddings.weight
+                if hasattr(self.heads[head], _SOFT_PROMPT):
+                    self.heads[head].soft_prompt.start_as(table)
+                paradigm.start_from_words(self.heads[head], table)
 
     def copied_parameters(self) -> dict[str, int]:
         """Number of parameters of each head's own encoder layers."""
@@ -268,6 +289,12 @@ class MultiTaskModel(nn.Layer):
         if paradigm.config.sharing != "hard":
             parts = build_parts(paradigm.config, self.backbone_config, self._copied_layer)
             layers.add_sublayer(_TASK_MODULES["parts"], parts)
+        form = paradigm.prompt
+        if form is not None and form.soft_starts:
+            width, deviation = self.backbone_config.mlm_head().width, self.backbone_config.initializer_range
+            layers.add_sublayer(_SOFT_PROMPT, SoftPrompt(form, width, deviation))
+        if form is not None and form.prefix_length:
+            layers.add_sublayer(_TASK_MODULES["parts"], PrefixVectors(form, self.backbone_config))
         return layers
 
     def _copied_layer(self, number: int) -> nn.Layer:

@@ -24,7 +24,7 @@ def load_pretrained_weights(model: MultiTaskModel, tasks: Sequence[HasHead], wei
     """
     _refuse_incomplete(model, weights)
     report = apply_pretrained(model.backbone, weights)
-    model.start_copies()
+    model.start_from_encoder()
     lines = [f"Pre-trained weights from {weights.source}: {len(report.loaded)} parameters loaded."]
     lines += _differences(report)
     for head, prefix in {task.head: task.paradigm.pretrained_head for task in tasks}.items():

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from palm.data.shared_rows import SharedRows
 from palm.paradigm.base import Paradigm
 from palm.randomness import philox
 from palm.reader.base import Reader
+from palm.schema.fields import ParadigmFields
 from palm.schema.settings import TaskSettings
 
 
@@ -20,6 +21,12 @@ class _Purpose(TypedDict):
     seed: int
     task: str
     epoch: int
+
+
+def paradigm_for(kind: type[Paradigm], config: ParadigmFields, reader: Reader) -> Paradigm:
+    """The paradigm of a task, once its reader knows the labels."""
+    known: dict[str, Any] = {"prompt": reader.prompt_form} if kind.answers_prompts else {}
+    return kind(config, reader.labels, vocab=reader.tokenizer.readable_tokens, **known)
 
 
 @dataclass(frozen=True)

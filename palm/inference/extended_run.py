@@ -60,7 +60,7 @@ def freeze_encoder_of(source: SourceModel, model: MultiTaskModel) -> None:
     weights = {name: paddle.to_tensor(array) for name, array in arrays.items() if name.startswith(ENCODER)}
     own = {f"{ENCODER}{name}": tensor for name, tensor in model.backbone.state_dict().items()}
     set_weights(own, weights, where=str(source.folder / WEIGHTS_FILE))
-    model.start_copies()
+    model.start_from_encoder()
     model.encoder, model.frozen_encoder = source.saved.encoder, source.fingerprint
 
 

@@ -13,7 +13,7 @@ from palm.config.run_config import TaskConfig
 from palm.config.wiring import wiring_problems
 from palm.data.dataset import LabelMap
 from palm.data.tokenizer import Tokenizer
-from palm.engine.task_instance import TaskInstance
+from palm.engine.task_instance import TaskInstance, paradigm_for
 from palm.errors import CheckpointError, ConfigError, Problem
 from palm.paradigm.base import PARADIGMS
 from palm.reader.base import READERS
@@ -155,11 +155,12 @@ def _assemble(
         words = LabelMap.words_of(task.label_words)
         labels = LabelMap(tuple(task.labels), task.tag_scheme, task.splits_text, words)
     tokenizer = _tokenizer(folder, saved, task, reader_config, tokenizers)
+    reader = reader_class(reader_config, tokenizer, labels)
     return TaskInstance(
         name=task.name,
         settings=_settings(task, task_config, folder),
-        reader=reader_class(reader_config, tokenizer, labels),
-        paradigm=paradigm_class(paradigm_config, labels, vocab=tokenizer.readable_tokens),
+        reader=reader,
+        paradigm=paradigm_for(paradigm_class, paradigm_config, reader),
         head=task.head,
         seed=0,
     )

@@ -1,5 +1,6 @@
 """The interface of encoder layers: any function with this signature can replace the plain one."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -44,16 +45,27 @@ class Rows:
         mask: Added to attention scores, float32[batch 1 1 seq]: 0 for a token, -10000 for padding. None where
             nothing is padded.
         bias: Added to attention scores, too, float32[1 heads seq seq]: that of relative positions, a parameter.
+        prefix: Keys and values before those of every sequence, float32[2 prefix hidden], which have a gradient.
     """
 
     batch: int
     seq: int
     mask: "Tensor | None"
     bias: "Tensor | None" = field(default=None, kw_only=True)
+    prefix: "Tensor | None" = field(default=None, kw_only=True)
 
     def shared(self) -> tuple["Tensor", ...]:
-        """What all layers read and has a gradient, besides the hidden states."""
-        return () if self.bias is None else (self.bias,)
+        """What layers read and has a gradient, besides the hidden states."""
+        return tuple(each for each in (self.bias, self.prefix) if each is not None)
+
+    def with_shared(self, shared: Sequence["Tensor"]) -> "Rows":
+        """The same rows with other tensors in place of those of `shared()`."""
+        given = iter(shared)
+        return replace(
+            self,
+            bias=None if self.bias is None else next(given),
+            prefix=None if self.prefix is None else next(given),
+        )
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,7 @@ def attention(qkv: Tensor, *, settings: LayerSettings, rows: Rows) -> Tensor:
     Returns:
         float32[batch*seq hidden]
     """
-    if _on_cpu(qkv) and rows.bias is None:
+    if _on_cpu(qkv) and rows.bias is None and rows.prefix is None:
         return autograd.attention(qkv, rows.mask, settings.heads, rows.seq, settings.attention_dropout)
     if _has_fused_attention(qkv, rows):
         return fused_attention(qkv, settings=settings, rows=rows)
@@ -91,14 +91,31 @@ def plain_attention(qkv: Tensor, *, settings: LayerSettings, rows: Rows) -> Tens
     size = hidden // settings.heads
     split = qkv.reshape([rows.batch, rows.seq, 3, settings.heads, size]).transpose([2, 0, 3, 1, 4])
     query, key, value = split.unbind(0)  # [batch heads seq size] each
-    scores = product(query * size**-0.5, key, transpose_other=True)  # [batch heads seq seq]
-    if rows.bias is not None:
-        scores = scores + rows.bias
-    if rows.mask is not None:
-        scores = scores + rows.mask
+    mask, bias = rows.mask, rows.bias
+    if rows.prefix is not None:
+        length = rows.prefix.shape[1]
+        key, value = (_after_prefix(rows, prefix, own) for prefix, own in zip(rows.prefix, (key, value), strict=True))
+        mask, bias = (None if each is None else _zeros_before(length, each) for each in (mask, bias))
+    scores = product(query * size**-0.5, key, transpose_other=True)  # [batch heads seq prefix+seq]
+    if bias is not None:
+        scores = scores + bias
+    if mask is not None:
+        scores = scores + mask
     probabilities = dropout(functional.softmax(scores), settings.attention_dropout)
     context = product(probabilities, value)  # [batch heads seq size]
     return context.transpose([0, 2, 1, 3]).reshape([-1, hidden])  # [batch*seq hidden]
+
+
+def _after_prefix(rows: Rows, prefix: Tensor, own: Tensor) -> Tensor:
+    """`prefix` [prefix hidden] before the keys or values `own` [batch heads seq size]."""
+    heads, size = own.shape[1], own.shape[3]
+    split = prefix.reshape([prefix.shape[0], heads, size]).transpose([1, 0, 2]).unsqueeze(0)
+    return paddle.concat([split.astype(own.dtype).expand([rows.batch, -1, -1, -1]), own], axis=2)
+
+
+def _zeros_before(length: int, scores: Tensor) -> Tensor:
+    """What is added to attention scores, [... seq], and nothing for `length` more keys: [... length+seq]."""
+    return paddle.concat([paddle.zeros([*scores.shape[:-1], length], scores.dtype), scores], axis=-1)
 
 
 def fused_attention(qkv: Tensor, *, settings: LayerSettings, rows: Rows) -> Tensor:
@@ -122,7 +139,7 @@ def _has_fused_attention(qkv: Tensor, rows: Rows) -> bool:
     if not paddle.in_dynamic_mode() or not qkv.place.is_gpu_place():
         return False
     half = qkv.dtype in (paddle.float16, paddle.bfloat16)
-    return half and rows.bias is None and (rows.mask is None or fused_attention_takes_masks())
+    return half and rows.bias is None and rows.prefix is None and (rows.mask is None or fused_attention_takes_masks())
 
 
 def _on_cpu(values: Tensor) -> bool:

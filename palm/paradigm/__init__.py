@@ -8,6 +8,7 @@ from palm.paradigm.mlm import MaskedLM
 from palm.paradigm.mrc import SpanExtraction
 from palm.paradigm.multi_label import MultiLabel
 from palm.paradigm.pairwise_match import PairwiseMatch
+from palm.paradigm.prompt import Prompt
 from palm.paradigm.regression import Regression
 from palm.paradigm.seq_label import Tagging
 
@@ -20,6 +21,7 @@ __all__ = [
     "MultiLabel",
     "PairwiseMatch",
     "Paradigm",
+    "Prompt",
     "Regression",
     "SpanExtraction",
     "Tagging",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from palm.data.dataset import UNLABELLED, Batch, Dataset, LabelMap, Record
+from palm.data.prompt_form import PromptForm
 from palm.paradigm.hugging_face import AnswerKind, ApiRow, scores_by_label
 from palm.paradigm.output_distance import squared_difference, symmetric_kl
 from palm.registry import Registry, component_problem
@@ -71,6 +72,11 @@ class Paradigm(ABC):
     """What Hugging Face's hub calls the task: https://huggingface.co/tasks. None if it has no name for it."""
     answer_kind: ClassVar[AnswerKind] = "labels"
     """What its predictions say, for servers and pages that show them."""
+    prompt_parameters: ClassVar[tuple[str, ...]] = ()
+    """Beginnings of the names of the head's parameters that belong to its prompt, which `ppt_learning_rate` is for."""
+    answers_prompts: ClassVar[bool] = False
+    """Whether `__init__` also takes `prompt`, what is known of the template of the task's reader."""
+    prompt: PromptForm | None = None
 
     def __init__(
         self, config: ParadigmFields, labels: LabelMap | None = None, *, vocab: Sequence[str] | None = None
@@ -103,6 +109,10 @@ class Paradigm(ABC):
     @abstractmethod
     def build_layers(self, backbone: BackboneFields) -> "nn.Layer":
         """The head's initialized parameters, for the config of `backbone`."""
+
+    def start_from_words(self, layers: "nn.Layer", table: "Tensor") -> None:
+        """Initialize parameters that start from word embeddings, `table` float32[vocab emb]: by default none."""
+        del layers, table
 
     @abstractmethod
     def forward(self, layers: "nn.Layer", inputs: "Mapping[str, Tensor]", phase: Phase) -> "dict[str, Tensor]":

@@ -1,6 +1,7 @@
 """Predictions from logits: probabilities, label names, and the examples of each record."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import cast
 
 import numpy as np
 
@@ -64,6 +65,37 @@ def _predictions(outputs: Sequence[Outputs], dataset: Dataset, labels: LabelMap 
             "probs": dict(zip(names, softmax(logits).tolist(), strict=True)),
             "logits": logits.tolist(),
         }
+
+
+def sigmoid(logits: np.ndarray) -> np.ndarray:
+    """Probabilities of independent labels, `float64[... class]`."""
+    probabilities: np.ndarray = 0.5 * (1.0 + np.tanh(0.5 * logits.astype("float64")))  # without overflow
+    return probabilities
+
+
+def decode_label_sets(
+    outputs: Sequence[Outputs], dataset: Dataset, names: Sequence[str], threshold: float
+) -> list[Prediction]:
+    """The labels with at least the probability `threshold`, probability of each label, and logits of each record."""
+    found: list[Prediction] = []
+    for index, output in zip(dataset.array("record"), outputs, strict=True):
+        probabilities = sigmoid(output["logits"])
+        found.append(
+            {
+                "index": int(index),
+                "labels": [name for name, p in zip(names, probabilities, strict=True) if p >= threshold],
+                "probs": dict(zip(names, probabilities.tolist(), strict=True)),
+                "logits": output["logits"].tolist(),
+            }
+        )
+    return found
+
+
+def describe_label_set(prediction: Prediction) -> list[str]:
+    """The labels of a prediction with their probabilities, in lines for a terminal."""
+    probabilities = cast("Mapping[str, float]", prediction["probs"])
+    labels = cast("Sequence[str]", prediction["labels"])
+    return [f"{label}  {probabilities[label]:.3f}" for label in labels] or ["(no label)"]
 
 
 def examples_by_record(dataset: Dataset) -> list[IntArray]:

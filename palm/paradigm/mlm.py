@@ -1,7 +1,6 @@
 """Masked language model: predicts the original token of each [MASK]."""
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, cast, final
 
 import numpy as np
@@ -12,6 +11,7 @@ from palm.paradigm.base import MOST_SHOWN, PARADIGMS, Outputs, Paradigm, Predict
 from palm.paradigm.decoding import examples_by_record
 from palm.paradigm.hugging_face import ApiRow, filled_masks
 from palm.paradigm.losses import mean_cross_entropy
+from palm.paradigm.mlm_head import MLM_HEAD, build_mlm_head, token_scores, transformed
 from palm.schema.fields import BackboneFields, Float, Int, ParadigmFields
 from palm.spec import Phase, Spec, Specs
 
@@ -37,7 +37,7 @@ class MaskedLM(Paradigm):
     Config: ClassVar[type[ParadigmFields]] = MaskedLMFields
     decode_columns: ClassVar[tuple[str, ...]] = ("mask_positions",)
     predicts_tokens: ClassVar[bool] = True
-    pretrained_head: ClassVar[str | None] = "mlm."
+    pretrained_head: ClassVar[str | None] = MLM_HEAD
     answer_kind = "cloze"
     config: MaskedLMFields
     pipeline_tag: ClassVar[str | None] = "fill-mask"
@@ -65,25 +65,7 @@ class MaskedLM(Paradigm):
         return ("mlm", backbone.hidden_size, backbone.vocab_size, backbone.mlm_head().width)
 
     def build_layers(self, backbone: BackboneFields) -> "nn.Layer":
-        """`transform` (linear), `activation`, `layer_norm`, and the parameter `bias` [vocab], as `mlm_head` tells."""
-        from paddle import ParamAttr, nn
-
-        form = backbone.mlm_head()
-        activations: dict[str, Callable[[], nn.Layer]] = {
-            "gelu": nn.GELU, "gelu_new": partial(nn.GELU, True), "relu": nn.ReLU, "tanh": nn.Tanh,
-        }  # fmt: skip
-        weight = ParamAttr(initializer=nn.initializer.Normal(0.0, self.config.initializer_range))
-        layers = nn.Layer()
-        layers.transform = nn.Linear(
-            backbone.hidden_size, form.width, weight_attr=weight, bias_attr=None if form.transform_bias else False
-        )
-        layers.activation = activations[form.activation]()
-        layers.layer_norm = nn.LayerNorm(
-            form.width, epsilon=backbone.layer_norm_eps, bias_attr=None if form.norm_bias else False
-        )
-        if form.decoder_bias:
-            layers.bias = layers.create_parameter([backbone.vocab_size], is_bias=True)
-        return layers
+        return build_mlm_head(backbone, self.config.initializer_range)
 
     def forward(self, layers: "nn.Layer", inputs: "Mapping[str, Tensor]", phase: Phase) -> "dict[str, Tensor]":
         import paddle
@@ -91,7 +73,6 @@ class MaskedLM(Paradigm):
 
         from palm.kernels import plain
         from palm.kernels.batch_position import masks_before
-        from palm.kernels.dense import vocabulary_scores
         from palm.runtime.paddle_versions import computes_empty_tensors
 
         if not inputs["mask_pos"].shape[0] and not computes_empty_tensors():
@@ -101,10 +82,7 @@ class MaskedLM(Paradigm):
         masked = paddle.gather(encoded, inputs["mask_pos"])  # [mask hidden]
         if phase == "train":
             masked = plain.dropout(masked, self.config.dropout_prob, before=masks_before())
-        features = layers.layer_norm(layers.activation(layers.transform(masked)))
-        scores = vocabulary_scores(features, inputs["embedding_table"])
-        bias = getattr(layers, "bias", None)
-        logits = scores if bias is None else scores + bias  # [mask vocab]
+        logits = token_scores(layers, transformed(layers, masked), inputs["embedding_table"])  # [mask vocab]
         if phase == "train":
             return {"logits": logits}
         probs = functional.softmax(logits)

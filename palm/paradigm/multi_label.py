@@ -1,14 +1,20 @@
 """Multi-label classification: any number of labels per text or pair of texts."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar, cast, final
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar, final
 
-import numpy as np
 from pydantic import Field
 
 from palm.data.dataset import Batch, Dataset, LabelMap
 from palm.paradigm.base import PARADIGMS, Outputs, Paradigm, Prediction
-from palm.paradigm.decoding import check_classes, class_names, count_classes, split_logits
+from palm.paradigm.decoding import (
+    check_classes,
+    class_names,
+    count_classes,
+    decode_label_sets,
+    describe_label_set,
+    split_logits,
+)
 from palm.paradigm.layers import (
     TextHeadFields,
     build_text_head,
@@ -79,33 +85,18 @@ class MultiLabel(Paradigm):
 
     def decode(self, outputs: Sequence[Outputs], dataset: Dataset) -> list[Prediction]:
         """`{"index", "labels": [..], "probs": {label: p}, "logits": [..]}` per record."""
-        return list(self._predictions(outputs, dataset))
+        names = class_names(self.labels, self._count_classes())
+        return decode_label_sets(outputs, dataset, names, self.config.label_threshold)
 
     def describe(self, prediction: Prediction) -> list[str]:
         """The labels with their probabilities."""
-        probabilities = cast("Mapping[str, float]", prediction["probs"])
-        labels = cast("Sequence[str]", prediction["labels"])
-        return [f"{label}  {probabilities[label]:.3f}" for label in labels] or ["(no label)"]
+        return describe_label_set(prediction)
 
     def output_distance(
         self, one: "Mapping[str, Tensor]", other: "Mapping[str, Tensor]", inputs: "Mapping[str, Tensor]"
     ) -> "Tensor":
         """Each label is a separate distribution: half the sum of both divergences, averaged over all of them."""
         return symmetric_kl_by_label(one["logits"], other["logits"])
-
-    def _predictions(self, outputs: Sequence[Outputs], dataset: Dataset) -> Iterator[Prediction]:
-        names = class_names(self.labels, self._count_classes())
-        for index, output in zip(dataset.array("record"), outputs, strict=True):
-            logits = output["logits"]
-            probabilities = 0.5 * (1.0 + np.tanh(0.5 * logits.astype("float64")))  # the sigmoid, without overflow
-            yield {
-                "index": int(index),
-                "labels": [
-                    name for name, p in zip(names, probabilities, strict=True) if p >= self.config.label_threshold
-                ],
-                "probs": dict(zip(names, probabilities.tolist(), strict=True)),
-                "logits": logits.tolist(),
-            }
 
     def _count_classes(self) -> int:
         return count_classes(self.config.n_classes, self.labels)

@@ -11,6 +11,7 @@ from typing import ClassVar, cast
 import numpy as np
 
 from palm.data.dataset import ROWS, Batch, Dataset, DataSource, GivenRow, IntArray, LabelMap, Ragged, Record
+from palm.data.prompt_form import PromptForm
 from palm.data.sequences import INPUTS
 from palm.data.tokenizer import Tokenizer
 from palm.errors import ConfigError, Problem
@@ -68,6 +69,11 @@ class Reader(ABC):
         self.config = config
         self.tokenizer = tokenizer
         self.labels = labels
+
+    @property
+    def prompt_form(self) -> PromptForm | None:
+        """What a model needs to know of the template, once the labels are known; None for a reader without one."""
+        return None
 
     @abstractmethod
     def outputs_attr(self, phase: Phase) -> Specs:

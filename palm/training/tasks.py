@@ -12,7 +12,7 @@ from palm.data.dataset import Dataset
 from palm.data.shared_rows import match_rows
 from palm.data.tokenizer import Tokenizer
 from palm.distributed.ranks import current_ranks
-from palm.engine.task_instance import TaskInstance
+from palm.engine.task_instance import TaskInstance, paradigm_for
 from palm.errors import ConfigError, DataError, Problem
 from palm.paradigm.base import PARADIGMS
 from palm.reader.base import READERS, Reader
@@ -87,10 +87,9 @@ def _planned_processes(config: RunConfig) -> int:
 
 def _build_task(config: RunConfig, task: TaskConfig, processes: int) -> TaskInstance:
     reader = reader_of(config, task)
-    tokenizer = reader.tokenizer
     train, dev = _load_data(config, reader, task)
     refuse_unknown(task.name, (train, dev), reader, task.settings.max_unk_fraction)
-    paradigm = PARADIGMS[task.paradigm_name](task.paradigm, reader.labels, vocab=tokenizer.readable_tokens)
+    paradigm = paradigm_for(PARADIGMS[task.paradigm_name], task.paradigm, reader)
     return TaskInstance(
         name=task.name,
         settings=task.settings,

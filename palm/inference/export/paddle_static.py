@@ -48,9 +48,9 @@ class Program(nn.Layer):
         passes: dict[Any, dict[str, Tensor]] = {}
         for task in self._tasks:
             modules = self.model.task_modules(task.head)
-            key = (task.settings.layer, task.head if modules else None)
+            key = (task.settings.layer, task.head if self.model.has_own_pass(task.head) else None)
             if key not in passes:
-                taken = {name: inputs[name] for name in self.model.backbone_inputs}
+                taken = self.model.encoder_inputs(inputs, task.head)
                 encoded = self.model.backbone(taken, layer=task.settings.layer, **modules)
                 passes[key] = {**inputs, **encoded}
             outputs = task.paradigm.forward(self.model.heads[task.head], passes[key], "predict")

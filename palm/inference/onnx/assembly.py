@@ -68,7 +68,7 @@ def _write_task(graph: Graph, encoder: EncoderWriter, task: TaskInstance) -> dic
     """The value and the type of each output, by its name in the graph."""
     paradigm = task.paradigm
     write = HEAD_WRITERS.of(type(paradigm), _name_of(paradigm, PARADIGMS), task.name)
-    encoded = encoded_for(encoder, task.head, paradigm.config, task.settings.layer)
+    encoded = encoded_for(encoder, task.head, paradigm.config, task.settings.layer, paradigm.prompt)
     outputs = write(HeadInputs(graph, encoder, encoded, task.head, paradigm))
     declared = paradigm.outputs_attr("predict")
     if outputs.keys() != declared.keys():
@@ -91,7 +91,9 @@ def _refuse_unread(graph: Graph, tasks: Sequence[TaskInstance], weights: Mapping
     """
     for task in tasks:
         prefix = f"heads.{task.head}."
-        parts = () if task.paradigm.config.sharing == "hard" else (f"{prefix}{PARTS}.",)
+        form = task.paradigm.prompt
+        none = task.paradigm.config.sharing == "hard" and (form is None or not form.prefix_length)
+        parts = () if none else (f"{prefix}{PARTS}.",)
         own = {name for name in weights if name.startswith(prefix) and not name.startswith(parts)}
         read = own & graph.read_weights
         known = [weights[name] for name in read]

@@ -17,7 +17,6 @@ from palm.inference.onnx.operations import (
     layer_norm,
     linear,
     padding_scores,
-    token_ids,
 )
 from palm.inference.onnx.writers import ENCODER_WRITERS, BatchFacts, EncoderWriter
 from palm.kernels.position_tables import farthest, relative_buckets
@@ -36,7 +35,7 @@ class BertLikeWriter(EncoderWriter):
 
     def embedded(self) -> tuple[str, str]:
         graph = self.graph
-        words = graph.op("Gather", graph.weight(self.word_table), token_ids(graph))
+        words = self.words()
         total = graph.op("Add", words, self._positions())
         if self._reads_segments():
             total = graph.op("Add", total, self._looked_up("token_type_embeddings", "segment_ids"))
@@ -55,7 +54,7 @@ class BertLikeWriter(EncoderWriter):
         if self._form.buckets:
             scores = graph.op("Add", scores, self._relative_bias())
         scores = graph.op("Add", scores, padding_scores(graph))  # [batch heads seq seq]
-        attended = weights.joined(graph.op("Softmax", scores, axis=-1), hidden)
+        attended = weights.attended(hidden, scores)
         middle = layer_norm(
             graph, graph.op("Add", hidden, attended), f"{name}.attention.layer_norm", config.layer_norm_eps
         )

@@ -19,7 +19,6 @@ from palm.inference.onnx.operations import (
     linear,
     padding_scores,
     sequence_length,
-    token_ids,
 )
 from palm.inference.onnx.writers import ENCODER_WRITERS, BatchFacts, EncoderWriter
 from palm.kernels.position_tables import Integers, farthest, vector_rows
@@ -40,7 +39,7 @@ class DebertaWriter(EncoderWriter):
 
     def embedded(self) -> tuple[str, str]:
         graph, config = self.graph, self._config
-        total = words = graph.op("Gather", graph.weight(self.word_table), token_ids(graph))
+        total = words = self.words()
         if config.position_biased_input:
             total = graph.op("Add", total, self._positions())
         if config.type_vocab_size:

@@ -6,11 +6,10 @@ from typing import cast
 import numpy as np
 
 from palm.inference.onnx.graph import Array
+from palm.inference.onnx.mlm_head import token_scores, transformed
 from palm.inference.onnx.operations import (
     MASKED,
-    activation,
     input_mask,
-    layer_norm,
     linear,
     mean_of_tokens,
     missing,
@@ -88,18 +87,11 @@ def token_classes(head: HeadInputs) -> HeadOutputs:
 @HEAD_WRITERS.register(MaskedLM)
 def masked_tokens(head: HeadInputs) -> HeadOutputs:
     """The most probable tokens at the places `mask_pos`, which count through all sequences of the batch."""
-    graph, form = head.graph, head.backbone.mlm_head()
+    graph = head.graph
     rows = graph.op("Reshape", head.encoded, graph.ints([-1, head.backbone.hidden_size]))  # [batch*seq hidden]
     masked = graph.op("Gather", rows, head.field("mask_pos", ("mask",)))  # [mask hidden]
-    mapped = linear(graph, masked, head.name("transform"), bias=form.transform_bias)
-    epsilon = head.backbone.layer_norm_eps
-    features = layer_norm(
-        graph, activation(graph, mapped, form.activation), head.name("layer_norm"), epsilon, bias=form.norm_bias
-    )
-    # Gemm takes the table as it stands: transposed, runtimes would keep it twice.
-    bias = (graph.weight(head.name("bias")),) if form.decoder_bias else ()
-    table = graph.weight(head.encoder.word_table)
-    probabilities = graph.op("Softmax", graph.op("Gemm", features, table, *bias, transB=1), axis=-1)  # [mask vocab]
+    scores = token_scores(head, transformed(head, masked))
+    probabilities = graph.op("Softmax", scores, axis=-1)  # [mask vocab]
     return _best(head, probabilities)
 
 

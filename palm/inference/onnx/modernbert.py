@@ -20,7 +20,6 @@ from palm.inference.onnx.operations import (
     linear,
     mean_of_tokens,
     padding_scores,
-    token_ids,
 )
 from palm.inference.onnx.writers import ENCODER_WRITERS, BatchFacts, EncoderWriter
 from palm.kernels.position_tables import angles
@@ -36,8 +35,7 @@ class ModernBertWriter(EncoderWriter):
         self._config = cast("ModernBert", backbone).config
 
     def embedded(self) -> tuple[str, str]:
-        graph = self.graph
-        words = graph.op("Gather", graph.weight(self.word_table), token_ids(graph))
+        words = self.words()
         return words, self._normal(words, "backbone.embeddings.layer_norm")
 
     def layer(self, number: int, hidden: str, name: str, added: AddedWeights | None = None) -> str:

@@ -1,7 +1,7 @@
 """What encoders and heads are written with: linear maps, normalisation, activations, attention over heads."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -16,20 +16,23 @@ MASKED = -1e9
 
 Floats = NDArray[np.float32]
 Projection = Literal["query", "key", "value"]
+_TO_THE_END = 2**62
 _PARTS: tuple[Projection, ...] = ("query", "key", "value")
 
 
 @dataclass(frozen=True)
 class AddedWeights:
-    """What a task adds to the weights of a layer's attention (LoRA).
+    """What a task adds to a layer's attention: to its weights (LoRA), or to its keys and values.
 
     Attributes:
         owner: Name of the task's part, under which the sums are kept.
         parts: float32[hidden hidden] for each part that changes.
+        prefix: Keys and values before those of the sequence, float32[2 prefix hidden] (prefix tuning).
     """
 
     owner: str
-    parts: dict[Projection, Floats]
+    parts: dict[Projection, Floats] = field(default_factory=dict)
+    prefix: Floats | None = None
 
 
 def linear(graph: Graph, values: str, name: str, *, bias: bool = True) -> str:
@@ -197,10 +200,37 @@ class AttentionWeights:
             mapped = graph.op("Add", mapped, bias)
         return graph.op("Reshape", mapped, graph.ints([0, 0, self._heads, self.size]))  # [batch seq heads size]
 
-    def joined(self, probabilities: str, hidden: str) -> str:
-        """The values weighted by the probabilities, projected: [batch heads seq seq] → [batch seq hidden]."""
+    def attended(self, hidden: str, scores: str) -> str:
+        """The values weighted by the softmax of the scores, projected: [batch heads seq seq] → [batch seq hidden]."""
+        graph = self._graph
+        prefix = self._added.prefix if self._added else None
+        if prefix is None:
+            return self.joined(graph.op("Softmax", scores, axis=-1), hidden)
+        owner, length = self.prefix_owner(), prefix.shape[1]
+        keys, values = (prefix[part].reshape(length, self._heads, self.size) for part in (0, 1))
+        key = graph.derived(f"{owner}.key", lambda: keys.transpose(1, 2, 0)[None])  # [1 heads size prefix]
+        value = graph.derived(f"{owner}.value", lambda: values.transpose(1, 0, 2)[None])  # [1 heads prefix size]
+        first = graph.op("MatMul", self.by_head(hidden, "query"), key)  # [batch heads seq prefix]
+        both = graph.op("Softmax", graph.op("Concat", first, scores, axis=-1), axis=-1)
+        own = graph.op("Slice", both, graph.ints([length]), graph.ints([_TO_THE_END]), graph.ints([3]))
+        before = graph.op("Slice", both, graph.ints([0]), graph.ints([length]), graph.ints([3]))
+        return self.joined(own, hidden, graph.op("MatMul", before, value))
+
+    def prefix_owner(self) -> str:
+        """The name under which the keys and values of a prefix are kept."""
+        return f"{self._added.owner}.prefix" if self._added else self._name
+
+    def joined(self, probabilities: str, hidden: str, added: str | None = None) -> str:
+        """The values weighted by the probabilities, projected: [batch heads seq seq] → [batch seq hidden].
+
+        Args:
+            probabilities: Of the sequence's own keys.
+            hidden: The hidden states.
+            added: What is added to the weighted values, [batch heads seq size].
+        """
         graph = self._graph
         context = graph.op("MatMul", probabilities, self.by_head(hidden, "value"))  # [batch heads seq size]
+        context = context if added is None else graph.op("Add", context, added)
         moved = graph.op("Transpose", context, perm=(0, 2, 1, 3))
         rows = graph.op("Reshape", moved, graph.ints([0, 0, self.hidden]))  # [batch seq hidden]
         return linear(graph, rows, f"{self._name}.output", bias=self._biases)

@@ -4,8 +4,10 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from palm.data.prompt_form import PromptForm
 from palm.inference.onnx.graph import Graph
 from palm.inference.onnx.operations import AddedWeights, Floats, activation, linear
+from palm.inference.onnx.soft_prompts import prefix_vectors, soft_table
 from palm.inference.onnx.writers import EncoderWriter
 from palm.schema.fields import ParadigmFields
 
@@ -14,7 +16,9 @@ PARTS = "task_adapters"
 _MIX = "scalar_mix"
 
 
-def encoded_for(encoder: EncoderWriter, head: str, config: ParadigmFields, layer: int) -> str:
+def encoded_for(
+    encoder: EncoderWriter, head: str, config: ParadigmFields, layer: int, prompt: PromptForm | None = None
+) -> str:
     """The hidden states that feed a head: [batch seq hidden].
 
     Args:
@@ -22,11 +26,17 @@ def encoded_for(encoder: EncoderWriter, head: str, config: ParadigmFields, layer
         head: Key of the head's parameters.
         config: Its keys, which say what parts of its own it has.
         layer: The layer that feeds it, unless it mixes several.
+        prompt: What is known of the template of the task's reader, if it has one.
     """
+    if prompt is not None and prompt.soft_starts:
+        encoder = encoder.with_soft_words(soft_table(encoder.graph, f"heads.{head}.soft_prompt", prompt))
     mixed = config.mixed_layers(encoder.depth)
     last = mixed[-1] if mixed else layer % encoder.depth
-    write = _WRITERS[config.sharing]
-    outputs = list(write(encoder, f"heads.{head}.{PARTS}", config, last + 1))
+    name = f"heads.{head}.{PARTS}"
+    if prompt is not None and prompt.prefix_length:
+        outputs = list(_prefixed(encoder, name, prompt, last + 1))
+    else:
+        outputs = list(_WRITERS[config.sharing](encoder, name, config, last + 1))
     return _mix(encoder.graph, head, [outputs[number] for number in mixed]) if mixed else outputs[-1]
 
 
@@ -48,6 +58,16 @@ def _layers(encoder: EncoderWriter, name: str, config: ParadigmFields, count: in
     _, hidden = encoder.embedded()
     for number in range(count):
         hidden = encoder.layer(number, hidden, encoder.shared(number))
+        yield hidden
+
+
+def _prefixed(encoder: EncoderWriter, name: str, prompt: PromptForm, count: int) -> Iterator[str]:
+    """Keys and values of a prompt before those of each layer."""
+    _, hidden = encoder.embedded()
+    by_layer = prefix_vectors(encoder.graph, name, prompt, encoder.depth)  # [layer 2 prefix hidden]
+    for number in range(count):
+        added = AddedWeights(f"{name}.{number}", prefix=by_layer[number])
+        hidden = encoder.layer(number, hidden, encoder.shared(number), added)
         yield hidden
 
 

@@ -5,13 +5,14 @@ A component of a user's own gets one in the same way as a built-in one: `@HEAD_W
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from copy import copy
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from palm.backbone.base import Backbone
 from palm.errors import CheckpointError, ConfigError, Problem
 from palm.inference.onnx.graph import Axes, Graph
-from palm.inference.onnx.operations import AddedWeights
+from palm.inference.onnx.operations import AddedWeights, token_ids
 from palm.paradigm.base import Paradigm
 from palm.schema.fields import BackboneFields
 from palm.spec import as_spec
@@ -45,6 +46,13 @@ class EncoderWriter(ABC):
         self.graph = graph
         self.backbone = backbone
         self.batches = batches
+        self._soft_table: str | None = None
+
+    def with_soft_words(self, table: str) -> "EncoderWriter":
+        """The same encoder for a task with soft vectors: rows of `table`, float32[1+vector emb], by `soft_ids`."""
+        twin = copy(self)
+        twin._soft_table = table
+        return twin
 
     @property
     def depth(self) -> int:
@@ -55,6 +63,16 @@ class EncoderWriter(ABC):
     def word_table(self) -> str:
         """Name of the word embeddings' weight, float32[vocab emb], which is `embedding_table`."""
         return "backbone.embeddings.word_embeddings.weight"
+
+    def words(self) -> str:
+        """The word embeddings of the tokens, with the soft vectors of the task's prompt: [batch seq emb]."""
+        graph = self.graph
+        words = graph.op("Gather", graph.weight(self.word_table), token_ids(graph))
+        if self._soft_table is None:
+            return words
+        numbers = self.per_token("soft_ids")
+        stands = graph.op("Unsqueeze", graph.op("Greater", numbers, graph.ints(0)), graph.ints([2]))
+        return graph.op("Where", stands, graph.op("Gather", self._soft_table, numbers), words)
 
     @abstractmethod
     def embedded(self) -> tuple[str, str]:
@@ -68,7 +86,7 @@ class EncoderWriter(ABC):
             number: The layer's number, from 0.
             hidden: The hidden states before it.
             name: Name of its parameters: those of `shared`, or of a task's copy.
-            added: What a task adds to the weights of its attention.
+            added: What a task adds to its attention; a prefix only where the backbone `takes_prefix`.
         """
 
     @abstractmethod
