@@ -153,7 +153,9 @@ def _problems_of_end(fault: Fault, folder: Path, said: str, code: int) -> list[s
     found = []
     sentence = rf"rank {fault.rank} \(\S+, pid \d+\) {NAMED[fault.kind]}"
     living = said if fault.rank else (folder / "out" / "ranks" / "rank1.log").read_text(encoding="utf-8")
-    if not re.search(rf"{sentence}.*Stopping\.", living):
+    # A rank that loses the connection to the store before the supervisor has told it why knows no more than that.
+    store = r"rank 0 \(\S+, pid \d+\) has ended, and with it the store of all ranks"
+    if not re.search(rf"({sentence}|{store}).*Stopping\.", living):
         found.append(f"the other rank does not name it: {living}")
     if not re.search(sentence, said):
         found.append(f"the supervisor does not name it: {said}")
