@@ -14,9 +14,11 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from threading import Thread
 
 from benchmarks.faults.small_run import ROOT, fingerprint, write_config
 from palm.distributed.rank_environment import EXIT_LOST
@@ -25,11 +27,13 @@ PROCESSES = 2
 KINDS = ("kill", "stop", "raise")
 NAMED = {
     "kill": r"was killed by SIGKILL",
-    "stop": r"has not answered (for|within) \d+ s",
+    "stop": r"has not answered for \d+ s",
     "raise": r"raised RuntimeError: a fault of benchmarks\.faults\.ranks",
 }
 CODES = {"kill": 128 + signal.SIGKILL, "stop": EXIT_LOST, "raise": 1}
 _SAVE_EVERY = 4
+_EPOCHS = 16
+_TRAINED = "all tasks: inference model saved"
 _RAISED = signal.SIGUSR1
 # Makes a rank raise wherever it is when the signal comes. Python imports this module at the start of every process.
 _SITE = f"""
@@ -48,7 +52,7 @@ class Fault:
     Attributes:
         kind: `kill`, `stop` or `raise`.
         rank: The rank.
-        after: Seconds after its first step.
+        after: Seconds after its second step.
     """
 
     kind: str
@@ -91,40 +95,72 @@ def processes_of(folder: Path) -> Mapping[int, int | None]:
 
 
 def problems_after(fault: Fault, folder: Path, site: Path, *, timeout: float) -> list[str]:
-    """What is not as it should be after a fault; the fault may come too late, and then nothing is asked."""
+    """What is not as it should be after a fault."""
     process = start(folder, site, "--rank_timeout", str(timeout))
-    said = ""
-    for line in process.stdout or ():
-        said += line
-        if line.startswith("Global step: 2."):
-            break
+    output = Output(process)
+    output.wait_for("Global step: 2.")
     time.sleep(fault.after)
+    trained = output.said(_TRAINED)
     pid = next((pid for pid, rank in processes_of(folder).items() if rank == fault.rank), None)
-    if pid is None:
-        return [f"rank {fault.rank} is not there: {said}"]
     at = time.monotonic()
-    fault.befall(pid)
-    said += process.communicate(timeout=300)[0]
+    if pid is not None:
+        with suppress(ProcessLookupError):
+            fault.befall(pid)
+    process.wait(timeout=300)
     seconds = time.monotonic() - at
-    if process.returncode == 0:  # it was the end of the run already
-        return []
-    return [*_problems_of_end(fault, folder, said, process.returncode), *_late(seconds, timeout, said)]
+    said = output.text()
+    problems = _problems_after_training(fault, process.returncode, said) if trained else None
+    if problems is None:
+        problems = _problems_of_end(fault, folder, said, process.returncode)
+    left = processes_of(folder)
+    return [*problems, *_late(seconds, timeout, said), *([f"processes left behind: {left}"] if left else [])]
+
+
+class Output:
+    """What a process writes, read as it comes."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        self._lines: list[str] = []
+        self._thread = Thread(target=self._read, args=(process,), daemon=True)
+        self._thread.start()
+
+    def _read(self, process: "subprocess.Popen[str]") -> None:
+        for line in process.stdout or ():
+            self._lines.append(line)
+
+    def said(self, words: str) -> bool:
+        """Whether a line contains `words` by now."""
+        return any(words in line for line in list(self._lines))
+
+    def wait_for(self, words: str) -> None:
+        """Wait for a line that contains `words`, or for the end."""
+        while not self.said(words) and self._thread.is_alive():
+            time.sleep(0.01)
+
+    def text(self) -> str:
+        """All that was written, at the end of the process."""
+        self._thread.join(timeout=60)
+        return "".join(self._lines)
+
+
+def _problems_after_training(fault: Fault, code: int, said: str) -> list[str]:
+    """All that is asked when the model had been saved already: whatever does not end well is named."""
+    named = re.search(rf"rank {fault.rank} \(\S+, pid \d+\) ", said)
+    return [] if code == 0 or named else [f"exit code {code} after training, and no rank is named: {said}"]
 
 
 def _problems_of_end(fault: Fault, folder: Path, said: str, code: int) -> list[str]:
     found = []
     sentence = rf"rank {fault.rank} \(\S+, pid \d+\) {NAMED[fault.kind]}"
     living = said if fault.rank else (folder / "out" / "ranks" / "rank1.log").read_text(encoding="utf-8")
-    ended = " and was killed." in said  # the others had ended well: the supervisor alone is there to see it
-    if not ended and not re.search(rf"{sentence}.*Stopping\.", living):
+    # A rank that loses the connection to the store before the supervisor has told it why knows no more than that.
+    store = r"rank 0 \(\S+, pid \d+\) has ended, and with it the store of all ranks"
+    if not re.search(rf"({sentence}|{store}).*Stopping\.", living):
         found.append(f"the other rank does not name it: {living}")
     if not re.search(sentence, said):
         found.append(f"the supervisor does not name it: {said}")
     if code != CODES[fault.kind]:
         found.append(f"exit code {code}, expected {CODES[fault.kind]}: {said}")
-    left = processes_of(folder)
-    if left:
-        found.append(f"processes left behind: {left}")
     return found
 
 
@@ -146,11 +182,13 @@ def main() -> int:
         site = Path(place) / "site"
         site.mkdir()
         (site / "sitecustomize.py").write_text(_SITE, encoding="utf-8")
-        expected = {batches: _left_alone(Path(place) / f"whole{batches}", site, batches) for batches in (1, 2)}
+        expected, seconds = {}, {}
+        for batches in (1, 2):
+            expected[batches], seconds[batches] = _left_alone(Path(place) / f"whole{batches}", site, batches)
         for number in range(options.runs):
             folder, batches = Path(place) / str(number), 1 + number % 2
             _write_config(folder, batches)
-            fault = Fault(chance.choice(KINDS), chance.randrange(PROCESSES), chance.uniform(0, 3))
+            fault = Fault(chance.choice(KINDS), chance.randrange(PROCESSES), chance.uniform(0, seconds[batches]))
             problems = problems_after(fault, folder, site, timeout=options.rank_timeout)
             saved += _has_emergency_checkpoint(folder)
             _finish(folder, site, "--resume")
@@ -170,14 +208,20 @@ def main() -> int:
 
 def _write_config(folder: Path, batches: int) -> None:
     """A run that updates after each batch or after every second one, and saves every fourth step."""
-    write_config(folder, save_every_n_steps=_SAVE_EVERY, gradient_accumulation_steps=batches)
+    write_config(folder, save_every_n_steps=_SAVE_EVERY, gradient_accumulation_steps=batches, num_epochs=_EPOCHS)
 
 
-def _left_alone(folder: Path, site: Path, batches: int) -> dict[str, str]:
-    """The files of a run that nothing happens to."""
+def _left_alone(folder: Path, site: Path, batches: int) -> tuple[dict[str, str], float]:
+    """The files of a run that nothing happens to, and seconds from its second step to its end."""
     _write_config(folder, batches)
-    _finish(folder, site)
-    return fingerprint(folder)
+    process = start(folder, site)
+    output = Output(process)
+    output.wait_for("Global step: 2.")
+    began = time.monotonic()
+    process.wait(timeout=600)
+    if process.returncode:
+        raise RuntimeError(output.text())
+    return fingerprint(folder), time.monotonic() - began
 
 
 def _finish(folder: Path, site: Path, *words: str) -> None:

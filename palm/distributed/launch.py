@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -371,7 +371,7 @@ def _die_with_parent() -> Callable[[], None]:
 def _findings(attempt: _Attempt) -> list[str]:
     """What went wrong, by rank: the ranks that were lost, how the others ended, and what they wrote last."""
     lost = attempt.lost()
-    lines = [f"{rank}." for rank in lost]
+    lines = [f"{_with_its_end(rank, attempt.ranks)}." for rank in lost]
     for rank in attempt.not_ending:
         when = f"within {attempt.end_limit:.0f} s of the first rank that ended"
         lines.append(f"{rank.name} has not answered {when}, and was killed.")
@@ -386,6 +386,12 @@ def _findings(attempt: _Attempt) -> list[str]:
             lines += [f"  rank {rank.index}: {line}" for line in _tail(rank.log)]
     saved = attempt.saved()
     return [*lines, *([f"A checkpoint of the last finished step is at {saved}"] if saved else [])]
+
+
+def _with_its_end(lost: LostRank, ranks: Sequence[RankProcess]) -> LostRank:
+    """A lost rank as the supervisor saw it end: others may know no more than that it is gone."""
+    own = next((rank for rank in ranks if rank.index == lost.index and rank.ended and not rank.stopped), None)
+    return lost if own is None or own.process.returncode >= 0 else replace(lost, why=own.how_it_ended())
 
 
 def _tail(file: Path) -> list[str]:

@@ -209,3 +209,17 @@ def test_a_rank_that_hangs_when_all_others_have_ended_is_named_and_killed(tmp_pa
     said = capfd.readouterr().err
     rule = r"has not answered within 10 s of the first rank that ended, and was killed\.\n"
     assert re.fullmatch(rf"rank {hanging} \(\S+, pid \d+\) {rule}", said)
+
+
+def test_a_rank_that_the_others_lost_is_named_with_the_end_that_the_supervisor_saw(tmp_path, capfd):
+    lost = "LostRank(0, 'here', 1, 'step 5', 'has ended, and with it the store of all ranks')"
+    code = f"""
+if rank == 0:
+    time.sleep(1.0)
+    os.kill(os.getpid(), signal.SIGKILL)
+{watched(f"({lost},)")}
+time.sleep(1.5)
+sys.exit(3)
+"""
+    assert launch(plan(tmp_path, code)) == 128 + signal.SIGKILL
+    assert "rank 0 (here, pid 1) was killed by SIGKILL; last: step 5.\n" in capfd.readouterr().err
