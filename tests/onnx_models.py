@@ -10,6 +10,7 @@ import paddle
 
 from palm.backbone import BACKBONES
 from palm.data.dataset import LabelMap
+from palm.data.prompt_form import PromptForm
 from palm.engine.model import MultiTaskModel
 from palm.engine.task_instance import TaskInstance
 from palm.inference.onnx.assembly import WrittenGraph, write_graph
@@ -29,6 +30,10 @@ BATCHES = [(3, 37), (1, 1), (1, 8), (3, 5), (2, 60)]
 """Sequences and tokens of each: odd numbers, a single text, a single token, as many as there are positions."""
 
 
+FORM = PromptForm(masks=2, label_words=(((8, 9), (10,)), ((11,),), ((12, 13),)))
+"""A prompt with words of one and of several tokens, and labels of one and of several words."""
+
+
 class OwnReader:
     """One of a user's own, whose batches may hold any positions, segments and tasks."""
 
@@ -36,11 +41,12 @@ class OwnReader:
 
 
 def task(name: str, paradigm: str, reader: type[Any] | str = "match", **keys: Any) -> TaskInstance:
-    """A task without data; `layer` is a key of its settings, all others of its paradigm."""
+    """A task without data; `layer` is a key of its settings, `form` that of a prompt, all others of its paradigm."""
     kind = READERS[reader] if isinstance(reader, str) else reader
-    layer = keys.pop("layer", -1)
+    layer, form = keys.pop("layer", -1), keys.pop("form", FORM)
     labels = None if paradigm in ("mlm", "choice") else LabelMap(("O", "B-城市", "I-城市"))
-    made = PARADIGMS[paradigm](PARADIGMS[paradigm].Config(**keys), labels)
+    known = {"prompt": form} if PARADIGMS[paradigm].answers_prompts else {}
+    made = PARADIGMS[paradigm](PARADIGMS[paradigm].Config(**keys), labels, **known)
     settings = TaskSettings(reader="cls", paradigm=paradigm, layer=layer)
     return TaskInstance(name, settings, object.__new__(kind), made, name, 0)
 
@@ -105,6 +111,8 @@ def batch_of(sequences: int, tokens: int, *, segments: bool = True, seed: int = 
         "segment_ids": second if segments else np.zeros_like(ids),
         "task_ids": np.zeros_like(ids),
         "input_mask": mask.astype("float32"),
+        "soft_ids": np.where(mask & (ids % 3 == 0), ids % 4, 0),
+        "mask_positions": generator.integers(0, tokens, (sequences, 2)),
         "mask_pos": np.flatnonzero(mask)[::2],
         "choice_rows": candidates,
         "choice_mask": (candidates < sequences - 1).astype("float32"),

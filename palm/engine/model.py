@@ -249,6 +249,11 @@ class MultiTaskModel(nn.Layer):
                     self.heads[head].soft_prompt.start_as(table)
                 paradigm.start_from_words(self.heads[head], table)
 
+    def added_parameters(self, head: str) -> list[str]:
+        """Names, inside the head, of the parameters that it has beside its paradigm's pre-trained ones."""
+        own = (*self._paradigms[head].prompt_parameters, *(f"{child}." for child in _TASK_MODULES.values()))
+        return [name for name, _ in self.heads[head].named_parameters() if name.startswith(own)]
+
     def copied_parameters(self) -> dict[str, int]:
         """Number of parameters of each head's own encoder layers."""
         return {

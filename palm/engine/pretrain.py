@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from palm.engine.model import HasHead, MultiTaskModel
 from palm.errors import CheckpointError
+from palm.paradigm.base import Paradigm
 from palm.pretrained.load import NOT_NEEDED, LoadReport, PretrainedWeights, apply_pretrained
 from palm.schema.fields import BackboneFields
 
@@ -27,16 +28,23 @@ def load_pretrained_weights(model: MultiTaskModel, tasks: Sequence[HasHead], wei
     model.start_from_encoder()
     lines = [f"Pre-trained weights from {weights.source}: {len(report.loaded)} parameters loaded."]
     lines += _differences(report)
-    for head, prefix in {task.head: task.paradigm.pretrained_head for task in tasks}.items():
-        if prefix is None:
-            continue
-        if not any(name.startswith(prefix) for name in weights.tensors):
-            lines.append(f"  head {head}: newly initialized, since the weights have none.")
-            continue
-        report = apply_pretrained(model.heads[head], weights, prefix)
-        lines.append(f"  head {head}: {len(report.loaded)} parameters loaded.")
-        lines += [f"  head {head}: missing, newly initialized: {', '.join(report.missing)}"] if report.missing else []
+    for head, paradigm in {task.head: task.paradigm for task in tasks}.items():
+        if paradigm.pretrained_head is not None:
+            lines += _load_head(model, head, paradigm, weights)
     return lines
+
+
+def _load_head(model: MultiTaskModel, head: str, paradigm: Paradigm, weights: PretrainedWeights) -> Iterator[str]:
+    prefix = paradigm.pretrained_head or ""
+    if not any(name.startswith(prefix) for name in weights.tensors):
+        yield f"  head {head}: newly initialized, since the weights have none.{paradigm.new_head_advice}"
+        return
+    report = apply_pretrained(model.heads[head], weights, prefix)
+    yield f"  head {head}: {len(report.loaded)} parameters loaded."
+    added = model.added_parameters(head)
+    missing = [name for name in report.missing if name not in added]
+    if missing:
+        yield f"  head {head}: missing, newly initialized: {', '.join(missing)}"
 
 
 def _refuse_incomplete(model: MultiTaskModel, weights: PretrainedWeights) -> None:

@@ -64,6 +64,8 @@ class Paradigm(ABC):
     """Whether the loss is a squared error; else it is a negative log likelihood."""
     pretrained_head: ClassVar[str | None] = None
     """Prefix of the head's pre-trained weights; None for a new head."""
+    new_head_advice: ClassVar[str] = ""
+    """What to do, in a sentence after a blank, where the weights have none for a head that hardly works without."""
     described_fields: ClassVar[tuple[str, ...]] = ("label", "value", "text", "probs")
     """Fields of a prediction that `describe` shows if it has no probabilities by label."""
     extra_files: ClassVar[tuple[str, ...]] = ()

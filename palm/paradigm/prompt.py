@@ -91,6 +91,10 @@ class Prompt(Paradigm):
 
     Config: ClassVar[type[ParadigmFields]] = PromptFields
     pretrained_head: ClassVar[str | None] = MLM_HEAD
+    new_head_advice: ClassVar[str] = (
+        " A prompt asks what a masked language model has learnt: train a task `mlm` first, in a stage of its own, or "
+        "choose an encoder with such a head."
+    )
     pipeline_tag: ClassVar[str | None] = "text-classification"
     prompt_parameters: ClassVar[tuple[str, ...]] = ("soft_prompt.", "task_adapters.", "label_layer.")
     answers_prompts: ClassVar[bool] = True

@@ -5,13 +5,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import paddle
+from paddle import Tensor
+
 from palm.config.run_config import RunConfig
 from palm.config.stages import encoder_folder
 from palm.engine.checkpoint import roll_back
 from palm.engine.optim.weight_average import averaged
 from palm.engine.run import TrainingRun
 from palm.errors import CheckpointError
-from palm.pretrained.load import PretrainedWeights, load_pretrained
+from palm.pretrained.load import MLM_HEAD, PretrainedWeights, load_pretrained
 from palm.schema.fields import exported_keys
 from palm.storage.atomic_directory import atomic_directory, remove_folder, verify
 from palm.storage.layout import CHECKPOINT_FOLDER, WEIGHTS_FILE
@@ -43,7 +46,7 @@ def restore_best(run: TrainingRun, config: RunConfig) -> list[str]:
 def save_encoder(run: TrainingRun, config: RunConfig) -> None:
     """Write the encoder of an ended stage, in the format of `pretrain_model_path`.
 
-    It has the averaged weights if the run averages them, like inference models.
+    The masked language model head goes with it, for tasks of the next stages. It has the averaged weights if the run averages them, like inference models.
 
     Raises:
         CheckpointError: It cannot be written.
@@ -51,9 +54,22 @@ def save_encoder(run: TrainingRun, config: RunConfig) -> None:
     backbone_config = {"palm_backbone": config.backbone_name, **exported_keys(run.model.backbone_config)}
     with atomic_directory(encoder_folder(config)) as aside:
         with averaged(run.average):
-            save_tensors(run.model.backbone.state_dict(), aside / WEIGHTS_FILE)
+            save_tensors({**run.model.backbone.state_dict(), **_mlm_head(run, config)}, aside / WEIGHTS_FILE)
         (aside / _CONFIG_FILE).write_text(json.dumps(backbone_config, indent=2) + "\n", encoding="utf-8")
         run.tasks[0].reader.tokenizer.save(aside)
+
+
+def _mlm_head(run: TrainingRun, config: RunConfig) -> dict[str, Tensor]:
+    """The masked language model head, by `mlm.*`: that of the stage's first task with one, else the encoder's own."""
+    task = next((task for task in run.tasks if task.paradigm.pretrained_head == MLM_HEAD), None)
+    if task is not None:
+        layers = run.model.heads[task.head]
+        names = {name for name, _ in layers.named_parameters()} - set(run.model.added_parameters(task.head))
+        return {f"{MLM_HEAD}{name}": each for name, each in layers.state_dict().items() if name in names}
+    if config.run.pretrain_model_path is None:
+        return {}
+    tensors = load_pretrained(Path(config.run.pretrain_model_path)).tensors
+    return {name: paddle.to_tensor(array) for name, array in tensors.items() if name.startswith(MLM_HEAD)}
 
 
 def load_encoder(folder: Path) -> PretrainedWeights:

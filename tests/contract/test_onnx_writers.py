@@ -1,5 +1,6 @@
 """Every registered backbone and paradigm has a writer of ONNX graphs, whose graph computes what PALM computes."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,10 @@ pytest.importorskip("onnx", reason="needs onnx: pip install .[onnx]")
 pytest.importorskip("onnxruntime", reason="needs onnxruntime: pip install .[onnx]")
 
 from palm.backbone import BACKBONES
+from palm.data.prompt_form import PromptForm, SoftGroup
 from palm.inference.onnx import ENCODER_WRITERS, HEAD_WRITERS
 from palm.paradigm import PARADIGMS
-from tests.onnx_models import BATCHES, LIMIT, OwnReader, batch_of, run, small_model, task
+from tests.onnx_models import BATCHES, FORM, LIMIT, OwnReader, batch_of, run, small_model, task
 
 _RELATIVE = {"relative_attention": True, "pos_att_type": ["c2p", "p2c"]}
 _V3 = {**_RELATIVE, "position_buckets": 8, "norm_rel_ebd": "layer_norm", "share_att_key": True}
@@ -48,6 +50,8 @@ SHARING: dict[str, dict[str, Any]] = {
     "a mix of adapted layers": {"sharing": "adapter", "layers": ["mix"]},
     "a mix beside private layers": {"sharing": "private_layers", "sharing_layers": 1, "layers": ["1", "2"]},
 }
+_SOFT = (SoftGroup("lstm", 6, (3, 1)), SoftGroup("none", 0, (2,)))
+_WORDS = PromptForm(masks=2, label_words=(((8, 9),), ((10, 11),), ((12, 13),)))
 HEADS: dict[str, tuple[str, dict[str, Any]]] = {
     **{name: (name, {}) for name in PARADIGMS},
     **{f"cls by {pooling}": ("cls", {"pooling": pooling}) for pooling in ("mean", "max", "attention")},
@@ -59,6 +63,21 @@ HEADS: dict[str, tuple[str, dict[str, Any]]] = {
     "crf": ("seq_label", {"head": "crf"}),
     "bilstm and crf": ("seq_label", {"head": "bilstm_crf"}),
     "one token": ("mlm", {"top_k": 1}),
+    "the best of tokens and words": ("prompt", {"token_aggregate_type": "max", "word_aggregate_type": "max"}),
+    "the first of tokens and words": ("prompt", {"token_aggregate_type": "first", "word_aggregate_type": "first"}),
+    "the mean of masks": ("prompt", {"mask_aggregate_type": "mean"}),
+    "the best of masks": ("prompt", {"mask_aggregate_type": "max"}),
+    "the first of masks": ("prompt", {"mask_aggregate_type": "first"}),
+    "several labels of a prompt": ("prompt", {"label_kind": "several"}),
+    "a label layer": ("prompt", {"verbalizer": "soft"}),
+    "a word per label": ("prompt", {"verbalizer": "masked", "form": _WORDS}),
+    "options": ("prompt", {"verbalizer": "none"}),
+    "soft vectors": ("prompt", {"form": replace(FORM, soft_starts=(5, None, 6), soft_groups=_SOFT)}),
+    "a prefix": ("prompt", {"form": replace(FORM, prefix_length=4)}),
+    "an encoded prefix": (
+        "prompt",
+        {"form": replace(FORM, prefix_length=4, prefix_encoder="lstm", prefix_hidden_size=6), "layer": 1},
+    ),
 }
 
 

@@ -7,6 +7,7 @@ import paddle
 import pytest
 
 from palm.data.dataset import LabelMap
+from palm.data.prompt_form import PromptForm
 from palm.metric import METRICS
 from palm.paradigm import PARADIGMS, Paradigm
 from palm.schema.fields import BackboneFields
@@ -15,6 +16,7 @@ from palm.spec import Phase, Specs
 BACKBONE = BackboneFields(vocab_size=11, hidden_size=8, num_hidden_layers=1, num_attention_heads=2)
 SIZES = {"batch": 3, "seq": 5, "hidden": 8, "emb": 8, "vocab": 11, "mask": 4, "class": 3}
 LABELS = LabelMap(("O", "B-城市", "I-城市"))
+FORM = PromptForm(masks=2, label_words=(((4, 5), (6,)), ((7,),), ((8, 9),)))
 PHASES: tuple[Phase, ...] = ("train", "eval", "predict")
 BATCH = {
     "token_ids": np.array([[2, 5, 6, 7, 3], [2, 5, 6, 3, 0], [2, 5, 3, 0, 0]]),
@@ -27,6 +29,8 @@ BATCH = {
     "choice_rows": np.array([[0, 1, 2], [2, 0, 1], [1, 2, 0]]),
     "choice_mask": np.ones((3, 3), "float32"),
     "label_values": np.array([0.5, -1.0, 3.0], "float32"),
+    "soft_ids": np.array([[0, 1, 0, 0, 0], [0, 0, 2, 0, 0], [0, 0, 0, 0, 0]]),
+    "mask_positions": np.array([[1, 3], [2, 1], [1, 1]]),
     "label_sets": np.array([[1, 0, 1], [0, 0, 0], [0, 1, 0]], "float32"),
 }
 LABEL_IDS = {
@@ -38,7 +42,8 @@ every_paradigm = pytest.mark.parametrize("name", list(PARADIGMS))
 
 
 def build(name: str, **keys: object) -> Paradigm:
-    return PARADIGMS[name](PARADIGMS[name].Config(**keys), LABELS)
+    kind = PARADIGMS[name]
+    return kind(kind.Config(**keys), LABELS, **({"prompt": FORM} if kind.answers_prompts else {}))
 
 
 def batch_of(paradigm: Paradigm, phase: Phase) -> dict[str, np.ndarray]:
@@ -179,7 +184,7 @@ def test_heads_of_different_sizes_are_told_apart(name: str):
     wider = BACKBONE.model_copy(update={"hidden_size": 12})
     paradigm = build(name)
 
-    assert paradigm.head_shape(BACKBONE)[0] == name
+    assert paradigm.head_shape(BACKBONE)[0] in PARADIGMS  # a prompt without vectors of its own has the head of `mlm`
     assert paradigm.head_shape(BACKBONE) == build(name).head_shape(BACKBONE)
     assert paradigm.head_shape(BACKBONE) != paradigm.head_shape(wider)
 
