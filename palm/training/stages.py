@@ -8,6 +8,7 @@ from pathlib import Path
 import paddle
 from paddle import Tensor
 
+from palm.backbone.base import BACKBONES
 from palm.config.run_config import RunConfig
 from palm.config.stages import encoder_folder
 from palm.engine.checkpoint import roll_back
@@ -46,7 +47,8 @@ def restore_best(run: TrainingRun, config: RunConfig) -> list[str]:
 def save_encoder(run: TrainingRun, config: RunConfig) -> None:
     """Write the encoder of an ended stage, in the format of `pretrain_model_path`.
 
-    The masked language model head goes with it, for tasks of the next stages. It has the averaged weights if the run averages them, like inference models.
+    The masked language model head goes with it, for tasks of the next stages. They have the averaged weights if the run
+    averages them, like inference models.
 
     Raises:
         CheckpointError: It cannot be written.
@@ -68,7 +70,7 @@ def _mlm_head(run: TrainingRun, config: RunConfig) -> dict[str, Tensor]:
         return {f"{MLM_HEAD}{name}": each for name, each in layers.state_dict().items() if name in names}
     if config.run.pretrain_model_path is None:
         return {}
-    tensors = load_pretrained(Path(config.run.pretrain_model_path)).tensors
+    tensors = load_pretrained(config.run.pretrain_model_path, BACKBONES[config.backbone_name]).tensors
     return {name: paddle.to_tensor(array) for name, array in tensors.items() if name.startswith(MLM_HEAD)}
 
 
