@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from palm.data.dataset import Batch, Dataset, IntArray
+from palm.data.dataset import Batch, Dataset, IntArray, Ragged
 from palm.data.tokenizer import Tokenizer
 from palm.spec import Spec, Specs
 
@@ -63,3 +63,20 @@ def pad_inputs(dataset: Dataset, rows: IntArray, *, pad_id: int) -> Batch:
         "task_ids": np.zeros_like(tokens),
         "input_mask": (np.arange(width) < lengths[:, None]).astype("float32"),
     }
+
+
+def split_examples(dataset: Dataset, rows: IntArray, names: Sequence[str], *, lengths: str) -> Dataset:
+    """The sequences of the examples `rows` one by one, for examples of several sequences.
+
+    Args:
+        dataset: Examples whose ragged columns are those of their sequences, concatenated.
+        rows: The examples.
+        names: The ragged columns to take.
+        lengths: The ragged column with the length of each sequence.
+    """
+    counts = dataset.ragged(lengths)
+    offsets = np.concatenate([[0], np.cumsum(np.concatenate([counts[row] for row in rows]))]).astype("int64")
+    columns: dict[str, Ragged | np.ndarray] = {
+        name: Ragged(np.concatenate([dataset.ragged(name)[row] for row in rows]), offsets) for name in names
+    }
+    return Dataset({**columns, "record": np.arange(len(offsets) - 1)}, [], dataset.file)

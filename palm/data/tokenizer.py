@@ -221,6 +221,17 @@ class Tokenizer:
         """The ids of `encode` without offsets, which is faster."""
         return [self._ids_of(item, keep_mask) for item in self._encode_batch(texts, keep_mask)]
 
+    def encode_inside(self, texts: Sequence[str], *, after_blank: bool) -> list[list[int]]:
+        """Ids of texts that follow other text: after a blank, or without one."""
+        definition = self._definition
+        if not definition.sees_blanks or (after_blank and definition.continuing_encoder is not definition.encoder):
+            return self.encode_ids(texts)  # where it puts a blank before every text
+        blank = " " if after_blank else ""
+        encodings = definition.continuing_encoder.encode_batch(
+            [blank + text for text in texts], add_special_tokens=False
+        )
+        return [encoding.ids for encoding in encodings]
+
     def encode_words(self, sentences: Sequence[Sequence[str]]) -> list[WordTokens]:
         """Tokens of sentences that are split into words; a word without tokens becomes one [UNK].
 

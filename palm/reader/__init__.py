@@ -12,6 +12,7 @@ import palm.reader.match
 import palm.reader.mlm
 import palm.reader.mrc
 import palm.reader.pairwise_match
+import palm.reader.prompt
 import palm.reader.seq_label  # noqa: F401 (importing a module registers its reader)
 from palm.reader.base import READERS, Reader
 

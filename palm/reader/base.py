@@ -47,11 +47,11 @@ class Reader(ABC):
     several rows."""
     splits_long_texts: ClassVar[bool] = False
     """Whether a text longer than max_seq_len becomes several examples instead of being truncated."""
-    segments: ClassVar[int] = 1
+    segments: int = 1
     """How many segment ids its batches have: 2 for `[CLS] a [SEP] b [SEP]` with segments 0 and 1."""
     record_unit: ClassVar[str] = "lines"
     """Unit of the records' `line`, for messages."""
-    text_columns: ClassVar[tuple[str, ...]] = ("text_a",)
+    text_columns: tuple[str, ...] = ("text_a",)
     """The columns of a row to predict, in the order of the texts of `palm pred RUN/task TEXT TEXT`."""
     on_request: ClassVar[Mapping[str, str]] = {}
     """Columns of a batch that need a setting, and the setting: `label_sets` → `label_kind: several`."""

@@ -8,7 +8,7 @@ from typing import ClassVar, cast
 import numpy as np
 
 from palm.data.dataset import Batch, Dataset, DataSource, GivenRow, IntArray, LabelMap, Ragged, Record
-from palm.data.sequences import INPUTS, pad_inputs, pair_row
+from palm.data.sequences import INPUTS, pad_inputs, pair_row, split_examples
 from palm.data.tokenizer import Tokenizer
 from palm.reader.base import READERS, Reader
 from palm.reader.column_names import CHOICES, LABELS, TEXTS, ColumnGuess
@@ -103,15 +103,9 @@ class ChoiceReader(Reader):
 
     def collate(self, dataset: Dataset, rows: IntArray, generator: np.random.Generator) -> Batch:
         """The candidates of the examples `rows` as one padded batch, without randomness."""
-        lengths = [dataset.ragged("choice_lengths")[row] for row in rows]
-        offsets = np.concatenate([[0], np.cumsum(np.concatenate(lengths))]).astype("int64")
-        candidates = {
-            name: Ragged(np.concatenate([dataset.ragged(name)[row] for row in rows]), offsets)
-            for name in ("token_ids", "segment_ids")
-        }
-        total = len(offsets) - 1
-        flat = Dataset({**candidates, "record": np.arange(total)}, [], dataset.file)
-        counts = np.array([len(own) for own in lengths])
+        flat = split_examples(dataset, rows, ("token_ids", "segment_ids"), lengths="choice_lengths")
+        total = flat.num_examples
+        counts = dataset.ragged("choice_lengths").lengths[rows]
         mask = np.arange(counts.max()) < counts[:, None]  # [batch choice]
         numbers = np.zeros(mask.shape, "int64")
         numbers[mask] = np.arange(total)

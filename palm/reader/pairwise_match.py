@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from palm.data.dataset import Batch, Dataset, DataSource, GivenRow, IntArray, LabelMap, Ragged, Record
-from palm.data.sequences import INPUTS, pad_inputs, pair_row
+from palm.data.sequences import INPUTS, pad_inputs, pair_row, split_examples
 from palm.data.tokenizer import Tokenizer
 from palm.reader.base import READERS, Reader
 from palm.reader.column_names import PAIRS, TRIPLES, ColumnGuess
@@ -95,14 +95,8 @@ class PairwiseMatchReader(Reader):
 
     def collate(self, dataset: Dataset, rows: IntArray, generator: np.random.Generator) -> Batch:
         """The sequences of the examples `rows` as one padded batch, those of a row side by side; nothing is random."""
-        lengths = [dataset.ragged("sequence_lengths")[row] for row in rows]
-        offsets = np.concatenate([[0], np.cumsum(np.concatenate(lengths))]).astype("int64")
-        sequences = {
-            name: Ragged(np.concatenate([dataset.ragged(name)[row] for row in rows]), offsets)
-            for name in ("token_ids", "segment_ids")
-        }
-        total = len(offsets) - 1
-        flat = Dataset({**sequences, "record": np.arange(total)}, [], dataset.file)
+        flat = split_examples(dataset, rows, ("token_ids", "segment_ids"), lengths="sequence_lengths")
+        total = flat.num_examples
         batch = pad_inputs(flat, np.arange(total), pad_id=self.tokenizer.pad_id)
         if total > len(rows):
             batch["pair_rows"] = np.arange(total, dtype="int64").reshape(len(rows), 2)
