@@ -63,6 +63,11 @@ class Paradigm(ABC):
     """Whether the loss is a squared error; else it is a negative log likelihood."""
     pretrained_head: ClassVar[str | None] = None
     """Prefix of the head's pre-trained weights; None for a new head."""
+    prompt_parameters: ClassVar[tuple[str, ...]] = ()
+    """Prefixes of its parameters' names that a prompt adds to a pre-trained model, such as `soft_prompt.`.
+
+    They can train with settings of their own, or alone; its `Config` is a `PromptTrainingFields` then.
+    """
     described_fields: ClassVar[tuple[str, ...]] = ("label", "value", "text", "probs")
     """Fields of a prediction that `describe` shows if it has no probabilities by label."""
     extra_files: ClassVar[tuple[str, ...]] = ()
@@ -166,6 +171,14 @@ class Paradigm(ABC):
         if self.squared_error:
             return squared_difference(one, other)
         return symmetric_kl(one, other, inputs.get("label_ids"))
+
+    @property
+    def compares_examples(self) -> str | None:
+        """The key with which `loss` compares the examples of a batch; None if its terms are of one example each.
+
+        Processes that share a batch cannot compute such a loss, since each has a part of the examples.
+        """
+        return None
 
     @property
     def incomparable(self) -> str | None:
