@@ -21,6 +21,7 @@ from palm.storage.layout import INFERENCE_FOLDER
 from palm.training.unknown_tokens import refuse_unknown
 
 TASK_KEYS = (
+    "alpha_rdrop",
     "drop_last",
     "early_stopping_min_delta",
     "early_stopping_patience",
@@ -36,6 +37,7 @@ TASK_KEYS = (
     "smart_epsilon",
     "smart_weight",
     "soft_sharing_weight",
+    "use_rdrop",
 )
 """The keys of a task that a trainer takes as keywords; the others have an argument or a call of their own."""
 

@@ -16,7 +16,7 @@ from palm.schema.facts import Effect, facts_of
 from palm.schema.fields import Schema
 from palm.schema.settings import TaskSettings
 from palm.schema.validate import rule
-from palm.schema.values import ALIASES, Resolved
+from palm.schema.values import ALIAS_VALUES, ALIASES, Resolved
 
 DEFAULT = "default"
 
@@ -109,11 +109,16 @@ def describe_keys() -> list[KeyRow]:
     ]
 
 
+def _alias_name(alias: str) -> str:
+    values = ALIAS_VALUES.get(alias)
+    return f"`{alias}`" if values is None else f"`{alias}` (true is `{values[True]}`, false `{values[False]}`)"
+
+
 def keys_as_markdown() -> str:
     """The rows of `describe_keys` as a Markdown table."""
     lines = ["| key | type | default | meaning | read by | on resume |", "|---|---|---|---|---|---|"]
     for row in describe_keys():
-        also = f" Also: {', '.join(f'`{alias}`' for alias in row.aliases)}." if row.aliases else ""
+        also = f" Also: {', '.join(map(_alias_name, row.aliases))}." if row.aliases else ""
         cells = (f"`{row.key}`", row.type, row.default, row.description + also, ", ".join(row.owners), row.on_resume)
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines) + "\n"
@@ -195,9 +200,15 @@ def _properties(schemas: Iterable[type[Schema]]) -> dict[str, object]:
             properties.setdefault(key, _as_written(value))
     properties |= _names(properties)
     known = {alias: key for alias, key in ALIASES.items() if key in properties}
-    return properties | {
-        alias: {**_mapping(properties[key]), "description": f"Another name of {key}."} for alias, key in known.items()
-    }
+    return properties | {alias: _alias(alias, key, properties) for alias, key in known.items()}
+
+
+def _alias(alias: str, key: str, properties: Mapping[str, object]) -> dict[str, object]:
+    values = ALIAS_VALUES.get(alias)
+    if values is None:
+        return {**_mapping(properties[key]), "description": f"Another name of {key}."}
+    said = f"`true` is `{key}: {values[True]}`, `false` is `{key}: {values[False]}`."
+    return {**_as_written({"type": "boolean"}), "description": said}
 
 
 def _names(properties: Mapping[str, object]) -> dict[str, object]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from palm.config.yaml_file import parse_yaml
 from palm.errors import ConfigError, Problem
 from palm.runtime.script import runs_a_script
-from palm.schema.values import ALIASES, Setting, settle_aliases
+from palm.schema.values import ALIAS_VALUES, ALIASES, Setting, settle_aliases
 
 _KEY = re.compile(r"[A-Za-z_][\w-]*(\.[\w-]+)*")
 _TRUTH = {"true", "false", "yes", "no", "on", "off", "0", "1"}
@@ -107,6 +107,8 @@ def _pairs(words: Sequence[str], flags: Collection[str], problems: list[Problem]
 
 def _takes_no_value(dotted: str, rest: Sequence[str], flags: Collection[str]) -> bool:
     key = dotted.rsplit(".", 1)[-1].replace("-", "_")
+    if key in ALIAS_VALUES:
+        return not rest or rest[0].startswith("--")
     return ALIASES.get(key, key) in flags and not (rest and rest[0].lower() in _TRUTH)
 
 

@@ -12,6 +12,12 @@ from palm.config.describe import DEFAULT, ExplainRow, explain_rows, plain_keys, 
 from palm.config.encoder import OVERRIDING, comes_from_encoder
 from palm.config.merge import Values, merge
 from palm.config.methods import method_configs, unused_values
+from palm.config.prompt_checks import (
+    encoder_changed_by_others,
+    encoder_kept_by_prompts,
+    settings_of_prompt_parameters,
+    switches_without_weight,
+)
 from palm.config.run_config import RunConfig
 from palm.config.sources import read
 from palm.config.stages import follow_on, named_by_stage, split_into_stages
@@ -62,6 +68,8 @@ CHECKS: tuple[Check, ...] = (
     rows_shared_by_name,
     gradients_to_balance,
     frozen_encoder_fits,
+    settings_of_prompt_parameters,
+    encoder_kept_by_prompts,
 )
 WIRING: tuple[Check, ...] = (  # if all of the above pass
     connected_components,
@@ -78,6 +86,8 @@ WARNINGS: tuple[Callable[[Sequence[TypedConfig]], Iterable[Problem]], ...] = (
     files_that_add_keys,
     sequences_of_usual_length,
     precision_of_frozen_encoder,
+    encoder_changed_by_others,
+    switches_without_weight,
 )
 """Warnings about all stages of a run."""
 

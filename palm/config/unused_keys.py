@@ -12,6 +12,7 @@ from palm.config.typed import TypedConfig
 from palm.errors import Problem
 from palm.schema.facts import FURTHER_TASKS, ON, When, facts_of
 from palm.schema.fields import BackboneFields, Schema
+from palm.schema.prompt_training import without_encoder_dropout
 from palm.schema.settings import TrainSettings
 from palm.schema.values import Resolved
 
@@ -145,10 +146,12 @@ def _without_effect(config: TypedConfig, train: TrainSettings, backbone: Backbon
         found = "Found hidden_act: gelu_new, which they do not compute, so a run on a CPU computes in float32."
         yield Problem(config.where("amp"), f"amp: {rule} {found} Set amp: off.")
     for task in config.tasks:
-        if task.settings.rdrop_alpha and not backbone.has_dropout() and not task.paradigm.dropout_prob:
+        key = "rdrop_alpha" if task.settings.rdrop_alpha else "use_rdrop"
+        encoder = backbone.has_dropout() and not without_encoder_dropout(task.paradigm)
+        if getattr(task.settings, key) and not encoder and not task.paradigm.dropout_prob:
             rule = "R-Drop compares two passes under different dropout."
             found = f"Found no dropout in the backbone or in the head of `{task.name}`, so both passes are equal."
-            yield Problem(config.where("rdrop_alpha", task.name), f"rdrop_alpha: {rule} {found} Set dropout_prob.")
+            yield Problem(config.where(key, task.name), f"{key}: {rule} {found} Set dropout_prob.")
 
 
 def _views(config: TypedConfig) -> Iterator[TaskView]:

@@ -12,7 +12,8 @@ from palm.data.tokenizer import Tokenizer
 from palm.errors import Problem, counted
 from palm.paradigm.base import PARADIGMS, Paradigm
 from palm.reader.base import READERS, Reader
-from palm.schema.fields import BackboneFields
+from palm.schema.fields import BackboneFields, ParadigmFields
+from palm.schema.prompt_training import PromptTrainingFields
 from palm.spec import Phase, Specs, unmet
 
 
@@ -196,7 +197,7 @@ def _copied_layers_problems(task: TaskConfig, depth: int) -> Iterator[Problem]:
 
 
 def alike_shared_heads(config: TypedConfig) -> Iterator[Problem]:
-    """Tasks that share a head have the same paradigm and learning rate."""
+    """Tasks that share a head have the same paradigm, and the same keys of what trains and how."""
     first: dict[str, TaskConfig] = {}
     for task in config.tasks:
         other = first.setdefault(task.head, task)
@@ -206,6 +207,17 @@ def alike_shared_heads(config: TypedConfig) -> Iterator[Problem]:
                 f"`{other.paradigm_name}`, `{task.name}` has `{task.paradigm_name}`. Give them different tags."
             )
             yield Problem(f"tasks.{task.name}", message)
-        elif task.settings.lr_scale != other.settings.lr_scale:
-            found = f"Found {other.settings.lr_scale} (`{other.name}`) and {task.settings.lr_scale} (`{task.name}`)."
-            yield Problem(f"tasks.{task.name}.lr_scale", f"a shared head has one lr_scale. {found} Make them equal.")
+            continue
+        for key, (theirs, ours) in _update_keys(other, task).items():
+            if theirs != ours:
+                found = f"Found {theirs} (`{other.name}`) and {ours} (`{task.name}`)."
+                yield Problem(f"tasks.{task.name}.{key}", f"a shared head has one {key}. {found} Make them equal.")
+
+
+def _update_keys(one: TaskConfig, other: TaskConfig) -> dict[str, tuple[object, object]]:
+    """The values that two tasks with one paradigm have for the keys of what of the head trains, and how."""
+    found: dict[str, tuple[object, object]] = {"lr_scale": (one.settings.lr_scale, other.settings.lr_scale)}
+    if isinstance(one.paradigm, PromptTrainingFields):
+        own = [key for key in PromptTrainingFields.model_fields if key not in ParadigmFields.model_fields]
+        found |= {key: (getattr(one.paradigm, key), getattr(other.paradigm, key)) for key in own}
+    return found

@@ -59,9 +59,18 @@ class StepBatch:
     def factors(self) -> LossFactors:
         """The factors of what regularisers add to the mean loss of a part, as it is multiplied by `share`."""
         part = self.rank_part
-        if part is None or not part.share:
-            return LossFactors()
-        return LossFactors(part.distance_share / part.share, part.penalty_share / part.share)
+        losses = self._losses if self.task.settings.rdrop_sum_alpha else 0
+        if part is None:
+            return LossFactors(examples=losses)
+        if not part.share:
+            return LossFactors(examples=0.0)
+        return LossFactors(part.distance_share / part.share, part.penalty_share / part.share, losses / part.share)
+
+    @property
+    def _losses(self) -> int:
+        """How many losses of examples this process's mean loss is of."""
+        examples = len(self.batch["token_ids"]) if self.row_indices is None else len(self.row_indices)
+        return self.task.paradigm.count_losses(self.batch, examples)
 
     @property
     def parts(self) -> tuple["StepBatch", ...]:

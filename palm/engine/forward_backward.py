@@ -15,7 +15,7 @@ from palm.data.sequences import INPUTS
 from palm.engine.batches import StepBatch
 from palm.engine.loss_scale import LossScale
 from palm.engine.model import MultiTaskModel
-from palm.engine.optim.freezing import unfreeze
+from palm.engine.optim.freezing import encoder_kept, unfreeze
 from palm.engine.optim.gradients import StepGradients
 from palm.engine.rank_part import joint_position
 from palm.engine.regularizers.fgm import perturbed, word_embeddings
@@ -23,6 +23,7 @@ from palm.engine.shared_state import seeded
 from palm.kernels.batch_position import BatchPosition, at_position
 from palm.kernels.precision import mixed_precision
 from palm.randomness import philox
+from palm.schema.prompt_training import keeps_encoder, without_encoder_dropout
 from palm.spec import Specs
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
 def passes(parts: Sequence[StepBatch], *, per_task: bool) -> list[list[StepBatch]]:
     """`parts` in groups that share a pass of the encoder, in their order.
 
-    A task with SMART needs several passes of its batches anyway, so it has its own.
+    A task with SMART needs several passes of its batches anyway, so it has its own. Tasks that change the encoder have
+    other passes than those that keep it, and those with its dropout others than those without.
 
     Args:
         parts: The batches of a step.
@@ -41,11 +43,13 @@ def passes(parts: Sequence[StepBatch], *, per_task: bool) -> list[list[StepBatch
     """
     if per_task:
         return [[part] for part in parts]
-    groups: dict[tuple[str, int], list[StepBatch]] = {}
+    groups: dict[tuple[str, int, bool, bool], list[StepBatch]] = {}
     for part in parts:
         # The groups are the same on all ranks, since some passes contain a sum over them.
         owner = part.task.name if part.task.settings.smart_weight else part.task.row_owner.name
-        groups.setdefault((owner, part.task_step), []).append(part)
+        keys = part.task.paradigm.config
+        mode = keeps_encoder(keys), without_encoder_dropout(keys)
+        groups.setdefault((owner, part.task_step, *mode), []).append(part)
     return list(groups.values())
 
 
@@ -131,8 +135,10 @@ def train_pass(run: "TrainingRun", parts: Sequence[StepBatch], factors: Sequence
     # Dropout only depends on the step, not on earlier steps, so that resume is exact.
     own = [first.task.name] if run.settings.mode == "joint" else []
     seed = int(philox(run.settings.random_seed, "dropout", first.global_step, *own).integers(2**31))
-    with seeded(seed), at_position(_position(parts)):
-        run.model.use_training_mode()
+    keys = first.task.paradigm.config
+    kept = encoder_kept(run.model, kept=keeps_encoder(keys))
+    with seeded(seed), at_position(_position(parts)), kept:
+        run.model.use_training_mode(encoder_dropout=not without_encoder_dropout(keys))
         unfreeze(run.model, run.settings, first.global_step)
         # Only forward: the backward pass of an operation uses the precision of its forward pass.
         with mixed_precision(run.progress.amp):

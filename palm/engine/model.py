@@ -40,10 +40,12 @@ class LossFactors:
     Attributes:
         distance: That of distances of two outputs, whose mean may be over something else than that of the loss.
         penalty: That of what depends on parameters alone.
+        examples: That which makes of a mean distance the sum over the whole batch; None: the examples of the part.
     """
 
     distance: float = 1.0
     penalty: float = 1.0
+    examples: float | None = None
 
 
 WHOLE = LossFactors()
@@ -179,7 +181,7 @@ class MultiTaskModel(nn.Layer):
             encoded: The backbone's outputs for the batch, if already computed; not with SMART.
             factors: Those of what regularisers add.
         """
-        loss = self._batch_loss(task, batch, encoded, factors.distance)
+        loss = self._batch_loss(task, batch, encoded, factors)
         weight = task.settings.soft_sharing_weight * factors.penalty
         own, others = self._encoders(task.head)
         if own is None or not others or not weight:
@@ -187,16 +189,16 @@ class MultiTaskModel(nn.Layer):
         return loss + weight * squared_distance(own, others)
 
     def _batch_loss(
-        self, task: TaskInstance, batch: Batch, encoded: Mapping[str, Tensor] | None, distance_factor: float
+        self, task: TaskInstance, batch: Batch, encoded: Mapping[str, Tensor] | None, factors: LossFactors
     ) -> Tensor:
         if task.settings.smart_weight:
-            return self._smooth_loss(task, batch, distance_factor)
+            return self._smooth_loss(task, batch, factors)
         if encoded is None:
             outputs, inputs = self.forward(task, batch, "train")
         else:
             inputs = {**as_tensors(batch), **encoded}
             outputs = task.paradigm.forward(self.heads[task.head], inputs, "train")
-        return self._consistent_loss(task, batch, outputs, inputs, distance_factor)
+        return self._consistent_loss(task, batch, outputs, inputs, factors)
 
     def _consistent_loss(
         self,
@@ -204,16 +206,20 @@ class MultiTaskModel(nn.Layer):
         batch: Batch,
         outputs: dict[str, Tensor],
         inputs: dict[str, Tensor],
-        distance_factor: float,
+        factors: LossFactors,
     ) -> Tensor:
         """The loss of `outputs`; with R-Drop also that of a second pass, and the distance of the two."""
-        if not task.settings.rdrop_alpha:
+        of_mean, of_sum = task.settings.rdrop_alpha, task.settings.rdrop_sum_alpha
+        if not of_mean and not of_sum:
             return task.paradigm.loss(outputs, inputs)
         # A second pass also where its factor is 0: it takes the seeds that all processes take.
-        alpha = task.settings.rdrop_alpha * distance_factor
+        alpha = of_mean * factors.distance
+        if of_sum:
+            part = task.paradigm.count_losses(batch, len(batch["token_ids"]))
+            alpha += of_sum * (part if factors.examples is None else factors.examples)
         return rdrop_loss(task.paradigm, outputs, inputs, lambda: self.forward(task, batch, "train")[0], alpha)
 
-    def _smooth_loss(self, task: TaskInstance, batch: Batch, distance_factor: float) -> Tensor:
+    def _smooth_loss(self, task: TaskInstance, batch: Batch, factors: LossFactors) -> Tensor:
         """The loss with the SMART penalty: the sensitivity of the outputs to small perturbations of the embeddings."""
         seed = dropout_seed()
 
@@ -222,16 +228,20 @@ class MultiTaskModel(nn.Layer):
                 return self.forward(task, batch, "train", shift)
 
         outputs, inputs = shifted(None)
-        loss = self._consistent_loss(task, batch, outputs, inputs, distance_factor)
+        loss = self._consistent_loss(task, batch, outputs, inputs, factors)
         penalty = smart_penalty(
             self, task.paradigm, lambda shift: shifted(shift)[0], outputs, inputs, epsilon=task.settings.smart_epsilon
         )
-        return loss + task.settings.smart_weight * distance_factor * penalty
+        return loss + task.settings.smart_weight * factors.distance * penalty
 
-    def use_training_mode(self) -> None:
-        """Compute with dropout from now on, but for a frozen encoder, which computes as it does in prediction."""
+    def use_training_mode(self, *, encoder_dropout: bool = True) -> None:
+        """Compute with dropout from now on, but for a frozen encoder, which computes as it does in prediction.
+
+        Args:
+            encoder_dropout: Whether an encoder that is not frozen computes with dropout.
+        """
         self.train()
-        if self.frozen_encoder is not None:
+        if self.frozen_encoder is not None or not encoder_dropout:
             self.backbone.eval()
 
     def start_from_encoder(self) -> None:

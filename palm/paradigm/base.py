@@ -66,6 +66,11 @@ class Paradigm(ABC):
     """Prefix of the head's pre-trained weights; None for a new head."""
     new_head_advice: ClassVar[str] = ""
     """What to do, in a sentence after a blank, where the weights have none for a head that hardly works without."""
+    prompt_parameters: ClassVar[tuple[str, ...]] = ()
+    """Prefixes of its parameters' names that a prompt adds to a pre-trained model, such as `soft_prompt.`.
+
+    They can train with settings of their own, or alone; its `Config` is a `PromptTrainingFields` then.
+    """
     described_fields: ClassVar[tuple[str, ...]] = ("label", "value", "text", "probs")
     """Fields of a prediction that `describe` shows if it has no probabilities by label."""
     extra_files: ClassVar[tuple[str, ...]] = ()
@@ -74,8 +79,6 @@ class Paradigm(ABC):
     """What Hugging Face's hub calls the task: https://huggingface.co/tasks. None if it has no name for it."""
     answer_kind: ClassVar[AnswerKind] = "labels"
     """What its predictions say, for servers and pages that show them."""
-    prompt_parameters: ClassVar[tuple[str, ...]] = ()
-    """Beginnings of the names of the head's parameters that belong to its prompt, which `ppt_learning_rate` is for."""
     answers_prompts: ClassVar[bool] = False
     """Whether `__init__` also takes `prompt`, what is known of the template of the task's reader."""
     prompt: PromptForm | None = None
@@ -178,6 +181,14 @@ class Paradigm(ABC):
         if self.squared_error:
             return squared_difference(one, other)
         return symmetric_kl(one, other, inputs.get("label_ids"))
+
+    @property
+    def compares_examples(self) -> str | None:
+        """The key with which `loss` compares the examples of a batch; None if its terms are of one example each.
+
+        Processes that share a batch cannot compute such a loss, since each has a part of the examples.
+        """
+        return None
 
     @property
     def incomparable(self) -> str | None:

@@ -5,7 +5,7 @@ arXiv:2104.14690 (`none`).
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar, Literal, final
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, final
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -25,7 +25,10 @@ from palm.paradigm.decoding import (
 from palm.paradigm.losses import mean_cross_entropy
 from palm.paradigm.mlm_head import MLM_HEAD, build_mlm_head
 from palm.paradigm.output_distance import symmetric_kl_by_label
+from palm.paradigm.rgl import rgl_loss
+from palm.schema.facts import Key, when
 from palm.schema.fields import BackboneFields, Float, ParadigmFields
+from palm.schema.prompt_training import PromptTrainingFields
 from palm.spec import Phase, Spec, Specs
 
 if TYPE_CHECKING:
@@ -35,7 +38,7 @@ MASK_VECTORS = "mask_vectors"
 """Output in training with `use_rgl`: the encoder's vector at the masks, float32[batch hidden]."""
 
 
-class PromptFields(ParadigmFields):
+class PromptFields(PromptTrainingFields):
     """Keys of the paradigm `prompt`."""
 
     dropout_prob: Float = Field(0.0, ge=0, lt=1, description="Dropout before the head.")
@@ -63,6 +66,14 @@ class PromptFields(ParadigmFields):
         "multi_label); or a `number` (for regression).",
     )
     label_threshold: Float = Field(0.5, gt=0, lt=1, description="Smallest probability of a predicted label.")
+    use_rgl: bool = Field(
+        False,
+        description="RGL: add a loss of all pairs of a batch, by which vectors at the [MASK] of texts with one label "
+        "become similar, and those of different labels dissimilar; not for label_kind: several.",
+    )
+    alpha_rgl: Annotated[Float, Key(read=(when(use_rgl=True),))] = Field(
+        0.5, ge=0, description="`use_rgl`: weight of this loss; with 0, RGL is off."
+    )
 
     @model_validator(mode="after")
     def _check_kind(self) -> "PromptFields":
@@ -71,6 +82,9 @@ class PromptFields(ParadigmFields):
         if self.label_kind == "several" and self.verbalizer == "masked":
             rule = "verbalizer: masked compares the words of all labels, of which one is right; for label_kind: several"
             raise ValueError(f"{rule} use soft, manual or none")
+        if self.use_rgl and (self.label_kind == "several" or self.verbalizer == "none"):
+            found = "label_kind: several" if self.label_kind == "several" else "verbalizer: none"
+            raise ValueError(f"use_rgl compares texts by their one label and the vector at [MASK], found {found}")
         return self
 
 
@@ -138,7 +152,9 @@ class Prompt(Paradigm):
         )
 
     def outputs_attr(self, phase: Phase) -> Specs:
-        return {"logits": Spec("batch class", "float32")}
+        logits = {"logits": Spec("batch class", "float32")}
+        compared = {MASK_VECTORS: Spec("batch hidden", "float32")}
+        return logits | compared if phase == "train" and self._rgl_weight else logits
 
     def head_shape(self, backbone: BackboneFields) -> tuple[object, ...]:
         form = self._form
@@ -174,13 +190,23 @@ class Prompt(Paradigm):
         if self._by_option:
             return {"logits": verbalizers.option_scores(layers, inputs)}
         masked = verbalizers.vectors_at_masks(inputs)  # [batch*mask hidden]
+        compared = masked.reshape([-1, self._form.masks, masked.shape[-1]]).mean(1)  # [batch hidden]
         if phase == "train":
             masked = plain.dropout(masked, self.config.dropout_prob)
-        logits = verbalizers.label_scores(layers, masked, inputs, self.config, self._form)
-        return {"logits": logits}
+        logits = {"logits": verbalizers.label_scores(layers, masked, inputs, self.config, self._form)}
+        return logits | {MASK_VECTORS: compared} if phase == "train" and self._rgl_weight else logits
 
     def loss(self, outputs: "Mapping[str, Tensor]", inputs: "Mapping[str, Tensor]") -> "Tensor":
-        """Cross entropy of the label; of each [MASK] over the vocabulary (`masked`); binary ones of each label."""
+        """Cross entropy of the label; of each [MASK] over the vocabulary (`masked`); binary ones of each label.
+
+        With `use_rgl`, that loss of the batch's pairs is added in training.
+        """
+        loss = self._label_loss(outputs, inputs)
+        if MASK_VECTORS in outputs:
+            loss = loss + self._rgl_weight * rgl_loss(outputs[MASK_VECTORS], inputs["label_ids"])
+        return loss
+
+    def _label_loss(self, outputs: "Mapping[str, Tensor]", inputs: "Mapping[str, Tensor]") -> "Tensor":
         from paddle.nn import functional
 
         logits = outputs["logits"]
@@ -215,6 +241,14 @@ class Prompt(Paradigm):
         if self._several or self._by_option:
             return symmetric_kl_by_label(one["logits"], other["logits"])
         return super().output_distance(one, other, inputs)
+
+    @property
+    def compares_examples(self) -> str | None:
+        return "use_rgl" if self._rgl_weight else None
+
+    @property
+    def _rgl_weight(self) -> float:
+        return self.config.alpha_rgl if self.config.use_rgl else 0.0
 
     @property
     def _several(self) -> bool:

@@ -339,6 +339,14 @@ class TaskSettings(Schema):
         description="R-Drop: run each training batch twice, and add the divergence of the two outputs times this "
         "weight to the mean of their losses; 0 is off.",
     )
+    use_rdrop: bool = Field(
+        False,
+        description="R-Drop as PaddleNLP's trainer of prompts has it: as rdrop_alpha, but alpha_rdrop times the "
+        "divergence summed over the examples of a batch.",
+    )
+    alpha_rdrop: Annotated[Float, Key(read=(when(use_rdrop=True),))] = Field(
+        5.0, ge=0, description="`use_rdrop`: weight of the sum of the divergences; with 0, R-Drop is off."
+    )
     soft_sharing_weight: Annotated[Float, Key(read=(when(sharing="soft"),))] = Field(
         0.01,
         ge=0,
@@ -371,6 +379,20 @@ class TaskSettings(Schema):
     early_stopping_min_delta: Annotated[Float, Key(read=(_TARGET, when(early_stopping_patience=ON)))] = Field(
         0.0, ge=0, description="Smallest improvement that counts for early_stopping_patience (exclusive)."
     )
+
+    @property
+    def rdrop_sum_alpha(self) -> float:
+        """Weight of the sum of R-Drop's divergences over a batch; 0 is off."""
+        return self.alpha_rdrop if self.use_rdrop else 0.0
+
+    @model_validator(mode="after")
+    def _check_rdrop(self) -> "TaskSettings":
+        if self.use_rdrop and self.rdrop_alpha:
+            raise ValueError(
+                "rdrop_alpha weights the mean of R-Drop's divergences over a batch, use_rdrop their sum; found both: "
+                "remove one of the two keys"
+            )
+        return self
 
     @property
     def dev_fraction(self) -> float | None:

@@ -31,8 +31,20 @@ ALIASES = {
     "save_total_limit": "keep_checkpoints",
     "lr_scheduler_type": "lr_scheduler",
     "max_seq_length": "max_seq_len",
+    "output_dir": "save_path",
+    "model_name_or_path": "encoder",
+    "resume_from_checkpoint": "resume",
+    "load_best_model_at_end": "export",
 }
 """Alias → the key's own name, in YAML and on the command line."""
+
+ALIAS_VALUES: Mapping[str, Mapping[bool, str]] = {
+    "resume_from_checkpoint": {True: "auto", False: "never"},
+    "load_best_model_at_end": {True: "best", False: "last"},
+}
+"""Alias that is true or false → the values of its key."""
+
+_TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
 BACKBONE_ALIASES = {
     "sent_type_vocab_size": "type_vocab_size",
@@ -87,13 +99,31 @@ def settle_aliases(
     """One layer under the keys' own names, and the problems of keys given twice through an alias."""
     layer: dict[str, Setting] = {}
     problems = []
-    for setting in written:
-        key = aliases.get(setting.key, setting.key)
+    for given in written:
+        key = aliases.get(given.key, given.key)
+        setting, wrong = _with_own_value(given, key)
+        problems += wrong
         other = layer.get(key)
         if other is not None and other.value != setting.value:
             problems.append(Problem(setting.where, _contradiction(setting, other)))
         layer[key] = replace(setting, key=key, written=setting.key)
     return layer, problems
+
+
+def _with_own_value(setting: Setting, key: str) -> tuple[Setting, list[Problem]]:
+    """The setting of an alias that is true or false with the value that its key has; other settings as they are."""
+    meanings = ALIAS_VALUES.get(setting.key)
+    if meanings is None:
+        return setting, []
+    said = str(setting.value).lower()
+    if setting.value is None or said in _FALSE:
+        return replace(setting, value=meanings[False]), []
+    if said in _TRUE:
+        return replace(setting, value=meanings[True]), []
+    known = f"true (`{key}: {meanings[True]}`) or false (`{key}: {meanings[False]}`)"
+    advice = "A run continues from the newest valid checkpoint in its own save_path. " if key == "resume" else ""
+    message = f"`{setting.name}` is {known}. Found `{setting.value}`. {advice}Write one of the two."
+    return replace(setting, value=meanings[False]), [Problem(setting.where, message)]
 
 
 def _contradiction(second: Setting, first: Setting) -> str:

@@ -4,18 +4,27 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from signal import Signals
 
-from palm.distributed.ranks import current_ranks
+from palm.distributed.ranks import Ranks, current_ranks
 from palm.engine.early_sums import EarlySums
 from palm.engine.methods import Methods, build_gradient_method, build_weighting
 from palm.engine.model import MultiTaskModel
 from palm.engine.optim import OPTIMIZERS
 from palm.engine.optim.freezing import freeze
 from palm.engine.optim.optimizer import Optimizer, head_lr_scales
+from palm.engine.optim.prompt_parameters import (
+    all_keep_encoder,
+    check_prompt_parameters,
+    heads_with_prompt_alone,
+    prompt_lr_scales,
+    prompt_settings,
+)
 from palm.engine.optim.weight_average import build_average
 from palm.engine.run import Progress, StepResult, TrainingRun
 from palm.engine.schedule import build_sampler, global_steps
 from palm.engine.task_instance import TaskInstance
+from palm.errors import ConfigError, Problem
 from palm.kernels.precision import choose_precision, evaluated_precision
+from palm.schema.prompt_training import keeps_encoder
 from palm.schema.settings import TrainSettings
 from palm.training.after_step import Follower
 from palm.training.signals import StopSignals
@@ -38,21 +47,27 @@ def build_run(
         methods: The keys of the components that these name.
         schedule: Factor of the learning rate at each global step, counted from 1; by default that of the settings.
     """
-    freeze(model, settings, encoder=model.frozen_encoder is not None)
+    ranks = current_ranks()
+    _refuse_comparisons(tasks, ranks)
+    check_prompt_parameters(model, tasks)
+    kept = model.frozen_encoder is not None or all_keep_encoder(tasks)
+    freeze(model, settings, encoder=kept, heads=heads_with_prompt_alone(tasks))
     sampler = build_sampler(tasks, settings, methods.sampler)
     total = global_steps(tasks, settings, sampler)
+    rule = OPTIMIZERS[settings.optimizer]
     optimizer = Optimizer(
         model,
-        OPTIMIZERS[settings.optimizer],
+        rule,
         methods.optimizer,
-        lr_scales=head_lr_scales((task.head, task.settings.lr_scale) for task in tasks),
+        lr_scales=prompt_lr_scales(tasks, settings.learning_rate)
+        | head_lr_scales((task.head, task.settings.lr_scale) for task in tasks),
+        own=prompt_settings(tasks, rule),
         kernels=model.backbone_config.kernels,
         by_rows=not reads_whole_table(tasks, settings, methods),
     )
     backbone = model.backbone_config
     precision = choose_precision(settings.amp, kernels=backbone.kernels, activation=backbone.hidden_act)
     model.amp = evaluated_precision(precision.computed)
-    ranks = current_ranks()
     return TrainingRun(
         model=model,
         tasks=tasks,
@@ -74,8 +89,9 @@ def reads_whole_table(tasks: Sequence[TaskInstance], settings: TrainSettings, me
     """Whether anything but lookups of the batches' tokens reads the word embeddings in a training step.
 
     Adversarial training moves the table along its gradient; gradient methods and weightings may look at any gradient of
-    the encoder; a decoder tied to the table reads all of it, and so do steps of gradual unfreezing and SMART, which go
-    through the model's parameters. All of them would be correct with rows, too, though not to the bit, or slower.
+    the encoder; a decoder tied to the table reads all of it, and so do steps of gradual unfreezing, of SMART and of
+    tasks that keep the encoder, which go through the model's parameters. All of them would be correct with rows, too,
+    though not to the bit, or slower.
     """
     return (
         bool(settings.adversarial_epsilon)
@@ -83,7 +99,25 @@ def reads_whole_table(tasks: Sequence[TaskInstance], settings: TrainSettings, me
         or build_gradient_method(settings, methods) is not None
         or build_weighting(tasks, settings, methods).needs_norms
         or any(task.settings.smart_weight or "embedding_table" in task.paradigm.backbone_inputs() for task in tasks)
+        or any(keeps_encoder(task.paradigm.config) for task in tasks)
     )
+
+
+def _refuse_comparisons(tasks: Sequence[TaskInstance], ranks: Ranks) -> None:
+    """Refuse losses that compare the examples of a batch, of which each of several ranks has a part.
+
+    Raises:
+        ConfigError: There is such a loss, and several ranks.
+    """
+    found = {task.name: task.paradigm.compares_examples for task in tasks if ranks.count > 1}
+    problems = []
+    for name, key in found.items():
+        if key is not None:
+            rule = f"{key}: the loss compares all examples of a batch with each other, so one process has them all."
+            advice = "Train with one process, or remove the key."
+            problems.append(Problem(f"tasks.{name}", f"{rule} Found {ranks.count} processes. {advice}"))
+    if problems:
+        raise ConfigError(problems)
 
 
 def run_training(

@@ -29,6 +29,7 @@ class AdamW(UpdateRule):
     Config: ClassVar[type[AdamFields]] = AdamFields
     clips: ClassVar[bool] = True
     takes_rows: ClassVar[bool] = True
+    own_settings: ClassVar[tuple[str, ...]] = ("weight_decay", "adam_beta1", "adam_beta2", "adam_epsilon")
 
     def __init__(self, config: AdamFields, group: ParameterGroup) -> None:
         super().__init__(config, group)

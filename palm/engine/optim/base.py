@@ -46,6 +46,16 @@ class AdamFields(OptimizerFields):
 
 
 @dataclass(frozen=True)
+class OwnSettings:
+    """Settings of the updates of some parameters, in place of those of the rule's `Config` with the same names."""
+
+    weight_decay: float
+    adam_beta1: float
+    adam_beta2: float
+    adam_epsilon: float
+
+
+@dataclass(frozen=True)
 class ParameterGroup:
     """Parameters with the settings of their updates.
 
@@ -55,6 +65,7 @@ class ParameterGroup:
         scales: Factor of the learning rate, by name; default 1.
         kernels: Kernels of the update, if there is a choice.
         tables: Those of the parameters whose gradients may be rows, by name; only for rules that take them.
+        own: The settings of parameters that do not have those of the rule's `Config`, by name.
     """
 
     parameters: "Mapping[str, Tensor]"
@@ -62,6 +73,12 @@ class ParameterGroup:
     scales: Mapping[str, float]
     kernels: Literal["fused", "plain"] = "plain"
     tables: "Mapping[str, EmbeddingRows]" = field(default_factory=dict)
+    own: Mapping[str, OwnSettings] = field(default_factory=dict)
+
+    def weight_decay(self, name: str, usual: float) -> float:
+        """Weight decay of the parameter `name`: its own, or else the `usual` one; 0 if it does not decay."""
+        own = self.own.get(name)
+        return 0.0 if name not in self.decayed else usual if own is None else own.weight_decay
 
 
 class UpdateRule(ABC):
@@ -77,6 +94,8 @@ class UpdateRule(ABC):
     """Whether `step` clips the gradients to `max_grad_norm`; otherwise it receives clipped ones."""
     takes_rows: ClassVar[bool] = False
     """Whether `step`, with the fused kernels, takes `palm.engine.optim.gradients.StepGradients` with rows of tables."""
+    own_settings: ClassVar[tuple[str, ...]] = ()
+    """The fields of `OwnSettings` that `step` takes from `ParameterGroup.own`; others are refused in configurations."""
 
     def __init__(self, config: OptimizerFields, group: ParameterGroup) -> None:
         self.config = config

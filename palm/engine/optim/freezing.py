@@ -5,6 +5,9 @@ the step, so that resume is exact.
 """
 
 import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import MappingProxyType
 
 from paddle import nn
 
@@ -22,20 +25,44 @@ def layer_of(name: str) -> int | None:
     return int(found[1]) if found else -1 if name.startswith(EMBEDDINGS) else None
 
 
-def freeze(model: nn.Layer, settings: TrainSettings, *, encoder: bool = False) -> None:
+def freeze(
+    model: nn.Layer,
+    settings: TrainSettings,
+    *,
+    encoder: bool = False,
+    heads: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+) -> None:
     """Disable gradients of the parameters that never train, and enable those of the encoder's other parameters.
 
     Args:
         model: Backbone and heads.
         settings: The keys of freezing.
         encoder: Whether the shared encoder does not train at all, pooler included.
+        heads: Heads of which only parameters with certain prefixes train, such as `soft_prompt.`; by key.
     """
+    only = {f"heads.{head}.": tuple(f"heads.{head}.{each}" for each in trained) for head, trained in heads.items()}
     for name, parameter in model.named_parameters():
         layer = layer_of(name)
         if encoder and name.startswith(ENCODER):
             parameter.stop_gradient = True
+        elif name.startswith(tuple(only)):
+            parameter.stop_gradient = not name.startswith(tuple(each for trained in only.values() for each in trained))
         elif layer is not None:
             parameter.stop_gradient = _never_trains(layer, settings)
+
+
+@contextmanager
+def encoder_kept(model: nn.Layer, *, kept: bool) -> Iterator[None]:
+    """If `kept`, losses inside the `with` block have no gradient of the encoder, but gradients go through it."""
+    encoder = model.backbone.parameters() if kept else []
+    trained = [parameter for parameter in encoder if not parameter.stop_gradient]
+    try:
+        for parameter in trained:
+            parameter.stop_gradient = True
+        yield
+    finally:
+        for parameter in trained:
+            parameter.stop_gradient = False
 
 
 def unfreeze(model: nn.Layer, settings: TrainSettings, step: int) -> None:

@@ -9,12 +9,13 @@ import paddle
 from numpy.typing import NDArray
 from paddle import Tensor
 
-from palm.engine.optim.base import AdamFields, ParameterGroup
+from palm.engine.optim.base import AdamFields, OwnSettings, ParameterGroup
 from palm.engine.optim.gradients import StepGradients
 from palm.engine.optim.lazy_rows import Factors, LazyRows
 from palm.kernels.fused.library import load_kernels
 
 BoolArray = NDArray[np.bool_]
+Betas = tuple[float, float]
 
 _TABLE_ROWS = 4096
 
@@ -29,7 +30,7 @@ class FusedAdamW:
 
     Args:
         config: Decay rates, weight decay and clipping norm.
-        group: The parameters, and which of them decay.
+        group: The parameters, which of them decay, and which have settings of their own.
     """
 
     def __init__(self, config: AdamFields, group: ParameterGroup) -> None:
@@ -53,19 +54,18 @@ class FusedAdamW:
         factors = {name: self._factors(name, learning_rate) for name in names}
         for name, gradient in known.rows.items():
             self._lazy[name].update(gradient, factors[name], clip)
-        if known:
-            self._update_whole(known, factors, clip)
-        beta1, beta2 = self._config.adam_beta1, self._config.adam_beta2
+        for betas, dense in self._by_betas(known).items():
+            self._update_whole(dense, factors, betas=betas, clip=clip)
         for name in names:
-            one, two = self._powers[name]
+            (one, two), (beta1, beta2) = self._powers[name], self._betas(name)
             self._powers[name] = (one * np.float32(beta1), two * np.float32(beta2))
 
     def _start(self, name: str) -> None:
         """Give a parameter its state at its first update."""
         if name in self._moments:
             return
-        parameter = self._group.parameters[name]
-        self._powers[name] = (np.float32(self._config.adam_beta1), np.float32(self._config.adam_beta2))
+        parameter, (beta1, beta2) = self._group.parameters[name], self._betas(name)
+        self._powers[name] = (np.float32(beta1), np.float32(beta2))
         self._moments[name] = (paddle.zeros_like(parameter), paddle.zeros_like(parameter))
         if is_table(parameter):
             self._start_table(name, np.zeros(parameter.shape[0], dtype=np.bool_))
@@ -74,12 +74,27 @@ class FusedAdamW:
         self._touched[name] = touched
         table = self._group.tables.get(name)
         if table is not None:
-            betas = (self._config.adam_beta1, self._config.adam_beta2)
             parameter, moments = self._group.parameters[name], self._moments[name]
-            self._lazy[name] = LazyRows(parameter, moments=moments, touched=touched, betas=betas)
+            self._lazy[name] = LazyRows(parameter, moments=moments, touched=touched, betas=self._betas(name))
             table.catch_up = self._lazy[name].catch_up
 
-    def _update_whole(self, gradients: Mapping[str, Tensor], factors: Mapping[str, Factors], clip: float) -> None:
+    def _settings(self, name: str) -> AdamFields | OwnSettings:
+        return self._group.own.get(name, self._config)
+
+    def _betas(self, name: str) -> Betas:
+        settings = self._settings(name)
+        return settings.adam_beta1, settings.adam_beta2
+
+    def _by_betas(self, gradients: Mapping[str, Tensor]) -> dict[Betas, dict[str, Tensor]]:
+        """The dense gradients of parameters with equal betas, of which a call of the kernel takes one pair."""
+        found: dict[Betas, dict[str, Tensor]] = {}
+        for name, gradient in gradients.items():
+            found.setdefault(self._betas(name), {})[name] = gradient
+        return found
+
+    def _update_whole(
+        self, gradients: Mapping[str, Tensor], factors: Mapping[str, Factors], *, betas: Betas, clip: float
+    ) -> None:
         """Update the parameters with a dense gradient."""
         names = list(gradients)
         for name in names:
@@ -94,8 +109,7 @@ class FusedAdamW:
         touched = (ctypes.c_void_p * len(names))(*(self._touched_rows(name) for name in names))
         pointers = (_pointers(parameters), _pointers(given), _pointers(first), _pointers(second), touched)
         each = [_floats(values) for values in zip(*(factors[name] for name in names), strict=True)]
-        self._run("adamw", *pointers, sizes, widths, *each, len(names),
-                  self._config.adam_beta1, self._config.adam_beta2, clip)  # fmt: skip
+        self._run("adamw", *pointers, sizes, widths, *each, len(names), *betas, clip)
 
     def state(self) -> dict[str, dict[str, Tensor]]:
         """The state of every updated parameter."""
@@ -142,8 +156,8 @@ class FusedAdamW:
         rate = learning_rate * self._group.scales.get(name, 1.0)
         power1, power2 = (float(power) for power in self._powers[name])
         root = (1.0 - power2) ** 0.5
-        decay = self._config.weight_decay if name in self._group.decayed else 0.0
-        return 1.0 - rate * decay, rate * root / (1.0 - power1), self._config.adam_epsilon * root
+        decay = self._group.weight_decay(name, self._config.weight_decay)
+        return 1.0 - rate * decay, rate * root / (1.0 - power1), self._settings(name).adam_epsilon * root
 
 
 def is_table(parameter: Tensor) -> bool:

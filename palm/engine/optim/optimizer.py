@@ -2,14 +2,15 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeVar
 
 import paddle
 from paddle import Tensor, nn
 
 from palm.backbone.word_embeddings import WordEmbeddings
 from palm.distributed.ranks import Ranks
-from palm.engine.no_grad import without_gradients
-from palm.engine.optim.base import OptimizerFields, ParameterGroup, UpdateRule
+from palm.engine.optim.base import OptimizerFields, OwnSettings, ParameterGroup, UpdateRule
+from palm.engine.optim.clipping import clip, on_gpu, squared_norm
 from palm.engine.optim.freezing import layer_of
 from palm.engine.optim.fused_adamw import is_table
 from palm.engine.optim.gradient_sums import sum_gradients
@@ -18,6 +19,8 @@ from palm.engine.shared_state import shared_state
 from palm.kernels.choice import Wanted, choose_kernels
 from palm.kernels.fused.row_table import EmbeddingRows, RowNumbers
 from palm.storage.tensors import first_non_finite
+
+ValueT = TypeVar("ValueT")
 
 
 def decays(name: str) -> bool:
@@ -32,7 +35,9 @@ class Optimizer:
         model: Its trainable parameters are updated.
         rule: The update rule.
         config: An instance of the rule's `Config`.
-        lr_scales: Factor of the learning rate by prefix of the parameter's name, such as `heads.intent.`.
+        lr_scales: Factor of the learning rate by prefix of the parameter's name, such as `heads.intent.`; of several
+            that fit a name, the first one counts.
+        own: Settings of their own for parameters by such prefixes.
         kernels: Kernels of the update, if there is a choice.
         by_rows: Whether nothing in training but lookups reads the tables of word embeddings, so that their gradients,
             and updates, may be those of a batch's rows. It applies where the rule and the kernels can do so.
@@ -45,6 +50,7 @@ class Optimizer:
         config: OptimizerFields,
         *,
         lr_scales: Mapping[str, float] | None = None,
+        own: Mapping[str, OwnSettings] | None = None,
         kernels: Wanted = "auto",
         by_rows: bool = False,
     ) -> None:
@@ -65,6 +71,7 @@ class Optimizer:
             | layer_lr_scales(self._parameters, config.layer_lr_decay),
             kernels=chosen,
             tables=self._tables,
+            own=_by_name(self._parameters, own or {}),
         )
         with shared_state():  # which Paddle's optimizers use
             self._rule = rule(config, group)
@@ -85,7 +92,7 @@ class Optimizer:
         """Update with the current gradients, then remove them (a head without a batch has none and is not changed)."""
         gradients = self._checked or self._current()
         if self._max_norm:
-            _clip(gradients, self._max_norm)
+            clip(gradients, self._max_norm)
         with shared_state():
             self._rule.step(learning_rate, gradients)
         self.drop_gradients()
@@ -115,7 +122,7 @@ class Optimizer:
             self._checked = current
             return None
         # Each number that is read waits for a GPU, so one stands for all gradients there.
-        if _on_gpu(current) and math.isfinite(float(_squared_norm(current))):
+        if on_gpu(current) and math.isfinite(float(squared_norm(current))):
             return None
         return first_non_finite(self._dense(current))
 
@@ -202,35 +209,6 @@ class Optimizer:
             self._rule.restore(by_parameter)
 
 
-@without_gradients
-def _clip(gradients: Mapping[str, Tensor], max_norm: float) -> None:
-    """Scale the gradients in place so that their global norm is at most `max_norm` (arXiv:1211.5063)."""
-    if not gradients:
-        return
-    norm = _squared_norm(gradients).sqrt()
-    if _on_gpu(gradients):
-        clip_unread(gradients, norm, max_norm)
-    elif (found := float(norm)) > max_norm:
-        for gradient in gradients.values():
-            gradient.scale_(max_norm / found)
-
-
-def clip_unread(gradients: Mapping[str, Tensor], norm: Tensor, max_norm: float) -> None:
-    """Scale the gradients of norm `norm` in place, without reading it: a program that reads it waits for the GPU."""
-    factor = paddle.clip(max_norm / norm, max=1.0)
-    for gradient in gradients.values():
-        gradient.multiply_(factor.astype(gradient.dtype))
-
-
-def _squared_norm(gradients: Mapping[str, Tensor]) -> Tensor:
-    squares = [gradient.astype("float32").square().sum() for gradient in gradients.values()]
-    return paddle.add_n(squares)
-
-
-def _on_gpu(gradients: Mapping[str, Tensor]) -> bool:
-    return any(gradient.place.is_gpu_place() for gradient in gradients.values())
-
-
 def head_lr_scales(scales: Iterable[tuple[str, float]]) -> dict[str, float]:
     """`(head key, lr_scale)` pairs as prefixes of parameter names; the first task of a shared head counts."""
     prefixes: dict[str, float] = {}
@@ -252,6 +230,11 @@ def layer_lr_scales(names: Iterable[str], decay: float) -> dict[str, float]:
 
 
 def _scales_by_name(names: Iterable[str], prefixes: Mapping[str, float]) -> dict[str, float]:
-    of_heads = [name for name in names if layer_of(name) is None]
-    found = {name: [scale for prefix, scale in prefixes.items() if name.startswith(prefix)] for name in of_heads}
-    return {name: scales[0] for name, scales in found.items() if scales and scales[0] != 1.0}
+    found = _by_name((name for name in names if layer_of(name) is None), prefixes)
+    return {name: scale for name, scale in found.items() if scale != 1.0}
+
+
+def _by_name(names: Iterable[str], prefixes: Mapping[str, ValueT]) -> dict[str, ValueT]:
+    """The value of the first prefix of each name that has one."""
+    found = {name: [value for prefix, value in prefixes.items() if name.startswith(prefix)] for name in names}
+    return {name: values[0] for name, values in found.items() if values}

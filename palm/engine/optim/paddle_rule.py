@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from palm.engine.optim.base import OptimizerFields, ParameterGroup, UpdateRule
 
@@ -17,6 +17,8 @@ class PaddleUpdateRule(UpdateRule):
     Each parameter has its own optimizer: Paddle's drops restored state at the first update of any parameter,
     and a head may have no batch for a long time. PALM handles clipping and rates.
     """
+
+    own_settings: ClassVar[tuple[str, ...]] = ("weight_decay",)
 
     def __init__(self, config: OptimizerFields, group: ParameterGroup) -> None:
         super().__init__(config, group)
@@ -54,7 +56,7 @@ class PaddleUpdateRule(UpdateRule):
 
     def _optimizer(self, name: str) -> "paddle.optimizer.Optimizer":
         if name not in self._optimizers:
-            decay = self.config.weight_decay if name in self.group.decayed else 0.0
+            decay = self.group.weight_decay(name, self.config.weight_decay)
             self._optimizers[name] = self.build(self.group.parameters[name], decay)
         return self._optimizers[name]
 

@@ -25,7 +25,7 @@ def rdrop_loss(
         outputs: Those of the first pass.
         inputs: The batch and the backbone's outputs.
         run_again: Computes the outputs of the second pass.
-        alpha: Weight of the distance.
+        alpha: Weight of the distance, which is a mean; of the sum it is as many times as large as examples count.
     """
     loss = paradigm.loss(outputs, inputs)
     again = run_again()

@@ -4,7 +4,8 @@ import pytest
 from paddle import nn
 
 from palm.engine.optim import OPTIMIZERS
-from palm.engine.optim.optimizer import Optimizer, clip_unread, decays, head_lr_scales
+from palm.engine.optim.base import OwnSettings
+from palm.engine.optim.optimizer import Optimizer, decays, head_lr_scales
 from palm.kernels.choice import choose_kernels
 
 
@@ -26,9 +27,9 @@ def kernels(request):
     return request.param
 
 
-def adam(model, *, kernels, lr_scales=None, **keys):
+def adam(model, *, kernels, lr_scales=None, own=None, **keys):
     rule = OPTIMIZERS["adam"]
-    return Optimizer(model, rule, rule.Config(**keys), lr_scales=lr_scales, kernels=kernels)
+    return Optimizer(model, rule, rule.Config(**keys), lr_scales=lr_scales, own=own, kernels=kernels)
 
 
 FEATURES = paddle.to_tensor(np.random.default_rng(0).normal(size=(4, 3)).astype("float32"))
@@ -69,22 +70,6 @@ def test_clipping_scales_all_gradients_to_the_norm(kernels):
     optimizer.step(0.1)
     for name, gradient in gradients.items():
         assert optimizer.state()[f"{name}.moment1"].numpy() == pytest.approx(0.1 * gradient * 0.01 / norm, rel=1e-4)
-
-
-@pytest.mark.parametrize("max_norm", [0.01, 1e6])
-def test_clipping_without_reading_the_norm_is_the_same(max_norm):
-    """What a GPU computes, here on the CPU."""
-    draw = np.random.default_rng(1).normal(size=(2, 3, 4)).astype("float32")
-    gradients = {str(number): paddle.to_tensor(part) for number, part in enumerate(draw)}
-    clip_unread(gradients, paddle.to_tensor(np.sqrt((draw**2).sum())), max_norm)
-    wanted = draw * min(1.0, max_norm / np.sqrt((draw**2).sum()))
-    np.testing.assert_allclose(np.stack([tensor.numpy() for tensor in gradients.values()]), wanted, rtol=1e-5)
-
-
-def test_clipping_gradients_of_zero_leaves_them():
-    gradients = {"a": paddle.zeros([3])}
-    clip_unread(gradients, paddle.zeros([]), 1.0)
-    assert gradients["a"].numpy().tolist() == [0.0, 0.0, 0.0]
 
 
 def test_a_head_without_gradient_and_its_slots_stay(kernels):
@@ -258,3 +243,103 @@ def test_dropped_gradients_are_none_rather_than_zero(kernels):
     (model(FEATURES, "a") ** 2).mean().backward()
     optimizer.drop_gradients()
     assert [name for name, parameter in model.named_parameters() if parameter.grad is not None] == []
+
+
+OWN = OwnSettings(weight_decay=0.25, adam_beta1=0.5, adam_beta2=0.75, adam_epsilon=1e-2)
+PROMPT = {"own": {"heads.a.": OWN}, "lr_scales": {"heads.a.": 20.0}}
+
+
+def adamw_by_hand(weights, gradients, *, rate, decay, betas, epsilon):
+    """Algorithm 2 of arXiv:1711.05101 in float64, with epsilon as in Adam's paper (arXiv:1412.6980, algorithm 1)."""
+    mean, square, found = 0.0, 0.0, weights.astype("float64")
+    for step, gradient in enumerate(gradients, 1):
+        mean = betas[0] * mean + (1 - betas[0]) * gradient
+        square = betas[1] * square + (1 - betas[1]) * gradient**2
+        unbiased = mean / (1 - betas[0] ** step), square / (1 - betas[1] ** step)
+        found = found - rate * decay * found - rate * unbiased[0] / (np.sqrt(unbiased[1]) + epsilon)
+    return found
+
+
+def test_parameters_with_settings_of_their_own_have_all_of_them(kernels):
+    model = Model()
+    optimizer = adam(model, kernels=kernels, weight_decay=0.5, max_grad_norm=0.0, **PROMPT)
+    before = weights(model)
+    given = [{name: np.full_like(value, size) for name, value in before.items()} for size in (1.0, -0.25, 3.0)]
+    for gradients in given:
+        optimizer.set_gradients({name: paddle.to_tensor(value) for name, value in gradients.items()})
+        optimizer.step(0.01)
+    usual = {"rate": 0.01, "decay": 0.5, "betas": (0.9, 0.999), "epsilon": 1e-8}
+    own = {"rate": 0.2, "decay": 0.25, "betas": (0.5, 0.75), "epsilon": 1e-2}
+    for name, value in weights(model).items():
+        keys = dict(own if name.startswith("heads.a.") else usual)
+        keys["decay"] *= name.endswith("weight")
+        wanted = adamw_by_hand(before[name], [gradients[name] for gradients in given], **keys)
+        np.testing.assert_allclose(value, wanted, rtol=1e-5, atol=1e-6, err_msg=name)
+
+
+def test_one_norm_clips_all_gradients_whatever_their_settings(kernels):
+    """Of 20 gradients of 2 the norm is √80; a first moment is the factor 1 - β₁ of what is left."""
+    model = Model()
+    optimizer = adam(model, kernels=kernels, max_grad_norm=0.5, **PROMPT)
+    gradients = {name: paddle.full_like(value, 2.0) for name, value in model.state_dict().items()}
+    assert sum(gradient.size for gradient in gradients.values()) == 20
+    optimizer.set_gradients(gradients)
+    optimizer.step(0.01)
+    left = 2.0 * 0.5 / np.sqrt(80.0)
+    for name in gradients:
+        share = 0.5 if name.startswith("heads.a.") else 0.1
+        assert optimizer.state()[f"{name}.moment1"].numpy() == pytest.approx(share * left, rel=1e-4), name
+
+
+@pytest.mark.parametrize("stop", range(4))
+def test_settings_of_their_own_resume_to_the_same_bits(stop, kernels):
+    heads = "abba"
+    whole = Model()
+    train(whole, adam(whole, kernels=kernels, weight_decay=0.1, **PROMPT), heads)
+    first = Model()
+    optimizer = adam(first, kernels=kernels, weight_decay=0.1, **PROMPT)
+    train(first, optimizer, heads[:stop])
+    second = Model()
+    second.set_state_dict(first.state_dict())
+    resumed = adam(second, kernels=kernels, weight_decay=0.1, **PROMPT)
+    resumed.restore({name: paddle.to_tensor(slot.numpy()) for name, slot in optimizer.state().items()})
+    assert set(resumed.state()) == set(optimizer.state())
+    train(second, resumed, heads[stop:])
+    for name, value in weights(whole).items():
+        assert np.array_equal(value, weights(second)[name]), name
+
+
+def test_both_kernels_update_settings_of_their_own_alike():
+    if choose_kernels("auto").name != "fused":
+        pytest.skip("no fused kernels")
+    found = []
+    for kernels in ("plain", "fused"):
+        model = Model()
+        train(model, adam(model, kernels=kernels, weight_decay=0.1, max_grad_norm=0.3, **PROMPT), "abaab", rate=0.01)
+        found.append(weights(model))
+    for name, value in found[0].items():
+        assert found[1][name] == pytest.approx(value, abs=2e-6), name
+
+
+def test_equal_settings_of_their_own_leave_the_bits_as_they_are(kernels):
+    """The values of the rule, given as settings of their own."""
+    same = OwnSettings(weight_decay=0.1, adam_beta1=0.9, adam_beta2=0.999, adam_epsilon=1e-8)
+    found = []
+    for own in ({}, {"heads.a.": same}):
+        model = Model()
+        train(model, adam(model, kernels=kernels, weight_decay=0.1, max_grad_norm=0.0, own=own), "aba")
+        found.append(weights(model))
+    for name, value in found[0].items():
+        assert np.array_equal(found[1][name], value), name
+
+
+def test_the_first_prefix_that_fits_counts(kernels):
+    """As the prompt parameters of a head do before all of it."""
+    model, plain = Model(), Model()
+    scales = {"heads.a.bias": 5.0, **head_lr_scales([("a", 3.0)])}
+    train(model, adam(model, kernels=kernels, lr_scales=scales), "a")
+    train(plain, adam(plain, kernels=kernels), "a")
+    start = weights(Model())
+    for name, factor in (("heads.a.bias", 5.0), ("heads.a.weight", 3.0), ("backbone.weight", 1.0)):
+        moved = [weights(each)[name] - start[name] for each in (model, plain)]
+        assert moved[0] == pytest.approx(factor * moved[1], rel=1e-4), name
