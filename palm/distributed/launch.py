@@ -194,7 +194,9 @@ class _Attempt:
     def _end_the_rest(self, seconds: float) -> None:
         """Ranks end by themselves once they know of the failure; not those that hang, or have not met the others."""
         left = [rank for rank in self.ranks if not rank.ended]
-        lost = {lost.index for lost in self.lost()}
+        # One that has raised ends by itself, with its own exit code, unless it hangs on the way.
+        patience = seconds < self.plan.rank_timeout
+        lost = {lost.index for lost in self.lost() if not (patience and lost.has_raised)}
         hopeless = all(rank.index in lost for rank in left) or seconds > self.plan.rank_timeout + _GRACE
         for rank in left:
             if hopeless:

@@ -207,7 +207,7 @@ class Link:
     def _fails_too(self, lost: Sequence[LostRank]) -> bool:
         """Whether this rank ends by itself: a failure that another one has as well, for which it has its own words."""
         end = time.monotonic() + _SAME_FAILURE
-        raised = all(rank.why.startswith("raised ") for rank in lost)
+        raised = all(rank.has_raised for rank in lost)
         while raised and not self._state.failed and time.monotonic() < end:
             time.sleep(self.interval)
         return bool(self._state.failed) or self._stopping.is_set()

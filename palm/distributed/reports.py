@@ -9,6 +9,9 @@ from pathlib import Path
 
 from palm.distributed.rank_environment import REPORTS
 
+RAISED = "raised "
+"""Beginning of `LostRank.why` for an error of the rank's own."""
+
 
 @dataclass(frozen=True)
 class LostRank:
@@ -27,6 +30,11 @@ class LostRank:
     pid: int
     last_activity: str
     why: str
+
+    @property
+    def has_raised(self) -> bool:
+        """Whether it has told the others of an error of its own, and so can still end by itself."""
+        return self.why.startswith(RAISED)
 
     def __str__(self) -> str:
         last = f"; last: {self.last_activity}" if self.last_activity else ""

@@ -16,7 +16,7 @@ from typing import NoReturn
 
 from palm.distributed.link import Link, RankState
 from palm.distributed.rank_environment import EXIT_LOST, rank_timeout
-from palm.distributed.reports import LostRank, RankReport, Reports
+from palm.distributed.reports import RAISED, LostRank, RankReport, Reports
 
 _RESCUE_SECONDS = 100.0  # less than the supervisor's patience
 _STUCK_SECONDS = 1.0
@@ -126,7 +126,7 @@ class Watch:
         """Tell the others why this rank fails."""
         if self._link is not None and not isinstance(error, (KeyboardInterrupt, SystemExit)):
             first = (str(error).splitlines() or [""])[0]
-            self._state.failed = f"raised {type(error).__name__}: {first}"
+            self._state.failed = f"{RAISED}{type(error).__name__}: {first}"
             self._link.publish()
 
     def stop(self) -> None:

@@ -223,3 +223,16 @@ sys.exit(3)
 """
     assert launch(plan(tmp_path, code)) == 128 + signal.SIGKILL
     assert "rank 0 (here, pid 1) was killed by SIGKILL; last: step 5.\n" in capfd.readouterr().err
+
+
+def test_a_rank_that_has_raised_may_end_with_its_own_exit_code_after_those_that_lost_it(tmp_path):
+    lost = "LostRank(0, 'here', 1, 'step 5', 'raised ValueError: 鱼')"
+    code = f"""
+{watched()}
+if rank == 0:
+    time.sleep(1.5)
+    sys.exit(1)
+{watched(f"({lost},)")}
+sys.exit(3)
+"""
+    assert launch(plan(tmp_path, code)) == 1
