@@ -63,8 +63,8 @@ def test_a_soft_prompt_starts_from_its_words() -> None:
 def test_soft_vectors_are_numbered_in_order_and_grouped_by_encoder() -> None:
     made = encoding(
         "{'soft': '这', 'length': 3, 'encoder': 'mlp', 'hidden_size': 5, 'soft_id': 1}{'text': 'text_a'}"
-        "{'soft'}{'soft_id': 1}{'soft': '好', 'duplicate': 2, 'same': True}{'soft': '你', 'duplicate': 2, 'encoder': 'none'}"
-        "{'mask'}"
+        "{'soft'}{'soft_id': 1}{'soft': '好', 'duplicate': 2, 'same': True}"
+        "{'soft': '你', 'duplicate': 2, 'encoder': 'none'}{'mask'}"
     )
     found = sequence(made, text_a="我")
     assert found.soft_ids == [0, 1, 2, 3, 0, 4, 1, 2, 3, 5, 5, 6, 7, 0, 0]

@@ -38,7 +38,8 @@ def test_columns_in_order() -> None:
 
 def test_attributes() -> None:
     soft, prefix, options = (
-        "{'soft': '请判断', 'length': 15, 'encoder': 'mlp', 'hidden_size': 9, 'soft_id': 1, 'duplicate': 3, 'same': True}",
+        "{'soft': '请判断', 'length': 15, 'encoder': 'mlp', 'hidden_size': 9,"
+        " 'soft_id': 1, 'duplicate': 3, 'same': True}",
         "{'prefix': '前缀', 'length': 4, 'prefix_dropout': 0.2}",
         "{'options': ['好', '坏'], 'add_prompt': '这是[OPT]的'}",
     )

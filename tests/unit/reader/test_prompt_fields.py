@@ -63,7 +63,7 @@ def test_a_prompt_in_two_places(prompts, keys, message):
 
 
 def test_a_prompt_file_that_is_missing():
-    with pytest.raises(ConfigError, match="nowhere.json: the data file must be a file"):
+    with pytest.raises(ConfigError, match=r"nowhere\.json: the data file must be a file"):
         with_prompt_file(PromptReaderConfig(prompt_path="nowhere.json"))
 
 
@@ -86,7 +86,7 @@ def test_labels_of_a_file_or_of_options(write):
 
 
 def test_a_prompt_that_does_not_fit(tokenizer):
-    with pytest.raises(ConfigError, match="max_seq_len: .*Found 6 tokens of the prompt and special ones, and .*: 6"):
+    with pytest.raises(ConfigError, match=r"max_seq_len: .*Found 6 tokens of the prompt and special ones, and .*: 6"):
         encoding_of(PromptReaderConfig(prompt="我爱你", max_seq_len=6), tokenizer)
     assert encoding_of(PromptReaderConfig(prompt="我爱你", max_seq_len=7), tokenizer).room == 1
     with pytest.raises(ConfigError, match="prompt: options are candidates of which one is right"):
