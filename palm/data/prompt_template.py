@@ -197,7 +197,8 @@ class _Keys:
         kinds = [key for key in self.found if key in _KEYS]
         if sorted(kinds) == ["soft", "soft_id"]:
             kinds = ["soft"]
-        known = [*_KEYS, *_OF_EVERY_PART] if len(kinds) != 1 else [kinds[0], *_KEYS[kinds[0]], *_OF_EVERY_PART]
+        own = {kind: [kind, *_KEYS[kind], *_OF_EVERY_PART] for kind in kinds or _KEYS}
+        known = list(dict.fromkeys(key for keys in own.values() for key in keys))
         for key in self.found:
             if key not in known:
                 listed = ", ".join(known)

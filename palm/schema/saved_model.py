@@ -44,7 +44,7 @@ def _a_list_per_label(words: list[list[str]] | None, info: ValidationInfo) -> li
     return words
 
 
-LabelWords = Annotated[list[list[str]] | None, AfterValidator(_a_list_per_label)]
+_LabelWords = Annotated[list[list[str]] | None, AfterValidator(_a_list_per_label)]
 
 
 class _Saved(BaseModel):
@@ -97,7 +97,7 @@ class SavedTask(_Saved):
     labels: Annotated[list[str], AfterValidator(_distinct)] | None
     tag_scheme: TagSchemeName | None = None
     splits_text: bool = False
-    label_words: LabelWords = None
+    label_words: _LabelWords = None
     tokenizer: SavedTokenizer | None = None
     metrics: dict[str, float] | None = None
     data: dict[str, Any] | None = None
@@ -146,7 +146,7 @@ class SavedModel(_Saved):
     labels: Annotated[list[str], AfterValidator(_distinct)] | None
     tag_scheme: TagSchemeName | None = None
     splits_text: bool = False
-    label_words: LabelWords = None
+    label_words: _LabelWords = None
     tokenizer: SavedTokenizer | None = None
     encoder: str | None = None
     amp: Literal["off", "bf16"] = "off"

@@ -27,6 +27,7 @@ ROWS = {
         {"text_a": "谁在河里", "text_b": "红鱼", "text_b_neg": "the bird"},
         {"text_a": "who runs", "text_b": "the cat", "text_b_neg": "蓝鸟"},
     ],
+    "prompt": [{"label": "水", "text_a": "红鱼在河里游 </s>"}, {"label": "air", "text_a": "who " * 60}],
     "mlm": [{"text_a": "红鱼在河里游。"}, {"text_a": "the red fish swims in the river"}],
     "seq_label": [
         {"text_a": list("北京大学在北京"), "label": ["B-LOC", "I-LOC", "O", "O", "O", "B-LOC", "I-LOC"]},
@@ -68,7 +69,7 @@ def test_batches(small_tokenizers, kind, name):
     expected = tokenizer.pair.num_segments if reader.segments > 1 else 1
     assert int(batch["segment_ids"].max()) + 1 == expected
     layout = tokenizer.pair if reader.segments > 1 else tokenizer.single
-    special = tokenizer.special_ids - {tokenizer.unk_id} - ({tokenizer.mask_id} if name == "mlm" else set())
+    special = tokenizer.special_ids - {tokenizer.unk_id} - ({tokenizer.mask_id} if name in ("mlm", "prompt") else set())
     assert (np.isin(tokens, sorted(special)) & mask).sum(axis=1).tolist() == [layout.num_special] * len(tokens)
 
 
@@ -133,6 +134,8 @@ def test_readers_that_read_alike_make_equal_data_sets_and_batches(small_tokenize
         rows = [{"text_a": f"[MASK] {row['text_a']}"} for row in rows]
     one = kind(_config(name, max_seq_len=LIMIT), tokenizer, LabelMap(("fish", "bird")))
     keys = {key: OTHER_VALUES[key] for key in kind.gold_keys}
+    if name == "prompt":  # which has no gold that is a number
+        keys["label_kind"] = "several"
     other = kind(_config(name, max_seq_len=LIMIT, **keys), tokenizer, LabelMap(("x", "y", "z"), "none"))
     assert one.reads_alike(other, with_gold=False)
     assert one.reads_alike(other, with_gold=True) == (not keys)
