@@ -3,17 +3,14 @@
 Paddle's launch module would end a rank that still writes its last checkpoint: see docs/adr/0007-launch.md.
 """
 
-import ctypes
 import os
 import shutil
 import signal
-import socket
-import subprocess  # nosec B404
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
@@ -29,6 +26,7 @@ from palm.distributed.rank_environment import (
     RankPlace,
     rank_environment,
 )
+from palm.distributed.rank_process import RankProcess, start_rank
 from palm.distributed.reports import LostRank, Reports
 from palm.runtime.environment import given_environment
 from palm.runtime.script import EXIT_ERROR
@@ -41,7 +39,6 @@ _POLL = 0.1
 _GRACE = 120.0  # for a large model's checkpoint, after the others have learnt of a lost rank
 _SLOW_START = 60.0
 _TAIL_LINES = 15
-_PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 # Exit codes after which another attempt would end the same way, or was asked not to happen.
 _FINAL = (EXIT_ERROR, 128 + signal.SIGINT, 128 + signal.SIGTERM)
 
@@ -73,60 +70,6 @@ class LaunchPlan:
     on_gpu: bool = False
     rank_timeout: float = DEFAULT_TIMEOUT
     max_restarts: int = 0
-
-
-@dataclass
-class RankProcess:
-    """A rank of this machine.
-
-    Attributes:
-        index: Its number in the run.
-        process: The process.
-        log: The file with its output; None for the one whose output is shown.
-        ended: Whether its end was seen.
-        stopped: Whether the supervisor has asked it to end.
-    """
-
-    index: int
-    process: "subprocess.Popen[bytes]"
-    log: Path | None
-    ended: bool = False
-    stopped: bool = False
-
-    @property
-    def exit_code(self) -> int:
-        """As a shell gives it: 128 and the number of the signal that killed it."""
-        code = self.process.returncode
-        return code if code >= 0 else 128 - code
-
-    @property
-    def name(self) -> str:
-        """`rank 1 (host, pid 123)`."""
-        return f"rank {self.index} ({socket.gethostname()}, pid {self.process.pid})"
-
-    def how_it_ended(self) -> str:
-        """`was killed by SIGKILL`, `ended with exit code 2`."""
-        code = self.process.returncode
-        return f"was killed by {_signal_name(-code)}" if code < 0 else f"ended with exit code {code}"
-
-    def send(self, number: signal.Signals) -> None:
-        """Send a signal to the rank, unless it has ended; SIGKILL to all that it has started, too."""
-        if self.ended:  # its number may be another process's by now
-            return
-        with suppress(ProcessLookupError):
-            if number == signal.SIGKILL:
-                os.killpg(self.process.pid, number)
-            else:
-                self.process.send_signal(number)
-
-    def note_end(self) -> bool:
-        """Whether it has ended since the last call. What a rank that failed has started is ended with it."""
-        if self.ended or self.process.poll() is None:
-            return False
-        if self.process.returncode != 0:
-            self.send(signal.SIGKILL)
-        self.ended = True
-        return True
 
 
 @dataclass
@@ -208,7 +151,7 @@ class _Attempt:
             rank.stopped = True
 
     def _end_those_that_hang(self, seconds: float) -> None:
-        """All ranks end together, and nobody watches the last ones while they do."""
+        """All ranks end together, and no other rank watches the last ones while they do."""
         if seconds <= self.end_limit:
             return
         for rank in (rank for rank in self.ranks if not rank.ended and not rank.stopped):
@@ -330,44 +273,7 @@ def _start(attempt: _Attempt, folder: Path, *, append: bool, resumes: bool) -> N
             given_environment(), place, master=f"{address}:{port}", address=own, ports=ports, on_gpu=plan.on_gpu
         )
         log = plan.logs / f"rank{place.index}.log" if local else None
-        attempt.ranks.append(_start_rank(place, command, {**environment, **extra}, log, append=append))
-
-
-def _start_rank(
-    place: RankPlace, command: Sequence[str], environment: Mapping[str, str], log: Path | None, *, append: bool
-) -> RankProcess:
-    """Start one rank in a session of its own, so that Ctrl-C reaches it once, through the supervisor."""
-    with ExitStack() as files:
-        output = None
-        if log is not None:
-            environment = {"PYTHONUNBUFFERED": "1", **environment}
-            if not append:
-                log.unlink(missing_ok=True)  # another run may still write there; this one is refused later
-            output = files.enter_context(log.open("ab"))
-        process = subprocess.Popen(  # nosec B603
-            list(command),
-            env=dict(environment),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-            preexec_fn=_die_with_parent(),
-        )
-    return RankProcess(place.index, process, log)
-
-
-def _die_with_parent() -> Callable[[], None]:
-    """A function for the child: the system kills it when this process ends, even by SIGKILL."""
-    prctl = getattr(ctypes.CDLL(None), "prctl", None)
-    parent = os.getpid()
-
-    def tie() -> None:
-        if prctl is not None:
-            prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(EXIT_LOST)
-
-    return tie
+        attempt.ranks.append(start_rank(place, command, {**environment, **extra}, log, append=append))
 
 
 def _findings(attempt: _Attempt) -> list[str]:
@@ -402,13 +308,6 @@ def _tail(file: Path) -> list[str]:
     except OSError:
         return []
     return [line for line in text.replace("\r", "\n").splitlines() if line.strip()][-_TAIL_LINES:]
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
 
 
 def _complain(line: str) -> None:

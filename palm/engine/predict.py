@@ -1,6 +1,5 @@
 """Run one or several heads over a whole data set: batches by length, outputs in the order of the examples."""
 
-import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from palm.data.dataset import Batch, Dataset, IntArray
 from palm.distributed.ranks import ONE, Ranks
 from palm.engine.model import MultiTaskModel
 from palm.engine.no_grad import without_gradients
+from palm.engine.packed_outputs import pack, unpack
 from palm.engine.task_instance import TaskInstance
 from palm.errors import ConfigError, Problem
 from palm.kernels.precision import mixed_precision
@@ -325,19 +325,12 @@ def _run(
 def _share_outputs(head: _HeadOutputs, ranks: Ranks) -> None:
     """Give the outputs of each rank's batches to all ranks."""
     own = {number: output for number, output in enumerate(head.examples) if output}
-    arrays = {f"{number}/{name}": array for number, output in own.items() for name, array in output.items()}
-    losses = np.array(head.losses, "float64").reshape(-1, 3)
-    sent = io.BytesIO()
-    np.savez(sent, losses=losses, **arrays)  # type: ignore[arg-type] # numpy's stub takes a flag among the names
-    head.losses = []
-    for received in ranks.gather(sent.getvalue()):
-        with np.load(io.BytesIO(received), allow_pickle=False) as loaded:
-            for loss, count, batch in loaded["losses"]:
-                head.losses.append((float(loss), int(count), int(batch)))
-            for key in loaded.files:
-                number, _, name = key.partition("/")
-                if name:
-                    head.examples[int(number)] = {**head.examples[int(number)], name: loaded[key]}
+    sent, head.losses = pack(own, head.losses), []
+    for received in ranks.gather(sent):
+        examples, losses = unpack(received)
+        head.losses += losses
+        for number, output in examples.items():
+            head.examples[number] = output
 
 
 def _forward_each(
