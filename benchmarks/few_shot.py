@@ -1,4 +1,6 @@
-"""Few labels: fine-tuning, prompts and contrastive training side by side: `python -m benchmarks.few_shot zh --data DIR`.
+"""Few labels: fine-tuning, prompts and contrastive training side by side.
+
+    python -m benchmarks.few_shot zh --data DIR --encoder FOLDER
 
 Each run is `palm train` for a number of steps that is set beforehand, with no selection on dev rows, and `palm eval` on
 rows that no run has seen. `zh`: FewCLUE's TNEWS (15 classes, 240 rows), its five splits, test_public. `en`: SST-2 (2
@@ -114,8 +116,9 @@ def tnews(data: Path, splits: int) -> Iterator[Problem]:
     home = data / "fewclue_tnews"
     rows = {name: _json_lines(home / f"{name}.json") for name in ("test_public", "unlabeled")}
     train = [_rows_of(_json_lines(home / f"train_{number}.json")) for number in range(splits)]
+    texts = [row["sentence"] for row in rows["unlabeled"]]
     yield Problem(
-        "TNEWS, 240 rows", train, _rows_of(rows["test_public"]), [row["sentence"] for row in rows["unlabeled"]], ZH_WORDS,
+        "TNEWS, 240 rows", train, _rows_of(rows["test_public"]), texts, ZH_WORDS,
         hard="这是一条<mask>新闻：{'text': 'text_a'}", soft="这条新闻标题的主题是", masks=2,
     )  # fmt: skip
 
