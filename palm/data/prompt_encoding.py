@@ -313,7 +313,5 @@ def _follows(parts: Sequence[TemplatePart]) -> list[bool]:
 
 
 def _filler(tokenizer: Tokenizer) -> int:
-    """What stands in a sequence where a vector that starts at random does."""
-    if tokenizer.unk_id is not None:
-        return tokenizer.unk_id
+    """What stands in a sequence where a vector that starts at random does: no special token, which would be counted."""
     return next(number for number in range(tokenizer.vocab_size) if number not in tokenizer.special_ids)

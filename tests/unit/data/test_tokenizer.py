@@ -198,3 +198,14 @@ def test_the_same_pieces_as_transformers(minilm):
         mine = Tokenizer(ours.tokens, do_lower_case=True, for_cn=False, **keys)
         assert mine.encode_ids(texts) == [other(text, add_special_tokens=False)["input_ids"] for text in texts]
     assert ours.encode_ids(texts) == [reference(text, add_special_tokens=False)["input_ids"] for text in texts]
+
+
+def test_texts_inside_a_sequence_see_the_blank_before_them(small_tokenizers):
+    """`Tokenizer.encode_inside`: a blank becomes part of the first token, and none is added where there is none."""
+    marks = {"xlm-r": "▁", "deberta-v3": "▁", "llama": "▁", "roberta": "Ġ", "modernbert": "Ġ", "bert": ""}
+    for kind, mark in marks.items():
+        tokenizer = Tokenizer.from_folder(small_tokenizers[kind])
+        for after_blank in (True, False):
+            (found,) = tokenizer.encode_inside(["fish"], after_blank=after_blank)
+            joined = "".join(tokenizer.tokens[number] for number in found)
+            assert joined == f"{mark if after_blank else ''}fish", kind

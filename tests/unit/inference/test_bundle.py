@@ -17,7 +17,9 @@ from safetensors.numpy import load_file, save_file
 import palm
 from palm.cli.main import main
 from palm.errors import CheckpointError, PalmError
+from palm.inference.bundle import load_bundle, load_run
 from palm.pretrained.convert_from import read_encoder
+from palm.reader.prompt import PromptReader
 from tests.attacks import altered, reseal, seal_manifest
 from tests.integration import tiny
 
@@ -247,3 +249,24 @@ def test_the_command_line_says_it_without_a_traceback(model: Path, models: Path)
     assert "Traceback" not in done.stderr
     change(model, "labels", ["\ud800", "O"])
     assert main(words) == 2
+
+
+def test_the_words_of_labels_come_back(tmp_path: Path) -> None:
+    """A model of a prompt needs neither its prompt file nor its file of labels."""
+    files = {"label_file": str(tmp_path / "label.txt"), "prompt_path": str(tmp_path / "prompt.json")}
+    task = {**tiny.classification_task(tmp_path, "c"), "reader": "prompt", **files}
+    lines = (tmp_path / str(task["train_file"])).read_text(encoding="utf-8").splitlines()[1:]
+    names = sorted({line.partition("\t")[0] for line in lines})
+    (tmp_path / "label.txt").write_text("".join(f"{name}==红{name}\n" for name in names), encoding="utf-8")
+    (tmp_path / "prompt.json").write_text(json.dumps({"template": [{"text": "the fish {'mask'}"}]}), encoding="utf-8")
+    palm.Controller(tiny.config(tmp_path, {"c": task}, max_steps=2), overrides=[]).train()
+    for name in ("label.txt", "prompt.json"):
+        (tmp_path / name).unlink()
+    of_task = load_bundle(tmp_path / "out/c/infer_model").task
+    (of_run,) = load_run(tmp_path / "out/infer_model").tasks
+    for reader in (of_task.reader, of_run.reader):
+        assert isinstance(reader, PromptReader)
+        assert reader.labels is not None
+        assert list(reader.labels.names) == names
+        assert reader.labels.words == tuple((f"红{name}",) for name in names)
+        assert reader.config.prompt == "the fish {'mask'}"

@@ -153,7 +153,9 @@ def test_what_an_exported_model_does_with_keys():
     assert keys_everywhere(export="no") == paths | {
         "allow_unmeasured", "keep_columns", "kernels", "max_drop", "max_unk_fraction", "precision", "recompute",
     }  # fmt: skip
-    assert keys_everywhere(export="kept") == {"sharing", "sharing_size", "sharing_layers"}
+    of_prompts = {"prompt", "prompt_kind", "prompt_path", "prompt_index", "label_file", "label_words"}
+    soft = {"soft_encoder", "encoder_hidden_size"}
+    assert keys_everywhere(export="kept") == {"sharing", "sharing_size", "sharing_layers"} | of_prompts | soft
     assert keys_everywhere(export="fixed") == {"do_lower_case", "for_cn", "layer", "layers"}
 
 
