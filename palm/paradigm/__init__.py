@@ -3,6 +3,8 @@
 from palm.paradigm.base import PARADIGMS, Paradigm
 from palm.paradigm.choice import Choice
 from palm.paradigm.cls import Classification
+from palm.paradigm.embed import TextEmbedding
+from palm.paradigm.embed_pairs import PairEmbedding
 from palm.paradigm.match import Matching
 from palm.paradigm.mlm import MaskedLM
 from palm.paradigm.mrc import SpanExtraction
@@ -18,9 +20,11 @@ __all__ = [
     "MaskedLM",
     "Matching",
     "MultiLabel",
+    "PairEmbedding",
     "PairwiseMatch",
     "Paradigm",
     "Regression",
     "SpanExtraction",
     "Tagging",
+    "TextEmbedding",
 ]
