@@ -6,4 +6,12 @@ from palm.inference.onnx.deberta import DebertaWriter
 from palm.inference.onnx.modernbert import ModernBertWriter
 from palm.inference.onnx.writers import ENCODER_WRITERS, HEAD_WRITERS
 
-__all__ = ["ENCODER_WRITERS", "HEAD_WRITERS", "BertLikeWriter", "DebertaWriter", "ModernBertWriter", "embeddings", "heads"]
+__all__ = [
+    "ENCODER_WRITERS",
+    "HEAD_WRITERS",
+    "BertLikeWriter",
+    "DebertaWriter",
+    "ModernBertWriter",
+    "embeddings",
+    "heads",
+]

@@ -12,7 +12,9 @@ from palm.paradigm.embedding import EMBEDDINGS
 from palm.reader import READERS
 from palm.schema.settings import TaskSettings
 
-TOKENIZER = Tokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "红", "鱼", "fish"], do_lower_case=True, for_cn=False)
+TOKENIZER = Tokenizer(
+    ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "红", "鱼", "fish"], do_lower_case=True, for_cn=False
+)
 
 
 class SumOfTokens:
@@ -95,5 +97,3 @@ def test_whose_vectors_they_are():
     for tasks, listed in (((pairs, task("more")), "pairs, more"), ((adapted, lower), "adapted, lower")):
         with pytest.raises(ConfigError, match=rf"Found {listed}. Name one: encode\(texts, task=…\)"):
             chosen(*tasks)
-
-

@@ -93,5 +93,7 @@ def test_predictions(tmp_path, wanted):
 
 
 def test_n_classes_must_be_that_of_the_labels():
-    with pytest.raises(ConfigError, match=r"n_classes must be the number of labels. Found 3, but the labels are 2: 水, air"):
+    with pytest.raises(
+        ConfigError, match=r"n_classes must be the number of labels. Found 3, but the labels are 2: 水, air"
+    ):
         TextEmbedding(EmbedFields(n_classes=3), LABELS)

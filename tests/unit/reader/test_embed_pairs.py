@@ -81,7 +81,9 @@ def test_a_score_that_is_no_cosine_is_refused(scored, write):
 
 
 def test_scored_pairs_need_a_score(scored, write):
-    with pytest.raises(DataError, match=r"x\.tsv:1: the first row must name the columns, expected label, text_a, text_b"):
+    with pytest.raises(
+        DataError, match=r"x\.tsv:1: the first row must name the columns, expected label, text_a, text_b"
+    ):
         load_dataset(scored, write("x.tsv", PAIRS), "train")
 
 
