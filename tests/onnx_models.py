@@ -90,7 +90,8 @@ def small_model(backbone: str, tasks: Sequence[TaskInstance], **keys: Any) -> Sm
     model = MultiTaskModel(described, tasks, seed=1)
     model.eval()
     generator = np.random.default_rng(5)
-    for parameter in model.parameters():
+    fitted = [tensor for name, tensor in model.heads.named_buffers() if name in model.heads.state_dict()]
+    for parameter in [*model.parameters(), *fitted]:
         noise = generator.normal(size=parameter.shape).astype("float32") * 0.1
         parameter.set_value(parameter.numpy() + noise)
     weights = {name: tensor.numpy() for name, tensor in model.state_dict().items()}

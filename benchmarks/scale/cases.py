@@ -122,6 +122,9 @@ MATRIX: dict[str, tuple[Tasks, Keys]] = {
     "match": (_heads("pairs"), {}),
     "pairwise_match": (_heads("near"), {}),
     "choice": (_heads("which"), {}),
+    "embed": (_heads("few"), {}),
+    "embed_pairs, in-batch negatives": (_heads("same"), {}),
+    "embed_pairs, scored": (_heads("score"), {}),
     "multi_label": (_heads("sets"), {}),
     "regression": (_heads("wet"), {}),
     "class_weights": (_heads("water", class_weights={"water": 3.0, "air": 0.0}, label_smoothing=0.1), {}),
@@ -173,7 +176,7 @@ def matrix(folder: Path) -> list[Case]:
         place = folder / f"{number:02}"
         place.mkdir(parents=True, exist_ok=True)
         all_keys = {"max_steps": STEPS, "num_epochs": 50, "batch_size": 4, "pred_batch_size": 5, **_DROPOUT, **SMOOTH}
-        predicts = name in ("cls", "seq_label", "mrc", "choice")
+        predicts = name in ("cls", "seq_label", "mrc", "choice", "embed", "embed_pairs, in-batch negatives")
         own = {task: {"pred_file": each["train_file"], **each} for task, each in tasks(place).items()}
         config = tiny.config(place, own if predicts else tasks(place), **{**all_keys, **keys})
         cases.append(Case(name, config, predicts=predicts))

@@ -45,6 +45,29 @@ def score(row: dict, sequences: list[dict], task: dict) -> dict:
     return {"probs": float(sequences[0]["probs"][0])}
 
 
+def class_of_embedding(row: dict, sequences: list[dict], task: dict) -> dict:
+    """The paradigm `embed`: as `cls`, with the vector on request."""
+    found = one_class(row, sequences, task)
+    if task["paradigm_settings"]["with_embedding"]:
+        found["embedding"] = of_unit_length(sequences[0]["embeddings"]).tolist()
+    return found
+
+
+def cosine(row: dict, sequences: list[dict], task: dict) -> dict:
+    """The paradigm `embed_pairs`: each of the two texts was a sequence."""
+    one, other = (of_unit_length(sequence["embeddings"]) for sequence in sequences)
+    found = {"value": float((one * other).sum(-1))}
+    if task["paradigm_settings"]["with_embedding"]:
+        found |= {"embedding_a": one.tolist(), "embedding_b": other.tolist()}
+    return found
+
+
+def of_unit_length(vector: np.ndarray) -> np.ndarray:
+    """The vector divided by its length."""
+    exact = vector.astype("float64")
+    return exact / np.maximum(np.linalg.norm(exact, axis=-1, keepdims=True), 1e-12)
+
+
 def best_candidate(row: dict, sequences: list[dict], task: dict) -> dict:
     """The paradigm `choice`: every candidate was a sequence."""
     logits = np.array([sequence["logits"][0] for sequence in sequences])
@@ -216,6 +239,8 @@ DECODE = {
     "multi_label": several_classes,
     "regression": number,
     "pairwise_match": score,
+    "embed": class_of_embedding,
+    "embed_pairs": cosine,
     "choice": best_candidate,
     "mlm": masked_tokens,
     "seq_label": tags,

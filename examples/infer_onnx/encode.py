@@ -101,7 +101,7 @@ class TextEncoder:
 
 
 def one_text(row: dict, encoder: TextEncoder, settings: dict) -> list[dict]:
-    """The reader `cls`."""
+    """The readers `cls` and `embed`."""
     return [encoder.single(encoder.ids(row["text_a"]), settings["max_seq_len"])]
 
 
@@ -109,6 +109,11 @@ def two_texts(row: dict, encoder: TextEncoder, settings: dict) -> list[dict]:
     """The readers `match` and `pairwise_match`: the longer text is cut until both fit."""
     first, second = encoder.ids(row["text_a"]), encoder.ids(row["text_b"])
     return [fitting_pair(first, second, encoder, settings["max_seq_len"])]
+
+
+def each_text(row: dict, encoder: TextEncoder, settings: dict) -> list[dict]:
+    """The reader `embed_pairs`: each of the two texts is a sequence."""
+    return [encoder.single(encoder.ids(row[name]), settings["max_seq_len"]) for name in ("text_a", "text_b")]
 
 
 def candidates(row: dict, encoder: TextEncoder, settings: dict) -> list[dict]:
@@ -178,6 +183,8 @@ def question(row: dict, encoder: TextEncoder, settings: dict) -> list[dict]:
 
 ENCODE = {
     "cls": one_text,
+    "embed": one_text,
+    "embed_pairs": each_text,
     "match": two_texts,
     "pairwise_match": two_texts,
     "choice": candidates,

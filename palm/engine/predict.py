@@ -112,6 +112,13 @@ def run_with(
     return PredictionOutput(task.paradigm.decode(outputs.examples, dataset), outputs.loss)
 
 
+def outputs_over(model: MultiTaskModel, task: TaskInstance, dataset: Dataset, ranks: Ranks = ONE) -> list[Outputs]:
+    """Outputs of every example to predict, in order, as the paradigm splits them; all `ranks` return all of them."""
+    compute = computation(model)
+    [found] = _run([task], _common_passes([task], dataset), [dataset.num_examples], compute, "predict", ranks=ranks)
+    return found.examples
+
+
 def predict_each(
     tasks: Sequence[TaskInstance], datasets: Sequence[Dataset], compute: Compute
 ) -> list[list[Prediction]]:

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from palm.config.run_config import TaskConfig
 from palm.data.dataset import Dataset, GivenRow
 from palm.distributed.ranks import ONE, Ranks
@@ -12,6 +14,7 @@ from palm.engine.predict import run_with, score
 from palm.engine.task_instance import TaskInstance
 from palm.errors import ConfigError, Problem
 from palm.inference.bundle import load_bundle
+from palm.inference.encode import BATCH_SIZE, encode_texts
 from palm.inference.int8 import Int8Measurement, int8_use, measurement_file, write_measurement
 from palm.inference.measure_int8 import measure_int8
 from palm.inference.precision import PredictionPrecision, check_precision
@@ -215,6 +218,25 @@ class Predictor:
         table = as_table(rows)
         given = table if isinstance(rows, RowTable) or table.columns else rows
         return load_rows(self.reader, given, "predict")
+
+    def encode(
+        self, texts: Sequence[str], *, normalize_embeddings: bool = False, batch_size: int = BATCH_SIZE
+    ) -> np.ndarray:
+        """A vector for each text, in order: float32[text hidden], as in sentence-transformers.
+
+        Of a task with the paradigm `embed` or `embed_pairs` it is the one that the head was trained for. Of any other
+        task it is the mean over the tokens, [CLS] and [SEP] included, of what its head sees of the encoder.
+
+        Args:
+            texts: The texts; each is cut to the task's max_seq_len.
+            normalize_embeddings: Whether each vector has length 1, so that a dot product is a cosine.
+            batch_size: Texts of one pass.
+
+        Raises:
+            ConfigError: An exported graph of a task that embeds no texts.
+            DataError: A text that is no string.
+        """
+        return encode_texts(texts, self._task, self._runtime, normalize=normalize_embeddings, batch_size=batch_size)
 
     def evaluate(self, file: Path | str | GivenData) -> dict[str, float]:
         """Evaluate a file with gold labels: the mean loss and each metric's values, as fractions of 1.

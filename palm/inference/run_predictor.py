@@ -2,9 +2,12 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+import numpy as np
+
 from palm.data.dataset import Dataset, GivenRow
 from palm.engine.predict import predict_each
 from palm.errors import ConfigError, Problem
+from palm.inference.encode import BATCH_SIZE, task_to_encode
 from palm.inference.prediction_rows import with_rows
 from palm.inference.predictor import Predictor
 from palm.inference.runtime import Runtime, compute_with
@@ -86,6 +89,31 @@ class RunPredictor(Mapping[str, Predictor]):
             complete[task] = with_rows(found[task], dataset, predictor.reader, report=is_new)
             seen.append(dataset)
         return complete
+
+    def encode(
+        self,
+        texts: Sequence[str],
+        *,
+        task: str | None = None,
+        normalize_embeddings: bool = False,
+        batch_size: int = BATCH_SIZE,
+    ) -> np.ndarray:
+        """A vector for each text; see `Predictor.encode`.
+
+        Args:
+            texts: The texts.
+            task: The task whose vectors they are; by default the one with the paradigm `embed` or `embed_pairs`. Of a
+                run without one they are the means over the tokens of the shared encoder.
+            normalize_embeddings: Whether each vector has length 1.
+            batch_size: Texts of one pass.
+
+        Raises:
+            ConfigError: There is no such task, several could be meant, or a graph has no embeddings.
+            DataError: A text that is no string.
+        """
+        tasks = self._chosen(None if task is None else [task])
+        name = task_to_encode({name: each.instance for name, each in tasks.items()}, task)
+        return tasks[name].encode(texts, normalize_embeddings=normalize_embeddings, batch_size=batch_size)
 
     def text_columns(self, task: str) -> tuple[str, ...]:
         """The columns of a row for `task`."""

@@ -3,6 +3,8 @@
 from palm.paradigm.base import PARADIGMS, Paradigm
 from palm.paradigm.choice import Choice
 from palm.paradigm.cls import Classification
+from palm.paradigm.embed import TextEmbedding
+from palm.paradigm.embed_pairs import PairEmbedding
 from palm.paradigm.match import Matching
 from palm.paradigm.mlm import MaskedLM
 from palm.paradigm.mrc import SpanExtraction
@@ -19,10 +21,12 @@ __all__ = [
     "MaskedLM",
     "Matching",
     "MultiLabel",
+    "PairEmbedding",
     "PairwiseMatch",
     "Paradigm",
     "Prompt",
     "Regression",
     "SpanExtraction",
     "Tagging",
+    "TextEmbedding",
 ]

@@ -60,8 +60,10 @@ class Paradigm(ABC):
     """Columns that `decode` reads besides `record`. A paradigm without any needs one example per record."""
     predicts_tokens: ClassVar[bool] = False
     """Whether predictions name tokens of the vocabulary."""
-    squared_error: ClassVar[bool] = False
+    squared_error: bool = False
     """Whether the loss is a squared error; else it is a negative log likelihood."""
+    fits_head: ClassVar[bool] = False
+    """Whether `fit_head` determines parameters of the head from the outputs for the training rows."""
     pretrained_head: ClassVar[str | None] = None
     """Prefix of the head's pre-trained weights; None for a new head."""
     new_head_advice: ClassVar[str] = ""
@@ -146,6 +148,27 @@ class Paradigm(ABC):
     @abstractmethod
     def decode(self, outputs: Sequence[Outputs], dataset: Dataset) -> list[Prediction]:
         """One prediction per record of `dataset`, in order, from the outputs of each example."""
+
+    def rows_to_fit(self, dataset: Dataset, seed: int, task: str) -> Dataset:
+        """The training rows whose outputs `fit_head` takes, without gold, so that their batches are those to predict.
+
+        Args:
+            dataset: The training rows of a task.
+            seed: The run's seed.
+            task: The task's name.
+        """
+        del seed, task
+        return dataset
+
+    def fit_head(self, layers: "nn.Layer", outputs: Sequence[Outputs], datasets: Sequence[Dataset]) -> None:
+        """Determine the head's parameters that no gradient trains; only where `fits_head`.
+
+        Args:
+            layers: The head's parameters.
+            outputs: Those of each example of `datasets`, as `split` gives them.
+            datasets: From `rows_to_fit`, of each task that shares the head.
+        """
+        raise NotImplementedError(f"`{type(self).__name__}` does not fit its head. Set fits_head to False.")
 
     @property
     def decoding_rules(self) -> dict[str, object]:

@@ -32,7 +32,7 @@ class Regression(Paradigm):
 
     Config: ClassVar[type[ParadigmFields]] = RegressionFields
     config: RegressionFields
-    squared_error: ClassVar[bool] = True
+    squared_error = True
     pipeline_tag: ClassVar[str | None] = "text-classification"
     answer_kind = "value"
 

@@ -8,6 +8,8 @@ import importlib
 
 import palm.reader.choice
 import palm.reader.cls
+import palm.reader.embed
+import palm.reader.embed_pairs
 import palm.reader.match
 import palm.reader.mlm
 import palm.reader.mrc

@@ -225,6 +225,18 @@ class TagSchemeFields(Schema):
     )
 
 
+class PairKindFields(Schema):
+    """The key of readers and paradigms of pairs of texts that are embedded one by one."""
+
+    key_facts = KeyFacts(scope="task")
+
+    pair_kind: Annotated[Literal["positive", "scored"], Key(export="fixed")] = Field(
+        "positive",
+        description="What pairs teach an embedding: `positive` (both texts mean the same; the texts of the other rows "
+        "of a batch are the negatives), or `scored` (`label` is the similarity of the two, from -1 to 1).",
+    )
+
+
 Activation = Literal["gelu", "gelu_new", "relu", "tanh"]
 _ACTIVATION_ALIASES = {"gelu_python": "gelu", "gelu_pytorch_tanh": "gelu_new", "gelu_fast": "gelu_new"}
 

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from palm.engine.balance import note_metrics
+from palm.engine.fitted_heads import fit_heads
 from palm.engine.optim.weight_average import averaged
 from palm.engine.predict import evaluate_task
 from palm.engine.run import StepResult, TrainingRun
@@ -148,11 +149,13 @@ class PeriodicExports:
             if task.settings.target and every > 0 and step % every == 0:
                 last = self._folder_of(task.name)
                 folder = last.with_name(f"{last.name}.step{step}")
-                self._run.ranks.on_first(partial(self._save, task, folder))
+                with averaged(self._run.average):
+                    alike = [other for other in self._run.tasks if other.head == task.head]
+                    fit_heads(self._run.model, alike, self._run.ranks)
+                    self._run.ranks.on_first(partial(self._save, task, folder))
 
     def _save(self, task: TaskInstance, folder: Path) -> None:
-        with averaged(self._run.average):
-            save_bundle(self._run.model, task, self._backbone_name, folder)
+        save_bundle(self._run.model, task, self._backbone_name, folder)
         self._reporter.say(exported_line(task.name, folder))
 
 
@@ -208,6 +211,7 @@ class Evaluation:
         if not evaluated and not result.finished and not self._run.finished:
             return
         with averaged(self._run.average):
+            fit_heads(self._run.model, self._run.tasks, self._run.ranks)
             metrics = self._evaluate(evaluated, result.global_step)
             # The best model is saved before anything ends: a target that stops early is exported at its best.
             self.improved = self._keep_best(metrics, result.global_step)

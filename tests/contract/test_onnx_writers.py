@@ -55,6 +55,7 @@ _WORDS = PromptForm(masks=2, label_words=(((8, 9),), ((10, 11),), ((12, 13),)))
 HEADS: dict[str, tuple[str, dict[str, Any]]] = {
     **{name: (name, {}) for name in PARADIGMS},
     **{f"cls by {pooling}": ("cls", {"pooling": pooling}) for pooling in ("mean", "max", "attention")},
+    **{f"embed by {pooling}": ("embed", {"pooling": pooling}) for pooling in ("cls", "attention")},
     "mlp": ("match", {"head": "mlp", "head_hidden_size": 7}),
     "mlp of a value": ("regression", {"head": "mlp", "pooling": "max"}),
     "candidates by mean": ("choice", {"pooling": "mean"}),

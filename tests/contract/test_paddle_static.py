@@ -22,6 +22,7 @@ def test_every_encoder_computes_the_same(kind: str, tmp_path) -> None:
         task("词", "seq_label"),
         task("word", "mlm", reader="mlm"),
         task("low", "cls", layer=0),
+        task("near", "embed", reader="embed"),
     ]
     made = small_model(name, tasks, **keys)
     files = write_paddle(made.model, tasks, tmp_path)

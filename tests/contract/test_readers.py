@@ -28,6 +28,11 @@ ROWS = {
         {"text_a": "who runs", "text_b": "the cat", "text_b_neg": "蓝鸟"},
     ],
     "prompt": [{"label": "水", "text_a": "红鱼在河里游 </s>"}, {"label": "air", "text_a": "who " * 60}],
+    "embed": [{"label": "水", "text_a": "红鱼在河里游 </s>"}, {"label": "air", "text_a": "the blue bird [SEP] flies " * 12}],
+    "embed_pairs": [
+        {"text_a": "谁在河里", "text_b": "红鱼"}, {"text_a": "who runs", "text_b": "the cat " * 30},
+        {"text_a": "谁在河里", "text_b": "the bird"},
+    ],
     "mlm": [{"text_a": "红鱼在河里游。"}, {"text_a": "the red fish swims in the river"}],
     "seq_label": [
         {"text_a": list("北京大学在北京"), "label": ["B-LOC", "I-LOC", "O", "O", "O", "B-LOC", "I-LOC"]},

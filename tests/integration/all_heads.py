@@ -22,11 +22,16 @@ def tasks(folder: Path) -> dict[str, dict[str, Any]]:
     sets = [["|".join(sorted({label, text[0]} - {"大"})), text] for label, text in rows]
     numbers = [[str(2.5 if label == "water" else -0.5), text] for label, text in rows]
     triples = [[text, "鱼在河", "鸟在天"] for _, text in rows]
+    alike = [[text, "鱼在河" if label == "water" else "鸟在天"] for label, text in rows]
+    scores = [[str(-0.5 + (label == "water")), text, "鱼在河"] for label, text in rows]
     choices = [[str(int(label == "air")), text, "鱼|鸟"] for label, text in rows]
     given = {
         "sets": (sets, ["label", "text_a"], "cls", "multi_label", {"label_kind": "several"}),
         "wet": (numbers, ["label", "text_a"], "cls", "regression", {"label_kind": "number"}),
         "near": (triples, ["text_a", "text_b", "text_b_neg"], "pairwise_match", "pairwise_match", {}),
+        "few": (rows, ["label", "text_a"], "embed", "embed", {"with_embedding": True}),
+        "same": (alike, ["text_a", "text_b"], "embed_pairs", "embed_pairs", {"symmetric_loss": True}),
+        "score": (scores, ["label", "text_a", "text_b"], "embed_pairs", "embed_pairs", {"pair_kind": "scored"}),
         "which": (choices, ["label", "text_a", "choices"], "choice", "choice", {}),
     }
     own = {

@@ -17,6 +17,8 @@ ROWS: dict[str, list[Any]] = {
     "cloze": ["the [MASK] fish in the [MASK]", "红[MASK]"],
     "pairs": [{"text_a": ENGLISH, "text_b": "the bird flies"}, {"text_a": CHINESE, "text_b": "鸟飞"}],
     "wet": [{"text_a": ENGLISH, "text_b": CHINESE}],
+    "few": [ENGLISH, CHINESE],
+    "alike": [{"text_a": ENGLISH, "text_b": CHINESE}],
     "rank": [{"text_a": ENGLISH, "text_b": CHINESE}],
     "picks": [{"text_a": ENGLISH, "choices": CHOICES}, {"text_a": CHINESE, "choices": CHOICES[:2]}],
     "answers": [
@@ -35,6 +37,8 @@ def train_all(folder: Path, *, steps: int = 80, seed: int = 3) -> Path:
     files = {
         "sets": tiny.write_tsv(folder / "sets.tsv", ["label", "text_a"], sets),
         "wet": tiny.write_tsv(folder / "wet.tsv", ["label", "text_a", "text_b"], numbers),
+        "few": tiny.write_tsv(folder / "few.tsv", ["label", "text_a"], rows),
+        "alike": tiny.write_tsv(folder / "alike.tsv", ["text_a", "text_b"], [[text, "a cat"] for _, text in rows]),
         "picks": tiny.write_tsv(folder / "picks.tsv", ["label", "text_a", "choices"], choices),
         "rank": tiny.write_tsv(
             folder / "rank.tsv", ["text_a", "text_b", "text_b_neg"], [[text, text, "a cat"] for _, text in rows]
@@ -43,6 +47,8 @@ def train_all(folder: Path, *, steps: int = 80, seed: int = 3) -> Path:
     kinds: dict[str, dict[str, str]] = {
         "sets": {"reader": "cls", "paradigm": "multi_label", "label_kind": "several"},
         "wet": {"reader": "match", "paradigm": "regression", "label_kind": "number"},
+        "few": {"reader": "embed", "paradigm": "embed"},
+        "alike": {"reader": "embed_pairs", "paradigm": "embed_pairs"},
         "picks": {"reader": "choice", "paradigm": "choice"},
         "rank": {"reader": "pairwise_match", "paradigm": "pairwise_match"},
     }

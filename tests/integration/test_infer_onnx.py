@@ -56,6 +56,8 @@ TASKS: dict[str, tuple[str, str, LabelMap | None, dict[str, Any], dict[str, Any]
     "number": ("match", "regression", None, {"label_kind": "number"}, {}),
     "which": ("choice", "choice", None, {"max_seq_len": 14}, {}),
     "near": ("pairwise_match", "pairwise_match", None, {}, {}),
+    "few": ("embed", "embed", LABELS, {"max_seq_len": 12}, {"with_embedding": True}),
+    "alike": ("embed_pairs", "embed_pairs", None, {"max_seq_len": 12}, {"with_embedding": True}),
     "masked": ("mlm", "mlm", None, {"max_seq_len": 60}, {}),
     "tags": ("seq_label", "seq_label", BIO, {"max_seq_len": 9}, {}),
     "crf": ("seq_label", "seq_label", WHOLE, {"max_seq_len": 9}, {"head": "crf"}),
@@ -111,7 +113,7 @@ def random_outputs(task: TaskInstance, batch: Any, generator: np.random.Generato
     rows, seq = batch["token_ids"].shape
     labels = 2 if task.reader.labels is None else len(task.reader.labels)
     sizes = {
-        **{"batch": rows, "seq": seq, "class": labels, "before": labels + 2, "one": 1, "top": 5},
+        **{"batch": rows, "seq": seq, "hidden": 6, "class": labels, "before": labels + 2, "one": 1, "top": 5},
         **{"mask": len(batch.get("mask_pos", ())), "choice": rows},
     }
     found = {}

@@ -17,7 +17,7 @@ from palm.inference.onnx.operations import (
 from palm.inference.onnx.writers import HEAD_WRITERS, HeadInputs, HeadOutput
 from palm.paradigm.choice import Choice
 from palm.paradigm.cls import TextClass
-from palm.paradigm.layers import HeadFields, TextHeadFields
+from palm.paradigm.layers import HeadFields, PoolingFields
 from palm.paradigm.mlm import MaskedLM, MaskedLMFields
 from palm.paradigm.mrc import SpanExtraction
 from palm.paradigm.multi_label import MultiLabel
@@ -113,12 +113,12 @@ def _one_score(head: HeadInputs, *, bias: bool = True) -> str:
 
 def _text_logits(head: HeadInputs, *, bias: bool = True) -> str:
     """`palm.paradigm.layers.text_logits`: [batch class]."""
-    return _logits(head, _pooled(head), bias=bias)
+    return _logits(head, pooled(head), bias=bias)
 
 
-def _pooled(head: HeadInputs) -> str:
+def pooled(head: HeadInputs) -> str:
     """`palm.paradigm.layers.pool`: [batch hidden]."""
-    graph, pooling = head.graph, cast("TextHeadFields", head.paradigm.config).pooling
+    graph, pooling = head.graph, cast("PoolingFields", head.paradigm.config).pooling
     if pooling == "cls":
         return head.sentence
     if pooling == "mean":
