@@ -61,8 +61,8 @@ TRAINING_ARGUMENTS = (
     "per_device_train_batch_size per_device_eval_batch_size learning_rate weight_decay adam_beta1 adam_beta2 "
     "adam_epsilon max_grad_norm lr_scheduler_type warmup_steps warmup_ratio logging_steps eval_steps "
     "evaluation_strategy save_steps save_strategy save_total_limit load_best_model_at_end metric_for_best_model "
-    "greater_is_better seed gradient_accumulation_steps device fp16 report_to resume_from_checkpoint disable_tqdm model_name_or_path "
-    "max_seq_length use_rdrop alpha_rdrop data_dir early_stopping_patience"
+    "greater_is_better seed gradient_accumulation_steps device fp16 report_to resume_from_checkpoint "
+    "disable_tqdm model_name_or_path max_seq_length use_rdrop alpha_rdrop data_dir early_stopping_patience"
 )
 
 
