@@ -98,6 +98,20 @@ def _shared(**keys: Any) -> Tasks:  # noqa: ANN401 (keys of the second task)
     return tasks
 
 
+def _prompts(**keys: Any) -> Tasks:  # noqa: ANN401 (keys of the task with prompt parameters)
+    """A task with prompt parameters, and one without."""
+    rates = {"ppt_learning_rate": 1e-3, "ppt_adam_epsilon": 1e-3, "ppt_adam_beta1": 0.8, "ppt_weight_decay": 0.1}
+
+    def tasks(folder: Path) -> dict[str, Keys]:
+        classes = tiny.classification_task(folder, "水", 25, chinese=True)
+        return {
+            "水": {**classes, "paradigm": "prompted", "batch_size": 3, "sharing": "adapter", **rates, **keys},
+            "slots": tiny.slot_task(folder, "slots"),
+        }
+
+    return tasks
+
+
 def _answers(folder: Path) -> dict[str, Keys]:
     """Questions of which one process may have only some without an answer."""
     task = tiny.mrc_task(folder, "answer")
@@ -109,6 +123,7 @@ _DEBERTA = {
     "backbone": "deberta", "relative_attention": True, "pos_att_type": "p2c|c2p", "max_relative_positions": -1,
 }  # fmt: skip
 _JOINT = {"mode": "joint"}
+_PROMPTED = {"imports": "tests.integration.prompted_registered"}
 
 
 MATRIX: dict[str, tuple[Tasks, Keys]] = {
@@ -147,6 +162,10 @@ MATRIX: dict[str, tuple[Tasks, Keys]] = {
     "EMA": (_two(), {"use_ema": True, "ema_decay": 0.8, "eval_every_n_steps": 4}),
     "SMART": (_two(smart_weight=1.0), {}),
     "R-Drop": (_two(rdrop_alpha=1.0), {}),
+    "R-Drop, summed": (_two(use_rdrop=True, alpha_rdrop=0.5), {"gradient_accumulation_steps": 2}),
+    "prompt parameters": (_prompts(), _PROMPTED),
+    "prompt parameters, kept encoder": (_prompts(freeze_plm=True), _PROMPTED),
+    "prompt parameters, joint": (_prompts(freeze_dropout=True, use_rdrop=True), {**_PROMPTED, **_JOINT}),
     "FGM": (_two(), {"adversarial_epsilon": 0.3}),
     "adapters": (_heads("adapted", "lora", "private"), {}),
     "layers of a task": (_heads("copied", "soft", "shallow"), {}),

@@ -66,7 +66,9 @@ def chosen_methods(values: Mapping[str, object]) -> list[Method]:
 
 
 def _folded(choice: str, name: object) -> object:
-    """A name as registered; some are case-insensitive."""
+    """A name as registered; some are case-insensitive, and a number is text."""
+    if isinstance(name, int | float) and not isinstance(name, bool):
+        return str(name)
     lower_case = any(registry.lower_case for registry in METHODS[choice])
     return name.lower() if lower_case and isinstance(name, str) else name
 

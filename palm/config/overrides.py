@@ -108,7 +108,7 @@ def _pairs(words: Sequence[str], flags: Collection[str], problems: list[Problem]
 def _takes_no_value(dotted: str, rest: Sequence[str], flags: Collection[str]) -> bool:
     key = dotted.rsplit(".", 1)[-1].replace("-", "_")
     if key in ALIAS_VALUES:
-        return not rest or rest[0].startswith("--")
+        return not rest or rest[0].startswith("--") or _is_assignment(rest[0])
     return ALIASES.get(key, key) in flags and not (rest and rest[0].lower() in _TRUTH)
 
 

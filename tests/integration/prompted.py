@@ -44,8 +44,11 @@ class Prompted(Paradigm):
     def forward(self, layers, inputs, phase):
         from paddle.nn import functional
 
+        from palm.kernels import plain
+        from palm.kernels.batch_position import sequences_before
+
         dropout = self.config.dropout_prob if phase == "train" else 0.0
-        features = functional.dropout(inputs["sentence_embedding"], dropout)
+        features = plain.dropout(inputs["sentence_embedding"], dropout, before=sequences_before())
         features = layers.layer_norm(functional.tanh(layers.transform(features)))
         return {"logits": layers.label_layer(features)}
 

@@ -338,3 +338,45 @@ def test_check_shows_where_the_keys_come_from(tmp_path):
     (row,) = [row for row in config.explain if row.key == "tasks.水.ppt_learning_rate"]
     assert (row.value, row.where) == (0.01, "--ppt_learning_rate")
     assert "0.05" in row.overridden
+
+
+def test_r_drop_with_a_weight_of_0_is_off_and_that_is_said(tmp_path):
+    off = {"水": lambda folder: task_of(folder, use_rdrop=True, alpha_rdrop=0)}
+    (found,) = warnings(tmp_path, tasks=off)
+    assert found == (
+        "config.tasks.水.alpha_rdrop: use_rdrop adds a loss times alpha_rdrop. Found alpha_rdrop: 0, so it is off. Set "
+        "alpha_rdrop, or remove use_rdrop."
+    )
+    ends = [weights(run) for run in (run_of(tmp_path, off), run_of(tmp_path)) if list(train_steps(run))]
+    assert all(np.array_equal(value, ends[1][name]) for name, value in ends[0].items())
+
+
+def test_both_weights_of_r_drop_are_refused(tmp_path):
+    (found,) = problems(tmp_path, tasks={"水": lambda folder: task_of(folder, use_rdrop=True, rdrop_alpha=1)})
+    assert "rdrop_alpha weights the mean of R-Drop's divergences over a batch, use_rdrop their sum; found both" in found
+
+
+def test_r_drop_without_any_dropout_is_said(tmp_path):
+    tasks = {"水": lambda folder: task_of(folder, use_rdrop=True, freeze_dropout=True, dropout_prob=0.0)}
+    (found,) = warnings(tmp_path, tasks=tasks)
+    assert found.startswith("config.tasks.水.use_rdrop: use_rdrop: R-Drop compares two passes under different dropout.")
+    assert warnings(tmp_path, tasks={"水": lambda folder: task_of(folder, use_rdrop=True, freeze_dropout=True)}) == []
+
+
+def test_the_sum_of_r_drop_is_a_mean_over_the_batches_of_an_update(tmp_path):
+    """Two batches of an update: its gradient is the mean of theirs, each with the sum over its own rows."""
+    still = {"hidden_dropout_prob": 0, "attention_probs_dropout_prob": 0, "max_grad_norm": 0, "batch_size": 5}
+    found = []
+    for batches in (1, 2):
+        tasks = {"水": lambda folder: task_of(folder, use_rdrop=True, dropout_prob=0.4)}
+        run = run_of(tmp_path / str(batches), tasks, gradient_accumulation_steps=batches, max_steps=2, **still)
+        taken = []
+        run.optimizer.step = lambda rate, run=run, taken=taken: (
+            taken.append({name: each.numpy() for name, each in run.optimizer.gradients().items()}),
+            run.optimizer.drop_gradients(),
+        )
+        list(train_steps(run))
+        found.append(taken)
+    (first, second), (both,) = found
+    for name, gradient in both.items():
+        np.testing.assert_allclose(gradient, (first[name] + second[name]) / 2, rtol=1e-3, atol=1e-5, err_msg=name)

@@ -134,3 +134,37 @@ def test_aliases_in_different_layers_hide_one_another() -> None:
     weak, _ = settle_aliases([Setting("num_epochs", 3, "c.yaml:1")])
     merged = stack([strong, weak])["num_epochs"]
     assert (merged.setting.value, [hidden.value for hidden in merged.overridden]) == (2, [3])
+
+
+@pytest.mark.parametrize(
+    ("alias", "value", "key", "meant"),
+    [
+        ("resume_from_checkpoint", True, "resume", "auto"),
+        ("resume_from_checkpoint", "True", "resume", "auto"),
+        ("resume_from_checkpoint", "no", "resume", "never"),
+        ("resume_from_checkpoint", None, "resume", "never"),
+        ("load_best_model_at_end", 1, "export", "best"),
+        ("load_best_model_at_end", False, "export", "last"),
+        ("output_dir", "结果", "save_path", "结果"),
+        ("model_name_or_path", "ernie-3.0-base-zh", "encoder", "ernie-3.0-base-zh"),
+    ],
+)
+def test_aliases_may_have_other_values(alias: str, value: object, key: str, meant: object) -> None:
+    layer, problems = settle_aliases([Setting(alias, value, "c.yaml:1")])
+    assert problems == []
+    assert {name: setting.value for name, setting in layer.items()} == {key: meant}
+    assert layer[key].name == alias
+
+
+def test_a_checkpoint_to_resume_from_is_not_named() -> None:
+    _, problems = settle_aliases([Setting("resume_from_checkpoint", "out/检查点-5", "c.yaml:1")])
+    assert [str(problem) for problem in problems] == [
+        "c.yaml:1: `resume_from_checkpoint` is true (`resume: auto`) or false (`resume: never`). Found `out/检查点-5`. "
+        "A run continues from the newest valid checkpoint in its own save_path. Write one of the two."
+    ]
+
+
+def test_an_alias_with_other_values_may_contradict_the_key() -> None:
+    given = [Setting("export", "last", "c.yaml:1"), Setting("load_best_model_at_end", True, "c.yaml:2")]
+    (found,) = settle_aliases(given)[1]
+    assert "are two names of one key and must agree. Found `best` here and `last` at c.yaml:1." in str(found)

@@ -25,6 +25,13 @@ def test_rows_tell_type_default_owners_and_aliases() -> None:
     assert {"reader mrc"} <= {owner for _, _, owners, _ in rows("doc_stride") for owner in owners}
 
 
+def test_aliases_that_are_true_or_false_say_what_they_mean() -> None:
+    assert "`load_best_model_at_end` (true is `best`, false `last`)" in keys_as_markdown()
+    schema = global_json_schema()["properties"]["load_best_model_at_end"]
+    assert schema["description"] == "`true` is `export: best`, `false` is `export: last`."
+    assert [allows(schema, value, schema) for value in (True, "no", "best", 7)] == [True, True, False, False]
+
+
 def test_markdown_has_one_line_a_row() -> None:
     lines = keys_as_markdown().splitlines()
     assert lines[0] == "| key | type | default | meaning | read by | on resume |"

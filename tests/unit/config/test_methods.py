@@ -77,6 +77,13 @@ def test_problems_of_components_come_with_the_others(load):
     assert len(found) == 4
 
 
+@pytest.mark.parametrize("choice", ["sampling", "weighting", "optimizer", "lr_scheduler"])
+@pytest.mark.parametrize("name", [0, -1, 2.5])
+def test_a_number_is_no_name_of_a_component(load, choice, name):
+    (found,) = problems(load, **{choice: name})
+    assert f"unknown {choice} `{name}`." in found
+
+
 def test_a_key_that_a_component_needs_is_not_needed_where_another_is_chosen(load):
     assert load().methods.sampler == SamplerFields()
 

@@ -41,6 +41,17 @@ def test_flags_need_no_value_and_may_have_one() -> None:
     assert values("--shuffle", "no", "--batch_size", "8") == {"shuffle": "no", "batch_size": "8"}
 
 
+def test_aliases_that_are_true_or_false_need_no_value_either() -> None:
+    assert values("--load_best_model_at_end", "--epoch", "2") == {"export": "best", "num_epochs": "2"}
+    assert values("--resume_from_checkpoint", "batch_size=8") == {"resume": "auto", "batch_size": "8"}
+    assert values("--load_best_model_at_end", "False", "--resume-from-checkpoint=yes") == {
+        "export": "last",
+        "resume": "auto",
+    }
+    (problem,) = parse_overrides(["--resume_from_checkpoint", "out/检查点"]).problems
+    assert str(problem).startswith("--resume_from_checkpoint: `resume_from_checkpoint` is true (`resume: auto`) or")
+
+
 def test_values_may_be_negative_hold_equal_signs_lists_and_null() -> None:
     assert values("--save_every_n_steps", "-1") == {"save_every_n_steps": "-1"}
     assert values("--columns", "text_a=sentence1") == {"columns": "text_a=sentence1"}

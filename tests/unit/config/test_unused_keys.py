@@ -61,6 +61,8 @@ def test_a_key_of_another_choice_is_said_with_its_place_and_what_goes_with_it(tm
         ({"head_hidden_size": 8, "head": "mlp"}, []),
         ({"group_by_length": False, "shuffle": False}, []),
         ({"shuffle": False, "max_tokens": 99, "drop_last": False}, ["drop_last"]),
+        ({"alpha_rdrop": 1.0}, ["alpha_rdrop"]),
+        ({"alpha_rdrop": 1.0, "use_rdrop": True}, []),
         ({"early_stopping_min_delta": 0.1}, ["early_stopping_min_delta"]),
         ({"early_stopping_min_delta": 0.1, "early_stopping_patience": 2}, []),
         ({"eval_every_n_steps": 5}, []),

@@ -74,6 +74,48 @@ def test_r_drop_is_the_mean_of_two_losses_and_alpha_times_half_of_both_divergenc
         np.testing.assert_allclose(found[name], gradient, rtol=1e-3, atol=1e-6, err_msg=name)
 
 
+def with_outputs(monkeypatch, *passes):
+    """A task of the labels 1, 0 and 1 whose head says the probabilities of `passes`, one pass after the other."""
+    task = Task("a", use_rdrop=True, alpha_rdrop=5.0)
+    outputs = iter(passes)
+    logits = lambda *_: {"logits": paddle.to_tensor(np.log(next(outputs)), dtype="float32")}  # noqa: E731
+    monkeypatch.setattr(Classification, "forward", logits)
+    return task, model_of(task)
+
+
+QUARTER, HALF = (0.25, 0.75), (0.5, 0.5)
+
+
+def test_use_rdrop_sums_the_divergences_of_the_batch(monkeypatch):
+    """Of ¼, ¾ and ½, ½ both divergences are together ¼ ln ½⁻¹ + ¼ ln 3/2 = ¼ ln 3; two of three rows differ so."""
+    task, model = with_outputs(monkeypatch, [QUARTER, QUARTER, HALF], [HALF, HALF, HALF])
+    first, second = (-np.log(0.75) - np.log(0.25) + np.log(2)) / 3, np.log(2)
+    expected = (first + second) / 2 + 5.0 * 2 * (np.log(3) / 4) / 2
+    assert float(model.loss(task, BATCH)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_rows_without_a_label_do_not_count_in_the_sum(monkeypatch):
+    task, model = with_outputs(monkeypatch, [QUARTER, QUARTER, HALF], [HALF, HALF, HALF])
+    batch = {**BATCH, "label_ids": np.array([1, -100, 1])}
+    first, second = (-np.log(0.75) + np.log(2)) / 2, np.log(2)
+    expected = (first + second) / 2 + 5.0 * 1 * (np.log(3) / 4) / 2
+    assert float(model.loss(task, batch)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_last_short_batch_sums_over_its_own_rows(monkeypatch):
+    task, model = with_outputs(monkeypatch, [QUARTER], [HALF])
+    batch = {name: values[:1] for name, values in BATCH.items()}
+    expected = (-np.log(0.75) + np.log(2)) / 2 + 5.0 * (np.log(3) / 4) / 2
+    assert float(model.loss(task, batch)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_use_rdrop_with_a_weight_of_0_is_one_pass(monkeypatch):
+    task, model = with_outputs(monkeypatch, [QUARTER, QUARTER, HALF])
+    task.settings = task.settings.model_copy(update={"alpha_rdrop": 0.0})
+    expected = (-np.log(0.75) - np.log(0.25) + np.log(2)) / 3
+    assert float(model.loss(task, BATCH)) == pytest.approx(expected, rel=1e-5)
+
+
 def test_smart_adds_its_weight_times_one_and_the_same_roughness():
     losses = {}
     for weight in (0.0, 1000.0, 3000.0):

@@ -1,6 +1,9 @@
 """The parts of a batch: the sum of their shares of the loss is the loss of the whole batch, for every paradigm."""
 
+from dataclasses import replace
+
 import numpy as np
+import paddle
 import pytest
 
 import palm
@@ -30,6 +33,36 @@ def test_the_shares_of_all_ranks_are_the_loss_of_the_batch(run, count):
         parts = parts_of_step(task, count)
         losses = [float(run.model.loss(task, part.batch, factors=part.factors)) * part.share for part in parts]
         assert sum(losses) == pytest.approx(whole, rel=2e-5, abs=1e-6), task.name
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 9])
+@pytest.mark.parametrize("name", ["water", "tags", "sets"])
+def test_the_sum_of_r_drop_is_that_over_the_rows_of_all_ranks(run, monkeypatch, count, name):
+    """Each part has a mean distance; its first tokens' numbers stand for distances, of which the sum is known."""
+    task = next(task for task in run.tasks if task.name == name)
+    whole = task.batch_at(0)
+    counted = whole["label_ids"] != -100 if "label_ids" in whole else np.ones(len(whole["token_ids"]), bool)
+    distances = np.where(counted, 1.0 + np.arange(counted.size).reshape(counted.shape) % 3, 0.0)
+    monkeypatch.setattr(
+        type(task.paradigm),
+        "output_distance",
+        lambda self, one, other, inputs: paddle.to_tensor(distances[rows()].sum() / max(1, counted[rows()].sum())),
+    )
+    parts = [batch_of(task, 0, 1, Ranks(rank, count)) for rank in range(count)]
+    current = parts[0]
+
+    def rows():
+        return current.row_indices if count > 1 else slice(None)
+
+    losses = {}
+    for alpha in (0.0, 5.0):
+        keys = task.settings.model_copy(update={"use_rdrop": True, "alpha_rdrop": alpha})
+        total = 0.0
+        for part in parts:
+            current = replace(part, task=replace(task, settings=keys))
+            total += float(run.model.loss(current.task, current.batch, factors=current.factors)) * current.share
+        losses[alpha] = total
+    assert losses[5.0] - losses[0.0] == pytest.approx(5.0 * distances.sum(), rel=1e-4)
 
 
 def test_a_rank_without_rows_has_a_batch_that_counts_for_nothing(run):

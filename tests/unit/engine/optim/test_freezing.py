@@ -1,9 +1,10 @@
 """Frozen layers, gradual unfreezing and layer-wise learning rates."""
 
+import paddle
 import pytest
 from paddle import nn
 
-from palm.engine.optim.freezing import freeze, layer_of, unfreeze
+from palm.engine.optim.freezing import encoder_kept, freeze, layer_of, unfreeze
 from palm.engine.optim.optimizer import layer_lr_scales
 from palm.schema.settings import TrainSettings
 
@@ -75,3 +76,42 @@ def test_a_frozen_encoder_includes_its_pooler():
         "heads.a.weight",
         "heads.a.bias",
     }
+
+
+def trained_names(model: nn.Layer) -> set[str]:
+    return {name for name, each in model.named_parameters() if not each.stop_gradient}
+
+
+def test_of_some_heads_only_parameters_with_a_prefix_train():
+    model = Model()
+    model.heads["b"] = nn.Linear(2, 2)
+    model.heads["ab"] = nn.Linear(2, 2)
+    freeze(model, TrainSettings(), heads={"a": ("bi",)})
+    every = {name for name, _ in model.named_parameters()}
+    assert trained_names(model) == every - {"heads.a.weight"}
+    freeze(model, TrainSettings(), encoder=True, heads={"a": ("weight",), "b": ()})
+    assert trained_names(model) == {"heads.a.weight", "heads.ab.weight", "heads.ab.bias"}
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_kept_encoder_has_no_gradient_and_lets_one_through(kept):
+    model = Model()
+    model.backbone.embeddings.bias.stop_gradient = True  # it stays so
+    before = trained_names(model)
+    given = paddle.ones([1, 2])
+    given.stop_gradient = False
+    with encoder_kept(model, kept=kept):
+        model.heads["a"](model.backbone.pooler(given)).sum().backward()
+    found = {name for name, each in model.named_parameters() if each.grad is not None}
+    own = {"heads.a.weight", "heads.a.bias"}
+    assert found == (own if kept else own | {"backbone.pooler.weight", "backbone.pooler.bias"})
+    assert given.grad is not None
+    assert trained_names(model) == before
+
+
+def test_a_kept_encoder_trains_again_after_an_error():
+    model = Model()
+    before = trained_names(model)
+    with pytest.raises(KeyError), encoder_kept(model, kept=True):
+        raise KeyError
+    assert trained_names(model) == before

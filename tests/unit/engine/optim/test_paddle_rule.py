@@ -6,6 +6,7 @@ import pytest
 from paddle import nn
 
 from palm.engine.optim import OptimizerFields, PaddleUpdateRule
+from palm.engine.optim.base import OwnSettings
 from palm.engine.optim.optimizer import Optimizer, head_lr_scales
 
 FEATURES = paddle.to_tensor(np.random.default_rng(0).normal(size=(4, 3)).astype("float32"))
@@ -30,8 +31,8 @@ class Model(nn.Layer):
         return self.heads[head](self.backbone(features))
 
 
-def made(make, model, *, lr_scales=None, **keys):
-    return Optimizer(model, rule_of(make), OptimizerFields(**keys), lr_scales=lr_scales)
+def made(make, model, *, lr_scales=None, own=None, **keys):
+    return Optimizer(model, rule_of(make), OptimizerFields(**keys), lr_scales=lr_scales, own=own)
 
 
 def train(model, optimizer, heads, rate=0.1):
@@ -133,3 +134,20 @@ def test_decay_spares_biases_and_a_head_has_its_own_rate():
     start = weights(Model())
     moved = [weights(each)["heads.a.weight"] - start["heads.a.weight"] for each in (model, plain)]
     assert moved[0] == pytest.approx(3 * moved[1], rel=1e-4)
+
+
+def test_some_parameters_have_a_decay_of_their_own():
+    seen = {}
+
+    def sgd(parameters, learning_rate, weight_decay):
+        seen[parameters[0].name] = weight_decay
+        return paddle.optimizer.SGD(learning_rate, parameters)
+
+    model = Model()
+    own = OwnSettings(weight_decay=0.25, adam_beta1=0.1, adam_beta2=0.1, adam_epsilon=0.1)
+    train(model, made(sgd, model, weight_decay=0.5, own={"heads.a.": own}), "ab")
+    heads = model.heads
+    decays = [
+        seen[each.name] for each in (model.backbone.weight, heads["a"].weight, heads["a"].bias, heads["b"].weight)
+    ]
+    assert decays == [0.5, 0.25, 0.0, 0.5]
