@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import Field
 
 from palm.data.dataset import Batch, Dataset, LabelMap
-from palm.paradigm.base import PARADIGMS, Outputs, Paradigm, Prediction
+from palm.paradigm.base import PARADIGMS, Outputs, Paradigm, Prediction, PseudoLabel
 from palm.paradigm.decoding import check_classes, class_names, count_classes, split_logits
 from palm.paradigm.layers import (
     TextHeadFields,
@@ -86,6 +86,13 @@ class MultiLabel(Paradigm):
         probabilities = cast("Mapping[str, float]", prediction["probs"])
         labels = cast("Sequence[str]", prediction["labels"])
         return [f"{label}  {probabilities[label]:.3f}" for label in labels] or ["(no label)"]
+
+    def pseudo_label(self, prediction: Prediction) -> PseudoLabel:
+        """The set of labels; its probability is that of the least certain of all labels, whether in the set or not."""
+        probabilities = cast("Mapping[str, float]", prediction["probs"])
+        chosen = cast("Sequence[str]", prediction["labels"])
+        certain = [each if name in chosen else 1.0 - each for name, each in probabilities.items()]
+        return PseudoLabel(list(chosen), min(certain))
 
     def output_distance(
         self, one: "Mapping[str, Tensor]", other: "Mapping[str, Tensor]", inputs: "Mapping[str, Tensor]"
