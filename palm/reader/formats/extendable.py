@@ -149,9 +149,8 @@ def kind_of(file: Path) -> Kind | None:
 
 def _json_lines(file: Path, encoding: str, problems: FileProblems) -> ExtendableFile:
     if json_form(file, encoding, _NAMES).is_document:
-        problems.add(
-            f"{_POINTS}. A file of rows has one JSON object per line; found a single document. Write lines instead."
-        )
+        rule = "a file to extend has one JSON object per line, with the label of a whole text"
+        problems.add(f"{rule}; found a single document. Write lines, unless it has answers, as SQuAD has.")
         problems.raise_all()
     rows = [row for _, row in read_json(file, encoding, problems, None)]
     problems.raise_all()
