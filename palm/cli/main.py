@@ -48,6 +48,8 @@ COMMANDS = {
     "eval": Command("evaluate exported tasks", configured=True),
     "serve": Command("answer over HTTP with a model"),
     "compare": Command("train each task alone and all together, and report where sharing helps", configured=True),
+    "augment": Command("write a file again with variants of its rows"),
+    "pseudo-label": Command("predict rows without labels, and write the certain ones as training rows"),
     "check": Command("report every problem of a configuration", configured=True),
     "download": Command("list and download pre-trained models and data sets"),
     "export": Command("export a trained model to ONNX or to Paddle's static format"),
@@ -146,7 +148,7 @@ def build_parser(name: str | None) -> tuple[CommandParser, CommandParser]:
     commands = parser.add_subparsers(title="commands", metavar="command")
     for other, command in COMMANDS.items():
         if other == name:
-            importlib.import_module(f"palm.cli.{other}").add_parser(commands)
+            importlib.import_module(f"palm.cli.{other.replace('-', '_')}").add_parser(commands)
         else:
             commands.add_parser(other, help=command.summary)
     if name is None:

@@ -25,6 +25,7 @@ EPILOG = """example:
   echo "book me a room" | palm pred output_model/intent -
   palm pred output_model -i                               asks for texts, until Ctrl-D
   palm pred output_model/intent --file new.csv --output predictions.csv --keep_columns url,date
+  palm pred output_model/news --file test.json --format fewclue --output tnewsf_predict.json
   palm pred config.yaml intent                            the task's pred_file
   palm pred --model output_model/intent/infer_model --file new.tsv --output out
 """
@@ -63,6 +64,13 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this cl
         "--output",
         help="folder for predictions.json, or a file that ends in .csv, .tsv, .json or .jsonl (default: "
         "pred_output_path, or save_path/<task>)",
+    )
+    parser.add_argument(
+        "--format",
+        choices=("palm", "fewclue"),
+        default="palm",
+        help='fewclue: --output is a file of {"id", "label"} lines, as FewCLUE expects submissions (default: palm, '
+        "everything that is predicted)",
     )
     parser.add_argument("--keep_columns", help="further columns of the file that predictions keep: url,date")
     parser.add_argument(
@@ -109,6 +117,9 @@ def run(args: argparse.Namespace, overrides: list[str]) -> int:
 
 def _with_configuration(args: argparse.Namespace, overrides: list[str]) -> None:
     path = Path(args.config)
+    if args.format == "fewclue":
+        rule = "a submission is written from a trained task (RUN/task), not from a configuration"
+        raise ConfigError(Problem("--format fewclue", f"{rule}. Name the task's folder instead."))
     if not path.expanduser().is_file() and path.suffix.lower() not in (".yaml", ".yml"):
         rule = "a global YAML file, a run or a task of a run (RUN/task) is expected."
         raise ConfigError(Problem(args.config, f"{rule} {advice_for(path)}"))
@@ -136,6 +147,7 @@ def _with_models(args: argparse.Namespace) -> None:
     if not current_ranks().first:
         return
     _check_sources(args)
+    _check_format(args)
     run, output = _load(args)
     _say_precision(list(run.values()), args)
     if args.interactive:
@@ -218,6 +230,13 @@ def _check_sources(args: argparse.Namespace) -> None:
         raise ConfigError(Problem("palm pred", f"{rule}. Found {found}. Give one."))
 
 
+def _check_format(args: argparse.Namespace) -> None:
+    is_file = args.output is not None and Path(args.output).suffix.lower() in (".json", ".jsonl")
+    if args.format == "fewclue" and not (args.file and is_file):
+        rule = "a submission holds the labels of a file's rows, as JSON lines in a file that ends in .json or .jsonl"
+        raise ConfigError(Problem("--format fewclue", f"{rule}. Give --file FILE --output NAME.json."))
+
+
 def _load(args: argparse.Namespace) -> tuple["RunPredictor", Output]:
     """The predictors, and where their predictions go."""
     path = args.model or args.config
@@ -228,6 +247,7 @@ def _load(args: argparse.Namespace) -> tuple["RunPredictor", Output]:
         most=None if args.file is None else args.show,
         as_json=args.json,
         named=named,
+        fewclue=args.format == "fewclue",
     )
     keys = {
         "keep_columns": args.keep_columns and [name.strip() for name in args.keep_columns.split(",")],

@@ -21,12 +21,14 @@ class Output:
         most: How many to print; None for all.
         as_json: Print JSON lines also on a terminal.
         named: Whether they are of several tasks, and say of which.
+        fewclue: Whether the file holds a label per row, as FewCLUE expects submissions.
     """
 
     place: Path | None = None
     most: int | None = None
     as_json: bool = False
     named: bool = False
+    fewclue: bool = False
 
     def show(self, predictor: "Predictor", predictions: Predictions) -> None:
         """Write predictions if there is a place for them, and print them."""
@@ -39,12 +41,17 @@ class Output:
 
     def _write(self, predictor: "Predictor", predictions: Predictions, place: Path) -> None:
         """Write predictions; of several tasks, each to a place of its name."""
-        from palm.inference.prediction_files import is_file_name, write_predictions  # noqa: PLC0415 (imports Paddle)
+        from palm.inference.prediction_files import (  # noqa: PLC0415 (imports Paddle)
+            is_file_name,
+            write_predictions,
+            write_submission,
+        )
 
         if self.named:
             task = predictor.task
             place = place.with_name(f"{place.stem}.{task}{place.suffix}") if is_file_name(place) else place / task
-        file = write_predictions(predictor.paradigm, [dict(prediction) for prediction in predictions], place)
+        write = write_submission if self.fewclue else write_predictions
+        file = write(predictor.paradigm, [dict(prediction) for prediction in predictions], place)
         sys.stderr.write(f"{predictor.task}: predictions saved at {file.as_posix()}\n")
 
     def _print_json(self, predictor: "Predictor", predictions: Predictions) -> None:

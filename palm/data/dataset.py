@@ -1,8 +1,9 @@
 """A tokenised data set: columns of numbers for the model, and the records of the file."""
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import accumulate, chain
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, overload
 
@@ -83,6 +84,15 @@ def _rows_of(column: "Ragged | np.ndarray", kept: "NDArray[np.bool_]") -> "Ragge
     return Ragged(column.values[np.repeat(kept, lengths)], offsets)
 
 
+def _one_column(parts: "Sequence[Ragged | np.ndarray]") -> "Ragged | np.ndarray":
+    """Columns of one kind, one below the other."""
+    ragged = [part for part in parts if isinstance(part, Ragged)]
+    if len(ragged) < len(parts):
+        return np.concatenate([part for part in parts if not isinstance(part, Ragged)])
+    offsets = np.concatenate([[0], np.cumsum(np.concatenate([part.lengths for part in ragged]))]).astype("int64")
+    return Ragged(np.concatenate([part.values for part in ragged]), offsets)
+
+
 class SomeRecords(Sequence[Record]):
     """Some of the records of a file, which may be on disk.
 
@@ -107,6 +117,47 @@ class SomeRecords(Sequence[Record]):
         return self._records[int(self._numbers[index])]
 
 
+class JoinedRecords(Sequence[Record]):
+    """Records of several data sets, one after the other; those on disk stay there.
+
+    Args:
+        parts: The records of each.
+    """
+
+    def __init__(self, parts: Sequence[Sequence[Record]]) -> None:
+        self._parts = tuple(parts)
+        self._ends = list(accumulate(map(len, self._parts)))
+
+    def __len__(self) -> int:
+        return self._ends[-1] if self._ends else 0
+
+    @overload
+    def __getitem__(self, index: int) -> Record: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Record]: ...
+    def __getitem__(self, index: int | slice) -> Record | list[Record]:
+        if isinstance(index, slice):
+            return [self[number] for number in range(*index.indices(len(self)))]
+        number = index + len(self) if index < 0 else index
+        if not 0 <= number < len(self):
+            raise IndexError(f"There are {len(self)} records. Found index {index}.")
+        part = bisect_right(self._ends, number)
+        return self._parts[part][number - (self._ends[part - 1] if part else 0)]
+
+
+@dataclass(frozen=True)
+class AddedRows:
+    """Records of a data set that do not stand in its file.
+
+    Attributes:
+        count: How many.
+        origin: Where they come from, for messages.
+    """
+
+    count: int
+    origin: str
+
+
 @dataclass(frozen=True)
 class Dataset:
     """Examples of one file, ready to be batched. An example is a row of the file, or a window of one (mrc).
@@ -117,12 +168,14 @@ class Dataset:
         records: The file's rows in order, as the reader's docstring describes them: text, gold labels, answers.
         file: Where it was read from; `ROWS` where it was no file.
         notes: Remarks about the file for the user, one sentence each.
+        added: Records behind those of the file.
     """
 
     columns: Mapping[str, Ragged | np.ndarray]
     records: Sequence[Record] = field(repr=False)
     file: DataSource
     notes: tuple[str, ...] = ()
+    added: tuple[AddedRows, ...] = ()
 
     @property
     def lengths(self) -> IntArray:
@@ -133,6 +186,25 @@ class Dataset:
     def num_examples(self) -> int:
         """Number of examples."""
         return len(self.columns["record"])
+
+    @property
+    def records_of_file(self) -> int:
+        """How many of the records stand in the file."""
+        return len(self.records) - sum(part.count for part in self.added)
+
+    def with_rows(self, other: "Dataset", origin: str) -> "Dataset":
+        """The data set with the examples of another one of the same reader behind its own.
+
+        Args:
+            other: The other data set.
+            origin: Where its rows come from, for messages.
+        """
+        both = (self, other)
+        columns = {name: _one_column([part.columns[name] for part in both]) for name in self.columns}
+        columns["record"] = np.concatenate([self.array("record"), other.array("record") + len(self.records)])
+        records = JoinedRecords([part.records for part in both])
+        added = (*self.added, AddedRows(len(other.records), origin))
+        return Dataset(columns, records, self.file, (*self.notes, *other.notes), added)
 
     def take(self, kept: "NDArray[np.bool_]") -> "Dataset":
         """The examples of some records, `bool[records]`, in the same order."""

@@ -7,11 +7,16 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from palm.errors import ConfigError, Problem
 from palm.paradigm.base import Paradigm, Prediction
+from palm.reader.formats.cells import ID
 from palm.storage.layout import PREDICTIONS_FILE
 
 FORMATS = (".csv", ".tsv", ".json", ".jsonl")
 """Endings of a place for predictions that is a file, not a folder."""
+
+FEWCLUE = "--format fewclue"
+"""The option of `palm pred` for submissions."""
 
 
 def is_file_name(place: Path) -> bool:
@@ -36,6 +41,30 @@ def write_predictions(paradigm: Paradigm, predictions: Sequence[Prediction], pla
     for name, content in paradigm.prediction_files([finite(prediction) for prediction in predictions]).items():
         _write(place / name, content)
     return place / PREDICTIONS_FILE
+
+
+def write_submission(paradigm: Paradigm, predictions: Sequence[Prediction], file: Path) -> Path:
+    """Write `{"id", "label"}` per row as JSON lines, as FewCLUE expects submissions; return the path of the file.
+
+    Args:
+        paradigm: The paradigm that decoded the predictions.
+        predictions: One per row. A row without `id` has its number, from 0.
+        file: The file.
+
+    Raises:
+        ConfigError: The predictions give rows no label.
+    """
+    lines = []
+    for number, prediction in enumerate(predictions):
+        found = paradigm.pseudo_label(prediction)
+        if found is None:
+            rule = "a submission has a label for each row"
+            listed = ", ".join(prediction)
+            raise ConfigError(Problem(FEWCLUE, f"{rule}. Found predictions of {listed}. Name another task."))
+        lines.append(json_line({ID: prediction.get(ID, number), "label": found.label}))
+    file.parent.mkdir(parents=True, exist_ok=True)
+    _write(file, "".join(lines))
+    return file
 
 
 def json_line(prediction: Prediction) -> str:

@@ -46,6 +46,19 @@ class TransformersHead:
     has_labels: bool = True
 
 
+@dataclass(frozen=True)
+class PseudoLabel:
+    """A predicted label that stands for the gold label of a row.
+
+    Attributes:
+        label: The label, as rows of a training file have it.
+        probability: Its probability.
+    """
+
+    label: object
+    probability: float
+
+
 class Paradigm(ABC):
     """One kind of task on top of a backbone. Concrete paradigms are final.
 
@@ -246,6 +259,18 @@ class Paradigm(ABC):
         """How similar both texts of a pair are, a number; None where predictions do not say."""
         del prediction
         return None
+
+    def proposed_tokens(self, prediction: Prediction) -> Sequence[Sequence[tuple[int, float]]]:
+        """The tokens that a prediction proposes for each [MASK], with their probabilities; none by default."""
+        del prediction
+        return ()
+
+    def pseudo_label(self, prediction: Prediction) -> PseudoLabel | None:
+        """The label that `prediction` gives its row, with its probability; None where it gives none."""
+        probabilities, label = prediction.get("probs"), prediction.get("label")
+        if not isinstance(probabilities, Mapping) or label not in probabilities:
+            return None
+        return PseudoLabel(label, float(probabilities[label]))
 
     def prediction_files(self, predictions: Sequence[Prediction]) -> dict[str, str]:
         """Content of each file of predictions, by file name: one JSON object per line."""

@@ -7,7 +7,7 @@ import numpy as np
 
 from palm.data.dataset import Dataset, IntArray, LabelMap
 from palm.errors import ConfigError, Problem
-from palm.paradigm.base import Outputs, Prediction
+from palm.paradigm.base import Outputs, Prediction, PseudoLabel
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -96,6 +96,14 @@ def describe_label_set(prediction: Prediction) -> list[str]:
     probabilities = cast("Mapping[str, float]", prediction["probs"])
     labels = cast("Sequence[str]", prediction["labels"])
     return [f"{label}  {probabilities[label]:.3f}" for label in labels] or ["(no label)"]
+
+
+def pseudo_label_set(prediction: Prediction) -> PseudoLabel:
+    """The set of labels; its probability is that of the least certain of all labels, whether in the set or not."""
+    probabilities = cast("Mapping[str, float]", prediction["probs"])
+    chosen = cast("Sequence[str]", prediction["labels"])
+    certain = [each if name in chosen else 1.0 - each for name, each in probabilities.items()]
+    return PseudoLabel(list(chosen), min(certain))
 
 
 def examples_by_record(dataset: Dataset) -> list[IntArray]:

@@ -132,6 +132,10 @@ class MaskedLM(Paradigm):
         found = [filled_masks(mask, number, row) for number, mask in enumerate(masks)]
         return found[0] if len(found) == 1 else found
 
+    def proposed_tokens(self, prediction: Prediction) -> Sequence[Sequence[tuple[int, float]]]:
+        masks = cast("Sequence[Mapping[str, Sequence[float]]]", prediction["masks"])
+        return [[(int(number), each) for number, each in zip(one["ids"], one["probs"], strict=True)] for one in masks]
+
     @property
     def incomparable(self) -> str | None:
         return "mlm"

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, ClassVar, final
 from pydantic import Field
 
 from palm.data.dataset import Batch, Dataset, LabelMap
-from palm.paradigm.base import PARADIGMS, Outputs, Paradigm, Prediction
+from palm.paradigm.base import PARADIGMS, Outputs, Paradigm, Prediction, PseudoLabel
 from palm.paradigm.decoding import (
     check_classes,
     class_names,
     count_classes,
     decode_label_sets,
     describe_label_set,
+    pseudo_label_set,
     split_logits,
 )
 from palm.paradigm.layers import (
@@ -91,6 +92,9 @@ class MultiLabel(Paradigm):
     def describe(self, prediction: Prediction) -> list[str]:
         """The labels with their probabilities."""
         return describe_label_set(prediction)
+
+    def pseudo_label(self, prediction: Prediction) -> PseudoLabel:
+        return pseudo_label_set(prediction)
 
     def output_distance(
         self, one: "Mapping[str, Tensor]", other: "Mapping[str, Tensor]", inputs: "Mapping[str, Tensor]"

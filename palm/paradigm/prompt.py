@@ -14,12 +14,13 @@ from palm.data.dataset import Batch, Dataset, LabelMap
 from palm.data.prompt_form import PromptForm
 from palm.errors import ConfigError, Problem
 from palm.paradigm import verbalizers
-from palm.paradigm.base import PARADIGMS, Outputs, Paradigm, Prediction
+from palm.paradigm.base import PARADIGMS, Outputs, Paradigm, Prediction, PseudoLabel
 from palm.paradigm.decoding import (
     class_names,
     decode_classes,
     decode_label_sets,
     describe_label_set,
+    pseudo_label_set,
     split_logits,
 )
 from palm.paradigm.losses import mean_cross_entropy
@@ -233,6 +234,9 @@ class Prompt(Paradigm):
     def describe(self, prediction: Prediction) -> list[str]:
         """The labels with their probabilities."""
         return describe_label_set(prediction) if self._several else super().describe(prediction)
+
+    def pseudo_label(self, prediction: Prediction) -> PseudoLabel | None:
+        return pseudo_label_set(prediction) if self._several else super().pseudo_label(prediction)
 
     def output_distance(
         self, one: "Mapping[str, Tensor]", other: "Mapping[str, Tensor]", inputs: "Mapping[str, Tensor]"

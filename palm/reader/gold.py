@@ -12,17 +12,18 @@ from palm.reader.base import count_classes_in
 from palm.reader.fields import LABEL_KEYS, LabelledFields
 from palm.reader.formats.cells import label_at, labels_at, number_at
 from palm.reader.formats.files import FileProblems
+from palm.reader.further_rows import FURTHER_KEYS, FurtherRowsFields
 from palm.reader.labels import LabelEncoder, learn_label_map
 from palm.reader.rows import class_ids
 from palm.spec import Phase, Spec, Specs
 
 ReadGold = Callable[..., object]
 
-GOLD_KEYS = (*LABEL_KEYS, "label_kind")
+GOLD_KEYS = (*LABEL_KEYS, *FURTHER_KEYS, "label_kind")
 GOLD_ON_REQUEST = {"label_sets": "label_kind: several", "label_values": "label_kind: number"}
 
 
-class TextLabelFields(LabelledFields):
+class TextLabelFields(LabelledFields, FurtherRowsFields):
     """Keys of readers of whole texts with gold."""
 
     label_kind: Literal["class", "several", "number"] = Field(

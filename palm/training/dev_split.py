@@ -78,7 +78,7 @@ def line_of(record: Record) -> int:
 def split_lines(tasks: Sequence[TaskInstance]) -> list[str]:
     """A message for each task whose dev rows are split off."""
     return [
-        f"{task.name}: {len(task.dev.records)} of {len(task.dev.records) + len(task.training_data.records)} records of "
+        f"{task.name}: {len(task.dev.records)} of {len(task.dev.records) + task.train.records_of_file} records of "
         f"{task.dev.file} are dev rows (dev_file: {task.settings.dev_file}), named in {DEV_ROWS_FILE}."
         for task in tasks
         if task.dev is not None and task.train is not None and task.settings.dev_fraction is not None

@@ -10,6 +10,7 @@ from palm.reader.fields import TableFields
 from palm.reader.formats.notes import collected_notes
 from palm.reader.formats.tables import describe_format
 from palm.reader.labels import WHOLE_NUMBER, listed
+from palm.training.further_rows import further_rows_lines
 from palm.training.unknown_tokens import unknown_lines
 
 _PLACEHOLDERS = ("-", "?", "nan", "NaN", "none", "None", "null", "NULL", "N/A", "n/a")
@@ -17,7 +18,7 @@ _PLACEHOLDERS = ("-", "?", "nan", "NaN", "none", "None", "null", "NULL", "N/A", 
 
 
 def label_lines(tasks: Sequence[TaskInstance]) -> Iterator[str]:
-    """How files and labels are understood, and warnings about them.
+    """How files and labels are understood, the number of added rows, and warnings.
 
     A warning stands for each task with a single label, for data whose labels contradict each other, for labels that
     look alike or stand for none, and for shared heads whose classes have different names.
@@ -25,6 +26,7 @@ def label_lines(tasks: Sequence[TaskInstance]) -> Iterator[str]:
     first: dict[str, TaskInstance] = {}
     for task in tasks:
         yield from _format_lines(task)
+        yield from further_rows_lines(task)
         yield from (f"{task.name}: {note}" for note in task.paradigm.notes)
         for data in (task.train, task.dev):
             if data is not None:

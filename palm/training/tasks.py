@@ -20,6 +20,7 @@ from palm.reader.loading import load_dataset
 from palm.schema.fields import BackboneFields
 from palm.schema.settings import TrainSettings
 from palm.training.dev_split import load_split
+from palm.training.further_rows import with_further_rows
 from palm.training.unknown_tokens import refuse_unknown
 
 Built = TypeVar("Built")
@@ -88,6 +89,7 @@ def _planned_processes(config: RunConfig) -> int:
 def _build_task(config: RunConfig, task: TaskConfig, processes: int) -> TaskInstance:
     reader = reader_of(config, task)
     train, dev = _load_data(config, reader, task)
+    train = train and with_further_rows(train, reader, task)
     refuse_unknown(task.name, (train, dev), reader, task.settings.max_unk_fraction)
     paradigm = paradigm_for(PARADIGMS[task.paradigm_name], task.paradigm, reader)
     return TaskInstance(

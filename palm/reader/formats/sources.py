@@ -16,7 +16,7 @@ from palm.schema.fields import ReaderFields
 RowSource = Path | RowTable
 """A text file that a reader parses itself, or a table that is read already."""
 
-DATA_KEYS = ("train_file", "dev_file", "pred_file")
+DATA_KEYS = ("train_file", "dev_file", "pred_file", "pseudo_data_path")
 
 
 def open_source(source: str | Path | RowTable, config: ReaderFields) -> RowSource:
@@ -66,7 +66,7 @@ def as_table(rows: object) -> RowTable:
 
 
 def plain_data_keys(keys: Mapping[Any, object]) -> dict[Any, object]:
-    """`keys` of a program with names in place of the tables under `train_file`, `dev_file` and `pred_file`.
+    """`keys` of a program with names in place of the tables under the keys that name data.
 
     Raises:
         ConfigError: A table of an unknown kind.

@@ -6,7 +6,8 @@ import math
 
 import pytest
 
-from palm.inference.prediction_files import json_line, write_predictions
+from palm.errors import ConfigError
+from palm.inference.prediction_files import json_line, write_predictions, write_submission
 from palm.paradigm.base import PARADIGMS
 
 PREDICTIONS = [
@@ -70,3 +71,11 @@ def test_a_folder_with_an_ending_stays_a_folder(paradigm, tmp_path):
 
 def test_no_prediction_is_an_empty_list(paradigm, tmp_path):
     assert json.loads(write_predictions(paradigm, [], tmp_path / "x.json").read_text()) == []
+
+
+def test_a_submission_has_id_and_label(paradigm, tmp_path):
+    rows = [{"label": "好", "probs": {"好": 1.0}, "id": 7}, {"label": "坏", "probs": {"坏": 0.6}}]
+    file = write_submission(paradigm, rows, tmp_path / "deep" / "eprstmt_predict.json")
+    assert file.read_text(encoding="utf-8") == '{"id": 7, "label": "好"}\n{"id": 1, "label": "坏"}\n'
+    with pytest.raises(ConfigError, match="--format fewclue: a submission has a label for each row"):
+        write_submission(paradigm, [{"value": 0.3}], tmp_path / "x.json")
