@@ -1,4 +1,4 @@
-"""RGL: vectors of examples with one label are drawn together, those of different labels apart.
+"""RGL: a loss that brings vectors of examples with one label together, and those of different labels apart.
 
 Source: RGL, Findings of NAACL 2022, in the form of PaddleNLP's trainer of prompts.
 """
@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from paddle import Tensor
 
 _SHARPNESS = 50.0
+"""The scores of a pair are this times 1 - c and 1 + c."""
+
 _DIVISOR = 100.0
 _TINY = 1e-8
 

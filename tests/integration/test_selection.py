@@ -67,6 +67,17 @@ def test_the_model_of_a_target_that_stopped_early_is_its_best_one(tmp_path):
     assert model.evaluate(tasks(tmp_path)["air"]["dev_file"])["loss"] == pytest.approx(best, abs=1e-6)
 
 
+def test_patience_as_in_few_shot_scripts_under_their_names(tmp_path):
+    """Nothing gets better after the first evaluation, at step 2: the fourth one after it, at step 10, is the last."""
+    keys = {"load_best_model_at_end": True, "early_stopping_patience": 4, "eval_steps": 2, "num_train_epochs": 2}
+    config = tiny.config(tmp_path, tasks(tmp_path), learning_rate=1e-9) | keys
+    del config["export"], config["num_epochs"]
+    palm.Controller(config, overrides=[]).train()
+    assert len(trained_tasks(tmp_path)) == 10
+    exports = [row for row in tiny.metrics(tmp_path) if row["split"] == "export"]
+    assert {(row["task"], row["global_step"], row["of_step"]) for row in exports} == {("水", 10, 2), ("air", 10, 2)}
+
+
 @pytest.mark.parametrize("leaves", [False, True])
 def test_a_finished_target_stays_in_the_mix_unless_it_shall_leave(tmp_path, leaves):
     patient = {"early_stopping_patience": 1}
