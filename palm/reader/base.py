@@ -49,6 +49,8 @@ class Reader(ABC):
     """Whether a text longer than max_seq_len becomes several examples instead of being truncated."""
     segments: int = 1
     """How many segment ids its batches have: 2 for `[CLS] a [SEP] b [SEP]` with segments 0 and 1."""
+    counts_positions: bool = True
+    """Whether the positions of its batches count from 0."""
     record_unit: ClassVar[str] = "lines"
     """Unit of the records' `line`, for messages."""
     text_columns: tuple[str, ...] = ("text_a",)

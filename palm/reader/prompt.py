@@ -49,6 +49,7 @@ class PromptReader(Reader):
         self.config = self.config.model_copy(update={"label_file": None})  # an exported model needs no file
         self.text_columns = self._template.columns
         self.segments = 2 if self._encoding.has_segments else 1
+        self.counts_positions = not self._encoding.has_positions
 
     @property
     def prompt_form(self) -> PromptForm:

@@ -59,9 +59,10 @@ def write_graph(backbone: Backbone, tasks: Sequence[TaskInstance], weights: Mapp
 
 def _facts(tasks: Sequence[TaskInstance]) -> BatchFacts:
     # A user's own reader may give other positions, tasks and segments than `palm.data.sequences.pad_inputs`.
-    readers = [type(task.reader) for task in tasks]
-    built_in = all(reader.__module__.startswith(f"{_BUILT_IN_READERS}.") for reader in readers)
-    return BatchFacts(built_in, built_in and all(reader.segments == 1 for reader in readers))
+    readers = [task.reader for task in tasks]
+    built_in = all(type(reader).__module__.startswith(f"{_BUILT_IN_READERS}.") for reader in readers)
+    counts = built_in and all(reader.counts_positions for reader in readers)
+    return BatchFacts(counts, built_in and all(reader.segments == 1 for reader in readers))
 
 
 def _write_task(graph: Graph, encoder: EncoderWriter, task: TaskInstance) -> dict[str, tuple[str, ValueType]]:

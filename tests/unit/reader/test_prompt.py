@@ -72,6 +72,7 @@ def test_segments_and_positions(make):
     assert batch["segment_ids"].tolist() == [[0, 0, 1, 1, 0], [0, 0, 0, 1, 1]]
     assert batch["position_ids"].tolist() == [[0, 1, 7, 8, 0], [0, 1, 2, 7, 8]]
     assert (reader.segments, make(prompt="好").segments) == (2, 1)
+    assert (reader.counts_positions, make(prompt="好").counts_positions) == (False, True)
     with pytest.raises(DataError, match=r"rows\[0\]: positions are below max_seq_len, 8, found a larger one"):
         load_rows(make(prompt=prompt, max_seq_len=8), [{"text_a": "我", "label": "a"}], "train")
 
