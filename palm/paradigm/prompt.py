@@ -156,10 +156,15 @@ class Prompt(Paradigm):
         compared = {MASK_VECTORS: Spec("batch hidden", "float32")}
         return logits | compared if phase == "train" and self._rgl_weight else logits
 
+    @property
+    def head_kind(self) -> str | None:
+        """A masked language model head, if it has no parameters beside it."""
+        own = self.config.verbalizer not in ("manual", "masked") or self._form.soft_starts or self._form.prefix_length
+        return None if own else MLM_HEAD
+
     def head_shape(self, backbone: BackboneFields) -> tuple[object, ...]:
         form = self._form
-        own = bool(form.soft_starts or form.prefix_length)
-        if self.config.verbalizer in ("manual", "masked") and not own:  # a masked language model head, and no more
+        if self.head_kind is not None:
             return ("mlm", backbone.hidden_size, backbone.vocab_size, backbone.mlm_head().width)
         return ("prompt", self.config.verbalizer, backbone.hidden_size, self._count_labels(), form)
 
