@@ -24,7 +24,7 @@ def unfit_rows(name: str, reader: type[Reader]) -> Iterator[Problem]:
     """The reason why rows of task `name` cannot be shared, if any."""
     if not reader.one_text_per_row:
         rule = "tasks can only share rows of one unchanged text each."
-        found = f"Found a reader of `{name}` that masks words or makes several rows of one text."
+        found = f"Found a reader of `{name}` that masks words, has a prompt, or makes several rows of one text."
         yield Problem(f"tasks.{name}", f"{rule} {found} Remove share_rows_with.")
 
 
@@ -45,9 +45,9 @@ def wiring_problems(
         except ConfigError as error:
             yield from error.problems
             continue
-        yield from _missing_objects(task, reader, backbone, paradigm, phase)
+        of_prompt = list(prompt_problems(task, reader, paradigm, backbone))
+        yield from of_prompt or _missing_objects(task, reader, backbone, paradigm, phase)
         yield from _size_problems(task, reader, backbone)
-        yield from prompt_problems(task, reader, paradigm, backbone)
         if task.settings.smart_weight and paradigm.incomparable is not None:
             rule = f"SMART compares distributions over the labels of a text or word. Found `{paradigm.incomparable}`."
             yield Problem(f"tasks.{task.name}.smart_weight", f"{rule} Set the key only for other tasks.")
@@ -90,7 +90,8 @@ def _missing_objects(
 def _who_gives(name: str, phase: Phase, tokenizer: Tokenizer) -> str:
     asked = {key: READERS[key].on_request[name] for key in READERS if name in READERS[key].on_request}
     if asked:
-        return f"The readers {' and '.join(asked)} provide it with `{next(iter(asked.values()))}`."
+        givers = "readers {} provide" if len(asked) > 1 else "reader {} provides"
+        return f"The {givers.format(' and '.join(asked))} it with `{next(iter(asked.values()))}`."
     givers = [key for key in READERS if name in READERS[key](READERS[key].Config(), tokenizer).outputs_attr(phase)]
     return f"Readers that provide it: {', '.join(givers)}." if givers else "No registered reader provides it."
 
