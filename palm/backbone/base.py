@@ -51,6 +51,8 @@ class Backbone(ABC):
     """Its form in transformers; None if `palm convert` cannot write it for that library."""
     known_by: ClassVar[str | None] = None
     """A parameter that only pre-trained weights of this backbone have."""
+    takes_prefix: ClassVar[bool] = False
+    """Whether its layers attend to `Rows.prefix`, the vectors of a prompt before the keys and values of each layer."""
 
     def __init__(self, config: BackboneFields) -> None:
         self.config = config

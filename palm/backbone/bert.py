@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 class BertLikeBackbone(Backbone):
     """An encoder of BERT's layers: what `palm.backbone.encoder.TransformerEncoder` computes, by its `form`."""
 
+    takes_prefix: ClassVar[bool] = True
+
     def form(self) -> EncoderForm:
         """What differs from BERT."""
         return BERT_FORM

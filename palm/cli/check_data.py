@@ -97,11 +97,10 @@ def _about(file: _File, files: Sequence[_File], reader: Reader) -> Iterator[Line
 
 
 def _lengths(file: _File, reader: Reader) -> Iterator[Line]:
-    """Lengths in subword tokens before truncation, with special tokens."""
+    """Lengths in subword tokens before truncation, with special tokens and the prompt if there is one."""
     columns = list(zip(*map(reader.longest_sequence_of, file.records), strict=True))
     tokens = [reader.tokenizer.encode_ids(column) for column in columns]
-    layout = reader.tokenizer.pair if len(columns) > 1 else reader.tokenizer.single
-    lengths = np.sum([[len(ids) for ids in column] for column in tokens], axis=0) + layout.num_special
+    lengths = np.sum([[len(ids) for ids in column] for column in tokens], axis=0) + reader.tokens_around(len(columns))
     longest = reader.config.max_seq_len
     over = float(np.mean(lengths > longest))
     what = "split into windows" if reader.splits_long_texts else "truncated"

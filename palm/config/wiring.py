@@ -1,15 +1,18 @@
 """Checks that reader, backbone and paradigm of each task fit together, before anything is built."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from palm.backbone.base import Backbone
 from palm.backbone.find import registered_name
 from palm.balancing.gradients import GRADIENT_METHODS
 from palm.balancing.weighting import WEIGHTINGS
+from palm.config.prompt_wiring import prompt_problems
 from palm.config.run_config import TaskConfig
 from palm.config.typed import TypedConfig
 from palm.data.tokenizer import Tokenizer
-from palm.errors import Problem, counted
+from palm.engine.task_instance import paradigm_for
+from palm.errors import ConfigError, Problem, counted
 from palm.paradigm.base import PARADIGMS, Paradigm
 from palm.reader.base import READERS, Reader
 from palm.schema.fields import BackboneFields, ParadigmFields
@@ -17,11 +20,11 @@ from palm.schema.prompt_training import PromptTrainingFields
 from palm.spec import Phase, Specs, unmet
 
 
-def unfit_rows(name: str, reader: Reader) -> Iterator[Problem]:
+def unfit_rows(name: str, reader: type[Reader]) -> Iterator[Problem]:
     """The reason why rows of task `name` cannot be shared, if any."""
     if not reader.one_text_per_row:
         rule = "tasks can only share rows of one unchanged text each."
-        found = f"Found a reader of `{name}` that masks words or makes several rows of one text."
+        found = f"Found a reader of `{name}` that masks words, has a prompt, or makes several rows of one text."
         yield Problem(f"tasks.{name}", f"{rule} {found} Remove share_rows_with.")
 
 
@@ -37,13 +40,35 @@ def wiring_problems(
     """Everything that does not fit between `tasks`, their vocabulary and the backbone."""
     yield from _backbone_problems(backbone.config, tokenizer)
     for task in tasks:
-        reader = READERS[task.reader_name](task.reader, tokenizer)
-        paradigm = PARADIGMS[task.paradigm_name](task.paradigm)
-        yield from _missing_objects(task, reader, backbone, paradigm, phase)
+        try:
+            reader, paradigm = components_of(task, tokenizer)
+        except ConfigError as error:
+            yield from error.problems
+            continue
+        of_prompt = list(prompt_problems(task, reader, paradigm, backbone))
+        yield from of_prompt or _missing_objects(task, reader, backbone, paradigm, phase)
         yield from _size_problems(task, reader, backbone)
         if task.settings.smart_weight and paradigm.incomparable is not None:
             rule = f"SMART compares distributions over the labels of a text or word. Found `{paradigm.incomparable}`."
             yield Problem(f"tasks.{task.name}.smart_weight", f"{rule} Set the key only for other tasks.")
+
+
+def components_of(task: TaskConfig, tokenizer: Tokenizer) -> tuple[Reader, Paradigm]:
+    """Reader and paradigm of a task, before data is read.
+
+    Raises:
+        ConfigError: Keys that contradict each other or the tokenizer, with the name of the task.
+    """
+    try:
+        reader = READERS[task.reader_name](task.reader, tokenizer)
+        return reader, paradigm_for(PARADIGMS[task.paradigm_name], task.paradigm, reader)
+    except ConfigError as error:
+        raise of_task(task.name, error) from error
+
+
+def of_task(name: str, error: ConfigError) -> ConfigError:
+    """The problems of keys of the task `name`."""
+    return ConfigError([replace(problem, where=f"tasks.{name}.{problem.where}") for problem in error.problems])
 
 
 def _missing_objects(
@@ -65,7 +90,8 @@ def _missing_objects(
 def _who_gives(name: str, phase: Phase, tokenizer: Tokenizer) -> str:
     asked = {key: READERS[key].on_request[name] for key in READERS if name in READERS[key].on_request}
     if asked:
-        return f"The readers {' and '.join(asked)} provide it with `{next(iter(asked.values()))}`."
+        givers = "readers {} provide" if len(asked) > 1 else "reader {} provides"
+        return f"The {givers.format(' and '.join(asked))} it with `{next(iter(asked.values()))}`."
     givers = [key for key in READERS if name in READERS[key](READERS[key].Config(), tokenizer).outputs_attr(phase)]
     return f"Readers that provide it: {', '.join(givers)}." if givers else "No registered reader provides it."
 
@@ -120,7 +146,7 @@ def rows_of_one_text(config: TypedConfig) -> Iterator[Problem]:
     leaders = {task.settings.share_rows_with for task in config.tasks}
     for task in config.tasks:
         if task.name in leaders or task.settings.share_rows_with is not None:
-            yield from unfit_rows(task.name, READERS[task.reader_name](task.reader, config.tokenizer))
+            yield from unfit_rows(task.name, READERS[task.reader_name])
 
 
 def _backbone_problems(backbone: BackboneFields, tokenizer: Tokenizer) -> Iterator[Problem]:
@@ -197,16 +223,16 @@ def _copied_layers_problems(task: TaskConfig, depth: int) -> Iterator[Problem]:
 
 
 def alike_shared_heads(config: TypedConfig) -> Iterator[Problem]:
-    """Tasks that share a head have the same paradigm, and the same keys of what trains and how."""
+    """Tasks that share a head have the same paradigm or kind of head, and the same keys of what trains and how."""
     first: dict[str, TaskConfig] = {}
     for task in config.tasks:
         other = first.setdefault(task.head, task)
-        if task.paradigm_name != other.paradigm_name:
+        if task.paradigm_name != other.paradigm_name and not _alike_kinds(task, other, config.tokenizer):
             message = (
                 f"tasks that share a head (task_reuse_tag, share_head_with) need the same paradigm. `{other.name}` has "
                 f"`{other.paradigm_name}`, `{task.name}` has `{task.paradigm_name}`. Give them different tags."
             )
-            yield Problem(f"tasks.{task.name}", message)
+            yield Problem(f"tasks.{task.name}", message + _advice_on_prompts(task, other))
             continue
         for key, (theirs, ours) in _update_keys(other, task).items():
             if theirs != ours:
@@ -214,10 +240,31 @@ def alike_shared_heads(config: TypedConfig) -> Iterator[Problem]:
                 yield Problem(f"tasks.{task.name}.{key}", f"a shared head has one {key}. {found} Make them equal.")
 
 
+def _alike_kinds(one: TaskConfig, other: TaskConfig, tokenizer: Tokenizer | None) -> bool:
+    """Whether tasks of two paradigms have heads of one kind; so it is where that cannot be known yet."""
+    if tokenizer is None:
+        return True
+    try:
+        kinds = [components_of(task, tokenizer)[1].head_kind for task in (one, other)]
+    except ConfigError:  # another check reports it
+        return True
+    return kinds[0] is not None and kinds[0] == kinds[1]
+
+
+def _advice_on_prompts(one: TaskConfig, other: TaskConfig) -> str:
+    if not any(PARADIGMS[task.paradigm_name].answers_prompts for task in (one, other)):
+        return ""
+    return (
+        " Of a masked language model, a prompt shares the head with verbalizer manual or masked, and neither soft "
+        "vectors nor a prefix."
+    )
+
+
 def _update_keys(one: TaskConfig, other: TaskConfig) -> dict[str, tuple[object, object]]:
-    """The values that two tasks with one paradigm have for the keys of what of the head trains, and how."""
+    """The values that two tasks have for the keys of what of the head trains, and how."""
     found: dict[str, tuple[object, object]] = {"lr_scale": (one.settings.lr_scale, other.settings.lr_scale)}
-    if isinstance(one.paradigm, PromptTrainingFields):
-        own = [key for key in PromptTrainingFields.model_fields if key not in ParadigmFields.model_fields]
-        found |= {key: (getattr(one.paradigm, key), getattr(other.paradigm, key)) for key in own}
+    if any(isinstance(task.paradigm, PromptTrainingFields) for task in (one, other)):
+        for key, field in PromptTrainingFields.model_fields.items():
+            if key not in ParadigmFields.model_fields:
+                found[key] = getattr(one.paradigm, key, field.default), getattr(other.paradigm, key, field.default)
     return found

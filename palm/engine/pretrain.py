@@ -35,13 +35,14 @@ def load_pretrained_weights(model: MultiTaskModel, tasks: Sequence[HasHead], wei
 
 
 def _load_head(model: MultiTaskModel, head: str, paradigm: Paradigm, weights: PretrainedWeights) -> Iterator[str]:
-    prefix = paradigm.pretrained_head or ""
+    prefix, added = paradigm.pretrained_head or "", model.added_parameters(head)
+    if len(added) == len(list(model.heads[head].parameters())):  # the head has no part of a pre-trained one
+        return
     if not any(name.startswith(prefix) for name in weights.tensors):
         yield f"  head {head}: newly initialized, since the weights have none.{paradigm.new_head_advice}"
         return
     report = apply_pretrained(model.heads[head], weights, prefix)
     yield f"  head {head}: {len(report.loaded)} parameters loaded."
-    added = model.added_parameters(head)
     missing = [name for name in report.missing if name not in added]
     if missing:
         yield f"  head {head}: missing, newly initialized: {', '.join(missing)}"

@@ -94,8 +94,8 @@ def plain_attention(qkv: Tensor, *, settings: LayerSettings, rows: Rows) -> Tens
     mask, bias = rows.mask, rows.bias
     if rows.prefix is not None:
         length = rows.prefix.shape[1]
-        key, value = (_after_prefix(rows, prefix, own) for prefix, own in zip(rows.prefix, (key, value), strict=True))
-        mask, bias = (None if each is None else _zeros_before(length, each) for each in (mask, bias))
+        key, value = _after_prefix(rows, rows.prefix[0], key), _after_prefix(rows, rows.prefix[1], value)
+        mask, bias = _zeros_before(length, mask), _zeros_before(length, bias)
     scores = product(query * size**-0.5, key, transpose_other=True)  # [batch heads seq prefix+seq]
     if bias is not None:
         scores = scores + bias
@@ -113,9 +113,11 @@ def _after_prefix(rows: Rows, prefix: Tensor, own: Tensor) -> Tensor:
     return paddle.concat([split.astype(own.dtype).expand([rows.batch, -1, -1, -1]), own], axis=2)
 
 
-def _zeros_before(length: int, scores: Tensor) -> Tensor:
+def _zeros_before(length: int, scores: Tensor | None) -> Tensor | None:
     """What is added to attention scores, [... seq], and nothing for `length` more keys: [... length+seq]."""
-    return paddle.concat([paddle.zeros([*scores.shape[:-1], length], scores.dtype), scores], axis=-1)
+    if scores is None:
+        return None
+    return paddle.concat([paddle.zeros_like(scores[..., :1]).expand([-1, -1, -1, length]), scores], axis=-1)
 
 
 def fused_attention(qkv: Tensor, *, settings: LayerSettings, rows: Rows) -> Tensor:

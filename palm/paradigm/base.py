@@ -126,6 +126,14 @@ class Paradigm(ABC):
     def head_shape(self, backbone: BackboneFields) -> tuple[object, ...]:
         """What must be equal for tasks to share a head: paradigm name and the sizes of its parameters."""
 
+    @property
+    def head_kind(self) -> str | None:
+        """What paradigms with the same kind of head have in common, so that tasks of both can share one; None: nothing.
+
+        Tasks of one paradigm can share a head whatever its kind, if their `head_shape` is equal.
+        """
+        return None
+
     @abstractmethod
     def build_layers(self, backbone: BackboneFields) -> "nn.Layer":
         """The head's initialized parameters, for the config of `backbone`."""

@@ -61,6 +61,10 @@ class MaskedLM(Paradigm):
         best = {"top_ids": Spec("mask top", "int64"), "top_probs": Spec("mask top", "float32")}
         return {"train": logits, "eval": logits | best, "predict": best}[phase]
 
+    @property
+    def head_kind(self) -> str | None:
+        return MLM_HEAD
+
     def head_shape(self, backbone: BackboneFields) -> tuple[object, ...]:
         return ("mlm", backbone.hidden_size, backbone.vocab_size, backbone.mlm_head().width)
 

@@ -82,7 +82,7 @@ class PromptFields(PromptTrainingFields):
             raise ValueError("label_kind: a prompt answers with labels, found `number`")
         if self.label_kind == "several" and self.verbalizer == "masked":
             rule = "verbalizer: masked compares the words of all labels, of which one is right; for label_kind: several"
-            raise ValueError(f"{rule} use soft, manual or none")
+            raise ValueError(f"{rule} use soft or manual")
         if self.use_rgl and (self.label_kind == "several" or self.verbalizer == "none"):
             found = "label_kind: several" if self.label_kind == "several" else "verbalizer: none"
             raise ValueError(f"use_rgl compares texts by their one label and the vector at [MASK], found {found}")
@@ -134,10 +134,10 @@ class Prompt(Paradigm):
 
     def reader_inputs(self, phase: Phase) -> Specs:
         if self._by_option:
-            places = {"choice_rows": Spec("batch choice", "int64"), "choice_mask": Spec("batch choice", "float32")}
+            places = {"choice_rows": Spec("batch choice", "int64")}
         else:
             places = {"mask_positions": Spec("batch mask", "int64")}
-        soft = {"soft_ids": Spec("batch seq", "int64")}
+        soft = {"soft_ids": Spec("batch seq", "int64")} if self.prompt is None or self.prompt.soft_starts else {}
         gold = (
             {"label_sets": Spec("batch class", "float32")} if self._several else {"label_ids": Spec("batch", "int64")}
         )
@@ -157,12 +157,22 @@ class Prompt(Paradigm):
         compared = {MASK_VECTORS: Spec("batch hidden", "float32")}
         return logits | compared if phase == "train" and self._rgl_weight else logits
 
+    @property
+    def head_kind(self) -> str | None:
+        """A masked language model head, if it has no parameters beside it."""
+        own = self.config.verbalizer not in ("manual", "masked") or self._form.soft_starts or self._form.prefix_length
+        return None if own else MLM_HEAD
+
     def head_shape(self, backbone: BackboneFields) -> tuple[object, ...]:
         form = self._form
-        own = bool(form.soft_starts or form.prefix_length)
-        if self.config.verbalizer in ("manual", "masked") and not own:  # a masked language model head, and no more
+        if self.head_kind is not None:
             return ("mlm", backbone.hidden_size, backbone.vocab_size, backbone.mlm_head().width)
-        return ("prompt", self.config.verbalizer, backbone.hidden_size, self._count_labels(), form)
+        kind = self.config.verbalizer
+        rows = self._count_labels() if kind in ("soft", "none") else backbone.vocab_size
+        soft = ("soft", len(form.soft_starts), *form.soft_groups) if form.soft_starts else ()
+        encoder = form.prefix_encoder, form.prefix_hidden_size
+        prefix = ("prefix", form.prefix_length, *encoder) if form.prefix_length else ()
+        return (*("prompt", kind, backbone.hidden_size, backbone.mlm_head().width, rows), *soft, *prefix)
 
     def build_layers(self, backbone: BackboneFields) -> "nn.Layer":
         """That of `mlm`, or with `label_layer`: weight [emb class], bias [class]; for options weight [hidden 2]."""

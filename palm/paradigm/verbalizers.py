@@ -123,23 +123,20 @@ def _aggregated(scores: "Tensor", counts: Sequence[int], kind: Aggregate) -> "Te
     """One column for each group of neighbouring columns of `scores`, [row column], by their numbers: [row group]."""
     import paddle
 
+    # Without loops and zip, which Paddle's conversion to static graphs rewrites.
+    sizes = np.array(counts)[:, None]
     starts = np.cumsum([0, *counts[:-1]])
     if kind == "mean":
-        shares = np.zeros((sum(counts), len(counts)), "float32")
-        for group, (start, count) in enumerate(zip(starts, counts, strict=True)):
-            shares[start : start + count, group] = 1 / count
-        mean: Tensor = scores @ paddle.to_tensor(shares)
+        shares = np.repeat(np.eye(len(counts)) / sizes, counts, axis=0)  # [column group]
+        mean: Tensor = scores @ paddle.to_tensor(shares.astype("float32"))
         return mean
     if kind == "first":
         return paddle.index_select(scores, paddle.to_tensor(starts), axis=1)
     # Shorter groups repeat their first column, which changes no maximum.
-    longest = max(counts)
-    places = [
-        [start + (step if step < count else 0) for step in range(longest)]
-        for start, count in zip(starts, counts, strict=True)
-    ]
-    columns = paddle.index_select(scores, paddle.to_tensor(np.array(places, "int64").flatten()), axis=1)
-    highest: Tensor = columns.reshape([-1, len(counts), longest]).max(-1)
+    steps = np.arange(max(counts))
+    places = starts[:, None] + np.where(steps < sizes, steps, 0)  # [group step]
+    columns = paddle.index_select(scores, paddle.to_tensor(places.flatten()), axis=1)
+    highest: Tensor = columns.reshape([-1, *places.shape]).max(-1)
     return highest
 
 

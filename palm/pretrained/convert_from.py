@@ -28,6 +28,7 @@ from palm.pretrained.load import NOT_NEEDED, config_defaults_for, from_zero, rea
 from palm.pretrained.name_maps import rename, targets_of
 from palm.pretrained.safetensors_files import read_safetensors
 from palm.pretrained.transformers_names import transformers_names
+from palm.schema.fields import BackboneFields
 from palm.schema.run_settings import RunSettings
 from palm.schema.saved_model import (
     SavedComponent,
@@ -91,7 +92,8 @@ def _inference_model(path: Path) -> PretrainedEncoder:
     _check_shapes(path / WEIGHTS_FILE, encoder, kind(backbone_config))
     own = {key.removeprefix("head."): array for key, array in saved.items() if key.startswith("head.")}
     paradigm = _paradigm(description.paradigm, file)
-    if paradigm is not None and paradigm.pretrained_head is not None:
+    # With more or less than a masked language model head, as of a prompt with vectors, it is none of transformers.
+    if paradigm is not None and paradigm.pretrained_head is not None and own.keys() == _mlm_names(backbone_config):
         joined = encoder | {f"{paradigm.pretrained_head}{key}": array for key, array in own.items()}
         return PretrainedEncoder(description.backbone.name, backbone_config, joined, _copied(path))
     head, form = None, paradigm.transformers_head if paradigm else None
@@ -110,6 +112,15 @@ def _inference_model(path: Path) -> PretrainedEncoder:
     left_out = () if head else tuple(f"head.{key}" for key in own)
     name = description.backbone.name
     return PretrainedEncoder(name, backbone_config, encoder, _copied(path), head=head, left_out=left_out)
+
+
+def _mlm_names(config: BackboneFields) -> set[str]:
+    """The parameters of the encoder's masked language model head."""
+    form = config.mlm_head()
+    some = {
+        "transform.bias": form.transform_bias, "layer_norm.bias": form.norm_bias, "bias": form.decoder_bias
+    }  # fmt: skip
+    return {"transform.weight", "layer_norm.weight", *(name for name, there in some.items() if there)}
 
 
 def _run_model(path: Path) -> PretrainedEncoder:

@@ -167,6 +167,10 @@ class Reader(ABC):
         """The texts of a record's longest sequence."""
         return self.texts_of(record)
 
+    def tokens_around(self, texts: int) -> int:
+        """Tokens of a sequence of `texts` texts beside theirs: special tokens, and those of a prompt."""
+        return (self.tokenizer.pair if texts > 1 else self.tokenizer.single).num_special
+
     def labels_of(self, record: Record) -> list[str]:
         """The labels of a record: its `label`, possibly several, or its `labels`, such as one per word."""
         found = record.get("labels", record.get("label"))

@@ -75,6 +75,12 @@ class PromptReader(Reader):
         """The texts that the prompt names."""
         return tuple(str(record[name]) for name in self._template.columns)
 
+    def tokens_around(self, texts: int) -> int:
+        """Special tokens and the prompt, with the longest of its options."""
+        del texts
+        options = self._option_tokens if self.labels is not None else [()]
+        return self.config.max_seq_len - self._encoding.room + max(map(len, options))
+
     def learn_labels(self, records: Sequence[Record]) -> LabelMap:
         """The labels of a training file and of label_words, with their words."""
         found = (name for record in records for name in self.labels_of(record))

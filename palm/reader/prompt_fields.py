@@ -169,6 +169,10 @@ def encoding_of(config: PromptReaderConfig, tokenizer: Tokenizer) -> PromptEncod
     if template.options is not None and config.label_kind != "class":
         rule = "options are candidates of which one is right, found label_kind: several. Use a mask."
         raise ConfigError(Problem("prompt", rule))
+    farthest = max((part.position or 0 for part in template.parts), default=0)
+    if farthest >= config.max_seq_len:
+        rule = f"positions are below max_seq_len, {config.max_seq_len}. Found `position`: {farthest}"
+        raise ConfigError(Problem("prompt", f"{rule}. Lower it, or raise max_seq_len."))
     if encoding.room < 1:
         needed = config.max_seq_len - encoding.room
         rule = "a sequence needs room for text beside the prompt, which is never cut"

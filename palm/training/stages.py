@@ -62,16 +62,22 @@ def save_encoder(run: TrainingRun, config: RunConfig) -> None:
 
 
 def _mlm_head(run: TrainingRun, config: RunConfig) -> dict[str, Tensor]:
-    """The masked language model head, by `mlm.*`: that of the stage's first task with one, else the encoder's own."""
-    task = next((task for task in run.tasks if task.paradigm.pretrained_head == MLM_HEAD), None)
-    if task is not None:
+    """The masked language model head, by `mlm.*`: that of the stage's first task with one, else the encoder's own.
+
+    A head that lacks a part, as the bias of the vocabulary, has that of the encoder.
+    """
+    found: dict[str, Tensor] = {}
+    for task in (task for task in run.tasks if task.paradigm.pretrained_head == MLM_HEAD):
         layers = run.model.heads[task.head]
         names = {name for name, _ in layers.named_parameters()} - set(run.model.added_parameters(task.head))
-        return {f"{MLM_HEAD}{name}": each for name, each in layers.state_dict().items() if name in names}
-    if config.run.pretrain_model_path is None:
-        return {}
+        own = {f"{MLM_HEAD}{name}": each for name, each in layers.state_dict().items() if name in names}
+        found = own if len(own) > len(found) else found
+    lacks_bias = run.model.backbone_config.mlm_head().decoder_bias and f"{MLM_HEAD}bias" not in found
+    if config.run.pretrain_model_path is None or (found and not lacks_bias):
+        return found
     tensors = load_pretrained(config.run.pretrain_model_path, BACKBONES[config.backbone_name]).tensors
-    return {name: paddle.to_tensor(array) for name, array in tensors.items() if name.startswith(MLM_HEAD)}
+    of_encoder = {name: paddle.to_tensor(array) for name, array in tensors.items() if name.startswith(MLM_HEAD)}
+    return of_encoder | found
 
 
 def load_encoder(folder: Path) -> PretrainedWeights:

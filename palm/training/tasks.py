@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from palm.config.run_config import RunConfig, TaskConfig
 from palm.config.task_checks import TaskMetrics, unreported_metrics
+from palm.config.wiring import of_task
 from palm.data.dataset import Dataset
 from palm.data.shared_rows import match_rows
 from palm.data.tokenizer import Tokenizer
@@ -66,7 +67,11 @@ def reader_of(config: RunConfig, task: TaskConfig) -> Reader:
     Raises:
         ConfigError: The vocabulary is missing or invalid.
     """
-    return READERS[task.reader_name](task.reader, _tokenizer(config, task))
+    tokenizer = _tokenizer(config, task)
+    try:
+        return READERS[task.reader_name](task.reader, tokenizer)
+    except ConfigError as error:
+        raise of_task(task.name, error) from error
 
 
 def _collect(problems: list[Problem], build: Callable[[], Built]) -> Built | None:
@@ -91,7 +96,10 @@ def _build_task(config: RunConfig, task: TaskConfig, processes: int) -> TaskInst
     train, dev = _load_data(config, reader, task)
     train = train and with_further_rows(train, reader, task)
     refuse_unknown(task.name, (train, dev), reader, task.settings.max_unk_fraction)
-    paradigm = paradigm_for(PARADIGMS[task.paradigm_name], task.paradigm, reader)
+    try:
+        paradigm = paradigm_for(PARADIGMS[task.paradigm_name], task.paradigm, reader)
+    except ConfigError as error:
+        raise of_task(task.name, error) from error
     return TaskInstance(
         name=task.name,
         settings=task.settings,

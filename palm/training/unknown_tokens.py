@@ -18,6 +18,8 @@ def unknown_fraction(dataset: Dataset, reader: Reader) -> float:
     if tokenizer.unk_id is None:
         return 0.0
     ids = dataset.ragged("token_ids").values
+    if "soft_ids" in dataset.columns:  # where a learned vector stands, the token counts for nothing
+        ids = ids[dataset.ragged("soft_ids").values == 0]
     counts = np.bincount(ids, minlength=tokenizer.vocab_size)
     unknown = int(counts[tokenizer.unk_id])
     special = int(sum(counts[number] for number in tokenizer.special_ids if number != tokenizer.unk_id))

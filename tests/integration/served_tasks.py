@@ -12,6 +12,8 @@ ENGLISH, CHINESE = "the big red fish in the house", "大红鱼在河"
 ROWS: dict[str, list[Any]] = {
     "intent": [ENGLISH, CHINESE, "the cat runs"],
     "sets": [ENGLISH, CHINESE],
+    "prompted": [ENGLISH, CHINESE, "the cat runs"],
+    "chosen": [ENGLISH, CHINESE],
     "slots": [ENGLISH, {"text_a": ["the", "red", "鱼"]}],
     "tags": [ENGLISH, "the green bird"],
     "cloze": ["the [MASK] fish in the [MASK]", "红[MASK]"],
@@ -52,7 +54,17 @@ def train_all(folder: Path, *, steps: int = 80, seed: int = 3) -> Path:
         "picks": {"reader": "choice", "paradigm": "choice"},
         "rank": {"reader": "pairwise_match", "paradigm": "pairwise_match"},
     }
+    prompt: dict[str, Any] = {"reader": "prompt", "paradigm": "prompt", "label_words": {"water": "fish", "air": "鸟"}}
+    prompt |= {"mix_ratio": 0.1, "target": False}
     tasks = {
+        "prompted": {
+            **tiny.classification_task(folder, "prompted"), **prompt, "verbalizer": "soft",
+            "prompt": "{'soft': 'who', 'length': 3}{'text': 'text_a'}谁在{'mask'}",
+        },
+        "chosen": {
+            **tiny.classification_task(folder, "chosen"), **prompt, "verbalizer": "none",
+            "prompt": "{'options'}{'text': 'text_a'}",
+        },
         "intent": tiny.classification_task(folder, "intent"),
         "slots": tiny.slot_task(folder, "slots"),
         "tags": {**tiny.slot_task(folder, "tags"), "head": "crf"},
@@ -60,6 +72,6 @@ def train_all(folder: Path, *, steps: int = 80, seed: int = 3) -> Path:
         "pairs": tiny.match_task(folder, "pairs"),
         "answers": tiny.mrc_task(folder, "answers"),
         **{name: {**keys, "train_file": files[name]} for name, keys in kinds.items()},
-    }
+    }  # fmt: skip
     palm.Controller(tiny.config(folder, tasks, max_steps=steps), overrides=[]).train()
     return folder / "out"

@@ -14,6 +14,7 @@ import numpy as np
 import paddle
 from paddle import Tensor, nn
 
+from palm.backbone.embeddings import SOFT_IDS
 from palm.data.dataset import Batch
 from palm.engine.model import MultiTaskModel
 from palm.engine.task_instance import TaskInstance
@@ -26,6 +27,7 @@ PROGRAM = "inference"
 """Name of the program's files, without their endings: `inference.json` and `inference.pdiparams`."""
 PARAMETERS = ".pdiparams"
 _TYPES = {"int64": paddle.int64, "float32": paddle.float32}
+_MASKS = "mask_positions"
 
 
 @final
@@ -49,13 +51,28 @@ class Program(nn.Layer):
         for task in self._tasks:
             modules = self.model.task_modules(task.head)
             key = (task.settings.layer, task.head if self.model.has_own_pass(task.head) else None)
+            given = fitted(task, inputs)
             if key not in passes:
-                taken = self.model.encoder_inputs(inputs, task.head)
-                encoded = self.model.backbone(taken, layer=task.settings.layer, **modules)
-                passes[key] = {**inputs, **encoded}
-            outputs = task.paradigm.forward(self.model.heads[task.head], passes[key], "predict")
+                taken = self.model.encoder_inputs(given, task.head)
+                passes[key] = self.model.backbone(taken, layer=task.settings.layer, **modules)
+            outputs = task.paradigm.forward(self.model.heads[task.head], {**given, **passes[key]}, "predict")
             found += [outputs[name] for name in task.paradigm.outputs_attr("predict")]
         return found
+
+
+def fitted(task: TaskInstance, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The inputs with as many masks and soft vectors as the prompt of `task` has, whichever task they are from.
+
+    A program computes all heads for the batch of any task, which may have other numbers of them, or a single 0.
+    """
+    form, found = task.paradigm.prompt, dict(inputs)
+    if form is not None and _MASKS in task.paradigm.reader_inputs("predict"):
+        given = inputs[_MASKS]
+        enough = paddle.concat([given, *[given[:, -1:]] * (form.masks - 1)], axis=1)[:, : form.masks]
+        found[_MASKS] = enough + paddle.zeros_like(inputs["token_ids"][:, :1])  # [batch mask]
+    if form is not None and form.soft_starts:
+        found[SOFT_IDS] = paddle.clip(inputs[SOFT_IDS], max=len(form.soft_starts))
+    return found
 
 
 def inputs_of(model: MultiTaskModel, tasks: Sequence[TaskInstance]) -> Specs:

@@ -29,7 +29,8 @@ def encoded_for(
         prompt: What is known of the template of the task's reader, if it has one.
     """
     if prompt is not None and prompt.soft_starts:
-        encoder = encoder.with_soft_words(soft_table(encoder.graph, f"heads.{head}.soft_prompt", prompt))
+        table = soft_table(encoder.graph, f"heads.{head}.soft_prompt", prompt)
+        encoder = encoder.with_soft_words(table, len(prompt.soft_starts))
     mixed = config.mixed_layers(encoder.depth)
     last = mixed[-1] if mixed else layer % encoder.depth
     name = f"heads.{head}.{PARTS}"

@@ -13,14 +13,17 @@ from palm.inference.onnx.operations import linear
 from palm.inference.onnx.writers import HEAD_WRITERS, HeadInputs, HeadOutput
 from palm.paradigm.prompt import Prompt, PromptFields
 
+# All heads of a graph may be computed for the batch of any task, with any number of masks and options, or a single 0.
+_MASKS = ("masked_batch", "prompt_mask")
+_CANDIDATES = ("row", "candidate")
+
 
 @HEAD_WRITERS.register(Prompt)
 def prompt_labels(head: HeadInputs) -> Mapping[str, HeadOutput]:
     """Logits of a text's labels."""
     config, form = cast("PromptFields", head.paradigm.config), head.paradigm.prompt or PromptForm()
-    labels = len(head.paradigm.labels or ())
     if config.verbalizer == "none":
-        return {"logits": HeadOutput(_option_scores(head), ("batch", labels))}
+        return {"logits": HeadOutput(_option_scores(head), _CANDIDATES)}
     features = transformed(head, _at_masks(head, form))  # [batch mask emb]
     if config.verbalizer == "soft":
         mean = head.graph.op("ReduceMean", features, axes=(1,), keepdims=0)
@@ -29,21 +32,30 @@ def prompt_labels(head: HeadInputs) -> Mapping[str, HeadOutput]:
         logits = _masked_scores(head, features, form)
     else:
         logits = _over_masks(head, _manual_scores(head, features, config, form), config.mask_aggregate_type)
-    return {"logits": HeadOutput(logits, ("batch", labels))}
+    return {"logits": HeadOutput(logits, ("batch", len(head.paradigm.labels or ())))}
 
 
 def _at_masks(head: HeadInputs, form: PromptForm) -> str:
     """The encoder's vectors at the masks: [batch mask hidden]."""
     graph = head.graph
-    places = graph.op("Unsqueeze", head.field("mask_positions", ("batch", form.masks)), graph.ints([2]))
-    return graph.op("GatherND", head.encoded, places, batch_dims=1)
+    given = head.field("mask_positions", _MASKS)
+    if form.masks > 1:  # the batch of another task may have fewer
+        last = graph.op("Gather", given, graph.ints([-1]), axis=1)
+        given = graph.op("Concat", given, *[last] * (form.masks - 1), axis=1)
+    places = graph.op("Slice", given, graph.ints([0]), graph.ints([form.masks]), graph.ints([1]))  # [batch mask]
+    rows, width = (graph.op("Gather", graph.op("Shape", value), graph.ints(axis), axis=0)
+                   for value, axis in ((places, 0), (head.encoded, 1)))  # fmt: skip
+    first = graph.op("Mul", graph.op("Range", graph.ints(0), rows, graph.ints(1)), width)  # [batch]
+    places = graph.op("Add", places, graph.op("Unsqueeze", first, graph.ints([1])))
+    flat = graph.op("Reshape", head.encoded, graph.ints([-1, head.backbone.hidden_size]))  # [batch*seq hidden]
+    return graph.op("Gather", flat, places, axis=0)
 
 
 def _option_scores(head: HeadInputs) -> str:
     graph = head.graph
     both = linear(graph, head.sentence, head.name("label_layer"))  # [row 2]
     odds = graph.op("Sub", *(graph.op("Gather", both, graph.ints(number), axis=1) for number in (1, 0)))
-    return graph.op("Gather", odds, head.field("choice_rows", ("batch", len(head.paradigm.labels or ()))))
+    return graph.op("Gather", odds, head.field("choice_rows", _CANDIDATES))
 
 
 def _masked_scores(head: HeadInputs, features: str, form: PromptForm) -> str:

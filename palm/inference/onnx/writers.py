@@ -47,11 +47,12 @@ class EncoderWriter(ABC):
         self.backbone = backbone
         self.batches = batches
         self._soft_table: str | None = None
+        self._soft_count = 0
 
-    def with_soft_words(self, table: str) -> "EncoderWriter":
-        """The same encoder for a task with soft vectors: rows of `table`, float32[1+vector emb], by `soft_ids`."""
+    def with_soft_words(self, table: str, count: int) -> "EncoderWriter":
+        """The same encoder for a task with soft vectors: rows of `table`, float32[1+count emb], by `soft_ids`."""
         twin = copy(self)
-        twin._soft_table = table
+        twin._soft_table, twin._soft_count = table, count
         return twin
 
     @property
@@ -70,7 +71,10 @@ class EncoderWriter(ABC):
         words = graph.op("Gather", graph.weight(self.word_table), token_ids(graph))
         if self._soft_table is None:
             return words
-        numbers = self.per_token("soft_ids")
+        # All heads of a graph may be computed for the batch of any task: its numbers may be of another prompt, with more
+        # vectors, or a single 0, so the input has axes of its own.
+        given = graph.input("soft_ids", "int64", ("prompt_batch", "prompt_seq"))
+        numbers = graph.op("Min", given, graph.ints(self._soft_count))
         stands = graph.op("Unsqueeze", graph.op("Greater", numbers, graph.ints(0)), graph.ints([2]))
         return graph.op("Where", stands, graph.op("Gather", self._soft_table, numbers), words)
 

@@ -31,6 +31,14 @@ def test_share_of_the_text(rows, share):
     assert unknown_fraction(dataset(*rows), READER) == share
 
 
+def test_tokens_under_vectors_of_a_prompt_do_not_count():
+    data = dataset([2, 1, 1, 1, 6, 5, 3], [2, 1, 1, 1, 1, 6, 3])
+    soft = Ragged.from_rows([[0, 1, 2, 3, 0, 0, 0], [0, 1, 2, 3, 0, 0, 0]])
+    prompted = Dataset({**data.columns, "soft_ids": soft}, [], "数据.tsv")
+    assert unknown_fraction(data, READER) == 7 / 10
+    assert unknown_fraction(prompted, READER) == 1 / 4
+
+
 def test_too_many_are_refused_with_file_share_and_limit():
     bad = dataset([2, 1, 6, 5, 5, 3])
     with pytest.raises(DataError) as caught:
