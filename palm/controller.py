@@ -43,7 +43,7 @@ from palm.training.earlier_runs import has_ended, refuse_links_out, resume_or_ar
 from palm.training.equal_ranks import agreed_signal, check_equal, run_folder_locked
 from palm.training.evaluation import exported_folder
 from palm.training.label_notices import label_lines
-from palm.training.log import CONTINUE, Reporter, frozen_line, say
+from palm.training.log import CONTINUE, OnRecord, Reporter, frozen_line, say
 from palm.training.notices import copies_line, export_lines, first_example_lines, precision_lines, short_run_lines
 from palm.training.run import build_run
 from palm.training.run_model import missing_run_model_line
@@ -102,6 +102,7 @@ class Controller:
         self._model: MultiTaskModel | None = None
         self._pretrained = False
         self._stages = [self]
+        self._on_record: OnRecord | None = None
         self._has_run_model = False  # as the last stage has
 
     def load_pretrain(self, path: str | Path | None = None) -> None:
@@ -144,14 +145,21 @@ class Controller:
         self._pretrained = True
         say(frozen_line(source.folder, list(source.saved.tasks)))
 
-    def train(self) -> None:
+    def train(self, *, on_record: OnRecord | None = None) -> None:
         """Train until every target has done its expected steps; export each target at exactly its last one.
 
         Where the configuration has `stages`, they are trained one after the other.
 
+        Args:
+            on_record: Called with each line of metrics.jsonl as it is written (docs/files.md), such as for a board of
+                one's own; those of evaluations also have their `seconds`. Of several ranks, only the first one calls
+                it. What it raises ends the run.
+
         Raises:
             CheckpointError: Something cannot be written, or a checkpoint to resume from does not fit.
         """
+        for stage in self._stages:
+            stage._on_record = on_record
         if not self.config.stage:
             self._train()
             return
@@ -221,7 +229,8 @@ class Controller:
             beginning += split_lines(self._tasks)
             beginning += copies_line(run.model.copied_parameters())
             run.ranks.on_first(self._write_beginning)
-        with Reporter(folder, total_steps=run.total_steps, done_steps=run.progress.global_step) as reporter:
+        total, done = run.total_steps, run.progress.global_step
+        with Reporter(folder, total_steps=total, done_steps=done, on_record=self._on_record) as reporter:
             for line in [*beginning, *first_example_lines(self._tasks)]:
                 reporter.say(line)
             train_as_configured(run, train_steps(run), config, reporter, with_run_model=self._has_run_model)

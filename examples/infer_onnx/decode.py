@@ -233,6 +233,18 @@ def best_spans(context: str, sequences: list[dict], longest: int, most: int) -> 
     return found
 
 
+def label_of_prompt(row: dict, sequences: list[dict], task: dict) -> dict:
+    """The paradigm `prompt`: a class or several; with options, every candidate was a sequence."""
+    settings = task["paradigm_settings"]
+    if settings["label_kind"] == "several":
+        return several_classes(row, sequences, task)
+    if settings["verbalizer"] != "none":
+        return one_class(row, sequences, task)
+    scores = np.array([sequence["logits"][0] for sequence in sequences])
+    true = -np.logaddexp(0.0, -scores)  # logarithm of the probability that the label is true
+    return one_class(row, [{"logits": true}], task)
+
+
 DECODE = {
     "cls": one_class,
     "match": one_class,
@@ -245,4 +257,5 @@ DECODE = {
     "mlm": masked_tokens,
     "seq_label": tags,
     "mrc": answer,
+    "prompt": label_of_prompt,
 }

@@ -87,6 +87,12 @@ class TextEncoder:
         tokens = [*front, *ids[: max(limit - len(front) - len(back), 0)], *back]
         return {"token_ids": tokens, "segment_ids": [0] * len(tokens)}
 
+    def inside_ids(self, text: str, *, after_blank: bool) -> list[int]:
+        """The tokens of a text that follows other text: after a blank, or without one."""
+        if not self.settings["sees_blanks"] or (after_blank and self.settings["inside_file"]):
+            return self.ids(text)  # where it puts a blank before every text
+        return self.inside.encode((" " if after_blank else "") + text, add_special_tokens=False).ids
+
     def pair(self, first: list[int], second: list[int]) -> dict:
         """`[CLS] first [SEP] second [SEP]`."""
         layout = self.settings["pair"]
@@ -181,6 +187,69 @@ def question(row: dict, encoder: TextEncoder, settings: dict) -> list[dict]:
     return found
 
 
+def prompted(row: dict, encoder: TextEncoder, settings: dict) -> list[dict]:
+    """The reader `prompt`: the text in its template, or a sequence for each candidate of one with options."""
+    options = settings["encoding_rules"]["options"]
+    return [filled_template(row, option, encoder, settings) for option in ([""] if options is None else options)]
+
+
+def filled_template(row: dict, option: str, encoder: TextEncoder, settings: dict) -> dict:
+    """A sequence of the template's parts, of which only texts are cut."""
+    parts = [dict(part) for part in settings["encoding_rules"]["parts"]]
+    for part in parts:
+        text = row.get(part["column"], "") if part["column"] else option_text(part, option)
+        if text is not None:
+            follows = part["follows"] or part["after_blank"]
+            part["ids"] = encoder.inside_ids(text, after_blank=part["after_blank"]) if follows else encoder.ids(text)
+            part["soft_ids"] = [0] * len(part["ids"])
+    layout = encoder.settings["single"]
+    front, back = layout["front"]["ids"], layout["back"]["ids"]
+    room = settings["max_seq_len"] - len(front) - len(back)
+    room -= sum(len(part["ids"]) for part in parts if not part["is_cut"])
+    cut = [part for part in parts if part["is_cut"]]
+    if room < any(part["ids"] for part in cut):
+        raise SystemExit(f"max_seq_len is {settings['max_seq_len']}, and the prompt leaves no room for text.")
+    lengths = kept_lengths([len(part["ids"]) for part in cut], room, settings)
+    for part, length in zip(cut, lengths, strict=True):
+        start = len(part["ids"]) - length if settings["truncate_mode"] == "head" else 0
+        part["ids"], part["soft_ids"] = part["ids"][start : start + length], part["soft_ids"][start : start + length]
+    return joined_parts(parts, front, back)
+
+
+def option_text(part: dict, option: str) -> str | None:
+    """A candidate in what stands around it; None for a part that is the same in every sequence."""
+    return None if part["option"] is None else part["option"].replace("[OPT]", option)
+
+
+def kept_lengths(lengths: list[int], room: int, settings: dict) -> list[int]:
+    """How much is kept of each text: the longest loses its last token first, of equal ones the last."""
+    kept = list(lengths)
+    if settings["truncate_mode"] == "manual":
+        limits = [settings["first_max_length"], *[settings["other_max_length"]] * len(kept)]
+        kept = [length if limit is None else min(length, limit) for length, limit in zip(kept, limits, strict=False)]
+    while sum(kept) > room:
+        kept[max(range(len(kept)), key=lambda place: (kept[place], place))] -= 1
+    return kept
+
+
+def joined_parts(parts: list[dict], front: list[int], back: list[int]) -> dict:
+    """The parts as one sequence, with the places of its masks."""
+    found = {"token_ids": list(front), "soft_ids": [0] * len(front), "segment_ids": [0] * len(front)}
+    positions, position, masks, segment = list(range(len(front))), len(front), [], 0
+    last = {"ids": back, "soft_ids": [0] * len(back), "position": None, "is_mask": False, "segment": None}
+    for part in [*parts, last]:
+        size, before = len(part["ids"]), len(found["token_ids"])
+        position = position if part["position"] is None else part["position"]
+        segment = segment if part["segment"] is None else part["segment"]
+        masks += range(before, before + size) if part["is_mask"] else []
+        found["token_ids"] += part["ids"]
+        found["soft_ids"] += part["soft_ids"]
+        found["segment_ids"] += [segment] * size
+        positions += range(position, position + size)
+        position += size
+    return {**found, "position_ids": positions, "mask_positions": masks}
+
+
 ENCODE = {
     "cls": one_text,
     "embed": one_text,
@@ -191,6 +260,7 @@ ENCODE = {
     "mlm": masked_text,
     "seq_label": tagged_words,
     "mrc": question,
+    "prompt": prompted,
 }
 
 

@@ -50,7 +50,8 @@ class Model:
         if task["reader"] == "seq_label":
             rows = [with_words(row, task) for row in rows]
         encoder = self.encoders[task["tokenizer"]]
-        encoded = [ENCODE[task["reader"]](row, encoder, task["reader_settings"]) for row in rows]
+        settings = {**task["reader_settings"], "encoding_rules": task.get("encoding_rules")}
+        encoded = [ENCODE[task["reader"]](row, encoder, settings) for row in rows]
         sequences = [sequence for own in encoded for sequence in own]
         for start in range(0, len(sequences), BATCH):
             self.compute(task, sequences[start : start + BATCH], encoder.settings["pad_id"])
@@ -89,19 +90,24 @@ def batch_of(sequences: list[dict], pad_id: int) -> dict[str, np.ndarray]:
     width = max(len(sequence["token_ids"]) for sequence in sequences)
     shape = len(sequences), width
     tokens, segments, mask = np.full(shape, pad_id), np.zeros(shape, "int64"), np.zeros(shape, "float32")
+    soft, positions = np.zeros(shape, "int64"), np.tile(np.arange(width), (len(sequences), 1))
     for place, sequence in enumerate(sequences):
         length = len(sequence["token_ids"])
         tokens[place, :length], segments[place, :length] = sequence["token_ids"], sequence["segment_ids"]
         mask[place, :length] = 1
+        if "soft_ids" in sequence:  # of a prompt
+            soft[place, :length], positions[place, :length] = sequence["soft_ids"], sequence["position_ids"]
     masks = [place * width + mask for place, sequence in enumerate(sequences) for mask in sequence.get("masks", [])]
     return {
         "token_ids": tokens,
         "segment_ids": segments,
-        "position_ids": np.tile(np.arange(width), (len(sequences), 1)),
+        "position_ids": positions,
         "task_ids": np.zeros(shape, "int64"),
         "input_mask": mask,
         # Of heads that are not asked, or have one sequence for each candidate.
         "mask_pos": np.array(masks or [0]),
+        "mask_positions": np.array([sequence.get("mask_positions", [0]) for sequence in sequences]),
+        "soft_ids": soft,
         "choice_rows": np.arange(len(sequences))[:, None],
         "choice_mask": np.ones((len(sequences), 1), "float32"),
     }

@@ -176,6 +176,22 @@ class PromptEncoding:
             starts, groups, self.num_masks, label_words, length, encoder, width, prefix.prefix_dropout
         )  # fmt: skip
 
+    def described(self) -> list[dict[str, object]]:
+        """The parts for a program without PALM, serializable as JSON: `encoding_rules` of export.json."""
+        found = []
+        for place, (part, fixed) in enumerate(zip(self.template.parts, self._parts, strict=True)):
+            ids, soft = ([], []) if fixed is None else (list(fixed.ids), list(fixed.soft or [0] * len(fixed.ids)))
+            found.append(
+                {
+                    "column": part.text if part.kind == "text" else None,
+                    "option": part.text if part.kind == "options" else None,
+                    "ids": ids, "soft_ids": soft, "is_mask": part.kind == "mask", "is_cut": part.truncate,
+                    "follows": self._follows[place], "after_blank": part.after_blank,
+                    "segment": part.token_type if self.has_segments else 0, "position": part.position,
+                }
+            )  # fmt: skip
+        return found
+
     def word_ids(self, words: Sequence[str]) -> list[list[int]]:
         """Tokens of words that stand at the first mask."""
         place = next((place for place, part in enumerate(self.template.parts) if part.kind == "mask"), None)

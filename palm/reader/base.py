@@ -77,6 +77,11 @@ class Reader(ABC):
         """What a model needs to know of the template, once the labels are known; None for a reader without one."""
         return None
 
+    @property
+    def encoding_rules(self) -> Mapping[str, object] | None:
+        """What a program without PALM needs beside the keys to encode rows, serializable as JSON; None for nothing."""
+        return None
+
     @abstractmethod
     def outputs_attr(self, phase: Phase) -> Specs:
         """Columns of a batch of `collate`; no gold column in phase `predict`."""

@@ -56,6 +56,11 @@ class PromptReader(Reader):
         """What a model needs to know of the prompt; with the words of its labels once these are known."""
         return self._encoding.form(() if self.labels is None else self._word_tokens(self.labels))
 
+    @property
+    def encoding_rules(self) -> Mapping[str, object]:
+        """The parts of the prompt as tokens, and the candidates of one with options."""
+        return {"parts": self._encoding.described(), "options": list(self._options) if self._has_options else None}
+
     def outputs_attr(self, phase: Phase) -> Specs:
         """The model's inputs, soft vectors, masks (or the candidates of each example), and the gold."""
         places = {"mask_positions": Spec("batch mask", "int64")}

@@ -139,6 +139,11 @@ class TrainSettings(Schema):
         description="Global steps between evaluations on dev_file; -1: only at epoch ends; 0: each target only when "
         "it is exported, so that no other key may depend on its metrics.",
     )
+    eval_at_epoch_ends: Annotated[
+        bool, Key(changes="metrics", read=(when(dev_file=ON), when(eval_every_n_steps=ON)))
+    ] = Field(
+        True, description="`eval_every_n_steps`: evaluate at epoch ends as well, which are near where files are small."
+    )
     export: Annotated[
         Literal["best", "last"],
         BeforeValidator(lower),

@@ -1,5 +1,6 @@
 """Evaluation on dev data during training, and inference models: the best so far, the last, those in between."""
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -247,10 +248,11 @@ class Evaluation:
 
     def _due(self, result: StepResult) -> list[str]:
         """The tasks to evaluate after this step."""
-        every = self._run.settings.eval_every_n_steps
+        settings, every = self._run.settings, self._run.settings.eval_every_n_steps
+        at_epochs = every < 0 or settings.eval_at_epoch_ends
         all_tasks = every != 0 and (
             result.last
-            or self._leading_task(result) in result.end_epoch
+            or (at_epochs and self._leading_task(result) in result.end_epoch)
             or (every > 0 and result.global_step % every == 0)
         )
         with_dev = [task.name for task in self._run.tasks if task.dev is not None]
@@ -267,9 +269,11 @@ class Evaluation:
         for task in self._run.tasks:
             if task.name in names:
                 self._run.ranks.watch.note(f"evaluating {task.name}")
+                start = time.perf_counter()
                 metrics = evaluate_task(self._run.model, task, self._run.ranks)
                 self._reporter.say(evaluation_line(task.name, global_step, metrics))
-                self._reporter.record({"split": "dev", "global_step": global_step, "task": task.name, **metrics})
+                record: dict[str, object] = {"split": "dev", "global_step": global_step, "task": task.name, **metrics}
+                self._reporter.record(record, seconds=time.perf_counter() - start)
                 found[task.name] = metrics
         if self._run.methods.dev_metric_keys:
             note_metrics(self._run.history, found)

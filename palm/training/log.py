@@ -22,6 +22,9 @@ from palm.storage.layout import LOG_FILE, METRICS_FILE
 
 _log = logging.getLogger("palm")
 
+OnRecord = Callable[[Mapping[str, object]], None]
+"""Receives the lines of `metrics.jsonl` as a run writes them (docs/files.md)."""
+
 
 def say(line: str) -> None:
     """Print a line outside a run; of several ranks, only the first one does."""
@@ -65,13 +68,17 @@ class Reporter:
         folder: The run's save_path, created if missing. None to write no files.
         total_steps: Length of the progress bar, in global steps.
         done_steps: Steps done before a resume.
+        on_record: Called with each line of `metrics.jsonl`.
 
     Raises:
         CheckpointError: The folder cannot be written.
     """
 
-    def __init__(self, folder: Path | None, *, total_steps: int, done_steps: int = 0) -> None:
+    def __init__(
+        self, folder: Path | None, *, total_steps: int, done_steps: int = 0, on_record: OnRecord | None = None
+    ) -> None:
         self._silent = not current_ranks().first
+        self._on_record = None if self._silent else on_record
         folder = None if self._silent else folder
         self._folder = folder
         self._log = self._metrics = None
@@ -109,10 +116,17 @@ class Reporter:
         if self._log is not None:
             self._log.write(line + "\n")
 
-    def record(self, metrics: dict[str, object]) -> None:
-        """Append a line to metrics.jsonl."""
+    def record(self, metrics: dict[str, object], *, seconds: float | None = None) -> None:
+        """Append a line to metrics.jsonl.
+
+        Args:
+            metrics: The line.
+            seconds: How long it took, for `on_record` alone: files of equal runs are equal.
+        """
         if self._metrics is not None:
             self._metrics.write(json.dumps(metrics, ensure_ascii=False) + "\n")
+        if self._on_record is not None:
+            self._on_record(metrics if seconds is None else {**metrics, "seconds": seconds})
 
     def _check_folder(self) -> None:
         if self._folder is not None and not (self._folder / LOG_FILE).exists():

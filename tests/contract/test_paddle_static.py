@@ -25,7 +25,7 @@ def test_every_encoder_computes_the_same(kind: str, tmp_path) -> None:
         task("near", "embed", reader="embed"),
     ]
     made = small_model(name, tasks, **keys)
-    files = write_paddle(made.model, tasks, tmp_path)
+    files = write_paddle(made.model, tasks, tmp_path, name="program")
     assert len(files) == 2
     engine = PaddleInference(tmp_path, files, tasks, inputs_of(made.model, tasks))
     for size in ((3, 37), (1, 2), (2, 60)):  # no text has fewer tokens than the two special ones

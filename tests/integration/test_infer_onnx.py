@@ -49,6 +49,12 @@ WHOLE = LabelMap(("O", "B-PER", "I-PER", "E-PER", "S-PER"), tag_scheme="iobes")
 OF_SPANS = LabelMap(("O", "B-PER", "I-PER"), tag_scheme="bio", splits_text=True)
 SHORT: dict[str, Any] = {"max_seq_len": 20, "max_query_len": 6, "doc_stride": 5}
 NEGATIVE: dict[str, Any] = {"max_answer_len": 4, "with_negative": True, "n_best_size": 3}
+WORDED = LabelMap(("a", "b", "c"), words=(("红",), ("鱼", "river"), ("大学",)))
+HARD = "{'text': 'text_a'} 鱼在 {'mask'} , swims{'text': 'text_b', 'token_type': 1}。"
+SOFT = "{'soft': '红鱼', 'length': 4}{'text': 'text_a'}{'soft_id': 2}{'mask': None, 'length': 2}{'soft_id': 2}"
+ENDS = "{'mask', 'position': 0}river{'text': 'text_a'}{'sep'}"
+BOTH = "{'text': 'text_a'}{'sep'}{'text': 'text_b'}在{'mask'}"
+SEVERAL = {"label_kind": "several", "verbalizer": "soft"}
 TASKS: dict[str, tuple[str, str, LabelMap | None, dict[str, Any], dict[str, Any]]] = {
     "class": ("cls", "cls", LABELS, {"max_seq_len": 12}, {}),
     "pair": ("match", "match", None, {"max_seq_len": 15}, {}),
@@ -63,6 +69,11 @@ TASKS: dict[str, tuple[str, str, LabelMap | None, dict[str, Any], dict[str, Any]
     "crf": ("seq_label", "seq_label", WHOLE, {"max_seq_len": 9}, {"head": "crf"}),
     "spans": ("seq_label", "seq_label", OF_SPANS, {"max_seq_len": 9}, {}),
     "answer": ("mrc", "mrc", None, SHORT, {"max_answer_len": 4}),
+    "topic": ("prompt", "prompt", WORDED, {"prompt": HARD, "max_seq_len": 30}, {}),
+    "learned": ("prompt", "prompt", WORDED, {"prompt": SOFT, "max_seq_len": 24}, {"verbalizer": "soft"}),
+    "topics": ("prompt", "prompt", WORDED, {"prompt": ENDS, "max_seq_len": 14, "truncate_mode": "head"}, SEVERAL),
+    "fitting": ("prompt", "prompt", WORDED, {"prompt": "{'options'}是"}, {"verbalizer": "none"}),
+    "limited": ("prompt", "prompt", WORDED, {"prompt": BOTH, "truncate_mode": "manual", "first_max_length": 4}, {}),
     "maybe": ("mrc", "mrc", None, {**SHORT, "with_negative": True}, NEGATIVE),
 }
 
@@ -86,7 +97,9 @@ def task_of(name: str, tokenizer: Tokenizer, *, for_cn: bool) -> TaskInstance:
     if "for_cn" in PARADIGMS[paradigm].Config.model_fields:
         of_paradigm = {**of_paradigm, **chinese}
     made = READERS[reader](READERS[reader].Config(**of_reader, **chinese), tokenizer, labels)
-    head = PARADIGMS[paradigm](PARADIGMS[paradigm].Config(**of_paradigm), labels, vocab=tokenizer.readable_tokens)
+    kind = PARADIGMS[paradigm]
+    form = {"prompt": made.prompt_form} if kind.answers_prompts else {}
+    head = kind(kind.Config(**of_paradigm), labels, vocab=tokenizer.readable_tokens, **form)
     return TaskInstance(name, TaskSettings(reader=reader, paradigm=paradigm), made, head, name, 0)
 
 
@@ -119,10 +132,15 @@ def random_outputs(task: TaskInstance, batch: Any, generator: np.random.Generato
     found = {}
     for name, spec in task.paradigm.outputs_attr("predict").items():
         axes = spec.axes.split()
-        shape = [1 if axes[1:] == ["choice"] and axis == "batch" else sizes[axis] for axis in axes]
+        shape = [1 if is_of_candidates(axes, batch) and axis == "batch" else sizes[axis] for axis in axes]
         whole = spec.dtype == "int64"
         found[name] = generator.integers(0, 50, shape) if whole else generator.normal(size=shape).astype("float32")
     return found
+
+
+def is_of_candidates(axes: list[str], batch: Any) -> bool:
+    """Whether an output has a column for each candidate of an example."""
+    return axes[1:] == ["choice"] or (axes[1:] == ["class"] and "choice_rows" in batch)
 
 
 def check_row(task: TaskInstance, row: dict[str, Any], described: Any, encoder: Any, example: Any, chance: int) -> None:
@@ -134,8 +152,11 @@ def check_row(task: TaskInstance, row: dict[str, Any], described: Any, encoder: 
     prepared = {"id": "0", **row}
     if spec["reader"] == "seq_label":
         prepared = example["encode"].with_words(prepared, spec)
-    sequences = example["encode"].ENCODE[spec["reader"]](prepared, encoder, spec["reader_settings"])
+    settings = {**spec["reader_settings"], "encoding_rules": spec["encoding_rules"]}
+    sequences = example["encode"].ENCODE[spec["reader"]](prepared, encoder, settings)
     assert len(sequences) == len(lengths)
+    if spec["reader"] == "prompt":
+        check_prompt(sequences, batch)
     for place, (sequence, length) in enumerate(zip(sequences, lengths, strict=True)):
         assert sequence["token_ids"] == batch["token_ids"][place, :length].tolist()
         assert sequence["segment_ids"] == batch["segment_ids"][place, :length].tolist()
@@ -144,7 +165,7 @@ def check_row(task: TaskInstance, row: dict[str, Any], described: Any, encoder: 
     for place, (sequence, length) in enumerate(zip(sequences, lengths, strict=True)):
         for name, array in outputs.items():
             axes = spec["outputs"][name]["axes"]
-            if axes[1:] == ["choice"]:
+            if is_of_candidates(axes, batch):
                 sequence[name] = array[0, place : place + 1]
             elif axes[0] == "batch":
                 sequence[name] = array[place, :length] if "seq" in axes else array[place]
@@ -154,6 +175,15 @@ def check_row(task: TaskInstance, row: dict[str, Any], described: Any, encoder: 
     theirs = example["decode"].DECODE[spec["paradigm"]](prepared, sequences, {**spec, "tokens": tokens})
     assert json.dumps({**theirs}, sort_keys=True) == json.dumps({key: ours[key] for key in theirs}, sort_keys=True)
     assert set(ours) - set(theirs) <= {"index"}
+
+
+def check_prompt(sequences: list[dict[str, Any]], batch: Any) -> None:
+    for place, sequence in enumerate(sequences):
+        length = len(sequence["token_ids"])
+        assert sequence["soft_ids"] == batch["soft_ids"][place, :length].tolist()
+        assert sequence["position_ids"] == batch["position_ids"][place, :length].tolist()
+        if "mask_positions" in batch:
+            assert sequence["mask_positions"] == batch["mask_positions"][place].tolist()
 
 
 @pytest.mark.parametrize("for_cn", [False, True], ids=["english", "chinese"])

@@ -127,6 +127,7 @@ def _describe_task(task: TaskInstance, graph: ExportedGraph, tokenizer: str) -> 
         "splits_text": reader.labels is not None and reader.labels.splits_text,
         "reader_settings": exported_keys(reader.config),
         "paradigm_settings": exported_keys(paradigm.config),
+        "encoding_rules": reader.encoding_rules,
         "rules": paradigm.decoding_rules,
         "outputs": {name: {"name": outputs[name], **_described(specs, name)} for name in specs},
     }

@@ -48,6 +48,7 @@ class ExportRequest:
         precision: Of the graph's weights.
         max_drop: Points (hundredths) of a task's main metric that int8 may cost.
         compares: Whether the graph is compared with PALM.
+        program: Name of the files of Paddle's static format, without their endings.
     """
 
     model: Path
@@ -57,6 +58,7 @@ class ExportRequest:
     precision: ExportPrecision = "float32"
     max_drop: float = 0.3
     compares: bool = True
+    program: str = "inference"
 
 
 @dataclass(frozen=True)
@@ -182,7 +184,7 @@ def _write_paddle(
         rule = "Paddle's static format is written with Paddle 3."
         raise ConfigError(Problem("--to paddle", f"{rule} Found: {refusal}. Use --to onnx, or install Paddle 3."))
     plain = load_run(request.model, [task.name for task in tasks], "plain")
-    names = write_paddle(plain.model, plain.tasks, folder)
+    names = write_paddle(plain.model, plain.tasks, folder, name=request.program)
     inputs = inputs_of(plain.model, plain.tasks)
     differences = None
     if request.compares:

@@ -23,8 +23,6 @@ from palm.inference.onnx.assembly import output_name
 from palm.paradigm.base import Outputs
 from palm.spec import Phase, Spec, Specs, as_spec
 
-PROGRAM = "inference"
-"""Name of the program's files, without their endings: `inference.json` and `inference.pdiparams`."""
 PARAMETERS = ".pdiparams"
 _TYPES = {"int64": paddle.int64, "float32": paddle.float32}
 _MASKS = "mask_positions"
@@ -85,26 +83,27 @@ def inputs_of(model: MultiTaskModel, tasks: Sequence[TaskInstance]) -> Specs:
     return found
 
 
-def write_paddle(model: MultiTaskModel, tasks: Sequence[TaskInstance], folder: Path) -> tuple[str, ...]:
-    """Write the program; return the names of its files, the program first.
+def write_paddle(model: MultiTaskModel, tasks: Sequence[TaskInstance], folder: Path, *, name: str) -> tuple[str, ...]:
+    """Write the program as `<name>.json` and `<name>.pdiparams`; return the names of its files, the program first.
 
     Args:
         model: Encoder and heads on the plain kernels.
         tasks: The tasks.
         folder: Where to.
+        name: Name of the files.
     """
     program = Program(model, tasks)
     program.eval()
     specs = {
-        name: paddle.static.InputSpec([None] * as_spec(spec).rank, _TYPES[as_spec(spec).dtype], name)
-        for name, spec in inputs_of(model, tasks).items()
+        each: paddle.static.InputSpec([None] * as_spec(spec).rank, _TYPES[as_spec(spec).dtype], each)
+        for each, spec in inputs_of(model, tasks).items()
     }
     before = {file.name for file in folder.iterdir()}
     with warnings.catch_warnings(), _biased_norms(program):
         warnings.simplefilter("ignore")  # of Paddle's tracer, about itself
         inputs: Any = [specs]  # Paddle types dictionaries narrower than it takes them
-        paddle.jit.save(paddle.jit.to_static(program, input_spec=inputs, full_graph=True), str(folder / PROGRAM))
-    written = sorted({file.name for file in folder.iterdir()} - before, key=lambda name: name.endswith(PARAMETERS))
+        paddle.jit.save(paddle.jit.to_static(program, input_spec=inputs, full_graph=True), str(folder / name))
+    written = sorted({file.name for file in folder.iterdir()} - before, key=lambda file: file.endswith(PARAMETERS))
     return tuple(written)
 
 
