@@ -36,6 +36,13 @@ WITHOUT_EFFECT = {
 """Arguments that are accepted and do nothing, with the reason."""
 
 
+OF_TRAINING = (
+    *("model_name_or_path", "prompt", "prompt_kind", "soft_encoder", "encoder_hidden_size", "task_type"),
+    *("truncate_mode", "first_max_length", "other_max_length"),
+)
+"""Arguments that a trained model has its own values of."""
+
+
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """The arguments, checked; `given` has the names of those that are written."""
     parser = _parser()
