@@ -271,7 +271,7 @@ def training_configuration(args: argparse.Namespace, size: TrainingSize) -> dict
         "optimizer": "adamw",
         **{name: getattr(args, name) for name in _OF_OPTIMIZER},
         "max_steps": size.updates * each,
-        "num_epochs": size.epochs,
+        "num_epochs": math.ceil(size.updates * each / size.batches),
         "gradient_accumulation_steps": each,
         "lr_scheduler": "linear" if args.lr_scheduler_type == "linear" else "constant",
         "warmup_proportion": 0.0 if args.lr_scheduler_type == "constant" else min(warmup, 0.999999),
