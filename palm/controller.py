@@ -126,16 +126,14 @@ class Controller:
         if path is None:
             fetch_encoder_weights(self.config.run)
         if source is None:
-            raise ConfigError(
-                Problem("pretrain_model_path", "load_pretrain() needs a path. Give one, or set this key.")
-            )
+            rule = "load_pretrain() needs a path. Give one, or set this key."
+            raise ConfigError(Problem("pretrain_model_path", rule))
         self._start_from(load_pretrained(source, BACKBONES[self.config.backbone_name]))
 
     def _start_from(self, weights: PretrainedWeights) -> None:
         self._model = self._build_model(backbone_config_for(weights, self.config.backbone))
         self._pretrained = True
-        for line in load_pretrained_weights(self._model, self._tasks, weights):
-            say(line)
+        say(*load_pretrained_weights(self._model, self._tasks, weights))
 
     def _start_from_model(self, path: str) -> None:
         """Start from the encoder of the model in `path`, and leave it as it is."""
@@ -146,14 +144,11 @@ class Controller:
         say(frozen_line(source.folder, list(source.saved.tasks)))
 
     def train(self, *, on_record: OnRecord | None = None) -> None:
-        """Train until every target has done its expected steps; export each target at exactly its last one.
-
-        Where the configuration has `stages`, they are trained one after the other.
+        """Train until every target has done its expected steps, stage by stage; export each at exactly its last one.
 
         Args:
-            on_record: Called with each line of metrics.jsonl as it is written (docs/files.md), such as for a board of
-                one's own; those of evaluations also have their `seconds`. Of several ranks, only the first one calls
-                it. What it raises ends the run.
+            on_record: Called with each line of metrics.jsonl as it is written, by the first of several ranks; lines of
+                evaluations also have their `seconds` (docs/files.md).
 
         Raises:
             CheckpointError: Something cannot be written, or a checkpoint to resume from does not fit.
@@ -172,8 +167,7 @@ class Controller:
     def _train_stages(self, signals: StopSignals, *, resume: bool) -> None:
         ranks = current_ranks()
         if not resume:
-            for line in ranks.on_first(lambda: reset_stages([stage.config for stage in self._stages])):
-                say(line)
+            say(*ranks.on_first(lambda: reset_stages([stage.config for stage in self._stages])))
         for before, stage in zip([None, *self._stages], self._stages, strict=False):
             if resume and ranks.on_first(partial(stage_is_done, stage.config)):
                 say(f"Stage {stage.config.stage}: done, its encoder is at {encoder_folder(stage.config).as_posix()}")
@@ -191,8 +185,7 @@ class Controller:
             self._start_from(load_encoder(encoder_folder(before.config)))
             before._model = None  # the memory is for this one
         run = self._train()
-        for line in restore_best(run, self.config):
-            say(line)
+        say(*restore_best(run, self.config))
         run.ranks.on_first(lambda: save_encoder(run, self.config))
 
     def _train(self) -> TrainingRun:
@@ -215,8 +208,7 @@ class Controller:
             ended = partial(has_ended, folder, run, config.resolved)
             if resume and not config.stage and run.ranks.on_first(ended):
                 say(f"The run in {folder.as_posix()} had ended: nothing is left to train.")
-                for line in missing_run_model_line(run_model_folder(config)):
-                    say(line)
+                say(*missing_run_model_line(run_model_folder(config)))
                 return run
             run.ranks.on_first(partial(refuse_foreign, run_model_folder(config), "save_path"))
             check_equal(run)
@@ -394,9 +386,8 @@ class Controller:
             if task.name == name:
                 return task
         names = ", ".join(task.name for task in self.config.tasks)
-        raise ConfigError(
-            Problem("task", f"one of the configured task instances is expected ({names}). Found `{name}`.")
-        )
+        rule = f"one of the configured task instances is expected ({names}). Found `{name}`."
+        raise ConfigError(Problem("task", rule))
 
     def _inference_folder(self, task: str, folder: str | Path | None) -> Path:
         folder = folder or self._task_config(task).settings.inference_model_dir

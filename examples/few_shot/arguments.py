@@ -36,6 +36,13 @@ WITHOUT_EFFECT = {
 """Arguments that are accepted and do nothing, with the reason."""
 
 
+OF_TRAINING = (
+    *("model_name_or_path", "prompt", "prompt_kind", "soft_encoder", "encoder_hidden_size", "task_type"),
+    *("truncate_mode", "first_max_length", "other_max_length"),
+)
+"""Arguments that a trained model has its own values of."""
+
+
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """The arguments, checked; `given` has the names of those that are written."""
     parser = _parser()
@@ -264,7 +271,7 @@ def training_configuration(args: argparse.Namespace, size: TrainingSize) -> dict
         "optimizer": "adamw",
         **{name: getattr(args, name) for name in _OF_OPTIMIZER},
         "max_steps": size.updates * each,
-        "num_epochs": size.epochs,
+        "num_epochs": math.ceil(size.updates * each / size.batches),
         "gradient_accumulation_steps": each,
         "lr_scheduler": "linear" if args.lr_scheduler_type == "linear" else "constant",
         "warmup_proportion": 0.0 if args.lr_scheduler_type == "constant" else min(warmup, 0.999999),

@@ -59,15 +59,21 @@ class TrainingLog:
     def __init__(self, args: argparse.Namespace, size: TrainingSize, evaluated: int) -> None:
         self._args, self._size, self._evaluated = args, size, evaluated
         self.history: list[dict[str, object]] = []
-        self.step = 0
+        self.step = self.first = 0
+        newest = checkpoints(Path(args.output_dir))[-1:] if args.resume_from_checkpoint else []
+        if newest and (newest[0] / "trainer_state.json").is_file():
+            state = json.loads((newest[0] / "trainer_state.json").read_text(encoding="utf-8"))
+            self.history, self.step, self.first = state["log_history"], state["global_step"], state["global_step"]
 
     def __call__(self, record: Mapping[str, object]) -> None:
         """Take a line of metrics.jsonl."""
         if record["split"] not in ("train", "dev"):
             return
-        self.step = int(str(record["global_step"])) // self._args.gradient_accumulation_steps
-        entry = self._training(record) if record["split"] == "train" else self._evaluation(record)
-        if entry:
+        batches = int(str(record["global_step"]))
+        self.step = batches // self._args.gradient_accumulation_steps
+        regular = batches % (self._args.logging_steps * self._args.gradient_accumulation_steps) == 0
+        if record["split"] == "dev" or regular or self._args.logging_first_step:
+            entry = self._training(record) if record["split"] == "train" else self._evaluation(record)
             entry["epoch"] = self.epoch(self.step)
             log.info(", ".join(f"{name}: {value}" for name, value in entry.items()))
             self.history.append({**entry, "step": self.step})
@@ -77,8 +83,6 @@ class TrainingLog:
         return round(step * self._args.gradient_accumulation_steps / self._size.batches, 4)
 
     def _training(self, record: Mapping[str, object]) -> dict[str, object]:
-        if self.step % self._args.logging_steps and not self._args.logging_first_step:
-            return {}
         own = {"loss": record["loss"], "learning_rate": record["learning_rate"], "global_step": self.step}
         return {**own, "interval_steps_per_second": record["steps_per_second"]}
 

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from arguments import (
+    OF_TRAINING,
     PATIENCE,
     TASK,
     WITHOUT_EFFECT,
@@ -50,8 +51,8 @@ def main() -> None:
     model = None
     if args.do_train:
         model = train(args)
-    if args.do_eval and not args.do_train:
-        evaluate(args, find_model(args), "eval", Path(args.data_dir) / "dev.txt")
+    if args.do_eval and (model is None or args.evaluation_strategy == "no"):
+        evaluate(args, model or find_model(args), "eval", Path(args.data_dir) / "dev.txt")
     if args.do_predict:
         predict(args, model or find_model(args))
     if args.do_export:
@@ -69,6 +70,9 @@ def log_arguments(args: argparse.Namespace) -> None:
         log.info("%-30s:%s", name, values[name])
     for name in sorted(args.given & WITHOUT_EFFECT.keys()):
         log.info("--%s is accepted and has no effect: %s.", name, WITHOUT_EFFECT[name])
+    kept = sorted(args.given & set(OF_TRAINING)) if not args.do_train else []
+    if kept:
+        log.info("Without --do_train the model says what these arguments would: --%s.", ", --".join(kept))
     if args.load_best_model_at_end and args.do_train:
         log.info("Training ends early after %d evaluations without a better %s.", PATIENCE, args.metric_for_best_model)
 
@@ -129,8 +133,8 @@ def finish_training(args: argparse.Namespace, size: TrainingSize, progress: Trai
         "epoch": progress.epoch(progress.step),
         **({"train_loss": sum(losses) / len(losses)} if losses else {}),  # the mean of the logged steps
         "train_runtime": round(seconds, 4),
-        "train_samples_per_second": round(progress.step * size.batch_size / seconds, 3),
-        "train_steps_per_second": round(progress.step / seconds, 3),
+        "train_samples_per_second": round((progress.step - progress.first) * size.batch_size / seconds, 3),
+        "train_steps_per_second": round((progress.step - progress.first) / seconds, 3),
     }
     log_metrics("train", metrics, home)
     write_json(home / "trainer_state.json", progress.state())

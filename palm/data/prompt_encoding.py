@@ -178,7 +178,7 @@ class PromptEncoding:
 
     def described(self) -> list[dict[str, object]]:
         """The parts for a program without PALM, serializable as JSON: `encoding_rules` of export.json."""
-        found = []
+        found: list[dict[str, object]] = []
         for place, (part, fixed) in enumerate(zip(self.template.parts, self._parts, strict=True)):
             ids, soft = ([], []) if fixed is None else (list(fixed.ids), list(fixed.soft or [0] * len(fixed.ids)))
             found.append(

@@ -50,6 +50,11 @@ def no_bool(value: Any) -> Any:  # noqa: ANN401 (whatever YAML gave)
     return value
 
 
+def minus_one_is_none(value: Any) -> Any:  # noqa: ANN401 (whatever YAML gave)
+    """`-1` → None: Hugging Face's notation for "no limit"."""
+    return None if value in (-1, "-1") else value
+
+
 def _known_encoding(value: str) -> str:
     """Refuse the name of an encoding that Python does not know, or whose content is no text."""
     try:

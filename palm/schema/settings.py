@@ -18,6 +18,7 @@ from palm.schema.fields import (
     TrainData,
     TrainPath,
     Weights,
+    minus_one_is_none,
     percentage,
 )
 
@@ -25,11 +26,6 @@ from palm.schema.fields import (
 def lower(value: Any) -> Any:  # noqa: ANN401 (whatever YAML gave)
     """`Adam` → `adam`."""
     return value.lower() if isinstance(value, str) else value
-
-
-def minus_one_is_none(value: Any) -> Any:  # noqa: ANN401 (whatever YAML gave)
-    """`-1` → None: Hugging Face's notation for "no limit"."""
-    return None if value in (-1, "-1") else value
 
 
 class TrainSettings(Schema):
@@ -139,9 +135,7 @@ class TrainSettings(Schema):
         description="Global steps between evaluations on dev_file; -1: only at epoch ends; 0: each target only when "
         "it is exported, so that no other key may depend on its metrics.",
     )
-    eval_at_epoch_ends: Annotated[
-        bool, Key(changes="metrics", read=(when(dev_file=ON), when(eval_every_n_steps=ON)))
-    ] = Field(
+    eval_at_epoch_ends: Annotated[bool, Key(changes="metrics", read=(when(eval_every_n_steps=ON),))] = Field(
         True, description="`eval_every_n_steps`: evaluate at epoch ends as well, which are near where files are small."
     )
     export: Annotated[

@@ -26,11 +26,10 @@ OnRecord = Callable[[Mapping[str, object]], None]
 """Receives the lines of `metrics.jsonl` as a run writes them (docs/files.md)."""
 
 
-def say(line: str) -> None:
-    """Print a line outside a run; of several ranks, only the first one does."""
-    if not current_ranks().first:
-        return
-    _to_stdout(lambda stdout: stdout.write(line + "\n"))
+def say(*lines: str) -> None:
+    """Print lines outside a run; of several ranks, only the first one does."""
+    if lines and current_ranks().first:
+        _to_stdout(lambda stdout: stdout.write("".join(f"{line}\n" for line in lines)))
 
 
 def _to_stdout(write: Callable[[TextIO], object]) -> None:

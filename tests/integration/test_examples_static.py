@@ -24,7 +24,7 @@ EXAMPLES = sorted(
 )
 # What these train on is made of public data: tests/integration/test_public_examples.py runs them.
 ON_PUBLIC_DATA = {"classification", "matching", "tagging", "reading", "dnet", "methods"}
-WITHOUT_YAML = {"multi_task_api", "train_with_eval", "predict", "from_transformers", "infer_onnx"}
+WITHOUT_YAML = {"multi_task_api", "train_with_eval", "predict", "from_transformers", "infer_onnx", "few_shot"}
 COMPLETE = [config for config in CONFIGS if config.parent.name not in ON_PUBLIC_DATA]
 SCRIPTS = sorted([*ROOT.glob("examples/*/*.sh"), ROOT / ".ci" / "run"])
 
@@ -108,7 +108,7 @@ def test_commands_in_the_header_name_files_that_exist(config: Path) -> None:
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=name_of)
 def test_example_is_complete(example: Path) -> None:
-    wanted = ["README.md", "run.py", "run.sh"]
+    wanted = ["README.md", "train.py" if example.name == "few_shot" else "run.py", "run.sh"]
     wanted += ["config.yaml"] if example.name not in WITHOUT_YAML else []
     assert [name for name in wanted if not (example / name).is_file()] == []
 

@@ -110,6 +110,17 @@ def test_epochs_of_the_next_target_are_evaluated_once_the_main_task_has_left(tmp
     assert set(ends) <= evaluated
 
 
+@pytest.mark.parametrize(("at_epochs", "expected"), [(True, [2, 4, 5, 6, 8, 10, 12]), (False, [5, 10, 12])])
+def test_evaluations_at_a_number_of_steps_may_leave_epoch_ends_out(tmp_path, at_epochs, expected):
+    task = tiny.classification_task(tmp_path, "鱼", count=16, chinese=True)
+    keys = {"batch_size": 8, "num_epochs": 6, "eval_every_n_steps": 5, "eval_at_epoch_ends": at_epochs}
+    received = []
+    palm.Controller(tiny.config(tmp_path, {"鱼": task}, **keys), overrides=[]).train(on_record=received.append)
+    assert [row["global_step"] for row in tiny.metrics(tmp_path) if row["split"] == "dev"] == expected
+    assert all(row.pop("seconds") > 0 for row in received if row["split"] == "dev")
+    assert received == tiny.metrics(tmp_path)
+
+
 def test_a_run_ends_when_its_selection_has_stopped_getting_better(tmp_path):
     keys = {"selection": {"水": 1.0, "air.macro_f1": 0.5}, "selection_patience": 3}
     controller(tmp_path, **keys, **STILL).train()

@@ -99,7 +99,7 @@ def write_paddle(model: MultiTaskModel, tasks: Sequence[TaskInstance], folder: P
         for each, spec in inputs_of(model, tasks).items()
     }
     before = {file.name for file in folder.iterdir()}
-    with warnings.catch_warnings(), _biased_norms(program):
+    with warnings.catch_warnings(), _biased_norms(program), quiet_stderr():
         warnings.simplefilter("ignore")  # of Paddle's tracer, about itself
         inputs: Any = [specs]  # Paddle types dictionaries narrower than it takes them
         paddle.jit.save(paddle.jit.to_static(program, input_spec=inputs, full_graph=True), str(folder / name))

@@ -60,6 +60,21 @@ def test_a_soft_prompt_starts_from_its_words() -> None:
     assert made.form(words) == PromptForm(tuple(ids("这 是")), (SoftGroup("lstm", 7, (1, 2)),), 1, words)
 
 
+def test_a_template_described_for_programs_without_palm() -> None:
+    made = encoding(
+        "{'soft': '这'}{'text': 'text_a'} It{'mask', 'length': 2, 'token_type': 1, 'position': 9}", hidden_size=7
+    )
+    usual = {"column": None, "option": None, "is_mask": False, "is_cut": False, "segment": 0, "position": None}
+    first = {"ids": ids("这"), "soft_ids": [1], "follows": False, "after_blank": False}
+    text = {"ids": [], "soft_ids": [], "follows": False, "after_blank": False, "column": "text_a", "is_cut": True}
+    fixed = {"ids": ids("it"), "soft_ids": [0], "follows": True, "after_blank": True}
+    mask = {"ids": ids("[MASK] [MASK]"), "soft_ids": [0, 0], "follows": True, "after_blank": False}
+    mask |= {"is_mask": True, "segment": 1, "position": 9}
+    assert made.described() == [usual | first, usual | text, usual | fixed, usual | mask]
+    [_, options] = encoding("{'text': 'text_a'}{'options': ['好', '你'], 'add_prompt': '这是[OPT]'}").described()
+    assert (options["option"], options["ids"]) == ("这是[OPT]", [])
+
+
 def test_soft_vectors_are_numbered_in_order_and_grouped_by_encoder() -> None:
     made = encoding(
         "{'soft': '这', 'length': 3, 'encoder': 'mlp', 'hidden_size': 5, 'soft_id': 1}{'text': 'text_a'}"

@@ -2,7 +2,7 @@ import json
 from pathlib import Path
 
 from palm.engine.run import StepResult
-from palm.training.log import Reporter, data_wait_line, evaluation_line, exported_line, finished_line, step_line
+from palm.training.log import Reporter, data_wait_line, evaluation_line, exported_line, finished_line, say, step_line
 
 
 def test_lines_go_to_the_terminal_and_to_a_log_that_grows(tmp_path, capsys):
@@ -20,6 +20,22 @@ def test_figures_are_json_lines_on_disk_before_the_run_ends(tmp_path):
         line = (tmp_path / "metrics.jsonl").read_text(encoding="utf-8")
     assert json.loads(line) == {"task": "意图", "accuracy": 0.5}
     assert "意图" in line
+
+
+def test_records_are_given_to_the_program_as_well_with_their_time(tmp_path):
+    received = []
+    with Reporter(tmp_path, total_steps=1, on_record=received.append) as reporter:
+        reporter.record({"task": "意图", "loss": 0.5})
+        reporter.record({"task": "意图", "accuracy": 0.5}, seconds=1.25)
+    assert received == [{"task": "意图", "loss": 0.5}, {"task": "意图", "accuracy": 0.5, "seconds": 1.25}]
+    lines = (tmp_path / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    assert json.loads(lines[1]) == {"task": "意图", "accuracy": 0.5}, "files of equal runs are equal"
+
+
+def test_lines_outside_a_run(capsys):
+    say("第一行", "second")
+    say()
+    assert capsys.readouterr().out == "第一行\nsecond\n"
 
 
 def test_there_is_no_bar_where_there_is_no_terminal(tmp_path, capsys):
