@@ -39,7 +39,8 @@ def _load_head(model: MultiTaskModel, head: str, paradigm: Paradigm, weights: Pr
     if len(added) == len(list(model.heads[head].parameters())):  # the head has no part of a pre-trained one
         return
     if not any(name.startswith(prefix) for name in weights.tensors):
-        yield f"  head {head}: newly initialized, since the weights have none.{paradigm.new_head_advice}"
+        warned = "Warning:" if paradigm.new_head_advice else " "
+        yield f"{warned} head {head}: newly initialized, since the weights have none.{paradigm.new_head_advice}"
         return
     report = apply_pretrained(model.heads[head], weights, prefix)
     yield f"  head {head}: {len(report.loaded)} parameters loaded."

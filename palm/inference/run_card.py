@@ -62,7 +62,7 @@ def _task(task: SavedTask) -> CardTask:
         name=task.name,
         paradigm=task.paradigm.name,
         pipeline=PARADIGMS[task.paradigm.name].pipeline_tag,
-        columns=READERS[task.reader.name].text_columns,
+        columns=READERS[task.reader.name].columns_of(task.reader.config),
         labels=task.labels,
         data=list(_data(task)),
         metrics=task.metrics or {},

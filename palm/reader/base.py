@@ -172,6 +172,12 @@ class Reader(ABC):
         """The texts of a record's longest sequence."""
         return self.texts_of(record)
 
+    @classmethod
+    def columns_of(cls, config: Mapping[str, object]) -> tuple[str, ...]:
+        """`text_columns` of a reader with these keys, without its tokenizer."""
+        del config
+        return cast("tuple[str, ...]", cls.text_columns)
+
     def tokens_around(self, texts: int) -> int:
         """Tokens of a sequence of `texts` texts beside theirs: special tokens, and those of a prompt."""
         return (self.tokenizer.pair if texts > 1 else self.tokenizer.single).num_special

@@ -9,6 +9,7 @@ import numpy as np
 from palm.data.dataset import Batch, Dataset, DataSource, GivenRow, IntArray, LabelMap, Ragged, Record
 from palm.data.prompt_encoding import PromptSequence
 from palm.data.prompt_form import PromptForm
+from palm.data.prompt_template import DEFAULT_PROMPT, parse_template
 from palm.data.sequences import INPUTS, pad_inputs, split_examples
 from palm.data.tokenizer import Tokenizer
 from palm.reader.base import READERS, Reader
@@ -79,6 +80,12 @@ class PromptReader(Reader):
     def texts_of(self, record: Record) -> tuple[str, ...]:
         """The texts that the prompt names."""
         return tuple(str(record[name]) for name in self._template.columns)
+
+    @classmethod
+    def columns_of(cls, config: Mapping[str, object]) -> tuple[str, ...]:
+        """The columns that the prompt names."""
+        prompt = config.get("prompt")
+        return parse_template(prompt if isinstance(prompt, str) else DEFAULT_PROMPT, soft=False).columns
 
     def tokens_around(self, texts: int) -> int:
         """Special tokens and the prompt, with the longest of its options."""

@@ -49,5 +49,6 @@ def test_what_smart_cannot_compare():
     assert build("seq_label").incomparable is None
 
 
-def test_only_the_masked_language_model_starts_from_a_pre_trained_head():
-    assert {name: prefix for name in PARADIGMS if (prefix := PARADIGMS[name].pretrained_head)} == {"mlm": "mlm."}
+def test_the_masked_language_model_and_prompts_start_from_a_pre_trained_head():
+    found = {name: prefix for name in PARADIGMS if (prefix := PARADIGMS[name].pretrained_head)}
+    assert found == {"mlm": "mlm.", "prompt": "mlm."}
