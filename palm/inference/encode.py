@@ -94,7 +94,8 @@ def _check(texts: Sequence[str], batch_size: int) -> None:
         raise ConfigError(Problem("encode", f"{rule} Found {batch_size}."))
     if isinstance(texts, str):
         raise ConfigError(Problem("encode", "texts is a list of strings. Found a string. Pass [text]."))
-    for number, text in enumerate(texts):
+    given: Sequence[object] = texts
+    for number, text in enumerate(given):
         if not isinstance(text, str):
             rule = f"a text is a string, found {type(text).__name__} `{text!r:.60}`."
             raise DataError(Problem(f"texts[{number}]", f"{rule} Convert it."))

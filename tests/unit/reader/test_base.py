@@ -40,6 +40,12 @@ def test_answers_that_are_elsewhere(tokenizer):
 
 
 def test_rows_and_windows():
-    assert {name for name in READERS if not READERS[name].one_text_per_row} == {"choice", "mlm", "pairwise_match"}
+    assert {name for name in READERS if not READERS[name].one_text_per_row} == {
+        "choice",
+        "embed",
+        "embed_pairs",
+        "mlm",
+        "pairwise_match",
+    }
     assert {name for name in READERS if READERS[name].splits_long_texts} == {"mrc", "seq_label"}
     assert {name: READERS[name].record_unit for name in ("cls", "mrc")} == {"cls": "lines", "mrc": "questions"}
