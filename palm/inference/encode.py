@@ -13,8 +13,6 @@ from palm.inference.runtime import PalmRuntime, Runtime
 from palm.paradigm.embed_pairs import EmbedPairsFields, PairEmbedding
 from palm.paradigm.embedding import EMBEDDINGS, Embedding, of_unit_length
 
-BATCH_SIZE = 32
-
 
 def encode_texts(
     texts: Sequence[str], task: TaskInstance, runtime: Runtime, *, normalize: bool, batch_size: int
