@@ -1,4 +1,13 @@
-"""Fits the heads that no gradient trains: to the outputs of the present encoder for the training rows."""
+"""Fits the heads that no gradient trains: to the outputs of the present encoder for the training rows.
+
+This precedes whatever looks at a head: an evaluation, and what is exported. A step of training does not, so that an
+interrupted run needs nothing of it: a checkpoint holds the head as it was fitted last, and the run goes on the same
+whatever that is. The best step keeps the head that it was evaluated with.
+
+With an average of the weights, the caller has put that into the model first: the head is for the encoder that is
+evaluated and exported. Checkpoints then hold the head of the averaged encoder beside weights that are not averaged,
+which is what a model from such a checkpoint needs, since it gets the average as well.
+"""
 
 from collections.abc import Sequence
 

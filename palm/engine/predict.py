@@ -24,7 +24,6 @@ from palm.spec import Phase, unmet
 ChoosePrecision = Callable[[Batch], AbstractContextManager[None]]
 """The context that decides the precision of a batch; without one, it is that of the model's training."""
 
-
 Compute = Callable[[Sequence[TaskInstance], Batch, Phase], list[tuple[Outputs, float | None]]]
 """Computes the outputs of each task's head for one batch, and its mean loss in evaluation if the batch has gold."""
 

@@ -13,8 +13,6 @@ from palm.inference.runtime import PalmRuntime, Runtime
 from palm.paradigm.embed_pairs import EmbedPairsFields, PairEmbedding
 from palm.paradigm.embedding import EMBEDDINGS, Embedding, of_unit_length
 
-BATCH_SIZE = 32
-
 
 def encode_texts(
     texts: Sequence[str], task: TaskInstance, runtime: Runtime, *, normalize: bool, batch_size: int
@@ -94,7 +92,8 @@ def _check(texts: Sequence[str], batch_size: int) -> None:
         raise ConfigError(Problem("encode", f"{rule} Found {batch_size}."))
     if isinstance(texts, str):
         raise ConfigError(Problem("encode", "texts is a list of strings. Found a string. Pass [text]."))
-    for number, text in enumerate(texts):
+    given: Sequence[object] = texts
+    for number, text in enumerate(given):
         if not isinstance(text, str):
             rule = f"a text is a string, found {type(text).__name__} `{text!r:.60}`."
             raise DataError(Problem(f"texts[{number}]", f"{rule} Convert it."))

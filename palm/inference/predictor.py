@@ -14,7 +14,7 @@ from palm.engine.predict import run_with, score
 from palm.engine.task_instance import TaskInstance
 from palm.errors import ConfigError, Problem
 from palm.inference.bundle import load_bundle
-from palm.inference.encode import BATCH_SIZE, encode_texts
+from palm.inference.encode import encode_texts
 from palm.inference.int8 import Int8Measurement, int8_use, measurement_file, write_measurement
 from palm.inference.measure_int8 import measure_int8
 from palm.inference.precision import PredictionPrecision, check_precision
@@ -219,9 +219,7 @@ class Predictor:
         given = table if isinstance(rows, RowTable) or table.columns else rows
         return load_rows(self.reader, given, "predict")
 
-    def encode(
-        self, texts: Sequence[str], *, normalize_embeddings: bool = False, batch_size: int = BATCH_SIZE
-    ) -> np.ndarray:
+    def encode(self, texts: Sequence[str], *, normalize_embeddings: bool = False, batch_size: int = 32) -> np.ndarray:
         """A vector for each text, in order: float32[text hidden], as in sentence-transformers.
 
         Of a task with the paradigm `embed` or `embed_pairs` it is the one that the head was trained for. Of any other

@@ -7,7 +7,7 @@ import numpy as np
 from palm.data.dataset import Dataset, GivenRow
 from palm.engine.predict import predict_each
 from palm.errors import ConfigError, Problem
-from palm.inference.encode import BATCH_SIZE, task_to_encode
+from palm.inference.encode import task_to_encode
 from palm.inference.prediction_rows import with_rows
 from palm.inference.predictor import Predictor
 from palm.inference.runtime import Runtime, compute_with
@@ -96,7 +96,7 @@ class RunPredictor(Mapping[str, Predictor]):
         *,
         task: str | None = None,
         normalize_embeddings: bool = False,
-        batch_size: int = BATCH_SIZE,
+        batch_size: int = 32,
     ) -> np.ndarray:
         """A vector for each text; see `Predictor.encode`.
 

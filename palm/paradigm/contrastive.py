@@ -64,16 +64,16 @@ def in_batch_loss(
     """
     import paddle
 
-    from palm.kernels.products import in_float32
+    from palm.kernels.products import in_float32, product
 
     units = unit_length(embeddings)
     left, right = (paddle.gather(units, text_rows[:, side]) for side in (0, 1))  # [batch hidden]
     with in_float32():
-        scores = paddle.matmul(left.astype("float32"), right.astype("float32"), transpose_y=True) * scale
+        scores = product(left.astype("float32"), right.astype("float32"), transpose_other=True) * scale
     equal = [
         (text_rows[:, side].unsqueeze(0) == text_rows[:, side].unsqueeze(1)).astype("float32") for side in (0, 1)
     ]  # [batch batch]: which rows have the same text
-    positive = (paddle.matmul(equal[0], equal[1]) > 0).astype("float32")  # [batch batch]: left and right of some row
+    positive = (product(equal[0], equal[1]) > 0).astype("float32")  # [batch batch]: left and right of some row
     loss = _mean_of_rows(scores, positive, equal[1], anchor_mask)
     return (loss + _mean_of_rows(scores.T, positive.T, equal[0], anchor_mask)) / 2 if symmetric else loss
 

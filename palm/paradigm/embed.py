@@ -27,7 +27,7 @@ class EmbedFields(EmbeddingFields, ClassCountFields):
     logistic_c: Annotated[Float, Key(export="kept")] = Field(
         1.0,
         gt=0,
-        description="Inverse strength of the penalty on the weights of the logistic regression, as `C` of scikit-learn.",
+        description="Inverse of the penalty on the weights of the logistic regression, as `C` of scikit-learn.",
     )
     logistic_rows: Annotated[Int, Key(export="kept")] = Field(
         10_000,

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from palm.data.dataset import IntArray
 
-Floats = NDArray[np.float64]
+Float64Array = NDArray[np.float64]
 
 _ABSENT = -30.0
 """Bias of a class without a row below that of all others: its probability is then 0 but for rounding."""
@@ -55,37 +55,37 @@ class _Objective:
         inverse_penalty: Weight of the cross entropies.
     """
 
-    inputs: Floats
-    targets: Floats
+    inputs: Float64Array
+    targets: Float64Array
     inverse_penalty: float
 
-    def log_probabilities(self, weights: Floats) -> Floats:
+    def log_probabilities(self, weights: Float64Array) -> Float64Array:
         """float64[row class]."""
         logits = self.inputs @ weights
         logits -= logits.max(axis=1, keepdims=True)
-        return cast("Floats", logits - np.log(np.exp(logits).sum(axis=1, keepdims=True)))
+        return cast("Float64Array", logits - np.log(np.exp(logits).sum(axis=1, keepdims=True)))
 
-    def value(self, weights: Floats) -> float:
+    def value(self, weights: Float64Array) -> float:
         """The objective."""
         cross_entropies = -(self.targets * self.log_probabilities(weights)).sum()
         return float(0.5 * (weights[:-1] ** 2).sum() + self.inverse_penalty * cross_entropies)
 
-    def gradient(self, weights: Floats, probabilities: Floats) -> Floats:
+    def gradient(self, weights: Float64Array, probabilities: Float64Array) -> Float64Array:
         """The derivative by the weights."""
         found = self.inverse_penalty * self.inputs.T @ (probabilities - self.targets)
         found[:-1] += weights[:-1]
-        return cast("Floats", found)
+        return cast("Float64Array", found)
 
-    def curvature(self, direction: Floats, probabilities: Floats) -> Floats:
+    def curvature(self, direction: Float64Array, probabilities: Float64Array) -> Float64Array:
         """The matrix of second derivatives times `direction`."""
         moved = self.inputs @ direction  # [row class]
         moved = probabilities * (moved - (probabilities * moved).sum(axis=1, keepdims=True))
         found = self.inverse_penalty * self.inputs.T @ moved
         found[:-1] += direction[:-1]
-        return cast("Floats", found)
+        return cast("Float64Array", found)
 
 
-def _minimize(objective: _Objective) -> Floats:
+def _minimize(objective: _Objective) -> Float64Array:
     """Newton's method with conjugate gradients: Nocedal and Wright, Numerical Optimization, algorithm 7.1."""
     weights = np.zeros((objective.inputs.shape[1], objective.targets.shape[1]))
     limit = _TOLERANCE * objective.inverse_penalty * max(len(objective.inputs), 1)
@@ -102,7 +102,7 @@ def _minimize(objective: _Objective) -> Floats:
     return weights
 
 
-def _newton_direction(objective: _Objective, gradient: Floats, probabilities: Floats) -> Floats:
+def _newton_direction(objective: _Objective, gradient: Float64Array, probabilities: Float64Array) -> Float64Array:
     """An approximate solution of `curvature · direction = -gradient`, the nearer to it the smaller the gradient."""
     size = float(np.sqrt((gradient**2).sum()))
     limit = min(0.5, np.sqrt(size)) * size
@@ -124,7 +124,7 @@ def _newton_direction(objective: _Objective, gradient: Floats, probabilities: Fl
     return direction if direction.any() else -gradient
 
 
-def _step_length(objective: _Objective, weights: Floats, direction: Floats, *, slope: float) -> float:
+def _step_length(objective: _Objective, weights: Float64Array, direction: Float64Array, *, slope: float) -> float:
     """The first of 1, 1/2, 1/4, … with a sufficient decrease; 0 where rounding leaves none."""
     start, step = objective.value(weights), 1.0
     while step > _LEAST_STEP:

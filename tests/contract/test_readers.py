@@ -28,7 +28,7 @@ ROWS = {
         {"text_a": "who runs", "text_b": "the cat", "text_b_neg": "蓝鸟"},
     ],
     "prompt": [{"label": "水", "text_a": "红鱼在河里游 </s>"}, {"label": "air", "text_a": "who " * 60}],
-    "embed": [{"label": "水", "text_a": "红鱼在河里游 </s>"}, {"label": "air", "text_a": "the blue bird [SEP] flies " * 12}],
+    "embed": [{"label": "水", "text_a": "红鱼在河里游 </s>"}, {"label": "air", "text_a": "blue bird [SEP] flies " * 9}],
     "embed_pairs": [
         {"text_a": "谁在河里", "text_b": "红鱼"}, {"text_a": "who runs", "text_b": "the cat " * 30},
         {"text_a": "谁在河里", "text_b": "the bird"},

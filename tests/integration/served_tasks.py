@@ -30,7 +30,7 @@ ROWS: dict[str, list[Any]] = {
 }
 
 
-def train_all(folder: Path, *, steps: int = 80, seed: int = 3) -> Path:
+def train_all(folder: Path, *, steps: int = 110, seed: int = 3) -> Path:
     """Train a few steps of every task; returns the run."""
     rows = tiny.classification_rows(24, seed=seed)
     sets = [["|".join(sorted({label, text.split()[1]})), text] for label, text in rows]

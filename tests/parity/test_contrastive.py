@@ -14,10 +14,10 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs torch: pip install .[parity]")
 transformers = pytest.importorskip("transformers", reason="needs transformers: pip install .[parity]")
 
-import palm
-from palm.paradigm.embed import EmbedFields, TextEmbedding
-from palm.paradigm.embed_pairs import EmbedPairsFields, PairEmbedding
-from palm.paradigm.embedding import EMBEDDINGS
+import palm  # noqa: E402 (needs the two above)
+from palm.paradigm.embed import EmbedFields, TextEmbedding  # noqa: E402
+from palm.paradigm.embed_pairs import EmbedPairsFields, PairEmbedding  # noqa: E402
+from palm.paradigm.embedding import EMBEDDINGS  # noqa: E402
 
 ROWS = 7
 

@@ -44,7 +44,6 @@ OTHER_MEANINGS = {
     "tokens": "a limit of requests",
     "train": "a phase",
     "type": "a word of JSON Schema and of pydantic's errors",
-    "value": "a column of `palm check --explain`, and what YAML says of a key",
     "values": "a part of a stored column, of lists of any length",
 }
 

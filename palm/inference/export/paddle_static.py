@@ -41,6 +41,10 @@ class Program(nn.Layer):
         super().__init__()
         self.model = model
         self._tasks = list(tasks)
+        names = [each for task in self._tasks for each in task.paradigm.outputs_attr("predict")]
+        self._zeros = [f"zero_{number}" for number in range(len(names))]
+        for name in self._zeros:
+            self.register_buffer(name, paddle.zeros([1]))
 
     def forward(self, inputs: Mapping[str, Tensor]) -> list[Tensor]:
         """The outputs of all tasks; the encoder is computed once for all that can share it."""
@@ -55,7 +59,15 @@ class Program(nn.Layer):
                 passes[key] = self.model.backbone(taken, layer=task.settings.layer, **modules)
             outputs = task.paradigm.forward(self.model.heads[task.head], {**given, **passes[key]}, "predict")
             found += [outputs[name] for name in task.paradigm.outputs_attr("predict")]
-        return found
+        return [self._distinct(tensor, self._zeros[number]) for number, tensor in enumerate(found)]
+
+    def _distinct(self, output: Tensor, zero: str) -> Tensor:
+        """The same numbers as a variable of their own.
+
+        Paddle computes equal expressions once, such as the means that two tasks have of the same encoder, and then does
+        not find the second output.
+        """
+        return output + getattr(self, zero) if output.dtype == paddle.float32 else output
 
 
 def fitted(task: TaskInstance, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:

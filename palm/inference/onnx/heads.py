@@ -17,6 +17,8 @@ from palm.inference.onnx.operations import (
 from palm.inference.onnx.writers import HEAD_WRITERS, HeadInputs, HeadOutput
 from palm.paradigm.choice import Choice
 from palm.paradigm.cls import TextClass
+from palm.paradigm.embed import TextEmbedding
+from palm.paradigm.embedding import EMBEDDINGS, Embedding
 from palm.paradigm.layers import HeadFields, PoolingFields
 from palm.paradigm.mlm import MaskedLM, MaskedLMFields
 from palm.paradigm.mrc import SpanExtraction
@@ -28,6 +30,8 @@ from palm.paradigm.seq_label import Tagging, TaggingFields
 HeadOutputs = Mapping[str, HeadOutput]
 
 _LINEAR = "linear"
+_SHORTEST = 1e-12
+"""The least length that a vector is divided by."""
 _TRANSITIONS = "transitions"
 _INT32 = 6  # TensorProto.INT32
 _ONNX_GATES = (0, 3, 1, 2)
@@ -51,6 +55,23 @@ def text_value(head: HeadInputs) -> HeadOutputs:
 def text_score(head: HeadInputs) -> HeadOutputs:
     """A score from 0 to 1 for each pair of texts."""
     return {"probs": HeadOutput(head.graph.op("Sigmoid", _text_logits(head)), ("batch", 1))}
+
+
+@HEAD_WRITERS.register(Embedding)
+def text_embeddings(head: HeadInputs) -> HeadOutputs:
+    """A vector for each text, not normalised."""
+    return {EMBEDDINGS: HeadOutput(_pooled(head), ("batch", head.backbone.hidden_size))}
+
+
+@HEAD_WRITERS.register(TextEmbedding)
+def classes_of_embeddings(head: HeadInputs) -> HeadOutputs:
+    """The logits of a text's classes from its normalised vector, and the vector."""
+    graph, embeddings = head.graph, text_embeddings(head)
+    vectors = embeddings[EMBEDDINGS].value
+    length = graph.op("ReduceL2", vectors, axes=(1,), keepdims=1)  # [batch 1]
+    units = graph.op("Div", vectors, graph.op("Max", length, graph.floats(_SHORTEST)))
+    logits = linear(graph, units, head.name(_LINEAR))
+    return {"logits": HeadOutput(logits, ("batch", head.classes("linear.weight"))), **embeddings}
 
 
 @HEAD_WRITERS.register(Choice)
@@ -113,10 +134,10 @@ def _one_score(head: HeadInputs, *, bias: bool = True) -> str:
 
 def _text_logits(head: HeadInputs, *, bias: bool = True) -> str:
     """`palm.paradigm.layers.text_logits`: [batch class]."""
-    return _logits(head, pooled(head), bias=bias)
+    return _logits(head, _pooled(head), bias=bias)
 
 
-def pooled(head: HeadInputs) -> str:
+def _pooled(head: HeadInputs) -> str:
     """`palm.paradigm.layers.pool`: [batch hidden]."""
     graph, pooling = head.graph, cast("PoolingFields", head.paradigm.config).pooling
     if pooling == "cls":

@@ -65,4 +65,4 @@ def test_rows_with_gold_are_right_where_no_other_text_is_nearer(tmp_path):
     found = paradigm.decode(outputs, data_of([{"label": "1"}] * 3, tmp_path))
     assert [row["label"] for row in found] == ["1", "0", "1"]
     again = [*outputs, pair([1, 0], [4, 0.2])]  # the first text_b once more, longer: as near, not nearer
-    assert [row["label"] for row in paradigm.decode(again, data_of([{"label": "1"}] * 4, tmp_path))][0] == "1"
+    assert paradigm.decode(again, data_of([{"label": "1"}] * 4, tmp_path))[0]["label"] == "1"

@@ -10,7 +10,7 @@ from palm.schema.fields import BackboneFields
 
 BACKBONE = BackboneFields(vocab_size=5, hidden_size=2, num_hidden_layers=1, num_attention_heads=1)
 INPUTS = {
-    "encoder_outputs": paddle.to_tensor([[[1.0, 3.0], [3.0, 5.0], [100.0, 100.0]], [[2.0, 0.0], [4.0, 0.0], [6.0, 0.0]]]),
+    "encoder_outputs": paddle.to_tensor([[[1.0, 3], [3, 5], [100, 100]], [[2, 0], [4, 0], [6, 0]]]),
     "input_mask": paddle.to_tensor([[1.0, 1.0, 0.0], [1.0, 1.0, 1.0]]),
 }  # fmt: skip
 

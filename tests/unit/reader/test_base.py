@@ -42,6 +42,8 @@ def test_answers_that_are_elsewhere(tokenizer):
 def test_rows_and_windows():
     assert {name for name in READERS if not READERS[name].one_text_per_row} == {
         "choice",
+        "embed",
+        "embed_pairs",
         "mlm",
         "pairwise_match",
         "prompt",
