@@ -1,4 +1,4 @@
-"""Prompts in a mix with tagging, reading and plain classification: trained, resumed, saved, exported, merged, compared."""
+"""Prompts in a mix with tagging, reading and plain classification: trained, resumed, exported, merged, compared."""
 
 import json
 import shutil
