@@ -222,11 +222,21 @@ def accuracy_of(
     return float(json.loads(said.splitlines()[-1])["accuracy"]), seconds
 
 
-def measured(problem: Problem, encoder: str, steps: int, epochs: float, work: Path) -> Iterator[dict[str, Any]]:
-    """Each method over all splits."""
+def measured(
+    problem: Problem, encoder: str, continued: str, seconds_of_mlm: float, steps: int, work: Path
+) -> Iterator[dict[str, Any]]:
+    """Each method over all splits.
+
+    Args:
+        problem: The data.
+        encoder: The encoder.
+        continued: The encoder after the `mlm` stage.
+        seconds_of_mlm: What that took.
+        steps: Training steps of each run.
+        work: A folder for the runs.
+    """
     home = work / problem.name.replace(" ", "_")
     home.mkdir()
-    continued, seconds_of_mlm = mlm_stage(problem, encoder, home / "mlm", epochs)
     for method in methods_for(problem):
         runs = []
         for split in range(len(problem.train)):
@@ -267,10 +277,16 @@ def main() -> int:
     problems = tnews if options.language == "zh" else english
     print("| data | method | accuracy, mean ± deviation | minutes per run |\n|---|---|---|---|")
     rows = []
-    with tempfile.TemporaryDirectory() as work:
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        stages: dict[str, tuple[str, float]] = {}  # one for all sizes of a data set
         for problem in problems(options.data, options.splits):
-            if not options.only or options.only in problem.name:
-                rows += measured(problem, options.encoder, options.steps, options.mlm_epochs, Path(work))
+            if options.only and options.only not in problem.name:
+                continue
+            data = problem.name.partition(",")[0]
+            if data not in stages:
+                stages[data] = mlm_stage(problem, options.encoder, work / f"{data}_mlm", options.mlm_epochs)
+            rows += measured(problem, options.encoder, *stages[data], options.steps, work)
     settings = {key: getattr(options, key) for key in ("language", "splits", "steps", "mlm_epochs")}
     settings["encoder"] = Path(options.encoder).name
     found = {"machine": machine_facts(_PACKAGES), "settings": settings, "rows": rows}
