@@ -6,6 +6,7 @@ from typing import Any
 import palm
 from tests.integration import tiny
 
+STEPS = 110
 CHOICES = ["the bird flies", "the fish swims", "鱼游"]
 ENGLISH, CHINESE = "the big red fish in the house", "大红鱼在河"
 
@@ -30,7 +31,7 @@ ROWS: dict[str, list[Any]] = {
 }
 
 
-def train_all(folder: Path, *, steps: int = 110, seed: int = 3) -> Path:
+def train_all(folder: Path, *, steps: int = STEPS, seed: int = 3) -> Path:
     """Train a few steps of every task; returns the run."""
     rows = tiny.classification_rows(24, seed=seed)
     sets = [["|".join(sorted({label, text.split()[1]})), text] for label, text in rows]

@@ -13,7 +13,7 @@ import pytest
 import palm
 from palm.inference.prediction_files import json_line
 from palm.paradigm.base import PARADIGMS
-from tests.integration.served_tasks import CHOICES, ENGLISH, ROWS, train_all
+from tests.integration.served_tasks import CHOICES, ENGLISH, ROWS, STEPS, train_all
 from tests.integration.server_process import Running, need_the_extra, refused, serving
 
 need_the_extra()
@@ -51,7 +51,7 @@ def test_every_paradigm_is_served(run: Path, server: Running) -> None:
     served = {task["paradigm"] for task in info["tasks"].values()}
     assert served == set(PARADIGMS)
     assert set(ROWS) == set(info["tasks"])
-    assert info["global_step"] == 80
+    assert info["global_step"] == STEPS
 
 
 @pytest.mark.parametrize("task", ROWS)
