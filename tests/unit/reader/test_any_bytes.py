@@ -3,7 +3,7 @@
 from random import Random
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.reader_faults import CASES, attempt, corpus, mutations
@@ -51,6 +51,7 @@ def test_mutated_files(case, seed, tmp_path):
 
 @by_name
 @given(content=st.binary(max_size=80))
+@example(content=b"the/D cat/N")
 @quick
 def test_any_bytes(case, content, tmp_path):
     file = tmp_path / f"a.{case.ending}"
