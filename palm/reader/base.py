@@ -171,7 +171,7 @@ class Reader(ABC):
     def columns_of(cls, config: Mapping[str, object]) -> tuple[str, ...]:
         """`text_columns` of a reader with these keys, without its tokenizer."""
         del config
-        return cast("tuple[str, ...]", cls.text_columns)
+        return cls.text_columns
 
     def tokens_around(self, texts: int) -> int:
         """Tokens of a sequence of `texts` texts beside theirs: special tokens, and those of a prompt."""

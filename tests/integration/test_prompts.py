@@ -1,4 +1,4 @@
-"""Prompts in a mix with tagging, reading and plain classification: trained, resumed, saved, exported, merged, compared."""
+"""Prompts in a mix with tagging, reading and classification: trained, resumed, saved, exported, merged, compared."""
 
 import json
 import shutil
@@ -99,9 +99,7 @@ def test_the_program_of_paddle_answers_alike(home: Path, capsys: pytest.CaptureF
     words = ["export", str(home / "out"), "--to", "paddle", "--output", str(home / "paddle")]
     assert main([*words, "--tasks", "soft,masked,prefix,options"]) == 0
     lines = [line for line in capsys.readouterr().out.splitlines() if ".logits" in line]
-    assert [line.split()[0] for line in lines] == [
-        f"{name}.logits" for name in ("soft", "masked", "prefix", "options")
-    ]
+    assert [line.split()[0] for line in lines] == [f"{name}.logits" for name in ("soft", "masked", "prefix", "options")]
     assert all("  ok  " in line for line in lines)
 
 
@@ -120,9 +118,7 @@ def test_tasks_without_a_prompt_share_a_pass(home: Path, monkeypatch: pytest.Mon
     assert passes == ["plain", "words", "prefix", "soft"]
 
 
-def test_merged_models_answer_as_before(
-    home: Path, model: RunPredictor, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_merged_models_answer_as_before(home: Path, model: RunPredictor, capsys: pytest.CaptureFixture[str]) -> None:
     names = ["soft", "prefix", "options", "words"]
     words = [str(home / "out" / name) for name in names]
     assert main(["merge", *words, f"另一={home / 'out/水'}", "--output", str(home / "merged")]) == 0
