@@ -139,9 +139,10 @@ class Controller:
         """Start from the encoder of the model in `path`, and leave it as it is."""
         source = read_source(Path(path))
         self._model = self._build_model(self.config.backbone)
-        freeze_encoder_of(source, self._model)
+        lines = freeze_encoder_of(source, self._model, self._tasks)
         self._pretrained = True
-        say(frozen_line(source.folder, list(source.saved.tasks)))
+        for line in (frozen_line(source.folder, list(source.saved.tasks)), *lines):
+            say(line)
 
     def train(self, *, on_record: OnRecord | None = None) -> None:
         """Train until every target has done its expected steps, stage by stage; export each at exactly its last one.

@@ -33,8 +33,8 @@ def prompt_problems(task: TaskConfig, reader: Reader, paradigm: Paradigm, backbo
     else:
         yield from (Problem(where, message) for message in _unlike_encoder(task, form, backbone))
         yield from _untrained(task, paradigm)
-        others = [Problem(where, message) for message in _other_answers(reader, paradigm)]
-        yield from others or _unfit_words(task, reader, paradigm)
+        other = [Problem(where, message) for message in _other_answers(reader, paradigm)]
+        yield from other or _unfit_words(task, reader, paradigm)
 
 
 def _unanswered(task: TaskConfig, form: PromptForm, reader: Reader) -> Iterator[str]:

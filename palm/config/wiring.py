@@ -90,8 +90,8 @@ def _missing_objects(
 def _who_gives(name: str, phase: Phase, tokenizer: Tokenizer) -> str:
     asked = {key: READERS[key].on_request[name] for key in READERS if name in READERS[key].on_request}
     if asked:
-        who = "readers {} provide" if len(asked) > 1 else "reader {} provides"
-        return f"The {who.format(' and '.join(asked))} it with `{next(iter(asked.values()))}`."
+        named = "readers {} provide" if len(asked) > 1 else "reader {} provides"
+        return f"The {named.format(' and '.join(asked))} it with `{next(iter(asked.values()))}`."
     givers = [key for key in READERS if name in READERS[key](READERS[key].Config(), tokenizer).outputs_attr(phase)]
     return f"Readers that provide it: {', '.join(givers)}." if givers else "No registered reader provides it."
 

@@ -27,11 +27,13 @@ def load_pretrained_weights(model: MultiTaskModel, tasks: Sequence[HasHead], wei
     report = apply_pretrained(model.backbone, weights)
     model.start_from_encoder()
     lines = [f"Pre-trained weights from {weights.source}: {len(report.loaded)} parameters loaded."]
-    lines += _differences(report)
-    for head, paradigm in {task.head: task.paradigm for task in tasks}.items():
-        if paradigm.pretrained_head is not None:
-            lines += _load_head(model, head, paradigm, weights)
-    return lines
+    return [*lines, *_differences(report), *load_pretrained_heads(model, tasks, weights)]
+
+
+def load_pretrained_heads(model: MultiTaskModel, tasks: Sequence[HasHead], weights: PretrainedWeights) -> list[str]:
+    """Copy the head in `weights` into the heads of that kind; return lines about it."""
+    heads = {task.head: task.paradigm for task in tasks if task.paradigm.pretrained_head is not None}
+    return [line for head, paradigm in heads.items() for line in _load_head(model, head, paradigm, weights)]
 
 
 def _load_head(model: MultiTaskModel, head: str, paradigm: Paradigm, weights: PretrainedWeights) -> Iterator[str]:

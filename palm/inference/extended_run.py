@@ -6,22 +6,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import paddle
 from paddle import Tensor
 
 from palm.engine.checkpoint import set_weights
 from palm.engine.model import MultiTaskModel
 from palm.engine.optim.freezing import ENCODER
+from palm.engine.pretrain import load_pretrained_heads
 from palm.engine.task_instance import TaskInstance
 from palm.errors import CheckpointError
 from palm.inference.bundle import RunFacts, save_run
 from palm.inference.merge import ModelSource, differing_weights, read_model, write_merged
 from palm.inference.saved_tasks import head_weights
+from palm.paradigm.base import PARADIGMS
+from palm.pretrained.load import MLM_HEAD, PretrainedWeights
 from palm.schema.saved_model import SavedRun, read_saved_run
 from palm.storage.atomic_directory import atomic_directory, recorded_sha256, verify
 from palm.storage.layout import CONFIG_FILE, WEIGHTS_FILE
 
 _NEW_HEADS = "new_heads"
+_TRANSFORM, _PARTS = "transform.weight", ("transform.", "layer_norm.", "bias")
 
 
 @dataclass(frozen=True)
@@ -50,8 +55,11 @@ def read_source(folder: Path) -> SourceModel:
     return SourceModel(folder, read_saved_run(folder), hashlib.sha256(" ".join(files).encode()).hexdigest())
 
 
-def freeze_encoder_of(source: SourceModel, model: MultiTaskModel) -> None:
-    """Give `model` the encoder of `source`, which stays as it is, and start the heads' copies of its layers.
+def freeze_encoder_of(source: SourceModel, model: MultiTaskModel, tasks: Sequence[TaskInstance]) -> list[str]:
+    """Give `model` the encoder of `source`, which stays as it is, and start the heads' copies of its parts.
+
+    Returns:
+        Lines for the user about masked language model heads, which start from that of the model if it has one.
 
     Raises:
         CheckpointError: The weights do not fit the backbone.
@@ -62,6 +70,18 @@ def freeze_encoder_of(source: SourceModel, model: MultiTaskModel) -> None:
     set_weights(own, weights, where=str(source.folder / WEIGHTS_FILE))
     model.start_from_encoder()
     model.encoder, model.frozen_encoder = source.saved.encoder, source.fingerprint
+    return load_pretrained_heads(model, tasks, PretrainedWeights(_mlm_head(source, arrays), str(source.folder), {}))
+
+
+def _mlm_head(source: SourceModel, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The first masked language model head of the model, by `mlm.*`; empty if it has none."""
+    for task in source.saved.tasks.values():
+        prefix = f"heads.{task.head}."
+        kind = PARADIGMS[task.paradigm.name].pretrained_head if task.paradigm.name in PARADIGMS else None
+        if kind == MLM_HEAD and f"{prefix}{_TRANSFORM}" in arrays:
+            own = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+            return {f"{MLM_HEAD}{name}": array for name, array in own.items() if name.startswith(_PARTS)}
+    return {}
 
 
 def save_extended_run(

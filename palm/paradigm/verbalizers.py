@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 
@@ -14,11 +14,33 @@ from palm.paradigm.mlm_head import token_scores, transformed
 if TYPE_CHECKING:
     from paddle import Tensor, nn
 
-    from palm.paradigm.prompt import PromptFields
-
-LabelWords = Sequence[Sequence[Sequence[int]]]
+LabelTokens = Sequence[Sequence[Sequence[int]]]
 """Label → word → token ids."""
 Aggregate = Literal["mean", "max", "first"]
+
+
+class VerbalizerKeys(Protocol):
+    """Keys of a paradigm that say how labels are read off masks."""
+
+    @property
+    def verbalizer(self) -> str:
+        """`manual`, `masked` or `soft`."""
+
+    @property
+    def token_aggregate_type(self) -> Aggregate:
+        """Tokens → word."""
+
+    @property
+    def word_aggregate_type(self) -> Aggregate:
+        """Words → label."""
+
+    @property
+    def mask_aggregate_type(self) -> str:
+        """Masks → row."""
+
+    @property
+    def label_kind(self) -> str:
+        """`class` or `several`."""
 
 
 def check_words(verbalizer: str, labels: LabelMap, form: PromptForm) -> None:
@@ -39,7 +61,7 @@ def check_words(verbalizer: str, labels: LabelMap, form: PromptForm) -> None:
         raise ConfigError([Problem("label_words", problem) for problem in problems])
 
 
-def word_rows(table: "Tensor", words: LabelWords) -> "Tensor":
+def word_rows(table: "Tensor", words: LabelTokens) -> "Tensor":
     """The mean of the embeddings of the first word of each label: [vocab emb] → [emb label]."""
     import paddle
 
@@ -60,7 +82,7 @@ def label_scores(
     layers: "nn.Layer",
     masked: "Tensor",
     inputs: "Mapping[str, Tensor]",
-    config: "PromptFields",
+    config: VerbalizerKeys,
     form: PromptForm,
 ) -> "Tensor":
     """Logits [batch label] from the vectors at the masks, [batch*mask hidden]."""
@@ -91,7 +113,7 @@ def _masked_scores(layers: "nn.Layer", features: "Tensor", table: "Tensor", form
 
 
 def _manual_scores(
-    layers: "nn.Layer", features: "Tensor", table: "Tensor", config: "PromptFields", form: PromptForm
+    layers: "nn.Layer", features: "Tensor", table: "Tensor", config: VerbalizerKeys, form: PromptForm
 ) -> "Tensor":
     """What the words of each label score at each mask: [batch*mask label].
 
@@ -124,17 +146,17 @@ def _aggregated(scores: "Tensor", counts: Sequence[int], kind: Aggregate) -> "Te
     import paddle
 
     # Without loops and zip, which Paddle's conversion to static graphs rewrites.
-    sizes = np.array(counts)[:, None]
+    members = np.array(counts)[:, None]
     starts = np.cumsum([0, *counts[:-1]])
     if kind == "mean":
-        shares = np.repeat(np.eye(len(counts)) / sizes, counts, axis=0)  # [column group]
-        mean: Tensor = scores @ paddle.to_tensor(shares.astype("float32"))
+        weights = np.repeat(np.eye(len(counts)) / members, counts, axis=0)  # [column group]
+        mean: Tensor = scores @ paddle.to_tensor(weights.astype("float32"))
         return mean
     if kind == "first":
         return paddle.index_select(scores, paddle.to_tensor(starts), axis=1)
     # Shorter groups repeat their first column, which changes no maximum.
     steps = np.arange(max(counts))
-    places = starts[:, None] + np.where(steps < sizes, steps, 0)  # [group step]
+    places = starts[:, None] + np.where(steps < members, steps, 0)  # [group step]
     columns = paddle.index_select(scores, paddle.to_tensor(places.flatten()), axis=1)
     highest: Tensor = columns.reshape([-1, *places.shape]).max(-1)
     return highest

@@ -1,4 +1,4 @@
-"""Prompts in a mix with tagging, reading and plain classification: trained, resumed, exported, merged, compared."""
+"""Prompts in a mix with tagging, reading and classification: trained, resumed, saved, exported, merged, compared."""
 
 import json
 import shutil
@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from safetensors.numpy import load_file
 
 import palm
 from palm.cli.main import main
@@ -124,6 +125,27 @@ def test_merged_models_answer_as_before(home: Path, model: RunPredictor, capsys:
     capsys.readouterr()
     found, expected = answers(palm.load(home / "merged")), answers(model)
     assert found == {**{name: expected[name] for name in names}, "另一": expected["水"]}
+
+
+def test_prompts_are_added_to_a_model_with_its_masked_language_model_head(
+    home: Path, model: RunPredictor, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = ("masked", "prefix", "soft", "options")
+    new = {f"新{name}": {**prompt_mix.tasks(tmp_path)[name], "dev_file": None} for name in names}
+    config = tiny.config(tmp_path, new, max_seq_len=40, max_steps=1, learning_rate=1e-9)
+    added = {key: config[key] for key in config if key not in ("backbone", "vocab_path", *tiny.BACKBONE)}
+    palm.Controller({**added, "freeze_encoder_of": str(home / "out")}, overrides=[]).train()
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if line.startswith("  head 新")] == [
+        "  head 新masked: 5 parameters loaded.",
+        "  head 新prefix: 5 parameters loaded.",
+        "  head 新soft: 4 parameters loaded.",
+    ]
+    found, expected = answers(palm.load(tmp_path / "out")), answers(model)
+    assert {name: found[name] for name in expected} == expected
+    with np.load(home / "last.npz", allow_pickle=False) as last:
+        head = load_file(tmp_path / "out/新masked/infer_model/model.safetensors")
+        np.testing.assert_allclose(head["head.transform.weight"], last["heads.words.transform.weight"], atol=1e-6)
 
 
 def test_evaluation(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

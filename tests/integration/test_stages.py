@@ -47,7 +47,9 @@ def test_a_stage_starts_from_the_encoder_of_the_one_before_it(tmp_path):
     assert sorted(path.name for path in out.glob("[!.]*")) == ["further", "infer_model", "微调"]
     left = weights(out / "further" / "encoder")
     last = checkpoints(out / "further" / "ckpt")[-1]
-    ended = {name.removeprefix("backbone."): array for name, array in weights(last).items() if "heads" not in name}
+    saved = {name.replace("heads.字.", "mlm."): array for name, array in weights(last).items()}
+    ended = {name.removeprefix("backbone."): array for name, array in saved.items() if not name.startswith("heads.")}
+    assert {"mlm.transform.weight", "mlm.bias"} < ended.keys()
     assert left.keys() == ended.keys()
     assert all((left[name] == ended[name]).all() for name in left)
 
@@ -106,7 +108,8 @@ def test_averaged_weights_go_on(tmp_path):
     controller(tmp_path, use_ema=True, ema_decay=0.5, save_every_n_steps=1).train()
     left = weights(tmp_path / "out" / "further" / "encoder")
     exported = weights(tmp_path / "out" / "further" / "字" / "infer_model")
-    assert all((exported[f"backbone.{name}"] == array).all() for name, array in left.items())
+    names = {name: name.replace("mlm.", "head.") if name.startswith("mlm.") else f"backbone.{name}" for name in left}
+    assert all((exported[names[name]] == array).all() for name, array in left.items())
 
 
 def values(folder, *words, **keys):
@@ -242,3 +245,26 @@ def test_a_stage_that_selects_leaves_its_best_encoder(tmp_path, capsys):
     left, saved = weights(out / "first" / "encoder"), weights(out / "first" / "ckpt" / f"step_{lowest}")
     assert all((left[name] == saved[f"backbone.{name}"]).all() for name in left)
     assert f"from global step {lowest}" in capsys.readouterr().out
+
+
+def test_a_stage_hands_on_the_head_that_has_most_of_a_masked_language_model(tmp_path, capsys):
+    """A label layer has no decoder, and options have none of it: the head of `字` behind them is handed on."""
+    of_stage = {"reader": "prompt", "paradigm": "prompt", "label_words": {"water": "鱼", "air": "鸟"}}
+    tasks = {
+        "选项": {
+            **tiny.classification_task(tmp_path, "选项"),
+            **of_stage,
+            "prompt": "{'options'}",
+            "verbalizer": "none",
+        },
+        "软": {**tiny.classification_task(tmp_path, "软"), **of_stage, "prompt": "红{'mask'}", "verbalizer": "soft"},
+        "字": tiny.mlm_task(tmp_path, "字"),
+        "意图": {**tiny.classification_task(tmp_path, "意图"), **of_stage, "prompt": "绿{'mask'}"},
+    }
+    stages = {"first": {"task_instance": ["选项", "软", "字"]}, "second": {"task_instance": ["意图"]}}
+    made = tiny.config(tmp_path, tasks, stages=stages, max_steps=3, learning_rate=1e-2)
+    palm.Controller(made, overrides=[]).train()
+    left, head = weights(tmp_path / "out/first/encoder"), weights(tmp_path / "out/first/字/infer_model")
+    for name in ("transform.weight", "layer_norm.bias", "bias"):
+        assert (left[f"mlm.{name}"] == head[f"head.{name}"]).all()
+    assert "  head 意图: 5 parameters loaded." in capsys.readouterr().out.splitlines()

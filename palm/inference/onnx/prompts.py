@@ -95,15 +95,15 @@ def _aggregated(head: HeadInputs, scores: str, counts: Sequence[int], kind: str)
     if kind == "first":
         return graph.op("Gather", scores, graph.ints(starts), axis=2)
 
-    def shares() -> Array:
+    def weights() -> Array:
         table = np.zeros((sum(counts), len(counts)), "float32")
         for group, (start, count) in enumerate(zip(starts, counts, strict=True)):
             table[start : start + count, group] = 1 / count
         return table
 
     if kind == "mean":
-        name = f"{head.name('shares')}.{'-'.join(map(str, counts))}"
-        return graph.op("MatMul", scores, graph.derived(name, shares))
+        name = f"{head.name('weights')}.{'-'.join(map(str, counts))}"
+        return graph.op("MatMul", scores, graph.derived(name, weights))
     longest = max(counts)
     places = [start + (step if step < count else 0) for start, count in zip(starts, counts, strict=True)
               for step in range(longest)]  # fmt: skip

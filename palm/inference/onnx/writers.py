@@ -71,8 +71,8 @@ class EncoderWriter(ABC):
         words = graph.op("Gather", graph.weight(self.word_table), token_ids(graph))
         if self._soft_table is None:
             return words
-        # All heads of a graph may be computed for the batch of any task: its numbers may be of another prompt, with
-        # more vectors, or a single 0, so the input has axes of its own.
+        # All heads of a graph may be computed for the batch of any task: its numbers may be those of another prompt,
+        # with more vectors, or a single 0, so the input has axes of its own.
         given = graph.input("soft_ids", "int64", ("prompt_batch", "prompt_seq"))
         numbers = graph.op("Min", given, graph.ints(self._soft_count))
         stands = graph.op("Unsqueeze", graph.op("Greater", numbers, graph.ints(0)), graph.ints([2]))

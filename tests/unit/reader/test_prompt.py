@@ -237,3 +237,18 @@ def test_real_news(make):
     assert np.bincount(dataset.array("label_ids")).tolist() == [16] * 15
     assert reader.labels.names[:2] == ("news_agriculture", "news_car")
     assert (dataset.lengths <= 24).all()
+
+
+def test_tokens_around_the_texts_are_those_of_the_prompt(make):
+    assert make(prompt="{'text': 'text_a'}是{'mask', 'length': 2}.").tokens_around(1) == 2 + 4
+    options = make(labels=LabelMap(("好", "北京")), prompt="{'options'}")
+    assert options.tokens_around(1) == 2 + 2
+
+
+def test_columns_without_a_tokenizer():
+    assert PromptReader.columns_of({"prompt": "{'text': 'title'}{'sep'}{'text': 'text_b'}{'mask'}"}) == (
+        "title",
+        "text_b",
+    )
+    assert PromptReader.columns_of({"prompt": None}) == ("text_a",)
+    assert READERS["match"].columns_of({}) == ("text_a", "text_b")
