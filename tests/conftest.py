@@ -1,5 +1,6 @@
 """What every test may use: where the optional data lie, and a process that is set up before Paddle is imported."""
 
+import gc
 import os
 import zlib  # noqa: F401 (Paddle 2.6 has to be imported after it, and after numpy.random)
 from collections.abc import Iterator
@@ -12,6 +13,19 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 ROOT = Path(__file__).resolve().parent.parent
+COLLECTED = pytest.StashKey[set[str]]()
+"""The modules of which this process has collected a test, whatever options leave out of it afterwards."""
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Note the module of a test."""
+    item.config.stash.setdefault(COLLECTED, set()).add(item.nodeid.partition("::")[0])
+
+
+def pytest_collection_finish() -> None:
+    """Let later garbage collections pass over what was imported so far, which takes a second each otherwise."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

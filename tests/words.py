@@ -52,8 +52,8 @@ def findings(path: str, text: str) -> list[Finding]:
     if path.endswith(".md"):
         found = set(_in_prose(path, 1, _without_code(text)))
     else:
-        tree = ast.parse(text)
-        found = {*_in_names(path, tree), *_in_comments(path, text), *_in_strings(path, tree)}
+        nodes = list(ast.walk(ast.parse(text)))
+        found = {*_in_names(path, nodes), *_in_comments(path, text), *_in_strings(path, nodes)}
     return sorted(finding for finding in found if (finding.word, path) not in ALLOWED)
 
 
@@ -62,17 +62,17 @@ def split_name(name: str) -> list[str]:
     return [part.lower() for part in _PARTS.findall(name)]
 
 
-def _in_names(path: str, tree: ast.Module) -> Iterator[Finding]:
-    stem = Path(path).stem
-    for line, name in [(1, stem), *_bound_names(tree)]:
+def _in_names(path: str, nodes: Iterable[ast.AST]) -> Iterator[Finding]:
+    words = [word for word in NAMES if word.applies_to(path)]
+    for line, name in {(1, Path(path).stem), *_bound_names(nodes)}:
         parts = " ".join(split_name(name))
-        for word in NAMES:
-            if word.applies_to(path) and (name == word.name if word.exact else word.pattern.search(parts)):
+        for word in words:
+            if name == word.name if word.exact else word.pattern.search(parts):
                 yield Finding(path, line, word.name, name, word.say)
 
 
-def _bound_names(tree: ast.Module) -> Iterator[tuple[int, str]]:
-    for node in ast.walk(tree):
+def _bound_names(nodes: Iterable[ast.AST]) -> Iterator[tuple[int, str]]:
+    for node in nodes:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield node.lineno, node.name
         elif isinstance(node, ast.arg):
@@ -84,29 +84,31 @@ def _bound_names(tree: ast.Module) -> Iterator[tuple[int, str]]:
 
 
 def _in_comments(path: str, text: str) -> Iterator[Finding]:
+    # Reading tokens is slow. A comment ends with its line, so most files need no reading.
+    ends = (line[at.start() :] for line in text.splitlines() for at in re.finditer("#", line))
+    if not any(True for end in ends for _ in _in_prose(path, 1, _without_code(end))):
+        return
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         if token.type == tokenize.COMMENT:
             yield from _in_prose(path, token.start[0], _without_code(token.string))
 
 
-def _in_strings(path: str, tree: ast.Module) -> Iterator[Finding]:
-    docstrings = {id(string) for string in _docstrings(tree)}
-    strings = (node for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str))
+def _in_strings(path: str, nodes: Sequence[ast.AST]) -> Iterator[Finding]:
+    docstrings = {id(string) for string in _docstrings(nodes)}
+    strings = (node for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str))
     for node in strings:
         if " " in str(node.value) and (id(node) in docstrings or not NO_MESSAGES.match(path)):
             yield from _in_prose(path, node.lineno, _without_code(str(node.value)))
 
 
-def _docstrings(tree: ast.Module) -> Iterator[ast.expr]:
+def _docstrings(nodes: Iterable[ast.AST]) -> Iterator[ast.expr]:
     """Strings that stand alone: docstrings, and those below an attribute."""
-    return (
-        node.value for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-    )
+    return (node.value for node in nodes if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
 
 
 def _in_prose(path: str, first_line: int, text: str) -> Iterator[Finding]:
     for word in PROSE:
-        if word.applies_to(path):
+        if word.pattern.search(text) and word.applies_to(path):
             for match in word.pattern.finditer(text):
                 line = first_line + text.count("\n", 0, match.start())
                 yield Finding(path, line, word.name, " ".join(match[0].split()), word.say)

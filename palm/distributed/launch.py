@@ -151,7 +151,7 @@ class _Attempt:
             rank.stopped = True
 
     def _end_those_that_hang(self, seconds: float) -> None:
-        """All ranks end together, and no other rank watches the last ones while they do."""
+        """All ranks end together; the last ones are not watched while they do."""
         if seconds <= self.end_limit:
             return
         for rank in (rank for rank in self.ranks if not rank.ended and not rank.stopped):

@@ -1,10 +1,6 @@
-"""What the folder of an encoder says is read or refused by name: `palm check` and `palm train` as processes."""
+"""What the folder of an encoder says is read or refused by name, by `palm check` and `palm train`."""
 
 import json
-import subprocess
-import sys
-from contextlib import redirect_stderr, redirect_stdout
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +9,9 @@ import pytest
 import yaml
 from safetensors.numpy import load_file, save_file
 
-from palm.cli.main import main
 from tests.integration import tiny
 from tests.integration.small_encoder import write_small_encoder
+from tests.palm_command import palm_here
 
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:aaaa53aa5117\nsize 17671552\n"
 
@@ -27,9 +23,7 @@ def encoder(tmp_path: Path) -> Path:
     return tmp_path / "m"
 
 
-def palm(
-    encoder: Path, command: str = "train", *flags: str, task: str = "cls", process: bool = False, **keys: object
-) -> tuple[int, str, str]:
+def palm(encoder: Path, command: str = "train", *flags: str, task: str = "cls", **keys: object) -> tuple[int, str, str]:
     """Exit code, stdout and stderr of a command on a configuration over the encoder."""
     folder = encoder.parent
     made = {"cls": tiny.classification_task, "match": tiny.match_task, "mlm": tiny.mlm_task}[task](folder, "t")
@@ -38,22 +32,15 @@ def palm(
         "batch_size": 8, "max_steps": 1, "use_gpu": False, **keys,
     }  # fmt: skip
     (folder / "c.yaml").write_text(yaml.safe_dump(config, allow_unicode=True), encoding="utf-8")
-    words = [command, str(folder / "c.yaml"), *flags]
-    if process:
-        ended = subprocess.run([sys.executable, "-m", "palm", *words], capture_output=True, text=True, check=False)
-        code, output, error = ended.returncode, ended.stdout, ended.stderr
-    else:
-        with redirect_stdout(StringIO()) as out, redirect_stderr(StringIO()) as err:
-            code = main(words)
-        output, error = out.getvalue(), err.getvalue()
-    assert "Traceback" not in error + output
-    return code, output, error
+    done = palm_here(command, folder / "c.yaml", *flags)
+    assert "Traceback" not in done.stdout + done.stderr
+    return done.returncode, done.stdout, done.stderr
 
 
 def assert_refused(encoder: Path, *words: str, **keys: Any) -> None:
     """Both commands refuse it with the same words, and nothing is trained."""
-    for command, process in (("check", False), ("train", True)):
-        code, output, error = palm(encoder, command, process=process, **keys)
+    for command in ("check", "train"):
+        code, output, error = palm(encoder, command, **keys)
         assert code == 2, output
         for word in words:
             assert word in error

@@ -1,9 +1,7 @@
-"""`palm export` in processes of its own: ONNX and Paddle's static format, every paradigm, compared with PALM."""
+"""`palm export`: ONNX and Paddle's static format, every paradigm, compared with PALM."""
 
 import json
-import os
 import subprocess
-import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ from palm.runtime.paddle_versions import paddle_major
 from palm.storage.atomic_directory import verify as verify_manifest
 from tests.integration import all_heads
 from tests.integration.all_heads import assert_close
+from tests.palm_command import palm_here
 
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -47,9 +46,7 @@ def exported(run: Path) -> Path:
 
 
 def palm_export(*words: object) -> "subprocess.CompletedProcess[str]":
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "palm", "export", *map(str, words)]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    return palm_here("export", *words)
 
 
 def rows_of(run: Any, task: str) -> list[dict[str, object]]:

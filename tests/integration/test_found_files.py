@@ -1,11 +1,12 @@
-"""Files as other tools write them, by `palm check --data` in a process of its own: guesses are reported."""
+"""Files as other tools write them, by `palm check --data`: guesses are reported."""
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.palm_command import palm_here
 
 VOCAB = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "anna", "met", "rome", "the", "where", *"我爱北京在哪里"]
 CONFIG = """
@@ -29,8 +30,7 @@ def check(folder: Path, reader: str, name: str, content: str, keys: str = "") ->
     (folder / name).write_text(content, encoding="utf-8")
     config = CONFIG.format(size=len(VOCAB), reader=reader, file=name, keys=keys)
     (folder / "c.yaml").write_text(config, encoding="utf-8")
-    command = [sys.executable, "-m", "palm", "check", "c.yaml", "--data"]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, encoding="utf-8", check=False)
+    return palm_here("check", "c.yaml", "--data", cwd=folder)
 
 
 def squad(**answer: object) -> str:

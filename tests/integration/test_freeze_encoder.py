@@ -20,6 +20,7 @@ from palm.inference.saved_tasks import head_weights
 from palm.schema.saved_model import read_saved_run
 from tests.integration import tiny
 from tests.integration.documents import blocks, read, without_comments
+from tests.palm_command import palm_here
 
 TEXTS = ["the big red fish in the river", "a small blue bird flies", "大红鱼在河", "小绿鸟飞"]
 OF_TASK = ("sharing", "sharing_size", "sharing_layers", "layers", "rdrop_alpha", "smart_weight", "dropout_prob")
@@ -172,12 +173,6 @@ def write_yaml(folder: Path, base: Path, **keys: object) -> Path:
     return file
 
 
-def palm_command(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(Path(palm.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-W", "ignore", "-m", "palm", *map(str, words)]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=180, check=False)
-
-
 def start(file: Path, *words: str) -> subprocess.Popen[str]:
     environment = {**os.environ, "PYTHONPATH": str(Path(palm.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-W", "ignore", "-m", "palm", "train", str(file), *words]
@@ -196,12 +191,12 @@ def test_a_killed_run_is_resumed_to_the_same_bits(tmp_path: Path, base: Path) ->
     process.communicate(timeout=60)
     out = tmp_path / "killed" / "out"
     assert not (out / "infer_model").exists()
-    done = palm_command("train", file, "--resume")
+    done = palm_here("train", file, "--resume")
     assert done.returncode == 0, done.stderr
     assert "Resumed from" in done.stdout
     assert_kept(base / "infer_model", out / "infer_model")
     assert changed(whole / "infer_model", out / "infer_model") == []
-    again = palm_command("train", file, "--resume")
+    again = palm_here("train", file, "--resume")
     assert "had ended: nothing is left to train." in again.stdout
 
 
@@ -277,7 +272,7 @@ def test_a_damaged_model_is_refused_before_training(tmp_path: Path, base: Path) 
 )
 def test_check_and_train_refuse_the_same(tmp_path: Path, base: Path, words: list[str], message: str) -> None:
     file = write_yaml(tmp_path, base)
-    found = [palm_command(command, file, *words) for command in ("check", "train")]
+    found = [palm_here(command, file, *words) for command in ("check", "train")]
     assert [each.returncode for each in found] == [2, 2]
     assert all(message in each.stderr for each in found), [each.stderr for each in found]
     assert not any("Traceback" in each.stderr for each in found)
@@ -286,7 +281,7 @@ def test_check_and_train_refuse_the_same(tmp_path: Path, base: Path, words: list
 
 def test_check_accepts_what_train_trains(tmp_path: Path, base: Path) -> None:
     file = write_yaml(tmp_path, base)
-    found = palm_command("check", file, "--freeze_encoder_of", str(base / "infer_model"))
+    found = palm_here("check", file, "--freeze_encoder_of", str(base / "infer_model"))
     assert found.returncode == 0, found.stderr
 
 
@@ -312,7 +307,7 @@ def test_the_page_that_describes_it_can_be_followed(tmp_path: Path, monkeypatch:
     for line in without_comments(commands):
         words = shlex.split(line)
         small = ["--max_seq_len", "24", "--max_steps", "3", "--use_gpu", "false"] if words[1] != "pred" else []
-        done = palm_command(*words[1:], *small)
+        done = palm_here(*words[1:], *small)
         assert done.returncode == 0, done.stderr
     assert_kept(tmp_path / "output_model" / "infer_model", tmp_path / "output_model_urgency" / "infer_model")
 

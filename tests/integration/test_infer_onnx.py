@@ -25,6 +25,7 @@ from palm.reader.loading import load_rows
 from palm.schema.settings import TaskSettings
 from tests.integration import all_heads
 from tests.integration.all_heads import assert_close
+from tests.palm_command import palm_here
 from tests.small_tokenizers import KINDS
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "infer_onnx"
@@ -221,8 +222,8 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     training = controller._training_run()
     all_heads.train(training)
     all_heads.save_both(training, folder / "out")
-    command = [sys.executable, "-m", "palm", "export", str(folder / "out"), "--to", "onnx", "--no-verify"]
-    subprocess.run([*command, "--output", str(folder / "onnx")], check=True)
+    done = palm_here("export", folder / "out", "--to", "onnx", "--no-verify", "--output", folder / "onnx")
+    assert done.returncode == 0, done.stderr
     return folder
 
 

@@ -1,10 +1,8 @@
-"""`palm init --data`, `palm train`, `palm pred`: a data file to predictions in three commands, each its own process."""
+"""`palm init --data`, `palm train`, `palm pred`: a data file to predictions in three commands."""
 
 import csv
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import huggingface_hub.constants
@@ -14,6 +12,7 @@ import yaml
 from palm.cli.main import main
 from tests.integration import tiny
 from tests.integration.small_encoder import write_small_encoder
+from tests.palm_command import palm_here
 
 
 @pytest.fixture
@@ -25,8 +24,7 @@ def encoder(tmp_path):
 
 
 def palm(folder, *words):
-    command = [sys.executable, "-m", "palm", *map(str, words)]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    done = palm_here(*words, cwd=folder)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

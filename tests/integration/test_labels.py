@@ -13,6 +13,7 @@ import yaml
 import palm
 from palm.cli.main import main
 from tests.integration import tiny
+from tests.palm_command import palm_here
 
 ROOT = str(Path(palm.__file__).parents[1])
 ENGLISH = ["the red fish", "the big bird", "a small cat", "who swims", "in the river"]
@@ -39,7 +40,13 @@ def write_run(folder, task, rows, dev=None, *, ending="tsv", **keys):
 
 
 def run(folder, *words):
-    """A process of its own."""
+    """Exit code, stdout and stderr of a command in this process."""
+    done = palm_here(*words, cwd=folder)
+    return done.returncode, done.stdout, done.stderr
+
+
+def run_alone(folder, *words):
+    """The same in a process of its own."""
     done = subprocess.run(
         [sys.executable, "-m", "palm", *words], cwd=folder, capture_output=True, text=True, check=False,
         env={**os.environ, "PYTHONPATH": ROOT, "OMP_NUM_THREADS": "1"},
@@ -145,7 +152,7 @@ def test_check_and_train_decide_alike_about_any_data(tmp_path, capsys, monkeypat
 
 def test_codes_of_classes_train_and_are_predicted(tmp_path):
     write_run(tmp_path, {"n_classes": 16, "pred_file": "train_file.tsv"}, rows_of(TNEWS * 2), rows_of(TNEWS))
-    code, said, errors = run(tmp_path, "train", "config.yaml")
+    code, said, errors = run_alone(tmp_path, "train", "config.yaml")
     assert code == 0, errors
     assert said.count("任务: the labels are 100, 101, 102, 103, 104, 106, 107, 108, 109, 110, …, in this order.") == 1
     assert said.count("train_file.tsv has the label [unused15]: it is not learned.") == 1

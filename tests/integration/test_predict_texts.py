@@ -1,4 +1,4 @@
-"""Texts to predictions: `palm.load`, and `palm pred RUN/task TEXT` in processes of their own."""
+"""Texts to predictions: `palm.load`, and `palm pred RUN/task TEXT`."""
 
 import csv
 import json
@@ -15,6 +15,7 @@ import palm
 from palm.errors import CheckpointError, PalmError
 from tests.integration import tiny
 from tests.integration.test_predict_rows import choice_task
+from tests.palm_command import palm_here
 
 TEXT = "小红鱼在河"
 
@@ -35,11 +36,16 @@ def run(tmp_path_factory):
     return folder / "out"
 
 
-def palm_pred(*words, text=None):
-    """`palm pred` with these words, as a process."""
-    given = text.encode() if isinstance(text, str) else text
+def palm_pred(*words, text=""):
+    """`palm pred` with these words."""
+    done = palm_here("pred", *words, given=text.encode() if isinstance(text, str) else text)
+    return done.returncode, done.stdout, done.stderr
+
+
+def palm_pred_alone(*words, text=""):
+    """The same in a process of its own."""
     command = [sys.executable, "-m", "palm", "pred", *map(str, words)]
-    done = subprocess.run(command, input=given, capture_output=True, check=False)
+    done = subprocess.run(command, input=text.encode(), capture_output=True, check=False)
     return done.returncode, done.stdout.decode(), done.stderr.decode()
 
 
@@ -131,7 +137,7 @@ def test_texts_of_the_command_line(run, task, texts, row):
 
 
 def test_a_run_gives_each_task_that_takes_the_text(run):
-    code, out, err = palm_pred(run, TEXT)
+    code, out, err = palm_pred_alone(run, TEXT)
     assert code == 0
     assert [json.loads(line)["task"] for line in out.splitlines()] == ["c", "s"]
     model, *left_out = err.splitlines()
@@ -140,7 +146,7 @@ def test_a_run_gives_each_task_that_takes_the_text(run):
 
 
 def test_lines_of_stdin(run):
-    code, out, err = palm_pred(run / "c", "-", text=f"{TEXT}\r\n\n" + '{"text_a": "鸟", "id": "一"}\n{x\n')
+    code, out, err = palm_pred_alone(run / "c", "-", text=f"{TEXT}\r\n\n" + '{"text_a": "鸟", "id": "一"}\n{x\n')
     assert code == 0
     assert "Traceback" not in err
     found = [json.loads(line) for line in out.splitlines()]

@@ -1,8 +1,6 @@
-"""`palm pred` and `palm eval` with the model of a run, in processes of their own; `MultiHeadTrainer`'s model of all."""
+"""`palm pred` and `palm eval` with the model of a run; `MultiHeadTrainer`'s model of all."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +9,7 @@ import yaml
 import palm
 from tests.integration import tiny
 from tests.integration.test_predict_rows import choice_task
+from tests.palm_command import palm_here
 
 TEXT = {"en": "the big red fish in the house", "zh": "大红鱼在河"}
 
@@ -36,9 +35,8 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 
 
 def palm_command(*words: object) -> tuple[int, str, str]:
-    command = [sys.executable, "-m", "palm", *map(str, words)]
-    done = subprocess.run(command, capture_output=True, check=False)
-    return done.returncode, done.stdout.decode(), done.stderr.decode()
+    done = palm_here(*words)
+    return done.returncode, done.stdout, done.stderr
 
 
 def lines(text: str) -> list[dict[str, object]]:

@@ -2,8 +2,6 @@
 
 import json
 import math
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ from palm.inference.prediction_files import json_line
 from palm.paradigm.base import PARADIGMS
 from tests.integration.served_tasks import CHOICES, ENGLISH, ROWS, STEPS, train_all
 from tests.integration.server_process import Running, need_the_extra, refused, serving
+from tests.palm_command import palm_here
 
 need_the_extra()
 
@@ -69,7 +68,8 @@ def test_answers_are_those_of_palm_pred_to_the_last_digit(
 @pytest.mark.parametrize("task", ["intent", "answers"])
 def test_answers_are_what_the_command_prints(run: Path, task: str, tmp_path: Path) -> None:
     words = ["pred", str(run / task), "--file", str(file_of(task, tmp_path)), "--show", "99"]
-    done = subprocess.run([sys.executable, "-m", "palm", *words], capture_output=True, encoding="utf-8", check=True)
+    done = palm_here(*words)
+    assert done.returncode == 0, done.stderr
     with serving(run / task, "--runtime", "palm") as alone:
         _, answer, _ = alone.ask("/predict", {"inputs": ROWS[task]})
     assert [row[task] for row in answer["predictions"]] == [json.loads(line) for line in done.stdout.splitlines()]

@@ -1,27 +1,16 @@
 """Keys without effect, and data that make a task meaningless, are reported once by `palm train` and `palm check`."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 import yaml
 
-import palm
 from tests.integration import tiny
-
-ROOT = str(Path(palm.__file__).parents[1])
+from tests.palm_command import palm_here
 
 
 def palm_says(folder, command, tasks, *words, **keys):
     made = tiny.config(folder, tasks, num_epochs=1, **keys)
     (folder / "config.yaml").write_text(yaml.safe_dump(made, allow_unicode=True), encoding="utf-8")
-    done = subprocess.run(
-        [sys.executable, "-m", "palm", command, "config.yaml", *words],
-        cwd=folder, env={**os.environ, "PYTHONPATH": ROOT, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True,
-        check=False,
-    )  # fmt: skip
+    done = palm_here(command, "config.yaml", *words, cwd=folder)
     return done.returncode, done.stdout + done.stderr
 
 

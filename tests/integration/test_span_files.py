@@ -1,11 +1,12 @@
-"""From texts with spans to spans with their characters, in processes of their own; and public data sets as they are."""
+"""From texts with spans to spans with their characters; and public data sets as they are."""
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.palm_command import palm_here
 
 VOCAB = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ".", ",", "anna", "bo", "met", "in", *"我爱北京在", *"abeimnot"]
 KEYS = """
@@ -35,8 +36,7 @@ TEXTS = [
 
 
 def palm(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "palm", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, encoding="utf-8", check=False)
+    return palm_here(*arguments, cwd=folder)
 
 
 def lines(rows: list[object]) -> str:

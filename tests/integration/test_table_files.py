@@ -2,18 +2,15 @@
 
 import csv
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
-import palm
 from tests.integration import tiny
+from tests.palm_command import palm_here
 
-PACKAGE = Path(palm.__file__).parent
 ROWS = [
     ("water", "the big, red fish"),
     ("air", "a bird\nin the sky"),
@@ -25,11 +22,7 @@ SAID_OF_TSV = "cells in quotation marks are read without them, since the header 
 
 
 def palm_command(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    keys = {"PYTHONPATH": str(PACKAGE.parent), "PALM_CACHE": str(folder / "cache"), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "palm", *words]
-    return subprocess.run(
-        command, cwd=folder, env={**os.environ, **keys}, capture_output=True, text=True, encoding="utf-8", check=False
-    )
+    return palm_here(*words, cwd=folder, environment={"PALM_CACHE": str(folder / "cache")})
 
 
 def write_csv(file: Path, **form: object) -> None:

@@ -1,22 +1,19 @@
-"""Spans are right whatever scheme the tags are of: from the training file to predictions, in processes of their own."""
+"""Spans are right whatever scheme the tags are of: from the training file to predictions."""
 
 import json
 import logging
-import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
-import palm
 from palm.errors import CheckpointError
 from palm.inference import bundle
 from tests.integration import tiny
+from tests.palm_command import palm_here
 
-PACKAGE = Path(palm.__file__).parent
 # Two texts with spans of one to three words, those of the second side by side.
 TEXTS = ["the big cat runs in the sky", "a red fish swims in the river"]
 PLACES = [[(0, 3, "animal"), (6, 7, "place")], [(1, 2, "animal"), (2, 3, "animal"), (5, 7, "place")]]
@@ -43,11 +40,7 @@ def project(folder: Path, tags: list[str], **keys: object) -> Path:
 
 
 def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    keys = {"PYTHONPATH": str(PACKAGE.parent), "PALM_CACHE": str(folder / "cache"), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "palm", *words]
-    return subprocess.run(
-        command, cwd=folder, env={**os.environ, **keys}, capture_output=True, text=True, encoding="utf-8", check=False
-    )
+    return palm_here(*words, cwd=folder, environment={"PALM_CACHE": str(folder / "cache")})
 
 
 def output(folder: Path, *words: str) -> str:

@@ -2,12 +2,8 @@
 
 import hashlib
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import yaml
@@ -17,8 +13,8 @@ from palm.data.tokenizer import Tokenizer
 from palm.errors import CheckpointError, ConfigError
 from tests.attacks import reseal
 from tests.integration import tiny
+from tests.palm_command import palm_here
 
-ROOT = str(Path(palm.__file__).parents[1])
 TEXT = "北京大学在北京。\u00a0The cafe\u0301 is in New  York 😀, </s> near the river."
 
 
@@ -121,10 +117,7 @@ def test_the_command_line(tmp_path, small_tokenizers, kind):
     (folder / "config.yaml").write_text(yaml.safe_dump(config, allow_unicode=True), encoding="utf-8")
 
     def run(*words):
-        return subprocess.run(
-            [sys.executable, "-m", "palm", *words], cwd=folder, capture_output=True, text=True, check=False,
-            env={**os.environ, "PYTHONPATH": ROOT, "OMP_NUM_THREADS": "1"},
-        )  # fmt: skip
+        return palm_here(*words, cwd=folder)
 
     for words in (("check", "config.yaml", "--data"), ("train", "config.yaml")):
         done = run(*words)

@@ -1,18 +1,13 @@
 """`palm check --data` and `palm train` decide alike on text that the tokenizer does not know."""
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import yaml
 
-import palm
 from tests.integration import tiny
+from tests.palm_command import palm_here
 
-ROOT = str(Path(palm.__file__).parents[1])
 COMMANDS = [("check", "--data"), ("train",)]
 
 
@@ -22,11 +17,7 @@ def run(folder, words, **keys):
     made.pop("do_lower_case", None)
     text = yaml.safe_dump({**made, **keys}, allow_unicode=True)
     (folder / "config.yaml").write_text(text, encoding="utf-8")
-    done = subprocess.run(
-        [sys.executable, "-m", "palm", command, "config.yaml", *flags],
-        cwd=folder, env={**os.environ, "PYTHONPATH": ROOT, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True,
-        check=False,
-    )  # fmt: skip
+    done = palm_here(command, "config.yaml", *flags, cwd=folder)
     return done.returncode, done.stdout, done.stderr
 
 

@@ -2,10 +2,7 @@
 
 import json
 import logging
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +19,7 @@ from palm.pretrained.convert_from import read_encoder
 from palm.reader.prompt import PromptReader
 from tests.attacks import altered, reseal, seal_manifest
 from tests.integration import tiny
+from tests.palm_command import palm_here
 
 
 @pytest.fixture(scope="module")
@@ -241,9 +239,7 @@ def test_the_layer_of_training_counts_where_a_configuration_says_nothing(tmp_pat
 def test_the_command_line_says_it_without_a_traceback(model: Path, models: Path) -> None:
     change(model, "backbone.config.num_attention_heads", 5)
     words = ["pred", "--model", str(model), "--file", str(models / "data.tsv")]
-    done = subprocess.run(
-        [sys.executable, "-m", "palm", *words], capture_output=True, text=True, check=False, env={**os.environ}
-    )
+    done = palm_here(*words)
     assert done.returncode == 2
     assert "num_attention_heads must divide hidden_size. Found 32 and 5." in done.stderr
     assert "Traceback" not in done.stderr
