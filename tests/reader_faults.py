@@ -176,9 +176,7 @@ def rows_in(case: Case, content: bytes, phase: Phase) -> int:
         return sum(this and not before for before, this in zip([False, *inside], inside, strict=False))
     if case.ending == "txt" and phase != "predict":  # which skips blank lines, and says so
         return sum(bool(line.strip()) for line in lines)
-    if (
-        case.reader == "seq_label" and lines and "\t" not in lines[0] and "/" in lines[0]
-    ):  # read as `word/TAG`, as is said
+    if case.reader == "seq_label" and lines and "\t" not in lines[0] and "/" in lines[0]:  # `word/TAG`
         return sum(bool(line.strip()) for line in lines)
     return len(lines) - (case.ending == "tsv")
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from palm.data.prompt_form import PromptForm
 from palm.inference.onnx.graph import Array
-from palm.inference.onnx.mlm_head import token_scores, transformed
+from palm.inference.onnx.heads import token_scores, transformed
 from palm.inference.onnx.operations import linear
 from palm.inference.onnx.writers import HEAD_WRITERS, HeadInputs, HeadOutput
 from palm.paradigm.prompt import Prompt, PromptFields
