@@ -114,8 +114,8 @@ def _problems_of_ranks(ranks: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             yield f"rank {index} has other parameters than rank 0"
         if other["said"] and index:
             yield f"rank {index} says something: {other['said'][:80]!r}"
-        if other["metrics_together"] != other["metrics_alone"]:
-            yield f"metrics of all ranks are {other['metrics_together']}, of one {other['metrics_alone']}"
+        if other["metrics_together"] != first["metrics_alone"]:
+            yield f"metrics of all ranks are {other['metrics_together']}, of one {first['metrics_alone']}"
 
 
 def _losses(save_path: Path) -> list[tuple[object, object, object, object]]:

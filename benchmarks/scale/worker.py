@@ -74,8 +74,9 @@ def _state(controller: palm.Controller, ranks: Ranks, weights: Path) -> dict[str
         digest.update(name.encode() + tensor.numpy().tobytes())
     if ranks.first:
         np.savez(weights, **arrays)
-    alone = {task.name: evaluate_task(run.model, task) for task in run.tasks if task.dev is not None}
-    together = {task.name: evaluate_task(run.model, task, ranks) for task in run.tasks if task.dev is not None}
+    with_dev = [task for task in run.tasks if task.dev is not None]
+    alone = {task.name: evaluate_task(run.model, task) for task in with_dev if ranks.first}
+    together = {task.name: evaluate_task(run.model, task, ranks) for task in with_dev} if ranks.count > 1 else alone
     steps = {"global_step": run.progress.global_step, "task_steps": run.progress.task_steps}
     return {"sha256": digest.hexdigest(), **steps, "metrics_alone": alone, "metrics_together": together}
 

@@ -1,6 +1,7 @@
 """Every registered backbone and paradigm has a writer of ONNX graphs, whose graph computes what PALM computes."""
 
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -111,11 +112,27 @@ def test_every_head_computes_the_same(kind: str) -> None:
     assert_same(small_model("bert", [task("任务", name, **keys)]))
 
 
+@cache
+def differences_of_sharing(encoder: str) -> list[dict[str, float]]:
+    """The differences of each batch in one model whose tasks share its encoder in every way."""
+    name, keys = ENCODERS[encoder]
+    tasks = [task(kind, "seq_label", **SHARING[kind]) for kind in SHARING]
+    model = small_model(name, [task("shared", "cls"), *tasks], **keys)
+    return [model.differences(batch_of(*size)) for size in BATCHES]
+
+
 @pytest.mark.parametrize("kind", SHARING)
 @pytest.mark.parametrize("encoder", ["bert", "modernbert, local", "deberta-v2"])
 def test_every_kind_of_sharing_computes_the_same(kind: str, encoder: str) -> None:
-    name, keys = ENCODERS[encoder]
-    assert_same(small_model(name, [task("shared", "cls"), task("own", "seq_label", **SHARING[kind])], **keys))
+    for differences in differences_of_sharing(encoder):
+        own = {name: value for name, value in differences.items() if name.startswith((f"{kind}.", "shared."))}
+        assert len(own) == 2
+        assert max(own.values()) <= LIMIT
+
+
+@pytest.mark.parametrize("kind", SHARING)
+def test_a_task_alone_beside_the_shared_encoder(kind: str) -> None:
+    assert_same(small_model("bert", [task("shared", "cls"), task("own", "seq_label", **SHARING[kind])]))
 
 
 @pytest.mark.parametrize("kind", ["ernie", "deberta, every distance", "roberta", "modernbert"])

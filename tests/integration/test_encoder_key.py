@@ -1,4 +1,8 @@
-"""The key `encoder`, in processes of their own: the real huggingface_hub against a hub on this machine."""
+"""The key `encoder`: the real huggingface_hub against a hub on this machine.
+
+huggingface_hub reads its environment variables when it is imported. Commands in this process have what it read
+replaced; a few run in a process of their own, with the variables.
+"""
 
 import hashlib
 import json
@@ -7,18 +11,21 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
+from huggingface_hub import constants
 from safetensors.numpy import save
 
 import palm
+from palm.downloader import hub_client
 from tests.hub_server import COMMIT, LATER, FakeHub, serving
 from tests.integration import tiny
 from tests.integration.small_encoder import HIDDEN, INNER, LAYERS, POSITIONS, random_weights
+from tests.palm_command import palm_here
 
 MODEL = "某/tiny".replace("某", "owner")
 REPOSITORY = Path(palm.__file__).parents[1]
@@ -69,7 +76,20 @@ def change(folder: Path, **keys: object) -> None:
 
 
 def palm_run(folder: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "MODELSCOPE_"))}
+    """A command in this process, with nothing that an earlier one has asked a hub."""
+    hub_client._list_model.cache_clear()
+    own = {"PALM_CACHE": str(folder / "cache"), **environment}
+    with pytest.MonkeyPatch.context() as patch:
+        for name in foreign_variables():
+            patch.delenv(name)
+        patch.setattr(constants, "HF_HUB_CACHE", str(folder / "hf" / "hub"))
+        patch.setattr(constants, "HF_HUB_OFFLINE", environment.get("HF_HUB_OFFLINE") == "1")
+        return palm_here(*words, cwd=folder, environment=own)
+
+
+def palm_alone(folder: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The same in a process of its own."""
+    clean = {name: value for name, value in os.environ.items() if name not in foreign_variables()}
     own = {"PYTHONPATH": str(REPOSITORY), "PALM_CACHE": str(folder / "cache"), "HF_HOME": str(folder / "hf")}
     command = [sys.executable, "-m", "palm", *words]
     return subprocess.run(
@@ -77,30 +97,38 @@ def palm_run(folder: Path, *words: str, **environment: str) -> subprocess.Comple
     )
 
 
-def well(folder: Path, hub: FakeHub | None, *words: str, **environment: str) -> str:
+def foreign_variables() -> list[str]:
+    """Those of this machine about hubs."""
+    return [name for name in os.environ if name.startswith(("HF_", "MODELSCOPE_"))]
+
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def well(folder: Path, hub: FakeHub | None, *words: str, run: Run = palm_run, **environment: str) -> str:
     """stdout of a command that ends well, with what it warns of."""
     if hub is not None:
         environment = {"HF_ENDPOINT": hub.address, **environment}
-    done = palm_run(folder, *words, **environment)
+    done = run(folder, *words, **environment)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 
 
-def refused(folder: Path, hub: FakeHub | None, *words: str, **environment: str) -> str:
+def refused(folder: Path, hub: FakeHub | None, *words: str, run: Run = palm_run, **environment: str) -> str:
     """stderr of a command that ends with an error of PALM's."""
     if hub is not None:
         environment = {"HF_ENDPOINT": hub.address, **environment}
-    done = palm_run(folder, *words, **environment)
+    done = run(folder, *words, **environment)
     assert done.returncode == 2, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     return done.stderr
 
 
 def test_check_fetches_no_weights_and_train_does(project: Path, hub: FakeHub) -> None:
-    assert "1 task(s) on bert, 2 layers × 32" in well(project, hub, "check", "config.yaml")
+    assert "1 task(s) on bert, 2 layers × 32" in well(project, hub, "check", "config.yaml", run=palm_alone)
     assert hub.fetched("config.json") == hub.fetched("vocab.txt") == 1
     assert hub.fetched("model.safetensors") == 0
-    said = well(project, hub, "train", "config.yaml")
+    said = well(project, hub, "train", "config.yaml", run=palm_alone)
     assert f"snapshots/{COMMIT}" in said
     assert "parameters loaded" in said
     assert hub.fetched("model.safetensors") == hub.fetched("config.json") == 1
@@ -129,7 +157,7 @@ def test_other_programs_share_the_cache(project: Path, hub: FakeHub) -> None:
 
 
 def test_offline_with_a_cache_works_and_without_one_says_what_to_do(project: Path, hub: FakeHub) -> None:
-    said = refused(project, None, "check", "config.yaml", HF_HUB_OFFLINE="1")
+    said = refused(project, None, "check", "config.yaml", HF_HUB_OFFLINE="1", run=palm_alone)
     assert re.fullmatch(
         r"config\.yaml:\d+: encoder: `owner/tiny` is not in the cache, and HF_HUB_OFFLINE is set\. .*\n", said
     )
@@ -138,7 +166,7 @@ def test_offline_with_a_cache_works_and_without_one_says_what_to_do(project: Pat
     assert "multilingual-e5-small" in said
 
     well(project, hub, "check", "config.yaml")
-    assert "of the cache is used" in well(project, None, "check", "config.yaml", HF_HUB_OFFLINE="1")
+    assert "of the cache is used" in well(project, None, "check", "config.yaml", HF_HUB_OFFLINE="1", run=palm_alone)
     said = refused(project, None, "train", "config.yaml", HF_HUB_OFFLINE="1")
     assert f"`{MODEL}@{COMMIT}` is not in the cache" in said, "of the weights"
     well(project, hub, "train", "config.yaml")

@@ -6,10 +6,24 @@ import re
 import shutil
 import subprocess
 import sys
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
+
+from palm.backbone import BACKBONES
+from palm.balancing.gradients.base import GRADIENT_METHODS
+from palm.balancing.sampling import SAMPLERS
+from palm.balancing.weighting.base import WEIGHTINGS
+from palm.engine.optim.base import OPTIMIZERS
+from palm.engine.optim.schedules import SCHEDULES
+from palm.inference.onnx.writers import ENCODER_WRITERS, HEAD_WRITERS
+from palm.metric.base import METRICS
+from palm.paradigm import PARADIGMS
+from palm.reader import READERS
+from tests.palm_command import palm_here
 
 WORDS = {"bad": 0, "poor": 1, "fair": 2, "good": 3, "great": 4, "差": 0, "好": 4}
 LONGEST = 40
@@ -38,7 +52,33 @@ def home(repository, tmp_path):
     return tmp_path
 
 
+REGISTRIES = (
+    *(READERS, BACKBONES, PARADIGMS, METRICS, SAMPLERS, WEIGHTINGS, GRADIENT_METHODS, OPTIMIZERS, SCHEDULES),
+    *(ENCODER_WRITERS, HEAD_WRITERS),
+)
+
+
+@contextmanager
+def own_components_forgotten():
+    """Let a command of this process import the components, and the next one import them anew."""
+    with ExitStack() as stack:
+        for registry in REGISTRIES:
+            (known,) = (value for value in vars(registry).values() if isinstance(value, dict))
+            stack.enter_context(patch.dict(known))
+        stack.enter_context(patch.object(sys, "path", [*sys.path]))
+        stack.callback(sys.modules.pop, "my_components", None)
+        yield
+
+
+def palm_command(home, *words, expected=0):
+    with own_components_forgotten():
+        done = palm_here(*words, cwd=home)
+    assert done.returncode == expected, done.stdout + done.stderr
+    return done.stdout if expected == 0 else done.stderr
+
+
 def run(home, repository, *words, expected=0):
+    """A command line in a process of its own."""
     search = os.pathsep.join(filter(None, (str(repository), os.environ.get("PYTHONPATH"))))
     environment = {**os.environ, "PYTHONPATH": search, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
@@ -69,23 +109,23 @@ def test_the_components_train_evaluate_and_predict_from_yaml(home, repository):
 
 
 def test_they_are_checked_like_built_in_ones(home, repository):
-    assert "review" in run(home, repository, "-m", "palm", "check", "config.yaml", "--explain")
-    found = run(home, repository, "-m", "palm", "check", "config.yaml", "--tasks.review.reader", "scord", expected=2)
+    assert "review" in palm_command(home, "check", "config.yaml", "--explain")
+    found = palm_command(home, "check", "config.yaml", "--tasks.review.reader", "scord", expected=2)
     assert "unknown reader `scord`. Did you mean `scored`?" in found
 
 
 def test_the_command_line_imports_the_same(home, repository):
     config = (home / "config.yaml").read_text(encoding="utf-8")
     (home / "plain.yaml").write_text(re.sub("import: .*\n", "", config), encoding="utf-8")
-    message = run(home, repository, "-m", "palm", "check", "plain.yaml", expected=2)
+    message = palm_command(home, "check", "plain.yaml", expected=2)
     assert "unknown reader `scored`" in message
-    run(home, repository, "-m", "palm", "check", "plain.yaml", "--import", "my_components.py")
-    run(home, repository, "-m", "palm", "train", "plain.yaml", "--num_epochs=1", "--import", "my_components.py")
+    palm_command(home, "check", "plain.yaml", "--import", "my_components.py")
+    palm_command(home, "train", "plain.yaml", "--num_epochs=1", "--import", "my_components.py")
     model = ["--model", "output_model/review/infer_model", "--file", "dev.txt"]
-    shown = run(home, repository, "-m", "palm", "pred", *model, "--import", "my_components.py")
+    shown = palm_command(home, "pred", *model, "--import", "my_components.py")
     assert json.loads(shown.splitlines()[0]).keys() >= {"index", "score"}
     text = ["--model", "output_model/review/infer_model", "--text", "the room was good"]
-    shown = run(home, repository, "-m", "palm", "pred", *text, "--import", "my_components.py")
+    shown = palm_command(home, "pred", *text, "--import", "my_components.py")
     assert json.loads(shown).keys() == {"index", "score", "text_a"}
 
 
@@ -94,9 +134,9 @@ def test_a_reader_without_parse_rows_says_so(home, repository):
     without = re.sub(r"    def parse_rows.*\n.*\n", "", components)
     assert without != components
     (home / "my_components.py").write_text(without, encoding="utf-8")
-    run(home, repository, "-m", "palm", "train", "config.yaml", "--num_epochs=1")
+    palm_command(home, "train", "config.yaml", "--num_epochs=1")
     text = ["--model", "output_model/review/infer_model", "--text", "the room was good"]
-    message = run(home, repository, "-m", "palm", "pred", *text, "--import", "my_components.py", expected=2)
+    message = palm_command(home, "pred", *text, "--import", "my_components.py", expected=2)
     assert message.endswith(
         "rows, ScoredReader: this reader only reads files. Define its method `parse_rows`, or predict a file.\n"
     )
@@ -120,7 +160,7 @@ for text in ("the room was good", "房间很差"):
 def test_they_are_written_as_an_onnx_graph(home, repository):
     pytest.importorskip("onnx", reason="needs onnx: pip install .[onnx]")
     pytest.importorskip("onnxruntime", reason="needs onnxruntime: pip install .[onnx]")
-    run(home, repository, "-m", "palm", "train", "config.yaml", "--num_epochs=1")
+    palm_command(home, "train", "config.yaml", "--num_epochs=1")
     assert run(home, repository, "-c", COMPARE).splitlines() == ["True", "True"]
 
 
@@ -132,13 +172,13 @@ def test_the_python_api_takes_them(home, repository):
 
 def test_a_relative_path_is_looked_up_beside_the_yaml_too(home, repository):
     (home / "elsewhere").mkdir()
-    relative = run(home / "elsewhere", repository, "-m", "palm", "check", "../config.yaml", "--explain")
+    relative = palm_command(home / "elsewhere", "check", "../config.yaml", "--explain")
     assert "my_components.py" in relative
 
 
 def test_a_module_that_fails_is_named_with_the_line_of_the_yaml(home, repository):
     (home / "my_components.py").write_text("1 / 0\n", encoding="utf-8")
-    message = run(home, repository, "-m", "palm", "check", "config.yaml", expected=2)
+    message = palm_command(home, "check", "config.yaml", expected=2)
     assert message.startswith("config.yaml:1: the module fails at")
     assert "ZeroDivisionError" in message
 
@@ -160,8 +200,7 @@ def methods(home, repository):
     (home / "methods.yaml").write_text(first.replace("num_epochs: 30", "num_epochs: 6") + second, encoding="utf-8")
 
     def palm(command, *words, expected=0):
-        words = ("-m", "palm", command, "methods.yaml", "--import", "my_components.py", *words)
-        return run(home, repository, *words, expected=expected)
+        return palm_command(home, command, "methods.yaml", "--import", "my_components.py", *words, expected=expected)
 
     return palm
 

@@ -235,26 +235,48 @@ def test_it_predicts_in_an_environment_without_palm_and_paddle(exported: Path, t
     clean = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
     gone = subprocess.run([python, "-c", "import palm"], env=clean, capture_output=True, cwd=tmp_path, check=False)
     assert gone.returncode == 1
-    for task in run:
-        rows = all_heads.rows_for(run.text_columns(task), masked=run[task].paradigm.predicts_tokens)
-        file = tmp_path / f"{task}.jsonl"
-        file.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
-        words = [python, str(program / "run.py"), str(exported / "onnx"), task, str(file), "--threads", "1"]
-        done = subprocess.run(words, env=clean, capture_output=True, text=True, cwd=tmp_path, check=False)
-        assert done.returncode == 0, done.stderr
-        theirs = [json.loads(line) for line in done.stdout.splitlines()]
-        ours = run[task].predict_rows(rows)
+    rows = {task: all_heads.rows_for(run.text_columns(task), masked=run[task].paradigm.predicts_tokens) for task in run}
+    for task, own in rows.items():
+        text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in own)
+        (tmp_path / f"{task}.jsonl").write_text(text, encoding="utf-8")
+    # One program by itself, and one after the other in a single process, which imports ONNX Runtime once.
+    words = ["run.py", str(exported / "onnx"), "{task}", f"{tmp_path}/{{task}}.jsonl", "--threads", "1"]
+    calls = {task: [word.format(task=task) for word in words] for task in run}
+    first, *others = run
+    found = {first: lines_of(python, *calls[first], cwd=program, env=clean)}
+    lines = lines_of(python, "-c", IN_ONE_PROCESS, json.dumps([calls[task] for task in others]), cwd=program, env=clean)
+    for task in others:
+        found[task], lines = lines[: len(rows[task])], lines[len(rows[task]) :]
+    assert lines == []
+    for task, theirs in found.items():
+        ours = run[task].predict_rows(rows[task])
         assert len(theirs) == len(ours)
         for one, other in zip(ours, theirs, strict=True):
             assert_close(json.loads(json.dumps({name: one[name] for name in other})), other, task)
 
 
+IN_ONE_PROCESS = """
+import json, runpy, sys
+sys.path.insert(0, ".")
+for sys.argv in json.loads(sys.argv[1]):
+    runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+def lines_of(*words: str, cwd: Path, env: dict[str, str]) -> list[Any]:
+    """The JSON lines that a program prints."""
+    done = subprocess.run(words, env=env, capture_output=True, text=True, cwd=cwd, check=False)
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
 def make_environment(folder: Path) -> str:
     """A new virtual environment with what the example needs, and nothing else."""
-    venv.create(folder, with_pip=True)
+    venv.create(folder)
     python = str(folder / "bin" / "python")
     wanted = (EXAMPLE / "requirements.txt").read_text(encoding="utf-8").split()
-    words = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries", "1", *wanted]
+    pip = [sys.executable, "-m", "pip", "--python", python]
+    words = [*pip, "install", "--quiet", "--disable-pip-version-check", "--retries", "1", *wanted]
     done = subprocess.run(words, capture_output=True, text=True, timeout=300, check=False)
     if done.returncode:
         pytest.skip(f"pip cannot install {', '.join(wanted)}: {done.stderr.strip().splitlines()[-1:]}")

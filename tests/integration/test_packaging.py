@@ -67,9 +67,10 @@ def test_the_wheel_holds_nothing_else(built):
 
 
 def test_the_wheel_installs_and_runs_in_a_fresh_environment(built, tmp_path):
-    venv.create(tmp_path / "venv", with_pip=True, system_site_packages=False)
+    venv.create(tmp_path / "venv", system_site_packages=False)
     python = tmp_path / "venv" / "bin" / "python"
-    run(python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", wheel_of(built), cwd=tmp_path, CC="false")
+    pip = (sys.executable, "-m", "pip", "--python", python)
+    run(*pip, "install", "--quiet", "--no-deps", "--no-index", wheel_of(built), cwd=tmp_path, CC="false")
     # Its dependencies are those of this process; only PALM itself comes from the new environment.
     search = os.pathsep.join(path for path in sys.path if path.endswith("site-packages"))
     code = "import palm, sys; print(palm.__file__); from palm.cli.main import main; sys.exit(main(['--version']))"

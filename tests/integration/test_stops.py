@@ -14,6 +14,7 @@ import yaml
 import palm
 from palm.engine.checkpoint import newest_checkpoint
 from tests.integration import tiny
+from tests.palm_command import palm_here
 
 ROOT = str(Path(palm.__file__).parents[1])
 
@@ -38,9 +39,8 @@ def palm_command(folder, command, *words):
 
 
 def run(folder, command, *words):
-    return subprocess.run(
-        palm_command(folder, command, *words), env=environment(), capture_output=True, text=True, check=False
-    )
+    """Another process than the one that was stopped; what it does is the same in this one."""
+    return palm_here(command, folder / "config.yaml", *words)
 
 
 def run_with_signal_at(folder, place, *words, command="train"):
@@ -71,6 +71,14 @@ sys.exit(main({[command, str(folder / "config.yaml"), *words]!r}))
 STAGES = {"stages": {"first": {"num_epochs": 1}, "second": {"num_epochs": 1}}}
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A run of two stages that was not stopped."""
+    folder = write_config(tmp_path_factory.mktemp("whole"), **STAGES)
+    assert run(folder, "train").returncode == 0
+    return folder
+
+
 @pytest.mark.parametrize(
     "place",
     [
@@ -80,9 +88,7 @@ STAGES = {"stages": {"first": {"num_epochs": 1}, "second": {"num_epochs": 1}}}
         "palm.training.evaluation:Exports.export",
     ],
 )
-def test_a_signal_at_the_end_of_a_stage_stops_before_the_next(tmp_path, place):
-    whole = write_config(tmp_path / "whole", **STAGES)
-    assert run(whole, "train").returncode == 0
+def test_a_signal_at_the_end_of_a_stage_stops_before_the_next(tmp_path, whole, place):
     folder = write_config(tmp_path / "cut", **STAGES)
     done = run_with_signal_at(folder, place)
     assert done.returncode == 143, done.stderr

@@ -3,7 +3,7 @@
 import json
 import logging
 import shutil
-from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -154,17 +154,20 @@ _FREE = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("task", ["c", "p", "s"])
+@pytest.mark.parametrize(("task", "first"), [("c", 0), ("p", 4), ("s", 8)])
 def test_a_configuration_altered_anywhere(
-    models: Path, tmp_path: Path, task: str, caplog: pytest.LogCaptureFixture
+    models: Path, tmp_path: Path, task: str, first: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is refused by an error of PALM's, or it predicts what it did: never a traceback, never a silent change."""
+    """It is refused by an error of PALM's, or it predicts what it did: never a traceback, never a silent change.
+
+    Most keys are those of all three tasks, of which each tries other changes.
+    """
     caplog.set_level(logging.ERROR)
     source, data = models / f"out/{task}/infer_model", models / "data.tsv"
     folder = Path(shutil.copytree(source, tmp_path / "model"))
     expected, content = _predicted(source, data), json.loads((source / "config.json").read_text(encoding="utf-8"))
     refused: list[str] = []
-    for name, changed in _every_fifth(altered(content)):
+    for name, changed in islice(altered(content), first, None, 12):
         (folder / "config.json").write_text(json.dumps(changed), encoding="utf-8")
         reseal(folder)
         try:
@@ -173,12 +176,8 @@ def test_a_configuration_altered_anywhere(
             refused.append(str(error))
             continue
         assert predicted == expected or any(key in name for key in _FREE), name
-    assert len(refused) > 200
+    assert len(refused) > 80
     assert max(map(len, refused)) < 20_000
-
-
-def _every_fifth(variants: Iterator[tuple[str, object]]) -> Iterator[tuple[str, object]]:
-    return (variant for number, variant in enumerate(variants) if number % 5 == 0)
 
 
 def _predicted(folder: Path, data: Path) -> str:
