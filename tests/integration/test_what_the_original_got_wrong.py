@@ -77,7 +77,7 @@ def test_the_learning_rate_spans_the_whole_run(tmp_path):
 def test_no_step_of_several_tasks_is_trained_at_rate_0(tmp_path, keys, seed):
     """The first version of this one decayed over the expected steps, which runs of several tasks outlast."""
     tasks = {
-        "main": {**tiny.classification_task(tmp_path, "main"), "mix_ratio": 0.7},
+        "main": {**tiny.classification_task(tmp_path, "main", 24), "mix_ratio": 0.7},
         "pairs": {**tiny.match_task(tmp_path, "pairs"), "mix_ratio": 1.3},
         "words": {**tiny.mlm_task(tmp_path, "words"), "mix_ratio": 0.5, "target": False},
     }

@@ -7,6 +7,7 @@ import ast
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,12 @@ OTHER_MEANINGS = {
     "type": "a word of JSON Schema and of pydantic's errors",
     "values": "a part of a stored column, of lists of any length",
 }
+
+
+@cache
+def palm_source() -> SourceTree:
+    """The source of PALM."""
+    return read_folder(ROOT)
 
 
 def registered(tree: SourceTree) -> dict[str, set[str]]:
@@ -132,15 +139,15 @@ def field_findings(tree: SourceTree) -> list[str]:
 
 
 def test_no_module_decides_by_the_name_of_a_component():
-    assert findings(read_folder(ROOT)) == []
+    assert findings(palm_source()) == []
 
 
 def test_no_general_module_decides_by_a_field_of_one_component():
-    assert field_findings(read_folder(ROOT)) == []
+    assert field_findings(palm_source()) == []
 
 
 def test_every_other_meaning_is_needed():
-    tree = read_folder(ROOT)
+    tree = palm_source()
     fields = component_fields(tree)
     general = [module for module in tree.modules.values() if not module.path.startswith(COMPONENT_FOLDERS)]
     deciding = {constant.value for module in general for constant in deciding_strings(module.tree)}
@@ -148,7 +155,7 @@ def test_every_other_meaning_is_needed():
 
 
 def test_the_fields_of_built_in_components_are_known():
-    fields = component_fields(read_folder(ROOT))
+    fields = component_fields(palm_source())
     alone = {"nbest": "mrc", "question": "mrc", "words": "seq_label", "mask_pos": "mlm", "choice_rows": "choice"}
     assert {name: fields[name] for name in alone} == {name: {component} for name, component in alone.items()}
 
@@ -162,12 +169,12 @@ def test_a_planted_field_is_found():
 
 
 def test_everything_that_is_allowed_is_still_there():
-    lines = [line.strip() for text in read_folder(ROOT).files.values() for line in text.splitlines()]
+    lines = [line.strip() for text in palm_source().files.values() for line in text.splitlines()]
     assert [pattern for pattern in ALLOWED if not any(re.search(pattern, line) for line in lines)] == []
 
 
 def test_the_names_of_built_in_components_are_known():
-    assert {"mlm", "cls", "bert", "adaptive", "gradnorm", "nash_mtl"} <= registered(read_folder(ROOT)).keys()
+    assert {"mlm", "cls", "bert", "adaptive", "gradnorm", "nash_mtl"} <= registered(palm_source()).keys()
 
 
 HOME = {"palm/paradigm/mlm.py": '@PARADIGMS.register("mlm")\nclass MaskLM:\n    same = name == "mlm"\n'}

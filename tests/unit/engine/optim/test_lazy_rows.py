@@ -91,8 +91,7 @@ def test_rows_end_in_the_bits_of_dense_updates(case):
     assert trained(by_rows=True, **keys) == trained(by_rows=False, **keys)
 
 
-@pytest.mark.parametrize("decay", [0.0, 0.01])
-@pytest.mark.parametrize("size", [1.0, 1e-4, 1e-30])
+@pytest.mark.parametrize(("decay", "size"), [(0.0, 1.0), (0.01, 1.0), (0.01, 1e-4), (0.0, 1e-30)])
 def test_what_a_row_misses_for_long_is_the_same_too(decay, size):
     """Moments fade to the least number, moves below the last place of the weight, zeros and tiny weights."""
 
