@@ -118,7 +118,7 @@ def _answers(folder: Path) -> dict[str, Keys]:
     return {"answer": {**task, "rdrop_alpha": 0.5}}
 
 
-def _prompts(**keys: Any) -> Tasks:  # noqa: ANN401 (keys of prompts with parameters)
+def _prompt_mix(**keys: Any) -> Tasks:  # noqa: ANN401 (keys of prompts with parameters)
     """Prompts of every kind in a mix, without dev files; `keys` are for those with prompt parameters."""
     own = ("soft", "prefix", "options")
     return lambda folder: {
@@ -190,9 +190,9 @@ MATRIX: dict[str, tuple[Tasks, Keys]] = {
     "gradient cosines": (_two(), {"log_gradient_cosines_every_n_steps": 3}),
     "large vocabulary": (_two(), {"vocab_size": 4500, "gradient_accumulation_steps": 2}),
     "large vocabulary, FGM": (_two(), {"vocab_size": 4500, "adversarial_epsilon": 0.3}),
-    "prompts": (_prompts(), {"max_seq_len": 40, "max_steps": 22}),
-    "prompts, joint": (_prompts(rdrop_alpha=0.5), {"max_seq_len": 40, "max_steps": 2, **_JOINT}),
-    "prompts, a kept encoder": (_prompts(freeze_plm=True), {"max_seq_len": 40, "max_steps": 12}),
+    "prompts": (_prompt_mix(), {"max_seq_len": 40, "max_steps": 22}),
+    "prompts, joint": (_prompt_mix(rdrop_alpha=0.5), {"max_seq_len": 40, "max_steps": 2, **_JOINT}),
+    "prompts, a kept encoder": (_prompt_mix(freeze_plm=True), {"max_seq_len": 40, "max_steps": 12}),
     "DeBERTa": (_two(), _DEBERTA),
     "DeBERTa, plain kernels": (_two(), {**_DEBERTA, "kernels": "plain"}),
     "stages": (_two(), {"stages": {

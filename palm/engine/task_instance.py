@@ -1,9 +1,9 @@
 """A task instance: its reader, paradigm and data, and the batches of its steps."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypedDict
+from typing import TypedDict, cast
 
 import numpy as np
 
@@ -25,8 +25,10 @@ class _Purpose(TypedDict):
 
 def paradigm_for(kind: type[Paradigm], config: ParadigmFields, reader: Reader) -> Paradigm:
     """The paradigm of a task, once its reader knows the labels."""
-    known: dict[str, Any] = {"prompt": reader.prompt_form} if kind.answers_prompts else {}
-    return kind(config, reader.labels, vocab=reader.tokenizer.readable_tokens, **known)
+    vocab = reader.tokenizer.readable_tokens
+    if kind.answers_prompts:
+        return cast("Callable[..., Paradigm]", kind)(config, reader.labels, vocab=vocab, prompt=reader.prompt_form)
+    return kind(config, reader.labels, vocab=vocab)
 
 
 @dataclass(frozen=True)

@@ -200,7 +200,7 @@ def _tokenizer(folder: Path, saved: SavedRun, task: SavedTask, config: ReaderFie
     if described is not None:
         home = folder / tokenizer_home(described.name)
         file = home / Path(described.name).name
-        if not exists(file) or sha256_of(file) != described.sha256:
+        if not exists(file) or file.is_dir() or sha256_of(file) != described.sha256:
             rule = f"a model predicts with its own tokenizer, {shown(file.name)}. Found none, or another one."
             raise CheckpointError(f"{folder}: {rule} Export the model again, or use another copy.")
     key = home, config.do_lower_case, config.for_cn

@@ -149,6 +149,9 @@ def _as_config_error() -> Iterator[None]:
         yield
     except DataError as error:
         raise ConfigError(error.problems) from error
+    except OSError as error:
+        rule = "a file of labels or of prompts is readable text."
+        raise ConfigError(Problem(str(error.filename), f"{rule} Found: {error.strerror}. Correct the path.")) from error
 
 
 def encoding_of(config: PromptReaderConfig, tokenizer: Tokenizer) -> PromptEncoding:

@@ -115,7 +115,9 @@ def test_masks_to_predict(small_tokenizers, kind, tmp_path):
 
 OTHER_VALUES = {
     "label_kind": "number", "n_classes": 7, "on_missing_label": "leave_out", "leave_out_labels": ["fish"],
-    "on_unknown_label": "count_as_wrong", "skip_empty_text": True, "tag_scheme": "none", "on_bad_span": "drop",
+    "augment_type": "swap", "num_augment": 2, "word_augment_percent": 0.5, "augment_method": "mlm",
+    "pseudo_data_path": "pseudo.jsonl", "on_unknown_label": "count_as_wrong",
+    "skip_empty_text": True, "tag_scheme": "none", "on_bad_span": "drop",
 }  # fmt: skip
 """A value that is not the default of each key that some reader ignores in rows without gold."""
 

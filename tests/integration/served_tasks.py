@@ -68,7 +68,7 @@ def train_all(folder: Path, *, steps: int = STEPS, seed: int = 3) -> Path:
         },
         "intent": tiny.classification_task(folder, "intent"),
         "slots": tiny.slot_task(folder, "slots"),
-        "tags": {**tiny.slot_task(folder, "tags"), "head": "crf"},
+        "tags": {**tiny.slot_task(folder, "tags"), "head": "crf", "mix_ratio": 2.0},
         "cloze": tiny.mlm_task(folder, "cloze"),
         "pairs": tiny.match_task(folder, "pairs"),
         "answers": tiny.mrc_task(folder, "answers"),

@@ -53,7 +53,8 @@ def browser():
 
 def run_text(page, text):
     page.locator("textarea").first.fill(text)
-    page.keyboard.press("Control+Enter")
+    with page.expect_response(lambda response: response.request.method == "POST"):  # the cards may be of another text
+        page.keyboard.press("Control+Enter")
     page.wait_for_selector(".card")
 
 

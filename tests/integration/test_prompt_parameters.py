@@ -238,7 +238,7 @@ def test_a_paradigm_without_prompt_parameters_does_not_read_the_keys(tmp_path):
     (found,) = problems(tmp_path, tasks={"water": water}, overrides=["--tasks.water.ppt_learning_rate", "1e-3"])
     assert found.startswith(
         "--tasks.water.ppt_learning_rate: nothing in this run reads `ppt_learning_rate`. Found it with `1e-3`. It is a "
-        "key of paradigm prompted"
+        "key of paradigm prompt, paradigm prompted"
     )
 
 

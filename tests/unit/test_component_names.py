@@ -25,6 +25,7 @@ ALLOWED = {
     r"\b[Pp]ooling\b.*\"cls\"": "the vector of the token [CLS]",
     r'"linear": nn\.Linear|head (== |not in \()"linear"': "a kind of head, and its layer, not the schedule",
     r'^"adamw": "P': "a function of the C kernels",
+    r'"prompt": entry\.prompt': "the key of the reader, in the module of its keys",
     r"\bmodel_types\b|\balso_reads\b|TransformersNames\(": "Hugging Face's `model_type`",
 }
 
@@ -33,19 +34,22 @@ ALLOWED = {
 COMPONENT_FOLDERS = ("palm/reader/", "palm/paradigm/", "palm/metric/", "palm/inference/onnx/")
 # Words of a component that mean something in general modules too → what.
 OTHER_MEANINGS = {
-    "embedding_table": "an output of every encoder",
     "eval": "a phase",
-    "gelu": "an activation, a value of the backbone's key hidden_act",
-    "gelu_new": "an activation",
     "id": "a field of KServe's requests",
+    "ids": "an input of the parts of templates",
+    "labels": "the labels of any task",
+    "options": "a part of templates",
+    "parts": "a keyword of every encoder",
+    "position": "an attribute of the parts of templates",
     "predict": "a phase",
-    "relu": "an activation",
+    "sentence_embedding": "an output of every encoder",
+    "soft_ids": "an input of the embeddings of every encoder",
     "tags": "a field of model cards",
-    "tanh": "an activation",
     "tokens": "a limit of requests",
     "train": "a phase",
     "type": "a word of JSON Schema and of pydantic's errors",
     "values": "a part of a stored column, of lists of any length",
+    "words": "the words of the labels of any task",
 }
 
 
@@ -156,7 +160,7 @@ def test_every_other_meaning_is_needed():
 
 def test_the_fields_of_built_in_components_are_known():
     fields = component_fields(palm_source())
-    alone = {"nbest": "mrc", "question": "mrc", "words": "seq_label", "mask_pos": "mlm", "choice_rows": "choice"}
+    alone = {"nbest": "mrc", "question": "mrc", "words": "seq_label", "mask_pos": "mlm"}
     assert {name: fields[name] for name in alone} == {name: {component} for name, component in alone.items()}
 
 

@@ -128,20 +128,10 @@ def transformed(head: HeadInputs, masked: str) -> str:
 
 
 def token_scores(head: HeadInputs, features: str) -> str:
-    """The logits of all tokens: [... emb] → [... vocab]."""
-    graph = head.graph
-    rows = graph.op("Reshape", features, graph.ints([-1, head.backbone.mlm_head().width]))
+    """The logits of all tokens: [mask emb] → [mask vocab]."""
     # Gemm takes the table as it stands: transposed, runtimes would keep it twice.
-    bias = (graph.weight(head.name("bias")),) if head.backbone.mlm_head().decoder_bias else ()
-    scores = graph.op("Gemm", rows, graph.weight(head.encoder.word_table), *bias, transB=1)
-    shape = graph.op("Concat", _leading(head, features), graph.ints([-1]), axis=0)
-    return graph.op("Reshape", scores, shape)
-
-
-def _leading(head: HeadInputs, values: str) -> str:
-    """The lengths of all axes but the last."""
-    graph = head.graph
-    return graph.op("Slice", graph.op("Shape", values), graph.ints([0]), graph.ints([-1]))
+    bias = (head.graph.weight(head.name("bias")),) if head.backbone.mlm_head().decoder_bias else ()
+    return head.graph.op("Gemm", features, head.graph.weight(head.encoder.word_table), *bias, transB=1)
 
 
 def _best(head: HeadInputs, probabilities: str) -> HeadOutputs:

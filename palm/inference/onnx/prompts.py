@@ -60,12 +60,12 @@ def _option_scores(head: HeadInputs) -> str:
 
 def _masked_scores(head: HeadInputs, features: str, form: PromptForm) -> str:
     graph = head.graph
-    log_probs = graph.op("LogSoftmax", token_scores(head, features), axis=-1)  # [batch mask vocab]
     tokens = np.array([words[0] for words in form.label_words], "int64")  # [label mask]
     total = ""
     for mask in range(form.masks):
-        at_mask = graph.op("Gather", log_probs, graph.ints(mask), axis=1)  # [batch vocab]
-        own = graph.op("Gather", at_mask, graph.ints(tokens[:, mask].tolist()), axis=1)  # [batch label]
+        at_mask = graph.op("Gather", features, graph.ints(mask), axis=1)  # [batch emb]
+        log_probs = graph.op("LogSoftmax", token_scores(head, at_mask), axis=-1)  # [batch vocab]
+        own = graph.op("Gather", log_probs, graph.ints(tokens[:, mask].tolist()), axis=1)  # [batch label]
         total = graph.op("Add", total, own) if total else own
     return total
 

@@ -130,9 +130,11 @@ NOTHING_ON_RESUME = {
     "allow_changed_data", "allow_unmeasured", "freeze_encoder_of", "inference_model_dir", "keep_checkpoints",
     "log_gradient_cosines_every_n_steps", "keep_columns", "max_drop", "max_unk_fraction", "on_nan",
     "pred_batch_size", "pred_file", "pred_output_path", "precision", "pretrain_model_path", "print_every_n_steps",
-    "print_first_n", "resume", "save_every_n_steps", "save_infermodel_every_n_steps", "save_path",
+    "print_first_n", "resume", "save_every_n_steps", "save_infermodel_every_n_steps", "save_path", "with_embedding",
 }  # fmt: skip
-METRICS_ON_RESUME = {"dev_file", "eval_every_n_steps", "metric_for_best_model", "metrics", "selection"}
+METRICS_ON_RESUME = {
+    "dev_file", "eval_at_epoch_ends", "eval_every_n_steps", "metric_for_best_model", "metrics", "selection",
+}  # fmt: skip
 
 
 def test_what_may_change_on_resume():
@@ -150,13 +152,16 @@ def test_what_changes_no_metric_from_the_start():
 
 def test_what_an_exported_model_does_with_keys():
     paths = {"train_file", "dev_file", "pred_file", "pred_output_path", "inference_model_dir", "vocab_path"}
-    assert keys_everywhere(export="no") == paths | {
+    further_rows = {"augment_type", "augment_method", "num_augment", "word_augment_percent", "pseudo_data_path"}
+    rates = {"ppt_learning_rate", "ppt_weight_decay", "ppt_adam_beta1", "ppt_adam_beta2", "ppt_adam_epsilon"}
+    training = further_rows | rates | {"freeze_plm", "freeze_dropout"}
+    assert keys_everywhere(export="no") == paths | training | {
         "allow_unmeasured", "keep_columns", "kernels", "max_drop", "max_unk_fraction", "precision", "recompute",
     }  # fmt: skip
     of_prompts = {"prompt", "prompt_kind", "prompt_path", "prompt_index", "label_file", "label_words"}
-    soft = {"soft_encoder", "encoder_hidden_size"}
-    assert keys_everywhere(export="kept") == {"sharing", "sharing_size", "sharing_layers"} | of_prompts | soft
-    assert keys_everywhere(export="fixed") == {"do_lower_case", "for_cn", "layer", "layers"}
+    of_heads = {"soft_encoder", "encoder_hidden_size", "logistic_c", "logistic_rows"}
+    assert keys_everywhere(export="kept") == {"sharing", "sharing_size", "sharing_layers"} | of_prompts | of_heads
+    assert keys_everywhere(export="fixed") == {"do_lower_case", "for_cn", "layer", "layers", "pair_kind"}
 
 
 def test_what_is_of_the_whole_run():
