@@ -1,24 +1,27 @@
-"""`palm` with the words of a command line, in this process.
+"""`palm` with the words of a command line, and scripts, in this process.
 
 A process of its own spends two seconds on imports alone. Tests of streams, signals, environment variables and exits
-start one; those of what a command says and writes call `palm_here`.
+start one; those of what a command says and writes call `palm_here` or `script_here`.
 """
 
 import io
 import os
+import runpy
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from unittest.mock import patch
 
 from palm.cli.main import main
 
+Done = subprocess.CompletedProcess[str]
+
 
 def palm_here(
     *words: object, cwd: Path | None = None, given: bytes = b"", environment: Mapping[str, str] | None = None
-) -> "subprocess.CompletedProcess[str]":
+) -> Done:
     """Run a command; an error that is none of PALM's is raised.
 
     Args:
@@ -28,22 +31,40 @@ def palm_here(
         environment: Variables for what PALM reads when it needs it, and not when it is imported.
     """
     command = [str(word) for word in words]
-    out, err = _written(), _written()
-    surroundings = (_in_folder(cwd), patch.dict(os.environ, environment or {}))
-    streams = (patch.object(sys, "stdin", _stream(given)), redirect_stdout(out), redirect_stderr(err))
     with ExitStack() as stack:
-        for each in (*surroundings, *streams):
-            stack.enter_context(each)
-        code = _code_of(command)
+        stack.enter_context(patch.dict(os.environ, environment or {}))
+        stack.enter_context(patch.object(sys, "stdin", _stream(given)))
+        return _run(lambda: main(command), command, cwd)
+
+
+def script_here(file: Path, *words: object, cwd: Path) -> Done:
+    """Run a script as `python file words`; what it imports from the folder above its own is imported anew."""
+    command = [str(file), *map(str, words)]
+    known = set(sys.modules)
+    with patch.object(sys, "argv", command), patch.object(sys, "path", [str(file.parent), *sys.path]):
+        try:
+            return _run(lambda: runpy.run_path(str(file), run_name="__main__"), command, cwd)
+        finally:
+            for name in set(sys.modules) - known:
+                place = getattr(sys.modules[name], "__file__", None)
+                if place is not None and Path(place).is_relative_to(file.parents[1]):
+                    del sys.modules[name]
+
+
+def _run(call: Callable[[], object], command: list[str], cwd: Path | None) -> Done:
+    out, err = _written(), _written()
+    with _in_folder(cwd), redirect_stdout(out), redirect_stderr(err):
+        code = _code_of(call)
     said, complaints = (stream.buffer.getvalue().decode() for stream in (out, err))
     return subprocess.CompletedProcess(command, code, said, complaints)
 
 
-def _code_of(command: list[str]) -> int:
+def _code_of(call: Callable[[], object]) -> int:
     try:
-        return main(command)
+        code = call()
     except SystemExit as stop:
-        return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+        code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+    return code if isinstance(code, int) else 0
 
 
 class _Text(io.TextIOWrapper):

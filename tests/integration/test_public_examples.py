@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.small_encoder import write_small_encoder
+from tests.palm_command import script_here
 
 EN = ["book a flight to boston", "cancel the hotel in rome", "show me the trains to paris", "the weather is fine today"]
 ZH = ["我要去北京", "取消酒店", "明天的火车票", "今天天气很好"]
@@ -116,7 +117,22 @@ def home(repository, tmp_path_factory):
 
 
 @pytest.fixture
+def run_here(home):
+    """A function that runs an example in this process."""
+
+    def run_example(name, *words):
+        folder = home / "examples" / name
+        done = script_here(folder / "run.py", *words, cwd=folder)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout.splitlines()
+
+    return run_example
+
+
+@pytest.fixture
 def run(home, repository):
+    """A function that runs an example in a process of its own."""
+
     def run_example(name, *words):
         search = os.pathsep.join(filter(None, (str(repository), os.environ.get("PYTHONPATH"))))
         environment = {**os.environ, "PYTHONPATH": search, "OMP_NUM_THREADS": "1"}
@@ -139,7 +155,8 @@ def raw(name, tmp_path):
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 @pytest.mark.parametrize("name", YAML_EXAMPLES)
-def test_examples_with_a_yaml_file(name, language, run, tmp_path):
+def test_examples_with_a_yaml_file(name, language, run, run_here, tmp_path):
+    run = run if language == "en" else run_here
     data_set = YAML_EXAMPLES[name][language == "zh"]
     data = raw(data_set, tmp_path)
     lines = run(name, "--data", data, "--language", language, "--num_epochs", 1, "--batch_size", 4, "--max_seq_len=64")
@@ -158,14 +175,14 @@ def test_two_tasks_by_the_python_api(run, home, tmp_path):
     assert {folder.name for folder in (saved / "predictions").iterdir()} == {"intent", "slot"}
 
 
-def test_a_loop_with_evaluation(run, home, tmp_path):
+def test_a_loop_with_evaluation(run, run_here, home, tmp_path):
     lines = run("train_with_eval", "--data", raw("snips", tmp_path), "--epochs", 20, "--every", 10, "--patience", 2)
     figures = json.loads(lines[-1])
     assert figures["test"]["accuracy"] == figures["best_dev_accuracy"] > 0  # both files hold the same rows here
     model = home / "examples" / "train_with_eval" / "output_model" / "best"
     rows = tmp_path / "rows.tsv"
     rows.write_text("text_a\nbook a flight\n", encoding="utf-8")
-    shown = run("predict", "--model", model, "--data", rows)
+    shown = run_here("predict", "--model", model, "--data", rows)
     assert json.loads(shown[0])["label"] in ("book", "cancel", "show", "talk")
     assert shown[-1].startswith("1 predictions in ")
 
