@@ -47,9 +47,10 @@ demo: installed  ## run the three demos of the manual on a small random encoder
 	PYTHON="$(abspath $(PYTHON))" bash examples/demo2/run.sh
 	PYTHON="$(abspath $(PYTHON))" bash examples/demo3/run.sh
 
-# A process per core with one thread each: the pools of threads of two processes would wait for each other.
+# Processes with one thread each (tests/conftest.py says how many): the pools of threads of two would wait for each other.
+# A module is run by one of them, in the order of `testpaths`: the quick ones at the end fill what is left of each.
 test: ready  ## pass the tests (PYTEST_ARGS="-m 'not slow'" for a quick round)
-	OMP_NUM_THREADS=1 "$(PYTHON)" -m pytest --numprocesses auto --dist loadfile $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 "$(PYTHON)" -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 check: ready  ## formatting, lint, types, import directions, insecure calls
 	"$(PYTHON)" -m ruff format --check

@@ -17,6 +17,14 @@ COLLECTED = pytest.StashKey[set[str]]()
 """The modules of which this process has collected a test, whatever options leave out of it afterwards."""
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int | None:
+    """One process more than there are cores, for the time that tests wait for servers, timeouts and locks."""
+    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
+        return None
+    return len(os.sched_getaffinity(0)) + 1
+
+
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Note the module of a test."""
     item.config.stash.setdefault(COLLECTED, set()).add(item.nodeid.partition("::")[0])
