@@ -7,7 +7,9 @@ import sys
 
 import pytest
 
+from palm.errors import ConfigError
 from tests.compat.test_scripts import EN, table, write_encoder
+from tests.palm_command import script_here
 
 SCRIPT = """\
 import palm
@@ -77,6 +79,13 @@ def test_a_demo_of_0_3_trains_saves_and_predicts(home, repository):
     assert [json.loads(line)["index"] for line in found] == list(range(24))
 
 
+def message_of(home):
+    """The error that the script in this process ends with."""
+    with pytest.raises(ConfigError) as error:
+        script_here(home / "run.py", cwd=home)
+    return str(error.value)
+
+
 @pytest.mark.parametrize(
     ("key", "advice"),
     [
@@ -86,13 +95,12 @@ def test_a_demo_of_0_3_trains_saves_and_predicts(home, repository):
         ("with_slide_window: True", "A long context is always cut into windows"),
     ],
 )
-def test_a_key_that_is_gone_is_answered_with_what_to_write(home, repository, key, advice):
+def test_a_key_that_is_gone_is_answered_with_what_to_write(home, key, advice):
     (home / "tasks" / "words.yaml").write_text(f"{WORDS}{key}\n")
-    done = run(home, repository, "run.py")
+    message = message_of(home)
 
-    assert done.returncode == 2
-    assert f"tasks/words.yaml:5: a key is one that this version reads. Found `{key.split(':')[0]}`" in done.stderr
-    assert advice in done.stderr
+    assert f"tasks/words.yaml:5: a key is one that this version reads. Found `{key.split(':')[0]}`" in message
+    assert advice in message
 
 
 def test_a_mistake_ends_a_script_as_it_ends_the_command_line(home, repository):
@@ -101,6 +109,7 @@ def test_a_mistake_ends_a_script_as_it_ends_the_command_line(home, repository):
     command = run(home, repository, "-m", "palm", "train", "config.yaml", "--task_dir", "tasks")
 
     assert "max_seqlenn" in script.stderr
+    assert script.stderr == f"{message_of(home)}\n"
     assert (script.returncode, script.stderr) == (command.returncode, command.stderr) == (2, script.stderr)
     assert "Traceback" not in script.stderr
 

@@ -1,4 +1,4 @@
-"""Scripts in the calls of PALM 2, each in a process of its own, over tiny data in the form of its examples."""
+"""Scripts in the calls of PALM 2 over tiny data in the form of its examples; one of them in a process of its own."""
 
 import json
 import os
@@ -9,6 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.integration.small_encoder import write_small_encoder
+from tests.palm_command import script_here
+
+# The scripts leave files open, as those of users do.
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 
 SCRIPTS = Path(__file__).parent / "scripts"
 EN = ["book a flight to boston", "cancel the hotel in rome", "show me the trains to paris", "the weather is fine today"]
@@ -65,7 +69,15 @@ def home(repository, tmp_path_factory):
     return folder
 
 
-def run(home, repository, name, *words):
+def run(home, name, *words):
+    """The lines that a script prints in this process."""
+    done = script_here(SCRIPTS / f"{name}.py", *words, cwd=home)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout.splitlines()
+
+
+def run_alone(home, repository, name, *words):
+    """The same in a process of its own."""
     environment = {**os.environ, "PYTHONPATH": str(repository)}
     done = subprocess.run(
         [sys.executable, SCRIPTS / f"{name}.py", *words],
@@ -80,7 +92,7 @@ def predictions(file):
 
 
 def test_classification(home, repository):
-    lines = run(home, repository, "classification")
+    lines = run_alone(home, repository, "classification")
 
     assert "24 12 1 6" in lines  # examples, steps, epoch of the last one, steps per epoch
     found = predictions(home / "predictions" / "predictions.json")
@@ -88,14 +100,14 @@ def test_classification(home, repository):
     assert {row["label"] for row in found} <= {"0", "1"}
 
 
-def test_matching_by_labels(home, repository):
-    run(home, repository, "matching", "pointwise")
+def test_matching_by_labels(home):
+    run(home, "matching", "pointwise")
 
     assert len(predictions(home / "predictions" / "predictions.json")) == ROWS
 
 
-def test_matching_pairwise_trains_and_scores(home, repository):
-    lines = run(home, repository, "matching", "pairwise")
+def test_matching_pairwise_trains_and_scores(home):
+    lines = run(home, "matching", "pairwise")
 
     losses = [float(line.split("loss: ")[1].split(",")[0]) for line in lines if "loss: " in line]
     assert losses[0] == pytest.approx(0.5, abs=0.05)  # the margin, at equal scores
@@ -105,40 +117,40 @@ def test_matching_pairwise_trains_and_scores(home, repository):
     assert all(0 < score < 1 for score in scores)
 
 
-def test_mrc_with_the_folder_that_the_head_was_given(home, repository):
-    run(home, repository, "mrc")
+def test_mrc_with_the_folder_that_the_head_was_given(home):
+    run(home, "mrc")
 
     answers = json.loads((home / "predictions" / "predictions.json").read_text())
     assert set(answers) == {str(number) for number in range(ROWS)}
     assert all(answer in EN[int(number) % 4] for number, answer in answers.items())
 
 
-def test_several_tasks_and_their_prediction(home, repository):
-    lines = run(home, repository, "multi_task")
+def test_several_tasks_and_their_prediction(home):
+    lines = run(home, "multi_task")
     overall, trained, of_slots, decayed = lines[-1].split()
     assert (overall, decayed) == (trained, "True")
     assert int(overall) >= 48
     assert int(of_slots) >= 24  # the sampling reference: 4 epochs of 6 steps, and what it was drawn for after them
 
-    assert run(home, repository, "joint_predict") == ["slots 24 24 30", "intent 24 24 26"]
+    assert run(home, "joint_predict") == ["slots 24 24 30", "intent 24 24 26"]
 
     for task in ("slots", "intent"):
-        run(home, repository, "predict_one", task)
+        run(home, "predict_one", task)
     tagged = predictions(home / "predictions-slots" / "predictions.json")
     assert [row["words"] for row in tagged] == [EN[number % 4].split() for number in range(ROWS)]
     assert all(len(row["labels"]) == len(row["words"]) for row in tagged)
     assert len(predictions(home / "predictions-intent" / "predictions.json")) == ROWS
 
 
-def test_an_encoder_alone_predicts_with_a_warning(home, repository):
-    lines = run(home, repository, "predict")
+def test_an_encoder_alone_predicts_with_a_warning(home):
+    lines = run(home, "predict")
 
     assert any(line.startswith("Warning: encoder/params holds an encoder without a head") for line in lines)
     assert len(predictions(home / "predictions" / "predictions.json")) == ROWS
 
 
-def test_a_loop_over_what_fit_reader_gives(home, repository):
-    lines = run(home, repository, "train_with_eval")
+def test_a_loop_over_what_fit_reader_gives(home):
+    lines = run(home, "train_with_eval")
 
     assert lines[-1] == "steps 18"  # 3 epochs of 6 steps
     assert "looked at 10 10" in lines

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.small_encoder import write_small_encoder
+from tests.palm_command import script_here
 
 STEP = re.compile(
     r"Global step: \d+\. Task: (\w+), step \d+/\d+ \(epoch \d+\), loss: \d+\.\d{3}, speed: \d+\.\d\d steps/s"
@@ -33,6 +34,13 @@ def run(folder: Path, *words: str, repository: Path) -> list[str]:
     search = os.pathsep.join(filter(None, (str(repository), os.environ.get("PYTHONPATH"))))
     environment = {**os.environ, "PYTHONPATH": search, "PYTHON": sys.executable, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def run_here(folder: Path, script: str, *words: str) -> list[str]:
+    """Lines of a script's output in this process."""
+    done = script_here(folder / script, *words, cwd=folder)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
 
@@ -73,9 +81,9 @@ def test_demo2_trains_one_target_and_predicts(home: Path, repository: Path) -> N
     assert all(len(found) == 20 and found[0]["text"] == answers[name] for name, found in best.items())
 
 
-def test_demo3_exports_six_targets(home: Path, repository: Path) -> None:
+def test_demo3_exports_six_targets(home: Path) -> None:
     folder = home / "examples" / "demo3"
-    lines = run(folder, sys.executable, "run.py", "--batch_size", "60", repository=repository)
+    lines = run_here(folder, "run.py", "--batch_size", "60")
     check_exports(lines, folder, "output_model/thirdrun", [f"cls{number}" for number in range(1, 7)])
 
 
@@ -162,15 +170,15 @@ def test_quickstart_shows_predictions_of_every_task(home: Path, repository: Path
     assert [re.findall(r"[a-z_0-9]+(?= )", line)[0] for line in figures] == ["intent", "slots", "answer"]
 
 
-def test_atis_from_the_public_files_to_the_three_figures(home: Path, repository: Path) -> None:
+def test_atis_from_the_public_files_to_the_three_figures(home: Path) -> None:
     folder, public = home / "examples" / "atis", home / "public"
     for split in ("train", "dev", "test"):
         (public / split).mkdir(parents=True)
         for name, row in (("seq.in", "fly from paris to rome"), ("seq.out", "O O B-from O B-to"), ("label", "flight")):
             (public / split / name).write_text(f"{row}\n" * 4, encoding="utf-8")
         (public / split / "label").write_text("flight\nfare\nflight\nfare\n", encoding="utf-8")
-    run(folder, sys.executable, "prepare.py", "--data", str(public), repository=repository)
-    run(folder, sys.executable, "run.py", "--num_epochs=1", repository=repository)
-    figures = json.loads(run(folder, sys.executable, "score.py", repository=repository)[-1])
+    run_here(folder, "prepare.py", "--data", str(public))
+    run_here(folder, "run.py", "--num_epochs=1")
+    figures = json.loads(run_here(folder, "score.py")[-1])
     assert figures["sentences"] == 4
     assert figures["intent_accuracy"] == 50.0

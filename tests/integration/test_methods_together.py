@@ -60,7 +60,7 @@ def all_sharing(folder, sampler):
         f"{kind}_任务": {**tiny.classification_task(folder, kind, count=16, chinese=True), "sharing": kind}
         for kind in ("hard", "adapter", "lora", "private", "private_layers", "soft")
     }
-    keys = {"num_epochs": 2, "save_every_n_steps": 1, "keep_checkpoints": 99, "eval_every_n_steps": 6}
+    keys = {"num_epochs": 2, "save_every_n_steps": 5, "keep_checkpoints": 99, "eval_every_n_steps": 6}
     return palm.Controller(tiny.config(folder, tasks, sampling=sampler, resume="auto", **keys), overrides=[])
 
 

@@ -19,6 +19,7 @@ import palm
 from palm.errors import CheckpointError, ConfigError
 from palm.training import run_model
 from tests.integration import tiny
+from tests.palm_command import palm_here
 
 LANGUAGES = pytest.mark.parametrize("chinese", [False, True], ids=["en", "zh"])
 
@@ -171,8 +172,8 @@ def test_a_full_disk_keeps_the_models_of_targets(tmp_path: Path, monkeypatch: py
     assert (tmp_path / "out/infer_model/manifest.json").is_file()
 
 
-def palm_train(file: Path, *words: str) -> "subprocess.Popen[bytes]":
-    command = [sys.executable, "-m", "palm", "train", str(file), *words]
+def palm_train(file: Path) -> "subprocess.Popen[bytes]":
+    command = [sys.executable, "-m", "palm", "train", str(file)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 
@@ -184,9 +185,7 @@ def test_killed_while_it_is_written_and_resumed(tmp_path: Path, every: int) -> N
         keys = {"save_every_n_steps": every, "vocab_size": 200_000, "max_steps": 4, "eval_every_n_steps": 0}
         files[name] = tmp_path / name / "config.yaml"
         files[name].write_text(yaml.safe_dump(config(tmp_path / name, **keys), allow_unicode=True), encoding="utf-8")
-    whole = palm_train(files["whole"])
-    assert whole.communicate()[0]
-    assert whole.returncode == 0
+    assert palm_here("train", files["whole"]).returncode == 0
     killed, out = palm_train(files["killed"]), tmp_path / "killed/out"
     while killed.poll() is None and not list(out.glob(".infer_model.writing-*/model.safetensors")):
         time.sleep(0.001)
@@ -195,15 +194,13 @@ def test_killed_while_it_is_written_and_resumed(tmp_path: Path, every: int) -> N
     assert killed.returncode == -signal.SIGKILL
     assert list(out.glob(".infer_model.writing-*"))
     assert not (out / "infer_model").exists()
-    again = palm_train(files["killed"], "--resume")
-    said = again.communicate()[0].decode()
-    assert again.returncode == 0, said
+    again = palm_here("train", files["killed"], "--resume")
+    assert again.returncode == 0, again.stderr
     assert not list(out.glob(".infer_model.writing-*"))
     models = [tmp_path / name / "out/infer_model" for name in files]
     assert same(*map(weights, models))
     for name in ("水", "slots"):
         tasks = [described(model)["tasks"][name] for model in models]
         assert tasks[0] == tasks[1]
-    once_more = palm_train(files["killed"], "--resume")
-    assert b"had ended" in once_more.communicate()[0]
+    assert "had ended" in palm_here("train", files["killed"], "--resume").stdout
     assert same(*map(weights, models))
