@@ -125,8 +125,10 @@ class Output:
         self._thread.start()
 
     def _read(self, process: "subprocess.Popen[str]") -> None:
-        for line in process.stdout or ():
-            self._lines.append(line)
+        if process.stdout is not None:
+            with process.stdout as written:
+                for line in written:
+                    self._lines.append(line)
 
     def said(self, words: str) -> bool:
         """Whether a line contains `words` by now."""
