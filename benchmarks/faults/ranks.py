@@ -28,7 +28,8 @@ KINDS = ("kill", "stop", "raise")
 NAMED = {
     "kill": r"was killed by SIGKILL",
     "stop": r"has not answered for \d+ s",
-    "raise": r"raised RuntimeError: a fault of benchmarks\.faults\.ranks",
+    # Within what rank 0 does for all, the others are told the error itself, and the supervisor sees the end.
+    "raise": r"(raised ValueError: a fault of benchmarks\.faults\.ranks|ended with exit code 1)",
 }
 CODES = {"kill": 128 + signal.SIGKILL, "stop": EXIT_LOST, "raise": 1}
 _SAVE_EVERY = 4
@@ -39,7 +40,7 @@ _RAISED = signal.SIGUSR1
 _SITE = f"""
 import os, signal, sys
 def fail(*_):
-    raise RuntimeError("a fault of benchmarks.faults.ranks")
+    raise ValueError("a fault of benchmarks.faults.ranks")  # Paddle's own errors of a connection are RuntimeErrors
 if "PADDLE_TRAINER_ID" in os.environ and "palm" in sys.orig_argv:
     signal.signal({int(_RAISED)}, fail)
 """
@@ -157,7 +158,8 @@ def _problems_of_end(fault: Fault, folder: Path, said: str, code: int) -> list[s
     living = said if fault.rank else (folder / "out" / "ranks" / "rank1.log").read_text(encoding="utf-8")
     # A rank that loses the connection to the store before the supervisor has told it why knows no more than that.
     store = r"rank 0 \(\S+, pid \d+\) has ended, and with it the store of all ranks"
-    if not re.search(rf"({sentence}|{store}).*Stopping\.", living):
+    told = r"rank 0: a fault of benchmarks\.faults\.ranks"
+    if not re.search(rf"({sentence}|{store}).*Stopping\.|{told}", living):
         found.append(f"the other rank does not name it: {living}")
     if not re.search(sentence, said):
         found.append(f"the supervisor does not name it: {said}")
