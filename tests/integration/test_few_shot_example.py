@@ -1,4 +1,4 @@
-"""examples/few_shot: the commands of PaddleNLP's document with few steps, as processes on news of FewCLUE."""
+"""examples/few_shot: the commands of PaddleNLP's document with few steps, on news of FewCLUE."""
 
 import importlib.util
 import json
@@ -13,6 +13,7 @@ import pytest
 
 import palm
 from tests.integration.small_encoder import write_small_encoder
+from tests.palm_command import script_here
 
 ROOT = Path(palm.__file__).resolve().parents[1]
 EXAMPLE = ROOT / "examples" / "few_shot"
@@ -73,13 +74,16 @@ def run(home: Path, *command: str) -> str:
 
 
 def train_py(home: Path, *words: str) -> str:
-    return run(home, str(EXAMPLE / "train.py"), *words)
+    """What the script prints in this process."""
+    done = script_here(EXAMPLE / "train.py", *words, cwd=home)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 @pytest.fixture(scope="module")
 def trained(home: Path) -> str:
-    """What the document's first command prints."""
-    return train_py(home, *TRAIN, *FEW, "--report_to", "visualdl")
+    """What the document's first command prints, in a process of its own."""
+    return run(home, str(EXAMPLE / "train.py"), *TRAIN, *FEW, "--report_to", "visualdl")
 
 
 @pytest.fixture(scope="module")

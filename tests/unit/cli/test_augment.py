@@ -1,8 +1,6 @@
-"""`palm augment` in processes of its own: files of each format, words of each kind, and what is refused."""
+"""`palm augment`: files of each format, words of each kind, and what is refused."""
 
 import json
-import subprocess
-import sys
 from collections import Counter
 
 import pytest
@@ -10,12 +8,12 @@ import pytest
 import palm
 from palm.cli.main import main
 from tests.integration import tiny
+from tests.palm_command import palm_here
 
 
 def augment(folder, *words):
-    """`palm augment` as a process; its exit code, stdout and stderr."""
-    command = [sys.executable, "-m", "palm", "augment", *map(str, words)]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    """Exit code, stdout and stderr of `palm augment`."""
+    done = palm_here("augment", *words, cwd=folder)
     return done.returncode, done.stdout, done.stderr
 
 

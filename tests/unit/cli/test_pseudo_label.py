@@ -1,19 +1,17 @@
-"""`palm pseudo-label` from a trained task to the rows that the next run trains on, in processes of their own."""
+"""`palm pseudo-label` from a trained task to the rows that the next run trains on."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 import yaml
 
 from palm.cli.main import main
 from tests.integration import tiny
+from tests.palm_command import palm_here
 
 
 def run_palm(folder, *words):
-    command = [sys.executable, "-m", "palm", *map(str, words)]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    done = palm_here(*words, cwd=folder)
     return done.returncode, done.stdout, done.stderr
 
 
