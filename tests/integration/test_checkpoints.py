@@ -173,14 +173,15 @@ SCRIPT = """
     import os, sys
     os.environ["OMP_NUM_THREADS"] = "1"
     import palm
+    from palm import Controller  # before what imports Paddle 2.6
     from tests.integration import tiny
     from tests.integration.test_checkpoints import tasks
     from pathlib import Path
     folder = Path(sys.argv[1])
     {before}
     try:
-        palm.Controller(tiny.config(folder, tasks(folder), save_path=sys.argv[2], save_every_n_steps=1,
-                                    resume="auto", num_epochs=3), overrides=[]).train()
+        Controller(tiny.config(folder, tasks(folder), save_path=sys.argv[2], save_every_n_steps=1,
+                               resume="auto", num_epochs=3), overrides=[]).train()
     except palm.errors.CheckpointError as error:
         print("REFUSED", error)
 """
