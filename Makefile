@@ -11,7 +11,8 @@ EXTRAS ?= test,dev
 PADDLE ?= cpu
 PYTEST_ARGS ?=
 PADDLE26 := .venv-paddle26
-PADDLE26_TESTS := tests/unit $(addprefix tests/integration/test_,checkpoints.py export.py heads.py inference.py resume.py run_model_commands.py without_paddle.py)
+PADDLE26_TESTS := tests/unit $(addprefix tests/integration/test_,checkpoints.py embed.py export.py heads.py inference.py \
+  prompt_encoders.py prompt_parameters.py prompts.py resume.py run_model_commands.py without_paddle.py)
 COMMA := ,
 
 .DEFAULT_GOAL := help

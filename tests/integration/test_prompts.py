@@ -16,6 +16,7 @@ from palm.engine.model import MultiTaskModel
 from palm.engine.run import TrainingRun
 from palm.engine.train import train_steps
 from palm.inference.run_predictor import RunPredictor
+from palm.runtime.paddle_versions import paddle_major
 from tests.integration import all_heads, prompt_mix, tiny
 from tests.integration.all_heads import assert_close
 
@@ -95,6 +96,7 @@ def test_the_graph_of_all_heads_answers_alike(home: Path, model: RunPredictor) -
         assert_close(expected[name], found[name], name)
 
 
+@pytest.mark.skipif(paddle_major() < 3, reason="Paddle's static format is written with Paddle 3")
 def test_the_program_of_paddle_answers_alike(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["export", str(home / "out"), "--to", "paddle", "--output", str(home / "paddle")]
     assert main([*words, "--tasks", "soft,masked,prefix,options"]) == 0
