@@ -292,8 +292,8 @@ def test_other_weights_cannot_be_loaded(tmp_path: Path, base: Path) -> None:
 
 
 def test_the_page_that_describes_it_can_be_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Configuration and commands of docs/how-to.md, with a small model and a few rows."""
-    page = read("docs/how-to.md")
+    """Configuration and commands of docs/guides/add-a-task.md, with a small model and a few rows."""
+    page = read("docs/guides/add-a-task.md")
     (shown,) = [block for block in blocks(page, "yaml") if "freeze_encoder_of" in block]
     (commands,) = [block for block in blocks(page, "bash") if "palm train new.yaml" in block]
     monkeypatch.chdir(tmp_path)
