@@ -6,8 +6,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from palm.backbone.base import BACKBONES
 from palm.config.describe import keys_as_help
 from palm.config.encoder import fetch_encoder_weights
@@ -36,9 +34,10 @@ from palm.reader.loading import load_dataset
 from palm.runtime.device import choose_device
 from palm.schema.fields import BackboneFields, Precision
 from palm.storage.atomic_directory import os_errors_as, refuse_foreign
-from palm.storage.layout import INFERENCE_FOLDER, RESOLVED_CONFIG
+from palm.storage.layout import INFERENCE_FOLDER
 from palm.training.configured import run_model_folder, train_as_configured
-from palm.training.dev_split import read_dev_rows, split_lines, write_dev_rows
+from palm.training.describe_run import write_beginning
+from palm.training.dev_split import read_dev_rows, split_lines
 from palm.training.earlier_runs import has_ended, refuse_links_out, resume_or_archive
 from palm.training.equal_ranks import agreed_signal, check_equal, run_folder_locked
 from palm.training.evaluation import exported_folder
@@ -221,7 +220,7 @@ class Controller:
             beginning += [] if run.progress.global_step else label_lines(self._tasks)  # once per run
             beginning += split_lines(self._tasks)
             beginning += copies_line(run.model.copied_parameters())
-            run.ranks.on_first(self._write_beginning)
+            run.ranks.on_first(partial(write_beginning, run, config, folder))
         total, done = run.total_steps, run.progress.global_step
         with Reporter(folder, total_steps=total, done_steps=done, on_record=self._on_record) as reporter:
             for line in [*beginning, *first_example_lines(self._tasks)]:
@@ -376,11 +375,6 @@ class Controller:
 
     def _training_run(self) -> TrainingRun:
         return build_run(self._built_model(), self._tasks, self.config.train, self.config.methods)
-
-    def _write_beginning(self) -> None:
-        write_dev_rows(self._tasks, self._save_path)
-        text = yaml.safe_dump(dict(self.config.resolved), allow_unicode=True, sort_keys=False)
-        (self._save_path / RESOLVED_CONFIG).write_text(text, encoding="utf-8")
 
     def _task_config(self, name: str) -> TaskConfig:
         for task in self.config.tasks:

@@ -12,9 +12,9 @@ from palm.compare.plan import Plan
 from palm.compare.runs import Finished
 from palm.compare.scores import Difference, difference, spread
 from palm.compare.variants import SINGLE
-from palm.engine.gradient_cosines import PAIR
 from palm.metric.base import main_metric
 from palm.storage.atomic_directory import os_errors_as
+from palm.storage.layout import PAIR
 
 MARKDOWN_FILE = "compare.md"
 JSON_FILE = "compare.json"

@@ -14,8 +14,7 @@ from palm.engine.shared_state import seeded
 from palm.engine.task_instance import TaskInstance
 from palm.kernels.batch_position import at_position
 from palm.randomness import philox
-
-PAIR = "~"
+from palm.storage.layout import PAIR
 
 
 def gradient_cosines(run: TrainingRun) -> dict[str, float]:

@@ -6,6 +6,7 @@ FORMAT_VERSION = 3
 
 RESOLVED_CONFIG = "config.resolved.yaml"
 METRICS_FILE = "metrics.jsonl"
+FACTS_FILE = "run.json"
 LOG_FILE = "log.txt"
 CHECKPOINT_FOLDER = "ckpt"
 EARLIER_FOLDER = "earlier"
@@ -22,6 +23,9 @@ PREDICTIONS_FILE = "predictions.json"
 COMPARE_FOLDER = "compare"
 OUTCOME_FILE = "outcome.json"
 ENCODER_FOLDER = "encoder"
+
+PAIR = "~"
+"""Stands between the names of two tasks whose gradients are compared, in metrics.jsonl and in messages."""
 
 
 def int8_file(task: str | None = None) -> str:

@@ -16,6 +16,7 @@ from palm.inference.export import export_model, verify
 from palm.inference.export.quantize import Cost
 from palm.runtime.paddle_versions import paddle_major
 from palm.storage.atomic_directory import verify as verify_manifest
+from palm.training.describe_run import write_beginning
 from tests.integration import all_heads
 from tests.integration.all_heads import assert_close
 from tests.palm_command import palm_here
@@ -32,7 +33,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     training = controller._training_run()
     all_heads.train(training)
     all_heads.save_both(training, folder / "out")
-    controller._write_beginning()
+    write_beginning(training, controller.config, folder / "out")
     return folder / "out"
 
 

@@ -17,6 +17,7 @@ from palm.engine.run import TrainingRun
 from palm.engine.train import train_steps
 from palm.inference.run_predictor import RunPredictor
 from palm.runtime.paddle_versions import paddle_major
+from palm.training.describe_run import write_beginning
 from tests.integration import all_heads, prompt_mix, tiny
 from tests.integration.all_heads import assert_close
 
@@ -43,7 +44,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
             save_checkpoint(run, folder / "out/ckpt", keep=1)
     assert trained >= {"words", "水", "soft", "masked", "prefix", "options", "placed", "slots", "answer"}
     all_heads.save_both(run, folder / "out")
-    controller._write_beginning()
+    write_beginning(run, controller.config, folder / "out")
     np.savez(folder / "last.npz", **weights(run))
     return folder
 

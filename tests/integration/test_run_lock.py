@@ -2,12 +2,13 @@
 
 import subprocess
 import sys
+import threading
 
 import pytest
 
 import palm
 from palm.errors import CheckpointError
-from palm.storage.run_lock import exclusive_run_lock
+from palm.storage.run_lock import exclusive_run_lock, is_training
 from tests.integration import tiny
 
 
@@ -38,3 +39,31 @@ with exclusive_run_lock(Path({str(tmp_path)!r})):
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -9
     with exclusive_run_lock(tmp_path):
         pass
+
+
+def test_whether_a_process_trains_in_a_folder(tmp_path):
+    assert not is_training(tmp_path)
+    with exclusive_run_lock(tmp_path):
+        assert is_training(tmp_path)
+    assert not is_training(tmp_path)
+    assert not is_training(tmp_path / "missing")
+
+
+def test_to_look_whether_a_run_trains_keeps_none_from_starting(tmp_path):
+    with exclusive_run_lock(tmp_path):
+        pass
+    ended = threading.Event()
+
+    def look():
+        while not ended.is_set():
+            is_training(tmp_path)
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        for _ in range(200):
+            with exclusive_run_lock(tmp_path):
+                pass
+    finally:
+        ended.set()
+        thread.join()

@@ -18,7 +18,6 @@ FOLDERS_OF_TOOLS = {"build", "dist", "venv", "node_modules"}
 # Module → why it stands alone although it is short and serves one other.
 SMALL_MODULES = {
     "palm.engine.regularizers.rdrop": "one regularizer a module, as fgm and smart",
-    "palm.storage.run_lock": "what is on disk is a matter of storage, its importer of the whole run",
 }
 # `path of a module: path of the test that covers it`, for each module without a mirror test.
 TESTED_ELSEWHERE = ROOT / "tests" / "unit" / "tested_elsewhere.txt"

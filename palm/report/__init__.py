@@ -1,0 +1,1 @@
+"""What a run's folder tells: read, and laid out as a page (`palm report`)."""
