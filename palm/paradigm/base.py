@@ -14,6 +14,7 @@ import numpy as np
 
 from palm.data.dataset import UNLABELLED, Batch, Dataset, LabelMap, Record
 from palm.data.prompt_form import PromptForm
+from palm.paradigm.comparison import Comparison, ScoredLabels, compare_classes
 from palm.paradigm.hugging_face import AnswerKind, ApiRow, scores_by_label
 from palm.paradigm.output_distance import squared_difference, symmetric_kl
 from palm.registry import Registry, component_problem
@@ -94,9 +95,13 @@ class Paradigm(ABC):
     """What Hugging Face's hub calls the task: https://huggingface.co/tasks. None if it has no name for it."""
     answer_kind: ClassVar[AnswerKind] = "labels"
     """What its predictions say, for servers and pages that show them."""
+    decodes_alone: ClassVar[bool] = True
+    """Whether what `decode` says of a record is the same whatever other records the data set has."""
     answers_prompts: ClassVar[bool] = False
     """Whether `__init__` also takes `prompt`, what is known of the template of the task's reader."""
     prompt: PromptForm | None = None
+    temperature: float = 1.0
+    """What scores are divided by before they become probabilities (`palm calibrate`). It changes no answer."""
 
     def __init__(
         self, config: ParadigmFields, labels: LabelMap | None = None, *, vocab: Sequence[str] | None = None
@@ -203,6 +208,25 @@ class Paradigm(ABC):
     def gold_records(self, records: Sequence[Record]) -> Sequence[Record]:
         """The records as metrics compare them with predictions: what `decode` derives from labels is theirs too."""
         return records
+
+    def compare(self, predictions: Sequence[Prediction], records: Sequence[Record]) -> Comparison | None:
+        """Predictions side by side with gold, for analyses: by default the `label` of each; None without it.
+
+        Args:
+            predictions: Those of `decode`, over records with gold.
+            records: From `gold_records`.
+        """
+        return compare_classes(predictions, records, self.labels)
+
+    def scored_labels(self, outputs: Outputs, batch: Batch) -> list[ScoredLabels] | None:
+        """The scores of the labels inside each example of a batch with gold; None if predictions have them."""
+        del outputs, batch
+        return None
+
+    @property
+    def uncalibrated(self) -> str | None:
+        """Why no temperature can be fitted to its probabilities, a phrase after "as"; None if one can."""
+        return "its predictions have no probabilities that a temperature changes"
 
     @property
     def notes(self) -> Sequence[str]:

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, ClassVar, cast, final
 
 import numpy as np
 
-from palm.data.dataset import Batch, Dataset
+from palm.data.dataset import Batch, Dataset, Record
 from palm.paradigm.base import PARADIGMS, Outputs, Paradigm, Prediction
+from palm.paradigm.comparison import ComparedCandidates
 from palm.paradigm.decoding import softmax
 from palm.paradigm.hugging_face import ApiRow, one_label
 from palm.paradigm.layers import (
@@ -83,7 +84,19 @@ class Choice(Paradigm):
 
         `label` is the index of the best candidate, as text, and `ranking` the indices of all, best first.
         """
-        return list(_predictions(outputs, dataset))
+        return list(_predictions(outputs, dataset, self.temperature))
+
+    def compare(self, predictions: Sequence[Prediction], records: Sequence[Record]) -> ComparedCandidates:
+        return ComparedCandidates(
+            [cast("Sequence[str]", record["choices"]) for record in records],
+            [int(str(record["label"])) for record in records],
+            [int(str(prediction["label"])) for prediction in predictions],
+            [np.array(prediction["logits"], "float64") for prediction in predictions],
+        )
+
+    @property
+    def uncalibrated(self) -> str | None:
+        return None
 
     def describe(self, prediction: Prediction) -> list[str]:
         """The best candidate with its probability."""
@@ -96,7 +109,7 @@ class Choice(Paradigm):
         return [one_label(choices[number], probs[number]) for number in ranking]
 
 
-def _predictions(outputs: Sequence[Outputs], dataset: Dataset) -> Iterator[Prediction]:
+def _predictions(outputs: Sequence[Outputs], dataset: Dataset, temperature: float) -> Iterator[Prediction]:
     for index, output in zip(dataset.array("record"), outputs, strict=True):
         logits = output["logits"]
         ranking = np.argsort(-logits, kind="stable").tolist()
@@ -106,6 +119,6 @@ def _predictions(outputs: Sequence[Outputs], dataset: Dataset) -> Iterator[Predi
             "label": str(ranking[0]),
             "choice": choices[ranking[0]],
             "ranking": ranking,
-            "probs": softmax(logits).tolist(),
+            "probs": softmax(logits / temperature).tolist(),
             "logits": logits.tolist(),
         }

@@ -79,7 +79,11 @@ class TextClass(Paradigm):
 
     def decode(self, outputs: Sequence[Outputs], dataset: Dataset) -> list[Prediction]:
         """`{"index", "label", "probs": {label: p}, "logits": [..]}` per record."""
-        return decode_classes(outputs, dataset, self.labels)
+        return decode_classes(outputs, dataset, self.labels, self.temperature)
+
+    @property
+    def uncalibrated(self) -> str | None:
+        return None
 
     @property
     def transformers_head(self) -> TransformersHead | None:

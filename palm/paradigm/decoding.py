@@ -50,19 +50,23 @@ def split_logits(outputs: Outputs) -> list[Outputs]:
     return [{"logits": row} for row in outputs["logits"]]
 
 
-def decode_classes(outputs: Sequence[Outputs], dataset: Dataset, labels: LabelMap | None) -> list[Prediction]:
-    """Label name, probability of each label, and logits of each record."""
-    return list(_predictions(outputs, dataset, labels))
+def decode_classes(
+    outputs: Sequence[Outputs], dataset: Dataset, labels: LabelMap | None, temperature: float = 1.0
+) -> list[Prediction]:
+    """Label name, probability of each label, and logits of each record; these are not divided by `temperature`."""
+    return list(_predictions(outputs, dataset, labels, temperature))
 
 
-def _predictions(outputs: Sequence[Outputs], dataset: Dataset, labels: LabelMap | None) -> Iterator[Prediction]:
+def _predictions(
+    outputs: Sequence[Outputs], dataset: Dataset, labels: LabelMap | None, temperature: float
+) -> Iterator[Prediction]:
     for index, output in zip(dataset.array("record"), outputs, strict=True):
         logits = output["logits"]
         names = class_names(labels, len(logits))
         yield {
             "index": int(index),
             "label": names[int(np.argmax(logits))],
-            "probs": dict(zip(names, softmax(logits).tolist(), strict=True)),
+            "probs": dict(zip(names, softmax(logits / temperature).tolist(), strict=True)),
             "logits": logits.tolist(),
         }
 
@@ -74,16 +78,23 @@ def sigmoid(logits: np.ndarray) -> np.ndarray:
 
 
 def decode_label_sets(
-    outputs: Sequence[Outputs], dataset: Dataset, names: Sequence[str], threshold: float
+    outputs: Sequence[Outputs],
+    dataset: Dataset,
+    names: Sequence[str],
+    threshold: float,
+    temperature: float = 1.0,
 ) -> list[Prediction]:
-    """The labels with at least the probability `threshold`, probability of each label, and logits of each record."""
+    """The labels with at least the probability `threshold`, probability of each label, and logits of each record.
+
+    Labels are chosen before the logits are divided by `temperature`, which changes the reported probabilities alone.
+    """
     found: list[Prediction] = []
     for index, output in zip(dataset.array("record"), outputs, strict=True):
-        probabilities = sigmoid(output["logits"])
+        chosen, probabilities = sigmoid(output["logits"]), sigmoid(output["logits"] / temperature)
         found.append(
             {
                 "index": int(index),
-                "labels": [name for name, p in zip(names, probabilities, strict=True) if p >= threshold],
+                "labels": [name for name, p in zip(names, chosen, strict=True) if p >= threshold],
                 "probs": dict(zip(names, probabilities.tolist(), strict=True)),
                 "logits": output["logits"].tolist(),
             }

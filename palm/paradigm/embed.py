@@ -113,11 +113,15 @@ class TextEmbedding(Embedding):
 
     def decode(self, outputs: Sequence[Outputs], dataset: Dataset) -> list[Prediction]:
         """`{"index", "label", "probs": {label: p}, "logits": [..]}` per record; on request with `embedding`."""
-        found = decode_classes(outputs, dataset, self.labels)
+        found = decode_classes(outputs, dataset, self.labels, self.temperature)
         if self.config.with_embedding:
             for prediction, output in zip(found, outputs, strict=True):
                 prediction["embedding"] = of_unit_length(output[EMBEDDINGS][0]).tolist()
         return found
+
+    @property
+    def uncalibrated(self) -> str | None:
+        return None
 
     def rows_to_fit(self, dataset: Dataset, seed: int, task: str) -> Dataset:
         most, count = self.config.logistic_rows, len(dataset.records)

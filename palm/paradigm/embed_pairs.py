@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, cast, final
 import numpy as np
 from pydantic import Field
 
-from palm.data.dataset import Batch, Dataset, LabelMap
+from palm.data.dataset import Batch, Dataset, LabelMap, Record
 from palm.paradigm.base import PARADIGMS, Outputs, Prediction
+from palm.paradigm.comparison import Comparison, compare_numbers, compare_order
 from palm.paradigm.contrastive import in_batch_loss, mean_squared_error, pair_cosines
 from palm.paradigm.embedding import EMBEDDINGS, Embedding, EmbeddingFields, of_unit_length
 from palm.paradigm.hugging_face import ApiRow, one_label
@@ -41,6 +42,7 @@ class PairEmbedding(Embedding):
 
     Config: ClassVar[type[ParadigmFields]] = EmbedPairsFields
     answer_kind = "value"
+    decodes_alone: ClassVar[bool] = False
     config: EmbedPairsFields
     pipeline_tag: ClassVar[str | None] = "sentence-similarity"
 
@@ -84,6 +86,11 @@ class PairEmbedding(Embedding):
         Over positive pairs with gold also `label`: `1` where no other row has a text_b that is nearer, else `0`.
         """
         return list(self._predictions(outputs, dataset))
+
+    def compare(self, predictions: Sequence[Prediction], records: Sequence[Record]) -> Comparison | None:
+        if self.config.pair_kind == "scored":
+            return compare_numbers(predictions, records)
+        return compare_order(predictions, "value")
 
     def hugging_face(self, prediction: Prediction, row: ApiRow) -> object:
         """The cosine as the score of the one label `similarity`."""

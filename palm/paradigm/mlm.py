@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, ClassVar, cast, final
 import numpy as np
 from pydantic import Field
 
-from palm.data.dataset import Batch, Dataset, IntArray
+from palm.data.dataset import Batch, Dataset, IntArray, Record
 from palm.paradigm.base import MOST_SHOWN, PARADIGMS, Outputs, Paradigm, Prediction
+from palm.paradigm.comparison import ComparedTokens
 from palm.paradigm.decoding import examples_by_record
 from palm.paradigm.hugging_face import ApiRow, filled_masks
 from palm.paradigm.losses import mean_cross_entropy
@@ -129,6 +130,19 @@ class MaskedLM(Paradigm):
         """The most probable tokens of each mask."""
         masks = cast("Sequence[Mapping[str, Sequence[object]]]", prediction.get("masks", ()))
         return [_best_tokens(mask) for mask in masks]
+
+    def compare(self, predictions: Sequence[Prediction], records: Sequence[Record]) -> ComparedTokens:
+        del records  # masks are sampled for each evaluation
+        gold, predicted = ([self._named(row[name]) for row in predictions] for name in ("gold", "tokens"))
+        return ComparedTokens(gold, predicted)
+
+    @property
+    def uncalibrated(self) -> str | None:
+        return "only the most probable tokens of each [MASK] leave the head, and masks are sampled for each evaluation"
+
+    def _named(self, ids: object) -> list[str]:
+        numbers = cast("Sequence[int]", ids)
+        return [str(number) if self.vocab is None else self.vocab[number] for number in numbers]
 
     def hugging_face(self, prediction: Prediction, row: ApiRow) -> object:
         """`[{"score", "token", "token_str", "sequence"}]`, best first; a list of these for each of several masks."""

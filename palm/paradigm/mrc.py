@@ -4,10 +4,12 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, ClassVar, cast, final
 
+import numpy as np
 from pydantic import Field
 
-from palm.data.dataset import UNLABELLED, Batch, Dataset, IntArray
+from palm.data.dataset import UNLABELLED, Batch, Dataset, IntArray, Record
 from palm.paradigm.base import PARADIGMS, Outputs, Paradigm, Prediction, TransformersHead
+from palm.paradigm.comparison import ComparedAnswers
 from palm.paradigm.decoding import examples_by_record
 from palm.paradigm.hugging_face import ApiRow, one_answer
 from palm.paradigm.layers import build_linear_head, project
@@ -114,6 +116,27 @@ class SpanExtraction(Paradigm):
         probability = cast("float", prediction["probability"])
         return [f"{prediction['text'] or '(no answer)'}  {probability:.3f}"]
 
+    def compare(self, predictions: Sequence[Prediction], records: Sequence[Record]) -> ComparedAnswers:
+        nbest = [cast("Sequence[Mapping[str, object]]", prediction["nbest"]) for prediction in predictions]
+        scores = [
+            [cast("float", each["start_logit"]) + cast("float", each["end_logit"]) for each in one] for one in nbest
+        ]
+        answers = [cast("Sequence[Mapping[str, object]]", record["answers"]) for record in records]
+        predicted = [str(prediction["text"]) for prediction in predictions]
+        texts = [[each["text"] for each in one] for one in nbest]
+        return ComparedAnswers(
+            [str(record["question"]) for record in records],
+            [str(record["context"]) for record in records],
+            [[str(answer["text"]) for answer in one] for one in answers],
+            predicted,
+            [np.array(one, "float64") for one in scores],
+            [one.index(text) if text in one else -1 for one, text in zip(texts, predicted, strict=True)],
+        )
+
+    @property
+    def uncalibrated(self) -> str | None:
+        return None
+
     def hugging_face(self, prediction: Prediction, row: ApiRow) -> object:
         """`{"answer", "score", "start", "end"}`; with `top_k` above 1 a list of them, best first."""
         if row.top_k is not None and row.top_k > 1:
@@ -147,6 +170,7 @@ class SpanExtraction(Paradigm):
             self.config.max_answer_len,
             self.config.with_negative,
             self.config.null_score_diff_threshold,
+            self.temperature,
         )
         ranking = rank_answers(str(record["context"]), windows, limits)
         nbest = [

@@ -74,12 +74,14 @@ class Limits:
         max_answer_len: Longest answer in tokens.
         with_negative: Whether a question may have no answer.
         null_score_diff_threshold: Predict "no answer" if its score exceeds the best answer's by more than this.
+        temperature: What scores are divided by before their softmax.
     """
 
     n_best_size: int = 20
     max_answer_len: int = 30
     with_negative: bool = False
     null_score_diff_threshold: float = 0.0
+    temperature: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -116,16 +118,18 @@ def rank_answers(context: str, windows: Sequence[WindowLogits], limits: Limits) 
     """The answers to one question from all windows of its context. Ties: the earlier and shorter span first."""
     answers = list(_distinct(_spans(context, windows, limits.max_answer_len), limits.n_best_size))
     if not limits.with_negative or not windows:
-        return _ranking(answers[0].text if answers else "", answers, None)
+        return _ranking(answers[0].text if answers else "", answers, None, limits.temperature)
     least = min(windows, key=lambda window: window.null_score)
     null = Answer("", float(least.start_logits[0]), float(least.end_logits[0]))
     odds = null.score - answers[0].score if answers else None
     text = answers[0].text if odds is not None and odds <= limits.null_score_diff_threshold else ""
-    return _ranking(text, sorted([*answers, null], key=lambda answer: -answer.score), odds)
+    ranked = sorted([*answers, null], key=lambda answer: -answer.score)
+    return _ranking(text, ranked, odds, limits.temperature)
 
 
-def _ranking(text: str, answers: Sequence[Answer], null_odds: float | None) -> Ranking:
-    probabilities = softmax(np.array([answer.score for answer in answers])).tolist() if answers else []
+def _ranking(text: str, answers: Sequence[Answer], null_odds: float | None, temperature: float) -> Ranking:
+    scores = np.array([answer.score for answer in answers]) / temperature
+    probabilities = softmax(scores).tolist() if answers else []
     return Ranking(text, tuple(answers), tuple(probabilities), null_odds)
 
 

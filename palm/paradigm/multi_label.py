@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, ClassVar, final
 
 from pydantic import Field
 
-from palm.data.dataset import Batch, Dataset, LabelMap
+from palm.data.dataset import Batch, Dataset, LabelMap, Record
 from palm.paradigm.base import PARADIGMS, Outputs, Paradigm, Prediction, PseudoLabel
+from palm.paradigm.comparison import ComparedLabelSets, compare_label_sets
 from palm.paradigm.decoding import (
     check_classes,
     class_names,
@@ -87,7 +88,14 @@ class MultiLabel(Paradigm):
     def decode(self, outputs: Sequence[Outputs], dataset: Dataset) -> list[Prediction]:
         """`{"index", "labels": [..], "probs": {label: p}, "logits": [..]}` per record."""
         names = class_names(self.labels, self._count_classes())
-        return decode_label_sets(outputs, dataset, names, self.config.label_threshold)
+        return decode_label_sets(outputs, dataset, names, self.config.label_threshold, self.temperature)
+
+    def compare(self, predictions: Sequence[Prediction], records: Sequence[Record]) -> ComparedLabelSets:
+        return compare_label_sets(predictions, records, class_names(self.labels, self._count_classes()))
+
+    @property
+    def uncalibrated(self) -> str | None:
+        return None
 
     def describe(self, prediction: Prediction) -> list[str]:
         """The labels with their probabilities."""

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, ClassVar, final
 import numpy as np
 from pydantic import Field
 
-from palm.data.dataset import Batch, Dataset
+from palm.data.dataset import Batch, Dataset, Record
 from palm.paradigm.base import PARADIGMS, Outputs, Paradigm, Prediction
+from palm.paradigm.comparison import ComparedOrder, compare_order
 from palm.paradigm.hugging_face import ApiRow, one_label
 from palm.paradigm.layers import (
     TextHeadFields,
@@ -108,6 +109,14 @@ class PairwiseMatch(Paradigm):
         Over rows with both texts also `label`: `1` where the text that matches has the higher score, else `0`.
         """
         return list(_predictions(outputs, dataset))
+
+    def compare(self, predictions: Sequence[Prediction], records: Sequence[Record]) -> ComparedOrder | None:
+        del records
+        return compare_order(predictions, "probs")
+
+    @property
+    def uncalibrated(self) -> str | None:
+        return "its scores, which a hinge loss trains, are no probabilities"
 
     def hugging_face(self, prediction: Prediction, row: ApiRow) -> object:
         """The score of the one label `match`."""

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, final
 import numpy as np
 from pydantic import Field, model_validator
 
-from palm.data.dataset import Batch, Dataset, LabelMap
+from palm.data.dataset import Batch, Dataset, LabelMap, Record
 from palm.data.prompt_form import PromptForm
 from palm.errors import ConfigError, Problem
 from palm.paradigm import verbalizers
 from palm.paradigm.base import PARADIGMS, Outputs, Paradigm, Prediction, PseudoLabel
+from palm.paradigm.comparison import Comparison, compare_label_sets
 from palm.paradigm.decoding import (
     class_names,
     decode_classes,
@@ -236,10 +237,19 @@ class Prompt(Paradigm):
         """Those of `cls`, or with several labels of `multi_label`."""
         if self._several:
             names = class_names(self.labels, self._count_labels())
-            return decode_label_sets(outputs, dataset, names, self.config.label_threshold)
+            return decode_label_sets(outputs, dataset, names, self.config.label_threshold, self.temperature)
         if self._by_option:  # the logarithm of the probability that a label is true, to be compared with the others'
             outputs = [{"logits": -np.logaddexp(0.0, -output["logits"])} for output in outputs]
-        return decode_classes(outputs, dataset, self.labels)
+        return decode_classes(outputs, dataset, self.labels, self.temperature)
+
+    def compare(self, predictions: Sequence[Prediction], records: Sequence[Record]) -> Comparison | None:
+        if not self._several:
+            return super().compare(predictions, records)
+        return compare_label_sets(predictions, records, class_names(self.labels, self._count_labels()))
+
+    @property
+    def uncalibrated(self) -> str | None:
+        return None
 
     def describe(self, prediction: Prediction) -> list[str]:
         """The labels with their probabilities."""

@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, final
 
-from palm.data.dataset import Batch, Dataset
+from palm.data.dataset import Batch, Dataset, Record
 from palm.paradigm.base import PARADIGMS, Outputs, Paradigm, Prediction
+from palm.paradigm.comparison import ComparedNumbers, compare_numbers
 from palm.paradigm.hugging_face import ApiRow, one_label
 from palm.paradigm.layers import (
     TextHeadFields,
@@ -70,6 +71,9 @@ class Regression(Paradigm):
         """`{"index", "value"}` per record."""
         rows = zip(dataset.array("record"), outputs, strict=True)
         return [{"index": int(index), "value": float(output["value"][0])} for index, output in rows]
+
+    def compare(self, predictions: Sequence[Prediction], records: Sequence[Record]) -> ComparedNumbers:
+        return compare_numbers(predictions, records)
 
     def hugging_face(self, prediction: Prediction, row: ApiRow) -> object:
         """The number as the score of the one label `value`, as of a classifier with a single output."""

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, cast, final
 import numpy as np
 from pydantic import Field, model_validator
 
-from palm.data.dataset import Batch, Dataset, IntArray, LabelMap, Record
+from palm.data.dataset import UNLABELLED, Batch, Dataset, IntArray, LabelMap, Record
 from palm.data.spans import OUTSIDE_PARTS, Span, spans_of, strict_patterns
 from palm.data.tag_schemes import OUTSIDE, TagScheme, describe_scheme, older_scheme, says_more_than_bio
 from palm.paradigm.base import PARADIGMS, Outputs, Paradigm, Prediction, TransformersHead
+from palm.paradigm.comparison import ComparedSpans, ScoredLabels
 from palm.paradigm.crf import build_transitions, crf_loss, viterbi
 from palm.paradigm.decoding import check_classes, class_names, count_classes, examples_by_record
 from palm.paradigm.hugging_face import ApiRow, one_entity
@@ -119,7 +120,8 @@ class Tagging(Paradigm):
             return [{"logits": row[:length], "transitions": outputs["transitions"]} for row, length in rows]
         logits = outputs["logits"]
         best = logits.argmax(axis=-1)  # [batch seq]
-        probabilities = 1.0 / np.exp(logits - logits.max(axis=-1, keepdims=True)).sum(axis=-1)  # [batch seq], of `best`
+        below = (logits - logits.max(axis=-1, keepdims=True)) / self.temperature
+        probabilities = 1.0 / np.exp(below).sum(axis=-1)  # [batch seq], of `best`
         return [
             {"label_ids": row[:length], "probabilities": chances[:length]}
             for row, chances, length in zip(best, probabilities, lengths, strict=True)
@@ -138,6 +140,29 @@ class Tagging(Paradigm):
     def gold_records(self, records: Sequence[Record]) -> Sequence[Record]:
         """The records with the `spans` of their labels; None where tags mark no spans."""
         return [{**record, "spans": self._gold_spans(record)} if "labels" in record else record for record in records]
+
+    def compare(self, predictions: Sequence[Prediction], records: Sequence[Record]) -> ComparedSpans:
+        marks_spans = self._scheme.name != "none"
+        both: tuple[Sequence[Record], ...] = records, predictions
+        gold, predicted = ([_listed(row) for row in rows] if marks_spans else None for rows in both)
+        return ComparedSpans(
+            [cast("Sequence[str]", prediction["words"]) for prediction in predictions],
+            [cast("Sequence[str]", record["labels"]) for record in records],
+            [cast("Sequence[str]", prediction["labels"]) for prediction in predictions],
+            gold,
+            predicted,
+            "" if self.config.for_cn else " ",
+        )
+
+    def scored_labels(self, outputs: Outputs, batch: Batch) -> list[ScoredLabels] | None:
+        if self.config.has_crf:
+            return None
+        rows = zip(outputs["logits"], batch["label_ids"], strict=True)
+        return [ScoredLabels(logits[ids != UNLABELLED], ids[ids != UNLABELLED]) for logits, ids in rows]
+
+    @property
+    def uncalibrated(self) -> str | None:
+        return "a CRF chooses labels as a whole, and gives none a probability" if self.config.has_crf else None
 
     def describe(self, prediction: Prediction) -> list[str]:
         """The spans with their types; the tagged words where tags mark no spans."""
@@ -221,6 +246,11 @@ class Tagging(Paradigm):
 
     def _count_classes(self) -> int:
         return count_classes(self.config.n_classes, self.labels)
+
+
+def _listed(row: Record) -> list[Span]:
+    spans = cast("Sequence[Mapping[str, Any]]", row["spans"])
+    return [Span(int(span["start"]), int(span["end"]), str(span["type"])) for span in spans]
 
 
 def _outside(names: Sequence[str]) -> str:

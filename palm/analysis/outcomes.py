@@ -1,0 +1,192 @@
+"""What became of each row: gold and prediction in words, whether it is right, and how bad it is."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import repeat
+
+import numpy as np
+
+from palm.analysis.calibration import padded
+from palm.analysis.label_sets import label_arrays
+from palm.analysis.span_errors import SpanError, span_errors
+from palm.data.spans import Span
+from palm.paradigm.comparison import (
+    LEAST_PROBABILITY,
+    ComparedAnswers,
+    ComparedCandidates,
+    ComparedClasses,
+    ComparedLabelSets,
+    ComparedNumbers,
+    ComparedOrder,
+    ComparedSpans,
+    ComparedTokens,
+    Comparison,
+)
+from palm.paradigm.decoding import sigmoid, softmax
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a row.
+
+    Attributes:
+        gold: What is right.
+        predicted: What was predicted.
+        is_right: Whether it is right; of numbers, whether it is exactly the gold one.
+        badness: By what the worst rows come first.
+        probability: The probability of what was predicted, if the model gives one.
+        gold_probability: That of what is right.
+        loss: The row's loss, if it is known.
+        remark: What is wrong in detail.
+    """
+
+    gold: str
+    predicted: str
+    is_right: bool
+    badness: float
+    probability: float | None = None
+    gold_probability: float | None = None
+    loss: float | None = None
+    remark: str = ""
+
+
+@dataclass(frozen=True)
+class RowFacts:
+    """What is known of rows beside the comparison.
+
+    Attributes:
+        temperature: The temperature of their probabilities.
+        losses: The loss of each row, where the comparison does not say it; None if unknown.
+        exact: Exact match of each answer to a question.
+        f1: F1 of each answer to a question.
+    """
+
+    temperature: float = 1.0
+    losses: Sequence[float | None] | None = None
+    exact: np.ndarray | None = None
+    f1: np.ndarray | None = None
+
+
+def outcomes_of(rows: Comparison, facts: RowFacts) -> Iterator[Outcome]:
+    """The outcome of each row, in order.
+
+    The badness is the loss where there is one. Of answers to questions it is the probability of the answer times what
+    its F1 lacks to 1, of spans without probabilities the number of wrong ones, of tokens the fraction that is wrong.
+    """
+    if isinstance(rows, ComparedClasses):
+        return _of_classes(rows, facts.temperature)
+    if isinstance(rows, ComparedLabelSets):
+        return _of_label_sets(rows, facts.temperature)
+    if isinstance(rows, ComparedCandidates):
+        return _of_candidates(rows, facts.temperature)
+    if isinstance(rows, ComparedSpans):
+        return _of_spans(rows, facts.losses)
+    if isinstance(rows, ComparedAnswers):
+        return _of_answers(rows, facts)
+    if isinstance(rows, ComparedTokens):
+        return _of_tokens(rows)
+    return _of_order(rows) if isinstance(rows, ComparedOrder) else _of_numbers(rows)
+
+
+def _of_classes(rows: ComparedClasses, temperature: float) -> Iterator[Outcome]:
+    place = {name: number for number, name in enumerate(rows.names)}
+    table = None if rows.scores is None else softmax(rows.scores / temperature)
+    for number, (gold, predicted) in enumerate(zip(rows.gold, rows.predicted, strict=True)):
+        if table is None:
+            yield Outcome(gold, predicted, gold == predicted, float(gold != predicted))
+            continue
+        of_gold = float(table[number, place[gold]]) if gold in place else 0.0
+        loss = _loss(of_gold)
+        yield Outcome(gold, predicted, gold == predicted, loss, float(table[number, place[predicted]]), of_gold, loss)
+
+
+def _of_label_sets(rows: ComparedLabelSets, temperature: float) -> Iterator[Outcome]:
+    _, gold_sets, predicted_sets = label_arrays(rows)
+    known = len(rows.names)
+    table = sigmoid(rows.scores / temperature)
+    for number, (gold, predicted) in enumerate(zip(rows.gold, rows.predicted, strict=True)):
+        of_gold = np.where(gold_sets[number, :known], table[number], 1 - table[number])
+        chosen = np.where(predicted_sets[number, :known], table[number], 1 - table[number])
+        loss = float(-np.log(np.maximum(of_gold, LEAST_PROBABILITY)).mean())
+        missing, spurious = sorted({*gold} - {*predicted}), sorted({*predicted} - {*gold})
+        remark = "; ".join([*(f"missing {name}" for name in missing), *(f"spurious {name}" for name in spurious)])
+        words = "|".join(gold), "|".join(predicted)
+        yield Outcome(*words, not remark, loss, float(chosen.min()), float(of_gold.min()), loss, remark)
+
+
+def _of_candidates(rows: ComparedCandidates, temperature: float) -> Iterator[Outcome]:
+    table = softmax(padded(rows.scores) / temperature)
+    for number, (gold, predicted) in enumerate(zip(rows.gold, rows.predicted, strict=True)):
+        texts = rows.candidates[number]
+        of_gold = float(table[number, gold])
+        loss = _loss(of_gold)
+        chosen = float(table[number, predicted])
+        yield Outcome(texts[gold], texts[predicted], gold == predicted, loss, chosen, of_gold, loss)
+
+
+def _of_numbers(rows: ComparedNumbers) -> Iterator[Outcome]:
+    for gold, predicted in zip(rows.gold.tolist(), rows.predicted.tolist(), strict=True):
+        square = (predicted - gold) ** 2
+        yield Outcome(f"{gold:g}", f"{predicted:.6g}", gold == predicted, square, loss=square)
+
+
+def _of_order(rows: ComparedOrder) -> Iterator[Outcome]:
+    for is_right, score in zip(rows.is_right.tolist(), rows.scores.tolist(), strict=True):
+        remark = "" if is_right else "another text is ahead of the one that matches"
+        yield Outcome("1", str(int(is_right)), is_right, -score, remark=f"score {score:.4g}; {remark}".rstrip("; "))
+
+
+def _of_tokens(rows: ComparedTokens) -> Iterator[Outcome]:
+    for gold, predicted in zip(rows.gold, rows.predicted, strict=True):
+        wrong = sum(one != other for one, other in zip(gold, predicted, strict=True))
+        remark = f"{wrong} of {len(gold)} wrong" if wrong else ""
+        yield Outcome(" ".join(gold), " ".join(predicted), not wrong, wrong / max(len(gold), 1), remark=remark)
+
+
+def _of_answers(rows: ComparedAnswers, facts: RowFacts) -> Iterator[Outcome]:
+    exact = np.zeros(len(rows.gold)) if facts.exact is None else facts.exact
+    f1 = np.zeros(len(rows.gold)) if facts.f1 is None else facts.f1
+    for number, gold in enumerate(rows.gold):
+        chosen, scores = rows.chosen[number], rows.scores[number]
+        probability = float(softmax(scores / facts.temperature)[chosen]) if chosen >= 0 else None
+        badness = (1.0 if probability is None else probability) * (1.0 - float(f1[number]))
+        is_right = bool(exact[number] == 1)
+        remark = "" if is_right else f"F1 {f1[number]:.2f}"
+        texts = " | ".join(dict.fromkeys(gold)), rows.predicted[number]
+        yield Outcome(*texts, is_right, badness, probability, remark=remark)
+
+
+def _of_spans(rows: ComparedSpans, losses: Sequence[float | None] | None) -> Iterator[Outcome]:
+    both = rows.gold_spans or repeat(None), rows.predicted_spans or repeat(None)
+    table = zip(rows.words, rows.gold_tags, rows.predicted_tags, *both, losses or repeat(None), strict=False)
+    for words, gold_tags, predicted_tags, gold, predicted, loss in table:
+        if gold is None or predicted is None:
+            texts = " ".join(gold_tags), " ".join(predicted_tags)
+            wrong = sum(one != other for one, other in zip(gold_tags, predicted_tags, strict=False))
+            remark = f"{wrong} of {len(gold_tags)} tags wrong" if wrong else ""
+        else:
+            texts = _listed(gold, words, rows.glue), _listed(predicted, words, rows.glue)
+            errors = span_errors(gold, predicted)
+            wrong, remark = len(errors), "; ".join(_described(error, words, rows.glue) for error in errors)
+        yield Outcome(*texts, not wrong, float(wrong) if loss is None else loss, loss=loss, remark=remark)
+
+
+def _listed(spans: Sequence[Span], words: Sequence[str], glue: str) -> str:
+    return "; ".join(f"{span.type}: {_text(span, words, glue)}" for span in spans)
+
+
+def _text(span: Span, words: Sequence[str], glue: str) -> str:
+    return glue.join(words[span.start : span.end])
+
+
+_KINDS = {"label": "wrong label", "boundary": "wrong boundary", "both": "wrong label and boundary"}
+
+
+def _described(error: SpanError, words: Sequence[str], glue: str) -> str:
+    """`wrong boundary: LOC 北京 → LOC 北京市`."""
+    sides = [f"{span.type} {_text(span, words, glue)}" for span in (error.gold, error.predicted) if span]
+    return f"{_KINDS.get(error.kind, error.kind)}: {' → '.join(sides)}"
+
+
+def _loss(probability: float) -> float:
+    return float(-np.log(max(probability, LEAST_PROBABILITY)))

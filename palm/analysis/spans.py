@@ -1,0 +1,151 @@
+"""Spans and tags: scores of each type, and errors by kind."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+from pydantic import Field
+
+from palm.analysis.classes import mean_scores, score_classes, scores_of
+from palm.analysis.facts import Facts, Scores
+from palm.analysis.packages import metrics_package
+from palm.analysis.span_errors import SPAN_ERRORS, SpanError, SpanErrorKind, span_errors
+from palm.data.spans import Span
+from palm.paradigm.comparison import ComparedSpans
+
+_NO_SPAN = ""
+_MOST_CONFUSED = 20
+
+
+class ErrorsOfType(Facts):
+    """How many spans of one type are right, and wrong in which way.
+
+    Attributes:
+        name: The type: that of the gold span, or of a spurious one its own.
+        right: Spans that are right.
+        missed: Gold spans without a predicted one.
+        spurious: Predicted spans without a gold one.
+        label: The same words with another label.
+        boundary: Some common words with the same label.
+        both: Some common words with another label.
+    """
+
+    name: str
+    right: int
+    missed: int
+    spurious: int
+    label: int
+    boundary: int
+    both: int
+
+
+class TypeConfusion(Facts):
+    """How often spans of one type were given another.
+
+    Attributes:
+        gold: The gold type.
+        predicted: The predicted type.
+        count: In how many spans, with the same words or some common ones.
+    """
+
+    gold: str
+    predicted: str
+    count: int
+
+
+class SpanAnalysis(Facts):
+    """What predicted tags tell.
+
+    Attributes:
+        token_accuracy: Fraction of words with the right tag.
+        tags: Scores of each tag.
+        types: Scores of each type of spans, which are right with both ends and the label; none for tags without spans.
+        micro: Scores over all spans; None for tags without spans.
+        macro: Mean of the scores of all types; None for tags without spans.
+        errors: Errors of each type by kind.
+        total: Those of all types.
+        confused: The types that are confused most often.
+    """
+
+    token_accuracy: float
+    tags: list[Scores]
+    types: list[Scores] = Field(default_factory=list)
+    micro: Scores | None = None
+    macro: Scores | None = None
+    errors: list[ErrorsOfType] = Field(default_factory=list)
+    total: ErrorsOfType | None = None
+    confused: list[TypeConfusion] = Field(default_factory=list)
+
+
+def analyse_spans(rows: ComparedSpans) -> SpanAnalysis:
+    """Compare the gold and the predicted tags and spans of at least one row with a word."""
+    gold = [tag for tags in rows.gold_tags for tag in tags]
+    predicted = [tag for tags in rows.predicted_tags for tag in tags]
+    names = sorted({*gold, *predicted})
+    accuracy = float(metrics_package().accuracy_score(gold, predicted))
+    tags = score_classes(gold, predicted, names)[0]
+    if rows.gold_spans is None or rows.predicted_spans is None:
+        return SpanAnalysis(token_accuracy=accuracy, tags=tags)
+    pairs = list(zip(rows.gold_spans, rows.predicted_spans, strict=True))
+    wanted, found = ({(number, span) for number, both in enumerate(pairs) for span in both[side]} for side in (0, 1))
+    types, micro, macro = _scores(wanted, found)
+    wrong = [error for both in pairs for error in span_errors(*both)]
+    errors = _errors_by_type(wrong, Counter(span.type for _, span in wanted & found))
+    return SpanAnalysis(
+        token_accuracy=accuracy,
+        tags=tags,
+        types=types,
+        micro=micro,
+        macro=macro,
+        errors=errors,
+        total=_total(errors),
+        confused=_confused(wrong),
+    )
+
+
+_Placed = set[tuple[int, Span]]
+"""Spans with the numbers of their rows."""
+
+
+def _scores(wanted: _Placed, found: _Placed) -> tuple[list[Scores], Scores, Scores]:
+    """Scores of types by scikit-learn: an item for each span that is gold or predicted, with its type on either side.
+
+    They are those of CoNLL's evaluation, and `micro` those of the metric span_f1.
+    """
+    items = sorted(wanted | found)
+    types = sorted({span.type for _, span in items})
+    if not types:
+        nothing = np.zeros((1, 4))
+        return [], scores_of("micro", nothing[0]), mean_scores(nothing)
+    gold, predicted = ([item[1].type if item in side else _NO_SPAN for item in items] for side in (wanted, found))
+    scores, macro, _ = score_classes(gold, predicted, types)
+    compute = metrics_package().precision_recall_fscore_support
+    micro = compute(gold, predicted, labels=types, average="micro", zero_division=0)[:3]
+    return scores, scores_of("micro", np.array([*micro, len(wanted)])), macro
+
+
+def _errors_by_type(wrong: Sequence[SpanError], right: Counter[str]) -> list[ErrorsOfType]:
+    counts: Counter[tuple[str, SpanErrorKind]] = Counter()
+    for error in wrong:
+        span = error.gold or error.predicted
+        counts[span.type if span else _NO_SPAN, error.kind] += 1
+    names = sorted({*right, *(name for name, _ in counts)})
+    return [
+        ErrorsOfType(name=name, right=right[name], **{kind: counts[name, kind] for kind in SPAN_ERRORS})
+        for name in names
+    ]
+
+
+def _total(errors: Sequence[ErrorsOfType]) -> ErrorsOfType:
+    kinds = ("right", *SPAN_ERRORS)
+    return ErrorsOfType(name="", **{kind: sum(getattr(each, kind) for each in errors) for kind in kinds})
+
+
+def _confused(wrong: Sequence[SpanError]) -> list[TypeConfusion]:
+    pairs = Counter(
+        (error.gold.type, error.predicted.type)
+        for error in wrong
+        if error.gold and error.predicted and error.gold.type != error.predicted.type
+    )
+    ranked = sorted(pairs.items(), key=lambda pair: (-pair[1], pair[0]))[:_MOST_CONFUSED]
+    return [TypeConfusion(gold=gold, predicted=predicted, count=count) for (gold, predicted), count in ranked]
