@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from palm.analysis.facts import Facts
 from palm.analysis.question_words import question_word
+from palm.analysis.scores import Facts
 from palm.paradigm.comparison import ComparedAnswers
 
 NO_ANSWER = "(no answer)"

@@ -12,8 +12,8 @@ from typing import Literal
 
 import numpy as np
 
-from palm.analysis.facts import Facts
 from palm.analysis.packages import calibration_package, optimize_package
+from palm.analysis.scores import Facts
 from palm.errors import DataError, Problem
 from palm.paradigm.comparison import LEAST_PROBABILITY
 from palm.paradigm.decoding import sigmoid, softmax
@@ -85,7 +85,7 @@ class ScoredClasses:
     gold: np.ndarray
     unit: Unit = "row"
 
-    def probabilities(self, temperature: float) -> "Probabilities":
+    def probabilities(self, temperature: float) -> "Confidences":
         """Those of all classes, and which is right."""
         found = softmax(self.scores / temperature)
         items = np.arange(len(found))
@@ -93,7 +93,7 @@ class ScoredClasses:
         of_gold = found[items, self.gold]
         # The sum over classes of (p - gold)² is Σp² - 2 p(gold) + 1.
         brier = (found**2).sum(-1) - 2 * of_gold + 1
-        return Probabilities(found[items, best], best == self.gold, -_log(of_gold), brier)
+        return Confidences(found[items, best], best == self.gold, -_log(of_gold), brier)
 
 
 @dataclass(frozen=True)
@@ -110,12 +110,12 @@ class ScoredDecisions:
     gold: np.ndarray
     unit: Unit = "label"
 
-    def probabilities(self, temperature: float) -> "Probabilities":
+    def probabilities(self, temperature: float) -> "Confidences":
         """Those of the more probable decision, and whether it is right."""
         yes = sigmoid(self.scores / temperature)
         of_gold = np.where(self.gold, yes, sigmoid(-self.scores / temperature))
         brier = 2 * (yes - self.gold) ** 2
-        return Probabilities(np.maximum(yes, 1 - yes), (self.scores >= 0) == self.gold, -_log(of_gold), brier)
+        return Confidences(np.maximum(yes, 1 - yes), (self.scores >= 0) == self.gold, -_log(of_gold), brier)
 
 
 @dataclass(frozen=True)
@@ -137,18 +137,18 @@ class ScoredAnswers:
     is_right: np.ndarray
     unit: Unit = "question"
 
-    def probabilities(self, temperature: float) -> "Probabilities":
+    def probabilities(self, temperature: float) -> "Confidences":
         """Those of the chosen answers, and whether they are right."""
         confidence = softmax(self.scores / temperature)[np.arange(len(self.scores)), self.chosen]
         of_gold = np.where(self.is_right, confidence, 1 - confidence)
-        return Probabilities(confidence, self.is_right, -_log(of_gold), 2 * (confidence - self.is_right) ** 2)
+        return Confidences(confidence, self.is_right, -_log(of_gold), 2 * (confidence - self.is_right) ** 2)
 
 
 Scored = ScoredClasses | ScoredDecisions | ScoredAnswers
 
 
 @dataclass(frozen=True)
-class Probabilities:
+class Confidences:
     """What is known of each item.
 
     Attributes:

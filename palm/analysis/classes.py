@@ -1,12 +1,11 @@
 """Classes: the confusion matrix, the pairs that are confused most, and precision, recall and F1 of each class."""
 
 from collections import Counter
-from collections.abc import Sequence
 
 import numpy as np
 
-from palm.analysis.facts import Facts, Scores
 from palm.analysis.packages import metrics_package
+from palm.analysis.scores import Facts, Scores, score_classes
 from palm.paradigm.comparison import ComparedClasses
 
 OTHERS = "…"
@@ -101,27 +100,3 @@ def analyse_classes(rows: ComparedClasses) -> ClassAnalysis:
     ]
     accuracy = float(metrics.accuracy_score(rows.gold, rows.predicted))
     return ClassAnalysis(accuracy=accuracy, classes=classes, macro=macro, weighted=weighted, cells=cells)
-
-
-def score_classes(
-    gold: Sequence[str], predicted: Sequence[str], names: Sequence[str]
-) -> tuple[list[Scores], Scores, Scores]:
-    """Scores of the classes `names`, their plain mean, and their mean weighted by support, by scikit-learn."""
-    compute = metrics_package().precision_recall_fscore_support
-    table = np.stack(compute(gold, predicted, labels=list(names), zero_division=0)).T
-    each = [scores_of(name, row) for name, row in zip(names, table, strict=True)]
-    return each, mean_scores(table), mean_scores(table, weighted=True)
-
-
-def scores_of(name: str, row: np.ndarray) -> Scores:
-    """The scores of `name` from precision, recall, F1 and support."""
-    precision, recall, f1, support = row.tolist()
-    return Scores(name=name, precision=precision, recall=recall, f1=f1, support=int(support))
-
-
-def mean_scores(table: np.ndarray, *, weighted: bool = False) -> Scores:
-    """The mean of scores [class 4], as scikit-learn averages them: plain (`macro`), or weighted by support."""
-    support = table[:, 3]
-    weights = support if weighted and support.sum() else np.ones(len(table))
-    mean = np.average(table, axis=0, weights=weights)
-    return scores_of("weighted" if weighted else "macro", np.array([*mean[:3], support.sum()]))

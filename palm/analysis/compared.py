@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from palm.analysis.calibration import Scored
-from palm.analysis.evaluated import Evaluation, Progress
-from palm.analysis.outcomes import Outcome, RowFacts, outcomes_of
+from palm.analysis.evaluated import RowsEvaluation, AfterRows
+from palm.analysis.outcomes import RowOutcome, RowFacts, outcomes_of
 from palm.analysis.scored import of_labels, scored_of
 from palm.data.dataset import Dataset, Record
 from palm.engine.task_instance import TaskInstance
@@ -34,14 +34,14 @@ class ComparedTask:
     task: TaskInstance
     dataset: Dataset
     comparison: Comparison
-    wrong: Sequence[tuple[int, Outcome]]
+    wrong: Sequence[tuple[int, RowOutcome]]
     scored: Scored | None
     metrics: Mapping[str, float]
     exact: np.ndarray
     f1: np.ndarray
 
 
-def compare_task(predictor: Predictor, dataset: Dataset, progress: Progress | None = None) -> ComparedTask:
+def compare_task(predictor: Predictor, dataset: Dataset, progress: AfterRows | None = None) -> ComparedTask:
     """Predict rows with gold labels, and find those that are wrong.
 
     Args:
@@ -53,8 +53,8 @@ def compare_task(predictor: Predictor, dataset: Dataset, progress: Progress | No
         ConfigError: The answers of the task cannot be compared with gold.
     """
     task = predictor.instance
-    evaluation = Evaluation(predictor, dataset, progress)
-    comparisons, wrong, exact, f1 = list[Comparison](), list[tuple[int, Outcome]](), list[float](), list[float]()
+    evaluation = RowsEvaluation(predictor, dataset, progress)
+    comparisons, wrong, exact, f1 = list[Comparison](), list[tuple[int, RowOutcome]](), list[float](), list[float]()
     labels: list[list[ScoredLabels]] = []
     for part in evaluation.parts():
         if isinstance(part.comparison, ComparedAnswers):

@@ -18,7 +18,7 @@ from palm.spec import Phase
 ROWS_AT_ONCE = 8192
 """Rows whose predictions are in memory at once."""
 
-Progress = Callable[[int, int], None]
+AfterRows = Callable[[int, int], None]
 """Called with the number of finished rows, and of all."""
 
 
@@ -41,7 +41,7 @@ class EvaluatedRows:
     predictions: list[Prediction]
 
 
-class Evaluation:
+class RowsEvaluation:
     """The pass; `metrics` is complete when `parts` is exhausted.
 
     Args:
@@ -53,7 +53,7 @@ class Evaluation:
         ConfigError: The answers of the task cannot be compared with gold.
     """
 
-    def __init__(self, predictor: Predictor, dataset: Dataset, progress: Progress | None = None) -> None:
+    def __init__(self, predictor: Predictor, dataset: Dataset, progress: AfterRows | None = None) -> None:
         self._task, self._dataset, self._progress = predictor.instance, dataset, progress
         self._compute = compute_with(predictor.runtime)
         self._predictions: list[Prediction] = []

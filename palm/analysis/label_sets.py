@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from palm.analysis.classes import mean_scores, scores_of
-from palm.analysis.facts import Facts, Scores
 from palm.analysis.packages import metrics_package
+from palm.analysis.scores import Facts, Scores, mean_scores, scores_of
 from palm.paradigm.comparison import ComparedLabelSets
 
 

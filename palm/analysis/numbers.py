@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from palm.analysis.facts import Facts
 from palm.analysis.packages import metrics_package
+from palm.analysis.scores import Facts
 from palm.paradigm.comparison import ComparedNumbers
 
 MOST_POINTS = 2000

@@ -26,7 +26,7 @@ from palm.paradigm.decoding import sigmoid, softmax
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RowOutcome:
     """What became of a row.
 
     Attributes:
@@ -67,7 +67,7 @@ class RowFacts:
     f1: np.ndarray | None = None
 
 
-def outcomes_of(rows: Comparison, facts: RowFacts) -> Iterator[Outcome]:
+def outcomes_of(rows: Comparison, facts: RowFacts) -> Iterator[RowOutcome]:
     """The outcome of each row, in order.
 
     The badness is the loss where there is one. Of answers to questions it is the probability of the answer times what
@@ -88,19 +88,21 @@ def outcomes_of(rows: Comparison, facts: RowFacts) -> Iterator[Outcome]:
     return _of_order(rows) if isinstance(rows, ComparedOrder) else _of_numbers(rows)
 
 
-def _of_classes(rows: ComparedClasses, temperature: float) -> Iterator[Outcome]:
+def _of_classes(rows: ComparedClasses, temperature: float) -> Iterator[RowOutcome]:
     place = {name: number for number, name in enumerate(rows.names)}
     table = None if rows.scores is None else softmax(rows.scores / temperature)
     for number, (gold, predicted) in enumerate(zip(rows.gold, rows.predicted, strict=True)):
         if table is None:
-            yield Outcome(gold, predicted, gold == predicted, float(gold != predicted))
+            yield RowOutcome(gold, predicted, gold == predicted, float(gold != predicted))
             continue
         of_gold = float(table[number, place[gold]]) if gold in place else 0.0
         loss = _loss(of_gold)
-        yield Outcome(gold, predicted, gold == predicted, loss, float(table[number, place[predicted]]), of_gold, loss)
+        yield RowOutcome(
+            gold, predicted, gold == predicted, loss, float(table[number, place[predicted]]), of_gold, loss
+        )
 
 
-def _of_label_sets(rows: ComparedLabelSets, temperature: float) -> Iterator[Outcome]:
+def _of_label_sets(rows: ComparedLabelSets, temperature: float) -> Iterator[RowOutcome]:
     _, gold_sets, predicted_sets = label_arrays(rows)
     known = len(rows.names)
     table = sigmoid(rows.scores / temperature)
@@ -111,39 +113,39 @@ def _of_label_sets(rows: ComparedLabelSets, temperature: float) -> Iterator[Outc
         missing, spurious = sorted({*gold} - {*predicted}), sorted({*predicted} - {*gold})
         remark = "; ".join([*(f"missing {name}" for name in missing), *(f"spurious {name}" for name in spurious)])
         words = "|".join(gold), "|".join(predicted)
-        yield Outcome(*words, not remark, loss, float(chosen.min()), float(of_gold.min()), loss, remark)
+        yield RowOutcome(*words, not remark, loss, float(chosen.min()), float(of_gold.min()), loss, remark)
 
 
-def _of_candidates(rows: ComparedCandidates, temperature: float) -> Iterator[Outcome]:
+def _of_candidates(rows: ComparedCandidates, temperature: float) -> Iterator[RowOutcome]:
     table = softmax(padded(rows.scores) / temperature)
     for number, (gold, predicted) in enumerate(zip(rows.gold, rows.predicted, strict=True)):
         texts = rows.candidates[number]
         of_gold = float(table[number, gold])
         loss = _loss(of_gold)
         chosen = float(table[number, predicted])
-        yield Outcome(texts[gold], texts[predicted], gold == predicted, loss, chosen, of_gold, loss)
+        yield RowOutcome(texts[gold], texts[predicted], gold == predicted, loss, chosen, of_gold, loss)
 
 
-def _of_numbers(rows: ComparedNumbers) -> Iterator[Outcome]:
+def _of_numbers(rows: ComparedNumbers) -> Iterator[RowOutcome]:
     for gold, predicted in zip(rows.gold.tolist(), rows.predicted.tolist(), strict=True):
         square = (predicted - gold) ** 2
-        yield Outcome(f"{gold:g}", f"{predicted:.6g}", gold == predicted, square, loss=square)
+        yield RowOutcome(f"{gold:g}", f"{predicted:.6g}", gold == predicted, square, loss=square)
 
 
-def _of_order(rows: ComparedOrder) -> Iterator[Outcome]:
+def _of_order(rows: ComparedOrder) -> Iterator[RowOutcome]:
     for is_right, score in zip(rows.is_right.tolist(), rows.scores.tolist(), strict=True):
         remark = "" if is_right else "another text is ahead of the one that matches"
-        yield Outcome("1", str(int(is_right)), is_right, -score, remark=f"score {score:.4g}; {remark}".rstrip("; "))
+        yield RowOutcome("1", str(int(is_right)), is_right, -score, remark=f"score {score:.4g}; {remark}".rstrip("; "))
 
 
-def _of_tokens(rows: ComparedTokens) -> Iterator[Outcome]:
+def _of_tokens(rows: ComparedTokens) -> Iterator[RowOutcome]:
     for gold, predicted in zip(rows.gold, rows.predicted, strict=True):
         wrong = sum(one != other for one, other in zip(gold, predicted, strict=True))
         remark = f"{wrong} of {len(gold)} wrong" if wrong else ""
-        yield Outcome(" ".join(gold), " ".join(predicted), not wrong, wrong / max(len(gold), 1), remark=remark)
+        yield RowOutcome(" ".join(gold), " ".join(predicted), not wrong, wrong / max(len(gold), 1), remark=remark)
 
 
-def _of_answers(rows: ComparedAnswers, facts: RowFacts) -> Iterator[Outcome]:
+def _of_answers(rows: ComparedAnswers, facts: RowFacts) -> Iterator[RowOutcome]:
     exact = np.zeros(len(rows.gold)) if facts.exact is None else facts.exact
     f1 = np.zeros(len(rows.gold)) if facts.f1 is None else facts.f1
     for number, gold in enumerate(rows.gold):
@@ -153,10 +155,10 @@ def _of_answers(rows: ComparedAnswers, facts: RowFacts) -> Iterator[Outcome]:
         is_right = bool(exact[number] == 1)
         remark = "" if is_right else f"F1 {f1[number]:.2f}"
         texts = " | ".join(dict.fromkeys(gold)), rows.predicted[number]
-        yield Outcome(*texts, is_right, badness, probability, remark=remark)
+        yield RowOutcome(*texts, is_right, badness, probability, remark=remark)
 
 
-def _of_spans(rows: ComparedSpans, losses: Sequence[float | None] | None) -> Iterator[Outcome]:
+def _of_spans(rows: ComparedSpans, losses: Sequence[float | None] | None) -> Iterator[RowOutcome]:
     both = rows.gold_spans or repeat(None), rows.predicted_spans or repeat(None)
     table = zip(rows.words, rows.gold_tags, rows.predicted_tags, *both, losses or repeat(None), strict=False)
     for words, gold_tags, predicted_tags, gold, predicted, loss in table:
@@ -168,7 +170,7 @@ def _of_spans(rows: ComparedSpans, losses: Sequence[float | None] | None) -> Ite
             texts = _listed(gold, words, rows.glue), _listed(predicted, words, rows.glue)
             errors = span_errors(gold, predicted)
             wrong, remark = len(errors), "; ".join(_described(error, words, rows.glue) for error in errors)
-        yield Outcome(*texts, not wrong, float(wrong) if loss is None else loss, loss=loss, remark=remark)
+        yield RowOutcome(*texts, not wrong, float(wrong) if loss is None else loss, loss=loss, remark=remark)
 
 
 def _listed(spans: Sequence[Span], words: Sequence[str], glue: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from pydantic import Field
 
-from palm.analysis.facts import Facts
+from palm.analysis.scores import Facts
 from palm.paradigm.comparison import ComparedCandidates, ComparedOrder, ComparedTokens
 
 _MOST_TOKENS = 30

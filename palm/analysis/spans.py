@@ -6,9 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 from pydantic import Field
 
-from palm.analysis.classes import mean_scores, score_classes, scores_of
-from palm.analysis.facts import Facts, Scores
 from palm.analysis.packages import metrics_package
+from palm.analysis.scores import Facts, Scores, mean_scores, score_classes, scores_of
 from palm.analysis.span_errors import SPAN_ERRORS, SpanError, SpanErrorKind, span_errors
 from palm.data.spans import Span
 from palm.paradigm.comparison import ComparedSpans

@@ -6,11 +6,11 @@ from palm.analysis.answers import AnswerAnalysis, analyse_answers
 from palm.analysis.calibration import Calibration, calibration_of, fit_temperature
 from palm.analysis.classes import ClassAnalysis, analyse_classes
 from palm.analysis.compared import ComparedTask, compare_task
-from palm.analysis.evaluated import Progress
-from palm.analysis.facts import Facts
+from palm.analysis.evaluated import AfterRows
 from palm.analysis.label_sets import LabelSetAnalysis, analyse_label_sets
 from palm.analysis.numbers import NumberAnalysis, analyse_numbers
 from palm.analysis.ranks import RankAnalysis, analyse_candidates, analyse_order, analyse_tokens
+from palm.analysis.scores import Facts
 from palm.analysis.spans import SpanAnalysis, analyse_spans
 from palm.analysis.wrong_rows import WrongRow, wrong_rows
 from palm.data.dataset import Dataset
@@ -87,7 +87,7 @@ class TaskAnalysis(Facts):
 
 
 def analyse_task(
-    predictor: Predictor, dataset: Dataset, progress: Progress | None = None, *, most_errors: int = MOST_ERRORS
+    predictor: Predictor, dataset: Dataset, progress: AfterRows | None = None, *, most_errors: int = MOST_ERRORS
 ) -> TaskAnalysis:
     """Analyse a model's predictions on rows with gold labels.
 

@@ -1,7 +1,7 @@
 """The rows that a model got wrong, with their texts, worst first."""
 
 from palm.analysis.compared import ComparedTask
-from palm.analysis.facts import Facts
+from palm.analysis.scores import Facts
 from palm.data.dataset import Record
 from palm.paradigm.comparison import ComparedSpans
 from palm.reader.base import GOLD, Reader

@@ -121,7 +121,7 @@ class SpanExtraction(Paradigm):
         scores = [
             [cast("float", each["start_logit"]) + cast("float", each["end_logit"]) for each in one] for one in nbest
         ]
-        answers = [cast("Sequence[Mapping[str, object]]", record["answers"]) for record in records]
+        answers = [cast("Sequence[Mapping[str, object]]", record.get("answers", ())) for record in records]
         predicted = [str(prediction["text"]) for prediction in predictions]
         texts = [[each["text"] for each in one] for one in nbest]
         return ComparedAnswers(
