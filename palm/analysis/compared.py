@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from palm.analysis.calibration import Scored
-from palm.analysis.evaluated import RowsEvaluation, AfterRows
-from palm.analysis.outcomes import RowOutcome, RowFacts, outcomes_of
+from palm.analysis.evaluated import AfterRows, RowsEvaluation
+from palm.analysis.outcomes import RowFacts, RowOutcome, outcomes_of
 from palm.analysis.scored import of_labels, scored_of
 from palm.data.dataset import Dataset, Record
 from palm.engine.task_instance import TaskInstance
