@@ -196,7 +196,7 @@ def mlm_stage(problem: Problem, encoder: str, folder: Path, epochs: float) -> tu
     task = {"reader": "mlm", "paradigm": "mlm", "train_file": str(file), "batch_size": 32}
     whole = yaml.safe_load(Path(configuration(folder, encoder, task)).read_text(encoding="utf-8"))
     tasks = whole.pop("tasks")
-    whole["stages"] = {"words": {"tasks": tasks, "num_epochs": epochs, "learning_rate": 2e-4, "warmup_ratio": 0.1}}
+    whole["stages"] = {"words": {"tasks": tasks, "num_epochs": epochs, "learning_rate": 5e-5, "warmup_ratio": 0.1}}
     (folder / "config.yaml").write_text(yaml.safe_dump(whole, allow_unicode=True), encoding="utf-8")
     began = time.monotonic()
     palm("train", str(folder / "config.yaml"))

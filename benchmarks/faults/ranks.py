@@ -40,7 +40,7 @@ _RAISED = signal.SIGUSR1
 _SITE = f"""
 import os, signal, sys
 def fail(*_):
-    raise ValueError("a fault of benchmarks.faults.ranks")  # Paddle's own errors of a connection are RuntimeErrors
+    raise ValueError("a fault of benchmarks.faults.ranks")
 if "PADDLE_TRAINER_ID" in os.environ and "palm" in sys.orig_argv:
     signal.signal({int(_RAISED)}, fail)
 """

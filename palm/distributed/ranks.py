@@ -38,6 +38,17 @@ class LostRanksError(TrainingError):
     exit_code: ClassVar[int] = EXIT_LOST
 
 
+def _is_of_a_connection(error: BaseException) -> bool:
+    """Whether Paddle raised it; what a signal handler raises while a rank waits is of another place."""
+    traceback = error.__traceback__
+    if traceback is None:
+        return True
+    while traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    module = str(traceback.tb_frame.f_globals.get("__name__"))
+    return module == __name__ or module.partition(".")[0] == "paddle"
+
+
 class Ranks:
     """All processes of a run; with a single one every method returns at once.
 
@@ -207,6 +218,8 @@ class Ranks:
         try:
             yield
         except (RuntimeError, OSError, SystemError, ValueError) as error:
+            if not _is_of_a_connection(error):
+                raise
             self._broken = True
             rule = "the connection to the other ranks of the run is lost: one of them has ended"
             found = (str(error).strip().splitlines() or [""])[-1]

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from palm.distributed.rank_environment import COUNT, EXIT_LOST, RANK
-from palm.distributed.ranks import ONE, Ranks, current_ranks, parts_of
+from palm.distributed.ranks import ONE, LostRanksError, Ranks, current_ranks, parts_of
 
 TWO = """
 import json, logging, os, sys, time
@@ -94,6 +94,25 @@ def test_parts_are_contiguous_and_as_equal_as_can_be():
 
 def test_the_end_of_a_rank_that_was_never_connected_says_nothing():
     Ranks(1, 2)._leave()
+
+
+def test_an_error_of_paddle_while_ranks_talk_means_that_the_others_are_lost():
+    import paddle
+
+    ranks = Ranks(0, 2)
+    with pytest.raises(LostRanksError, match="the connection to the other ranks of the run is lost"):
+        with ranks._losses_named():
+            paddle.to_tensor([1.0, 2.0]).reshape([3])
+    assert ranks._broken
+
+
+@pytest.mark.parametrize("error", [ValueError("a wrong 值"), RuntimeError("of a signal handler")])
+def test_an_error_of_other_code_while_ranks_talk_stays_what_it_is(error):
+    ranks = Ranks(0, 2)
+    with pytest.raises(type(error)) as found, ranks._losses_named():
+        raise error
+    assert found.value is error
+    assert not ranks._broken
 
 
 def test_two_processes_talk(tmp_path):
