@@ -290,10 +290,7 @@ class Controller:
             CheckpointError: No inference model there, or a damaged one.
             DataError: What is wrong with the file.
         """
-        stage = self._last_stage_with(task)
-        if stage is not self:
-            return stage.evaluate(task, inference_model_dir, file, precision=precision)
-        predictor, rows = self._to_evaluate(task, inference_model_dir, file, precision)
+        predictor, rows = self.to_evaluate(task, inference_model_dir, file, precision=precision)
         return predictor.evaluate_dataset(rows, ranks=current_ranks())
 
     def measure_int8(
@@ -303,21 +300,22 @@ class Controller:
 
         `precision: int8` and `auto` of later predictions go by it. Arguments and errors are those of `evaluate`.
         """
-        stage = self._last_stage_with(task)
-        if stage is not self:
-            return stage.measure_int8(task, inference_model_dir, file)
-        predictor, rows = self._to_evaluate(task, inference_model_dir, file, "float32")
+        predictor, rows = self.to_evaluate(task, inference_model_dir, file, precision="float32")
         measured = current_ranks().on_first(lambda: predictor.measure_int8_on(rows).model_dump(mode="json"))
         return Int8Measurement(**measured)
 
-    def _to_evaluate(
+    def to_evaluate(
         self,
         task: str,
-        inference_model_dir: str | Path | None,
-        file: str | Path | GivenData | None,
-        precision: Precision | None,
+        inference_model_dir: str | Path | None = None,
+        file: str | Path | GivenData | None = None,
+        *,
+        precision: Precision | None = None,
     ) -> tuple[Predictor, Dataset]:
-        """A task's predictor, and rows with gold labels: of `file`, or the task's dev rows."""
+        """A task's predictor, and rows with gold labels: of `file`, or the task's dev rows; see `evaluate`."""
+        stage = self._last_stage_with(task)
+        if stage is not self:
+            return stage.to_evaluate(task, inference_model_dir, file, precision=precision)
         config = self._task_config(task)
         data = config.settings.dev_file if file is None else file
         if data is None:

@@ -3,12 +3,13 @@
 import argparse
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 import palm
+from palm.cli.eval_errors import ErrorsTable
 from palm.distributed.ranks import current_ranks
 from palm.errors import ConfigError, PalmError, Problem
 from palm.inference.exported import is_exported, model_folder
@@ -18,6 +19,7 @@ from palm.storage.layout import INFERENCE_FOLDER, RESOLVED_CONFIG, int8_file
 
 if TYPE_CHECKING:
     from palm.controller import Controller
+    from palm.inference.predictor import Predictor
 
 EPILOG = """example:
   palm eval output_model                                every task of the run that has a dev_file, by the run's model
@@ -26,6 +28,7 @@ EPILOG = """example:
   palm eval config.yaml intent slots
   palm eval config.yaml intent --file data/test.tsv
   palm eval exported --file data/test.tsv               what palm export --to onnx has written
+  palm eval output_model intent --errors errors.csv     the rows that are wrong, for a spreadsheet
   palm eval config.yaml intent --precision int8         what int8 costs; kept beside the model
 """
 
@@ -52,6 +55,12 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this cl
         help="precision to evaluate in (default: the task's key precision); int8 is compared with float32, and the "
         "result kept in the model's folder, by which predictions in int8 go",
     )
+    parser.add_argument(
+        "--errors",
+        type=Path,
+        metavar="FILE.csv",
+        help="write the rows that are wrong, worst first, with gold, prediction, probability, loss and all columns",
+    )
     parser.set_defaults(func=run)
 
 
@@ -69,19 +78,38 @@ def run(args: argparse.Namespace, overrides: list[str]) -> int:
         raise ConfigError(Problem(args.config, "no task has a dev_file. Set one, or name a task and --file."))
     if named is not None and model is not None and current_ranks().first:
         sys.stderr.write(f"metrics of the model {Path(model).as_posix()}\n")
+    _evaluate_tasks(controller, names, model, args)
+    return 0
+
+
+def _evaluate_tasks(
+    controller: "Controller", names: Sequence[str], model: str | Path | None, args: argparse.Namespace
+) -> None:
+    errors = None if args.errors is None else ErrorsTable(args.errors, args.file, args.precision)
+    line: Mapping[str, object]
     for name in names:
         if args.precision == "int8":
-            found = controller.measure_int8(name, model, args.file)
-            file = int8_file(name if model and holds_run(Path(model)) else None)
-            kept = f"kept as {file} in the model's folder, which `precision: int8` and `auto` go by"
-            if current_ranks().first:
-                sys.stderr.write(f"{name}: int8 costs {found.drop:.2f} points: {found}; {kept}\n")
-            line = {**found.model_dump(exclude={"format_version", "palm_version", "weights"}), "drop": found.drop}
+            line = _measure_int8(controller, name, model, args.file)
+        elif errors is not None:
+            line = errors.evaluate(*controller.to_evaluate(name, model, args.file, precision=args.precision))
         else:
-            line = dict(controller.evaluate(name, model, args.file, precision=args.precision))
+            line = controller.evaluate(name, model, args.file, precision=args.precision)
         if current_ranks().first:
             sys.stdout.write(json.dumps({"task": name, **line}, ensure_ascii=False) + "\n")
-    return 0
+    if errors is not None:
+        errors.write()
+
+
+def _measure_int8(
+    controller: "Controller", task: str, model: str | Path | None, file: str | None
+) -> Mapping[str, object]:
+    """What int8 costs a task, which is also said in words."""
+    found = controller.measure_int8(task, model, file)
+    name = int8_file(task if model and holds_run(Path(model)) else None)
+    kept = f"kept as {name} in the model's folder, which `precision: int8` and `auto` go by"
+    if current_ranks().first:
+        sys.stderr.write(f"{task}: int8 costs {found.drop:.2f} points: {found}; {kept}\n")
+    return {**found.model_dump(exclude={"format_version", "palm_version", "weights"}), "drop": found.drop}
 
 
 def _evaluate_graph(args: argparse.Namespace, overrides: list[str]) -> int:
@@ -95,9 +123,10 @@ def _evaluate_graph(args: argparse.Namespace, overrides: list[str]) -> int:
     loaded = palm.load(args.config, tasks=args.task or None, precision=args.precision or "auto")
     predictors = list(loaded.values()) if isinstance(loaded, Mapping) else [loaded]
     refused: list[tuple[str, PalmError]] = []
+    errors = None if args.errors is None else ErrorsTable(args.errors, args.file, args.precision)
     for predictor in predictors:
         try:
-            found = predictor.evaluate(args.file)
+            found = _metrics(predictor, args.file, errors)
         except PalmError as error:
             if args.task:
                 raise
@@ -106,9 +135,21 @@ def _evaluate_graph(args: argparse.Namespace, overrides: list[str]) -> int:
         sys.stdout.write(json.dumps({"task": predictor.task, **found}, ensure_ascii=False) + "\n")
     if len(refused) == len(predictors):
         raise refused[0][1]
+    if errors is not None:
+        errors.write()
     for name, reason in refused:
         sys.stderr.write(f"{name} left out: {str(reason).splitlines()[0]}\n")
     return 0
+
+
+def _metrics(predictor: "Predictor", file: str, errors: ErrorsTable | None) -> dict[str, float]:
+    from palm.reader.loading import load_dataset  # noqa: PLC0415 (not needed for --help)
+
+    return (
+        predictor.evaluate(file)
+        if errors is None
+        else errors.evaluate(predictor, load_dataset(predictor.reader, file, "eval"))
+    )
 
 
 def _tasks_with_data(controller: "Controller", model: str | Path | None, args: argparse.Namespace) -> list[str]:

@@ -1,5 +1,7 @@
 """The analysis of trained models on every kind of answer, in one pass that gives the metrics of an evaluation."""
 
+import csv
+from collections import Counter
 from collections.abc import Mapping
 
 import pytest
@@ -10,6 +12,7 @@ from palm.analysis.compared import compare_task
 from palm.analysis.evaluated import RowsEvaluation
 from palm.analysis.task import TaskAnalysis, analyse_task
 from palm.analysis.wrong_rows import wrong_rows
+from palm.cli.eval_errors import ErrorsTable
 from palm.data.dataset import Dataset
 from palm.errors import ConfigError
 from palm.inference.predictor import Predictor
@@ -107,6 +110,26 @@ def test_parts_change_nothing_but_the_last_bits(models, rows, analyses, monkeypa
         assert again.wrong == whole.wrong
         assert calls[-1] == (whole.rows, whole.rows)
         assert len(calls) == (1 if name in ("same", "score") else -(-whole.rows // 7))
+
+
+def test_errors_of_every_kind_are_one_table(models, rows, tmp_path, capsys):
+    file = tmp_path / "错误.csv"
+    errors = ErrorsTable(file, None, None)
+    metrics = {name: errors.evaluate(models[name], rows[name]) for name in KINDS}
+    errors.write()
+    with file.open(encoding="utf-8-sig", newline="") as stream:
+        found = list(csv.DictReader(stream))
+    assert [row["task"] for row in found] == sorted((row["task"] for row in found), key=list(KINDS).index)
+    counts = Counter(row["task"] for row in found)
+    wrong = round((1 - metrics["pairs"]["accuracy"]) * 24)
+    assert (counts["wet"], counts["pairs"], counts["near"]) == (24, wrong, 0)
+    assert capsys.readouterr().err.endswith(f"errors: {file.as_posix()} ({len(found)} rows, worst first)\n")
+    by_task = {row["task"]: row for row in reversed(found)}
+    assert by_task["which"]["choices"] == "鱼|鸟"  # as the file has it
+    assert by_task["answer"]["question"] == "谁在河?"
+    assert by_task["slots"]["label"].startswith("O")
+    assert by_task["wet"]["gold"] in ("2.5", "-0.5")
+    assert by_task["水"]["text_a"].endswith("在河")
 
 
 def test_only_so_many_errors_are_kept(models, rows):

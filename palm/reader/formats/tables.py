@@ -75,6 +75,25 @@ def table_rows(
         yield from _given_rows(source, columns, problems, names_of_classes=not config.labels_are_places)
 
 
+def rows_as_they_stand(file: Path, config: TableFields) -> Iterator[tuple[int, dict[str, object]]]:
+    """Line and cells of each row of a table, under the file's own names of columns or their positions.
+
+    For a file that was read without a problem, and is no longer looked at closely.
+
+    Raises:
+        DataError: The file cannot be read.
+    """
+    problems = FileProblems(file)
+    if table_format(config, file) not in ("csv", "tsv"):
+        names = possible_names(config)
+        yield from ((line, dict(found)) for line, found in read_json(file, config.encoding, problems, names))
+        return
+    rows = read_delimited(file, config.encoding, _delimited(file, config), problems)
+    header = next(rows)[1] if config.header else None
+    for line, cells in rows:
+        yield line, dict(zip(header or map(str, range(len(cells))), cells, strict=False))
+
+
 def _file_rows(file: Path, config: TableFields, columns: Columns, problems: FileProblems) -> Iterator[Row]:
     found_any = False
     for row in _parsed_rows(file, config, columns, problems):
