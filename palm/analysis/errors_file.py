@@ -13,7 +13,8 @@ from palm.reader.fields import TableFields
 from palm.reader.formats.tables import rows_as_they_stand, table_format
 from palm.reader.formats.tagged_formats import tagged_format
 
-OWN_COLUMNS = ("task", "line", "gold", "predicted", "probability", "gold_probability", "loss", "remark")
+OWN_COLUMNS = ("task", *(name for name in WrongRow.model_fields if name not in ("row", "columns")))
+"""task, line, gold, predicted, probability, gold_probability, loss, remark."""
 _OF_FILE = " (file)"
 _FORMULA = (
     "=",
