@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     from palm.controller import Controller
     from palm.inference.load import load
     from palm.inference.predictor import Predictor
+    from palm.tracking.callback import Callback
 
 _HOME = {
+    "Callback": "palm.tracking.callback",
     "Controller": "palm.controller",
     "MultiHeadTrainer": "palm.api.multi_head_trainer",
     "Predictor": "palm.inference.predictor",
@@ -46,7 +48,7 @@ _COMPONENTS = {
     "sampling": "palm.balancing.sampling",
 }
 
-__all__ = ["Controller", "MultiHeadTrainer", "Predictor", "Trainer", "__version__", "load"]
+__all__ = ["Callback", "Controller", "MultiHeadTrainer", "Predictor", "Trainer", "__version__", "load"]
 
 
 def __getattr__(name: str) -> object:

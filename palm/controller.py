@@ -35,6 +35,7 @@ from palm.runtime.device import choose_device
 from palm.schema.fields import BackboneFields, Precision
 from palm.storage.atomic_directory import os_errors_as, refuse_foreign
 from palm.storage.layout import INFERENCE_FOLDER
+from palm.tracking import Callback
 from palm.training.configured import run_model_folder, train_as_configured
 from palm.training.describe_run import write_beginning
 from palm.training.dev_split import read_dev_rows, split_lines
@@ -42,8 +43,9 @@ from palm.training.earlier_runs import has_ended, refuse_links_out, resume_or_ar
 from palm.training.equal_ranks import agreed_signal, check_equal, run_folder_locked
 from palm.training.evaluation import exported_folder
 from palm.training.label_notices import label_lines
-from palm.training.log import CONTINUE, OnRecord, Reporter, frozen_line, say
+from palm.training.log import CONTINUE, OnRecord, frozen_line, say
 from palm.training.notices import copies_line, export_lines, first_example_lines, precision_lines, short_run_lines
+from palm.training.observers import Observers, observers, reporting
 from palm.training.run import build_run
 from palm.training.run_model import missing_run_model_line
 from palm.training.signals import StopSignals
@@ -90,8 +92,7 @@ class Controller:
     @classmethod
     def _of(cls, config: RunConfig, tasks: list[TaskInstance]) -> "Controller":
         """The controller of an earlier stage."""
-        controller = cls.__new__(cls)
-        controller._begin(config, tasks)
+        (controller := cls.__new__(cls))._begin(config, tasks)
         return controller
 
     def _begin(self, config: RunConfig, tasks: list[TaskInstance]) -> None:
@@ -101,7 +102,7 @@ class Controller:
         self._model: MultiTaskModel | None = None
         self._pretrained = False
         self._stages = [self]
-        self._on_record: OnRecord | None = None
+        self._observers = Observers()
         self._has_run_model = False  # as the last stage has
 
     def load_pretrain(self, path: str | Path | None = None) -> None:
@@ -143,18 +144,21 @@ class Controller:
         for line in (frozen_line(source.folder, list(source.saved.tasks)), *lines):
             say(line)
 
-    def train(self, *, on_record: OnRecord | None = None) -> None:
+    def train(self, *, callbacks: Sequence[Callback] = (), on_record: OnRecord | None = None) -> None:
         """Train until every target has done its expected steps, stage by stage; export each at exactly its last one.
 
         Args:
+            callbacks: Told of steps, evaluations, exports and the end, by the first of several ranks.
             on_record: Called with each line of metrics.jsonl as it is written, by the first of several ranks; lines of
                 evaluations also have their `seconds` (docs/files.md).
 
         Raises:
             CheckpointError: Something cannot be written, or a checkpoint to resume from does not fit.
+            TrainingError: It cannot continue, or a callback failed.
         """
+        told = observers(callbacks, on_record, owner="Controller.train")
         for stage in self._stages:
-            stage._on_record = on_record
+            stage._observers = told
         if not self.config.stage:
             self._train()
             return
@@ -213,19 +217,15 @@ class Controller:
             run.ranks.on_first(partial(refuse_foreign, run_model_folder(config), "save_path"))
             check_equal(run)
             beginning = [f"Warning: {warning}" for warning in config.warnings]
-            beginning += short_run_lines(run)
-            beginning += export_lines(run)
+            beginning += [*short_run_lines(run), *export_lines(run)]
             beginning += resume_or_archive(run, folder, resume=resume, resolved=config.resolved)
             beginning += precision_lines(run)
             beginning += [] if run.progress.global_step else label_lines(self._tasks)  # once per run
-            beginning += split_lines(self._tasks)
-            beginning += copies_line(run.model.copied_parameters())
+            beginning += [*split_lines(self._tasks), *copies_line(run.model.copied_parameters())]
             run.ranks.on_first(partial(write_beginning, run, config, folder))
-        total, done = run.total_steps, run.progress.global_step
-        with Reporter(folder, total_steps=total, done_steps=done, on_record=self._on_record) as reporter:
-            for line in [*beginning, *first_example_lines(self._tasks)]:
-                reporter.say(line)
-            train_as_configured(run, train_steps(run), config, reporter, with_run_model=self._has_run_model)
+        lines = [*beginning, *first_example_lines(self._tasks)]
+        with reporting(run, folder, self._observers, lines, config.resolved, stage=config.stage) as told:
+            train_as_configured(run, train_steps(run), config, *told, with_run_model=self._has_run_model)
         return run
 
     def pred(

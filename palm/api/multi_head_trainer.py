@@ -16,6 +16,7 @@ from palm.data.dataset import Batch
 from palm.engine.run import StepResult
 from palm.errors import ConfigError, Problem
 from palm.paradigm.base import Outputs, Prediction
+from palm.tracking import Callback
 
 TaskBatch = tuple[str, Batch]
 """Name of the task that a batch belongs to, and the batch."""
@@ -188,10 +189,10 @@ class MultiHeadTrainer:
         """Set training keys of a configuration by their names, such as `sampling`: see `Trainer.configure`."""
         self.session.configure(keys)
 
-    def train(self, print_steps: int = 5, *, resume: bool = False) -> None:
+    def train(self, print_steps: int = 5, *, resume: bool = False, callbacks: Sequence[Callback] = ()) -> None:
         """Train until every target has done its steps: see `Trainer.train`."""
         with self.session.one_thread("train", trains=True):
-            train(self.session, print_steps, resume=resume)
+            train(self.session, print_steps, resume=resume, callbacks=callbacks)
 
     def get_one_batch(self, phase: ApiPhase = "train") -> TaskBatch | Batch | None:
         """The next batch and whose it is; of data to predict, the batch alone, and None after the last."""

@@ -1,6 +1,6 @@
 """`Trainer`: one task, trained and used by itself or as a part of a `MultiHeadTrainer`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, final
 
@@ -23,6 +23,7 @@ from palm.reader.formats.row_table import GivenData
 from palm.reader.formats.sources import data_name
 from palm.reader.loading import load_dataset
 from palm.spec import LegacySpec
+from palm.tracking import Callback
 
 
 @final
@@ -223,20 +224,21 @@ class Trainer:
         """
         save_model(self.session, self.name, Path(model_path))
 
-    def train(self, print_steps: int = 5, *, resume: bool = False) -> None:
+    def train(self, print_steps: int = 5, *, resume: bool = False, callbacks: Sequence[Callback] = ()) -> None:
         """Train to the end; from where it is, after `load_ckpt` or `train_one_step`.
 
         Args:
             print_steps: Steps between log lines; none below 1.
             resume: Continue from the newest checkpoint of the saver, to the same bits; from the start if it has none.
+            callbacks: Told of steps, evaluations, exports and the end: see `palm.Callback`.
 
         Raises:
             ConfigError: Something is missing or does not fit.
             CheckpointError: Something cannot be written.
-            TrainingError: The loss or a gradient is not finite.
+            TrainingError: The loss or a gradient is not finite, or a callback failed.
         """
         with self.session.one_thread("train", trains=True):
-            train(self.session, print_steps, resume=resume)
+            train(self.session, print_steps, resume=resume, callbacks=callbacks)
 
     def get_one_batch(self, phase: ApiPhase = "train") -> Batch | None:
         """The next batch; of data to predict, in the order of the file, None after the last."""

@@ -1,5 +1,6 @@
 """Train the tasks of a session: what follows each step of a trainer, in the words of PALM 2."""
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from palm.errors import ConfigError, Problem
 from palm.inference.bundle import RunFacts, save_bundle, save_run
 from palm.inference.run_card import ModelOrigin
 from palm.storage.layout import INFERENCE_FOLDER
+from palm.tracking import Callback
 from palm.training.after_step import KEEP_ALL, NEVER, Checkpoints, Follower, StepLog
 from palm.training.earlier_runs import planned_processes, resume_or_archive
 from palm.training.equal_ranks import check_equal
@@ -21,23 +23,26 @@ from palm.training.label_notices import label_lines
 from palm.training.log import Reporter, trainer_line
 from palm.training.non_finite import NonFiniteSteps
 from palm.training.notices import precision_lines
-from palm.training.run import run_training
+from palm.training.observers import keys_of, observers, reporting
+from palm.training.run import Failure, run_training
 from palm.training.run_model import data_of, dev_metrics_at, trained_tasks
 
 
-def train(session: Session, print_steps: int, *, resume: bool) -> None:
+def train(session: Session, print_steps: int, *, resume: bool, callbacks: Sequence[Callback]) -> None:
     """Train until every target is done; print a line, evaluate and save where that is due.
 
     Args:
         session: The run.
         print_steps: Steps between log lines; none below 1.
         resume: Continue from the newest checkpoint of the saver, if it has any.
+        callbacks: Told of steps, evaluations, exports and the end.
 
     Raises:
         ConfigError: Something is missing or does not fit.
         CheckpointError: Something cannot be written, or the checkpoint does not fit.
+        TrainingError: It cannot continue, or a callback failed.
     """
-    saver = session.saver
+    saver, told = session.saver, observers(callbacks, owner="train")
     if resume and saver is not None:
         session.plan_for(planned_processes(saver.folder))
     run = session.run
@@ -47,10 +52,8 @@ def train(session: Session, print_steps: int, *, resume: bool) -> None:
     beginning += precision_lines(run)
     beginning += [] if run.progress.global_step else label_lines(run.tasks)  # once per run
     folder = saver.folder if saver else None
-    with Reporter(folder, total_steps=run.total_steps, done_steps=run.progress.global_step) as reporter:
-        for line in beginning:
-            reporter.say(line)
-        _follow(session, run, reporter, print_steps)
+    with reporting(run, folder, told, beginning, keys_of(run)) as (reporter, failure):
+        _follow(session, run, reporter, print_steps, failure)
 
 
 def save_model(session: Session, name: str, folder: Path) -> None:
@@ -73,7 +76,7 @@ def _resume(run: TrainingRun, saver: Saver | None) -> list[str]:
     return resume_or_archive(run, saver.folder, resume=True, resolved={})
 
 
-def _follow(session: Session, run: TrainingRun, reporter: Reporter, print_steps: int) -> None:
+def _follow(session: Session, run: TrainingRun, reporter: Reporter, print_steps: int, failure: Failure) -> None:
     """Train, with what a trainer wants to follow each step."""
     saver = session.saver
     with_dev = any(task.dev is not None for task in run.tasks)
@@ -107,7 +110,8 @@ def _follow(session: Session, run: TrainingRun, reporter: Reporter, print_steps:
         reporter.say(f"Stopped by {signal} after global step {global_step}.")
 
     saves = saver is not None and saver.saves_checkpoints
-    run_training(run, train_steps(run), [*followers, *saving], before_stop=before_stop, saves=saves)
+    followers += saving
+    run_training(run, train_steps(run), followers, before_stop=before_stop, saves=saves, failure=failure)
     log.end()
 
 

@@ -12,11 +12,11 @@ from palm.schema.run_settings import TaskLists
 from palm.schema.saved_model import LONGEST_NAME
 from palm.schema.validate import validate
 from palm.schema.values import Layer, Resolved, Setting, stack
-from palm.storage.layout import CHECKPOINT_FOLDER, EARLIER_FOLDER, INFERENCE_FOLDER
+from palm.storage.layout import CHECKPOINT_FOLDER, EARLIER_FOLDER, INFERENCE_FOLDER, TRACKERS_FOLDER
 
 TASK_LIST = "task_instance"
 LIST_KEYS = tuple(TaskLists.model_fields)
-OWN_FOLDERS = (CHECKPOINT_FOLDER, EARLIER_FOLDER, INFERENCE_FOLDER)
+OWN_FOLDERS = (CHECKPOINT_FOLDER, EARLIER_FOLDER, INFERENCE_FOLDER, TRACKERS_FOLDER)
 """Folders of a run itself, which no task and no stage may be called."""
 _NAME = re.compile(r"\w[\w-]{0,63}")
 

@@ -86,13 +86,14 @@ _CHANGED = {
     "train_sampling_strategy": "Write `shuffle` or `group_by_length` instead.",
     "label_names": "Gold columns are named by `columns`: write them there.",
     "include_for_metrics": "Write `metrics: […]` instead.",
+    "wandb_project": "Write `report_to: wandb`, and set the environment variable WANDB_PROJECT.",
     "logging_dir": "Log and metrics are in save_path: remove it.",
     "tokenizer_name": "The vocabulary is the encoder's. Write `vocab_path` for another one.",
     "auto_find_batch_size": "Write `batch_size` or `max_tokens` instead.",
     "use_fast_tokenizer": "Text is always tokenised by the library `tokenizers`: remove it.",
 }
 
-_REPORTS = "Metrics are in save_path/metrics.jsonl, a JSON object per line, which every tool can read: remove it."
+_REPORTS = "Metrics are in save_path/metrics.jsonl, and `report_to` sends them to trackers: remove it."
 _HUB = "Models are exported to save_path, and not uploaded: remove it."
 _PROCESSES = "Training uses one process: remove it."
 _LOADING = "Batches are prepared in the background: remove it."
@@ -104,9 +105,8 @@ _NO_METHOD = "There is no such method in PALM (docs/methods.md lists them): remo
 
 _ABSENT = {
     _REPORTS: (
-        "report_to run_name project trackio_space_id trackio_bucket_id trackio_static_space_id "
-        "logging_nan_inf_filter include_num_input_tokens_seen include_tokens_per_second skip_memory_metrics "
-        "wandb_project"
+        "project trackio_space_id trackio_bucket_id trackio_static_space_id "
+        "logging_nan_inf_filter include_num_input_tokens_seen include_tokens_per_second skip_memory_metrics"
     ),
     _HUB: (
         "push_to_hub hub_token hub_private_repo hub_model_id hub_strategy hub_always_push hub_revision "

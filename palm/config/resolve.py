@@ -18,6 +18,7 @@ from palm.config.prompt_checks import (
     settings_of_prompt_parameters,
     switches_without_weight,
 )
+from palm.config.reporting_checks import known_trackers
 from palm.config.run_config import RunConfig
 from palm.config.sources import read
 from palm.config.stages import follow_on, named_by_stage, split_into_stages
@@ -70,6 +71,7 @@ CHECKS: tuple[Check, ...] = (
     frozen_encoder_fits,
     settings_of_prompt_parameters,
     encoder_kept_by_prompts,
+    known_trackers,
 )
 WIRING: tuple[Check, ...] = (  # if all of the above pass
     connected_components,

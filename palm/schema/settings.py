@@ -21,6 +21,7 @@ from palm.schema.fields import (
     minus_one_is_none,
     percentage,
 )
+from palm.schema.reporting import ReportingFields
 
 
 def lower(value: Any) -> Any:  # noqa: ANN401 (whatever YAML gave)
@@ -28,7 +29,7 @@ def lower(value: Any) -> Any:  # noqa: ANN401 (whatever YAML gave)
     return value.lower() if isinstance(value, str) else value
 
 
-class TrainSettings(Schema):
+class TrainSettings(ReportingFields):
     """Global keys of the training engine."""
 
     key_facts = KeyFacts(scope="stage")

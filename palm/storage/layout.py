@@ -21,6 +21,7 @@ DESCRIPTION_FILE = "export.json"
 DEV_ROWS_FILE = "dev_rows.json"
 PREDICTIONS_FILE = "predictions.json"
 COMPARE_FOLDER = "compare"
+TRACKERS_FOLDER = "trackers"
 OUTCOME_FILE = "outcome.json"
 ENCODER_FOLDER = "encoder"
 

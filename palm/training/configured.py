@@ -13,7 +13,7 @@ from palm.training.after_step import Checkpoints, Follower, StepLog
 from palm.training.evaluation import Evaluation, Exports, PeriodicExports, exported_folder
 from palm.training.log import Reporter, step_line, stopped_line
 from palm.training.non_finite import NonFiniteSteps
-from palm.training.run import run_training
+from palm.training.run import Failure, no_failure, run_training
 from palm.training.run_model import RunModel
 
 
@@ -28,6 +28,7 @@ def train_as_configured(
     steps: Generator[StepResult, None, None],
     config: RunConfig,
     reporter: Reporter,
+    failure: Failure = no_failure,
     *,
     with_run_model: bool,
 ) -> None:
@@ -38,9 +39,11 @@ def train_as_configured(
         steps: Its steps, `train_steps(run)`.
         config: Its configuration.
         reporter: Receives lines and metrics.
+        failure: What a callback raised, with which the run ends.
         with_run_model: Whether it ends with a model of all tasks: not a stage that another one follows.
 
     Raises:
+        TrainingError: It cannot continue, or a callback failed.
         CheckpointError: Something cannot be written.
     """
     save_path, name = Path(config.run.save_path), config.backbone_name
@@ -79,7 +82,7 @@ def train_as_configured(
     followers: list[Follower] = [NonFiniteSteps(run, reporter, home), log, evaluation, periodic, checkpoints]
     if run.finished and run_model is not None:
         run_model.write_if_missing()
-    run_training(run, steps, followers, before_stop=before_stop, saves=True)
+    run_training(run, steps, followers, before_stop=before_stop, saves=True, failure=failure)
     log.end()
     if run_model is not None:
         run_model.raise_failure()

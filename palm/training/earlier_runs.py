@@ -31,11 +31,12 @@ from palm.storage.layout import (
     METRICS_FILE,
     PREDICTIONS_FILE,
     RESOLVED_CONFIG,
+    TRACKERS_FOLDER,
 )
 from palm.training.equal_ranks import check_same_checkpoint
 
 _OF_A_TASK = (INFERENCE_FOLDER, BEST_INFERENCE_FOLDER, PREDICTIONS_FILE, DEV_ROWS_FILE)
-_KEPT = (CHECKPOINT_FOLDER, LOG_FILE, METRICS_FILE)
+_KEPT = (CHECKPOINT_FOLDER, LOG_FILE, METRICS_FILE, TRACKERS_FOLDER)
 
 
 _BY_METRICS = {
@@ -163,7 +164,8 @@ def refuse_links_out(folder: Path, tasks: Sequence[str]) -> None:
     Raises:
         CheckpointError: A link in the folder leads out of it.
     """
-    own = [CHECKPOINT_FOLDER, EARLIER_FOLDER, INFERENCE_FOLDER, LOG_FILE, METRICS_FILE, RESOLVED_CONFIG]
+    own = [CHECKPOINT_FOLDER, EARLIER_FOLDER, INFERENCE_FOLDER, TRACKERS_FOLDER]
+    own += [LOG_FILE, METRICS_FILE, RESOLVED_CONFIG]
     of_a_task = *_OF_A_TASK, *(file for name in PARADIGMS for file in PARADIGMS[name].extra_files)
     own += [f"{task}{part}" for task in tasks for part in ("", *(f"/{name}" for name in of_a_task))]
     home = folder.resolve()

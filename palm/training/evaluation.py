@@ -113,9 +113,10 @@ class Exports:
         """Report that the model of `name` at global step `of_step` is exported."""
         self._reporter.say(exported_line(name, self._inference_folder(name)))
         done = self._run.progress
-        record = {"split": "export", "global_step": done.global_step, "task": name}
+        record: dict[str, object] = {"split": "export", "global_step": done.global_step, "task": name}
         steps = {"task_steps": done.task_steps[name], "of_step": of_step}
-        self._reporter.record({**record, **steps, "train_seconds": round(self._seconds, 3)})
+        record |= {**steps, "train_seconds": round(self._seconds, 3)}
+        self._reporter.record(record, folder=self._inference_folder(name))
 
 
 def _content(folder: Path) -> bytes:

@@ -115,17 +115,19 @@ class Reporter:
         if self._log is not None:
             self._log.write(line + "\n")
 
-    def record(self, metrics: dict[str, object], *, seconds: float | None = None) -> None:
+    def record(self, metrics: dict[str, object], *, seconds: float | None = None, folder: Path | None = None) -> None:
         """Append a line to metrics.jsonl.
 
         Args:
             metrics: The line.
             seconds: How long it took, for `on_record` alone: files of equal runs are equal.
+            folder: Where the model is that it is about, for `on_record` alone, too.
         """
         if self._metrics is not None:
             self._metrics.write(json.dumps(metrics, ensure_ascii=False) + "\n")
         if self._on_record is not None:
-            self._on_record(metrics if seconds is None else {**metrics, "seconds": seconds})
+            further = {"seconds": seconds, "folder": folder}
+            self._on_record({**metrics, **{key: value for key, value in further.items() if value is not None}})
 
     def _check_folder(self) -> None:
         if self._folder is not None and not (self._folder / LOG_FILE).exists():

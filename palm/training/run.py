@@ -22,12 +22,20 @@ from palm.engine.optim.weight_average import build_average
 from palm.engine.run import Progress, StepResult, TrainingRun
 from palm.engine.schedule import build_sampler, global_steps
 from palm.engine.task_instance import TaskInstance
-from palm.errors import ConfigError, Problem
+from palm.errors import ConfigError, Problem, TrainingError
 from palm.kernels.precision import choose_precision, evaluated_precision
 from palm.schema.prompt_training import keeps_encoder
 from palm.schema.settings import TrainSettings
 from palm.training.after_step import Follower
 from palm.training.signals import StopSignals
+
+Failure = Callable[[], TrainingError | None]
+"""What a callback raised, with which a run ends once the step is complete; None as long as none did."""
+
+
+def no_failure() -> TrainingError | None:
+    """Of a run without callbacks."""
+    return None
 
 
 def build_run(
@@ -127,6 +135,7 @@ def run_training(
     *,
     before_stop: Callable[[str, int], None],
     saves: bool,
+    failure: Failure = no_failure,
 ) -> None:
     """Train to the end of the run, or until a signal.
 
@@ -140,9 +149,10 @@ def run_training(
             4. checkpoints, which contain the state of the others.
         before_stop: Called with the signal's name and the global step before a signal ends the run; saves it.
         saves: Whether it writes a checkpoint, for the message at the signal.
+        failure: What a callback raised on the first rank, with which the run ends like after a signal.
 
     Raises:
-        TrainingError: A loss or a gradient is not finite, and `on_nan` does not allow it.
+        TrainingError: A loss or a gradient is not finite, and `on_nan` does not allow it; or `failure`.
         CheckpointError: Something cannot be written.
         KeyboardInterrupt: SIGINT ended the run.
         SystemExit: SIGTERM ended the run.
@@ -154,9 +164,13 @@ def run_training(
             # Several ranks stop after the same step, one after which all know that one of them has the signal. In the
             # middle of an update each has a part of its gradients, whose sum would be rounded in another order. Those
             # of a gradient method are saved nevertheless: it may update only after all tasks had their turn.
-            run.ranks.stop = signals.received or 0
-            wanted = signals.received if run.ranks.count == 1 else run.ranks.agreed_stop
+            failed = failure()
+            received = signals.received or (Signals.SIGTERM if failed else None)
+            run.ranks.stop = received or 0
+            wanted = received if run.ranks.count == 1 else run.ranks.agreed_stop
             whole = run.ranks.count == 1 or not run.optimizer.has_gradients()
             if wanted and whole and not run.finished:
-                before_stop(Signals(wanted).name, result.global_step)
+                before_stop("a callback" if failed else Signals(wanted).name, result.global_step)
+                if failed:
+                    raise failed
                 signals.stop(Signals(wanted))

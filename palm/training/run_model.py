@@ -89,7 +89,7 @@ class RunModel:
         if self._extended is not None:
             self._reporter.say(extended_line(self._extended))
         record = {"split": "run_model", "global_step": self._run.progress.global_step, "task": None}
-        self._reporter.record({**record, "of_step": step, "tasks": names})
+        self._reporter.record({**record, "of_step": step, "tasks": names}, folder=self._folder)
 
     def raise_failure(self) -> None:
         """Raise what went wrong when it was written.

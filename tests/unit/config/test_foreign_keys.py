@@ -38,7 +38,7 @@ def test_what_is_recommended_exists(key):
         ("lr", "Did you mean `learning_rate`?"),
         ("epochs", "Did you mean `num_epochs`?"),
         ("fp16", "Write `amp: fp16` instead"),
-        ("report_to", "Metrics are in save_path/metrics.jsonl"),
+        ("wandb_project", "Write `report_to: wandb`, and set the environment variable WANDB_PROJECT."),
         ("warmup_steps", "Write `warmup_proportion: "),
         ("deepspeed", "Training uses one process: remove it."),
         ("data_dir", "Write `train_file`, `dev_file` and `pred_file` instead."),
