@@ -18,7 +18,6 @@ from palm.config.prompt_checks import (
     settings_of_prompt_parameters,
     switches_without_weight,
 )
-from palm.config.reporting_checks import known_trackers
 from palm.config.run_config import RunConfig
 from palm.config.sources import read
 from palm.config.stages import follow_on, named_by_stage, split_into_stages
@@ -29,6 +28,7 @@ from palm.config.task_checks import (
     gradients_to_balance,
     known_head_owners,
     known_metrics,
+    known_trackers,
     one_vocabulary,
     precision_of_frozen_encoder,
     readable_weights,

@@ -1,4 +1,4 @@
-"""Checks over the tasks of a run: targets, shared heads, vocabularies, and metrics."""
+"""Checks over the tasks of a run: targets, shared heads, vocabularies, metrics, and the trackers that receive these."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,9 @@ from palm.paradigm.base import PARADIGMS
 from palm.pretrained.find import look_at_weights
 from palm.registry import did_you_mean
 from palm.schema.places import exists
+from palm.schema.reporting import NO_TRACKER
 from palm.schema.settings import TaskSettings, TrainSettings
+from palm.tracking import TRACKERS
 
 _NO_VOCABULARY = (
     "a run needs `vocab_path`. Found none, and no tokenizer.json, vocab.txt or spm.model next to pre-trained "
@@ -307,3 +309,29 @@ def followed_metrics(config: TypedConfig) -> Iterator[Problem]:
         rule = f"{key}: metric follows the dev metrics of all tasks."
         found = f"Found no dev_file for {', '.join(f'`{name}`' for name in without)}."
         yield Problem(config.where(key), f"{rule} {found} Add it, or set {key}: loss.")
+
+
+def known_trackers(config: TypedConfig) -> Iterator[Problem]:
+    """Every tracker of `report_to` is known and, for training, installed."""
+    names = config.train.report_to if config.train else None
+    if not names:
+        return
+    where = config.where("report_to")
+    if NO_TRACKER in names and len(names) > 1:
+        others = ", ".join(name for name in names if name != NO_TRACKER)
+        rule = f"report_to: `{NO_TRACKER}` stands alone."
+        yield Problem(where, f"{rule} Found it with {others}. Remove one of them.")
+    for name in dict.fromkeys(names):
+        if name != NO_TRACKER:
+            yield from _tracker_problems(name, where, installed=config.for_train)
+
+
+def _tracker_problems(name: str, where: str, *, installed: bool) -> Iterator[Problem]:
+    if name not in TRACKERS:
+        known = [*TRACKERS, NO_TRACKER]
+        yield Problem(where, f"unknown tracker `{name}`.{did_you_mean(name, known)} Known: {', '.join(known)}.")
+    elif installed and not TRACKERS[name].is_installed():
+        tracker = TRACKERS[name]
+        advice = f'pip install "paddle-palm[{tracker.extra}]"'
+        rule = f"report_to: {name} needs the package `{tracker.package}`."
+        yield Problem(where, f"{rule} Found none. {advice}, or remove it from the list.")

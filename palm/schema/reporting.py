@@ -1,4 +1,8 @@
-"""The keys of trackers, to which a run reports its metrics."""
+"""The keys of trackers, to which a run reports its metrics.
+
+They belong to training, for configurations and for trainers alike, and change nothing in a run: it may resume with
+others, and is compared without them. What trackers receive, and where they write, is a matter of `palm.tracking`.
+"""
 
 from typing import Annotated, Any
 
@@ -8,6 +12,7 @@ from palm.schema.facts import KeyFacts
 from palm.schema.fields import Names, Schema, split_list
 
 NO_TRACKER = "none"
+"""What `report_to` says for no tracker at all, also for none of those that are used by default."""
 
 
 def _lower_all(value: Any) -> Any:  # noqa: ANN401 (whatever YAML gave)

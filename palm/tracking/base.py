@@ -16,7 +16,7 @@ from typing import ClassVar
 from palm.registry import Registry
 from palm.storage.layout import TRACKERS_FOLDER
 from palm.tracking.callback import Callback
-from palm.tracking.events import BeginEvent, CosineEvent, EndEvent, EvaluationEvent, Outcome, RecordEvent, StepEvent
+from palm.tracking.events import BeginEvent, CosineEvent, EndEvent, EvaluationEvent, HowEnded, RecordEvent, StepEvent
 from palm.tracking.hyper_parameters import Plain, hyper_parameters, without_secrets
 from palm.tracking.scalars import scalars_of
 
@@ -65,7 +65,7 @@ class Started:
 class Tracker(ABC):
     """Sends the numbers of a run to one experiment tracker.
 
-    Every method may raise: the tracker is then left alone for the rest of the run, which is said once.
+    Every method may raise: the tracker is then not used any more in the run, which is reported once.
     """
 
     package: ClassVar[str]
@@ -84,7 +84,7 @@ class Tracker(ABC):
         """Record numbers of a step."""
 
     @abstractmethod
-    def finish(self, outcome: Outcome) -> None:
+    def finish(self, outcome: HowEnded) -> None:
         """Write what is left, and end the run."""
 
     @classmethod
@@ -106,7 +106,7 @@ TRACKERS: Registry[type[Tracker]] = Registry("tracker", _tracker_problem, lower_
 
 
 class TrackerCallback(Callback):
-    """Sends the events of a run to a tracker. A fault of the tracker ends its use, not the run, and is said once.
+    """Sends the events of a run to a tracker. A fault of the tracker ends its use, not the run, and is reported once.
 
     Args:
         title: The tracker's name in messages.

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
-Outcome = Literal["finished", "stopped", "failed"]
+HowEnded = Literal["finished", "stopped", "failed"]
 """How a run ended: all of it was trained, a signal or Ctrl-C stopped it, or an error ended it."""
 
 
@@ -119,7 +119,7 @@ class EndEvent:
     """
 
     global_step: int
-    outcome: Outcome
+    outcome: HowEnded
 
 
 RecordEvent = StepEvent | EvaluationEvent | ExportEvent | CosineEvent

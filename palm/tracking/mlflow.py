@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, final
 
 from palm.tracking.base import PROJECT, TRACKERS, Started, TrackedRun, Tracker
-from palm.tracking.events import Outcome
+from palm.tracking.events import HowEnded
 
 _ADDRESS = "MLFLOW_TRACKING_URI"
 _EXPERIMENT = "MLFLOW_EXPERIMENT_NAME"
@@ -75,7 +75,7 @@ class MLflowTracker(Tracker):
             del self._waiting[:1000]
         self._sent = time.monotonic()
 
-    def finish(self, outcome: Outcome) -> None:
+    def finish(self, outcome: HowEnded) -> None:
         """Send what is left."""
         self._send()
         self._client.set_terminated(self._id, _STATUS[outcome])

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, final
 
 from palm.tracking.base import PROJECT, TRACKERS, Started, TrackedRun, Tracker
-from palm.tracking.events import Outcome
+from palm.tracking.events import HowEnded
 
 _STATE = {"finished": "success", "stopped": "aborted", "failed": "crashed"}
 
@@ -42,7 +42,7 @@ class SwanLabTracker(Tracker):
         """Send numbers."""
         self._run.log(dict(scalars), step=global_step)
 
-    def finish(self, outcome: Outcome) -> None:
+    def finish(self, outcome: HowEnded) -> None:
         """Upload what is left."""
         self._run.finish(_STATE[outcome], **({"error": "see log.txt"} if outcome == "failed" else {}))
 

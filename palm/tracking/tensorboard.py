@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any, final
 
 from palm.tracking.base import TRACKERS, Started, TrackedRun, Tracker
-from palm.tracking.events import Outcome
+from palm.tracking.events import HowEnded
 
 _FLUSH = 10  # seconds until a number is in the file
 
@@ -44,7 +44,7 @@ class TensorBoardTracker(Tracker):
         for name, value in scalars.items():
             self._writer.add_scalar(name, value, global_step)
 
-    def finish(self, outcome: Outcome) -> None:
+    def finish(self, outcome: HowEnded) -> None:
         """Write what is buffered, and close the file."""
         del outcome  # an event file has no place for it
         self._writer.file_writer.add_summary(self._at_end)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, final
 
 from palm.tracking.base import TRACKERS, Started, TrackedRun, Tracker
-from palm.tracking.events import Outcome
+from palm.tracking.events import HowEnded
 
 
 @final
@@ -36,7 +36,7 @@ class VisualDLTracker(Tracker):
         for name, value in scalars.items():
             self._writer.add_scalar(name, value, global_step)
 
-    def finish(self, outcome: Outcome) -> None:
+    def finish(self, outcome: HowEnded) -> None:
         """Close the file."""
         del outcome  # a log file has no place for it
         self._writer.close()

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, final
 
 from palm.tracking.base import PROJECT, TRACKERS, Started, TrackedRun, Tracker
-from palm.tracking.events import Outcome
+from palm.tracking.events import HowEnded
 
 _STEP = "global_step"
 _TIMEOUT = 30.0  # seconds that the beginning waits for the server, unless $WANDB_INIT_TIMEOUT says otherwise
@@ -49,7 +49,7 @@ class WandbTracker(Tracker):
         """Send numbers over the global step: steps that are trained again after a resume are valid, too."""
         self._run.log({**scalars, _STEP: global_step})
 
-    def finish(self, outcome: Outcome) -> None:
+    def finish(self, outcome: HowEnded) -> None:
         """Upload what is left."""
         self._run.finish(exit_code=0 if outcome == "finished" else 1)
 

@@ -13,7 +13,7 @@ from palm.schema.settings import TrainSettings
 from palm.tracking import TRACKERS, BeginEvent, Callback, EndEvent
 from palm.tracking.base import TrackerCallback
 from palm.tracking.callback import tell
-from palm.tracking.events import Outcome, RecordEvent, event_of, frozen
+from palm.tracking.events import HowEnded, RecordEvent, event_of, frozen
 from palm.tracking.hyper_parameters import without_secrets
 from palm.training.log import OnRecord, Reporter
 from palm.training.run import Failure
@@ -66,7 +66,7 @@ def reporting(
         run: The run, ready to train.
         folder: save_path; None to write no files.
         told: The observers.
-        lines: What is said first.
+        lines: The first lines of the log.
         config: Every key with its value.
         stage: Name of the stage, if the run has stages.
 
@@ -121,7 +121,7 @@ class ObservedRun:
         self._callbacks = [*self._callbacks, *trackers_of(self._run.settings, folder, say)]
         self._callbacks = self._callbacks if self._run.ranks.first else []
         self._begin(config, folder, stage)
-        outcome: Outcome = "failed"
+        outcome: HowEnded = "failed"
         try:
             yield
             outcome = "finished" if self._failure is None else "failed"

@@ -95,7 +95,10 @@ def test_task_names_come_from_task_instance_or_from_tasks() -> None:
         ({"task_instance": "../a"}, "Found `../a`."),
         ({"task_instance": "a.yaml"}, "Found `a.yaml`. Use task_dir for the folder, no extension."),
         ({"task_instance": "a b"}, "Found `a b`."),
-        ({"task_instance": "ckpt"}, "a task name has at most 200 bytes and is not ckpt, earlier or infer_model."),
+        (
+            {"task_instance": "ckpt"},
+            "name has at most 200 bytes and is not ckpt, earlier, infer_model or trackers.",
+        ),
         ({"task_instance": "infer_model"}, "Found `infer_model`. Choose another."),
         ({}, "config: a run needs at least one task. Found none."),
         ({"task_instance": ""}, "a run needs at least one task."),

@@ -130,7 +130,8 @@ NOTHING_ON_RESUME = {
     "allow_changed_data", "allow_unmeasured", "freeze_encoder_of", "inference_model_dir", "keep_checkpoints",
     "log_gradient_cosines_every_n_steps", "keep_columns", "max_drop", "max_unk_fraction", "on_nan",
     "pred_batch_size", "pred_file", "pred_output_path", "precision", "pretrain_model_path", "print_every_n_steps",
-    "print_first_n", "resume", "save_every_n_steps", "save_infermodel_every_n_steps", "save_path", "with_embedding",
+    "print_first_n", "report_to", "resume", "run_name", "save_every_n_steps",
+    "save_infermodel_every_n_steps", "save_path", "with_embedding",
 }  # fmt: skip
 METRICS_ON_RESUME = {
     "dev_file", "eval_at_epoch_ends", "eval_every_n_steps", "metric_for_best_model", "metrics", "selection",
