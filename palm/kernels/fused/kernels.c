@@ -11,6 +11,9 @@
 
 #include "vector_math.h"
 
+/* What this library is built from; palm/kernels/fused/built.py compares it with the sources that lie beside it. */
+const char palm_sources[] = "palm-sources:" PALM_SOURCES;
+
 #define BLOCKS 32
 
 static int64_t blocks_of(int64_t rows) { return rows < BLOCKS ? rows : BLOCKS; }

@@ -4,25 +4,15 @@
 """
 
 import ctypes
-import platform
-from collections.abc import Iterable
+import sys
 from functools import cache
-from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from typing import Any
 
 import paddle
 from paddle import Tensor
 
-_AVX512 = {"avx512f", "avx512bw", "avx512vl", "avx512dq", "fma"}
-_FLAGS_OF_LEVEL = {
-    "_amx": {*_AVX512, "avx512_bf16", "avx512_vnni", "amx_tile", "amx_bf16", "amx_int8"},
-    "_avx512bf16": {*_AVX512, "avx512_bf16", "avx512_vnni"},
-    "_vnni": {*_AVX512, "avx512_vnni"},
-    "_avx512": _AVX512,
-    "_avx2": {"avx2", "fma"},
-    "_base": set[str](),
-}
+from palm.kernels.fused.built import FLAGS_OF_LEVEL, find_library, processor_flags
 
 _POINTER, _COUNT, _FLOAT, _SEED, _FLAG = (
     ctypes.c_void_p,
@@ -100,10 +90,12 @@ class KernelLibrary:
     Args:
         library: A loaded library.
         level: The instruction set it was built for, such as `avx2`.
+        sources: The digest of the sources it was built from; None where it holds none.
     """
 
-    def __init__(self, library: ctypes.CDLL, level: str) -> None:
+    def __init__(self, library: ctypes.CDLL, level: str, sources: str | None = None) -> None:
         self.level = level
+        self.sources = sources
         self._functions = {}
         for name, letters in _SIGNATURES.items():
             function = getattr(library, f"palm_{name}")
@@ -163,46 +155,36 @@ def _loaded() -> KernelLibrary:
 
 
 def _load(level: str) -> KernelLibrary:
-    file = _library_file(level)
-    if file is None:
-        raise KernelsUnavailableError("they were not built: a C compiler was missing when PALM was installed")
+    built = find_library(level)
+    if built is None:
+        raise KernelsUnavailableError(_why_none())
+    if built.is_stale:
+        advice = "run `python setup.py build_ext --inplace` in the clone, or install PALM again"
+        raise KernelsUnavailableError(f"{built.file.name} was built from other sources than those beside it: {advice}")
     _expose_openmp()
     try:
-        kernels = KernelLibrary(ctypes.CDLL(str(file)), level.removeprefix("_"))
+        kernels = KernelLibrary(ctypes.CDLL(str(built.file)), level.removeprefix("_"), built.sources)
     except (OSError, AttributeError) as error:
-        raise KernelsUnavailableError(f"{file.name} does not load: {error}") from error
+        raise KernelsUnavailableError(f"{built.file.name} does not load: {error}") from error
     if kernels.count("bf16_begin"):
         raise TilesRefusedError("the system does not let this process use the tile registers")
     return kernels
 
 
+def _why_none() -> str:
+    if sys.platform != "linux":
+        return "they are built for Linux only"
+    return "this installation has none; the wheels for Linux have them, and a C compiler builds them from source"
+
+
 def _best_level(flags: set[str]) -> str:
     return next(
-        level for level, needed in _FLAGS_OF_LEVEL.items() if flags >= needed and (level == "_base" or _built(level))
+        level for level, needed in FLAGS_OF_LEVEL.items() if flags >= needed and (level == "_base" or _built(level))
     )
 
 
 def _built(level: str) -> bool:
-    return _library_file(level) is not None
-
-
-def _library_file(level: str, folder: Path = Path(__file__).parent) -> Path | None:
-    return _first(file for suffix in EXTENSION_SUFFIXES if (file := folder / f"{level}{suffix}").exists())
-
-
-def _first(files: Iterable[Path]) -> Path | None:
-    return next(iter(files), None)
-
-
-def processor_flags() -> set[str]:
-    """Flags of an x86 processor in /proc/cpuinfo; empty elsewhere."""
-    if platform.machine() not in ("x86_64", "AMD64"):
-        return set()
-    try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return set()
-    return next((set(line.split(":", 1)[1].split()) for line in text.splitlines() if line.startswith("flags")), set())
+    return find_library(level) is not None
 
 
 def _expose_openmp() -> None:

@@ -15,6 +15,7 @@ from palm.kernels import plain
 from palm.kernels.contract import LayerSettings, LayerWeights, PackedRows, Rows
 from palm.kernels.fused import bf16_layer, library, packed_layer
 from palm.kernels.fused.bf16 import Bf16UnavailableError
+from palm.kernels.fused.built import FLAGS_OF_LEVEL, find_library
 from palm.kernels.fused.layer import Seeds, sample_seeds
 from palm.kernels.fused.library import KernelLibrary, KernelsUnavailableError, load_kernels
 from tests.unit.kernels.test_fused import WEIGHTS, drawn, run, settings
@@ -27,8 +28,8 @@ except KernelsUnavailableError as reason:
 # batch, seq, hidden, heads, inner: MiniLM's; heads and widths that no tile divides; several blocks of keys; one token
 SHAPES = [(4, 33, 384, 12, 1536), (3, 70, 312, 12, 100), (5, 130, 24, 2, 56), (2, 13, 15, 5, 17), (1, 1, 4, 1, 3)]
 LEVELS = [
-    level for level, flags in library._FLAGS_OF_LEVEL.items() if flags <= library.processor_flags()
-    and library._library_file(level)
+    level for level, flags in FLAGS_OF_LEVEL.items() if flags <= library.processor_flags()
+    and find_library(level)
 ]  # fmt: skip
 
 
@@ -36,7 +37,7 @@ LEVELS = [
 def every_build(request, monkeypatch):
     """The kernels of each build that this processor runs; all but `_amx` emulate its tiles."""
     load_kernels()
-    built = KernelLibrary(ctypes.CDLL(str(library._library_file(request.param))), request.param)
+    built = KernelLibrary(ctypes.CDLL(str(find_library(request.param).file)), request.param)
     assert built.count("bf16_begin") == 0
     monkeypatch.setattr(packed_layer, "load_kernels", lambda: built)
     monkeypatch.setattr(bf16_layer, "layer_is_fast", lambda: True)
@@ -276,14 +277,14 @@ def test_where_the_system_refuses_tiles_the_next_build_is_loaded(monkeypatch):
 
     monkeypatch.setattr(library, "_load", load)
     monkeypatch.setattr(library, "_built", lambda level: True)
-    monkeypatch.setattr(library, "processor_flags", lambda: library._FLAGS_OF_LEVEL["_amx"])
+    monkeypatch.setattr(library, "processor_flags", lambda: FLAGS_OF_LEVEL["_amx"])
     assert library._loaded.__wrapped__() == "_avx512bf16"
     assert loaded == ["_amx", "_avx512bf16"]
 
 
 def test_each_level_is_built_from_objects_of_its_own():
     """Levels have the same sources: built at the same time into one folder, one may take another's instructions."""
-    files = [file for level in library._FLAGS_OF_LEVEL if (file := library._library_file(level)) is not None]
+    files = [built.file for level in FLAGS_OF_LEVEL if (built := find_library(level)) is not None]
     assert len({file.read_bytes() for file in files}) == len(files)
 
 

@@ -14,6 +14,7 @@ from palm.backbone import BACKBONES
 from palm.backbone.encoder import TransformerEncoder
 from palm.engine.no_grad import without_gradients
 from palm.kernels.fused import encoder_call, library
+from palm.kernels.fused.built import FLAGS_OF_LEVEL, find_library
 from palm.kernels.fused.library import KernelLibrary, KernelsUnavailableError, load_kernels
 from palm.kernels.products import bf16_products
 
@@ -29,9 +30,7 @@ BERT_LIKE = ["albert", "bert", "distilbert", "electra", "ernie", "roberta"]
 WIDTHS = [(64, 4, 96), (24, 2, 40), (15, 5, 17)]
 LENGTHS = [[40], [1], [9, 70, 1, 33], [30] * 7, [3, 130, 64]]
 LEVELS = [
-    level
-    for level, flags in library._FLAGS_OF_LEVEL.items()
-    if flags <= library.processor_flags() and library._library_file(level)
+    level for level, flags in FLAGS_OF_LEVEL.items() if flags <= library.processor_flags() and find_library(level)
 ]
 
 
@@ -39,7 +38,7 @@ LEVELS = [
 def every_build(request, monkeypatch):
     """The kernels of each build that this processor runs; all but `_amx` emulate its tiles."""
     load_kernels()
-    built = KernelLibrary(ctypes.CDLL(str(library._library_file(request.param))), request.param.removeprefix("_"))
+    built = KernelLibrary(ctypes.CDLL(str(find_library(request.param).file)), request.param.removeprefix("_"))
     assert built.count("bf16_begin") == 0
     monkeypatch.setattr(encoder_call, "load_kernels", lambda: built)
     monkeypatch.setattr(encoder_call, "kernels_here", lambda: encoder_call.KERNELS)

@@ -11,7 +11,7 @@ from paddle import Tensor
 
 from palm.kernels import plain
 from palm.kernels.contract import LayerWeights, Rows
-from palm.kernels.fused import library
+from palm.kernels.fused.built import find_library
 from palm.kernels.fused.encoder_call import KERNELS
 from palm.kernels.fused.layer import ACTIVATIONS
 from palm.kernels.fused.library import KernelLibrary, KernelsUnavailableError, load_kernels
@@ -31,7 +31,7 @@ PRODUCTS = [(64, 128, 96), (33, 65, 47), (1, 1, 1), (7, 200, 17), (130, 384, 33)
 def built(level: str) -> KernelLibrary:
     """The kernels of a level that this processor runs."""
     load_kernels()
-    found = KernelLibrary(ctypes.CDLL(str(library._library_file(level))), level)
+    found = KernelLibrary(ctypes.CDLL(str(find_library(level).file)), level)
     assert found.count("bf16_begin") == 0
     return found
 

@@ -11,6 +11,7 @@ import pytest
 from palm.kernels import choice, plain
 from palm.kernels.contract import LayerSettings, LayerWeights, PackedRows, Rows
 from palm.kernels.fused import float32_layer, layer, library, packed_layer
+from palm.kernels.fused.built import find_library
 from palm.kernels.fused.layer import sample_seeds
 from palm.kernels.fused.library import KernelLibrary
 from palm.kernels.fused.packing import Packing
@@ -30,7 +31,7 @@ DROPS = [(0.0, 0.3), (0.3, 0.0), (0.1, 0.2)]
 def every_build(request, monkeypatch):
     """The kernels of each build that this processor runs."""
     library.load_kernels()
-    built = KernelLibrary(ctypes.CDLL(str(library._library_file(request.param))), request.param)
+    built = KernelLibrary(ctypes.CDLL(str(find_library(request.param).file)), request.param)
     assert float32_layer.give_products(built)
     monkeypatch.setattr(packed_layer, "load_kernels", lambda: built)
 
