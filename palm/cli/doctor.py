@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from palm import __version__
+from palm.kernels.fused.built import built_levels
 from palm.runtime.environment import MATH_DISPATCH, THREADS, RuntimeReport, prepare_runtime
 from palm.runtime.paddle_import import import_paddle
 from palm.runtime.paddle_packages import import_fault, installed_builds, installed_fault
@@ -110,16 +111,12 @@ def package_findings() -> Iterator[Finding]:
 
 
 def compiler_finding() -> Finding:
-    """The C compiler that builds the fused kernels at installation."""
+    """The C compiler that builds the fused kernels, where the installed wheel has none."""
     compiler = shutil.which("gcc") or shutil.which("cc")
-    if compiler is None:
-        return Finding(
-            "C compiler",
-            "none",
-            "advice",
-            "Install gcc, then PALM again: its fused kernels are compiled at installation.",
-        )
-    return Finding("C compiler", compiler)
+    if compiler is None and sys.platform == "linux" and not built_levels():
+        advice = "Install gcc, then PALM again: its fused kernels are compiled at installation."
+        return Finding("C compiler", "none", "advice", advice)
+    return Finding("C compiler", compiler or "none, and none is needed")
 
 
 def disk_finding(folder: Path) -> Finding:
@@ -218,10 +215,17 @@ def kernels_finding() -> Finding:
     from palm.kernels.fused.library import KernelsUnavailableError, load_kernels  # noqa: PLC0415 (imports Paddle)
 
     try:
-        return Finding("kernels", f"fused, in C for {load_kernels().level}")
+        kernels = load_kernels()
     except KernelsUnavailableError as reason:
-        advice = "They are faster on a CPU: install gcc, then PALM again."
-        return Finding("kernels", f"plain Paddle operations: {reason}", "advice", advice)
+        found = f"plain Paddle operations: {reason}"
+        if sys.platform != "linux":
+            return Finding("kernels", found)
+        advice = "They are faster on a CPU: install a wheel that has them, or install gcc, then PALM again."
+        return Finding("kernels", found, "advice", advice)
+    if kernels.sources is None:
+        advice = "Built before PALM 1.0, of unknown sources: run `python setup.py build_ext --inplace` in the clone."
+        return Finding("kernels", f"fused, in C for {kernels.level}", "advice", advice)
+    return Finding("kernels", f"fused, in C for {kernels.level}, of sources {kernels.sources}")
 
 
 def speed_finding(gigaflops: float, cores: int, *, cpu: bool) -> Finding:

@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import json
 import logging
 import os
 import sys
@@ -130,6 +131,8 @@ def _run(words: list[str]) -> int:
         hint = did_you_mean(name, list(COMMANDS))
         sys.stderr.write(f"palm: unknown command `{name}`.{hint} Commands: {', '.join(COMMANDS)}.\n")
         return EXIT_ERROR
+    if set(words) == {"--version", "--json"}:
+        return _print_versions()
     parser, chosen = build_parser(name)
     if not words:
         parser.print_help()
@@ -141,10 +144,22 @@ def _run(words: list[str]) -> int:
     return int(args.func(args, overrides))
 
 
+def _print_versions() -> int:
+    from palm.cli.version import versions  # noqa: PLC0415 (rarely needed)
+
+    sys.stdout.write(f"{json.dumps(versions(), indent=2)}\n")
+    return 0
+
+
 def build_parser(name: str | None) -> tuple[CommandParser, CommandParser]:
     """The parser of `palm`, in which only the command `name` is complete, and the parser of that command."""
     parser = CommandParser(prog="palm", description="Multi-task learning for NLP from YAML.", epilog=EPILOG)
-    parser.add_argument("--version", action="version", version=f"palm {__version__}")
+    parser.add_argument(
+        "--version",
+        action="version",
+        version=f"palm {__version__}",
+        help="show the version; with --json also those of Python, Paddle and the kernels",
+    )
     commands = parser.add_subparsers(title="commands", metavar="command")
     for other, command in COMMANDS.items():
         if other == name:

@@ -1,6 +1,6 @@
 """Names of files and folders that PALM writes, and the versions of PALM and of its formats."""
 
-PALM_VERSION = "1.0.0.dev0"
+PALM_VERSION = "1.0.0rc1"
 
 FORMAT_VERSION = 3
 

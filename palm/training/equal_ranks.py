@@ -14,6 +14,7 @@ from palm.distributed.ranks import Ranks, current_ranks
 from palm.engine.run import TrainingRun
 from palm.engine.run_data import describe_evaluated
 from palm.errors import CheckpointError, TrainingError
+from palm.kernels.fused.library import loaded_sources
 from palm.schema.fields import Schema
 from palm.storage.atomic_directory import sha256_of
 from palm.storage.layout import MANIFEST_FILE, PALM_VERSION
@@ -105,6 +106,7 @@ def _described(run: TrainingRun) -> dict[str, str]:
     settings = {"run": _without_paths(run.settings), "tasks": tasks, "amp": run.progress.amp}
     settings |= {"processes": run.progress.processes}
     return {
+        "the kernels in C (`palm doctor`)": loaded_sources(),
         "the initial weights": weights.hexdigest(),
         "the training data": _digest(run.data),
         "the dev data": _digest({task.name: describe_evaluated(task) for task in run.tasks}),

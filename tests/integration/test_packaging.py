@@ -1,6 +1,7 @@
 """What is distributed: a source archive and a wheel that hold everything, and install where there is no compiler."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -9,6 +10,8 @@ import venv
 import zipfile
 
 import pytest
+
+import palm
 
 ROOT_FILES = ("pyproject.toml", "setup.py", "README.md", "LICENSE")
 
@@ -23,13 +26,19 @@ def run(*words, cwd, **environment):
 
 
 @pytest.fixture(scope="module")
-def built(repository, tmp_path_factory):
-    """The two archives, the wheel made from the source archive by a compiler that fails at everything."""
+def source(repository, tmp_path_factory):
+    """A copy of what the archives are built from."""
     pytest.importorskip("build", reason="needs the package `build`: the extra `dev`")
     source = tmp_path_factory.mktemp("source")
     for name in ROOT_FILES:
         shutil.copy(repository / name, source / name)
     shutil.copytree(repository / "palm", source / "palm", ignore=shutil.ignore_patterns("__pycache__", "*.so"))
+    return source
+
+
+@pytest.fixture(scope="module")
+def built(source, tmp_path_factory):
+    """The two archives, the wheel made from the source archive by a compiler that fails at everything."""
     target = tmp_path_factory.mktemp("dist")
     no_compiler = {"CC": "false", "CXX": "false"}
     run(sys.executable, "-m", "build", "--no-isolation", "--outdir", target, source, cwd=target, **no_compiler)
@@ -78,7 +87,33 @@ def test_the_wheel_installs_and_runs_in_a_fresh_environment(built, tmp_path):
                 PYTHONPATH=search)  # fmt: skip
     place, version = words.splitlines()
     assert place.startswith(str(tmp_path))
-    assert version.startswith("palm 1")
+    assert version == f"palm {palm.__version__}"
+
+
+def test_the_version_stands_in_one_place_and_the_others_follow(repository):
+    version = palm.__version__
+    for file, line in (("CITATION.cff", f"\nversion: {version}\n"), ("CHANGELOG.md", f"\n## [{version}] - ")):
+        assert line in (repository / file).read_text(encoding="utf-8"), file
+    assert not re.search(r'^version = "', (repository / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE)
+
+
+def test_the_tag_names_no_version_of_python(built, tmp_path):
+    assert re.fullmatch(r"paddle_palm-[\w.]+-py3-none-linux_\w+\.whl", wheel_of(built).name)
+
+
+def test_without_kernels_one_wheel_serves_every_platform(source, tmp_path):
+    run(sys.executable, "-m", "build", "--no-isolation", "--wheel", "--outdir", tmp_path, source, cwd=tmp_path,
+        PALM_BUILD_KERNELS="none")  # fmt: skip
+    assert wheel_of(tmp_path).name.endswith("-py3-none-any.whl")
+
+
+def test_a_release_fails_where_a_level_does_not_compile(source, tmp_path):
+    for value, said in (("all", "error: "), ("some", "PALM_BUILD_KERNELS: auto, all or none. Found 'some'.")):
+        words = [sys.executable, "setup.py", "build_ext", "--build-lib", str(tmp_path)]
+        environment = {**os.environ, "CC": "false", "PALM_BUILD_KERNELS": value}
+        done = subprocess.run(words, cwd=source, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 1
+        assert said in done.stderr
 
 
 def _site(tmp_path):

@@ -102,6 +102,17 @@ def find_library(level: str, folder: Path = FOLDER) -> BuiltLibrary | None:
     return BuiltLibrary(file, stamp[1].decode() if stamp else None)
 
 
+def built_levels() -> list[str]:
+    """The levels whose libraries lie here, best first."""
+    return [level for level in OPTIONS_OF_LEVEL if find_library(level) is not None]
+
+
+def best_level(flags: set[str]) -> str:
+    """The best level that is built and that a processor with `flags` runs; `_base` where none is built."""
+    built = built_levels()
+    return next((level for level in built if flags >= FLAGS_OF_LEVEL[level]), "_base")
+
+
 def processor_flags() -> set[str]:
     """Flags of an x86 processor in /proc/cpuinfo; empty elsewhere."""
     if platform.machine() not in _X86_64:

@@ -12,7 +12,7 @@ from typing import Any
 import paddle
 from paddle import Tensor
 
-from palm.kernels.fused.built import FLAGS_OF_LEVEL, find_library, processor_flags
+from palm.kernels.fused.built import best_level, find_library, processor_flags
 
 _POINTER, _COUNT, _FLOAT, _SEED, _FLAG = (
     ctypes.c_void_p,
@@ -145,13 +145,21 @@ def load_kernels() -> KernelLibrary:
     return _loaded()
 
 
+def loaded_sources() -> str:
+    """The digest of the sources of this process's kernels, which distinguishes them from another process's."""
+    try:
+        return load_kernels().sources or "unknown"
+    except KernelsUnavailableError:
+        return "none"
+
+
 @cache
 def _loaded() -> KernelLibrary:
     flags = processor_flags()
     try:
-        return _load(_best_level(flags))
+        return _load(best_level(flags))
     except TilesRefusedError:
-        return _load(_best_level(flags - {"amx_tile"}))
+        return _load(best_level(flags - {"amx_tile"}))
 
 
 def _load(level: str) -> KernelLibrary:
@@ -175,16 +183,6 @@ def _why_none() -> str:
     if sys.platform != "linux":
         return "they are built for Linux only"
     return "this installation has none; the wheels for Linux have them, and a C compiler builds them from source"
-
-
-def _best_level(flags: set[str]) -> str:
-    return next(
-        level for level, needed in FLAGS_OF_LEVEL.items() if flags >= needed and (level == "_base" or _built(level))
-    )
-
-
-def _built(level: str) -> bool:
-    return find_library(level) is not None
 
 
 def _expose_openmp() -> None:

@@ -8,14 +8,18 @@ from pathlib import Path
 import pytest
 
 import palm
+from palm.cli import doctor
 from palm.cli.doctor import (
+    compiler_finding,
     disk_finding,
     gpu_finding,
+    kernels_finding,
     package_findings,
     python_finding,
     speed_finding,
     thread_finding,
 )
+from palm.kernels.fused import library
 from palm.runtime.environment import RuntimeReport
 
 FOUR_CORES = RuntimeReport(cores=4, chosen={}, kept={}, allocator=True, lost={})
@@ -53,6 +57,32 @@ def test_slow_products_get_advice_on_a_cpu_only() -> None:
     assert speed_finding(30.0, 2, cpu=True).level == "advice"
     assert speed_finding(130.0, 2, cpu=True).level == "fine"
     assert speed_finding(30.0, 2, cpu=False).level == "fine"
+
+
+def test_a_compiler_is_missed_only_where_there_are_no_kernels(monkeypatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    monkeypatch.setattr(doctor, "built_levels", lambda: ["_avx2"])
+    assert compiler_finding().level == "fine"
+    monkeypatch.setattr(doctor, "built_levels", list)
+    assert compiler_finding().level == "advice"
+    monkeypatch.setattr("sys.platform", "win32")
+    assert compiler_finding().level == "fine"
+
+
+def test_where_no_kernels_are_built_it_is_said_once_and_without_advice(monkeypatch) -> None:
+    def none() -> None:
+        raise library.KernelsUnavailableError(library._why_none())
+
+    monkeypatch.setattr(library, "load_kernels", none)
+    assert kernels_finding().level == "advice"
+    monkeypatch.setattr("sys.platform", "darwin")
+    finding = kernels_finding()
+    assert (finding.level, finding.found) == ("fine", "plain Paddle operations: they are built for Linux only")
+
+
+def test_kernels_of_unknown_sources_are_advised_to_be_built_again(monkeypatch) -> None:
+    monkeypatch.setattr(library, "load_kernels", lambda: type("Kernels", (), {"level": "avx2", "sources": None}))
+    assert "setup.py build_ext --inplace" in kernels_finding().advice
 
 
 def test_packages_of_this_environment_are_listed() -> None:

@@ -276,7 +276,7 @@ def test_where_the_system_refuses_tiles_the_next_build_is_loaded(monkeypatch):
         return level
 
     monkeypatch.setattr(library, "_load", load)
-    monkeypatch.setattr(library, "_built", lambda level: True)
+    monkeypatch.setattr("palm.kernels.fused.built.built_levels", lambda: list(FLAGS_OF_LEVEL))
     monkeypatch.setattr(library, "processor_flags", lambda: FLAGS_OF_LEVEL["_amx"])
     assert library._loaded.__wrapped__() == "_avx512bf16"
     assert loaded == ["_amx", "_avx512bf16"]

@@ -13,6 +13,7 @@ from palm.kernels.fused.built import (
     FOLDER,
     OPTIONS_OF_LEVEL,
     SOURCES,
+    best_level,
     find_library,
     levels_here,
     sources_digest,
@@ -27,6 +28,18 @@ def test_each_level_says_what_it_is_compiled_with_and_what_it_needs():
     for level, options in OPTIONS_OF_LEVEL.items():
         sets = {re.sub(r"\W|_", "", option[2:]) for option in options if not option.startswith("-mprefer")}
         assert sets == {flag.replace("_", "") for flag in FLAGS_OF_LEVEL[level]}, level
+
+
+def test_the_best_built_level_that_the_processor_runs_is_taken(monkeypatch):
+    built = ["_amx", "_avx2", "_base"]
+    monkeypatch.setattr("palm.kernels.fused.built.built_levels", lambda: built)
+    everything = FLAGS_OF_LEVEL["_avx512"] | {"avx2"}
+    assert best_level(everything) == "_avx2"
+    assert best_level({"avx2", "sse2"}) == "_base"
+    built.insert(1, "_avx512")
+    assert best_level(everything) == "_avx512"
+    built.clear()
+    assert best_level(everything) == "_base"
 
 
 def test_other_processors_have_one_level(monkeypatch):

@@ -245,12 +245,3 @@ def test_a_gpu_that_is_chosen_after_the_cpu_was_used_computes_without_them(monke
     assert choose_kernels("auto").name == "plain"
     with pytest.raises(KernelsUnavailableError, match="a GPU computes with Paddle's own operations"):
         load_kernels()
-
-
-def test_the_best_built_level_that_the_processor_runs_is_taken(monkeypatch):
-    monkeypatch.setattr(library, "_built", lambda level: level != "_avx512")
-    everything = {"avx512f", "avx512bw", "avx512vl", "avx512dq", "fma", "avx2"}
-    assert library._best_level(everything) == "_avx2"
-    assert library._best_level({"avx2", "sse2"}) == "_base"
-    monkeypatch.setattr(library, "_built", lambda level: True)
-    assert library._best_level(everything) == "_avx512"

@@ -7,6 +7,8 @@ import pytest
 import palm
 from palm.distributed.ranks import ONE, Ranks
 from palm.errors import CheckpointError, TrainingError
+from palm.kernels.fused.built import sources_digest
+from palm.kernels.fused.library import loaded_sources
 from palm.training.equal_ranks import agreed_signal, check_equal, check_same_checkpoint, run_folder_locked
 from tests.integration import tiny
 
@@ -34,7 +36,7 @@ def test_equal_ranks_train(tmp_path):
     check_equal(run_with(tmp_path, ONE))
 
 
-@pytest.mark.parametrize("what", ["the initial weights", "the training data", "the settings"])
+@pytest.mark.parametrize("what", ["the kernels in C", "the initial weights", "the training data", "the settings"])
 def test_a_rank_with_something_else_is_named(tmp_path, what):
     def other(value):
         [key] = [key for key in value if key.startswith(what)]
@@ -42,6 +44,14 @@ def test_a_rank_with_something_else_is_named(tmp_path, what):
 
     with pytest.raises(TrainingError, match=rf"Found: {what}.* of rank 2 differ from those of rank 0\. Give all"):
         check_equal(run_with(tmp_path, Told(dict, other)))
+
+
+def test_the_kernels_are_those_that_compute(tmp_path):
+    told = []
+    check_equal(run_with(tmp_path, Told(lambda value: told.append(value) or value)))
+    [kernels] = [value for key, value in told[0].items() if key.startswith("the kernels")]
+    assert kernels == loaded_sources()
+    assert kernels in (sources_digest(), "unknown", "none")
 
 
 def test_batches_for_another_number_of_processes_are_a_difference(tmp_path):
