@@ -13,7 +13,7 @@ from palm.errors import CheckpointError, ConfigError
 from palm.inference.predictor import Predictor
 from palm.kernels.choice import choose_kernels
 from palm.kernels.fused import bf16
-from palm.kernels.fused.library import processor_flags
+from palm.kernels.fused.built import processor_flags
 from palm.kernels.products import bf16_products
 from palm.storage.run_lock import exclusive_run_lock
 from tests.integration import tiny

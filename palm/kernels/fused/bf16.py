@@ -9,7 +9,8 @@ from functools import cache, lru_cache
 import paddle
 from paddle import Tensor
 
-from palm.kernels.fused.library import KernelsUnavailableError, load_kernels, processor_flags
+from palm.kernels.fused.built import processor_flags
+from palm.kernels.fused.library import KernelsUnavailableError, load_kernels
 from palm.kernels.fused.onednn import BFLOAT16, Layout, MatrixProduct, OneDnnError
 from palm.kernels.products import product
 
