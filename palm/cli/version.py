@@ -13,8 +13,6 @@ PACKAGES = ("numpy", "pydantic", "safetensors", "tokenizers")
 
 def versions() -> dict[str, object]:
     """Versions of PALM, Python, Paddle and packages, and the kernels; nothing is imported for it."""
-    level = best_level(processor_flags())
-    library = find_library(level)
     return {
         "palm": __version__,
         "python": platform.python_version(),
@@ -22,14 +20,27 @@ def versions() -> dict[str, object]:
         "machine": platform.machine(),
         "system": sys.platform,
         "paddle": installed_builds(),
-        "kernels": {
-            "kind": "plain" if library is None or library.is_stale else "fused",
-            "instruction_set": None if library is None else level.removeprefix("_"),
-            "built": [name.removeprefix("_") for name in built_levels()],
-            "sources": None if library is None else library.sources,
-            "stale": library is not None and library.is_stale,
-        },
+        "kernels": kernels(),
         "packages": {name: _version(name) for name in PACKAGES},
+    }
+
+
+def kernels() -> dict[str, object]:
+    """The library that this processor would load.
+
+    Returns:
+        `kind`, `fused` or `plain`; the library's `instruction_set`; the instruction sets that are `built`, best first;
+        the digest of the `sources` of the library, None for one of before PALM 1.0; and whether it is `stale`, built
+        from other sources than those installed, and so not used.
+    """
+    level = best_level(processor_flags())
+    library = find_library(level)
+    return {
+        "kind": "plain" if library is None or library.is_stale else "fused",
+        "instruction_set": None if library is None else level.removeprefix("_"),
+        "built": [name.removeprefix("_") for name in built_levels()],
+        "sources": None if library is None else library.sources,
+        "stale": library is not None and library.is_stale,
     }
 
 
