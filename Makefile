@@ -16,7 +16,7 @@ PADDLE26_TESTS := tests/unit $(addprefix tests/integration/test_,checkpoints.py 
 COMMA := ,
 
 .DEFAULT_GOAL := help
-.PHONY: help install ready installed quickstart quickstart_zh demo test check format coverage audit lowest test-paddle26 bench peers speed docs data
+.PHONY: help install ready installed site-tools quickstart quickstart_zh demo test check format coverage audit lowest test-paddle26 bench peers speed docs data
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z0-9_-]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -96,9 +96,14 @@ peers: installed  ## install PyTorch and transformers, which speed is measured a
 speed: installed  ## measure speed: make speed NAME=fixed_shape ARGS="--rounds 3" (docs/benchmarks.md lists the names)
 	"$(PYTHON)" -m benchmarks.speed.$(NAME) $(ARGS)
 
-docs: installed  ## write docs/configuration.md and docs/api-reference.md from the code
+# For the documentation site: PALM with MkDocs, unless they are installed already.
+site-tools:
+	@$(call has,$(COMMA) mkdocs$(COMMA) material$(COMMA) jieba) || { test -x "$(PYTHON)" || $(PYTHON3) -m venv "$(VENV)"; "$(PYTHON)" -m pip install --editable ".[$(PADDLE),docs]"; }
+
+docs: site-tools  ## write docs/configuration.md and docs/api-reference.md from the code, and the documentation site into site/
 	"$(PYTHON)" docs/write_configuration.py
 	"$(PYTHON)" docs/write_api_reference.py
+	"$(PYTHON)" docs/build_site.py
 
 data: installed  ## write data/ and its vocabularies anew
 	"$(PYTHON)" data/generate.py

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from palm.cli.main import COMMANDS, build_parser
 from palm.config.resolve import load_run_config
@@ -18,6 +19,7 @@ from tests.integration.documents import (
     anchors,
     blocks,
     links,
+    prose,
     read,
     sections,
     tables,
@@ -81,6 +83,34 @@ def test_the_index_links_every_english_page_itself() -> None:
     own = [name for name in PAGES if not name.endswith("_zh.md") and name not in ("docs/README.md", *MOVED)]
     missing = [name for name in own if not {ROOT / name, (ROOT / name).parent} & (linked - {ROOT / "docs"})]
     assert missing == []
+
+
+TRANSLATED = [name for name in PAGES if name.replace(".md", "_zh.md") in PAGES]
+
+
+@pytest.mark.parametrize("name", TRANSLATED)
+def test_a_translation_has_the_headings_of_its_page(name: str) -> None:
+    """On the site a heading of a translation is also found by the anchor of the original."""
+    levels = [re.findall(r"^(#+) ", prose(read(one)), re.MULTILINE) for one in (name, name.replace(".md", "_zh.md"))]
+    assert levels[0] == levels[1]
+
+
+class _Navigation(yaml.SafeLoader):
+    """Reads mkdocs.yml without the functions that it names."""
+
+
+_Navigation.add_multi_constructor("tag:yaml.org,2002:python/", lambda *_: None)
+_Navigation.add_constructor("!ENV", lambda *_: None)
+
+
+@pytest.mark.parametrize("language", ["", "_zh"])
+def test_every_page_is_in_the_navigation_of_the_site(language: str) -> None:
+    sections = yaml.load(read(f"docs/site/mkdocs{language}.yml"), Loader=_Navigation)["nav"]
+    shown = {page for section in sections for pages in section.values() for page in pages}
+    own = {name.removeprefix("docs/") for name in PAGES if not name.endswith("_zh.md") and "/adr/" not in name}
+    own |= {"overview.md"} if language else set()
+    own -= {name.removeprefix("docs/") for name in MOVED}
+    assert shown == {name.replace("README.md", "index.md") for name in own} | {"adr/*"}
 
 
 def test_both_indexes_answer_the_same_questions() -> None:
