@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Generic, TypeVar
 
 from palm.errors import ConfigError, Problem, RegistryError, find_lookalike, invisible_difference
+from palm.plugins import find_plugin, load_plugin
 
 T = TypeVar("T")
 
@@ -107,6 +108,7 @@ class Registry(Generic[T]):
         self.lower_case = lower_case
         self._problem = problem
         self._components: dict[str, T] = {}
+        self._loading: set[str] = set()  # names whose plug-ins are being imported
 
     def register(self, name: str) -> Callable[[T], T]:
         """Decorator that registers a component under `name`.
@@ -127,15 +129,17 @@ class Registry(Generic[T]):
             problem = self._problem(component)
             if problem is not None:
                 raise RegistryError(f"{self.kind} `{name}`: {problem}")
-            if self._components.get(name, component) is not component:
-                raise RegistryError(f"A {self.kind} name must be unique. Found a second `{name}`: {component!r}.")
+            other = self._components.get(name, component)
+            if other is not component:
+                both = f"{component!r}, besides {other!r}"
+                raise RegistryError(f"A {self.kind} name must be unique. Found a second `{name}`: {both}.")
             self._components[name] = component
             return component
 
         return add
 
     def __getitem__(self, name: str) -> T:
-        if name not in self._components:
+        if name not in self:
             hint = did_you_mean(name, list(self._components))
             raise RegistryError(
                 f"unknown {self.kind} `{name[:_SHOWN]}`.{hint} Registered: {', '.join(sorted(self._components))}."
@@ -155,7 +159,26 @@ class Registry(Generic[T]):
         return found
 
     def __contains__(self, name: str) -> bool:
-        return name in self._components
+        """Whether there is a component of this name: registered, or declared by an installed package, then loaded.
+
+        Raises:
+            RegistryError: The package cannot be used, or several packages declare the name.
+        """
+        return name in self._components or (isinstance(name, str) and self._is_plugin(name))
+
+    def _is_plugin(self, name: str) -> bool:
+        plugin = find_plugin(self.kind, name) if name not in self._loading else None
+        if plugin is None:
+            return False
+        self._loading.add(name)
+        try:
+            load_plugin(plugin)
+        finally:
+            self._loading.discard(name)
+        if name not in self._components:
+            found = f"Found that its module {plugin.module} registers no {self.kind} `{name}`"
+            raise RegistryError(f"the plug-in {plugin} declares a component. {found}. Update or uninstall the package.")
+        return True
 
     def __iter__(self) -> Iterator[str]:
         return iter(sorted(self._components))

@@ -85,6 +85,7 @@ def examine(runtime: RuntimeReport) -> Iterator[Finding]:
     yield python_finding(sys.version_info[:2])
     yield Finding("platform", f"{platform.platform()}, {runtime.cores} usable cores")
     yield from package_findings()
+    yield from plugin_findings()
     yield compiler_finding()
     yield disk_finding(Path.cwd())
     yield from runtime_findings(runtime)
@@ -108,6 +109,23 @@ def package_findings() -> Iterator[Finding]:
     if missing:
         advice = f"{sys.executable} -m pip install {' '.join(missing)}"
         yield Finding("packages", f"missing: {', '.join(missing)}", "fatal", advice)
+
+
+def plugin_findings() -> Iterator[Finding]:
+    """The components that other installed packages declare, each imported to see whether it works."""
+    from palm.config.components import registries  # noqa: PLC0415 (reads all components)
+    from palm.errors import PalmError  # noqa: PLC0415 (as above)
+    from palm.plugins import declared_kind, plugin_faults, plugins  # noqa: PLC0415
+
+    known = {declared_kind(registry.kind): registry for registry in registries()}
+    faults = dict(plugin_faults({kind: tuple(registry) for kind, registry in known.items()}))
+    for plugin in plugins():
+        fault = faults.get(plugin)
+        try:
+            works = fault is None and plugin.name in known[plugin.kind]
+        except PalmError as error:
+            works, fault = False, str(error)
+        yield Finding("plug-ins", str(plugin)) if works else Finding("plug-ins", str(plugin), "advice", f"{fault}")
 
 
 def compiler_finding() -> Finding:

@@ -2,19 +2,29 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import palm.backbone
 import palm.metric
 import palm.paradigm
 import palm.reader  # noqa: F401 (importing the packages registers the built-in components)
 from palm.backbone.base import BACKBONES
-from palm.config.methods import registered_methods
+from palm.config.methods import METHODS, registered_methods
+from palm.metric.base import METRICS
 from palm.paradigm.base import PARADIGMS
 from palm.reader.base import READERS
+from palm.registry import Registry
 from palm.schema.facts import keys_where
 from palm.schema.fields import BackboneFields, ParadigmFields, ReaderFields, Schema
 from palm.schema.run_settings import RunSettings, TaskLists
 from palm.schema.settings import TaskSettings, TrainSettings
+from palm.tracking import TRACKERS
+
+
+def registries() -> tuple[Registry[Any], ...]:
+    """The registries of all kinds of components."""
+    methods = (registry for choice in METHODS.values() for registry in choice)
+    return (READERS, BACKBONES, PARADIGMS, METRICS, TRACKERS, *methods)
 
 
 def run_schemas() -> list[type[Schema]]:

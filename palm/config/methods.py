@@ -62,6 +62,8 @@ def chosen_methods(values: Mapping[str, object]) -> list[Method]:
     """The components in the plain `values`, without unknown names."""
     names = {choice: values.get(choice, TrainSettings.model_fields[choice].default) for choice in METHODS}
     folded = {choice: _folded(choice, name) for choice, name in names.items()}
+    for choice, name in folded.items():
+        any(isinstance(name, str) and name in registry for registry in METHODS[choice])  # which loads a plug-in
     return [method for method in registered_methods() if folded[method.choice] == method.name]
 
 

@@ -19,9 +19,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 CONFIGS = sorted(
     [*ROOT.glob("configs/*.yaml"), *ROOT.glob("configs/methods/*.yaml"), *ROOT.glob("examples/*/config*.yaml")]
 )
-EXAMPLES = sorted(
-    folder for folder in (ROOT / "examples").iterdir() if folder.is_dir() and folder.name != "__pycache__"
-)
+NO_RUNS = {"__pycache__", "plugin"}  # a package, which tests/integration/test_plugins.py installs
+EXAMPLES = sorted(folder for folder in (ROOT / "examples").iterdir() if folder.is_dir() and folder.name not in NO_RUNS)
 # What these train on is made of public data: tests/integration/test_public_examples.py runs them.
 ON_PUBLIC_DATA = {"classification", "matching", "tagging", "reading", "dnet", "methods"}
 WITHOUT_YAML = {"multi_task_api", "train_with_eval", "predict", "from_transformers", "infer_onnx", "few_shot"}
