@@ -146,4 +146,7 @@ class Checkpoints:
     def save_without_others(self) -> str | None:
         """Write one although another rank is lost; its path, if there is a step to save."""
         folder = save_without_others(self._run, self._folder, keep=self._keep)
-        return folder.as_posix() if folder is not None else None
+        if folder is None:
+            return None
+        self._reporter.complete(self._run.progress.global_step)
+        return folder.as_posix()

@@ -61,7 +61,7 @@ def _is_widget() -> bool:
 class Reporter:
     """Writes lines to the terminal (above the progress bar) and to `log.txt`, and metrics to `metrics.jsonl`.
 
-    Of several ranks, only the first one does.
+    Of several ranks, only the first one does; the others keep the metrics of the last step, for when it is lost.
 
     Args:
         folder: The run's save_path, created if missing. None to write no files.
@@ -78,6 +78,7 @@ class Reporter:
     ) -> None:
         self._silent = not current_ranks().first
         self._on_record = None if self._silent else on_record
+        self._unwritten: tuple[Path, list[dict[str, object]]] | None = (folder, []) if folder and self._silent else None
         folder = None if self._silent else folder
         self._folder = folder
         self._log = self._metrics = None
@@ -124,10 +125,26 @@ class Reporter:
             folder: Where the model is that it is about, for `on_record` alone, too.
         """
         if self._metrics is not None:
-            self._metrics.write(json.dumps(metrics, ensure_ascii=False) + "\n")
+            self._metrics.write(_line_of(metrics))
+        if self._unwritten is not None:
+            same_step = [line for line in self._unwritten[1] if line.get("global_step") == metrics.get("global_step")]
+            self._unwritten[1][:] = [*same_step, metrics]
         if self._on_record is not None:
             further = {"seconds": seconds, "folder": folder}
             self._on_record({**metrics, **{key: value for key, value in further.items() if value is not None}})
+
+    def complete(self, global_step: int) -> None:
+        """Append what the first rank, which is lost, did not write of a step that another rank has saved."""
+        if self._unwritten is None:
+            return
+        file = self._unwritten[0] / METRICS_FILE
+        written = file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
+        known = {_subject(line) for line in map(_parsed, written.splitlines())}
+        kept = [line for line in self._unwritten[1] if line.get("global_step") == global_step]
+        lacking = [line for line in kept if _subject(line) not in known]
+        cut = "" if written.endswith("\n") or not written else "\n"  # a resumed run drops the incomplete line
+        with file.open("a", encoding="utf-8") as metrics:
+            metrics.write(cut + "".join(map(_line_of, lacking)))
 
     def _check_folder(self) -> None:
         if self._folder is not None and not (self._folder / LOG_FILE).exists():
@@ -137,6 +154,24 @@ class Reporter:
     def advance(self) -> None:
         """Advance the progress bar by a step."""
         self._bar.update(1)
+
+
+def _line_of(metrics: Mapping[str, object]) -> str:
+    return json.dumps(metrics, ensure_ascii=False) + "\n"
+
+
+def _parsed(line: str) -> Mapping[str, object]:
+    """A line of metrics.jsonl; empty for an incomplete one."""
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _subject(line: Mapping[str, object]) -> tuple[str, ...]:
+    """What a line of metrics.jsonl is about."""
+    return tuple(str(line.get(key)) for key in ("split", "global_step", "task"))
 
 
 def step_line(result: StepResult, steps_per_second: float) -> str:

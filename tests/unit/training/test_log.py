@@ -1,7 +1,12 @@
 import json
 from pathlib import Path
 
+import pytest
+
+from palm.distributed.ranks import Ranks
 from palm.engine.run import StepResult
+from palm.training import log
+from palm.training.earlier_runs import truncate_metrics
 from palm.training.log import Reporter, data_wait_line, evaluation_line, exported_line, finished_line, say, step_line
 
 
@@ -74,3 +79,30 @@ def test_an_evaluation_lists_every_figure():
 
 def test_a_wait_is_told_in_per_cent():
     assert data_wait_line(0.0732).startswith("Training waited for data 7.3 % of the time. ")
+
+
+@pytest.mark.parametrize("end", ["", '{"split": "dev", "global_st'])
+def test_another_rank_completes_the_metrics_of_the_step_that_it_has_saved(tmp_path, monkeypatch, end):
+    """The first rank was killed when it had written step 3 (and perhaps half a line), and not the evaluation."""
+    lines = [
+        {"split": "train", "global_step": 2, "task": "意图", "loss": 0.5},
+        {"split": "train", "global_step": 3, "task": "意图", "loss": 0.25},
+        {"split": "dev", "global_step": 3, "task": "意图", "accuracy": 1.0},
+    ]
+    file = tmp_path / "metrics.jsonl"
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines[:2]) + end, encoding="utf-8")
+    monkeypatch.setattr(log, "current_ranks", lambda: Ranks(1, 2))
+    with Reporter(tmp_path, total_steps=9) as reporter:
+        for line in lines:
+            reporter.record(line)
+        reporter.complete(3)
+        reporter.complete(3)
+    truncate_metrics(tmp_path, 3)
+    assert [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()] == lines
+
+
+def test_the_first_rank_completes_nothing(tmp_path):
+    with Reporter(tmp_path, total_steps=9) as reporter:
+        reporter.record({"split": "train", "global_step": 1, "task": "a", "loss": 1.0})
+        reporter.complete(1)
+    assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 1
