@@ -12,6 +12,16 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return exponents / exponents.sum(axis=-1, keepdims=True)
 
 
+def sigmoid(logits: np.ndarray) -> np.ndarray:
+    """Probabilities of labels that do not exclude each other, without overflow."""
+    return 0.5 * (1 + np.tanh(0.5 * logits.astype("float64")))
+
+
+def temperature_of(task: dict) -> float:
+    """What scores are divided by before they become probabilities: 1 for a model that was not calibrated."""
+    return task.get("temperature", 1.0)
+
+
 def label_names(task: dict, count: int) -> list[str]:
     """The labels by class, or the classes' numbers where the model has no names."""
     return task["labels"] or [str(number) for number in range(count)]
@@ -21,7 +31,7 @@ def one_class(row: dict, sequences: list[dict], task: dict) -> dict:
     """The paradigms `cls` and `match`."""
     logits = sequences[0]["logits"]
     names = label_names(task, len(logits))
-    probabilities = dict(zip(names, softmax(logits).tolist(), strict=True))
+    probabilities = dict(zip(names, softmax(logits / temperature_of(task)).tolist(), strict=True))
     return {"label": names[int(logits.argmax())], "probs": probabilities, "logits": logits.tolist()}
 
 
@@ -29,9 +39,9 @@ def several_classes(row: dict, sequences: list[dict], task: dict) -> dict:
     """The paradigm `multi_label`."""
     logits = sequences[0]["logits"]
     names = label_names(task, len(logits))
-    probabilities = (0.5 * (1 + np.tanh(0.5 * logits.astype("float64")))).tolist()  # the sigmoid, without overflow
-    threshold = task["paradigm_settings"]["label_threshold"]
-    chosen = [name for name, p in zip(names, probabilities, strict=True) if p >= threshold]
+    threshold = task["paradigm_settings"]["label_threshold"]  # of the probability at temperature 1
+    chosen = [name for name, p in zip(names, sigmoid(logits).tolist(), strict=True) if p >= threshold]
+    probabilities = sigmoid(logits / temperature_of(task)).tolist()
     return {"labels": chosen, "probs": dict(zip(names, probabilities, strict=True)), "logits": logits.tolist()}
 
 
@@ -74,7 +84,7 @@ def best_candidate(row: dict, sequences: list[dict], task: dict) -> dict:
     ranking = np.argsort(-logits, kind="stable").tolist()
     choices = row["choices"] if isinstance(row["choices"], list) else row["choices"].split("|")
     chosen = {"label": str(ranking[0]), "choice": choices[ranking[0]], "ranking": ranking}
-    return {**chosen, "probs": softmax(logits).tolist(), "logits": logits.tolist()}
+    return {**chosen, "probs": softmax(logits / temperature_of(task)).tolist(), "logits": logits.tolist()}
 
 
 def masked_tokens(row: dict, sequences: list[dict], task: dict) -> dict:
@@ -100,7 +110,7 @@ def tags(row: dict, sequences: list[dict], task: dict) -> dict:
         better = around > context[word_index[places]]
         chosen = word_index[places[better]]
         ids[chosen], context[chosen] = best_labels(sequence, places)[better], around[better]
-        logits = sequence["logits"][places[better]]
+        logits = sequence["logits"][places[better]] / temperature_of(task)
         probabilities[chosen] = 1.0 / np.exp(logits - logits.max(axis=-1, keepdims=True)).sum(axis=-1)
     names = label_names(task, int(ids.max(initial=0)) + 1)
     labels = [task["rules"]["outside"] if number < 0 else names[number] for number in ids.tolist()]
@@ -199,7 +209,8 @@ def answer(row: dict, sequences: list[dict], task: dict) -> dict:
         nothing = {"text": "", "start": 0, "end": 0}
         nbest.append({**nothing, "start_logit": null[0], "end_logit": null[1], "score": sum(null)})
         nbest.sort(key=lambda one: -one["score"])
-    probabilities = softmax(np.array([one.pop("score") for one in nbest])).tolist() if nbest else []
+    scores = np.array([one.pop("score") for one in nbest]) / temperature_of(task)
+    probabilities = softmax(scores).tolist() if nbest else []
     nbest = [{**one, "probability": share} for one, share in zip(nbest, probabilities, strict=True)]
     chosen = next((one for one in nbest if one["text"] == text), {"start": 0, "end": 0, "probability": 0.0})
     place = {"start": chosen["start"], "end": chosen["end"]}

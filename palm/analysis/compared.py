@@ -47,7 +47,7 @@ def compare_task(predictor: Predictor, dataset: Dataset, progress: AfterRows | N
     Args:
         predictor: The model.
         dataset: At least one row with gold labels, as its reader reads them.
-        progress: Called with the number of finished rows, and of all.
+        progress: Called with the number of finished examples, and of all.
 
     Raises:
         ConfigError: The answers of the task cannot be compared with gold.

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from palm.analysis.wrong_rows import WrongRow
+from palm.analysis.task_analysis import WrongRow
 from palm.reader.base import Reader
 from palm.reader.fields import TableFields
 from palm.reader.formats.tables import rows_as_they_stand, table_format

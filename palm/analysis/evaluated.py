@@ -19,7 +19,7 @@ ROWS_AT_ONCE = 8192
 """Rows whose predictions are in memory at once."""
 
 AfterRows = Callable[[int, int], None]
-"""Called with the number of finished rows, and of all."""
+"""Called with the number of finished examples, and of all."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class RowsEvaluation:
     Args:
         predictor: The model.
         dataset: Rows with gold labels, as its reader reads them.
-        progress: Called after each part.
+        progress: Called after each batch.
 
     Raises:
         ConfigError: The answers of the task cannot be compared with gold.
@@ -58,6 +58,7 @@ class RowsEvaluation:
         self._compute = compute_with(predictor.runtime)
         self._predictions: list[Prediction] = []
         self._losses: list[tuple[float, int]] = []
+        self._done = 0
 
     def parts(self) -> Iterator[EvaluatedRows]:
         """The rows, evaluated, in order."""
@@ -67,8 +68,6 @@ class RowsEvaluation:
         for first in range(0, count, size):
             part = self._dataset if count <= size else self._dataset.take(_between(count, first, first + size))
             yield self._evaluate(part, first)
-            if self._progress is not None:
-                self._progress(min(first + size, count), count)
 
     def metrics(self) -> dict[str, float]:
         """Mean loss, if known, and metrics over all rows, as fractions of 1."""
@@ -78,8 +77,7 @@ class RowsEvaluation:
 
     def _evaluate(self, part: Dataset, first: int) -> EvaluatedRows:
         seen: list[ScoredLabels] = []
-        observed = _observed(self._compute, self._task, seen)
-        found = run_with(observed, self._task, part, "eval")
+        found = run_with(self._observed(seen, part.num_examples), self._task, part, "eval")
         if found.loss is not None:
             self._losses.append((found.loss, part.num_examples))
         whole = len(part.records) == len(self._dataset.records)
@@ -93,21 +91,25 @@ class RowsEvaluation:
         labels = _by_record(seen, part) if len(seen) == part.num_examples else None
         return EvaluatedRows(part, first, comparison, labels, found.predictions)
 
+    def _observed(self, seen: list[ScoredLabels], examples: int) -> Compute:
+        """The computation, which also adds the scored labels of each example to `seen`, in the order of the batches."""
+        size = self._task.settings.pred_batch_size or self._task.settings.batch_size
+        before, whole = self._done, self._dataset.num_examples
+
+        def computed(tasks: Sequence[TaskInstance], batch: Batch, phase: Phase) -> list[tuple[Outputs, float | None]]:
+            found = self._compute(tasks, batch, phase)
+            seen.extend(self._task.paradigm.scored_labels(found[0][0], batch) or ())
+            self._done = min(self._done + size, before + examples)
+            if self._progress is not None:
+                self._progress(self._done, whole)
+            return found
+
+        return computed
+
 
 def _between(count: int, first: int, end: int) -> np.ndarray:
     numbers = np.arange(count)
     return (numbers >= first) & (numbers < end)
-
-
-def _observed(compute: Compute, task: TaskInstance, seen: list[ScoredLabels]) -> Compute:
-    """`compute`, which also adds the scored labels of each example to `seen`, in the order of the batches."""
-
-    def computed(tasks: Sequence[TaskInstance], batch: Batch, phase: Phase) -> list[tuple[Outputs, float | None]]:
-        found = compute(tasks, batch, phase)
-        seen.extend(task.paradigm.scored_labels(found[0][0], batch) or ())
-        return found
-
-    return computed
 
 
 def _by_record(seen: Sequence[ScoredLabels], dataset: Dataset) -> list[list[ScoredLabels]]:

@@ -1,38 +1,12 @@
 """The rows that a model got wrong, with their texts, worst first."""
 
 from palm.analysis.compared import ComparedTask
-from palm.analysis.scores import Facts
+from palm.analysis.task_analysis import WrongRow
 from palm.data.dataset import Record
 from palm.paradigm.comparison import ComparedSpans
 from palm.reader.base import GOLD, Reader
 
 _LISTED = " | "
-
-
-class WrongRow(Facts):
-    """A row that the model got wrong.
-
-    Attributes:
-        row: Its number in the data, from 0.
-        line: Its line in the file, or the number of the record there; None if unknown.
-        columns: Its texts and the further columns that were kept, as text.
-        gold: What is right.
-        predicted: What was predicted.
-        probability: The probability of what was predicted, if the model gives one.
-        gold_probability: That of what is right.
-        loss: The row's loss, if it is known.
-        remark: What is wrong in detail.
-    """
-
-    row: int
-    line: int | None
-    columns: dict[str, str]
-    gold: str
-    predicted: str
-    probability: float | None
-    gold_probability: float | None
-    loss: float | None
-    remark: str
 
 
 def wrong_rows(compared: ComparedTask, most: int | None = None) -> list[WrongRow]:

@@ -97,7 +97,7 @@ def _describe(task: Task, bundle: Bundle, backbone: Backbone, folder: Path, own_
         keys |= {"sharing": "soft", "sharing_layers": own_layers}
     head = given.head if given and not own_layers else RegisteredHead(name, **keys)
     task.forward, task.predict_forward = None, Forward(backbone, head)
-    task.loaded_labels = bundle.task.reader.labels
+    task.loaded_labels, task.temperature = bundle.task.reader.labels, paradigm.temperature
     task.fingerprint = bundle.task.reader.tokenizer.fingerprint
 
 

@@ -78,6 +78,7 @@ class Task:
         predict_reader: Data to predict.
         loaded_labels: Label names of a loaded inference model.
         fingerprint: That of its tokenizer.
+        temperature: That of a loaded inference model.
         dev_file: Data to evaluate on during training.
         keys: Further keys of the task, as a configuration has them.
     """
@@ -92,6 +93,7 @@ class Task:
     predict_reader: DataReader | None = None
     loaded_labels: LabelMap | None = None
     fingerprint: str | None = None
+    temperature: float = 1.0
     dev_file: str | None = None
     keys: Mapping[str, object] = field(default_factory=dict)
 
@@ -177,7 +179,10 @@ class Task:
         head = (self.forward_for("predict") if phase == "predict" else self.any_forward).head
         reader = self.predict_reader or self.reader
         vocab = reader.component.tokenizer.readable_tokens if reader else None
-        return PARADIGMS[head.name](head.config, self.labels, vocab=vocab)
+        paradigm = PARADIGMS[head.name](head.config, self.labels, vocab=vocab)
+        if phase == "predict":
+            paradigm.temperature = self.temperature
+        return paradigm
 
     def settings(self, phase: ApiPhase, mix_ratio: float | None = None) -> TaskSettings:
         """The task's keys, as a configuration would have them."""

@@ -10,7 +10,7 @@ from palm.errors import ConfigError, Problem, counted
 from palm.storage.atomic_directory import os_errors_as
 
 if TYPE_CHECKING:
-    from palm.analysis.wrong_rows import WrongRow
+    from palm.analysis.task_analysis import WrongRow
     from palm.data.dataset import Dataset
     from palm.inference.predictor import Predictor
 

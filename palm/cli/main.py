@@ -47,6 +47,7 @@ COMMANDS = {
     "train": Command("train all tasks of a configuration", configured=True),
     "pred": Command("predict with an inference model", configured=True),
     "eval": Command("evaluate exported tasks", configured=True),
+    "calibrate": Command("make probabilities of a model as large as they are right"),
     "serve": Command("answer over HTTP with a model"),
     "compare": Command("train each task alone and all together, and report where sharing helps", configured=True),
     "augment": Command("write a file again with variants of its rows"),

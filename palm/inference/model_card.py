@@ -19,6 +19,10 @@ TO_FILL_IN = "[More Information Needed]"
 """The marker of Hugging Face's template for what is left to write."""
 
 _MOST_LABELS = 60
+_CALIBRATION = "## Calibration"
+_ABOUT_CALIBRATION = (
+    "Scores are divided by a temperature before they become probabilities (Guo et al., 2017); answers stay the same."
+)
 _SHOWN_OF_HASH = 16
 _HUB_ID = re.compile(r"(?P<model>[\w.-]+/[\w.-]+)@(?P<commit>[0-9a-f]{7,64})")
 # Control and format characters, such as those that reverse the direction of text, are shown as escapes.
@@ -53,6 +57,7 @@ class CardTask:
         labels: Names of its labels, by id; None if it has none.
         data: What it was trained and evaluated on, as far as known.
         metrics: Values on its dev rows, by name.
+        calibration: What is known of the temperature of its probabilities, in words; None without one.
     """
 
     name: str
@@ -62,6 +67,7 @@ class CardTask:
     labels: Sequence[str] | None = None
     data: Sequence[CardData] = ()
     metrics: Mapping[str, float] = field(default_factory=dict)
+    calibration: str | None = None
 
 
 @dataclass(frozen=True)
@@ -113,7 +119,17 @@ def model_card(facts: CardFacts) -> str:
         "## Evaluation",
         _evaluation(facts.tasks),
     ]
-    return f"---\n{_front_matter(facts)}---\n\n" + "\n\n".join(sections) + "\n"
+    card = f"---\n{_front_matter(facts)}---\n\n" + "\n\n".join(sections) + "\n"
+    return with_calibration(card, {task.name: task.calibration for task in facts.tasks if task.calibration})
+
+
+def with_calibration(card: str, calibrations: Mapping[str, str]) -> str:
+    """A model card whose last section says which temperature the probabilities of each task have; none without any."""
+    kept = card.partition(f"\n{_CALIBRATION}\n")[0].rstrip("\n") + "\n"
+    if not calibrations:
+        return kept
+    lines = "\n".join(f"- {_as_code(task)}: {_as_text(text)}" for task, text in calibrations.items())
+    return f"{kept}\n{_CALIBRATION}\n\n{_ABOUT_CALIBRATION}\n\n{lines}\n"
 
 
 def _front_matter(facts: CardFacts) -> str:

@@ -15,7 +15,7 @@ from palm.data.dataset import LabelMap
 from palm.data.tokenizer import Tokenizer
 from palm.engine.task_instance import TaskInstance, paradigm_for
 from palm.errors import CheckpointError, ConfigError, Problem
-from palm.paradigm.base import PARADIGMS
+from palm.paradigm.base import PARADIGMS, Paradigm
 from palm.reader.base import READERS
 from palm.registry import did_you_mean
 from palm.schema.facts import keys_where
@@ -156,14 +156,26 @@ def _assemble(
         labels = LabelMap(tuple(task.labels), task.tag_scheme, task.splits_text, words)
     tokenizer = _tokenizer(folder, saved, task, reader_config, tokenizers)
     reader = reader_class(reader_config, tokenizer, labels)
+    paradigm = paradigm_for(paradigm_class, paradigm_config, reader)
+    _calibrate(paradigm, task, folder)
     return TaskInstance(
         name=task.name,
         settings=_settings(task, task_config, folder),
         reader=reader,
-        paradigm=paradigm_for(paradigm_class, paradigm_config, reader),
+        paradigm=paradigm,
         head=task.head,
         seed=0,
     )
+
+
+def _calibrate(paradigm: Paradigm, task: SavedTask, folder: Path) -> None:
+    """Give the paradigm the temperature that is stored with the model."""
+    if task.calibration is None:
+        return
+    if paradigm.uncalibrated is not None:
+        rule = f"`{task.name}` has a temperature, which cannot be, as {paradigm.uncalibrated}"
+        raise CheckpointError(f"{folder / CONFIG_FILE}: {rule}. Export the model again.")
+    paradigm.temperature = task.calibration.temperature
 
 
 def _refuse_other_components(folder: Path, task: SavedTask, task_config: TaskConfig | None) -> None:

@@ -65,6 +65,30 @@ class SavedTokenizer(_Saved):
     sha256: str
 
 
+class SavedCalibration(_Saved):
+    """The temperature of a head, fitted by `palm calibrate`. `before` is at temperature 1.
+
+    Attributes:
+        temperature: What scores are divided by before they become probabilities.
+        unit: What has a probability each: `row`, `word`, `label` or `question`.
+        count: How many of them it was fitted to.
+        data: Their file, without its folder.
+        nll_before: Mean negative log likelihood.
+        nll_after: The same with the temperature.
+        ece_before: Expected calibration error.
+        ece_after: The same with the temperature.
+    """
+
+    temperature: float = Field(gt=0, allow_inf_nan=False)
+    unit: str = "row"
+    count: int = Field(0, ge=0)
+    data: str = ""
+    nll_before: float | None = None
+    nll_after: float | None = None
+    ece_before: float | None = None
+    ece_after: float | None = None
+
+
 def _plain_head(head: str) -> str:
     if not head or "." in head:
         raise ValueError(f"a head's key names its parameters, so it is not empty and has no dot, found {shown(head)}")
@@ -87,6 +111,7 @@ class SavedTask(_Saved):
         tokenizer: Its own tokenizer, if it is another one than the model's.
         metrics: Its dev metrics for these weights, as fractions of 1, if it was evaluated.
         data: What it was trained on, as in data.json of a checkpoint.
+        calibration: The temperature of its probabilities, if `palm calibrate` has stored one.
     """
 
     name: str
@@ -101,6 +126,7 @@ class SavedTask(_Saved):
     tokenizer: SavedTokenizer | None = None
     metrics: dict[str, float] | None = None
     data: dict[str, Any] | None = None
+    calibration: SavedCalibration | None = None
 
 
 class SavedRun(_Saved):
@@ -150,16 +176,18 @@ class SavedModel(_Saved):
     tokenizer: SavedTokenizer | None = None
     encoder: str | None = None
     amp: Literal["off", "bf16"] = "off"
+    calibration: SavedCalibration | None = None
 
     def as_run(self) -> SavedRun:
         """It as a model of a run with this task alone."""
-        of_task = {name: getattr(self, name) for name in ("settings", "reader", "paradigm", "labels", *_OF_LABELS)}
+        of_task = {name: getattr(self, name) for name in (*_OF_HEAD, *_OF_LABELS)}
         of_run = {name: getattr(self, name) for name in SavedRun.model_fields if name in SavedModel.model_fields}
         return SavedRun.model_construct(
             **of_run, tasks={self.task: SavedTask.model_construct(name=self.task, **of_task)}, of_run=False
         )
 
 
+_OF_HEAD = ("settings", "reader", "paradigm", "labels", "calibration")
 _OF_LABELS = ("tag_scheme", "splits_text", "label_words")
 
 

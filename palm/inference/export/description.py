@@ -129,6 +129,7 @@ def _describe_task(task: TaskInstance, graph: ExportedGraph, tokenizer: str) -> 
         "paradigm_settings": exported_keys(paradigm.config),
         "encoding_rules": reader.encoding_rules,
         "rules": paradigm.decoding_rules,
+        "temperature": paradigm.temperature,
         "outputs": {name: {"name": outputs[name], **_described(specs, name)} for name in specs},
     }
 

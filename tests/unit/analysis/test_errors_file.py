@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from palm.analysis.errors_file import OWN_COLUMNS, cells_of, guarded, write_errors
-from palm.analysis.wrong_rows import WrongRow
+from palm.analysis.task_analysis import WrongRow
 
 
 def wrong(line: int | None, **columns: str) -> WrongRow:
