@@ -18,10 +18,12 @@ import palm
 from palm.data.dataset import LabelMap
 from palm.data.tokenizer import Tokenizer
 from palm.engine.task_instance import TaskInstance
+from palm.inference.calibrated import write_calibrations
 from palm.inference.export.description import ExportedGraph, read_description, write_description
 from palm.paradigm.base import PARADIGMS
 from palm.reader.base import READERS
 from palm.reader.loading import load_rows
+from palm.schema.saved_model import SavedCalibration
 from palm.schema.settings import TaskSettings
 from tests.integration import all_heads
 from tests.integration.all_heads import assert_close
@@ -222,6 +224,8 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     training = controller._training_run()
     all_heads.train(training)
     all_heads.save_both(training, folder / "out")
+    tempered = [task.name for task in training.tasks if task.paradigm.uncalibrated is None]
+    write_calibrations(folder / "out" / "infer_model", dict.fromkeys(tempered, SavedCalibration(temperature=1.75)))
     done = palm_here("export", folder / "out", "--to", "onnx", "--no-verify", "--output", folder / "onnx")
     assert done.returncode == 0, done.stderr
     return folder
