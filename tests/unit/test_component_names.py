@@ -26,6 +26,7 @@ ALLOWED = {
     r'"linear": nn\.Linear|head (== |not in \()"linear"': "a kind of head, and its layer, not the schedule",
     r'^"adamw": "P': "a function of the C kernels",
     r'"prompt": entry\.prompt': "the key of the reader, in the module of its keys",
+    r'"temperature": paradigm\.temperature': "what scores are divided by, not the sampler",
     r"\bmodel_types\b|\balso_reads\b|TransformersNames\(": "Hugging Face's `model_type`",
 }
 
