@@ -88,9 +88,10 @@ class ReadRun:
         curves = self.curves.tasks.get(task)
         if curves is None or curves.position.last is None or curves.epoch.last is None:
             return exported
-        return max(exported, int(curves.epoch.last[1]) * self._steps_per_epoch(task) + int(curves.position.last[1]))
+        return max(exported, int(curves.epoch.last[1]) * self.steps_per_epoch(task) + int(curves.position.last[1]))
 
-    def _steps_per_epoch(self, task: str) -> int:
+    def steps_per_epoch(self, task: str) -> int:
+        """Batches in one pass over a task's rows; 0 where that is not known."""
         if self.description and task in self.description.tasks:
             return self.description.tasks[task].steps_per_epoch
         return self.log.steps_per_epoch.get(task, 0)

@@ -1,0 +1,78 @@
+"""`palm report`: one or several runs as a page."""
+
+import argparse
+import os
+import sys
+import webbrowser
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from palm import __version__
+from palm.errors import ConfigError, Problem, counted
+from palm.storage.atomic_directory import os_errors_as
+
+EPILOG = """example:
+  palm report output_model                              the run as output_model/report.html
+  palm report output_model other_run                    both runs side by side, as report.html in this folder
+  palm report output_model --output page.html --open
+"""
+FILE = "report.html"
+_MEGABYTE = 1e6
+
+
+def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this class private)
+    """Add the command to `palm`."""
+    parser = subparsers.add_parser(
+        "report",
+        help="show a run as a page, or compare several",
+        description="Write one HTML file about a run: curves, results, mix, data, configuration, events. Several runs "
+        "are shown side by side. It needs no network, and works for runs that train or have died.",
+        epilog=EPILOG,
+    )
+    parser.add_argument("run", nargs="+", metavar="RUN", help="save_path of a run")
+    parser.add_argument("--output", metavar="FILE", help=f"the page (default: RUN/{FILE}, of several runs {FILE})")
+    parser.add_argument("--open", action="store_true", help="open it in the browser")
+    parser.set_defaults(func=run)
+
+
+def run(args: argparse.Namespace, overrides: Sequence[str]) -> int:
+    """Run the command."""
+    del overrides
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # as in palm check
+    from palm.report.packages import check_report_packages  # noqa: PLC0415 (not needed for --help)
+
+    check_report_packages()
+    from palm.report.page import render_page  # noqa: PLC0415 (its packages are an extra)
+    from palm.report.run_folder import read_runs  # noqa: PLC0415 (as above)
+    from palm.report.sections import all_sections  # noqa: PLC0415
+
+    paths = [Path(name).expanduser() for name in args.run]
+    output = output_file(args.output, paths)
+    runs = read_runs(paths)
+    made = f"Made by palm report, PALM {__version__}, {datetime.now().astimezone():%Y-%m-%d %H:%M %Z}"
+    page = render_page(runs, list(all_sections(runs)), made=made)
+    with os_errors_as(output, "--output"):
+        output.write_text(page, encoding="utf-8")
+    for each in runs:
+        for note in each.notes:
+            sys.stderr.write(f"{each.name}: {note}\n")
+    size = len(page.encode("utf-8")) / _MEGABYTE
+    sys.stdout.write(f"{counted(len(runs), 'run')}: {output.as_posix()} ({size:.1f} MB)\n")
+    if args.open and not webbrowser.open(output.resolve().as_uri()):
+        sys.stderr.write("No browser was found to open it in.\n")
+    return 0
+
+
+def output_file(named: str | None, runs: Sequence[Path]) -> Path:
+    """Where the page goes.
+
+    Raises:
+        ConfigError: It is a folder.
+    """
+    output = Path(named).expanduser() if named else runs[0] / FILE if len(runs) == 1 else Path(FILE)
+    if output.is_dir():
+        rule = "the page is one file. Found a folder"
+        raise ConfigError(Problem("--output", f"{rule}: {output}. Name a file in it, such as {output / FILE}."))
+    return output

@@ -1,0 +1,120 @@
+"""The facts above the sections: what was trained, how far it is, and what came out."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from palm.report.result_sections import shown_number
+from palm.report.run_folder import ReadRun
+
+_MINUTE, _HOUR = 60.0, 3600.0
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A fact about a run.
+
+    Attributes:
+        name: What it is.
+        value: As text.
+    """
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True)
+class TaskCard:
+    """A task in short.
+
+    Attributes:
+        name: Its name.
+        kind: Reader and paradigm, and whether it is an auxiliary task.
+        value: Its best main metric; empty without an evaluation.
+        metric: Which metric, and when.
+        steps: Its steps, and the expected ones.
+    """
+
+    name: str
+    kind: str
+    value: str
+    metric: str
+    steps: str
+
+
+def facts_of(run: ReadRun) -> Iterator[Fact]:
+    """The facts of a run that are known."""
+    known = run.description
+    yield Fact("steps", _steps(run))
+    seconds = trained_seconds(run)
+    if seconds is not None:
+        yield Fact("training time", shown_seconds(seconds))
+    if known is not None:
+        encoder = run.configuration.values.get("encoder")
+        named = f"{encoder.value} ({known.backbone})" if encoder and encoder.value != "null" else known.backbone
+        yield Fact("encoder", named)
+        yield Fact("parameters", f"{known.parameters / 1e6:,.1f} M")
+        yield Fact("device", f"{known.device}, {known.precision}, {_counted_threads(known.threads, known.processes)}")
+        yield Fact("started", shown_time(known.started))
+        yield Fact("PALM", known.palm_version)
+    if run.log.sessions > 1:
+        yield Fact("sessions", f"{run.log.sessions}, see events")
+
+
+def cards_of(run: ReadRun) -> Iterator[TaskCard]:
+    """The tasks of a run."""
+    for name in run.task_names:
+        described = run.description.tasks.get(name) if run.description else None
+        curves = run.curves.tasks.get(name)
+        best = curves.best() if curves else None
+        steps = run.steps_of(name)
+        expected = f" of {described.expected_steps:,}" if described and described.expected_steps >= steps else ""
+        yield TaskCard(
+            name,
+            _kind(run, name),
+            shown_number(best.value) if best else "",
+            f"best {best.metric}, at step {best.global_step:,}" if best else "no evaluation on dev rows yet",
+            f"{steps:,}{expected} steps",
+        )
+
+
+def trained_seconds(run: ReadRun) -> float | None:
+    """Seconds of training until the last export; None without any."""
+    return max((each.train_seconds for each in run.curves.exports.values() if each.train_seconds), default=None)
+
+
+def shown_seconds(seconds: float) -> str:
+    """`42 s`, `3 min 20 s`, `2 h 5 min`."""
+    if seconds < _MINUTE:
+        return f"{seconds:.0f} s"
+    if seconds < _HOUR:
+        return f"{seconds // _MINUTE:.0f} min {seconds % _MINUTE:.0f} s"
+    return f"{seconds // _HOUR:.0f} h {seconds % _HOUR // _MINUTE:.0f} min"
+
+
+def shown_time(moment: str) -> str:
+    """A time of run.json to the minute; what is no time stays as it is."""
+    try:
+        return datetime.fromisoformat(moment).strftime("%Y-%m-%d %H:%M %Z").strip()
+    except ValueError:
+        return moment
+
+
+def _steps(run: ReadRun) -> str:
+    total = run.total_steps
+    return f"{run.curves.last_step:,}" + (f" of {total:,}" if total and total != run.curves.last_step else "")
+
+
+def _counted_threads(threads: int, processes: int) -> str:
+    counted = f"{threads} thread{'s' * (threads != 1)}"
+    return counted if processes == 1 else f"{processes} processes of {counted}"
+
+
+def _kind(run: ReadRun, task: str) -> str:
+    reader, paradigm = (run.configuration.of_task(task, key) for key in ("reader", "paradigm"))
+    described = run.description.tasks.get(task) if run.description else None
+    if described is not None:
+        reader, paradigm = described.reader or reader, described.paradigm or paradigm
+    names = dict.fromkeys(name for name in (reader, paradigm) if name)
+    auxiliary = ["auxiliary"] if described is not None and not described.target else []
+    return ", ".join([*names, *auxiliary])

@@ -1,0 +1,149 @@
+"""The page of a report: one HTML file that asks for nothing else, with a policy that forbids it to."""
+
+import base64
+import hashlib
+import json
+from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from palm.report.header import cards_of, facts_of
+from palm.report.packages import report_package
+from palm.report.run_folder import ReadRun
+from palm.report.section import Block, Chart, Paragraph, Section, Table
+from palm.storage.layout import PALM_VERSION
+
+VEGA_LITE = "6.4"
+"""The version that altair's specifications are for."""
+
+_ESCAPES = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
+_LARGE = 12  # rows of a table from which on it scrolls
+
+
+def render_page(runs: Sequence[ReadRun], sections: Sequence[Section], *, made: str) -> str:
+    """The page.
+
+    Args:
+        runs: The runs that it is about.
+        sections: What it shows of them.
+        made: When and by what it is made, for the last line.
+    """
+    jinja2 = report_package("jinja2")
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(_own_file), autoescape=True, trim_blocks=True, lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )  # fmt: skip
+    environment.tests |= {kind.__name__.lower(): kind.__instancecheck__ for kind in (Chart, Table, Paragraph)}
+    charts = [block for section in sections for block in section.blocks if isinstance(block, Chart)]
+    numbers = {id(chart): number for number, chart in enumerate(charts)}
+    scripts, style = [library(), _own_file("report.js")], _style()
+    text: str = environment.get_template("report.html").render(
+        title=" · ".join(run.name for run in runs),
+        runs=runs,
+        headers=[(run, list(facts_of(run)), list(cards_of(run))) for run in runs],
+        sections=[(section, grouped(section.blocks)) for section in sections],
+        number_of=lambda chart: numbers[id(chart)],
+        kind_of_cell=kind_of_cell,
+        shown_cell=shown_cell,
+        is_large=lambda table: len(table.rows) > _LARGE,
+        charts=_in_script([chart.spec for chart in charts]),
+        icon=_data_url("image/svg+xml", _palette_file("palm.svg")),
+        scripts=scripts,
+        style=style,
+        policy=policy(scripts, style),
+        made=made,
+        version=PALM_VERSION,
+    )
+    return text
+
+
+def policy(scripts: Sequence[str], style: str) -> str:
+    """A content security policy that allows these scripts, this style and inlined pictures, and nothing else."""
+    allowed = " ".join(_hash(script) for script in scripts)
+    parts = {
+        "default-src": "'none'",
+        "script-src": allowed,
+        "style-src": _hash(style),
+        "img-src": "data:",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+    }
+    return "; ".join(f"{name} {value}" for name, value in parts.items())
+
+
+def grouped(blocks: Sequence[Block]) -> list[tuple[str, list[Block]]]:
+    """Blocks in their order: charts that stand side by side together, `charts`, and each other block, `block`."""
+    groups: list[tuple[str, list[Block]]] = []
+    for block in blocks:
+        if isinstance(block, Chart) and groups and groups[-1][0] == "charts":
+            groups[-1][1].append(block)
+        else:
+            groups.append(("charts" if isinstance(block, Chart) else "block", [block]))
+    return groups
+
+
+def kind_of_cell(table: Table, row: int, column: int) -> str:
+    """The classes of a cell: of a number, of a long text, of the best of its row."""
+    value = table.rows[row][column]
+    kinds = {
+        "number": is_number(value),
+        "text": column in table.texts,
+        "best": (row, column) in table.best,
+    }
+    return " ".join(kind for kind, holds in kinds.items() if holds)
+
+
+def is_number(value: object) -> bool:
+    """Whether a cell holds a number, possibly as text."""
+    if isinstance(value, str):
+        return value == "–" or value.removesuffix("%").lstrip("+-").replace(".", "", 1).isdecimal()
+    return isinstance(value, int | float)
+
+
+def shown_cell(value: object) -> str:
+    """A cell as text."""
+    if value is None:
+        return ""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+@cache
+def library() -> str:
+    """Vega, Vega-Lite and vega-embed as one script, which defines `vegaEmbed`."""
+    return safe_in_script(str(report_package("vl_convert").javascript_bundle(vl_version=VEGA_LITE)))
+
+
+def safe_in_script(text: str) -> str:
+    """A script whose literals cannot end its element."""
+    return text.replace("</script", "<\\/script").replace("<!--", "<\\!--")
+
+
+def _in_script(content: Any) -> Any:  # noqa: ANN401 (any JSON; jinja2's Markup)
+    """JSON for an element of data: no `<` of a task's name can end it."""
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    return report_package("markupsafe").Markup(text.translate(_ESCAPES))  # nosec B704
+
+
+def _hash(text: str) -> str:
+    digest = hashlib.sha256(text.encode("utf-8")).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'"
+
+
+def _data_url(kind: str, text: str) -> str:
+    return f"data:{kind};base64,{base64.b64encode(text.encode('utf-8')).decode()}"
+
+
+def _own_file(name: str) -> str:
+    return (files("palm.report") / "page" / name).read_text(encoding="utf-8")
+
+
+def _palette_file(name: str) -> str:
+    """A file of the page of `palm serve`, with which this one has its colours in common."""
+    return (files("palm.inference.serving") / "page" / name).read_text(encoding="utf-8")
+
+
+def _style() -> str:
+    return _palette_file("palette.css") + _own_file("report.css")
