@@ -19,6 +19,8 @@ QUIET = (
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
 
+_READY = "#tasks .task, #token-form:not([hidden]), .notice.error"
+
 _SETTINGS = {"locale": "en-GB", "viewport": {"width": 1280, "height": 900}, "reduced_motion": "reduce"}
 
 
@@ -58,10 +60,13 @@ class Visit:
 
 
 @contextmanager
-def visit(browser: "Browser", address: str, *, is_refused: bool = False, **settings: object) -> "Iterator[Visit]":
+def visit(
+    browser: "Browser", address: str, *, is_refused: bool = False, ready: str = _READY, **settings: object
+) -> "Iterator[Visit]":
     """Open an address with settings of a browser context; at the end nothing may have been complained about.
 
-    With `is_refused` the server refuses requests, which Chromium itself notes in the console.
+    With `is_refused` the server refuses requests, which Chromium itself notes in the console. `ready` is a selector of
+    what is there once the page is.
     """
     context = browser.new_context(**{**_SETTINGS, **settings})
     context.set_default_timeout(10_000)
@@ -73,7 +78,7 @@ def visit(browser: "Browser", address: str, *, is_refused: bool = False, **setti
     page.on("dialog", lambda dialog: (found.complaints.append(f"dialog: {dialog.message}"), dialog.dismiss()))
     page.on("request", lambda sent: None if _is_own(sent.url, host) else found.foreign.append(sent.url))
     page.goto(address)
-    page.wait_for_selector("#tasks .task, #token-form:not([hidden]), .notice.error")
+    page.wait_for_selector(ready)
     yield found
     context.close()
     refusals = "Failed to load resource" if is_refused else "\n"

@@ -16,6 +16,7 @@ MOST_POINTS = 400
 _MOST_DOTS = 40  # curves with more points are lines alone
 _BAR = 22
 _TEXT_LIMIT = 180
+_PADDING = 24  # pixels above and below curves, for the labels of marks
 _MOST_NUMBERED = 16  # rows or columns of a matrix whose cells show their numbers
 _DIGITS = 5
 
@@ -63,6 +64,7 @@ def curve_chart(
     value_format: str = ".4~g",
     from_zero: bool = False,
     is_wide: bool = False,
+    names: Sequence[str] = (),
 ) -> Chart:
     """Curves over global steps, to be moved and magnified, with their values under the pointer.
 
@@ -74,14 +76,22 @@ def curve_chart(
         value_format: Format of values (d3).
         from_zero: Whether the axis of values begins at 0.
         is_wide: Whether it takes the whole width of the page.
+        names: Names in the order of their colours, of curves that this chart does not show, too.
     """
     shown = [curve for curve in curves if len(curve.series)]
-    names = list(dict.fromkeys(curve.name for curve in shown))
+    own = list(dict.fromkeys(curve.name for curve in shown))
+    domain = list(dict.fromkeys([*names, *own]))
     faint = [curve for curve in shown if curve.is_faint]
     strong = [curve for curve in shown if not curve.is_faint]
-    colour = alt.Color("n:N", scale=alt.Scale(domain=names), title=None, legend=_legend(names))
+    legend = _legend(own, "stroke", is_needed=len(domain) > 1)
+    colour = alt.Color("n:N", scale=alt.Scale(domain=domain), title=None, legend=legend)
     step = alt.X("s:Q", title="global step", axis=alt.Axis(format="~s", tickMinStep=1), scale=alt.Scale(nice=False))
-    value = alt.Y("v:Q", title=None, axis=alt.Axis(format=value_format), scale=alt.Scale(zero=from_zero))
+    value = alt.Y(
+        "v:Q",
+        title=None,
+        axis=alt.Axis(format=value_format),
+        scale=alt.Scale(zero=from_zero, nice=False, padding=_PADDING),
+    )
     layers: list[alt.Chart] = []
     if faint:
         layers.append(
@@ -152,7 +162,12 @@ def bar_chart(
     )
     base = alt.Chart(_data(data)).encode(
         category,
-        alt.X("v:Q", title=value_title, axis=alt.Axis(format=value_format, tickCount=5), scale=alt.Scale(zero=True)),
+        alt.X(
+            "v:Q",
+            title=value_title,
+            axis=alt.Axis(format="~%" if value_format.endswith("%") else "~s", tickCount=5),
+            scale=alt.Scale(zero=True),
+        ),
         alt.YOffset("n:N", sort=names),
     )
     colour = alt.Color("n:N", sort=names, scale=alt.Scale(domain=names), title=None, legend=_legend(names))
@@ -261,8 +276,11 @@ def _data(rows: Rows) -> alt.InlineData:
     return alt.InlineData(values=rows)
 
 
-def _legend(names: Sequence[str]) -> alt.Legend | None:
-    return alt.Legend(orient="top", labelLimit=_TEXT_LIMIT, columns=3) if len(names) > 1 else None
+def _legend(names: Sequence[str], symbol: str = "square", *, is_needed: bool | None = None) -> alt.Legend | None:
+    if not (len(names) > 1 if is_needed is None else is_needed):
+        return None
+    shown: dict[str, Any] = {"values": list(names), "symbolType": symbol, "symbolOpacity": 1}
+    return alt.Legend(orient="top", labelLimit=_TEXT_LIMIT, columns=3, **shown)
 
 
 def _short(value: float) -> float:

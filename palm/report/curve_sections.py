@@ -23,29 +23,37 @@ def curve_sections(runs: Sequence[ReadRun]) -> Iterator[Section]:
 
 def _charts_of_task(runs: Sequence[ReadRun], task: str) -> Iterator[Chart]:
     having = [run for run in runs if task in run.curves.tasks]
-    loss = list(_losses(having, task))
+    loss = list(_losses(having, task, of_one=len(runs) == 1))
     if any(len(curve.series) for curve in loss):
         of_dev = "" if len(runs) > 1 else ", and on its dev rows"
-        yield curve_chart(f"{task}: loss", f"Loss of the task {task} over the steps of training{of_dev}.", loss)
-    for metric, curves, marks in _evaluations(having, task):
+        yield curve_chart(
+            f"{task}: loss", f"Loss of the task {task} over the steps of training{of_dev}.", loss, names=_names(runs)
+        )
+    for metric, curves, marks in _evaluations(having, task, of_one=len(runs) == 1):
         described = "; ".join(f"{mark.name} is best at step {mark.step} with {mark.label}" for mark in marks)
-        yield curve_chart(f"{task}: {metric}", f"Evaluations of the task {task}: {described}.", curves, marks=marks)
+        yield curve_chart(
+            f"{task}: {metric}",
+            f"Evaluations of the task {task}: {described}.",
+            curves,
+            marks=marks,
+            names=_names(runs),
+        )
 
 
-def _losses(runs: Sequence[ReadRun], task: str) -> Iterator[Curve]:
+def _losses(runs: Sequence[ReadRun], task: str, *, of_one: bool) -> Iterator[Curve]:
     for run in runs:
         curves = run.curves.tasks[task]
-        name = TRAINING if len(runs) == 1 else run.name
+        name = TRAINING if of_one else run.name
         yield Curve(name, curves.loss, is_faint=True)
         yield Curve(name, curves.loss.smoothed())
-        if len(runs) == 1 and LOSS in curves.dev:
+        if of_one and LOSS in curves.dev:
             yield Curve(DEV, curves.dev[LOSS])
 
 
-def _evaluations(runs: Sequence[ReadRun], task: str) -> Iterator[tuple[str, list[Curve], list[Mark]]]:
+def _evaluations(runs: Sequence[ReadRun], task: str, *, of_one: bool) -> Iterator[tuple[str, list[Curve], list[Mark]]]:
     """The charts of a task's evaluations: all metrics of one run, or the main metric of several."""
     evaluated = [run for run in runs if run.curves.tasks[task].main_metric not in (None, LOSS)]
-    if len(runs) == 1 and evaluated:
+    if of_one and evaluated:
         curves = evaluated[0].curves.tasks[task]
         names = [name for name in curves.dev if name != LOSS]
         marks = list(_mark(evaluated[0], task, str(curves.main_metric), name=str(curves.main_metric)))
@@ -56,6 +64,11 @@ def _evaluations(runs: Sequence[ReadRun], task: str) -> Iterator[tuple[str, list
         having = [run for run in evaluated if metric in run.curves.tasks[task].dev]
         marks = [mark for run in having for mark in _mark(run, task, metric, name=run.name)]
         yield metric, [Curve(run.name, run.curves.tasks[task].dev[metric]) for run in having], marks
+
+
+def _names(runs: Sequence[ReadRun]) -> list[str]:
+    """The names of several runs, which have a colour each."""
+    return [run.name for run in runs] if len(runs) > 1 else []
 
 
 def _mark(run: ReadRun, task: str, metric: str, *, name: str) -> Iterator[Mark]:
@@ -73,11 +86,15 @@ def _charts_of_run(runs: Sequence[ReadRun]) -> Iterator[Block]:
         curves = [curve for name, series, smooth in found for curve in _smoothed(name, series, smooth=smooth)]
         if any(len(curve.series) for curve in curves):
             from_zero = title != "learning rate"
-            yield curve_chart(title, f"The {title} over the steps of training.", curves, from_zero=from_zero)
-    waits = [Curve(run.name, run.curves.data_wait) for run in runs if _is_above(run.curves.data_wait, 0.01)]
+            yield curve_chart(
+                title, f"The {title} over the steps of training.", curves, from_zero=from_zero, names=_names(runs)
+            )
+    waits = [Curve(run.name, run.curves.data_wait) for run in runs if _is_above(run.curves.data_wait, 0.05)]
     if waits:
         description = "The fraction of the time that training waited for data."
-        yield curve_chart("waiting for data", description, waits, value_format=".0%", from_zero=True)
+        yield curve_chart(
+            "waiting for data", description, waits, value_format=".2~%", from_zero=True, names=_names(runs)
+        )
 
 
 def _smoothed(name: str, series: Series, *, smooth: bool) -> Iterable[Curve]:

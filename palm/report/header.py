@@ -7,7 +7,7 @@ from datetime import datetime
 from palm.report.result_sections import shown_number
 from palm.report.run_folder import ReadRun
 
-_MINUTE, _HOUR = 60.0, 3600.0
+_MINUTE, _HOUR, _MILLION = 60.0, 3600.0, 1_000_000
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def facts_of(run: ReadRun) -> Iterator[Fact]:
         encoder = run.configuration.values.get("encoder")
         named = f"{encoder.value} ({known.backbone})" if encoder and encoder.value != "null" else known.backbone
         yield Fact("encoder", named)
-        yield Fact("parameters", f"{known.parameters / 1e6:,.1f} M")
+        yield Fact("parameters", shown_count(known.parameters))
         yield Fact("device", f"{known.device}, {known.precision}, {_counted_threads(known.threads, known.processes)}")
         yield Fact("started", shown_time(known.started))
         yield Fact("PALM", known.palm_version)
@@ -73,7 +73,7 @@ def cards_of(run: ReadRun) -> Iterator[TaskCard]:
             name,
             _kind(run, name),
             shown_number(best.value) if best else "",
-            f"best {best.metric}, at step {best.global_step:,}" if best else "no evaluation on dev rows yet",
+            f"best {best.metric}, at step {best.global_step:,}" if best else "no evaluation on dev rows",
             f"{steps:,}{expected} steps",
         )
 
@@ -90,6 +90,11 @@ def shown_seconds(seconds: float) -> str:
     if seconds < _HOUR:
         return f"{seconds // _MINUTE:.0f} min {seconds % _MINUTE:.0f} s"
     return f"{seconds // _HOUR:.0f} h {seconds % _HOUR // _MINUTE:.0f} min"
+
+
+def shown_count(count: int) -> str:
+    """`23,156`, `22.7 M`."""
+    return f"{count:,}" if count < _MILLION else f"{count / _MILLION:,.1f} M"
 
 
 def shown_time(moment: str) -> str:

@@ -33,12 +33,12 @@ def _mix(run: ReadRun, of: str) -> Iterator[Block]:
     curves = [Curve(name, series) for name, series in run.curves.probabilities.items()]
     if curves:
         description = "The probability with which the sampler chooses each task, over the steps of training."
-        yield curve_chart(f"sampling probabilities{of}", description, curves, value_format=".0%", from_zero=True)
+        yield curve_chart(f"sampling probabilities{of}", description, curves, value_format=".3~%", from_zero=True)
     else:
         so_far = [Curve(name, _fractions(run, name)) for name in mix]
         if any(len(curve.series) for curve in so_far):
             description = "The fraction of the steps so far that each task has had."
-            yield curve_chart(f"mix so far{of}", description, so_far, value_format=".0%", from_zero=True)
+            yield curve_chart(f"mix so far{of}", description, so_far, value_format=".3~%", from_zero=True)
     factors = [Curve(name, curves.loss_factor) for name, curves in run.curves.tasks.items() if len(curves.loss_factor)]
     if factors:
         yield curve_chart(f"loss factors{of}", "The factor of each task's loss that the weighting learns.", factors)

@@ -45,6 +45,7 @@ def render_page(runs: Sequence[ReadRun], sections: Sequence[Section], *, made: s
         sections=[(section, grouped(section.blocks)) for section in sections],
         number_of=lambda chart: numbers[id(chart)],
         kind_of_cell=kind_of_cell,
+        number_columns=number_columns,
         shown_cell=shown_cell,
         is_large=lambda table: len(table.rows) > _LARGE,
         charts=_in_script([chart.spec for chart in charts]),
@@ -83,15 +84,24 @@ def grouped(blocks: Sequence[Block]) -> list[tuple[str, list[Block]]]:
     return groups
 
 
-def kind_of_cell(table: Table, row: int, column: int) -> str:
+def kind_of_cell(table: Table, numbers: frozenset[int], row: int, column: int) -> str:
     """The classes of a cell: of a number, of a long text, of the best of its row."""
-    value = table.rows[row][column]
     kinds = {
-        "number": is_number(value),
+        "number": column in numbers,
         "text": column in table.texts,
         "best": (row, column) in table.best,
     }
     return " ".join(kind for kind, holds in kinds.items() if holds)
+
+
+def number_columns(table: Table) -> frozenset[int]:
+    """The columns that hold numbers and nothing else."""
+    columns = {
+        column: [row[column] for row in table.rows if row[column] is not None]
+        for column in range(len(table.header))
+        if column not in table.texts
+    }
+    return frozenset(column for column, values in columns.items() if values and all(map(is_number, values)))
 
 
 def is_number(value: object) -> bool:

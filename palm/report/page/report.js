@@ -25,7 +25,7 @@
       axis: { domainColor: line, gridColor: line, gridOpacity: 0.6, tickColor: line, labelColor: soft, titleColor: soft,
         titleFontWeight: 400, labelFontSize: 11, titleFontSize: 11, labelPadding: 5, tickCount: 5 },
       axisX: { grid: false, labelFlush: true, labelOverlap: true },
-      legend: { labelColor: ink, labelFontSize: 12, symbolStrokeWidth: 2.5, symbolType: "stroke", offset: 6, padding: 0 },
+      legend: { labelColor: ink, labelFontSize: 12, symbolStrokeWidth: 2.5, offset: 6, padding: 0 },
       bar: { color: series[0] }, line: { color: series[0] }, point: { color: series[0] }, text: { color: ink },
       rule: { color: soft },
       range: {
