@@ -50,9 +50,13 @@
   async function show(plot) {
     const before = plots.get(plot);
     if (before) before.finalize();
+    // The plot is one picture with a label: what is inside it is not read out mark by mark.
+    const inside = document.createElement("div");
+    inside.setAttribute("aria-hidden", "true");
+    plot.replaceChildren(inside);
     const spec = prepared(specs[Number(plot.dataset.chart)]);
     const tooltip = { disableDefaultStyle: true };
-    plots.set(plot, await vegaEmbed(plot, spec,
+    plots.set(plot, await vegaEmbed(inside, spec,
       { mode: "vega-lite", renderer: "svg", actions: false, ast: true, defaultStyle: false, tooltip, config: config() }));
     plot.dataset.shown = "true";
   }
