@@ -8,6 +8,7 @@ from palm.config.yaml_file import read_yaml
 from palm.errors import ConfigError
 from palm.schema.run_description import RunDescription, ValueOrigin
 from palm.storage.layout import RESOLVED_CONFIG
+from palm.tracking.hyper_parameters import without_secrets
 
 ABSENT = "–"
 """A key that a run does not have."""
@@ -68,12 +69,12 @@ class DifferentValue:
 
 
 def read_configuration(folder: Path, description: RunDescription | None) -> RunConfiguration:
-    """The values of a run; none where it has no configuration, as runs of trainers."""
+    """The values of a run without secrets; none where it has no configuration, as runs of trainers."""
     file = folder / RESOLVED_CONFIG
     if not file.is_file():
         return RunConfiguration()
     try:
-        content = read_yaml(file).data
+        content = without_secrets(read_yaml(file).data)
     except ConfigError as error:
         return RunConfiguration(problem=str(error))
     origins = {origin.key: origin for origin in description.origins} if description else {}
@@ -117,4 +118,6 @@ def _text_of(run: RunConfiguration, key: str) -> str:
 
 def _configured(key: str, value: object, origin: ValueOrigin | None) -> ConfiguredValue:
     text = value_as_text(value)
-    return ConfiguredValue(key, text) if origin is None else ConfiguredValue(key, text, origin.where, origin.overridden)
+    if origin is None:
+        return ConfiguredValue(key, text)
+    return ConfiguredValue(key, text, origin.where, without_secrets({key: origin.overridden})[key])

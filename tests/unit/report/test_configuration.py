@@ -50,6 +50,13 @@ def test_a_run_without_configuration_and_one_that_cannot_be_read(tmp_path):
     assert "config.resolved.yaml" in found.problem
 
 
+def test_secrets_are_left_out(tmp_path):
+    text = "hub_token: abc\ntasks: {a: {api_key: def, file: 'https://me:ghi@host/x'}}\n"
+    (tmp_path / "config.resolved.yaml").write_text(text, encoding="utf-8")
+    found = read_configuration(tmp_path, None)
+    assert {key: value.value for key, value in found.values.items()} == {"tasks.a.file": "https://***@host/x"}
+
+
 def test_texts_of_values():
     values = [None, True, 1e-5, 3, "中", [1, 0.5], [], {}]
     assert [value_as_text(value) for value in values] == ["null", "true", "1e-05", "3", "中", "1, 0.5", "[]", "{}"]
