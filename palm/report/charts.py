@@ -20,7 +20,7 @@ _PADDING = 24  # pixels above and below curves, for the labels of marks
 _MOST_NUMBERED = 16  # rows or columns of a matrix whose cells show their numbers
 _DIGITS = 5
 
-Rows = list[dict[str, object]]
+ChartRows = list[dict[str, object]]
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def _strong_layers(
 
 
 def _mark_layers(marks: Sequence[Mark], step: alt.X, value: alt.Y, colour: alt.Color) -> list[alt.Chart]:
-    rows: Rows = [{"n": mark.name, "s": mark.step, "v": _short(mark.value), "t": mark.label} for mark in marks]
+    rows: ChartRows = [{"n": mark.name, "s": mark.step, "v": _short(mark.value), "t": mark.label} for mark in marks]
     base = alt.Chart(_data(rows))
     ring = base.mark_point(size=110, strokeWidth=2.5, filled=False, clip=True)
     text = base.mark_text(dy=-13, fontWeight=600, fontSize=11, limit=_TEXT_LIMIT)
@@ -154,7 +154,7 @@ def bar_chart(
         value_format: Format of values (d3).
         value_title: What the values are.
     """
-    data: Rows = [{"c": category, "n": name, "v": _short(value)} for category, name, value in rows]
+    data: ChartRows = [{"c": category, "n": name, "v": _short(value)} for category, name, value in rows]
     categories = list(dict.fromkeys(str(row["c"]) for row in data))
     names = list(dict.fromkeys(str(row["n"]) for row in data))
     category = alt.Y(
@@ -193,7 +193,7 @@ def histogram(
         parts: `(name, bounds of the ranges, fraction or number in each)`; one bound more than numbers.
         what: What the values are.
     """
-    data: Rows = [
+    data: ChartRows = [
         {"n": name, "a": _short(start), "b": _short(end), "v": count}
         for name, bounds, counts in parts
         for start, end, count in zip(bounds[:-1], bounds[1:], counts, strict=True)
@@ -239,7 +239,7 @@ def heat_map(
         axes: What rows and columns are.
         is_wide: Whether it takes the whole width of the page.
     """
-    data: Rows = [{"r": row, "c": column, "v": _short_or_none(value)} for (row, column), value in cells.items()]
+    data: ChartRows = [{"r": row, "c": column, "v": _short_or_none(value)} for (row, column), value in cells.items()]
     rows, columns = (list(dict.fromkeys(pair[side] for pair in cells)) for side in (0, 1))
     low, high = (-1.0, 1.0) if diverging else (0.0, max((value or 0.0 for value in cells.values()), default=1.0) or 1.0)
     scale = alt.Scale(domain=[low, high], range="diverging" if diverging else "heatmap")
@@ -264,7 +264,7 @@ def heat_map(
     return Chart(title, _spec(chart.properties(height=max(120, 30 * len(rows)))), description, is_wide)
 
 
-def _points(curves: Iterable[Curve]) -> Rows:
+def _points(curves: Iterable[Curve]) -> ChartRows:
     return [
         {"n": curve.name, "s": step, "v": _short(value)}
         for curve in curves
@@ -272,7 +272,7 @@ def _points(curves: Iterable[Curve]) -> Rows:
     ]
 
 
-def _data(rows: Rows) -> alt.InlineData:
+def _data(rows: ChartRows) -> alt.InlineData:
     return alt.InlineData(values=rows)
 
 
