@@ -41,12 +41,11 @@ def run(args: argparse.Namespace, overrides: Sequence[str]) -> int:
     """Run the command."""
     del overrides
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # as in palm check
-    from palm.report.packages import check_report_packages  # noqa: PLC0415 (not needed for --help)
+    from palm.analysis.packages import check_page_packages  # noqa: PLC0415 (not needed for --help)
 
-    check_report_packages()
-    from palm.report.page import render_page  # noqa: PLC0415 (its packages are an extra)
+    check_page_packages()
+    from palm.report.page import all_sections, render_page  # noqa: PLC0415 (its packages are an extra)
     from palm.report.run_folder import read_runs  # noqa: PLC0415 (as above)
-    from palm.report.sections import all_sections  # noqa: PLC0415
 
     paths = [Path(name).expanduser() for name in args.run]
     output = output_file(args.output, paths)

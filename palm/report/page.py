@@ -3,19 +3,36 @@
 import base64
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from palm.analysis.packages import page_package
+from palm.report.blocks import grouped, kind_of_cell, number_columns, shown_cell
+from palm.report.configuration_sections import configuration_sections
+from palm.report.curve_sections import curve_sections
+from palm.report.data_sections import data_sections
+from palm.report.event_sections import event_sections
 from palm.report.header import cards_of, facts_of
-from palm.report.packages import report_package
+from palm.report.mix_sections import mix_sections
+from palm.report.result_sections import result_sections
 from palm.report.run_folder import ReadRun
-from palm.report.section import Block, Chart, Paragraph, Section, Table
+from palm.report.section import Chart, Paragraph, Section, SectionWriter, Table
 from palm.storage.layout import PALM_VERSION
 
 VEGA_LITE = "6.4"
 """The version that altair's specifications are for."""
+
+WRITERS: tuple[SectionWriter, ...] = (
+    result_sections,
+    curve_sections,
+    mix_sections,
+    data_sections,
+    configuration_sections,
+    event_sections,
+)
+"""What makes the sections of a report, in the order of the page."""
 
 _ESCAPES = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
 _LARGE = 12  # rows of a table from which on it scrolls
@@ -29,7 +46,7 @@ def render_page(runs: Sequence[ReadRun], sections: Sequence[Section], *, made: s
         sections: What it shows of them.
         made: When and by what it is made, for the last line.
     """
-    jinja2 = report_package("jinja2")
+    jinja2 = page_package("jinja2")
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(_own_file), autoescape=True, trim_blocks=True, lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
@@ -73,57 +90,16 @@ def policy(scripts: Sequence[str], style: str) -> str:
     return "; ".join(f"{name} {value}" for name, value in parts.items())
 
 
-def grouped(blocks: Sequence[Block]) -> list[tuple[str, list[Block]]]:
-    """Blocks in their order: charts that stand side by side together, `charts`, and each other block, `block`."""
-    groups: list[tuple[str, list[Block]]] = []
-    for block in blocks:
-        if isinstance(block, Chart) and groups and groups[-1][0] == "charts":
-            groups[-1][1].append(block)
-        else:
-            groups.append(("charts" if isinstance(block, Chart) else "block", [block]))
-    return groups
-
-
-def kind_of_cell(table: Table, numbers: frozenset[int], row: int, column: int) -> str:
-    """The classes of a cell: of a number, of a long text, of the best of its row."""
-    kinds = {
-        "number": column in numbers,
-        "text": column in table.texts,
-        "best": (row, column) in table.best,
-    }
-    return " ".join(kind for kind, holds in kinds.items() if holds)
-
-
-def number_columns(table: Table) -> frozenset[int]:
-    """The columns that hold numbers and nothing else."""
-    columns = {
-        column: [row[column] for row in table.rows if row[column] is not None]
-        for column in range(len(table.header))
-        if column not in table.texts
-    }
-    return frozenset(column for column, values in columns.items() if values and all(map(is_number, values)))
-
-
-def is_number(value: object) -> bool:
-    """Whether a cell holds a number, possibly as text."""
-    if isinstance(value, str):
-        return value == "–" or value.removesuffix("%").lstrip("+-").replace(".", "", 1).isdecimal()
-    return isinstance(value, int | float)
-
-
-def shown_cell(value: object) -> str:
-    """A cell as text."""
-    if value is None:
-        return ""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return f"{value:,}"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+def all_sections(runs: Sequence[ReadRun]) -> Iterator[Section]:
+    """The sections that hold anything, in the order of the page."""
+    for write in WRITERS:
+        yield from (section for section in write(runs) if section.blocks)
 
 
 @cache
 def library() -> str:
     """Vega, Vega-Lite and vega-embed as one script, which defines `vegaEmbed`."""
-    return safe_in_script(str(report_package("vl_convert").javascript_bundle(vl_version=VEGA_LITE)))
+    return safe_in_script(str(page_package("vl_convert").javascript_bundle(vl_version=VEGA_LITE)))
 
 
 def safe_in_script(text: str) -> str:
@@ -134,7 +110,7 @@ def safe_in_script(text: str) -> str:
 def _in_script(content: Any) -> Any:  # noqa: ANN401 (any JSON; jinja2's Markup)
     """JSON for an element of data: no `<` of a task's name can end it."""
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
-    return report_package("markupsafe").Markup(text.translate(_ESCAPES))  # nosec B704
+    return page_package("markupsafe").Markup(text.translate(_ESCAPES))  # nosec B704
 
 
 def _hash(text: str) -> str:

@@ -8,7 +8,7 @@ pytest.importorskip("jinja2")
 pytest.importorskip("vl_convert")
 
 from palm.report import page as module
-from palm.report.page import grouped, is_number, kind_of_cell, number_columns, policy, render_page, shown_cell
+from palm.report.page import all_sections, policy, render_page
 from palm.report.section import Chart, Paragraph, Section, Table
 from tests.unit.report.reported import a_run, data, description, dev, step
 
@@ -81,23 +81,19 @@ def test_several_runs_have_their_colours_and_a_common_title():
     assert "<title>one · two – PALM report</title>" in text
 
 
-def test_charts_stand_together():
-    a, b = Chart("a", {}, ""), Chart("b", {}, "")
-    text = Paragraph("p")
-    assert grouped([a, b, text, a]) == [("charts", [a, b]), ("block", [text]), ("charts", [a])]
-    assert grouped([]) == []
-
-
-def test_cells():
-    table = Table("t", ("a", "b", "c"), [("1", 2, "x"), ("y", "–", None)], frozenset({(0, 1)}), texts=frozenset({2}))
-    assert number_columns(table) == {1}
-    assert kind_of_cell(table, number_columns(table), 0, 1) == "number best"
-    assert kind_of_cell(table, number_columns(table), 0, 2) == "text"
-    assert [shown_cell(value) for value in (None, 1234, 0.123456, "a", True)] == ["", "1,234", "0.1235", "a", "True"]
-    assert [is_number(value) for value in ("–", "50.0%", "-1.5", "+2", "", "a", "1.2.3", 3)] == [
-        True, True, True, True, False, False, False, True,
-    ]  # fmt: skip
-
-
 def test_a_script_cannot_end_its_element():
     assert module.safe_in_script("a('</script>') // <!-- x") == "a('<\\/script>') // <\\!-- x"
+
+
+COSINE = {"split": "cosine", "global_step": 2, "task": None, "cosines": {"a~b": 0.5}}
+RECORDS = [step(1, "a"), step(2, "b"), COSINE, dev(2, "a", accuracy=0.5)]
+
+
+def test_the_order_of_the_page():
+    run = a_run(records=RECORDS, described=description(a=data(), b=data()), values={"x": ("1", "default")})
+    keys = [section.key for section in all_sections([run])]
+    assert keys == ["results", "curves", "speed", "mix", "cosines", "data", "configuration", "events"]
+
+
+def test_sections_without_content_are_left_out():
+    assert [section.key for section in all_sections([a_run()])] == ["events"]
