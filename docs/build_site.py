@@ -3,7 +3,7 @@
 Pages are written for readers of the repository: links are paths in it, and `name_zh.md` lies beside `name.md`. Here
 each language gets a folder with one page per name, in which links lead on as in the repository: to pages, to headings,
 to files outside docs/. A page without a translation is shown in English. MkDocs builds the folders; a warning is an
-error. docs/adr/0009-documentation-site.md gives the reasons.
+error. docs/adr/0010-documentation-site.md gives the reasons.
 """
 
 import argparse
