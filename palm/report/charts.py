@@ -1,5 +1,6 @@
 """Charts as Vega-Lite specifications, made with altair. The page gives them width, colours and fonts."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,9 +15,10 @@ MOST_POINTS = 400
 """Points of a curve in a page: about one per pixel of a chart's width."""
 
 _MOST_DOTS = 40  # curves with more points are lines alone
-_BAR = 22
+_BAR = 14
+_AROUND = 62  # pixels for the axis and the legend of a chart whose rows count
 _TEXT_LIMIT = 180
-_PADDING = 24  # pixels above and below curves, for the labels of marks
+_ABOVE, _BELOW = 0.14, 0.04  # room above curves, for the labels of marks, and below, as fractions of their range
 _MOST_NUMBERED = 16  # rows or columns of a matrix whose cells show their numbers
 _DIGITS = 5
 
@@ -86,12 +88,8 @@ def curve_chart(
     legend = _legend(own, "stroke", is_needed=len(domain) > 1)
     colour = alt.Color("n:N", scale=alt.Scale(domain=domain), title=None, legend=legend)
     step = alt.X("s:Q", title="global step", axis=alt.Axis(format="~s", tickMinStep=1), scale=alt.Scale(nice=False))
-    value = alt.Y(
-        "v:Q",
-        title=None,
-        axis=alt.Axis(format=value_format),
-        scale=alt.Scale(zero=from_zero, nice=False, padding=_PADDING),
-    )
+    scale = alt.Scale(domain=value_range(shown, from_zero=from_zero), nice=False)
+    value = alt.Y("v:Q", title=None, axis=alt.Axis(format=value_format), scale=scale)
     layers: list[alt.Chart] = []
     if faint:
         layers.append(
@@ -105,6 +103,16 @@ def curve_chart(
     moved = alt.selection_interval(name="moved", bind="scales", encodings=["x"], zoom="wheel![event.shiftKey]")
     layers[0] = layers[0].add_params(moved)
     return Chart(title, _spec(alt.layer(*layers).properties(height=HEIGHT)), description, is_wide)
+
+
+def value_range(curves: Sequence[Curve], *, from_zero: bool) -> list[float]:
+    """The range of an axis: that of all values, with room for labels above, and below 0 only where values are."""
+    values = [value for curve in curves for value in curve.series.values.tolist() if math.isfinite(value)]
+    low, high = (min(values), max(values)) if values else (0.0, 1.0)
+    low = min(low, 0.0) if from_zero else low
+    spread = high - low or abs(high) or 1.0
+    bottom = low - _BELOW * spread
+    return [_short(max(bottom, 0.0) if low >= 0 else bottom), _short(high + _ABOVE * spread)]
 
 
 def _strong_layers(
@@ -178,7 +186,7 @@ def bar_chart(
     ]
     bars = base.mark_bar(cornerRadiusEnd=3).encode(colour, tooltip=tooltip)
     texts = base.mark_text(align="left", dx=5, fontSize=11).encode(text=alt.Text("v:Q", format=value_format))
-    height = max(80, _BAR * len(categories) * len(names) + 10 * len(categories))
+    height = _AROUND + (_BAR * len(names) + 9) * len(categories)
     return Chart(title, _spec(alt.layer(bars, texts).properties(height=height)), description)
 
 
@@ -203,7 +211,7 @@ def histogram(
         alt.Chart(_data(data))
         .mark_bar(opacity=0.65, binSpacing=1)
         .encode(
-            alt.X("a:Q", title=what, axis=alt.Axis(tickMinStep=1), scale=alt.Scale(zero=False)),
+            alt.X("a:Q", bin="binned", title=what, axis=alt.Axis(tickMinStep=1), scale=alt.Scale(zero=False)),
             alt.X2("b:Q"),
             alt.Y("v:Q", title="examples", axis=alt.Axis(format="~s", tickCount=4), stack=None),
             alt.Color("n:N", sort=names, scale=alt.Scale(domain=names), title=None, legend=_legend(names)),
@@ -261,7 +269,7 @@ def heat_map(
         colour = alt.condition(contrast, alt.value("page:far"), alt.value("page:ink"))
         numbers = base.mark_text(fontSize=11).encode(color=colour, text=alt.Text("v:Q", format=value_format))
         chart = alt.layer(squares, numbers)
-    return Chart(title, _spec(chart.properties(height=max(120, 30 * len(rows)))), description, is_wide)
+    return Chart(title, _spec(chart.properties(height=_AROUND + 30 * len(rows))), description, is_wide)
 
 
 def _points(curves: Iterable[Curve]) -> ChartRows:
@@ -280,7 +288,7 @@ def _legend(names: Sequence[str], symbol: str = "square", *, is_needed: bool | N
     if not (len(names) > 1 if is_needed is None else is_needed):
         return None
     shown: dict[str, Any] = {"values": list(names), "symbolType": symbol, "symbolOpacity": 1}
-    return alt.Legend(orient="top", labelLimit=_TEXT_LIMIT, columns=3, **shown)
+    return alt.Legend(orient="top", labelLimit=_TEXT_LIMIT, **shown)
 
 
 def _short(value: float) -> float:

@@ -68,13 +68,12 @@ def cards_of(run: ReadRun) -> Iterator[TaskCard]:
         curves = run.curves.tasks.get(name)
         best = curves.best() if curves else None
         steps = run.steps_of(name)
-        expected = f" of {described.expected_steps:,}" if described and described.expected_steps >= steps else ""
         yield TaskCard(
             name,
             _kind(run, name),
             shown_number(best.value) if best else "",
             f"best {best.metric}, at step {best.global_step:,}" if best else "no evaluation on dev rows",
-            f"{steps:,}{expected} steps",
+            _steps_of_task(steps, described.expected_steps if described else None),
         )
 
 
@@ -108,6 +107,13 @@ def shown_time(moment: str) -> str:
 def _steps(run: ReadRun) -> str:
     total = run.total_steps
     return f"{run.curves.last_step:,}" + (f" of {total:,}" if total and total != run.curves.last_step else "")
+
+
+def _steps_of_task(steps: int, expected: int | None) -> str:
+    """`7 of 20 steps`, or `22 steps, 20 expected` of a task that others have kept in the mix."""
+    if expected is None:
+        return f"{steps:,} steps"
+    return f"{steps:,} of {expected:,} steps" if steps <= expected else f"{steps:,} steps, {expected:,} expected"
 
 
 def _counted_threads(threads: int, processes: int) -> str:

@@ -15,7 +15,7 @@
     return getComputedStyle(probe).color;
   }
 
-  function config() {
+  function config(width) {
     const ink = colour("ink"), soft = colour("soft"), line = colour("line");
     const font = getComputedStyle(document.body).fontFamily;
     const series = [...Array(8).keys()].map((number) => colour(`series-${number}`));
@@ -25,7 +25,8 @@
       axis: { domainColor: line, gridColor: line, gridOpacity: 0.6, tickColor: line, labelColor: soft, titleColor: soft,
         titleFontWeight: 400, labelFontSize: 11, titleFontSize: 11, labelPadding: 5, tickCount: 5 },
       axisX: { grid: false, labelFlush: true, labelOverlap: true },
-      legend: { labelColor: ink, labelFontSize: 12, symbolStrokeWidth: 2.5, offset: 6, padding: 0 },
+      legend: { labelColor: ink, labelFontSize: 12, symbolStrokeWidth: 2.5, offset: 6, padding: 0,
+        columns: width < 420 ? 2 : 3 },
       bar: { color: series[0] }, line: { color: series[0] }, point: { color: series[0] }, text: { color: ink },
       rule: { color: soft },
       range: {
@@ -57,7 +58,7 @@
     const spec = prepared(specs[Number(plot.dataset.chart)]);
     const tooltip = { disableDefaultStyle: true };
     plots.set(plot, await vegaEmbed(inside, spec,
-      { mode: "vega-lite", renderer: "svg", actions: false, ast: true, defaultStyle: false, tooltip, config: config() }));
+      { mode: "vega-lite", renderer: "svg", actions: false, ast: true, defaultStyle: false, tooltip, config: config(plot.clientWidth) }));
     plot.dataset.shown = "true";
   }
 

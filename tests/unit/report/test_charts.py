@@ -4,7 +4,7 @@ import pytest
 
 pytest.importorskip("altair")
 
-from palm.report.charts import MOST_POINTS, Curve, Mark, bar_chart, curve_chart, heat_map, histogram
+from palm.report.charts import MOST_POINTS, Curve, Mark, bar_chart, curve_chart, heat_map, histogram, value_range
 from palm.report.series import Series
 
 LONG = Series.of((step, math.sin(step)) for step in range(5000))
@@ -24,6 +24,15 @@ def test_curves_are_thinned_and_their_values_are_short():
     assert 2 * MOST_POINTS * 0.8 < len(rows) <= 2 * (MOST_POINTS + 2) + 2
     assert chart.spec["layer"][0]["mark"]["opacity"] < 1
     assert (chart.title, chart.description, chart.is_wide) == ("t", "d", False)
+
+
+def test_the_range_of_values_has_room_for_labels_and_no_negative_numbers():
+    assert value_range([Curve("a", SHORT)], from_zero=True) == [0.0, 0.57]
+    low, high = value_range([Curve("a", Series.of([(1, -1.0), (2, 1.0)]))], from_zero=False)
+    assert (low, high) == (-1.08, 1.28)
+    constant = value_range([Curve("a", Series.of([(1, 3.0), (2, float("inf"))]))], from_zero=False)
+    assert constant[0] < 3.0 < constant[1]
+    assert value_range([], from_zero=False) == [0.0, 1.14]
 
 
 def test_the_best_is_marked():

@@ -27,6 +27,8 @@ def test_the_cards_of_tasks():
         TaskCard("a", "cls", "0.8750", "best accuracy, at step 4", "4 of 20 steps"),
         TaskCard("aux", "cls, auxiliary", "", "no evaluation on dev rows", "5 of 20 steps"),
     ]
+    more = a_run(records=[{**step(4, "a"), "epoch": 4}], described=description(a=data()))
+    assert next(iter(cards_of(more))).steps == "24 steps, 20 expected"
     configured = a_run(values={"tasks.意图.reader": ("match",), "tasks.意图.paradigm": ("cls",)})
     assert next(iter(cards_of(configured))).kind == "match, cls"
 
