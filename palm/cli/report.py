@@ -7,7 +7,9 @@ import webbrowser
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
+
+from tqdm import tqdm
 
 from palm import __version__
 from palm.errors import ConfigError, Problem, counted
@@ -45,11 +47,12 @@ def run(args: argparse.Namespace, overrides: Sequence[str]) -> int:
 
     check_page_packages()
     from palm.report.page import all_sections, render_page  # noqa: PLC0415 (its packages are an extra)
-    from palm.report.run_folder import read_runs  # noqa: PLC0415 (as above)
+    from palm.report.run_folder import metrics_size, read_runs  # noqa: PLC0415 (as above)
 
     paths = [Path(name).expanduser() for name in args.run]
     output = output_file(args.output, paths)
-    runs = read_runs(paths)
+    with _bar(metrics_size(paths)) as bar:
+        runs = read_runs(paths, bar.update)
     made = f"Made by palm report, PALM {__version__}, {datetime.now().astimezone():%Y-%m-%d %H:%M %Z}"
     page = render_page(runs, list(all_sections(runs)), made=made)
     with os_errors_as(output, "--output"):
@@ -62,6 +65,11 @@ def run(args: argparse.Namespace, overrides: Sequence[str]) -> int:
     if args.open and not webbrowser.open(output.resolve().as_uri()):
         sys.stderr.write("No browser was found to open it in.\n")
     return 0
+
+
+def _bar(size: int) -> "tqdm[NoReturn]":
+    """A bar over the bytes of the metrics; on a terminal alone."""
+    return tqdm(total=size, desc="reading", unit="B", unit_scale=True, leave=False, disable=not sys.stderr.isatty())
 
 
 def output_file(named: str | None, runs: Sequence[Path]) -> Path:

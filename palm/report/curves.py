@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from palm.metric.base import LOSS, main_metric
-from palm.report.metrics_file import MetricsFile, MetricsLine
+from palm.report.metrics_file import AfterBytes, MetricsFile, MetricsLine
 from palm.report.series import Series
 from palm.storage.layout import METRICS_FILE, PAIR
 
@@ -127,7 +127,10 @@ class RunCurves:
 
     def task(self, name: object) -> TaskCurves:
         """The curves of a task, new ones for a task that appears for the first time."""
-        return self.tasks.setdefault(str(name), TaskCurves())
+        known = self.tasks.get(str(name))
+        if known is None:
+            known = self.tasks[str(name)] = TaskCurves()
+        return known
 
     @property
     def has_run_model(self) -> bool:
@@ -155,10 +158,11 @@ class FollowedRun:
 
     Args:
         folder: The run's folder.
+        after_bytes: Called with the number of bytes of each part that is read.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.file = MetricsFile(folder / METRICS_FILE)
+    def __init__(self, folder: Path, after_bytes: AfterBytes | None = None) -> None:
+        self.file = MetricsFile(folder / METRICS_FILE, after_bytes)
         self.curves = RunCurves()
 
     def update(self) -> int:
@@ -174,9 +178,9 @@ class FollowedRun:
 
 def number_of(value: object) -> float | None:
     """A finite number, or None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if type(value) not in (float, int):  # no bool, which is an int, too
         return None
-    return float(value) if math.isfinite(value) else None
+    return float(value) if math.isfinite(value) else None  # type: ignore[arg-type]
 
 
 def _note(series: Series, step: int, value: object) -> None:

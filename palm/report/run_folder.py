@@ -10,6 +10,7 @@ from palm.errors import CheckpointError, ConfigError, Problem
 from palm.report.configuration import RunConfiguration, read_configuration
 from palm.report.curves import FollowedRun, RunCurves
 from palm.report.events import LogFacts, read_log
+from palm.report.metrics_file import AfterBytes
 from palm.schema.run_description import RunDescription, read_description
 from palm.storage.layout import CHECKPOINT_FOLDER, EARLIER_FOLDER, LOG_FILE, METRICS_FILE
 from palm.storage.run_lock import is_training
@@ -113,14 +114,15 @@ def find_runs(path: Path) -> list[Path]:
     return sorted(inside, key=_began)
 
 
-def read_run(folder: Path, name: str | None = None) -> ReadRun:
+def read_run(folder: Path, name: str | None = None, after_bytes: AfterBytes | None = None) -> ReadRun:
     """Read a run, which may be training or may have died.
 
     Args:
         folder: Its folder.
         name: What to call it; the folder's name by default.
+        after_bytes: Called with the number of bytes of each part of its metrics that is read.
     """
-    followed = FollowedRun(folder)
+    followed = FollowedRun(folder, after_bytes)
     followed.update()
     description, notes = _description(folder)
     configuration = read_configuration(folder, description)
@@ -140,14 +142,29 @@ def read_run(folder: Path, name: str | None = None) -> ReadRun:
     )
 
 
-def read_runs(paths: Sequence[Path]) -> list[ReadRun]:
+def read_runs(paths: Sequence[Path], after_bytes: AfterBytes | None = None) -> list[ReadRun]:
     """Read runs, a run with stages stage by stage, each under a name of its own.
+
+    Args:
+        paths: Their folders.
+        after_bytes: Called with the number of bytes of each part of their metrics that is read.
 
     Raises:
         ConfigError: One of them is no run.
     """
     folders = list(dict.fromkeys(folder for path in paths for folder in find_runs(path)))
-    return [read_run(folder, name) for folder, name in zip(folders, distinct_names(folders), strict=True)]
+    names = distinct_names(folders)
+    return [read_run(folder, name, after_bytes) for folder, name in zip(folders, names, strict=True)]
+
+
+def metrics_size(paths: Sequence[Path]) -> int:
+    """Bytes of the metrics of runs, of all stages of each.
+
+    Raises:
+        ConfigError: One of them is no run.
+    """
+    files = {folder / METRICS_FILE for path in paths for folder in find_runs(path)}
+    return sum(file.stat().st_size for file in files if file.is_file())
 
 
 def distinct_names(folders: Sequence[Path]) -> list[str]:

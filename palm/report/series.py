@@ -29,9 +29,8 @@ class Series:
 
     def append(self, step: int, value: float) -> None:
         """Add a point."""
-        while self._steps and self._steps[-1] >= step:
-            self._steps.pop()
-            self._values.pop()
+        if self._steps and self._steps[-1] >= step:
+            self.cut(step)
         self._steps.append(step)
         self._values.append(value)
 

@@ -5,7 +5,7 @@ import pytest
 from palm.errors import ConfigError
 from palm.report.configuration import ConfiguredValue, RunConfiguration
 from palm.report.curves import RunCurves
-from palm.report.run_folder import distinct_names, find_runs, read_run, read_runs, state_of
+from palm.report.run_folder import distinct_names, find_runs, metrics_size, read_run, read_runs, state_of
 from palm.storage.run_lock import exclusive_run_lock
 
 LOG = "Global step: {0}. Task: 意图, step {0}/4 (epoch 0), loss: 6.235, speed: 0.75 steps/s\n"
@@ -88,6 +88,15 @@ def test_stages_come_in_the_order_in_which_they_were_trained(tmp_path):
     write_run(tmp_path / "0", step(1))
     assert [folder.name for folder in find_runs(tmp_path)] == ["b", "a", "0"]
     assert [run.name for run in read_runs([tmp_path, tmp_path / "a"])] == ["b", "a", "0"]
+
+
+def test_reading_tells_how_far_it_is(tmp_path):
+    for name in ("a", "b"):
+        write_run(tmp_path / name, step(1))
+    parts = []
+    read_runs([tmp_path], parts.append)
+    assert len(parts) == 2
+    assert sum(parts) == metrics_size([tmp_path, tmp_path / "a"]) == 2 * (tmp_path / "a/metrics.jsonl").stat().st_size
 
 
 def test_what_is_no_run_is_refused(tmp_path):
