@@ -36,15 +36,16 @@ from palm.schema.fields import BackboneFields, Precision
 from palm.storage.atomic_directory import os_errors_as, refuse_foreign
 from palm.storage.layout import INFERENCE_FOLDER
 from palm.tracking import Callback
+from palm.training.beginning import beginning_lines
 from palm.training.configured import run_model_folder, train_as_configured
 from palm.training.describe_run import write_beginning
-from palm.training.dev_split import read_dev_rows, split_lines
-from palm.training.earlier_runs import has_ended, refuse_links_out, resume_or_archive
+from palm.training.dev_split import read_dev_rows
+from palm.training.display.choice import LogStyle, display_for
+from palm.training.display.describe import live_run_of
+from palm.training.earlier_runs import has_ended, refuse_links_out
 from palm.training.equal_ranks import agreed_signal, check_equal, run_folder_locked
 from palm.training.evaluation import exported_folder
-from palm.training.label_notices import label_lines
 from palm.training.log import CONTINUE, OnRecord, frozen_line, say
-from palm.training.notices import copies_line, export_lines, first_example_lines, precision_lines, short_run_lines
 from palm.training.observers import Observers, observers, reporting
 from palm.training.run import build_run
 from palm.training.run_model import missing_run_model_line
@@ -103,6 +104,7 @@ class Controller:
         self._pretrained = False
         self._stages = [self]
         self._observers = Observers()
+        self._log_style: LogStyle = "panel"
         self._has_run_model = False  # as the last stage has
 
     def load_pretrain(self, path: str | Path | None = None) -> None:
@@ -144,13 +146,16 @@ class Controller:
         for line in (frozen_line(source.folder, list(source.saved.tasks)), *lines):
             say(line)
 
-    def train(self, *, callbacks: Sequence[Callback] = (), on_record: OnRecord | None = None) -> None:
+    def train(
+        self, *, callbacks: Sequence[Callback] = (), on_record: OnRecord | None = None, log: LogStyle = "panel"
+    ) -> None:
         """Train until every target has done its expected steps, stage by stage; export each at exactly its last one.
 
         Args:
             callbacks: Told of steps, evaluations, exports and the end, by the first of several ranks.
             on_record: Called with each line of metrics.jsonl as it is written, by the first of several ranks; lines of
                 evaluations also have their `seconds` (docs/files.md).
+            log: `panel` shows a panel on a terminal and a table in a notebook, and lines elsewhere; `lines` only lines.
 
         Raises:
             CheckpointError: Something cannot be written, or a checkpoint to resume from does not fit.
@@ -158,7 +163,7 @@ class Controller:
         """
         told = observers(callbacks, on_record, owner="Controller.train")
         for stage in self._stages:
-            stage._observers = told
+            stage._observers, stage._log_style = told, log
         if not self.config.stage:
             self._train()
             return
@@ -216,15 +221,11 @@ class Controller:
                 return run
             run.ranks.on_first(partial(refuse_foreign, run_model_folder(config), "save_path"))
             check_equal(run)
-            beginning = [f"Warning: {warning}" for warning in config.warnings]
-            beginning += [*short_run_lines(run), *export_lines(run)]
-            beginning += resume_or_archive(run, folder, resume=resume, resolved=config.resolved)
-            beginning += precision_lines(run)
-            beginning += [] if run.progress.global_step else label_lines(self._tasks)  # once per run
-            beginning += [*split_lines(self._tasks), *copies_line(run.model.copied_parameters())]
+            beginning = beginning_lines(run, config, resume=resume)
             run.ranks.on_first(partial(write_beginning, run, config, folder))
-        lines = [*beginning, *first_example_lines(self._tasks)]
-        with reporting(run, folder, self._observers, lines, config.resolved, stage=config.stage) as told:
+        display = display_for(partial(live_run_of, run, config, with_run_model=self._has_run_model), self._log_style)
+        about = run, folder, self._observers, beginning, config.resolved
+        with reporting(*about, stage=config.stage, display=display) as told:
             train_as_configured(run, train_steps(run), config, *told, with_run_model=self._has_run_model)
         return run
 

@@ -29,6 +29,9 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this cl
     parser.add_argument(
         "--resume", nargs="?", const="auto", choices=("auto", "never"), help="continue from the newest valid checkpoint"
     )
+    parser.add_argument(
+        "--log", choices=("panel", "lines"), default="panel", help="on a terminal: a live panel (default), or lines"
+    )
     ranks = parser.add_argument_group("several processes")
     ranks.add_argument("--nproc", type=_positive, metavar="N", help=_NPROC)
     ranks.add_argument(
@@ -54,7 +57,7 @@ def run(args: argparse.Namespace, overrides: list[str]) -> int:
             return launch(plan)
     words = [*overrides, f"--resume={args.resume}"] if args.resume else overrides
     try:
-        palm.Controller(args.config, task_dir=args.task_dir, overrides=words).train()
+        palm.Controller(args.config, task_dir=args.task_dir, overrides=words).train(log=args.log)
     except Exception as error:  # also those that the command line turns into an exit code
         current_ranks().watch.failed(error)
         raise

@@ -114,7 +114,7 @@ def _rank_command(args: argparse.Namespace, overrides: list[str]) -> list[str]:
     flags = [f"-W{option}" for option in sys.warnoptions]
     imports = [f"--import={name}" for name in args.imports]
     resume = [f"--resume={args.resume}"] if args.resume else []
-    own = ["train", args.config, f"--task_dir={args.task_dir}", *imports, *resume]
+    own = ["train", args.config, f"--task_dir={args.task_dir}", f"--log={args.log}", *imports, *resume]
     return [sys.executable, *flags, "-m", "palm", *own, *overrides]
 
 

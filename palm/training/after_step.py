@@ -52,7 +52,7 @@ class StepLog:
 
     def after(self, result: StepResult) -> None:
         """Advance the progress bar; log what is due."""
-        self._reporter.advance()
+        self._reporter.advance(result)
         self._waits.add(result)
         self._log_cosines(result.global_step)
         if result.global_step % self._every == 0 or (self._first_step and result.global_step == 1):
@@ -67,7 +67,7 @@ class StepLog:
         every = self._run.settings.log_gradient_cosines_every_n_steps
         if every > 0 and global_step % every == 0:
             cosines = gradient_cosines(self._run)
-            self._reporter.say(cosine_line(cosines, global_step))
+            self._reporter.log(cosine_line(cosines, global_step))
             self._reporter.record({"split": "cosine", "global_step": global_step, "task": None, "cosines": cosines})
 
     def _print(self, result: StepResult) -> None:
@@ -77,7 +77,7 @@ class StepLog:
 
     def _print_part(self, result: StepResult, speed: float, waited: float) -> None:
         run = self._run
-        self._reporter.say(self._line(result, speed))
+        self._reporter.log(self._line(result, speed))
         self._reporter.record(
             {
                 **step_record(result),
@@ -141,7 +141,7 @@ class Checkpoints:
         if self._saved != self._run.progress.global_step:
             folder = save_checkpoint(self._run, self._folder, keep=self._keep)
             self._saved = self._run.progress.global_step
-            self._reporter.say(f"checkpoint saved at {folder.as_posix()}")
+            self._reporter.log(f"checkpoint saved at {folder.as_posix()}")
 
     def save_without_others(self) -> str | None:
         """Write one although another rank is lost; its path, if there is a step to save."""

@@ -59,7 +59,7 @@ class Exports:
 
     def export(self, name: str) -> None:
         """Export the present model of the target `name`."""
-        self._reporter.say(finished_line(name))
+        self._reporter.log(finished_line(name))
         if self._folder_of is not None:
             self._save(name, self._folder_of(name))
             self._say_exported(name, of_step=self._run.progress.global_step)
@@ -75,10 +75,10 @@ class Exports:
             self.export(name)
             return
         copy_bundle(self._best_folder(name), self._folder_of(name))
-        self._reporter.say(finished_line(name))
+        self._reporter.log(finished_line(name))
         self._say_exported(name, of_step=best.global_step)
         if say_which:
-            self._reporter.say(exported_best_line(name, best))
+            self._reporter.log(exported_best_line(name, best))
 
     def update_best(self, name: str) -> None:
         """Export the best evaluation of a target that was exported before, if it is another one by now."""
@@ -89,13 +89,13 @@ class Exports:
         if source.is_dir() and _content(source) != _content(target):
             copy_bundle(source, target)
             self._say_exported(name, of_step=best.global_step)
-            self._reporter.say(exported_best_line(name, best))
+            self._reporter.log(exported_best_line(name, best))
 
     def keep_best(self, name: str) -> None:
         """Save the present model of the target `name` as its best so far."""
         if self._folder_of is not None:
             self._save(name, self._best_folder(name))
-            self._reporter.say(best_line(name, self._run.progress.best.tasks[name], self._best_folder(name)))
+            self._reporter.log(best_line(name, self._run.progress.best.tasks[name], self._best_folder(name)))
 
     def _best_folder(self, name: str) -> Path:
         return self._inference_folder(name).with_name(BEST_INFERENCE_FOLDER)
@@ -111,7 +111,7 @@ class Exports:
 
     def _say_exported(self, name: str, *, of_step: int) -> None:
         """Report that the model of `name` at global step `of_step` is exported."""
-        self._reporter.say(exported_line(name, self._inference_folder(name)))
+        self._reporter.log(exported_line(name, self._inference_folder(name)))
         done = self._run.progress
         record: dict[str, object] = {"split": "export", "global_step": done.global_step, "task": name}
         steps = {"task_steps": done.task_steps[name], "of_step": of_step}
@@ -158,7 +158,7 @@ class PeriodicExports:
 
     def _save(self, task: TaskInstance, folder: Path) -> None:
         save_bundle(self._run.model, task, self._backbone_name, folder)
-        self._reporter.say(exported_line(task.name, folder))
+        self._reporter.log(exported_line(task.name, folder))
 
 
 @dataclass(frozen=True)
@@ -272,7 +272,7 @@ class Evaluation:
                 self._run.ranks.watch.note(f"evaluating {task.name}")
                 start = time.perf_counter()
                 metrics = evaluate_task(self._run.model, task, self._run.ranks)
-                self._reporter.say(evaluation_line(task.name, global_step, metrics))
+                self._reporter.log(evaluation_line(task.name, global_step, metrics))
                 record: dict[str, object] = {"split": "dev", "global_step": global_step, "task": task.name, **metrics}
                 self._reporter.record(record, seconds=time.perf_counter() - start)
                 found[task.name] = metrics
@@ -293,7 +293,7 @@ class Evaluation:
         )
         self._run.ranks.on_first(lambda: self._save_best(improved.tasks))
         if improved.run and best.run is not None and self._checkpoints is not None:
-            self._reporter.say(best_line("all targets", best.run, self._checkpoints / f"step_{global_step}"))
+            self._reporter.log(best_line("all targets", best.run, self._checkpoints / f"step_{global_step}"))
         return bool(improved) and bool(self._selection)
 
     def _save_best(self, names: Sequence[str]) -> None:

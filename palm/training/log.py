@@ -6,19 +6,22 @@ import math
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TextIO
 
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from palm.distributed.ranks import current_ranks
 from palm.engine.run import StepResult
 from palm.engine.selection import Best
 from palm.errors import CheckpointError
+from palm.runtime.progress import progress_shown_by
 from palm.storage.atomic_directory import os_errors_as
 from palm.storage.layout import LOG_FILE, METRICS_FILE
+from palm.training.display.choice import Display
+from palm.training.display.live_run import LiveRun
 
 _log = logging.getLogger("palm")
 
@@ -53,14 +56,10 @@ def _is_terminal() -> bool:
     return sys.stderr is not None and sys.stderr.isatty()
 
 
-def _is_widget() -> bool:
-    """Whether the progress bar is a notebook's, which needs no terminal."""
-    return any(kind.__name__ == "tqdm_notebook" for kind in tqdm.__mro__)
-
-
 class Reporter:
-    """Writes lines to the terminal (above the progress bar) and to `log.txt`, and metrics to `metrics.jsonl`.
+    """Writes lines to the terminal and to `log.txt`, and metrics to `metrics.jsonl`; shows how far the run is.
 
+    The terminal has the lines above a progress bar; where there is a `display`, only those that `say` gets, beside it.
     Of several ranks, only the first one does; the others keep the metrics of the last step, for when it is lost.
 
     Args:
@@ -68,17 +67,27 @@ class Reporter:
         total_steps: Length of the progress bar, in global steps.
         done_steps: Steps done before a resume.
         on_record: Called with each line of `metrics.jsonl`.
+        display: The run as its display shows it, and the display; None for lines.
 
     Raises:
         CheckpointError: The folder cannot be written.
     """
 
     def __init__(
-        self, folder: Path | None, *, total_steps: int, done_steps: int = 0, on_record: OnRecord | None = None
+        self,
+        folder: Path | None,
+        *,
+        total_steps: int,
+        done_steps: int = 0,
+        on_record: OnRecord | None = None,
+        display: tuple[LiveRun, Display] | None = None,
     ) -> None:
         self._silent = not current_ranks().first
         self._on_record = None if self._silent else on_record
         self._unwritten: tuple[Path, list[dict[str, object]]] | None = (folder, []) if folder and self._silent else None
+        self._live = display[0] if display else None
+        self._display = display[1] if display else None
+        self._open = ExitStack()
         folder = None if self._silent else folder
         self._folder = folder
         self._log = self._metrics = None
@@ -92,26 +101,44 @@ class Reporter:
             initial=done_steps,
             unit="step",
             file=sys.stderr,
-            disable=self._silent or not (_is_terminal() or _is_widget()),
+            disable=self._silent or display is not None or not _is_terminal(),
             leave=False,
         )
 
     def __enter__(self) -> "Reporter":
+        if self._live is not None and self._display is not None:
+            self._open.enter_context(progress_shown_by(self._live.note_activity))
+            self._display.open()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._bar.close()
+        self._open.close()
+        if self._display is not None:
+            self._display.close(finished=error is None)
         for file in (self._log, self._metrics):
             if file is not None:
                 file.close()
 
     def say(self, line: str) -> None:
-        """Print and log a line."""
-        if self._silent:
-            return
+        """Print and log a line that the user is to see."""
+        if not self._silent:
+            self._print(line) if self._display is None else self._display.say(line)
+            self._write(line)
+
+    def log(self, line: str) -> None:
+        """Log a line about the course of the run; print it, unless a display shows the same."""
+        if not self._silent:
+            if self._display is None:
+                self._print(line)
+            self._write(line)
+
+    def _print(self, line: str) -> None:
         _to_stdout(lambda stdout: self._bar.write(line, file=stdout))
+
+    def _write(self, line: str) -> None:
         self._check_folder()
         if self._log is not None:
             self._log.write(line + "\n")
@@ -129,6 +156,8 @@ class Reporter:
         if self._unwritten is not None:
             same_step = [line for line in self._unwritten[1] if line.get("global_step") == metrics.get("global_step")]
             self._unwritten[1][:] = [*same_step, metrics]
+        if self._live is not None:
+            self._live.note_record(metrics)
         if self._on_record is not None:
             further = {"seconds": seconds, "folder": folder}
             self._on_record({**metrics, **{key: value for key, value in further.items() if value is not None}})
@@ -151,9 +180,12 @@ class Reporter:
             rule = "save_path was removed or renamed while a run trained into it, and nothing of the run would be kept"
             raise CheckpointError(f"{self._folder}: {rule}. Start the run again.")
 
-    def advance(self) -> None:
-        """Advance the progress bar by a step."""
+    def advance(self, result: StepResult) -> None:
+        """Show that a step is done."""
         self._bar.update(1)
+        if self._live is not None and self._display is not None:
+            self._live.note_step(result)
+            self._display.refresh()
 
 
 def _line_of(metrics: Mapping[str, object]) -> str:

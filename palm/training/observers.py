@@ -15,6 +15,8 @@ from palm.tracking.base import TrackerCallback
 from palm.tracking.callback import tell
 from palm.tracking.events import HowEnded, RecordEvent, event_of, frozen
 from palm.tracking.hyper_parameters import without_secrets
+from palm.training.display.choice import Display
+from palm.training.display.live_run import LiveRun
 from palm.training.log import OnRecord, Reporter
 from palm.training.run import Failure
 
@@ -59,6 +61,7 @@ def reporting(
     config: Mapping[str, object],
     *,
     stage: str = "",
+    display: tuple[LiveRun, Display] | None = None,
 ) -> Iterator[tuple[Reporter, Failure]]:
     """Report on a run while it trains: to the terminal, to its files, and to its observers.
 
@@ -69,6 +72,7 @@ def reporting(
         lines: The first lines of the log.
         config: Every key with its value.
         stage: Name of the stage, if the run has stages.
+        display: What shows the run; None for lines.
 
     Yields:
         The reporter, and what tells whether a callback failed.
@@ -79,7 +83,9 @@ def reporting(
     """
     observed = ObservedRun(told, run)
     total, done = run.total_steps, run.progress.global_step
-    with Reporter(folder, total_steps=total, done_steps=done, on_record=observed.record) as reporter:
+    with Reporter(
+        folder, total_steps=total, done_steps=done, on_record=observed.record, display=display
+    ) as reporter:
         for line in lines:
             reporter.say(line)
         with observed.training(reporter.say, config, folder, stage):

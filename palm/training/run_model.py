@@ -85,9 +85,9 @@ class RunModel:
         if self._failure is not None:
             return
         step, names = self.of_step, [task.name for task in trained_tasks(self._run)]
-        self._reporter.say(exported_run_line(self._folder, step, names))
+        self._reporter.log(exported_run_line(self._folder, step, names))
         if self._extended is not None:
-            self._reporter.say(extended_line(self._extended))
+            self._reporter.log(extended_line(self._extended))
         record = {"split": "run_model", "global_step": self._run.progress.global_step, "task": None}
         self._reporter.record({**record, "of_step": step, "tasks": names}, folder=self._folder)
 

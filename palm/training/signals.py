@@ -5,13 +5,15 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any, ClassVar, NoReturn, Optional
 
 from palm.distributed.rank_environment import is_rank
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_WORDS = "\n{}: stopping after this step, {} a checkpoint. Send it again to quit at once.\n"
+_WORDS = "{}: stopping after this step, {} a checkpoint. Send it again to quit at once."
 
 
 # Paddle's launch module sends each SIGTERM three times within 0.6 s.
@@ -22,6 +24,11 @@ def _second_effect(number: signal.Signals) -> Any:  # noqa: ANN401 (as Python's 
     """The system's default; in a notebook an interrupt stops the cell, not the kernel with its variables."""
     in_notebook = number == signal.SIGINT and "ipykernel" in sys.modules
     return signal.default_int_handler if in_notebook else signal.SIG_DFL
+
+
+def _to_stderr(line: str) -> None:
+    """Write a line from a handler, where a buffer may be in use."""
+    os.write(2, f"\n{line}\n".encode())
 
 
 class StopSignals:
@@ -37,6 +44,7 @@ class StopSignals:
     """
 
     _outermost: ClassVar[Optional["StopSignals"]] = None
+    _tellers: ClassVar[list[Callable[[str], None]]] = [_to_stderr]
 
     def __init__(self, *, saves: bool = True) -> None:
         self._outcome = "with" if saves else "without"
@@ -76,7 +84,17 @@ class StopSignals:
         self._received, self._received_at = signal.Signals(number), time.monotonic()
         for other in _SIGNALS:
             signal.signal(other, self._note_again if is_rank() else _second_effect(other))
-        os.write(2, _WORDS.format(self._received.name, self._outcome).encode())
+        self._tellers[-1](_WORDS.format(self._received.name, self._outcome))
+
+    @classmethod
+    @contextmanager
+    def told_by(cls, show: Callable[[str], None]) -> Iterator[None]:
+        """While this context is open, `show` tells what a signal does, instead of stderr; a handler calls it."""
+        cls._tellers.append(show)
+        try:
+            yield
+        finally:
+            cls._tellers.remove(show)
 
     def _note_again(self, number: int, frame: FrameType | None) -> None:
         if time.monotonic() - self._received_at > _REPEATED:

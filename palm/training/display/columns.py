@@ -1,0 +1,98 @@
+"""The columns of the table of tasks: which of them fit into a width, and the text of their cells."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from palm.engine.selection import Score
+from palm.training.display.live_run import LiveRun, LiveTask
+
+GAP = 2
+_SHORTEST_NAME, _SHORTEST_CURVE, _LONGEST_CURVE = 8, 8, 40
+_NAME, _CURVE = "task", "curve"
+# What is left out first where the terminal is narrow comes last.
+_BY_IMPORTANCE = (_NAME, "best", "loss", "last", _CURVE, "metric", "at step", "steps")
+_IN_ORDER = (_NAME, "steps", "loss", _CURVE, "metric", "last", "best", "at step")
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the table.
+
+    Attributes:
+        name: Which it is.
+        header: Its header.
+        width: Its cells on the screen.
+        align: Where its text stands.
+    """
+
+    name: str
+    header: str
+    width: int
+    align: Literal["left", "right"]
+
+
+def columns_for(run: LiveRun, width: int, measure: Callable[[str], int]) -> Sequence[Column]:
+    """The columns that fit into `width`, the most important ones at least.
+
+    Args:
+        run: The run.
+        width: Cells of the screen.
+        measure: The cells that a text takes, two for each Chinese character.
+    """
+    for count in range(len(_BY_IMPORTANCE), 1, -1):
+        names = [name for name in _IN_ORDER if name in _BY_IMPORTANCE[:count]]
+        found = _widths(run, names, width, measure)
+        if sum(found.values()) + GAP * (len(found) - 1) <= width:
+            return [_column(name, found[name]) for name in names]
+    return [_column(_NAME, width)]
+
+
+def _widths(run: LiveRun, names: Sequence[str], width: int, measure: Callable[[str], int]) -> dict[str, int]:
+    tasks = list(run.tasks.values())
+    found = {name: _width_of(name, tasks, measure) for name in names}
+    found[_NAME] = min(found[_NAME], max(_SHORTEST_NAME, width // 4))
+    if _CURVE in found:
+        left = width - sum(found.values()) - GAP * (len(found) - 1)
+        found[_CURVE] += min(max(left, 0), _LONGEST_CURVE - found[_CURVE])
+    return found
+
+
+def _width_of(name: str, tasks: Sequence[LiveTask], measure: Callable[[str], int]) -> int:
+    if name == _CURVE:
+        return _SHORTEST_CURVE
+    cells = [cell(name, task, 0) for task in tasks]
+    least = {"loss": 7, "last": 7, "best": 7, "metric": 8}.get(name, 0)
+    return max(least, measure(_column(name, 0).header), *map(measure, cells)) if cells else least
+
+
+def _column(name: str, width: int) -> Column:
+    header = {_CURVE: "", "metric": "dev"}.get(name, name)
+    return Column(name, header, width, "left" if name in (_NAME, _CURVE, "metric") else "right")
+
+
+def cell(name: str, task: LiveTask, width: int) -> str:
+    """The text of a task in the column `name`."""
+    if name == _CURVE:
+        return task.loss.sparkline(width)
+    texts = {
+        _NAME: task.name,
+        "steps": f"{task.steps:,}" if task.expected is None else f"{task.steps:,}/{task.expected:,}",
+        "loss": "–" if task.loss.smoothed is None else short_number(task.loss.smoothed),
+        "metric": "" if task.last is None else task.last.name,
+        "last": _score(task.last),
+        "best": _score(task.best),
+        "at step": "" if task.best_step is None else f"{task.best_step:,}",
+    }
+    return texts[name]
+
+
+def _score(score: Score | None) -> str:
+    return "–" if score is None else short_number(score.value)
+
+
+def short_number(value: float) -> str:
+    """Four significant digits in at most seven characters: `0.0123`, `12.35`, `1.2e+09`."""
+    if value == 0 or 1e-4 <= abs(value) < 10:
+        return f"{value:.4f}"
+    return f"{value:.2f}" if 1e-4 <= abs(value) < 1e4 else f"{value:.1e}"

@@ -1,0 +1,107 @@
+"""Describes a run for its display: what it is, its tasks, and the commands that come after it."""
+
+import shlex
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import paddle
+
+from palm.config.run_config import RunConfig
+from palm.engine.run import TrainingRun
+from palm.engine.selection import Selection
+from palm.engine.task_instance import TaskInstance
+from palm.kernels.precision import NAMES
+from palm.runtime.environment import named_threads, this_machine
+from palm.storage.layout import LOG_FILE
+from palm.training.configured import run_model_folder
+from palm.training.display.facts import RunHeader
+from palm.training.display.live_run import LiveRun, LiveTask
+from palm.training.earlier_runs import read_records
+from palm.training.evaluation import exported_folder
+
+_LONGEST_TEXT = 40
+
+
+def live_run_of(run: TrainingRun, config: RunConfig, *, with_run_model: bool) -> LiveRun:
+    """What the display of a run shows before its next step; of a run that continues, with what it has recorded.
+
+    Args:
+        run: The run.
+        config: Its configuration.
+        with_run_model: Whether it ends with a model of all tasks.
+    """
+    folder = Path(config.run.save_path)
+    live = LiveRun(
+        _header(run, config, folder),
+        map(partial(_task, run, folder), run.tasks),
+        done=run.progress.global_step,
+        selection=Selection.of(run.settings),
+        retires=run.settings.leave_mix_when_finished,
+    )
+    live.run_model_folder = _readable(run_model_folder(config))
+    live.next_commands = list(_next_commands(run, folder)) if with_run_model else []
+    if run.progress.global_step:
+        live.replay(read_records(folder))
+    return live
+
+
+def _header(run: TrainingRun, config: RunConfig, folder: Path) -> RunHeader:
+    device = str(paddle.device.get_device())
+    return RunHeader(
+        title=config.stage or folder.resolve().name,
+        tasks=len(run.tasks),
+        rows=sum(task.training_data.num_examples for task in run.tasks),
+        steps=run.total_steps,
+        encoder=_encoder(config),
+        parameters=sum(parameter.size for parameter in run.model.parameters()),
+        device="CPU" if device == "cpu" else device.upper().replace(":", " "),
+        threads=(named_threads() or this_machine().cores) if device == "cpu" else 0,
+        precision=NAMES[run.progress.amp],
+        processes=run.ranks.count,
+        log=_readable(folder / LOG_FILE),
+    )
+
+
+def _encoder(config: RunConfig) -> str:
+    """The encoder's name: what the configuration calls it, or the folder of its weights."""
+    weights = config.run.freeze_encoder_of or config.run.pretrain_model_path
+    if config.run.encoder:
+        return config.run.encoder
+    return f"{Path(weights).name} ({config.backbone_name})" if weights else config.backbone_name
+
+
+def _task(run: TrainingRun, save_path: Path, task: TaskInstance) -> LiveTask:
+    return LiveTask(
+        task.name,
+        target=task.settings.target,
+        expected=run.targets.get(task.name),
+        folder=_readable(exported_folder(save_path, task.name)),
+        steps=run.progress.task_steps.get(task.name, 0),
+    )
+
+
+def _readable(path: Path) -> str:
+    """A path as short as it can be written from here."""
+    here = Path.cwd()
+    return (path.relative_to(here) if path.is_relative_to(here) else path).as_posix()
+
+
+def _next_commands(run: TrainingRun, folder: Path) -> Iterator[str]:
+    """A prediction with the task that takes the fewest texts, and a server of all tasks."""
+    targets = [task for task in run.tasks if task.settings.target]
+    if targets:
+        easiest = min(targets, key=lambda task: len(task.reader.text_columns))
+        name = shlex.quote(f"{_readable(folder)}/{easiest.name}")
+        yield f"palm pred {name} {shlex.join(_example(easiest))}"
+    yield f"palm serve {shlex.quote(_readable(folder))}"
+
+
+def _example(task: TaskInstance) -> Sequence[str]:
+    """Texts of one of the first rows, short enough for a line; else the names of the texts."""
+    columns = [column.upper() for column in task.reader.text_columns]
+    for record in (task.dev or task.training_data).records[:20]:
+        texts = task.reader.texts_of(record)
+        if len(texts) == len(columns) and sum(map(len, texts)) <= _LONGEST_TEXT:
+            return texts
+    return columns
