@@ -77,7 +77,7 @@ def cell(name: str, task: LiveTask, width: int) -> str:
         return task.loss.sparkline(width)
     texts = {
         _NAME: task.name,
-        "steps": f"{task.steps:,}" if task.expected is None else f"{task.steps:,}/{task.expected:,}",
+        "steps": _steps(task),
         "loss": "–" if task.loss.smoothed is None else short_number(task.loss.smoothed),
         "metric": "" if task.last is None else task.last.name,
         "last": _score(task.last),
@@ -85,6 +85,13 @@ def cell(name: str, task: LiveTask, width: int) -> str:
         "at step": "" if task.best_step is None else f"{task.best_step:,}",
     }
     return texts[name]
+
+
+def _steps(task: LiveTask) -> str:
+    """`104/270`; `275 ✓` once they are done, after which a task may be trained for the others."""
+    if task.expected is None:
+        return f"{task.steps:,}"
+    return f"{task.steps:,}/{task.expected:,}" if task.steps < task.expected else f"{task.steps:,} ✓"
 
 
 def _score(score: Score | None) -> str:

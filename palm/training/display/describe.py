@@ -20,7 +20,7 @@ from palm.training.display.live_run import LiveRun, LiveTask
 from palm.training.earlier_runs import read_records
 from palm.training.evaluation import exported_folder
 
-_LONGEST_TEXT = 40
+_LONGEST_TEXT, _FIRST_ROWS = 50, 100
 
 
 def live_run_of(run: TrainingRun, config: RunConfig, *, with_run_model: bool) -> LiveRun:
@@ -98,10 +98,13 @@ def _next_commands(run: TrainingRun, folder: Path) -> Iterator[str]:
 
 
 def _example(task: TaskInstance) -> Sequence[str]:
-    """Texts of one of the first rows, short enough for a line; else the names of the texts."""
+    """The shortest texts of the first rows, where they fit on a line; else the names of the texts."""
     columns = [column.upper() for column in task.reader.text_columns]
-    for record in (task.dev or task.training_data).records[:20]:
-        texts = task.reader.texts_of(record)
-        if len(texts) == len(columns) and sum(map(len, texts)) <= _LONGEST_TEXT:
-            return texts
-    return columns
+    records = (task.dev or task.training_data).records[:_FIRST_ROWS]
+    rows = [texts for record in records if len(texts := task.reader.texts_of(record)) == len(columns)]
+    shortest = min(rows, key=_length, default=columns)
+    return shortest if _length(shortest) <= _LONGEST_TEXT else columns
+
+
+def _length(texts: Sequence[str]) -> int:
+    return sum(map(len, texts))

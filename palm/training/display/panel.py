@@ -16,6 +16,7 @@ _WIDEST = 110
 _BORDER, _FIXED_ROWS = 4, 4
 """Cells of the border with its margins; rows of borders, bar and table header."""
 _NARROWEST_BORDERED, _LOWEST_BORDERED = 40, 10
+_NARROWEST_WITH_SPEED = 50
 _MOST_EVENTS, _MOST_BLANKS = 3, 3
 _SECONDS_OF_A_PAGE = 5.0
 _ACCENT, _GOOD, _DIM, _WARN = "cyan", "green", "dim", "yellow"
@@ -45,9 +46,9 @@ def _bordered(run: LiveRun, lines: Sequence[Text], inner: int, *, subtitle: str)
         box=ROUNDED,
         width=inner + _BORDER,
         border_style=_DIM,
-        title=Text.assemble((" PALM ", f"bold {_ACCENT}"), (f"{_cut(run.header.title, inner // 2)} ", "bold")),
+        title=Text.assemble(("PALM ", f"not dim bold {_ACCENT}"), (_cut(run.header.title, inner // 2), "not dim bold")),
         title_align="left",
-        subtitle=Text(f" {_cut_front(subtitle, inner - GAP)} ", _DIM) if subtitle else None,
+        subtitle=Text(_cut_front(subtitle, inner - GAP)) if subtitle else None,
         subtitle_align="right",
     )
 
@@ -83,13 +84,14 @@ def _header(run: LiveRun, width: int) -> Iterator[Text]:
 
 
 def _bar(run: LiveRun, width: int) -> Text:
-    """`━━━━━━───── 235/405  7.4 steps/s  0:23 left`."""
+    """`━━━━━━─────  235/405  7.4 steps/s  0:23 left`."""
     total, speed, left = run.header.steps, run.steps_per_second, run.seconds_left
     fraction = min(run.done / total, 1.0) if total else 1.0
-    facts = [f"{100 * fraction:3.0f} %", f"{run.done:,}/{total:,}"]
+    facts = [f"{run.done:,}/{total:,}"]
     facts += [] if speed is None else [f"{speed:.1f} steps/s" if speed >= 1 else f"{1 / speed:.1f} s/step"]
-    facts += ["" if left is None else f"{duration(left)} left"]
-    told = "  ".join(fact for fact in facts if fact)
+    facts += [f"{duration(left)} left"] if left and run.done < total else []
+    facts = facts if width >= _NARROWEST_WITH_SPEED else [facts[0], *facts[2:]]
+    told = "  ".join(facts)
     room = max(width - cell_len(told) - GAP, 0)
     full = round(room * fraction)
     return Text.assemble(("━" * full, _ACCENT), ("─" * (room - full), _DIM), " " * min(GAP, room), told)

@@ -15,7 +15,8 @@ def summary(run: LiveRun) -> RenderableType:
         box=ROUNDED,
         border_style="dim",
         header_style="dim",
-        title=Text.assemble((" PALM ", "bold cyan"), (run.header.title, "bold"), (f"  {took(run)}", "dim")),
+        title=Text.assemble(("  PALM ", "bold cyan"), (run.header.title, "bold"), (f"  {took(run)}", "dim")),
+        title_style="none",
         title_justify="left",
     )
     table.add_column("task", overflow="fold", min_width=4)

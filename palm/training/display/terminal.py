@@ -71,7 +71,7 @@ class TerminalDisplay:
             if self._lost:
                 self._console.file.write(line + "\n")
             else:
-                self._console.print(Text(line), soft_wrap=True)
+                self._console.print(Text(line))
 
     def refresh(self) -> None:
         """Nothing is to do at a step: the thread shows it."""
@@ -120,7 +120,7 @@ class TerminalDisplay:
         if clear:
             self._console.clear()
             for line in self._said[-size.lines :]:
-                self._console.print(Text(line), soft_wrap=True)
+                self._console.print(Text(line))
         self._start()
 
     def _start(self) -> None:
