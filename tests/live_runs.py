@@ -8,6 +8,8 @@ import select
 import struct
 import sys
 import termios
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -62,33 +64,53 @@ def trained_run(names: Sequence[str], steps: int = 400, total: int = 900) -> Liv
 
 
 class Terminal:
-    """A pseudo-terminal that is this process's stdout and stderr, and what is on its screen."""
+    """A pseudo-terminal that is this process's stdout and stderr, and what is on its screen.
+
+    A thread reads it, since a terminal that is not read makes its writer wait.
+    """
 
     def __init__(self, columns: int, rows: int) -> None:
         self._master, self._slave = pty.openpty()
-        self._screen = pyte.HistoryScreen(columns, rows, history=1000)
+        self._screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self._screen)
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
         self.written = b""
         self.resize(columns, rows)
+        self._reader = threading.Thread(target=self._read_all, daemon=True)
+        self._reader.start()
 
     def resize(self, columns: int, rows: int) -> None:
-        self.read()
-        self._screen.resize(rows, columns)
+        with self._lock:
+            self._screen.resize(rows, columns)
         fcntl.ioctl(self._slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
+    def _read_all(self) -> None:
+        while not self._ended.is_set():
+            if select.select([self._master], [], [], 0.02)[0]:
+                self.feed(os.read(self._master, 1 << 16))
+
     def read(self) -> None:
-        while select.select([self._master], [], [], 0)[0]:
-            self.feed(os.read(self._master, 1 << 16))
+        """Wait until what was written is on the screen."""
+        mark = f"\x1b]{id(self)};\x07".encode()  # a title, which shows nothing
+        os.write(self._slave, mark)
+        deadline = time.monotonic() + 10
+        while mark not in self.written and time.monotonic() < deadline:
+            time.sleep(0.002)
+        with self._lock:
+            self.written = self.written.replace(mark, b"")
 
     def feed(self, data: bytes) -> None:
-        self.written += data
-        self._stream.feed(data)
+        with self._lock:
+            self.written += data
+            self._stream.feed(data)
 
     @property
     def lines(self) -> list[str]:
-        """The rows of the screen, without the empty cells behind double-width characters."""
+        """The rows of the screen."""
         self.read()
-        return [row.rstrip() for row in self._screen.display]
+        with self._lock:
+            return [row.rstrip() for row in self._screen.display]
 
     @property
     def cursor(self) -> tuple[int, int, bool]:
@@ -97,6 +119,8 @@ class Terminal:
         return self._screen.cursor.y, self._screen.cursor.x, not self._screen.cursor.hidden
 
     def close(self) -> None:
+        self._ended.set()
+        self._reader.join()
         os.close(self._slave)
         os.close(self._master)
 

@@ -24,7 +24,7 @@ EPILOG = """example:
 """
 
 OLDEST_PYTHON = (3, 10)
-NEEDED = ("numpy", "tokenizers", "safetensors", "pydantic", "PyYAML", "requests", "tqdm", "filelock")
+NEEDED = ("numpy", "tokenizers", "safetensors", "pydantic", "PyYAML", "requests", "rich", "tqdm", "filelock")
 OPTIONAL = ("paddle2onnx", "onnxruntime", "transformers", "torch")
 LITTLE_DISK = 5e9
 # A core does 40 GFLOP/s and more with AVX2; MKL's slowest path about 15.

@@ -83,9 +83,7 @@ def reporting(
     """
     observed = ObservedRun(told, run)
     total, done = run.total_steps, run.progress.global_step
-    with Reporter(
-        folder, total_steps=total, done_steps=done, on_record=observed.record, display=display
-    ) as reporter:
+    with Reporter(folder, total_steps=total, done_steps=done, on_record=observed.record, display=display) as reporter:
         for line in lines:
             reporter.say(line)
         with observed.training(reporter.say, config, folder, stage):

@@ -107,12 +107,12 @@ def test_a_signal_at_the_end_of_a_finished_run_changes_nothing(tmp_path, monkeyp
     controller = palm.Controller(str(tmp_path / "run" / "config.yaml"), overrides=[])
     from palm.training.log import Reporter
 
-    true_say = Reporter.say
+    true_log = Reporter.log
     monkeypatch.setattr(
         Reporter,
-        "say",
+        "log",
         lambda self, line: (
-            true_say(self, line),
+            true_log(self, line),
             os.kill(os.getpid(), signal.SIGTERM) if line.startswith("Global step: 3.") else None,
         ),
     )

@@ -47,8 +47,8 @@ class LossCurve:
         if not means:
             return ""
         low, high = min(means), max(means)
-        scale = (len(_BARS) - 1) / (high - low) if high > low else 0.0
-        return "".join(_BARS[round((value - low) * scale)] for value in means)
+        span, highest = high - low or 1.0, len(_BARS) - 1
+        return "".join(_BARS[round((value - low) / span * highest)] for value in means)
 
 
 def _means(values: Sequence[float], count: int) -> list[float]:

@@ -1,3 +1,5 @@
+from functools import cache
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -6,9 +8,11 @@ from rich.cells import cell_len
 from palm.training.display.columns import GAP, cell, columns_for, short_number
 from tests.live_runs import CHINESE, ENGLISH, trained_run
 
+trained = cache(trained_run)
+
 
 def names(width: int, tasks=ENGLISH) -> list[str]:
-    return [column.name for column in columns_for(trained_run(tasks), width, cell_len)]
+    return [column.name for column in columns_for(trained(tasks), width, cell_len)]
 
 
 def test_what_matters_least_is_left_out_first():
@@ -21,7 +25,7 @@ def test_what_matters_least_is_left_out_first():
 @pytest.mark.parametrize("tasks", [ENGLISH, CHINESE])
 @given(width=st.integers(1, 300))
 def test_columns_are_never_wider_than_the_screen(tasks, width):
-    columns = columns_for(trained_run(tasks, steps=160), width, cell_len)
+    columns = columns_for(trained(tasks), width, cell_len)
     assert sum(column.width for column in columns) + GAP * (len(columns) - 1) <= width
 
 

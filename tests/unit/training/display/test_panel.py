@@ -1,4 +1,5 @@
 import io
+from functools import cache
 
 import pytest
 from hypothesis import given, settings
@@ -16,6 +17,7 @@ def rendered(run, width: int, height: int) -> list[str]:
     return console.file.getvalue().splitlines()
 
 
+@cache
 def busy(names):
     run = trained_run(names)
     run.note_record({"split": "export", "global_step": 269, "task": names[0], "task_steps": 90, "of_step": 269})
@@ -32,9 +34,9 @@ def test_the_panel_of_the_quickstart():
         "│ ━━━━━━━━━━━━━━━━━━━────────────────────────  400/900  8.0 steps/s  1:02 left │",
         "│                                                                              │",
         "│ task      steps     loss                 dev          last     best  at step │",
-        "│ answer  133/300   0.3238  █▇▆▅▄▃▃▂▂▁▁▁▁  accuracy   0.8000   0.8000      300 │",
-        "│ intent  134/300   0.3183  █▇▆▅▄▃▃▂▂▁▁▁▁  accuracy   0.8000   0.8000      300 │",
-        "│ slots   133/300   0.3238  █▇▆▅▄▃▃▂▂▁▁▁▁  accuracy   0.8000   0.8000      300 │",
+        "│ answer  133/300   0.2433  █▇▆▅▄▃▃▂▂▁▁▁▁  accuracy   0.8000   0.8000      300 │",
+        "│ intent  134/300   0.2398  █▇▆▅▄▃▃▂▂▁▁▁▁  accuracy   0.8000   0.8000      300 │",
+        "│ slots   133/300   0.2433  █▇▆▅▄▃▃▂▂▁▁▁▁  accuracy   0.8000   0.8000      300 │",
         "│                                                                              │",
         "│ ✓ answer exported at step 269; still trained for the others                  │",
         "│ … evaluating slots 1,234/5,000                                               │",
@@ -88,7 +90,7 @@ def test_names_are_text_and_not_markup():
 
 
 def test_a_signal_is_shown_in_the_last_row_even_where_there_is_little_room():
-    run = busy(CHINESE)
+    run = busy.__wrapped__(CHINESE)
     run.notice = "SIGINT: stopping after this step, with a checkpoint. Send it again to quit at once."
     assert "SIGINT: stopping" in rendered(run, 80, 23)[-2]
     assert "SIGINT: stopping" in rendered(run, 80, 12)[-2]

@@ -1,0 +1,113 @@
+"""Runs on a terminal: the panel, the table at the end, Ctrl-C, and lines where they are asked for."""
+
+import os
+import pty
+import select
+import sys
+import time
+from pathlib import Path
+
+import pyte
+import pytest
+import yaml
+
+import palm
+from tests.integration import tiny
+from tests.live_runs import terminal
+
+NAMES = ("意图识别", "槽位填充", "kind")
+
+
+@pytest.fixture(autouse=True)
+def _terminal(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setattr(os, "tcgetpgrp", lambda descriptor: os.getpgrp())
+
+
+def write_config(folder: Path, **keys):
+    folder.mkdir(exist_ok=True)
+    tasks = {name: tiny.classification_task(folder, name, chinese=name != "kind") for name in NAMES}
+    (folder / "config.yaml").write_text(yaml.safe_dump(tiny.config(folder, tasks, **keys)), encoding="utf-8")
+    return folder / "config.yaml"
+
+
+def trained_on(columns: int, rows: int, folder: Path, **given) -> tuple[list[str], bytes]:
+    """The screen after a run, and all that was written to it."""
+    with terminal(columns, rows) as screen:
+        palm.Controller(str(write_config(folder)), overrides=[]).train(**given)
+        return screen.lines, screen.written
+
+
+def test_a_run_ends_with_a_table_and_the_next_commands(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lines, written = trained_on(80, 50, tmp_path)
+    text = "\n".join(lines)
+    assert "out/kind/infer_model" in text
+    assert "all tasks" in text
+    commands = [line.strip() for line in lines if line.strip().startswith("palm ")]
+    assert commands[0].startswith("palm pred out/")
+    assert commands[1] == "palm serve out"
+    assert "steps/s" not in text, "the panel is gone"
+    assert "Global step" not in written.decode()
+    assert "train finished" not in written.decode()
+    assert "still trained for the others" in written.decode()
+
+
+def test_the_log_has_the_lines_of_before_and_the_manual(tmp_path):
+    trained_on(80, 24, tmp_path)
+    log = (tmp_path / "out" / "log.txt").read_text(encoding="utf-8")
+    assert "kind: train finished!" in log
+    assert "Global step: 1. Task: " in log
+    with terminal() as screen:
+        palm.Controller(str(write_config(tmp_path / "lines")), overrides=[]).train(log="lines")
+        screen.read()
+    again = (tmp_path / "lines" / "out" / "log.txt").read_text(encoding="utf-8")
+    assert [line.split("speed")[0] for line in again.splitlines()] == [
+        line.split("speed")[0].replace(str(tmp_path), str(tmp_path / "lines")) for line in log.splitlines()
+    ]
+    assert "Global step: 1. Task: " in screen.written.decode()
+    assert "╭" not in screen.written.decode()
+
+
+def test_a_resumed_run_shows_what_it_had_before(tmp_path):
+    config = write_config(tmp_path, save_every_n_steps=2, max_steps=6)
+    palm.Controller(str(config), overrides=[]).train()
+    with terminal(80, 50) as screen:
+        palm.Controller(str(config), overrides=["--resume", "auto", "--max_steps", "8"]).train()
+        text = "\n".join(screen.lines)
+        assert " 8 steps in " in text
+        assert "accuracy" in text
+
+
+def test_ctrl_c_saves_and_leaves_a_usable_terminal(tmp_path):
+    """A process with a terminal of its own, as a shell starts it."""
+    config = write_config(tmp_path, num_epochs=400, save_every_n_steps=1000)
+    process, master = pty.fork()
+    if not process:
+        path = str(Path(palm.__file__).parents[1])
+        os.environ |= {"PYTHONPATH": path, "OMP_NUM_THREADS": "1", "TERM": "xterm", "PYTHONWARNINGS": "ignore"}
+        os.execv(sys.executable, [sys.executable, "-m", "palm", "train", str(config)])
+    screen = pyte.Screen(80, 24)
+    stream, asked, code = pyte.ByteStream(screen), 0.0, None
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        if not select.select([master], [], [], 0.5)[0]:
+            continue
+        try:
+            data = os.read(master, 1 << 16)
+        except OSError:  # the process has closed its end
+            break
+        stream.feed(data)
+        if not asked and any("steps/s" in line for line in screen.display):
+            os.write(master, b"\x03")
+            asked = time.monotonic()
+    code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+    os.close(master)
+    shown = [line.rstrip() for line in screen.display if line.strip()]
+    assert code == 130, shown
+    assert not screen.cursor.hidden
+    assert shown[-1] == "Interrupted."
+    text = "".join(shown)
+    assert "Stopped by SIGINT after global step" in text
+    assert "Traceback" not in text
+    assert len(list((tmp_path / "out" / "ckpt").iterdir())) == 1
