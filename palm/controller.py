@@ -36,19 +36,19 @@ from palm.schema.fields import BackboneFields, Precision
 from palm.storage.atomic_directory import os_errors_as, refuse_foreign
 from palm.storage.layout import INFERENCE_FOLDER
 from palm.tracking import Callback
-from palm.training.beginning import beginning_lines
 from palm.training.configured import run_model_folder, train_as_configured
 from palm.training.describe_run import write_beginning
 from palm.training.dev_split import read_dev_rows
 from palm.training.display.choice import LogStyle, display_for
-from palm.training.display.describe import live_run_of
 from palm.training.earlier_runs import has_ended, refuse_links_out
 from palm.training.equal_ranks import agreed_signal, check_equal, run_folder_locked
 from palm.training.evaluation import exported_folder
 from palm.training.log import CONTINUE, OnRecord, frozen_line, say
+from palm.training.notices import beginning_lines
 from palm.training.observers import Observers, observers, reporting
 from palm.training.run import build_run
 from palm.training.run_model import missing_run_model_line
+from palm.training.shown_run import live_run_of
 from palm.training.signals import StopSignals
 from palm.training.stages import load_encoder, reset_stages, restore_best, save_encoder, stage_is_done
 from palm.training.tasks import build_tasks_of

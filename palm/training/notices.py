@@ -1,13 +1,18 @@
-"""Messages of a run besides its steps: waiting for data, memory of copied layers, short runs, first examples."""
+"""Messages of a run besides its steps: those before the first one, and waiting for data."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from palm.config.run_config import RunConfig
 from palm.engine.run import StepResult, TrainingRun
 from palm.engine.schedule import expected_steps
 from palm.engine.task_instance import TaskInstance
 from palm.errors import counted
 from palm.kernels.precision import NAMES
+from palm.training.dev_split import split_lines
+from palm.training.earlier_runs import resume_or_archive
+from palm.training.label_notices import label_lines
 
 # A run that waits for more than both is reported.
 _MOST_FRACTION, _MOST_SECONDS = 0.05, 1.0
@@ -117,3 +122,26 @@ def first_example_lines(tasks: Sequence[TaskInstance]) -> Iterator[str]:
         for row in range(min(count, data.num_examples)):
             tokens = " ".join(task.reader.tokenizer.readable_tokens[token] for token in data.ragged("token_ids")[row])
             yield f"{task.name}: example {row}: {data.records[data.array('record')[row]]} → {tokens}"
+
+
+def beginning_lines(run: TrainingRun, config: RunConfig, *, resume: bool) -> list[str]:
+    """Restore the run from its newest checkpoint if it resumes, archive an earlier one else; the lines for the user.
+
+    Args:
+        run: The run, before its first step.
+        config: Its configuration.
+        resume: Whether to look for a checkpoint.
+
+    Raises:
+        CheckpointError: A checkpoint does not fit, or the earlier run cannot be archived.
+    """
+    lines = [f"Warning: {warning}" for warning in config.warnings]
+    lines += short_run_lines(run)
+    lines += export_lines(run)
+    lines += resume_or_archive(run, Path(config.run.save_path), resume=resume, resolved=config.resolved)
+    lines += precision_lines(run)
+    lines += [] if run.progress.global_step else label_lines(run.tasks)  # once per run
+    lines += split_lines(run.tasks)
+    lines += copies_line(run.model.copied_parameters())
+    lines += first_example_lines(run.tasks)
+    return lines

@@ -1,10 +1,11 @@
-"""The columns of the table of tasks: which of them fit into a width, and the text of their cells."""
+"""The tables of tasks: which columns fit into a width, the text of their cells, and the rows at the end of a run."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from palm.engine.selection import Score
+from palm.training.display.facts import duration
 from palm.training.display.live_run import LiveRun, LiveTask
 
 GAP = 2
@@ -103,3 +104,21 @@ def short_number(value: float) -> str:
     if value == 0 or 1e-4 <= abs(value) < 10:
         return f"{value:.4f}"
     return f"{value:.2f}" if 1e-4 <= abs(value) < 1e4 else f"{value:.1e}"
+
+
+def summary_rows(run: LiveRun) -> Iterator[tuple[str, str, str, str, str]]:
+    """Task, metric, its best value, the step of the exported model, and its folder; the model of all tasks last."""
+    for task in run.tasks.values():
+        step, folder = (f"{task.exported_step:,}", task.folder) if task.exported_step is not None else ("", "")
+        yield (task.name, *_best(task), step, folder)
+    if run.run_model_step is not None:
+        yield ("all tasks", "", "", f"{run.run_model_step:,}", run.run_model_folder)
+
+
+def _best(task: LiveTask) -> tuple[str, str]:
+    return ("", "") if task.best is None else (task.best.name, short_number(task.best.value))
+
+
+def took(run: LiveRun) -> str:
+    """`405 steps in 2:03`."""
+    return f"{run.done:,} steps in {duration(run.seconds)}"

@@ -8,10 +8,9 @@ from typing import Any
 
 from IPython import display
 
-from palm.training.display.columns import cell
+from palm.training.display.columns import cell, summary_rows, took
 from palm.training.display.facts import duration, header_facts
 from palm.training.display.live_run import LiveRun, LiveTask
-from palm.training.display.summary_rows import summary_rows, took
 
 _SECONDS = 1.0
 _HEADERS = {"task": "task", "steps": "steps", "loss": "loss", "curve": "", "metric": "dev metric", "last": "last"}

@@ -1,4 +1,4 @@
-"""The panel of a run as text for a terminal: never wider than it, never taller, aligned whatever the script."""
+"""The panel of a run as text for a terminal, never larger than it, and the table that replaces it at the end."""
 
 from collections.abc import Iterator, Sequence
 
@@ -6,9 +6,10 @@ from rich.box import ROUNDED
 from rich.cells import cell_len, set_cell_size
 from rich.console import Group, RenderableType
 from rich.panel import Panel
+from rich.table import Table
 from rich.text import Text
 
-from palm.training.display.columns import GAP, Column, cell, columns_for
+from palm.training.display.columns import GAP, Column, cell, columns_for, summary_rows, took
 from palm.training.display.facts import duration, header_facts
 from palm.training.display.live_run import LiveRun, LiveTask
 
@@ -38,6 +39,26 @@ def live_panel(run: LiveRun, width: int, height: int) -> RenderableType:
     lines = [*header, *blank, _bar(run, inner), *blank, *table, *(blank if tail else []), *tail]
     part = f"tasks {page.start + 1}–{page.stop} of {len(run.tasks)} · " if len(tasks) < len(run.tasks) else ""
     return _bordered(run, lines, inner, subtitle=part + run.header.log)
+
+
+def summary(run: LiveRun) -> RenderableType:
+    """The table and the next commands; paths are folded where they are too long, so that they can be copied."""
+    table = Table(
+        box=ROUNDED,
+        border_style="dim",
+        header_style="dim",
+        title=Text.assemble(("  PALM ", "bold cyan"), (run.header.title, "bold"), (f"  {took(run)}", "dim")),
+        title_style="none",
+        title_justify="left",
+    )
+    table.add_column("task", overflow="fold", min_width=4)
+    table.add_column("dev metric", overflow="fold")
+    table.add_column("best", justify="right", no_wrap=True)
+    table.add_column("step", justify="right", no_wrap=True)
+    table.add_column("model", overflow="fold")
+    for row in summary_rows(run):
+        table.add_row(*(Text(cell, style) for cell, style in zip(row, ("bold", "", "bold green", "", ""), strict=True)))
+    return Group(table, *(Text(f"  {command}", "cyan", no_wrap=True, overflow="fold") for command in run.next_commands))
 
 
 def _bordered(run: LiveRun, lines: Sequence[Text], inner: int, *, subtitle: str) -> Panel:

@@ -14,8 +14,7 @@ from rich.live import Live
 from rich.text import Text
 
 from palm.training.display.live_run import LiveRun
-from palm.training.display.panel import live_panel
-from palm.training.display.summary import summary
+from palm.training.display.panel import live_panel, summary
 from palm.training.signals import StopSignals
 
 _SECONDS = 0.5

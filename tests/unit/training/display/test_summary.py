@@ -4,8 +4,8 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from palm.training.display.summary import summary
-from palm.training.display.summary_rows import summary_rows, took
+from palm.training.display.columns import summary_rows, took
+from palm.training.display.panel import summary
 from tests.live_runs import CHINESE, trained_run
 
 
