@@ -36,10 +36,10 @@ class Passage:
     questions: list[Question]
 
 
-def draw_passage(language: Language, split: Split, generator: random.Random) -> Passage:
-    """A passage about two travellers, with two of the four facts about each, in mixed order."""
+def draw_passage(language: Language, split: Split, generator: random.Random, count: int = TOLD) -> Passage:
+    """A passage about two travellers, with `count` of the four facts about each, in mixed order."""
     travellers = _draw_travellers(language, split, generator)
-    told = [(who, fact) for who in travellers for fact in pick_several(list(language.facts), TOLD, generator)]
+    told = [(who, fact) for who in travellers for fact in pick_several(list(language.facts), count, generator)]
     context = ""
     questions: list[Question] = []
     for who, fact in pick_several(told, len(told), generator):

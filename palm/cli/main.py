@@ -44,6 +44,7 @@ class Command:
 
 
 COMMANDS = {
+    "demo": Command("train three tasks on data of PALM's own, and show predictions"),
     "train": Command("train all tasks of a configuration", configured=True),
     "pred": Command("predict with an inference model", configured=True),
     "eval": Command("evaluate exported tasks", configured=True),
@@ -61,6 +62,7 @@ COMMANDS = {
     "cache": Command("show or empty the cache of tokenised data"),
     "schema": Command("write the JSON schema of configurations, for editors"),
     "init": Command("write a small runnable project"),
+    "completion": Command("print a script for completion in bash, zsh or fish"),
     "doctor": Command("report on this machine and installation"),
 }
 
@@ -172,18 +174,34 @@ def build_parser(name: str | None) -> tuple[CommandParser, CommandParser]:
         return parser, parser
     chosen = commands.choices[name]
     if COMMANDS[name].configured:
-        chosen.add_argument(
-            "--task_dir", default=".", help="folder of the task instances' YAML files (default: current directory)"
-        )
-        chosen.add_argument(
-            "--import",
-            dest="imports",
-            action="append",
-            default=[],
-            metavar="MODULE",
-            help="import your module or .py file first, for the components that it registers (may be repeated)",
-        )
+        _add_configuration(chosen)
     return parser, chosen
+
+
+def whole_parser() -> tuple[CommandParser, dict[str, CommandParser]]:
+    """The parser of `palm` in which all commands are complete, and that of each command."""
+    parser = CommandParser(prog="palm", description="Multi-task learning for NLP from YAML.", epilog=EPILOG)
+    commands = parser.add_subparsers(title="commands", metavar="command")
+    for name, command in COMMANDS.items():
+        importlib.import_module(f"palm.cli.{name.replace('-', '_')}").add_parser(commands)
+        if command.configured:
+            _add_configuration(commands.choices[name])
+    return parser, dict(commands.choices)
+
+
+def _add_configuration(chosen: CommandParser) -> None:
+    """The options of a command that reads a configuration."""
+    chosen.add_argument(
+        "--task_dir", default=".", help="folder of the task instances' YAML files (default: current directory)"
+    )
+    chosen.add_argument(
+        "--import",
+        dest="imports",
+        action="append",
+        default=[],
+        metavar="MODULE",
+        help="import your module or .py file first, for the components that it registers (may be repeated)",
+    )
 
 
 def _parse(parser: CommandParser, chosen: CommandParser, words: list[str]) -> tuple[argparse.Namespace, list[str]]:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from palm.data.spans import spans_of
+
 LANGUAGES = ("en", "zh")
 SPLITS = ("train", "dev", "test")
 
@@ -39,6 +41,40 @@ def test_generator_writes_the_committed_files(repository: Path, tmp_path: Path) 
     assert [
         name for name in written if (tmp_path / name).read_bytes() != (repository / "data" / name).read_bytes()
     ] == []
+
+
+def test_the_data_of_the_demo_are_those_that_its_generator_writes(repository: Path, tmp_path: Path) -> None:
+    script = repository / "data" / "generate_demo.py"
+    subprocess.run([sys.executable, "-S", str(script), "--out", str(tmp_path)], check=True, cwd=tmp_path)
+    committed = repository / "palm" / "cli" / "demo_files"
+    written = [file.relative_to(tmp_path) for file in sorted(tmp_path.rglob("*")) if file.is_file()]
+    assert written == [file.relative_to(committed) for file in sorted(committed.rglob("demo_data/*/*"))]
+    assert [name for name in written if (tmp_path / name).read_bytes() != (committed / name).read_bytes()] == []
+    assert sum((committed / name).stat().st_size for name in written) < 1_600_000
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_row_that_the_demo_predicts_is_trained_on(repository: Path, language: str) -> None:
+    data = repository / "palm" / "cli" / "demo_files" / language / "demo_data"
+    for name in ("intent", "slots"):
+        trained = {row[name == "intent"] for row in table(data / name / "train.tsv")}
+        assert not trained & {row[name == "intent"] for row in table(data / name / "test.tsv")}
+    trained = {context for context, _ in questions(data / "mrc" / "train.json")}
+    assert not trained & {context for context, _ in questions(data / "mrc" / "test.json")}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_held_out_value_is_in_the_training_files_of_the_demo(repository: Path, language: str) -> None:
+    data = repository / "palm" / "cli" / "demo_files" / language / "demo_data"
+    trained = spans(data / "slots" / "train.tsv", {"city", "company", "hotel", "from_city", "to_city"})
+    assert len(trained) > 100
+    assert not trained & spans(data / "slots" / "test.tsv", {"city", "company", "hotel", "from_city", "to_city"})
+
+
+def spans(file: Path, types: set[str]) -> set[str]:
+    """The texts of the spans of `types` in a file of slots."""
+    rows = [(words.split(), spans_of(tags.split())) for words, tags in table(file)]
+    return {" ".join(words[one.start : one.end]) for words, found in rows for one in found if one.type in types}
 
 
 def test_the_data_stay_small(repository: Path) -> None:

@@ -52,7 +52,9 @@ def wheel_of(folder):
 
 def package_files(repository):
     kinds = (".py", ".typed", ".c", ".h", ".html", ".css", ".js", ".svg")
+    demo = repository / "palm" / "cli" / "demo_files"
     files = [file for file in (repository / "palm").rglob("*") if file.name == "py.typed" or file.suffix in kinds]
+    files += [file for file in demo.rglob("*") if file.is_file()]
     return {file.relative_to(repository).as_posix() for file in files if "__pycache__" not in file.parts}
 
 
@@ -61,6 +63,7 @@ def test_both_archives_hold_every_file_of_the_package(built, repository):
     assert {"palm/py.typed", "palm/kernels/fused/kernels.c", "palm/kernels/fused/vector_math.h"} <= wanted
     page = {f"palm/inference/serving/page/{name}" for name in ("index.html", "page.css", "page.js", "palm.svg")}
     assert page <= wanted
+    assert {f"palm/cli/demo_files/{code}/demo_data/mrc/train.json" for code in ("en", "zh")} <= wanted
     with zipfile.ZipFile(wheel_of(built)) as archive:
         assert wanted <= set(archive.namelist())
     (source,) = built.glob("*.tar.gz")
