@@ -11,6 +11,7 @@ import palm
 from palm.cli.demo_folder import CONFIG, DATA, write_demo
 from palm.cli.demo_rows import TASKS, DemoRow, demo_rows, table
 from palm.errors import ConfigError, Problem
+from palm.storage.layout import INFERENCE_FOLDER
 
 EPILOG = """example:
   palm demo                              in English: about three minutes on two cores
@@ -90,8 +91,8 @@ def predictions(folder: Path, saved: Path) -> list[DemoRow]:
     found = []
     for task in TASKS:
         rows = demo_rows(folder / DATA, task)
-        predictor = palm.load(saved / task)
-        found += [row.predicted(one) for row, one in zip(rows, predictor([row.row for row in rows]), strict=True)]
+        predicted = palm.Predictor(saved / task / INFERENCE_FOLDER).predict_rows([row.row for row in rows])
+        found += [row.predicted(one) for row, one in zip(rows, predicted, strict=True)]
     return found
 
 
