@@ -11,7 +11,7 @@ from palm.data.spans import spans_of
 
 ROWS_OF_TASK = 5
 _WIDTH = 78
-Prediction = Mapping[str, Any]
+_Prediction = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class DemoRow:
         """Whether the prediction is the gold label, all gold slots, or the gold answer."""
         return self.told == self.gold
 
-    def predicted(self, prediction: Prediction) -> "DemoRow":
+    def predicted(self, prediction: _Prediction) -> "DemoRow":
         """This row with a prediction."""
         return replace(self, told=TASKS[self.task].shown(prediction))
 
@@ -52,7 +52,7 @@ class DemoTask:
     """
 
     read: Callable[[Path], Iterator[DemoRow]]
-    shown: Callable[[Prediction], str]
+    shown: Callable[[_Prediction], str]
 
 
 def demo_rows(data: Path, task: str) -> list[DemoRow]:
