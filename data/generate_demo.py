@@ -5,11 +5,12 @@ python data/generate_demo.py --out DIR  writes to another folder
 """
 
 import argparse
+import json
 import random
 import shutil
 from pathlib import Path
 
-from generate import QUESTIONS_A_PASSAGE, squad_question, write_squad, write_table
+from generate import QUESTIONS_A_PASSAGE, squad_question, write_lines, write_squad, write_table
 from grammar.demo import DEMO_LANGUAGES
 from grammar.language import Language
 from grammar.passages import draw_passage
@@ -18,6 +19,7 @@ from grammar.templates import pick_several, tagged_words
 
 HERE = Path(__file__).parent
 REQUESTS = 1440
+SHOWN = 5
 PASSAGES = {1: 240, 2: 240}
 """Facts that a passage tells of each traveller → passages: the short ones teach whom a sentence is about."""
 
@@ -29,6 +31,10 @@ def main() -> None:
     for language in DEMO_LANGUAGES:
         own = folder / language.code / "demo_data"
         write_training(language, own)
+        write_lines(
+            own / "shown_rows.json",
+            shown_rows(HERE / "travel" / language.code, glue="" if language.by_character else " "),
+        )
         for name in ("intent/{}.tsv", "slots/{}.tsv", "mrc/{}.json"):
             for split in ("dev", "test"):
                 (own / name).parent.mkdir(parents=True, exist_ok=True)
@@ -44,6 +50,41 @@ def write_training(language: Language, folder: Path) -> None:
     rows = ((" ".join(words), " ".join(tags)) for words, tags in tagged)
     write_table(folder / "slots" / "train.tsv", ("text_a", "label"), rows)
     write_squad(folder / "mrc" / "train.json", draw_paragraphs(language), version="1.1")
+
+
+def shown_rows(data: Path, glue: str) -> list[str]:
+    """The first rows of each test file, with what is right, as JSON."""
+    rows: list[dict[str, object]] = []
+    for label, text in first_rows(data / "intent" / "test.tsv"):
+        rows.append({"task": "intent", "row": text, "shown": text, "gold": label, "field": "label"})
+    for text, tags in first_rows(data / "slots" / "test.tsv"):
+        gold = ", ".join(f"{kind} = {found}" for kind, found in spans(text.split(), tags.split(), glue))
+        rows.append({"task": "slots", "row": text, "shown": glue.join(text.split()), "gold": gold, "field": "spans"})
+    paragraphs = json.loads((data / "mrc" / "test.json").read_text(encoding="utf-8"))["data"][0]["paragraphs"]
+    asked = [(paragraph["context"], qa) for paragraph in paragraphs for qa in paragraph["qas"]]
+    for context, qa in asked[:SHOWN]:
+        row = {"question": qa["question"], "context": context}
+        gold = qa["answers"][0]["text"]
+        rows.append(
+            {"task": "answer", "row": row, "shown": f"{qa['question']} {context}", "gold": gold, "field": "text"}
+        )
+    return ["[", ",\n".join(json.dumps(row, ensure_ascii=False) for row in rows), "]"]
+
+
+def first_rows(file: Path) -> list[list[str]]:
+    return [line.split("\t") for line in file.read_text(encoding="utf-8").splitlines()[1 : SHOWN + 1]]
+
+
+def spans(words: list[str], tags: list[str], glue: str) -> list[tuple[str, str]]:
+    """Type and text of each span of BIO tags."""
+    found: list[tuple[str, list[str]]] = []
+    for word, tag in zip(words, tags, strict=True):
+        letter, _, kind = tag.partition("-")
+        if letter == "B":
+            found.append((kind, [word]))
+        elif letter == "I":
+            found[-1][1].append(word)
+    return [(kind, glue.join(own)) for kind, own in found]
 
 
 def evaluated_texts(language: Language) -> set[str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import palm
 from palm.cli.demo_folder import CONFIG, DATA, write_demo
-from palm.cli.demo_rows import TASKS, DemoRow, demo_rows, table
+from palm.cli.demo_rows import DemoRow, demo_rows, table
 from palm.errors import ConfigError, Problem
 from palm.storage.layout import INFERENCE_FOLDER
 
@@ -89,8 +89,7 @@ def train(args: argparse.Namespace, saved: Path) -> None:
 def predictions(folder: Path, saved: Path) -> list[DemoRow]:
     """The demo's rows, each with what its task's exported model predicts."""
     found = []
-    for task in TASKS:
-        rows = demo_rows(folder / DATA, task)
+    for task, rows in demo_rows(folder / DATA).items():
         predicted = palm.Predictor(saved / task / INFERENCE_FOLDER).predict_rows([row.row for row in rows])
         found += [row.predicted(one) for row, one in zip(rows, predicted, strict=True)]
     return found

@@ -1,17 +1,14 @@
 """The rows that `palm demo` predicts: the first five of each test file, which were fixed before the demo was tuned."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby, islice
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from palm.data.spans import spans_of
-
-ROWS_OF_TASK = 5
+ROWS_FILE = "shown_rows.json"
 _WIDTH = 78
-_Prediction = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -21,15 +18,17 @@ class DemoRow:
     Attributes:
         task: Its task.
         row: What the task predicts from.
-        text: What is shown of it.
+        shown: What is shown of it.
         gold: What is right, as it is shown.
+        field: The field of a prediction that is compared with it.
         told: What was predicted, as it is shown.
     """
 
     task: str
     row: str | dict[str, str]
-    text: str
+    shown: str
     gold: str
+    field: str
     told: str = ""
 
     @property
@@ -37,27 +36,18 @@ class DemoRow:
         """Whether the prediction is the gold label, all gold slots, or the gold answer."""
         return self.told == self.gold
 
-    def predicted(self, prediction: _Prediction) -> "DemoRow":
-        """This row with a prediction."""
-        return replace(self, told=TASKS[self.task].shown(prediction))
+    def predicted(self, prediction: Mapping[str, Any]) -> "DemoRow":
+        """This row with a prediction: a text, or spans, each of which has a type and a text."""
+        found = prediction[self.field]
+        spans = found if isinstance(found, list) else []
+        told = ", ".join(f"{span['type']} = {span['text']}" for span in spans) if spans else str(found or "")
+        return replace(self, told=told)
 
 
-@dataclass(frozen=True)
-class DemoTask:
-    """How rows of a task are read, and predictions are shown.
-
-    Attributes:
-        read: Yields the rows of a folder's test file.
-        shown: A prediction as a text, equal to that of the gold label if it is right.
-    """
-
-    read: Callable[[Path], Iterator[DemoRow]]
-    shown: Callable[[_Prediction], str]
-
-
-def demo_rows(data: Path, task: str) -> list[DemoRow]:
-    """The rows of a task."""
-    return list(islice(TASKS[task].read(data), ROWS_OF_TASK))
+def demo_rows(data: Path) -> dict[str, list[DemoRow]]:
+    """The rows of each task."""
+    rows = [DemoRow(**row) for row in json.loads((data / ROWS_FILE).read_text(encoding="utf-8"))]
+    return {task: list(group) for task, group in groupby(rows, lambda row: row.task)}
 
 
 def table(rows: Sequence[DemoRow], width: int = _WIDTH) -> list[str]:
@@ -66,7 +56,7 @@ def table(rows: Sequence[DemoRow], width: int = _WIDTH) -> list[str]:
     for task, group in groupby(rows, lambda row: row.task):
         lines += [*([""] if lines else []), task]
         for row in group:
-            lines += [f"  {'✓' if row.is_right else '✗'} {_cut(row.text, width - 4)}", f"      → {row.told or '–'}"]
+            lines += [f"  {'✓' if row.is_right else '✗'} {_cut(row.shown, width - 4)}", f"      → {row.told or '–'}"]
             lines += [] if row.is_right else [f"        expected: {row.gold or '–'}"]
     return lines
 
@@ -79,39 +69,3 @@ def _cut(text: str, width: int) -> str:
         if columns > width - 1 and place < len(text) - 1:
             return f"{text[:place]}…"
     return text
-
-
-def _intents(data: Path) -> Iterator[DemoRow]:
-    for label, text in _table_rows(data / "intent" / "test.tsv"):
-        yield DemoRow("intent", text, text, label)
-
-
-def _slots(data: Path) -> Iterator[DemoRow]:
-    for text, tags in _table_rows(data / "slots" / "test.tsv"):
-        words = text.split()
-        glue = " " if text.isascii() else ""
-        yield DemoRow("slots", text, glue.join(words), _spans(words, tags.split()))
-
-
-def _answers(data: Path) -> Iterator[DemoRow]:
-    for article in json.loads((data / "mrc" / "test.json").read_text(encoding="utf-8"))["data"]:
-        for paragraph in article["paragraphs"]:
-            for asked in paragraph["qas"]:
-                row = {"question": asked["question"], "context": paragraph["context"]}
-                yield DemoRow("answer", row, f"{asked['question']} {paragraph['context']}", asked["answers"][0]["text"])
-
-
-def _table_rows(file: Path) -> list[list[str]]:
-    return [line.split("\t") for line in file.read_text(encoding="utf-8").splitlines()[1:]]
-
-
-def _spans(words: Sequence[str], tags: Sequence[str]) -> str:
-    glue = " " if "".join(words).isascii() else ""
-    return ", ".join(f"{one.type} = {glue.join(words[one.start : one.end])}" for one in spans_of(tags))
-
-
-TASKS = {
-    "intent": DemoTask(_intents, lambda prediction: str(prediction["label"])),
-    "slots": DemoTask(_slots, lambda prediction: _spans(prediction["words"], prediction["labels"])),
-    "answer": DemoTask(_answers, lambda prediction: str(prediction["text"])),
-}

@@ -48,7 +48,7 @@ def test_the_data_of_the_demo_are_those_that_its_generator_writes(repository: Pa
     subprocess.run([sys.executable, "-S", str(script), "--out", str(tmp_path)], check=True, cwd=tmp_path)
     committed = repository / "palm" / "cli" / "demo_files"
     written = [file.relative_to(tmp_path) for file in sorted(tmp_path.rglob("*")) if file.is_file()]
-    assert written == [file.relative_to(committed) for file in sorted(committed.rglob("demo_data/*/*"))]
+    assert written == [file.relative_to(committed) for file in sorted(committed.rglob("demo_data/**/*.*"))]
     assert [name for name in written if (tmp_path / name).read_bytes() != (committed / name).read_bytes()] == []
     assert sum((committed / name).stat().st_size for name in written) < 1_600_000
 
