@@ -59,6 +59,7 @@ def run(args: argparse.Namespace, overrides: list[str]) -> int:
         overrides=overrides,
         wiring=True,
         download=False,
+        searching=True,
     )
     for config in configs:
         if config.stage:
@@ -68,11 +69,25 @@ def run(args: argparse.Namespace, overrides: list[str]) -> int:
         if args.explain:
             rows = [HEADER, *((row.key, str(row.value), row.where, row.overridden) for row in config.explain)]
             sys.stdout.write("\n" + aligned(rows) + ("" if args.predict else precision_line(config)))
+    sys.stdout.write("" if args.predict else search_line(args.config, args.task_dir, overrides))
     for warning in configs[0].warnings:
         sys.stdout.write(f"Warning: {warning}\n")
     if args.data:
         _print_data_report(configs, for_train=not args.predict)
     return 0
+
+
+def search_line(config: str, task_dir: str, overrides: Sequence[str]) -> str:
+    """What `palm tune` would search, once every value of it was checked; empty without `search:`."""
+    from palm.config.files import load_global  # noqa: PLC0415 (as above)
+
+    if load_global(config).search is None:
+        return ""
+    from palm.tune.plan import make_plan  # noqa: PLC0415 (rarely needed)
+
+    plan = make_plan(config, task_dir=task_dir, overrides=overrides, seeds=1)
+    keys = ", ".join(each.key for each in plan.space)
+    return f"\n`palm tune` searches {keys}, for the best {plan.objective.name}.\n"
 
 
 def precision_line(config: "RunConfig") -> str:

@@ -52,6 +52,7 @@ COMMANDS = {
     "serve": Command("answer over HTTP with a model"),
     "compare": Command("train each task alone and all together, and report where sharing helps", configured=True),
     "report": Command("show a run as a page, or compare several"),
+    "tune": Command("search keys for the best dev metric", configured=True),
     "augment": Command("write a file again with variants of its rows"),
     "pseudo-label": Command("predict rows without labels, and write the certain ones as training rows"),
     "check": Command("report every problem of a configuration", configured=True),

@@ -167,6 +167,12 @@ def global_json_schema() -> dict[str, object]:
         "type": "object",
         "additionalProperties": {"anyOf": [{"$ref": "#/$defs/stage"}, {"type": "null"}]},
     }
+    properties["search"] = {
+        "description": "Keys and the values that `palm tune` tries: `learning_rate: [1e-5, 5e-4, log]`, "
+        "`batch_size: {choices: [16, 32]}`.",
+        "type": "object",
+        "additionalProperties": {"type": ["array", "object"]},
+    }
     return {
         "$schema": DIALECT,
         "title": "PALM, global file",

@@ -18,6 +18,7 @@ __all__ = ["GlobalFile", "Keys", "load_backbone_file", "load_global", "load_task
 
 TASKS = "tasks"
 STAGES = "stages"
+SEARCH = "search"
 
 Where = Callable[..., str]
 """Place of each key, by the path of keys to it."""
@@ -44,6 +45,22 @@ class Keys:
 
 
 @dataclass(frozen=True)
+class Search:
+    """The keys under `search:`, which `palm tune` reads.
+
+    Attributes:
+        keys: Its content.
+        places: Place of each of its keys, by the path of keys to it.
+        where: Its own place.
+
+    """
+
+    keys: Mapping[str, object]
+    places: Mapping[tuple[str, ...], str]
+    where: str
+
+
+@dataclass(frozen=True)
 class GlobalFile:
     """The global file: its own keys, those under `tasks:`, and those under `stages:`.
 
@@ -56,6 +73,7 @@ class GlobalFile:
         problems: Problems of the keys.
         stages: Keys of each stage, in the order of the file; None without `stages:`.
         stages_place: Place of `stages:`.
+        search: Keys to search; None without `search:`.
 
     """
 
@@ -67,6 +85,7 @@ class GlobalFile:
     problems: tuple[Problem, ...] = ()
     stages: Mapping[str, Keys] | None = None
     stages_place: str = ""
+    search: Search | None = None
 
 
 @dataclass(frozen=True)
@@ -97,11 +116,24 @@ def load_global(config: str | Path | Mapping[str, object]) -> GlobalFile:
     else:
         document, folder = read_yaml(_existing(config)), expanded(config).parent
     stages, problems = _stages(document, folder)
-    top = {key: value for key, value in document.data.items() if key != STAGES}
+    search = _search(document, problems)
+    top = {key: value for key, value in document.data.items() if key not in (STAGES, SEARCH)}
     keys = _keys(top, (), document.where, folder)
     every = (*keys.problems, *problems)
     where = document.where(STAGES)
-    return GlobalFile(document.file, folder, keys.flat, keys.tasks, keys.task_places, every, stages, where)
+    return GlobalFile(document.file, folder, keys.flat, keys.tasks, keys.task_places, every, stages, where, search)
+
+
+def _search(document: YamlFile, problems: list[Problem]) -> Search | None:
+    given, where = document.data.get(SEARCH), document.where(SEARCH)
+    if SEARCH not in document.data:
+        return None
+    if not isinstance(given, Mapping):
+        rule = f"`{SEARCH}` is a mapping from keys to the values to try. Found `{given}`."
+        problems.append(Problem(where, f"{rule} Write `{SEARCH}: {{learning_rate: [1e-5, 5e-4, log]}}`."))
+        return None
+    paths = [path[1:] for path in document.lines or () if path[0] == SEARCH and len(path) > 1]
+    return Search(given, {path: document.where(SEARCH, *path) for path in paths}, where)
 
 
 def load_task_file(name: str, task_dir: str, folder: Path | None) -> TaskFile:

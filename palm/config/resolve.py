@@ -113,6 +113,7 @@ def load_run_configs(
     overrides: Sequence[str] = (),
     wiring: bool = False,
     download: bool = True,
+    searching: bool = False,
 ) -> list[RunConfig]:
     """Read, merge and check a configuration; returns one config per stage, or a single one.
 
@@ -124,12 +125,13 @@ def load_run_configs(
         wiring: Whether to read the vocabulary, too, and check that components fit together, if the backbone's config
             is known. Prediction uses the exported models, whatever the configuration contains.
         download: Whether an encoder whose parts only come together may be downloaded.
+        searching: Whether training may have `search:`, which is read by `palm tune` alone.
 
     Raises:
         ConfigError: All problems of all stages.
 
     """
-    sources = read(config, task_dir, overrides)
+    sources = read(config, task_dir, overrides, searching=searching or not for_train)
     stages = split_into_stages(sources)
     merged = [merge(stage, "train" if for_train else "predict", download=download) for stage in stages]
     typed = [type_keys(each) for each in merged]

@@ -9,6 +9,7 @@ from palm.config.components import flag_keys
 from palm.config.files import GlobalFile, TaskFile, load_global, load_task_file
 from palm.config.overrides import Overrides, parse_overrides
 from palm.config.user_code import import_user_code
+from palm.errors import Problem
 from palm.runtime.environment import prepare_runtime
 from palm.schema.fields import split_list
 from palm.schema.values import Layer
@@ -30,14 +31,21 @@ class Sources:
     files: Mapping[str, TaskFile]
 
 
-def read(config: str | Path | Mapping[str, object], task_dir: str, overrides: Sequence[str]) -> Sources:
-    """Read the files of a run, and import the user's modules.
+def read(
+    config: str | Path | Mapping[str, object], task_dir: str, overrides: Sequence[str], *, searching: bool = True
+) -> Sources:
+    """Read the files of a run, and import the user's modules; `search:` is refused unless `searching`.
 
     Raises:
         ConfigError: The global file cannot be read, or a module cannot be imported.
 
     """
     main = load_global(config)
+    if main.search is not None and not searching:
+        rule = "`search:` is for `palm tune`, which trains with many values of its keys, and this is a single run."
+        advice = "Start `palm tune`, train the best.yaml that it wrote, or remove `search:`."
+        problem = Problem(main.search.where, f"{rule} {advice}")
+        main = replace(main, problems=(*main.problems, problem))
     flags = parse_overrides(overrides, flag_keys())
     if "imports" in main.flat or "imports" in flags.flat:
         main = replace(main, flat=_imported(main.flat))

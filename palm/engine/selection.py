@@ -3,13 +3,30 @@
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from palm.engine.task_instance import TaskInstance
 from palm.metric.base import LOSS, main_metric
-from palm.schema.settings import TrainSettings
+from palm.schema.settings import TaskSettings, TrainSettings
 
 SELECTION = "selection"
+
+
+class EvaluatedTask(Protocol):
+    """What a selection looks at in a task."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    def settings(self) -> TaskSettings:
+        """Its keys."""
+
+    @property
+    def dev(self) -> object | None:
+        """Its dev data; None without any."""
+
 
 Metrics = Mapping[str, Mapping[str, float]]
 """Metrics of an evaluation, by task and name."""
@@ -65,7 +82,7 @@ class Selection:
         own = (self.wanted or "").removeprefix(f"{task}.")
         return _score(own if own in metrics else None, metrics)
 
-    def of_run(self, metrics: Metrics, tasks: Sequence[TaskInstance]) -> Score | None:
+    def of_run(self, metrics: Metrics, tasks: Sequence[EvaluatedTask]) -> Score | None:
         """The score of the run; None if a part of it was not evaluated."""
         if self.weights:
             return self._weighted(metrics)

@@ -25,6 +25,10 @@ class CallbackError(TrainingError):
     """A callback raised an error, which ended the run."""
 
 
+class RunEndedError(Exception):
+    """Raised by `on_record` to end a run at once, as stopped and without a checkpoint."""
+
+
 @dataclass(frozen=True)
 class Observers:
     """Who is told of a run.
@@ -129,7 +133,7 @@ class ObservedRun:
         try:
             yield
             outcome = "finished" if self._failure is None else "failed"
-        except (KeyboardInterrupt, SystemExit):
+        except (KeyboardInterrupt, SystemExit, RunEndedError):
             outcome = "stopped"
             raise
         finally:
