@@ -28,7 +28,9 @@ def config(tmp_path):
         tasks = {name: tiny.classification_task(tmp_path, name) for name in ("意图", "two")}
         content = {**tiny.config(tmp_path, tasks, report_to="none"), **keys}
         file = tmp_path / "config.yaml"
-        file.write_text(yaml.safe_dump({**content, "search": search}, allow_unicode=True, sort_keys=False), encoding="utf-8")
+        file.write_text(
+            yaml.safe_dump({**content, "search": search}, allow_unicode=True, sort_keys=False), encoding="utf-8"
+        )
         return file
 
     return write
