@@ -81,7 +81,7 @@ def objective_problems(config: RunConfig, where: str) -> list[Problem]:
 
 
 @dataclass
-class Judge:
+class JudgedRun:
     """Follows the evaluations of one run.
 
     Attributes:

@@ -130,7 +130,7 @@ def _value_problems(file: str, task_dir: str, overrides: Sequence[str], space: S
         for value in each.samples:
             for said in _said_of(file, task_dir, [*overrides, word_of(each.key, value)], each.key):
                 message = f"search.{each.key}: {said}"
-                # What is wrong with the key itself is said of each of its values.
+                # What is wrong with the key itself is found with each of its values.
                 problems.setdefault((each.key, said.replace(shown(value), "")), Problem(each.where, message))
     return list(problems.values())
 

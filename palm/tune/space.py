@@ -11,7 +11,7 @@ from palm.registry import did_you_mean
 from palm.schema.values import ALIASES
 
 FORM = "write `[low, high]`, `[low, high, log]`, `{low: …, high: …, step: …}` or `{choices: […]}`"
-_LOG, _LINEAR = "log", "linear"
+_LOG = "log"
 _RANGE_KEYS = ("low", "high", "log", "step")
 _CHOICES = "choices"
 _MOST_CHOICES = 1000
@@ -139,10 +139,9 @@ def _key_of(key: str, given: Value, where: str) -> SearchedKey | str:
     if isinstance(given, Mapping):
         return _of_mapping(key, given, where)
     if isinstance(given, list) and len(given) in (2, 3) and all(map(_is_number, given[:2])):
-        scale = given[2] if len(given) == 3 else _LINEAR
-        if scale not in (_LOG, _LINEAR):
-            return f"the third of a range is `{_LOG}` or nothing. Found `{scale}`: {FORM}."
-        return _range(key, where, given[0], given[1], log=scale == _LOG, step=None)
+        if given[2:] not in ([], [_LOG]):
+            return f"the third of a range is `{_LOG}` or nothing. Found `{given[2]}`: {FORM}."
+        return _range(key, where, given[0], given[1], log=len(given) == 3, step=None)
     return f"a range of numbers or choices are expected. Found `{_shown(given)}`: {FORM}."
 
 

@@ -14,7 +14,7 @@ from palm.errors import PalmError
 from palm.storage.layout import BEST_INFERENCE_FOLDER, CHECKPOINT_FOLDER, INFERENCE_FOLDER
 from palm.tracking.events import EvaluationEvent, event_of
 from palm.training.observers import RunEndedError
-from palm.tune.objective import Judge
+from palm.tune.objective import JudgedRun
 from palm.tune.plan import TunePlan
 from palm.tune.space import Value
 
@@ -71,7 +71,7 @@ def run_trial(plan: TunePlan, number: int, values: Mapping[str, Value], report: 
     try:
         for seed in plan.seeds:
             first = seed == plan.seeds[0]
-            judge = Judge(plan.objective)
+            judge = JudgedRun(plan.objective)
             _train(plan.config(values, seed, seed_folder(plan, number, seed)), judge, report if first else None)
             if first:
                 result.evaluations, result.best_step = judge.evaluations, judge.best_step
@@ -89,12 +89,12 @@ def run_trial(plan: TunePlan, number: int, values: Mapping[str, Value], report: 
 
 
 class _PrunedError(RunEndedError):
-    def __init__(self, judge: Judge) -> None:
+    def __init__(self, judge: JudgedRun) -> None:
         super().__init__("The trial is pruned.")
         self.judge = judge
 
 
-def _train(config: Mapping[str, object], judge: Judge, report: Report | None) -> None:
+def _train(config: Mapping[str, object], judge: JudgedRun, report: Report | None) -> None:
     """Train a configuration; `report` is told of its evaluations, and may end it."""
 
     def follow(record: Mapping[str, object]) -> None:

@@ -1,7 +1,7 @@
 import pytest
 
 from palm.config.resolve import load_run_config
-from palm.tune.objective import Judge, Objective, objective_problems
+from palm.tune.objective import JudgedRun, Objective, objective_problems
 from tests.integration import tiny
 
 
@@ -39,7 +39,7 @@ def test_a_value_needs_all_of_its_tasks(tmp_path):
 
 
 def test_a_judge_follows_complete_evaluations(tmp_path):
-    judge = Judge(Objective.of(config(tmp_path)))
+    judge = JudgedRun(Objective.of(config(tmp_path)))
     for step, one, two in ((5, 0.5, 0.5), (10, 0.75, 1.0), (15, 0.5, 0.25), (20, float("nan"), 1.0)):
         assert judge.add(step, "意图", {"loss": 1.0, "accuracy": one}) is None
         judge.add(step, "two", {"loss": 1.0, "accuracy": two})
