@@ -9,10 +9,11 @@ from palm.distributed.ranks import current_ranks
 from palm.errors import ConfigError, Problem, counted
 
 EPILOG = """example:
-  search: {learning_rate: [1e-5, 5e-4, log], batch_size: {choices: [16, 32]}}        in config.yaml
   palm tune config.yaml --trials 20 --save_path tuned
   palm tune config.yaml --trials 40 --save_path tuned --resume      20 more; Ctrl-C keeps what has ended
   palm train tuned/best.yaml
+
+config.yaml has `search: {learning_rate: [1e-5, 5e-4, log], batch_size: {choices: [16, 32]}}`.
 """
 _SHOWN = 10
 
