@@ -36,12 +36,19 @@ def _rows(run: ReadRun) -> list[tuple[int, Cell, Cell, Cell]]:
     ]
     for name, export in run.curves.exports.items():
         what = "model of all tasks" if name is None else "exported"
-        found.append((export.global_step, name, what, f"the weights of global step {export.of_step}"))
+        retired = "; not trained any more" if name is not None and _retires(run) else ""
+        found.append((export.global_step, name, what, f"the weights of global step {export.of_step}{retired}"))
     for name, curves in run.curves.tasks.items():
         logged = {event.global_step for event in run.log.of("skipped")}
         missing = [step for step in curves.not_finite if step not in logged]
         found += [(step, name, "loss not finite", "the logged loss is no finite number") for step in missing]
     return sorted(found, key=lambda row: row[0])
+
+
+def _retires(run: ReadRun) -> bool:
+    """Whether the steps of a target go to the others once it is exported."""
+    key = run.configuration.values.get("leave_mix_when_finished")
+    return key is not None and key.value == "true"
 
 
 def _facts(run: ReadRun, of: str) -> Iterator[str]:

@@ -21,6 +21,12 @@ def test_what_happened_in_the_order_of_the_steps():
     assert titles(section)[1] == "Checkpoints: 1 written; those of global step 2, 4 are there."
 
 
+def test_a_target_that_is_retired():
+    run = a_run(records=[EXPORT], values={"leave_mix_when_finished": ("true",)})
+    (section,) = event_sections([run])
+    assert section.blocks[0].rows == [(9, "a", "exported", "the weights of global step 6; not trained any more")]
+
+
 def test_a_run_in_which_nothing_happened():
     (section,) = event_sections([a_run(rank_logs=("rank1.log",), earlier_runs=2)])
     assert titles(section) == [
