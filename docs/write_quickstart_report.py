@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "quickstart-report.html"
 MOST_BYTES = 2_000_000
 _RUN = "output_model/quickstart"
-_MEASURE = ("--eval_every_n_steps", "20", "--log_gradient_cosines_every_n_steps", "20", "--print_every_n_steps", "2")
+_MEASURE = ("--eval_every_n_steps", "40", "--log_gradient_cosines_every_n_steps", "40", "--print_every_n_steps", "2")
 _QUIET = ("--report_to", "none")  # trackers add nothing to the page
 
 
