@@ -54,7 +54,15 @@ def build_site(output: Path) -> list[str]:
             config.nav = [_with_decisions(section, staged) for section in config.nav or []]
             build(config)
     (output / "zh" / "404.html").unlink()  # the server takes that of the root
+    for page in output.rglob("*.html"):
+        _without_empty_headers(page)
     return check_site(output)
+
+
+def _without_empty_headers(page: Path) -> None:
+    """Make the empty first cell of a table's header a plain cell: a header without a name confuses screen readers."""
+    text = page.read_text(encoding="utf-8")
+    page.write_text(re.sub(r"<th([^>]*)></th>", r"<td\1></td>", text), encoding="utf-8")
 
 
 def _with_decisions(section: dict[str, list[str]], staged: Path) -> dict[str, list[str]]:
