@@ -47,7 +47,7 @@ def test_every_command_has_help_with_an_example_and_without_paddle(name: str) ->
     assert (done.returncode, done.stderr) == (0, "")
     assert f"usage: palm {name}" in done.stdout
     assert f"example:\n  palm {name}" in done.stdout
-    assert ("--import" in done.stdout) == (name in ("train", "pred", "eval", "compare", "check"))
+    assert ("--import" in done.stdout) == (name in ("train", "pred", "eval", "compare", "tune", "check"))
 
 
 def test_no_words_show_the_help(capsys: pytest.CaptureFixture[str]) -> None:
