@@ -8,6 +8,7 @@ from typing import Any
 
 from palm.distributed.ranks import current_ranks
 from palm.errors import ConfigError, Problem
+from palm.runtime.progress import say_beside_bars
 
 EPILOG = """example:
   palm compare config.yaml --seeds 3 --save_path compared
@@ -62,7 +63,7 @@ def run(args: argparse.Namespace, overrides: list[str]) -> int:
     from palm.compare.report import Comparison  # noqa: PLC0415
     from palm.compare.runs import run_all  # noqa: PLC0415
 
-    runs = run_all(plan, keep_models=args.keep_models, say=_say)
+    runs = run_all(plan, keep_models=args.keep_models, say=say_beside_bars)
     comparison = Comparison(plan, runs, shlex.join(["palm", *sys.argv[1:]]))
     comparison.write()
     _say("\n" + aligned(comparison.rows()))

@@ -10,6 +10,7 @@ import palm
 from palm.compare.outcome import Outcome, keep, kept, read_outcome
 from palm.compare.plan import Job, Plan
 from palm.errors import counted
+from palm.runtime.progress import progress_bar
 from palm.storage.layout import BEST_INFERENCE_FOLDER, CHECKPOINT_FOLDER, INFERENCE_FOLDER, OUTCOME_FILE
 from palm.training.signals import StopSignals
 
@@ -31,12 +32,14 @@ def run_all(plan: Plan, *, keep_models: bool, say: Callable[[str], None]) -> lis
         say: Called with one line per run.
     """
     done: list[Finished] = []
-    with StopSignals() as signals:
+    bar = progress_bar("comparing", plan.size, unit="run")
+    with StopSignals() as signals, bar as advance:
         for job in _jobs(plan, done):
             if signals.received:
                 say(f"Stopped by {signals.received.name}. The same command continues from here.")
                 signals.stop()
             _run_job(plan, job, done, keep_models=keep_models, say=say)
+            advance(1)
     return done
 
 
@@ -63,7 +66,7 @@ def _train(job: Job, *, keep_models: bool) -> Outcome:
     (job.folder / OUTCOME_FILE).unlink(missing_ok=True)
     controller = palm.Controller(job.config, overrides=[])
     with redirect_stdout(io.StringIO()):  # every line is in the run's log.txt
-        controller.train()
+        controller.train(log="lines")
     outcome = read_outcome(job, controller.num_parameters)
     keep(job, outcome)
     if not keep_models:

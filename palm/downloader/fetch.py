@@ -2,7 +2,6 @@
 
 import json
 import os
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,9 +11,9 @@ from urllib.parse import urljoin, urlsplit
 
 import requests
 import urllib3
-from tqdm.auto import tqdm
 
 from palm.errors import DownloadError
+from palm.runtime.progress import progress_bar
 from palm.storage.atomic_directory import sha256_of
 
 _CHUNK = 1 << 18
@@ -203,21 +202,15 @@ def _continued_from(response: requests.Response, requested: int) -> int:
 
 
 def _copy(response: requests.Response, file: Path, offset: int) -> None:
-    bar = tqdm(
-        total=_full_length(response, offset),
-        initial=offset,
-        desc=file.name.strip(".").removesuffix(".part"),
-        unit="B",
-        unit_scale=True,
-        disable=not sys.stderr.isatty(),
-    )
-    with bar, file.open("r+b" if offset else "wb") as stream:
+    name, total = file.name.strip(".").removesuffix(".part"), _full_length(response, offset)
+    bar = progress_bar(f"downloading {name}", total, done=offset, unit="B", scale=True)
+    with bar as advance, file.open("r+b" if offset else "wb") as stream:
         stream.seek(offset)
         stream.truncate()
         # The raw bytes: an archive that a server labels as gzip-encoded must not be decompressed.
         for chunk in response.raw.stream(_CHUNK, decode_content=False):
             stream.write(chunk)
-            bar.update(len(chunk))
+            advance(len(chunk))
         stream.flush()
         os.fsync(stream.fileno())
 

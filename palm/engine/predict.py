@@ -19,6 +19,7 @@ from palm.kernels.precision import mixed_precision
 from palm.metric.base import METRICS
 from palm.paradigm.base import Outputs, Prediction
 from palm.randomness import philox
+from palm.runtime.progress import progress_bar
 from palm.spec import Phase, unmet
 
 ChoosePrecision = Callable[[Batch], AbstractContextManager[None]]
@@ -312,16 +313,19 @@ def _run(
     """
     found = [_HeadOutputs([{}] * size, []) for size in counts]
     done = 0
-    for number, each in enumerate(passes):
-        if number % ranks.count != ranks.index:
-            continue
-        computed = compute([tasks[index] for index in each.tasks], each.batch, phase)
-        for index, batch, (outputs, loss) in zip(each.tasks, each.batches, computed, strict=True):
-            examples = tasks[index].paradigm.split(outputs, batch)
-            found[index].add(each.rows, examples, loss, number=number)
-        done += len(each.rows)
-        if after_batch is not None:
-            after_batch(done)
+    what = f"{'evaluating' if phase == 'eval' else 'predicting'} {', '.join(task.name for task in tasks)}"
+    with progress_bar(what, sum(counts)) as advance:
+        for number, each in enumerate(passes):
+            advance(len(each.rows) * len(each.tasks))
+            if number % ranks.count != ranks.index:
+                continue
+            computed = compute([tasks[index] for index in each.tasks], each.batch, phase)
+            for index, batch, (outputs, loss) in zip(each.tasks, each.batches, computed, strict=True):
+                examples = tasks[index].paradigm.split(outputs, batch)
+                found[index].add(each.rows, examples, loss, number=number)
+            done += len(each.rows)
+            if after_batch is not None:
+                after_batch(done)
     if ranks.count > 1:
         for head in found:
             _share_outputs(head, ranks)

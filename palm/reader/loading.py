@@ -29,6 +29,7 @@ from palm.reader.base import Reader
 from palm.reader.formats.notes import collected_notes
 from palm.reader.formats.row_table import RowTable
 from palm.reader.formats.sources import RowSource, open_source, source_name
+from palm.runtime.progress import progress_bar, with_progress
 from palm.spec import Phase
 from palm.storage.atomic_directory import atomic_directory, sha256_of
 from palm.storage.layout import FORMAT_VERSION
@@ -223,7 +224,8 @@ def _write(reader: Reader, source: _Source, folder: Path) -> None:
     rows, phase = source.rows, source.phase
     with collected_notes() as found:
         if reader.by_record:
-            records: Sequence[Record] = write_records(reader.records_of(rows, phase), folder)
+            read = with_progress(reader.records_of(rows, phase), f"reading {source.name}")
+            records: Sequence[Record] = write_records(read, folder)
         else:
             records = reader.read(rows, phase)
     reader.prepare(records, phase)
@@ -249,8 +251,11 @@ def _write_parts(reader: Reader, records: Sequence[Record], source: _Source, fol
 
 
 def _parts(reader: Reader, records: Sequence[Record], source: _Source) -> Iterator[Dataset]:
-    for start in range(0, len(records), RECORDS_AT_ONCE):
-        part = reader.encode(records[start : start + RECORDS_AT_ONCE], source.name, source.phase)
-        if part.notes:
-            raise _NotesError
-        yield part
+    with progress_bar(f"tokenising {source.name}", len(records)) as advance:
+        for start in range(0, len(records), RECORDS_AT_ONCE):
+            rows = records[start : start + RECORDS_AT_ONCE]
+            part = reader.encode(rows, source.name, source.phase)
+            if part.notes:
+                raise _NotesError
+            advance(len(rows))
+            yield part

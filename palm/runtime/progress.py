@@ -2,6 +2,7 @@
 
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import contextmanager
 from typing import TypeVar
@@ -41,7 +42,7 @@ def progress_bar(
         unit: What it is counted in.
         scale: Whether large numbers are written as `1.2M`.
     """
-    if _shown_by:
+    if _shown_by and threading.current_thread() is threading.main_thread():
         yield from _in_display(_shown_by[-1], what, total, done)
     elif not _has_bars():
         yield _ignored
@@ -64,6 +65,17 @@ def progress_bar(
                 bar.update(count)
 
             yield advance
+
+
+def say_beside_bars(line: str) -> None:
+    """Print a line on stdout above the bars that are shown."""
+    if "tqdm" in sys.modules:
+        from tqdm import tqdm  # noqa: PLC0415 (as above)
+
+        tqdm.write(line, file=sys.stdout)
+    else:
+        sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 def with_progress(items: Iterable[Item], what: str, *, total: int | None = None, unit: str = "row") -> Iterator[Item]:
@@ -95,6 +107,8 @@ def _ignored(count: int) -> None:
 
 
 def _has_bars() -> bool:
-    """Whether stderr is a terminal, and this process the first of its run."""
+    """Whether stderr is a terminal, this process the first of its run, and the work not that of a server's thread."""
+    if threading.current_thread() is not threading.main_thread():
+        return False
     is_terminal = sys.stderr is not None and sys.stderr.isatty()
     return is_terminal and os.environ.get("TERM") != "dumb" and os.environ.get("PADDLE_TRAINER_ID", "0") == "0"

@@ -15,6 +15,7 @@ from palm.engine.schedule import main_task
 from palm.engine.selection import Metrics, Selection
 from palm.engine.task_instance import TaskInstance
 from palm.inference.bundle import copy_bundle, save_bundle
+from palm.runtime.progress import progress_bar
 from palm.storage.layout import BEST_INFERENCE_FOLDER, INFERENCE_FOLDER, MANIFEST_FILE
 from palm.training.log import (
     Reporter,
@@ -107,7 +108,8 @@ class Exports:
 
     def _save(self, name: str, folder: Path) -> None:
         task = next(task for task in self._run.tasks if task.name == name)
-        save_bundle(self._run.model, task, self._backbone_name, folder)
+        with progress_bar(f"exporting {name}", None):
+            save_bundle(self._run.model, task, self._backbone_name, folder)
 
     def _say_exported(self, name: str, *, of_step: int) -> None:
         """Report that the model of `name` at global step `of_step` is exported."""

@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from textwrap import shorten
 
 import paddle
 
@@ -20,7 +21,7 @@ from palm.training.display.live_run import LiveRun, LiveTask
 from palm.training.earlier_runs import read_records
 from palm.training.evaluation import exported_folder
 
-_LONGEST_TEXT, _FIRST_ROWS = 50, 100
+_LONGEST_TEXT, _FIRST_ROWS = 36, 100
 
 
 def live_run_of(run: TrainingRun, config: RunConfig, *, with_run_model: bool) -> LiveRun:
@@ -98,13 +99,9 @@ def _next_commands(run: TrainingRun, folder: Path) -> Iterator[str]:
 
 
 def _example(task: TaskInstance) -> Sequence[str]:
-    """The shortest texts of the first rows, where they fit on a line; else the names of the texts."""
-    columns = [column.upper() for column in task.reader.text_columns]
+    """The texts of the shortest of the first rows, or their beginnings; the names of the texts where there are none."""
+    columns = task.reader.text_columns
     records = (task.dev or task.training_data).records[:_FIRST_ROWS]
     rows = [texts for record in records if len(texts := task.reader.texts_of(record)) == len(columns)]
-    shortest = min(rows, key=_length, default=columns)
-    return shortest if _length(shortest) <= _LONGEST_TEXT else columns
-
-
-def _length(texts: Sequence[str]) -> int:
-    return sum(map(len, texts))
+    shortest = min(rows, key=lambda texts: sum(map(len, texts)), default=[column.upper() for column in columns])
+    return [shorten(text, _LONGEST_TEXT, placeholder="") or text[:_LONGEST_TEXT] for text in shortest]

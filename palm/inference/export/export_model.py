@@ -19,6 +19,7 @@ from palm.inference.export.description import (
     write_json,
 )
 from palm.inference.saved_tasks import load_tasks
+from palm.runtime.progress import progress_bar
 from palm.schema.saved_model import describes_run, read_json_object, read_saved_run
 from palm.spec import Specs, as_spec
 from palm.storage.atomic_directory import atomic_directory, verify
@@ -118,7 +119,8 @@ def export_model(request: ExportRequest, rows: Callable[[Sequence[TaskInstance]]
     given = rows(tasks) if request.compares or request.precision == "int8" else ExportRows()
     if request.precision == "int8":
         _check_gold(tasks, given)
-    with atomic_directory(request.target, key="--output") as temporary:
+    what = f"exporting {request.model.name} to {request.format}"
+    with progress_bar(what, None, unit="part"), atomic_directory(request.target, key="--output") as temporary:
         write = _write_onnx if request.format == "onnx" else _write_paddle
         exported = write(request, tasks, given, temporary, say)
         _copy_tokenizer(request.model, temporary)

@@ -10,6 +10,7 @@ from palm.engine.predict import batches_by_length
 from palm.engine.task_instance import TaskInstance
 from palm.inference.runtime import Runtime
 from palm.randomness import philox
+from palm.runtime.progress import with_progress
 from palm.spec import as_spec
 
 TOLERANCE = 1e-5
@@ -58,7 +59,7 @@ def compare(
     for task in tasks:
         data = some_records(datasets[task.name])
         largest: dict[str, float] = dict.fromkeys(task.paradigm.outputs_attr("predict"), 0.0)
-        for batch in _batches(task, data):
+        for batch in with_progress(_batches(task, data), f"comparing {task.name} with PALM", unit="batch"):
             [ours], [theirs] = (runtime.outputs([task], batch, "predict") for runtime in (one, other))
             for name, difference in _differences(task, batch, ours, theirs).items():
                 largest[name] = _larger(largest[name], difference)

@@ -58,7 +58,7 @@ def summary(run: LiveRun) -> RenderableType:
     table.add_column("model", overflow="fold")
     for row in summary_rows(run):
         table.add_row(*(Text(cell, style) for cell, style in zip(row, ("bold", "", "bold green", "", ""), strict=True)))
-    return Group(table, *(Text(f"  {command}", "cyan", no_wrap=True, overflow="fold") for command in run.next_commands))
+    return Group(table, *(Text(f"  {command}", "cyan", overflow="fold") for command in run.next_commands))
 
 
 def _bordered(run: LiveRun, lines: Sequence[Text], inner: int, *, subtitle: str) -> Panel:
