@@ -48,7 +48,7 @@ from palm.training.notices import beginning_lines
 from palm.training.observers import Observers, observers, reporting
 from palm.training.run import build_run
 from palm.training.run_model import missing_run_model_line
-from palm.training.shown_run import live_run_of
+from palm.training.shown_run import configured_html, configured_text, live_run_of
 from palm.training.signals import StopSignals
 from palm.training.stages import load_encoder, reset_stages, restore_best, save_encoder, stage_is_done
 from palm.training.tasks import build_tasks_of
@@ -106,6 +106,12 @@ class Controller:
         self._observers = Observers()
         self._log_style: LogStyle = "panel"
         self._has_run_model = False  # as the last stage has
+
+    def __repr__(self) -> str:
+        return f"Controller({configured_text(self.config)})"
+
+    def _repr_html_(self) -> str:
+        return configured_html(self.config)
 
     def load_pretrain(self, path: str | Path | None = None) -> None:
         """Start from pre-trained weights: a Hugging Face folder, a .pdparams file, or a Paddle 1.x params folder.

@@ -1,7 +1,8 @@
 """Predictions keep the row that they are of: its id, its texts, its gold label, and columns that are asked for."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from html import escape
 
 from palm.data.dataset import ROWS, Dataset
 from palm.errors import ConfigError, Problem
@@ -9,6 +10,29 @@ from palm.paradigm.base import Prediction
 from palm.reader.base import ROW_FIELDS, TRUNCATED, Reader
 
 LOG = logging.getLogger(__name__)
+_MOST_SHOWN, _LONGEST_CELL = 10, 80
+
+
+class Predictions(list[Prediction]):
+    """Predictions, one per row: a list, of which a notebook shows the first ones as a table."""
+
+    def _repr_html_(self) -> str:
+        names = list(dict.fromkeys(name for prediction in self[:_MOST_SHOWN] for name in prediction))
+        rows = [[_cell(prediction.get(name, "")) for name in names] for prediction in self[:_MOST_SHOWN]]
+        more = f"<div>{_MOST_SHOWN} of {len(self):,} predictions</div>" if len(self) > _MOST_SHOWN else ""
+        return html_table(names, rows) + more
+
+
+def html_table(headers: Iterable[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table for notebooks, whose style it has."""
+    head = "".join(f"<th>{escape(header)}</th>" for header in headers)
+    body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _cell(value: object) -> str:
+    text = f"{value:.4f}" if isinstance(value, float) else str(value)
+    return text if len(text) <= _LONGEST_CELL else f"{text[:_LONGEST_CELL]}…"
 
 
 def with_rows(
@@ -32,14 +56,14 @@ def with_rows(
     if cut and report:
         LOG.warning("%s", _truncated_line(dataset, reader, cut))
     marked = set(cut)
-    return [
+    return Predictions(
         {
             **prediction,
             **{name: value for name, value in row.items() if name not in prediction},
             **_mark(number in marked),
         }
         for number, (row, prediction) in enumerate(zip(kept, predictions, strict=True))
-    ]
+    )
 
 
 def _mark(is_cut: bool) -> Prediction:

@@ -167,6 +167,9 @@ class Predictor:
         """The same as `predict_rows`."""
         return self.predict_rows(rows)
 
+    def __repr__(self) -> str:
+        return f"Predictor({self.task}: {self.precision})"
+
     def predict(self, file: Path | str | GivenData, *, ranks: Ranks = ONE) -> list[Prediction]:
         """Predict each row of `file`; no gold column is needed.
 

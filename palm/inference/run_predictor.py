@@ -36,6 +36,9 @@ class RunPredictor(Mapping[str, Predictor]):
         """The predictor of `task`."""
         return self._predictors[task]
 
+    def __repr__(self) -> str:
+        return f"RunPredictor({', '.join(self)})"
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._predictors)
 

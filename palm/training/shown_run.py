@@ -3,15 +3,17 @@
 import shlex
 from collections.abc import Iterator, Sequence
 from functools import partial
+from html import escape
 from pathlib import Path
 from textwrap import shorten
 
 import paddle
 
-from palm.config.run_config import RunConfig
+from palm.config.run_config import RunConfig, TaskConfig
 from palm.engine.run import TrainingRun
 from palm.engine.selection import Selection
 from palm.engine.task_instance import TaskInstance
+from palm.inference.prediction_rows import html_table
 from palm.kernels.precision import NAMES
 from palm.runtime.environment import named_threads, this_machine
 from palm.storage.layout import LOG_FILE
@@ -105,3 +107,27 @@ def _example(task: TaskInstance) -> Sequence[str]:
     rows = [texts for record in records if len(texts := task.reader.texts_of(record)) == len(columns)]
     shortest = min(rows, key=lambda texts: sum(map(len, texts)), default=[column.upper() for column in columns])
     return [shorten(text, _LONGEST_TEXT, placeholder="") or text[:_LONGEST_TEXT] for text in shortest]
+
+
+def configured_text(config: RunConfig) -> str:
+    """`answer (mrc), intent (cls) on minilm-l6-en (bert), save_path output_model, trained`."""
+    tasks = ", ".join(f"{task.name} ({task.paradigm_name})" for task in config.tasks)
+    return f"{tasks} on {_encoder(config)}, save_path {config.run.save_path}, {_state(config)}"
+
+
+def configured_html(config: RunConfig) -> str:
+    """The tasks of a configuration as a table for a notebook, with the models that training has left."""
+    headers = ("task", "reader", "paradigm", "train_file", "dev_file", "model")
+    title = f"{_encoder(config)}, save_path {config.run.save_path}, {_state(config)}"
+    return f"<div>{escape(title)}</div>" + html_table(headers, [_configured_row(config, task) for task in config.tasks])
+
+
+def _configured_row(config: RunConfig, task: TaskConfig) -> Sequence[str]:
+    folder = exported_folder(Path(config.run.save_path), task.name)
+    files = [str(file or "") for file in (task.settings.train_file, task.settings.dev_file)]
+    return task.name, task.reader_name, task.paradigm_name, *files, _readable(folder) if folder.is_dir() else ""
+
+
+def _state(config: RunConfig) -> str:
+    folders = [exported_folder(Path(config.run.save_path), task.name) for task in config.tasks if task.settings.target]
+    return "trained" if folders and all(folder.is_dir() for folder in folders) else "not trained yet"

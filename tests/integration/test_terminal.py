@@ -111,3 +111,14 @@ def test_ctrl_c_saves_and_leaves_a_usable_terminal(tmp_path):
     assert "Stopped by SIGINT after global step" in text
     assert "Traceback" not in text
     assert len(list((tmp_path / "out" / "ckpt").iterdir())) == 1
+
+
+def test_a_controller_says_what_it_is(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    controller = palm.Controller(str(write_config(tmp_path)), overrides=[])
+    shown = "kind (cls), 意图识别 (cls), 槽位填充 (cls) on bert, save_path"
+    assert repr(controller).startswith(f"Controller({shown}")
+    assert repr(controller).endswith("not trained yet)")
+    assert "<td>意图识别</td><td>cls</td><td>cls</td>" in controller._repr_html_()
+    (tmp_path / "out" / "kind" / "infer_model").mkdir(parents=True)
+    assert "<td>out/kind/infer_model</td>" in controller._repr_html_()

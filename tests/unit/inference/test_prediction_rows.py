@@ -1,12 +1,13 @@
 """Predictions keep their row: id, texts, gold, columns asked for; cut texts are named."""
 
+import json
 import logging
 
 import pytest
 
 from palm.data.tokenizer import Tokenizer
 from palm.errors import ConfigError, DataError
-from palm.inference.prediction_rows import with_rows
+from palm.inference.prediction_rows import Predictions, with_rows
 from palm.reader.base import READERS
 from palm.reader.loading import load_dataset, load_rows
 from tests.integration import tiny
@@ -126,3 +127,14 @@ def test_a_cut_question_is_said(caplog):
     found = predicted(reader, load_rows(reader, [{"question": "a a a a a", "context": "我爱" * 40}], "predict"))
     assert found[0]["truncated"] is True
     assert caplog.messages == ["the text is longer than max_query_len (4 tokens) and cut there."]
+
+
+def test_predictions_are_a_list_that_a_notebook_shows_as_a_table():
+    found = Predictions({"label": "<b>", "probs": 0.5, "text": "字" * 100} for _ in range(12))
+    assert found == [{"label": "<b>", "probs": 0.5, "text": "字" * 100}] * 12
+    assert json.loads(json.dumps(found)) == found
+    html = found._repr_html_()
+    assert html.count("<tr>") == 11
+    assert "<td>&lt;b&gt;</td><td>0.5000</td>" in html
+    assert "字" * 80 + "…" in html
+    assert "10 of 12 predictions" in html
