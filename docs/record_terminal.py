@@ -19,6 +19,7 @@ import termios
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 import pyte
@@ -109,9 +110,9 @@ def _rows(screen: pyte.Screen) -> tuple[Text, ...]:
 
 def _row(screen: pyte.Screen, number: int) -> Text:
     line = Text(no_wrap=True)
-    for column in range(screen.columns):
-        cell = screen.buffer[number][column]
-        line.append(cell.data, _style(cell))
+    cells = [screen.buffer[number][column] for column in range(screen.columns)]
+    for style, alike in groupby(cells, _style):
+        line.append("".join(cell.data for cell in alike), style)
     line.rstrip()
     return line
 
@@ -169,6 +170,7 @@ def _exported(frame: Frame, columns: int, name: str, title: str) -> tuple[str, s
     facts, rest = text.split("\n", 1)
     styles, chrome, backgrounds, matrix = rest.split("<!--part-->")
     matrix = re.sub(r' clip-path="[^"]*"', "", matrix).replace("&#160;", "\N{NO-BREAK SPACE}")
+    matrix = re.sub(r"<text[^>]*>\s*</text>", "", matrix)
     return facts, styles, chrome, backgrounds, matrix
 
 
