@@ -1,6 +1,6 @@
 """Records a command on a terminal as an SVG that plays by itself: docs/images/palm-train.svg of the README.
 
-    python docs/record_terminal.py docs/images/palm-train.svg -- palm train config.yaml
+    python docs/record_terminal.py docs/images/palm-train.svg -- palm train examples/quickstart/config.yaml
 
 It runs the command on a pseudo-terminal of 80 × 24, looks at the screen whenever it has changed, and writes a few of
 these moments as frames of one SVG. Who asks for less motion sees the last one. Needs the extra `test` (pyte).
