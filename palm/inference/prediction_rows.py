@@ -13,7 +13,7 @@ LOG = logging.getLogger(__name__)
 _MOST_SHOWN, _LONGEST_CELL = 10, 80
 
 
-class Predictions(list[Prediction]):
+class PredictionList(list[Prediction]):
     """Predictions, one per row: a list, of which a notebook shows the first ones as a table."""
 
     def _repr_html_(self) -> str:
@@ -56,7 +56,7 @@ def with_rows(
     if cut and report:
         LOG.warning("%s", _truncated_line(dataset, reader, cut))
     marked = set(cut)
-    return Predictions(
+    return PredictionList(
         {
             **prediction,
             **{name: value for name, value in row.items() if name not in prediction},

@@ -7,7 +7,7 @@ import pytest
 
 from palm.data.tokenizer import Tokenizer
 from palm.errors import ConfigError, DataError
-from palm.inference.prediction_rows import Predictions, with_rows
+from palm.inference.prediction_rows import PredictionList, with_rows
 from palm.reader.base import READERS
 from palm.reader.loading import load_dataset, load_rows
 from tests.integration import tiny
@@ -130,7 +130,7 @@ def test_a_cut_question_is_said(caplog):
 
 
 def test_predictions_are_a_list_that_a_notebook_shows_as_a_table():
-    found = Predictions({"label": "<b>", "probs": 0.5, "text": "字" * 100} for _ in range(12))
+    found = PredictionList({"label": "<b>", "probs": 0.5, "text": "字" * 100} for _ in range(12))
     assert found == [{"label": "<b>", "probs": 0.5, "text": "字" * 100}] * 12
     assert json.loads(json.dumps(found)) == found
     html = found._repr_html_()
