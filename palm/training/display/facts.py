@@ -46,7 +46,8 @@ def header_facts(header: RunHeader, seconds: float | None) -> Iterator[str]:
     """
     yield f"{counted(header.tasks, 'task')} × {header.rows:,} rows × {header.steps:,} steps"
     yield header.encoder
-    yield f"{header.parameters / 1e6:,.1f} M parameters"
+    count = header.parameters
+    yield f"{count / 1e6:,.1f} M parameters" if count >= 1e5 else f"{count:,} parameters"
     processes = f"{header.processes} processes, " if header.processes > 1 else ""
     threads = f", {counted(header.threads, 'thread')}" if header.threads else ""
     yield f"{processes}{header.device}{threads}"

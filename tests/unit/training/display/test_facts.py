@@ -48,3 +48,7 @@ def test_expected_times_are_rounded(seconds, text):
 @pytest.mark.parametrize(("seconds", "text"), [(7.4, "0:07"), (754, "12:34"), (3723, "1:02:03"), (86400, "24:00:00")])
 def test_durations(seconds, text):
     assert duration(seconds) == text
+
+
+def test_a_small_model_has_its_parameters_counted():
+    assert "12,345 parameters" in list(header_facts(replace(HEADER, parameters=12_345), None))
