@@ -50,10 +50,12 @@ def analyse_label_sets(rows: ComparedLabelSets) -> LabelSetAnalysis:
     metrics = metrics_package()
     names, gold, predicted = label_arrays(rows)
     compute = metrics.precision_recall_fscore_support
-    table = np.stack(compute(gold, predicted, average=None, zero_division=0)).T
-    micro = np.array([*compute(gold, predicted, average="micro", zero_division=0)[:3], gold.sum()])
+    # scikit-learn takes a single column for two classes: a second one, of a label that never is, makes it a set.
+    both = [np.hstack([array, np.zeros((len(array), 1), "int64")]) for array in (gold, predicted)]
+    table = np.stack(compute(*both, average=None, zero_division=0)).T[: len(names)]
+    micro = np.array([*compute(*both, average="micro", zero_division=0)[:3], gold.sum()])
     seen = gold.any(0) | predicted.any(0)
-    counts = metrics.multilabel_confusion_matrix(gold, predicted)
+    counts = metrics.multilabel_confusion_matrix(*both)[: len(names)]
     return LabelSetAnalysis(
         set_accuracy=float((gold == predicted).all(1).mean()),
         hamming_loss=float((gold != predicted).mean()),

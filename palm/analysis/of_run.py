@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from palm.analysis import MOST_ROWS
 from palm.analysis.kept import (
     VERSION,
     KeptAnalysis,
@@ -24,9 +25,6 @@ from palm.data.dataset import Dataset
 from palm.errors import PalmError
 from palm.randomness import philox
 from palm.storage.layout import RESOLVED_CONFIG
-
-MOST_ROWS = 5000
-"""Dev rows of a task that are analysed by default, at most; of more, so many are sampled."""
 
 TaskProgress = Callable[[str, int, int], None]
 """Called with the task, the number of finished examples, and of all."""

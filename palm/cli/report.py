@@ -12,6 +12,8 @@ from typing import Any, NoReturn
 from tqdm import tqdm
 
 from palm import __version__
+from palm.analysis import MOST_ROWS
+from palm.cli.report_predictions import analyse_runs
 from palm.errors import ConfigError, Problem, counted
 from palm.storage.atomic_directory import os_errors_as
 
@@ -29,14 +31,30 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this cl
     parser = subparsers.add_parser(
         "report",
         help="show a run as a page, or compare several",
-        description="Write one HTML file about a run: curves, results, mix, data, configuration, events. Several runs "
-        "are shown side by side. It needs no network, and works for runs that train or have died.",
+        description="Write one HTML file about a run: curves, results, mix, predictions on dev rows, data, "
+        "configuration, events. Several runs are shown side by side. It needs no network, and works for runs that "
+        "train or have died.",
         epilog=EPILOG,
     )
     parser.add_argument("run", nargs="+", metavar="RUN", help="save_path of a run")
     parser.add_argument("--output", metavar="FILE", help=f"the page (default: RUN/{FILE}, of several runs {FILE})")
+    parser.add_argument(
+        "--no-predict", action="store_true", help="do not predict dev rows; analyses of earlier reports are shown"
+    )
+    parser.add_argument(
+        "--rows",
+        type=_row_count,
+        default=MOST_ROWS,
+        help=f"dev rows of a task to predict, at most (default: {MOST_ROWS})",
+    )
     parser.add_argument("--open", action="store_true", help="open it in the browser")
     parser.set_defaults(func=run)
+
+
+def _row_count(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"a number of rows is expected, at least 1, found `{text}`; see --no-predict")
+    return int(text)
 
 
 def run(args: argparse.Namespace, overrides: Sequence[str]) -> int:
@@ -47,10 +65,12 @@ def run(args: argparse.Namespace, overrides: Sequence[str]) -> int:
 
     check_page_packages()
     from palm.report.page import all_sections, render_page  # noqa: PLC0415 (its packages are an extra)
-    from palm.report.run_folder import metrics_size, read_runs  # noqa: PLC0415 (as above)
+    from palm.report.run_folder import find_runs, metrics_size, read_runs  # noqa: PLC0415 (as above)
 
     paths = [Path(name).expanduser() for name in args.run]
     output = output_file(args.output, paths)
+    if not args.no_predict:
+        analyse_runs([folder for path in paths for folder in find_runs(path)], args.rows)
     with _bar(metrics_size(paths)) as bar:
         runs = read_runs(paths, bar.update)
     made = f"Made by palm report, PALM {__version__}, {datetime.now().astimezone():%Y-%m-%d %H:%M %Z}"

@@ -16,6 +16,7 @@ from palm.report.data_sections import data_sections
 from palm.report.event_sections import event_sections
 from palm.report.header import cards_of, facts_of
 from palm.report.mix_sections import mix_sections
+from palm.report.prediction_sections import prediction_sections
 from palm.report.result_sections import result_sections
 from palm.report.run_folder import ReadRun
 from palm.report.section import Chart, Paragraph, Section, SectionWriter, Table
@@ -28,6 +29,7 @@ WRITERS: tuple[SectionWriter, ...] = (
     result_sections,
     curve_sections,
     mix_sections,
+    prediction_sections,
     data_sections,
     configuration_sections,
     event_sections,

@@ -39,3 +39,10 @@ def test_micro_and_macro_are_those_of_the_metric():
     scores = label_set_f1(predictions, [{"label": list(labels)} for labels in ROWS.gold])
     found = analyse_label_sets(ROWS)
     assert (found.micro.f1, found.macro.f1, found.set_accuracy) == pytest.approx(tuple(scores.values()))
+
+
+def test_a_single_label_is_a_set_too():
+    rows = ComparedLabelSets(["a"], [["a"], [], ["a"]], [["a"], ["a"], []], np.zeros((3, 1)))
+    found = analyse_label_sets(rows)
+    assert [(each.right, each.spurious, each.missing, each.absent) for each in found.counts] == [(1, 1, 1, 0)]
+    assert (found.micro.f1, found.labels[0].f1, found.macro.f1) == (0.5, 0.5, 0.5)

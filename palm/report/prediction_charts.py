@@ -1,0 +1,130 @@
+"""Charts of predictions: confusion matrices, errors of spans by kind, reliability diagrams, numbers against gold."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import altair as alt
+
+from palm.analysis.calibration import Calibration
+from palm.analysis.classes import ClassAnalysis
+from palm.analysis.numbers import NumberAnalysis
+from palm.analysis.span_errors import SPAN_ERRORS
+from palm.analysis.spans import SpanAnalysis
+from palm.report.charts import bar_chart, heat_map
+from palm.report.section import Chart
+
+SPAN_ERROR_NAMES = {
+    "missed": "missed",
+    "spurious": "spurious",
+    "label": "wrong label",
+    "boundary": "wrong boundary",
+    "both": "wrong label and boundary",
+}
+_MOST_CLASSES = 30
+_MOST_TYPES = 12
+_SIDE = 260
+
+
+def confusion_chart(classes: ClassAnalysis) -> Chart:
+    """The confusion matrix: of many classes, those with most errors."""
+    matrix = classes.matrix(_MOST_CLASSES)
+    cells: dict[tuple[str, str], float | None] = {
+        (gold, predicted): count
+        for gold, counts in zip(matrix.names, matrix.counts, strict=True)
+        for predicted, count in zip(matrix.names, counts, strict=True)
+    }
+    of = len(classes.classes)
+    shown = (
+        f"of the {len(matrix.names) - 1} of {of} classes with most errors" if of > _MOST_CLASSES else "of all classes"
+    )
+    return heat_map(
+        "Confusion matrix",
+        f"How many rows of each gold class were predicted as which class, {shown}.",
+        cells,
+        diverging=False,
+        value_format=",d",
+        axes=("gold", "predicted"),
+        is_wide=len(matrix.names) > _MOST_TYPES,
+    )
+
+
+def span_error_chart(spans: SpanAnalysis) -> Chart:
+    """How many spans of each type are wrong in which way, of the types with most errors."""
+    ranked = sorted(spans.errors, key=lambda each: (-sum(getattr(each, kind) for kind in SPAN_ERRORS), each.name))
+    rows = [
+        (each.name, SPAN_ERROR_NAMES[kind], float(getattr(each, kind)))
+        for each in ranked[:_MOST_TYPES]
+        for kind in SPAN_ERRORS
+        if getattr(each, kind)
+    ]
+    title, description = "Errors of spans by kind", "How many spans of each type are wrong in which way."
+    return bar_chart(title, description, rows, value_format=",d", value_title="spans")
+
+
+def reliability_chart(calibrations: Mapping[str, Calibration]) -> Chart:
+    """The reliability diagram: fraction that is right by confidence, beside the diagonal of probabilities to trust."""
+    rows = [
+        {"n": name, "c": each.confidence, "a": each.accuracy, "k": each.count}
+        for name, calibration in calibrations.items()
+        for each in calibration.bins
+        if each.count
+    ]
+    diagonal = alt.Chart(alt.InlineData(values=[{"c": 0.0, "a": 0.0}, {"c": 1.0, "a": 1.0}]))
+    axis = alt.Axis(format=".0%", tickCount=5)
+    confidence = alt.X("c:Q", title="mean confidence", axis=axis, scale=alt.Scale(domain=[0, 1]))
+    accuracy = alt.Y("a:Q", title="fraction that is right", axis=axis, scale=alt.Scale(domain=[0, 1]))
+    names = list(calibrations)
+    legend = alt.Legend(orient="top") if len(names) > 1 else None
+    colour = alt.Color("n:N", sort=names, scale=alt.Scale(domain=names), title=None, legend=legend)
+    tooltip = [
+        alt.Tooltip("n:N", title="probabilities"),
+        alt.Tooltip("c:Q", title="mean confidence", format=".1%"),
+        alt.Tooltip("a:Q", title="right", format=".1%"),
+        alt.Tooltip("k:Q", title="count", format=",d"),
+    ]
+    base = alt.Chart(alt.InlineData(values=rows))
+    layers = [
+        diagonal.mark_line(strokeDash=[4, 4], strokeWidth=1, opacity=0.6).encode(confidence, accuracy),
+        base.mark_line(strokeWidth=2).encode(confidence, accuracy, colour),
+        base.mark_point(filled=True, opacity=0.9).encode(
+            confidence,
+            accuracy,
+            colour,
+            size=alt.Size("k:Q", legend=None, scale=alt.Scale(range=[25, 260])),
+            tooltip=tooltip,
+        ),
+    ]
+    spec = _spec(alt.layer(*layers).properties(height=_SIDE))
+    text = "On the dashed line nine in ten answers of probability 0.9 are right; below it the model is too certain."
+    return Chart("Reliability diagram", spec, text)
+
+
+def number_chart(numbers: NumberAnalysis) -> Chart:
+    """Predicted numbers against gold ones."""
+    rows = [{"g": gold, "p": predicted} for gold, predicted in numbers.points]
+    ends = _ends([value for pair in numbers.points for value in pair])
+    line = alt.Chart(alt.InlineData(values=[{"g": end, "p": end} for end in ends]))
+    gold = alt.X("g:Q", title="gold", scale=alt.Scale(zero=False, nice=False))
+    predicted = alt.Y("p:Q", title="predicted", scale=alt.Scale(zero=False))
+    points = alt.Chart(alt.InlineData(values=rows)).mark_point(filled=True, size=28, opacity=0.5)
+    tooltip = [alt.Tooltip("g:Q", title="gold", format=".4~g"), alt.Tooltip("p:Q", title="predicted", format=".4~g")]
+    layers = [
+        line.mark_line(strokeDash=[4, 4], strokeWidth=1, opacity=0.6).encode(gold, predicted),
+        points.encode(gold, predicted, tooltip=tooltip),
+    ]
+    spec = _spec(alt.layer(*layers).properties(height=_SIDE))
+    return Chart(
+        "Predicted and gold numbers",
+        spec,
+        "Each row by its gold and its predicted number; on the dashed line both are equal.",
+    )
+
+
+def _spec(chart: alt.LayerChart) -> dict[str, Any]:
+    """The specification, without what the page decides."""
+    spec: dict[str, Any] = chart.to_dict()
+    return {key: value for key, value in spec.items() if key not in ("config", "$schema")}
+
+
+def _ends(values: Sequence[float]) -> tuple[float, float]:
+    return (min(values), max(values)) if values else (0.0, 1.0)
