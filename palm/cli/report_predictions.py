@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def analyse_runs(folders: Sequence[Path], most_rows: int) -> None:
-    """Analyse the predictions of runs on their dev rows; what cannot be is named on stderr, and the page is made without it.
+    """Analyse the predictions of runs on their dev rows; what fails is named on stderr, and the page lacks it.
 
     Args:
         folders: The runs.
