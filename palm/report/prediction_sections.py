@@ -95,8 +95,12 @@ def _classes(classes: ClassAnalysis) -> Iterator[Block]:
     confused = classes.confused()
     if confused:
         rows = [(each.gold, each.predicted, each.count, f"{each.fraction:.1%}") for each in confused]
-        header = ("gold", "predicted", "rows", "of the gold class")
-        yield Table("Classes that are confused most", header, rows, is_folded=len(rows) > _MANY)
+        yield Table(
+            "Classes that are confused most",
+            ("gold", "predicted", "rows", "of the gold class"),
+            rows,
+            is_folded=len(rows) > _MANY,
+        )
     yield _scores_table("Scores of each class", "class", [*classes.classes, classes.macro, classes.weighted])
 
 
@@ -192,13 +196,18 @@ def _calibration_row(name: str, found: Calibration) -> tuple[Cell, ...]:
 
 
 def _errors(rows: Sequence[WrongRow]) -> Table:
-    header = ("line", "text", "gold", "predicted", "probability", "loss", "what is wrong")
     cells: list[tuple[Cell, ...]] = [
         (row.line, _text(row), _cut(row.gold), _cut(row.predicted), row.probability, row.loss, _cut(row.remark))
         for row in rows
     ]
     texts = frozenset({1, 2, 3, 6})
-    return Table(f"The {len(rows)} worst rows", header, cells, is_folded=True, texts=texts)
+    return Table(
+        f"The {len(rows)} worst rows",
+        ("line", "text", "gold", "predicted", "probability", "loss", "what is wrong"),
+        cells,
+        is_folded=True,
+        texts=texts,
+    )
 
 
 def _text(row: WrongRow) -> str:
