@@ -50,6 +50,7 @@ COMMANDS = {
     "eval": Command("evaluate exported tasks", configured=True),
     "calibrate": Command("make probabilities of a model as large as they are right"),
     "serve": Command("answer over HTTP with a model"),
+    "board": Command("show runs live in a browser"),
     "compare": Command("train each task alone and all together, and report where sharing helps", configured=True),
     "report": Command("show a run as a page, or compare several"),
     "tune": Command("search keys for the best dev metric", configured=True),

@@ -1,15 +1,21 @@
 """What metrics.jsonl says of a run: curves of its tasks and of the whole run, exports, and steps that came again."""
 
 import math
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from palm.metric.base import LOSS, main_metric
-from palm.report.metrics_file import AfterBytes, MetricsFile, MetricsLine
+from palm.report.metrics_file import AfterBytes, ChosenLines, MetricsFile, MetricsLine
 from palm.report.series import Series
 from palm.storage.layout import METRICS_FILE, PAIR
 
+_PROBABILITIES = "sampling_probabilities"
+_OF_TASK = ("loss", "loss_normalised", "loss_factor", "position", "epoch")
+_OF_RUN = ("learning_rate", "speed", "data_wait")
+_KEYS = {"position": "step", "speed": "steps_per_second", "data_wait": "data_wait_fraction"}
+"""Keys of a line whose series has another name."""
 _NO_METRICS = {"split", "global_step", "task", "seconds"}
 
 
@@ -125,6 +131,22 @@ class RunCurves:
         self.last_step = step
         read(self, step, record)
 
+    def add_all(self, records: Iterable[MetricsLine]) -> None:
+        """Add lines; logged steps that follow each other go together, which takes a fraction of the time."""
+        steps: list[MetricsLine] = []
+        last = self.last_step
+        for record in records:
+            step = record.get("global_step")
+            if type(step) is int and step > last and record.get("split") == "train" and _PROBABILITIES not in record:
+                steps.append(record)
+                last = step
+                continue
+            _add_steps(self, steps)
+            steps = []
+            self.add(record)
+            last = self.last_step
+        _add_steps(self, steps)
+
     def task(self, name: object) -> TaskCurves:
         """The curves of a task, new ones for a task that appears for the first time."""
         known = self.tasks.get(str(name))
@@ -159,20 +181,30 @@ class FollowedRun:
     Args:
         folder: The run's folder.
         after_bytes: Called with the number of bytes of each part that is read.
+        chosen: Chooses among lines, see `MetricsFile`.
     """
 
-    def __init__(self, folder: Path, after_bytes: AfterBytes | None = None) -> None:
-        self.file = MetricsFile(folder / METRICS_FILE, after_bytes)
+    def __init__(self, folder: Path, after_bytes: AfterBytes | None = None, chosen: ChosenLines | None = None) -> None:
+        self.file = MetricsFile(folder / METRICS_FILE, after_bytes, chosen)
         self.curves = RunCurves()
+        self.generation = 0
+        """How often the file was replaced."""
 
-    def update(self) -> int:
-        """Read what is new in the file, or all of it where it was replaced; how many lines that were."""
+    def update(self, seconds: float = math.inf) -> int:
+        """Read what is new in the file, or all of it where it was replaced; how many lines that were.
+
+        Args:
+            seconds: After how many seconds the rest is left for the next call.
+        """
         if self.file.was_replaced():
             self.curves = RunCurves()
-        count = 0
-        for record in self.file.new_records():
-            self.curves.add(record)
-            count += 1
+            self.generation += 1
+        count, until = 0, time.monotonic() + seconds
+        for batch in self.file.new_batches():
+            self.curves.add_all(batch)
+            count += len(batch)
+            if time.monotonic() > until:
+                break
         return count
 
 
@@ -201,8 +233,34 @@ def _add_step(curves: RunCurves, step: int, record: MetricsLine) -> None:
     _note(curves.learning_rate, step, record.get("learning_rate"))
     _note(curves.speed, step, record.get("steps_per_second"))
     _note(curves.data_wait, step, record.get("data_wait_fraction"))
-    for name, value in _members(record, "sampling_probabilities"):
+    for name, value in _members(record, _PROBABILITIES):
         _note(curves.probabilities.setdefault(name, Series()), step, value)
+
+
+def _add_steps(curves: RunCurves, records: Sequence[MetricsLine]) -> None:
+    """Add logged steps whose global steps increase, from after the last one on."""
+    by_task: dict[str, list[MetricsLine]] = {}
+    for record in records:
+        by_task.setdefault(str(record.get("task")), []).append(record)
+    for name, own in by_task.items():
+        task = curves.task(name)
+        for key in _OF_TASK:
+            _note_all(getattr(task, key), own, _KEYS.get(key, key))
+        task.not_finite += [int(str(r["global_step"])) for r in own if number_of(r.get("loss")) is None]
+    for key in _OF_RUN:
+        _note_all(getattr(curves, key), records, _KEYS.get(key, key))
+    if records:
+        curves.last_step = int(str(records[-1]["global_step"]))
+
+
+def _note_all(series: Series, records: Sequence[MetricsLine], key: str) -> None:
+    """Add a number of each record that has it."""
+    values = [record.get(key) for record in records]
+    if set(map(type, values)) <= {float, int} and all(map(math.isfinite, values)):  # type: ignore[arg-type]
+        series.extend([record["global_step"] for record in records], values)  # type: ignore[misc,arg-type]
+        return
+    for record, value in zip(records, values, strict=True):
+        _note(series, int(str(record["global_step"])), value)
 
 
 def _add_evaluation(curves: RunCurves, step: int, record: MetricsLine) -> None:

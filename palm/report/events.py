@@ -60,11 +60,26 @@ class LogFacts:
         events: What happened, in order; of checkpoints there may be many.
         steps_per_epoch: By task.
         sessions: How often the run was started or resumed, at least 1 for a log with any line.
+        last_step: The global step of the last line that has one.
     """
 
     events: list[Event] = field(default_factory=list)
     steps_per_epoch: dict[str, int] = field(default_factory=dict)
     sessions: int = 0
+    last_step: int = 0
+
+    def add(self, line: str) -> None:
+        """Add a line of the log."""
+        self.sessions = self.sessions or 1
+        logged = _STEP.match(line) or _TRAINER_STEP.match(line)
+        if logged is not None:
+            self.last_step = int(logged[1])
+            self.steps_per_epoch[logged[2]] = int(logged[4])
+            return
+        for event in _event(line.rstrip("\n"), self.last_step):
+            self.last_step = event.global_step
+            self.events.append(event)
+            self.sessions += event.kind == "resumed"
 
     def of(self, *kinds: EventKind) -> list[Event]:
         """The events of some kinds."""
@@ -82,18 +97,9 @@ def read_log(folder: Path) -> LogFacts:
 
 def facts_of_log(lines: Iterable[str]) -> LogFacts:
     """What the lines of a log say."""
-    facts, step = LogFacts(), 0
+    facts = LogFacts()
     for line in lines:
-        facts.sessions = facts.sessions or 1
-        logged = _STEP.match(line) or _TRAINER_STEP.match(line)
-        if logged is not None:
-            step = int(logged[1])
-            facts.steps_per_epoch[logged[2]] = int(logged[4])
-            continue
-        for event in _event(line.rstrip("\n"), step):
-            step = event.global_step
-            facts.events.append(event)
-            facts.sessions += event.kind == "resumed"
+        facts.add(line)
     return facts
 
 

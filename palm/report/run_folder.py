@@ -124,14 +124,19 @@ def read_run(folder: Path, name: str | None = None, after_bytes: AfterBytes | No
     """
     followed = FollowedRun(folder, after_bytes)
     followed.update()
+    return followed_run(folder, followed, read_log(folder), name or folder.resolve().name)
+
+
+def followed_run(folder: Path, followed: FollowedRun, log: LogFacts, name: str) -> ReadRun:
+    """A run whose metrics and log are read elsewhere, as they grow."""
     description, notes = _description(folder)
     configuration = read_configuration(folder, description)
     notes += [configuration.problem] if configuration.problem else []
     return ReadRun(
-        name=name or folder.resolve().name,
+        name=name,
         folder=folder,
         curves=followed.curves,
-        log=read_log(folder),
+        log=log,
         configuration=configuration,
         description=description,
         state=state_of(folder, followed.curves, configuration),

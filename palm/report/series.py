@@ -1,7 +1,8 @@
 """A curve of a run: values by global step, in memory that a million points do not strain."""
 
 from array import array
-from collections.abc import Iterable
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -33,6 +34,16 @@ class Series:
             self.cut(step)
         self._steps.append(step)
         self._values.append(value)
+
+    def extend(self, steps: Sequence[int], values: Sequence[float]) -> None:
+        """Add points whose steps increase, from after the last one on."""
+        self._steps.extend(steps)
+        self._values.extend(values)
+
+    def between(self, first: int, last: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Steps and values of a range, and of the points beside it: int64[point], float64[point]."""
+        start, end = max(0, bisect_left(self._steps, first) - 1), bisect_right(self._steps, last) + 1
+        return np.frombuffer(self._steps[start:end], np.int64), np.frombuffer(self._values[start:end], np.float64)
 
     def cut(self, step: int) -> None:
         """Remove the points from a step on."""

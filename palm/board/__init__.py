@@ -1,0 +1,1 @@
+"""Runs below a folder, live in a browser (`palm board`)."""
