@@ -223,13 +223,17 @@ function plan() {
     const counts = new Map();
     for (const line of state.curves[key]?.lines || []) {
       const section = line.task || "";
-      const name = [line.kind, line.task, line.metric].join("|");
-      const title = line.kind === "dev" ? `${words.dev}: ${line.metric}` : words.kinds[line.kind];
+      // The loss on dev rows stands beside that of training, dashed.
+      const isDevLoss = line.kind === "dev" && line.metric === "loss";
+      const name = isDevLoss ? `loss|${line.task}|` : [line.kind, line.task, line.metric].join("|");
+      const title = isDevLoss ? words.kinds.loss : line.kind === "dev" ? `${words.dev}: ${line.metric}` : words.kinds[line.kind];
       if (!sections.has(section)) sections.set(section, new Map());
       if (!sections.get(section).has(name)) sections.get(section).set(name, { title, lines: [] });
       const number = counts.get(name) || 0;
       counts.set(name, number + 1);
-      const label = several ? [nameOf(key), line.name].filter(Boolean).join(" · ") : line.name || nameOf(key);
+      const parts = [several || !(line.name || line.kind === "loss" || isDevLoss) ? nameOf(key) : "", line.name,
+        isDevLoss ? words.dev : line.kind === "loss" && !several ? words.training : ""];
+      const label = parts.filter(Boolean).join(" · ");
       const own = several || !line.name ? { colour, dash: number } : { colour: number % COLOURS, dash: Math.floor(number / COLOURS) };
       sections.get(section).get(name).lines.push({ ...line, ...own, label });
     }

@@ -1,0 +1,91 @@
+import threading
+import time
+from contextlib import contextmanager
+
+from palm.board import board as board_module
+from palm.board.board import Board
+from tests.unit.board.written import step_line, write
+
+
+@contextmanager
+def started(root, monkeypatch):
+    monkeypatch.setattr(board_module, "TICK_SECONDS", 0.02)
+    monkeypatch.setattr(board_module, "_LIST_SECONDS", 0.02)
+    changed = threading.Event()
+    board = Board(root, changed.set)
+    board.watch(0, [])
+    board.start()
+    yield board
+    board.close()
+
+
+def wait(condition):
+    until = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def names(board):
+    return {run["name"] for run in board.listed()["runs"]}
+
+
+def key_of(board, name):
+    return next(run["key"] for run in board.listed()["runs"] if run["name"] == name)
+
+
+def test_runs_appear_grow_and_disappear(tmp_path, monkeypatch):
+    write(tmp_path / "a", step_line(1))
+    with started(tmp_path, monkeypatch) as board:
+        wait(lambda: names(board) == {"a"})
+        write(tmp_path / "sweep/b", step_line(1))
+        wait(lambda: names(board) == {"a", "sweep/b"})
+        version = board.version
+        (tmp_path / "a/metrics.jsonl").unlink()
+        wait(lambda: names(board) == {"sweep/b"})
+        assert board.list_version > version
+
+
+def test_chosen_runs_are_followed(tmp_path, monkeypatch):
+    write(tmp_path / "a", step_line(1))
+    with started(tmp_path, monkeypatch) as board:
+        wait(lambda: names(board) == {"a"})
+        key = key_of(board, "a")
+        assert board.progress_since(0, [key]) == {}
+        board.watch(0, [key])
+        wait(lambda: board.progress_since(0, [key]))
+        version = board.version
+        assert board.progress_since(version, [key]) == {}
+        write(tmp_path / "a", step_line(2), mode="a")
+        wait(lambda: board.progress_since(version, [key]))
+        assert board.progress_since(version, [key])[key]["step"] == 2
+
+
+def test_without_viewers_nothing_is_read(tmp_path, monkeypatch):
+    with started(tmp_path, monkeypatch) as board:
+        wait(lambda: board.version)
+        board.unwatch(0)
+        time.sleep(0.2)
+        write(tmp_path / "a", step_line(1))
+        time.sleep(0.2)
+        assert names(board) == set()
+        board.watch(1, [])
+        wait(lambda: names(board) == {"a"})
+
+
+def test_memory_is_bounded(tmp_path, monkeypatch):
+    monkeypatch.setattr(board_module, "MOST_LINES", 50)
+    for name in "abc":
+        write(tmp_path / name, *(step_line(step) for step in range(1, 41)))
+    with started(tmp_path, monkeypatch) as board:
+        wait(lambda: len(names(board)) == 3)
+        for name in "abc":
+            key = key_of(board, name)
+            board.watch(0, [key])
+            wait(lambda key=key: board.progress_since(0, [key]).get(key, {}).get("step") == 40)
+        wait(lambda: len(board._live) == 1)
+        assert list(board._live) == [key]
+
+
+def test_a_key_of_no_run_opens_nothing(tmp_path):
+    assert Board(tmp_path, list).open("../../etc/passwd") is None
