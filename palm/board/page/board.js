@@ -7,7 +7,7 @@ import { keep, kept, otherLanguage, setLanguage, shown, texts } from "./texts.js
 
 const at = (id) => document.getElementById(id);
 const THEMES = ["system", "light", "dark"], COLOURS = 8, FIRST_CHOSEN = 3;
-const LIVE_PAUSE = 1000, MOVE_PAUSE = 120, TABLES_PAUSE = 3000;
+const LIVE_PAUSE = 1000, MOVE_PAUSE = 60, REST_PAUSE = 250, TABLES_PAUSE = 3000;
 
 const state = {
   runs: [], most: 12, root: "", notes: [], isListed: false,
@@ -51,7 +51,15 @@ function setRange(range) {
     for (const chart of charts.values()) chart.move(visible());
     showRange();
   });
-  later("curves", MOVE_PAUSE);
+  askForMore();
+}
+
+// What is beside the visible steps is there already: as long as that lasts, the rest is asked for when the chart rests.
+function askForMore() {
+  const [a, b] = visible(), loaded = state.loaded;
+  const isThere = loaded && a >= loaded[0] && b <= loaded[1] && loaded[1] - loaded[0] < 5 * (b - a);
+  if (isThere) { clearTimeout(timers.curves); timers.curves = 0; }
+  later("curves", isThere ? REST_PAUSE : MOVE_PAUSE);
 }
 
 let frame = 0;
@@ -107,6 +115,7 @@ async function loadCurves() {
   const buckets = Math.min(4000, Math.round(plotWidth() * (state.range ? 3 : 1)));
   const began = performance.now();
   state.curves = await ask(`curves?runs=${keys.join(",")}&first=${first}&last=${last}&buckets=${buckets}`);
+  state.loaded = [first, last];
   state.pause = Math.max(LIVE_PAUSE, 5 * (performance.now() - began));
   for (const [key, told] of Object.entries(state.curves)) state.progress[key] = told;
   showCharts();

@@ -2,6 +2,8 @@ import json
 import tracemalloc
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from palm.report.curves import BestEvaluation, FollowedRun, RunCurves, WrittenModel, number_of
 
@@ -137,3 +139,37 @@ def test_a_large_file_is_never_held_whole(tmp_path):
     assert len(run.curves.tasks["intent"].loss) == 20_000
     # Six series of two numbers, and room to grow, and a part of the file.
     assert peak < 20_000 * 6 * 16 * 1.3 + 4 * (1 << 20)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["train", "train", "train", "dev", "odd"]),
+            st.integers(0, 12),
+            st.sampled_from(["a", "b"]),
+            st.sampled_from([0.5, 2, None, True, "x", float("nan")]),
+        ),
+        max_size=30,
+    )
+)
+def test_lines_that_go_together_are_as_one_by_one(drawn):
+    records = [
+        {"split": split, "global_step": step, "task": task, "loss": value, "step": step, "steps_per_second": value}
+        for split, step, task, value in drawn
+    ]
+    one_by_one, together = RunCurves(), RunCurves()
+    for record in records:
+        one_by_one.add(record)
+    together.add_all(records)
+    assert together == one_by_one
+
+
+def test_a_large_file_is_read_in_parts(tmp_path):
+    with (tmp_path / "metrics.jsonl").open("w", encoding="utf-8") as out:
+        out.writelines(json.dumps(step(number)) + "\n" for number in range(1, 5001))
+    run, read = FollowedRun(tmp_path), []
+    while run.update(seconds=0.0):
+        read.append(run.file.fraction_read)
+    assert len(read) > 2
+    assert read == sorted(read)
+    assert run.curves.tasks["intent"].loss.steps.tolist() == list(range(1, 5001))

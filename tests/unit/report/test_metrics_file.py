@@ -66,3 +66,18 @@ def test_a_file_that_became_shorter_or_was_removed_is_read_anew(tmp_path):
     assert file.was_replaced()
     assert not file.was_replaced()
     assert list(file.new_records()) == []
+
+
+def test_a_line_that_holds_two_values_spoils_no_other(tmp_path):
+    file = tmp_path / "metrics.jsonl"
+    file.write_text('{"a": 1}\n{"a": 2}, {"a": 3}\n[4]\n{"a": 5}\n', encoding="utf-8")
+    found = MetricsFile(file)
+    assert list(found.new_records()) == [{"a": 1}, {"a": 5}]
+    assert found.damaged == 2
+
+
+def test_lines_can_be_chosen_before_they_are_parsed(tmp_path):
+    file = tmp_path / "metrics.jsonl"
+    file.write_text('{"a": 1}\n{"b": 2}\n', encoding="utf-8")
+    found = MetricsFile(file, chosen=lambda lines: [line for line in lines if b"b" in line])
+    assert list(found.new_records()) == [{"b": 2}]
