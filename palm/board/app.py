@@ -12,7 +12,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from palm.board.board import MOST_CHOSEN, Board
-from palm.board.buckets import Window
+from palm.board.buckets import ChartWindow
 from palm.board.stream import EventStreams
 from palm.board.tables import sections_as_json
 from palm.inference.serving.errors import JSON_TYPE, HttpError, shown_value
@@ -51,7 +51,7 @@ def _events(streams: EventStreams) -> Callable[[Request], Awaitable[Response]]:
 
 def _curves(board: Board) -> Callable[[Request], Response]:
     def curves(request: Request) -> Response:
-        window = Window(
+        window = ChartWindow(
             _number(request, "first", _LAST_STEP),
             _number(request, "last", _LAST_STEP),
             _number(request, "buckets", _MOST_BUCKETS, least=1),

@@ -1,4 +1,4 @@
-"""The runs below a folder, kept up to date by a thread while anybody looks, and what has changed since when."""
+"""The runs below a folder, kept up to date by a thread while a page is open, and what has changed since when."""
 
 import logging
 import threading
@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from palm.board.board_run import MOST_LINES, BoardRun
 from palm.board.digest import RunDigest, readable
 from palm.board.discovery import find_run_folders
-from palm.board.live_run import MOST_LINES, LiveRun
 
 TICK_SECONDS = 0.5
 SLICE_SECONDS = 0.3
@@ -35,7 +35,7 @@ class Board:
         self.list_version = 0
         self.run_versions: dict[str, int] = {}
         self._digests: dict[str, RunDigest] = {}
-        self._live: dict[str, LiveRun] = {}
+        self._live: dict[str, BoardRun] = {}
         self._notes: tuple[str, ...] = ()
         self._watched: dict[int, tuple[str, ...]] = {}
         self._lock = threading.RLock()
@@ -75,13 +75,13 @@ class Board:
             live = {key: self._live[key] for key in keys if key in self._live}
             return {key: run.progress for key, run in live.items() if self.run_versions.get(key, 0) > version}
 
-    def open(self, key: str) -> LiveRun | None:
+    def open(self, key: str) -> BoardRun | None:
         """A run by its key; None where there is none (any more)."""
         with self._lock:
             digest = self._digests.get(key)
             if digest is None:
                 return None
-            run = self._live.pop(key, None) or LiveRun(digest.folder, digest.name)
+            run = self._live.pop(key, None) or BoardRun(digest.folder, digest.name)
             self._live[key] = run  # the last one is the one that was asked for last
             return run
 
@@ -151,7 +151,7 @@ class Board:
         return float(str(run.progress["read"])) < 1.0
 
     def _release(self, watched: set[str]) -> None:
-        """Forget the curves of runs that nobody looks at, those asked for longest ago first, beyond what is held."""
+        """Forget the curves of runs that no page shows, those asked for longest ago first, beyond what is held."""
         with self._lock:
             held = sum(run.lines for run in self._live.values())
             for key in [key for key in self._live if key not in watched]:

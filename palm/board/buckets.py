@@ -15,7 +15,7 @@ _DIGITS = 5
 
 
 @dataclass(frozen=True)
-class Window:
+class ChartWindow:
     """The part of a curve to show.
 
     Attributes:
@@ -35,7 +35,7 @@ class Window:
         return 1 << (wanted.bit_length() - 1)
 
 
-def reduced(steps: NDArray[np.int64], values: NDArray[np.float64], window: Window) -> dict[str, list[float]]:
+def reduced(steps: NDArray[np.int64], values: NDArray[np.float64], window: ChartWindow) -> dict[str, list[float]]:
     """The points of a curve in a window, as JSON.
 
     Args:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from palm.board.buckets import Window, reduced
+from palm.board.buckets import ChartWindow, reduced
 from palm.metric.base import LOSS
 from palm.report.run_folder import ReadRun
 from palm.report.series import Series
@@ -34,20 +34,20 @@ class BoardLine:
     name: str = ""
     best: tuple[int, float] | None = None
 
-    def content(self, window: Window) -> dict[str, object]:
+    def content(self, window: ChartWindow) -> dict[str, object]:
         """The line as JSON."""
         told = {"kind": self.kind, "task": self.task, "metric": self.metric, "name": self.name, "best": self.best}
         return {**told, **reduced(self.steps, self.values, window)}
 
 
-def lines_of(run: ReadRun, window: Window) -> Iterator[BoardLine]:
+def lines_of(run: ReadRun, window: ChartWindow) -> Iterator[BoardLine]:
     """The lines of a run that have any point, in the order of their charts."""
     for line in _all_lines(run, window):
         if len(line.steps):
             yield line
 
 
-def _all_lines(run: ReadRun, window: Window) -> Iterator[BoardLine]:
+def _all_lines(run: ReadRun, window: ChartWindow) -> Iterator[BoardLine]:
     first, last, curves = window.first, window.last, run.curves
     for task in (name for name in run.task_names if name in curves.tasks):
         own = curves.tasks[task]
@@ -63,7 +63,7 @@ def _all_lines(run: ReadRun, window: Window) -> Iterator[BoardLine]:
         yield BoardLine("cosine", *series.between(first, last), name=" · ".join(pair))
 
 
-def _lines_of_mix(run: ReadRun, window: Window) -> Iterator[BoardLine]:
+def _lines_of_mix(run: ReadRun, window: ChartWindow) -> Iterator[BoardLine]:
     for task, series in run.curves.probabilities.items():
         yield BoardLine("probability", *series.between(window.first, window.last), name=task)
     if len(run.curves.tasks) < 2:
@@ -73,7 +73,7 @@ def _lines_of_mix(run: ReadRun, window: Window) -> Iterator[BoardLine]:
         yield BoardLine("factor", *own.loss_factor.between(window.first, window.last), name=task)
 
 
-def _fractions(run: ReadRun, task: str, window: Window) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def _fractions(run: ReadRun, task: str, window: ChartWindow) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """The fraction of the global steps that a task has had, at its logged steps: int64[point], float64[point]."""
     curves, per_epoch = run.curves.tasks[task], run.steps_per_epoch(task)
     if not per_epoch or len(curves.epoch) != len(curves.position):

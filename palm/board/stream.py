@@ -67,7 +67,7 @@ class EventStreams:
         return int(version) if boot == self._boot and version.isascii() and version.isdecimal() else 0
 
     async def _wait(self, version: int) -> None:
-        """Until there is something to tell, and some time in any case: a growing run tells many times a second."""
+        """Until there is something to tell, and some time in any case: a growing run changes all the time."""
         async with self._changes:
             if self._board.version == version and not self.is_stopping:
                 try:

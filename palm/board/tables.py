@@ -10,7 +10,7 @@ from palm.report.section import Cell, Paragraph, Section, Table
 
 
 def sections_as_json(runs: Sequence[ReadRun]) -> list[dict[str, object]]:
-    """The sections, each with its blocks; charts are drawn by the page itself."""
+    """The sections, each with its blocks; charts are left to the page."""
     sections = (*result_sections(runs), *_mix(runs), *event_sections(runs), *configuration_sections(runs))
     found = ((section, list(_blocks(section))) for section in sections)
     return [{"key": section.key, "title": section.title, "blocks": blocks} for section, blocks in found if blocks]

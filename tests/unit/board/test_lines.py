@@ -2,12 +2,12 @@ import json
 
 import pytest
 
-from palm.board.buckets import Window
+from palm.board.buckets import ChartWindow
 from palm.board.lines import lines_of
 from palm.report.run_folder import read_run
 from tests.unit.board.written import dev_line, step_line, write
 
-ALL = Window(0, 100, 50)
+ALL = ChartWindow(0, 100, 50)
 
 
 def kinds(folder, window=ALL):
@@ -52,7 +52,7 @@ def test_the_mix_so_far_needs_the_steps_of_an_epoch(tmp_path):
 
 def test_a_window_has_the_points_in_it_and_those_beside_it(tmp_path):
     write(tmp_path, *(step_line(step) for step in range(1, 30)))
-    assert kinds(tmp_path, Window(10, 12, 50))["loss", "intent", ""].steps.tolist() == [9, 10, 11, 12, 13]
+    assert kinds(tmp_path, ChartWindow(10, 12, 50))["loss", "intent", ""].steps.tolist() == [9, 10, 11, 12, 13]
 
 
 def test_a_line_is_json(tmp_path):

@@ -1,8 +1,8 @@
-from palm.board.buckets import Window
-from palm.board.live_run import LiveRun
+from palm.board.board_run import BoardRun
+from palm.board.buckets import ChartWindow
 from tests.unit.board.written import step_line, write
 
-ALL = Window(0, 10**6, 100)
+ALL = ChartWindow(0, 10**6, 100)
 
 
 def losses(run):
@@ -11,7 +11,7 @@ def losses(run):
 
 def test_a_growing_run_is_followed(tmp_path):
     write(tmp_path, step_line(1))
-    run = LiveRun(tmp_path, "a")
+    run = BoardRun(tmp_path, "a")
     assert (run.update(1.0), run.update(1.0)) == (True, False)
     with (tmp_path / "metrics.jsonl").open("a", encoding="utf-8") as file:
         file.write('{"split": "train", "global_step": 2')
@@ -24,7 +24,7 @@ def test_a_growing_run_is_followed(tmp_path):
 
 def test_a_resume_begins_anew_and_is_told(tmp_path):
     write(tmp_path, *(step_line(step) for step in range(1, 6)))
-    run = LiveRun(tmp_path, "a")
+    run = BoardRun(tmp_path, "a")
     run.update(1.0)
     aside = write(tmp_path / "aside", step_line(1, loss=7.0)) / "metrics.jsonl"
     aside.replace(tmp_path / "metrics.jsonl")
@@ -35,7 +35,7 @@ def test_a_resume_begins_anew_and_is_told(tmp_path):
 
 def test_a_large_file_is_read_in_slices(tmp_path):
     write(tmp_path, *(step_line(step) for step in range(1, 8001)))
-    run = LiveRun(tmp_path, "a")
+    run = BoardRun(tmp_path, "a")
     slices = 0
     while run.update(0.0):
         slices += 1
@@ -48,7 +48,7 @@ def test_the_log_is_followed_by_whole_lines(tmp_path):
     write(tmp_path, step_line(1))
     log = tmp_path / "log.txt"
     log.write_text("Resumed from x at global step 3.\nWarning: half", encoding="utf-8")
-    run = LiveRun(tmp_path, "a")
+    run = BoardRun(tmp_path, "a")
     run.update(1.0)
     assert [event.kind for event in run.as_read().log.events] == ["resumed"]
     with log.open("a", encoding="utf-8") as file:
@@ -63,7 +63,7 @@ def test_the_log_is_followed_by_whole_lines(tmp_path):
 def test_a_log_without_ends_of_lines_is_passed_over(tmp_path):
     write(tmp_path, step_line(1))
     (tmp_path / "log.txt").write_bytes(b"x" * (1 << 20) + b"\nWarning: y\n")
-    run = LiveRun(tmp_path, "a")
+    run = BoardRun(tmp_path, "a")
     for _ in range(4):
         run.update(1.0)
     assert [event.kind for event in run.as_read().log.events] == ["warning"]

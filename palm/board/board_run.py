@@ -3,7 +3,7 @@
 import threading
 from pathlib import Path
 
-from palm.board.buckets import Window
+from palm.board.buckets import ChartWindow
 from palm.board.lines import lines_of
 from palm.report.curves import FollowedRun
 from palm.report.events import LogFacts
@@ -16,7 +16,7 @@ MOST_LINES = 8_000_000
 _LOG_PART = 1 << 20
 
 
-class LiveRun:
+class BoardRun:
     """A run that is read in slices, so that others and requests have their turn.
 
     Args:
@@ -57,7 +57,7 @@ class LiveRun:
             "read": round(self._followed.file.fraction_read, 3),
         }
 
-    def chart_lines(self, window: Window) -> dict[str, object]:
+    def chart_lines(self, window: ChartWindow) -> dict[str, object]:
         """The lines of its charts in a window, as JSON."""
         with self._lock:
             run = self._as_read()
