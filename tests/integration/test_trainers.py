@@ -569,3 +569,27 @@ def test_what_is_missing_or_wrong_is_said(mistake, message, files):
     with pytest.raises(ConfigError) as caught:
         mistake(files)
     assert message in str(caught.value)
+
+
+def test_trainers_tell_callbacks_what_the_metrics_file_has(files, tmp_path):
+    class Seen(palm.Callback):
+        def __init__(self):
+            self.told = []
+
+        def on_begin(self, event):
+            self.told.append(("begin", event.name, sorted(event.config["tasks"])))
+
+        def on_step(self, event):
+            self.told.append(("train", event.global_step, event.task))
+
+        def on_end(self, event):
+            self.told.append(("end", event.global_step, event.outcome))
+
+    seen, both = Seen(), pair(files)
+    both.configure(report_to="none")
+    both.set_saver(tmp_path / "out", -1, "ckpt")
+    both.train(print_steps=1, callbacks=[seen])
+    lines = [line for line in tiny.metrics(tmp_path) if line["split"] == "train"]
+    steps = [("train", line["global_step"], line["task"]) for line in lines]
+    begin, end = ("begin", "out", ["slots", "water"]), ("end", steps[-1][1], "finished")
+    assert seen.told == [begin, *steps, end]
