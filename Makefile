@@ -16,7 +16,7 @@ PADDLE26_TESTS := tests/unit $(addprefix tests/integration/test_,checkpoints.py 
 COMMA := ,
 
 .DEFAULT_GOAL := help
-.PHONY: help install ready installed site-tools quickstart quickstart_zh demo test check format coverage audit lowest test-paddle26 bench peers speed docs data
+.PHONY: help install ready installed site-tools quickstart quickstart_zh demo test check format coverage audit lowest test-paddle26 bench peers speed docs messages data
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z0-9_-]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -104,6 +104,9 @@ docs: site-tools  ## write docs/configuration.md and docs/api-reference.md from 
 	"$(PYTHON)" docs/write_configuration.py
 	"$(PYTHON)" docs/write_api_reference.py
 	"$(PYTHON)" docs/build_site.py
+
+messages: ready  ## add new messages to the Chinese catalog with empty translations, and list what is to be done
+	"$(PYTHON)" docs/write_messages.py
 
 data: installed  ## write data/ and its vocabularies anew
 	"$(PYTHON)" data/generate.py

@@ -4,6 +4,7 @@ The table stands between two marks; everything else in the file is written by ha
 """
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -26,6 +27,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="write nothing; exit code 1 where the file is out of date")
     check = parser.parse_args().check
+    os.environ["PALM_LANG"] = "en"  # whatever the locale of who runs it
     file = Path(__file__).with_name("configuration.md")
     text = file.read_text(encoding="utf-8")
     wanted = with_keys(text, keys_as_markdown())

@@ -11,6 +11,8 @@ import pytest
 
 # Tiny models run fastest on one thread, and two test processes do not fight for cores. Paddle reads this at its import.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Tests match messages in English, whatever the locale of who runs them.
+os.environ["PALM_LANG"] = "en"
 
 ROOT = Path(__file__).resolve().parent.parent
 COLLECTED = pytest.StashKey[set[str]]()

@@ -3,12 +3,13 @@
 import argparse
 import os
 import sys
-import unicodedata
 from collections.abc import Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from palm.errors import counted
+from palm.locale.current import translated_word
+from palm.locale.width import padded, width_of
 
 if TYPE_CHECKING:
     from palm.config.run_config import RunConfig
@@ -67,7 +68,10 @@ def run(args: argparse.Namespace, overrides: list[str]) -> int:
             sys.stdout.write(f"{between}Stage {config.stage}, in {config.run.save_path}\n")
         sys.stdout.write(summary(config))
         if args.explain:
-            rows = [HEADER, *((row.key, str(row.value), row.where, row.overridden) for row in config.explain)]
+            rows = [
+                [*map(translated_word, HEADER)],
+                *((row.key, str(row.value), row.where, row.overridden) for row in config.explain),
+            ]
             sys.stdout.write("\n" + aligned(rows) + ("" if args.predict else precision_line(config)))
     sys.stdout.write("" if args.predict else search_line(args.config, args.task_dir, overrides))
     for warning in configs[0].warnings:
@@ -116,22 +120,23 @@ def summary(config: "RunConfig") -> str:
         if backbone_config
         else ""
     )
-    rows = [("task", "kind", "reader", "paradigm", "mix_ratio", "batch_size", "head", "train_file")]
+    heading = ("task", "kind", "reader", "paradigm", "mix_ratio", "batch_size", "head", "train_file")
+    rows: list[Sequence[str]] = [[*map(translated_word, heading)]]
     main = next((task.name for task in config.tasks if task.settings.target), None)
     for task in config.tasks:
         kind = "main" if task.name == main else "target" if task.settings.target else "auxiliary"
         settings = task.settings
         sampled = (f"{settings.mix_ratio:g}", str(settings.batch_size), task.head, settings.train_file or "")
-        rows.append((task.name, kind, task.reader_name, task.paradigm_name, *sampled))
+        rows.append((task.name, translated_word(kind), task.reader_name, task.paradigm_name, *sampled))
     return f"The configuration is valid: {len(config.tasks)} task(s) on {config.backbone_name}{shape}.\n{aligned(rows)}"
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:
     """A table of text with aligned columns; Chinese characters count as two."""
     shortened = [[_shorten(cell) for cell in row] for row in rows]
-    widths = [max(_width(cell) for cell in column) for column in zip(*shortened, strict=True)]
-    padded = ([cell + " " * (wide - _width(cell)) for cell, wide in zip(row, widths, strict=True)] for row in shortened)
-    return "".join("  ".join(row).rstrip() + "\n" for row in padded)
+    widths = [max(width_of(cell) for cell in column) for column in zip(*shortened, strict=True)]
+    lines = ([padded(cell, wide) for cell, wide in zip(row, widths, strict=True)] for row in shortened)
+    return "".join("  ".join(line).rstrip() + "\n" for line in lines)
 
 
 def _print_data_report(configs: Sequence["RunConfig"], *, for_train: bool) -> None:
@@ -154,7 +159,3 @@ def _print_data_report(configs: Sequence["RunConfig"], *, for_train: bool) -> No
 
 def _shorten(cell: str) -> str:
     return cell if len(cell) <= LONGEST_CELL else "…" + cell[1 - LONGEST_CELL :]
-
-
-def _width(cell: str) -> int:
-    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in cell)

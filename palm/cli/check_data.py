@@ -9,6 +9,8 @@ import numpy as np
 from palm.config.run_config import RunConfig, TaskConfig
 from palm.data.dataset import Record
 from palm.errors import ConfigError, DataError, Problem, counted
+from palm.locale.current import translated_word
+from palm.locale.width import padded
 from palm.reader.base import Reader
 from palm.reader.formats.notes import collected_notes
 from palm.spec import Phase
@@ -42,7 +44,7 @@ def data_report(config: RunConfig) -> tuple[list[str], list[Problem]]:
             continue
         for file in files:
             lines.append(f"{task.name}: {file.role} {_shown(file, task)}, {counted(len(file.records), 'record')}")
-            lines += [f"  {topic:<13}{words}" for topic, words in _about(file, files, reader)]
+            lines += [f"  {padded(translated_word(topic), 13)}{words}" for topic, words in _about(file, files, reader)]
     return lines, problems
 
 
@@ -103,9 +105,9 @@ def _lengths(file: _File, reader: Reader) -> Iterator[Line]:
     lengths = np.sum([[len(ids) for ids in column] for column in tokens], axis=0) + reader.tokens_around(len(columns))
     longest = reader.config.max_seq_len
     over = float(np.mean(lengths > longest))
-    what = "split into windows" if reader.splits_long_texts else "truncated"
     spread = f"{lengths.min()} to {lengths.max()} subword tokens, mean {lengths.mean():.1f}"
-    yield "lengths", f"{spread}, 95 % up to {np.percentile(lengths, 95):.0f}; {over:.1%} over {longest} ({what})"
+    rest = f"{over:.1%} over {longest} ({'split into windows' if reader.splits_long_texts else 'truncated'})"
+    yield "lengths", f"{spread}, 95 % up to {np.percentile(lengths, 95):.0f}; {rest}"
     counted = Counter(token for column in tokens for ids in column for token in ids)
     unknown = reader.tokenizer.unk_id
     fraction = (0 if unknown is None else counted[unknown]) / max(counted.total(), 1)
@@ -135,8 +137,8 @@ def _repetitions(file: _File, reader: Reader) -> Iterator[Line]:
             again += 1
             other += reader.labels_of(before) != reader.labels_of(record)
             example = example or f", such as {before['line']} and {record['line']}"
-    rule = f"{'repeats' if again == 1 else 'repeat'} an earlier one ({other} with a different label)"
-    yield "duplicates", f"{counted(again, 'record')} {rule}{example}"
+    found = f"{counted(again, 'record')} {'repeats' if again == 1 else 'repeat'} an earlier one"
+    yield "duplicates", f"{found} ({other} with a different label){example}"
 
 
 def _overlap(file: _File, files: Sequence[_File], reader: Reader) -> Iterator[Line]:

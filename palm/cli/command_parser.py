@@ -3,19 +3,45 @@
 import argparse
 import re
 from collections.abc import Callable, Collection, Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
+from palm.locale.current import translated, translated_word
+from palm.locale.width import width_of, wrapped
 from palm.registry import did_you_mean
 
 _ASSIGNMENT = re.compile(r"[A-Za-z_][\w-]*(\.[\w-]+)*=.*", re.DOTALL)
 _TRUTH = ("true", "false", "yes", "no", "on", "off", "0", "1")
 
 
+class HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """Keeps descriptions and examples as written, in the language of the user: translated before it is laid out."""
+
+    def add_usage(self, usage: Any, actions: Any, groups: Any, prefix: str | None = None) -> None:  # noqa: ANN401
+        """Add the usage, whose first word is translated."""
+        super().add_usage(usage, actions, groups, _usage() if prefix is None else prefix)
+
+    def start_section(self, heading: str | None) -> None:
+        """Begin a section under its translated heading."""
+        super().start_section(heading and translated_word(heading))
+
+    def add_text(self, text: str | None) -> None:
+        """Add a description or examples."""
+        super().add_text(text and translated(text))
+
+    def _expand_help(self, action: argparse.Action) -> str:
+        return translated(super()._expand_help(action))
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        if width_of(text) == len(text):
+            return super()._split_lines(text, width)
+        return wrapped(text, width)
+
+
 class CommandParser(argparse.ArgumentParser):
     """A parser that never guesses abbreviations, keeps example epilogs as written, and hints at misspelt flags."""
 
     def __init__(self, **settings: object) -> None:
-        settings.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        settings.setdefault("formatter_class", HelpFormatter)
         super().__init__(**{**settings, "allow_abbrev": False})  # type: ignore[arg-type]
         self.takes_texts: Callable[[Sequence[str]], bool] = lambda _: False
         """Whether words after these positional ones are texts, so that `x=3` is no override."""
@@ -109,3 +135,9 @@ def _take_override(word: str, rest: list[str], true_or_false: Callable[[], Colle
     if rest[0].lower() not in _TRUTH and key in true_or_false():
         return [word]
     return [word, rest.pop(0)]
+
+
+def _usage() -> str:
+    """`usage: `, or its translation, which ends in a wide colon."""
+    word = translated("usage:")
+    return f"{word} " if word.isascii() else word

@@ -14,6 +14,8 @@ from typing import Any, Literal
 
 from palm import __version__
 from palm.kernels.fused.built import built_levels
+from palm.locale.current import translated_word
+from palm.locale.width import padded
 from palm.runtime.environment import MATH_DISPATCH, THREADS, RuntimeReport, prepare_runtime
 from palm.runtime.paddle_import import import_paddle
 from palm.runtime.paddle_packages import import_fault, installed_builds, installed_fault
@@ -53,7 +55,8 @@ class Finding:
 
     def __str__(self) -> str:
         mark = {"fine": " ", "advice": "!", "fatal": "✗"}[self.level]
-        return f"{mark} {self.topic:<12} {self.found}" + (f"\n{'':15}→ {self.advice}" if self.advice else "")
+        advice = f"\n{'':15}→ {self.advice}" if self.advice else ""
+        return f"{mark} {padded(translated_word(self.topic), 12)} {self.found}{advice}"
 
 
 def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this class private)

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from palm import __version__
 from palm.cli.command_parser import CommandParser
 from palm.errors import PalmError
+from palm.locale.current import language_problem
+from palm.locale.streams import translated_streams
 from palm.registry import did_you_mean
 from palm.runtime.paddle_packages import missing_paddle
 from palm.runtime.script import EXIT_ERROR
@@ -81,6 +83,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     _replace_closed_streams()
     _show_warnings()
+    with translated_streams():
+        problem = language_problem()
+        if problem is not None:
+            sys.stderr.write(f"Warning: {problem}\n")
+        return _run_reporting(argv)
+
+
+def _run_reporting(argv: Sequence[str] | None) -> int:
+    """Run the command line, and report what ends it."""
     try:
         status = _run(list(sys.argv[1:] if argv is None else argv))
         sys.stdout.flush()

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from palm.locale.streams import data_stream
+
 if TYPE_CHECKING:
     from palm.inference.predictor import Predictor
 
@@ -74,7 +76,8 @@ class Output:
 
 
 def _out(text: str) -> None:
-    """Write to stdout; what its encoding lacks, as escapes."""
-    encoding = sys.stdout.encoding or "utf-8"
-    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
-    sys.stdout.flush()
+    """Write to stdout, which holds texts of the user; what its encoding lacks, as escapes."""
+    stdout = data_stream(sys.stdout)
+    encoding = stdout.encoding or "utf-8"
+    stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
+    stdout.flush()

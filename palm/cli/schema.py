@@ -6,6 +6,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from palm.locale.current import translated
+from palm.locale.streams import data_stream
+
 EPILOG = """example:
   palm schema -o palm.schema.json
   then start the global file with   # yaml-language-server: $schema=palm.schema.json
@@ -33,9 +36,20 @@ def run(args: argparse.Namespace, overrides: list[str]) -> int:
     from palm.config.describe import global_json_schema, keys_as_markdown, task_json_schema  # noqa: PLC0415 (the components are not needed for --help)
 
     schema = task_json_schema() if args.task else global_json_schema()
-    text = keys_as_markdown() if args.markdown else json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+    shown = json.dumps(_in_language(schema), indent=2, ensure_ascii=False) + "\n"
+    text = translated(keys_as_markdown()) if args.markdown else shown
     if args.output:
         Path(args.output).write_text(text, encoding="utf-8")
     else:
-        sys.stdout.write(text)
+        data_stream(sys.stdout).write(text)
     return 0
+
+
+def _in_language(schema: Any) -> Any:  # noqa: ANN401 (any part of a JSON schema)
+    """The schema with the descriptions that editors show in the language of the user."""
+    if isinstance(schema, dict):
+        return {
+            name: translated(part) if name in ("title", "description") and isinstance(part, str) else _in_language(part)
+            for name, part in schema.items()
+        }
+    return [_in_language(part) for part in schema] if isinstance(schema, list) else schema

@@ -1,6 +1,5 @@
 """The resolved values of a run: as plain data to save, and as rows with their sources."""
 
-import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +9,8 @@ from pydantic_core import PydanticUndefined
 from palm.backbone.base import BACKBONES
 from palm.config.components import all_schemas, run_schemas
 from palm.config.methods import METHODS
+from palm.locale.current import translated
+from palm.locale.width import wrapped
 from palm.paradigm.base import PARADIGMS
 from palm.reader.base import READERS
 from palm.schema.facts import Effect, facts_of
@@ -119,7 +120,8 @@ def keys_as_markdown() -> str:
     lines = ["| key | type | default | meaning | read by | on resume |", "|---|---|---|---|---|---|"]
     for row in describe_keys():
         also = f" Also: {', '.join(map(_alias_name, row.aliases))}." if row.aliases else ""
-        cells = (f"`{row.key}`", row.type, row.default, row.description + also, ", ".join(row.owners), row.on_resume)
+        meaning = translated(row.description + also)
+        cells = (f"`{row.key}`", row.type, row.default, meaning, ", ".join(row.owners), row.on_resume)
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines) + "\n"
 
@@ -131,10 +133,13 @@ def keys_as_help(script: str) -> str:
         script: The script's name.
     """
     lines = [
-        f"usage: {script} [--KEY VALUE ...] [--tasks.TASK.KEY VALUE ...] [--stages.STAGE.KEY VALUE ...]",
+        f"{translated('usage:')} {script} "
+        "[--KEY VALUE ...] [--tasks.TASK.KEY VALUE ...] [--stages.STAGE.KEY VALUE ...]",
         "",
-        "Any key of the configuration may be given as a flag, which wins over the files. A key that is true or false",
-        "needs no value. Keys and defaults:",
+        *_wrapped(
+            "Any key of the configuration may be given as a flag, which wins over the files. A key that is true or "
+            "false needs no value. Keys and defaults:",
+        ),
         "",
     ]
     for row in describe_keys():
@@ -148,7 +153,12 @@ def _shown_default(default: str) -> str:
 
 
 def _indented(text: str) -> list[str]:
-    return textwrap.wrap(text, 100, initial_indent="      ", subsequent_indent="      ")
+    return [f"      {line}" for line in _wrapped(text, width=94)]
+
+
+def _wrapped(text: str, width: int = 114) -> list[str]:
+    """`text` in the language of the user, in lines."""
+    return wrapped(translated(text), width)
 
 
 def global_json_schema() -> dict[str, object]:

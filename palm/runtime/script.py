@@ -6,6 +6,7 @@ from pathlib import Path
 from types import TracebackType
 
 from palm.errors import PalmError
+from palm.locale.current import translated
 from palm.runtime.paddle_packages import missing_paddle
 
 EXIT_ERROR = PalmError.exit_code
@@ -34,5 +35,5 @@ def _end_with_message(kind: type[BaseException], error: BaseException, trace: Tr
     if message is None or sys.flags.interactive or sys.flags.dev_mode:
         sys.__excepthook__(kind, error, trace)
         return
-    sys.stderr.write(f"{message}\n")
+    sys.stderr.write(f"{translated(message)}\n")
     raise SystemExit(error.exit_code if isinstance(error, PalmError) else EXIT_ERROR)

@@ -17,6 +17,7 @@ from palm.distributed.ranks import current_ranks
 from palm.engine.run import StepResult
 from palm.engine.selection import Best
 from palm.errors import CheckpointError
+from palm.locale.current import translated
 from palm.runtime.progress import progress_shown_by
 from palm.storage.atomic_directory import os_errors_as
 from palm.storage.layout import LOG_FILE, METRICS_FILE
@@ -32,7 +33,7 @@ OnRecord = Callable[[Mapping[str, object]], None]
 def say(*lines: str) -> None:
     """Print lines outside a run; of several ranks, only the first one does."""
     if lines and current_ranks().first:
-        _to_stdout(lambda stdout: stdout.write("".join(f"{line}\n" for line in lines)))
+        _to_stdout(lambda stdout: stdout.write("".join(f"{translated(line)}\n" for line in lines)))
 
 
 def _to_stdout(write: Callable[[TextIO], object]) -> None:
@@ -125,7 +126,7 @@ class Reporter:
     def say(self, line: str) -> None:
         """Print and log a line that the user is to see."""
         if not self._silent:
-            self._print(line) if self._display is None else self._display.say(line)
+            self._print(line) if self._display is None else self._display.say(translated(line))
             self._write(line)
 
     def log(self, line: str) -> None:
@@ -136,7 +137,7 @@ class Reporter:
             self._write(line)
 
     def _print(self, line: str) -> None:
-        _to_stdout(lambda stdout: self._bar.write(line, file=stdout))
+        _to_stdout(lambda stdout: self._bar.write(translated(line), file=stdout))
 
     def _write(self, line: str) -> None:
         self._check_folder()

@@ -3,6 +3,7 @@
 import pytest
 
 from palm.cli.command_parser import CommandParser
+from palm.locale.width import width_of
 
 
 @pytest.fixture
@@ -79,3 +80,34 @@ def test_a_misspelt_option_gets_a_hint(parser: CommandParser, capsys: pytest.Cap
 def test_options_are_never_abbreviated(parser: CommandParser) -> None:
     _, unknown = parser.parse_known_args(["c.yaml", "--exp"])
     assert unknown == ["--exp"]
+
+
+def small_parser() -> CommandParser:
+    made = CommandParser(prog="palm", description="all tasks")
+    made.add_argument("file", help="rows to predict")
+    made.add_argument("--resume", help="most rows of a label: the N most certain ones " * 3)
+    return made
+
+
+def test_help_in_chinese(monkeypatch):
+    monkeypatch.setenv("PALM_LANG", "zh")
+    monkeypatch.setenv("COLUMNS", "60")
+    lines = small_parser().format_help().splitlines()
+    assert lines[0].startswith("用法：palm [-h]")
+    assert "所有任务" in lines
+    assert "位置参数:" in lines
+    assert "要预测的数据" in "".join(lines)
+    assert max(map(width_of, lines)) <= 60
+
+
+def test_help_in_english(monkeypatch):
+    monkeypatch.setenv("PALM_LANG", "en")
+    assert "positional arguments:\n  file             rows to predict\n" in small_parser().format_help()
+
+
+@pytest.mark.parametrize(("language", "said"), [("en", "the following arguments are required: file"), ("zh", "file")])
+def test_errors_in_both_languages(monkeypatch, capsys, language, said):
+    monkeypatch.setenv("PALM_LANG", language)
+    with pytest.raises(SystemExit):
+        small_parser().parse_args([])
+    assert said in capsys.readouterr().err

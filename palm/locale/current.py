@@ -1,0 +1,56 @@
+"""The language of this process, `PALM_LANG` or the locale: translates what is shown where it is Chinese.
+
+In English it loads nothing.
+"""
+
+import os
+from collections.abc import Mapping
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from palm.locale.translator import Translator
+
+ENGLISH, CHINESE = "en", "zh"
+LANGUAGE_VARIABLE = "PALM_LANG"
+_LOCALE_VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")  # in the order of POSIX: the first that is set decides
+
+
+def translated(text: str) -> str:
+    """`text` in the language of the user; what the catalog does not have stays in English."""
+    return text if chosen_language() == ENGLISH else _translator().text(text)
+
+
+def translated_word(word: str) -> str:
+    """A word that stands alone, such as a heading, in the language of the user."""
+    return word if chosen_language() == ENGLISH else _translator().word(word)
+
+
+def chosen_language(environment: Mapping[str, str] = os.environ) -> str:
+    """`zh` or `en`. Locales of traditional Chinese get the same, simplified texts."""
+    asked = _language_of(environment.get(LANGUAGE_VARIABLE, ""))
+    if asked in (ENGLISH, CHINESE):
+        return asked
+    named = next((environment[name] for name in _LOCALE_VARIABLES if environment.get(name)), "")
+    return CHINESE if _language_of(named) == CHINESE else ENGLISH
+
+
+def language_problem(environment: Mapping[str, str] = os.environ) -> str | None:
+    """What is wrong with `PALM_LANG`; None if it is not set or names a language."""
+    asked = environment.get(LANGUAGE_VARIABLE, "")
+    if not asked or _language_of(asked) in (ENGLISH, CHINESE):
+        return None
+    return f"{LANGUAGE_VARIABLE} is `zh` or `en`. Found `{asked}`. The locale decides instead."
+
+
+def _language_of(name: str) -> str:
+    """`zh` of `zh_CN.UTF-8`, `zh-Hant` and `ZH`."""
+    return name.replace("-", "_").partition("_")[0].partition(".")[0].lower()
+
+
+@cache
+def _translator() -> "Translator":
+    from palm.locale.catalog import read_catalog  # noqa: PLC0415 (only where it is Chinese)
+    from palm.locale.translator import Translator  # noqa: PLC0415
+
+    return Translator(read_catalog())
