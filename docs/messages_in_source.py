@@ -5,11 +5,12 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 
-# Modules (or folders) whose texts no user reads on a terminal, each with the reason.
+# Modules whose texts no user reads on a terminal, each with the reason.
 NOT_SHOWN = {
     "palm/backbone/interface.py": "names of axes",
     "palm/cli/starter.py": "the project of `palm init`, which exists in both languages",
@@ -29,6 +30,10 @@ NOT_SHOWN = {
     "palm/inference/serving/request_rows.py": "HTTP: programs read it",
     "palm/inference/serving/schemas.py": "HTTP: programs read it",
     "palm/inference/serving/service.py": "HTTP: programs read it",
+    "palm/report/*_sections.py": "the page of a report, in English",
+    "palm/report/charts.py": "the page of a report, in English",
+    "palm/report/header.py": "the page of a report, in English",
+    "palm/report/section.py": "the page of a report, in English",
     "palm/runtime/former_modules.py": "Python shows it with a traceback",
 }
 # Texts that are no messages, though they look like sentences.
@@ -306,7 +311,7 @@ def _texts(root: Path) -> Iterator[tuple[str, str]]:
     """Module and text of each string."""
     for file in sorted((root / "palm").rglob("*.py")):
         place = file.relative_to(root).as_posix()
-        if place not in NOT_SHOWN:
+        if not any(fnmatch(place, hidden) for hidden in NOT_SHOWN):
             strings = _Strings()
             strings.visit(ast.parse(file.read_text(encoding="utf-8")))
             yield from ((place, text) for text in strings.found)
