@@ -37,7 +37,7 @@ NOT_SHOWN = {
     "palm/runtime/former_modules.py": "Python shows it with a traceback",
 }
 # Texts that are no messages, though they look like sentences.
-NO_MESSAGE = re.compile(r"from palm\.runtime\.device import")
+NO_MESSAGE = re.compile(r"(not dim )?bold|from palm\.runtime\.device import")
 # Calls whose arguments are no messages.
 _NO_MESSAGES = {"Spec", "cast", "compile", "getattr", "hasattr", "TypeVar", "split", "startswith", "endswith"}
 _NO_MESSAGES |= {"removeprefix", "removesuffix", "draw", "generator", "NewType", "fullmatch", "match", "search", "sub"}
@@ -59,6 +59,7 @@ WITHOUT_SOURCE = (
     "commands",
     *("task", "kind", "head", "main", "target", "auxiliary", "key", "value", "source", "overridden"),
     *("lengths", "labels", "duplicates", "overlap", "new labels", "platform", "packages", "C compiler", "disk"),
+    *("step", "steps", "loss", "best", "last", "model", "curve"),
     *("math", "malloc", "threads", "kernels", "speed", "Warning", "Error"),
     "Interrupted.",
     "options",
