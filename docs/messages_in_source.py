@@ -51,7 +51,7 @@ _COMMAND = re.compile(
     r"\s*([A-Z_]+=\S+ )*(palm [a-z-]+( |$)|pip |python |curl |echo |yaml |cd |%\()|\{\w+\}=\S+ palm |.* && "
 )
 
-# What the syntax trees do not tell apart from names: words that stand alone, and sentences of argparse.
+# What syntax trees cannot distinguish from names: words that stand alone, and sentences of argparse.
 WITHOUT_SOURCE = (
     "usage:",
     "example:",
