@@ -120,15 +120,15 @@ def summary(config: "RunConfig") -> str:
         if backbone_config
         else ""
     )
-    heading = ("task", "kind", "reader", "paradigm", "mix_ratio", "batch_size", "head", "train_file")
-    rows: list[Sequence[str]] = [[*map(translated_word, heading)]]
+    rows = [("task", "kind", "reader", "paradigm", "mix_ratio", "batch_size", "head", "train_file")]
     main = next((task.name for task in config.tasks if task.settings.target), None)
     for task in config.tasks:
         kind = "main" if task.name == main else "target" if task.settings.target else "auxiliary"
         settings = task.settings
         sampled = (f"{settings.mix_ratio:g}", str(settings.batch_size), task.head, settings.train_file or "")
         rows.append((task.name, translated_word(kind), task.reader_name, task.paradigm_name, *sampled))
-    return f"The configuration is valid: {len(config.tasks)} task(s) on {config.backbone_name}{shape}.\n{aligned(rows)}"
+    shown = aligned([[*map(translated_word, rows[0])], *rows[1:]])
+    return f"The configuration is valid: {len(config.tasks)} task(s) on {config.backbone_name}{shape}.\n{shown}"
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:
