@@ -47,6 +47,7 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this cl
     parser.add_argument("--zh", action="store_true", help="Chinese data, on a multilingual encoder")
     parser.add_argument("--folder", type=Path, default=Path("palm-demo"), help="folder to write (default: palm-demo)")
     parser.add_argument("--encoder", help="an encoder's folder, id on a hub or name, instead of the demo's")
+    parser.add_argument("--use_gpu", action="store_true", help="train on a GPU")
     parser.add_argument("--random_seed", type=int, help="another seed than the configuration's (1)")
     parser.set_defaults(func=run)
 
@@ -72,7 +73,7 @@ def train(args: argparse.Namespace, saved: Path) -> None:
         ConfigError: The configuration was changed and is wrong, or the encoder cannot be fetched; then with the way
             without a network.
     """
-    words = [f"--save_path={saved}"]
+    words = [f"--save_path={saved}", f"--use_gpu={args.use_gpu}".lower()]
     words += [f"--encoder={args.encoder}"] if args.encoder is not None else []
     words += [f"--random_seed={args.random_seed}"] if args.random_seed is not None else []
     try:

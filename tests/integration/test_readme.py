@@ -56,8 +56,8 @@ def test_both_pictures_differ_in_colours_alone() -> None:
 
 @pytest.mark.parametrize("name", READMES)
 def test_install_and_two_commands(name: str) -> None:
-    for_cpu = ['pip install ".[cpu]"\n', "make quickstart\n", "make test\n"]
-    for_gpu = 'pip install ".[gpu]"\nmake quickstart PADDLE=gpu\n'
+    for_cpu = ['pip install ".[cpu]"\n', "palm demo\n", "make test\n"]
+    for_gpu = 'pip install ".[gpu]"\npalm demo --use_gpu\n'
     assert blocks(section(read(name), 1), "bash") == [*for_cpu, for_gpu]
 
 
