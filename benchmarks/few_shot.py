@@ -223,12 +223,19 @@ def accuracy_of(
 
 
 def measured(
-    problem: Problem, encoder: str, continued: str, seconds_of_mlm: float, steps: int, work: Path
+    problem: Problem,
+    methods: Sequence[Method],
+    encoder: str,
+    continued: str,
+    seconds_of_mlm: float,
+    steps: int,
+    work: Path,
 ) -> Iterator[dict[str, Any]]:
     """Each method over all splits.
 
     Args:
         problem: The data.
+        methods: The methods.
         encoder: The encoder.
         continued: The encoder after the `mlm` stage.
         seconds_of_mlm: What that took.
@@ -237,7 +244,7 @@ def measured(
     """
     home = work / problem.name.replace(" ", "_")
     home.mkdir()
-    for method in methods_for(problem):
+    for method in methods:
         runs = []
         for split in range(len(problem.train)):
             started = continued if method.after_mlm else encoder
@@ -273,6 +280,7 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=300, help="training steps of 16 rows in each run")
     parser.add_argument("--mlm_epochs", type=float, default=3.0)
     parser.add_argument("--only", help="only problems whose name contains this")
+    parser.add_argument("--methods", default="", help="only methods whose name contains this")
     options = parser.parse_args()
     problems = tnews if options.language == "zh" else english
     print("| data | method | accuracy, mean ± deviation | minutes per run |\n|---|---|---|---|")
@@ -286,7 +294,8 @@ def main() -> int:
             data = problem.name.partition(",")[0]
             if data not in stages:
                 stages[data] = mlm_stage(problem, options.encoder, work / f"{data}_mlm", options.mlm_epochs)
-            rows += measured(problem, options.encoder, *stages[data], options.steps, work)
+            methods = [method for method in methods_for(problem) if options.methods in method.name]
+            rows += measured(problem, methods, options.encoder, *stages[data], options.steps, work)
     settings = {key: getattr(options, key) for key in ("language", "splits", "steps", "mlm_epochs")}
     settings["encoder"] = Path(options.encoder).name
     found = {"machine": machine_facts(_PACKAGES), "settings": settings, "rows": rows}
