@@ -284,7 +284,7 @@ def main() -> int:
     options = parser.parse_args()
     problems = tnews if options.language == "zh" else english
     print("| data | method | accuracy, mean ± deviation | minutes per run |\n|---|---|---|---|")
-    rows = []
+    rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         stages: dict[str, tuple[str, float]] = {}  # one for all sizes of a data set
@@ -295,14 +295,20 @@ def main() -> int:
             if data not in stages:
                 stages[data] = mlm_stage(problem, options.encoder, work / f"{data}_mlm", options.mlm_epochs)
             methods = [method for method in methods_for(problem) if options.methods in method.name]
-            rows += measured(problem, methods, options.encoder, *stages[data], options.steps, work)
+            for row in measured(problem, methods, options.encoder, *stages[data], options.steps, work):
+                rows.append(row)
+                write_results(rows, options)  # hours may still be to come
+    print(json.dumps(machine_facts(_PACKAGES)))
+    return 0
+
+
+def write_results(rows: Sequence[Mapping[str, Any]], options: argparse.Namespace) -> None:
+    """The rows so far, the settings and the machine."""
     settings = {key: getattr(options, key) for key in ("language", "splits", "steps", "mlm_epochs")}
     settings["encoder"] = Path(options.encoder).name
-    found = {"machine": machine_facts(_PACKAGES), "settings": settings, "rows": rows}
+    found = {"machine": machine_facts(_PACKAGES), "settings": settings, "rows": list(rows)}
     file = RESULTS / f"few_shot_{options.language}.json"
     file.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    print(json.dumps(found["machine"]))
-    return 0
 
 
 if __name__ == "__main__":
