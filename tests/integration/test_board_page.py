@@ -43,7 +43,7 @@ def choose(page, name):
 
 def wait(page, condition):
     """Waits without evaluating text in the page, which its policy forbids."""
-    until = time.monotonic() + 15
+    until = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < until, page.locator("body").inner_text()
         page.wait_for_timeout(50)
