@@ -73,7 +73,7 @@ def running_board(root: Path, port: int = 0) -> Iterator[RunningBoard]:
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=10)
         assert process.returncode == 0
-        assert said == ""
+        assert said == "", said
     finally:
         if process.poll() is None:
             process.kill()

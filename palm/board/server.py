@@ -35,8 +35,11 @@ async def _serve(root: Path, bound: socket.socket, own_host: str | None, when_li
     loop = asyncio.get_running_loop()
 
     def changed() -> None:
-        with contextlib.suppress(RuntimeError):  # the loop is closed: the board ends
-            asyncio.run_coroutine_threadsafe(streams.notify(), loop)
+        notice = streams.notify()
+        try:
+            asyncio.run_coroutine_threadsafe(notice, loop)
+        except RuntimeError:  # the loop is closed: the board ends
+            notice.close()
 
     board = Board(root, changed)
     streams = EventStreams(board)
