@@ -101,7 +101,8 @@ def test_the_page_of_a_run(browser, page_of_one, scheme, width):
         page.wait_for_function("[...document.querySelectorAll('.plot')].every((plot) => plot.dataset.shown)")
         assert page.evaluate("document.documentElement.scrollWidth") == width
         assert page.locator(".part > h2").all_text_contents() == [
-            "Results", "Curves", "Learning rate and throughput", "Mix of the tasks", "Gradient cosines", "Data",
+            "Results", "Curves", "Learning rate and throughput", "Mix of the tasks", "Gradient cosines",
+            "Predictions of 水", "Predictions of tags", "Predictions of other tasks", "Data",
             "Configuration", "Events",
         ]  # fmt: skip
         dark = scheme == "dark"
@@ -209,7 +210,7 @@ status = main(sys.argv[1:])
 assert "paddle" not in sys.modules
 sys.exit(status)
 """
-    words = ["report", str(runs[1]), "--output", str(tmp_path / "page.html")]
+    words = ["report", str(runs[1]), "--no-predict", "--output", str(tmp_path / "page.html")]
     done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert re.fullmatch(r"1 run: \S+/page\.html \(\d\.\d MB\)\n", done.stdout)

@@ -107,7 +107,8 @@
       box.className = "scroll";
       box.tabIndex = 0;
       box.setAttribute("role", "region");
-      box.setAttribute("aria-label", details.querySelector("summary").textContent);
+      const part = details.closest(".part").querySelector("h2").textContent;
+      box.setAttribute("aria-label", `${details.querySelector("summary").textContent}, ${part}`);
       box.append(...sets.map(table));
       details.append(box);
     });
