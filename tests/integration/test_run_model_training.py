@@ -152,7 +152,7 @@ def test_what_is_in_its_place_is_refused_before_training(tmp_path: Path) -> None
 
 def test_names_that_would_collide(tmp_path: Path) -> None:
     made = config(tmp_path)
-    with pytest.raises(ConfigError, match=r"is not ckpt, earlier or infer_model\. Found `infer_model`"):
+    with pytest.raises(ConfigError, match=r"is not ckpt, earlier, infer_model or trackers\. Found `infer_model`"):
         palm.Controller({**made, "tasks": {"infer_model": made["tasks"]["水"]}}, overrides=[])
     stage = {"infer_model": {"num_epochs": 1}}
     with pytest.raises(ConfigError, match="Found `infer_model`"):

@@ -27,7 +27,7 @@ def plans(monkeypatch):
     """The plans that the command starts; without any it trains in this process."""
     started = []
     monkeypatch.setattr(train_ranks, "launch", lambda plan: started.append(plan) or 7)
-    controllers = SimpleNamespace(Controller=lambda *_, **__: SimpleNamespace(train=lambda: started.append("here")))
+    controllers = SimpleNamespace(Controller=lambda *_, **__: SimpleNamespace(train=lambda **_: started.append("here")))
     monkeypatch.setattr("palm.cli.train.palm", controllers)
     for name in ("CUDA_VISIBLE_DEVICES", "PADDLE_TRAINER_ID", "PADDLE_TRAINERS_NUM"):
         monkeypatch.delenv(name, raising=False)
@@ -53,7 +53,8 @@ def test_processes_on_the_cpu(config, plans, capsys):
     (plan,) = plans
     assert plan.command[0] == sys.executable
     start = plan.command.index("-m")
-    own = ["train", str(config), "--task_dir=.", "--resume=auto", "--num_epochs", "3", "--tasks.water.batch_size=4"]
+    own = ["train", str(config), "--task_dir=.", "--log=panel", "--resume=auto", "--num_epochs", "3"]
+    own = [*own, "--tasks.water.batch_size=4"]
     assert plan.command[start:] == ["-m", "palm", *own]
     assert (plan.per_machine, plan.machines, plan.machine, plan.master) == (2, 1, 0, None)
     assert (plan.on_gpu, plan.rank_timeout, plan.max_restarts) == (False, 10.0, 0)

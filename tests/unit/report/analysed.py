@@ -28,7 +28,14 @@ def an_analysis(task="意图", **parts):
         row=1, line=3, columns={"id": "7", "text_a": "去<b>北京</b>"}, gold="水", predicted="air", probability=0.75,
         gold_probability=0.25, loss=1.5, remark="",
     )  # fmt: skip
-    facts = {"paradigm": "cls", "data": "/home/me/dev.tsv", "rows": 3, "of_rows": 9, "wrong": 1, "metrics": {"f1": 0.5}}
+    facts = {
+        "paradigm": "cls",
+        "data": "/data/of/me/dev.tsv",
+        "rows": 3,
+        "of_rows": 9,
+        "wrong": 1,
+        "metrics": {"f1": 0.5},
+    }
     return TaskAnalysis(**{"task": task, **facts, "errors": [wrong], **parts})
 
 
