@@ -2,8 +2,11 @@ import re
 
 import pytest
 
-from palm.training.display.notebook import NotebookDisplay, final_html, live_html
 from tests.live_runs import CHINESE, ENGLISH, step_result, trained_run
+
+pytest.importorskip("IPython", reason='needs the extra notebook: pip install "paddle-palm[notebook]"')
+
+from palm.training.display.notebook import NotebookDisplay, final_html, live_html  # noqa: E402
 
 
 def cells(html: str) -> list[list[str]]:
