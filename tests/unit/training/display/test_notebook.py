@@ -6,7 +6,7 @@ from tests.live_runs import CHINESE, ENGLISH, step_result, trained_run
 
 pytest.importorskip("IPython", reason='needs the extra notebook: pip install "paddle-palm[notebook]"')
 
-from palm.training.display.notebook import NotebookDisplay, final_html, live_html  # noqa: E402
+from palm.training.display.notebook import NotebookDisplay, final_html, live_html
 
 
 def cells(html: str) -> list[list[str]]:
