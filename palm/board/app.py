@@ -21,8 +21,8 @@ from palm.inference.serving.metrics import ServeMetrics
 from palm.inference.serving.settings import RequestLimits
 
 _KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
-_SHARED = ("palette.css", "palm.svg")
-"""Files of the page of `palm serve`, with which this one has its colours in common."""
+_SHARED = {"palm.inference.serving": ("palette.css", "palm.svg"), "palm.report": ("curves.css",)}
+"""Files of the pages of `palm serve` and `palm report`, with which this one has its colours in common."""
 _MOST_BUCKETS = 4000
 _LAST_STEP = 2**53  # of JavaScript's integers
 
@@ -110,10 +110,10 @@ def _json(content: object) -> Response:
 
 def _page_routes() -> list[Route]:
     """The files of the page, which are known when the server starts: no path reaches another file."""
-    shared = files("palm.inference.serving") / "page"
+    shared = [files(package) / "page" / name for package, names in _SHARED.items() for name in names]
     own = [file for file in (files("palm.board") / "page").iterdir() if Path(file.name).suffix in _KINDS]
     routes = []
-    for file in [*own, *(shared / name for name in _SHARED)]:
+    for file in [*own, *shared]:
         path = "/" if file.name == "index.html" else f"/{file.name}"
         routes.append(Route(path, _static(file.read_bytes(), _KINDS[Path(file.name).suffix]), methods=["GET"]))
     return routes

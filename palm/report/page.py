@@ -134,4 +134,4 @@ def _palette_file(name: str) -> str:
 
 
 def _style() -> str:
-    return _palette_file("palette.css") + _own_file("report.css")
+    return _palette_file("palette.css") + _own_file("curves.css") + _own_file("report.css")

@@ -7,12 +7,13 @@ from pathlib import Path
 import palm
 from tests.unit.inference.serving.test_palette import THEMES, contrast, palette
 
-STYLE = Path(palm.__file__).parent / "report" / "page" / "report.css"
+PAGE = Path(palm.__file__).parent / "report" / "page"
 _PAIR = re.compile(r"--([\w-]+): light-dark\((#[0-9a-f]{6}), (#[0-9a-f]{6})\);")
 
 
 def colours():
-    found = _PAIR.findall(STYLE.read_text(encoding="utf-8"))
+    styles = [(PAGE / name).read_text(encoding="utf-8") for name in ("curves.css", "report.css")]
+    found = _PAIR.findall("".join(styles))
     return {name: dict(zip(THEMES, pair, strict=True)) for name, *pair in found}
 
 
