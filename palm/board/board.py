@@ -127,15 +127,17 @@ class Board:
             self._notes = found.notes
         if new:
             self._next_list = 0.0
-        if is_changed or self.list_version == 0:
+        if is_changed or (self.list_version == 0 and not new):
             self._note_list()
 
     def _update_list(self) -> None:
+        is_changed = False
         for digest in list(self._digests.values()):
-            if digest.update():
-                self._note_list()
+            is_changed |= digest.update()
             if self._is_closed:
                 return
+        if is_changed:  # once all are read: a page gives up the runs that a list lacks
+            self._note_list()
         self._next_list = time.monotonic() + _LIST_SECONDS
 
     def _update_run(self, key: str) -> bool:
