@@ -89,3 +89,13 @@ def test_memory_is_bounded(tmp_path, monkeypatch):
 
 def test_a_key_of_no_run_opens_nothing(tmp_path):
     assert Board(tmp_path, list).open("../../etc/passwd") is None
+
+
+def test_the_first_list_has_every_run(tmp_path):
+    """A page that comes back to a board which was started again gives up the chosen runs that a list lacks."""
+    for name in ("first", "第二", "third"):
+        write(tmp_path / name, step_line(1))
+    told = []
+    board = Board(tmp_path, lambda: told.append([run["name"] for run in board.listed()["runs"]]))
+    board._update()
+    assert [sorted(found) for found in told] == [["first", "third", "第二"]]
