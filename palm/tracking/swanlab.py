@@ -31,8 +31,9 @@ class SwanLabTracker(Tracker):
         reason = ""
         try:
             self._run = _begin(swanlab, run, os.environ.get("SWANLAB_MODE"))
-        except Exception:  # without a key, or without a network, it raises errors of several libraries
-            reason = " (no API key, `swanlab login`; or the server does not answer)"
+        except Exception as error:  # without a key, or without a network, it raises errors of several libraries
+            found = type(error).__name__  # its message may hold what was sent
+            reason = f" (no API key, `swanlab login`; or the server does not answer: {found})"
             self._run = _begin(swanlab, run, "offline")
         online = self._run.mode == "online"  # only then it has an address
         place = self._run.url if online else f"{self._run.mode}{reason}; `swanlab sync {self._run.dir}` sends it"
