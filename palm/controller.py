@@ -93,7 +93,8 @@ class Controller:
     @classmethod
     def _of(cls, config: RunConfig, tasks: list[TaskInstance]) -> "Controller":
         """The controller of an earlier stage."""
-        (controller := cls.__new__(cls))._begin(config, tasks)
+        controller = cls.__new__(cls)
+        controller._begin(config, tasks)
         return controller
 
     def _begin(self, config: RunConfig, tasks: list[TaskInstance]) -> None:

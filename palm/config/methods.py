@@ -55,16 +55,23 @@ def registered_methods() -> Iterator[Method]:
     for choice, registries in METHODS.items():
         for registry in registries:
             for name in registry:
-                yield Method(choice, name, f"{registry.kind} {name}", registry[name].Config)
+                yield _method(choice, registry, name)
 
 
 def chosen_methods(values: Mapping[str, object]) -> list[Method]:
     """The components in the plain `values`, without unknown names."""
     names = {choice: values.get(choice, TrainSettings.model_fields[choice].default) for choice in METHODS}
-    folded = {choice: _folded(choice, name) for choice, name in names.items()}
-    for choice, name in folded.items():
-        any(isinstance(name, str) and name in registry for registry in METHODS[choice])  # which loads a plug-in
-    return [method for method in registered_methods() if folded[method.choice] == method.name]
+    folded = [(choice, _folded(choice, name)) for choice, name in names.items()]
+    return [
+        _method(choice, registry, name)
+        for choice, name in folded
+        for registry in METHODS[choice]
+        if isinstance(name, str) and name in registry
+    ]
+
+
+def _method(choice: str, registry: Registry[Any], name: str) -> Method:
+    return Method(choice, name, f"{registry.kind} {name}", registry[name].Config)
 
 
 def _folded(choice: str, name: object) -> object:
