@@ -14,6 +14,9 @@ from palm.inference.bundle import RunFacts, save_run
 from tests.integration import prompt_mix, tiny
 from tests.integration.all_heads import assert_close
 
+for package in ("onnx", "onnxruntime"):
+    pytest.importorskip(package, reason='needs the extra onnx: pip install "paddle-palm[onnx]"')
+
 SETTINGS: dict[str, dict[str, Any]] = {
     "albert": {"embedding_size": 16},
     "electra": {"embedding_size": 16},

@@ -60,6 +60,7 @@ def test_a_run_that_was_never_analysed_has_no_section():
 
 
 def test_markup_in_texts_stays_text(monkeypatch):
+    pytest.importorskip("vl_convert", reason='needs the extra report: pip install "paddle-palm[report]"')
     monkeypatch.setattr(sections_module, "read_analyses", lambda *_: {"a": an_analysis("a", classes=classes())})
     run = a_run("run", [step(1, "a")])
     page = render_page([run], list(prediction_sections([run])), made="now")
