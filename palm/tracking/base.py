@@ -126,7 +126,7 @@ class TrackerCallback(Callback):
         self._guarded(lambda: self._start(event))
 
     def on_step(self, event: StepEvent) -> None:
-        """Send loss, learning rate and speed."""
+        """Send loss, learning rate and speed of a logged step."""
         self._send(event)
 
     def on_evaluate(self, event: EvaluationEvent) -> None:

@@ -14,9 +14,9 @@ from palm.tracking.events import (
 class Callback:
     """Told of a run as it goes: `Controller.train(callbacks=[…])`, and the trainers alike.
 
-    Override what you need; the other methods do nothing. Events are what metrics.jsonl has, in the same order, each
-    right after its line was written. They are frozen: a callback observes, and changes nothing in the run. Of several
-    ranks, the first one calls it; with `stages`, each stage is a run with its beginning and end.
+    Override what you need; the other methods do nothing. Events are every step, and what metrics.jsonl has, in the same
+    order, each right after its line was written. They are frozen: a callback observes, and changes nothing in the run.
+    Of several ranks, the first one calls it; with `stages`, each stage is a run with its beginning and end.
 
     An exception ends the run once the step with its evaluations and exports is complete, with a checkpoint and a
     message that names the callback; after the first one the callback is only told of the end.
@@ -31,7 +31,7 @@ class Callback:
         """Before the first step, once the run is ready to train; of a resumed run, before the first of the rest."""
 
     def on_step(self, event: StepEvent) -> None:
-        """After a step that is logged (`print_every_n_steps`), before evaluations and exports of the same step."""
+        """After each step, before its evaluations and exports; `event.logged` where the log has a line about it."""
 
     def on_evaluate(self, event: EvaluationEvent) -> None:
         """After the evaluation of a task on its dev data, before models are written because of it."""

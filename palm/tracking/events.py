@@ -1,4 +1,4 @@
-"""What a run tells those that watch it: one frozen event per line of metrics.jsonl, and its beginning and end."""
+"""What a run tells those that watch it: one frozen event per line of metrics.jsonl and per step, beginning and end."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -33,7 +33,9 @@ class BeginEvent:
 
 @dataclass(frozen=True)
 class StepEvent:
-    """A step was logged, as every `print_every_n_steps`; in `mode: joint` there is one event per task.
+    """A task was trained: one event a step, in `mode: joint` one per task of the step.
+
+    Its numbers are those that the step has computed anyway: a callback costs no more than its own code.
 
     Attributes:
         global_step: Number of the step, from 1.
@@ -42,8 +44,9 @@ class StepEvent:
         epoch: Its epoch, from 0.
         loss: Mean loss of the batch, before any factor; None if it was not finite.
         learning_rate: Learning rate of the step.
-        steps_per_second: Global steps per second since the last event, evaluations excluded; None if not measured.
-        record: The line of metrics.jsonl.
+        steps_per_second: Global steps per second since the last line of the log, evaluations excluded; None if not
+            measured, as between two lines.
+        record: The line of metrics.jsonl; None of a step that is not logged (`print_every_n_steps`).
     """
 
     global_step: int
@@ -52,8 +55,13 @@ class StepEvent:
     epoch: int
     loss: float | None
     learning_rate: float
-    steps_per_second: float | None
-    record: Mapping[str, object] = field(repr=False)
+    steps_per_second: float | None = None
+    record: Mapping[str, object] | None = field(default=None, repr=False)
+
+    @property
+    def logged(self) -> bool:
+        """Whether the log and metrics.jsonl have a line about the step."""
+        return self.record is not None
 
 
 @dataclass(frozen=True)
@@ -123,7 +131,7 @@ class EndEvent:
 
 
 RecordEvent = StepEvent | EvaluationEvent | ExportEvent | CosineEvent
-"""The events that are lines of metrics.jsonl."""
+"""The events that are lines of metrics.jsonl, and the steps between them."""
 
 _OF_DEV = ("split", "global_step", "task", "seconds")
 

@@ -27,7 +27,7 @@ def _named(event: RecordEvent) -> Iterator[tuple[str, object]]:
 
 
 def _of_step(event: StepEvent) -> Iterator[tuple[str, object]]:
-    record = event.record
+    record = event.record or {}
     for key in _PER_TASK:
         yield f"train/{event.task}/{key}", record.get(key)
     for key in _OF_RUN:

@@ -51,12 +51,14 @@ class StepLog:
         self._waits = DataWait()
 
     def after(self, result: StepResult) -> None:
-        """Advance the progress bar; log what is due."""
+        """Advance the progress bar; log what is due; tell callbacks of the step."""
         self._reporter.advance(result)
         self._waits.add(result)
         self._log_cosines(result.global_step)
         if result.global_step % self._every == 0 or (self._first_step and result.global_step == 1):
             self._print(result)
+        else:
+            self._reporter.pass_over(result)
 
     def end(self) -> None:
         """Report at the end of a run if it waited for data too long."""

@@ -29,6 +29,9 @@ _log = logging.getLogger("palm")
 OnRecord = Callable[[Mapping[str, object]], None]
 """Receives the lines of `metrics.jsonl` as a run writes them (docs/files.md)."""
 
+OnUnloggedStep = Callable[[StepResult], None]
+"""Receives the result of a step that no line is written about; in `mode: joint` that of all its tasks."""
+
 
 def say(*lines: str) -> None:
     """Print lines outside a run; of several ranks, only the first one does."""
@@ -68,6 +71,7 @@ class Reporter:
         total_steps: Length of the progress bar, in global steps.
         done_steps: Steps done before a resume.
         on_record: Called with each line of `metrics.jsonl`.
+        on_unlogged_step: Called with each step that has no such line.
         display: The run as its display shows it, and the display; None for lines.
 
     Raises:
@@ -81,10 +85,12 @@ class Reporter:
         total_steps: int,
         done_steps: int = 0,
         on_record: OnRecord | None = None,
+        on_unlogged_step: OnUnloggedStep | None = None,
         display: tuple[LiveRun, Display] | None = None,
     ) -> None:
         self._silent = not current_ranks().first
         self._on_record = None if self._silent else on_record
+        self._on_unlogged_step = None if self._silent else on_unlogged_step
         self._unwritten: tuple[Path, list[dict[str, object]]] | None = (folder, []) if folder and self._silent else None
         self._live = display[0] if display else None
         self._display = display[1] if display else None
@@ -162,6 +168,11 @@ class Reporter:
         if self._on_record is not None:
             further = {"seconds": seconds, "folder": folder}
             self._on_record({**metrics, **{key: value for key, value in further.items() if value is not None}})
+
+    def pass_over(self, result: StepResult) -> None:
+        """Tell of a step that is not logged."""
+        if self._on_unlogged_step is not None:
+            self._on_unlogged_step(result)
 
     def complete(self, global_step: int) -> None:
         """Append what the first rank, which is lost, did not write of a step that another rank has saved."""

@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
-from palm.engine.run import TrainingRun
+from palm.engine.run import StepResult, TrainingRun
 from palm.errors import ConfigError, Problem, TrainingError
 from palm.schema.reporting import NO_TRACKER
 from palm.schema.settings import TrainSettings
 from palm.tracking import TRACKERS, BeginEvent, Callback, EndEvent
 from palm.tracking.base import TrackerCallback
 from palm.tracking.callback import tell
-from palm.tracking.events import HowEnded, RecordEvent, event_of, frozen
+from palm.tracking.events import HowEnded, RecordEvent, StepEvent, event_of, frozen
 from palm.tracking.hyper_parameters import without_secrets
 from palm.training.display.choice import Display
 from palm.training.display.live_run import LiveRun
-from palm.training.log import OnRecord, Reporter
+from palm.training.log import OnRecord, Reporter, loss_metrics
 from palm.training.run import Failure
 
 
@@ -87,7 +87,14 @@ def reporting(
     """
     observed = ObservedRun(told, run)
     total, done = run.total_steps, run.progress.global_step
-    with Reporter(folder, total_steps=total, done_steps=done, on_record=observed.record, display=display) as reporter:
+    with Reporter(
+        folder,
+        total_steps=total,
+        done_steps=done,
+        on_record=observed.record,
+        on_unlogged_step=observed.pass_over,
+        display=display,
+    ) as reporter:
         for line in lines:
             reporter.say(line)
         with observed.training(reporter.say, config, folder, stage):
@@ -116,6 +123,12 @@ class ObservedRun:
         event = event_of(record) if self._callbacks else None
         if event is not None:
             self._tell(event)
+
+    def pass_over(self, result: StepResult) -> None:
+        """Tell them of a step that no line of metrics.jsonl is about."""
+        if self._callbacks and result.trained:
+            for part in result.parts:
+                self._tell(_unlogged(part))
 
     @contextmanager
     def training(
@@ -178,6 +191,11 @@ class ObservedRun:
             if self._failure is None:
                 self._failure = _named(callback, event, error)
                 self._failure.__cause__ = error
+
+
+def _unlogged(result: StepResult) -> StepEvent:
+    loss = loss_metrics(result)["loss"]
+    return StepEvent(result.global_step, result.task, result.step, result.epoch, loss, result.learning_rate)
 
 
 def _named(callback: Callback, event: BeginEvent | RecordEvent | EndEvent, error: Exception) -> CallbackError:

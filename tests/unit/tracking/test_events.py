@@ -13,6 +13,11 @@ STEP = {
 def test_a_line_about_a_step():
     event = event_of(STEP)
     assert event == StepEvent(10, "意图", 4, 1, 0.5, 1e-4, 2.5, STEP)
+    assert event.logged
+
+
+def test_a_step_without_a_line():
+    assert not StepEvent(11, "意图", 5, 1, 0.5, 1e-4).logged
 
 
 def test_a_line_about_an_evaluation_has_its_metrics_alone():

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 import palm
-from palm.errors import ConfigError
+from palm.errors import CheckpointError, ConfigError
 from palm.schema.settings import TrainSettings
 from palm.tracking import TRACKERS, Started, Tracker
 from palm.training import observers
@@ -43,6 +43,79 @@ class Recorder(palm.Callback):
 def controller(folder, **keys):
     config = tiny.config(folder, {"鱼": tiny.classification_task(folder, "鱼")}, report_to="none", **keys)
     return palm.Controller(config, overrides=[])
+
+
+@pytest.mark.parametrize("every", [1, 5, 100])
+def test_each_step_is_told_and_the_logged_ones_have_their_line(tmp_path, every):
+    seen = Recorder()
+    controller(tmp_path, print_every_n_steps=every, max_steps=11).train(callbacks=[seen])
+    steps = [event for method, event in seen.told if method == "on_step"]
+    assert [(event.global_step, event.task, event.step) for event in steps] == [
+        (step, "鱼", (step - 1) % 6 + 1) for step in range(1, 12)
+    ]
+    lines = {line["global_step"]: line for line in tiny.metrics(tmp_path) if line["split"] == "train"}
+    assert {event.global_step: event.record for event in steps if event.logged} == lines
+    assert sorted(lines) == [step for step in range(1, 12) if step == 1 or step % every == 0]
+    assert {event.record for event in steps if event.global_step not in lines} <= {None}
+    assert {event.steps_per_second is None for event in steps if not event.logged} <= {True}
+
+
+def test_the_steps_between_log_lines_have_the_numbers_that_a_line_would_have(tmp_path):
+    found = []
+    for every in (1, 4):
+        (tmp_path / str(every)).mkdir()
+        seen = Recorder()
+        controller(tmp_path / str(every), print_every_n_steps=every, weighting="dwa").train(callbacks=[seen])
+        found.append([event for method, event in seen.told if method == "on_step"])
+    numbers = [
+        [(each.global_step, each.task, each.step, each.epoch, each.loss, each.learning_rate) for each in steps]
+        for steps in found
+    ]
+    assert numbers[0] == numbers[1]
+    assert all(type(event.loss) is float for event in found[1])
+
+
+def test_a_joint_step_is_told_once_for_each_task(tmp_path):
+    seen = Recorder()
+    tasks = {name: tiny.classification_task(tmp_path, name) for name in ("鱼", "鸟")}
+    config = tiny.config(tmp_path, tasks, report_to="none", mode="joint", max_steps=3, print_every_n_steps=2)
+    palm.Controller(config, overrides=[]).train(callbacks=[seen])
+    steps = [(event.global_step, event.task, event.logged) for method, event in seen.told if method == "on_step"]
+    assert steps == [(step, task, step < 3) for step in (1, 2, 3) for task in ("鱼", "鸟")]
+
+
+def test_a_loss_that_is_not_finite_is_none_between_log_lines_as_well(tmp_path):
+    seen = Recorder()
+    run = controller(tmp_path, print_every_n_steps=100, on_nan="skip", max_steps=4)
+    trained = run._training_run
+
+    def broken_run():
+        made = trained()
+        weights = next(iter(made.model.heads["鱼"].parameters()))
+        weights.set_value(weights * float("nan"))
+        return made
+
+    run._training_run = broken_run
+    with pytest.raises(CheckpointError, match="only finite numbers are saved"):
+        run.train(callbacks=[seen])
+    assert [event.loss for method, event in seen.told if method == "on_step"] == [None] * 4
+
+
+def test_trackers_get_the_logged_steps_alone(tmp_path, monkeypatch):
+    sent = []
+
+    class Sending(Broken):
+        def log(self, scalars, global_step):
+            sent.append((global_step, sorted(scalars)[:1]))
+
+        def finish(self, outcome):
+            pass
+
+    monkeypatch.setattr(observers, "TRACKERS", {"broken": Sending})
+    tasks = {"鱼": tiny.classification_task(tmp_path, "鱼")}
+    config = tiny.config(tmp_path, tasks, print_every_n_steps=5, max_steps=11)
+    palm.Controller(config, overrides=[]).train(callbacks=[Recorder()])
+    assert [step for step, (name,) in sent if name.startswith("train")] == [1, 5, 10]
 
 
 def test_callbacks_see_what_the_metrics_file_has(tmp_path):
