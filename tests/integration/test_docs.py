@@ -33,7 +33,7 @@ PAGES = sorted(name for name in DOCUMENTS if name.startswith("docs/"))
 COMMAND_PAGES = ("docs/command-line.md", "docs/overview_zh.md")
 ENCODER_PAGES = ("docs/guides/encoder.md", "docs/guides/encoder_zh.md")
 # Pages whose content has moved; their headings lead old links on.
-MOVED = ("docs/how-to.md", "docs/scheduling.md")
+MOVED = ("docs/how-to.md", "docs/how-to_zh.md", "docs/scheduling.md")
 TREE_PAGES = ("docs/architecture.md", "docs/overview_zh.md")
 INDEXES = ("docs/README.md", "docs/README_zh.md")
 
@@ -162,7 +162,7 @@ def test_the_chinese_page_holds_the_same_tables() -> None:
         assert commands[0] == commands[1]
 
 
-@pytest.mark.parametrize("name", [name for name in TRANSLATED if "/" in name.removeprefix("docs/")])
+@pytest.mark.parametrize("name", [name for name in TRANSLATED if name not in INDEXES])
 def test_a_translation_has_the_code_and_the_tables_of_its_page(name: str) -> None:
     english, chinese = (read(one) for one in (name, name.replace(".md", "_zh.md")))
     shown, translated = ([without_comments(block) for block in blocks(text, "bash")] for text in (english, chinese))
@@ -173,6 +173,18 @@ def test_a_translation_has_the_code_and_the_tables_of_its_page(name: str) -> Non
         for text in (english, chinese)
     ]
     assert keys[0] == keys[1]
+
+
+@pytest.mark.parametrize("name", [name for name in TRANSLATED if name not in INDEXES])
+def test_a_translation_has_the_numbers_of_the_tables(name: str) -> None:
+    """A measurement that is repeated is written into both pages."""
+    english, chinese = (tables(read(one)) for one in (name, name.replace(".md", "_zh.md")))
+    rows = zip(functools.reduce(operator.iadd, english, []), functools.reduce(operator.iadd, chinese, []), strict=True)
+    assert [ours for ours, theirs in rows if numbers_in(ours) != numbers_in(theirs)] == []
+
+
+def numbers_in(row: str) -> list[str]:
+    return sorted(re.findall(r"\d+(?:[.,]\d+)*", re.sub(r"\]\(\S+\)", "]", row)))
 
 
 @pytest.mark.parametrize("name", COMMAND_PAGES)
@@ -252,7 +264,7 @@ def registry_of(kind: str) -> list[str]:
     return list({"reader": READERS, "backbone": BACKBONES, "paradigm": PARADIGMS}[kind])
 
 
-@pytest.mark.parametrize("name", ["docs/data-formats.md", "docs/overview_zh.md"])
+@pytest.mark.parametrize("name", ["docs/data-formats.md", "docs/data-formats_zh.md", "docs/overview_zh.md"])
 def test_table_of_readers_has_every_reader_and_paradigm(name: str) -> None:
     table = "".join(next(rows for rows in tables(read(name)) if "`cls`" in rows[0]))
     assert [one for kind in ("reader", "paradigm") for one in registry_of(kind) if f"`{one}`" not in table] == []
