@@ -44,6 +44,7 @@ NO_MESSAGE = re.compile(r"(not dim )?bold|from palm\.runtime\.device import")
 # Calls whose arguments are no messages.
 _NO_MESSAGES = {"Spec", "cast", "compile", "getattr", "hasattr", "TypeVar", "split", "startswith", "endswith"}
 _NO_MESSAGES |= {"removeprefix", "removesuffix", "draw", "generator", "NewType", "fullmatch", "match", "search", "sub"}
+_TRANSLATORS = {"translated_word", "translated_phrase"}
 _BY_HAND = "docs/messages_in_source.py"
 _NUMBER_FORMAT = re.compile(r"[-+,.\d]*[,defgn%]$")
 _PLACEHOLDER = re.compile(r"\{[a-z_][a-z_0-9]*\}")
@@ -62,7 +63,8 @@ WITHOUT_SOURCE = (
     "commands",
     *("task", "kind", "head", "main", "target", "auxiliary", "key", "value", "source", "overridden"),
     *("lengths", "labels", "duplicates", "overlap", "new labels", "platform", "packages", "C compiler", "disk"),
-    *("step", "steps", "loss", "best", "last", "model", "curve"),
+    *("step", "steps", "loss", "best", "last", "model", "curve", "dev"),
+    *("row", "batch", "part", "run"),  # what a bar counts
     *("math", "malloc", "threads", "kernels", "speed", "Warning", "Error"),
     "Interrupted.",
     "options",
@@ -111,9 +113,15 @@ WITHOUT_SOURCE = (
 
 @dataclass
 class _Strings(ast.NodeVisitor):
-    """Collects the texts of a module: constants and f-strings that are neither documentation nor types."""
+    """Collects the texts of a module: constants and f-strings that are neither documentation nor types.
+
+    Attributes:
+        found: What may be a message.
+        given: What is one, though it looks like a name: given to `translated_word` or to `translated_phrase`.
+    """
 
     found: list[str] = field(default_factory=list)
+    given: list[str] = field(default_factory=list)
 
     def visit_Expr(self, node: ast.Expr) -> None:
         if not isinstance(node.value, ast.Constant):  # else a docstring
@@ -147,6 +155,9 @@ class _Strings(ast.NodeVisitor):
             self.found.append(_with_names(str(node.args[0].value), node.args[1:]))
             node.args = node.args[1:]
             self.generic_visit(node)
+        elif name in _TRANSLATORS and isinstance(node.args[0], ast.Constant | ast.JoinedStr):
+            self.given += _texts_of(node.args[0])
+            self.generic_visit(node)
         elif name not in _NO_MESSAGES:
             self.generic_visit(node)
 
@@ -159,6 +170,12 @@ class _Strings(ast.NodeVisitor):
     def visit_Constant(self, node: ast.Constant) -> None:
         if isinstance(node.value, str):
             self.found.append(re.sub(r"\{\}", "{value}", node.value))
+
+
+def _texts_of(node: ast.Constant | ast.JoinedStr) -> list[str]:
+    """The texts of a string that have a word of their own."""
+    texts = templates(node) if isinstance(node, ast.JoinedStr) else [str(node.value)]
+    return [text for text in texts if re.search("[A-Za-z]", _PLACEHOLDER.sub("", text))]
 
 
 def _has_chinese(nodes: list[ast.expr]) -> bool:
@@ -302,8 +319,9 @@ def numbered(unit: str) -> tuple[str, str]:
 def extract(root: Path = ROOT) -> dict[str, Message]:
     """Each sentence of `palm/`, in the order of the modules."""
     found: dict[str, Message] = {}
-    for place, text in [*((_BY_HAND, text) for text in WITHOUT_SOURCE), *_texts(root)]:
-        for unit in [text] if place == _BY_HAND else sentences(text):
+    by_hand = ((_BY_HAND, text, True) for text in WITHOUT_SOURCE)
+    for place, text, is_whole in [*by_hand, *_texts(root)]:
+        for unit in [text.strip()] if is_whole else sentences(text):
             msgid, names = numbered(unit)
             message = found.setdefault(msgid, Message(names=names))
             if place not in message.places:
@@ -311,13 +329,14 @@ def extract(root: Path = ROOT) -> dict[str, Message]:
     return found
 
 
-def _texts(root: Path) -> Iterator[tuple[str, str]]:
-    """Module and text of each string."""
+def _texts(root: Path) -> Iterator[tuple[str, str, bool]]:
+    """Module and text of each string, and whether all of it is a message."""
     for file in sorted((root / "palm").rglob("*.py")):
         place = file.relative_to(root).as_posix()
         if not any(fnmatch(place, hidden) for hidden in NOT_SHOWN):
             strings = _Strings()
             strings.visit(ast.parse(file.read_text(encoding="utf-8")))
-            yield from ((place, text) for text in strings.found)
+            yield from ((place, text, False) for text in strings.found)
+            yield from ((place, text, True) for text in strings.given)
     listed = "palm/downloader/datasets.json"
-    yield from ((listed, entry["content"]) for entry in json.loads((root / listed).read_text(encoding="utf-8")))
+    yield from ((listed, entry["content"], False) for entry in json.loads((root / listed).read_text(encoding="utf-8")))

@@ -15,6 +15,7 @@ from palm import __version__
 from palm.analysis import MOST_ROWS
 from palm.cli.report_predictions import analyse_runs
 from palm.errors import ConfigError, Problem, counted
+from palm.locale.current import translated_word
 from palm.storage.atomic_directory import os_errors_as
 
 EPILOG = """example:
@@ -89,7 +90,14 @@ def run(args: argparse.Namespace, overrides: Sequence[str]) -> int:
 
 def _bar(size: int) -> "tqdm[NoReturn]":
     """A bar over the bytes of the metrics; on a terminal alone."""
-    return tqdm(total=size, desc="reading", unit="B", unit_scale=True, leave=False, disable=not sys.stderr.isatty())
+    return tqdm(
+        total=size,
+        desc=translated_word("reading"),
+        unit="B",
+        unit_scale=True,
+        leave=False,
+        disable=not sys.stderr.isatty(),
+    )
 
 
 def output_file(named: str | None, runs: Sequence[Path]) -> Path:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from palm.errors import PalmError
+from palm.locale.current import translated_phrase, translated_word
 from palm.storage.layout import RESOLVED_CONFIG
 
 if TYPE_CHECKING:
@@ -58,7 +59,8 @@ def _bar() -> "Iterator[TaskProgress]":
         if task not in bars:
             for bar in bars.values():
                 bar.close()
-            bars[task] = tqdm(total=whole, desc=f"predict {task}", unit=" examples", leave=False, disable=None)
+            what, unit = translated_phrase(f"predicting {task}"), translated_word("row")
+            bars[task] = tqdm(total=whole, desc=what, unit=unit, leave=False, disable=None)
         bars[task].update(done - bars[task].n)
 
     try:

@@ -6,6 +6,7 @@ from html import escape
 
 from palm.data.dataset import ROWS, Dataset
 from palm.errors import ConfigError, Problem
+from palm.locale.current import translated_phrase
 from palm.paradigm.base import Prediction
 from palm.reader.base import ROW_FIELDS, TRUNCATED, Reader
 
@@ -19,7 +20,8 @@ class PredictionList(list[Prediction]):
     def _repr_html_(self) -> str:
         names = list(dict.fromkeys(name for prediction in self[:_MOST_SHOWN] for name in prediction))
         rows = [[_cell(prediction.get(name, "")) for name in names] for prediction in self[:_MOST_SHOWN]]
-        more = f"<div>{_MOST_SHOWN} of {len(self):,} predictions</div>" if len(self) > _MOST_SHOWN else ""
+        count = translated_phrase(f"{_MOST_SHOWN} of {len(self):,} predictions")
+        more = f"<div>{count}</div>" if len(self) > _MOST_SHOWN else ""
         return html_table(names, rows) + more
 
 

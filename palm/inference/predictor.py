@@ -20,6 +20,7 @@ from palm.inference.measure_int8 import measure_int8
 from palm.inference.precision import PredictionPrecision, check_precision
 from palm.inference.prediction_rows import with_rows
 from palm.inference.runtime import PalmRuntime, Runtime, compute_with
+from palm.locale.current import translated
 from palm.paradigm.base import Paradigm, Prediction
 from palm.reader.base import Reader
 from palm.reader.fields import TableFields
@@ -168,7 +169,7 @@ class Predictor:
         return self.predict_rows(rows)
 
     def __repr__(self) -> str:
-        return f"Predictor({self.task}: {self.precision})"
+        return f"Predictor({self.task}: {translated(self.precision)})"
 
     def predict(self, file: Path | str | GivenData, *, ranks: Ranks = ONE) -> list[Prediction]:
         """Predict each row of `file`; no gold column is needed.

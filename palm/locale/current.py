@@ -21,6 +21,11 @@ def translated(text: str) -> str:
     return text if chosen_language() == ENGLISH else _translator().text(text)
 
 
+def translated_phrase(phrase: str) -> str:
+    """A phrase that PALM has made, such as `0:23 left`, in the language of the user; in a line it might be a name."""
+    return phrase if chosen_language() == ENGLISH else _translator().phrase(phrase)
+
+
 def translated_word(word: str) -> str:
     """A word that stands alone, such as a heading, in the language of the user."""
     return word if chosen_language() == ENGLISH else _translator().word(word)

@@ -65,6 +65,10 @@ class Translator:
         """`text` with each of its lines translated."""
         return "\n".join(self._line(line) for line in text.split("\n"))
 
+    def phrase(self, phrase: str) -> str:
+        """A text known to be PALM's, whose pattern may have a single word, as `{1} left` has."""
+        return self._exact.get(phrase) or self._span(phrase, 1).text
+
     def word(self, word: str) -> str:
         """A word that stands alone, such as a heading; inside of lines a single word may be a name of the user's."""
         return self._exact.get(word, word)

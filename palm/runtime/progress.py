@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import contextmanager
 from typing import TypeVar
 
+from palm.locale.current import translated_phrase, translated_word
+
 Advance = Callable[[int], None]
 """Called with what was done since the last call."""
 
@@ -50,10 +52,10 @@ def progress_bar(
         from tqdm import tqdm  # noqa: PLC0415 (most work has no terminal, or is short)
 
         with tqdm(
-            desc=what,
+            desc=translated_phrase(what),
             total=total,
             initial=done,
-            unit=unit,
+            unit=translated_word(unit),
             unit_scale=scale,
             file=sys.stderr,
             delay=_SECONDS_WITHOUT_BAR,

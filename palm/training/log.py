@@ -17,7 +17,7 @@ from palm.distributed.ranks import current_ranks
 from palm.engine.run import StepResult
 from palm.engine.selection import Best
 from palm.errors import CheckpointError
-from palm.locale.current import translated
+from palm.locale.current import translated, translated_word
 from palm.runtime.progress import progress_shown_by
 from palm.storage.atomic_directory import os_errors_as
 from palm.storage.layout import LOG_FILE, METRICS_FILE
@@ -106,7 +106,7 @@ class Reporter:
         self._bar = tqdm(
             total=total_steps,
             initial=done_steps,
-            unit="step",
+            unit=translated_word("step"),
             file=sys.stderr,
             disable=self._silent or display is not None or not _is_terminal(),
             leave=False,

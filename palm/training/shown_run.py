@@ -15,6 +15,7 @@ from palm.engine.selection import Selection
 from palm.engine.task_instance import TaskInstance
 from palm.inference.prediction_rows import html_table
 from palm.kernels.precision import NAMES
+from palm.locale.current import translated_word
 from palm.runtime.environment import named_threads, this_machine
 from palm.storage.layout import LOG_FILE
 from palm.training.configured import run_model_folder
@@ -112,12 +113,13 @@ def _example(task: TaskInstance) -> Sequence[str]:
 def configured_text(config: RunConfig) -> str:
     """`answer (mrc), intent (cls) on minilm-l6-en (bert), save_path output_model, trained`."""
     tasks = ", ".join(f"{task.name} ({task.paradigm_name})" for task in config.tasks)
-    return f"{tasks} on {_encoder(config)}, save_path {config.run.save_path}, {_state(config)}"
+    encoder = f"{translated_word('on')} {_encoder(config)}"
+    return f"{tasks} {encoder}, save_path {config.run.save_path}, {_state(config)}"
 
 
 def configured_html(config: RunConfig) -> str:
     """The tasks of a configuration as a table for a notebook, with the models that training has left."""
-    headers = ("task", "reader", "paradigm", "train_file", "dev_file", "model")
+    headers = (translated_word("task"), "reader", "paradigm", "train_file", "dev_file", translated_word("model"))
     title = f"{_encoder(config)}, save_path {config.run.save_path}, {_state(config)}"
     return f"<div>{escape(title)}</div>" + html_table(headers, [_configured_row(config, task) for task in config.tasks])
 
@@ -130,4 +132,5 @@ def _configured_row(config: RunConfig, task: TaskConfig) -> Sequence[str]:
 
 def _state(config: RunConfig) -> str:
     folders = [exported_folder(Path(config.run.save_path), task.name) for task in config.tasks if task.settings.target]
-    return "trained" if folders and all(folder.is_dir() for folder in folders) else "not trained yet"
+    is_trained = bool(folders) and all(folder.is_dir() for folder in folders)
+    return translated_word("trained") if is_trained else translated_word("not trained yet")

@@ -11,9 +11,11 @@ from types import FrameType, TracebackType
 from typing import Any, ClassVar, NoReturn, Optional
 
 from palm.distributed.rank_environment import is_rank
+from palm.locale.current import translated
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_WORDS = "{}: stopping after this step, {} a checkpoint. Send it again to quit at once."
+_SAVING = "{}: stopping after this step, with a checkpoint. Send it again to quit at once."
+_NOT_SAVING = "{}: stopping after this step, without a checkpoint. Send it again to quit at once."
 
 
 # Paddle's launch module sends each SIGTERM three times within 0.6 s.
@@ -28,7 +30,7 @@ def _second_effect(number: signal.Signals) -> Any:  # noqa: ANN401 (as Python's 
 
 def _to_stderr(line: str) -> None:
     """Write a line from a handler, where a buffer may be in use."""
-    os.write(2, f"\n{line}\n".encode())
+    os.write(2, f"\n{translated(line)}\n".encode())
 
 
 class StopSignals:
@@ -47,7 +49,7 @@ class StopSignals:
     _tellers: ClassVar[list[Callable[[str], None]]] = [_to_stderr]
 
     def __init__(self, *, saves: bool = True) -> None:
-        self._outcome = "with" if saves else "without"
+        self._words = _SAVING if saves else _NOT_SAVING
         self._received: signal.Signals | None = None
         self._received_at = 0.0
         self._before: dict[signal.Signals, Any] = {}
@@ -84,7 +86,7 @@ class StopSignals:
         self._received, self._received_at = signal.Signals(number), time.monotonic()
         for other in _SIGNALS:
             signal.signal(other, self._note_again if is_rank() else _second_effect(other))
-        self._tellers[-1](_WORDS.format(self._received.name, self._outcome))
+        self._tellers[-1](self._words.format(self._received.name))
 
     @classmethod
     @contextmanager

@@ -1,17 +1,23 @@
 """Runs on a terminal: the panel, the table at the end, Ctrl-C, and lines where they are asked for."""
 
+import fcntl
 import os
 import pty
 import select
+import struct
 import sys
+import termios
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pyte
 import pytest
 import yaml
+from rich.cells import cell_len
 
 import palm
+from tests.english_words import english_words
 from tests.integration import tiny
 from tests.live_runs import terminal
 
@@ -79,30 +85,47 @@ def test_a_resumed_run_shows_what_it_had_before(tmp_path):
         assert "accuracy" in text
 
 
-def test_ctrl_c_saves_and_leaves_a_usable_terminal(tmp_path):
-    """A process with a terminal of its own, as a shell starts it."""
-    config = write_config(tmp_path, num_epochs=400, save_every_n_steps=1000)
+def in_a_shell(
+    words: Sequence[str], see: Callable[[pyte.Screen], bytes], **environment: str
+) -> tuple[pyte.Screen, int]:
+    """Run `palm` in a process with a terminal of its own, as a shell starts it; returns its last screen and exit code.
+
+    Args:
+        words: What follows `palm`.
+        see: Called with the screen whenever it has changed; returns what is typed.
+        environment: Further variables.
+    """
     process, master = pty.fork()
     if not process:
         path = str(Path(palm.__file__).parents[1])
         os.environ |= {"PYTHONPATH": path, "OMP_NUM_THREADS": "1", "TERM": "xterm", "PYTHONWARNINGS": "ignore"}
-        os.execv(sys.executable, [sys.executable, "-m", "palm", "train", str(config)])
+        os.environ |= environment
+        os.execv(sys.executable, [sys.executable, "-m", "palm", *words])
+    fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     screen = pyte.Screen(80, 24)
-    stream, asked, code = pyte.ByteStream(screen), 0.0, None
+    stream = pyte.ByteStream(screen)
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         if not select.select([master], [], [], 0.5)[0]:
             continue
         try:
-            data = os.read(master, 1 << 16)
+            stream.feed(os.read(master, 1 << 16))
         except OSError:  # the process has closed its end
             break
-        stream.feed(data)
-        if not asked and any("steps/s" in line for line in screen.display):
-            os.write(master, b"\x03")
-            asked = time.monotonic()
+        os.write(master, see(screen))
     code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
     os.close(master)
+    return screen, code
+
+
+def test_ctrl_c_saves_and_leaves_a_usable_terminal(tmp_path):
+    config = write_config(tmp_path, num_epochs=400, save_every_n_steps=1000)
+    keys = [b"\x03"]
+
+    def interrupt_once(screen: pyte.Screen) -> bytes:
+        return keys.pop() if keys and any("steps/s" in line for line in screen.display) else b""
+
+    screen, code = in_a_shell(["train", str(config)], interrupt_once)
     shown = [line.rstrip() for line in screen.display if line.strip()]
     assert code == 130, shown
     assert not screen.cursor.hidden
@@ -113,6 +136,42 @@ def test_ctrl_c_saves_and_leaves_a_usable_terminal(tmp_path):
     assert len(list((tmp_path / "out" / "ckpt").iterdir())) == 1
 
 
+def test_a_panel_in_chinese_is_never_wrapped(tmp_path):
+    """Interrupted, so that all of it is shown: its facts, its bar, its table and what the signal does."""
+    config = write_config(tmp_path, num_epochs=400, save_every_n_steps=1000)
+    keys, widths, seen = [b"\x03"], set(), set()
+
+    def read(screen: pyte.Screen) -> bytes:
+        lines = [line.rstrip() for line in screen.display]
+        widths.update(cell_len(line) for line in lines if line[:1] in ("╭", "│", "╰"))
+        tops = [number for number, line in enumerate(lines) if line.startswith("╭")]
+        seen.update(lines[tops[0] :] if tops else ())
+        return keys.pop() if keys and any("步/秒" in line for line in lines) else b""
+
+    screen, code = in_a_shell(["train", str(config)], read, PALM_LANG="zh")
+    shown = [line.rstrip() for line in screen.display if line.strip()]
+    assert code == 130, shown
+    assert widths == {80}
+    text = "\n".join(seen)
+    for words in ("3 个任务 × ", "个线程", " 任务 ", " 损失 ", " 步/秒", "剩余 "):
+        assert words in text
+    assert any("在这一步之后停止，并保存检查点。再次发送则立即退出" in line for line in seen | set(shown))
+    assert shown[-1] == "已中断。"
+    panel = "\n".join(line for line in shown if line.startswith("│"))
+    assert english_words(panel, but=NAMES) <= {"SIGINT", "CPU", "bert", "float", "accuracy"}
+
+
+def test_a_run_in_chinese_ends_with_a_table_in_chinese(tmp_path):
+    config = write_config(tmp_path)
+    screen, code = in_a_shell(["train", str(config)], lambda screen: b"", PALM_LANG="zh")
+    lines = [line.rstrip() for line in screen.display if line.strip()]
+    assert code == 0, lines
+    assert {cell_len(line) for line in lines if line[:1] in ("╭", "│", "╰")} == {80}
+    text = "\n".join(lines)
+    assert "步，用时 0:" in text
+    assert [word in text for word in ("任务", "开发集指标", "最佳", "模型", "所有任务")] == [True] * 5
+
+
 def test_a_controller_says_what_it_is(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     controller = palm.Controller(str(write_config(tmp_path)), overrides=[])
@@ -120,5 +179,9 @@ def test_a_controller_says_what_it_is(tmp_path, monkeypatch):
     assert repr(controller).startswith(f"Controller({shown}")
     assert repr(controller).endswith("not trained yet)")
     assert "<td>意图识别</td><td>cls</td><td>cls</td>" in controller._repr_html_()
+    monkeypatch.setenv("PALM_LANG", "zh")
+    assert "槽位填充 (cls) 基于 bert, save_path" in repr(controller)
+    assert repr(controller).endswith("尚未训练)")
+    assert "<th>任务</th><th>reader</th>" in controller._repr_html_()
     (tmp_path / "out" / "kind" / "infer_model").mkdir(parents=True)
     assert "<td>out/kind/infer_model</td>" in controller._repr_html_()

@@ -1,10 +1,14 @@
-"""The tables of tasks: which columns fit into a width, the text of their cells, and the rows at the end of a run."""
+"""The tables of tasks: which columns fit into a width, the text of their cells, and the rows at the end of a run.
+
+Their words are in the language of the user.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from palm.engine.selection import Score
+from palm.locale.current import translated_phrase, translated_word
 from palm.training.display.facts import duration
 from palm.training.display.live_run import LiveRun, LiveTask
 
@@ -69,7 +73,7 @@ def _width_of(name: str, tasks: Sequence[LiveTask], measure: Callable[[str], int
 
 def _column(name: str, width: int) -> Column:
     header = {_CURVE: "", "metric": "dev"}.get(name, name)
-    return Column(name, header, width, "left" if name in (_NAME, _CURVE, "metric") else "right")
+    return Column(name, translated_word(header), width, "left" if name in (_NAME, _CURVE, "metric") else "right")
 
 
 def cell(name: str, task: LiveTask, width: int) -> str:
@@ -112,7 +116,7 @@ def summary_rows(run: LiveRun) -> Iterator[tuple[str, str, str, str, str]]:
         step, folder = (f"{task.exported_step:,}", task.folder) if task.exported_step is not None else ("", "")
         yield (task.name, *_best(task), step, folder)
     if run.run_model_step is not None:
-        yield ("all tasks", "", "", f"{run.run_model_step:,}", run.run_model_folder)
+        yield (translated_phrase("all tasks"), "", "", f"{run.run_model_step:,}", run.run_model_folder)
 
 
 def _best(task: LiveTask) -> tuple[str, str]:
@@ -120,5 +124,5 @@ def _best(task: LiveTask) -> tuple[str, str]:
 
 
 def took(run: LiveRun) -> str:
-    """`405 steps in 2:03`."""
-    return f"{run.done:,} steps in {duration(run.seconds)}"
+    """`405 steps in 2:03`, in the language of the user."""
+    return translated_phrase(f"{run.done:,} steps in {duration(run.seconds)}")

@@ -1,9 +1,10 @@
-"""Facts about a run, as its panel and its table in a notebook say them."""
+"""Facts about a run, as its panel and its table in a notebook say them, in the language of the user."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from palm.errors import counted
+from palm.locale.current import translated_phrase
 
 
 @dataclass(frozen=True)
@@ -44,16 +45,16 @@ def header_facts(header: RunHeader, seconds: float | None) -> Iterator[str]:
         header: What the run is.
         seconds: How long all of it is expected to take; None while that is unknown.
     """
-    yield f"{counted(header.tasks, 'task')} × {header.rows:,} rows × {header.steps:,} steps"
+    yield translated_phrase(f"{counted(header.tasks, 'task')} × {header.rows:,} rows × {header.steps:,} steps")
     yield header.encoder
     count = header.parameters
-    yield f"{count / 1e6:,.1f} M parameters" if count >= 1e5 else f"{count:,} parameters"
+    yield translated_phrase(f"{count / 1e6:,.1f} M parameters" if count >= 1e5 else f"{count:,} parameters")
     processes = f"{header.processes} processes, " if header.processes > 1 else ""
     threads = f", {counted(header.threads, 'thread')}" if header.threads else ""
-    yield f"{processes}{header.device}{threads}"
+    yield translated_phrase(f"{processes}{header.device}{threads}")
     yield header.precision
     if seconds is not None:
-        yield about(seconds)
+        yield translated_phrase(about(seconds))
 
 
 def duration(seconds: float) -> str:

@@ -148,13 +148,15 @@ class LiveRun:
     def _note_export(self, task: LiveTask, of_step: object, step: int) -> None:
         again = task.exported_step is not None
         task.exported_step = of_step if isinstance(of_step, int) else step
-        which = f"exported at step {step}" if task.exported_step == step else f"exported from step {task.exported_step}"
+        told = f"{task.name} exported at step {step}"
+        if task.exported_step != step:
+            told = f"{task.name} exported from step {task.exported_step}"
         if again:
-            self._tell(f"{task.name} {which}")
+            self._tell(told)
         elif self._ended or self._retires:
-            self._tell(f"{task.name} {which}; finished")
+            self._tell(f"{told}; finished")
         else:
-            self._tell(f"{task.name} {which}; still trained for the others")
+            self._tell(f"{told}; still trained for the others")
 
     def _tell(self, event: str) -> None:
         self._events = [*self._events, event][-_MOST_EVENTS:]

@@ -8,6 +8,7 @@ from typing import Any
 
 from IPython import display
 
+from palm.locale.current import translated_phrase, translated_word
 from palm.training.display.columns import cell, summary_rows, took
 from palm.training.display.facts import duration, header_facts
 from palm.training.display.live_run import LiveRun, LiveTask
@@ -60,9 +61,11 @@ class NotebookDisplay:
 def live_html(run: LiveRun) -> str:
     """Header, bar and table of tasks."""
     left, total = run.seconds_left, max(run.header.steps, 1)
-    told = f"{run.done:,}/{run.header.steps:,}" + ("" if left is None else f", {duration(left)} left")
+    told = f"{run.done:,}/{run.header.steps:,}" + (
+        "" if left is None else f", {translated_phrase(f'{duration(left)} left')}"
+    )
     bar = f'<progress value="{min(run.done, total)}" max="{total}" style="width: 20em"></progress> {told}'
-    events = "".join(f"<div>✓ {escape(event)}</div>" for event in run.events[-_MOST_EVENTS:])
+    events = "".join(f"<div>✓ {escape(translated_phrase(event))}</div>" for event in run.events[-_MOST_EVENTS:])
     return f"<div>{_title(run)}<div>{bar}</div>{_table(_HEADERS.values(), _live_rows(run))}{events}</div>"
 
 
@@ -80,7 +83,7 @@ def _title(run: LiveRun) -> str:
 
 
 def _table(headers: Iterable[str], rows: Iterator[str]) -> str:
-    head = "".join(f"<th>{escape(header)}</th>" for header in headers)
+    head = "".join(f"<th>{escape(translated_word(header))}</th>" for header in headers)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(f'<tr>{row}</tr>' for row in rows)}</tbody></table>"
 
 

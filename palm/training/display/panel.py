@@ -9,6 +9,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from palm.locale.current import translated, translated_phrase, translated_word
 from palm.training.display.columns import GAP, Column, cell, columns_for, summary_rows, took
 from palm.training.display.facts import duration, header_facts
 from palm.training.display.live_run import LiveRun, LiveTask
@@ -37,8 +38,9 @@ def live_panel(run: LiveRun, width: int, height: int) -> RenderableType:
     blank = [Text("")] if room - len(tail) - len(tasks) >= _MOST_BLANKS else []
     table = _table(run, tasks, inner)
     lines = [*header, *blank, _bar(run, inner), *blank, *table, *(blank if tail else []), *tail]
-    part = f"tasks {page.start + 1}–{page.stop} of {len(run.tasks)} · " if len(tasks) < len(run.tasks) else ""
-    return _bordered(run, lines, inner, subtitle=part + run.header.log)
+    part = translated_phrase(f"tasks {page.start + 1}–{page.stop} of {len(run.tasks)}")
+    subtitle = f"{part} · {run.header.log}" if len(tasks) < len(run.tasks) else run.header.log
+    return _bordered(run, lines, inner, subtitle=subtitle)
 
 
 def summary(run: LiveRun) -> RenderableType:
@@ -51,11 +53,11 @@ def summary(run: LiveRun) -> RenderableType:
         title_style="none",
         title_justify="left",
     )
-    table.add_column("task", overflow="fold", min_width=4)
-    table.add_column("dev metric", overflow="fold")
-    table.add_column("best", justify="right", no_wrap=True)
-    table.add_column("step", justify="right", no_wrap=True)
-    table.add_column("model", overflow="fold")
+    table.add_column(translated_word("task"), overflow="fold", min_width=4)
+    table.add_column(translated_word("dev metric"), overflow="fold")
+    table.add_column(translated_word("best"), justify="right", no_wrap=True)
+    table.add_column(translated_word("step"), justify="right", no_wrap=True)
+    table.add_column(translated_word("model"), overflow="fold")
     for row in summary_rows(run):
         table.add_row(*(Text(cell, style) for cell, style in zip(row, ("bold", "", "bold green", "", ""), strict=True)))
     return Group(table, *(Text(f"  {command}", "cyan", overflow="fold") for command in run.next_commands))
@@ -109,13 +111,19 @@ def _bar(run: LiveRun, width: int) -> Text:
     total, speed, left = run.header.steps, run.steps_per_second, run.seconds_left
     fraction = min(run.done / total, 1.0) if total else 1.0
     facts = [f"{run.done:,}/{total:,}"]
-    facts += [] if speed is None else [f"{speed:.1f} steps/s" if speed >= 1 else f"{1 / speed:.1f} s/step"]
-    facts += [f"{duration(left)} left"] if left and run.done < total else []
+    facts += [] if speed is None else [_speed(speed)]
+    facts += [translated_phrase(f"{duration(left)} left")] if left and run.done < total else []
     facts = facts if width >= _NARROWEST_WITH_SPEED else [facts[0], *facts[2:]]
     told = "  ".join(facts)
     room = max(width - cell_len(told) - GAP, 0)
     full = round(room * fraction)
     return Text.assemble(("━" * full, _ACCENT), ("─" * (room - full), _DIM), " " * min(GAP, room), told)
+
+
+def _speed(steps_per_second: float) -> str:
+    if steps_per_second < 1:
+        return translated_phrase(f"{1 / steps_per_second:.1f} s/step")
+    return translated_phrase(f"{steps_per_second:.1f} steps/s")
 
 
 def _page(run: LiveRun, room: int) -> slice:
@@ -157,13 +165,13 @@ def _aligned(text: str, column: Column) -> str:
 
 def _events(run: LiveRun, width: int) -> Iterator[Text]:
     for event in run.events[-_MOST_EVENTS:]:
-        yield Text.assemble(("✓ ", _GOOD), _cut(event, width - 2))
+        yield Text.assemble(("✓ ", _GOOD), _cut(translated_phrase(event), width - 2))
 
 
 def _activity(run: LiveRun, width: int) -> Iterator[Text]:
     activity = run.activity
     if activity is not None:
         count = f" {activity.done:,}" + (f"/{activity.total:,}" if activity.total else "")
-        yield Text(_cut(f"… {activity.what}{count}", width), _DIM)
+        yield Text(_cut(f"… {translated_phrase(activity.what)}{count}", width), _DIM)
     if run.notice:
-        yield Text(_cut(run.notice, width), f"bold {_WARN}")
+        yield Text(_cut(translated(run.notice), width), f"bold {_WARN}")

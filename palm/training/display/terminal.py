@@ -13,6 +13,7 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
+from palm.locale.streams import data_stream
 from palm.training.display.live_run import LiveRun
 from palm.training.display.panel import live_panel, summary
 from palm.training.signals import StopSignals
@@ -34,7 +35,7 @@ class TerminalDisplay:
 
     def __init__(self, run: LiveRun) -> None:
         self._run = run
-        self._file = sys.stdout
+        self._file = data_stream(sys.stdout)  # what is shown is translated before it is laid out
         self._console = Console(
             file=self._file,
             force_terminal=True,

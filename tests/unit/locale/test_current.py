@@ -3,19 +3,22 @@ import sys
 
 import pytest
 
-from palm.locale.current import chosen_language, language_problem, translated, translated_word
+from palm.locale.current import chosen_language, language_problem, translated, translated_phrase, translated_word
 
 
 def test_english_stays(monkeypatch):
     monkeypatch.setenv("PALM_LANG", "en")
     assert translated("Found nothing.") == "Found nothing."
     assert translated_word("commands") == "commands"
+    assert translated_phrase("0:23 left") == "0:23 left"
 
 
 def test_chinese(monkeypatch):
     monkeypatch.setenv("PALM_LANG", "zh")
     assert translated("mrqa: train finished!") == "mrqa: 训练完成！"
     assert translated_word("commands") == "命令"
+    assert translated_phrase("0:23 left") == "剩余 0:23"
+    assert translated("0:23 left") == "0:23 left", "in a line it may be a name"
 
 
 def test_nothing_is_loaded_in_english():

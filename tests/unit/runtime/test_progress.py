@@ -1,6 +1,7 @@
 import sys
 
 import pytest
+from rich.cells import cell_len
 
 from palm.runtime import progress
 from palm.runtime.progress import FINISHED, progress_bar, progress_shown_by, with_progress
@@ -21,6 +22,19 @@ def test_a_terminal_has_a_bar_that_is_removed_at_the_end():
             screen.read()
             assert b"tokenising" in screen.written
         assert [line for line in screen.lines if line] == []
+
+
+def test_a_bar_in_chinese(monkeypatch):
+    monkeypatch.setenv("PALM_LANG", "zh")
+    with terminal() as screen:
+        with progress_bar("tokenising 训练.tsv", 10) as advance:
+            advance(4)
+            sys.stderr.flush()
+            screen.read()
+            shown = screen.written.decode()
+        assert "正在分词训练.tsv:" in shown
+        assert "行/s" in shown
+        assert max(map(cell_len, screen.lines)) <= 80
 
 
 def test_short_work_has_no_bar(monkeypatch):

@@ -24,6 +24,13 @@ def test_the_first_signal_says_whether_there_will_be_a_checkpoint(
     assert capfd.readouterr().err == said
 
 
+def test_what_a_signal_does_is_said_in_chinese(monkeypatch, capfd) -> None:
+    monkeypatch.setenv("PALM_LANG", "zh")
+    with StopSignals(saves=False):
+        signal.raise_signal(signal.SIGINT)
+    assert capfd.readouterr().err == "\nSIGINT: 在这一步之后停止，不保存检查点。再次发送则立即退出。\n"
+
+
 def test_a_rank_takes_repetitions_within_a_second_for_the_same_signal(monkeypatch: pytest.MonkeyPatch) -> None:
     """Paddle's launch module sends SIGTERM three times."""
     monkeypatch.setenv("PADDLE_TRAINER_ID", "0")
