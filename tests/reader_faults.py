@@ -57,6 +57,11 @@ CASES = (
     Case("seq_label", "tsv", "text_a\tlabel\nthe cat\tO B-x\n我 爱\tO O\n".encode()),
     Case("seq_label", "jsonl", _lines({"text_a": "the cat", "label": "O B-x"})),
     Case("seq_label", "conll", "the O\ncat B-x\n\n我 O\n爱 O\n".encode()),
+    Case(
+        "spans",
+        "jsonl",
+        _lines({"text": "the cat", "label": [[0, 7, "x"], [4, 7, "y"]]}, {"text": "我爱", "label": []}),
+    ),
     Case("prompt", "txt", "the cat sat\tgood\n我爱北京\tbad\nthe ?\tgood\n".encode()),
     Case("mrc", "json", json.dumps(_squad(), ensure_ascii=False).encode()),
 )

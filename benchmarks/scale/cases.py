@@ -151,6 +151,8 @@ MATRIX: dict[str, tuple[Tasks, Keys]] = {
     "embed_pairs, scored": (_heads("score"), {}),
     "multi_label": (_heads("sets"), {}),
     "regression": (_heads("wet"), {}),
+    "spans": (_heads("跨"), {}),
+    "spans, biaffine, R-Drop": (_heads("nested", rdrop_alpha=0.5), {}),
     "class_weights": (_heads("water", class_weights={"water": 3.0, "air": 0.0}, label_smoothing=0.1), {}),
     "focal loss": (_heads("tags", focal_gamma=2.0), {}),
     "a process without rows": (_two(), {"max_steps": 14}),

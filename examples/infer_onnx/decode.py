@@ -194,6 +194,50 @@ def strict_spans(parts: list[tuple[str, str]], patterns: dict[str, str]) -> list
     return found
 
 
+def nested_spans(row: dict, sequences: list[dict], task: dict) -> dict:
+    """The paradigm `spans`: of each type of each span a score, from the window with most tokens around the span."""
+    settings = task["paradigm_settings"]
+    is_exclusive = settings["span_scorer"] == "biaffine"
+    found = []
+    for number, sequence in enumerate(sequences):
+        for first, last, kind, logit in best_cells(sequence["span_logits"], settings["span_threshold"], is_exclusive):
+            start, end = int(sequence["places"][first, 0]), int(sequence["places"][last, 1])
+            place = sequence["first"] + first, sequence["first"] + last
+            context = [tokens_around(other, *place) for other in sequences]
+            if min(start, end) >= 0 and context.index(max(context)) == number:
+                found.append((start, end, kind, logit))
+    if is_exclusive:
+        ranked, found = sorted(found, key=lambda span: (-span[3], span[0], span[1])), []
+        for start, end, kind, logit in ranked:  # a span that crosses a better one is left out
+            if not any(start < i < end < j or i < start < j < end for i, j, _, _ in found):
+                found.append((start, end, kind, logit))
+    names = label_names(task, int(sequences[0]["span_logits"].shape[0]))
+    spans = [
+        {"type": names[kind], "start": start, "end": end, "text": row["text_a"][start:end]}
+        | {"score": float(sigmoid(np.array(logit)))}
+        for start, end, kind, logit in sorted(found, key=lambda span: (span[0], -span[1], span[2]))
+    ]
+    return {"spans": spans}
+
+
+def best_cells(scores: np.ndarray, threshold: float, is_exclusive: bool) -> list[tuple[int, int, int, float]]:
+    """First token, last token, type and score of the spans above the threshold: the best, at most one per token."""
+    chosen = scores > threshold
+    if is_exclusive:  # a span has one type
+        chosen &= np.arange(len(scores))[:, None, None] == scores.argmax(axis=0)
+    cells = [(i, j, kind, float(scores[kind, i, j])) for kind, i, j in np.argwhere(chosen).tolist()]
+    best = sorted(range(len(cells)), key=lambda place: -cells[place][3])[: scores.shape[-1]]
+    return [cells[place] for place in sorted(best)]
+
+
+def tokens_around(sequence: dict, first: int, last: int) -> int:
+    """Tokens of the text on the side of a span where a window has fewer; below 0 where it does not hold the span."""
+    inside = np.flatnonzero(sequence["places"][:, 0] >= 0)
+    low, high = (int(inside[0]), int(inside[-1])) if len(inside) else (0, -1)
+    low, high = (sequence["first"] + low, sequence["first"] + high) if len(inside) else (low, high)
+    return min(first - low, high - last)
+
+
 def answer(row: dict, sequences: list[dict], task: dict) -> dict:
     """The paradigm `mrc`: the best answers of all windows, each of them a part of the context."""
     settings = task["paradigm_settings"]
@@ -267,6 +311,7 @@ DECODE = {
     "choice": best_candidate,
     "mlm": masked_tokens,
     "seq_label": tags,
+    "spans": nested_spans,
     "mrc": answer,
     "prompt": label_of_prompt,
 }

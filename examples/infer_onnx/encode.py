@@ -160,6 +160,25 @@ def tagged_words(row: dict, encoder: TextEncoder, settings: dict) -> list[dict]:
     return found or [{**encoder.single([], settings["max_seq_len"]), "word_index": [-1] * (len(front) + len(back))}]
 
 
+def text_windows(row: dict, encoder: TextEncoder, settings: dict) -> list[dict]:
+    """The reader `spans`: windows of the text, each half a window after the one before.
+
+    `places` are the characters of each token, `first` the number in the text of the token at place 0.
+    """
+    ids, offsets = encoder.ids_and_offsets(row["text_a"])
+    layout = encoder.settings["single"]
+    front, back = len(layout["front"]["ids"]), len(layout["back"]["ids"])
+    width = max(settings["max_seq_len"] - front - back, 1)
+    last, step = max(len(ids) - width, 0), max(width // 2, 1)
+    found = []
+    for start in range(0, last + step, step) if last else [0]:
+        places = [span if span[0] < span[1] else (-1, -1) for span in offsets[start : start + width]]
+        places = np.array([*[(-1, -1)] * front, *places, *[(-1, -1)] * back])
+        window = encoder.single(ids[start : start + width], settings["max_seq_len"])
+        found.append({**window, "places": places, "first": start - front})
+    return found
+
+
 def question(row: dict, encoder: TextEncoder, settings: dict) -> list[dict]:
     """The reader `mrc`: overlapping windows of the context, each with the question before it."""
     ids, offsets = encoder.ids_and_offsets(row["context"])
@@ -259,6 +278,7 @@ ENCODE = {
     "choice": candidates,
     "mlm": masked_text,
     "seq_label": tagged_words,
+    "spans": text_windows,
     "mrc": question,
     "prompt": prompted,
 }

@@ -80,7 +80,8 @@ class Model:
                 first_mask += count
             elif axes[0] == "batch":
                 own = array[place]
-                sequence[name] = own[: len(sequence["token_ids"])] if "seq" in axes else own
+                length = len(sequence["token_ids"])
+                sequence[name] = own[tuple(slice(length if axis == "seq" else None) for axis in axes[1:])]
             else:  # the same for all, such as the transitions of a CRF
                 sequence[name] = array
 

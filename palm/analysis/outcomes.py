@@ -160,7 +160,8 @@ def _of_answers(rows: ComparedAnswers, facts: RowFacts) -> Iterator[RowOutcome]:
 
 def _of_spans(rows: ComparedSpans, losses: Sequence[float | None] | None) -> Iterator[RowOutcome]:
     both = rows.gold_spans or repeat(None), rows.predicted_spans or repeat(None)
-    table = zip(rows.words, rows.gold_tags, rows.predicted_tags, *both, losses or repeat(None), strict=False)
+    tags = (side or repeat(()) for side in (rows.gold_tags, rows.predicted_tags))
+    table = zip(rows.words, *tags, *both, losses or repeat(None), strict=False)
     for words, gold_tags, predicted_tags, gold, predicted, loss in table:
         if gold is None or predicted is None:
             texts = " ".join(gold_tags), " ".join(predicted_tags)

@@ -56,8 +56,8 @@ class SpanAnalysis(Facts):
     """What predicted tags tell.
 
     Attributes:
-        token_accuracy: Fraction of words with the right tag.
-        tags: Scores of each tag.
+        token_accuracy: Fraction of words with the right tag; None for spans without tags.
+        tags: Scores of each tag; none for spans without tags.
         types: Scores of each type of spans, which are right with both ends and the label; none for tags without spans.
         micro: Scores over all spans; None for tags without spans.
         macro: Mean of the scores of all types; None for tags without spans.
@@ -66,7 +66,7 @@ class SpanAnalysis(Facts):
         confused: The types that are confused most often.
     """
 
-    token_accuracy: float
+    token_accuracy: float | None
     tags: list[Scores]
     types: list[Scores] = Field(default_factory=list)
     micro: Scores | None = None
@@ -78,11 +78,7 @@ class SpanAnalysis(Facts):
 
 def analyse_spans(rows: ComparedSpans) -> SpanAnalysis:
     """Compare the gold and the predicted tags and spans of at least one row with a word."""
-    gold = [tag for tags in rows.gold_tags for tag in tags]
-    predicted = [tag for tags in rows.predicted_tags for tag in tags]
-    names = sorted({*gold, *predicted})
-    accuracy = float(metrics_package().accuracy_score(gold, predicted))
-    tags = score_classes(gold, predicted, names)[0]
+    accuracy, tags = _tag_scores(rows)
     if rows.gold_spans is None or rows.predicted_spans is None:
         return SpanAnalysis(token_accuracy=accuracy, tags=tags)
     pairs = list(zip(rows.gold_spans, rows.predicted_spans, strict=True))
@@ -100,6 +96,15 @@ def analyse_spans(rows: ComparedSpans) -> SpanAnalysis:
         total=_total(errors),
         confused=_confused(wrong),
     )
+
+
+def _tag_scores(rows: ComparedSpans) -> tuple[float | None, list[Scores]]:
+    """The fraction of right tags, and the scores of each tag; nothing for spans without tags."""
+    if rows.gold_tags is None or rows.predicted_tags is None:
+        return None, []
+    gold, predicted = ([tag for tags in side for tag in tags] for side in (rows.gold_tags, rows.predicted_tags))
+    scores = score_classes(gold, predicted, sorted({*gold, *predicted}))[0]
+    return float(metrics_package().accuracy_score(gold, predicted)), scores
 
 
 _Placed = set[tuple[int, Span]]

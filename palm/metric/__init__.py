@@ -9,6 +9,7 @@ from palm.metric.classification import (
     mlm_accuracy,
     sentence_accuracy,
 )
+from palm.metric.nested_span_f1 import nested_span_f1
 from palm.metric.regression import pearson, spearman
 from palm.metric.span_f1 import span_f1, token_accuracy
 from palm.metric.squad import squad, squad_zh
@@ -23,6 +24,7 @@ __all__ = [
     "main_metric",
     "mean_reciprocal_rank",
     "mlm_accuracy",
+    "nested_span_f1",
     "pearson",
     "sentence_accuracy",
     "span_f1",

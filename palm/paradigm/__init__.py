@@ -13,6 +13,7 @@ from palm.paradigm.pairwise_match import PairwiseMatch
 from palm.paradigm.prompt import Prompt
 from palm.paradigm.regression import Regression
 from palm.paradigm.seq_label import Tagging
+from palm.paradigm.spans import NestedSpans
 
 __all__ = [
     "PARADIGMS",
@@ -21,6 +22,7 @@ __all__ = [
     "MaskedLM",
     "Matching",
     "MultiLabel",
+    "NestedSpans",
     "PairEmbedding",
     "PairwiseMatch",
     "Paradigm",

@@ -61,20 +61,20 @@ class ComparedNumbers:
 
 @dataclass(frozen=True)
 class ComparedSpans:
-    """The tags of the words of each row, and the spans that they mark.
+    """The tags of the words of each row, and the spans that they mark; or spans that no tags can mark.
 
     Attributes:
-        words: The words.
-        gold_tags: Their gold tags.
+        words: The words, or characters.
+        gold_tags: Their gold tags; None for spans that may lie within each other.
         predicted_tags: The predicted ones.
-        gold_spans: The spans of the gold tags; None for tags that mark no spans.
-        predicted_spans: Those of the predicted tags.
+        gold_spans: The gold spans; None for tags that mark no spans.
+        predicted_spans: The predicted ones.
         glue: What stands between two words of a span's text.
     """
 
     words: Sequence[Sequence[str]]
-    gold_tags: Sequence[Sequence[str]]
-    predicted_tags: Sequence[Sequence[str]]
+    gold_tags: Sequence[Sequence[str]] | None
+    predicted_tags: Sequence[Sequence[str]] | None
     gold_spans: Sequence[Sequence[Span]] | None
     predicted_spans: Sequence[Sequence[Span]] | None
     glue: str

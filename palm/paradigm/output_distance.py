@@ -41,6 +41,14 @@ def symmetric_kl_by_label(one: "Tensor", other: "Tensor") -> "Tensor":
     return (differences * (one - other)).mean() / 2
 
 
+def summed_kl_by_label(one: "Tensor", other: "Tensor") -> "Tensor":
+    """The sum of these divergences instead of their mean: float32[]."""
+    from paddle.nn import functional
+
+    differences = functional.sigmoid(one) - functional.sigmoid(other)
+    return (differences * (one - other)).sum() / 2
+
+
 def squared_difference(one: TensorsByName, other: TensorsByName) -> "Tensor":
     """Mean squared difference of the outputs: float32[]."""
     squares = [((one[name] - other[name]) ** 2).mean() for name in one]

@@ -124,6 +124,16 @@ class LabelledFields(TableFields, ClassCountFields):
     )
 
 
+class SpanFileFields(LabelledFields):
+    """The key of readers of texts with labelled spans of characters."""
+
+    on_bad_span: Literal["error", "drop"] = Field(
+        "error",
+        description="A span of characters that is empty, not in its text, or (seq_label) cuts a word or overlaps "
+        "another: refuse the file, or leave the span out, counted.",
+    )
+
+
 LABEL_KEYS = ("n_classes", "on_missing_label", "leave_out_labels", "on_unknown_label", "skip_empty_text")
 """Keys of labelled tables that do not matter to rows without gold (see `Reader.gold_keys`)."""
 

@@ -3,10 +3,9 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar, Literal, cast
+from typing import ClassVar, cast
 
 import numpy as np
-from pydantic import Field
 
 from palm.data.dataset import UNLABELLED, Batch, Dataset, DataSource, GivenRow, IntArray, LabelMap, Ragged, Record
 from palm.data.sequences import INPUTS, pad_inputs
@@ -15,7 +14,7 @@ from palm.data.tokenizer import Tokenizer, WordTokens
 from palm.data.windows import word_windows
 from palm.reader.base import READERS, Reader
 from palm.reader.column_names import TAGS, WORDS, ColumnGuess
-from palm.reader.fields import LABEL_KEYS, LabelledFields
+from palm.reader.fields import LABEL_KEYS, SpanFileFields
 from palm.reader.formats.files import FileProblems
 from palm.reader.formats.span_files import is_span_file
 from palm.reader.formats.text_words import split_text
@@ -27,18 +26,12 @@ from palm.schema.fields import TagSchemeFields
 from palm.spec import Phase, Spec, Specs
 
 
-class TaggingReaderConfig(LabelledFields, TagSchemeFields):
+class TaggingReaderConfig(SpanFileFields, TagSchemeFields):
     """Keys of the reader `seq_label`."""
 
     known_columns: ClassVar[tuple[str, ...]] = ("label", "text_a")
     known_formats: ClassVar[tuple[str, ...]] = ("auto", "tsv", "csv", "jsonl", "json", "conll", "lines", "spans")
     guesses: ClassVar[tuple[ColumnGuess, ...]] = (WORDS, TAGS)
-
-    on_bad_span: Literal["error", "drop"] = Field(
-        "error",
-        description="A span of characters that is empty, not in its text, cuts a word or overlaps another (`spans`): "
-        "refuse the file, or leave the span out, counted.",
-    )
 
 
 @READERS.register("seq_label")

@@ -74,6 +74,7 @@ HEADS: dict[str, tuple[str, dict[str, Any]]] = {
     "a label layer": ("prompt", {"verbalizer": "soft"}),
     "a word per label": ("prompt", {"verbalizer": "masked", "form": _WORDS}),
     "options": ("prompt", {"verbalizer": "none"}),
+    "biaffine spans": ("spans", {"span_scorer": "biaffine", "span_head_size": 5}),
     "soft vectors": ("prompt", {"form": replace(FORM, soft_starts=(5, None, 6), soft_groups=_SOFT)}),
     "a prefix": ("prompt", {"form": replace(FORM, prefix_length=4)}),
     "an encoded prefix": (

@@ -23,6 +23,8 @@ def test_every_encoder_computes_the_same(kind: str, tmp_path) -> None:
         task("word", "mlm", reader="mlm"),
         task("low", "cls", layer=0),
         task("near", "embed", reader="embed"),
+        task("跨", "spans", reader="spans"),
+        task("pair", "spans", reader="spans", span_scorer="biaffine", span_head_size=8),
     ]
     made = small_model(name, tasks, **keys)
     files = write_paddle(made.model, tasks, tmp_path, name="program")

@@ -34,6 +34,7 @@ BATCH = {
     "label_values": np.array([0.5, -1.0, 3.0], "float32"),
     "soft_ids": np.array([[0, 1, 0, 0, 0], [0, 0, 2, 0, 0], [0, 0, 0, 0, 0]]),
     "mask_positions": np.array([[1, 3], [2, 1], [1, 1]]),
+    "span_labels": np.array([[[1, 2, 0], [1, 3, 2]], [[2, 2, 1], [-100, -100, -100]], [[-100] * 3, [-100] * 3]]),
     "label_sets": np.array([[1, 0, 1], [0, 0, 0], [0, 1, 0]], "float32"),
 }
 LABEL_IDS = {
@@ -99,7 +100,16 @@ def test_declared_inputs_have_the_declared_form(name: str):
 
 @every_paradigm
 def test_prediction_needs_no_gold(name: str):
-    gold = {"label_ids", "start_positions", "end_positions", "mask_label", "label_values", "label_sets", "pair_rows"}
+    gold = {
+        "label_ids",
+        "start_positions",
+        "end_positions",
+        "mask_label",
+        "label_values",
+        "label_sets",
+        "pair_rows",
+        "span_labels",
+    }
 
     assert not gold & set(build(name).reader_inputs("predict"))
 

@@ -33,6 +33,10 @@ ROWS = {
         {"text_a": "谁在河里", "text_b": "红鱼"}, {"text_a": "who runs", "text_b": "the cat " * 30},
         {"text_a": "谁在河里", "text_b": "the bird"},
     ],
+    "spans": [
+        {"text_a": "红鱼在河里游", "label": [[0, 2, "鱼"], [0, 4, "place"], [3, 4, "水"]]},
+        {"text_a": "New York isn't here " * 12, "label": [[0, 8, "place"], [4, 8, "place"]]},
+    ],
     "mlm": [{"text_a": "红鱼在河里游。"}, {"text_a": "the red fish swims in the river"}],
     "seq_label": [
         {"text_a": list("北京大学在北京"), "label": ["B-LOC", "I-LOC", "O", "O", "O", "B-LOC", "I-LOC"]},

@@ -1,5 +1,6 @@
 """Tasks of every paradigm and of every kind of sharing in one run, in English and in Chinese."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,13 @@ def tasks(folder: Path) -> dict[str, dict[str, Any]]:
         "score": (scores, ["label", "text_a", "text_b"], "embed_pairs", "embed_pairs", {"pair_kind": "scored"}),
         "which": (choices, ["label", "text_a", "choices"], "choice", "choice", {}),
     }
+    lines = [
+        {"text_a": text, "label": [[0, len(text), label], [0, 1, "first"], [0, 2, label]][: 1 + len(text) % 3]}
+        for label, text in rows
+    ]
+    nested = folder / "nested.jsonl"
+    nested.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8")
+    spans = {"reader": "spans", "paradigm": "spans", "train_file": str(nested)}
     own = {
         name: {
             "reader": reader,
@@ -63,6 +71,8 @@ def tasks(folder: Path) -> dict[str, dict[str, Any]]:
         "answer": tiny.mrc_task(folder, "answer", chinese=True),
         "words": {**tiny.mlm_task(folder, "words"), "target": False},
         **own,
+        "跨": spans,
+        "nested": {**spans, "span_scorer": "biaffine", "span_head_size": 7},
     }
 
 

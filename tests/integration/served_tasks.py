@@ -1,5 +1,6 @@
 """A run with a task of every paradigm, and rows for each of them, in English and Chinese."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ ROWS: dict[str, list[Any]] = {
     "alike": [{"text_a": ENGLISH, "text_b": CHINESE}],
     "rank": [{"text_a": ENGLISH, "text_b": CHINESE}],
     "picks": [{"text_a": ENGLISH, "choices": CHOICES}, {"text_a": CHINESE, "choices": CHOICES[:2]}],
+    "nested": [ENGLISH, CHINESE, {"text_a": CHINESE, "id": "嵌"}],
     "answers": [
         {"question": "who in the river", "context": f"{ENGLISH} . {ENGLISH}"},
         {"id": "q7", "question": "谁在河?", "context": f"{CHINESE}。{CHINESE}。"},
@@ -47,6 +49,9 @@ def train_all(folder: Path, *, steps: int = STEPS, seed: int = 3) -> Path:
             folder / "rank.tsv", ["text_a", "text_b", "text_b_neg"], [[text, text, "a cat"] for _, text in rows]
         ),
     }
+    nested = folder / "nested.jsonl"
+    lines = [{"text": text, "label": [[0, len(text), label], [0, 3, "first"]]} for label, text in rows]
+    nested.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     kinds: dict[str, dict[str, str]] = {
         "sets": {"reader": "cls", "paradigm": "multi_label", "label_kind": "several"},
         "wet": {"reader": "match", "paradigm": "regression", "label_kind": "number"},
@@ -72,6 +77,7 @@ def train_all(folder: Path, *, steps: int = STEPS, seed: int = 3) -> Path:
         "cloze": tiny.mlm_task(folder, "cloze"),
         "pairs": tiny.match_task(folder, "pairs"),
         "answers": tiny.mrc_task(folder, "answers"),
+        "nested": {"reader": "spans", "paradigm": "spans", "train_file": str(nested), "target": False},
         **{name: {**keys, "train_file": files[name]} for name, keys in kinds.items()},
     }  # fmt: skip
     palm.Controller(tiny.config(folder, tasks, max_steps=steps), overrides=[]).train()

@@ -71,6 +71,8 @@ TASKS: dict[str, tuple[str, str, LabelMap | None, dict[str, Any], dict[str, Any]
     "tags": ("seq_label", "seq_label", BIO, {"max_seq_len": 9}, {}),
     "crf": ("seq_label", "seq_label", WHOLE, {"max_seq_len": 9}, {"head": "crf"}),
     "spans": ("seq_label", "seq_label", OF_SPANS, {"max_seq_len": 9}, {}),
+    "nested": ("spans", "spans", LABELS, {"max_seq_len": 9}, {"span_threshold": 0.5}),
+    "apart": ("spans", "spans", LABELS, {"max_seq_len": 8}, {"span_scorer": "biaffine"}),
     "answer": ("mrc", "mrc", None, SHORT, {"max_answer_len": 4}),
     "topic": ("prompt", "prompt", WORDED, {"prompt": HARD, "max_seq_len": 30}, {}),
     "learned": ("prompt", "prompt", WORDED, {"prompt": SOFT, "max_seq_len": 24}, {"verbalizer": "soft"}),
@@ -171,7 +173,8 @@ def check_row(task: TaskInstance, row: dict[str, Any], described: Any, encoder: 
             if is_of_candidates(axes, batch):
                 sequence[name] = array[0, place : place + 1]
             elif axes[0] == "batch":
-                sequence[name] = array[place, :length] if "seq" in axes else array[place]
+                inside = tuple(slice(length if axis == "seq" else None) for axis in axes[1:])
+                sequence[name] = array[place][inside]
             else:
                 sequence[name] = array
     tokens = list(reader.tokenizer.readable_tokens)

@@ -27,6 +27,10 @@ ALLOWED = {
     r'^"adamw": "P': "a function of the C kernels",
     r'"prompt": entry\.prompt': "the key of the reader, in the module of its keys",
     r'"temperature": paradigm\.temperature': "what scores are divided by, not the sampler",
+    r'(record|row|prediction)\["spans"\]|"spans"(: | in record)': "the spans of a record or prediction",
+    r"^_SPAN_FIELDS = |^_POINTING = ": "fields of a file",
+    r'file_format == "spans"|known_formats: ': "the form of a file",
+    r'^"spans",$': "the module of a graph writer",
     r"\bmodel_types\b|\balso_reads\b|TransformersNames\(": "Hugging Face's `model_type`",
 }
 
@@ -48,7 +52,6 @@ OTHER_MEANINGS = {
     "tags": "a field of model cards",
     "tokens": "a limit of requests",
     "train": "a phase",
-    "type": "a word of JSON Schema and of pydantic's errors",
     "values": "a part of a stored column, of lists of any length",
     "words": "the words of the labels of any task",
 }

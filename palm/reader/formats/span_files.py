@@ -1,8 +1,8 @@
 """Reads files of texts with labelled spans: one JSON value per line, or a JSON list."""
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from palm.errors import DataError, Problem
@@ -25,10 +25,17 @@ _IGNORED = (f"row has {_OTHERS}", f"rows have {_OTHERS}")
 
 @dataclass(frozen=True)
 class SpanRow:
-    """A row of a file: its line, from 1, and its content."""
+    """A row of a file.
+
+    Attributes:
+        line: Its line, from 1.
+        content: Its text and spans.
+        fields: All of its fields, where it has any.
+    """
 
     line: int
     content: SpanText
+    fields: Mapping[str, object] = field(default_factory=dict)
 
 
 def is_span_file(file: Path, text_field: str, label_field: str, *, may_be_text: bool, encoding: str = "utf-8") -> bool:
@@ -47,9 +54,23 @@ def is_span_file(file: Path, text_field: str, label_field: str, *, may_be_text: 
 
 
 def read_span_file(
-    file: Path, text_field: str, label_field: str, problems: FileProblems, *, encoding: str = "utf-8"
+    file: Path,
+    text_field: str,
+    label_field: str,
+    problems: FileProblems,
+    *,
+    encoding: str = "utf-8",
+    become: str = "they become tags of words.",
 ) -> Iterator[SpanRow]:
     """The rows of `file`, one by one; invalid ones are skipped and added to `problems`. Its form is noted.
+
+    Args:
+        file: The file.
+        text_field: The name of the text's field where it is none of the usual ones.
+        label_field: The name of the spans' field where it is none of the usual ones.
+        problems: Collects what is wrong.
+        encoding: Encoding of the file.
+        become: What becomes of the spans, for the note.
 
     Raises:
         DataError: The file cannot be read.
@@ -67,11 +88,11 @@ def read_span_file(
         if content.ignored:
             counts.add(_IGNORED, line)
         found_any = True
-        yield SpanRow(line, content)
+        yield SpanRow(line, content, value if isinstance(value, Mapping) else {})
     if not found_any and not problems.count:
         problems.add("a data file must contain examples, found no text. Name another file.")
     if forms:
-        add_note(file, f"spans of characters in the form of {', '.join(forms)}; they become tags of words.")
+        add_note(file, f"spans of characters in the form of {', '.join(forms)}; {become}")
     counts.note(file)
 
 

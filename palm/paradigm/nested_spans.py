@@ -1,0 +1,110 @@
+"""From the scores of spans to spans of characters, which may lie within each other: windows merged, in numpy."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from palm.paradigm.base import Outputs
+from palm.paradigm.decoding import sigmoid
+
+
+@dataclass(frozen=True)
+class ScoredSpan:
+    """A predicted span.
+
+    Attributes:
+        start: Its first character.
+        end: The character after its last.
+        type: Id of its type.
+        logit: Its score.
+    """
+
+    start: int
+    end: int
+    type: int
+    logit: float
+
+    @property
+    def score(self) -> float:
+        """Its logit between 0 and 1; that of `span_threshold: 0` is 0.5."""
+        return float(sigmoid(np.array(self.logit)))
+
+    def crosses(self, other: "ScoredSpan") -> bool:
+        """Whether both share characters and neither lies within the other."""
+        return self.start < other.start < self.end < other.end or other.start < self.start < other.end < self.end
+
+
+@dataclass(frozen=True)
+class SpanWindow:
+    """The candidates of one window of a text.
+
+    Attributes:
+        candidates: From `best_cells`.
+        token_start: First character of each token in the text; -1 for tokens that stand for none.
+        token_end: The character after its last.
+        first: Number in the text of the token at place 0 of the window, [CLS] and its like counted.
+    """
+
+    candidates: Outputs
+    token_start: np.ndarray
+    token_end: np.ndarray
+    first: int
+
+
+def best_cells(scores: np.ndarray, threshold: float, *, is_exclusive: bool) -> Outputs:
+    """The spans of a window whose score is above `threshold`: `starts`, `ends`, `types` int64[span], `scores`.
+
+    There are at most as many as tokens, those of the highest scores: a head that has hardly been trained yet has
+    thousands.
+
+    Args:
+        scores: float32[type seq seq], without padding.
+        threshold: The key span_threshold.
+        is_exclusive: Whether a span has one type at most, the best.
+    """
+    chosen = scores > threshold
+    if is_exclusive:
+        chosen &= np.arange(len(scores))[:, None, None] == scores.argmax(axis=0)
+    types, starts, ends = np.nonzero(chosen)
+    found = scores[types, starts, ends]
+    best = np.sort(np.argsort(-found, kind="stable")[: scores.shape[-1]])
+    return {"starts": starts[best], "ends": ends[best], "types": types[best], "scores": found[best]}
+
+
+def merge_windows(windows: Sequence[SpanWindow], *, is_exclusive: bool) -> list[ScoredSpan]:
+    """The spans of a text in order, those that hold others before these.
+
+    Of the windows that hold a span the one decides with most tokens around it. With `is_exclusive`, a span that
+    crosses one of a higher score is left out, as in arXiv:2005.07150, section 3.
+    """
+    bounds = [_bounds(window) for window in windows]
+    found = [span for number in range(len(windows)) for span in _decided(windows[number], bounds, number)]
+    if is_exclusive:
+        kept: list[ScoredSpan] = []
+        for span in sorted(found, key=lambda span: (-span.logit, span.start, span.end)):
+            if not any(span.crosses(other) for other in kept):
+                kept.append(span)
+        found = kept
+    return sorted(found, key=lambda span: (span.start, -span.end, span.type))
+
+
+_Bounds = tuple[int, int]
+"""Numbers in the text of a window's first and last token that stand for characters."""
+
+
+def _bounds(window: SpanWindow) -> _Bounds:
+    inside = np.flatnonzero(window.token_start >= 0)
+    return (window.first + int(inside[0]), window.first + int(inside[-1])) if len(inside) else (0, -1)
+
+
+def _decided(window: SpanWindow, bounds: Sequence[_Bounds], number: int) -> Iterator[ScoredSpan]:
+    """The spans of a window that no other of `bounds` has more context for; `number` is its own."""
+    found = window.candidates
+    table = zip(*(found[name].tolist() for name in ("starts", "ends", "types", "scores")), strict=True)
+    for first, last, kind, logit in table:
+        start, end = int(window.token_start[first]), int(window.token_end[last])
+        # Tokens of the text on the side of the span where a window has fewer; below 0 where it does not hold the span.
+        context = [min(window.first + first - low, high - window.first - last) for low, high in bounds]
+        if min(start, end) >= 0 and context.index(max(context)) == number:
+            yield ScoredSpan(start, end, kind, logit)
