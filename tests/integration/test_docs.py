@@ -30,7 +30,7 @@ from tests.integration.documents import (
 from tests.integration.small_encoder import write_small_encoder
 
 PAGES = sorted(name for name in DOCUMENTS if name.startswith("docs/"))
-COMMAND_PAGES = ("docs/command-line.md", "docs/overview_zh.md")
+COMMAND_PAGES = ("docs/command-line.md", "docs/command-line_zh.md", "docs/overview_zh.md")
 ENCODER_PAGES = ("docs/guides/encoder.md", "docs/guides/encoder_zh.md")
 # Pages whose content has moved; their headings lead old links on.
 MOVED = ("docs/how-to.md", "docs/how-to_zh.md", "docs/scheduling.md")

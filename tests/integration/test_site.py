@@ -50,7 +50,7 @@ def test_a_page_says_its_language_and_leads_to_the_other_one(site: Path) -> None
     assert ('<html lang="en"' in english, '<html lang="zh"' in chinese) == (True, True)
     assert re.search(r'href="\.\./\./zh/porting/" hreflang="zh"', english)
     assert re.search(r'href="\.\./\.\./porting/" hreflang="en"', chinese)
-    untranslated = (site / "zh" / "files" / "index.html").read_text("utf-8")
+    untranslated = (site / "zh" / "architecture" / "index.html").read_text("utf-8")
     assert "本页只有英文" in untranslated
     assert '<div lang="en">' in untranslated
     assert "本页只有英文" not in chinese
