@@ -28,6 +28,10 @@ from site_pages import FENCE, ROOT, Page, pages_of, rewrite_links
 CONFIGS = {"en": "mkdocs.yml", "zh": "mkdocs_zh.yml"}
 # Python-Markdown's anchors of headings are compared with GitHub's by the links of the pages themselves.
 HEADING = re.compile(r"^(#{1,6}) (.*)$", re.MULTILINE)
+# A line ends within a Chinese sentence: a browser would show a blank there.
+BREAK_IN_CHINESE = re.compile(r"(?<=[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef])\n {0,3}(?=[\u4e00-\u9fff])")
+ROW_OF_TABLE = re.compile(r"^\|.*$", re.MULTILINE)
+CODE = re.compile(r"`[^`\n]+`")
 
 
 def build_site(output: Path) -> list[str]:
@@ -90,9 +94,16 @@ def page_text(page: Page, pages: dict[str, Page]) -> str:
     """The Markdown of a page as it is built."""
     parts = FENCE.split(rewrite_links(page, pages))
     slugs = iter(page.english_slugs)
-    anchored = [part if FENCE.fullmatch(part) else HEADING.sub(lambda m: _anchored(m, slugs), part) for part in parts]
+    shown = [part if FENCE.fullmatch(part) else _as_on_github(part) for part in parts]
+    anchored = [part if FENCE.fullmatch(part) else HEADING.sub(lambda m: _anchored(m, slugs), part) for part in shown]
     only_here = page.source.startswith("docs/") and not (ROOT / page.source.replace("_zh.md", ".md")).exists()
     return f"---\nlang: {page.language}\nonly_here: {only_here}\n---\n\n{''.join(anchored)}"
+
+
+def _as_on_github(text: str) -> str:
+    """Text of which Python-Markdown makes what GitHub makes: in code of a table it would show the escape of a bar."""
+    unescaped = ROW_OF_TABLE.sub(lambda row: CODE.sub(lambda code: code[0].replace(r"\|", "|"), row[0]), text)
+    return BREAK_IN_CHINESE.sub("", unescaped)
 
 
 def _anchored(heading: re.Match[str], slugs: Iterator[str]) -> str:

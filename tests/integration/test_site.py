@@ -61,6 +61,29 @@ def test_a_translation_is_found_by_the_anchors_of_the_original(site: Path) -> No
     assert {'id="what-differs"', 'id="差异"'} <= set(re.findall(r'id="[^"]+"', chinese))
 
 
+@pytest.mark.parametrize("language", ["", "zh"])
+def test_text_is_shown_as_it_is_meant(site: Path, language: str) -> None:
+    """No blank where a line ends within a Chinese sentence, and no backslash before a | in the code of a table."""
+    text = (site / language / "data-formats" / "index.html").read_text("utf-8")
+    assert "<code>a|b</code>" in text
+    assert "\\|" not in text
+    assert re.search(r"[\u4e00-\u9fff，。；]\n[\u4e00-\u9fff]", text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "built"),
+    [
+        ("行尾，\n下一行", "行尾，下一行"),
+        ("* 行尾\n  下一行", "* 行尾下一行"),
+        ("words\nmore words", "words\nmore words"),
+        ("    代码：\n    下一行", "    代码：\n    下一行"),
+        (r"| `a\|b` | c \| d |", r"| `a|b` | c \| d |"),
+    ],
+)
+def test_lines_and_bars_are_built_as_github_shows_them(scripts, text: str, built: str) -> None:
+    assert scripts["build_site"]._as_on_github(text) == built
+
+
 def test_the_search_knows_words_of_both_languages(site: Path) -> None:
     english, chinese = (
         json.loads((site / folder / "search" / "search_index.json").read_text("utf-8")) for folder in ("", "zh")
