@@ -24,6 +24,7 @@ PAGES = [name for name in DOCUMENTS if name.startswith("docs/")]
 RUN_BY = {
     "docs/extending.md": "test_extending.py",
     "docs/python-api.md": "test_python_api_docs.py",
+    "docs/python-api_zh.md": "test_python_api_docs.py",
     "docs/guides/csv.md": "test_docs.py",
     "docs/guides/csv_zh.md": "test_docs.py",
     "docs/guides/trackers.md": "test_docs_blocks.py",

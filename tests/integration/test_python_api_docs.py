@@ -9,6 +9,7 @@ import sys
 import pytest
 
 import palm
+from tests.integration.documents import blocks, without_comments
 from tests.integration.small_encoder import write_small_encoder
 
 
@@ -41,6 +42,14 @@ def test_the_page_runs_from_top_to_bottom(home, repository):
     )
     assert (home / "output" / "predict" / "step_180" / "intent" / "manifest.json").is_file()
     assert (home / "output" / "predictions" / "slots" / "predictions.json").is_file()
+
+
+def test_the_chinese_page_has_the_same_code(repository):
+    """So what is run above is what stands there, but for the comments."""
+    pages = [(repository / "docs" / name).read_text(encoding="utf-8") for name in ("python-api.md", "python-api_zh.md")]
+    english, chinese = ([without_comments(block) for block in blocks(page, "python")] for page in pages)
+    assert len(english) > 5
+    assert chinese == english
 
 
 def test_the_reference_is_up_to_date(home, repository):
