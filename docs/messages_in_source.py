@@ -18,18 +18,9 @@ NOT_SHOWN = {
     "palm/inference/model_card.py": "a file in English",
     "palm/inference/run_card.py": "a file in English",
     "palm/inference/onnx/graph.py": "names in graphs",
-    "palm/inference/serving/app.py": "HTTP: programs read it",
-    "palm/inference/serving/auth.py": "HTTP: programs read it",
-    "palm/inference/serving/connections.py": "HTTP: programs read it",
-    "palm/inference/serving/errors.py": "HTTP: programs read it",
-    "palm/inference/serving/exchange.py": "HTTP: programs read it",
-    "palm/inference/serving/gate.py": "HTTP: programs read it",
-    "palm/inference/serving/hugging_face.py": "HTTP: programs read it",
-    "palm/inference/serving/kserve.py": "HTTP: programs read it",
-    "palm/inference/serving/metrics.py": "HTTP: programs read it",
-    "palm/inference/serving/request_rows.py": "HTTP: programs read it",
-    "palm/inference/serving/schemas.py": "HTTP: programs read it",
-    "palm/inference/serving/service.py": "HTTP: programs read it",
+    "palm/inference/serving/connections.py": "HTTP, before the head of a request is read",
+    "palm/inference/serving/metrics.py": "for Prometheus",
+    "palm/inference/serving/schemas.py": "the OpenAPI document",
     "palm/report/*_sections.py": "the page of a report, in English",
     "palm/board/stream.py": "events for the page of the board",
     "palm/board/tables.py": "the page of the board, in English",
@@ -40,10 +31,22 @@ NOT_SHOWN = {
     "palm/runtime/former_modules.py": "Python shows it with a traceback",
 }
 # Texts that are no messages, though they look like sentences.
-NO_MESSAGE = re.compile(r"(not dim )?bold|from palm\.runtime\.device import")
+NO_MESSAGE = re.compile(r"(not dim )?bold|default-src |content-|connection: close|from palm\.runtime\.device import")
 # Calls whose arguments are no messages.
 _NO_MESSAGES = {"Spec", "cast", "compile", "getattr", "hasattr", "TypeVar", "split", "startswith", "endswith"}
-_NO_MESSAGES |= {"removeprefix", "removesuffix", "draw", "generator", "NewType", "fullmatch", "match", "search", "sub"}
+_NO_MESSAGES |= {
+    "get_docs",
+    "post_docs",
+    "removeprefix",
+    "removesuffix",
+    "draw",
+    "generator",
+    "NewType",
+    "fullmatch",
+    "match",
+    "search",
+    "sub",
+}
 _TRANSLATORS = {"translated_word", "translated_phrase"}
 _BY_HAND = "docs/messages_in_source.py"
 _NUMBER_FORMAT = re.compile(r"[-+,.\d]*[,defgn%]$")
@@ -67,6 +70,7 @@ WITHOUT_SOURCE = (
     *("row", "batch", "part", "run"),  # what a bar counts
     *("math", "malloc", "threads", "kernels", "speed", "Warning", "Error"),
     "Interrupted.",
+    "{names} and {name}",
     "options",
     "optional arguments",
     "positional arguments",
@@ -125,6 +129,10 @@ class _Strings(ast.NodeVisitor):
 
     def visit_Expr(self, node: ast.Expr) -> None:
         if not isinstance(node.value, ast.Constant):  # else a docstring
+            self.generic_visit(node)
+
+    def visit_keyword(self, node: ast.keyword) -> None:
+        if node.arg != "summary":  # of a path, in the OpenAPI document
             self.generic_visit(node)
 
     def visit_arg(self, node: ast.arg) -> None:

@@ -16,9 +16,9 @@ LANGUAGE_VARIABLE = "PALM_LANG"
 _LOCALE_VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")  # in the order of POSIX: the first that is set decides
 
 
-def translated(text: str) -> str:
-    """`text` in the language of the user; what the catalog does not have stays in English."""
-    return text if chosen_language() == ENGLISH else _translator().text(text)
+def translated(text: str, language: str | None = None) -> str:
+    """`text` in a language, by default that of the user; what the catalog does not have stays in English."""
+    return text if (language or chosen_language()) == ENGLISH else _translator().text(text)
 
 
 def translated_phrase(phrase: str) -> str:

@@ -6,7 +6,7 @@ stands in backticks and what matches nothing stays as it is.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -30,6 +30,8 @@ _SENTENCE_INSIDE = re.compile(r"[.?!] ")  # rather two sentences than one that i
 _MOST_CUTS = 48
 _MOST_CANDIDATES = 12
 _DEEPEST = 5
+_MOST_LOOKUPS = 3000
+"""Lookups for a line; PALM's longest messages take some hundred. What a user makes up to take longer stays as it is."""
 
 
 class Shown(NamedTuple):
@@ -60,18 +62,28 @@ class Translator:
         patterns = [Pattern(msgid, msgstr) for msgid, msgstr in entries.items() if PLACEHOLDER.search(msgid)]
         self._by_word = by_rarest_word(patterns)
         self._span = lru_cache(maxsize=4096)(self._uncached_span)
+        self._lookups = 0
 
     def text(self, text: str) -> str:
         """`text` with each of its lines translated."""
-        return "\n".join(self._line(line) for line in text.split("\n"))
+        return "\n".join(self._within_limit(self._line, line) for line in text.split("\n"))
 
     def phrase(self, phrase: str) -> str:
         """A text known to be PALM's, whose pattern may have a single word, as `{1} left` has."""
-        return self._exact.get(phrase) or self._span(phrase, 1).text
+        return self._exact.get(phrase) or self._within_limit(lambda text: self._span(text, 1).text, phrase)
 
     def word(self, word: str) -> str:
         """A word that stands alone, such as a heading; inside of lines a single word may be a name of the user's."""
         return self._exact.get(word, word)
+
+    def _within_limit(self, translate: Callable[[str], str], line: str) -> str:
+        """`line` translated, unless that takes too long; what was cut short is not kept."""
+        self._lookups = 0
+        shown = translate(line)
+        if self._lookups > _MOST_LOOKUPS:
+            self._span.cache_clear()
+            return line
+        return shown
 
     def _line(self, line: str) -> str:
         if line in self._exact and not line.isalnum():
@@ -87,7 +99,7 @@ class Translator:
 
     def _uncached_span(self, text: str, depth: int) -> Shown:
         """The best way to show `text`, which is a line or what fills a placeholder."""
-        if " " not in text or depth > _DEEPEST:
+        if " " not in text or depth > _DEEPEST or self._lookups > _MOST_LOOKUPS:
             return Shown(text, letters(text), translated=False)
         by_sentence = self._cut(text, _SENTENCES, depth)
         if by_sentence.left and "," in text:
@@ -124,6 +136,9 @@ class Translator:
         return min(ways, key=lambda shown: (shown.left, not shown.translated))
 
     def _core(self, text: str, depth: int) -> Shown | None:
+        self._lookups += 1
+        if self._lookups > _MOST_LOOKUPS:
+            return None
         if text in self._exact:
             return Shown(self._exact[text], 0, translated=True)
         ways = [self._filled(pattern, values, depth) for pattern, values in self._matches(text, depth)]

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 import palm
 from palm.inference.prediction_files import json_line
 from palm.paradigm.base import PARADIGMS
+from tests.english_words import english_words
 from tests.integration.served_tasks import CHOICES, ENGLISH, ROWS, STEPS, train_all
 from tests.integration.server_process import Running, need_the_extra, refused, serving
 from tests.palm_command import palm_here
@@ -210,57 +212,57 @@ INFER = "/v2/models/intent/infer"
 LONG = "红" * 40_000
 
 
-@pytest.mark.parametrize(
-    ("path", "body", "status", "words"),
-    [
-        ("/predict", b"", 400, "empty body"),
-        ("/predict", b"{", 400, "JSON"),
-        ("/predict", b"[]", 400, "JSON object"),
-        ("/predict", b"null", 400, "JSON object"),
-        ("/predict", b'{"inputs": [NaN]}', 400, "JSON"),
-        ("/predict", b'{"inputs": ["\\ud800"]}', 400, "JSON"),
-        ("/predict", b'{"inputs": ["\xff"]}', 400, "JSON"),
-        ("/predict", b"[" * 100_000, 400, "recursion"),
-        ("/predict", b'{"inputs": ' + b"9" * 5000 + b"}", 400, "range"),
-        ("/predict", b'{"inputs": 1e999}', 422, "list of rows"),
-        ("/predict", {}, 422, "list of rows"),
-        ("/predict", {"inputs": []}, 422, "at least one"),
-        ("/predict", {"inputs": "text"}, 422, "list of rows"),
-        ("/predict", {"inputs": [None]}, 422, "a text, or an object"),
-        ("/predict", {"inputs": [1]}, 422, "a text, or an object"),
-        ("/predict", {"inputs": [{}]}, 422, "a text, or an object"),
-        ("/predict", {"inputs": [["a"]]}, 422, "a text, or an object"),
-        ("/predict", {"inputs": ["a\x00b"]}, 422, "NUL"),
-        ("/predict", {"inputs": [{"txt_a": "a"}]}, 422, "Did you mean `text_a`"),
-        ("/predict", {"inputs": [{"text_a": 3}]}, 422, "a text, or a list"),
-        ("/predict", {"inputs": [{"text_a": None}]}, 422, "a text, or a list"),
-        ("/predict", {"inputs": [{"text_a": {"a": "b"}}]}, 422, "a text, or a list"),
-        ("/predict", {"inputs": [{"text_a": "a", "id": 1.5}]}, 422, "an id"),
-        ("/predict", {"inputs": [{"id": 1}]}, 422, "no text_a"),
-        ("/predict", {"inputs": ["a"], "taks": ["intent"]}, 422, "Did you mean `tasks`"),
-        ("/predict", {"inputs": ["a"], "tasks": []}, 422, "list of names"),
-        ("/predict", {"inputs": ["a"], "tasks": "intent"}, 422, "list of names"),
-        ("/predict", {"inputs": ["a"], "tasks": [{}]}, 422, "list of names"),
-        ("/predict", {"inputs": ["a"], "tasks": ["intnet"]}, 404, "Did you mean `intent`"),
-        ("/predict", {"inputs": ["a"], "tasks": ["pairs"]}, 422, "no text_b"),
-        ("/predict", {"inputs": ["a"] * 33}, 413, "at most 32 rows"),
-        ("/predict", {"inputs": [LONG]}, 413, "tokens"),
-        ("/tasks/nothing", {"inputs": "a"}, 404, "Served: "),
-        ("/tasks/pairs", {"inputs": "a"}, 422, "no text_b"),
-        ("/tasks/intent", {"inputs": {"text": "a", "text_pair": "b"}}, 422, "reads text_a"),
-        ("/tasks/intent", {"inputs": "a", "parameters": {"top_k": 0}}, 422, "top_k"),
-        ("/tasks/intent", {"inputs": "a", "parameters": {"top_k": 2**70}}, 422, "top_k"),
-        ("/tasks/intent", {"inputs": "a", "parameters": {"topk": 1}}, 422, "Did you mean `top_k`"),
-        ("/tasks/intent", {"inputs": "a", "parameters": []}, 422, "parameters"),
-        ("/tasks/cloze", {"inputs": "no mask"}, 422, "[MASK]"),
-        (INFER, {"inputs": [{"name": "text_a", "shape": [1], "datatype": "FP32", "data": [1]}]}, 422, "BYTES"),
-        (INFER, {"inputs": [{"name": "text_a", "shape": [2], "datatype": "BYTES", "data": ["a"]}]}, 422, "shape"),
-        (INFER, {"inputs": [{"name": "text_a", "shape": [-1], "datatype": "BYTES", "data": []}]}, 422, "shape"),
-        (INFER, {"inputs": [{"name": "other", "shape": [1], "datatype": "BYTES", "data": ["a"]}]}, 422, "text_a"),
-        (INFER, {"inputs": [3]}, 422, "a tensor"),
-        ("/v2/models/x/infer", {}, 404, "Served: "),
-    ],
-)  # fmt: skip
+BAD_REQUESTS = [
+    ("/predict", b"", 400, "empty body"),
+    ("/predict", b"{", 400, "JSON"),
+    ("/predict", b"[]", 400, "JSON object"),
+    ("/predict", b"null", 400, "JSON object"),
+    ("/predict", b'{"inputs": [NaN]}', 400, "JSON"),
+    ("/predict", b'{"inputs": ["\\ud800"]}', 400, "JSON"),
+    ("/predict", b'{"inputs": ["\xff"]}', 400, "JSON"),
+    ("/predict", b"[" * 100_000, 400, "recursion"),
+    ("/predict", b'{"inputs": ' + b"9" * 5000 + b"}", 400, "range"),
+    ("/predict", b'{"inputs": 1e999}', 422, "list of rows"),
+    ("/predict", {}, 422, "list of rows"),
+    ("/predict", {"inputs": []}, 422, "at least one"),
+    ("/predict", {"inputs": "text"}, 422, "list of rows"),
+    ("/predict", {"inputs": [None]}, 422, "a text, or an object"),
+    ("/predict", {"inputs": [1]}, 422, "a text, or an object"),
+    ("/predict", {"inputs": [{}]}, 422, "a text, or an object"),
+    ("/predict", {"inputs": [["a"]]}, 422, "a text, or an object"),
+    ("/predict", {"inputs": ["a\x00b"]}, 422, "NUL"),
+    ("/predict", {"inputs": [{"txt_a": "a"}]}, 422, "Did you mean `text_a`"),
+    ("/predict", {"inputs": [{"text_a": 3}]}, 422, "a text, or a list"),
+    ("/predict", {"inputs": [{"text_a": None}]}, 422, "a text, or a list"),
+    ("/predict", {"inputs": [{"text_a": {"a": "b"}}]}, 422, "a text, or a list"),
+    ("/predict", {"inputs": [{"text_a": "a", "id": 1.5}]}, 422, "an id"),
+    ("/predict", {"inputs": [{"id": 1}]}, 422, "no text_a"),
+    ("/predict", {"inputs": ["a"], "taks": ["intent"]}, 422, "Did you mean `tasks`"),
+    ("/predict", {"inputs": ["a"], "tasks": []}, 422, "list of names"),
+    ("/predict", {"inputs": ["a"], "tasks": "intent"}, 422, "list of names"),
+    ("/predict", {"inputs": ["a"], "tasks": [{}]}, 422, "list of names"),
+    ("/predict", {"inputs": ["a"], "tasks": ["intnet"]}, 404, "Did you mean `intent`"),
+    ("/predict", {"inputs": ["a"], "tasks": ["pairs"]}, 422, "no text_b"),
+    ("/predict", {"inputs": ["a"] * 33}, 413, "at most 32 rows"),
+    ("/predict", {"inputs": [LONG]}, 413, "tokens"),
+    ("/tasks/nothing", {"inputs": "a"}, 404, "Served: "),
+    ("/tasks/pairs", {"inputs": "a"}, 422, "no text_b"),
+    ("/tasks/intent", {"inputs": {"text": "a", "text_pair": "b"}}, 422, "reads text_a"),
+    ("/tasks/intent", {"inputs": "a", "parameters": {"top_k": 0}}, 422, "top_k"),
+    ("/tasks/intent", {"inputs": "a", "parameters": {"top_k": 2**70}}, 422, "top_k"),
+    ("/tasks/intent", {"inputs": "a", "parameters": {"topk": 1}}, 422, "Did you mean `top_k`"),
+    ("/tasks/intent", {"inputs": "a", "parameters": []}, 422, "parameters"),
+    ("/tasks/cloze", {"inputs": "no mask"}, 422, "[MASK]"),
+    (INFER, {"inputs": [{"name": "text_a", "shape": [1], "datatype": "FP32", "data": [1]}]}, 422, "BYTES"),
+    (INFER, {"inputs": [{"name": "text_a", "shape": [2], "datatype": "BYTES", "data": ["a"]}]}, 422, "shape"),
+    (INFER, {"inputs": [{"name": "text_a", "shape": [-1], "datatype": "BYTES", "data": []}]}, 422, "shape"),
+    (INFER, {"inputs": [{"name": "other", "shape": [1], "datatype": "BYTES", "data": ["a"]}]}, 422, "text_a"),
+    (INFER, {"inputs": [3]}, 422, "a tensor"),
+    ("/v2/models/x/infer", {}, 404, "Served: "),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("path", "body", "status", "words"), BAD_REQUESTS)
 def test_bad_requests_are_told_what_is_wrong(server: Running, path: str, body: object, status: int, words: str) -> None:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     found, answer, headers = server.ask(path, raw=raw)
@@ -268,6 +270,67 @@ def test_bad_requests_are_told_what_is_wrong(server: Running, path: str, body: o
     assert words in json.dumps(answer, ensure_ascii=False)
     assert headers["content-type"] == "application/json"
     assert server.ask("/predict", {"inputs": [ENGLISH], "tasks": ["intent"]})[0] == 200
+
+
+# Quoted values of the request, keys, headers and paths, which are the same in Chinese.
+SAME = re.compile(r"\"[^\"]*(\"|…)|`[^`]*`|\[rows?(, 1)?\]|/\w+(\.json)?")
+NAMES = (
+    "null",
+    "Infinity",
+    "MASK",
+    "choices",
+    "context",
+    "question",
+    "tasks",
+    "aggregation_strategy",
+    "top_k",
+    "JSON",
+    "UTF-8",
+    "Unicode",
+    "NUL",
+    "BYTES",
+    "id",
+    "inputs",
+    "sentences",
+    "source_sentence",
+)
+
+
+@pytest.mark.parametrize(("path", "body", "status"), [case[:3] for case in BAD_REQUESTS])
+def test_bad_requests_are_told_in_chinese_where_that_is_asked_for(
+    server: Running, path: str, body: object, status: int
+) -> None:
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    _, english, headers = server.ask(path, raw=raw)
+    assert headers["content-language"] == "en"
+    found, chinese, headers = server.ask(path, raw=raw, headers={"accept-language": "zh-CN,zh;q=0.9,en;q=0.8"})
+    assert (found, headers["content-language"]) == (status, "zh")
+    told = dict(chinese["error"])
+    for key, text in english["error"].items():
+        if key in ("status", "title", "where"):
+            assert told.pop(key) == text
+    words = english_words(SAME.sub(" ", " ".join(told.values())), but=(*NAMES, *ROWS, "text_a", "text_b"))
+    assert words == set(), told
+    assert re.search("[\u4e00-\u9fff]", told["rule"])
+
+
+def test_requests_without_the_right_token_path_or_method_are_refused_in_chinese(server: Running) -> None:
+    asks = {"accept-language": "zh"}
+    assert server.ask("/predict", headers=asks)[1]["error"]["rule"] == "该路径支持的方法为 POST。"
+    assert (
+        server.ask("/x%60y%20has%20no%20column", headers=asks)[1]["error"]["found"] == "实际为 `/x%60y has no column`。"
+    )
+    refusal = server.ask("/info", headers={**asks, "host": "evil.example"})[1]["error"]
+    assert refusal["found"] == '实际为 "evil.example"。'
+
+
+def test_a_row_that_a_task_cannot_read_is_told_in_chinese(server: Running) -> None:
+    asked = {"inputs": [ENGLISH], "tasks": ["intent", "pairs"]}
+    _, english, _ = server.ask("/predict", asked)
+    _, chinese, _ = server.ask("/predict", asked, headers={"accept-language": "zh"})
+    assert "no text_b" in english["predictions"][0]["pairs"]["error"]
+    assert re.search("[\u4e00-\u9fff]", chinese["predictions"][0]["pairs"]["error"])
+    assert chinese["predictions"][0]["intent"] == english["predictions"][0]["intent"]
 
 
 def test_other_types_methods_and_paths(server: Running) -> None:

@@ -16,8 +16,17 @@ from palm.inference.serving.exchange import disconnected, json_object, json_resp
 from palm.inference.serving.gate import Gate
 from palm.inference.serving.hugging_face import hugging_face_router
 from palm.inference.serving.kserve import kserve_router
+from palm.inference.serving.language import CONTENT_LANGUAGE, in_language, language_of
 from palm.inference.serving.request_rows import check_keys, check_rows, names_of
-from palm.inference.serving.schemas import PREDICT_EXAMPLES, PREDICT_REQUEST, PREDICT_RESPONSE, get_docs, post_docs
+from palm.inference.serving.schemas import (
+    APP_MEANING,
+    PREDICT_EXAMPLES,
+    PREDICT_REQUEST,
+    PREDICT_RESPONSE,
+    get_docs,
+    post_docs,
+)
+from palm.inference.serving.served_model import Answers
 from palm.inference.serving.service import Service, readable_error
 from palm.inference.serving.settings import ServeSettings
 from palm.storage.layout import PALM_VERSION
@@ -25,7 +34,6 @@ from palm.storage.layout import PALM_VERSION
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _PAGE_TYPES = {".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8"}
 _PAGE_TYPES |= {".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
-_DESCRIPTION = "All heads of a model from one pass of its encoder. Errors say the rule, what was found, what to do."
 
 
 def build_app(service: Service, settings: ServeSettings) -> Gate:
@@ -40,7 +48,7 @@ def build_app(service: Service, settings: ServeSettings) -> Gate:
     app = FastAPI(
         title="palm serve",
         version=PALM_VERSION,
-        description=_DESCRIPTION,
+        description=APP_MEANING,
         lifespan=lifespan,
         docs_url=None,  # these pages load scripts of another server
         redoc_url=None,
@@ -76,6 +84,7 @@ def _add_own_paths(app: FastAPI, service: Service, settings: ServeSettings) -> N
         reason = readable_error(answers)
         if reason is not None:
             raise HttpError(422, "a row has the columns of a task.", reason, "See /info for the columns of each task.")
+        answers = [_in_language(row, language_of(request.scope["headers"])) for row in answers]
         elapsed = round((time.perf_counter() - began) * 1000, 3)
         return json_response({"predictions": answers, "milliseconds": elapsed, "model": model.description})
 
@@ -94,6 +103,14 @@ def _add_own_paths(app: FastAPI, service: Service, settings: ServeSettings) -> N
     @app.get("/openapi.json", include_in_schema=False)
     async def openapi() -> Response:
         return json_response(app.openapi())
+
+
+def _in_language(answers: Answers, language: str) -> Answers:
+    """The answers for a row, with the reasons of tasks that could not read it in `language`."""
+    return {
+        task: {"error": in_language(str(answer["error"]), language)} if set(answer) == {"error"} else answer
+        for task, answer in answers.items()
+    }
 
 
 def describe(service: Service) -> dict[str, object]:
@@ -127,10 +144,12 @@ def describe(service: Service) -> dict[str, object]:
 
 
 def _add_error_handlers(app: FastAPI) -> None:
-    async def of_http_error(_: Request, error: Exception) -> Response:
+    async def of_http_error(request: Request, error: Exception) -> Response:
         if not isinstance(error, HttpError):
             raise error
-        return Response(error.body, error.status, error.headers, JSON_TYPE)
+        language = language_of(request.scope["headers"])
+        headers = {CONTENT_LANGUAGE: language, **error.headers}
+        return Response(error.body(language), error.status, headers, JSON_TYPE)
 
     async def of_starlette(request: Request, error: Exception) -> Response:
         if not isinstance(error, HTTPException):
@@ -149,7 +168,8 @@ def _add_error_handlers(app: FastAPI) -> None:
 def _as_http_error(request: Request, error: HTTPException) -> HttpError:
     headers = dict(error.headers or {})
     if error.status_code == 404:
-        found = f"Found `{request.url.path[:200]}`."
+        path = request.url.path[:200].replace("`", "%60")  # nothing of it is taken for PALM's words
+        found = f"Found `{path}`."
         return HttpError(404, "a known path is expected.", found, "See /openapi.json.", headers=headers)
     if error.status_code == 405:
         allowed = headers.get("Allow", headers.get("allow", "others"))

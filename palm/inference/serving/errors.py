@@ -1,8 +1,14 @@
-"""Errors of the HTTP interface: a status, and JSON with the rule, what was found, and what to do."""
+"""Errors of the HTTP interface: a status, and JSON with the rule, what was found, and what to do.
+
+These three are for a person, in the language that the request asks for; status, title and place are for programs.
+"""
 
 import json
 from collections.abc import Mapping
 from http import HTTPStatus
+
+from palm.inference.serving.language import in_language
+from palm.locale.current import ENGLISH
 
 _MOST_SHOWN = 120
 
@@ -35,23 +41,26 @@ class HttpError(Exception):
         super().__init__(rule)
         self.status = status
         self.headers = dict(headers or {})
-        told = {"where": where, "rule": rule, "found": found, "advice": advice}
-        self.content = {
-            "error": {"status": status, "title": _title(status), **{key: text for key, text in told.items() if text}}
-        }
+        self._where = where
+        self._told = {"rule": rule, "found": found, "advice": advice}
 
-    @property
-    def body(self) -> bytes:
-        """The JSON of the response."""
-        return json.dumps(self.content, ensure_ascii=False).encode("utf-8", "backslashreplace")
+    def content(self, language: str = ENGLISH) -> Mapping[str, Mapping[str, object]]:
+        """What the response says, in a language."""
+        place = {"where": self._where} if self._where else {}
+        told = {key: in_language(text, language) for key, text in self._told.items() if text}
+        return {"error": {"status": self.status, "title": _title(self.status), **place, **told}}
+
+    def body(self, language: str = ENGLISH) -> bytes:
+        """The JSON of the response, in a language."""
+        return json.dumps(self.content(language), ensure_ascii=False).encode("utf-8", "backslashreplace")
 
     @property
     def bytes_and_close(self) -> bytes:
-        """A whole HTTP/1.1 response, after which the connection is closed: for requests that reach no application."""
-        reason = _title(self.status)
-        lines = [f"HTTP/1.1 {self.status} {reason}", f"content-type: {JSON_TYPE}", f"content-length: {len(self.body)}"]
+        """A whole HTTP/1.1 response, after which the connection is closed: for requests whose head was not read."""
+        reason, body = _title(self.status), self.body()
+        lines = [f"HTTP/1.1 {self.status} {reason}", f"content-type: {JSON_TYPE}", f"content-length: {len(body)}"]
         lines += [f"{name}: {value}" for name, value in self.headers.items()]
-        return ("\r\n".join([*lines, "connection: close", "", ""])).encode("latin-1") + self.body
+        return ("\r\n".join([*lines, "connection: close", "", ""])).encode("latin-1") + body
 
 
 def shown_value(value: object) -> str:

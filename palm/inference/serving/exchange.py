@@ -26,7 +26,7 @@ async def json_object(request: Request) -> dict[str, object]:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != JSON_TYPE:
         rule = f"a body is of type {JSON_TYPE}."
-        found = f"Found `{kind[:100]}`." if kind else "Found no content-type."
+        found = f"Found {shown_value(kind)}." if kind else "Found no content-type."
         raise HttpError(415, rule, found, f"Send the header `Content-Type: {JSON_TYPE}`.")
     return parse_object(await request.body())
 

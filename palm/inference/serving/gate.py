@@ -8,6 +8,7 @@ from typing import Any
 
 from palm.inference.serving.auth import check_host, check_token
 from palm.inference.serving.errors import CLIENT_GONE, JSON_TYPE, HttpError
+from palm.inference.serving.language import CONTENT_LANGUAGE, language_of
 from palm.inference.serving.metrics import ServeMetrics
 from palm.inference.serving.settings import RequestLimits
 
@@ -83,7 +84,7 @@ class Gate:
             unread = error.status in (408, 413)
             if error.status == 413:
                 await self._discard(scope, receive)
-            await response.refuse(error, closing=unread)
+            await response.refuse(error, language_of(scope["headers"]), closing=unread)
         except _ClientGoneError:
             count(CLIENT_GONE)
 
@@ -164,15 +165,17 @@ class _Response:
             message = {**message, "headers": own}
         await self._send(message)
 
-    async def refuse(self, error: HttpError, *, closing: bool) -> None:
-        """Answer with an error, unless an answer is under way."""
+    async def refuse(self, error: HttpError, language: str, *, closing: bool) -> None:
+        """Answer with an error in `language`, unless an answer is under way."""
         if self._is_started:
             return
         self._closing = self._closing or closing
-        headers = {"content-type": JSON_TYPE, "content-length": str(len(error.body)), **error.headers}
+        body = error.body(language)
+        headers = {"content-type": JSON_TYPE, "content-length": str(len(body)), CONTENT_LANGUAGE: language}
+        headers |= error.headers
         encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
         await self({"type": "http.response.start", "status": error.status, "headers": encoded})
-        await self({"type": "http.response.body", "body": error.body})
+        await self({"type": "http.response.body", "body": body})
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

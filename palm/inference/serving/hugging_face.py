@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from palm.inference.serving.errors import HttpError, shown_value
 from palm.inference.serving.exchange import disconnected, json_object, json_response
 from palm.inference.serving.request_rows import RequestRow, check_keys, check_rows, check_task, text_of
-from palm.inference.serving.schemas import TASK_EXAMPLES, TASK_REQUEST, post_docs
+from palm.inference.serving.schemas import TASK_ANSWER, TASK_EXAMPLES, TASK_MEANING, TASK_REQUEST, post_docs
 from palm.inference.serving.served_model import ServedTask
 from palm.inference.serving.service import Service
 from palm.paradigm.base import Prediction
@@ -41,12 +41,8 @@ class ApiRequest:
 def hugging_face_router(service: Service) -> APIRouter:
     """The route of one task."""
     router = APIRouter()
-    answer = {"description": "By the kind of task: labels, spans, an answer, tokens for masks, or scores."}
 
-    summary = "Predict with one task, in the shapes of Hugging Face's inference API"
-    docs = post_docs(TASK_REQUEST, answer, TASK_EXAMPLES, 404)
-
-    @router.post("/tasks/{name}", summary=summary, **docs)
+    @router.post("/tasks/{name}", summary=TASK_MEANING, **post_docs(TASK_REQUEST, TASK_ANSWER, TASK_EXAMPLES, 404))
     async def predict_task(name: str, request: Request) -> Response:
         model = service.model
         check_task(name, model.tasks)

@@ -99,8 +99,9 @@ def read_tensors(inputs: object, task: ServedTask) -> list[RequestRow]:
     lengths = {len(texts) for texts in columns.values()}
     if missing or len(lengths) != 1 or len(columns) != len(inputs):
         rule = f"this task takes one tensor of each of {', '.join(task.columns)}, all with as many rows."
-        found = ", ".join(f"{name} with {len(texts)}" for name, texts in columns.items())
-        raise HttpError(422, rule, f"Found {found[:200]}.", where="inputs")
+        names = shown_value([*columns])
+        rows = ", ".join(str(len(texts)) for texts in columns.values())
+        raise HttpError(422, rule, f"Found {names} of {rows[:100]} rows.", where="inputs")
     return [dict(zip(columns, texts, strict=True)) for texts in zip(*columns.values(), strict=True)]
 
 

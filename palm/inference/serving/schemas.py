@@ -113,6 +113,9 @@ PREDICT_EXAMPLES: JsonSchema = json.loads("""{
         "value": {"inputs": [{"question": "Where?", "context": "The room is in Lisbon."}], "tasks": ["answers"]}
     }
 }""")
+APP_MEANING = "All heads of a model from one pass of its encoder. Errors say the rule, what was found, what to do."
+TASK_MEANING = "Predict with one task, in the shapes of Hugging Face's inference API"
+TASK_ANSWER: JsonSchema = {"description": "By the kind of task: labels, spans, an answer, tokens for masks, or scores."}
 TASK_EXAMPLES: JsonSchema = json.loads("""{
     "text": {"value": {"inputs": "book me a room in Lisbon", "parameters": {"top_k": 3}}},
     "pair": {"value": {"inputs": {"text": "a cheap room", "text_pair": "a room that costs little"}}},

@@ -77,5 +77,11 @@ def test_a_long_line_takes_no_long_time(translator):
     assert translator.text(line) == line
 
 
+def test_a_line_that_would_take_too_long_stays_and_spoils_no_other(translator):
+    line = " ".join(f"rows, of {number}; the file (column) is:" for number in range(40))
+    assert translator.text(line) == line
+    assert translator.text("Found 3.") == Translator({"Found {n1}": "实际为 {n1}"}).text("Found 3.")
+
+
 def test_letters_outside_backticks():
     assert letters("a file `with rows` of 2") == 6

@@ -1,5 +1,7 @@
 // The server: /info and /predict, and what its refusals mean.
 
+import { currentLanguage } from "./texts.js";
+
 /**
  * @typedef {{paradigm: string, kind: string, columns: string[], labels?: string[], metrics?: object}} TaskInfo
  * @typedef {{model?: any, version?: string, global_step?: number, runtime?: string, precision?: string,
@@ -75,7 +77,7 @@ export class Server {
   /** @param {string} path @param {RequestInit} [init] @returns {Promise<any>} */
   async #ask(path, init = {}) {
     /** @type {Record<string, string>} */
-    const headers = { Accept: "application/json" };
+    const headers = { Accept: "application/json", "Accept-Language": currentLanguage() };
     if (init.body) headers["Content-Type"] = "application/json";
     if (this.#token !== null) headers.Authorization = `Bearer ${this.#token}`;
     const credentials = this.#isPassword ? "same-origin" : "omit";

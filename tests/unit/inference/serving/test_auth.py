@@ -38,7 +38,7 @@ def test_nothing_else_does(headers, path):
     with pytest.raises(HttpError) as refused:
         check_token(path, headers, TOKEN)
     assert refused.value.status == 401
-    assert TOKEN not in str(refused.value.content)
+    assert TOKEN not in str(refused.value.content())
 
 
 def test_health_needs_none():
@@ -69,7 +69,7 @@ def test_names_that_may_stand_for_this_machine_are_refused(host):
     with pytest.raises(HttpError) as refused:
         check_host([(b"host", host)], "127.0.0.1")
     assert refused.value.status == 403
-    assert "--no-auth" in refused.value.content["error"]["advice"]
+    assert "--no-auth" in refused.value.content()["error"]["advice"]
     check_host([(b"host", host)], None)
 
 
