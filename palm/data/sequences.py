@@ -65,7 +65,9 @@ def pad_inputs(dataset: Dataset, rows: IntArray, *, pad_id: int) -> Batch:
     }
 
 
-def split_examples(dataset: Dataset, rows: IntArray, names: Sequence[str], *, lengths: str) -> Dataset:
+def split_examples(
+    dataset: Dataset, rows: IntArray, names: Sequence[str], *, lengths: str, kept: Sequence[IntArray] | None = None
+) -> Dataset:
     """The sequences of the examples `rows` one by one, for examples of several sequences.
 
     Args:
@@ -73,10 +75,20 @@ def split_examples(dataset: Dataset, rows: IntArray, names: Sequence[str], *, le
         rows: The examples.
         names: The ragged columns to take.
         lengths: The ragged column with the length of each sequence.
+        kept: The numbers of the sequences to take of each example; by default all.
     """
     counts = dataset.ragged(lengths)
-    offsets = np.concatenate([[0], np.cumsum(np.concatenate([counts[row] for row in rows]))]).astype("int64")
+    ends = [np.cumsum(counts[row]) for row in rows]
+    taken = [np.arange(len(own)) for own in ends] if kept is None else kept
+    spans = [
+        [(int(end[number] - counts[row][number]), int(end[number])) for number in numbers]
+        for row, end, numbers in zip(rows, ends, taken, strict=True)
+    ]
     columns: dict[str, Ragged | np.ndarray] = {
-        name: Ragged(np.concatenate([dataset.ragged(name)[row] for row in rows]), offsets) for name in names
+        name: Ragged.from_rows(
+            [dataset.ragged(name)[row][start:end] for row, own in zip(rows, spans, strict=True) for start, end in own],
+            str(dataset.ragged(name).values.dtype),
+        )
+        for name in names
     }
-    return Dataset({**columns, "record": np.arange(len(offsets) - 1)}, [], dataset.file)
+    return Dataset({**columns, "record": np.arange(sum(map(len, spans)))}, [], dataset.file)

@@ -5,11 +5,11 @@ from palm.metric.classification import (
     accuracy,
     label_set_f1,
     macro_f1,
-    mean_reciprocal_rank,
     mlm_accuracy,
     sentence_accuracy,
 )
 from palm.metric.nested_span_f1 import nested_span_f1
+from palm.metric.ranking import mean_reciprocal_rank, normalised_discounted_gain
 from palm.metric.regression import pearson, spearman
 from palm.metric.span_f1 import span_f1, token_accuracy
 from palm.metric.squad import squad, squad_zh
@@ -25,6 +25,7 @@ __all__ = [
     "mean_reciprocal_rank",
     "mlm_accuracy",
     "nested_span_f1",
+    "normalised_discounted_gain",
     "pearson",
     "sentence_accuracy",
     "span_f1",

@@ -1,4 +1,4 @@
-"""Metrics of classification: accuracy, F1 over classes and label sets, masked tokens, mean reciprocal rank."""
+"""Metrics of classification: accuracy, F1 over classes and label sets, masked tokens."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -66,13 +66,3 @@ def mlm_accuracy(predictions: Sequence[Record], records: Sequence[Record]) -> di
         right += sum(token == correct for token, correct in zip(tokens, gold, strict=True))
         count += len(gold)
     return {"mlm_accuracy": right / max(count, 1)}
-
-
-@METRICS.register("mrr")
-def mean_reciprocal_rank(predictions: Sequence[Record], records: Sequence[Record]) -> dict[str, float]:
-    """Mean of 1 / rank of the correct candidate in `ranking`."""
-    ranks = [
-        cast("list[int]", prediction["ranking"]).index(int(str(record["label"]))) + 1
-        for prediction, record in zip(predictions, records, strict=True)
-    ]
-    return {"mrr": sum(1 / rank for rank in ranks) / max(len(ranks), 1)}

@@ -11,6 +11,7 @@ from palm.paradigm.mrc import SpanExtraction
 from palm.paradigm.multi_label import MultiLabel
 from palm.paradigm.pairwise_match import PairwiseMatch
 from palm.paradigm.prompt import Prompt
+from palm.paradigm.rank import Rank
 from palm.paradigm.regression import Regression
 from palm.paradigm.seq_label import Tagging
 from palm.paradigm.spans import NestedSpans
@@ -27,6 +28,7 @@ __all__ = [
     "PairwiseMatch",
     "Paradigm",
     "Prompt",
+    "Rank",
     "Regression",
     "SpanExtraction",
     "Tagging",

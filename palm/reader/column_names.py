@@ -56,3 +56,12 @@ TAGS = ColumnGuess.of(
     "chunk_tags", "标签",
 )  # fmt: skip
 CHOICES = ColumnGuess.of("choices", "options", "candidates", "endings", "answers", "选项")
+JUDGED = ColumnGuess(
+    ("positives", "negatives"),
+    (("pos", "neg"), ("positive", "negative"), ("positive_passages", "negative_passages"), ("positive", "negatives")),
+)
+RELEVANCE = ColumnGuess.of(
+    "relevance", "relevances", "scores", "score", "labels", "label", "grade", "grades", "rel",
+    "teacher_scores", "相关性",
+)  # fmt: skip
+GROUPS = ColumnGuess.of("group", "query_id", "qid", "question_id", "group_id", "topic_id")

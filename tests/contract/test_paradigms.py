@@ -28,6 +28,7 @@ BATCH = {
     "pair_rows": np.array([[0, 1], [0, 2], [1, 2]]),
     "choice_rows": np.array([[0, 1, 2], [2, 0, 1], [1, 2, 0]]),
     "choice_mask": np.ones((3, 3), "float32"),
+    "relevance": np.array([[0, 1, 2], [1, 0, 0], [0.5, 3, 0]], "float32"),
     "text_rows": np.array([[0, 1], [1, 2], [2, 0]]),
     "pair_scores": np.array([[1], [0], [0.5]], "float32"),
     "anchor_mask": np.ones(3, "float32"),

@@ -23,6 +23,10 @@ ROWS = {
         {"label": "1", "text_a": "谁在河里", "choices": ["the bird", "红鱼 😀"]},
         {"label": "0", "text_a": "who runs", "choices": ["the cat", "a", "蓝鸟" * 40]},
     ],
+    "rank": [
+        {"text_a": "谁在河里", "choices": ["the bird", "红鱼 😀", "a"], "relevance": [0, 2, 1]},
+        {"text_a": "who runs", "choices": ["the cat", "蓝鸟" * 40], "relevance": [0.5, 0]},
+    ],
     "pairwise_match": [
         {"text_a": "谁在河里", "text_b": "红鱼", "text_b_neg": "the bird"},
         {"text_a": "who runs", "text_b": "the cat", "text_b_neg": "蓝鸟"},

@@ -16,7 +16,7 @@ from palm.inference.onnx.operations import (
     missing,
 )
 from palm.inference.onnx.writers import HEAD_WRITERS, HeadInputs, HeadOutput
-from palm.paradigm.choice import Choice
+from palm.paradigm.candidates import CandidateScores
 from palm.paradigm.cls import TextClass
 from palm.paradigm.embed import TextEmbedding
 from palm.paradigm.embedding import EMBEDDINGS, Embedding
@@ -75,7 +75,7 @@ def classes_of_embeddings(head: HeadInputs) -> HeadOutputs:
     return {"logits": HeadOutput(logits, ("batch", head.classes("linear.weight"))), **embeddings}
 
 
-@HEAD_WRITERS.register(Choice)
+@HEAD_WRITERS.register(CandidateScores)
 def candidate_scores(head: HeadInputs) -> HeadOutputs:
     """The score of each candidate of a row, whose sequences `choice_rows` names."""
     graph, axes = head.graph, ("row", "candidate")

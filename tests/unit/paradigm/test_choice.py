@@ -8,7 +8,6 @@ import paddle
 import pytest
 
 from palm.data.dataset import Dataset
-from palm.metric import METRICS
 from palm.paradigm import Choice
 from palm.schema.fields import BackboneFields
 
@@ -36,11 +35,3 @@ def test_scores_compete_within_an_example():
     assert (one["label"], one["choice"], one["ranking"]) == ("0", "北京", [0, 1])
     assert one["probs"] == pytest.approx([0.75, 0.25])
     assert (other["label"], other["choice"], other["ranking"]) == ("1", "b", [1, 0, 2])
-
-
-def test_mean_reciprocal_rank():
-    predictions = [{"ranking": [2, 0, 1]}, {"ranking": [1, 0]}, {"ranking": [0, 1, 2, 3]}]
-    records = [{"label": "1"}, {"label": "1"}, {"label": "3"}]
-
-    assert METRICS["mrr"](predictions, records)["mrr"] == pytest.approx((1 / 3 + 1 + 1 / 4) / 3)
-    assert METRICS["mrr"]([], []) == {"mrr": 0.0}
