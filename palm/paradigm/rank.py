@@ -65,7 +65,7 @@ class Rank(CandidateScores):
 
         `ranking` has the indices of the candidates, best first; `scores` can be compared between lists of one text.
         """
-        return list(_predictions(outputs, dataset))
+        return list(_predictions(outputs, dataset, self.temperature))
 
     def compare(self, predictions: Sequence[Prediction], records: Sequence[Record]) -> ComparedCandidates:
         """The best candidate beside a most relevant one: the predicted one, if it is among these."""
@@ -83,14 +83,14 @@ class Rank(CandidateScores):
 
     @property
     def uncalibrated(self) -> str | None:
-        return "its scores say the order of candidates, not whether one is relevant"
+        return None
 
 
 def _candidates_of(record: Record) -> Sequence[str]:
     return cast("Sequence[str]", record["choices"]) if "choices" in record else [str(record["text_b"])]
 
 
-def _predictions(outputs: Sequence[Outputs], dataset: Dataset) -> Iterator[Prediction]:
+def _predictions(outputs: Sequence[Outputs], dataset: Dataset, temperature: float) -> Iterator[Prediction]:
     for index, output in zip(dataset.array("record"), outputs, strict=True):
         scores = output["logits"]
         ranking = ranked(scores)
@@ -99,5 +99,5 @@ def _predictions(outputs: Sequence[Outputs], dataset: Dataset) -> Iterator[Predi
             "choice": _candidates_of(dataset.records[index])[ranking[0]],
             "ranking": ranking,
             "scores": scores.tolist(),
-            "probs": softmax(scores).tolist(),
+            "probs": softmax(scores / temperature).tolist(),
         }

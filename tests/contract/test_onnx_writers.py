@@ -60,6 +60,7 @@ HEADS: dict[str, tuple[str, dict[str, Any]]] = {
     "mlp": ("match", {"head": "mlp", "head_hidden_size": 7}),
     "mlp of a value": ("regression", {"head": "mlp", "pooling": "max"}),
     "candidates by mean": ("choice", {"pooling": "mean"}),
+    "ranked candidates by an mlp": ("rank", {"head": "mlp", "head_hidden_size": 5}),
     "mlp of tokens": ("seq_label", {"head": "mlp"}),
     "bilstm": ("seq_label", {"head": "bilstm", "head_hidden_size": 6}),
     "crf": ("seq_label", {"head": "crf"}),

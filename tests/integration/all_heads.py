@@ -26,6 +26,7 @@ def tasks(folder: Path) -> dict[str, dict[str, Any]]:
     alike = [[text, "鱼在河" if label == "water" else "鸟在天"] for label, text in rows]
     scores = [[str(-0.5 + (label == "water")), text, "鱼在河"] for label, text in rows]
     choices = [[str(int(label == "air")), text, "鱼|鸟"] for label, text in rows]
+    lists = [[text, "鱼|鸟|河", "2|0|1" if label == "water" else "0|2|1"] for label, text in rows]
     given = {
         "sets": (sets, ["label", "text_a"], "cls", "multi_label", {"label_kind": "several"}),
         "wet": (numbers, ["label", "text_a"], "cls", "regression", {"label_kind": "number"}),
@@ -33,6 +34,7 @@ def tasks(folder: Path) -> dict[str, dict[str, Any]]:
         "few": (rows, ["label", "text_a"], "embed", "embed", {"with_embedding": True}),
         "same": (alike, ["text_a", "text_b"], "embed_pairs", "embed_pairs", {"symmetric_loss": True}),
         "score": (scores, ["label", "text_a", "text_b"], "embed_pairs", "embed_pairs", {"pair_kind": "scored"}),
+        "order": (lists, ["text_a", "choices", "relevance"], "rank", "rank", {}),
         "which": (choices, ["label", "text_a", "choices"], "choice", "choice", {}),
     }
     lines = [

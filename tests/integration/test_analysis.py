@@ -25,7 +25,7 @@ pytest.importorskip("sklearn.metrics")
 KINDS = {
     "water": "classes", "水": "classes", "pairs": "classes", "few": "classes", "sets": "label_sets", "wet": "numbers",
     "score": "numbers", "slots": "spans", "tags": "spans", "answer": "answers", "which": "ranks", "words": "ranks",
-    "near": "ranks", "same": "ranks",
+    "near": "ranks", "same": "ranks", "order": "ranks",
 }  # fmt: skip
 UNITS = {"sets": "label", "tags": "word", "answer": "question"}
 UNCALIBRATED = {"wet", "score", "slots", "words", "near", "same"}

@@ -30,6 +30,7 @@ ROWS = {
     "mlm": ({}, {"text_a": TEXTS}),
     "pairwise_match": ({}, {"text_a": TEXTS, "text_b": OTHERS, "text_b_neg": OTHERS[::-1]}),
     "choice": ({}, {"label": ["0", "1", "1"], "text_a": TEXTS, "choices": [["a", "b"], ["我", "爱"], ["c", "d"]]}),
+    "rank": ({}, {"text_a": TEXTS, "choices": [["a", "b"], ["我", "爱"], ["c", "d"]], "relevance": [[0, 1]] * 3}),
     "regression": ({"label_kind": "number"}, {"label": [0.5, 3, 5], "text_a": TEXTS}),
     "several": ({"label_kind": "several"}, {"label": [["good", "bad"], ["bad"], ["good"]], "text_a": TEXTS}),
     "seq_label": (
@@ -42,8 +43,8 @@ KINDS = {"regression": "cls", "several": "cls"}
 
 def joined(columns, name):
     """Lists as cells of text."""
-    sign = {"choices": "|"}.get(name, "|" if "text_a" in columns and isinstance(columns["text_a"][0], str) else " ")
-    return [sign.join(cell) if isinstance(cell, list) else cell for cell in columns[name]]
+    sign = {"choices": "|", "relevance": "|"}.get(name, "|" if "text_a" in columns and isinstance(columns["text_a"][0], str) else " ")
+    return [sign.join(map(str, cell)) if isinstance(cell, list) else cell for cell in columns[name]]
 
 
 def cells_of(columns):

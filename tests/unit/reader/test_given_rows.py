@@ -18,6 +18,7 @@ ROWS = {
     "mlm": [{"text_a": "the [MASK] sat"}, {"text_a": "我[MASK]北京"}],
     "pairwise_match": [{"text_a": "the cat", "text_b": "sat"}, {"text_a": "你好", "text_b": ""}],
     "choice": [{"text_a": "the cat", "choices": ["sat", "mat", "film"]}, {"text_a": "我", "choices": "爱|北京"}],
+    "rank": [{"text_a": "the cat", "choices": ["sat"]}, {"text_a": "我", "choices": "爱|北京"}],
     "seq_label": [{"text_a": "the cat"}, {"text_a": ["我", "爱 北京"]}, {"text_a": []}],
     "spans": [{"text_a": "the cat"}, {"text_a": "我爱北京", "label": [[0, 1, "x"]]}, {"text_a": ""}],
 }
