@@ -43,7 +43,8 @@ KINDS = {"regression": "cls", "several": "cls"}
 
 def joined(columns, name):
     """Lists as cells of text."""
-    sign = {"choices": "|", "relevance": "|"}.get(name, "|" if "text_a" in columns and isinstance(columns["text_a"][0], str) else " ")
+    whole_texts = "text_a" in columns and isinstance(columns["text_a"][0], str)
+    sign = "|" if whole_texts or name in ("choices", "relevance") else " "
     return [sign.join(map(str, cell)) if isinstance(cell, list) else cell for cell in columns[name]]
 
 
