@@ -9,6 +9,9 @@ from palm.tracking.events import CosineEvent, EvaluationEvent, RecordEvent, Step
 _PER_TASK = ("loss", "loss_normalised", "loss_factor", "epoch")
 _OF_RUN = ("learning_rate", "steps_per_second", "data_wait_fraction")
 
+TIMINGS = frozenset({"train/steps_per_second", "train/data_wait_fraction"})
+"""Names of what is measured, and differs when the same step is trained again."""
+
 
 def scalars_of(event: RecordEvent) -> dict[str, float]:
     """The finite numbers of an event, by their names in a tracker; none of an export."""

@@ -11,10 +11,10 @@ from palm.errors import ConfigError, Problem, TrainingError
 from palm.schema.reporting import NO_TRACKER
 from palm.schema.settings import TrainSettings
 from palm.tracking import TRACKERS, BeginEvent, Callback, EndEvent
-from palm.tracking.base import TrackerCallback
 from palm.tracking.callback import tell
 from palm.tracking.events import HowEnded, RecordEvent, StepEvent, event_of, frozen
 from palm.tracking.hyper_parameters import without_secrets
+from palm.tracking.tracker_callback import TrackerCallback
 from palm.training.display.choice import Display
 from palm.training.display.live_run import LiveRun
 from palm.training.log import OnRecord, Reporter, loss_metrics

@@ -6,6 +6,7 @@ in `$PALM_TRACKERS/<tracker>`, where `pip install --target` puts them (.ci/run).
 
 import json
 import os
+import shutil
 import sqlite3
 import struct
 import subprocess
@@ -19,18 +20,54 @@ from tests.integration import tiny
 
 ROOT = Path(__file__).resolve().parents[2]
 SECRET = "s3cr3t-of-the-test"
-# Trains; with an argument until a callback fails at that step, as after a crash.
+FILES = [("wandb", "wandb/offline-*/*.wandb"), ("swanlab", "swanlab/*/*.swanlab")]
+# Trains; with an argument until a callback fails at that step, as after a crash, or below 0 kills the process.
 SCRIPT = """
-import json, sys
+import json, os, signal, sys
 import palm
 
 class Crash(palm.Callback):
     def on_step(self, event):
+        if event.global_step == -int(sys.argv[2]):
+            os.kill(os.getpid(), signal.SIGKILL)
         if event.global_step == int(sys.argv[2]):
             raise RuntimeError("crashed")
 
 palm.Controller(json.load(open(sys.argv[1])), overrides=[]).train(callbacks=[Crash()] if sys.argv[2] != "0" else [])
 print("torch" in sys.modules)
+"""
+# Prints `[name, step]` of each number in the files of wandb and SwanLab: a header, and records of LevelDB's log format.
+READ_RECORDS = """
+import json, pathlib, struct, sys
+
+def messages(data):
+    at, whole = 7, b""
+    while at + 7 <= len(data):
+        if 0 < -at % 32768 < 7:  # no record begins so late in a block
+            at += -at % 32768
+            continue
+        _, length, kind = struct.unpack("<IHB", data[at : at + 7])
+        whole += data[at + 7 : at + 7 + length]
+        at += 7 + length
+        if kind in (1, 4):  # all of it, or its last part
+            yield whole
+            whole = b""
+
+def numbers(file):
+    for message in messages(file.read_bytes()):
+        if file.suffix == ".wandb":
+            from wandb.proto.wandb_internal_pb2 import Record
+            items = Record.FromString(message).history.item
+            items = {(each.key or each.nested_key[0]): each.value_json for each in items}
+            step = json.loads(items.pop("global_step", "0"))
+            yield from ([name, step] for name in items if not name.startswith("_"))
+        else:
+            from swanlab.proto.swanlab.record.v1.record_pb2 import Record
+            record = Record.FromString(message)
+            if record.HasField("scalar"):
+                yield [record.scalar.key, record.scalar.step]
+
+print(json.dumps([each for file in sys.argv[1:] for each in numbers(pathlib.Path(file))]))
 """
 
 
@@ -41,7 +78,7 @@ def home_of(tracker):
     return folder
 
 
-def train(folder, tracker, *, crash_at=0, variables=None, **keys):
+def train(folder, tracker, *, crash_at=0, variables=None, command=None, **keys):
     """The output of a run that reports to `tracker`."""
     tasks = {"意图": tiny.classification_task(folder, "意图"), "槽": tiny.slot_task(folder, "槽")}
     config = tiny.config(folder, tasks, report_to=tracker, num_epochs=1, **keys)
@@ -50,7 +87,8 @@ def train(folder, tracker, *, crash_at=0, variables=None, **keys):
     left = {name: value for name, value in os.environ.items() if not name.startswith(("WANDB_", "SWANLAB_", "MLFLOW_"))}
     paths = os.pathsep.join([str(ROOT), str(home_of(tracker))])
     environment = {**left, "PYTHONPATH": paths, "HOME": str(folder), "OMP_NUM_THREADS": "1", **(variables or {})}
-    command = [sys.executable, "-c", SCRIPT, str(file), str(crash_at), f"--password={SECRET}"]
+    own = ["-c", SCRIPT, str(file), str(crash_at), f"--password={SECRET}"]
+    command = [sys.executable, *(command or own)]
     done = subprocess.run(
         command, env=environment, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300
     )
@@ -75,6 +113,39 @@ def crash_and_resume(folder, tracker, **keys):
         train(folder, tracker, crash_at=crash_at, resume=resume, **keys)
         identities.append(json.loads(file.read_text()).get(tracker) if file.is_file() else None)
     return identities
+
+
+def numbers_in(files, tracker):
+    """`[name, step]` of each number in the files of a tracker, read with the messages of its package."""
+    paths = os.pathsep.join([str(home_of(tracker))])
+    command = [sys.executable, "-c", READ_RECORDS, *map(str, files)]
+    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return [(name, step) for name, step in json.loads(done.stdout)]
+
+
+def numbers_of(folder):
+    """`(name, step)` of the losses and metrics that a tracker has of a run, by its metrics.jsonl."""
+    found = []
+    for line in tiny.metrics(folder):
+        if line["split"] == "train":
+            found.append((f"train/{line['task']}/loss", line["global_step"]))
+        elif line["split"] == "dev":
+            metrics = line.keys() - {"split", "global_step", "task"}
+            found += [(f"eval/{line['task']}/{metric}", line["global_step"]) for metric in metrics]
+    return sorted(found)
+
+
+def losses_and_metrics(numbers):
+    return sorted((name, step) for name, step in numbers if name.startswith("eval/") or name.endswith("/loss"))
+
+
+def resumed_from_an_earlier_step(folder, tracker, **keys):
+    """Train to a crash at step 4, and continue from the checkpoint of step 2: two steps are trained twice."""
+    train(folder, tracker, crash_at=4, save_every_n_steps=2, eval_every_n_steps=1, **keys)
+    shutil.rmtree(folder / "out" / "ckpt" / "step_4")
+    train(folder, tracker, resume="auto", save_every_n_steps=2, eval_every_n_steps=1, **keys)
+    assert any("step_2" in line for line in tiny.log_lines(folder)), "resumed from there"
 
 
 def event_files(folder):
@@ -207,6 +278,50 @@ def test_swanlab_records_offline_and_resumes_the_same_run(tmp_path):
         assert name.encode() in content
     assert [line for line in tiny.log_lines(tmp_path) if line.startswith("SwanLab: offline (no API key")]
     assert holds_no_secret(tmp_path)
+
+
+@pytest.mark.parametrize(("tracker", "files"), FILES)
+def test_steps_that_are_trained_twice_are_sent_once(tmp_path, tracker, files):
+    home_of(tracker)
+    resumed_from_an_earlier_step(tmp_path, tracker)
+    found = numbers_in(sorted(trackers_folder(tmp_path).glob(files)), tracker)
+    assert losses_and_metrics(found) == numbers_of(tmp_path)
+    assert not [line for line in tiny.log_lines(tmp_path) if "twice" in line]
+
+
+def test_mlflow_is_sent_no_step_twice(tmp_path):
+    home_of("mlflow")
+    store = {"MLFLOW_TRACKING_URI": (tmp_path / "store").as_uri(), "MLFLOW_ALLOW_FILE_STORE": "true"}
+    resumed_from_an_earlier_step(tmp_path, "mlflow", variables=store)
+    (metrics,) = (tmp_path / "store").glob("*/*/metrics")
+    found = [
+        (file.relative_to(metrics).as_posix(), int(line.split()[2]))
+        for file in metrics.rglob("*")
+        if file.is_file()
+        for line in file.read_text().splitlines()
+    ]
+    assert losses_and_metrics(found) == numbers_of(tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("tracker", "files"), FILES)
+def test_a_killed_run_leaves_no_hole(tmp_path, tracker, files):
+    home_of(tracker)
+    train(tmp_path, tracker, crash_at=-5, save_every_n_steps=2)
+    train(tmp_path, tracker, resume="auto", save_every_n_steps=2)
+    found = numbers_in(sorted(trackers_folder(tmp_path).glob(files)), tracker)
+    assert sorted(set(losses_and_metrics(found))) == numbers_of(tmp_path)
+
+
+@pytest.mark.parametrize(("tracker", "files"), FILES)
+def test_of_two_processes_the_first_one_reports(tmp_path, tracker, files):
+    home_of(tracker)
+    train(tmp_path, tracker, command=["-m", "palm", "train", "config.json", "--nproc", "2"])
+    (file,) = trackers_folder(tmp_path).glob(files)
+    assert losses_and_metrics(numbers_in([file], tracker)) == numbers_of(tmp_path)
+    title = {"wandb": "Weights & Biases: ", "swanlab": "SwanLab: "}[tracker]
+    assert [line.startswith(title) for line in tiny.log_lines(tmp_path)].count(True) == 1
+    assert title not in (tmp_path / "out" / "ranks" / "rank1.log").read_text(encoding="utf-8")
 
 
 def test_visualdl_goes_on_in_the_same_file(tmp_path):
