@@ -17,6 +17,7 @@ from palm.engine.run import StepResult
 from palm.errors import ConfigError, Problem
 from palm.paradigm.base import Outputs, Prediction
 from palm.tracking import Callback
+from palm.training.display.choice import LogStyle
 
 TaskBatch = tuple[str, Batch]
 """Name of the task that a batch belongs to, and the batch."""
@@ -189,10 +190,17 @@ class MultiHeadTrainer:
         """Set training keys of a configuration by their names, such as `sampling`: see `Trainer.configure`."""
         self.session.configure(keys)
 
-    def train(self, print_steps: int = 5, *, resume: bool = False, callbacks: Sequence[Callback] = ()) -> None:
+    def train(
+        self,
+        print_steps: int = 5,
+        *,
+        resume: bool = False,
+        callbacks: Sequence[Callback] = (),
+        log: LogStyle = "panel",
+    ) -> None:
         """Train until every target has done its steps: see `Trainer.train`."""
         with self.session.one_thread("train", trains=True):
-            train(self.session, print_steps, resume=resume, callbacks=callbacks)
+            train(self.session, print_steps, resume=resume, callbacks=callbacks, log=log)
 
     def get_one_batch(self, phase: ApiPhase = "train") -> TaskBatch | Batch | None:
         """The next batch and whose it is; of data to predict, the batch alone, and None after the last."""

@@ -24,6 +24,7 @@ from palm.reader.formats.sources import data_name
 from palm.reader.loading import load_dataset
 from palm.spec import LegacySpec
 from palm.tracking import Callback
+from palm.training.display.choice import LogStyle
 
 
 @final
@@ -224,13 +225,21 @@ class Trainer:
         """
         save_model(self.session, self.name, Path(model_path))
 
-    def train(self, print_steps: int = 5, *, resume: bool = False, callbacks: Sequence[Callback] = ()) -> None:
+    def train(
+        self,
+        print_steps: int = 5,
+        *,
+        resume: bool = False,
+        callbacks: Sequence[Callback] = (),
+        log: LogStyle = "panel",
+    ) -> None:
         """Train to the end; from where it is, after `load_ckpt` or `train_one_step`.
 
         Args:
             print_steps: Steps between log lines; none below 1.
             resume: Continue from the newest checkpoint of the saver, to the same bits; from the start if it has none.
             callbacks: Told of steps, evaluations, exports and the end: see `palm.Callback`.
+            log: `panel` shows a panel on a terminal and a table in a notebook, and lines elsewhere; `lines` only lines.
 
         Raises:
             ConfigError: Something is missing or does not fit.
@@ -238,7 +247,7 @@ class Trainer:
             TrainingError: The loss or a gradient is not finite, or a callback failed.
         """
         with self.session.one_thread("train", trains=True):
-            train(self.session, print_steps, resume=resume, callbacks=callbacks)
+            train(self.session, print_steps, resume=resume, callbacks=callbacks, log=log)
 
     def get_one_batch(self, phase: ApiPhase = "train") -> Batch | None:
         """The next batch; of data to predict, in the order of the file, None after the last."""

@@ -16,6 +16,7 @@ from palm.inference.run_card import ModelOrigin
 from palm.storage.layout import INFERENCE_FOLDER
 from palm.tracking import Callback
 from palm.training.after_step import KEEP_ALL, NEVER, Checkpoints, Follower, StepLog
+from palm.training.display.choice import LogStyle, display_for
 from palm.training.earlier_runs import planned_processes, resume_or_archive
 from palm.training.equal_ranks import check_equal
 from palm.training.evaluation import Evaluation, Exports, exported_folder
@@ -23,12 +24,15 @@ from palm.training.label_notices import label_lines
 from palm.training.log import Reporter, trainer_line
 from palm.training.non_finite import NonFiniteSteps
 from palm.training.notices import precision_lines
-from palm.training.observers import keys_of, observers, reporting
+from palm.training.observers import keys_of, observers, reporting, run_name
 from palm.training.run import Failure, run_training
 from palm.training.run_model import data_of, dev_metrics_at, trained_tasks
+from palm.training.shown_run import live_run
 
 
-def train(session: Session, print_steps: int, *, resume: bool, callbacks: Sequence[Callback]) -> None:
+def train(
+    session: Session, print_steps: int, *, resume: bool, callbacks: Sequence[Callback], log: LogStyle = "panel"
+) -> None:
     """Train until every target is done; print a line, evaluate and save where that is due.
 
     Args:
@@ -36,6 +40,7 @@ def train(session: Session, print_steps: int, *, resume: bool, callbacks: Sequen
         print_steps: Steps between log lines; none below 1.
         resume: Continue from the newest checkpoint of the saver, if it has any.
         callbacks: Told of steps, evaluations, exports and the end.
+        log: `panel` shows a panel on a terminal and a table in a notebook, and lines elsewhere; `lines` only lines.
 
     Raises:
         ConfigError: Something is missing or does not fit.
@@ -52,7 +57,9 @@ def train(session: Session, print_steps: int, *, resume: bool, callbacks: Sequen
     beginning += precision_lines(run)
     beginning += [] if run.progress.global_step else label_lines(run.tasks)  # once per run
     folder = saver.folder if saver else None
-    with reporting(run, folder, told, beginning, keys_of(run)) as (reporter, failure):
+    about = {"title": run_name(run.settings, folder), "encoder": backbone_name(session.backbone)}
+    display = display_for(partial(live_run, run, folder, **about), log)
+    with reporting(run, folder, told, beginning, keys_of(run), display=display) as (reporter, failure):
         _follow(session, run, reporter, print_steps, failure)
 
 

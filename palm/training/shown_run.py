@@ -36,34 +36,47 @@ def live_run_of(run: TrainingRun, config: RunConfig, *, with_run_model: bool) ->
         with_run_model: Whether it ends with a model of all tasks.
     """
     folder = Path(config.run.save_path)
+    live = live_run(run, folder, title=config.stage or folder.resolve().name, encoder=_encoder(config))
+    live.run_model_folder = _readable(run_model_folder(config))
+    live.next_commands = list(_next_commands(run, folder)) if with_run_model else []
+    return live
+
+
+def live_run(run: TrainingRun, folder: Path | None, *, title: str, encoder: str) -> LiveRun:
+    """What the display of a run shows of its model, tasks and progress.
+
+    Args:
+        run: The run.
+        folder: Its save_path; None if it has none.
+        title: Its name.
+        encoder: Name of its encoder.
+    """
     live = LiveRun(
-        _header(run, config, folder),
+        _header(run, folder, title, encoder),
         map(partial(_task, run, folder), run.tasks),
         done=run.progress.global_step,
         selection=Selection.of(run.settings),
         retires=run.settings.leave_mix_when_finished,
     )
-    live.run_model_folder = _readable(run_model_folder(config))
-    live.next_commands = list(_next_commands(run, folder)) if with_run_model else []
-    if run.progress.global_step:
+    if run.progress.global_step and folder is not None:
         live.replay(read_records(folder))
     return live
 
 
-def _header(run: TrainingRun, config: RunConfig, folder: Path) -> RunHeader:
+def _header(run: TrainingRun, folder: Path | None, title: str, encoder: str) -> RunHeader:
     device = str(paddle.device.get_device())
     return RunHeader(
-        title=config.stage or folder.resolve().name,
+        title=title,
         tasks=len(run.tasks),
         rows=sum(task.training_data.num_examples for task in run.tasks),
         steps=run.total_steps,
-        encoder=_encoder(config),
+        encoder=encoder,
         parameters=sum(parameter.size for parameter in run.model.parameters()),
         device="CPU" if device == "cpu" else device.upper().replace(":", " "),
         threads=(named_threads() or this_machine().cores) if device == "cpu" else 0,
         precision=NAMES[run.progress.amp],
         processes=run.ranks.count,
-        log=_readable(folder / LOG_FILE),
+        log=_readable(folder / LOG_FILE) if folder else "",
     )
 
 
@@ -75,12 +88,12 @@ def _encoder(config: RunConfig) -> str:
     return f"{Path(weights).name} ({config.backbone_name})" if weights else config.backbone_name
 
 
-def _task(run: TrainingRun, save_path: Path, task: TaskInstance) -> LiveTask:
+def _task(run: TrainingRun, save_path: Path | None, task: TaskInstance) -> LiveTask:
     return LiveTask(
         task.name,
         target=task.settings.target,
         expected=run.targets.get(task.name),
-        folder=_readable(exported_folder(save_path, task.name)),
+        folder=_readable(exported_folder(save_path, task.name)) if save_path else "",
         steps=run.progress.task_steps.get(task.name, 0),
     )
 

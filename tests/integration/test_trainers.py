@@ -1,6 +1,7 @@
 """The Python API of PALM 2: the article's script, and that its trainers are the one engine of the Controller."""
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from palm.engine.train import train_steps
 from palm.errors import CheckpointError, ConfigError
 from tests.integration import tiny
 from tests.integration.small_encoder import write_small_encoder
+from tests.live_runs import terminal
 
 LINE = re.compile(
     r"global step: (\d+), (\w+): step (\d+)/(\d+) \(epoch (\d+)\), loss: \d+\.\d{3}, speed: \d+\.\d\d steps/s"
@@ -593,3 +595,59 @@ def test_trainers_tell_callbacks_what_the_metrics_file_has(files, tmp_path):
     steps = [("train", line["global_step"], line["task"]) for line in lines]
     begin, end = ("begin", "out", ["slots", "water"]), ("end", steps[-1][1], "finished")
     assert seen.told == [begin, *steps, end]
+
+
+def on_a_terminal(monkeypatch, train, **given):
+    """The screen after a run, and all that was written to it."""
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setattr(os, "tcgetpgrp", lambda descriptor: os.getpgrp())
+    with terminal(80, 30) as screen:
+        train(print_steps=1, **given)
+        return "\n".join(screen.lines), screen.written.decode()
+
+
+def test_on_a_terminal_trainers_have_the_panel_and_the_table(files, tmp_path, monkeypatch):
+    both = pair(files)
+    both.trainers[0].set_dev_file(tmp_path / "water.dev.tsv")
+    both.configure(report_to="none")
+    both.set_saver(tmp_path / "出", -1, "predict")
+    shown, written = on_a_terminal(monkeypatch, both.train)
+    steps = tiny_metrics(tmp_path / "出", "train")[-1]["global_step"]
+    assert f"PALM 出  {steps} steps in" in shown
+    assert re.search(r"water +│ accuracy +│ [01]\.\d{4} │ +\d+ │", shown), "its best metric, and the step of its model"
+    assert "2 tasks × 80 rows" in written, "the panel's header"
+    assert "global step: 1, " not in written
+    assert "inference models saved at" in written
+    assert "global step: 1, " in (tmp_path / "出" / "log.txt").read_text(encoding="utf-8")
+
+
+def test_a_trainer_without_a_saver_has_a_panel_as_well(files, monkeypatch):
+    shown, written = on_a_terminal(monkeypatch, single(files, epochs=1).train)
+    assert "PALM run  6 steps in" in shown
+    assert "1 task × 48 rows × 6 steps" in written
+
+
+def test_a_trainer_that_resumes_shows_what_it_had_before(files, tmp_path, monkeypatch):
+    trainer = single(files)
+    trainer.configure(report_to="none")
+    trainer.set_dev_file(tmp_path / "water.dev.tsv")
+    trainer.set_saver(tmp_path / "out", -1, "ckpt")
+    trainer.train(log="lines")
+    again = single(files, epochs=3)
+    again.configure(report_to="none")
+    again.set_dev_file(tmp_path / "water.dev.tsv")
+    again.set_saver(tmp_path / "out", -1, "ckpt")
+    shown, written = on_a_terminal(monkeypatch, again.train, resume=True)
+    assert "18 steps in" in shown
+    assert "12/18" in written, "it goes on after the 12 steps of before"
+
+
+def test_a_trainer_shows_lines_where_they_are_asked_for(files, monkeypatch):
+    shown, _ = on_a_terminal(monkeypatch, single(files, epochs=1).train, log="lines")
+    assert shown.count("step ") == 6
+    assert "PALM run" not in shown
+
+
+def tiny_metrics(folder, split):
+    lines = (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    return [line for line in map(json.loads, lines) if line["split"] == split]
