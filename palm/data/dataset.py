@@ -93,6 +93,11 @@ def _one_column(parts: "Sequence[Ragged | np.ndarray]") -> "Ragged | np.ndarray"
     return Ragged(np.concatenate([part.values for part in ragged]), offsets)
 
 
+def joined_columns(parts: "Sequence[Dataset]") -> "dict[str, Ragged | np.ndarray]":
+    """The columns of data sets of one reader, one below the other, with `record` as it is in each."""
+    return {name: _one_column([part.columns[name] for part in parts]) for name in parts[0].columns}
+
+
 class SomeRecords(Sequence[Record]):
     """Some of the records of a file, which may be on disk.
 
@@ -200,7 +205,7 @@ class Dataset:
             origin: Where its rows come from, for messages.
         """
         both = (self, other)
-        columns = {name: _one_column([part.columns[name] for part in both]) for name in self.columns}
+        columns = joined_columns(both)
         columns["record"] = np.concatenate([self.array("record"), other.array("record") + len(self.records)])
         records = JoinedRecords([part.records for part in both])
         added = (*self.added, AddedRows(len(other.records), origin))

@@ -26,6 +26,7 @@ from palm.data.dataset import ROWS, Dataset, DataSource, GivenRow, Record
 from palm.data.stored_dataset import read_dataset, write_columns, write_description, write_records
 from palm.errors import CheckpointError, DataError
 from palm.reader.base import Reader
+from palm.reader.encoding import encode_with_bar, read_with_bar
 from palm.reader.formats.notes import collected_notes
 from palm.reader.formats.row_table import RowTable
 from palm.reader.formats.sources import RowSource, open_source, source_name
@@ -128,9 +129,9 @@ def load_dataset(reader: Reader, file: str | Path | RowTable, phase: Phase, *, r
     dataset = _load_cached(reader, rows, phase)
     if dataset is None:
         with collected_notes() as notes:
-            records = reader.read(rows, phase)
+            records = read_with_bar(reader, rows, phase)
         reader.prepare(records, phase)
-        dataset = _with_notes(reader.encode(records, source_name(rows), phase), notes)
+        dataset = _with_notes(encode_with_bar(reader, records, source_name(rows), phase), notes)
     for note in dataset.notes if report else ():
         LOG.warning("%s: %s", source_name(rows), note)
     return dataset
