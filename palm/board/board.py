@@ -1,6 +1,5 @@
 """The runs below a folder, kept up to date by a thread while a page is open, and what has changed since when."""
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -9,6 +8,7 @@ from pathlib import Path
 from palm.board.board_run import MOST_LINES, BoardRun
 from palm.board.digest import RunDigest, readable
 from palm.board.discovery import find_run_folders
+from palm.board.faults import Faults
 
 TICK_SECONDS = 0.5
 SLICE_SECONDS = 0.3
@@ -17,7 +17,6 @@ MOST_CHOSEN = 12
 
 _LIST_SECONDS = 2.0
 _SCAN_SHARE = 10  # a search that takes a second is repeated after ten
-_log = logging.getLogger(__name__)
 
 
 class Board:
@@ -41,6 +40,7 @@ class Board:
         self._lock = threading.RLock()
         self._wake, self._is_closed = threading.Event(), False
         self._next_list = self._next_scan = 0.0
+        self._faults = Faults(root)
         self._thread = threading.Thread(target=self._keep_up, name="palm-board", daemon=True)
 
     def start(self) -> None:
@@ -92,8 +92,9 @@ class Board:
             self._wake.clear()
             try:
                 is_behind = self._update()
-            except Exception:  # such as a disk that fails; the next turn tries again
-                _log.exception("The runs could not be read.")
+                self._faults.clear()
+            except Exception as error:  # such as a disk that fails; the next turn tries again
+                self._faults.note(error)
                 is_behind = False
             if not is_behind:
                 self._wake.wait(TICK_SECONDS)

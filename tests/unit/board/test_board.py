@@ -4,6 +4,7 @@ from contextlib import contextmanager
 
 from palm.board import board as board_module
 from palm.board.board import Board
+from palm.board.faults import Faults
 from tests.unit.board.written import step_line, write
 
 
@@ -99,3 +100,45 @@ def test_the_first_list_has_every_run(tmp_path):
     board = Board(tmp_path, lambda: told.append([run["name"] for run in board.listed()["runs"]]))
     board._update()
     assert [sorted(found) for found in told] == [["first", "third", "第二"]]
+
+
+def test_a_disk_that_fails_is_said_once_and_when_it_is_back(tmp_path, monkeypatch, caplog):
+    write(tmp_path / "甲", step_line(1))
+    tries, errors, find = [], [OSError(5, "Input/output error")], board_module.find_run_folders
+
+    def failing(root):
+        tries.append(root)
+        for error in errors[-1:]:
+            raise error
+        return find(root)
+
+    monkeypatch.setattr(board_module, "find_run_folders", failing)
+    with started(tmp_path, monkeypatch) as board:
+        wait(lambda: len(tries) > 4)
+        errors.append(PermissionError(13, "Permission denied"))
+        seen = len(tries)
+        wait(lambda: len(tries) > seen + 4)
+        errors.pop()
+        seen = len(tries)
+        wait(lambda: len(tries) > seen + 4)
+        errors.clear()
+        wait(lambda: names(board) == {"甲"})
+        wait(lambda: "again." in caplog.messages[-1])
+        errors.append(OSError(5, "Input/output error"))
+        wait(lambda: "Input/output" in caplog.messages[-1])
+    fault = f"{tmp_path}: the runs cannot be read: {{}}. The board tries again."
+    assert caplog.messages == [
+        fault.format("OSError: [Errno 5] Input/output error"),
+        fault.format("PermissionError: [Errno 13] Permission denied"),
+        f"{tmp_path}: the runs can be read again.",
+        fault.format("OSError: [Errno 5] Input/output error"),
+    ]
+    assert not any(record.exc_info for record in caplog.records), "no traceback for a disk"
+
+
+def test_an_error_of_another_kind_has_its_trace_once(tmp_path, caplog):
+    faults = Faults(tmp_path)
+    for _ in range(3):
+        faults.note(ValueError("wrong"))
+    (record,) = caplog.records
+    assert record.exc_info[0] is ValueError
