@@ -19,19 +19,26 @@ NOT_SHOWN = {
     "palm/inference/run_card.py": "a file in English",
     "palm/inference/onnx/graph.py": "names in graphs",
     "palm/inference/serving/connections.py": "HTTP, before the head of a request is read",
-    "palm/inference/serving/metrics.py": "for Prometheus",
+    "palm/inference/serving/metrics.py": "for "HTTP: Prometheus", programs read it",
     "palm/inference/serving/schemas.py": "the OpenAPI document",
     "palm/report/*_sections.py": "the page of a report, in English",
+    "palm/inference/serving/app.py": "HTTP: programs read it",
+    "palm/inference/serving/auth.py": "HTTP: programs read it",
+    "palm/inference/serving/connections.py": "HTTP: programs read it",
+    "palm/inference/serving/errors.py": "HTTP: programs read it",
+    "palm/inference/serving/exchange.py": "HTTP: programs read it",
+    "palm/inference/serving/gate.py": "HTTP: programs read it",
+    "palm/inference/serving/hugging_face.py": "HTTP: programs read it",
+    "palm/inference/serving/kserve.py": "HTTP: programs read it",
+    "palm/inference/serving/request_rows.py": "HTTP: programs read it",
+    "palm/inference/serving/schemas.py": "HTTP: programs read it",
+    "palm/inference/serving/service.py": "HTTP: programs read it",
     "palm/board/stream.py": "events for the page of the board",
-    "palm/board/tables.py": "the page of the board, in English",
-    "palm/report/prediction_charts.py": "the page of a report, in English",
-    "palm/report/charts.py": "the page of a report, in English",
-    "palm/report/header.py": "the page of a report, in English",
-    "palm/report/section.py": "the page of a report, in English",
     "palm/runtime/former_modules.py": "Python shows it with a traceback",
 }
 # Texts that are no messages, though they look like sentences.
 NO_MESSAGE = re.compile(r"(not dim )?bold|default-src |content-|connection: close|from palm\.runtime\.device import")
+NO_MESSAGE = re.compile(r"(not dim )?bold|abs\(datum|from palm\.runtime\.device import")
 # Calls whose arguments are no messages.
 _NO_MESSAGES = {"Spec", "cast", "compile", "getattr", "hasattr", "TypeVar", "split", "startswith", "endswith"}
 _NO_MESSAGES |= {
@@ -68,6 +75,14 @@ WITHOUT_SOURCE = (
     *("lengths", "labels", "duplicates", "overlap", "new labels", "platform", "packages", "C compiler", "disk"),
     *("step", "steps", "loss", "best", "last", "model", "curve", "dev"),
     *("row", "batch", "part", "run"),  # what a bar counts
+    *("Results", "Curves", "Data", "Configuration", "Events", "Sections", "Run", "Overview", "Numbers", "Theme:"),
+    *("PALM report", "system", "light", "dark", "ended", "encoder", "parameters", "device", "started", "sessions"),
+    *("metric", "rows", "examples", "median", "longest", "training", "event", "asked", "achieved"),
+    *("resumed", "anew", "processes", "stopped", "exported", "warning", "changed", "name", "of", "bar", "from"),
+    *("below", "column", "number", "count", "line", "text", "type", "tag", "class", "label", "all", "rank", "measure"),
+    *("gold", "predicted", "right", "probability", "probabilities", "precision", "recall", "support", "questions"),
+    *("missed", "missing", "spurious", "spans", "macro", "micro", "weighted", "temperature"),
+    *("(other)", "default", "{n} of {n}"),
     *("math", "malloc", "threads", "kernels", "speed", "Warning", "Error"),
     "Interrupted.",
     "{names} and {name}",

@@ -6,7 +6,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,11 +59,11 @@ class RunningBoard:
 
 
 @contextmanager
-def running_board(root: Path, port: int = 0) -> Iterator[RunningBoard]:
+def running_board(root: Path, port: int = 0, options: Sequence[str] = ()) -> Iterator[RunningBoard]:
     """A board of the runs below a folder, which ends by Ctrl-C with exit code 0."""
     for package in ("starlette", "uvicorn", "prometheus_client"):
         pytest.importorskip(package, reason='needs the extra serve: pip install "paddle-palm[serve]"')
-    words = [sys.executable, "-m", "palm", "board", str(root), "--port", str(port)]
+    words = [sys.executable, "-m", "palm", "board", str(root), "--port", str(port), *options]
     process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         line = process.stdout.readline()

@@ -14,7 +14,7 @@ import numpy as np
 
 from palm.analysis.packages import calibration_package, optimize_package
 from palm.analysis.scores import Facts
-from palm.errors import DataError, Problem
+from palm.errors import DataError, Problem, counted
 from palm.paradigm.comparison import LEAST_PROBABILITY
 from palm.paradigm.decoding import sigmoid, softmax
 
@@ -210,14 +210,14 @@ def fit_temperature(scored: Scored, where: str) -> float:
     is_right = scored.probabilities(1.0).is_right
     if is_right.all() or not is_right.any():
         rule = "a temperature is fitted to rows of which some are right and some are wrong."
-        found = f"Found {len(is_right)} {scored.unit}s, {'all' if is_right.all() else 'none'} of them right"
+        found = f"Found {counted(len(is_right), scored.unit)}, {'all' if is_right.all() else 'none'} of them right"
         raise DataError(Problem(where, f"{rule} {found}. {_ADVICE}"))
     nll = _nll_of(scored)
     result = optimize_package().minimize_scalar(nll, bounds=(np.log(LOWEST), np.log(HIGHEST)), method="bounded")
     temperature = float(np.exp(result.x))
     if not LOWEST * 1.01 < temperature < HIGHEST / 1.01:
         rule = f"a temperature is sought between {LOWEST} and {HIGHEST}."
-        found = f"The likelihood of these {len(is_right)} {scored.unit}s still grows at {temperature:.3g}"
+        found = f"The likelihood of these {counted(len(is_right), scored.unit)} still grows at {temperature:.3g}"
         raise DataError(Problem(where, f"{rule} {found}. {_ADVICE}"))
     return temperature
 

@@ -19,21 +19,30 @@ from palm.inference.serving.errors import JSON_TYPE, HttpError, shown_value
 from palm.inference.serving.gate import Gate
 from palm.inference.serving.metrics import ServeMetrics
 from palm.inference.serving.settings import RequestLimits
+from palm.locale.current import LANGUAGES, TAGS, accepted_language, chosen_language, in_language
 
 _KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _SHARED = {"palm.inference.serving": ("palette.css", "palm.svg"), "palm.report": ("curves.css",)}
 """Files of the pages of `palm serve` and `palm report`, with which this one has its colours in common."""
+_PAGE = "index.html"
 _MOST_BUCKETS = 4000
 _LAST_STEP = 2**53  # of JavaScript's integers
 
 
-def build_board_app(board: Board, streams: EventStreams, own_host: str | None) -> Gate:
-    """The application with the checks of `palm serve` in front of it."""
+def build_board_app(board: Board, streams: EventStreams, own_host: str | None, language: str | None) -> Gate:
+    """The application with the checks of `palm serve` in front of it.
+
+    Args:
+        board: The runs.
+        streams: The streams of events.
+        own_host: The address that it listens at, where only this machine may ask; else None.
+        language: The language of its page; that of the browser by default.
+    """
     routes = [
         Route("/events", _events(streams), methods=["GET"]),
         Route("/curves", _curves(board), methods=["GET"]),
         Route("/tables", _tables(board), methods=["GET"]),
-        *_page_routes(),
+        *_page_routes(language),
     ]
     app = Starlette(routes=routes, exception_handlers={HTTPException: _refused, HttpError: _refused})
     limits = RequestLimits(body=2)
@@ -43,7 +52,7 @@ def build_board_app(board: Board, streams: EventStreams, own_host: str | None) -
 def _events(streams: EventStreams) -> Callable[[Request], Awaitable[Response]]:
     async def events(request: Request) -> Response:
         last_id = request.headers.get("last-event-id") or request.query_params.get("after")
-        stream = streams.events(_keys(request), last_id)
+        stream = streams.events(_keys(request), last_id, _language(request))
         return StreamingResponse(stream, media_type="text/event-stream")
 
     return events
@@ -65,9 +74,17 @@ def _curves(board: Board) -> Callable[[Request], Response]:
 def _tables(board: Board) -> Callable[[Request], Response]:
     def tables(request: Request) -> Response:
         runs = [run.as_read() for key in _keys(request) if (run := board.open(key)) is not None]
-        return _json(sections_as_json(runs) if runs else [])
+        with in_language(_language(request)):
+            return _json(sections_as_json(runs) if runs else [])
 
     return tables
+
+
+def _language(request: Request, otherwise: str | None = None) -> str:
+    """`lang` of the address, or `otherwise`, or what the browser asks for, or else that of this process."""
+    named = request.query_params.get("lang", "")
+    accepted = otherwise or accepted_language(request.headers.get("accept-language", ""))
+    return named if named in LANGUAGES else accepted or chosen_language()
 
 
 def _keys(request: Request) -> list[str]:
@@ -108,15 +125,27 @@ def _json(content: object) -> Response:
     return Response(text.encode("utf-8", "replace"), media_type=JSON_TYPE)
 
 
-def _page_routes() -> list[Route]:
+def _page_routes(language: str | None) -> list[Route]:
     """The files of the page, which are known when the server starts: no path reaches another file."""
     shared = [files(package) / "page" / name for package, names in _SHARED.items() for name in names]
     own = [file for file in (files("palm.board") / "page").iterdir() if Path(file.name).suffix in _KINDS]
     routes = []
     for file in [*own, *shared]:
-        path = "/" if file.name == "index.html" else f"/{file.name}"
-        routes.append(Route(path, _static(file.read_bytes(), _KINDS[Path(file.name).suffix]), methods=["GET"]))
+        name, content = file.name, file.read_bytes()
+        answer = _static(content, _KINDS[Path(name).suffix]) if name != _PAGE else _page(content, language)
+        routes.append(Route("/" if name == _PAGE else f"/{name}", answer, methods=["GET"]))
     return routes
+
+
+def _page(content: bytes, language: str | None) -> Callable[[Request], Awaitable[Response]]:
+    """The page, whose `lang` says board.js which texts to show."""
+    pages = {name: content.replace(b'lang="en"', f'lang="{TAGS[name]}"'.encode(), 1) for name in LANGUAGES}
+
+    async def respond(request: Request) -> Response:
+        headers = {"content-type": "text/html; charset=utf-8", "vary": "accept-language"}
+        return Response(pages[_language(request, language)], headers=headers)
+
+    return respond
 
 
 def _static(content: bytes, kind: str) -> Callable[[Request], Awaitable[Response]]:

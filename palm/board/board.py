@@ -9,6 +9,7 @@ from palm.board.board_run import MOST_LINES, BoardRun
 from palm.board.digest import RunDigest, readable
 from palm.board.discovery import find_run_folders
 from palm.board.faults import Faults
+from palm.locale.current import translated
 
 TICK_SECONDS = 0.5
 SLICE_SECONDS = 0.3
@@ -67,7 +68,8 @@ class Board:
         """The list of runs as JSON, the latest first."""
         with self._lock:
             entries = [digest.content for digest in self._digests.values() if digest.content]
-            return {"root": readable(self.root), "runs": entries, "notes": self._notes, "most": MOST_CHOSEN}
+            notes = [translated(note) for note in self._notes]
+            return {"root": readable(self.root), "runs": entries, "notes": notes, "most": MOST_CHOSEN}
 
     def progress_since(self, version: int, keys: Sequence[str]) -> dict[str, object]:
         """How far those of the runs are that have changed since a version."""

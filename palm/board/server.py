@@ -18,7 +18,13 @@ from palm.inference.serving.settings import RequestLimits
 _STOP_SECONDS = 2
 
 
-def serve_board(root: Path, bound: socket.socket, own_host: str | None, when_listening: Callable[[], None]) -> int:
+def serve_board(
+    root: Path,
+    bound: socket.socket,
+    own_host: str | None,
+    when_listening: Callable[[], None],
+    language: str | None = None,
+) -> int:
     """Show the runs below a folder until a signal ends it; returns the exit code.
 
     Args:
@@ -26,12 +32,19 @@ def serve_board(root: Path, bound: socket.socket, own_host: str | None, when_lis
         bound: A bound socket.
         own_host: The address that it listens at, where only this machine may ask; else None.
         when_listening: Called once it listens.
+        language: The language of its page; that of the browser by default.
     """
-    asyncio.run(_serve(root, bound, own_host, when_listening))
+    asyncio.run(_serve(root, bound, own_host, when_listening, language))
     return 0
 
 
-async def _serve(root: Path, bound: socket.socket, own_host: str | None, when_listening: Callable[[], None]) -> None:
+async def _serve(
+    root: Path,
+    bound: socket.socket,
+    own_host: str | None,
+    when_listening: Callable[[], None],
+    language: str | None,
+) -> None:
     loop = asyncio.get_running_loop()
 
     def changed() -> None:
@@ -44,7 +57,7 @@ async def _serve(root: Path, bound: socket.socket, own_host: str | None, when_li
     board = Board(root, changed)
     streams = EventStreams(board)
     config = Config(
-        build_board_app(board, streams, own_host),
+        build_board_app(board, streams, own_host, language),
         http=protocol_with(RequestLimits()),
         ws="none",
         lifespan="off",

@@ -10,6 +10,7 @@ import secrets
 from collections.abc import AsyncIterator, Sequence
 
 from palm.board.board import Board
+from palm.locale.current import in_language
 
 BEAT_SECONDS = 15.0
 _PAUSE_SECONDS = 0.5
@@ -35,15 +36,16 @@ class EventStreams:
         async with self._changes:
             self._changes.notify_all()
 
-    async def events(self, keys: Sequence[str], last_id: str | None) -> AsyncIterator[str]:
-        """The events of a viewer, from after the one that it has seen last."""
+    async def events(self, keys: Sequence[str], last_id: str | None, language: str | None = None) -> AsyncIterator[str]:
+        """The events of a viewer, from after the one that it has seen last, in its language."""
         viewer, seen = next(self._viewers), self._version_of(last_id)
         self._board.watch(viewer, keys)
         try:
             yield f"retry: {_RETRY_MILLISECONDS}\n\n"
             while not self.is_stopping:
                 version = self._board.version
-                told = "".join(self._news(seen, version, keys))
+                with in_language(language):
+                    told = "".join(self._news(seen, version, keys))
                 seen = version
                 yield told or ": still here\n\n"
                 await self._wait(version)

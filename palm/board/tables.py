@@ -7,12 +7,13 @@ from palm.report.event_sections import event_sections
 from palm.report.result_sections import result_sections
 from palm.report.run_folder import ReadRun
 from palm.report.section import Cell, Paragraph, Section, Table
+from palm.report.words import translated_sections, words
 
 
 def sections_as_json(runs: Sequence[ReadRun]) -> list[dict[str, object]]:
     """The sections, each with its blocks; charts are left to the page."""
     sections = (*result_sections(runs), *_mix(runs), *event_sections(runs), *configuration_sections(runs))
-    found = ((section, list(_blocks(section))) for section in sections)
+    found = ((section, list(_blocks(section))) for section in translated_sections(sections))
     return [{"key": section.key, "title": section.title, "blocks": blocks} for section, blocks in found if blocks]
 
 
@@ -40,5 +41,5 @@ def _mix(runs: Sequence[ReadRun]) -> Iterator[Section]:
         ]
         if len(rows) > 1:
             of = f" ({run.name})" if len(runs) > 1 else ""
-            tables.append(Table(f"Steps of the tasks{of}", ("task", "asked", "achieved", "steps"), rows))
+            tables.append(Table(f"Steps of the tasks{of}", words("task", "asked", "achieved", "steps"), rows))
     yield Section("mix", "Mix of the tasks", tables)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from palm.errors import ConfigError, Problem
+from palm.locale.current import LANGUAGES
 
 EPILOG = """example:
   palm board .                              all runs below this folder, at http://127.0.0.1:8001
@@ -30,6 +31,11 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this cl
     parser.add_argument("folder", metavar="DIR", help="folder with runs, at any depth")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen at (default: 127.0.0.1, this machine)")
     parser.add_argument("--port", type=int, default=8001, help="its port; 0 takes a free one (default: 8001)")
+    parser.add_argument(
+        "--lang",
+        choices=LANGUAGES,
+        help="language of the page (default: that of the browser, or of PALM_LANG or the locale)",
+    )
     parser.add_argument("--no_auth", action="store_true", help="let other machines see the runs, whoever asks")
     parser.set_defaults(func=run)
 
@@ -52,7 +58,7 @@ def run(args: argparse.Namespace, overrides: list[str]) -> int:
         sys.stdout.write(f"PALM shows the runs below {args.folder} at {address_of(bound)}\n")
         sys.stdout.flush()
 
-    return serve_board(root, bound, None if args.no_auth else args.host, announce)
+    return serve_board(root, bound, None if args.no_auth else args.host, announce, args.lang)
 
 
 def _folder(path: str) -> Path:

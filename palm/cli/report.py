@@ -15,7 +15,7 @@ from palm import __version__
 from palm.analysis import MOST_ROWS
 from palm.cli.report_predictions import analyse_runs
 from palm.errors import ConfigError, Problem, counted
-from palm.locale.current import translated_word
+from palm.locale.current import LANGUAGES, in_language, translated, translated_word
 from palm.storage.atomic_directory import os_errors_as
 
 EPILOG = """example:
@@ -48,6 +48,9 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this cl
         default=MOST_ROWS,
         help=f"dev rows of a task to predict, at most (default: {MOST_ROWS})",
     )
+    parser.add_argument(
+        "--lang", choices=LANGUAGES, help="language of the page (default: that of PALM_LANG or the locale)"
+    )
     parser.add_argument("--open", action="store_true", help="open it in the browser")
     parser.set_defaults(func=run)
 
@@ -75,7 +78,8 @@ def run(args: argparse.Namespace, overrides: Sequence[str]) -> int:
     with _bar(metrics_size(paths)) as bar:
         runs = read_runs(paths, bar.update)
     made = f"Made by palm report, PALM {__version__}, {datetime.now().astimezone():%Y-%m-%d %H:%M %Z}"
-    page = render_page(runs, list(all_sections(runs)), made=made)
+    with in_language(args.lang):
+        page = render_page(runs, list(all_sections(runs)), made=translated(made))
     with os_errors_as(output, "--output"):
         output.write_text(page, encoding="utf-8")
     for each in runs:

@@ -4,7 +4,9 @@ In English it loads nothing.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -12,8 +14,13 @@ if TYPE_CHECKING:
     from palm.locale.translator import Translator
 
 ENGLISH, CHINESE = "en", "zh"
+LANGUAGES = (ENGLISH, CHINESE)
+TAGS = {ENGLISH: "en", CHINESE: "zh-CN"}
+"""What HTML calls them."""
+
 LANGUAGE_VARIABLE = "PALM_LANG"
 _LOCALE_VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")  # in the order of POSIX: the first that is set decides
+_of_page: ContextVar[str | None] = ContextVar("language", default=None)
 
 
 def translated(text: str, language: str | None = None) -> str:
@@ -31,8 +38,40 @@ def translated_word(word: str) -> str:
     return word if chosen_language() == ENGLISH else _translator().word(word)
 
 
+@contextmanager
+def in_language(name: str | None) -> Iterator[None]:
+    """Within the block, texts are in this language, `en` or `zh`, such as those of a page; None changes nothing."""
+    before = _of_page.set(name or _of_page.get())
+    try:
+        yield
+    finally:
+        _of_page.reset(before)
+
+
+def accepted_language(header: str) -> str | None:
+    """The first language of an `Accept-Language` header that pages have, by its weights; None without any."""
+    asked = [part.partition(";") for part in header.split(",")]
+    ranked = sorted(asked, key=lambda part: -_weight(part[2]))
+    named = (_language_of(part[0].strip()) for part in ranked if _weight(part[2]) > 0)
+    return next((language for language in named if language in LANGUAGES), None)
+
+
+def _weight(parameters: str) -> float:
+    """The `q` of RFC 9110, section 12.4.2: 1 where it is not given, 0 where it is no number."""
+    name, _, value = parameters.partition("=")
+    if name.strip() != "q":
+        return 1.0
+    try:
+        return float(value)
+    except ValueError:
+        return 0.0
+
+
 def chosen_language(environment: Mapping[str, str] = os.environ) -> str:
     """`zh` or `en`. Locales of traditional Chinese get the same, simplified texts."""
+    of_page = _of_page.get()
+    if of_page is not None:
+        return of_page
     asked = _language_of(environment.get(LANGUAGE_VARIABLE, ""))
     if asked in (ENGLISH, CHINESE):
         return asked

@@ -7,6 +7,7 @@ from typing import Any
 
 import altair as alt
 
+from palm.locale.current import translated_word
 from palm.report.section import Chart
 from palm.report.series import Series
 
@@ -18,6 +19,7 @@ _MOST_DOTS = 40  # curves with more points are lines alone
 _BAR = 14
 _AROUND = 62  # pixels for the axis and the legend of a chart whose rows count
 _TEXT_LIMIT = 180
+_BESIDE = 1.15  # room for the number beside the longest bar, as a factor of its length
 _ABOVE, _BELOW = 0.14, 0.04  # room above curves, for the labels of marks, and below, as fractions of their range
 _MOST_NUMBERED = 16  # rows or columns of a matrix whose cells show their numbers
 _DIGITS = 5
@@ -87,7 +89,12 @@ def curve_chart(
     strong = [curve for curve in shown if not curve.is_faint]
     legend = _legend(own, "stroke", is_needed=len(domain) > 1)
     colour = alt.Color("n:N", scale=alt.Scale(domain=domain), title=None, legend=legend)
-    step = alt.X("s:Q", title="global step", axis=alt.Axis(format="~s", tickMinStep=1), scale=alt.Scale(nice=False))
+    step = alt.X(
+        "s:Q",
+        title=translated_word("global step"),
+        axis=alt.Axis(format="~s", tickMinStep=1),
+        scale=alt.Scale(nice=False),
+    )
     scale = alt.Scale(domain=value_range(shown, from_zero=from_zero), nice=False)
     value = alt.Y("v:Q", title=None, axis=alt.Axis(format=value_format), scale=scale)
     layers: list[alt.Chart] = []
@@ -123,9 +130,9 @@ def _strong_layers(
         name="near", fields=["s"], nearest=True, on="pointerover", clear="pointerout", empty=False
     )
     tooltip = [
-        alt.Tooltip("n:N", title="curve"),
-        alt.Tooltip("s:Q", title="global step", format=",d"),
-        alt.Tooltip("v:Q", title="value", format=value_format),
+        alt.Tooltip("n:N", title=translated_word("curve")),
+        alt.Tooltip("s:Q", title=translated_word("global step"), format=",d"),
+        alt.Tooltip("v:Q", title=translated_word("value"), format=value_format),
     ]
     base = alt.Chart(_data(_points(curves)))
     line = base.mark_line(strokeWidth=2, clip=True, point=alt.OverlayMarkDef(size=22) if dots else False)
@@ -162,6 +169,7 @@ def bar_chart(
         value_format: Format of values (d3).
         value_title: What the values are.
     """
+    rows = list(rows)
     data: ChartRows = [{"c": category, "n": name, "v": _short(value)} for category, name, value in rows]
     categories = list(dict.fromkeys(str(row["c"]) for row in data))
     names = list(dict.fromkeys(str(row["n"]) for row in data))
@@ -174,15 +182,15 @@ def bar_chart(
             "v:Q",
             title=value_title,
             axis=alt.Axis(format="~%" if value_format.endswith("%") else "~s", tickCount=5),
-            scale=alt.Scale(zero=True),
+            scale=alt.Scale(domain=[0, _short(_BESIDE * (max((value for _, _, value in rows), default=0) or 1))]),
         ),
         alt.YOffset("n:N", sort=names),
     )
     colour = alt.Color("n:N", sort=names, scale=alt.Scale(domain=names), title=None, legend=_legend(names))
     tooltip = [
-        alt.Tooltip("c:N", title="of"),
-        alt.Tooltip("n:N", title="bar"),
-        alt.Tooltip("v:Q", title="value", format=value_format),
+        alt.Tooltip("c:N", title=translated_word("of")),
+        alt.Tooltip("n:N", title=translated_word("bar")),
+        alt.Tooltip("v:Q", title=translated_word("value"), format=value_format),
     ]
     bars = base.mark_bar(cornerRadiusEnd=3).encode(colour, tooltip=tooltip)
     texts = base.mark_text(align="left", dx=5, fontSize=11).encode(text=alt.Text("v:Q", format=value_format))
@@ -213,13 +221,13 @@ def histogram(
         .encode(
             alt.X("a:Q", bin="binned", title=what, axis=alt.Axis(tickMinStep=1), scale=alt.Scale(zero=False)),
             alt.X2("b:Q"),
-            alt.Y("v:Q", title="examples", axis=alt.Axis(format="~s", tickCount=4), stack=None),
+            alt.Y("v:Q", title=translated_word("examples"), axis=alt.Axis(format="~s", tickCount=4), stack=None),
             alt.Color("n:N", sort=names, scale=alt.Scale(domain=names), title=None, legend=_legend(names)),
             tooltip=[
-                alt.Tooltip("n:N", title="of"),
-                alt.Tooltip("a:Q", title="from", format=".4~g"),
-                alt.Tooltip("b:Q", title="below", format=".4~g"),
-                alt.Tooltip("v:Q", title="examples", format=",d"),
+                alt.Tooltip("n:N", title=translated_word("of")),
+                alt.Tooltip("a:Q", title=translated_word("from"), format=".4~g"),
+                alt.Tooltip("b:Q", title=translated_word("below"), format=".4~g"),
+                alt.Tooltip("v:Q", title=translated_word("examples"), format=",d"),
             ],
         )
     )
@@ -251,24 +259,27 @@ def heat_map(
     rows, columns = (list(dict.fromkeys(pair[side] for pair in cells)) for side in (0, 1))
     low, high = (-1.0, 1.0) if diverging else (0.0, max((value or 0.0 for value in cells.values()), default=1.0) or 1.0)
     scale = alt.Scale(domain=[low, high], range="diverging" if diverging else "heatmap")
-    axis = alt.Axis(labelLimit=_TEXT_LIMIT, ticks=False, domain=False, grid=False)
+    plain: dict[str, Any] = {"labelLimit": _TEXT_LIMIT, "ticks": False, "domain": False, "grid": False}
+    few = len(rows) <= _MOST_NUMBERED and len(columns) <= _MOST_NUMBERED
+    # Of slanted names Vega leaves out each second one, also where none overlap; upright ones it judges rightly.
+    names = alt.Axis(**plain, labelAngle=-45, labelOverlap=False) if few else alt.Axis(**plain, labelAngle=-90)
     base = alt.Chart(_data(data)).encode(
-        alt.Y("r:N", sort=rows, title=axes[0], axis=axis),
-        alt.X("c:N", sort=columns, title=axes[1], axis=alt.Axis(**{**axis.to_dict(), "labelAngle": -35})),
+        alt.Y("r:N", sort=rows, title=axes[0], axis=alt.Axis(**plain, titlePadding=10)),
+        alt.X("c:N", sort=columns, title=axes[1], axis=names),
     )
     tooltip = [
-        alt.Tooltip("r:N", title=axes[0] or "row"),
-        alt.Tooltip("c:N", title=axes[1] or "column"),
-        alt.Tooltip("v:Q", title="value", format=value_format),
+        alt.Tooltip("r:N", title=axes[0] or translated_word("row")),
+        alt.Tooltip("c:N", title=axes[1] or translated_word("column")),
+        alt.Tooltip("v:Q", title=translated_word("value"), format=value_format),
     ]
     squares = base.mark_rect(cornerRadius=3).encode(alt.Color("v:Q", scale=scale, legend=None), tooltip=tooltip)
     chart: Any = squares
-    if len(rows) <= _MOST_NUMBERED and len(columns) <= _MOST_NUMBERED:
+    if few:
         # What begins with `page:` is a colour of the page's theme.
         contrast = f"abs(datum.v) > {0.6 * max(abs(low), high):g}"
         colour = alt.condition(contrast, alt.value("page:far"), alt.value("page:ink"))
         numbers = base.mark_text(fontSize=11).encode(color=colour, text=alt.Text("v:Q", format=value_format))
-        chart = alt.layer(squares, numbers)
+        chart = alt.layer(squares, numbers if diverging else numbers.transform_filter("datum.v !== 0"))
     return Chart(title, _spec(chart.properties(height=_AROUND + 30 * len(rows))), description, is_wide)
 
 

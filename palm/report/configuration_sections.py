@@ -3,9 +3,11 @@
 from collections.abc import Iterator, Sequence
 
 from palm.config.describe import DEFAULT
-from palm.report.configuration import differing_values
+from palm.locale.current import translated_word
+from palm.report.configuration import ConfiguredValue, differing_values
 from palm.report.run_folder import ReadRun
-from palm.report.section import Block, Paragraph, Section, Table
+from palm.report.section import Block, Cell, Paragraph, Section, Table
+from palm.report.words import shown_text, words
 
 HEADER = ("key", "value", "source", "overridden")
 
@@ -15,7 +17,7 @@ def configuration_sections(runs: Sequence[ReadRun]) -> Iterator[Section]:
     blocks: list[Block] = []
     if len(runs) > 1:
         rows = [(row.key, *row.values) for row in differing_values([run.configuration for run in runs])]
-        header = ("key", *(run.name for run in runs))
+        header = (translated_word("key"), *(run.name for run in runs))
         blocks.append(
             Table("Keys in which the runs differ", header, rows)
             if rows
@@ -28,15 +30,19 @@ def configuration_sections(runs: Sequence[ReadRun]) -> Iterator[Section]:
 
 def _values(run: ReadRun, of: str, *, is_folded: bool) -> Iterator[Block]:
     values = list(run.configuration.values.values())
-    rows = [(value.key, value.value, value.where or None, value.overridden or None) for value in values]
-    given = [row for row in rows if row[2] is not None and not row[2].startswith(DEFAULT)]
-    defaults = [row for row in rows if row not in given]
-    columns = HEADER if any(row[3] for row in given) else HEADER[:3]
+    given = [value for value in values if value.where and not value.where.startswith(DEFAULT)]
+    defaults = [_row(value)[:3] for value in values if value not in given]
+    rows = [_row(value) for value in given]
+    columns = words(*(HEADER if any(value.overridden for value in given) else HEADER[:3]))
     if given:
-        short = [row[: len(columns)] for row in given]
+        short = [row[: len(columns)] for row in rows]
         yield Table(f"What was set{of}", columns, short, is_folded=is_folded, texts=frozenset({1}))
-    elif rows:
+    elif values:
         yield Paragraph(f"Where the values come from is not recorded{of}: the run has no run.json.", is_note=True)
     if defaults:
         title = f"{'All other values' if given else 'Values'}{of}"
-        yield Table(title, HEADER[:3], [row[:3] for row in defaults], is_folded=True, texts=frozenset({1}))
+        yield Table(title, words(*HEADER[:3]), defaults, is_folded=True, texts=frozenset({1}))
+
+
+def _row(value: ConfiguredValue) -> tuple[Cell, ...]:
+    return (value.key, value.value, shown_text(value.where) or None, shown_text(value.overridden) or None)

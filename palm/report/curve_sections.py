@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from palm.locale.current import translated_word
 from palm.metric.base import LOSS
 from palm.report.charts import Curve, Mark, curve_chart
 from palm.report.result_sections import shown_number, task_names
@@ -10,8 +11,10 @@ from palm.report.section import Block, Chart, Paragraph, Section
 from palm.report.series import Series
 
 TRAINING, DEV = "training loss", "dev loss"
-HOW_TO = "Curves: drag sideways to move, Shift and the wheel to magnify, double-click to return. Thin lines are logged "
-HOW_TO += "losses, thick ones their exponential moving average; circles mark the best evaluations."
+HOW_TO = (
+    "Curves: drag sideways to move, Shift and the wheel to magnify, double-click to return. Thin lines are logged "
+    "losses, thick ones their exponential moving average; circles mark the best evaluations."
+)
 
 
 def curve_sections(runs: Sequence[ReadRun]) -> Iterator[Section]:
@@ -27,7 +30,10 @@ def _charts_of_task(runs: Sequence[ReadRun], task: str) -> Iterator[Chart]:
     if any(len(curve.series) for curve in loss):
         of_dev = "" if len(runs) > 1 else ", and on its dev rows"
         yield curve_chart(
-            f"{task}: loss", f"Loss of the task {task} over the steps of training{of_dev}.", loss, names=_names(runs)
+            f"{task}: {translated_word('loss')}",
+            f"Loss of the task {task} over the steps of training{of_dev}.",
+            loss,
+            names=_names(runs),
         )
     for metric, curves, marks in _evaluations(having, task, of_one=len(runs) == 1):
         described = "; ".join(f"{mark.name} is best at step {mark.step} with {mark.label}" for mark in marks)
@@ -43,11 +49,11 @@ def _charts_of_task(runs: Sequence[ReadRun], task: str) -> Iterator[Chart]:
 def _losses(runs: Sequence[ReadRun], task: str, *, of_one: bool) -> Iterator[Curve]:
     for run in runs:
         curves = run.curves.tasks[task]
-        name = TRAINING if of_one else run.name
+        name = translated_word(TRAINING) if of_one else run.name
         yield Curve(name, curves.loss, is_faint=True)
         yield Curve(name, curves.loss.smoothed())
         if of_one and LOSS in curves.dev:
-            yield Curve(DEV, curves.dev[LOSS])
+            yield Curve(translated_word(DEV), curves.dev[LOSS])
 
 
 def _evaluations(runs: Sequence[ReadRun], task: str, *, of_one: bool) -> Iterator[tuple[str, list[Curve], list[Mark]]]:

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 
+from palm.locale.current import translated_word
 from palm.report.charts import bar_chart, histogram
 from palm.report.run_folder import ReadRun
 from palm.report.section import Block, Cell, Paragraph, Section, Table
+from palm.report.words import words
 from palm.schema.run_description import DataStatistics, TaskDescription
 
 _MOST_LABELS = 20
@@ -43,18 +45,21 @@ def _data(tasks: _Tasks) -> dict[str, tuple[DataStatistics | None, DataStatistic
 
 def _parts(task: TaskDescription) -> list[tuple[str, DataStatistics]]:
     """The data sets of a task by their names."""
-    return [(name, part) for name, part in (("training", task.train), ("dev", task.dev)) if part is not None]
+    parts = (("training", task.train), ("dev", task.dev))
+    return [(translated_word(name), part) for name, part in parts if part is not None]
 
 
 def _blocks(tasks: _Tasks, of: str) -> Iterator[Block]:
     header = ("task", "rows of", "rows", "examples", "tokens: shortest", "median", "95 % up to", "longest", "labels")
     rows = [(name, role, *_numbers(part)) for name, task in tasks.items() for role, part in _parts(task)]
-    yield Table(f"Rows of the tasks, and lengths of their examples in subword tokens{of}", header, rows)
+    yield Table(f"Rows of the tasks, and lengths of their examples in subword tokens{of}", words(*header), rows)
     for name, task in tasks.items():
         lengths = [(role, part.lengths.bounds, part.lengths.counts) for role, part in _parts(task) if part.lengths]
         if any(len(counts) > 1 for _, _, counts in lengths):
             description = f"How many examples of the task {name} have how many subword tokens."
-            yield histogram(f"{name}: lengths{of}", description, lengths, "subword tokens")
+            yield histogram(
+                f"{name}: {translated_word('lengths')}{of}", description, lengths, translated_word("subword tokens")
+            )
     for name, task in tasks.items():
         yield from _labels(name, task, of)
 
@@ -78,7 +83,7 @@ def _labels(name: str, task: TaskDescription, of: str) -> Iterator[Block]:
     ]
     more = f", the {len(shown)} most frequent of {len(known)}" if len(known) > len(shown) else ""
     description = f"How frequent each label of the task {name} is{more}."
-    yield bar_chart(f"{name}: labels{more}{of}", description, bars)
+    yield bar_chart(f"{name}: {translated_word('labels')}{more}{of}", description, bars)
     sampled = [
         f"{part.counted_rows:,} of {part.rows:,} {role} rows" for role, part in parts if part.counted_rows < part.rows
     ]

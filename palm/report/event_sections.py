@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 
+from palm.locale.current import translated, translated_word
 from palm.report.events import EventKind
 from palm.report.run_folder import ReadRun
 from palm.report.section import Block, Cell, Paragraph, Section, Table
+from palm.report.words import words
 
 _MOST = 500
 _WORDS: dict[EventKind, str] = {"skipped": "batch skipped", "overflow": "batch skipped", "restored": "rolled back"}
@@ -21,7 +23,8 @@ def _events(run: ReadRun, of: str) -> Iterator[Block]:
     rows = _rows(run)
     if rows:
         kept = rows[:_MOST]
-        yield Table(f"What happened{of}", ("step", "task", "event", "in the log"), kept, texts=frozenset({3}))
+        header = words("step", "task", "event", "in the log")
+        yield Table(f"What happened{of}", header, kept, texts=frozenset({3}))
     else:
         yield Paragraph(f"No resume, no skipped batch and no warning{of}.")
     if len(rows) > _MOST:
@@ -32,16 +35,19 @@ def _events(run: ReadRun, of: str) -> Iterator[Block]:
 def _rows(run: ReadRun) -> list[tuple[int, Cell, Cell, Cell]]:
     events = [event for event in run.log.events if event.kind not in ("checkpoint", "exported")]
     found: list[tuple[int, Cell, Cell, Cell]] = [
-        (event.global_step, event.task, _WORDS.get(event.kind, event.kind), event.text) for event in events
+        (event.global_step, event.task, translated_word(_WORDS.get(event.kind, event.kind)), translated(event.text))
+        for event in events
     ]
     for name, export in run.curves.exports.items():
         what = "model of all tasks" if name is None else "exported"
         retired = "; not trained any more" if name is not None and _retires(run) else ""
-        found.append((export.global_step, name, what, f"the weights of global step {export.of_step}{retired}"))
+        said = translated(f"the weights of global step {export.of_step}{retired}")
+        found.append((export.global_step, name, translated_word(what), said))
     for name, curves in run.curves.tasks.items():
         logged = {event.global_step for event in run.log.of("skipped")}
         missing = [step for step in curves.not_finite if step not in logged]
-        found += [(step, name, "loss not finite", "the logged loss is no finite number") for step in missing]
+        kind, said = words("loss not finite", "the logged loss is no finite number")
+        found += [(step, name, kind, said) for step in missing]
     return sorted(found, key=lambda row: row[0])
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from palm.locale.current import translated, translated_word
 from palm.report.result_sections import shown_number
 from palm.report.run_folder import ReadRun
 
@@ -43,22 +44,27 @@ class TaskCard:
 
 
 def facts_of(run: ReadRun) -> Iterator[Fact]:
-    """The facts of a run that are known."""
+    """The facts of a run that are known, in the language of the reader."""
+    for name, value in _facts(run):
+        yield Fact(translated_word(name), translated(value))
+
+
+def _facts(run: ReadRun) -> Iterator[tuple[str, str]]:
     known = run.description
-    yield Fact("steps", _steps(run))
+    yield ("steps", _steps(run))
     seconds = trained_seconds(run)
     if seconds is not None:
-        yield Fact("training time", shown_seconds(seconds))
+        yield ("training time", shown_seconds(seconds))
     if known is not None:
         encoder = run.configuration.values.get("encoder")
         named = f"{encoder.value} ({known.backbone})" if encoder and encoder.value != "null" else known.backbone
-        yield Fact("encoder", named)
-        yield Fact("parameters", shown_count(known.parameters))
-        yield Fact("device", f"{known.device}, {known.precision}, {_counted_threads(known.threads, known.processes)}")
-        yield Fact("started", shown_time(known.started))
-        yield Fact("PALM", known.palm_version)
+        yield ("encoder", named)
+        yield ("parameters", shown_count(known.parameters))
+        yield ("device", f"{known.device}, {known.precision}, {_counted_threads(known.threads, known.processes)}")
+        yield ("started", shown_time(known.started))
+        yield ("PALM", known.palm_version)
     if run.log.sessions > 1:
-        yield Fact("sessions", f"{run.log.sessions}, see events")
+        yield ("sessions", f"{run.log.sessions}, see the events")
 
 
 def cards_of(run: ReadRun) -> Iterator[TaskCard]:
@@ -72,8 +78,8 @@ def cards_of(run: ReadRun) -> Iterator[TaskCard]:
             name,
             _kind(run, name),
             shown_number(best.value) if best else "",
-            f"best {best.metric}, at step {best.global_step:,}" if best else "no evaluation on dev rows",
-            _steps_of_task(steps, described.expected_steps if described else None),
+            translated(f"best {best.metric}, at step {best.global_step:,}" if best else "no evaluation on dev rows"),
+            translated(_steps_of_task(steps, described.expected_steps if described else None)),
         )
 
 
@@ -84,6 +90,7 @@ def trained_seconds(run: ReadRun) -> float | None:
 
 def shown_seconds(seconds: float) -> str:
     """`42 s`, `3 min 20 s`, `2 h 5 min`."""
+    seconds = round(seconds)
     if seconds < _MINUTE:
         return f"{seconds:.0f} s"
     if seconds < _HOUR:
@@ -127,5 +134,5 @@ def _kind(run: ReadRun, task: str) -> str:
     if described is not None:
         reader, paradigm = described.reader or reader, described.paradigm or paradigm
     names = dict.fromkeys(name for name in (reader, paradigm) if name)
-    auxiliary = ["auxiliary"] if described is not None and not described.target else []
+    auxiliary = [translated_word("auxiliary")] if described is not None and not described.target else []
     return ", ".join([*names, *auxiliary])

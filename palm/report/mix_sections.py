@@ -7,6 +7,7 @@ from palm.report.charts import Curve, bar_chart, curve_chart, heat_map
 from palm.report.run_folder import ReadRun
 from palm.report.section import Block, Cell, Paragraph, Section, Table
 from palm.report.series import Series
+from palm.report.words import words
 
 _MOST_PAIRS = 8
 
@@ -26,8 +27,9 @@ def _of(run: ReadRun, runs: Sequence[ReadRun]) -> str:
 
 def _mix(run: ReadRun, of: str) -> Iterator[Block]:
     mix = run.mix()
-    asked = [(name, "asked", each.asked) for name, each in mix.items() if each.asked is not None]
-    bars = [*((name, bar, value) for name, bar, value in asked), *((n, "achieved", m.achieved) for n, m in mix.items())]
+    asked, achieved = words("asked", "achieved")
+    bars = [(name, asked, each.asked) for name, each in mix.items() if each.asked is not None]
+    bars += [(name, achieved, each.achieved) for name, each in mix.items()]
     described = ", ".join(f"{name} {each.achieved:.1%}" for name, each in mix.items())
     yield bar_chart(f"fraction of the steps{of}", f"How often each task was trained: {described}.", bars)
     curves = [Curve(name, series) for name, series in run.curves.probabilities.items()]
@@ -46,7 +48,7 @@ def _mix(run: ReadRun, of: str) -> Iterator[Block]:
         (name, None if each.asked is None else f"{each.asked:.1%}", f"{each.achieved:.1%}", each.steps)
         for name, each in mix.items()
     ]
-    yield Table(f"Steps of the tasks{of}", ("task", "asked", "achieved", "steps"), rows)
+    yield Table(f"Steps of the tasks{of}", words("task", "asked", "achieved", "steps"), rows)
     if all(each.asked is None for each in mix.values()):
         yield Paragraph("What the sampler was asked for is not recorded: the run has no run.json.", is_note=True)
 

@@ -9,6 +9,7 @@ from importlib.resources import files
 from typing import Any
 
 from palm.analysis.packages import page_package
+from palm.locale.current import TAGS, chosen_language, translated, translated_word
 from palm.report.blocks import grouped, kind_of_cell, number_columns, shown_cell
 from palm.report.configuration_sections import configuration_sections
 from palm.report.curve_sections import curve_sections
@@ -20,6 +21,7 @@ from palm.report.prediction_sections import prediction_sections
 from palm.report.result_sections import result_sections
 from palm.report.run_folder import ReadRun
 from palm.report.section import Chart, Paragraph, Section, SectionWriter, Table
+from palm.report.words import SCRIPT_WORDS, STATES, translated_sections, words
 from palm.storage.layout import PALM_VERSION
 
 VEGA_LITE = "6.4"
@@ -41,7 +43,7 @@ _LARGE = 12  # rows of a table from which on it scrolls
 
 
 def render_page(runs: Sequence[ReadRun], sections: Sequence[Section], *, made: str) -> str:
-    """The page.
+    """The page, in the language of the reader (`in_language`).
 
     Args:
         runs: The runs that it is about.
@@ -73,6 +75,11 @@ def render_page(runs: Sequence[ReadRun], sections: Sequence[Section], *, made: s
         style=style,
         policy=policy(scripts, style),
         made=made,
+        language=TAGS[chosen_language()],
+        said=translated,
+        word=translated_word,
+        states=dict(zip(STATES, words(*STATES.values()), strict=True)),
+        words=_in_script(dict(zip(SCRIPT_WORDS, words(*SCRIPT_WORDS.values()), strict=True))),
         version=PALM_VERSION,
     )
     return text
@@ -93,9 +100,9 @@ def policy(scripts: Sequence[str], style: str) -> str:
 
 
 def all_sections(runs: Sequence[ReadRun]) -> Iterator[Section]:
-    """The sections that hold anything, in the order of the page."""
+    """The sections that hold anything, in the order of the page and the language of the reader."""
     for write in WRITERS:
-        yield from (section for section in write(runs) if section.blocks)
+        yield from translated_sections(section for section in write(runs) if section.blocks)
 
 
 @cache

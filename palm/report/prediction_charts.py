@@ -5,13 +5,16 @@ from typing import Any
 
 import altair as alt
 
+from palm.analysis.answers import AnswerAnalysis
 from palm.analysis.calibration import Calibration
 from palm.analysis.classes import ClassAnalysis
 from palm.analysis.numbers import NumberAnalysis
 from palm.analysis.span_errors import SPAN_ERRORS
 from palm.analysis.spans import SpanAnalysis
+from palm.locale.current import translated_word
 from palm.report.charts import bar_chart, heat_map
 from palm.report.section import Chart
+from palm.report.words import shown_text, words
 
 SPAN_ERROR_NAMES = {
     "missed": "missed",
@@ -43,7 +46,7 @@ def confusion_chart(classes: ClassAnalysis) -> Chart:
         cells,
         diverging=False,
         value_format=",d",
-        axes=("gold", "predicted"),
+        axes=(translated_word("gold"), translated_word("predicted")),
         is_wide=len(matrix.names) > _MOST_TYPES,
     )
 
@@ -52,13 +55,27 @@ def span_error_chart(spans: SpanAnalysis) -> Chart:
     """How many spans of each type are wrong in which way, of the types with most errors."""
     ranked = sorted(spans.errors, key=lambda each: (-sum(getattr(each, kind) for kind in SPAN_ERRORS), each.name))
     rows = [
-        (each.name, SPAN_ERROR_NAMES[kind], float(getattr(each, kind)))
+        (each.name, translated_word(SPAN_ERROR_NAMES[kind]), float(getattr(each, kind)))
         for each in ranked[:_MOST_TYPES]
         for kind in SPAN_ERRORS
         if getattr(each, kind)
     ]
     title, description = "Errors of spans by kind", "How many spans of each type are wrong in which way."
-    return bar_chart(title, description, rows, value_format=",d", value_title="spans")
+    return bar_chart(title, description, rows, value_format=",d", value_title=translated_word("spans"))
+
+
+def answer_chart(answers: AnswerAnalysis) -> Chart:
+    """Exact match and F1 of the most frequent question words."""
+    groups = answers.by_question_word[:_MOST_TYPES]
+    names = [f"{shown_text(each.name)} ({each.count:,})" for each in groups]
+    exact, f1 = words("exact match", "F1")
+    rows = [
+        row
+        for name, each in zip(names, groups, strict=True)
+        for row in ((name, exact, each.exact_match), (name, f1, each.f1))
+    ]
+    title, description = "Answers by question word", "Exact match and F1 of the questions of each question word."
+    return bar_chart(title, description, rows)
 
 
 def reliability_chart(calibrations: Mapping[str, Calibration]) -> Chart:
@@ -71,16 +88,16 @@ def reliability_chart(calibrations: Mapping[str, Calibration]) -> Chart:
     ]
     diagonal = alt.Chart(alt.InlineData(values=[{"c": 0.0, "a": 0.0}, {"c": 1.0, "a": 1.0}]))
     axis = alt.Axis(format=".0%", tickCount=5)
-    confidence = alt.X("c:Q", title="mean confidence", axis=axis, scale=alt.Scale(domain=[0, 1]))
-    accuracy = alt.Y("a:Q", title="fraction that is right", axis=axis, scale=alt.Scale(domain=[0, 1]))
+    confidence = alt.X("c:Q", title=translated_word("mean confidence"), axis=axis, scale=alt.Scale(domain=[0, 1]))
+    accuracy = alt.Y("a:Q", title=translated_word("fraction that is right"), axis=axis, scale=alt.Scale(domain=[0, 1]))
     names = list(calibrations)
-    legend = alt.Legend(orient="top") if len(names) > 1 else None
+    legend = alt.Legend(orient="top", symbolSize=70) if len(names) > 1 else None
     colour = alt.Color("n:N", sort=names, scale=alt.Scale(domain=names), title=None, legend=legend)
     tooltip = [
-        alt.Tooltip("n:N", title="probabilities"),
-        alt.Tooltip("c:Q", title="mean confidence", format=".1%"),
-        alt.Tooltip("a:Q", title="right", format=".1%"),
-        alt.Tooltip("k:Q", title="count", format=",d"),
+        alt.Tooltip("n:N", title=translated_word("probabilities")),
+        alt.Tooltip("c:Q", title=translated_word("mean confidence"), format=".1%"),
+        alt.Tooltip("a:Q", title=translated_word("right"), format=".1%"),
+        alt.Tooltip("k:Q", title=translated_word("count"), format=",d"),
     ]
     base = alt.Chart(alt.InlineData(values=rows))
     layers = [
@@ -104,10 +121,13 @@ def number_chart(numbers: NumberAnalysis) -> Chart:
     rows = [{"g": gold, "p": predicted} for gold, predicted in numbers.points]
     ends = _ends([value for pair in numbers.points for value in pair])
     line = alt.Chart(alt.InlineData(values=[{"g": end, "p": end} for end in ends]))
-    gold = alt.X("g:Q", title="gold", scale=alt.Scale(zero=False, nice=False))
-    predicted = alt.Y("p:Q", title="predicted", scale=alt.Scale(zero=False))
+    gold = alt.X("g:Q", title=translated_word("gold"), scale=alt.Scale(zero=False, nice=False))
+    predicted = alt.Y("p:Q", title=translated_word("predicted"), scale=alt.Scale(zero=False))
     points = alt.Chart(alt.InlineData(values=rows)).mark_point(filled=True, size=28, opacity=0.5)
-    tooltip = [alt.Tooltip("g:Q", title="gold", format=".4~g"), alt.Tooltip("p:Q", title="predicted", format=".4~g")]
+    tooltip = [
+        alt.Tooltip("g:Q", title=translated_word("gold"), format=".4~g"),
+        alt.Tooltip("p:Q", title=translated_word("predicted"), format=".4~g"),
+    ]
     layers = [
         line.mark_line(strokeDash=[4, 4], strokeWidth=1, opacity=0.6).encode(gold, predicted),
         points.encode(gold, predicted, tooltip=tooltip),

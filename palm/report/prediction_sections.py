@@ -13,22 +13,25 @@ from palm.analysis.ranks import RankAnalysis
 from palm.analysis.scores import Scores
 from palm.analysis.span_errors import SPAN_ERRORS
 from palm.analysis.spans import ErrorsOfType, SpanAnalysis
-from palm.analysis.task_analysis import TaskAnalysis, WrongRow
+from palm.analysis.task_analysis import TaskAnalysis
 from palm.errors import counted
+from palm.locale.current import translated_word
 from palm.report.prediction_charts import (
     SPAN_ERROR_NAMES,
+    answer_chart,
     confusion_chart,
     number_chart,
     reliability_chart,
     span_error_chart,
 )
+from palm.report.result_sections import shown_number
 from palm.report.run_folder import ReadRun
 from palm.report.section import Block, Cell, Chart, Paragraph, Section, Table
+from palm.report.words import shown_text, words
+from palm.report.worst_rows import worst_rows
 
 NOT_ANALYSED = "no dev rows, no inference model yet, or not predicted (--no-predict)"
 _MANY = 12
-_LONGEST_TEXT = 600
-_HOW = "`palm calibrate` stores this temperature with the model"
 
 
 def prediction_sections(runs: Sequence[ReadRun]) -> Iterator[Section]:
@@ -74,20 +77,24 @@ def blocks_of(analysis: TaskAnalysis) -> Iterator[Block]:
         yield from _ranks(analysis.ranks)
     yield from _calibration(analysis)
     if analysis.errors:
-        yield _errors(analysis.errors)
+        yield worst_rows(analysis.errors)
 
 
 def _summary(analysis: TaskAnalysis) -> str:
-    of = f" of {analysis.of_rows:,}" if analysis.of_rows > analysis.rows else ""
-    rows = f"{analysis.rows:,}{of} {'row' if analysis.of_rows == 1 else 'rows'}"
+    chosen = analysis.rows < analysis.of_rows
+    every = f"{analysis.rows:,} {'row' if analysis.rows == 1 else 'rows'}"
+    rows = f"{analysis.rows:,} of {analysis.of_rows:,} rows" if chosen else every
     wrong = "" if analysis.wrong is None else f", {analysis.wrong:,} of them wrong"
-    metrics = ", ".join(f"{name} {value:.4f}" for name, value in analysis.metrics.items())
-    return f"{rows} of {Path(analysis.data).name} ({analysis.paradigm}){wrong}: {metrics}."
+    metrics = " · ".join(f"{name} {value:.4f}" for name, value in analysis.metrics.items())
+    return f"{rows} of {Path(analysis.data).name}, paradigm {analysis.paradigm}{wrong}: {metrics}."
 
 
-def _scores_table(title: str, name: str, scores: Sequence[Scores]) -> Table:
-    rows = [(each.name, each.precision, each.recall, each.f1, each.support) for each in scores]
-    return Table(title, (name, "precision", "recall", "F1", "support"), rows, is_folded=len(rows) > _MANY)
+def _scores_table(title: str, name: str, scores: Sequence[Scores], means: Sequence[Scores] = ()) -> Table:
+    named = [*((each.name, each) for each in scores), *((translated_word(each.name), each) for each in means)]
+    rows: list[tuple[Cell, ...]] = [
+        (name, *map(shown_number, (each.precision, each.recall, each.f1)), each.support) for name, each in named
+    ]
+    return Table(title, words(name, "precision", "recall", "F1", "support"), rows, is_folded=len(rows) > _MANY)
 
 
 def _classes(classes: ClassAnalysis) -> Iterator[Block]:
@@ -97,77 +104,78 @@ def _classes(classes: ClassAnalysis) -> Iterator[Block]:
         rows = [(each.gold, each.predicted, each.count, f"{each.fraction:.1%}") for each in confused]
         yield Table(
             "Classes that are confused most",
-            ("gold", "predicted", "rows", "of the gold class"),
+            words("gold", "predicted", "rows", "of the gold class"),
             rows,
             is_folded=len(rows) > _MANY,
         )
-    yield _scores_table("Scores of each class", "class", [*classes.classes, classes.macro, classes.weighted])
+    yield _scores_table("Scores of each class", "class", classes.classes, [classes.macro, classes.weighted])
 
 
 def _label_sets(found: LabelSetAnalysis) -> Iterator[Block]:
     text = f"Exactly the gold labels: {found.set_accuracy:.1%} of rows; wrong decisions: {found.hamming_loss:.2%}."
     yield Paragraph(text)
-    yield _scores_table("Scores of each label", "label", [*found.labels, found.micro, found.macro])
+    yield _scores_table("Scores of each label", "label", found.labels, [found.micro, found.macro])
     rows = [(each.name, each.right, each.missing, each.spurious, each.absent) for each in found.counts]
-    header = ("label", "right", "missing", "spurious", "rightly absent")
+    header = words("label", "right", "missing", "spurious", "rightly absent")
     yield Table("Decisions on each label", header, rows, is_folded=len(rows) > _MANY)
 
 
 def _spans(spans: SpanAnalysis) -> Iterator[Block]:
     if spans.total is not None and any(getattr(spans.total, kind) for kind in SPAN_ERRORS):
         yield span_error_chart(spans)
-        header = ("type", "right", *SPAN_ERROR_NAMES.values())
+        header = words("type", "right", *SPAN_ERROR_NAMES.values())
         rows = [_kinds(each) for each in (*spans.errors, spans.total)]
         yield Table("Errors of spans by kind", header, rows, is_folded=len(rows) > _MANY)
     if spans.confused:
         confused = [(each.gold, each.predicted, each.count) for each in spans.confused]
-        yield Table("Types that are confused", ("gold", "predicted", "spans"), confused)
+        yield Table("Types that are confused", words("gold", "predicted", "spans"), confused)
     if spans.micro is not None and spans.macro is not None:
-        yield _scores_table("Scores of each type of spans", "type", [*spans.types, spans.micro, spans.macro])
+        yield _scores_table("Scores of each type of spans", "type", spans.types, [spans.micro, spans.macro])
     else:
         yield _scores_table("Scores of each tag", "tag", spans.tags)
 
 
 def _kinds(errors: ErrorsOfType) -> tuple[Cell, ...]:
-    return (errors.name or "all", errors.right, *(getattr(errors, kind) for kind in SPAN_ERRORS))
+    return (errors.name or translated_word("all"), errors.right, *(getattr(errors, kind) for kind in SPAN_ERRORS))
 
 
 def _answers(answers: AnswerAnalysis) -> Iterator[Block]:
-    parts = {
-        "By question word": answers.by_question_word,
-        "By length of the context": answers.by_context_length,
-        "By length of the question": answers.by_question_length,
-        "By length of the answer": answers.by_answer_length,
-        "Questions with and without an answer": answers.by_answer_kind,
-    }
-    for title, groups in parts.items():
+    parts = (
+        ("By question word", "question word", answers.by_question_word),
+        ("By length of the context", "words of the context", answers.by_context_length),
+        ("By length of the question", "words of the question", answers.by_question_length),
+        ("By length of the answer", "words of the answer", answers.by_answer_length),
+        ("Questions with and without an answer", "questions", answers.by_answer_kind),
+    )
+    yield answer_chart(answers)
+    for title, column, groups in parts:
         if groups:
-            yield _groups_table(title, groups)
+            yield _groups_table(title, column, groups)
 
 
-def _groups_table(title: str, groups: Sequence[AnswerGroup]) -> Table:
-    rows = [(each.name, each.count, f"{each.exact_match:.1%}", f"{each.f1:.1%}") for each in groups]
-    return Table(title, ("questions", "number", "exact match", "F1"), rows, is_folded=len(rows) > _MANY)
+def _groups_table(title: str, column: str, groups: Sequence[AnswerGroup]) -> Table:
+    rows = [(shown_text(each.name), each.count, f"{each.exact_match:.1%}", f"{each.f1:.1%}") for each in groups]
+    return Table(title, words(column, "number", "exact match", "F1"), rows, is_folded=len(rows) > _MANY)
 
 
 def _numbers(numbers: NumberAnalysis) -> Iterator[Block]:
     yield number_chart(numbers)
     rows: list[tuple[Cell, ...]] = [
-        ("mean absolute error", numbers.mean_absolute_error),
-        ("root mean squared error", numbers.root_mean_squared_error),
+        (translated_word("mean absolute error"), numbers.mean_absolute_error),
+        (translated_word("root mean squared error"), numbers.root_mean_squared_error),
         ("R²", numbers.r2),
-        ("mean of predicted − gold", numbers.bias),
+        (translated_word("mean of predicted − gold"), numbers.bias),
     ]
-    yield Table("Distance from gold", ("measure", "value"), rows)
+    yield Table("Distance from gold", words("measure", "value"), rows)
 
 
 def _ranks(ranks: RankAnalysis) -> Iterator[Block]:
     if ranks.ranks:
         rows = [(number, count) for number, count in enumerate(ranks.ranks, 1)]
-        yield Table("Rank of the right candidate", ("rank", "rows"), rows, is_folded=len(rows) > _MANY)
+        yield Table("Rank of the right candidate", words("rank", "rows"), rows, is_folded=len(rows) > _MANY)
     if ranks.groups:
         groups = [(each.name, each.count, f"{each.accuracy:.1%}") for each in ranks.groups]
-        yield Table("Right answers", ("of", "number", "right"), groups, is_folded=len(groups) > _MANY)
+        yield Table("Right answers", words("of", "number", "right"), groups, is_folded=len(groups) > _MANY)
 
 
 def _calibration(analysis: TaskAnalysis) -> Iterator[Block]:
@@ -175,44 +183,32 @@ def _calibration(analysis: TaskAnalysis) -> Iterator[Block]:
         if analysis.uncalibrated is not None:
             yield Paragraph(f"No calibration: {analysis.uncalibrated}.", is_note=True)
         return
-    found = {f"temperature {analysis.calibration.temperature:.3g}": analysis.calibration}
+    found = {_temperature(analysis.calibration.temperature): analysis.calibration}
     suggested = analysis.suggested
     if suggested is not None and suggested.temperature is not None and suggested.calibration is not None:
-        found.setdefault(f"temperature {suggested.temperature:.3g}", suggested.calibration)
+        found.setdefault(_temperature(suggested.temperature), suggested.calibration)
     yield reliability_chart(found)
     rows = [_calibration_row(name, each) for name, each in found.items()]
     unit = analysis.calibration.unit
     title = f"Calibration on {counted(analysis.calibration.count, unit)}, {len(analysis.calibration.bins)} bins"
-    yield Table(title, ("probabilities", "right", "mean confidence", "ECE", "Brier score", "NLL"), rows)
+    header = words("probabilities", "right", "mean confidence", "ECE", "Brier score", "NLL")
+    yield Table(title, header, rows)
     if suggested is not None and suggested.temperature is None:
         yield Paragraph(f"No temperature was fitted: {suggested.reason}", is_note=True)
     elif len(found) > 1:
-        text = f"The second temperature is fitted to the same rows, which flatters it. {_HOW}, and changes no answer."
-        yield Paragraph(text, is_note=True)
+        fitted = "The second temperature is fitted to the same rows, which flatters it."
+        how = "`palm calibrate` stores it with the model, and changes no answer."
+        yield Paragraph(f"{fitted} {how}", is_note=True)
+
+
+def _temperature(value: float) -> str:
+    return f"{translated_word('temperature')} {value:.3g}"
 
 
 def _calibration_row(name: str, found: Calibration) -> tuple[Cell, ...]:
-    return (name, f"{found.accuracy:.1%}", f"{found.confidence:.1%}", found.ece, found.brier, found.nll)
-
-
-def _errors(rows: Sequence[WrongRow]) -> Table:
-    cells: list[tuple[Cell, ...]] = [
-        (row.line, _text(row), _cut(row.gold), _cut(row.predicted), row.probability, row.loss, _cut(row.remark))
-        for row in rows
-    ]
-    texts = frozenset({1, 2, 3, 6})
-    return Table(
-        f"The {len(rows)} worst rows",
-        ("line", "text", "gold", "predicted", "probability", "loss", "what is wrong"),
-        cells,
-        is_folded=True,
-        texts=texts,
+    return (
+        name,
+        f"{found.accuracy:.1%}",
+        f"{found.confidence:.1%}",
+        *map(shown_number, (found.ece, found.brier, found.nll)),
     )
-
-
-def _text(row: WrongRow) -> str:
-    return _cut("\n".join(text for name, text in row.columns.items() if name != "id"))
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}… ({len(text):,} characters)"

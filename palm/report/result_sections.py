@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from palm.metric.base import LOSS
 from palm.report.run_folder import ReadRun
 from palm.report.section import Cell, Paragraph, Section, Table
+from palm.report.words import words
 
 
 def result_sections(runs: Sequence[ReadRun]) -> Iterator[Section]:
@@ -27,7 +28,7 @@ def shown_number(value: float | None) -> str:
 
 
 def _one_run(run: ReadRun) -> Table:
-    header = ("task", "metric", "best", "at step", "last", "model of step", "steps of the task")
+    header = words("task", "metric", "best", "at step", "last", "model of step", "steps of the task")
     rows: list[tuple[Cell, ...]] = []
     for name in run.task_names:
         curves, export, steps = run.curves.tasks.get(name), run.curves.exports.get(name), run.steps_of(name)
@@ -57,7 +58,7 @@ def _comparison(runs: Sequence[ReadRun]) -> Table:
             best = min(known) if metric == LOSS else max(known)
             marked |= {(len(rows), column + 2) for column, value in enumerate(values) if value == best}
             rows.append((name, metric, *map(shown_number, values)))
-    header = ("task", "metric", *(run.name for run in runs))
+    header = (*words("task", "metric"), *(run.name for run in runs))
     return Table("The best evaluations of the runs on dev rows", header, rows, best=frozenset(marked))
 
 

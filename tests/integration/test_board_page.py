@@ -97,6 +97,28 @@ def test_a_connection_that_is_lost_comes_back(browser, root):
             wait(page, lambda: steps(page) == "steps 0 – 70")
 
 
+@pytest.mark.parametrize(
+    ("options", "path", "locale", "expected"),
+    [
+        ((), "", "zh-CN", "zh"),
+        ((), "", "en-GB", "en"),
+        ((), "?lang=zh", "en-GB", "zh"),
+        (("--lang", "zh"), "", "en-GB", "zh"),
+        (("--lang", "en"), "?lang=zh", "zh-CN", "zh"),
+    ],
+)
+def test_the_page_has_the_language_that_is_asked_for(browser, root, options, path, locale, expected):
+    other = {"zh": "en", "en": "zh"}
+    results = {"zh": "各任务在开发集上的最佳评估", "en": "The best evaluation of each task on its dev rows"}
+    running = running_board(root, options=options)
+    with running as board, visit(browser, board.address + path, ready=".plot canvas", locale=locale) as found:
+        page = found.page
+        for language in (expected, other[expected]):
+            wait(page, lambda wanted=language: results[wanted] in page.locator("#tables").inner_text())
+            assert page.locator("html").get_attribute("lang") == {"zh": "zh-CN", "en": "en"}[language]
+            page.locator("#language").click()
+
+
 def test_the_keyboard_moves_the_charts(browser, root):
     with running_board(root) as board, opened(browser, board) as found:
         page = found.page

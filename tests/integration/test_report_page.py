@@ -69,8 +69,9 @@ def browser():
         yield found
 
 
-def report(*runs, output=None):
+def report(*runs, output=None, options=()):
     words = [str(run) for run in runs] + ([] if output is None else ["--output", str(output)])
+    words += options
     assert main(["report", *words]) == 0
     return Path(output or runs[0] / "report.html")
 
@@ -110,6 +111,27 @@ def test_the_page_of_a_run(browser, page_of_one, scheme, width):
         assert page.locator("svg").count() == page.locator(".plot").count() >= 10
         texts = page.locator(".plot svg text").all_text_contents()
         assert any(re.fullmatch(r"[01]\.\d{4}", text) for text in texts)  # the label of a best evaluation
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_in_chinese(browser, runs, tmp_path, scheme):
+    file = report(*runs, output=tmp_path / "zh.html", options=("--lang", "zh"))
+    with opened(browser, file, color_scheme=scheme, locale="en-GB") as found:
+        page = found.page
+        page.evaluate(SHOW_ALL)
+        page.wait_for_function("[...document.querySelectorAll('.plot')].every((plot) => plot.dataset.shown)")
+        assert page.locator("html").get_attribute("lang") == "zh-CN"
+        headings = page.locator(".part > h2").all_text_contents()
+        assert headings[:5] == ["结果", "曲线", "学习率与吞吐量", "任务比例", "梯度余弦"]
+        assert page.locator(".plot svg text", has_text="全局步").count() > 3
+        page.locator(".numbers summary").first.click()
+        assert page.locator(".numbers th").all_text_contents()[:3] == ["名称", "全局步", "值"]
+        page.get_by_role("button", name="主题").click()
+        assert page.locator("#theme-name").text_content() == "浅色"
+        texts = page.evaluate(
+            "[...document.querySelectorAll('.plot svg text, th, summary, .remark, .note')].map((e) => e.textContent)"
+        )
+        assert [text for text in texts if re.search(r"[a-z]{3,} [a-z]{2,} [a-z]{2,}", text)] == []
 
 
 def test_the_theme_changes_by_the_button_and_stays(browser, page_of_one):

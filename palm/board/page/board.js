@@ -3,7 +3,7 @@ import { BoardChart } from "./chart.js";
 import { Feed, ask } from "./feed.js";
 import { showRuns } from "./list.js";
 import { showTables } from "./tables.js";
-import { keep, kept, otherLanguage, setLanguage, shown, texts } from "./texts.js";
+import { currentLanguage, keep, kept, otherLanguage, setLanguage, shown, texts } from "./texts.js";
 
 const at = (id) => document.getElementById(id);
 const THEMES = ["system", "light", "dark"], COLOURS = 8, FIRST_CHOSEN = 3;
@@ -126,7 +126,7 @@ const plotWidth = () => document.querySelector(".plot")?.clientWidth || 500;
 
 async function loadTables() {
   const keys = [...state.chosen.keys()];
-  showTables(at("tables"), keys.length ? await ask(`tables?runs=${keys.join(",")}`) : []);
+  showTables(at("tables"), keys.length ? await ask(`tables?runs=${keys.join(",")}&lang=${currentLanguage()}`) : []);
 }
 
 // --- what the server tells
@@ -346,12 +346,15 @@ function begin() {
   at("language").addEventListener("click", () => {
     const name = otherLanguage();
     keep("palm-language", name);
+    history.replaceState(null, "", location.pathname + location.hash); // a `lang` of the address is no longer asked for
     setWords(name);
+    feed.open([...state.chosen.keys()]);
     later("tables", 0);
   });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", setTheme);
   document.addEventListener("visibilitychange", () => { if (!document.hidden) later("curves", 0); });
-  setWords(kept("palm-language") || (navigator.language.startsWith("zh") ? "zh" : "en"));
+  const chosen = new URLSearchParams(location.search).has("lang") ? null : kept("palm-language");
+  setWords(chosen || document.documentElement.lang.slice(0, 2)); // that of the page: the server has chosen it
   feed.open([]);
 }
 

@@ -1,5 +1,7 @@
 // What the server tells: events as they come, and what the page asks for. One stream is open at a time.
 
+import { currentLanguage } from "./texts.js";
+
 export class Feed {
   // `heard(name, content)` for each event, `turned(state)` as the connection is live, lost or waiting.
   constructor(heard, turned) {
@@ -14,11 +16,11 @@ export class Feed {
     this.close();
     this.turned("waiting");
     // The list is told again by a stream of other runs.
-    this.connect(`events?runs=${keys.join(",")}`);
+    this.connect("");
   }
 
-  connect(address) {
-    const source = new EventSource(address);
+  connect(after) {
+    const source = new EventSource(`events?runs=${this.keys.join(",")}&lang=${currentLanguage()}${after}`);
     this.source = source;
     source.onopen = () => this.turned("live");
     for (const name of ["runs", "grown"]) {
@@ -32,7 +34,7 @@ export class Feed {
       // The browser connects again by itself, with the last id, unless the server has answered with an error.
       if (source.readyState !== EventSource.CLOSED || source !== this.source) return;
       setTimeout(() => {
-        if (source === this.source) this.connect(`events?runs=${this.keys.join(",")}&after=${this.last}`);
+        if (source === this.source) this.connect(`&after=${this.last}`);
       }, 2000);
     };
   }

@@ -62,6 +62,8 @@ export function setLanguage(name) {
   }
 }
 
+export const currentLanguage = () => language;
+
 export const otherLanguage = () => (language === "en" ? "zh" : "en");
 
 export function shown(value) {

@@ -2,6 +2,7 @@
 "use strict";
 (() => {
   const specs = JSON.parse(document.getElementById("specs").textContent);
+  const words = JSON.parse(document.getElementById("words").textContent);
   const themes = ["system", "light", "dark"];
   const plots = new Map([...document.querySelectorAll(".plot")].map((plot) => [plot, null]));
   const coarse = matchMedia("(pointer: coarse)").matches;
@@ -72,7 +73,6 @@
   addEventListener("beforeprint", () => { for (const [plot, found] of plots) if (!found) show(plot); });
 
   // Numbers: the rows of a chart's data, made when they are first asked for.
-  const words = { n: "name", s: "global step", v: "value", c: "of", r: "row", a: "from", b: "below", t: "label" };
 
   function table(rows) {
     const keys = [...new Set(rows.flatMap((row) => Object.keys(row)))];
@@ -108,7 +108,7 @@
       box.tabIndex = 0;
       box.setAttribute("role", "region");
       const part = details.closest(".part").querySelector("h2").textContent;
-      box.setAttribute("aria-label", `${details.querySelector("summary").textContent}, ${part}`);
+      box.setAttribute("aria-label", `${details.querySelector("summary").getAttribute("aria-label")}, ${part}`);
       box.append(...sets.map(table));
       details.append(box);
     });
@@ -120,7 +120,7 @@
 
   function setTheme(name) {
     theme = themes.includes(name) ? name : "system";
-    shown.textContent = theme;
+    shown.textContent = words[theme];
     if (theme === "system") delete document.documentElement.dataset.theme;
     else document.documentElement.dataset.theme = theme;
     try { localStorage.setItem("palm-theme", theme); } catch { /* as above */ }

@@ -3,7 +3,15 @@ import sys
 
 import pytest
 
-from palm.locale.current import chosen_language, language_problem, translated, translated_phrase, translated_word
+from palm.locale.current import (
+    accepted_language,
+    chosen_language,
+    in_language,
+    language_problem,
+    translated,
+    translated_phrase,
+    translated_word,
+)
 
 
 def test_english_stays(monkeypatch):
@@ -51,6 +59,34 @@ def test_nothing_is_loaded_in_english():
 )
 def test_palm_lang_wins_over_the_locale(environment, language):
     assert chosen_language(environment) == language
+
+
+def test_a_page_has_a_language_of_its_own(monkeypatch):
+    monkeypatch.setenv("PALM_LANG", "en")
+    with in_language("zh"):
+        assert translated_word("commands") == "命令"
+        with in_language("en"):
+            assert translated_word("commands") == "commands"
+        with in_language(None):
+            assert translated_word("commands") == "命令"
+    assert translated_word("commands") == "commands"
+
+
+@pytest.mark.parametrize(
+    ("header", "language"),
+    [
+        ("zh-CN,zh;q=0.9,en;q=0.8", "zh"),
+        ("en-GB,en;q=0.9", "en"),
+        ("fr, de;q=0.9, zh-TW;q=0.5, en;q=0.4", "zh"),
+        ("en;q=0.2, zh;q=0.7", "zh"),
+        ("zh;q=0, en;q=0.1", "en"),
+        ("zh; q=0.3, en ;q=x", "zh"),
+        ("fr", None),
+        ("", None),
+    ],
+)
+def test_the_language_that_a_browser_asks_for(header, language):
+    assert accepted_language(header) == language
 
 
 def test_an_unknown_language_is_a_problem():

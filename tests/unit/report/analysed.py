@@ -59,7 +59,10 @@ def every_kind():
     return {
         "classes": {"classes": classes(), **calibrated()},
         "sets": {"label_sets": analyse_label_sets(sets)},
-        "spans": {"spans": analyse_spans(spans), "uncalibrated": "a CRF chooses labels as a whole"},
+        "spans": {
+            "spans": analyse_spans(spans),
+            "uncalibrated": "a CRF chooses labels as a whole, and gives none a probability",
+        },
         "answers": {"answers": analyse_answers(answers, np.array([1.0, 0.0]), np.array([1.0, 0.5]))},
         "numbers": {"numbers": analyse_numbers(ComparedNumbers(np.arange(3.0), np.ones(3))), "wrong": None},
         "ranks": {"ranks": analyse_candidates(candidates)},

@@ -16,7 +16,7 @@ def test_the_facts_of_a_run():
 def test_what_is_not_known_is_left_out():
     assert list(facts_of(a_run())) == [Fact("steps", "0")]
     resumed = a_run(log=["Resumed from x at global step 2."])
-    assert list(facts_of(resumed))[-1] == Fact("sessions", "2, see events")
+    assert list(facts_of(resumed))[-1] == Fact("sessions", "2, see the events")
 
 
 def test_the_cards_of_tasks():
@@ -34,6 +34,8 @@ def test_the_cards_of_tasks():
 
 
 def test_numbers_and_times():
-    assert [shown_seconds(value) for value in (4.4, 75, 7500)] == ["4 s", "1 min 15 s", "2 h 5 min"]
+    assert [shown_seconds(value) for value in (4.4, 75, 179.6, 7500)] == [
+        "4 s", "1 min 15 s", "3 min 0 s", "2 h 5 min",
+    ]  # fmt: skip
     assert [shown_count(count) for count in (23_156, 22_713_216)] == ["23,156", "22.7 M"]
     assert shown_time("yesterday") == "yesterday"

@@ -15,7 +15,7 @@ from tests.unit.report.reported import a_run, step
 def test_every_kind_of_answer_is_shown(kind):
     blocks = list(blocks_of(an_analysis(**every_kind()[kind])))
     first = blocks[0].text
-    assert first.startswith("3 of 9 rows of dev.tsv (cls)")
+    assert first.startswith("3 of 9 rows of dev.tsv, paradigm cls")
     assert ("1 of them wrong" in first) == (kind != "numbers")
     assert "/data/of/me" not in first
     assert blocks[-1].title == "The 1 worst rows"
@@ -30,18 +30,12 @@ def test_calibration_names_both_temperatures_and_why_there_is_none():
     assert [row[0] for row in table.rows] == ["temperature 1", "temperature 1.5"]
     assert any("flatters it" in block.text for block in blocks if isinstance(block, Paragraph))
     crf = [block.text for block in blocks_of(an_analysis(**every_kind()["spans"])) if isinstance(block, Paragraph)]
-    assert crf[-1] == "No calibration: a CRF chooses labels as a whole."
+    assert crf[-1] == "No calibration: a CRF chooses labels as a whole, and gives none a probability."
 
 
 def test_charts_stand_side_by_side():
     blocks = charts_first(list(blocks_of(an_analysis(**every_kind()["classes"]))))
     assert [isinstance(block, Chart) for block in blocks[:4]] == [False, True, True, False]
-
-
-def test_long_texts_are_cut_and_say_so():
-    row = an_analysis().errors[0].model_copy(update={"columns": {"context": "长" * 5000}})
-    table = list(blocks_of(an_analysis(errors=[row])))[-1]
-    assert table.rows[0][1].endswith("… (5,000 characters)")
 
 
 def test_tasks_without_an_analysis_are_named(monkeypatch):
