@@ -33,11 +33,11 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401 (argparse keeps this cl
         "report",
         help="show a run as a page, or compare several",
         description="Write one HTML file about a run: curves, results, mix, predictions on dev rows, data, "
-        "configuration, events. Several runs are shown side by side. It needs no network, and works for runs that "
-        "train or have died.",
+        "configuration, events. Several runs are shown side by side. Of a search by palm tune it shows the trials and "
+        "the best run. It needs no network, and works for runs that train or have died.",
         epilog=EPILOG,
     )
-    parser.add_argument("run", nargs="+", metavar="RUN", help="save_path of a run")
+    parser.add_argument("run", nargs="+", metavar="RUN", help="save_path of a run, or of a search by palm tune")
     parser.add_argument("--output", metavar="FILE", help=f"the page (default: RUN/{FILE}, of several runs {FILE})")
     parser.add_argument(
         "--no-predict", action="store_true", help="do not predict dev rows; analyses of earlier reports are shown"
@@ -70,6 +70,7 @@ def run(args: argparse.Namespace, overrides: Sequence[str]) -> int:
     check_page_packages()
     from palm.report.page import all_sections, render_page  # noqa: PLC0415 (its packages are an extra)
     from palm.report.run_folder import find_runs, metrics_size, read_runs  # noqa: PLC0415 (as above)
+    from palm.report.search_sections import read_searches  # noqa: PLC0415 (as above)
 
     paths = [Path(name).expanduser() for name in args.run]
     output = output_file(args.output, paths)
@@ -77,16 +78,19 @@ def run(args: argparse.Namespace, overrides: Sequence[str]) -> int:
         analyse_runs([folder for path in paths for folder in find_runs(path)], args.rows)
     with _bar(metrics_size(paths)) as bar:
         runs = read_runs(paths, bar.update)
+    searches = read_searches(paths)
     made = f"Made by palm report, PALM {__version__}, {datetime.now().astimezone():%Y-%m-%d %H:%M %Z}"
     with in_language(args.lang):
-        page = render_page(runs, list(all_sections(runs)), made=translated(made))
+        page = render_page(runs, list(all_sections(runs, searches)), made=translated(made), searches=searches)
     with os_errors_as(output, "--output"):
         output.write_text(page, encoding="utf-8")
     for each in runs:
         for note in each.notes:
             sys.stderr.write(f"{each.name}: {note}\n")
     size = len(page.encode("utf-8")) / _MEGABYTE
-    sys.stdout.write(f"{counted(len(runs), 'run')}: {output.as_posix()} ({size:.1f} MB)\n")
+    trials = sum(len(search.results.trials) for search in searches)
+    shown = ", ".join([*([counted(trials, "trial")] if searches else []), counted(len(runs), "run")])
+    sys.stdout.write(f"{shown}: {output.as_posix()} ({size:.1f} MB)\n")
     if args.open and not webbrowser.open(output.resolve().as_uri()):
         sys.stderr.write("No browser was found to open it in.\n")
     return 0

@@ -109,7 +109,7 @@ def curve_chart(
         layers += _mark_layers(marks, step, value, colour)
     moved = alt.selection_interval(name="moved", bind="scales", encodings=["x"], zoom="wheel![event.shiftKey]")
     layers[0] = layers[0].add_params(moved)
-    return Chart(title, _spec(alt.layer(*layers).properties(height=HEIGHT)), description, is_wide)
+    return Chart(title, chart_spec(alt.layer(*layers).properties(height=HEIGHT)), description, is_wide)
 
 
 def value_range(curves: Sequence[Curve], *, from_zero: bool) -> list[float]:
@@ -119,7 +119,7 @@ def value_range(curves: Sequence[Curve], *, from_zero: bool) -> list[float]:
     low = min(low, 0.0) if from_zero else low
     spread = high - low or abs(high) or 1.0
     bottom = low - _BELOW * spread
-    return [_short(max(bottom, 0.0) if low >= 0 else bottom), _short(high + _ABOVE * spread)]
+    return [short(max(bottom, 0.0) if low >= 0 else bottom), short(high + _ABOVE * spread)]
 
 
 def _strong_layers(
@@ -145,7 +145,7 @@ def _strong_layers(
 
 
 def _mark_layers(marks: Sequence[Mark], step: alt.X, value: alt.Y, colour: alt.Color) -> list[alt.Chart]:
-    rows: ChartRows = [{"n": mark.name, "s": mark.step, "v": _short(mark.value), "t": mark.label} for mark in marks]
+    rows: ChartRows = [{"n": mark.name, "s": mark.step, "v": short(mark.value), "t": mark.label} for mark in marks]
     base = alt.Chart(_data(rows))
     ring = base.mark_point(size=110, strokeWidth=2.5, filled=False, clip=True)
     text = base.mark_text(dy=-13, fontWeight=600, fontSize=11, limit=_TEXT_LIMIT)
@@ -170,7 +170,7 @@ def bar_chart(
         value_title: What the values are.
     """
     rows = list(rows)
-    data: ChartRows = [{"c": category, "n": name, "v": _short(value)} for category, name, value in rows]
+    data: ChartRows = [{"c": category, "n": name, "v": short(value)} for category, name, value in rows]
     categories = list(dict.fromkeys(str(row["c"]) for row in data))
     names = list(dict.fromkeys(str(row["n"]) for row in data))
     category = alt.Y(
@@ -182,7 +182,7 @@ def bar_chart(
             "v:Q",
             title=value_title,
             axis=alt.Axis(format="~%" if value_format.endswith("%") else "~s", tickCount=5),
-            scale=alt.Scale(domain=[0, _short(_BESIDE * (max((value for _, _, value in rows), default=0) or 1))]),
+            scale=alt.Scale(domain=[0, short(_BESIDE * (max((value for _, _, value in rows), default=0) or 1))]),
         ),
         alt.YOffset("n:N", sort=names),
     )
@@ -195,7 +195,7 @@ def bar_chart(
     bars = base.mark_bar(cornerRadiusEnd=3).encode(colour, tooltip=tooltip)
     texts = base.mark_text(align="left", dx=5, fontSize=11).encode(text=alt.Text("v:Q", format=value_format))
     height = _AROUND + (_BAR * len(names) + 9) * len(categories)
-    return Chart(title, _spec(alt.layer(bars, texts).properties(height=height)), description)
+    return Chart(title, chart_spec(alt.layer(bars, texts).properties(height=height)), description)
 
 
 def histogram(
@@ -210,7 +210,7 @@ def histogram(
         what: What the values are.
     """
     data: ChartRows = [
-        {"n": name, "a": _short(start), "b": _short(end), "v": count}
+        {"n": name, "a": short(start), "b": short(end), "v": count}
         for name, bounds, counts in parts
         for start, end, count in zip(bounds[:-1], bounds[1:], counts, strict=True)
     ]
@@ -231,7 +231,7 @@ def histogram(
             ],
         )
     )
-    return Chart(title, _spec(chart.properties(height=170)), description)
+    return Chart(title, chart_spec(chart.properties(height=170)), description)
 
 
 def heat_map(
@@ -280,12 +280,12 @@ def heat_map(
         colour = alt.condition(contrast, alt.value("page:far"), alt.value("page:ink"))
         numbers = base.mark_text(fontSize=11).encode(color=colour, text=alt.Text("v:Q", format=value_format))
         chart = alt.layer(squares, numbers if diverging else numbers.transform_filter("datum.v !== 0"))
-    return Chart(title, _spec(chart.properties(height=_AROUND + 30 * len(rows))), description, is_wide)
+    return Chart(title, chart_spec(chart.properties(height=_AROUND + 30 * len(rows))), description, is_wide)
 
 
 def _points(curves: Iterable[Curve]) -> ChartRows:
     return [
-        {"n": curve.name, "s": step, "v": _short(value)}
+        {"n": curve.name, "s": step, "v": short(value)}
         for curve in curves
         for step, value in curve.series.thinned(MOST_POINTS).points
     ]
@@ -302,16 +302,16 @@ def _legend(names: Sequence[str], symbol: str = "square", *, is_needed: bool | N
     return alt.Legend(orient="top", labelLimit=_TEXT_LIMIT, **shown)
 
 
-def _short(value: float) -> float:
+def short(value: float) -> float:
     """A value with as many digits as a chart can show: pages become smaller."""
     return float(f"{value:.{_DIGITS}g}")
 
 
 def _short_or_none(value: float | None) -> float | None:
-    return None if value is None else _short(value)
+    return None if value is None else short(value)
 
 
-def _spec(chart: Any) -> dict[str, Any]:  # noqa: ANN401 (layered or not, altair's kinds of charts have no common base)
+def chart_spec(chart: Any) -> dict[str, Any]:  # noqa: ANN401 (layered or not, altair's kinds of charts have no common base)
     """The specification, without what the page decides."""
     spec: dict[str, Any] = chart.to_dict()
     return {key: value for key, value in spec.items() if key not in ("config", "$schema")}

@@ -20,6 +20,7 @@ from palm.report.mix_sections import mix_sections
 from palm.report.prediction_sections import prediction_sections
 from palm.report.result_sections import result_sections
 from palm.report.run_folder import ReadRun
+from palm.report.search_sections import ReadSearch, search_sections
 from palm.report.section import Chart, Paragraph, Section, SectionWriter, Table
 from palm.report.words import SCRIPT_WORDS, STATES, translated_sections, words
 from palm.storage.layout import PALM_VERSION
@@ -42,13 +43,16 @@ _ESCAPES = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
 _LARGE = 12  # rows of a table from which on it scrolls
 
 
-def render_page(runs: Sequence[ReadRun], sections: Sequence[Section], *, made: str) -> str:
+def render_page(
+    runs: Sequence[ReadRun], sections: Sequence[Section], *, made: str, searches: Sequence[ReadSearch] = ()
+) -> str:
     """The page, in the language of the reader (`in_language`).
 
     Args:
         runs: The runs that it is about.
         sections: What it shows of them.
         made: When and by what it is made, for the last line.
+        searches: The searches that it is about, besides the runs.
     """
     jinja2 = page_package("jinja2")
     environment = jinja2.Environment(
@@ -60,7 +64,7 @@ def render_page(runs: Sequence[ReadRun], sections: Sequence[Section], *, made: s
     numbers = {id(chart): number for number, chart in enumerate(charts)}
     scripts, style = [library(), _own_file("report.js")], _style()
     text: str = environment.get_template("report.html").render(
-        title=" · ".join(run.name for run in runs),
+        title=" · ".join([*(search.name for search in searches), *(run.name for run in runs)]),
         runs=runs,
         headers=[(run, list(facts_of(run)), list(cards_of(run))) for run in runs],
         sections=[(section, grouped(section.blocks)) for section in sections],
@@ -99,8 +103,9 @@ def policy(scripts: Sequence[str], style: str) -> str:
     return "; ".join(f"{name} {value}" for name, value in parts.items())
 
 
-def all_sections(runs: Sequence[ReadRun]) -> Iterator[Section]:
+def all_sections(runs: Sequence[ReadRun], searches: Sequence[ReadSearch] = ()) -> Iterator[Section]:
     """The sections that hold anything, in the order of the page and the language of the reader."""
+    yield from translated_sections(search_sections(searches))
     for write in WRITERS:
         yield from translated_sections(section for section in write(runs) if section.blocks)
 

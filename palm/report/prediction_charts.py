@@ -1,7 +1,6 @@
 """Charts of predictions: confusion matrices, errors of spans by kind, reliability diagrams, numbers against gold."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import altair as alt
 
@@ -12,7 +11,7 @@ from palm.analysis.numbers import NumberAnalysis
 from palm.analysis.span_errors import SPAN_ERRORS
 from palm.analysis.spans import SpanAnalysis
 from palm.locale.current import translated_word
-from palm.report.charts import bar_chart, heat_map
+from palm.report.charts import bar_chart, chart_spec, heat_map
 from palm.report.section import Chart
 from palm.report.words import shown_text, words
 
@@ -111,7 +110,7 @@ def reliability_chart(calibrations: Mapping[str, Calibration]) -> Chart:
             tooltip=tooltip,
         ),
     ]
-    spec = _spec(alt.layer(*layers).properties(height=_SIDE))
+    spec = chart_spec(alt.layer(*layers).properties(height=_SIDE))
     text = "On the dashed line nine in ten answers of probability 0.9 are right; below it the model is too certain."
     return Chart("Reliability diagram", spec, text)
 
@@ -132,18 +131,12 @@ def number_chart(numbers: NumberAnalysis) -> Chart:
         line.mark_line(strokeDash=[4, 4], strokeWidth=1, opacity=0.6).encode(gold, predicted),
         points.encode(gold, predicted, tooltip=tooltip),
     ]
-    spec = _spec(alt.layer(*layers).properties(height=_SIDE))
+    spec = chart_spec(alt.layer(*layers).properties(height=_SIDE))
     return Chart(
         "Predicted and gold numbers",
         spec,
         "Each row by its gold and its predicted number; on the dashed line both are equal.",
     )
-
-
-def _spec(chart: alt.LayerChart) -> dict[str, Any]:
-    """The specification, without what the page decides."""
-    spec: dict[str, Any] = chart.to_dict()
-    return {key: value for key, value in spec.items() if key not in ("config", "$schema")}
 
 
 def _ends(values: Sequence[float]) -> tuple[float, float]:

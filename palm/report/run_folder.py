@@ -12,6 +12,7 @@ from palm.report.curves import FollowedRun, RunCurves
 from palm.report.events import LogFacts, read_log
 from palm.report.metrics_file import AfterBytes
 from palm.schema.run_description import RunDescription, read_description
+from palm.schema.search_results import SearchResults, read_search_results
 from palm.storage.layout import CHECKPOINT_FOLDER, EARLIER_FOLDER, LOG_FILE, METRICS_FILE
 from palm.storage.run_lock import is_training
 
@@ -101,11 +102,17 @@ class ReadRun:
 def find_runs(path: Path) -> list[Path]:
     """The folders of a run: itself, or those of its stages in the order in which they were trained.
 
+    Of a search it is the run of the best trial, with the first seed; none where no trial was complete.
+
     Raises:
+        CheckpointError: The results of a search are damaged.
         ConfigError: There is no run.
     """
     if _is_run(path):
         return [path]
+    search = read_search_results(path)
+    if search is not None:
+        return list(_best_runs(path, search))
     inside = [each for each in path.iterdir() if _is_run(each)] if path.is_dir() else []
     if not inside:
         rule = f"a run is known by its {METRICS_FILE} or {LOG_FILE}"
@@ -195,6 +202,15 @@ def _targets_exported(curves: RunCurves, configuration: RunConfiguration) -> boo
     """Whether each target has its model, as a stage of several that another one follows."""
     targets = [name for name in configuration.task_names if configuration.of_task(name, "target") != "false"]
     return bool(targets) and all(name in curves.exports for name in targets)
+
+
+def _best_runs(path: Path, search: SearchResults) -> Iterator[Path]:
+    """The run of the best trial, as long as it is there."""
+    if search.best_trial is not None:
+        home = path / search.best_trial.folder
+        folder = home / f"seed_{search.seeds[0]}" if len(search.seeds) > 1 else home
+        if _is_run(folder):
+            yield folder
 
 
 def _is_run(folder: Path) -> bool:

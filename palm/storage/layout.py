@@ -24,6 +24,7 @@ PREDICTIONS_FILE = "predictions.json"
 COMPARE_FOLDER = "compare"
 TRACKERS_FOLDER = "trackers"
 OUTCOME_FILE = "outcome.json"
+SEARCH_FILE = "tune.json"
 ENCODER_FOLDER = "encoder"
 
 PAIR = "~"

@@ -8,11 +8,11 @@ from pathlib import Path
 import yaml
 
 from palm.storage.atomic_directory import os_errors_as
+from palm.storage.layout import SEARCH_FILE
 from palm.tune.plan import TunePlan
 from palm.tune.space import Value, plain_space, shown_value
 from palm.tune.trial import TrialResult, seed_folder, trial_folder
 
-RESULT_FILE = "tune.json"
 BEST_FILE = "best.yaml"
 _VERSION = 1
 
@@ -44,7 +44,7 @@ def write_results(plan: TunePlan, records: Sequence[TrialRecord], best: TrialRec
         CheckpointError: They cannot be written.
     """
     with os_errors_as(plan.folder, "save_path"):
-        written = [plan.folder / RESULT_FILE]
+        written = [plan.folder / SEARCH_FILE]
         text = json.dumps(describe(plan, records, best), ensure_ascii=False, indent=1)
         written[0].write_text(f"{text}\n", encoding="utf-8")
         if best is not None:

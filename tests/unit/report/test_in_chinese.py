@@ -13,9 +13,13 @@ from palm.locale.current import in_language
 from palm.report import page as module
 from palm.report import prediction_sections
 from palm.report.page import all_sections, render_page
+from palm.report.search_sections import ReadSearch, search_sections
 from palm.report.section import Chart, Paragraph, Table
+from palm.report.words import translated_sections
+from palm.schema.search_results import SearchResults
 from tests.unit.report.analysed import an_analysis, every_kind
 from tests.unit.report.reported import a_run, data, description, dev, step
+from tests.unit.report.searched import SEARCH, a_search
 
 CHINESE = re.compile("[\u4e00-\u9fff]")
 # Names of the runs and their tasks, of metrics and of measures, which have no other in Chinese.
@@ -66,6 +70,13 @@ def sections(request, runs):
         return list(all_sections(runs[:1] if request.param == "one" else runs))
 
 
+@pytest.fixture
+def search_sections_in_chinese():
+    """The section of a search with every state."""
+    with in_language("zh"):
+        return list(translated_sections(search_sections([ReadSearch("甲", SearchResults.model_validate(a_search()))])))
+
+
 def titles_in(spec):
     """Titles of axes, legends and tooltips of a chart."""
     if isinstance(spec, dict):
@@ -91,6 +102,17 @@ def test_headings_heads_and_titles(sections):
     assert len(texts) > 150
     assert left_in_english(texts) == []
     assert [text for text in texts if ENGLISH.search(text)] == []
+
+
+def test_the_section_of_a_search(search_sections_in_chinese):
+    (section,) = search_sections_in_chinese
+    keys = {*SEARCH, "key", "learning_rate"}
+    texts = [section.title, *(getattr(block, "title", "") or block.text for block in section.blocks)]
+    texts += [name for block in section.blocks if isinstance(block, Table) for name in block.header]
+    texts += [title for block in section.blocks if isinstance(block, Chart) for title in titles_in(block.spec)]
+    assert [text for text in left_in_english(texts) if text not in keys] == []
+    states = {row[1] for row in section.blocks[-2].rows}
+    assert states == {"完成", "剪枝", "失败"}
 
 
 def test_cells_and_legends(sections):
