@@ -19,25 +19,15 @@ NOT_SHOWN = {
     "palm/inference/run_card.py": "a file in English",
     "palm/inference/onnx/graph.py": "names in graphs",
     "palm/inference/serving/connections.py": "HTTP, before the head of a request is read",
-    "palm/inference/serving/metrics.py": "for "HTTP: Prometheus", programs read it",
+    "palm/inference/serving/metrics.py": "for Prometheus",
     "palm/inference/serving/schemas.py": "the OpenAPI document",
-    "palm/report/*_sections.py": "the page of a report, in English",
-    "palm/inference/serving/app.py": "HTTP: programs read it",
-    "palm/inference/serving/auth.py": "HTTP: programs read it",
-    "palm/inference/serving/connections.py": "HTTP: programs read it",
-    "palm/inference/serving/errors.py": "HTTP: programs read it",
-    "palm/inference/serving/exchange.py": "HTTP: programs read it",
-    "palm/inference/serving/gate.py": "HTTP: programs read it",
-    "palm/inference/serving/hugging_face.py": "HTTP: programs read it",
-    "palm/inference/serving/kserve.py": "HTTP: programs read it",
-    "palm/inference/serving/request_rows.py": "HTTP: programs read it",
-    "palm/inference/serving/schemas.py": "HTTP: programs read it",
-    "palm/inference/serving/service.py": "HTTP: programs read it",
     "palm/board/stream.py": "events for the page of the board",
     "palm/runtime/former_modules.py": "Python shows it with a traceback",
 }
 # Texts that are no messages, though they look like sentences.
-NO_MESSAGE = re.compile(r"(not dim )?bold|default-src |content-|connection: close|from palm\.runtime\.device import")
+NO_MESSAGE = re.compile(
+    r"(not dim )?bold|abs\(datum|default-src |content-|connection: close|from palm\.runtime\.device import"
+)
 NO_MESSAGE = re.compile(r"(not dim )?bold|abs\(datum|from palm\.runtime\.device import")
 # Calls whose arguments are no messages.
 _NO_MESSAGES = {"Spec", "cast", "compile", "getattr", "hasattr", "TypeVar", "split", "startswith", "endswith"}
