@@ -9,7 +9,7 @@ from palm.backbone.base import Backbone
 from palm.config.broadcast import is_task_name
 from palm.config.run_config import TaskConfig
 from palm.data.dataset import LabelMap
-from palm.engine.task_instance import TaskInstance
+from palm.engine.task_instance import TaskInstance, make_paradigm
 from palm.errors import ConfigError, Problem
 from palm.paradigm.base import PARADIGMS, Paradigm
 from palm.reader.loading import load_dataset
@@ -178,8 +178,11 @@ class Task:
         """The head's paradigm with the task's labels."""
         head = (self.forward_for("predict") if phase == "predict" else self.any_forward).head
         reader = self.predict_reader or self.reader
-        vocab = reader.component.tokenizer.readable_tokens if reader else None
-        paradigm = PARADIGMS[head.name](head.config, self.labels, vocab=vocab)
+        kind = PARADIGMS[head.name]
+        if reader is None:
+            paradigm = kind(head.config, self.labels)
+        else:
+            paradigm = make_paradigm(kind, head.config, self.labels, reader.component.tokenizer)
         if phase == "predict":
             paradigm.temperature = self.temperature
         return paradigm

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palm.board.buckets import ChartWindow, reduced
-from palm.metric.base import LOSS
+from palm.metric.base import LOSS, lower_is_better
 from palm.report.run_folder import ReadRun
 from palm.report.series import Series
 
@@ -53,7 +53,7 @@ def _all_lines(run: ReadRun, window: ChartWindow) -> Iterator[BoardLine]:
         own = curves.tasks[task]
         yield BoardLine("loss", *own.loss.between(first, last), task=task)
         for metric, series in sorted(own.dev.items(), key=lambda item: item[0] == LOSS):
-            best = series.best(falls=metric == LOSS)
+            best = series.best(falls=lower_is_better(metric))
             yield BoardLine("dev", *series.between(first, last), task=task, metric=metric, best=best)
     yield BoardLine("learning_rate", *curves.learning_rate.between(first, last))
     yield BoardLine("speed", *curves.speed.between(first, last))

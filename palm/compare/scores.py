@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
-from palm.metric.base import LOSS
+from palm.metric.base import lower_is_better
 
 _ERRORS = 2  # standard errors that count as noise
 
@@ -35,7 +35,7 @@ class Difference:
 
 def difference(variant: Sequence[float], single: Sequence[float], metric: str) -> Difference:
     """The difference between two lists of scores, seed by seed; a lower loss is better."""
-    sign = -1 if metric == LOSS else 1
+    sign = -1 if lower_is_better(metric) else 1
     each = [sign * (one - other) for one, other in zip(variant, single, strict=True)]
     return Difference(fmean(each), stdev(each) / math.sqrt(len(each)) if len(each) > 1 else None)
 

@@ -10,7 +10,7 @@ from palm.config.frozen_encoder import KEY as FROZEN
 from palm.config.frozen_encoder import keys_of_a_trained_encoder, lower_cases, other_backbone_keys
 from palm.config.run_config import TaskConfig
 from palm.config.typed import TypedConfig
-from palm.errors import CheckpointError, Problem
+from palm.errors import CheckpointError, ConfigError, Problem
 from palm.metric.base import LOSS, METRICS
 from palm.paradigm.base import PARADIGMS
 from palm.pretrained.find import look_at_weights
@@ -127,6 +127,18 @@ def known_metrics(config: TypedConfig) -> Iterator[Problem]:
                 hint = did_you_mean(metric, list(METRICS))
                 message = f"unknown metric `{metric}`.{hint} Registered: {', '.join(METRICS)}."
                 yield Problem(config.where("metrics", name), message)
+            elif config.for_train and settings.dev_file is not None:
+                yield from _missing_package(metric, config.where("metrics", name))
+
+
+def _missing_package(metric: str, where: str) -> Iterator[Problem]:
+    """That a metric's package is not installed, which it says when it computes."""
+    try:
+        METRICS[metric]([], [])
+    except ConfigError as error:
+        yield from (Problem(where, problem.message) for problem in error.problems)
+    except (ArithmeticError, LookupError, TypeError, ValueError):
+        return  # a user's metric that fails on empty lists
 
 
 def targets_to_reach(config: TypedConfig) -> Iterator[Problem]:
@@ -292,7 +304,7 @@ def _unreported(rule: str, found: str, known: Sequence[str]) -> str:
 def _values_of(metric: str) -> list[str]:
     try:
         return list(METRICS[metric]([], []))
-    except (ArithmeticError, LookupError, TypeError, ValueError):
+    except (ArithmeticError, ConfigError, LookupError, TypeError, ValueError):
         return [metric]  # a user's metric that fails on empty lists; its value usually has the same name
 
 

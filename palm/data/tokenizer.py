@@ -247,11 +247,21 @@ class Tokenizer:
             split = self._encode_joined(sentences)
         return [self._every_word(found, len(words)) for found, words in zip(split, sentences, strict=True)]
 
+    @property
+    def keeps_blanks(self) -> bool:
+        """Whether tokens know where the blanks of a text are, so that they give it back as it was."""
+        return self._definition.sees_blanks
+
     def decode(self, ids: Sequence[int]) -> str:
         """Readable text of tokens, without special tokens; not identical to the original text."""
+        text = self.spaced_text(ids)
+        return text.replace(" ", "") if self.for_cn else text.strip()
+
+    def spaced_text(self, ids: Sequence[int]) -> str:
+        """`decode` with blanks between words also in Chinese."""
         kept = [number for number in ids if number not in self.special_ids]
         text: str = self._definition.encoder.decode(kept, skip_special_tokens=False)
-        return text.replace(" ", "") if self.for_cn else text.strip()
+        return text
 
     def _encode_batch(self, texts: Sequence[str], keep_mask: bool) -> list[Encoding]:
         encoder = self._definition.masking_encoder if keep_mask else self._definition.encoder

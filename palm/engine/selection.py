@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from palm.engine.task_instance import TaskInstance
-from palm.metric.base import LOSS, main_metric
+from palm.metric.base import lower_is_better, main_metric
 from palm.schema.settings import TaskSettings, TrainSettings
 
 SELECTION = "selection"
@@ -90,12 +90,12 @@ class Selection:
         task, _, metric = wanted.rpartition(".")
         if task:
             value = metrics.get(task, {}).get(metric)
-            return None if value is None else Score(wanted, value, metric == LOSS)
+            return None if value is None else Score(wanted, value, lower_is_better(metric))
         targets = [task for task in tasks if task.settings.target]
         if any(task.dev is not None and task.name not in metrics for task in targets):
             return None
         values = [metrics[task.name][wanted] for task in targets if wanted in metrics.get(task.name, {})]
-        return Score(wanted, sum(values) / len(values), wanted == LOSS) if values else None
+        return Score(wanted, sum(values) / len(values), lower_is_better(wanted)) if values else None
 
     def _weighted(self, metrics: Metrics) -> Score | None:
         """Weighted mean of the metrics, negated if lower is better, so that more is better."""
@@ -112,7 +112,7 @@ class Selection:
 def _score(name: str | None, metrics: Mapping[str, float], *, falls: bool = False) -> Score | None:
     """The score of the metric `name`, or of the main metric if None."""
     found = main_metric(metrics) if name is None else name
-    return Score(found, metrics[found], falls or found == LOSS) if found in metrics else None
+    return Score(found, metrics[found], falls or lower_is_better(found)) if found in metrics else None
 
 
 @dataclass(frozen=True)

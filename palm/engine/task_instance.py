@@ -8,8 +8,11 @@ from typing import TypedDict, cast
 import numpy as np
 
 from palm.data.batching import plan_batches, plan_by_length, plan_by_tokens
-from palm.data.dataset import Batch, Dataset, IntArray, Record
+from palm.data.dataset import Batch, Dataset, IntArray, LabelMap, Record
+from palm.data.prompt_form import PromptForm
 from palm.data.shared_rows import SharedRows
+from palm.data.target_text import target_form
+from palm.data.tokenizer import Tokenizer
 from palm.paradigm.base import Paradigm
 from palm.randomness import philox
 from palm.reader.base import Reader
@@ -25,10 +28,31 @@ class _Purpose(TypedDict):
 
 def paradigm_for(kind: type[Paradigm], config: ParadigmFields, reader: Reader) -> Paradigm:
     """The paradigm of a task, once its reader knows the labels."""
-    vocab = reader.tokenizer.readable_tokens
+    return make_paradigm(kind, config, reader.labels, reader.tokenizer, reader.prompt_form)
+
+
+def make_paradigm(
+    kind: type[Paradigm],
+    config: ParadigmFields,
+    labels: LabelMap | None,
+    tokenizer: Tokenizer,
+    prompt: PromptForm | None = None,
+) -> Paradigm:
+    """A paradigm with what it needs to know of its task's reader.
+
+    Args:
+        kind: The paradigm.
+        config: Its keys.
+        labels: The label names.
+        tokenizer: The tokenizer.
+        prompt: What is known of the template.
+    """
+    make, vocab = cast("Callable[..., Paradigm]", kind), tokenizer.readable_tokens
     if kind.answers_prompts:
-        return cast("Callable[..., Paradigm]", kind)(config, reader.labels, vocab=vocab, prompt=reader.prompt_form)
-    return kind(config, reader.labels, vocab=vocab)
+        return make(config, labels, vocab=vocab, prompt=prompt)
+    if kind.writes_text:
+        return make(config, labels, vocab=vocab, target=target_form(tokenizer))
+    return kind(config, labels, vocab=vocab)
 
 
 @dataclass(frozen=True)

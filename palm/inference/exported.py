@@ -1,8 +1,10 @@
 """Finds the inference models that a run has exported."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from palm.errors import CheckpointError
+from palm.engine.task_instance import TaskInstance
+from palm.errors import CheckpointError, ConfigError, Problem
 from palm.schema.saved_model import holds_run, is_inference_model, model_in
 from palm.storage.layout import DESCRIPTION_FILE, INFERENCE_FOLDER
 
@@ -43,6 +45,23 @@ def _models_below(folder: Path, pattern: str) -> list[Path]:
 def is_exported(place: Path) -> bool:
     """Whether `palm export` has written the folder `place`: it holds a graph instead of weights."""
     return (place / DESCRIPTION_FILE).is_file()
+
+
+def refuse_unwritable(tasks: Sequence[TaskInstance]) -> None:
+    """Refuse to write the heads of `tasks` as a graph for other programs, where one cannot be.
+
+    Raises:
+        ConfigError: With the reason of each of these.
+    """
+    problems = []
+    for task in tasks:
+        reason = task.paradigm.export_refusal
+        if reason is not None:
+            rule = f"its head cannot be written as a graph for other programs, as {reason}."
+            advice = "Leave the task out (--tasks), and predict it with PALM: palm pred, palm serve, palm.load."
+            problems.append(Problem(f"tasks.{task.name}", f"{rule} {advice}"))
+    if problems:
+        raise ConfigError(problems)
 
 
 def advice_for(folder: Path) -> str:

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from palm.errors import CheckpointError, ConfigError, Problem
 from palm.kernels.fused.encoder_call import kernels_here
 from palm.kernels.fused.library import load_kernels
-from palm.metric.base import LOSS
+from palm.metric.base import lower_is_better
 from palm.schema.fields import Precision
 from palm.schema.saved_model import holds_run, read_json_object
 from palm.storage.atomic_directory import os_errors_as, recorded_sha256
@@ -72,7 +72,7 @@ class Int8Measurement(BaseModel):
 
 def points_lost(metric: str, float32: float, int8: float) -> float:
     """By how many points (hundredths) the value in int8 is worse; negative where it is better."""
-    return 100 * (int8 - float32 if metric == LOSS else float32 - int8)
+    return 100 * (int8 - float32 if lower_is_better(metric) else float32 - int8)
 
 
 def both_values(metric: str, float32: float, int8: float) -> str:

@@ -12,7 +12,12 @@ The first of several values is the main one, used for model selection unless ano
 """
 
 METRICS: Registry[Metric] = Registry("metric")
-LOSS = "loss"
+LOSS, PERPLEXITY = "loss", "perplexity"
+
+
+def lower_is_better(name: str) -> bool:
+    """Whether a metric, `metric` or `task.metric`, falls while a model gets better."""
+    return name.rpartition(".")[2] in (LOSS, PERPLEXITY)
 
 
 def main_metric(names: Iterable[str]) -> str:

@@ -13,6 +13,7 @@ from palm.paradigm.pairwise_match import PairwiseMatch
 from palm.paradigm.prompt import Prompt
 from palm.paradigm.rank import Rank
 from palm.paradigm.regression import Regression
+from palm.paradigm.seq2seq import SequenceToSequence
 from palm.paradigm.seq_label import Tagging
 from palm.paradigm.spans import NestedSpans
 
@@ -30,6 +31,7 @@ __all__ = [
     "Prompt",
     "Rank",
     "Regression",
+    "SequenceToSequence",
     "SpanExtraction",
     "Tagging",
     "TextEmbedding",

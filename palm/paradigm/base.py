@@ -99,6 +99,10 @@ class Paradigm(ABC):
     """Whether what `decode` says of a record is the same whatever other records the data set has."""
     answers_prompts: ClassVar[bool] = False
     """Whether `__init__` also takes `prompt`, what is known of the template of the task's reader."""
+    writes_text: ClassVar[bool] = False
+    """Whether `__init__` also takes `target`, what is known of the tokens of texts that it writes."""
+    export_refusal: ClassVar[str | None] = None
+    """Why its head is no graph of a fixed number of operations, a phrase after "as"; None if it is one."""
     prompt: PromptForm | None = None
     temperature: float = 1.0
     """What scores are divided by before they become probabilities (`palm calibrate`). It changes no answer."""

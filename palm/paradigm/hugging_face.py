@@ -9,11 +9,11 @@ from typing import Literal, get_args
 
 from palm.data.vocab import MASK
 
-AnswerKind = Literal["labels", "spans", "answer", "match", "cloze", "value", "choice"]
+AnswerKind = Literal["labels", "spans", "answer", "match", "cloze", "value", "choice", "text"]
 """What a prediction says: labels of a text, spans of it, an answer in it, whether two texts match, words for masks, a
-number, or one of several candidates."""
+number, one of several candidates, or a text."""
 
-LABELLED = frozenset(get_args(AnswerKind)) - {"spans", "answer", "cloze"}
+LABELLED = frozenset(get_args(AnswerKind)) - {"spans", "answer", "cloze", "text"}
 """Kinds whose shape is a list of labels, and a list of lists also for a single text."""
 
 

@@ -16,6 +16,7 @@ import palm.reader.mrc
 import palm.reader.pairwise_match
 import palm.reader.prompt
 import palm.reader.rank
+import palm.reader.seq2seq
 import palm.reader.seq_label
 import palm.reader.spans  # noqa: F401 (importing a module registers its reader)
 from palm.reader.base import READERS, Reader

@@ -24,7 +24,7 @@ from palm.spec import Phase, Specs
 GOLD, TRUNCATED = ROW_FIELDS = ("gold", "truncated")
 """Fields of a prediction for the gold label of its row, and for a text that was cut."""
 
-_NO_TEXT = ("line", "label", "labels", "relevance", "answers", "is_impossible", "kept", "offsets")
+_NO_TEXT = ("line", "label", "labels", "relevance", "target", "answers", "is_impossible", "kept", "offsets")
 """What a record holds besides the texts that its prediction keeps."""
 
 
@@ -159,6 +159,11 @@ class Reader(ABC):
         """Masked tokens of the examples before one of a batch of `collate`."""
         del batch, example
         return 0
+
+    def files_beside(self, file: Path) -> tuple[Path, ...]:
+        """Files that are read together with `file`."""
+        del file
+        return ()
 
     def row_of_texts(self, texts: Sequence[str]) -> dict[str, object]:
         """A row to predict of as many texts as there are `text_columns`."""

@@ -43,6 +43,22 @@ PAIRS = ColumnGuess(
         *(("text", "text_pair"), ("句子1", "句子2"), ("问题1", "问题2"), ("文本1", "文本2")),
     ),
 )
+TARGETS = ColumnGuess(
+    ("text_a", "target"),
+    (
+        *(("source", "target"), ("src", "tgt"), ("input", "output"), ("text", "summary"), ("article", "summary")),
+        *(("article", "highlights"), ("document", "summary"), ("dialogue", "summary"), ("content", "title")),
+        *(
+            ("question", "answer"),
+            ("input", "target"),
+            ("sentence", "translation"),
+            ("text", "target"),
+            ("text", "output"),
+        ),
+        *(("原文", "译文"), ("正文", "摘要"), ("内容", "标题")),
+    ),
+)
+SOURCE = ColumnGuess.of("text_a", "source", "src", "input", "text", "sentence", "article", "document", "原文", "正文")
 TRIPLES = ColumnGuess(
     ("text_a", "text_b", "text_b_neg"),
     (

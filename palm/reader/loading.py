@@ -102,9 +102,15 @@ class _Source:
         """The ending of a file."""
         return self.rows.suffix if isinstance(self.rows, Path) else ""
 
-    def has_changed(self) -> bool:
-        """Whether the file has other content than at first."""
-        return isinstance(self.rows, Path) and sha256_of(self.rows) != self.digest
+    def has_changed(self, reader: Reader) -> bool:
+        """Whether the file, or one that `reader` reads with it, has other content than at first."""
+        return isinstance(self.rows, Path) and _digest_of(reader, self.rows) != self.digest
+
+
+def _digest_of(reader: Reader, file: Path) -> str:
+    """A sha256 of the content of `file`, and of the files that are read together with it."""
+    own, *others = map(sha256_of, (file, *reader.files_beside(file)))
+    return hashlib.sha256("\n".join([own, *others]).encode()).hexdigest() if others else own
 
 
 class _ChangedError(Exception):
@@ -168,7 +174,7 @@ def _load_cached(reader: Reader, rows: RowSource, phase: Phase) -> Dataset | Non
     try:
         if _is_small(rows):
             return None
-        source = _Source(rows, phase, sha256_of(rows) if isinstance(rows, Path) else rows.fingerprint)
+        source = _Source(rows, phase, _digest_of(reader, rows) if isinstance(rows, Path) else rows.fingerprint)
     except OSError:  # the reader reports the problem of the file
         return None
     home = cache_folder() / DATASETS_FOLDER
@@ -214,7 +220,7 @@ def _entry(home: Path, reader: Reader, source: _Source) -> Path | None:
             try:
                 with atomic_directory(folder, PLACE_VARIABLE) as aside:
                     _write(reader, source, aside)
-                    if source.has_changed():
+                    if source.has_changed(reader):
                         raise _ChangedError
             finally:
                 reader.labels = known

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from palm.metric.base import LOSS, main_metric
+from palm.metric.base import lower_is_better, main_metric
 from palm.report.metrics_file import AfterBytes, ChosenLines, MetricsFile, MetricsLine
 from palm.report.series import Series
 from palm.storage.layout import METRICS_FILE, PAIR
@@ -83,7 +83,7 @@ class TaskCurves:
     def best(self, metric: str | None = None) -> BestEvaluation | None:
         """The best evaluation by a metric, the main one by default; None without any finite value."""
         name = metric or self.main_metric
-        found = self.dev[name].best(falls=name == LOSS) if name in self.dev and name is not None else None
+        found = self.dev[name].best(falls=lower_is_better(name)) if name in self.dev and name is not None else None
         return None if found is None or name is None else BestEvaluation(name, *found)
 
     def every_series(self) -> Iterable[Series]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from palm.metric.base import LOSS
+from palm.metric.base import LOSS, lower_is_better
 from palm.report.run_folder import ReadRun
 from palm.report.section import Cell, Paragraph, Section, Table
 from palm.report.words import words
@@ -55,7 +55,7 @@ def _comparison(runs: Sequence[ReadRun]) -> Table:
             known = [value for value in values if value is not None]
             if not known:
                 continue
-            best = min(known) if metric == LOSS else max(known)
+            best = min(known) if lower_is_better(metric) else max(known)
             marked |= {(len(rows), column + 2) for column, value in enumerate(values) if value == best}
             rows.append((name, metric, *map(shown_number, values)))
     header = (*words("task", "metric"), *(run.name for run in runs))

@@ -242,6 +242,19 @@ class PairKindFields(Schema):
     )
 
 
+class TargetTextFields(Schema):
+    """The key of readers and paradigms of texts that a model writes."""
+
+    key_facts = KeyFacts(scope="task")
+
+    max_target_len: Annotated[Int, Key(export="fixed")] = Field(
+        64,
+        ge=2,
+        le=4096,
+        description="Most tokens of a text that the model writes, [SEP] at its end included; longer targets are cut.",
+    )
+
+
 Activation = Literal["gelu", "gelu_new", "relu", "tanh"]
 _ACTIVATION_ALIASES = {"gelu_python": "gelu", "gelu_pytorch_tanh": "gelu_new", "gelu_fast": "gelu_new"}
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from palm.config.run_config import RunConfig, TaskConfig
 from palm.engine.selection import Selection
 from palm.errors import Problem
-from palm.metric.base import LOSS
+from palm.metric.base import lower_is_better
 from palm.schema.settings import TaskSettings
 
 
@@ -42,7 +42,7 @@ class Objective:
         train = config.train
         if train.metric_for_best_model is not None:
             name = train.metric_for_best_model
-            return cls(Selection.of(train), name, name.rpartition(".")[2] == LOSS, tasks)
+            return cls(Selection.of(train), name, lower_is_better(name), tasks)
         weights = dict(train.selection or {task.name: 1.0 for task in evaluated_targets(config)})
         listed = " + ".join(name if weight == 1 else f"{weight:g} {name}" for name, weight in weights.items())
         return cls(Selection(weights=weights), f"mean of {listed}" if len(weights) > 1 else listed, False, tasks)

@@ -12,6 +12,8 @@ pytest.importorskip("onnxruntime", reason="needs onnxruntime: pip install .[onnx
 
 from palm.backbone import BACKBONES
 from palm.data.prompt_form import PromptForm, SoftGroup
+from palm.data.target_text import TargetForm
+from palm.errors import ConfigError
 from palm.inference.onnx import ENCODER_WRITERS, HEAD_WRITERS
 from palm.paradigm import PARADIGMS
 from tests.onnx_models import BATCHES, FORM, LIMIT, OwnReader, batch_of, run, small_model, task
@@ -54,7 +56,7 @@ SHARING: dict[str, dict[str, Any]] = {
 _SOFT = (SoftGroup("lstm", 6, (3, 1)), SoftGroup("none", 0, (2,)))
 _WORDS = PromptForm(masks=2, label_words=(((8, 9),), ((10, 11),), ((12, 13),)))
 HEADS: dict[str, tuple[str, dict[str, Any]]] = {
-    **{name: (name, {}) for name in PARADIGMS},
+    **{name: (name, {}) for name in PARADIGMS if PARADIGMS[name].export_refusal is None},
     **{f"cls by {pooling}": ("cls", {"pooling": pooling}) for pooling in ("mean", "max", "attention")},
     **{f"embed by {pooling}": ("embed", {"pooling": pooling}) for pooling in ("cls", "attention")},
     "mlp": ("match", {"head": "mlp", "head_hidden_size": 7}),
@@ -97,8 +99,18 @@ def test_every_backbone_has_a_writer(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", list(PARADIGMS))
-def test_every_paradigm_has_a_writer(name: str) -> None:
-    assert HEAD_WRITERS.find(PARADIGMS[name]) is not None
+def test_every_paradigm_has_a_writer_or_says_why_not(name: str) -> None:
+    assert (HEAD_WRITERS.find(PARADIGMS[name]) is None) == (PARADIGMS[name].export_refusal is not None)
+
+
+@pytest.mark.parametrize("name", [name for name in PARADIGMS if PARADIGMS[name].export_refusal is not None])
+def test_a_head_without_a_graph_is_refused(name: str) -> None:
+    target = TargetForm(2, 3, 50, str)
+    made = replace(task("翻译", "cls"), paradigm=PARADIGMS[name](PARADIGMS[name].Config(), None, target=target))
+    with pytest.raises(
+        ConfigError, match=r"tasks\.翻译: its head cannot be written as a graph .*, as a text is written"
+    ):
+        small_model("bert", [task("text", "cls"), made])
 
 
 @pytest.mark.parametrize("kind", ENCODERS)

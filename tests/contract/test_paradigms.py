@@ -8,6 +8,7 @@ import pytest
 
 from palm.data.dataset import LabelMap
 from palm.data.prompt_form import PromptForm
+from palm.data.target_text import TargetForm
 from palm.metric import METRICS
 from palm.paradigm import PARADIGMS, Paradigm
 from palm.schema.fields import BackboneFields
@@ -17,6 +18,9 @@ BACKBONE = BackboneFields(vocab_size=11, hidden_size=8, num_hidden_layers=1, num
 SIZES = {"batch": 3, "seq": 5, "hidden": 8, "emb": 8, "vocab": 11, "mask": 4, "class": 3}
 LABELS = LabelMap(("O", "B-城市", "I-城市"))
 FORM = PromptForm(masks=2, label_words=(((4, 5), (6,)), ((7,),), ((8, 9),)))
+TARGET = TargetForm(start_id=2, end_id=3, tokens=11, text_of=lambda ids: " ".join(map(str, ids)))
+KEYS: dict[str, dict[str, object]] = {"seq2seq": {"max_target_len": 3}}
+"""Keys with which outputs are no longer than the texts of the batch."""
 PHASES: tuple[Phase, ...] = ("train", "eval", "predict")
 BATCH = {
     "token_ids": np.array([[2, 5, 6, 7, 3], [2, 5, 6, 3, 0], [2, 5, 3, 0, 0]]),
@@ -36,6 +40,7 @@ BATCH = {
     "soft_ids": np.array([[0, 1, 0, 0, 0], [0, 0, 2, 0, 0], [0, 0, 0, 0, 0]]),
     "mask_positions": np.array([[1, 3], [2, 1], [1, 1]]),
     "span_labels": np.array([[[1, 2, 0], [1, 3, 2]], [[2, 2, 1], [-100, -100, -100]], [[-100] * 3, [-100] * 3]]),
+    "target_ids": np.array([[5, 6, 3], [7, 3, -100], [3, -100, -100]]),
     "label_sets": np.array([[1, 0, 1], [0, 0, 0], [0, 1, 0]], "float32"),
 }
 LABEL_IDS = {
@@ -48,7 +53,8 @@ every_paradigm = pytest.mark.parametrize("name", list(PARADIGMS))
 
 def build(name: str, **keys: object) -> Paradigm:
     kind = PARADIGMS[name]
-    return kind(kind.Config(**keys), LABELS, **({"prompt": FORM} if kind.answers_prompts else {}))
+    known = {"prompt": FORM} if kind.answers_prompts else {"target": TARGET} if kind.writes_text else {}
+    return kind(kind.Config(**KEYS.get(name, {}), **keys), LABELS, **known)
 
 
 def batch_of(paradigm: Paradigm, phase: Phase) -> dict[str, np.ndarray]:
@@ -110,6 +116,7 @@ def test_prediction_needs_no_gold(name: str):
         "label_sets",
         "pair_rows",
         "span_labels",
+        "target_ids",
     }
 
     assert not gold & set(build(name).reader_inputs("predict"))

@@ -41,6 +41,10 @@ ROWS = {
         {"text_a": "红鱼在河里游", "label": [[0, 2, "鱼"], [0, 4, "place"], [3, 4, "水"]]},
         {"text_a": "New York isn't here " * 12, "label": [[0, 8, "place"], [4, 8, "place"]]},
     ],
+    "seq2seq": [
+        {"text_a": "红鱼在河里游 </s>", "target": "the red fish [SEP] swims"},
+        {"text_a": "who " * 60, "target": "谁 " * 90},
+    ],
     "mlm": [{"text_a": "红鱼在河里游。"}, {"text_a": "the red fish swims in the river"}],
     "seq_label": [
         {"text_a": list("北京大学在北京"), "label": ["B-LOC", "I-LOC", "O", "O", "O", "B-LOC", "I-LOC"]},
@@ -125,7 +129,7 @@ OTHER_VALUES = {
     "label_kind": "number", "n_classes": 7, "on_missing_label": "leave_out", "leave_out_labels": ["fish"],
     "augment_type": "swap", "num_augment": 2, "word_augment_percent": 0.5, "augment_method": "mlm",
     "pseudo_data_path": "pseudo.jsonl", "on_unknown_label": "count_as_wrong",
-    "skip_empty_text": True, "tag_scheme": "none", "on_bad_span": "drop",
+    "max_target_len": 7, "skip_empty_text": True, "tag_scheme": "none", "on_bad_span": "drop",
 }  # fmt: skip
 """A value that is not the default of each key that some reader ignores in rows without gold."""
 

@@ -18,6 +18,7 @@ from palm.inference.export.description import (
     write_description,
     write_json,
 )
+from palm.inference.exported import refuse_unwritable
 from palm.inference.saved_tasks import load_tasks
 from palm.runtime.progress import progress_bar
 from palm.schema.saved_model import describes_run, read_json_object, read_saved_run
@@ -116,6 +117,7 @@ def export_model(request: ExportRequest, rows: Callable[[Sequence[TaskInstance]]
     _refuse_other_models(request.target)
     verify(request.model)
     tasks = load_tasks(request.model, read_saved_run(request.model), request.tasks)
+    refuse_unwritable(tasks)
     given = rows(tasks) if request.compares or request.precision == "int8" else ExportRows()
     if request.precision == "int8":
         _check_gold(tasks, given)

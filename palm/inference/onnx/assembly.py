@@ -9,6 +9,7 @@ import numpy as np
 from palm.backbone.base import BACKBONES, Backbone
 from palm.engine.task_instance import TaskInstance
 from palm.errors import ConfigError, Problem
+from palm.inference.exported import refuse_unwritable
 from palm.inference.onnx.graph import Array, Graph, Node, ValueType
 from palm.inference.onnx.parts import PARTS, encoded_for
 from palm.inference.onnx.writers import ENCODER_WRITERS, HEAD_WRITERS, BatchFacts, EncoderWriter, HeadInputs
@@ -49,6 +50,7 @@ def write_graph(backbone: Backbone, tasks: Sequence[TaskInstance], weights: Mapp
     Raises:
         ConfigError: A component has no writer, or a head has parameters that its writer does not read.
     """
+    refuse_unwritable(tasks)
     graph = Graph(weights)
     first = tasks[0].name
     encoder = ENCODER_WRITERS.of(type(backbone), _name_of(backbone, BACKBONES), first)(graph, backbone, _facts(tasks))

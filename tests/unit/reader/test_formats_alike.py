@@ -28,6 +28,7 @@ ROWS = {
     "embed": ({}, {"label": LABELS, "text_a": TEXTS}),
     "embed_pairs": ({"pair_kind": "scored"}, {"label": [0.5, -1, 1], "text_a": TEXTS, "text_b": OTHERS}),
     "mlm": ({}, {"text_a": TEXTS}),
+    "seq2seq": ({}, {"text_a": TEXTS, "target": OTHERS}),
     "pairwise_match": ({}, {"text_a": TEXTS, "text_b": OTHERS, "text_b_neg": OTHERS[::-1]}),
     "choice": ({}, {"label": ["0", "1", "1"], "text_a": TEXTS, "choices": [["a", "b"], ["我", "爱"], ["c", "d"]]}),
     "rank": ({}, {"text_a": TEXTS, "choices": [["a", "b"], ["我", "爱"], ["c", "d"]], "relevance": [[0, 1]] * 3}),

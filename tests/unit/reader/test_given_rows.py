@@ -15,6 +15,7 @@ ROWS = {
     "match": [{"text_a": "the cat", "text_b": "sat"}, {"text_a": "你好", "text_b": ""}],
     "embed": [{"text_a": "the cat"}, {"text_a": "我爱北京"}, {"text_a": "", "label": "good", "more": 1}],
     "embed_pairs": [{"text_a": "the cat", "text_b": "sat"}, {"text_a": "你好", "text_b": ""}],
+    "seq2seq": [{"text_a": "the cat"}, {"text_a": "我爱北京", "target": "the cat"}, {"text_a": ""}],
     "mlm": [{"text_a": "the [MASK] sat"}, {"text_a": "我[MASK]北京"}],
     "pairwise_match": [{"text_a": "the cat", "text_b": "sat"}, {"text_a": "你好", "text_b": ""}],
     "choice": [{"text_a": "the cat", "choices": ["sat", "mat", "film"]}, {"text_a": "我", "choices": "爱|北京"}],
@@ -26,7 +27,7 @@ QUESTIONS = [
     {"id": "a", "question": "who sat", "context": "the cat sat on the mat " * 9},
     {"id": "水", "question": "谁", "context": "我爱北京"},
 ]
-ONE_TEXT = {"cls", "embed", "mlm", "prompt", "seq_label", "spans"}
+ONE_TEXT = {"cls", "embed", "mlm", "prompt", "seq2seq", "seq_label", "spans"}
 MRC_SIZES = {"max_seq_len": 16, "max_query_len": 4, "doc_stride": 4}
 
 
