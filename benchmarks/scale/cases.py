@@ -127,6 +127,15 @@ def _prompt_mix(**keys: Any) -> Tasks:  # noqa: ANN401 (keys of prompts with par
     }
 
 
+def _translation(**keys: Any) -> Tasks:  # noqa: ANN401 (keys of the task)
+    """A task that writes texts of different lengths, and one of tokens."""
+    own = {"max_target_len": 12, "decoder_layers": 1, "dropout_prob": 0.2, **keys}
+    return lambda folder: {
+        "译": {**tiny.translation_task(folder, "译"), "batch_size": 3, **own},
+        "slots": tiny.slot_task(folder, "slots"),
+    }
+
+
 _DROPOUT = {"hidden_dropout_prob": 0.2, "attention_probs_dropout_prob": 0.2}
 _DEBERTA = {
     "backbone": "deberta", "relative_attention": True, "pos_att_type": "p2c|c2p", "max_relative_positions": -1,
@@ -153,6 +162,8 @@ MATRIX: dict[str, tuple[Tasks, Keys]] = {
     "regression": (_heads("wet"), {}),
     "spans": (_heads("跨"), {}),
     "spans, biaffine, R-Drop": (_heads("nested", rdrop_alpha=0.5), {}),
+    "seq2seq": (_translation(label_smoothing=0.1), {}),
+    "seq2seq, joint, R-Drop": (_translation(rdrop_alpha=1.0), {**_JOINT, "gradient_accumulation_steps": 2}),
     "class_weights": (_heads("water", class_weights={"water": 3.0, "air": 0.0}, label_smoothing=0.1), {}),
     "focal loss": (_heads("tags", focal_gamma=2.0), {}),
     "a process without rows": (_two(), {"max_steps": 14}),

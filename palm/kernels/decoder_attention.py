@@ -97,6 +97,7 @@ class DecoderAttentionFunction(PyLayer):
         ctx: Context, query: Tensor, key_value: Tensor, mask: Tensor | None, settings: DecoderAttention
     ) -> Tensor:
         heads, multiply = settings.heads, product_in(bf16=settings.bf16)
+        ctx.needed = [not each.stop_gradient for each in (query, key_value)]
         size = query.shape[1] // heads
         query = transposed(query.reshape([settings.batch, -1, heads, size]), [0, 2, 1, 3]) * size**-0.5
         split = transposed(key_value.reshape([settings.batch, -1, 2, heads, size]), [2, 0, 3, 1, 4])
@@ -110,7 +111,7 @@ class DecoderAttentionFunction(PyLayer):
         return transposed(context, [0, 2, 1, 3]).reshape([-1, heads * size])
 
     @staticmethod
-    def backward(ctx: Context, gradient: Tensor) -> tuple[Tensor, Tensor]:
+    def backward(ctx: Context, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         query, key, value, values, keep = ctx.saved_tensor()
         batch, heads, _, size = query.shape
         probabilities, multiply = Probabilities(values, keep, *ctx.kind), ctx.multiply
@@ -121,8 +122,8 @@ class DecoderAttentionFunction(PyLayer):
         key_gradient = multiply(scores, query, transpose_one=True)
         both = paddle.stack([key_gradient, value_gradient])  # [2 batch heads key size]
         return (
-            transposed(query_gradient, [0, 2, 1, 3]).reshape([-1, heads * size]),
-            transposed(both, [1, 3, 0, 2, 4]).reshape([-1, 2 * heads * size]),
+            transposed(query_gradient, [0, 2, 1, 3]).reshape([-1, heads * size]) if ctx.needed[0] else None,
+            transposed(both, [1, 3, 0, 2, 4]).reshape([-1, 2 * heads * size]) if ctx.needed[1] else None,
         )
 
 

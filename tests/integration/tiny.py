@@ -113,3 +113,25 @@ def metrics(folder: Path) -> list[dict[str, Any]]:
 
 def log_lines(folder: Path) -> list[str]:
     return (folder / "out" / "log.txt").read_text(encoding="utf-8").splitlines()
+
+
+def translation_rows(count: int, *, seed: int) -> list[list[str]]:
+    """English sentences, and the same in Chinese."""
+    generator = np.random.default_rng(seed)
+    words = {
+        "size": {"big": "大", "small": "小"},
+        "colour": {"red": "红", "green": "绿", "blue": "蓝"},
+        "animal": {"fish": "鱼", "bird": "鸟", "cat": "猫"},
+    }
+    rows = []
+    for _ in range(count):
+        chosen = [str(generator.choice(list(group))) for group in words.values()]
+        chinese = "".join(group[word] for group, word in zip(words.values(), chosen, strict=True))
+        rows.append([f"the {' '.join(chosen)} in the house", f"{chinese}在河"])
+    return rows
+
+
+def translation_task(folder: Path, name: str, count: int = 64) -> dict[str, Any]:
+    train = write_tsv(folder / f"{name}.train.tsv", ["text_a", "target"], translation_rows(count, seed=1))
+    dev = write_tsv(folder / f"{name}.dev.tsv", ["text_a", "target"], translation_rows(16, seed=2))
+    return {"reader": "seq2seq", "paradigm": "seq2seq", "train_file": train, "dev_file": dev, "pred_file": dev}
