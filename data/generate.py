@@ -16,7 +16,8 @@ from grammar.language import Language, Split
 from grammar.passages import Passage, Question, draw_passage
 from grammar.requests import Request, draw_pair, draw_requests
 from grammar.templates import pick, pick_several, tagged_words
-from grammar.vocabulary import chinese_vocabulary, english_vocabulary
+from grammar.translation import draw_translations
+from grammar.vocabulary import bilingual_vocabulary, chinese_vocabulary, english_vocabulary
 
 SEED = 1
 SPLITS: tuple[Split, ...] = ("train", "dev", "test")
@@ -26,6 +27,7 @@ PASSAGES = {"train": 120, "dev": 30, "test": 30}
 QUESTIONS_A_PASSAGE = 3
 KINDS = {"train": 240, "dev": 80, "test": 80}
 ANSWER_PAIRS = {"train": 480, "dev": 120, "test": 120}
+TRANSLATIONS = {"train": 2400, "dev": 120, "test": 120}
 
 
 def main() -> None:
@@ -39,6 +41,19 @@ def main() -> None:
     for name, make in (("en", english_vocabulary), ("zh", chinese_vocabulary)):
         texts = [file.read_text(encoding="utf-8") for file in sorted((folder / "travel" / name).rglob("*.tsv"))]
         write_lines(folder / "vocab" / f"vocab_{name}.txt", make(texts))
+    write_translations(folder)
+
+
+def write_translations(folder: Path) -> None:
+    """English requests with their Chinese, and a vocabulary of both and of the English requests with intents."""
+    pairs: dict[Split, list[tuple[str, str]]] = {}
+    for split in SPLITS:
+        generator = random.Random(f"{SEED} translations {split}")
+        pairs[split] = [(one.english, one.chinese) for one in draw_translations(split, TRANSLATIONS[split], generator)]
+        write_table(folder / "travel" / "en_zh" / "translation" / f"{split}.tsv", ("en", "zh"), pairs[split])
+    english, chinese = zip(*(pair for split in SPLITS for pair in pairs[split]), strict=True)
+    requests = (folder / "travel" / "en" / "intent" / "train.tsv").read_text(encoding="utf-8")
+    write_lines(folder / "vocab" / "vocab_en_zh.txt", bilingual_vocabulary([*english, requests], chinese))
 
 
 def write_corpus(language: Language, folder: Path) -> None:

@@ -19,6 +19,13 @@ def english_vocabulary(texts: Iterable[str]) -> list[str]:
     return [*SPECIAL, *PUNCTUATION, *letters, *(f"##{letter}" for letter in letters), *ordered]
 
 
+def bilingual_vocabulary(english: Iterable[str], chinese: Iterable[str]) -> list[str]:
+    """The vocabulary of `english`, and the characters of `chinese` that it lacks."""
+    known = english_vocabulary(english)
+    characters = {letter for text in chinese for letter in text if not letter.isspace()}
+    return [*known, *sorted(characters - set(known))]
+
+
 def chinese_vocabulary(texts: Iterable[str]) -> list[str]:
     """Letters as above, the 3755 everyday characters of GB 2312, and all other characters of `texts`."""
     letters = [*string.ascii_letters, *string.digits]

@@ -93,6 +93,43 @@ def test_no_row_stands_in_two_splits(repository: Path, language: str, name: str)
     assert [row for row, count in Counter(rows).items() if count > 1] == []
 
 
+def test_translations_are_of_held_out_templates(repository: Path) -> None:
+    """No template is in two splits, and every frame and every object of dev and test is trained on."""
+    script = "import json; from grammar.translation import *; "
+    script += (
+        "print(json.dumps({one: [sorted({each.template for each in draw_translations(one, 120, random.Random(one))}), "
+    )
+    script += "templates_of(one)] for one in ('train', 'dev', 'test')}))"
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", script], check=True, cwd=repository / "data", capture_output=True, text=True
+    )
+    found = json.loads(done.stdout)
+    assert all(set(map(tuple, drawn)) <= set(map(tuple, known)) for drawn, known in found.values())
+    templates = {split: set(map(tuple, known)) for split, (_, known) in found.items()}
+    assert len(set.union(*templates.values())) == sum(map(len, templates.values())) == 54
+    assert min(map(len, templates.values())) == 4
+    for place in (0, 1):
+        trained = {template[place] for template in templates["train"]}
+        assert {template[place] for split in SPLITS for template in templates[split]} == trained
+
+
+def test_translations(repository: Path) -> None:
+    from palm.data.target_text import target_form
+    from palm.data.tokenizer import Tokenizer
+
+    folder = repository / "data" / "travel" / "en_zh" / "translation"
+    rows = {split: [tuple(row) for row in table(folder / f"{split}.tsv")] for split in SPLITS}
+    assert {split: len(set(found)) for split, found in rows.items()} == {"train": 2400, "dev": 120, "test": 120}
+    every = [row for found in rows.values() for row in found]
+    assert len({english for english, _ in every}) == len(every)
+    tokenizer = Tokenizer.from_file(repository / "data" / "vocab" / "vocab_en_zh.txt", do_lower_case=True)
+    form = target_form(tokenizer)
+    for texts in zip(*every, strict=True):
+        assert not any(tokenizer.unk_id in ids for ids in tokenizer.encode_ids(texts))
+    chinese = [text for _, text in every]
+    assert [form.text_of(ids) for ids in tokenizer.encode_ids(chinese)] == chinese
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("name", ["mrc", "mrc_unanswerable"])
 def test_answers_stand_where_the_file_says(repository: Path, language: str, name: str) -> None:

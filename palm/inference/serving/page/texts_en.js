@@ -61,6 +61,7 @@ export const ENGLISH = {
   "kind.cloze": "Missing words",
   "kind.value": "Number",
   "kind.choice": "Choice",
+  "kind.text": "Text",
   "kind.other": "Prediction",
 
   "labels.predicted": "predicted",
@@ -83,6 +84,7 @@ export const ENGLISH = {
   "cloze.unplaced": "The prediction has {found} gaps, the text {written}: they are not filled in.",
   "value.number": "Predicted number",
   "choice.ranking": "Choices, most probable first",
+  "text.none": "No text was written.",
   "other.hint": "This page does not know how to show this kind of prediction.",
 
   "code.title": "The same in code",

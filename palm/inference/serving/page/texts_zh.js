@@ -61,6 +61,7 @@ export const CHINESE = {
   "kind.cloze": "完形填空",
   "kind.value": "数值",
   "kind.choice": "多项选择",
+  "kind.text": "生成的文本",
   "kind.other": "预测",
 
   "labels.predicted": "预测结果",
@@ -83,6 +84,7 @@ export const CHINESE = {
   "cloze.unplaced": "预测结果有 {found} 个空，文本中有 {written} 个，因此没有填入。",
   "value.number": "预测的数值",
   "choice.ranking": "按概率从高到低排列的选项",
+  "text.none": "没有生成文本。",
   "other.hint": "此页面不知道如何显示这种预测结果。",
 
   "code.title": "用代码调用",

@@ -33,6 +33,7 @@ const VIEWS = {
   answer: { fits: (found) => typeof found.text === "string", draw: drawAnswer, summarize: summarizeAnswer },
   cloze: { fits: ({ masks }) => Array.isArray(masks), draw: drawCloze, summarize: summarizeCloze },
   value: { fits: (found) => valueOf(found) !== undefined, draw: drawValue, summarize: summarizeValue },
+  text: { fits: (found) => typeof found.text === "string", draw: drawText, summarize: summarizeText },
   choice: { fits: ({ ranking }) => Array.isArray(ranking), draw: drawChoice, summarize: summarizeChoice },
 };
 /** @type {View} */
@@ -84,6 +85,16 @@ function drawValue({ prediction }) {
 /** @param {Shown} shown */
 function summarizeValue({ prediction }) {
   return number(valueOf(prediction));
+}
+
+/** @param {Shown} shown */
+function drawText({ prediction }) {
+  return element("p", { dir: "auto" }, prediction.text || text("text.none"));
+}
+
+/** @param {Shown} shown */
+function summarizeText({ prediction }) {
+  return prediction.text || text("text.none");
 }
 
 /** @param {Shown} shown */
