@@ -112,6 +112,7 @@ def batch_of(sequences: int, tokens: int, *, segments: bool = True, seed: int = 
         "segment_ids": second if segments else np.zeros_like(ids),
         "task_ids": np.zeros_like(ids),
         "input_mask": mask.astype("float32"),
+        "word_starts": (mask & (ids % 3 > 0) & (np.arange(tokens) > 0)).astype("float32"),
         "soft_ids": np.where(mask & (ids % 3 == 0), ids % 4, 0),
         "mask_positions": generator.integers(0, tokens, (sequences, 2)),
         "mask_pos": np.flatnonzero(mask)[::2],

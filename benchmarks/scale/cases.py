@@ -147,6 +147,7 @@ _PROMPTED = {"imports": "tests.integration.prompted_registered"}
 MATRIX: dict[str, tuple[Tasks, Keys]] = {
     "cls": (_heads("water"), {}),
     "seq_label": (_heads("tags"), {}),
+    "parse": (_heads("trees"), {}),
     "seq_label with bilstm_crf": (_heads("slots"), {}),
     "mrc": (_heads("answer"), {}),
     "mrc with R-Drop": (_answers, {}),

@@ -4,6 +4,7 @@ What is here does the same as PALM's paradigms, with numpy alone.
 """
 
 import numpy as np
+from trees import tree
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -121,7 +122,26 @@ def tags(row: dict, sequences: list[dict], task: dict) -> dict:
     if not any("transitions" in sequence for sequence in sequences):  # a CRF has no probability of a label
         for span in spans:
             span["score"] = float(probabilities[span["start"] : span["end"]].mean())
-    return {"words": words, "labels": labels, "spans": spans}
+    found = {"words": words, "labels": labels, "spans": spans}
+    if task["rules"].get("lemma_rules"):
+        found["lemmas"] = [lemma_of(word, rule) for word, rule in zip(words, labels, strict=True)]
+    return found
+
+
+def lemma_of(word: str, rule: str) -> str:
+    """The lemma of a word: what is cut off at both ends, what is put there, and which characters are capitals."""
+    case, _, edit = rule.partition(";")
+    if edit.startswith("="):
+        return edit[1:]
+    front, prefix, back, suffix = edit.split("¦")
+    lower = word.lower()
+    if int(front) + int(back) > len(lower):
+        return word
+    lemma = prefix + lower[int(front) : len(lower) - int(back)] + suffix
+    for run in case.split("¦"):
+        start = int(run[1:]) if int(run[1:]) >= 0 else max(len(lemma) + int(run[1:]), 0)
+        lemma = lemma[:start] + (lemma[start:].upper() if run[0] == "↑" else lemma[start:].lower())
+    return lemma
 
 
 def best_labels(sequence: dict, places: np.ndarray) -> np.ndarray:
@@ -313,5 +333,6 @@ DECODE = {
     "seq_label": tags,
     "spans": nested_spans,
     "mrc": answer,
+    "parse": tree,
     "prompt": label_of_prompt,
 }

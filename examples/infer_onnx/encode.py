@@ -140,7 +140,7 @@ def masked_text(row: dict, encoder: TextEncoder, settings: dict) -> list[dict]:
 
 
 def tagged_words(row: dict, encoder: TextEncoder, settings: dict) -> list[dict]:
-    """The reader `seq_label`: as many windows as the words need.
+    """The readers `seq_label` and `parse`: as many windows as the words need.
 
     `word_index` is the word of each token that is the first of its word, else -1.
     """
@@ -279,14 +279,15 @@ ENCODE = {
     "mlm": masked_text,
     "seq_label": tagged_words,
     "spans": text_windows,
+    "parse": tagged_words,
     "mrc": question,
     "prompt": prompted,
 }
 
 
 def with_words(row: dict, task: dict) -> dict:
-    """For `seq_label`: the row with its `words`, and their `offsets` where PALM was trained on spans of characters."""
-    text, for_cn = row["text_a"], task["reader_settings"]["for_cn"]
+    """For words: the row with its `words`, and their `offsets` where PALM was trained on spans of characters."""
+    text, for_cn = row["text_a"], task["reader_settings"]["for_cn"] and task["reader"] != "parse"
     if isinstance(text, list):
         return {**row, "words": text}
     if task["splits_text"]:

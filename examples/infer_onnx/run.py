@@ -47,7 +47,7 @@ class Model:
         if task["paradigm"] == "mlm":
             task = {**task, "tokens": self.tokens}
         rows = [{"id": str(place), **row} for place, row in enumerate(rows)]
-        if task["reader"] == "seq_label":
+        if task["reader"] in ("seq_label", "parse"):
             rows = [with_words(row, task) for row in rows]
         encoder = self.encoders[task["tokenizer"]]
         settings = {**task["reader_settings"], "encoding_rules": task.get("encoding_rules")}
@@ -91,11 +91,14 @@ def batch_of(sequences: list[dict], pad_id: int) -> dict[str, np.ndarray]:
     width = max(len(sequence["token_ids"]) for sequence in sequences)
     shape = len(sequences), width
     tokens, segments, mask = np.full(shape, pad_id), np.zeros(shape, "int64"), np.zeros(shape, "float32")
+    starts = np.zeros(shape, "float32")
     soft, positions = np.zeros(shape, "int64"), np.tile(np.arange(width), (len(sequences), 1))
     for place, sequence in enumerate(sequences):
         length = len(sequence["token_ids"])
         tokens[place, :length], segments[place, :length] = sequence["token_ids"], sequence["segment_ids"]
         mask[place, :length] = 1
+        if "word_index" in sequence:
+            starts[place, :length] = np.array(sequence["word_index"]) >= 0
         if "soft_ids" in sequence:  # of a prompt
             soft[place, :length], positions[place, :length] = sequence["soft_ids"], sequence["position_ids"]
     masks = [place * width + mask for place, sequence in enumerate(sequences) for mask in sequence.get("masks", [])]
@@ -105,6 +108,7 @@ def batch_of(sequences: list[dict], pad_id: int) -> dict[str, np.ndarray]:
         "position_ids": positions,
         "task_ids": np.zeros(shape, "int64"),
         "input_mask": mask,
+        "word_starts": starts,
         # Of heads that are not asked, or have one sequence for each candidate.
         "mask_pos": np.array(masks or [0]),
         "mask_positions": np.array([sequence.get("mask_positions", [0]) for sequence in sequences]),

@@ -9,6 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from palm.data.dataset import IntArray
+from palm.data.layout import TextLayout
+from palm.data.tokenizer import WordTokens
+
 
 @dataclass(frozen=True)
 class Window:
@@ -56,3 +60,28 @@ def word_windows(tokens_per_word: Sequence[int], *, width: int) -> list[Window]:
             start, filled = word, 0
         filled += tokens
     return [*windows, Window(start, len(tokens_per_word))]
+
+
+def windows_of(sentence: WordTokens, layout: TextLayout, max_seq_len: int) -> list[tuple[list[int], IntArray]]:
+    """Token ids and word index (of first tokens, else -1) of each window; a word beyond a window is truncated.
+
+    Args:
+        sentence: The tokens of a sentence in words.
+        layout: Where special tokens stand around it.
+        max_seq_len: Tokens of a window, with these.
+    """
+    front, back = (np.full(len(part), -1) for part in (layout.front, layout.back))
+    room = max(max_seq_len - layout.num_special, 1)
+    words = np.array(sentence.words, "int64")
+    is_first = np.diff(words, prepend=-1) > 0
+    index = np.where(is_first, words, -1)
+    if len(words) <= room:  # most sentences
+        return [(layout.single(sentence.ids), np.concatenate([front, index, back]))]
+    bounds = [*np.flatnonzero(is_first).tolist(), len(words)]
+    windows = []
+    for window in word_windows(np.diff(bounds).tolist(), width=room):
+        start = bounds[window.start]
+        end = min(bounds[window.end], start + room)
+        tokens = layout.single(sentence.ids[start:end])
+        windows.append((tokens, np.concatenate([front, index[start:end], back])))
+    return windows

@@ -12,7 +12,7 @@ from palm.paradigm.base import Paradigm, Prediction
 from palm.reader.formats.cells import ID
 from palm.storage.layout import PREDICTIONS_FILE
 
-FORMATS = (".csv", ".tsv", ".json", ".jsonl")
+FORMATS = (".csv", ".tsv", ".json", ".jsonl", ".conllu")
 """Endings of a place for predictions that is a file, not a folder."""
 
 FEWCLUE = "--format fewclue"
@@ -31,16 +31,31 @@ def write_predictions(paradigm: Paradigm, predictions: Sequence[Prediction], pla
         paradigm: The paradigm that decoded them.
         predictions: One per row.
         place: A folder, for predictions.json and the paradigm's other files; or a file: `.csv`, `.tsv`, `.json` (a
-            list of records) or `.jsonl`.
+            list of records), `.jsonl`, or for trees `.conllu`.
+
+    Raises:
+        ConfigError: The paradigm has no files of this format.
     """
     if is_file_name(place):
+        content = _content(paradigm, predictions, place)
         place.parent.mkdir(parents=True, exist_ok=True)
-        _write(place, _AS_TEXT[place.suffix.lower()](predictions))
+        _write(place, content)
         return place
     place.mkdir(parents=True, exist_ok=True)
     for name, content in paradigm.prediction_files([finite(prediction) for prediction in predictions]).items():
         _write(place / name, content)
     return place / PREDICTIONS_FILE
+
+
+def _content(paradigm: Paradigm, predictions: Sequence[Prediction], place: Path) -> str:
+    ending = place.suffix.lower()
+    if ending in _AS_TEXT:
+        return _AS_TEXT[ending](predictions)
+    content = paradigm.text_in(ending, predictions)
+    if content is None:
+        rule = f"{ending} holds the trees of sentences, and this task predicts none"
+        raise ConfigError(Problem(str(place), f"{rule}. Choose {', '.join(_AS_TEXT)}, or a folder."))
+    return content
 
 
 def write_submission(paradigm: Paradigm, predictions: Sequence[Prediction], file: Path) -> Path:

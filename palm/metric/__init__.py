@@ -1,5 +1,6 @@
 """Metrics of predictions and gold records, without Paddle."""
 
+from palm.metric.attachment import las
 from palm.metric.base import LOSS, METRICS, Metric, lower_is_better, main_metric
 from palm.metric.classification import (
     accuracy,
@@ -24,6 +25,7 @@ __all__ = [
     "chrf",
     "exact_match",
     "label_set_f1",
+    "las",
     "lower_is_better",
     "macro_f1",
     "main_metric",

@@ -35,13 +35,22 @@ def span_f1(predictions: Sequence[Record], records: Sequence[Record]) -> dict[st
 
 @METRICS.register("token_accuracy")
 def token_accuracy(predictions: Sequence[Record], records: Sequence[Record]) -> dict[str, float]:
-    """The fraction of words with the right tag."""
+    """The fraction of words with the right tag; of tags that are rules of lemmas, first that with the right lemma."""
+    lemmas = {"lemma_accuracy": _fraction(predictions, records, "lemmas")} if _have_lemmas(records) else {}
+    return {**lemmas, "token_accuracy": _fraction(predictions, records, "labels")}
+
+
+def _have_lemmas(records: Sequence[Record]) -> bool:
+    return any("lemmas" in record for record in records)
+
+
+def _fraction(predictions: Sequence[Record], records: Sequence[Record], name: str) -> float:
     right = words = 0
     for prediction, record in zip(predictions, records, strict=True):
-        predicted, gold = (cast("Sequence[str]", row["labels"]) for row in (prediction, record))
+        predicted, gold = (cast("Sequence[str]", row[name]) for row in (prediction, record))
         words += len(gold)
         right += sum(one == other for one, other in zip(predicted, gold, strict=False))  # a word without a tag is wrong
-    return {"token_accuracy": right / max(words, 1)}
+    return right / max(words, 1)
 
 
 def _listed(row: Record) -> set[Span]:

@@ -10,6 +10,7 @@ from palm.paradigm.mlm import MaskedLM
 from palm.paradigm.mrc import SpanExtraction
 from palm.paradigm.multi_label import MultiLabel
 from palm.paradigm.pairwise_match import PairwiseMatch
+from palm.paradigm.parse import Parser
 from palm.paradigm.prompt import Prompt
 from palm.paradigm.rank import Rank
 from palm.paradigm.regression import Regression
@@ -28,6 +29,7 @@ __all__ = [
     "PairEmbedding",
     "PairwiseMatch",
     "Paradigm",
+    "Parser",
     "Prompt",
     "Rank",
     "Regression",

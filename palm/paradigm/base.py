@@ -313,6 +313,11 @@ class Paradigm(ABC):
         lines = [json.dumps(prediction, ensure_ascii=False) + "\n" for prediction in predictions]
         return {PREDICTIONS_FILE: "".join(lines)}
 
+    def text_in(self, ending: str, predictions: Sequence[Prediction]) -> str | None:
+        """Predictions in the format of files that end in `ending`, such as `.conllu`; None where they have none."""
+        del ending, predictions
+        return None
+
 
 PARADIGMS: Registry[type[Paradigm]] = Registry(
     "paradigm", lambda component: component_problem(component, Paradigm, ParadigmFields)

@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from palm.data.dataset import UNLABELLED, Batch, Dataset, IntArray, LabelMap, Record
+from palm.data.lemma_rules import apply_rule, are_rules
 from palm.data.spans import OUTSIDE_PARTS, Span, spans_of, strict_patterns
 from palm.data.tag_schemes import OUTSIDE, TagScheme, describe_scheme, older_scheme, says_more_than_bio
 from palm.paradigm.base import PARADIGMS, Outputs, Paradigm, Prediction, TransformersHead
@@ -71,6 +72,7 @@ class Tagging(Paradigm):
         check_classes(config.n_classes, labels)
         self._weights = weights_by_class(config, labels, config.n_classes)
         self._scheme = _scheme_of(config, labels)
+        self._has_lemmas = labels is not None and are_rules(labels.names)
 
     @property
     def default_metrics(self) -> tuple[str, ...]:
@@ -132,14 +134,15 @@ class Tagging(Paradigm):
 
         `start` is a span's first word, `end` the word after its last one. `score` is the mean of the probabilities of
         its words' labels; a CRF, which chooses labels as a whole, has none. Where a record has its text and the offsets
-        of its words, `start_char` and `end_char` are the span's characters, and its `text` is exactly these.
+        of its words, `start_char` and `end_char` are the span's characters, and its `text` is exactly these. Labels
+        that are rules of lemmas are followed by the `lemmas` that they make of the words.
         """
         groups = examples_by_record(dataset)
         return [self._prediction(index, rows, outputs, dataset) for index, rows in enumerate(groups)]
 
     def gold_records(self, records: Sequence[Record]) -> Sequence[Record]:
-        """The records with the `spans` of their labels; None where tags mark no spans."""
-        return [{**record, "spans": self._gold_spans(record)} if "labels" in record else record for record in records]
+        """The records with the `spans` of their labels, None where tags mark no spans, and the `lemmas` of rules."""
+        return [self._with_gold(record) if "labels" in record else record for record in records]
 
     def compare(self, predictions: Sequence[Prediction], records: Sequence[Record]) -> ComparedSpans:
         marks_spans = self._scheme.name != "none"
@@ -167,7 +170,8 @@ class Tagging(Paradigm):
     def describe(self, prediction: Prediction) -> list[str]:
         """The spans with their types; the tagged words where tags mark no spans."""
         if self._scheme.name == "none":
-            tagged = zip(*(cast("Sequence[str]", prediction[name]) for name in ("words", "labels")), strict=True)
+            shown = "lemmas" if "lemmas" in prediction else "labels"
+            tagged = zip(*(cast("Sequence[str]", prediction[name]) for name in ("words", shown)), strict=True)
             return [" ".join(f"{word}/{tag}" for word, tag in tagged)]
         spans = cast("Sequence[Mapping[str, object]]", prediction["spans"])
         return [f"{span['type']}: {span['text']}" for span in spans] or ["(no span)"]
@@ -210,6 +214,7 @@ class Tagging(Paradigm):
         names = class_names(self.labels, self._count_classes())
         marks_spans = self._scheme.name != "none"
         return {
+            **({"lemma_rules": True} if self._has_lemmas else {}),
             "outside": _outside(names),
             "tags": {name: self._scheme.split(name) or OUTSIDE_PARTS for name in names} if marks_spans else None,
             "strict": strict_patterns(self._scheme) if marks_spans else None,
@@ -226,7 +231,17 @@ class Tagging(Paradigm):
         if probabilities is not None:
             for span in spans:
                 span["score"] = float(probabilities[span["start"] : span["end"]].mean())
-        return {"index": index, "words": list(words), "labels": labels, "spans": spans}
+        found: Prediction = {"index": index, "words": list(words), "labels": labels, "spans": spans}
+        return {**found, **self._lemmas(words, labels)}
+
+    def _with_gold(self, record: Record) -> Record:
+        words, labels = (cast("Sequence[str]", record[name]) for name in ("words", "labels"))
+        return {**record, "spans": self._gold_spans(record), **self._lemmas(words, labels)}
+
+    def _lemmas(self, words: Sequence[str], labels: Sequence[str]) -> dict[str, object]:
+        if not self._has_lemmas:
+            return {}
+        return {"lemmas": [apply_rule(word, rule) for word, rule in zip(words, labels, strict=True)]}
 
     def _gold_spans(self, record: Record) -> list[dict[str, object]] | None:
         return None if self._scheme.name == "none" else self._spans(record, cast("Sequence[str]", record["labels"]))

@@ -14,6 +14,7 @@ import palm.reader.match
 import palm.reader.mlm
 import palm.reader.mrc
 import palm.reader.pairwise_match
+import palm.reader.parse
 import palm.reader.prompt
 import palm.reader.rank
 import palm.reader.seq2seq

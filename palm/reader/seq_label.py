@@ -10,8 +10,8 @@ import numpy as np
 from palm.data.dataset import UNLABELLED, Batch, Dataset, DataSource, GivenRow, IntArray, LabelMap, Ragged, Record
 from palm.data.sequences import INPUTS, pad_inputs
 from palm.data.tag_schemes import TagScheme
-from palm.data.tokenizer import Tokenizer, WordTokens
-from palm.data.windows import word_windows
+from palm.data.tokenizer import Tokenizer
+from palm.data.windows import windows_of
 from palm.reader.base import READERS, Reader
 from palm.reader.column_names import TAGS, WORDS, ColumnGuess
 from palm.reader.fields import LABEL_KEYS, SpanFileFields
@@ -110,7 +110,10 @@ class TaggingReader(Reader):
     def encode(self, records: Sequence[Record], source: DataSource, phase: Phase) -> Dataset:
         """`[CLS] words [SEP]`, in as many windows as needed."""
         sentences = self.tokenizer.encode_words([_strings(record, "words") for record in records])
-        rows = [(number, *row) for number, sentence in enumerate(sentences) for row in self._windows(sentence)]
+        layout, limit = self.tokenizer.single, self.config.max_seq_len
+        rows = [
+            (number, *row) for number, sentence in enumerate(sentences) for row in windows_of(sentence, layout, limit)
+        ]
         columns: dict[str, Ragged | np.ndarray] = {
             "token_ids": Ragged.from_rows([tokens for _, tokens, _ in rows]),
             "word_index": Ragged.from_rows([words for _, _, words in rows]),
@@ -149,25 +152,6 @@ class TaggingReader(Reader):
                 yield record_of(text, int(str(record["line"])))
             else:
                 yield record
-
-    def _windows(self, sentence: WordTokens) -> list[tuple[list[int], IntArray]]:
-        """Token ids and word index (of first tokens, else -1) of each window; a word beyond a window is truncated."""
-        layout = self.tokenizer.single
-        front, back = (np.full(len(part), -1) for part in (layout.front, layout.back))
-        room = max(self.config.max_seq_len - layout.num_special, 1)
-        words = np.array(sentence.words, "int64")
-        is_first = np.diff(words, prepend=-1) > 0
-        index = np.where(is_first, words, -1)
-        if len(words) <= room:  # most sentences
-            return [(layout.single(sentence.ids), np.concatenate([front, index, back]))]
-        bounds = [*np.flatnonzero(is_first).tolist(), len(words)]
-        windows = []
-        for window in word_windows(np.diff(bounds).tolist(), width=room):
-            start = bounds[window.start]
-            end = min(bounds[window.end], start + room)
-            tokens = layout.single(sentence.ids[start:end])
-            windows.append((tokens, np.concatenate([front, index[start:end], back])))
-        return windows
 
     def _tag_ids(
         self, records: Sequence[Record], source: DataSource, phase: Phase

@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 
 from palm.data.dataset import Dataset, IntArray, LabelMap
+from palm.data.lemma_rules import are_rules
 from palm.data.tag_schemes import TagScheme, detect_scheme
 from palm.errors import counted
 from palm.schema.fields import TagSchemeName
@@ -27,7 +28,8 @@ def with_tag_scheme(
     Raises:
         ConfigError: The tags are not of the scheme that is set.
     """
-    name = detect_scheme(labels.names, texts) if wanted == "auto" else wanted
+    auto: TagSchemeName = "none" if are_rules(labels.names) else detect_scheme(labels.names, texts)
+    name = auto if wanted == "auto" else wanted
     TagScheme.of(name, labels.names)
     return replace(labels, tag_scheme=name)
 

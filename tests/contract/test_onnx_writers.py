@@ -59,6 +59,7 @@ HEADS: dict[str, tuple[str, dict[str, Any]]] = {
     **{name: (name, {}) for name in PARADIGMS if PARADIGMS[name].export_refusal is None},
     **{f"cls by {pooling}": ("cls", {"pooling": pooling}) for pooling in ("mean", "max", "attention")},
     **{f"embed by {pooling}": ("embed", {"pooling": pooling}) for pooling in ("cls", "attention")},
+    "parse": ("parse", {"arc_size": 20, "relation_size": 7}),
     "mlp": ("match", {"head": "mlp", "head_hidden_size": 7}),
     "mlp of a value": ("regression", {"head": "mlp", "pooling": "max"}),
     "candidates by mean": ("choice", {"pooling": "mean"}),

@@ -25,6 +25,7 @@ def test_every_encoder_computes_the_same(kind: str, tmp_path) -> None:
         task("near", "embed", reader="embed"),
         task("跨", "spans", reader="spans"),
         task("pair", "spans", reader="spans", span_scorer="biaffine", span_head_size=8),
+        task("树", "parse", reader="parse", arc_size=20, relation_size=7),
     ]
     made = small_model(name, tasks, **keys)
     files = write_paddle(made.model, tasks, tmp_path, name="program")

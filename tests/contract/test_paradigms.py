@@ -25,6 +25,8 @@ PHASES: tuple[Phase, ...] = ("train", "eval", "predict")
 BATCH = {
     "token_ids": np.array([[2, 5, 6, 7, 3], [2, 5, 6, 3, 0], [2, 5, 3, 0, 0]]),
     "input_mask": np.array([[1, 1, 1, 1, 1], [1, 1, 1, 1, 0], [1, 1, 1, 0, 0]], "float32"),
+    "word_starts": np.array([[0, 1, 1, 1, 0], [0, 1, 1, 0, 0], [0, 1, 0, 0, 0]], "float32"),
+    "head_positions": np.array([[-100, 2, 0, -100, -100], [-100, 0, 1, -100, -100], [-100, 0, -100, -100, -100]]),
     "start_positions": np.array([1, 2, 0]),
     "end_positions": np.array([3, 2, 0]),
     "mask_pos": np.array([1, 3, 7, 11]),
@@ -109,6 +111,7 @@ def test_declared_inputs_have_the_declared_form(name: str):
 def test_prediction_needs_no_gold(name: str):
     gold = {
         "label_ids",
+        "head_positions",
         "start_positions",
         "end_positions",
         "mask_label",

@@ -70,6 +70,7 @@ def tasks(folder: Path) -> dict[str, dict[str, Any]]:
         "pairs": tiny.match_task(folder, "pairs"),
         "slots": {**tiny.slot_task(folder, "slots"), "head": "bilstm_crf", "head_hidden_size": 8},
         "tags": tiny.slot_task(folder, "tags"),
+        "trees": tiny.parse_task(folder, "trees", chinese=True),
         "answer": tiny.mrc_task(folder, "answer", chinese=True),
         "words": {**tiny.mlm_task(folder, "words"), "target": False},
         **own,

@@ -49,6 +49,8 @@ CHINESE = ["红鱼", "在河", "里游,", "北京", "大学", "Fish", "[SEP]", "
 LABELS = LabelMap(("a", "b", "c"))
 BIO = LabelMap(("O", "B-PER", "I-PER", "B-LOC", "I-LOC"), tag_scheme="bio")
 WHOLE = LabelMap(("O", "B-PER", "I-PER", "E-PER", "S-PER"), tag_scheme="iobes")
+RULES = LabelMap(("↓0;0¦¦0¦", "↓0;0¦¦1¦", "↑0¦↓1;1¦un¦2¦y", ";=go", "↑-1;0¦¦0¦"), tag_scheme="none")
+RELATIONS = LabelMap(("det", "nsubj", "parataxis", "root"))
 OF_SPANS = LabelMap(("O", "B-PER", "I-PER"), tag_scheme="bio", splits_text=True)
 SHORT: dict[str, Any] = {"max_seq_len": 20, "max_query_len": 6, "doc_stride": 5}
 NEGATIVE: dict[str, Any] = {"max_answer_len": 4, "with_negative": True, "n_best_size": 3}
@@ -73,6 +75,9 @@ TASKS: dict[str, tuple[str, str, LabelMap | None, dict[str, Any], dict[str, Any]
     "spans": ("seq_label", "seq_label", OF_SPANS, {"max_seq_len": 9}, {}),
     "nested": ("spans", "spans", LABELS, {"max_seq_len": 9}, {"span_threshold": 0.5}),
     "apart": ("spans", "spans", LABELS, {"max_seq_len": 8}, {"span_scorer": "biaffine"}),
+    "lemmas": ("seq_label", "seq_label", RULES, {"max_seq_len": 9}, {}),
+    "trees": ("parse", "parse", RELATIONS, {"max_seq_len": 9}, {}),
+    "names": ("parse", "parse", LABELS, {"max_seq_len": 40}, {}),
     "answer": ("mrc", "mrc", None, SHORT, {"max_answer_len": 4}),
     "topic": ("prompt", "prompt", WORDED, {"prompt": HARD, "max_seq_len": 30}, {}),
     "learned": ("prompt", "prompt", WORDED, {"prompt": SOFT, "max_seq_len": 24}, {"verbalizer": "soft"}),
@@ -92,7 +97,7 @@ def example() -> Any:
         import encode
 
         yield {"encode": encode, "decode": decode}
-        for name in ("encode", "decode"):
+        for name in ("encode", "decode", "trees"):
             sys.modules.pop(name, None)
 
 
@@ -139,7 +144,11 @@ def random_outputs(task: TaskInstance, batch: Any, generator: np.random.Generato
         axes = spec.axes.split()
         shape = [1 if is_of_candidates(axes, batch) and axis == "batch" else sizes[axis] for axis in axes]
         whole = spec.dtype == "int64"
-        found[name] = generator.integers(0, 50, shape) if whole else generator.normal(size=shape).astype("float32")
+        found[name] = (
+            generator.integers(0, labels if name == "relation_ids" else 50, shape)
+            if whole
+            else generator.normal(size=shape).astype("float32")
+        )
     return found
 
 
@@ -155,7 +164,7 @@ def check_row(task: TaskInstance, row: dict[str, Any], described: Any, encoder: 
     batch = reader.collate(dataset, np.arange(dataset.num_examples), np.random.default_rng(0))
     lengths = batch["input_mask"].sum(axis=1).astype(int)
     prepared = {"id": "0", **row}
-    if spec["reader"] == "seq_label":
+    if spec["reader"] in ("seq_label", "parse"):
         prepared = example["encode"].with_words(prepared, spec)
     settings = {**spec["reader_settings"], "encoding_rules": spec["encoding_rules"]}
     sequences = example["encode"].ENCODE[spec["reader"]](prepared, encoder, settings)

@@ -79,6 +79,23 @@ def slot_task(folder: Path, name: str) -> dict[str, Any]:
     return {"reader": "seq_label", "paradigm": "seq_label", "train_file": file, "dev_file": file, "pred_file": file}
 
 
+def parse_task(folder: Path, name: str, *, chinese: bool = False) -> dict[str, Any]:
+    """Trees in which each word depends on the next one, colours as `amod`; characters are the words in Chinese."""
+    lines = []
+    for _, text in classification_rows(24, seed=8, chinese=chinese):
+        words = [char for char in text if char != " "] if chinese else text.split()
+        for number, word in enumerate(words, 1):
+            head, relation = number + 1, "amod" if word in ("red", "green", "blue", *"红绿蓝") else "dep"
+            if number == len(words):
+                head, relation = 0, "root"
+            lines.append("\t".join([str(number), word, "_", "_", "_", "_", str(head), relation, "_", "_"]))
+        lines.append("")
+    file = folder / f"{name}.conllu"
+    file.write_text("\n".join(lines), encoding="utf-8")
+    small = {"arc_size": 16, "relation_size": 8}
+    return {"reader": "parse", "paradigm": "parse", "train_file": str(file), "dev_file": str(file), **small}
+
+
 def mrc_task(folder: Path, name: str, *, chinese: bool = False) -> dict[str, Any]:
     paragraphs = []
     for number, (_, text) in enumerate(classification_rows(24, seed=6, chinese=chinese)):

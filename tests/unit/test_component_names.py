@@ -42,7 +42,6 @@ OTHER_MEANINGS = {
     "eval": "a phase",
     "id": "a field of KServe's requests",
     "ids": "an input of the parts of templates",
-    "labels": "the labels of any task",
     "options": "a part of templates",
     "parts": "a keyword of every encoder",
     "position": "an attribute of the parts of templates",
@@ -53,7 +52,6 @@ OTHER_MEANINGS = {
     "tokens": "a limit of requests",
     "train": "a phase",
     "values": "a part of a stored column, of lists of any length",
-    "words": "the words of the labels of any task",
 }
 
 
@@ -164,7 +162,7 @@ def test_every_other_meaning_is_needed():
 
 def test_the_fields_of_built_in_components_are_known():
     fields = component_fields(palm_source())
-    alone = {"nbest": "mrc", "question": "mrc", "words": "seq_label", "mask_pos": "mlm"}
+    alone = {"nbest": "mrc", "question": "mrc", "conllu": "parse", "mask_pos": "mlm"}
     assert {name: fields[name] for name in alone} == {name: {component} for name, component in alone.items()}
 
 

@@ -1,6 +1,6 @@
 """Trained models as ONNX graphs, written without Paddle. Importing this package registers the built-in writers."""
 
-from palm.inference.onnx import heads, prompts, spans
+from palm.inference.onnx import heads, prompts, spans, trees
 from palm.inference.onnx.bert_like import BertLikeWriter
 from palm.inference.onnx.deberta import DebertaWriter
 from palm.inference.onnx.modernbert import ModernBertWriter
@@ -15,4 +15,5 @@ __all__ = [
     "heads",
     "prompts",
     "spans",
+    "trees",
 ]

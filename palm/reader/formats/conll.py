@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from palm.data.lemma_rules import lemma_rule
 from palm.reader.formats.conll_layout import ConllLayout, blocks, layout_of, split_columns
 from palm.reader.formats.files import FileProblems, quoted, read_lines
 from palm.reader.formats.notes import LineCounts, add_note
@@ -88,8 +89,13 @@ def _sentence(rows: list[NumberedRow], layout: ConllLayout, skipped: LineCounts)
                 ("word is a blank, which the model sees as [UNK]", "words are blanks, which the model sees as [UNK]"),
                 number,
             )
-    labels = [] if layout.label is None else [row[layout.label].strip() for _, row in whole]
+    labels = [] if layout.label is None else [_label(row, layout.word, layout.label, layout) for _, row in whole]
     return Sentence(rows[0][0], [row[layout.word] for _, row in whole], labels)
+
+
+def _label(row: list[str], word: int, label: int, layout: ConllLayout) -> str:
+    tag = row[label].strip()
+    return lemma_rule(row[word], tag) if layout.has_lemmas else tag
 
 
 def _check_row(row: list[str], number: int, layout: ConllLayout, problems: FileProblems, phase: Phase) -> None:

@@ -6,14 +6,16 @@ from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
 
+from palm.data.conllu_lines import COMMENT, CONLLU_NAMES
 from palm.errors import counted
 from palm.reader.formats.files import FileProblems, quoted
 from palm.reader.formats.notes import add_note
 from palm.spec import Phase
 
 DOCUMENT_MARK = "-DOCSTART-"
-COMMENT = "#"
-CONLLU_NAMES = ("ID", "FORM", "LEMMA", "UPOS", "XPOS", "FEATS", "HEAD", "DEPREL", "DEPS", "MISC")
+LEMMA = "LEMMA"
+LEMMA_RULE = "LEMMA_RULE"
+"""What `columns` calls the rules of lemmas, which stand in no column: they are made of FORM and LEMMA."""
 CONLLU_ENDINGS = (".conllu", ".conllup")
 # The lines that the columns are guessed from.
 MOST_LINES = 50_000
@@ -38,6 +40,7 @@ class ConllLayout:
             no words.
         tags: Values of the tag's column, as far as the file was looked at.
         has_header: Whether the first row names the columns.
+        has_lemmas: Whether the tag of a word is the rule by which the lemma in its column is made of it.
     """
 
     width: int
@@ -46,6 +49,7 @@ class ConllLayout:
     has_ids: bool = False
     tags: frozenset[str] = field(default=frozenset(), repr=False)
     has_header: bool = False
+    has_lemmas: bool = False
 
     def is_comment(self, line: str) -> bool:
         """Whether a line at the start of a sentence is a comment, not a word that begins with #."""
@@ -130,6 +134,9 @@ def layout_of(
     sample = _sample_of(islice(lines, MOST_LINES))
     names = sample.names or (CONLLU_NAMES if _is_conllu(sample, file) else ())
     guess = _named_layout(names) if names else _guess(sample)
+    has_lemmas = LEMMA in names and columns.get("label", "").upper() == LEMMA_RULE
+    if has_lemmas:
+        columns = {**columns, "label": LEMMA}
     places = {
         name: _place(called, name, sample.width, names, problems)
         for name, called in columns.items()
@@ -144,7 +151,7 @@ def layout_of(
     if any(place is None for place in (places.get("text_a"), places.get("label"))):
         _note_guess(file, sample, names, word, label, is_set=any(place is not None for place in places.values()))
     tags = frozenset(sample.column(label)) if label is not None and sample.width else frozenset[str]()
-    return ConllLayout(sample.width, word, label, guess.has_ids, tags, sample.has_header)
+    return ConllLayout(sample.width, word, label, guess.has_ids, tags, sample.has_header, has_lemmas)
 
 
 def _sample_of(lines: Iterable[str]) -> _Sample:

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
+from palm.data.conllu_lines import COMMENT
 from palm.reader.fields import TableFields
-from palm.reader.formats.conll_layout import COMMENT, blocks, split_columns
+from palm.reader.formats.conll_layout import blocks, split_columns
 from palm.reader.formats.files import read_lines
 from palm.reader.formats.notes import add_note
 from palm.reader.formats.plain_text import has_header

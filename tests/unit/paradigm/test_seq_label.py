@@ -11,7 +11,9 @@ import pytest
 
 from palm.data.dataset import Dataset, LabelMap, Ragged
 from palm.errors import ConfigError
+from palm.metric import METRICS
 from palm.paradigm import Tagging
+from palm.paradigm.seq_label import TaggingFields
 from palm.schema.fields import BackboneFields
 
 LABELS = LabelMap(("B-city", "I-city", "O"))
@@ -270,3 +272,21 @@ def test_a_word_that_no_window_shows_is_outside_in_lower_case_too() -> None:
     [prediction] = paradigm.decode(parts([2, 0, 2]), dataset_of([["a", "\u200b"]], [[-1, 0, -1]], [0]))
 
     assert prediction["labels"] == ["b-x", "o"]
+
+
+def test_rules_of_lemmas_become_lemmas():
+    labels = LabelMap(("↓0;0¦¦0¦", "↓0;0¦¦1¦", ";=go"), tag_scheme="none")
+    tagging = Tagging(TaggingFields(), labels)
+    words = ["Dogs", "went", "去"]
+    records = [{"words": words, "labels": ["↓0;0¦¦1¦", ";=go", "↓0;0¦¦0¦"], "line": 1}]
+    columns = {"word_index": Ragged.from_rows([[-1, 0, 1, 2, -1]]), "record": np.array([0])}
+    output = {"label_ids": np.array([0, 1, 0, 0, 0]), "probabilities": np.ones(5)}
+    [found] = tagging.decode([output], Dataset(columns, records, "x"))
+    assert found["lemmas"] == ["dog", "went", "去"]
+    gold = tagging.gold_records(records)
+    assert gold[0]["lemmas"] == ["dog", "go", "去"]
+    scores = METRICS["span_f1"]([found], gold)
+    assert list(scores) == ["lemma_accuracy", "token_accuracy"]
+    assert scores == pytest.approx({"lemma_accuracy": 2 / 3, "token_accuracy": 2 / 3})
+    assert tagging.describe(found) == ["Dogs/dog went/went 去/去"]
+    assert tagging.decoding_rules["lemma_rules"] is True

@@ -48,5 +48,5 @@ def test_rows_and_windows():
         "pairwise_match",
         "prompt",
     }
-    assert {name for name in READERS if READERS[name].splits_long_texts} == {"mrc", "seq_label", "spans"}
+    assert {name for name in READERS if READERS[name].splits_long_texts} == {"mrc", "parse", "seq_label", "spans"}
     assert {name: READERS[name].record_unit for name in ("cls", "mrc")} == {"cls": "lines", "mrc": "questions"}

@@ -22,12 +22,13 @@ ROWS = {
     "rank": [{"text_a": "the cat", "choices": ["sat"]}, {"text_a": "我", "choices": "爱|北京"}],
     "seq_label": [{"text_a": "the cat"}, {"text_a": ["我", "爱 北京"]}, {"text_a": []}],
     "spans": [{"text_a": "the cat"}, {"text_a": "我爱北京", "label": [[0, 1, "x"]]}, {"text_a": ""}],
+    "parse": [{"text_a": "the cat"}, {"text_a": ["我", "爱 北京"]}, {"text_a": []}],
 }
 QUESTIONS = [
     {"id": "a", "question": "who sat", "context": "the cat sat on the mat " * 9},
     {"id": "水", "question": "谁", "context": "我爱北京"},
 ]
-ONE_TEXT = {"cls", "embed", "mlm", "prompt", "seq2seq", "seq_label", "spans"}
+ONE_TEXT = {"cls", "embed", "mlm", "parse", "prompt", "seq2seq", "seq_label", "spans"}
 MRC_SIZES = {"max_seq_len": 16, "max_query_len": 4, "doc_stride": 4}
 
 

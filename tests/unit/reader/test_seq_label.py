@@ -239,3 +239,14 @@ def test_tags_may_be_numbers_and_a_head_may_have_more_classes(tokenizer, write):
     reader = TaggingReader(TaggingReaderConfig(n_classes=4), tokenizer)
     load_dataset(reader, write("x.tsv", "label\ttext_a\nO per\tthe cat\n"), "train")
     assert reader.labels.tag_scheme == "io"
+
+
+def test_lemmas_of_conllu_are_rules(tokenizer, write):
+    rows = [("The", "the"), ("studies", "study"), ("went", "go"), ("北京", "北京")]
+    lines = ["\t".join([str(number), word, lemma, *"_______"]) for number, (word, lemma) in enumerate(rows, 1)]
+    file = write("x.conllu", "\n".join(lines) + "\n")
+    for called in ("LEMMA_RULE", "lemma_rule"):
+        reader = TaggingReader(TaggingReaderConfig(columns={"label": called}), tokenizer)
+        data = load_dataset(reader, file, "train")
+        assert data.records[0]["labels"] == ["↓0;0¦¦0¦", "↓0;0¦¦3¦y", ";=go", "↓0;0¦¦0¦"]
+        assert reader.labels.tag_scheme == "none"

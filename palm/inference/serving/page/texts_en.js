@@ -62,6 +62,7 @@ export const ENGLISH = {
   "kind.value": "Number",
   "kind.choice": "Choice",
   "kind.text": "Text",
+  "kind.tree": "Sentence tree",
   "kind.other": "Prediction",
 
   "labels.predicted": "predicted",

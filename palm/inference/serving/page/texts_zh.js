@@ -62,6 +62,7 @@ export const CHINESE = {
   "kind.value": "数值",
   "kind.choice": "多项选择",
   "kind.text": "生成的文本",
+  "kind.tree": "句法树",
   "kind.other": "预测",
 
   "labels.predicted": "预测结果",
