@@ -28,7 +28,6 @@ NOT_SHOWN = {
 NO_MESSAGE = re.compile(
     r"(not dim )?bold|abs\(datum|default-src |content-|connection: close|from palm\.runtime\.device import"
 )
-NO_MESSAGE = re.compile(r"(not dim )?bold|abs\(datum|from palm\.runtime\.device import")
 # Calls whose arguments are no messages.
 _NO_MESSAGES = {"Spec", "cast", "compile", "getattr", "hasattr", "TypeVar", "split", "startswith", "endswith"}
 _NO_MESSAGES |= {

@@ -30,7 +30,7 @@ _SENTENCE_INSIDE = re.compile(r"[.?!:] ")  # rather two sentences than one that 
 _MOST_CUTS = 48
 _MOST_CANDIDATES = 12
 _DEEPEST = 5
-_MOST_LOOKUPS = 3000
+_MOST_LOOKUPS = 10_000
 """Lookups for a line; PALM's longest messages take some hundred. What a user makes up to take longer stays as it is."""
 
 

@@ -9,11 +9,11 @@ from typing import Literal, get_args
 
 from palm.data.vocab import MASK
 
-AnswerKind = Literal["labels", "spans", "answer", "match", "cloze", "value", "choice", "text"] "tree"]
+AnswerKind = Literal["labels", "spans", "answer", "match", "cloze", "value", "choice", "text", "tree"]
 """What a prediction says: labels of a text, spans of it, an answer in it, whether two texts match, words for masks, a
-number, one of several candidates, or the tree of a text.""" sentence."""
+number, one of several candidates, a text, or the tree of a sentence."""
 
-LABELLED = frozenset(get_args(AnswerKind)) - {"spans", "answer", "cloze", "text"} "tree"}
+LABELLED = frozenset(get_args(AnswerKind)) - {"spans", "answer", "cloze", "text", "tree"}
 """Kinds whose shape is a list of labels, and a list of lists also for a single text."""
 
 

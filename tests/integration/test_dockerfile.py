@@ -73,7 +73,8 @@ def test_the_second_stage_installs_the_wheel_of_the_first_and_copies_nothing() -
 def test_it_does_not_run_as_root_and_says_whether_it_is_well() -> None:
     assert "useradd" in " ".join(named("RUN", 1))
     [user] = named("USER", 1)
-    assert user.isdigit() and f"--uid {user} palm" in " ".join(named("RUN", 1))
+    assert user.isdigit()
+    assert f"--uid {user} palm" in " ".join(named("RUN", 1))
     assert "/v2/health/ready" in named("HEALTHCHECK", 1)[0]
     assert named("STOPSIGNAL") == ["SIGTERM"]
 
