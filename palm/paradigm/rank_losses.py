@@ -4,7 +4,7 @@ Every loss is a mean over lists; `relevance` and `scores` are float32[batch choi
 that there is. A list whose candidates have no order has a loss of 0, except in distillation.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -83,10 +83,11 @@ def rank_loss(
     name: RankLoss, scores: "Tensor", inputs: "Mapping[str, Tensor]", *, margin: float, temperature: float
 ) -> "Tensor":
     """The loss called `name` of a batch with `relevance` and `choice_mask`."""
-    losses: Mapping[RankLoss, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
-        "listwise": listwise_softmax,
-        "margin": lambda *batch: pairwise_margin(*batch, margin),
-        "distill": lambda *batch: distillation(*batch, temperature),
-        "margin_mse": margin_squared_error,
-    }
-    return losses[name](scores, inputs["relevance"], inputs["choice_mask"])
+    relevance, mask = inputs["relevance"], inputs["choice_mask"]
+    if name == "listwise":
+        return listwise_softmax(scores, relevance, mask)
+    if name == "margin":
+        return pairwise_margin(scores, relevance, mask, margin)
+    if name == "distill":
+        return distillation(scores, relevance, mask, temperature)
+    return margin_squared_error(scores, relevance, mask)
