@@ -16,7 +16,7 @@ _OF_PALM = re.compile(r"\d+ of \d+ (tags )?wrong|score \S+|another text is ahead
 
 def worst_rows(rows: Sequence[WrongRow]) -> Table:
     """The rows, worst first, without columns in which none of them has a value."""
-    header = ("line", "text", "gold", "predicted", "probability", "loss", "what is wrong")
+    header = words("line", "text", "gold", "predicted", "probability", "loss", "what is wrong")
     cells: list[tuple[Cell, ...]] = [
         (row.line, _text(row), _cut(row.gold), _cut(row.predicted), row.probability, row.loss, shown_remark(row.remark))
         for row in rows
@@ -24,7 +24,7 @@ def worst_rows(rows: Sequence[WrongRow]) -> Table:
     known = [column for column in range(len(header)) if any(row[column] not in (None, "") for row in cells)]
     return Table(
         f"The {len(rows)} worst rows",
-        words(*(header[column] for column in known)),
+        [header[column] for column in known],
         [tuple(row[column] for column in known) for row in cells],
         is_folded=True,
         texts=frozenset(place for place, column in enumerate(known) if column in (1, 2, 3, 6)),

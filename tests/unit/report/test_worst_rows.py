@@ -17,7 +17,7 @@ def test_long_texts_are_cut_and_say_so():
 def test_columns_without_a_value_are_left_out():
     row = an_analysis().errors[0].model_copy(update={"probability": None, "remark": "F1 0.50"})
     table = worst_rows([row])
-    assert table.header == ("line", "text", "gold", "predicted", "loss", "what is wrong")
+    assert table.header == ["line", "text", "gold", "predicted", "loss", "what is wrong"]
     assert table.rows == [(3, "去<b>北京</b>", "水", "air", 1.5, "F1 0.50")]
     assert table.texts == {1, 2, 3, 5}
 
