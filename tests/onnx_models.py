@@ -41,10 +41,14 @@ class OwnReader:
 
 
 def task(name: str, paradigm: str, reader: type[Any] | str = "match", **keys: Any) -> TaskInstance:
-    """A task without data; `layer` is a key of its settings, `form` that of a prompt, all others of its paradigm."""
+    """A task without data. `layer` is a key of its settings, `form` of its prompt; `labels` are its own.
+
+    All other keys are of its paradigm.
+    """
     kind = READERS[reader] if isinstance(reader, str) else reader
     layer, form = keys.pop("layer", -1), keys.pop("form", FORM)
-    labels = None if paradigm in ("mlm", "choice", "rank") else LabelMap(("O", "B-城市", "I-城市"))
+    labels usual = None if paradigm in ("mlm", "choice", "rank") "choice") else LabelMap(("O", "B-城市", "I-城市"))
+    labels = keys.pop("labels", usual)
     known = {"prompt": form} if PARADIGMS[paradigm].answers_prompts else {}
     made = PARADIGMS[paradigm](PARADIGMS[paradigm].Config(**keys), labels, **known)
     settings = TaskSettings(reader="cls", paradigm=paradigm, layer=layer)

@@ -216,6 +216,8 @@ def strict_spans(parts: list[tuple[str, str]], patterns: dict[str, str]) -> list
 
 def nested_spans(row: dict, sequences: list[dict], task: dict) -> dict:
     """The paradigm `spans`: of each type of each span a score, from the window with most tokens around the span."""
+    if task["relations"]:
+        raise SystemExit("This model also predicts relations between spans, which this example cannot. Use PALM.")
     settings = task["paradigm_settings"]
     is_exclusive = settings["span_scorer"] == "biaffine"
     found = []

@@ -253,12 +253,14 @@ class LabelMap:
         tag_scheme: Of the tags of words, how they mark spans; None where that is not known.
         splits_text: Of the tags of words, whether they come from texts with spans, which PALM has split into words.
         words: Of labels that are words in a prompt, the words of each label; None for other labels.
+        relations: Of labels of spans, the names of relations between these, in the order of their ids.
     """
 
     names: tuple[str, ...]
     tag_scheme: TagSchemeName | None = field(default=None, compare=False)  # ids mean the same without it
     splits_text: bool = field(default=False, compare=False)
     words: tuple[tuple[str, ...], ...] | None = field(default=None, compare=False)
+    relations: tuple[str, ...] = ()
 
     @staticmethod
     def words_of(saved: Iterable[Iterable[str]] | None) -> tuple[tuple[str, ...], ...] | None:

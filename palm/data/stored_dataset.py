@@ -91,6 +91,7 @@ def write_description(folder: Path, *, labels: LabelMap | None, notes: Sequence[
         "tag_scheme": None if labels is None else labels.tag_scheme,
         "splits_text": labels is not None and labels.splits_text,
         "words": None if labels is None else labels.words,
+        "relations": [] if labels is None else list(labels.relations),
         "notes": list(notes),
     }
     text = json.dumps(content, ensure_ascii=False, indent=1) + "\n"
@@ -109,7 +110,8 @@ def read_dataset(folder: Path, file: DataSource) -> tuple[Dataset, LabelMap | No
     labels = None
     if content["labels"] is not None:
         words = LabelMap.words_of(content["words"])
-        labels = LabelMap(tuple(content["labels"]), content["tag_scheme"], content["splits_text"], words)
+        known = content["tag_scheme"], content["splits_text"], words, tuple(content["relations"])
+        labels = LabelMap(tuple(content["labels"]), *known)
     return Dataset(dict(_columns(folder)), StoredRecords(folder), file, tuple(content["notes"])), labels
 
 

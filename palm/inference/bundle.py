@@ -248,6 +248,7 @@ def _describe_task(task: TaskInstance) -> dict[str, Any]:
         "tag_scheme": labels.tag_scheme if labels else None,
         "splits_text": labels is not None and labels.splits_text,
         **({"label_words": labels.words} if labels and labels.words else {}),
+        **({"relations": list(labels.relations)} if labels and labels.relations else {}),
     }
 
 

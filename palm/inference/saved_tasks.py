@@ -153,7 +153,8 @@ def _assemble(
     labels = None
     if task.labels is not None:
         words = LabelMap.words_of(task.label_words)
-        labels = LabelMap(tuple(task.labels), task.tag_scheme, task.splits_text, words)
+        known = task.tag_scheme, task.splits_text, words, tuple(task.relations)
+        labels = LabelMap(tuple(task.labels), *known)
     tokenizer = _tokenizer(folder, saved, task, reader_config, tokenizers)
     reader = reader_class(reader_config, tokenizer, labels)
     paradigm = paradigm_for(paradigm_class, paradigm_config, reader)

@@ -28,13 +28,43 @@ def nested_span_f1(predictions: Sequence[Record], records: Sequence[Record]) -> 
     }
 
 
+@METRICS.register("relation_f1")
+def relation_f1(predictions: Sequence[Record], records: Sequence[Record]) -> dict[str, float]:
+    """F1, precision and recall of relations, right when their type and both spans are, with the types of these.
+
+    Args:
+        predictions: Their `relations` are objects with `type` and the numbers `head` and `tail` of their `spans`.
+        records: With gold `spans` and `relations` of the same form; without `relations` they have none.
+    """
+    predicted, gold = _related(predictions), _related(records)
+    found, right, wanted = len(predicted), len(predicted & gold), len(gold)
+    return {
+        "relation_f1": 2 * right / max(found + wanted, 1),
+        "relation_precision": right / max(found, 1),
+        "relation_recall": right / max(wanted, 1),
+    }
+
+
+def _related(rows: Sequence[Record]) -> set[tuple[int, Span, str, Span]]:
+    found = set()
+    for number, row in enumerate(rows):
+        spans = [_span(span) for span in cast("Sequence[Mapping[str, Any]]", row["spans"])]
+        for one in cast("Sequence[Mapping[str, Any]]", row.get("relations", ())):
+            found.add((number, spans[int(one["head"])], str(one["type"]), spans[int(one["tail"])]))
+    return found
+
+
+def _span(span: Mapping[str, Any]) -> Span:
+    return Span(int(span["start"]), int(span["end"]), str(span["type"]))
+
+
 _Placed = set[tuple[int, Span]]
 """Spans with the numbers of their rows."""
 
 
 def _placed(rows: Sequence[Record]) -> _Placed:
     return {
-        (number, Span(int(span["start"]), int(span["end"]), str(span["type"])))
+        (number, _span(span))
         for number, row in enumerate(rows)
         for span in cast("Sequence[Mapping[str, Any]]", row["spans"])
     }

@@ -36,6 +36,28 @@ class ScoredSpan:
 
 
 @dataclass(frozen=True)
+class ScoredRelation:
+    """A predicted relation.
+
+    Attributes:
+        head: Number of a span of its text.
+        tail: Number of another.
+        type: Id of its type.
+        logit: Its score.
+    """
+
+    head: int
+    tail: int
+    type: int
+    logit: float
+
+    @property
+    def score(self) -> float:
+        """Its logit between 0 and 1."""
+        return float(sigmoid(np.array(self.logit)))
+
+
+@dataclass(frozen=True)
 class SpanWindow:
     """The candidates of one window of a text.
 
@@ -89,6 +111,37 @@ def merge_windows(windows: Sequence[SpanWindow], *, is_exclusive: bool) -> list[
     return sorted(found, key=lambda span: (span.start, -span.end, span.type))
 
 
+def merge_relations(windows: Sequence[SpanWindow], spans: Sequence[ScoredSpan]) -> list[ScoredRelation]:
+    """The relations of `spans`, from `merge_windows`, by their numbers; candidates have those of `best_pairs`.
+
+    Of the windows that hold both spans the one decides with most tokens around them.
+    """
+    bounds = [_bounds(window) for window in windows]
+    numbers = {(span.start, span.end, span.type): number for number, span in enumerate(spans)}
+    found = []
+    for own, window in enumerate(windows):
+        cells = list(_places(window))
+        table = (window.candidates[name].tolist() for name in ("heads", "tails", "relations", "relation_scores"))
+        for head, tail, kind, logit in zip(*table, strict=True):
+            ends = [numbers.get(_characters(window, cells[place])) for place in (head, tail)]
+            first, last = min(cells[head][0], cells[tail][0]), max(cells[head][1], cells[tail][1])
+            if ends[0] is not None and ends[1] is not None and _deciding(window, bounds, first, last) == own:
+                found.append(ScoredRelation(ends[0], ends[1], kind, logit))
+    return sorted(found, key=lambda relation: (relation.head, relation.tail, relation.type))
+
+
+_Cell = tuple[int, int, int]
+"""First token, last token and type."""
+
+
+def _places(window: SpanWindow) -> Iterator[_Cell]:
+    yield from zip(*(window.candidates[name].tolist() for name in ("starts", "ends", "types")), strict=True)
+
+
+def _characters(window: SpanWindow, cell: _Cell) -> _Cell:
+    return int(window.token_start[cell[0]]), int(window.token_end[cell[1]]), cell[2]
+
+
 _Bounds = tuple[int, int]
 """Numbers in the text of a window's first and last token that stand for characters."""
 
@@ -100,11 +153,14 @@ def _bounds(window: SpanWindow) -> _Bounds:
 
 def _decided(window: SpanWindow, bounds: Sequence[_Bounds], number: int) -> Iterator[ScoredSpan]:
     """The spans of a window that no other of `bounds` has more context for; `number` is its own."""
-    found = window.candidates
-    table = zip(*(found[name].tolist() for name in ("starts", "ends", "types", "scores")), strict=True)
-    for first, last, kind, logit in table:
-        start, end = int(window.token_start[first]), int(window.token_end[last])
-        # Tokens of the text on the side of the span where a window has fewer; below 0 where it does not hold the span.
-        context = [min(window.first + first - low, high - window.first - last) for low, high in bounds]
-        if min(start, end) >= 0 and context.index(max(context)) == number:
+    for cell, logit in zip(_places(window), window.candidates["scores"].tolist(), strict=True):
+        start, end, kind = _characters(window, cell)
+        if min(start, end) >= 0 and _deciding(window, bounds, cell[0], cell[1]) == number:
             yield ScoredSpan(start, end, kind, logit)
+
+
+def _deciding(window: SpanWindow, bounds: Sequence[_Bounds], first: int, last: int) -> int:
+    """The number of the window with most tokens around the tokens `first` to `last` of `window`."""
+    # Tokens of the text on the side where a window has fewer; below 0 where it does not hold them.
+    context = [min(window.first + first - low, high - window.first - last) for low, high in bounds]
+    return context.index(max(context))

@@ -58,7 +58,10 @@ def cache_key(reader: Reader, suffix: str, phase: Phase, digest: str) -> str:
         "tokenizer": reader.tokenizer.fingerprint,
         "labels": None
         if reader.labels is None
-        else [reader.labels.names, reader.labels.tag_scheme, reader.labels.splits_text, reader.labels.words],
+        else [
+            *(reader.labels.names, reader.labels.tag_scheme, reader.labels.splits_text, reader.labels.words),
+            reader.labels.relations,
+        ],
         "versions": [FORMAT_VERSION, tokenizers.__version__, unicodedata.unidata_version, _code()],
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -1,7 +1,7 @@
 """Records of texts with their labelled spans of characters, which may lie within each other."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
@@ -13,13 +13,13 @@ from palm.reader.formats.columns import columns_of
 from palm.reader.formats.files import FileProblems, quoted
 from palm.reader.formats.notes import add_note
 from palm.reader.formats.span_files import read_span_file
-from palm.reader.formats.span_rows import SpanText, TextSpan, span_text
+from palm.reader.formats.span_rows import SpanText, TextRelation, TextSpan, span_text
 from palm.reader.formats.tables import source_of, table_rows
 from palm.reader.row_filter import RowFilter
 from palm.spec import Phase
 
 _OUTSIDE = "O"
-_KNOWN = ("text_a", "label", "content")
+_KNOWN = ("text_a", "label", "relations", "content")
 _FORM = "spans may lie within each other."
 
 
@@ -27,6 +27,8 @@ def nested_records(
     source: Path | Sequence[GivenRow], config: LabelledFields, phase: Phase, *, is_span_file: bool, drops_bad: bool
 ) -> Iterator[Record]:
     """Records `{"text_a", "line"}` and, where the text is annotated, `label`: `[{"start", "end", "type"}]`.
+
+    Where a row has a field of relations, they are `relations`: `[{"head", "tail", "type"}]` by the numbers of spans.
 
     Args:
         source: A file, or rows from a program.
@@ -71,9 +73,11 @@ class _Texts:
     def of_table(self, source: Path | Sequence[GivenRow]) -> Iterator[Row]:
         """The rows of a table, whose labels are those of `span_text`."""
         columns = columns_of(self.config, texts=("text_a",), gold=("label",), phase=self.phase)
+        columns = replace(columns, optional=(*columns.optional, "relations"))
         for row in table_rows(source, self.config, columns, self.problems):
             text = row.values["text_a"]
-            content = span_text({"text_a": text, "label": row.values.get("label")}, "text_a", "label")
+            fields = {name: row.values.get(name) for name in ("text_a", "label", "relations")}
+            content = span_text(fields, "text_a", "label")
             if not isinstance(text, str):
                 content = SpanText(None, None)
             yield self._row(row.line, content, row.values)
@@ -84,7 +88,8 @@ class _Texts:
         text = text_at(row, "text_a", self.problems, may_be_empty=predicting)
         content = cast("SpanText", row.values["content"])
         spans, faults = placed_spans(text, content.spans or ())
-        faults = [*content.faults, *faults]
+        relations, wrong = placed_relations(text, content.relations or (), spans)
+        faults = [*content.faults, *faults, *wrong]
         record: dict[str, object] = {"line": row.line, "text_a": text, **kept_cells(row, _KNOWN)}
         for fault in () if predicting else faults:
             if self.drops_bad:
@@ -97,7 +102,7 @@ class _Texts:
         if content.spans is None or (predicting and faults):
             return record
         label = [{"start": span.start, "end": span.end, "type": span.type} for span in spans]
-        return {**record, "label": label}
+        return {**record, "label": label, **({} if content.relations is None else {"relations": relations})}
 
     def _row(self, line: int, content: SpanText, values: dict[str, object]) -> Row:
         # A text without spans has a label, as it would among words with tags.
@@ -118,6 +123,23 @@ def placed_spans(text: str, spans: Sequence[TextSpan]) -> tuple[list[TextSpan], 
             shown = quoted(text[max(span.start, 0) : max(span.end, 0)])
             faults.append(f"the span {shown} ({span.start} to {span.end}, {span.type}) {fault}")
     return list(found), faults
+
+
+def placed_relations(
+    text: str, relations: Sequence[TextRelation], spans: Sequence[TextSpan]
+) -> tuple[list[dict[str, object]], list[str]]:
+    """`[{"head", "tail", "type"}]` in order, each once, by the numbers of spans; what is wrong with the others."""
+    number = {span: place for place, span in enumerate(spans)}
+    found: dict[tuple[int, int, str], None] = {}
+    faults: list[str] = []
+    for relation in relations:
+        ends = [number.get(_without_blanks(text, span)) for span in (relation.head, relation.tail)]
+        if None in ends or ends[0] == ends[1]:
+            shown = " and ".join(quoted(text[max(one.start, 0) : one.end]) for one in (relation.head, relation.tail))
+            faults.append(f"the relation {quoted(relation.type)} of {shown} has a span that is left out.")
+        else:
+            found[int(ends[0] or 0), int(ends[1] or 0), relation.type] = None
+    return [{"head": head, "tail": tail, "type": kind} for head, tail, kind in sorted(found)], faults
 
 
 def _fault(text: str, span: TextSpan) -> str | None:

@@ -1,6 +1,7 @@
 """The reader `spans`: texts with labelled spans of characters, which may lie within each other."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
@@ -21,6 +22,8 @@ from palm.reader.rows import column_texts
 from palm.reader.span_windows import SPAN_PARTS, LabelledText, SpanWindows, padded_spans
 from palm.spec import Phase, Spec, Specs
 
+_GOLD = ("span_labels", "relation_labels")
+_Triples = list[tuple[int, int, int]]
 _SPANS = ColumnGuess.of("label", "labels", "entities", "spans", "标签")
 
 
@@ -40,7 +43,7 @@ class SpanReader(Reader):
     """
 
     Config = SpanReaderConfig
-    cache_version = "1"
+    cache_version = "2"
     by_record = True
     splits_long_texts = True
     gold_keys = (*LABEL_KEYS, "on_bad_span")
@@ -50,8 +53,9 @@ class SpanReader(Reader):
         self.config: SpanReaderConfig = config
 
     def outputs_attr(self, phase: Phase) -> Specs:
-        """The model's inputs, and `span_labels` (-100 where there is no span) unless predicting."""
-        return INPUTS if phase == "predict" else {**INPUTS, "span_labels": Spec("batch span part", "int64")}
+        """The model's inputs and, unless predicting, `span_labels` and `relation_labels` (-100 where there is none)."""
+        gold = {name: Spec("batch span part", "int64") for name in _GOLD}
+        return INPUTS if phase == "predict" else {**INPUTS, **gold}
 
     def parse(self, file: Path, phase: Phase) -> Iterator[Record]:
         """The texts one by one; they may be empty when predicting."""
@@ -67,7 +71,9 @@ class SpanReader(Reader):
 
     def learn_labels(self, records: Sequence[Record]) -> LabelMap:
         """The types of a training file."""
-        return learn_label_map((name for record in records for name in self.labels_of(record)), self.config.n_classes)
+        names = (name for record in records for name in self.labels_of(record))
+        relations = {str(relation["type"]) for record in records for relation in _relations_of(record)}
+        return replace(learn_label_map(names, self.config.n_classes), relations=tuple(sorted(relations)))
 
     def label_counts(self, dataset: Dataset) -> list[int]:
         """How many spans each type has; those that lie in several windows count in each."""
@@ -80,17 +86,22 @@ class SpanReader(Reader):
         layout = self.tokenizer.single
         windows = SpanWindows(layout, max(self.config.max_seq_len - layout.num_special, 1))
         tokens = self.tokenizer.encode(column_texts(records, "text_a"))
-        spans, notes = self._numbered(records, source, phase)
-        for number, (record, found, own) in enumerate(zip(records, tokens, spans, strict=True)):
-            windows.add(number, LabelledText(int(str(record["line"])), str(record["text_a"]), found, own))
+        gold, notes = self._numbered(records, source, phase)
+        for number, (record, found, own) in enumerate(zip(records, tokens, gold, strict=True)):
+            windows.add(number, LabelledText(int(str(record["line"])), str(record["text_a"]), found, *own))
         return Dataset(windows.columns(with_gold=phase != "predict"), records, source, (*windows.notes(), *notes))
 
     def collate(self, dataset: Dataset, rows: IntArray, generator: np.random.Generator) -> Batch:
         """One padded batch, without randomness."""
         batch = pad_inputs(dataset, rows, pad_id=self.tokenizer.pad_id)
-        if "span_labels" in dataset.columns:
-            batch["span_labels"] = padded_spans(dataset.ragged("span_labels"), rows, fill=UNLABELLED)
+        for name in (name for name in _GOLD if name in dataset.columns):
+            batch[name] = padded_spans(dataset.ragged(name), rows, fill=UNLABELLED)
         return batch
+
+    def gold_label(self, record: Record) -> object:
+        """Its spans; with relations both."""
+        spans = record.get("label")
+        return {"spans": spans, "relations": record["relations"]} if "relations" in record else spans
 
     def _records(self, source: Path | Sequence[GivenRow], phase: Phase, *, is_span_file: bool) -> Iterator[Record]:
         drops_bad = self.config.on_bad_span == "drop"
@@ -108,26 +119,39 @@ class SpanReader(Reader):
 
     def _numbered(
         self, records: Sequence[Record], source: DataSource, phase: Phase
-    ) -> tuple[list[list[tuple[int, int, int]]], tuple[str, ...]]:
-        """Start, end and id of the type of each record's spans, and remarks about the types.
+    ) -> tuple[list[tuple[_Triples, _Triples]], tuple[str, ...]]:
+        """Spans (start, end, id of the type) and relations (head, tail, id) of each record, and remarks about types.
 
         Raises:
             DataError: Unknown types.
         """
         if phase == "predict":
-            return [[] for _ in records], ()
+            return [([], []) for _ in records], ()
         if self.labels is None:
             rule = "Labels are learnt from the training file before another file is encoded."
             raise ValueError(f"{rule} Found `labels = None`.")
-        encoder = LabelEncoder(self.labels, self.config, phase, FileProblems(source))
+        problems = FileProblems(source)
+        encoder = LabelEncoder(self.labels, self.config, phase, problems)
+        related = LabelEncoder(LabelMap(self.labels.relations), _without_count(self.config), phase, problems)
         found = []
         for record in records:
             line = int(str(record["line"]))
             spans = _spans_of(record)
-            found.append([(span["start"], span["end"], encoder.id_of(str(span["type"]), line)) for span in spans])
+            own = [(span["start"], span["end"], encoder.id_of(str(span["type"]), line)) for span in spans]
+            ends = [(one["head"], one["tail"], related.id_of(str(one["type"]), line)) for one in _relations_of(record)]
+            found.append((own, ends))
         encoder.raise_all()
-        return found, encoder.notes()
+        return found, (*encoder.notes(), *related.notes())
+
+
+def _without_count(config: SpanReaderConfig) -> SpanReaderConfig:
+    """The keys for relations, whose number n_classes does not say."""
+    return config.model_copy(update={"n_classes": None})
 
 
 def _spans_of(record: Record) -> Sequence[Mapping[str, Any]]:
     return cast("Sequence[Mapping[str, Any]]", record.get("label", ()))
+
+
+def _relations_of(record: Record) -> Sequence[Mapping[str, Any]]:
+    return cast("Sequence[Mapping[str, Any]]", record.get("relations", ()))

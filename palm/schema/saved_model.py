@@ -108,6 +108,7 @@ class SavedTask(_Saved):
         tag_scheme: How tags make spans.
         splits_text: Whether words are characters.
         label_words: The words of each label in a prompt.
+        relations: Names of the relations between spans, by id.
         tokenizer: Its own tokenizer, if it is another one than the model's.
         metrics: Its dev metrics for these weights, as fractions of 1, if it was evaluated.
         data: What it was trained on, as in data.json of a checkpoint.
@@ -123,6 +124,7 @@ class SavedTask(_Saved):
     tag_scheme: TagSchemeName | None = None
     splits_text: bool = False
     label_words: _LabelWords = None
+    relations: Annotated[list[str], AfterValidator(_distinct)] = Field(default_factory=list)
     tokenizer: SavedTokenizer | None = None
     metrics: dict[str, float] | None = None
     data: dict[str, Any] | None = None
@@ -173,6 +175,7 @@ class SavedModel(_Saved):
     tag_scheme: TagSchemeName | None = None
     splits_text: bool = False
     label_words: _LabelWords = None
+    relations: Annotated[list[str], AfterValidator(_distinct)] = Field(default_factory=list)
     tokenizer: SavedTokenizer | None = None
     encoder: str | None = None
     amp: Literal["off", "bf16"] = "off"
@@ -188,7 +191,7 @@ class SavedModel(_Saved):
 
 
 _OF_HEAD = ("settings", "reader", "paradigm", "labels", "calibration")
-_OF_LABELS = ("tag_scheme", "splits_text", "label_words")
+_OF_LABELS = ("tag_scheme", "splits_text", "label_words", "relations")
 
 
 def read_json_object(file: Path) -> dict[str, Any]:

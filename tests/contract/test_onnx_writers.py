@@ -11,6 +11,7 @@ pytest.importorskip("onnx", reason="needs onnx: pip install .[onnx]")
 pytest.importorskip("onnxruntime", reason="needs onnxruntime: pip install .[onnx]")
 
 from palm.backbone import BACKBONES
+from palm.data.dataset import LabelMap
 from palm.data.prompt_form import PromptForm, SoftGroup
 from palm.data.target_text import TargetForm
 from palm.errors import ConfigError
@@ -86,6 +87,14 @@ HEADS: dict[str, tuple[str, dict[str, Any]]] = {
         {"form": replace(FORM, prefix_length=4, prefix_encoder="lstm", prefix_hidden_size=6), "layer": 1},
     ),
 }
+
+
+RELATED = LabelMap(("人", "地点"), relations=("位于", "属于"))
+
+
+@pytest.mark.parametrize("scorer", ["global_pointer", "biaffine"])
+def test_a_head_with_relations_computes_the_same(scorer: str) -> None:
+    assert_same(small_model("bert", [task("关系", "spans", span_scorer=scorer, span_head_size=6, labels=RELATED)]))
 
 
 def assert_same(model: Any) -> None:

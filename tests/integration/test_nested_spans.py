@@ -80,6 +80,28 @@ def test_the_files_of_palm_pred_keep_text_and_gold(trained):
     assert {(span["start"], span["end"], span["type"]) for span in first["gold"]} == set(map(tuple, row["label"]))
 
 
+def with_relations(lines):
+    """An animal is `in` its place, and the place a `part` of the scene."""
+    return [{**line, "relations": [[0, 1, "in"], [1, 2, "part"]]} for line in lines]
+
+
+@pytest.mark.parametrize("scorer", ["global_pointer", "biaffine"])
+def test_relations_between_spans_are_learnt_exported_and_predicted(tmp_path, scorer):
+    train, dev = (write(tmp_path / f"{n}.jsonl", with_relations(rows(n, n))) for n in (96, 24))
+    task = {"reader": "spans", "paradigm": "spans", "span_scorer": scorer, "train_file": train, "dev_file": dev}
+    made = tiny.config(tmp_path, {"关系": {**task, "pred_file": dev}}, num_epochs=14, learning_rate=5e-3)
+    palm.Controller(made, overrides=[]).train()
+    [*_, figures] = [line for line in tiny.metrics(tmp_path) if line["split"] == "dev"]
+    assert figures["relation_f1"] > 0.9
+    predictions = palm.Predictor(tmp_path / "out/关系/infer_model").predict(dev)
+    assert predictions == palm.Controller(made, for_train=False, overrides=[]).pred("关系")
+    named = {
+        (spans[one["head"]]["type"], one["type"], spans[one["tail"]]["type"])
+        for spans, relations in ((each["spans"], each["relations"]) for each in predictions[:8]) for one in relations
+    }  # fmt: skip
+    assert {("animal", "in", "place"), ("place", "part", "scene")} <= named
+
+
 def test_errors_of_spans(trained, tmp_path):
     pytest.importorskip("sklearn", reason="needs the extra report")
     from palm.cli.main import main

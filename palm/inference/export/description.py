@@ -124,6 +124,7 @@ def _describe_task(task: TaskInstance, graph: ExportedGraph, tokenizer: str) -> 
         "columns": list(reader.text_columns),
         "tokenizer": tokenizer,
         "labels": list(reader.labels.names) if reader.labels else None,
+        "relations": list(reader.labels.relations) if reader.labels else [],
         "splits_text": reader.labels is not None and reader.labels.splits_text,
         "reader_settings": exported_keys(reader.config),
         "paradigm_settings": exported_keys(paradigm.config),

@@ -5,6 +5,7 @@ from typing import cast
 from palm.inference.onnx.heads import HeadOutputs
 from palm.inference.onnx.operations import MASKED, input_mask, linear, missing, places
 from palm.inference.onnx.writers import HEAD_WRITERS, HeadInputs, HeadOutput
+from palm.paradigm.span_relations import FEATURES, TYPES, WEIGHTS
 from palm.paradigm.span_scorers import SpanScorerFields, rotation_rates
 from palm.paradigm.spans import NestedSpans
 
@@ -23,7 +24,20 @@ def span_scores(head: HeadInputs) -> HeadOutputs:
     first, last = (graph.op("Unsqueeze", mask, graph.ints([axis])) for axis in (2, 1))
     pairs = graph.op("Trilu", graph.op("Mul", first, last), upper=1)  # [batch seq seq]
     outside = graph.op("Unsqueeze", missing(graph, pairs, MASKED), graph.ints([1]))
-    return {"span_logits": HeadOutput(graph.op("Add", scores, outside), ("batch", types, "seq", "seq"))}
+    logits = HeadOutput(graph.op("Add", scores, outside), ("batch", types, "seq", "seq"))
+    labels = head.paradigm.labels
+    return {"span_logits": logits, **(_related(head) if labels and labels.relations else {})}
+
+
+def _related(head: HeadInputs) -> HeadOutputs:
+    """What pairs of spans are scored from, outside of the graph: the features of tokens, and two weights."""
+    graph = head.graph
+    features = linear(graph, head.encoded, head.name(FEATURES), bias=False)
+    found = {FEATURES: HeadOutput(features, ("batch", "seq", head.width(f"{FEATURES}.weight")))}
+    for name in (TYPES, WEIGHTS):
+        weight = head.name(f"{name}.weight")
+        found[name] = HeadOutput(graph.weight(weight), graph.array(weight).shape)
+    return found
 
 
 def _pointer(head: HeadInputs, size: int) -> str:

@@ -1,7 +1,7 @@
 """Texts with labelled spans of characters, as annotation tools export them: doccano, Label Studio, spaCy, CLUENER."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 from palm.reader.formats.cells import json_type
@@ -11,6 +11,7 @@ TEXT_FIELDS = ("text", "data", "content", "sentence")
 _SPAN_FIELDS = ("label", "labels", "entities", "spans")
 _START_FIELDS, _END_FIELDS = ("start", "start_offset", "begin"), ("end", "end_offset")
 _TYPE_FIELDS = ("label", "labels", "type", "entity_group")
+_RELATIONS = "relations"
 _SPAN_LENGTH = 3  # [start, end, type]
 
 
@@ -22,10 +23,27 @@ class TextSpan:
         start: Its first character.
         end: The character after its last.
         type: Its label.
+        id: By what relations name it, where it has such a thing.
     """
 
     start: int
     end: int
+    type: str
+    id: object = field(default=None, compare=False)
+
+
+@dataclass(frozen=True)
+class TextRelation:
+    """A relation between two spans.
+
+    Attributes:
+        head: The span from which it goes.
+        tail: The span to which it goes.
+        type: Its label.
+    """
+
+    head: TextSpan
+    tail: TextSpan
     type: str
 
 
@@ -39,6 +57,7 @@ class SpanText:
         faults: What is wrong with spans that cannot be read.
         form: Whose form it has.
         ignored: Further annotations that are not spans, or of other annotators.
+        relations: Relations between the spans; None where the row has no field of relations.
     """
 
     text: str | None
@@ -46,6 +65,7 @@ class SpanText:
     faults: Sequence[str] = ()
     form: str = "doccano"
     ignored: int = 0
+    relations: Sequence[TextRelation] | None = None
 
 
 def has_spans(row: object, text_field: str, label_field: str) -> bool:
@@ -90,7 +110,43 @@ def span_text(row: object, text_field: str, label_field: str) -> SpanText:
         return SpanText(text, None)
     if isinstance(row[name], Mapping):
         return _from_cluener(text, row[name])
-    return _from_items(text, row[name], "doccano")
+    return _with_relations(_from_items(text, row[name], "doccano"), row[name], row.get(_RELATIONS))
+
+
+def _with_relations(found: SpanText, items: object, relations: object) -> SpanText:
+    """The text with its relations: objects as doccano's, or `[number of a span, number of another, label]`."""
+    if relations is None:
+        return found
+    if not isinstance(relations, list) or not isinstance(items, list):
+        fault = f"relations must be a list, found {json_type(relations)} {quoted(relations)}."
+        return replace(found, faults=[*found.faults, fault])
+    spans = [_span(item, found.text or "") for item in items]
+    read = [_relation(item, spans) for item in relations]
+    faults = [relation for relation in read if isinstance(relation, str)]
+    kept = [relation for relation in read if isinstance(relation, TextRelation)]
+    return replace(found, faults=[*found.faults, *faults], relations=kept)
+
+
+def _relation(item: object, spans: Sequence[TextSpan | str]) -> TextRelation | str:
+    """The relation of an object or a list; what is wrong with it otherwise."""
+    ends: list[TextSpan | str | None]
+    match item:
+        case {"from_id": head, "to_id": tail, "type": str() | int() as kind}:
+            ends = [_span_of_id(spans, name) for name in (head, tail)]
+        case [int(head), int(tail), str() | int() as kind]:
+            ends = [spans[number] if 0 <= number < len(spans) else None for number in (head, tail)]
+        case _:
+            return f"a relation must be two spans and one label, found {quoted(item)}."
+    first, last = ends
+    if not isinstance(first, TextSpan) or not isinstance(last, TextSpan) or first == last or not str(kind).strip():
+        return f"a relation must be between two spans of its text, found {quoted(item)}."
+    return TextRelation(first, last, str(kind).strip())
+
+
+def _span_of_id(spans: Sequence[TextSpan | str], name: object) -> TextSpan | None:
+    return next(
+        (span for span in spans if isinstance(span, TextSpan) and span.id is not None and span.id == name), None
+    )
 
 
 def _text_of(row: Mapping[str, object], text_field: str) -> object:
@@ -125,10 +181,10 @@ def _span(item: object, text: str) -> TextSpan | str:
     """The span of `[start, end, type]` or of an object; what is wrong with it otherwise."""
     if isinstance(item, Mapping):
         start, end, kind = (_first(item, names) for names in (_START_FIELDS, _END_FIELDS, _TYPE_FIELDS))
-        mention = item.get("text")
+        mention, name = item.get("text"), item.get("id")
     else:
         start, end, kind = item if isinstance(item, list) and len(item) == _SPAN_LENGTH else (None, None, None)
-        mention = None
+        mention = name = None
     if isinstance(kind, list) and len(kind) == 1:
         kind = kind[0]
     if not (_is_number(start) and _is_number(end) and isinstance(kind, str | int) and str(kind).strip()):
@@ -140,7 +196,7 @@ def _span(item: object, text: str) -> TextSpan | str:
         if fitting is None:
             return f"a span must hold its text {quoted(mention)}, found {quoted(text[start:end])} at {start} to {end}."
         start, end = fitting
-    return TextSpan(start, end, str(kind).strip())
+    return TextSpan(start, end, str(kind).strip(), name)
 
 
 def _characters(text: str, units: int) -> int:

@@ -51,3 +51,20 @@ def test_scores_are_scikit_learns(seed):
         metrics.f1_score(gold, predicted, labels=types, average=how, zero_division=0) for how in ("micro", "macro")
     )
     assert (scores["span_f1"], scores["span_macro_f1"]) == (pytest.approx(micro), pytest.approx(macro))
+
+
+def test_a_relation_is_right_when_its_type_and_both_spans_are():
+    def related(spans, *relations):
+        return {**row(*spans), "relations": [{"head": h, "tail": t, "type": kind} for h, t, kind in relations]}
+
+    people = [(0, 2, "人"), (5, 7, "地点"), (8, 9, "人")]
+    gold = [related(people, (0, 1, "位于"), (2, 1, "位于")), row((0, 1, "x"))]
+    # The spans in another order; one relation the other way round; one with a span of another type.
+    predicted = [
+        related([people[2], people[1], people[0], (5, 7, "人")], (2, 1, "位于"), (1, 0, "位于"), (0, 3, "位于")),
+        related([(0, 1, "x")]),
+    ]
+    assert METRICS["relation_f1"](predicted, gold) == {
+        "relation_f1": pytest.approx(2 / 5), "relation_precision": pytest.approx(1 / 3), "relation_recall": 0.5,
+    }  # fmt: skip
+    assert METRICS["relation_f1"]([row()], [row()])["relation_f1"] == 0.0

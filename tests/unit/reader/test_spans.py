@@ -195,3 +195,73 @@ def test_predictions_keep_the_row_and_its_gold(load):
         {"text_a": "我"},
         {"text_a": "", "gold": []},
     ]
+
+
+ENTITIES = [
+    {"id": 11, "label": "ORG", "start_offset": 0, "end_offset": 4},
+    {"id": 12, "label": "地点", "start_offset": 0, "end_offset": 2},
+    {"id": 15, "label": "人", "start_offset": 5, "end_offset": 7},
+]
+RELATED = {"text": "北京大学的李明", "entities": ENTITIES}
+DOCCANO = [{"id": 1, "from_id": 15, "to_id": 11, "type": "属于"}, {"id": 2, "from_id": 11, "to_id": 12, "type": "位于"}]
+
+
+@pytest.mark.parametrize("relations", [DOCCANO, [*DOCCANO, DOCCANO[0]], [[2, 0, "属于"], [0, 1, "位于"]]])
+def test_relations_of_doccano_and_by_the_numbers_of_spans(load, relations):
+    dataset, reader = load([{**RELATED, "relations": relations}, {**RELATED, "relations": []}, RELATED])
+    assert dataset.records[0]["relations"] == [
+        {"head": 0, "tail": 1, "type": "位于"}, {"head": 2, "tail": 0, "type": "属于"},
+    ]  # fmt: skip
+    assert dataset.records[1]["relations"] == []
+    assert "relations" not in dataset.records[2]
+    assert reader.labels.relations == ("位于", "属于")
+    batch = reader.collate(dataset, np.arange(3), np.random.default_rng(0))
+    assert batch["relation_labels"].tolist() == [[[0, 1, 0], [2, 0, 1]], *[[[-100] * 3] * 2] * 2]
+    assert reader.gold_label(dataset.records[0])["relations"] == dataset.records[0]["relations"]
+
+
+@pytest.mark.parametrize(
+    ("relation", "message"),
+    [
+        ({"from_id": 15, "to_id": 99, "type": "x"}, "a relation must be between two spans of its text, found"),
+        ([0, 0, "x"], "a relation must be between two spans of its text, found"),
+        ([0, 7, "x"], "a relation must be between two spans of its text, found"),
+        ([0, "1", "x"], "a relation must be two spans and one label, found"),
+        ("x", "a relation must be two spans and one label, found"),
+    ],
+)
+def test_a_relation_that_does_not_fit_is_refused_or_counted(load, relation, message):
+    rows = [{**RELATED, "relations": [*DOCCANO, relation]}]
+    with pytest.raises(DataError) as caught:
+        load(rows)
+    assert message in str(caught.value)
+    dataset, _ = load(rows, on_bad_span="drop")
+    assert len(dataset.records[0]["relations"]) == 2
+    assert "on_bad_span left out 1 span" in dataset.notes[1]
+
+
+def test_a_relation_of_a_span_that_does_not_fit(load):
+    rows = [{"text": "the cat", "label": [[0, 3, "x"], [4, 99, "y"]], "relations": [[0, 1, "r"]]}]
+    with pytest.raises(DataError, match="the relation `r` of `the` and `cat` has a span that is left out"):
+        load(rows)
+
+
+def test_a_relation_whose_spans_share_no_window_is_said(load):
+    spaced = " ".join("abcdefgh" * 2)
+    near, far = [[0, 1, "x"], [4, 5, "x"], [30, 31, "x"]], [[0, 1, "r"], [0, 2, "r"]]
+    dataset, _ = load([{"text": spaced, "label": near, "relations": far}], max_seq_len=8)
+    assert dataset.notes[1:] == (
+        "1 of 2 relations have no window that holds both spans, such as `a` and `h` in line 1. They are not learnt, "
+        "and count as missed.",
+    )
+    found = dataset.ragged("relation_labels")
+    assert [found[row].tolist() for row in range(len(found))] == [[0, 1, 0], *[[]] * (len(found) - 1)]
+
+
+def test_relations_that_are_not_in_the_training_file(load):
+    rows = [{**RELATED, "relations": DOCCANO}]
+    labels = LabelMap(("ORG", "人", "地点"), relations=("位于",))
+    with pytest.raises(DataError, match="label out of range: the 1 label is 位于, found `属于`"):
+        load(rows, "eval", labels)
+    dataset, _ = load(rows, "eval", labels, on_unknown_label="count_as_wrong")
+    assert dataset.ragged("relation_labels")[0].tolist() == [0, 1, 0]
