@@ -37,10 +37,10 @@ ready:
 installed:
 	@$(call has) || { test -x "$(PYTHON)" || $(PYTHON3) -m venv "$(VENV)"; "$(PYTHON)" -m pip install --editable ".[$(PADDLE)]"; }
 
-quickstart: installed  ## train three tasks on MiniLM and show predictions: under 3 minutes on 2 cores after installation
+quickstart: installed  ## train three tasks on MiniLM and show predictions: about 3 minutes on 2 cores after installation
 	PYTHON="$(abspath $(PYTHON))" bash examples/quickstart/run.sh
 
-quickstart_zh: installed  ## the same in Chinese, on a multilingual encoder: about 4 minutes after its download
+quickstart_zh: installed  ## the same in Chinese, on a multilingual encoder: about 3 minutes after its download
 	PYTHON="$(abspath $(PYTHON))" bash examples/quickstart_zh/run.sh
 
 demo: installed  ## run the three demos of the manual on a small random encoder

@@ -5,13 +5,15 @@ import shlex
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import palm
 from palm.cli.demo_folder import CONFIG, DATA, write_demo
 from palm.cli.demo_rows import DemoRow, demo_rows, table
 from palm.errors import ConfigError, Problem
-from palm.storage.layout import INFERENCE_FOLDER
+
+if TYPE_CHECKING:
+    from palm.inference.run_predictor import RunPredictor
 
 EPILOG = """example:
   palm demo                              in English: about three minutes on two cores
@@ -88,10 +90,12 @@ def train(args: argparse.Namespace, saved: Path) -> None:
 
 
 def predictions(folder: Path, saved: Path) -> list[DemoRow]:
-    """The demo's rows, each with what its task's exported model predicts."""
+    """The demo's rows, each with what the run's model predicts: it is loaded once for all tasks."""
+    rows_of = demo_rows(folder / DATA)
+    predictors = cast("RunPredictor", palm.load(saved, tasks=list(rows_of)))
     found = []
-    for task, rows in demo_rows(folder / DATA).items():
-        predicted = palm.Predictor(saved / task / INFERENCE_FOLDER).predict_rows([row.row for row in rows])
+    for task, rows in rows_of.items():
+        predicted = predictors[task].predict_rows([row.row for row in rows])
         found += [row.predicted(one) for row, one in zip(rows, predicted, strict=True)]
     return found
 

@@ -37,7 +37,7 @@ def language(request: pytest.FixtureRequest) -> str:
 
 
 def test_it_trains_and_shows_fifteen_predictions(tmp_path: Path, language: str) -> None:
-    write_small_encoder(tmp_path / "encoder", ROOT / "data" / "vocab" / f"vocab_{language}.txt")
+    write_small_encoder(tmp_path / "encoder", ROOT / "data" / "vocab" / f"vocab_{language}.txt", layers=6)
     write_demo(tmp_path / "palm-demo", language)
     shorten(tmp_path / "palm-demo", 0.02)
     done = demo(tmp_path, *(["--zh"] if language == "zh" else []), "--encoder", "encoder", "--random_seed", "3")
@@ -61,7 +61,7 @@ def test_without_a_network_it_names_the_option_for_an_encoder(tmp_path: Path) ->
 
 @pytest.mark.parametrize("name", ["en", "zh"])
 def test_the_packaged_configurations_are_sound(tmp_path: Path, name: str) -> None:
-    write_small_encoder(tmp_path / "encoder", ROOT / "data" / "vocab" / f"vocab_{name}.txt")
+    write_small_encoder(tmp_path / "encoder", ROOT / "data" / "vocab" / f"vocab_{name}.txt", layers=6)
     config = PACKAGED / name / CONFIG
     words = [f"--encoder={tmp_path / 'encoder'}"]
     [found] = load_run_configs(config, task_dir=str(config.parent), for_train=True, overrides=words, wiring=True)

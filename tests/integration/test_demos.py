@@ -22,7 +22,7 @@ TINY = ["--hidden_size=32", "--intermediate_size=64"]
 @pytest.fixture
 def home(repository: Path, tmp_path: Path) -> Path:
     """A copy of what the examples need, with a small random encoder where MiniLM should be."""
-    for name in ("examples", "configs", "data"):
+    for name in ("examples", "configs", "data", "palm/cli/demo_files"):
         ignored = shutil.ignore_patterns("output_model", "mrqa_output", "__pycache__")
         shutil.copytree(repository / name, tmp_path / name, ignore=ignored)
     write_small_encoder(tmp_path / "pretrain" / "minilm-l6-en", repository / "data" / "vocab" / "vocab_en.txt")
@@ -159,7 +159,7 @@ def test_demo1_and_demo3_on_the_originals_own_data(home: Path, repository: Path,
 
 def test_quickstart_shows_predictions_of_every_task(home: Path, repository: Path) -> None:
     folder = home / "examples" / "quickstart"
-    lines = run(folder, sys.executable, "run.py", "--num_epochs=0.5", "--batch_size=60", repository=repository)
+    lines = run(folder, sys.executable, "run.py", "--num_epochs=0.2", repository=repository)
     check_exports(lines, folder, "output_model", ["answer", "intent", "slots"])
     first = (home / "data/travel/en/intent/test.tsv").read_text(encoding="utf-8").splitlines()[1].split("\t")
     shown = lines[lines.index("--- intent: label and its probability") + 1]

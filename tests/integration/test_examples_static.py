@@ -41,7 +41,7 @@ def header(config: Path) -> dict[str, str]:
 @pytest.fixture(scope="session")
 def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pretrain") / "minilm-l6-en"
-    write_small_encoder(folder, ROOT / "data" / "vocab" / "vocab_en.txt")
+    write_small_encoder(folder, ROOT / "data" / "vocab" / "vocab_en.txt", layers=6)
     return folder
 
 
@@ -61,6 +61,27 @@ def check(config: Path, encoder: Path, overrides: list[str]) -> None:
 def test_there_is_something_to_test() -> None:
     assert len(CONFIGS) >= 12
     assert {folder.name for folder in EXAMPLES} >= {"quickstart", "demo1", "demo2", "demo3", "atis"}
+
+
+@pytest.mark.parametrize(("name", "language"), [("quickstart", "en"), ("quickstart_zh", "zh")])
+def test_a_quickstart_trains_what_the_demo_trains(name: str, language: str) -> None:
+    """So what is measured of the demo is true of the quickstart."""
+    quickstart, demo = (
+        yaml.safe_load((ROOT / folder / "config.yaml").read_text(encoding="utf-8"))
+        for folder in (f"examples/{name}", f"palm/cli/demo_files/{language}")
+    )
+    for config in (quickstart, demo):
+        for key in ("encoder", "backbone", "pretrain_model_path", "do_lower_case", "use_gpu", "print_every_n_steps"):
+            config.pop(key, None)
+    home, tasks = ROOT / "examples" / name, quickstart.pop("tasks")
+    assert quickstart == {key: value for key, value in demo.items() if key != "tasks"}
+    assert list(tasks) == list(demo["tasks"])
+    for task, keys in demo["tasks"].items():
+        for key, value in keys.items():
+            if key.endswith("_file"):
+                file = ROOT / "palm" / "cli" / "demo_files" / language / value
+                assert (home / tasks[task].pop(key)).read_bytes() == file.read_bytes()
+        assert tasks[task] == {key: value for key, value in keys.items() if not key.endswith("_file")}
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=name_of)

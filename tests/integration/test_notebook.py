@@ -22,7 +22,7 @@ API_STEP = re.compile(r"global step: \d+, intent: step \d+/30 \(epoch \d\), loss
 
 @pytest.fixture
 def home(repository, tmp_path):
-    for name in ("examples/quickstart", "data"):
+    for name in ("examples/quickstart", "data", "palm/cli/demo_files"):
         ignored = shutil.ignore_patterns("output_model", "__pycache__")
         shutil.copytree(repository / name, tmp_path / name, ignore=ignored)
     write_small_encoder(tmp_path / "pretrain" / "minilm-l6-en", repository / "data" / "vocab" / "vocab_en.txt")
@@ -30,10 +30,10 @@ def home(repository, tmp_path):
 
 
 def shortened(home):
-    """The notebook, with one epoch instead of five."""
+    """The notebook, with a fifth of an epoch instead of two."""
     notebook = json.loads((home / NOTEBOOK).read_text(encoding="utf-8"))
     for cell in notebook["cells"]:
-        cell["source"] = [line.replace('"--num_epochs", "5"', '"--num_epochs", "1"') for line in cell["source"]]
+        cell["source"] = [line.replace('"--num_epochs", "2.2"', '"--num_epochs", "0.2"') for line in cell["source"]]
     return notebook
 
 
