@@ -47,7 +47,7 @@ def task(name: str, paradigm: str, reader: type[Any] | str = "match", **keys: An
     """
     kind = READERS[reader] if isinstance(reader, str) else reader
     layer, form = keys.pop("layer", -1), keys.pop("form", FORM)
-    labels usual = None if paradigm in ("mlm", "choice", "rank") "choice") else LabelMap(("O", "B-城市", "I-城市"))
+    usual = None if paradigm in ("mlm", "choice", "rank") else LabelMap(("O", "B-城市", "I-城市"))
     labels = keys.pop("labels", usual)
     known = {"prompt": form} if PARADIGMS[paradigm].answers_prompts else {}
     made = PARADIGMS[paradigm](PARADIGMS[paradigm].Config(**keys), labels, **known)

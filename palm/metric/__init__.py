@@ -9,7 +9,7 @@ from palm.metric.classification import (
     mlm_accuracy,
     sentence_accuracy,
 )
-from palm.metric.nested_span_f1 import nested_span_f1 nested_span_f1, relation_f1
+from palm.metric.nested_span_f1 import nested_span_f1, relation_f1
 from palm.metric.ranking import mean_reciprocal_rank, normalised_discounted_gain
 from palm.metric.regression import pearson, spearman
 from palm.metric.span_f1 import span_f1, token_accuracy
@@ -34,10 +34,10 @@ __all__ = [
     "nested_span_f1",
     "normalised_discounted_gain",
     "pearson",
+    "relation_f1",
     "rouge1",
     "rouge2",
     "rouge_l",
-    "relation_f1",
     "sentence_accuracy",
     "span_f1",
     "spearman",

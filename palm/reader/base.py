@@ -24,7 +24,9 @@ from palm.spec import Phase, Specs
 GOLD, TRUNCATED = ROW_FIELDS = ("gold", "truncated")
 """Fields of a prediction for the gold label of its row, and for a text that was cut."""
 
-_NO_TEXT = ("line", "label", "labels", "relevance", "target", "relations", "answers", "is_impossible", "kept", "offsets")
+_NO_TEXT = (
+    *("line", "label", "labels", "relevance", "target", "relations", "answers", "is_impossible", "kept", "offsets"),
+)
 """What a record holds besides the texts that its prediction keeps."""
 
 
