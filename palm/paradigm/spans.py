@@ -70,15 +70,15 @@ class NestedSpans(Paradigm):
         return {**logits, FEATURES: Spec("batch seq feature", "float32"), **weights}
 
     def head_shape(self, backbone: BackboneFields) -> tuple[object, ...]:
-        config, sizes = self.config, (backbone.hidden_size, self._count_types(), len(self._relations))
-        return ("spans", *sizes, config.span_scorer, config.span_head_size)
+        config, numbers = self.config, (backbone.hidden_size, self._count_types(), len(self._relations))
+        return ("spans", *numbers, config.span_scorer, config.span_head_size)
 
     def build_layers(self, backbone: BackboneFields) -> "nn.Layer":
         config, types = self.config, self._count_types()
         layers = self._scorer.build(config, backbone.hidden_size, types)
         if self._relations:
-            sizes = config.span_head_size, backbone.hidden_size, types, len(self._relations)
-            layers.update(build_relations(*sizes, config.initializer_range))
+            numbers = config.span_head_size, backbone.hidden_size, types, len(self._relations)
+            layers.update(build_relations(*numbers, config.initializer_range))
         return layers
 
     def forward(self, layers: "nn.Layer", inputs: "Mapping[str, Tensor]", phase: Phase) -> "dict[str, Tensor]":
