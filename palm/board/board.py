@@ -1,5 +1,6 @@
 """The runs below a folder, kept up to date by a thread while a page is open, and what has changed since when."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -8,8 +9,9 @@ from pathlib import Path
 from palm.board.board_run import MOST_LINES, BoardRun
 from palm.board.digest import RunDigest, readable
 from palm.board.discovery import find_run_folders
-from palm.board.faults import Faults
 from palm.locale.current import translated
+
+_LOG = logging.getLogger(__name__)
 
 TICK_SECONDS = 0.5
 SLICE_SECONDS = 0.3
@@ -169,3 +171,31 @@ class Board:
             self.version += 1
             self.list_version = self.version
         self._changed()
+
+
+class Faults:
+    """What keeps a board, which tries every few seconds, from reading its runs: logged once for each kind of fault.
+
+    Args:
+        root: The folder of its runs.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._said: set[tuple[type[Exception], int | None]] = set()
+
+    def note(self, error: Exception) -> None:
+        """Log a fault, unless one of its kind was since the runs could be read; with a trace if no disk failed."""
+        kind = type(error), getattr(error, "errno", None)
+        if kind in self._said:
+            return
+        self._said.add(kind)
+        reason = f"{type(error).__name__}: {error}"
+        trace = None if isinstance(error, OSError) else error
+        _LOG.warning("%s: the runs cannot be read: %s. The board tries again.", self._root, reason, exc_info=trace)
+
+    def clear(self) -> None:
+        """The runs were read: log it after a fault."""
+        if self._said:
+            self._said.clear()
+            _LOG.warning("%s: the runs can be read again.", self._root)

@@ -30,6 +30,7 @@ ALLOWED = {
     r'(record|row|prediction)\["spans"\]|"spans"(: | in record)': "the spans of a record or prediction",
     r"^_SPAN_FIELDS = |^_POINTING = ": "fields of a file",
     r'file_format == "spans"|known_formats: ': "the form of a file",
+    r"prediction\['choice'\]|\"choice\": _candidates_of": "the best candidate of a prediction",
     r'^"spans",$': "the module of a graph writer",
     r"\bmodel_types\b|\balso_reads\b|TransformersNames\(": "Hugging Face's `model_type`",
 }
@@ -39,17 +40,16 @@ ALLOWED = {
 COMPONENT_FOLDERS = ("palm/reader/", "palm/paradigm/", "palm/metric/", "palm/inference/onnx/")
 # Words of a component that mean something in general modules too → what.
 OTHER_MEANINGS = {
+    "choice_rows": "an input of every paradigm that scores candidates",
     "eval": "a phase",
     "id": "a field of KServe's requests",
     "head": "the head of a task, and a way to cut texts",
     "ids": "an input of the parts of templates",
-    "labels": "the labels of any task",
     "n_classes": "a key of any task with classes",
     "options": "a part of templates",
     "parts": "a keyword of every encoder",
     "position": "an attribute of the parts of templates",
     "predict": "a phase",
-    "relations": "names that are stored with the labels of a task",
     "sentence_embedding": "an output of every encoder",
     "soft_ids": "an input of the embeddings of every encoder",
     "tags": "a field of model cards",

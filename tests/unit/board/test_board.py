@@ -3,8 +3,7 @@ import time
 from contextlib import contextmanager
 
 from palm.board import board as board_module
-from palm.board.board import Board
-from palm.board.faults import Faults
+from palm.board.board import Board, Faults
 from tests.unit.board.written import step_line, write
 
 
