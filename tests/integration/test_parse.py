@@ -89,3 +89,43 @@ def test_a_run_that_was_stopped_ends_in_the_same_bits(tmp_path: Path) -> None:
     whole, part = (newest_checkpoint(tmp_path / name / "out" / "ckpt")[0] for name in ("whole", "part"))
     assert whole.name == part.name == "step_6"
     assert fingerprint(whole) == fingerprint(part)
+
+
+def row_of_file(file: Path) -> dict[str, list[str]]:
+    """The first sentence with a word in d, as a row to predict."""
+    sentences = read_conllu(file, FileProblems(file))
+    return {"text_a": next(one.words for one in sentences if any(word.endswith("d") for word in one.words))}
+
+
+def annotated(file: Path) -> None:
+    """Give the words of a file lemmas, parts of speech and features, where d is an ending."""
+    lines = []
+    for line in file.read_text(encoding="utf-8").splitlines():
+        cells = line.split("\t")
+        if len(cells) > 1:
+            form = cells[1]
+            cells[2] = form.removesuffix("d")
+            cells[3], cells[5] = ("VERB", "_") if cells[7] == "root" else ("NOUN", "Number=Sing")
+        lines.append("\t".join(cells))
+    file.write_text("\n".join(lines), encoding="utf-8")
+
+
+def test_one_file_gives_four_tasks_of_one_pass(tmp_path: Path) -> None:
+    trees = tiny.parse_task(tmp_path, "trees")
+    annotated(tmp_path / "trees.conllu")
+    tagged = {"reader": "seq_label", "paradigm": "seq_label", "share_rows_with": "trees"}
+    files = {name: trees[name] for name in ("train_file", "dev_file")}
+    own = {"upos": "UPOS", "feats": "FEATS", "lemmas": "LEMMA_RULE"}
+    others = {name: {**tagged, **files, "columns": {"text_a": "FORM", "label": column}} for name, column in own.items()}
+    made = tiny.config(tmp_path, {"trees": trees, **others}, mode="joint", num_epochs=15)
+    palm.Controller(made, overrides=[]).train()
+    run = palm.load(tmp_path / "out")
+    row = row_of_file(tmp_path / "trees.conllu")
+    found = {task: run[task].predict_rows([row])[0] for task in run}
+    assert found["trees"]["relations"].count("root") == 1
+    words = row["text_a"]
+    assert found["lemmas"]["lemmas"] == [word.removesuffix("d") for word in words]
+    assert set(found["upos"]["labels"]) <= {"NOUN", "VERB"}
+    scores = {task: run[task].evaluate(tmp_path / "trees.conllu") for task in run}
+    reached = [scores["trees"]["las"], scores["lemmas"]["lemma_accuracy"]]
+    assert min(*reached, *(scores[task]["token_accuracy"] for task in ("upos", "feats"))) > 0.9
