@@ -25,7 +25,9 @@ _of_page: ContextVar[str | None] = ContextVar("language", default=None)
 
 def translated(text: str, language: str | None = None) -> str:
     """`text` in a language, by default that of the user; what the catalog does not have stays in English."""
-    return text if (language or chosen_language()) == ENGLISH else _translator().text(text)
+    if (language or chosen_language()) == ENGLISH:
+        return text
+    return _translator().text(text, limited=language is not None)  # a language of its own has a request
 
 
 def translated_phrase(phrase: str) -> str:

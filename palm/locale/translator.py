@@ -5,6 +5,7 @@ of whole messages exists. Of all ways to cut a line, the one that leaves fewest 
 stands in backticks and what matches nothing stays as it is.
 """
 
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
@@ -30,8 +31,8 @@ _SENTENCE_INSIDE = re.compile(r"[.?!:] ")  # rather two sentences than one that 
 _MOST_CUTS = 48
 _MOST_CANDIDATES = 12
 _DEEPEST = 5
-_MOST_LOOKUPS = 10_000
-"""Lookups for a line; PALM's longest messages take some hundred. What a user makes up to take longer stays as it is."""
+_MOST_LOOKUPS = 3000
+"""Lookups for a line that anybody may have sent: what is made up to take longer stays as it is."""
 
 
 class Shown(NamedTuple):
@@ -62,14 +63,16 @@ class Translator:
         patterns = [Pattern(msgid, msgstr) for msgid, msgstr in entries.items() if PLACEHOLDER.search(msgid)]
         self._by_word = by_rarest_word(patterns)
         self._span = lru_cache(maxsize=4096)(self._uncached_span)
-        self._lookups = 0
+        self._lookups, self._most = 0, math.inf
 
-    def text(self, text: str) -> str:
-        """`text` with each of its lines translated."""
+    def text(self, text: str, *, limited: bool = False) -> str:
+        """`text` with each of its lines translated; if `limited`, without those that take long."""
+        self._most = _MOST_LOOKUPS if limited else math.inf
         return "\n".join(self._within_limit(self._line, line) for line in text.split("\n"))
 
     def phrase(self, phrase: str) -> str:
         """A text known to be PALM's, whose pattern may have a single word, as `{1} left` has."""
+        self._most = math.inf
         return self._exact.get(phrase) or self._within_limit(lambda text: self._span(text, 1).text, phrase)
 
     def word(self, word: str) -> str:
@@ -80,7 +83,7 @@ class Translator:
         """`line` translated, unless that takes too long; what was cut short is not kept."""
         self._lookups = 0
         shown = translate(line)
-        if self._lookups > _MOST_LOOKUPS:
+        if self._lookups > self._most:
             self._span.cache_clear()
             return line
         return shown
@@ -99,7 +102,7 @@ class Translator:
 
     def _uncached_span(self, text: str, depth: int) -> Shown:
         """The best way to show `text`, which is a line or what fills a placeholder."""
-        if " " not in text or depth > _DEEPEST or self._lookups > _MOST_LOOKUPS:
+        if " " not in text or depth > _DEEPEST or self._lookups > self._most:
             return Shown(text, letters(text), translated=False)
         by_sentence = self._cut(text, _SENTENCES, depth)
         if by_sentence.left and "," in text:
@@ -137,7 +140,7 @@ class Translator:
 
     def _core(self, text: str, depth: int) -> Shown | None:
         self._lookups += 1
-        if self._lookups > _MOST_LOOKUPS:
+        if self._lookups > self._most:
             return None
         if text in self._exact:
             return Shown(self._exact[text], 0, translated=True)
