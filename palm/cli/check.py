@@ -8,7 +8,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from palm.errors import counted
-from palm.locale.current import translated_word
+from palm.locale.current import translated_phrase, translated_word
 from palm.locale.width import padded, width_of
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def summary(config: "RunConfig") -> str:
     """The run in a few lines: its backbone, and each task."""
     backbone_config = config.backbone_config
     shape = (
-        f", {counted(backbone_config.num_hidden_layers, 'layer')} × {backbone_config.hidden_size}"
+        f", {translated_phrase(counted(backbone_config.num_hidden_layers, 'layer'))} × {backbone_config.hidden_size}"
         if backbone_config
         else ""
     )

@@ -83,8 +83,12 @@ def inspect(file: Path) -> DataFile:
         ConfigError: The file is missing, or no reader reads it; with what the nearest one says.
     """
     if not file.is_file():
-        found = "a folder" if file.is_dir() else "nothing"
-        raise ConfigError(Problem(str(file), f"a data file is expected. Found {found}. Correct the path."))
+        raise ConfigError(
+            Problem(
+                str(file),
+                f"a data file is expected. Found {'a folder' if file.is_dir() else 'nothing'}. Correct the path.",
+            )
+        )
     first: DataError | None = None
     for guess in _guesses(file):
         try:

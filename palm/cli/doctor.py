@@ -84,7 +84,7 @@ def run(args: argparse.Namespace, overrides: list[str]) -> int:
 
 def examine(runtime: RuntimeReport) -> Iterator[Finding]:
     """Look at everything, quick things first."""
-    yield Finding("PALM", f"{__version__} in {Path(__file__).parents[1]}")
+    yield Finding("PALM", f"{__version__} ({Path(__file__).parents[1]})")
     yield python_finding(sys.version_info[:2])
     yield Finding("platform", f"{platform.platform()}, {runtime.cores} usable cores")
     yield from package_findings()

@@ -50,11 +50,10 @@ class ErrorsTable:
         compared = compare_task(predictor, dataset)
         rows = self._rows[predictor.task] = wrong_rows(compared)
         self._cells[predictor.task] = cells_of(predictor.reader, dataset.file, rows)
-        of = f"of {counted(len(dataset.records), 'row')}"
-        what = (
-            "differ from gold, the farthest first" if isinstance(compared.comparison, ComparedNumbers) else "are wrong"
-        )
-        self._said.append(f"{predictor.task}: {len(rows)} {of} {what}")
+        of = f"{len(rows)} of {counted(len(dataset.records), 'row')}"
+        is_number = isinstance(compared.comparison, ComparedNumbers)
+        what = f"{of} differ from gold, the farthest first" if is_number else f"{of} are wrong"
+        self._said.append(f"{predictor.task}: {what}")
         return dict(compared.metrics)
 
     def write(self) -> None:

@@ -10,6 +10,7 @@ from palm.cli.data_files import inspect, with_tokenizer
 from palm.cli.init_data import ENCODER, as_tasks, configuration, tokenizer_on_disk
 from palm.cli.starter import starter_files
 from palm.errors import ConfigError, Problem, counted
+from palm.locale.current import translated_word
 
 EPILOG = """example:
   palm init my_project && cd my_project && palm train config.yaml --task_dir tasks
@@ -52,7 +53,7 @@ def run(args: argparse.Namespace, overrides: list[str]) -> int:
         raise ConfigError(Problem("palm init", "--encoder and --lang go with --data. Found none. Add it."))
     write_project(args.folder, for_cn=args.for_cn)
     sys.stdout.write(
-        f"Wrote {args.folder}. Next:\n"
+        f"Wrote {args.folder}. {translated_word('Next:')}\n"
         f"  cd {shlex.quote(str(args.folder))}\n"
         "  palm check config.yaml --task_dir tasks\n"
         "  palm train config.yaml --task_dir tasks\n"
@@ -79,7 +80,9 @@ def _from_data(args: argparse.Namespace) -> int:
         )
     if tokenizer is None:
         sys.stdout.write(f"Lengths are estimated by words: the tokenizer of {encoder} is not on this machine yet.\n")
-    sys.stdout.write(f"Wrote {file}. Check the guesses in it. Next:\n  palm train {shlex.quote(str(file))}\n")
+    sys.stdout.write(
+        f"Wrote {file}. Check the guesses in it. {translated_word('Next:')}\n  palm train {shlex.quote(str(file))}\n"
+    )
     return 0
 
 

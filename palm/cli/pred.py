@@ -262,6 +262,8 @@ def _load(args: argparse.Namespace) -> tuple["RunPredictor", Output]:
         return RunPredictor({predictor.task: predictor}), output
     run = cast("RunPredictor", palm.load(path, **keys))
     if whole is not None and run.saved is not None:
-        step = "" if run.saved.global_step is None else f" of global step {run.saved.global_step}"
-        sys.stderr.write(f"answers of the model of all tasks{step}: {whole.as_posix()}\n")
+        which = "answers of the model of all tasks"
+        if run.saved.global_step is not None:
+            which = f"answers of the model of all tasks of global step {run.saved.global_step}"
+        sys.stderr.write(f"{which}: {whole.as_posix()}\n")
     return run, output

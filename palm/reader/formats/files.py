@@ -168,8 +168,9 @@ def quoted(value: object) -> str:
 
 def _check_there(file: Path, problems: FileProblems) -> None:
     if not file.is_file():
-        found = "a folder" if file.is_dir() else "nothing"
-        problems.add(f"the data file must be a file, found {found}. Check the path.")
+        problems.add(
+            f"the data file must be a file, found {'a folder' if file.is_dir() else 'nothing'}. Check the path."
+        )
         problems.raise_all()
 
 
