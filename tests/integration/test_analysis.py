@@ -134,7 +134,7 @@ def test_errors_of_every_kind_are_one_table(models, rows, tmp_path, capsys):
 
 
 def test_only_so_many_errors_are_kept(models, rows):
-    compared = compare_task(models["tags"], rows["tags"])
+    compared = compare_task(models["order"], rows["order"])
     assert len(wrong_rows(compared, 3)) == 3
     assert len(wrong_rows(compared)) == len(compared.wrong)
     assert wrong_rows(compared)[:3] == wrong_rows(compared, 3)
