@@ -117,7 +117,7 @@ async def _refused(request: Request, error: Exception) -> Response:
         error = HttpError(error.status_code, "a path of the board is expected.", found, headers=headers)
     if not isinstance(error, HttpError):
         raise error
-    return Response(error.body, error.status, error.headers, JSON_TYPE)
+    return Response(error.body(), error.status, error.headers, JSON_TYPE)
 
 
 def _json(content: object) -> Response:
