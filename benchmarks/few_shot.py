@@ -279,8 +279,8 @@ def main() -> int:
     parser.add_argument("--splits", type=int, default=5)
     parser.add_argument("--steps", type=int, default=300, help="training steps of 16 rows in each run")
     parser.add_argument("--mlm_epochs", type=float, default=3.0)
-    parser.add_argument("--only", help="only problems whose name contains this")
-    parser.add_argument("--methods", default="", help="only methods whose name contains this")
+    parser.add_argument("--only", nargs="*", default=[""], help="only problems whose names contain one of these")
+    parser.add_argument("--methods", nargs="*", help="only these methods; rows of others stay in the results")
     options = parser.parse_args()
     problems = tnews if options.language == "zh" else english
     print("| data | method | accuracy, mean ± deviation | minutes per run |\n|---|---|---|---|")
@@ -289,13 +289,14 @@ def main() -> int:
         work = Path(folder)
         stages: dict[str, tuple[str, float]] = {}  # one for all sizes of a data set
         for problem in problems(options.data, options.splits):
-            if options.only and options.only not in problem.name:
+            if not any(part in problem.name for part in options.only):
                 continue
             data = problem.name.partition(",")[0]
-            if data not in stages:
+            methods = [each for each in methods_for(problem) if options.methods is None or each.name in options.methods]
+            if data not in stages and any(method.after_mlm for method in methods):
                 stages[data] = mlm_stage(problem, options.encoder, work / f"{data}_mlm", options.mlm_epochs)
-            methods = [method for method in methods_for(problem) if options.methods in method.name]
-            for row in measured(problem, methods, options.encoder, *stages[data], options.steps, work):
+            stage = stages.get(data, (options.encoder, 0.0))
+            for row in measured(problem, methods, options.encoder, *stage, options.steps, work):
                 rows.append(row)
                 write_results(rows, options)  # hours may still be to come
     print(json.dumps(machine_facts(_PACKAGES)))
@@ -303,12 +304,16 @@ def main() -> int:
 
 
 def write_results(rows: Sequence[Mapping[str, Any]], options: argparse.Namespace) -> None:
-    """The rows so far, the settings and the machine."""
+    """The rows so far, each with its machine, beside those of earlier runs with the same settings."""
     settings = {key: getattr(options, key) for key in ("language", "splits", "steps", "mlm_epochs")}
     settings["encoder"] = Path(options.encoder).name
-    found = {"machine": machine_facts(_PACKAGES), "settings": settings, "rows": list(rows)}
     file = RESULTS / f"few_shot_{options.language}.json"
-    file.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    earlier = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    known = earlier.get("rows", []) if earlier.get("settings") == settings else []
+    found = {(row["problem"], row["method"]): row for row in known}
+    found |= {(row["problem"], row["method"]): {**row, "machine": machine_facts(_PACKAGES)} for row in rows}
+    content = {"settings": settings, "rows": [*found.values()]}
+    file.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

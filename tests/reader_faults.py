@@ -181,9 +181,21 @@ def rows_in(case: Case, content: bytes, phase: Phase) -> int:
         return sum(this and not before for before, this in zip([False, *inside], inside, strict=False))
     if case.ending == "txt" and phase != "predict":  # which skips blank lines, and says so
         return sum(bool(line.strip()) for line in lines)
+    if case.reader == "spans":  # JSON values, of which one may have several lines
+        return _values_in(text)
     if case.reader == "seq_label" and lines and "\t" not in lines[0] and "/" in lines[0]:  # `word/TAG`
         return sum(bool(line.strip()) for line in lines)
     return len(lines) - (case.ending == "tsv")
+
+
+def _values_in(text: str) -> int:
+    """How many JSON values there are, one after the other."""
+    decoder, place, count = json.JSONDecoder(), 0, 0
+    while text[place:].strip():
+        place += len(text[place:]) - len(text[place:].lstrip())
+        place = decoder.raw_decode(text, place)[1]
+        count += 1
+    return count
 
 
 def mutations(case: Case, count: int, chance: Random) -> Iterator[bytes]:

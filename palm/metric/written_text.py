@@ -12,6 +12,7 @@ from palm.errors import ConfigError, Problem
 from palm.metric.base import METRICS, PERPLEXITY
 from palm.metric.squad import segments
 
+_PACKAGES = {"bleu": "sacrebleu", "rouge": "rouge_score.rouge_scorer"}
 _INSTALL = "pip install 'paddle-palm[seq2seq]'"
 _CHINESE = re.compile("[\u3400-\u9fff]")
 _JAPANESE = re.compile("[\u3040-\u30ff]")
@@ -42,7 +43,7 @@ def teacher_forcing(predictions: Sequence[Record], records: Sequence[Record]) ->
 def bleu(predictions: Sequence[Record], records: Sequence[Record]) -> dict[str, float]:
     """BLEU of the corpus by sacrebleu, as a fraction of 1; its tokenisation `zh` for Chinese, `char` for Japanese."""
     written, targets = _texts(predictions, records)
-    corpus_bleu = _package("sacrebleu", "BLEU and chrF are computed by sacrebleu.").corpus_bleu
+    corpus_bleu = _package("bleu", "BLEU and chrF are computed by sacrebleu.").corpus_bleu
     return {"bleu": _score(corpus_bleu(written, [targets], tokenize=_tokenisation(targets))) if targets else 0.0}
 
 
@@ -50,7 +51,7 @@ def bleu(predictions: Sequence[Record], records: Sequence[Record]) -> dict[str, 
 def chrf(predictions: Sequence[Record], records: Sequence[Record]) -> dict[str, float]:
     """chrF2 of the corpus by sacrebleu, as a fraction of 1."""
     written, targets = _texts(predictions, records)
-    corpus_chrf = _package("sacrebleu", "BLEU and chrF are computed by sacrebleu.").corpus_chrf
+    corpus_chrf = _package("bleu", "BLEU and chrF are computed by sacrebleu.").corpus_chrf
     return {"chrf": _score(corpus_chrf(written, [targets])) if targets else 0.0}
 
 
@@ -82,7 +83,7 @@ class _ByCharacter:
 
 def _rouge(kind: str, predictions: Sequence[Record], records: Sequence[Record]) -> float:
     written, targets = _texts(predictions, records)
-    scorers = _package("rouge_score.rouge_scorer", "ROUGE is computed by rouge-score.")
+    scorers = _package("rouge", "ROUGE is computed by rouge-score.")
     tokenizer = None if _tokenisation(targets) == _BY_BLANKS else _ByCharacter()
     scorer = scorers.RougeScorer([kind], use_stemmer=False, tokenizer=tokenizer)
     scores = [float(scorer.score(target, text)[kind].fmeasure) for target, text in zip(targets, written, strict=True)]
@@ -110,12 +111,12 @@ def _score(found: Any) -> float:  # noqa: ANN401 (sacrebleu has no types that my
 
 
 def _package(name: str, rule: str) -> ModuleType:
-    """A package of the extra `seq2seq`, imported when it is needed.
+    """The package of a score of the extra `seq2seq`, imported when it is needed.
 
     Raises:
         ConfigError: It is not installed.
     """
     try:
-        return import_module(name)
+        return import_module(_PACKAGES[name])
     except ImportError as error:
         raise ConfigError(Problem("metrics", f"{rule} Found none ({error}). Install it: {_INSTALL}")) from None

@@ -13,6 +13,7 @@ from palm.engine.rank_part import RankGradients, joint_position
 from tests.integration import all_heads, tiny
 
 NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0, "dropout_prob": 0.0}
+NO_DROPOUT |= {"arc_dropout": 0.0}
 
 
 @pytest.fixture(scope="module")

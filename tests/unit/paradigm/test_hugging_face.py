@@ -18,7 +18,7 @@ def test_labels_are_listed_best_first_and_in_their_own_order_where_equal():
 
 def test_every_paradigm_says_what_its_predictions_are():
     kinds = {name: PARADIGMS[name].answer_kind for name in PARADIGMS}
-    known = {"labels", "spans", "answer", "match", "cloze", "value", "choice", "text"}
+    known = {"labels", "spans", "answer", "match", "cloze", "value", "choice", "text", "tree"}
     assert set(kinds.values()) == known
     assert kinds["seq_label"] == "spans"
     assert kinds["mrc"] == "answer"

@@ -47,6 +47,7 @@ def test_rows_and_windows():
         "mlm",
         "pairwise_match",
         "prompt",
+        "rank",
     }
     assert {name for name in READERS if READERS[name].splits_long_texts} == {"mrc", "parse", "seq_label", "spans"}
     assert {name: READERS[name].record_unit for name in ("cls", "mrc")} == {"cls": "lines", "mrc": "questions"}

@@ -163,7 +163,7 @@ def test_what_an_exported_model_does_with_keys():
     of_heads = {"soft_encoder", "encoder_hidden_size", "logistic_c", "logistic_rows"}
     assert keys_everywhere(export="kept") == {"sharing", "sharing_size", "sharing_layers"} | of_prompts | of_heads
     assert keys_everywhere(export="fixed") == {"do_lower_case", "for_cn", "layer", "layers", "pair_kind"} | {
-        "span_head_size", "span_scorer",
+        "decoder_layers", "max_target_len", "span_head_size", "span_scorer",
     }  # fmt: skip
 
 

@@ -148,7 +148,7 @@ def test_inputs_are_those_that_matter(models: Path, whole: Any) -> None:
     assert set(inputs(build_graph(models / "infer_model", ["water", "pairs"]))) == {
         "token_ids", "segment_ids", "input_mask",
     }  # fmt: skip
-    fields = {"token_ids", "segment_ids", "input_mask", "mask_pos", "choice_rows", "choice_mask"}
+    fields = {"token_ids", "segment_ids", "input_mask", "mask_pos", "choice_rows", "choice_mask", "word_starts"}
     assert set(inputs(whole)) == fields
 
 
