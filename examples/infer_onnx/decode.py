@@ -4,6 +4,7 @@ What is here does the same as PALM's paradigms, with numpy alone.
 """
 
 import numpy as np
+from encode import candidates_of
 from trees import tree
 
 
@@ -83,9 +84,14 @@ def best_candidate(row: dict, sequences: list[dict], task: dict) -> dict:
     """The paradigm `choice`: every candidate was a sequence."""
     logits = np.array([sequence["logits"][0] for sequence in sequences])
     ranking = np.argsort(-logits, kind="stable").tolist()
-    choices = row["choices"] if isinstance(row["choices"], list) else row["choices"].split("|")
-    chosen = {"label": str(ranking[0]), "choice": choices[ranking[0]], "ranking": ranking}
+    chosen = {"label": str(ranking[0]), "choice": candidates_of(row)[ranking[0]], "ranking": ranking}
     return {**chosen, "probs": softmax(logits / temperature_of(task)).tolist(), "logits": logits.tolist()}
+
+
+def ranked_candidates(row: dict, sequences: list[dict], task: dict) -> dict:
+    """The paradigm `rank`: as `choice`, with scores that are not compared with gold labels."""
+    found = best_candidate(row, sequences, task)
+    return {"choice": found["choice"], "ranking": found["ranking"], "scores": found["logits"], "probs": found["probs"]}
 
 
 def masked_tokens(row: dict, sequences: list[dict], task: dict) -> dict:
@@ -331,6 +337,7 @@ DECODE = {
     "embed": class_of_embedding,
     "embed_pairs": cosine,
     "choice": best_candidate,
+    "rank": ranked_candidates,
     "mlm": masked_tokens,
     "seq_label": tags,
     "spans": nested_spans,

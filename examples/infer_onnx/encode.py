@@ -122,10 +122,15 @@ def each_text(row: dict, encoder: TextEncoder, settings: dict) -> list[dict]:
     return [encoder.single(encoder.ids(row[name]), settings["max_seq_len"]) for name in ("text_a", "text_b")]
 
 
+def candidates_of(row: dict) -> list[str]:
+    """The candidates of a row: a list, text with | between them, or the one of a pair."""
+    given = row["choices"] if "choices" in row else [row["text_b"]]
+    return given if isinstance(given, list) else given.split("|")
+
+
 def candidates(row: dict, encoder: TextEncoder, settings: dict) -> list[dict]:
-    """The reader `choice`: a sequence for each candidate."""
-    first = encoder.ids(row["text_a"])
-    choices = row["choices"] if isinstance(row["choices"], list) else row["choices"].split("|")
+    """The readers `choice` and `rank`: a sequence for each candidate."""
+    first, choices = encoder.ids(row["text_a"]), candidates_of(row)
     return [fitting_pair(first, encoder.ids(choice), encoder, settings["max_seq_len"]) for choice in choices]
 
 
@@ -276,6 +281,7 @@ ENCODE = {
     "match": two_texts,
     "pairwise_match": two_texts,
     "choice": candidates,
+    "rank": candidates,
     "mlm": masked_text,
     "seq_label": tagged_words,
     "spans": text_windows,

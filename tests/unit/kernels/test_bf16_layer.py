@@ -253,7 +253,7 @@ def test_weights_are_those_of_the_moment(write):
     assert all(np.array_equal(one, other) for one, other in zip(found, fresh, strict=True))
 
 
-def test_the_gradient_is_that_of_the_weights_which_the_forward_pass_saw():
+def test_the_gradient_is_that_of_the_weights_which_the_forward_pass_saw(every_build):
     inputs, gradient, rows = drawn(SHAPES[2])
     told = in_bf16(SHAPES[2][3])
     expected = run(bf16_layer.compute_layer, inputs, gradient, rows, told)
