@@ -25,6 +25,8 @@ ROWS: dict[str, list[Any]] = {
     "few": [ENGLISH, CHINESE],
     "alike": [{"text_a": ENGLISH, "text_b": CHINESE}],
     "rank": [{"text_a": ENGLISH, "text_b": CHINESE}],
+    "lists": [{"text_a": ENGLISH, "choices": CHOICES}, {"text_a": CHINESE, "choices": CHOICES[:1]}],
+    "writes": [{"text_a": ENGLISH}],
     "picks": [{"text_a": ENGLISH, "choices": CHOICES}, {"text_a": CHINESE, "choices": CHOICES[:2]}],
     "nested": [ENGLISH, CHINESE, {"text_a": CHINESE, "id": "嵌"}],
     "answers": [
@@ -40,12 +42,15 @@ def train_all(folder: Path, *, steps: int = STEPS, seed: int = 3) -> Path:
     sets = [["|".join(sorted({label, text.split()[1]})), text] for label, text in rows]
     numbers = [[str(2.5 if label == "water" else -0.5), text, text] for label, text in rows]
     choices = [[str(int(label == "water")), text, "|".join(CHOICES[:2])] for label, text in rows]
+    ordered = [[text, "|".join(CHOICES[:2]), "2|1" if label == "water" else "0|1"] for label, text in rows]
     files = {
         "sets": tiny.write_tsv(folder / "sets.tsv", ["label", "text_a"], sets),
         "wet": tiny.write_tsv(folder / "wet.tsv", ["label", "text_a", "text_b"], numbers),
         "few": tiny.write_tsv(folder / "few.tsv", ["label", "text_a"], rows),
         "alike": tiny.write_tsv(folder / "alike.tsv", ["text_a", "text_b"], [[text, "a cat"] for _, text in rows]),
         "picks": tiny.write_tsv(folder / "picks.tsv", ["label", "text_a", "choices"], choices),
+        "lists": tiny.write_tsv(folder / "lists.tsv", ["text_a", "choices", "relevance"], ordered),
+        "writes": tiny.write_tsv(folder / "writes.tsv", ["text_a", "target"], [[text, text] for _, text in rows]),
         "rank": tiny.write_tsv(
             folder / "rank.tsv", ["text_a", "text_b", "text_b_neg"], [[text, text, "a cat"] for _, text in rows]
         ),
@@ -59,6 +64,8 @@ def train_all(folder: Path, *, steps: int = STEPS, seed: int = 3) -> Path:
         "few": {"reader": "embed", "paradigm": "embed"},
         "alike": {"reader": "embed_pairs", "paradigm": "embed_pairs"},
         "picks": {"reader": "choice", "paradigm": "choice"},
+        "lists": {"reader": "rank", "paradigm": "rank"},
+        "writes": {"reader": "seq2seq", "paradigm": "seq2seq"},
         "rank": {"reader": "pairwise_match", "paradigm": "pairwise_match"},
     }
     prompt: dict[str, Any] = {"reader": "prompt", "paradigm": "prompt", "label_words": {"water": "fish", "air": "鸟"}}

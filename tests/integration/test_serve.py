@@ -381,10 +381,11 @@ def test_numbers_for_prometheus(server: Running) -> None:
 
 def test_onnx_runtime_answers_the_same(run: Path, server: Running) -> None:
     pytest.importorskip("onnxruntime", reason='needs the extra onnx: pip install "paddle-palm[onnx]"')
-    with serving(run, "--runtime", "onnx") as other:
+    tasks = sorted(ROWS.keys() - {"writes"})  # which has no graph: it writes token by token
+    with serving(run, "--runtime", "onnx", "--tasks", ",".join(tasks)) as other:
         assert other.ask("/info")[1]["runtime"] == "onnx"
-        for task, rows in ROWS.items():
-            body = {"inputs": rows, "tasks": [task]}
+        for task in tasks:
+            body = {"inputs": ROWS[task], "tasks": [task]}
             (_, found, _), (_, wanted, _) = other.ask("/predict", body), server.ask("/predict", body)
             assert equal(found["predictions"], wanted["predictions"]), task
         assert other.stop() == 0
