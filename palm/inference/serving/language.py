@@ -15,13 +15,22 @@ _MARK = "\ue000"
 
 
 def language_of(headers: Iterable[tuple[bytes, bytes]]) -> str:
-    """`zh` or `en`, by the header Accept-Language of a request (RFC 9110, section 12.5.4); its names in lower case."""
+    """`zh` or `en`, by the header Accept-Language of a request (RFC 9110, section 12.5.4).
+
+    Args:
+        headers: Names in lower case and values; a header may come several times.
+    """
     given = [value.decode("latin-1") for name, value in headers if name == ACCEPT_LANGUAGE.encode()]
     return accepted_language(",".join(given)[:_LONGEST_HEADER]) or ENGLISH
 
 
 def in_language(text: str, language: str) -> str:
-    """`text` translated, but for what it quotes of the request."""
+    """`text` translated, but for what it quotes of the request.
+
+    Args:
+        text: A sentence of a refusal; values of the request stand in quotation marks or backticks.
+        language: `zh` or `en`.
+    """
     if _MARK in text:  # it would be taken for one of the marks
         return text
     values: list[str] = []
