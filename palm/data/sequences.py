@@ -75,20 +75,24 @@ def split_examples(
         rows: The examples.
         names: The ragged columns to take.
         lengths: The ragged column with the length of each sequence.
-        kept: The numbers of the sequences to take of each example; by default all.
+        kept: The numbers of the sequences to take of each example, in order; by default all.
     """
     counts = dataset.ragged(lengths)
-    ends = [np.cumsum(counts[row]) for row in rows]
-    taken = [np.arange(len(own)) for own in ends] if kept is None else kept
-    spans = [
-        [(int(end[number] - counts[row][number]), int(end[number])) for number in numbers]
-        for row, end, numbers in zip(rows, ends, taken, strict=True)
-    ]
+    taken = [np.arange(len(counts[row])) for row in rows] if kept is None else kept
+    lengths_taken = [counts[row][numbers] for row, numbers in zip(rows, taken, strict=True)]
+    offsets = np.concatenate([[0], np.cumsum(np.concatenate(lengths_taken))]).astype("int64")
+    places = [_places(counts[row], numbers) for row, numbers in zip(rows, taken, strict=True)]
     columns: dict[str, Ragged | np.ndarray] = {
-        name: Ragged.from_rows(
-            [dataset.ragged(name)[row][start:end] for row, own in zip(rows, spans, strict=True) for start, end in own],
-            str(dataset.ragged(name).values.dtype),
+        name: Ragged(
+            np.concatenate([dataset.ragged(name)[row][own] for row, own in zip(rows, places, strict=True)]), offsets
         )
         for name in names
     }
-    return Dataset({**columns, "record": np.arange(sum(map(len, spans)))}, [], dataset.file)
+    return Dataset({**columns, "record": np.arange(len(offsets) - 1)}, [], dataset.file)
+
+
+def _places(lengths: IntArray, numbers: IntArray) -> "slice | np.ndarray":
+    """Where the sequences `numbers` of an example stand in a ragged column: all of it, or a mask."""
+    if len(numbers) == len(lengths):
+        return slice(None)
+    return np.repeat(np.isin(np.arange(len(lengths)), numbers), lengths)

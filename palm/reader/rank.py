@@ -118,12 +118,16 @@ class RankReader(CandidateReader):
         return np.sort(np.append(others, best))
 
     def notes_on(self, dataset: Dataset) -> Sequence[str]:
-        """How many lists have no order that could be learned."""
+        """How many lists have no order that could be learned, and how many have what losses and metrics count as 0."""
         if "relevance" not in dataset.columns:
             return ()
         relevance = dataset.ragged("relevance")
-        alike = sum(len(np.unique(relevance[row])) < 2 for row in range(len(relevance)))
-        rule = (
-            f"{alike} of {len(relevance)} lists have candidates of one relevance only, from which no order is learned."
+        count = len(relevance)
+        alike = sum(len(np.unique(relevance[row])) < 2 for row in range(count))
+        negative = sum(bool((relevance[row] < 0).any()) for row in range(count))
+        no_order = f"{alike} of {count} lists have candidates of one relevance only, from which no order is learned."
+        as_zero = (
+            f"{negative} of {count} lists have relevance below 0, which `rank_loss: listwise`, ndcg and mrr count as 0."
+            " For the scores of a model use `distill` or `margin_mse`."
         )
-        return (rule,) if alike else ()
+        return tuple(rule for rule, found in ((no_order, alike), (as_zero, negative)) if found)

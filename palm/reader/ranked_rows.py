@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import cast
 
 from palm.data.dataset import GivenRow, Record
 from palm.reader.fields import TableFields
@@ -83,8 +84,8 @@ def _add_pair(lists: dict[str, dict[str, object]], row: Row, pair: dict[str, str
         rule = f"rows of one group must have the same text_a, that of line {record['line']}"
         problems.add(f"{rule}, found {quoted(pair['text_a'])} in group {quoted(group)}. Correct it.", line=row.line)
     relevance = number_at(row, _GOLD, problems, may_be_empty=False)
-    record["choices"] = [*_items(record["choices"]), pair["text_b"]]
-    record[_GOLD] = [*_items(record[_GOLD]), relevance]
+    cast("list[object]", record["choices"]).append(pair["text_b"])
+    cast("list[object]", record[_GOLD]).append(relevance)
 
 
 def _scored(row: Row, problems: FileProblems, phase: Phase) -> dict[str, object]:
@@ -120,7 +121,3 @@ def _texts(row: Row, name: str, problems: FileProblems, *, least: int) -> list[s
 
 def _parts(value: object) -> list[object]:
     return value if isinstance(value, list) else list(value.split("|")) if isinstance(value, str) else [value]
-
-
-def _items(value: object) -> list[object]:
-    return list(value) if isinstance(value, list) else []

@@ -127,6 +127,12 @@ def test_a_candidate_on_both_sides_is_refused(reader, write):
         )
 
 
+def test_relevance_that_counts_as_nothing_is_reported(reader, write):
+    lists = reader()
+    [note] = lists.notes_on(load_dataset(lists, write("x.tsv", SCORED + "谁\ta|b\t-3|-0.5\n"), "train"))
+    assert note.startswith("1 of 3 lists have relevance below 0, which `rank_loss: listwise`, ndcg and mrr count as 0.")
+
+
 def test_lists_without_an_order_are_counted(reader, write):
     lists = reader()
     dataset = load_dataset(lists, write("x.tsv", SCORED + "the\ta|b\t1|1\n"), "train")
