@@ -81,18 +81,18 @@ def split_examples(
     taken = [np.arange(len(counts[row])) for row in rows] if kept is None else kept
     lengths_taken = [counts[row][numbers] for row, numbers in zip(rows, taken, strict=True)]
     offsets = np.concatenate([[0], np.cumsum(np.concatenate(lengths_taken))]).astype("int64")
-    places = [_places(counts[row], numbers) for row, numbers in zip(rows, taken, strict=True)]
+    masks = [_token_mask(counts[row], numbers) for row, numbers in zip(rows, taken, strict=True)]
     columns: dict[str, Ragged | np.ndarray] = {
         name: Ragged(
-            np.concatenate([dataset.ragged(name)[row][own] for row, own in zip(rows, places, strict=True)]), offsets
+            np.concatenate([dataset.ragged(name)[row][own] for row, own in zip(rows, masks, strict=True)]), offsets
         )
         for name in names
     }
     return Dataset({**columns, "record": np.arange(len(offsets) - 1)}, [], dataset.file)
 
 
-def _places(lengths: IntArray, numbers: IntArray) -> "slice | np.ndarray":
-    """Where the sequences `numbers` of an example stand in a ragged column: all of it, or a mask."""
+def _token_mask(lengths: IntArray, numbers: IntArray) -> "slice | np.ndarray":
+    """What selects the tokens of the sequences `numbers` of an example: all of them, or a mask."""
     if len(numbers) == len(lengths):
         return slice(None)
     return np.repeat(np.isin(np.arange(len(lengths)), numbers), lengths)
