@@ -43,7 +43,8 @@ class Started:
     Attributes:
         line: What the log says about it: where the run can be seen.
         identity: By which the tracker finds the run when it is resumed. It is then not sent again what it has. Without
-            one it gets everything after the checkpoint, and has to forget by itself what it had of that.
+            one it gets everything after the checkpoint, and has to forget by itself what it had of that. Either way
+            it is sent what it lacks of the steps before, as after a process was killed.
     """
 
     line: str

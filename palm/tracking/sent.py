@@ -21,17 +21,18 @@ class SentNumbers:
 
     Args:
         file: The file.
-        after: The global step after which the run goes on; None of a new run, which has sent nothing.
+        up_to: The global step up to which the tracker has kept what it was sent; 0 of a new run in the tracker, which
+            has nothing.
 
     Raises:
         OSError: The file cannot be read or written.
     """
 
-    def __init__(self, file: Path, *, after: int | None) -> None:
+    def __init__(self, file: Path, *, up_to: float) -> None:
         self._file = file
-        self._known = {} if after is None else _known(file, after)
+        self._known = _known(file, up_to) if up_to else {}
         self._waiting: deque[tuple[float, str]] = deque()
-        if after is None:
+        if not up_to:
             file.write_text("", encoding="utf-8")
 
     def value_of(self, scalars: Mapping[str, float], global_step: int) -> bool | None:
@@ -55,12 +56,12 @@ class SentNumbers:
                 file.writelines(lines)
 
 
-def _known(file: Path, after: int) -> dict[tuple[int, str], str]:
-    """What the file has of steps after `after`; a line that was not written to its end is as good as none."""
+def _known(file: Path, up_to: float) -> dict[tuple[int, str], str]:
+    """What the file has of steps up to one; a line that was not written to its end is as good as none."""
     text = file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
     lines = [line.split(" ") for line in text.split("\n")[:-1]]
     of_step = ((line, int(line[0])) for line in lines if len(line) == 3 and line[0].isdecimal())
-    return {(step, names): values for (_, names, values), step in of_step if step > after}
+    return {(step, names): values for (_, names, values), step in of_step if step <= up_to}
 
 
 def _digests(scalars: Mapping[str, float]) -> tuple[str, str]:

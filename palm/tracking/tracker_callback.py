@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import signal
 import sys
 import threading
@@ -9,10 +10,19 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from palm.storage.layout import TRACKERS_FOLDER
+from palm.storage.layout import METRICS_FILE, TRACKERS_FOLDER
 from palm.tracking.base import TrackedRun, Tracker
 from palm.tracking.callback import Callback
-from palm.tracking.events import BeginEvent, CosineEvent, EndEvent, EvaluationEvent, HowEnded, RecordEvent, StepEvent
+from palm.tracking.events import (
+    BeginEvent,
+    CosineEvent,
+    EndEvent,
+    EvaluationEvent,
+    HowEnded,
+    RecordEvent,
+    StepEvent,
+    event_of,
+)
 from palm.tracking.hyper_parameters import hyper_parameters, without_secrets
 from palm.tracking.scalars import scalars_of
 from palm.tracking.sent import SentNumbers
@@ -83,20 +93,23 @@ class TrackerCallback(Callback):
         started = self._tracker.start(run)
         self._started = True
         self._say(started.line)
+        kept = math.inf if started.identity else event.global_step
+        goes_on = event.global_step and started.identity == run.identity
+        self._sent = SentNumbers(folder / f"{self._title}.sent", up_to=kept if goes_on else 0)
         if started.identity:
-            continued = event.global_step if started.identity == run.identity else None
-            self._sent = SentNumbers(folder / f"{self._title}.sent", after=continued)
             text = json.dumps({**ids, self._title: started.identity}, ensure_ascii=False, indent=2)
             (folder / _IDS_FILE).write_text(f"{text}\n", encoding="utf-8")
+        for earlier in _events_until(event.folder / METRICS_FILE, event.global_step):
+            self._send_once(scalars_of(earlier), earlier.global_step)
 
     def _send(self, event: RecordEvent) -> None:
         scalars = scalars_of(event)
-        if self._started and scalars:
+        if self._started:
             self._guarded(lambda: self._send_once(scalars, event.global_step))
 
     def _send_once(self, scalars: Mapping[str, float], global_step: int) -> None:
         has = self._sent.value_of(scalars, global_step) if self._sent is not None else None
-        if has:
+        if has or not scalars:
             return
         if has is False and not self._differs:
             self._differs = True
@@ -124,6 +137,17 @@ def _read_ids(folder: Path) -> dict[str, str]:
         found = json.loads((folder / _IDS_FILE).read_text(encoding="utf-8"))
         return {str(key): str(value) for key, value in found.items()} if isinstance(found, dict) else {}
     return {}
+
+
+def _events_until(metrics: Path, global_step: int) -> Iterator[RecordEvent]:
+    """The events of the lines of metrics.jsonl that a resumed run goes on after."""
+    if not global_step or not metrics.is_file():
+        return
+    with metrics.open(encoding="utf-8") as lines:
+        for line in lines:
+            event = event_of(json.loads(line))
+            if event is not None and event.global_step <= global_step:
+                yield event
 
 
 @contextmanager

@@ -157,4 +157,25 @@ def test_another_run_in_the_tracker_is_sent_all(tmp_path):
 def test_a_tracker_without_an_identity_forgets_by_itself(tmp_path):
     send(tmp_path, [1, 2, 3], identity="")
     assert send(tmp_path, [2, 3], resumed=1, identity="") == (both(2, 3), [])
-    assert not (tmp_path / "trackers" / "notebook.sent").exists()
+
+
+def write_metrics(folder, steps):
+    lines = [{**STEP, "global_step": step, "loss": 0.5} for step in steps]
+    (folder / "metrics.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
+
+
+@pytest.mark.parametrize("identity", ["id-7", ""])
+def test_what_did_not_arrive_before_the_checkpoint_is_sent_from_the_metrics(tmp_path, identity):
+    send(tmp_path, [1, 2, 3], identity=identity)
+    file = tmp_path / "trackers" / "notebook.sent"
+    file.write_text("".join(file.read_text().splitlines(keepends=True)[:2]))  # killed after step 1 had settled
+    write_metrics(tmp_path, [1, 2])
+    sent, said = send(tmp_path, [3], resumed=2, identity=identity)
+    assert (sent, said) == ([(2, "train/data_wait_fraction"), *both(3)], [])
+
+
+def test_another_run_in_the_tracker_is_sent_what_came_before(tmp_path):
+    send(tmp_path, [1, 2])
+    write_metrics(tmp_path, [1, 2])
+    sent, said = send(tmp_path, [3], resumed=2, identity="id-8")
+    assert (sent, said) == ([(1, "train/data_wait_fraction"), (2, "train/data_wait_fraction"), *both(3)], [])
