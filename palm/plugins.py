@@ -11,10 +11,13 @@ import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from palm.errors import RegistryError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 GROUP = "palm.components"
 _PALM = Path(__file__).parent
@@ -47,12 +50,14 @@ def plugins() -> tuple[Plugin, ...]:
 
 @cache
 def _declared(path: tuple[str, ...]) -> tuple[Plugin, ...]:
+    from importlib.metadata import entry_points  # noqa: PLC0415 (slow, and `palm --help` needs none)
+
     del path  # by which the result is remembered
     found = dict.fromkeys(map(_plugin, entry_points(group=GROUP)))
     return tuple(sorted(found, key=lambda each: (each.kind, each.name, each.package)))
 
 
-def _plugin(point: EntryPoint) -> Plugin:
+def _plugin(point: "EntryPoint") -> Plugin:
     kind, dot, name = point.name.partition(".")
     package = f"{point.dist.name} {point.dist.version}" if point.dist is not None else "an unknown package"
     return Plugin(kind if dot else "", name if dot else point.name, point.module, package)

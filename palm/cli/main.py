@@ -2,7 +2,6 @@
 
 import argparse
 import importlib
-import json
 import logging
 import os
 import sys
@@ -162,6 +161,8 @@ def _run(words: list[str]) -> int:
 
 
 def _print_versions() -> int:
+    import json  # noqa: PLC0415 (rarely needed)
+
     from palm.cli.version import versions  # noqa: PLC0415 (rarely needed)
 
     sys.stdout.write(f"{json.dumps(versions(), indent=2)}\n")

@@ -7,7 +7,6 @@ import importlib.util
 import re
 import sys
 from dataclasses import dataclass
-from importlib import metadata
 
 BUILDS = ("paddlepaddle", "paddlepaddle-gpu")
 """Packages that provide the module `paddle`."""
@@ -35,6 +34,8 @@ class PaddleFault:
 
 def installed_builds() -> dict[str, str]:
     """The version of each build that is installed."""
+    from importlib import metadata  # noqa: PLC0415 (slow, and `palm --help` needs none)
+
     found = {}
     for name in BUILDS:
         try:
