@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
@@ -30,6 +30,7 @@ from palm.distributed.rank_process import RankProcess, start_rank
 from palm.distributed.reports import LostRank, Reports
 from palm.runtime.environment import given_environment
 from palm.runtime.script import EXIT_ERROR
+from palm.storage.layout import LOG_FILE
 
 RANKS_FOLDER = "ranks"
 """Folder in save_path for the output of all ranks but the one whose output is shown."""
@@ -213,14 +214,14 @@ def launch(plan: LaunchPlan) -> int:
         0 if all ended well; 130 or 143 after SIGINT or SIGTERM; else the exit code of the rank that failed first.
     """
     with _Signals() as signals:
-        begun = False
+        begun: Path | None = None
         for restarts in range(plan.max_restarts + 1):
-            code, now = _attempt(plan, signals, append=restarts > 0, resumes=begun)
-            begun = begun or now
+            code, now = _attempt(plan, signals, append=restarts > 0, resumes=begun is not None)
+            begun = now or begun
             if code == 0 or signals.received or code in _FINAL or restarts == plan.max_restarts:
                 break
             where = "from the newest checkpoint" if begun else "from the beginning"
-            _complain(f"Restart {restarts + 1} of {plan.max_restarts}, {where}.")
+            _complain_in_log(f"Restart {restarts + 1} of {plan.max_restarts}, {where}.", plan, begun)
             if plan.machines > 1:
                 time.sleep(plan.rank_timeout)  # until the ranks of the other machines have given up, too
             if signals.received:
@@ -228,7 +229,7 @@ def launch(plan: LaunchPlan) -> int:
     return 128 + signals.received if signals.received and code != 0 else code
 
 
-def _attempt(plan: LaunchPlan, signals: _Signals, *, append: bool, resumes: bool) -> tuple[int, bool]:
+def _attempt(plan: LaunchPlan, signals: _Signals, *, append: bool, resumes: bool) -> tuple[int, Path | None]:
     """Start the ranks, wait for their end, and say what went wrong.
 
     Args:
@@ -238,7 +239,7 @@ def _attempt(plan: LaunchPlan, signals: _Signals, *, append: bool, resumes: bool
         resumes: Whether to continue from the newest checkpoint.
 
     Returns:
-        The exit code, and whether the run had begun: what an earlier one left in its folder is out of the way.
+        The exit code, and the folder of the run if it had begun: what an earlier one left there is out of the way.
     """
     with ExitStack() as cleanup:
         folder = Path(tempfile.mkdtemp(prefix="palm-ranks-"))
@@ -256,7 +257,7 @@ def _attempt(plan: LaunchPlan, signals: _Signals, *, append: bool, resumes: bool
             return 0, begun
         if signals.received is None:
             for line in _findings(attempt):
-                _complain(line)
+                _complain_in_log(line, plan, begun)
         return EXIT_LOST if attempt.not_ending else cause.exit_code, begun
 
 
@@ -308,6 +309,15 @@ def _tail(file: Path) -> list[str]:
     except OSError:
         return []
     return [line for line in text.replace("\r", "\n").splitlines() if line.strip()][-_TAIL_LINES:]
+
+
+def _complain_in_log(line: str, plan: LaunchPlan, folder: Path | None) -> None:
+    """Complain, and note it in the log of the run in `folder`; of several machines, the first one does."""
+    _complain(line)
+    if folder is None or plan.machine:
+        return
+    with suppress(OSError), (folder / LOG_FILE).open("a", encoding="utf-8") as log:
+        log.write(f"{line}\n")
 
 
 def _complain(line: str) -> None:

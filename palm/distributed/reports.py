@@ -81,14 +81,18 @@ class Reports:
             return RankReport([LostRank(**lost) for lost in given["lost"]], given["saved"])
         return None
 
-    def write_begun(self) -> None:
+    def write_begun(self, save_path: Path) -> None:
         """Tell the supervisor that what an earlier run left in save_path is archived, or continued."""
-        self._write("begun", "")
+        self._write("begun", str(save_path.absolute()))
 
     @property
-    def begun(self) -> bool:
-        """Whether a rank of this machine has said so: another attempt may continue from the newest checkpoint."""
-        return self._read("begun") is not None
+    def begun(self) -> Path | None:
+        """The save_path of which a rank of this machine has said so last: that of its stage, if the run has stages.
+
+        Another attempt may continue from the newest checkpoint there.
+        """
+        folder = self._read("begun")
+        return None if folder is None else Path(folder)
 
     def write_end(self, index: int, how: str) -> None:
         """Tell the other ranks that `index` has ended, and how: `was killed by SIGKILL`."""

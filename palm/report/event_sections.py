@@ -9,7 +9,12 @@ from palm.report.section import Block, Cell, Paragraph, Section, Table
 from palm.report.words import words
 
 _MOST = 500
-_WORDS: dict[EventKind, str] = {"skipped": "batch skipped", "overflow": "batch skipped", "restored": "rolled back"}
+_WORDS: dict[EventKind, str] = {
+    "skipped": "batch skipped",
+    "overflow": "batch skipped",
+    "restored": "rolled back",
+    "lost": "process ended",
+}
 """What kinds are called, where it is not their own name."""
 
 

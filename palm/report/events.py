@@ -12,8 +12,8 @@ from typing import Literal
 from palm.storage.layout import LOG_FILE
 
 EventKind = Literal[
-    "resumed", "anew", "processes", "stopped", "skipped", "overflow", "restored", "early stop", "exported", "warning",
-    "changed", "data wait", "checkpoint",
+    "resumed", "anew", "processes", "stopped", "lost", "restarted", "skipped", "overflow", "restored", "early stop",
+    "exported", "warning", "changed", "data wait", "checkpoint",
 ]  # fmt: skip
 
 _KINDS: tuple[tuple[EventKind, re.Pattern[str]], ...] = (
@@ -21,6 +21,8 @@ _KINDS: tuple[tuple[EventKind, re.Pattern[str]], ...] = (
     ("anew", re.compile(r"No checkpoint to resume from: training starts anew\.|An earlier run's .+ moved to ")),
     ("processes", re.compile(r"The run was started with \d+ processes? and continues with \d+")),
     ("stopped", re.compile(r"Stopped by \w+ after global step (?P<step>\d+)\.")),
+    ("lost", re.compile(r"rank \d+ \([^,]+, pid \d+\) ")),
+    ("restarted", re.compile(r"Restart \d+ of \d+, ")),
     ("overflow", re.compile(r"Global step (?P<step>\d+), task (?P<task>.+?): a gradient overflowed in float16")),
     ("skipped", re.compile(r"global step (?P<step>\d+), task (?P<task>.+?), step \d+/\d+ \(epoch \d+\), .*skipped\.$")),
     ("restored", re.compile(r"Restored the weights of ")),

@@ -140,13 +140,13 @@ def resume_or_archive(run: TrainingRun, folder: Path, *, resume: bool, resolved:
             about_data = restore_checkpoint(run, newest)
             lines += changed_keys(folder, resolved)
             run.ranks.on_first(partial(truncate_metrics, folder, run.progress.global_step))
-            Reports.of_this_rank().write_begun()
+            Reports.of_this_rank().write_begun(folder)
             ended = " The run had ended: nothing is left to train." if run.finished else ""
             resumed = f"Resumed from {newest.as_posix()} at global step {run.progress.global_step}.{ended}"
             return [*lines, resumed, *other_processes_line(run), *about_data]
         lines = [*lines, "No checkpoint to resume from: training starts anew."]
     moved = run.ranks.on_first(partial(archive_previous_run, folder))
-    Reports.of_this_rank().write_begun()
+    Reports.of_this_rank().write_begun(folder)
     return [*lines, moved] if moved else lines
 
 

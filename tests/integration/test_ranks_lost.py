@@ -7,6 +7,7 @@ import pytest
 from benchmarks.faults.ranks import Fault, problems_after, start
 from benchmarks.faults.small_run import fingerprint, write_config
 from palm.engine.checkpoint import newest_checkpoint
+from palm.report.run_folder import read_run
 
 pytestmark = pytest.mark.slow
 
@@ -73,3 +74,7 @@ def test_a_lost_rank_is_started_again_from_the_newest_checkpoint(tmp_path, whole
     said = finish(tmp_path, tmp_path, "--max_restarts", "1")
     assert "Restart 1 of 1, from the newest checkpoint." in said
     assert fingerprint(tmp_path) == whole
+    events = read_run(tmp_path / "out").log.of("lost", "restarted", "resumed")
+    assert [event.kind for event in events] == ["lost", "lost", "restarted", "resumed"], (
+        "rank 0 ended because of rank 1"
+    )

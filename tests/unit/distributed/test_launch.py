@@ -12,7 +12,8 @@ import pytest
 
 import palm
 from palm.distributed.launch import LaunchPlan, launch
-from palm.distributed.rank_environment import EXIT_LOST, REPORTS
+from palm.distributed.rank_environment import EXIT_LOST
+from palm.report.events import read_log
 
 ROOT = Path(palm.__file__).parents[1]
 PRELUDE = "import os, signal, sys, time; rank = int(os.environ['PADDLE_TRAINER_ID']);"
@@ -119,7 +120,12 @@ def test_a_rank_that_the_others_gave_up_is_killed_and_named_once(tmp_path, capfd
     assert said[1].startswith("rank 0 (")
 
 
-BEGUN = f"open(os.path.join(os.environ[{REPORTS!r}], 'begun'), 'w').close()"
+def begun(folder):
+    """Code of a rank that says that the run in `folder` has begun."""
+    return (
+        f"sys.path.insert(0, {str(ROOT)!r}); from palm.distributed.reports import *; from pathlib import Path;"
+        f"Reports.of_this_rank().write_begun(Path({str(folder)!r}))"
+    )
 
 
 @pytest.mark.parametrize(
@@ -131,7 +137,7 @@ def test_a_restart_resumes_unless_the_failure_is_final(tmp_path, capfd, codes, r
         f"\nif rank == 0:\n  done = open({str(count)!r}, 'a'); done.write('.'); done.close()\n"
         f"  print(sys.argv[1:]); sys.exit({codes!r}[os.path.getsize({str(count)!r}) - 1])"
     )
-    assert launch(plan(tmp_path, BEGUN + code, max_restarts=2)) == end
+    assert launch(plan(tmp_path, begun(tmp_path) + code, max_restarts=2)) == end
     captured = capfd.readouterr()
     assert captured.out.splitlines() == ["[]", "['--resume']", "['--resume']"][:runs]
     assert captured.err.count("Restart ") == runs - 1
@@ -139,8 +145,22 @@ def test_a_restart_resumes_unless_the_failure_is_final(tmp_path, capfd, codes, r
 
 def test_one_rank_is_restarted_too(tmp_path, capfd):
     code = "sys.exit(0 if '--resume' in sys.argv else 1)"
-    assert launch(plan(tmp_path, f"{BEGUN}; {code}", per_machine=1, max_restarts=1)) == 0
+    assert launch(plan(tmp_path, f"{begun(tmp_path)}; {code}", per_machine=1, max_restarts=1)) == 0
     assert "Restart 1 of 1, from the newest checkpoint." in capfd.readouterr().err
+
+
+def test_what_went_wrong_is_in_the_log_of_the_run(tmp_path, capfd):
+    run = tmp_path / "跑"
+    run.mkdir()
+    code = f"\nif '--resume' in sys.argv: sys.exit(0)\n{begun(run)}\nos.kill(os.getpid(), 9)"
+    assert launch(plan(tmp_path, code, per_machine=1, max_restarts=1)) == 0
+    assert (run / "log.txt").read_text(encoding="utf-8") == capfd.readouterr().err
+    assert [event.kind for event in read_log(run).events] == ["lost", "restarted"]
+
+
+def test_a_run_that_had_not_begun_has_no_log_yet(tmp_path):
+    assert launch(plan(tmp_path, "sys.exit(5)", per_machine=1)) == 5
+    assert not (tmp_path / "log.txt").exists()
 
 
 def test_a_run_that_had_not_begun_does_not_continue_an_earlier_one(tmp_path, capfd):

@@ -17,6 +17,8 @@ FAULT = (
         ("An earlier run's ckpt, log.txt moved to out/earlier/1.", "anew", 12, None),
         ("The run was started with 2 processes and continues with 1. Batches …", "processes", 12, None),
         ("Stopped by SIGTERM after global step 31. `palm train … --resume` continues.", "stopped", 31, None),
+        ("rank 1 (host-7, pid 123) was killed by SIGKILL; last: step 12.", "lost", 12, None),
+        ("Restart 1 of 3, from the newest checkpoint.", "restarted", 12, None),
         (FAULT, "skipped", 7, "intent"),
         (
             "Global step 8, task 意图: a gradient overflowed in float16. The batch was skipped (1 …",
