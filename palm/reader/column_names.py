@@ -67,6 +67,10 @@ TRIPLES = ColumnGuess(
     ),
 )
 WORDS = ColumnGuess.of("text_a", "tokens", "words", "text", "sentence", "文本")
+ARCS = ColumnGuess(
+    ("heads", "label"),
+    (("heads", "relations"), ("heads", "labels"), ("heads", "deprels"), ("head", "deprel"), ("head", "relation")),
+)
 TAGS = ColumnGuess.of(
     "label", "tags", "ner_tags", "labels", "ner", "ner_labels", "slots", "bio", "pos_tags", "pos", "upos", "xpos",
     "chunk_tags", "标签",

@@ -10,15 +10,15 @@ from palm.data.dataset import UNLABELLED, Batch, Dataset, DataSource, GivenRow, 
 from palm.data.dependency_tree import ROOT
 from palm.data.sequences import INPUTS, pad_inputs
 from palm.data.tokenizer import Tokenizer
-from palm.data.windows import windows_of
-from palm.errors import ConfigError, Problem, counted
+from palm.errors import counted
 from palm.reader.base import GOLD, READERS, Reader
-from palm.reader.column_names import WORDS, ColumnGuess
+from palm.reader.column_names import ARCS, WORDS, ColumnGuess
 from palm.reader.fields import LABEL_KEYS, LabelledFields
-from palm.reader.formats.files import FileProblems
-from palm.reader.formats.tagged_formats import tagged_format
-from palm.reader.labels import LabelEncoder, learn_label_map
+from palm.reader.formats.tagged_formats import is_table, tagged_format
+from palm.reader.labels import learn_label_map
 from palm.reader.tree_records import tree_records, word_records
+from palm.reader.tree_rows import tree_rows
+from palm.reader.word_windows import strings_of, windows_with_records, word_columns, word_label_ids
 from palm.spec import Phase, Spec, Specs
 
 _GOLD: Specs = {"label_ids": Spec("batch seq", "int64"), "head_positions": Spec("batch seq", "int64")}
@@ -27,14 +27,16 @@ _GOLD: Specs = {"label_ids": Spec("batch seq", "int64"), "head_positions": Spec(
 class ParseReaderConfig(LabelledFields):
     """Keys of the reader `parse`."""
 
-    known_columns: ClassVar[tuple[str, ...]] = ("text_a",)
+    known_columns: ClassVar[tuple[str, ...]] = ("text_a", "heads", "label")
     known_formats: ClassVar[tuple[str, ...]] = ("auto", "conll", "tsv", "csv", "jsonl", "json", "lines")
-    guesses: ClassVar[tuple[ColumnGuess, ...]] = (WORDS,)
+    guesses: ClassVar[tuple[ColumnGuess, ...]] = (WORDS, ARCS)
 
 
 @READERS.register("parse")
 class ParseReader(Reader):
-    """Reads `{"words": [str], "heads": [int], "labels": [str], "source_lines": [str], "line": int}` from CoNLL-U.
+    """Reads `{"words": [str], "heads": [int], "labels": [str], "line": int}` from CoNLL-U, or from rows of a table.
+
+    Records of CoNLL-U also hold `source_lines`: the sentence as it stands in the file.
 
     `heads` count words from 1, and are 0 for the root; `labels` are the relations to them. Rows to predict may be words
     alone, as in the reader `seq_label`. The first token of a word stands for it. A sentence longer than max_seq_len
@@ -42,7 +44,7 @@ class ParseReader(Reader):
     """
 
     Config = ParseReaderConfig
-    cache_version = "1"
+    cache_version = "2"
     by_record = True
     splits_long_texts = True
     gold_keys = LABEL_KEYS
@@ -61,24 +63,19 @@ class ParseReader(Reader):
 
     def parse(self, file: Path, phase: Phase) -> Iterator[Record]:
         """The sentences one by one."""
+        if is_table(self.config, file):
+            return tree_rows(file, self.config, phase)
         if phase == "predict" and tagged_format(self.config, file) != "conll":
             return word_records(file, self.config)
         return tree_records(file, self.config, phase)
 
     def parse_rows(self, rows: Sequence[GivenRow], phase: Phase) -> Iterator[Record]:
-        """The records of rows from a program, which are words to predict.
-
-        Raises:
-            ConfigError: They are to be trained or evaluated on.
-        """
-        if phase != "predict":
-            rule = "trees are read from CoNLL-U files, rows of a program have none"
-            raise ConfigError(Problem(type(self).__name__, f"{rule}. Write them to a .conllu file and name it."))
-        return word_records(rows, self.config)
+        """The records of rows from a program: `{"text_a": [str], "heads": [int], "label": [str]}`, or words alone."""
+        return tree_rows(rows, self.config, phase)
 
     def texts_of(self, record: Record) -> tuple[str, ...]:
         """The sentence."""
-        return (" ".join(_strings(record, "words")),)
+        return (" ".join(strings_of(record, "words")),)
 
     def gold_label(self, record: Record) -> object:
         """Heads and relations."""
@@ -92,11 +89,11 @@ class ParseReader(Reader):
 
     def learn_labels(self, records: Sequence[Record]) -> LabelMap:
         """The relations of a training file."""
-        names = (label for record in records for label in _strings(record, "labels"))
+        names = (label for record in records for label in strings_of(record, "labels"))
         return learn_label_map(names, self.config.n_classes)
 
     def blank_words(self, record: Record) -> int:
-        return sum(not word.strip() for word in _strings(record, "words"))
+        return sum(not word.strip() for word in strings_of(record, "words"))
 
     def truncated(self, dataset: Dataset) -> list[int]:
         """The sentences of several windows, each of which is parsed by itself."""
@@ -105,20 +102,12 @@ class ParseReader(Reader):
 
     def encode(self, records: Sequence[Record], source: DataSource, phase: Phase) -> Dataset:
         """`[CLS] words [SEP]`, in as many windows as needed."""
-        sentences = self.tokenizer.encode_words([_strings(record, "words") for record in records])
-        layout, limit = self.tokenizer.single, self.config.max_seq_len
-        rows = [
-            (number, *row) for number, sentence in enumerate(sentences) for row in windows_of(sentence, layout, limit)
-        ]
-        columns: dict[str, Ragged | np.ndarray] = {
-            "token_ids": Ragged.from_rows([tokens for _, tokens, _ in rows]),
-            "word_index": Ragged.from_rows([words for _, _, words in rows]),
-            "record": np.array([number for number, _, _ in rows], "int64"),
-        }
+        columns = word_columns(records, self.tokenizer, self.config.max_seq_len)
         if phase == "predict":
             return Dataset(columns, records, source)
-        relations, notes = self._relation_ids(records, source, phase)
-        gold = [_arcs_of(words, records[number], relations[number]) for number, _, words in rows]
+        relations, notes = word_label_ids(records, self.labels, self.config, source, phase)
+        windows = windows_with_records(columns)
+        gold = [_arcs_of(words, records[number], relations[number]) for words, number in windows]
         columns["label_ids"] = Ragged.from_rows([labels for labels, _, _ in gold])
         columns["head_positions"] = Ragged.from_rows([heads for _, heads, _ in gold])
         apart = sum(lost for _, _, lost in gold)
@@ -138,30 +127,6 @@ class ParseReader(Reader):
             where = f"the head of {counted(count, 'word')} lies in another window of max_seq_len tokens"
             effect = "nothing is learnt of them" if phase == "train" else "they count as wrong"
             yield f"{where} ({self.config.max_seq_len}), and {effect}."
-
-    def _relation_ids(
-        self, records: Sequence[Record], source: DataSource, phase: Phase
-    ) -> tuple[list[IntArray], tuple[str, ...]]:
-        """Ids of each record's relations, and remarks about them.
-
-        Raises:
-            DataError: Unknown relations.
-        """
-        if self.labels is None:
-            rule = "Relations are learnt from the training file before another file is encoded."
-            raise ValueError(f"{rule} Found `labels = None`.")
-        problems = FileProblems(source)
-        encoder = LabelEncoder(self.labels, self.config, phase, problems)
-        ids = []
-        for record in records:
-            line = int(str(record["line"]))
-            ids.append(np.array([encoder.id_of(label, line) for label in _strings(record, "labels")], "int64"))
-        encoder.raise_all()
-        return ids, encoder.notes()
-
-
-def _strings(record: Record, name: str) -> list[str]:
-    return cast("list[str]", record[name])
 
 
 def _arcs_of(word_index: IntArray, record: Record, relations: IntArray) -> tuple[IntArray, IntArray, int]:

@@ -151,7 +151,7 @@ def parse_tagged(
                 text = text_at(row, "text_a", problems, may_be_empty=phase == "predict")
                 yield {"line": row.line, "text": text}
             else:
-                yield _record(row, config, problems, phase)
+                yield tagged_record(row, config, problems, phase)
     problems.raise_all()
     row_filter.add_notes(source_of(source))
 
@@ -161,7 +161,8 @@ def _sentence_row(sentence: Sentence) -> Row:
     return Row(sentence.line, {"words": sentence.words, **labels})
 
 
-def _record(row: Row, config: TableFields, problems: FileProblems, phase: Phase) -> Record:
+def tagged_record(row: Row, config: TableFields, problems: FileProblems, phase: Phase) -> Record:
+    """`{"words", "labels", "line"}` of a row with the columns `text_a` and `label`."""
     predicting = phase == "predict"
     words = _strings_at(row, "text_a", problems, may_be_empty=predicting, by_character=config.for_cn)
     labels: list[str] = []

@@ -11,17 +11,16 @@ from palm.data.dataset import UNLABELLED, Batch, Dataset, DataSource, GivenRow, 
 from palm.data.sequences import INPUTS, pad_inputs
 from palm.data.tag_schemes import TagScheme
 from palm.data.tokenizer import Tokenizer
-from palm.data.windows import windows_of
 from palm.reader.base import READERS, Reader
 from palm.reader.column_names import TAGS, WORDS, ColumnGuess
 from palm.reader.fields import LABEL_KEYS, SpanFileFields
-from palm.reader.formats.files import FileProblems
 from palm.reader.formats.span_files import is_span_file
 from palm.reader.formats.text_words import split_text
-from palm.reader.labels import LabelEncoder, learn_label_map
+from palm.reader.labels import learn_label_map
 from palm.reader.rows import parse_tagged
 from palm.reader.span_records import record_of, span_records
 from palm.reader.tag_checks import broken_records, describe_breaks, with_tag_scheme
+from palm.reader.word_windows import strings_of, windows_with_records, word_columns, word_label_ids
 from palm.schema.fields import TagSchemeFields
 from palm.spec import Phase, Spec, Specs
 
@@ -71,12 +70,12 @@ class TaggingReader(Reader):
 
     def texts_of(self, record: Record) -> tuple[str, ...]:
         """The sentence."""
-        return (" ".join(_strings(record, "words")),)
+        return (" ".join(strings_of(record, "words")),)
 
     def learn_labels(self, records: Sequence[Record]) -> LabelMap:
         """The tags of a training file."""
         return learn_label_map(
-            (label for record in records for label in _strings(record, "labels")), self.config.n_classes
+            (label for record in records for label in strings_of(record, "labels")), self.config.n_classes
         )
 
     def prepare(self, records: Sequence[Record], phase: Phase) -> None:
@@ -88,7 +87,7 @@ class TaggingReader(Reader):
         super().prepare(records, phase)
         if phase == "train" and self.labels is not None and self.labels.tag_scheme is None:
             self.labels = with_tag_scheme(
-                self.labels, self.config.tag_scheme, (_strings(record, "labels") for record in records)
+                self.labels, self.config.tag_scheme, (strings_of(record, "labels") for record in records)
             )
             self.labels = replace(self.labels, splits_text=bool(records) and "offsets" in records[0])
 
@@ -104,25 +103,17 @@ class TaggingReader(Reader):
         if not len(broken):
             return ()
         record = dataset.records[int(broken[0])]
-        pair = scheme.first_break(_strings(record, "labels")) or ("", "")
+        pair = scheme.first_break(strings_of(record, "labels")) or ("", "")
         return (f"{describe_breaks(len(broken), len(dataset.records), scheme, record['line'], pair)}.",)
 
     def encode(self, records: Sequence[Record], source: DataSource, phase: Phase) -> Dataset:
         """`[CLS] words [SEP]`, in as many windows as needed."""
-        sentences = self.tokenizer.encode_words([_strings(record, "words") for record in records])
-        layout, limit = self.tokenizer.single, self.config.max_seq_len
-        rows = [
-            (number, *row) for number, sentence in enumerate(sentences) for row in windows_of(sentence, layout, limit)
-        ]
-        columns: dict[str, Ragged | np.ndarray] = {
-            "token_ids": Ragged.from_rows([tokens for _, tokens, _ in rows]),
-            "word_index": Ragged.from_rows([words for _, _, words in rows]),
-            "record": np.array([number for number, _, _ in rows], "int64"),
-        }
+        columns = word_columns(records, self.tokenizer, self.config.max_seq_len)
         if phase == "predict":
             return Dataset(columns, records, source)
-        tags, notes = self._tag_ids(records, source, phase)
-        columns["label_ids"] = Ragged.from_rows([_spread(tags[number], words) for number, _, words in rows])
+        tags, notes = word_label_ids(records, self.labels, self.config, source, phase)
+        spread = [_spread(tags[number], words) for words, number in windows_with_records(columns)]
+        columns["label_ids"] = Ragged.from_rows(spread)
         return Dataset(columns, records, source, notes)
 
     def collate(self, dataset: Dataset, rows: IntArray, generator: np.random.Generator) -> Batch:
@@ -152,31 +143,6 @@ class TaggingReader(Reader):
                 yield record_of(text, int(str(record["line"])))
             else:
                 yield record
-
-    def _tag_ids(
-        self, records: Sequence[Record], source: DataSource, phase: Phase
-    ) -> tuple[list[IntArray], tuple[str, ...]]:
-        """Ids of each record's tags, and remarks about them.
-
-        Raises:
-            DataError: Unknown tags.
-        """
-        if self.labels is None:
-            raise ValueError(
-                "Labels are learnt from the training file before another file is encoded. Found `labels = None`."
-            )
-        problems = FileProblems(source)
-        encoder = LabelEncoder(self.labels, self.config, phase, problems)
-        ids = []
-        for record in records:
-            line = int(str(record["line"]))
-            ids.append(np.array([encoder.id_of(label, line) for label in _strings(record, "labels")], "int64"))
-        encoder.raise_all()
-        return ids, encoder.notes()
-
-
-def _strings(record: Record, name: str) -> list[str]:
-    return cast("list[str]", record[name])
 
 
 def _spread(tags: IntArray, word_index: IntArray) -> IntArray:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from palm.data.dataset import GivenRow, Record
+from palm.data.dataset import DataSource, GivenRow, Record
 from palm.errors import counted
 from palm.reader.fields import LabelledFields
 from palm.reader.formats.cells import Row
@@ -39,9 +39,14 @@ def tree_records(file: Path, config: LabelledFields, phase: Phase) -> Iterator[R
         yield _record(sentence)
     problems.raise_all()
     row_filter.add_notes(file)
-    if without_tree:
-        what = f"the heads of {counted(len(without_tree), 'sentence')} make no tree, and are not kept as gold"
-        add_note(file, f"{what}, such as line {without_tree[0]}.")
+    note_without_tree(file, without_tree)
+
+
+def note_without_tree(source: DataSource, lines: Sequence[int]) -> None:
+    """Say which sentences to predict are without gold, because theirs is no tree."""
+    if lines:
+        what = f"the heads of {counted(len(lines), 'sentence')} make no tree, and are not kept as gold"
+        add_note(source, f"{what}, such as line {lines[0]}.")
 
 
 def word_records(source: Path | Sequence[GivenRow], config: LabelledFields) -> Iterator[Record]:

@@ -50,7 +50,13 @@ ROWS = {
         {"text_a": list("北京大学在北京"), "label": ["B-LOC", "I-LOC", "O", "O", "O", "B-LOC", "I-LOC"]},
         {"text_a": ["New", "York", "isn't", "\u200b", "here"] * 12, "label": ["B-LOC", "I-LOC", "O", "O", "O"] * 12},
     ],
-    "parse": [{"text_a": list("北京大学在北京")}, {"text_a": ["New", "York", "isn't", "\u200b", "here"] * 12}],
+    "parse": [
+        {"text_a": list("北京大学"), "heads": [2, 4, 2, 0], "label": ["dep"] * 3 + ["root"]},
+        {
+            "text_a": ["New", "York", "isn't", "\u200b", "here"] * 12,
+            "heads": [0, *range(1, 60)], "label": ["root"] + ["dep"] * 59,
+        },
+    ],
     "mrc": [
         {"id": "一", "question": "谁在河里？", "context": CONTEXT, "answers": [{"text": "红鱼", "answer_start": 0}]},
         {
@@ -69,10 +75,9 @@ def test_batches(small_tokenizers, kind, name):
     tokenizer = Tokenizer.from_file(small_tokenizers[kind] / "tokenizer.json", for_cn=True)
     keys = {"max_seq_len": LIMIT, "for_cn": True} | ({"doc_stride": 8, "max_query_len": 16} if name == "mrc" else {})
     reader = READERS[name](READERS[name].Config(**keys), tokenizer)
-    phase = "predict" if name == "parse" else "train"  # trees are read from files alone
-    data = load_rows(reader, ROWS[name], phase)
+    data = load_rows(reader, ROWS[name], "train")
     batch = reader.collate(data, np.arange(data.num_examples), np.random.default_rng(0))
-    for column, spec in reader.outputs_attr(phase).items():
+    for column, spec in reader.outputs_attr("train").items():
         assert batch[column].dtype == spec.dtype, column
     tokens, mask = batch["token_ids"], batch["input_mask"] > 0
     assert tokens.shape[1] <= LIMIT

@@ -91,6 +91,28 @@ def test_a_run_that_was_stopped_ends_in_the_same_bits(tmp_path: Path) -> None:
     assert fingerprint(whole) == fingerprint(part)
 
 
+def test_rows_in_memory_train_and_evaluate_as_their_file(tmp_path: Path) -> None:
+    """What the predictions of a parser hold is what another one learns from."""
+    task = tiny.parse_task(tmp_path, "trees", chinese=True)
+    sentences = list(read_conllu(tmp_path / "trees.conllu", FileProblems(tmp_path)))
+    rows = [{"words": one.words, "heads": one.heads, "relations": one.relations} for one in sentences]
+    losses, scores = [], []
+    for name, given in (("file", task["train_file"]), ("rows", rows)):
+        entry = {**task, "train_file": given, "dev_file": given}
+        keys = {"save_path": str(tmp_path / name), "num_epochs": 2}
+        palm.Controller(tiny.config(tmp_path, {"trees": entry}, **keys), overrides=[]).train()
+        lines = (tmp_path / name / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+        losses.append([row["loss"] for row in map(json.loads, lines) if "loss" in row])
+        scores.append(palm.load(tmp_path / name)["trees"].evaluate(given))
+    assert losses[0]
+    assert losses[0] == losses[1]
+    assert scores[0] == scores[1]
+    found = palm.load(tmp_path / "rows").predict([{"words": sentences[0].words}])["trees"][0]
+    assert found["words"] == sentences[0].words
+    assert "gold" not in found
+    assert found["heads"].count(0) == 1
+
+
 def row_of_file(file: Path) -> dict[str, list[str]]:
     """The first sentence with a word in d, as a row to predict."""
     sentences = read_conllu(file, FileProblems(file))

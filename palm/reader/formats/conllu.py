@@ -134,7 +134,7 @@ def _with_tree(sentence: TreeSentence, rows: Sequence[_Row]) -> TreeSentence:
         return sentence
     faults = [(number, fault) for number, row in rows if (fault := _bad_arc(row, len(rows)))]
     if not faults:
-        faults = list(_bad_tree([int(row[HEAD]) for _, row in rows], [number for number, _ in rows]))
+        faults = list(tree_faults([int(row[HEAD]) for _, row in rows], [number for number, _ in rows]))
     if faults:
         return replace(sentence, faults=tuple(faults))
     return replace(
@@ -149,13 +149,24 @@ def _bad_arc(row: Sequence[str], words: int) -> str | None:
         return f"{rule}. Found {quoted(head)}. Correct it."
     if relation in ("", NOTHING):
         return f"DEPREL (column 8) names the relation to the head, found {quoted(relation)}. Fill it in."
-    if int(head) != ROOT and is_root(relation):
-        rule = f"the relation {quoted(relation)} is that of the word with HEAD 0"
-        return f"{rule}. Found it with HEAD {head}. Correct either."
-    return None
+    return root_fault(int(head), relation)
 
 
-def _bad_tree(heads: Sequence[int], lines: Sequence[int]) -> Iterator[tuple[int, str]]:
+def root_fault(head: int, relation: str) -> str | None:
+    """What is wrong with the relation of the root to another head; None for other arcs."""
+    if head == ROOT or not is_root(relation):
+        return None
+    rule = f"the relation {quoted(relation)} is that of the word with HEAD 0"
+    return f"{rule}. Found it with HEAD {head}. Correct either."
+
+
+def tree_faults(heads: Sequence[int], lines: Sequence[int]) -> Iterator[tuple[int, str]]:
+    """Why heads, each 0 or the number of a word, make no tree with one root: lines and messages.
+
+    Args:
+        heads: The head of each word.
+        lines: The line of each word.
+    """
     roots = [number for number, head in enumerate(heads, 1) if head == ROOT]
     if len(roots) != 1:
         found = f"words {', '.join(map(str, roots))}" if roots else "none"

@@ -37,6 +37,18 @@ def tagged_format(config: TableFields, file: Path) -> str:
     return found
 
 
+def is_table(config: TableFields, file: Path) -> bool:
+    """Whether a file is a table: by file_format or its ending, or a tsv with a header row.
+
+    Raises:
+        DataError: The file cannot be read.
+    """
+    named = table_format(config, file)
+    if named == "tsv":
+        return config.file_format == "tsv" or has_header(config, file)
+    return named in ("csv", "json", "jsonl")
+
+
 def _is_conll(lines: Sequence[str]) -> bool:
     """Whether the lines are words in columns, in sentences with a blank line between."""
     sentences = list(blocks(line for line in lines if not line.startswith(COMMENT)))

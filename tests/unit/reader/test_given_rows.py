@@ -22,7 +22,11 @@ ROWS = {
     "rank": [{"text_a": "the cat", "choices": ["sat"]}, {"text_a": "我", "choices": "爱|北京"}],
     "seq_label": [{"text_a": "the cat"}, {"text_a": ["我", "爱 北京"]}, {"text_a": []}],
     "spans": [{"text_a": "the cat"}, {"text_a": "我爱北京", "label": [[0, 1, "x"]]}, {"text_a": ""}],
-    "parse": [{"text_a": "the cat"}, {"text_a": ["我", "爱 北京"]}, {"text_a": []}],
+    "parse": [
+        {"text_a": "the cat"},
+        {"text_a": ["我", "爱 北京"], "heads": [2, 0], "label": ["a", "b"]},
+        {"text_a": []},
+    ],
 }
 QUESTIONS = [
     {"id": "a", "question": "who sat", "context": "the cat sat on the mat " * 9},

@@ -1,10 +1,12 @@
 """`parse` reads trees from CoNLL-U: the first piece of a word has its relation and the place of its head."""
 
+import json
+
 import numpy as np
 import pytest
 
 from palm.data.dataset import LabelMap
-from palm.errors import ConfigError, DataError
+from palm.errors import DataError
 from palm.reader.loading import load_dataset, load_rows
 from palm.reader.parse import ParseReader, ParseReaderConfig
 
@@ -88,9 +90,88 @@ def test_blanks_separate_words_in_chinese_too(tokenizer):
     ]  # fmt: skip
 
 
-def test_rows_of_a_program_have_no_trees(tokenizer):
-    with pytest.raises(ConfigError, match="trees are read from CoNLL-U files"):
-        load_rows(ParseReader(ParseReaderConfig(), tokenizer), [{"text_a": "the cat"}], "train")
+ROWS = [
+    {"words": ["the", "cats", "sat"], "heads": [2, 3, 0], "relations": ["det", "nsubj", "root"]},
+    {"words": "我 爱 北京", "heads": "2 0 2", "relations": "nsubj root obj"},
+]
+
+
+@pytest.mark.parametrize("names", [("relations", "heads"), ("deprel", "head"), ("labels", "heads")])
+def test_rows_of_a_program_give_the_data_set_of_a_file(tokenizer, load, names):
+    relations, heads = names
+    rows = [{"words": row["words"], heads: row["heads"], relations: row["relations"]} for row in ROWS]
+    reader = ParseReader(ParseReaderConfig(for_cn=True), tokenizer)
+    found = load_rows(reader, rows, "train")
+    from_file, expected = load(conllu(THE_CATS_SAT, CHINESE))
+    assert reader.labels == from_file.labels
+    batches = [reader.collate(data, np.arange(2), np.random.default_rng(0)) for data in (found, expected)]
+    assert {name: array.tolist() for name, array in batches[0].items()} == {
+        name: array.tolist() for name, array in batches[1].items()
+    }
+    assert [reader.gold_label(record) for record in found.records] == [
+        from_file.gold_label(record) for record in expected.records
+    ]
+
+
+@pytest.mark.parametrize("name", ["x.jsonl", "x.json", "x.tsv", "x.csv"])
+def test_tables_have_trees_too(load, name):
+    listed = json.dumps(ROWS, ensure_ascii=False)
+    cells = [[row[column] for column in ("words", "heads", "relations")] for row in ROWS]
+    joined = [[cell if isinstance(cell, str) else " ".join(map(str, cell)) for cell in row] for row in cells]
+    between = "," if name == "x.csv" else "\t"
+    table = "\n".join(map(between.join, [["words", "heads", "relations"], *joined])) + "\n"
+    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in ROWS)
+    content = {"x.jsonl": lines, "x.json": listed}.get(name, table)
+    reader, data = load(content, name=name)
+    assert [record["heads"] for record in data.records] == [[2, 3, 0], [2, 0, 2]]
+    assert reader.labels.names == ("det", "nsubj", "obj", "root")
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"heads": [0], "label": ["root", "obj"]}, "every word needs one head, found 2 words and 1 head"),
+        ({"heads": [0, 1], "label": ["root"]}, "every word needs one tag, found 2 words and 1 tag"),
+        ({"heads": [0, 3], "label": ["root", "obj"]}, "a head is 0 or the number of a word of the sentence, up to 2"),
+        ({"heads": [0, True], "label": ["root", "obj"]}, "a head is 0 or the number of a word of the sentence, up to"),
+        ({"heads": [0, 1.0], "label": ["root", "obj"]}, "a head is 0 or the number of a word of the sentence, up to 2"),
+        ({"heads": [0, 0], "label": ["root", "root"]}, "one word of a sentence has HEAD 0, found words 1, 2"),
+        ({"text_a": "我 爱 你", "heads": [0, 3, 2], "label": ["root", "obj", "obj"]}, "found a cycle (2 → 3 → 2)"),
+        ({"heads": [0, 1], "label": ["root", "root"]}, "is that of the word with HEAD 0"),
+        ({"heads": {"a": 0}, "label": ["root", "obj"]}, "every word needs one head, found 2 words and 1 head"),
+        ({"heads": None, "label": ["root", "obj"]}, "every word needs one head, found 2 words and 0 heads"),
+        ({"heads": [0, 1], "label": []}, "`label` must contain text, found it empty"),
+        ({"label": ["root", "obj"]}, "heads"),
+    ],
+)  # fmt: skip
+def test_a_row_that_is_no_tree_is_named(tokenizer, row, message):
+    reader = ParseReader(ParseReaderConfig(), tokenizer)
+    good = {"text_a": ["我", "爱"], "heads": [2, 0], "label": ["nsubj", "root"]}
+    with pytest.raises(DataError) as caught:
+        load_rows(reader, [good, {"text_a": ["爱", "北京"], **row}], "train")
+    first = caught.value.problems[0]
+    assert first.where == "rows[1]"
+    assert message in first.message
+
+
+def test_rows_to_predict_need_no_tree(tokenizer, caplog):
+    reader = ParseReader(ParseReaderConfig(), tokenizer)
+    given = [
+        {"words": ["我", "爱"]},
+        {"words": ["我", "爱"], "heads": [2, 0], "relations": ["nsubj", "root"]},
+        {"words": ["我", "爱"], "heads": [2, 1], "relations": ["nsubj", "root"]},
+        {"words": ["我", "爱"], "heads": None, "relations": None},
+    ]
+    data = load_rows(reader, given, "predict")
+    gold = {"heads": [2, 0], "relations": ["nsubj", "root"]}
+    assert [reader.gold_label(record) for record in data.records] == [None, gold, None, None]
+    assert "the heads of 1 sentence make no tree, and are not kept as gold, such as line 3." in caplog.text
+
+
+def test_rows_without_a_tree_are_left_out_on_request(tokenizer):
+    reader = ParseReader(ParseReaderConfig(on_missing_label="leave_out"), tokenizer)
+    rows = [*ROWS, {"words": ["我"], "heads": [], "relations": []}]
+    assert len(load_rows(reader, rows, "train").records) == 2
 
 
 def test_every_fault_is_named_with_its_line(load):
