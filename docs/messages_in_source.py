@@ -71,7 +71,7 @@ WITHOUT_SOURCE = (
     "from",
     *("below", "column", "number", "count", "line", "text", "type", "tag", "class", "label", "all", "rank", "measure"),
     *("gold", "predicted", "right", "probability", "probabilities", "precision", "recall", "support", "questions"),
-    *("missed", "missing", "spurious", "spans", "macro", "micro", "weighted", "temperature"),
+    *("missed", "missing", "spurious", "spans", "relation", "macro", "micro", "weighted", "temperature"),
     *("(other)", "default", "{n} of {n}", "Search", "complete", "pruned", "failed", "seconds", "reason", "score"),
     *("math", "malloc", "threads", "kernels", "speed", "Warning", "Error"),
     "Interrupted.",

@@ -2,14 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import repeat
+from typing import TypeVar
 
 import numpy as np
 
 from palm.analysis.calibration import padded
 from palm.analysis.label_sets import label_arrays
-from palm.analysis.span_errors import SpanError, span_errors
-from palm.data.spans import Span
+from palm.analysis.relation_errors import relation_errors
+from palm.analysis.row_words import RowWords
+from palm.analysis.span_errors import span_errors
 from palm.paradigm.comparison import (
     LEAST_PROBABILITY,
     ComparedAnswers,
@@ -159,36 +160,34 @@ def _of_answers(rows: ComparedAnswers, facts: RowFacts) -> Iterator[RowOutcome]:
 
 
 def _of_spans(rows: ComparedSpans, losses: Sequence[float | None] | None) -> Iterator[RowOutcome]:
-    both = rows.gold_spans or repeat(None), rows.predicted_spans or repeat(None)
-    tags = (side or repeat(()) for side in (rows.gold_tags, rows.predicted_tags))
-    table = zip(rows.words, *tags, *both, losses or repeat(None), strict=False)
-    for words, gold_tags, predicted_tags, gold, predicted, loss in table:
-        if gold is None or predicted is None:
-            texts = " ".join(gold_tags), " ".join(predicted_tags)
-            wrong = sum(one != other for one, other in zip(gold_tags, predicted_tags, strict=False))
-            remark = f"{wrong} of {len(gold_tags)} tags wrong" if wrong else ""
-        else:
-            texts = _listed(gold, words, rows.glue), _listed(predicted, words, rows.glue)
-            errors = span_errors(gold, predicted)
-            wrong, remark = len(errors), "; ".join(_described(error, words, rows.glue) for error in errors)
-        yield RowOutcome(*texts, not wrong, float(wrong) if loss is None else loss, loss=loss, remark=remark)
+    for number, words in enumerate(rows.words):
+        loss = losses[number] if losses else None
+        gold, predicted, wrong, remark = _span_row(rows, number, RowWords(words, rows.glue))
+        yield RowOutcome(gold, predicted, not wrong, float(wrong) if loss is None else loss, loss=loss, remark=remark)
 
 
-def _listed(spans: Sequence[Span], words: Sequence[str], glue: str) -> str:
-    return "; ".join(f"{span.type}: {_text(span, words, glue)}" for span in spans)
+def _span_row(rows: ComparedSpans, number: int, words: RowWords) -> tuple[str, str, int, str]:
+    """Gold, prediction, how many errors, and which."""
+    if rows.gold_spans is None or rows.predicted_spans is None:
+        gold_tags, predicted_tags = _side(rows.gold_tags, number), _side(rows.predicted_tags, number)
+        wrong = sum(one != other for one, other in zip(gold_tags, predicted_tags, strict=False))
+        remark = f"{wrong} of {len(gold_tags)} tags wrong" if wrong else ""
+        return " ".join(gold_tags), " ".join(predicted_tags), wrong, remark
+    gold, predicted = rows.gold_spans[number], rows.predicted_spans[number]
+    gold_relations, predicted_relations = _side(rows.gold_relations, number), _side(rows.predicted_relations, number)
+    errors = [
+        *map(words.span_error, span_errors(gold, predicted)),
+        *map(words.relation_error, relation_errors(gold_relations, predicted_relations)),
+    ]
+    texts = words.listed(gold, gold_relations), words.listed(predicted, predicted_relations)
+    return *texts, len(errors), "; ".join(errors)
 
 
-def _text(span: Span, words: Sequence[str], glue: str) -> str:
-    return glue.join(words[span.start : span.end])
+_Item = TypeVar("_Item")
 
 
-_KINDS = {"label": "wrong label", "boundary": "wrong boundary", "both": "wrong label and boundary"}
-
-
-def _described(error: SpanError, words: Sequence[str], glue: str) -> str:
-    """`wrong boundary: LOC 北京 → LOC 北京市`."""
-    sides = [f"{span.type} {_text(span, words, glue)}" for span in (error.gold, error.predicted) if span]
-    return f"{_KINDS.get(error.kind, error.kind)}: {' → '.join(sides)}"
+def _side(rows: Sequence[Sequence[_Item]] | None, number: int) -> Sequence[_Item]:
+    return rows[number] if rows else ()
 
 
 def _loss(probability: float) -> float:

@@ -1,11 +1,14 @@
 """Precision, recall and F1 by scikit-learn, and what the parts of an analysis have in common: they become JSON."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from palm.analysis.packages import metrics_package
+from palm.data.spans import Relation, Span
+
+_NOTHING = ""
 
 
 class Facts(BaseModel):
@@ -40,6 +43,30 @@ def score_classes(
     table = np.stack(compute(gold, predicted, labels=list(names), zero_division=0)).T
     each = [scores_of(name, row) for name, row in zip(names, table, strict=True)]
     return each, mean_scores(table), mean_scores(table, weighted=True)
+
+
+def score_placed(
+    wanted: Collection[tuple[int, Span | Relation]], found: Collection[tuple[int, Span | Relation]]
+) -> tuple[list[Scores], Scores, Scores]:
+    """Scores of each type of spans or of relations, over all of them (`micro`), and the mean of the types (`macro`).
+
+    They are by scikit-learn, of an item for each span that is gold or predicted, with its type on either side: those of
+    CoNLL's evaluation, and `micro` those of the task's metric.
+
+    Args:
+        wanted: The gold ones, each with the number of its row.
+        found: The predicted ones.
+    """
+    items = {*wanted, *found}
+    types = sorted({each.type for _, each in items})
+    if not types:
+        nothing = np.zeros((1, 4))
+        return [], scores_of("micro", nothing[0]), mean_scores(nothing)
+    gold, predicted = ([each[1].type if each in side else _NOTHING for each in items] for side in (wanted, found))
+    scores, macro, _ = score_classes(gold, predicted, types)
+    compute = metrics_package().precision_recall_fscore_support
+    micro = compute(gold, predicted, labels=types, average="micro", zero_division=0)[:3]
+    return scores, scores_of("micro", np.array([*micro, len(wanted)])), macro
 
 
 def scores_of(name: str, row: np.ndarray) -> Scores:

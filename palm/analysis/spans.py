@@ -3,13 +3,12 @@
 from collections import Counter
 from collections.abc import Sequence
 
-import numpy as np
 from pydantic import Field
 
 from palm.analysis.packages import metrics_package
-from palm.analysis.scores import Facts, Scores, mean_scores, score_classes, scores_of
+from palm.analysis.relations import RelationAnalysis, analyse_relations
+from palm.analysis.scores import Facts, Scores, score_classes, score_placed
 from palm.analysis.span_errors import SPAN_ERRORS, SpanError, SpanErrorKind, span_errors
-from palm.data.spans import Span
 from palm.paradigm.comparison import ComparedSpans
 
 _NO_SPAN = ""
@@ -64,6 +63,7 @@ class SpanAnalysis(Facts):
         errors: Errors of each type by kind.
         total: Those of all types.
         confused: The types that are confused most often.
+        relations: The relations between spans; None for a task without.
     """
 
     token_accuracy: float | None
@@ -74,6 +74,7 @@ class SpanAnalysis(Facts):
     errors: list[ErrorsOfType] = Field(default_factory=list)
     total: ErrorsOfType | None = None
     confused: list[TypeConfusion] = Field(default_factory=list)
+    relations: RelationAnalysis | None = None
 
 
 def analyse_spans(rows: ComparedSpans) -> SpanAnalysis:
@@ -83,7 +84,7 @@ def analyse_spans(rows: ComparedSpans) -> SpanAnalysis:
         return SpanAnalysis(token_accuracy=accuracy, tags=tags)
     pairs = list(zip(rows.gold_spans, rows.predicted_spans, strict=True))
     wanted, found = ({(number, span) for number, both in enumerate(pairs) for span in both[side]} for side in (0, 1))
-    types, micro, macro = _scores(wanted, found)
+    types, micro, macro = score_placed(wanted, found)
     wrong = [error for both in pairs for error in span_errors(*both)]
     errors = _errors_by_type(wrong, Counter(span.type for _, span in wanted & found))
     return SpanAnalysis(
@@ -95,7 +96,14 @@ def analyse_spans(rows: ComparedSpans) -> SpanAnalysis:
         errors=errors,
         total=_total(errors),
         confused=_confused(wrong),
+        relations=_relations(rows),
     )
+
+
+def _relations(rows: ComparedSpans) -> RelationAnalysis | None:
+    if rows.gold_relations is None or rows.predicted_relations is None:
+        return None
+    return analyse_relations(rows.gold_relations, rows.predicted_relations)
 
 
 def _tag_scores(rows: ComparedSpans) -> tuple[float | None, list[Scores]]:
@@ -105,27 +113,6 @@ def _tag_scores(rows: ComparedSpans) -> tuple[float | None, list[Scores]]:
     gold, predicted = ([tag for tags in side for tag in tags] for side in (rows.gold_tags, rows.predicted_tags))
     scores = score_classes(gold, predicted, sorted({*gold, *predicted}))[0]
     return float(metrics_package().accuracy_score(gold, predicted)), scores
-
-
-_Placed = set[tuple[int, Span]]
-"""Spans with the numbers of their rows."""
-
-
-def _scores(wanted: _Placed, found: _Placed) -> tuple[list[Scores], Scores, Scores]:
-    """Scores of types by scikit-learn: an item for each span that is gold or predicted, with its type on either side.
-
-    They are those of CoNLL's evaluation, and `micro` those of the metric span_f1.
-    """
-    items = sorted(wanted | found)
-    types = sorted({span.type for _, span in items})
-    if not types:
-        nothing = np.zeros((1, 4))
-        return [], scores_of("micro", nothing[0]), mean_scores(nothing)
-    gold, predicted = ([item[1].type if item in side else _NO_SPAN for item in items] for side in (wanted, found))
-    scores, macro, _ = score_classes(gold, predicted, types)
-    compute = metrics_package().precision_recall_fscore_support
-    micro = compute(gold, predicted, labels=types, average="micro", zero_division=0)[:3]
-    return scores, scores_of("micro", np.array([*micro, len(wanted)])), macro
 
 
 def _errors_by_type(wrong: Sequence[SpanError], right: Counter[str]) -> list[ErrorsOfType]:

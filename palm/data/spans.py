@@ -1,4 +1,4 @@
-"""Spans of a tag sequence, as its scheme marks them."""
+"""Spans of a tag sequence, as its scheme marks them, and relations between spans."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -18,6 +18,21 @@ class Span:
 
     start: int
     end: int
+    type: str
+
+
+@dataclass(frozen=True, order=True)
+class Relation:
+    """A directed relation between two spans of a text.
+
+    Attributes:
+        head: The span that it goes from.
+        tail: The span that it goes to.
+        type: Its label.
+    """
+
+    head: Span
+    tail: Span
     type: str
 
 

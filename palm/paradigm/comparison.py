@@ -11,7 +11,7 @@ from typing import Any, TypeAlias, cast
 import numpy as np
 
 from palm.data.dataset import LabelMap, Record
-from palm.data.spans import Span
+from palm.data.spans import Relation, Span
 
 LEAST_PROBABILITY = 1e-12
 """Probabilities below it count as this one in logarithms."""
@@ -70,6 +70,8 @@ class ComparedSpans:
         gold_spans: The gold spans; None for tags that mark no spans.
         predicted_spans: The predicted ones.
         glue: What stands between two words of a span's text.
+        gold_relations: The gold relations between spans; None for a task without relations.
+        predicted_relations: The predicted ones.
     """
 
     words: Sequence[Sequence[str]]
@@ -78,6 +80,8 @@ class ComparedSpans:
     gold_spans: Sequence[Sequence[Span]] | None
     predicted_spans: Sequence[Sequence[Span]] | None
     glue: str
+    gold_relations: Sequence[Sequence[Relation]] | None = None
+    predicted_relations: Sequence[Sequence[Relation]] | None = None
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,15 @@
 """From the scores of spans to spans of characters, which may lie within each other: windows merged, in numpy."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 
+from palm.data.dataset import Record
+from palm.data.spans import Relation, Span
 from palm.paradigm.base import Outputs
+from palm.paradigm.comparison import ComparedSpans
 from palm.paradigm.decoding import sigmoid
 
 
@@ -128,6 +132,32 @@ def merge_relations(windows: Sequence[SpanWindow], spans: Sequence[ScoredSpan]) 
             if ends[0] is not None and ends[1] is not None and _deciding(window, bounds, first, last) == own:
                 found.append(ScoredRelation(ends[0], ends[1], kind, logit))
     return sorted(found, key=lambda relation: (relation.head, relation.tail, relation.type))
+
+
+def compare_nested_spans(
+    predictions: Sequence[Record], records: Sequence[Record], *, with_relations: bool
+) -> ComparedSpans:
+    """The `spans` of predictions beside the `label` of records, by characters, and the `relations` of both."""
+    texts = [list(str(record["text_a"])) for record in records]
+    gold = [_spans_of(record["label"]) for record in records]
+    predicted = [_spans_of(prediction["spans"]) for prediction in predictions]
+    related = []
+    if with_relations:
+        related = [
+            [_relations_of(row, spans) for row, spans in zip(rows, listed, strict=True)]
+            for rows, listed in ((records, gold), (predictions, predicted))
+        ]
+    return ComparedSpans(texts, None, None, gold, predicted, "", *related)
+
+
+def _spans_of(spans: object) -> list[Span]:
+    listed = cast("Sequence[Mapping[str, Any]]", spans)
+    return [Span(int(span["start"]), int(span["end"]), str(span["type"])) for span in listed]
+
+
+def _relations_of(row: Record, spans: Sequence[Span]) -> list[Relation]:
+    found = cast("Sequence[Mapping[str, Any]]", row.get("relations", ()))
+    return [Relation(spans[int(one["head"])], spans[int(one["tail"])], str(one["type"])) for one in found]
 
 
 _Cell = tuple[int, int, int]

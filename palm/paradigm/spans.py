@@ -4,12 +4,18 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, cast, final
 
 from palm.data.dataset import Batch, Dataset, IntArray, LabelMap, Record
-from palm.data.spans import Span
 from palm.paradigm.base import PARADIGMS, Outputs, Paradigm, Prediction
 from palm.paradigm.comparison import ComparedSpans
 from palm.paradigm.decoding import check_classes, class_names, count_classes, examples_by_record
 from palm.paradigm.hugging_face import ApiRow, one_entity
-from palm.paradigm.nested_spans import ScoredSpan, SpanWindow, best_cells, merge_relations, merge_windows
+from palm.paradigm.nested_spans import (
+    ScoredSpan,
+    SpanWindow,
+    best_cells,
+    compare_nested_spans,
+    merge_relations,
+    merge_windows,
+)
 from palm.paradigm.output_distance import summed_kl_by_label
 from palm.paradigm.span_relations import (
     FEATURES,
@@ -126,10 +132,7 @@ class NestedSpans(Paradigm):
         return [{**record, "spans": record["label"]} if "label" in record else record for record in records]
 
     def compare(self, predictions: Sequence[Prediction], records: Sequence[Record]) -> ComparedSpans:
-        gold, predicted = (
-            [_listed(row[name]) for row in rows] for rows, name in ((records, "label"), (predictions, "spans"))
-        )
-        return ComparedSpans([list(str(record["text_a"])) for record in records], None, None, gold, predicted, "")
+        return compare_nested_spans(predictions, records, with_relations=bool(self._relations))
 
     @property
     def uncalibrated(self) -> str | None:
@@ -145,7 +148,7 @@ class NestedSpans(Paradigm):
         relations = cast("Sequence[Mapping[str, Any]]", prediction.get("relations", ()))
         lines = [f"{span['type']}: {span['text']}" for span in spans] or ["(no span)"]
         return lines + [
-            f"{spans[one['head']]['text']} → {one['type']} → {spans[one['tail']]['text']}" for one in relations
+            f"{spans[one['head']]['text']} —{one['type']}→ {spans[one['tail']]['text']}" for one in relations
         ]
 
     def hugging_face(self, prediction: Prediction, row: ApiRow) -> object:
@@ -196,8 +199,3 @@ class NestedSpans(Paradigm):
 
     def _count_types(self) -> int:
         return count_classes(self.config.n_classes, self.labels)
-
-
-def _listed(spans: object) -> list[Span]:
-    listed = cast("Sequence[Mapping[str, Any]]", spans)
-    return [Span(int(span["start"]), int(span["end"]), str(span["type"])) for span in listed]

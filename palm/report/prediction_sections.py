@@ -3,35 +3,26 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from palm.analysis.answers import AnswerAnalysis, AnswerGroup
+from palm.analysis.answers import AnswerAnalysis
 from palm.analysis.calibration import Calibration
 from palm.analysis.classes import ClassAnalysis
 from palm.analysis.kept import read_analyses
 from palm.analysis.label_sets import LabelSetAnalysis
 from palm.analysis.numbers import NumberAnalysis
 from palm.analysis.ranks import RankAnalysis
-from palm.analysis.scores import Scores
-from palm.analysis.span_errors import SPAN_ERRORS
-from palm.analysis.spans import ErrorsOfType, SpanAnalysis
 from palm.analysis.task_analysis import TaskAnalysis
 from palm.errors import counted
 from palm.locale.current import translated_word
-from palm.report.prediction_charts import (
-    SPAN_ERROR_NAMES,
-    answer_chart,
-    confusion_chart,
-    number_chart,
-    reliability_chart,
-    span_error_chart,
-)
+from palm.report.prediction_charts import answer_chart, confusion_chart, number_chart, reliability_chart
+from palm.report.prediction_tables import MANY, groups_table, scores_table
 from palm.report.result_sections import shown_number
 from palm.report.run_folder import ReadRun
 from palm.report.section import Block, Cell, Chart, Paragraph, Section, Table
-from palm.report.words import shown_text, words
+from palm.report.span_blocks import span_blocks
+from palm.report.words import words
 from palm.report.worst_rows import worst_rows
 
 NOT_ANALYSED = "no dev rows, no inference model yet, or not predicted (--no-predict)"
-_MANY = 12
 
 
 def prediction_sections(runs: Sequence[ReadRun]) -> Iterator[Section]:
@@ -68,7 +59,7 @@ def blocks_of(analysis: TaskAnalysis) -> Iterator[Block]:
     if analysis.label_sets is not None:
         yield from _label_sets(analysis.label_sets)
     if analysis.spans is not None:
-        yield from _spans(analysis.spans)
+        yield from span_blocks(analysis.spans)
     if analysis.answers is not None:
         yield from _answers(analysis.answers)
     if analysis.numbers is not None:
@@ -89,14 +80,6 @@ def _summary(analysis: TaskAnalysis) -> str:
     return f"{rows} of {Path(analysis.data).name}, paradigm {analysis.paradigm}{wrong}: {metrics}."
 
 
-def _scores_table(title: str, name: str, scores: Sequence[Scores], means: Sequence[Scores] = ()) -> Table:
-    named = [*((each.name, each) for each in scores), *((translated_word(each.name), each) for each in means)]
-    rows: list[tuple[Cell, ...]] = [
-        (name, *map(shown_number, (each.precision, each.recall, each.f1)), each.support) for name, each in named
-    ]
-    return Table(title, words(name, "precision", "recall", "F1", "support"), rows, is_folded=len(rows) > _MANY)
-
-
 def _classes(classes: ClassAnalysis) -> Iterator[Block]:
     yield confusion_chart(classes)
     confused = classes.confused()
@@ -106,37 +89,18 @@ def _classes(classes: ClassAnalysis) -> Iterator[Block]:
             "Classes that are confused most",
             words("gold", "predicted", "rows", "of the gold class"),
             rows,
-            is_folded=len(rows) > _MANY,
+            is_folded=len(rows) > MANY,
         )
-    yield _scores_table("Scores of each class", "class", classes.classes, [classes.macro, classes.weighted])
+    yield scores_table("Scores of each class", "class", classes.classes, [classes.macro, classes.weighted])
 
 
 def _label_sets(found: LabelSetAnalysis) -> Iterator[Block]:
     text = f"Exactly the gold labels: {found.set_accuracy:.1%} of rows; wrong decisions: {found.hamming_loss:.2%}."
     yield Paragraph(text)
-    yield _scores_table("Scores of each label", "label", found.labels, [found.micro, found.macro])
+    yield scores_table("Scores of each label", "label", found.labels, [found.micro, found.macro])
     rows = [(each.name, each.right, each.missing, each.spurious, each.absent) for each in found.counts]
     header = words("label", "right", "missing", "spurious", "rightly absent")
-    yield Table("Decisions on each label", header, rows, is_folded=len(rows) > _MANY)
-
-
-def _spans(spans: SpanAnalysis) -> Iterator[Block]:
-    if spans.total is not None and any(getattr(spans.total, kind) for kind in SPAN_ERRORS):
-        yield span_error_chart(spans)
-        header = words("type", "right", *SPAN_ERROR_NAMES.values())
-        rows = [_kinds(each) for each in (*spans.errors, spans.total)]
-        yield Table("Errors of spans by kind", header, rows, is_folded=len(rows) > _MANY)
-    if spans.confused:
-        confused = [(each.gold, each.predicted, each.count) for each in spans.confused]
-        yield Table("Types that are confused", words("gold", "predicted", "spans"), confused)
-    if spans.micro is not None and spans.macro is not None:
-        yield _scores_table("Scores of each type of spans", "type", spans.types, [spans.micro, spans.macro])
-    else:
-        yield _scores_table("Scores of each tag", "tag", spans.tags)
-
-
-def _kinds(errors: ErrorsOfType) -> tuple[Cell, ...]:
-    return (errors.name or translated_word("all"), errors.right, *(getattr(errors, kind) for kind in SPAN_ERRORS))
+    yield Table("Decisions on each label", header, rows, is_folded=len(rows) > MANY)
 
 
 def _answers(answers: AnswerAnalysis) -> Iterator[Block]:
@@ -150,12 +114,7 @@ def _answers(answers: AnswerAnalysis) -> Iterator[Block]:
     yield answer_chart(answers)
     for title, column, groups in parts:
         if groups:
-            yield _groups_table(title, column, groups)
-
-
-def _groups_table(title: str, column: str, groups: Sequence[AnswerGroup]) -> Table:
-    rows = [(shown_text(each.name), each.count, f"{each.exact_match:.1%}", f"{each.f1:.1%}") for each in groups]
-    return Table(title, words(column, "number", "exact match", "F1"), rows, is_folded=len(rows) > _MANY)
+            yield groups_table(title, column, groups)
 
 
 def _numbers(numbers: NumberAnalysis) -> Iterator[Block]:
@@ -172,10 +131,10 @@ def _numbers(numbers: NumberAnalysis) -> Iterator[Block]:
 def _ranks(ranks: RankAnalysis) -> Iterator[Block]:
     if ranks.ranks:
         rows = [(number, count) for number, count in enumerate(ranks.ranks, 1)]
-        yield Table("Rank of the right candidate", words("rank", "rows"), rows, is_folded=len(rows) > _MANY)
+        yield Table("Rank of the right candidate", words("rank", "rows"), rows, is_folded=len(rows) > MANY)
     if ranks.groups:
         groups = [(each.name, each.count, f"{each.accuracy:.1%}") for each in ranks.groups]
-        yield Table("Right answers", words("of", "number", "right"), groups, is_folded=len(groups) > _MANY)
+        yield Table("Right answers", words("of", "number", "right"), groups, is_folded=len(groups) > MANY)
 
 
 def _calibration(analysis: TaskAnalysis) -> Iterator[Block]:

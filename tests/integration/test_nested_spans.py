@@ -100,6 +100,26 @@ def test_relations_between_spans_are_learnt_exported_and_predicted(tmp_path, sco
         for spans, relations in ((each["spans"], each["relations"]) for each in predictions[:8]) for one in relations
     }  # fmt: skip
     assert {("animal", "in", "place"), ("place", "part", "scene")} <= named
+    _report_errors_of_relations(tmp_path)
+
+
+def _report_errors_of_relations(folder):
+    """A row whose relations are not those of the others is in `palm eval --errors`, and counts in `palm report`."""
+    pytest.importorskip("sklearn", reason="needs the extra report")
+    from palm.cli.main import main
+
+    wrong = with_relations(rows(6, 9))
+    wrong[2]["relations"] = [[1, 0, "in"]]
+    animal, place = (wrong[2]["text"][start:end].strip() for start, end, _ in wrong[2]["label"][:2])
+    file, errors = write(folder / "错.jsonl", wrong), folder / "errors.csv"
+    assert main(["eval", str(folder / "out"), "关系", "--file", file, "--errors", str(errors)]) == 0
+    with errors.open(encoding="utf-8-sig", newline="") as stream:
+        [row] = [row for row in csv.DictReader(stream) if row["line"] == "3"]
+    assert f"wrong direction: {place} —in→ {animal}, predicted {animal} —in→ {place}" in row["remark"]
+    assert f"{place} —in→ {animal}" in row["gold"]
+    assert main(["report", str(folder / "out"), "--output", str(folder / "report.html")]) == 0
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert "Scores of each relation" in page
 
 
 def test_errors_of_spans(trained, tmp_path):

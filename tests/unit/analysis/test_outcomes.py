@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from palm.analysis.outcomes import RowFacts, outcomes_of
-from palm.data.spans import Span
+from palm.data.spans import Relation, Span
 from palm.paradigm.comparison import (
     ComparedAnswers,
     ComparedCandidates,
@@ -90,3 +90,16 @@ def test_candidates_numbers_tokens_and_order():
         "0",
         "score 0.25; another text is ahead of the one that matches",
     )
+
+
+def test_a_row_whose_spans_are_right_is_wrong_by_its_relations():
+    person, place = Span(0, 2, "人"), Span(3, 5, "地")
+    goes, lives = Relation(person, place, "去"), Relation(person, place, "住")
+    spans = [[person, place]] * 3
+    words = [list("安娜去北京")] * 3
+    rows = ComparedSpans(words, None, None, spans, spans, "", [[goes], [goes], [goes]], [[goes], [lives], []])
+    right, label, missed = outcomes_of(rows, PLAIN)
+    assert (right.is_right, right.gold) == (True, "人: 安娜; 地: 北京; 安娜 —去→ 北京")
+    assert (label.is_right, label.badness) == (False, 1.0)
+    assert label.remark == "wrong label: 安娜 —去→ 北京, predicted 安娜 —住→ 北京"
+    assert (missed.predicted, missed.remark) == ("人: 安娜; 地: 北京", "missed: 安娜 —去→ 北京")

@@ -10,7 +10,7 @@ from palm.analysis.numbers import analyse_numbers
 from palm.analysis.ranks import analyse_candidates
 from palm.analysis.spans import analyse_spans
 from palm.analysis.task_analysis import Suggested, TaskAnalysis, WrongRow
-from palm.data.spans import Span
+from palm.data.spans import Relation, Span
 from palm.paradigm.comparison import (
     ComparedAnswers,
     ComparedCandidates,
@@ -53,6 +53,9 @@ def every_kind():
     spans = ComparedSpans(
         [["a", "b"]], [["B-X", "B-Y"]], [["B-Y", "O"]], [[Span(0, 1, "X"), Span(1, 2, "Y")]], [[Span(0, 1, "Y")]], " "
     )
+    one, other = Span(0, 1, "X"), Span(1, 2, "Y")
+    gold, found = [[Relation(one, other, "住")]], [[Relation(other, one, "住"), Relation(one, other, "去")]]
+    related = ComparedSpans([["a", "b"]], None, None, [[one, other]], [[one, other]], "", gold, found)
     answers = ComparedAnswers(["谁?", "who?"], ["王", "a b"], [["王"], []], ["王", ""], [np.zeros(1)] * 2, [0, -1])
     sets = ComparedLabelSets(["a"], [["a"], []], [[], ["a"]], np.zeros((2, 1)))
     candidates = ComparedCandidates([["x", "y"]], [1], [0], [np.array([1.0, 0.5])])
@@ -63,6 +66,7 @@ def every_kind():
             "spans": analyse_spans(spans),
             "uncalibrated": "a CRF chooses labels as a whole, and gives none a probability",
         },
+        "relations": {"spans": analyse_spans(related)},
         "answers": {"answers": analyse_answers(answers, np.array([1.0, 0.0]), np.array([1.0, 0.5]))},
         "numbers": {"numbers": analyse_numbers(ComparedNumbers(np.arange(3.0), np.ones(3))), "wrong": None},
         "ranks": {"ranks": analyse_candidates(candidates)},

@@ -24,7 +24,7 @@ from tests.unit.report.searched import SEARCH, a_search
 CHINESE = re.compile("[\u4e00-\u9fff]")
 # Names of the runs and their tasks, of metrics and of measures, which have no other in Chinese.
 NAMES = {"run", "甲", "意图", "F1", "ECE", "NLL", "R²", "PALM", "accuracy", "span_f1", "f1", "loss"}
-NAMES |= {"classes", "sets", "spans", "answers", "numbers", "ranks", "aux"}
+NAMES |= {"classes", "sets", "spans", "relations", "answers", "numbers", "ranks", "aux"}
 ENGLISH = re.compile(r"(?<![\w./=`-])[a-z]{2,} [a-z]{2,}(?![\w./=`-])")
 LOG = [
     "Resumed from x/ckpt/step_4 at global step 4.",
@@ -122,7 +122,7 @@ def test_cells_and_legends(sections):
     rows = [row for spec in charts for rows in spec.get("datasets", {}).values() for row in rows]
     cells += [str(value) for row in rows for value in row.values() if isinstance(value, str)]
     words = {word for cell in cells for word in re.findall(r"[a-z]{4,}", re.sub(r"`[^`]*`|\S*[._/:]\S*", "", cell))}
-    assert words <= {"accuracy", "loss", "true", "classes", "sets", "spans", "answers", "numbers", "ranks", "seed"}
+    assert words <= {"accuracy", "loss", "true", "seed", *NAMES}
 
 
 class Visible(HTMLParser):
