@@ -77,6 +77,28 @@ def entities(row: Row) -> Json:
     return {"index": 0, "words": list(text), "labels": ["O"] * len(text), "spans": spans}
 
 
+def nested(row: Row) -> Json:
+    """Spans within each other with relations, by code points and without words, as the paradigm `spans` answers."""
+    text = text_of(row)
+    parts = [("Ada Lovelace", "person"), ("flew from London to Vienna", "journey"), ("Vienna", "city")]
+    parts += [("浙江大学的研究人员", "person"), ("浙江大学", "school"), ("浙江", "city")]
+    places = [(text.find(part), part, kind) for part, kind in parts if part in text]
+    spans = [
+        {"type": kind, "start": at, "end": at + len(part), "text": part, "score": 0.9} for at, part, kind in places
+    ]
+    relations = [{"type": "went", "head": 0, "tail": 1, "score": 0.8}, {"type": "in", "head": 1, "tail": 2}]
+    return {"index": 0, "spans": spans, "relations": relations if len(spans) > 2 else []}
+
+
+def tree(row: Row) -> Json:
+    """Each word depends on the next but one, or else on the one before; the first is the root."""
+    text = text_of(row)
+    words = text.split() if " " in text else list(text)
+    heads = [0, *(at + 3 if at % 2 and at + 2 < len(words) else at for at in range(1, len(words)))]
+    relations = ["root", *("nsubj" if at % 2 else "compound:prt" for at in range(1, len(words)))]
+    return {"index": 0, "words": words, "heads": heads, "relations": relations}
+
+
 def slots(row: Row) -> Json:
     """Spans by words."""
     words = text_of(row).split()
@@ -158,6 +180,8 @@ TASKS = {
     "reply": FakeTask("choice", "choice", choice, ("text_a", "choices"), metrics={"accuracy": 0.77}),
     "slots": FakeTask("seq_label", "spans", slots, labels=("O", "B-capital", "I-capital")),
     "tags": FakeTask("seq_label", "spans", parts_of_speech, labels=("NOUN", "VERB", "DET")),
+    "nested": FakeTask("spans", "spans", nested, labels=("person", "journey", "city", "school")),
+    "tree": FakeTask("parse", "tree", tree, labels=("root", "nsubj", "compound:prt")),
     "relevance": FakeTask("pairwise_match", "value", score, _PAIR),
 }
 

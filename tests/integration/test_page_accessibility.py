@@ -10,6 +10,7 @@ from tests.page_server import running
 
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 TASKS = ["intent", "entities", "answer", "inference", "topics", "words", "stars", "reply", "slots", "tags", "relevance"]
+TASKS += ["nested", "tree"]
 
 
 @pytest.fixture(scope="module")

@@ -120,14 +120,122 @@ def test_spans_that_are_not_in_the_text_are_listed(shown):
     spans = [
         {"type": "a", "start": 0, "end": 1, "text": "Paris", "start_char": 0, "end_char": 5},
         {"type": "b", "start": 0, "end": 1, "text": "Rome", "start_char": 0, "end_char": 4},
-        {"type": "c", "start": 0, "end": 1, "text": "om", "start_char": 1, "end_char": 3},
+        {"type": "c", "start": 0, "end": 1, "text": "Roma", "start_char": 0, "end_char": 4},
         {"type": "d", "start": 7, "end": 8, "text": "beyond"},
     ]
     prediction = {"words": ["Rome"], "labels": ["O"], "spans": spans}
     page, _ = shown(["entities"], {"Text": "Rome"}, predictions={"entities": prediction})
     assert pieces(page.locator(".readable")) == [["Rome", "b"]]
     lost = page.locator(".note", has_text="could not be placed")
-    assert sorted(lost.locator("dd").all_inner_texts()) == ["Paris", "beyond", "om"]
+    assert sorted(lost.locator("dd").all_inner_texts()) == ["Paris", "Roma", "beyond"]
+
+
+def within(readable):
+    """A readable text as nested lists: strings, and [label, parts] of marks."""
+    return readable.evaluate(
+        """node => {
+            const shown = one => [...one.childNodes].filter(part => part.className !== 'span-label');
+            const label = one => one.lastChild.querySelector('bdi').textContent;
+            const parts = one => shown(one).map(part => part.nodeType === 3 ? part.data : [label(part), parts(part)]);
+            return parts(node);
+        }"""
+    )
+
+
+NESTED = "研究者🍝浙江大学的安娜"
+
+
+def spans_of(*found):
+    """Predicted spans of NESTED: (start, end, type)."""
+    return [
+        {"type": kind, "start": start, "end": end, "text": NESTED[start:end], "score": 0.9}
+        for start, end, kind in found
+    ]
+
+
+def test_spans_within_each_other_are_marks_within_marks(shown):
+    found = spans_of((0, 11, "all"), (4, 8, "school"), (4, 6, "city"), (4, 6, "region"), (9, 11, "person"))
+    page, _ = shown(["nested"], {"Text": NESTED}, predictions={"nested": {"spans": found}})
+    school = ["school", [["city", [["region", ["浙江"]]]], "大学"]]
+    assert within(page.locator(".readable")) == [["all", ["研究者🍝", school, "的", ["person", ["安娜"]]]]]
+    assert page.locator(".note").count() == 0
+    assert page.locator(".relations").count() == 0
+
+
+def test_of_spans_that_cross_the_first_is_marked_and_the_other_listed(shown):
+    found = spans_of((4, 8, "school"), (6, 9, "odd"), (9, 11, "person"))
+    page, _ = shown(["nested"], {"Text": NESTED}, predictions={"nested": {"spans": found}})
+    assert within(page.locator(".readable")) == ["研究者🍝", ["school", ["浙江大学"]], "的", ["person", ["安娜"]]]
+    crossing = page.locator(".note", has_text="These cross another span, and are not marked:")
+    assert crossing.locator("dd").all_inner_texts() == ["大学的"]
+
+
+def test_relations_are_lines_and_are_said(shown):
+    relations = [{"type": "<b>在</b>", "head": 1, "tail": 0, "score": 0.7}, {"type": "lost", "head": 0, "tail": 7}]
+    found = {"spans": spans_of((4, 8, "school"), (9, 11, "person")), "relations": relations}
+    page, _ = shown(["nested"], {"Text": NESTED}, predictions={"nested": found})
+    lines = page.get_by_role("list", name="Relations between the spans").get_by_role("listitem")
+    assert lines.all_inner_texts() == ["安娜 —<b>在</b>→ 浙江大学"]
+    hues = [page.locator("mark", has_text=text).get_attribute("class").split()[1] for text in ("安娜", "浙江大学")]
+    assert lines.locator(".end").evaluate_all("ends => ends.map(end => end.classList[1])") == hues
+    assert "person: 安娜, 安娜 <b>在</b> 浙江大学" in page.get_by_role("status").inner_text()
+
+
+TREE = {
+    "words": ["我", "爱", "<b>北京</b>", "。"],
+    "heads": [2, 0, 2, 2],
+    "relations": ["nsubj", "root", "obj", "punct"],
+}
+
+
+def test_a_tree_is_a_drawing_and_a_table(shown):
+    page, _ = shown(["tree"], {"Text": "x"}, predictions={"tree": TREE})
+    drawing = page.get_by_role("region", name="Drawing of the tree")
+    assert drawing.locator("text.word").all_text_contents() == TREE["words"]
+    assert sorted(drawing.locator("text.relation").all_text_contents()) == sorted(TREE["relations"])
+    assert drawing.locator("path.arc").count() == 4
+    page.get_by_text("As a table").click()
+    rows = page.get_by_role("table").get_by_role("row").all_inner_texts()
+    assert [row.split("\t") for row in rows] == [
+        ["No.", "Word", "Relation", "Head"],
+        ["1", "我", "nsubj", "2 爱"],
+        ["2", "爱", "root", "–"],
+        ["3", "<b>北京</b>", "obj", "2 爱"],
+        ["4", "。", "punct", "2 爱"],
+    ]
+
+
+def test_arcs_of_a_tree_hold_each_other_and_point_to_their_words(shown):
+    page, _ = shown(["tree"], {"Text": "x"}, predictions={"tree": TREE})
+    words = dict(
+        page.locator(".tree .word").evaluate_all("all => all.map(one => [one.textContent, +one.getAttribute('x')])")
+    )
+    tops = dict(
+        page.locator(".tree .relation").evaluate_all("all => all.map(one => [one.textContent, one.getBBox().y])")
+    )
+    assert tops["root"] < tops["punct"] < tops["obj"] == tops["nsubj"], "爱 → 。 holds 爱 → 北京"
+    tips = page.locator(".tree .tip").evaluate_all("all => all.map(one => one.getBBox().x + one.getBBox().width / 2)")
+    assert sorted(tips) == pytest.approx(sorted(words.values()), abs=1)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"heads": [1]}, {"relations": None}, {"heads": ["a", 0, 1, 1]}, {"words": 3}], ids=str
+)
+def test_what_is_no_tree_is_shown_as_json(shown, wrong):
+    page, _ = shown(["tree"], {"Text": "x"}, predictions={"tree": {**TREE, **wrong}})
+    assert page.locator(".note", has_text="This page does not know how to show").count() == 1
+
+
+@pytest.mark.parametrize("width", [375, 1280])
+def test_a_long_tree_scrolls_by_itself(shown, width):
+    page, _ = shown(["tree"], {"Text": "one word " * 30}, viewport={"width": width, "height": 800})
+    whole, own = page.evaluate("[document.documentElement.scrollWidth, document.querySelector('.tree').scrollWidth]")
+    assert whole <= width < own
+    drawing = page.get_by_role("region", name="Drawing of the tree")
+    drawing.focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_timeout(300)
+    assert drawing.evaluate("node => node.scrollLeft") > 0
 
 
 def test_no_span(shown):

@@ -77,3 +77,45 @@ export function cut(text, marks) {
   if (from < text.length) pieces.push(text.slice(from));
   return { pieces, overlapping };
 }
+
+/**
+ * @template T
+ * @typedef {{mark: T, pieces: Nested<T>[]}} Outer A part of a text with what lies within it.
+ */
+/**
+ * @template T
+ * @typedef {string | Outer<T>} Nested
+ */
+
+/**
+ * A text in pieces: strings, and marks that hold others. Of two that cross the first is taken.
+ * @template T
+ * @param {string} text
+ * @param {Marked<T>[]} marks
+ * @returns {{pieces: Nested<T>[], crossing: T[]}}
+ */
+export function nest(text, marks) {
+  /** @type {{end: number, from: number, pieces: Nested<T>[]}[]} From the whole text to the innermost mark. */
+  const open = [{ end: text.length, from: 0, pieces: [] }];
+  const crossing = [];
+  const close = () => {
+    const { end, from, pieces } = /** @type {any} */ (open.pop());
+    if (from < end) pieces.push(text.slice(from, end));
+  };
+  for (const { start, end, mark } of [...marks].sort((one, other) => one.start - other.start || other.end - one.end)) {
+    while (open[open.length - 1].end <= start && open.length > 1) close();
+    const outer = open[open.length - 1];
+    if (end > outer.end || end <= start) {
+      crossing.push(mark);
+      continue;
+    }
+    if (start > outer.from) outer.pieces.push(text.slice(outer.from, start));
+    const inner = { mark, pieces: [] };
+    outer.pieces.push(inner);
+    outer.from = end;
+    open.push({ end, from: start, pieces: inner.pieces });
+  }
+  const { pieces } = open[0];
+  while (open.length) close();
+  return { pieces, crossing };
+}

@@ -6,6 +6,7 @@ import { drawAnswer, summarizeAnswer } from "./view_answer.js";
 import { drawCloze, summarizeCloze } from "./view_cloze.js";
 import { bars, drawLabels, summarizeLabels } from "./view_labels.js";
 import { drawSpans, summarizeSpans } from "./view_spans.js";
+import { drawTree, isTree, summarizeTree } from "./view_tree.js";
 
 /** @typedef {import("./view_labels.js").Shown} Shown */
 /**
@@ -30,6 +31,7 @@ const VIEWS = {
     draw: drawSpans,
     summarize: summarizeSpans,
   },
+  tree: { fits: isTree, draw: drawTree, summarize: summarizeTree },
   answer: { fits: (found) => typeof found.text === "string", draw: drawAnswer, summarize: summarizeAnswer },
   cloze: { fits: ({ masks }) => Array.isArray(masks), draw: drawCloze, summarize: summarizeCloze },
   value: { fits: (found) => valueOf(found) !== undefined, draw: drawValue, summarize: summarizeValue },
