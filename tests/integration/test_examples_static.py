@@ -105,13 +105,22 @@ def atis_tables(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
+@pytest.fixture
+def generated_spans(tmp_path: Path) -> Path:
+    """What make_data.py writes."""
+    script = ROOT / "examples" / "spans" / "make_data.py"
+    subprocess.run([sys.executable, str(script), "--out", str(tmp_path / "spans" / "data")], check=True)
+    return tmp_path / "spans" / "data"
+
+
 @pytest.mark.parametrize("config", COMPLETE, ids=name_of)
 @pytest.mark.parametrize("overridden", [False, True])
 def test_configuration_is_sound(
-    config: Path, overridden: bool, encoder: Path, atis_tables: Path, monkeypatch: pytest.MonkeyPatch
+    config: Path, overridden: bool, encoder: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As it is, and with the override that it recommends."""
-    monkeypatch.chdir(atis_tables.parent if config.parent.name == "atis" else config.parent)
+    made = {"atis": "atis_tables", "spans": "generated_spans"}.get(config.parent.name)
+    monkeypatch.chdir(request.getfixturevalue(made).parent if made else config.parent)
     words = shlex.split(header(config)["override"])
     flags = words[next(place for place, word in enumerate(words) if word.startswith("--") and word != "--task_dir") :]
     flags = flags[2:] if flags[0] == "--task_dir" else flags
