@@ -74,6 +74,22 @@ def _heads(*names: str, **keys: Any) -> Tasks:  # noqa: ANN401 (keys of a task)
     return lambda folder: {name: {**all_heads.tasks(folder)[name], **keys} for name in names}
 
 
+def _relations(**keys: Any) -> Tasks:  # noqa: ANN401 (keys of a task)
+    """Spans within each other, one, two or three in a text, with a relation from each to the one before."""
+
+    def tasks(folder: Path) -> dict[str, Keys]:
+        file, lines = folder / "related.jsonl", []
+        for label, text in tiny.classification_rows(25, seed=4):
+            spans = [[0, len(text), label], [0, 3, "first"], [0, 1, label]][: 1 + len(text) % 3]
+            related = [[number, number - 1, f"in {label}"] for number in range(1, len(spans))]
+            lines.append(json.dumps({"text": text, "label": spans, "relations": related}, ensure_ascii=False))
+        file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        files = {"train_file": str(file), "dev_file": str(file), "pred_file": str(file)}
+        return {"关系": {"reader": "spans", "paradigm": "spans", **files, **keys}}
+
+    return tasks
+
+
 def _two(**keys: Any) -> Tasks:  # noqa: ANN401 (keys of a task)
     """A task of texts and one of tokens, in batches of different sizes."""
     return lambda folder: {
@@ -163,6 +179,8 @@ MATRIX: dict[str, tuple[Tasks, Keys]] = {
     "regression": (_heads("wet"), {}),
     "spans": (_heads("跨"), {}),
     "spans, biaffine, R-Drop": (_heads("nested", rdrop_alpha=0.5), {}),
+    "spans with relations": (_relations(), {}),
+    "spans with relations, biaffine": (_relations(span_scorer="biaffine", span_head_size=7), {}),
     "seq2seq": (_translation(label_smoothing=0.1), {}),
     "seq2seq, joint, R-Drop": (_translation(rdrop_alpha=1.0), {**_JOINT, "gradient_accumulation_steps": 2}),
     "class_weights": (_heads("water", class_weights={"water": 3.0, "air": 0.0}, label_smoothing=0.1), {}),

@@ -1,5 +1,7 @@
 """Every registered backbone as a program in Paddle's static format, which computes what PALM computes."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -7,8 +9,8 @@ pytest.importorskip("onnx", reason="needs onnx: pip install .[onnx]")
 
 from palm.backbone import BACKBONES
 from palm.inference.export.paddle_static import PaddleInference, inputs_of, write_paddle
-from tests.contract.test_onnx_writers import ENCODERS
-from tests.onnx_models import LIMIT, batch_of, largest_difference, small_model, task
+from tests.contract.test_onnx_writers import ENCODERS, RELATED
+from tests.onnx_models import LIMIT, SmallModel, batch_of, largest_difference, small_model, task
 
 SOME = [*BACKBONES, "modernbert, local", "deberta-v2", "deberta-v3"]
 
@@ -27,10 +29,22 @@ def test_every_encoder_computes_the_same(kind: str, tmp_path) -> None:
         task("pair", "spans", reader="spans", span_scorer="biaffine", span_head_size=8),
         task("树", "parse", reader="parse", arc_size=20, relation_size=7),
     ]
-    made = small_model(name, tasks, **keys)
-    files = write_paddle(made.model, tasks, tmp_path, name="program")
+    assert_same(small_model(name, tasks, **keys), tmp_path)
+
+
+@pytest.mark.parametrize("scorer", ["global_pointer", "biaffine"])
+def test_a_head_with_relations_computes_the_same(scorer: str, tmp_path) -> None:
+    """Also beside another of the same shape, whose weights are no outputs of the first."""
+    keys = {"reader": "spans", "span_scorer": scorer, "span_head_size": 6, "labels": RELATED}
+    assert_same(small_model("bert", [task("关系", "spans", **keys), task("more", "spans", **keys)]), tmp_path)
+
+
+def assert_same(made: SmallModel, folder: Path) -> None:
+    """Compare each output of the program with PALM's."""
+    tasks = made.tasks
+    files = write_paddle(made.model, tasks, folder, name="program")
     assert len(files) == 2
-    engine = PaddleInference(tmp_path, files, tasks, inputs_of(made.model, tasks))
+    engine = PaddleInference(folder, files, tasks, inputs_of(made.model, tasks))
     for size in ((3, 37), (1, 2), (2, 60)):  # no text has fewer tokens than the two special ones
         batch = batch_of(*size)
         expected = made.expected(batch)
