@@ -1,7 +1,7 @@
 """Attention of a decoder: queries and keys are of different sequences, or each query sees those before it alone.
 
-In training its probabilities come from the fused kernels where there are as many keys as queries, as in self-attention;
-else from Paddle's softmax.
+On the CPU the fused kernels compute it in float32. Its products in bfloat16, and without these kernels in float32, are
+Paddle's, with a backward pass of PALM's own.
 """
 
 from collections.abc import Callable
@@ -15,6 +15,7 @@ from paddle.nn import functional
 from palm.kernels import plain
 from palm.kernels.autograd import Context, transposed
 from palm.kernels.dense import Probabilities, attention_probabilities, on_cpu, product_in
+from palm.kernels.fused import decoder as fused_decoder
 from palm.kernels.products import product
 
 _HIDDEN_SCORE = -10000.0
@@ -28,13 +29,15 @@ class DecoderAttention:
     Attributes:
         heads: Number of attention heads.
         batch: Number of sequences.
+        causal: Whether each query sees the keys up to its own place alone.
         dropout: Dropout of the probabilities; 0 outside training.
-        fused: Whether the fused kernels may compute parts of it.
+        fused: Whether the fused kernels may compute it.
         bf16: Whether products are in bfloat16.
     """
 
     heads: int
     batch: int
+    causal: bool
     dropout: float
     fused: bool
     bf16: bool
@@ -55,12 +58,16 @@ def attend(query: Tensor, key_value: Tensor, mask: Tensor | None, settings: Deco
     Args:
         query: float32[batch*query hidden].
         key_value: Keys and values side by side, float32[batch*key 2*hidden].
-        mask: Added to the scores: of a shape that broadcasts to [batch heads query key].
+        mask: Added to the scores of keys, float32[batch 1 1 key]; without one, all are seen that `causal` lets be seen.
         settings: Those of the attention.
 
     Returns:
         float32[batch*query hidden]
     """
+    if settings.fused and not settings.bf16 and fused_decoder.computes_here(query):
+        own = fused_decoder.DecoderSettings(settings.heads, settings.batch, settings.causal, settings.dropout)
+        return fused_decoder.attention(query, key_value, mask, own)
+    mask = _with_causal_mask(mask, query.shape[0] // settings.batch) if settings.causal else mask
     if on_cpu(query):
         return _attend(query, key_value, mask, settings)
     heads, size = settings.heads, query.shape[-1] // settings.heads
@@ -69,6 +76,11 @@ def attend(query: Tensor, key_value: Tensor, mask: Tensor | None, settings: Deco
     key, value = split.unbind(0)  # [batch heads key size] each
     context = attend_to(by_head, key, value, mask, dropout=settings.dropout)
     return context.transpose([0, 2, 1, 3]).reshape([-1, heads * size])  # [batch*query hidden]
+
+
+def _with_causal_mask(mask: Tensor | None, length: int) -> Tensor:
+    causal = causal_mask(length)
+    return causal if mask is None else causal + mask
 
 
 def attend_to(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, *, dropout: float = 0.0) -> Tensor:

@@ -14,7 +14,7 @@ from paddle.nn import functional
 
 from palm.kernels import dense, plain
 from palm.kernels.choice import choose_kernels
-from palm.kernels.decoder_attention import DecoderAttention, attend, attend_to, causal_mask
+from palm.kernels.decoder_attention import DecoderAttention, attend, attend_to
 from palm.kernels.products import in_bf16
 from palm.paradigm.mlm_head import token_scores, transformed
 from palm.schema.fields import BackboneFields
@@ -112,18 +112,18 @@ class _Norm(nn.LayerNorm):
 class _AttentionPart(nn.Layer):
     """Attention with residual and normalisation: parameters and products."""
 
-    def __init__(self, backbone: BackboneFields, form: DecoderForm, *, fused: bool) -> None:
+    def __init__(self, backbone: BackboneFields, form: DecoderForm, *, fused: bool, causal: bool) -> None:
         super().__init__()
         width, attr = backbone.hidden_size, _normal(form)
         self.query = nn.Linear(width, width, weight_attr=attr)
         self.key_value = nn.Linear(width, 2 * width, weight_attr=attr)
         self.output = nn.Linear(width, width, weight_attr=attr)
         self.layer_norm = _Norm(backbone)
-        self._heads, self._fused = backbone.num_attention_heads, fused
+        self._heads, self._fused, self._causal = backbone.num_attention_heads, fused, causal
 
-    def attended(self, rows: Tensor, others: Tensor, mask: Tensor, batch: int, *, dropout: float) -> Tensor:
+    def attended(self, rows: Tensor, others: Tensor, mask: Tensor | None, batch: int, *, dropout: float) -> Tensor:
         """[batch*query hidden], which attend to [batch*key hidden] → [batch*query hidden]."""
-        settings = DecoderAttention(self._heads, batch, dropout, fused=self._fused, bf16=in_bf16())
+        settings = DecoderAttention(self._heads, batch, self._causal, dropout, fused=self._fused, bf16=in_bf16())
         context = attend(_linear(self.query, rows), _linear(self.key_value, others), mask, settings)
         return self.joined(rows, context, dropout)
 
@@ -164,13 +164,13 @@ class DecoderLayer(nn.Layer):
 
     def __init__(self, backbone: BackboneFields, form: DecoderForm, *, fused: bool) -> None:
         super().__init__()
-        self.self_attention = _AttentionPart(backbone, form, fused=fused)
-        self.cross_attention = _AttentionPart(backbone, form, fused=fused)
+        self.self_attention = _AttentionPart(backbone, form, fused=fused, causal=True)
+        self.cross_attention = _AttentionPart(backbone, form, fused=fused, causal=False)
         self.ffn = _FeedForwardPart(backbone, form)
 
-    def forward(self, rows: Tensor, mask: Tensor, source: EncodedTexts, dropout: float) -> Tensor:
+    def forward(self, rows: Tensor, source: EncodedTexts, dropout: float) -> Tensor:
         """All tokens at once: [batch*target hidden] → [batch*target hidden]."""
-        rows = self.self_attention.attended(rows, rows, mask, source.batch, dropout=dropout)
+        rows = self.self_attention.attended(rows, rows, None, source.batch, dropout=dropout)
         rows = self.cross_attention.attended(rows, source.rows, source.mask, source.batch, dropout=dropout)
         found: Tensor = self.ffn(rows, dropout)
         return found
@@ -222,9 +222,9 @@ class TextDecoder(nn.Layer):
         """
         length = ids.shape[1]
         rows = self._embedded(ids, table, paddle.arange(length)).flatten(0, 1)  # [batch*target hidden]
-        rows, mask = plain.dropout(rows, dropout), causal_mask(length)
+        rows = plain.dropout(rows, dropout)
         for layer in self.layers:
-            rows = layer(rows, mask, source, dropout)
+            rows = layer(rows, source, dropout)
         return rows
 
     def cache(self, source: EncodedTexts, beams: int) -> DecoderCache:

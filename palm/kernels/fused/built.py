@@ -28,7 +28,7 @@ COMPILER_FLAGS = (
     "-fopenmp",
 )
 SOURCES = (
-    *("kernels.c", "bf16_layer.c", "float32_layer.c", "rotary_attention.c"),
+    *("kernels.c", "bf16_layer.c", "float32_layer.c", "rotary_attention.c", "decoder_attention.c"),
     *("encoder.c", "encoder_float32.c", "encoder_bf16.c", "encoder_int8.c"),
 )
 

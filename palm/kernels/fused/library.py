@@ -51,6 +51,8 @@ _SIGNATURES = {
     "float32_layer_gradient": "PPPPPPPP",
     "rotary_attention": "PPPP",
     "rotary_attention_gradient": "PPPPPP",
+    "decoder_attention": "PPPPP",
+    "decoder_attention_gradient": "PPPPPPPP",
     "gated": "PPNN",
     "gated_gradient": "PPPNN",
     "encode": "PPPNNPP",
@@ -65,7 +67,7 @@ _SIGNATURES = {
 _RETURN_STATUS = {
     *("split_heads_gradient", "activate_gradient", "add_norm_gradient", "squared_sum", "adamw_rows"),
     *("bf16_layer", "bf16_layer_gradient", "float32_layer", "float32_layer_gradient"),
-    *("rotary_attention", "rotary_attention_gradient"),
+    *("rotary_attention", "rotary_attention_gradient", "decoder_attention", "decoder_attention_gradient"),
     *("encode", "bf16_encoder_pack"),
     *("int8_encoder_pack", "int8_product"),
 }

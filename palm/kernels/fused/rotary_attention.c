@@ -2,28 +2,13 @@
  * around each token, and the gate of a feed-forward part (arXiv:2002.05202): float32.
  *
  * Each head of a sequence is one thread's work, from the rotation to the context, in blocks of queries that stay in the
- * cache; products are the math library's. The probabilities are never stored: the logarithm of each query's sum of
- * exponentials is kept, from which the backward pass recomputes them (arXiv:2205.14135). No sum is shared by threads, so
- * the same input gives the same bits for any number of them.
+ * cache; products are the math library's. No sum is shared by threads, so the same input gives the same bits for any number of them.
  *
  * Functions return 0, or 1 if memory could not be allocated.
  */
 #include <stdlib.h>
 
-#include "vector_math.h"
-
-enum { QUERIES = 64 }; /* of a block */
-
-extern int omp_get_max_threads(void);
-extern int omp_get_thread_num(void);
-
-/* cblas_sgemm of row-major matrices. */
-typedef void Sgemm(int order, int transpose_a, int transpose_b, int m, int n, int k, float alpha, const float *a, int lda,
-                   const float *b, int ldb, float beta, float *c, int ldc);
-enum { ROW_MAJOR = 101, AS_IS = 111, TRANSPOSED = 112 };
-
-/* Limits the threads of the calling thread's products; returns the limit before. */
-typedef int LimitThreads(int);
+#include "attention_block.h"
 
 /* Arguments of both directions, as palm/kernels/fused/rotary.py lays them out. */
 typedef struct {
@@ -110,29 +95,6 @@ static uint32_t seed_of(const Work *w, Dropout drop, int64_t token) {
     return row_seed(drop, (w->first + token) * w->of->heads + w->head);
 }
 
-/* Softmax of one query's scores over the keys from `begin` to `end`, in place, with dropout; the others become 0. */
-static float softmax(float *restrict x, int64_t begin, int64_t end, int64_t keys, Dropout drop, uint32_t seed, int64_t first_key, int drops) {
-    float largest = -INFINITY, total = 0.0f;
-#pragma omp simd reduction(max : largest)
-    for (int64_t j = begin; j < end; j++) largest = x[j] > largest ? x[j] : largest;
-#pragma omp simd reduction(+ : total)
-    for (int64_t j = begin; j < end; j++) {
-        x[j] = exp_of(x[j] - largest);
-        total += x[j];
-    }
-    float rate = 1.0f / total;
-    if (drops) {
-#pragma omp simd
-        for (int64_t j = begin; j < end; j++) x[j] *= rate * kept(drop, seed, (uint32_t)(first_key + j));
-    } else {
-#pragma omp simd
-        for (int64_t j = begin; j < end; j++) x[j] *= rate;
-    }
-    memset(x, 0, sizeof(float) * begin);
-    memset(x + end, 0, sizeof(float) * (keys - end));
-    return largest + logf(total);
-}
-
 static void attend(const Work *w, const float *qkv, float *context, float *level) {
     const Rotary *r = w->of;
     int64_t size = r->size, width = r->heads * size;
@@ -153,30 +115,6 @@ static void attend(const Work *w, const float *qkv, float *context, float *level
         r->multiply(ROW_MAJOR, AS_IS, AS_IS, (int)b.queries, (int)size, (int)b.keys, 1.0f, w->scores, (int)b.keys,
                     value + b.key * w->stride, (int)w->stride, 0.0f, context + (w->first + query) * width + w->head * size, (int)width);
     }
-}
-
-/* One query's scores and gradients of its probabilities -> the probabilities after dropout, and the gradient of the
- * scores, over the keys from `begin` to `end`; the others become 0. */
-static void softmax_gradient(float *restrict x, float *restrict g, int64_t begin, int64_t end, int64_t keys, float level, float along,
-                             Dropout drop, uint32_t seed, int64_t first_key, int drops) {
-    if (drops) {
-#pragma omp simd
-        for (int64_t j = begin; j < end; j++) {
-            float p = exp_of(x[j] - level), keep = kept(drop, seed, (uint32_t)(first_key + j));
-            x[j] = p * keep;
-            g[j] = p * (keep * g[j] - along);
-        }
-    } else {
-#pragma omp simd
-        for (int64_t j = begin; j < end; j++) {
-            x[j] = exp_of(x[j] - level);
-            g[j] = x[j] * (g[j] - along);
-        }
-    }
-    memset(x, 0, sizeof(float) * begin);
-    memset(g, 0, sizeof(float) * begin);
-    memset(x + end, 0, sizeof(float) * (keys - end));
-    memset(g + end, 0, sizeof(float) * (keys - end));
 }
 
 static void attend_gradient(const Work *w, const float *qkv, const float *context, const float *level, const float *gradient, float *to) {

@@ -9,7 +9,7 @@ import pytest
 
 # Modules of tests with a function `digest`. One process per number of threads computes all of them.
 MODULES = (
-    *("test_fused", "test_fused_rotary", "test_float32_layer"),
+    *("test_fused", "test_fused_rotary", "test_fused_decoder", "test_float32_layer"),
     *("test_bf16_layer", "test_encoder_call", "test_encoder_int8"),
 )
 THREADS = ("1", "2", "3", "5")
