@@ -93,13 +93,13 @@ class _Groups:
         known = np.array([length for length in lengths if length is not None], "int64")
         every = np.array([-1 if length is None else length for length in lengths], "int64")
         found = [self.group(NO_ANSWER, np.flatnonzero(every < 0))] if len(known) < len(every) else []
-        for low, high in _ranges(known):
+        for low, high in length_ranges(known):
             name = str(low) if low == high else f"{low}-{high}"
             found.append(self.group(name, np.flatnonzero((every >= low) & (every <= high))))
         return found
 
 
-def _ranges(lengths: np.ndarray) -> list[tuple[int, int]]:
+def length_ranges(lengths: np.ndarray) -> list[tuple[int, int]]:
     """Least and greatest length of ranges that hold about as many rows each; equal lengths are in one range."""
     if not len(lengths):
         return []

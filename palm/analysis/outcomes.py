@@ -8,6 +8,7 @@ import numpy as np
 
 from palm.analysis.calibration import padded
 from palm.analysis.label_sets import label_arrays
+from palm.analysis.ranks import likeness
 from palm.analysis.relation_errors import relation_errors
 from palm.analysis.row_words import RowWords
 from palm.analysis.span_errors import span_errors
@@ -20,6 +21,7 @@ from palm.paradigm.comparison import (
     ComparedNumbers,
     ComparedOrder,
     ComparedSpans,
+    ComparedTexts,
     ComparedTokens,
     Comparison,
 )
@@ -86,6 +88,8 @@ def outcomes_of(rows: Comparison, facts: RowFacts) -> Iterator[RowOutcome]:
         return _of_answers(rows, facts)
     if isinstance(rows, ComparedTokens):
         return _of_tokens(rows)
+    if isinstance(rows, ComparedTexts):
+        return _of_texts(rows)
     return _of_order(rows) if isinstance(rows, ComparedOrder) else _of_numbers(rows)
 
 
@@ -144,6 +148,13 @@ def _of_tokens(rows: ComparedTokens) -> Iterator[RowOutcome]:
         wrong = sum(one != other for one, other in zip(gold, predicted, strict=True))
         remark = f"{wrong} of {len(gold)} wrong" if wrong else ""
         yield RowOutcome(" ".join(gold), " ".join(predicted), not wrong, wrong / max(len(gold), 1), remark=remark)
+
+
+def _of_texts(rows: ComparedTexts) -> Iterator[RowOutcome]:
+    for gold, written, loss in zip(rows.gold, rows.predicted, rows.losses.tolist(), strict=True):
+        is_right = gold == written
+        remark = "" if is_right else f"{likeness(gold, written):.0%} alike"
+        yield RowOutcome(gold, written, is_right, loss, loss=loss, remark=remark)
 
 
 def _of_answers(rows: ComparedAnswers, facts: RowFacts) -> Iterator[RowOutcome]:

@@ -1,13 +1,15 @@
-"""Answers that are right or wrong and have no classes: candidates, tokens at masks, and the order of texts."""
+"""Answers that are right or wrong and have no classes: candidates, tokens at masks, the order of texts, and texts."""
 
 from collections import Counter
 from collections.abc import Sequence
+from difflib import SequenceMatcher
 
 import numpy as np
 from pydantic import Field
 
+from palm.analysis.answers import length_of, length_ranges
 from palm.analysis.scores import Facts
-from palm.paradigm.comparison import ComparedCandidates, ComparedOrder, ComparedTokens
+from palm.paradigm.comparison import ComparedCandidates, ComparedOrder, ComparedTexts, ComparedTokens
 
 _MOST_TOKENS = 30
 
@@ -33,13 +35,16 @@ class RankAnalysis(Facts):
         accuracy: The fraction that is right.
         mean_reciprocal_rank: Mean of 1 / rank of the right candidate; None without candidates.
         ranks: How often the right candidate has rank 1, 2, …; empty without candidates.
-        groups: By the number of candidates, or by the gold token; empty for the order of texts.
+        groups: By the number of candidates, by the gold token, or by the length of the gold text in words, in Chinese
+            in characters; empty for the order of texts.
+        by_length: Whether the groups are lengths.
     """
 
     accuracy: float
     mean_reciprocal_rank: float | None = None
     ranks: list[int] = Field(default_factory=list)
     groups: list[RightOfGroup] = Field(default_factory=list)
+    by_length: bool = False
 
 
 def analyse_candidates(rows: ComparedCandidates) -> RankAnalysis:
@@ -74,6 +79,23 @@ def analyse_tokens(rows: ComparedTokens) -> RankAnalysis:
 def analyse_order(rows: ComparedOrder) -> RankAnalysis:
     """How often the matching text is ahead."""
     return RankAnalysis(accuracy=float(rows.is_right.mean()))
+
+
+def analyse_texts(rows: ComparedTexts) -> RankAnalysis:
+    """How often at least one text is its target, over all and by the length of the target."""
+    right = np.array([gold == written for gold, written in zip(rows.gold, rows.predicted, strict=True)])
+    lengths = np.array([length_of(gold) for gold in rows.gold], "int64")
+    groups = []
+    for low, high in length_ranges(lengths):
+        own = right[(lengths >= low) & (lengths <= high)]
+        name = str(low) if low == high else f"{low}-{high}"
+        groups.append(RightOfGroup(name=name, count=len(own), accuracy=float(own.mean())))
+    return RankAnalysis(accuracy=float(right.mean()), groups=groups, by_length=True)
+
+
+def likeness(gold: str, written: str) -> float:
+    """Twice the characters that both have in the same order, as a fraction of those of both: 1 for equal texts."""
+    return SequenceMatcher(None, gold, written, autojunk=False).ratio()
 
 
 def _by_name(names: Sequence[str], right: Sequence[bool], shown: Sequence[str]) -> list[RightOfGroup]:

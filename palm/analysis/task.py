@@ -7,7 +7,7 @@ from palm.analysis.compared import ComparedTask, compare_task
 from palm.analysis.evaluated import AfterRows
 from palm.analysis.label_sets import analyse_label_sets
 from palm.analysis.numbers import analyse_numbers
-from palm.analysis.ranks import RankAnalysis, analyse_candidates, analyse_order, analyse_tokens
+from palm.analysis.ranks import RankAnalysis, analyse_candidates, analyse_order, analyse_texts, analyse_tokens
 from palm.analysis.scores import Facts
 from palm.analysis.spans import analyse_spans
 from palm.analysis.task_analysis import Suggested, TaskAnalysis
@@ -24,6 +24,7 @@ from palm.paradigm.comparison import (
     ComparedNumbers,
     ComparedOrder,
     ComparedSpans,
+    ComparedTexts,
     ComparedTokens,
 )
 
@@ -86,7 +87,9 @@ def _of_kind(compared: ComparedTask) -> tuple[str, Facts]:
     return "ranks", _ranks(rows)
 
 
-def _ranks(rows: ComparedCandidates | ComparedTokens | ComparedOrder) -> RankAnalysis:
+def _ranks(rows: ComparedCandidates | ComparedTokens | ComparedOrder | ComparedTexts) -> RankAnalysis:
+    if isinstance(rows, ComparedTexts):
+        return analyse_texts(rows)
     if isinstance(rows, ComparedCandidates):
         return analyse_candidates(rows)
     return analyse_tokens(rows) if isinstance(rows, ComparedTokens) else analyse_order(rows)

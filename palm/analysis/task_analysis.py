@@ -68,7 +68,7 @@ class TaskAnalysis(Facts):
         numbers: For numbers.
         spans: For tags of words.
         answers: For answers to questions.
-        ranks: For candidates, masked tokens and the order of texts.
+        ranks: For candidates, masked tokens, the order of texts, and texts that are written.
         calibration: The calibration of the probabilities; None without any.
         uncalibrated: Why no temperature can be fitted; None if one can.
         suggested: The temperature that fits these rows; None where `uncalibrated` says why.

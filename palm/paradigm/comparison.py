@@ -143,6 +143,21 @@ class ComparedOrder:
     scores: np.ndarray
 
 
+@dataclass(frozen=True)
+class ComparedTexts:
+    """The text that was written for each row.
+
+    Attributes:
+        gold: The target, as the vocabulary writes it.
+        predicted: What was written.
+        losses: Mean negative log likelihood of the target's tokens, each after those before it: float64[row].
+    """
+
+    gold: Sequence[str]
+    predicted: Sequence[str]
+    losses: np.ndarray
+
+
 Comparison: TypeAlias = (
     ComparedClasses
     | ComparedLabelSets
@@ -152,6 +167,7 @@ Comparison: TypeAlias = (
     | ComparedCandidates
     | ComparedTokens
     | ComparedOrder
+    | ComparedTexts
 )
 
 

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, final
 import numpy as np
 from pydantic import Field, model_validator
 
-from palm.data.dataset import UNLABELLED, Batch, Dataset, LabelMap
+from palm.data.dataset import UNLABELLED, Batch, Dataset, LabelMap, Record
 from palm.data.target_text import TargetForm
 from palm.errors import ConfigError, Problem
 from palm.paradigm.base import PARADIGMS, Outputs, Paradigm, Prediction
 from palm.paradigm.beam_search import SearchSettings, write_texts
+from palm.paradigm.comparison import ComparedTexts
 from palm.paradigm.hugging_face import ApiRow
 from palm.paradigm.mlm_head import build_mlm_head, token_scores, transformed
 from palm.schema.facts import Key, when
@@ -176,6 +177,17 @@ class SequenceToSequence(Paradigm):
         return [
             self._prediction(int(index), output) for index, output in zip(dataset.array("record"), outputs, strict=True)
         ]
+
+    def compare(self, predictions: Sequence[Prediction], records: Sequence[Record]) -> ComparedTexts | None:
+        """Texts beside their targets as the vocabulary writes them."""
+        del records  # their targets may have case and characters that the vocabulary lacks
+        if not all("gold_text" in row for row in predictions):
+            return None
+        gold, written = ([str(row[name]) for row in predictions] for name in ("gold_text", "text"))
+        log_probs, tokens = (
+            np.array([row[name] for row in predictions], "float64") for name in ("log_prob", "gold_tokens")
+        )
+        return ComparedTexts(gold, written, -log_probs / np.maximum(tokens, 1))
 
     def hugging_face(self, prediction: Prediction, row: ApiRow) -> object:
         """`[{"generated_text"}]`."""

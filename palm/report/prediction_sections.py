@@ -134,7 +134,8 @@ def _ranks(ranks: RankAnalysis) -> Iterator[Block]:
         yield Table("Rank of the right candidate", words("rank", "rows"), rows, is_folded=len(rows) > MANY)
     if ranks.groups:
         groups = [(each.name, each.count, f"{each.accuracy:.1%}") for each in ranks.groups]
-        yield Table("Right answers", words("of", "number", "right"), groups, is_folded=len(groups) > MANY)
+        header = words("length" if ranks.by_length else "of", "number", "right")
+        yield Table("Right answers", header, groups, is_folded=len(groups) > MANY)
 
 
 def _calibration(analysis: TaskAnalysis) -> Iterator[Block]:

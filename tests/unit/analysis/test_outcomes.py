@@ -13,6 +13,7 @@ from palm.paradigm.comparison import (
     ComparedNumbers,
     ComparedOrder,
     ComparedSpans,
+    ComparedTexts,
     ComparedTokens,
 )
 
@@ -84,6 +85,9 @@ def test_candidates_numbers_tokens_and_order():
     assert (number.gold, number.predicted, number.loss) == ("2.5", "1", 2.25)
     [tokens] = outcomes_of(ComparedTokens([["河", "鸟"]], [["河", "鱼"]]), PLAIN)
     assert (tokens.is_right, tokens.badness, tokens.remark) == (False, 0.5, "1 of 2 wrong")
+    right, wrong = outcomes_of(ComparedTexts(["红鱼", "abcd"], ["红鱼", "abXd"], np.array([0.5, 2.0])), PLAIN)
+    assert (right.is_right, right.loss, right.remark) == (True, 0.5, "")
+    assert (wrong.gold, wrong.predicted, wrong.badness, wrong.remark) == ("abcd", "abXd", 2.0, "75% alike")
     [order] = outcomes_of(ComparedOrder(np.array([False]), np.array([0.25])), PLAIN)
     assert (order.gold, order.predicted, order.remark) == (
         "1",

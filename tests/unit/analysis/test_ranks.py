@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from palm.analysis.ranks import analyse_candidates, analyse_order, analyse_tokens
-from palm.paradigm.comparison import ComparedCandidates, ComparedOrder, ComparedTokens
+from palm.analysis.ranks import analyse_candidates, analyse_order, analyse_texts, analyse_tokens, likeness
+from palm.paradigm.comparison import ComparedCandidates, ComparedOrder, ComparedTexts, ComparedTokens
 
 
 def test_candidates_by_hand():
@@ -28,3 +28,20 @@ def test_tokens_by_hand():
 def test_the_order_of_texts():
     found = analyse_order(ComparedOrder(np.array([True, False, True, True]), np.ones(4)))
     assert (found.accuracy, found.mean_reciprocal_rank, found.groups) == (0.75, None, [])
+
+
+def test_the_fraction_that_is_right_by_length():
+    gold = ["红鱼", "大鱼", "the red fish swims", "the cat"]
+    found = analyse_texts(ComparedTexts(gold, ["红鱼", "大鸟", "the red fish swims", "the cat"], np.zeros(4)))
+    assert found.accuracy == 0.75
+    assert found.by_length
+    assert [(each.name, each.count, each.accuracy) for each in found.groups] == [
+        ("2", 3, pytest.approx(2 / 3)),
+        ("4", 1, 1.0),
+    ]
+
+
+def test_likeness_is_twice_what_is_common_of_both():
+    assert likeness("红鱼在河", "红鱼在河") == 1.0
+    assert likeness("abcd", "abXd") == 0.75
+    assert likeness("abc", "") == 0.0
