@@ -11,6 +11,7 @@ import palm
 from palm.distributed.ranks import current_ranks
 from palm.errors import CheckpointError, ConfigError, PalmError, Problem, counted
 from palm.inference.exported import advice_for, is_exported, model_folder
+from palm.runtime.paddle_import import import_paddle
 from palm.schema.saved_model import SavedCalibration, read_saved_run
 from palm.storage.layout import CONFIG_FILE, INFERENCE_FOLDER, RESOLVED_CONFIG
 
@@ -56,6 +57,7 @@ def run(args: argparse.Namespace, overrides: Sequence[str]) -> int:
         return 0
     from palm.inference.calibrated import write_calibrations  # noqa: PLC0415 (not needed for --help)
 
+    import_paddle()
     found, left_out = _fit(folder, args)
     if found:
         write_calibrations(folder, found)
