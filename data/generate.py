@@ -15,9 +15,10 @@ from grammar.english import ENGLISH
 from grammar.language import Language, Split
 from grammar.passages import Passage, Question, draw_passage
 from grammar.requests import Request, draw_pair, draw_requests
+from grammar.reviews import Clause, draw_places, draw_reviews, draw_trees
 from grammar.templates import pick, pick_several, tagged_words
 from grammar.translation import draw_translations
-from grammar.vocabulary import bilingual_vocabulary, chinese_vocabulary, english_vocabulary
+from grammar.vocabulary import added_words, bilingual_vocabulary, chinese_vocabulary, english_vocabulary
 
 SEED = 1
 SPLITS: tuple[Split, ...] = ("train", "dev", "test")
@@ -28,6 +29,9 @@ QUESTIONS_A_PASSAGE = 3
 KINDS = {"train": 240, "dev": 80, "test": 80}
 ANSWER_PAIRS = {"train": 480, "dev": 120, "test": 120}
 TRANSLATIONS = {"train": 2400, "dev": 120, "test": 120}
+REVIEWS_ON_EACH = {"train": 7, "dev": 3, "test": 3}
+TREES = {"train": 28, "dev": 10, "test": 10}
+PLACES = {"train": 36, "dev": 12, "test": 12}
 
 
 def main() -> None:
@@ -41,11 +45,42 @@ def main() -> None:
     for name, make in (("en", english_vocabulary), ("zh", chinese_vocabulary)):
         texts = [file.read_text(encoding="utf-8") for file in sorted((folder / "travel" / name).rglob("*.tsv"))]
         write_lines(folder / "vocab" / f"vocab_{name}.txt", make(texts))
+    write_reviews(folder / "travel" / "en_reviews")
     write_translations(folder)
 
 
+def write_reviews(folder: Path) -> None:
+    """Reviews with stars and topics; sentences of reviews with their trees, and with spans and relations."""
+    seen: set[str] = set()
+    seen_trees: set[str] = set()
+    for split in SPLITS:
+        generator = random.Random(f"{SEED} reviews {split}")
+        rows = draw_reviews(split, REVIEWS_ON_EACH[split], generator, seen)
+        write_table(folder / "stars" / f"{split}.tsv", ("stars", "topics", "review"), rows)
+        trees = draw_trees(split, TREES[split], generator, seen_trees)
+        write_lines(folder / "trees" / f"{split}.conllu", [line for tree in trees for line in conllu_lines(tree)])
+        places = draw_places(split, PLACES[split], generator)
+        write_lines(folder / "spans" / f"{split}.jsonl", [span_line(one) for one in places])
+
+
+def conllu_lines(tree: Clause) -> list[str]:
+    """The words of a sentence, and an empty line."""
+    rows = []
+    for place, word in enumerate(tree.words):
+        head = 0 if word.head == place else word.head + 1
+        rows.append(f"{place + 1}\t{word.form}\t_\t{word.part}\t_\t_\t{head}\t{word.relation}\t_\t_")
+    return [*rows, ""]
+
+
+def span_line(one: Clause) -> str:
+    """A clause with its spans, and what its opinion is about and to which hotel that belongs."""
+    spans = [[*one.characters(name), name] for name in ("topic", "hotel", "city", "opinion")]
+    row = {"text": one.text, "label": spans, "relations": [[3, 0, "about"], [0, 1, "of"]]}
+    return json.dumps(row, separators=(",", ":"))
+
+
 def write_translations(folder: Path) -> None:
-    """English requests with their Chinese, and a vocabulary of both and of the English requests with intents."""
+    """English requests with their Chinese, and a vocabulary of both, then of all other English texts."""
     pairs: dict[Split, list[tuple[str, str]]] = {}
     for split in SPLITS:
         generator = random.Random(f"{SEED} translations {split}")
@@ -53,7 +88,10 @@ def write_translations(folder: Path) -> None:
         write_table(folder / "travel" / "en_zh" / "translation" / f"{split}.tsv", ("en", "zh"), pairs[split])
     english, chinese = zip(*(pair for split in SPLITS for pair in pairs[split]), strict=True)
     requests = (folder / "travel" / "en" / "intent" / "train.tsv").read_text(encoding="utf-8")
-    write_lines(folder / "vocab" / "vocab_en_zh.txt", bilingual_vocabulary([*english, requests], chinese))
+    known = bilingual_vocabulary([*english, requests], chinese)
+    files = [file for name in ("en", "en_reviews") for file in sorted((folder / "travel" / name).rglob("*.*"))]
+    others = (file.read_text(encoding="utf-8") for file in files if file.suffix in (".tsv", ".conllu"))
+    write_lines(folder / "vocab" / "vocab_en_zh.txt", [*known, *added_words(others, known)])
 
 
 def write_corpus(language: Language, folder: Path) -> None:

@@ -26,6 +26,12 @@ def bilingual_vocabulary(english: Iterable[str], chinese: Iterable[str]) -> list
     return [*known, *sorted(characters - set(known))]
 
 
+def added_words(english: Iterable[str], known: Iterable[str]) -> list[str]:
+    """The words of `english` that a vocabulary lacks; at its end they leave the ids of the others as they are."""
+    before = set(known)
+    return [word for word in english_vocabulary(english) if word not in before]
+
+
 def chinese_vocabulary(texts: Iterable[str]) -> list[str]:
     """Letters as above, the 3755 everyday characters of GB 2312, and all other characters of `texts`."""
     letters = [*string.ascii_letters, *string.digits]

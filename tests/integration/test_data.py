@@ -130,6 +130,29 @@ def test_translations(repository: Path) -> None:
     assert [form.text_of(ids) for ids in tokenizer.encode_ids(chinese)] == chinese
 
 
+def test_reviews(repository: Path) -> None:
+    """No text is in two splits, spans are what they say, and the vocabulary of both languages has every word."""
+    from palm.data.tokenizer import Tokenizer
+
+    folder = repository / "data" / "travel" / "en_reviews"
+    texts = [text for split in SPLITS for _, _, text in table(folder / "stars" / f"{split}.tsv")]
+    blocks = [(folder / "trees" / f"{split}.conllu").read_text(encoding="utf-8").strip() for split in SPLITS]
+    sentences = [
+        "\n".join(line.split("\t")[1] for line in one.split("\n")) for one in "\n\n".join(blocks).split("\n\n")
+    ]
+    files = [(folder / "spans" / f"{split}.jsonl").read_text(encoding="utf-8").splitlines() for split in SPLITS]
+    rows = [json.loads(line) for lines in files for line in lines]
+    for found, count in ((texts, 195), (sentences, 48), ([row["text"] for row in rows], 60)):
+        assert len(found) == len(set(found)) == count
+    for row in rows:
+        named = {name: row["text"][start:end] for start, end, name in row["label"]}
+        assert f"{named['topic']} at {named['hotel']} was {named['opinion']}" in row["text"]
+        assert named["hotel"].endswith(f" in {named['city']}")
+    tokenizer = Tokenizer.from_file(repository / "data" / "vocab" / "vocab_en_zh.txt", do_lower_case=True)
+    words = sorted({word for text in [*texts, *(row["text"] for row in rows)] for word in text.split()})
+    assert [word for word, ids in zip(words, tokenizer.encode_ids(words), strict=True) if len(ids) != 1] == []
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("name", ["mrc", "mrc_unanswerable"])
 def test_answers_stand_where_the_file_says(repository: Path, language: str, name: str) -> None:
