@@ -38,7 +38,7 @@ HEADS: Mapping[str, Mapping[str, Any]] = {
     "`spans`, `biaffine`": {"reader": "spans", "paradigm": "spans", "span_scorer": "biaffine"},
 }
 KEYS: Mapping[str, Any] = {
-    "for_cn": True, "max_seq_len": 64, "batch_size": 16, "drop_last": False, "optimizer": "adamw",
+    "for_cn": True, "max_seq_len": 64, "drop_last": False, "optimizer": "adamw",
     "learning_rate": 2e-4, "lr_scale": 5, "warmup_ratio": 0.1, "weight_decay": 0.01, "print_every_n_steps": 50,
     "use_gpu": False,
 }  # fmt: skip
@@ -84,7 +84,7 @@ def run(head: str, seed: int, files: Sequence[Path], options: argparse.Namespace
     """
     task = {**HEADS[head], "train_file": str(files[0]), "on_bad_span": "drop"}
     source = "pretrain_model_path" if Path(options.encoder).is_dir() else "encoder"
-    whole = {**layers(options), **KEYS, source: options.encoder, "num_epochs": options.epochs, "random_seed": seed}
+    whole = {**chosen_keys(options), **KEYS, source: options.encoder, "num_epochs": options.epochs, "random_seed": seed}
     config = work / "config.yaml"
     config.write_text(yaml.safe_dump({**whole, "save_path": str(work / "out"), "tasks": {"entities": task}}))
     before = processor_seconds()
@@ -101,9 +101,10 @@ def run(head: str, seed: int, files: Sequence[Path], options: argparse.Namespace
     }
 
 
-def layers(options: argparse.Namespace) -> dict[str, Any]:
-    """The keys for --layer and --freeze_layers; none for the whole encoder."""
-    found: dict[str, Any] = {} if options.layer is None else {"layer": options.layer}
+def chosen_keys(options: argparse.Namespace) -> dict[str, Any]:
+    """The keys for --batch_size, --layer and --freeze_layers; by default the whole encoder is trained."""
+    found: dict[str, Any] = {"batch_size": options.batch_size}
+    found |= {} if options.layer is None else {"layer": options.layer}
     frozen = {"freeze_layers": options.freeze_layers, "freeze_embeddings": True}
     return found if options.freeze_layers is None else {**found, **frozen}
 
@@ -149,15 +150,15 @@ def _spread(values: Sequence[float]) -> str:
 
 
 def write_results(found: Mapping[str, Any], options: argparse.Namespace, file: Path) -> list[Mapping[str, Any]]:
-    """Write a run beside earlier ones with the same settings; returns all."""
+    """Write a run with its settings in place of an earlier one of the same; returns all runs with these settings."""
     own = {"epochs": options.epochs, "rows": options.rows, "encoder": Path(options.encoder).name}
-    settings = {**layers(options), **KEYS, **own}
-    earlier = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    known = earlier.get("rows", []) if earlier.get("settings") == settings else []
-    rows = [*{(row["head"], row["seed"]): row for row in (*known, found)}.values()]
-    text = json.dumps({"settings": settings, "rows": rows}, indent=1, ensure_ascii=False)
-    file.write_text(f"{text}\n", encoding="utf-8")
-    return rows
+    settings = {**chosen_keys(options), **KEYS, **own}
+    known = json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
+    run = found["head"], found["seed"], settings
+    kept = [row for row in known if (row["head"], row["seed"], row["settings"]) != run]
+    rows = [*kept, {**found, "settings": settings}]
+    file.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return [row for row in rows if row["settings"] == settings]
 
 
 def main() -> int:
@@ -166,6 +167,7 @@ def main() -> int:
     parser.add_argument("--data", type=Path, required=True, help="folder of cluener2020")
     parser.add_argument("--encoder", required=True, help="name or folder of the encoder")
     parser.add_argument("--epochs", type=float, default=1.0)
+    parser.add_argument("--batch_size", type=int, default=16)
     parser.add_argument("--layer", type=int, help="the layer after which the heads stand, from 0 (default: the last)")
     parser.add_argument("--freeze_layers", type=int, help="lowest layers that are not trained, nor embeddings")
     parser.add_argument("--seeds", type=int, nargs="*", default=[1], help="which seeds (default: 1)")

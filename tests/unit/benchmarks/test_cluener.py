@@ -11,7 +11,15 @@ ROW = {"text": "叶老桂在浙商银行", "label": {"name": {"叶老桂": [[0, 
 
 
 def options(**changed):
-    keys = {"epochs": 1.0, "rows": None, "encoder": "models/小", "layer": None, "freeze_layers": None, **changed}
+    keys = {
+        "epochs": 1.0,
+        "rows": None,
+        "encoder": "models/小",
+        "batch_size": 4,
+        "layer": None,
+        "freeze_layers": None,
+        **changed,
+    }
     return argparse.Namespace(**keys)
 
 
@@ -37,17 +45,18 @@ def test_scores_of_every_type_count_alike_in_the_macro_f1():
     assert cluener.scores([{("name", 0, 1)}], [set()]) == nothing
 
 
-def test_results_join_those_of_the_same_settings(tmp_path):
+def test_a_run_replaces_the_same_one_and_stands_beside_others(tmp_path):
     file = tmp_path / "results.json"
-    one, again, other = (
-        {"head": head, "seed": 1, "minutes": minutes} for head, minutes in (("a", 1), ("a", 2), ("b", 3))
-    )
+    one, again, other = ({"head": head, "seed": 1, "f1": value} for head, value in (("a", 0.1), ("a", 0.2), ("b", 0.3)))
     cluener.write_results(one, options(), file)
     cluener.write_results(again, options(), file)
-    assert cluener.write_results(other, options(), file) == [again, other]
-    assert json.loads(file.read_text(encoding="utf-8"))["settings"]["encoder"] == "小"
-    assert cluener.write_results(other, options(layer=5, freeze_layers=2), file) == [other]
-    assert json.loads(file.read_text(encoding="utf-8"))["settings"]["freeze_embeddings"]
+    found = cluener.write_results(other, options(), file)
+    assert [(row["head"], row["f1"]) for row in found] == [("a", 0.2), ("b", 0.3)]
+    [changed] = cluener.write_results(other, options(layer=5, freeze_layers=2), file)
+    assert {key: changed["settings"][key] for key in ("encoder", "layer", "freeze_embeddings")} == {
+        "encoder": "小", "layer": 5, "freeze_embeddings": True,
+    }  # fmt: skip
+    assert len(json.loads(file.read_text(encoding="utf-8"))) == 3
 
 
 def test_the_table_has_mean_and_deviation_of_each_head():
