@@ -74,8 +74,12 @@ def test_every_paradigm_is_shown_with_the_servers_numbers(server, browser, local
         assert float(card("rank").locator(".big-number").inner_text()) == pytest.approx(
             expected["rank"]["probs"], rel=1e-4
         )
+        tree, nested = expected["trees"], expected["nested"]
+        assert card("trees").locator(".tree .word").all_text_contents() == tree["words"]
+        assert sorted(card("trees").locator(".tree .relation").all_text_contents()) == sorted(tree["relations"])
+        assert card("nested").locator(".types dd").count() >= len(nested["spans"])
         page.locator(".about summary").click()
-        assert page.locator("tbody tr").count() == len(expected)
+        assert page.locator(".about tbody tr").count() == len(expected)
 
 
 def test_a_server_with_a_token(run, browser):
