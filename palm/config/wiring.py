@@ -262,7 +262,11 @@ def _advice_on_prompts(one: TaskConfig, other: TaskConfig) -> str:
 
 def _update_keys(one: TaskConfig, other: TaskConfig) -> dict[str, tuple[object, object]]:
     """The values that two tasks have for the keys of what of the head trains, and how."""
-    found: dict[str, tuple[object, object]] = {"lr_scale": (one.settings.lr_scale, other.settings.lr_scale)}
+    scales = [
+        PARADIGMS[task.paradigm_name].lr_scale if task.settings.lr_scale is None else task.settings.lr_scale
+        for task in (one, other)
+    ]
+    found: dict[str, tuple[object, object]] = {"lr_scale": (scales[0], scales[1])}
     if any(isinstance(task.paradigm, PromptTrainingFields) for task in (one, other)):
         for key, field in PromptTrainingFields.model_fields.items():
             if key not in ParadigmFields.model_fields:

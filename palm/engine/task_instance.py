@@ -87,6 +87,11 @@ class TaskInstance:
     processes: int = 1
 
     @property
+    def lr_scale(self) -> float:
+        """Factor of the learning rate for its head."""
+        return self.paradigm.lr_scale if self.settings.lr_scale is None else self.settings.lr_scale
+
+    @property
     def row_owner(self) -> "TaskInstance":
         """The task whose rows this one uses: itself, unless it shares another's."""
         return self.leader or self

@@ -97,6 +97,8 @@ class Paradigm(ABC):
     """What its predictions say, for servers and pages that show them."""
     decodes_alone: ClassVar[bool] = True
     """Whether what `decode` says of a record is the same whatever other records the data set has."""
+    lr_scale: ClassVar[float] = 1.0
+    """Factor of the learning rate for its head where the task has no `lr_scale`."""
     answers_prompts: ClassVar[bool] = False
     """Whether `__init__` also takes `prompt`, what is known of the template of the task's reader."""
     writes_text: ClassVar[bool] = False

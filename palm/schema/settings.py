@@ -332,7 +332,12 @@ class TaskSettings(Schema):
         "encoded once for both. This task then uses the other's epochs and batches.",
     )
     loss_weight: Annotated[Float, Key(alone="default")] = Field(1.0, ge=0, description="Factor of this task's loss.")
-    lr_scale: Float = Field(1.0, gt=0, description="Factor of the learning rate for this task's head.")
+    lr_scale: Float | None = Field(
+        None,
+        gt=0,
+        description="Factor of the learning rate for this task's head. By default 1, and 10 for `parse`, whose head "
+        "begins at random and is large.",
+    )
     rdrop_alpha: Float = Field(
         0.0,
         ge=0,

@@ -68,7 +68,7 @@ def build_run(
         rule,
         methods.optimizer,
         lr_scales=prompt_lr_scales(tasks, settings.learning_rate)
-        | head_lr_scales((task.head, task.settings.lr_scale) for task in tasks),
+        | head_lr_scales((task.head, task.lr_scale) for task in tasks),
         own=prompt_settings(tasks, rule),
         kernels=model.backbone_config.kernels,
         by_rows=not reads_whole_table(tasks, settings, methods),

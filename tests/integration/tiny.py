@@ -92,7 +92,7 @@ def parse_task(folder: Path, name: str, *, chinese: bool = False) -> dict[str, A
         lines.append("")
     file = folder / f"{name}.conllu"
     file.write_text("\n".join(lines), encoding="utf-8")
-    small = {"arc_size": 16, "relation_size": 8}
+    small = {"arc_size": 16, "relation_size": 8, "lr_scale": 1.0}  # the encoder is as new as the head
     return {"reader": "parse", "paradigm": "parse", "train_file": str(file), "dev_file": str(file), **small}
 
 

@@ -51,6 +51,16 @@ def test_labels_for_tokens_do_not_fit_a_paradigm_for_texts(tmp_path):
     assert "needs int64[batch], found int64[batch seq]" in said
 
 
+def test_the_rate_of_a_shared_head_may_be_named_or_be_that_of_its_paradigm(tmp_path):
+    tasks = {name: tiny.parse_task(tmp_path, name) for name in ("a", "b")}
+    del tasks["a"]["lr_scale"]
+    named = {**tasks, "b": {**tasks["b"], "lr_scale": 2}}
+    found = "a shared head has one lr_scale. Found 10.0 (`a`) and 2.0 (`b`)."
+    assert found in problems(tmp_path, named, task_reuse_tag="0,0")
+    same = tiny.config(tmp_path, {**tasks, "b": {**tasks["b"], "lr_scale": 10}}, task_reuse_tag="0,0")
+    load_run_configs(same, wiring=True)
+
+
 def test_a_shared_head_has_one_learning_rate(tmp_path):
     tasks = {
         name: {**tiny.classification_task(tmp_path, name), "lr_scale": scale} for name, scale in (("a", 1), ("b", 2))

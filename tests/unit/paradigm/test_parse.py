@@ -5,11 +5,13 @@ import paddle
 import pytest
 
 from palm.data.dataset import Dataset, LabelMap, Ragged
+from palm.engine.task_instance import TaskInstance
 from palm.errors import ConfigError
 from palm.paradigm.biaffine import all_relation_scores, arc_scores, build_biaffine, relation_scores
 from palm.paradigm.parse import Parser, ParserFields
 from palm.paradigm.trees import LEAST
 from palm.schema.fields import BackboneFields
+from palm.schema.settings import TaskSettings
 
 BACKBONE = BackboneFields(vocab_size=11, hidden_size=8, num_hidden_layers=1, num_attention_heads=2)
 LABELS = LabelMap(("det", "nsubj", "parataxis", "root"))
@@ -23,6 +25,13 @@ def layers():
     for parameter in made.parameters():  # biases start at 0, and would not show a mistake
         parameter.set_value(parameter + paddle.randn(parameter.shape) * 0.3)
     return made
+
+
+@pytest.mark.parametrize(("keys", "expected"), [({}, 10.0), ({"lr_scale": 1}, 1.0)])
+def test_its_head_learns_faster_than_the_encoder(keys, expected):
+    settings = TaskSettings(reader="parse", paradigm="parse", **keys)
+    task = TaskInstance("树", settings, reader=None, paradigm=Parser(CONFIG, LABELS), head="树", seed=1)
+    assert task.lr_scale == expected
 
 
 def normal(*shape, seed=0):
