@@ -332,12 +332,7 @@ class TaskSettings(Schema):
         "encoded once for both. This task then uses the other's epochs and batches.",
     )
     loss_weight: Annotated[Float, Key(alone="default")] = Field(1.0, ge=0, description="Factor of this task's loss.")
-    lr_scale: Float | None = Field(
-        None,
-        gt=0,
-        description="Factor of the learning rate for this task's head. By default 1, and 10 for `parse`, whose head "
-        "begins at random and is large.",
-    )
+    lr_scale: Float | None = Field(None, gt=0, description="Factor of its head's learning rate (1; of `parse` 10).")
     rdrop_alpha: Float = Field(
         0.0,
         ge=0,
