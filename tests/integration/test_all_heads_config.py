@@ -157,9 +157,15 @@ def test_a_run_that_was_interrupted_ends_in_the_same_bits(run: Path, tmp_path: P
 
 @pytest.mark.slow
 def test_joint_steps_train_all_and_two_processes_what_one_does(tmp_path: Path) -> None:
-    keys = ("--mode", "joint", "--max_steps", 3, "--print_every_n_steps", 1)
-    one = losses(train(tmp_path / "one", *keys))
-    two = losses(train(tmp_path / "two", *keys, "--nproc", 2))
+    without_dropout = ("--hidden_dropout_prob", 0, "--attention_probs_dropout_prob", 0, "--dropout_prob", 0)
+    keys = ("--mode", "joint", "--max_steps", 3, "--print_every_n_steps", 1, *without_dropout)
+    one, two = (losses(train(tmp_path / str(count), *keys, "--nproc", count, *_batch_sizes(count))) for count in (1, 2))
     assert {task for _, task, _ in one} == set(MAIN_METRIC)
     assert [line[:2] for line in one] == [line[:2] for line in two]
-    assert [line[2] for line in one] == pytest.approx([line[2] for line in two], rel=1e-3)
+    assert [line[2] for line in one] == pytest.approx([line[2] for line in two], rel=2e-3)
+
+
+def _batch_sizes(processes: int) -> list[object]:
+    """Each process has its part of 16 rows, of 4 lists and of 32 translations."""
+    sizes = {"batch_size": 16, "tasks.best_review.batch_size": 4, "tasks.translation.batch_size": 32}
+    return [word for name, size in sizes.items() for word in (f"--{name}", size // processes)]
