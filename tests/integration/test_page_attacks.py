@@ -60,7 +60,7 @@ def run_text(page, text):
 
 def check_harmless(page):
     page.wait_for_timeout(50)
-    assert page.locator("body script, iframe, #cards img, svg, math, a[href]:not(.skip)").count() == 0
+    assert page.locator("body script, iframe, #cards img, svg:not(.tree > svg), math, a[href]:not(.skip)").count() == 0
     assert page.evaluate("[...document.querySelectorAll('*')].flatMap(node => [...node.attributes])"
                          ".filter(found => /^on/.test(found.name)).length") == 0  # fmt: skip
 
@@ -73,6 +73,7 @@ def hostile_task(kind, markup):
         "labels": {"label": markup, "probs": {markup: 1.0}},
         "match": {"labels": [markup, "x"], "probs": {"x": 1.0}},
         "spans": {"words": [markup], "labels": [markup], "spans": [span]},
+        "tree": {"words": [markup], "heads": [0], "relations": [markup]},
         "tags": {"words": [markup], "labels": [markup], "spans": []},
         "answer": {**answers[0], "nbest": answers},
         "cloze": {"masks": [mask]},
@@ -86,7 +87,7 @@ def hostile_task(kind, markup):
     return FakeTask(markup, known, lambda _: prediction, columns, (markup,), {markup: 0.5})
 
 
-KINDS = ["labels", "match", "spans", "tags", "answer", "value", "choice", "error", "other"]
+KINDS = ["labels", "match", "spans", "tags", "tree", "answer", "value", "choice", "error", "other"]
 
 
 @pytest.mark.parametrize("markup", MARKUP, ids=range(len(MARKUP)))
@@ -109,6 +110,7 @@ def test_markup_stays_text_everywhere(browser, markup):
             assert page.locator(".bar-row bdi").first.text_content() == markup
             assert page.locator("mark.span").first.evaluate("node => node.firstChild.data") == markup
             assert page.locator("mark.found").first.text_content() == markup
+            assert page.locator(".tree text").all_text_contents() == [markup, markup]
             assert page.locator(".failed p").last.text_content() == markup
             page.get_by_role("button", name="中文").click()
             check_harmless(page)

@@ -107,7 +107,12 @@ function draw(piece, hueOf) {
   return element("mark", { class: `span ${hueOf(type)}` }, ...piece.pieces.map((part) => draw(part, hueOf)), label);
 }
 
-/** A line for each relation: head —label→ tail. @param {Relation[]} relations @param {Span[]} spans @param {HueOf} hueOf */
+/**
+ * A line for each relation: head —label→ tail.
+ * @param {Relation[]} relations
+ * @param {Span[]} spans
+ * @param {HueOf} hueOf
+ */
 function drawRelations(relations, spans, hueOf) {
   const known = relations.filter(({ head, tail }) => spans[head] && spans[tail]);
   const end = (/** @type {Span} */ span) => element("bdi", { class: `end ${hueOf(span.type)}` }, span.text);

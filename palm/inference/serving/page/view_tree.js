@@ -74,9 +74,11 @@ function picture({ words, heads, relations }) {
 function levels(heads) {
   /** @type {Arc[]} */
   const found = [];
-  const arcs = heads.map((head, word) => ({ head: head - 1, word })).filter(({ head }) => head >= 0 && head < heads.length);
-  const ends = (/** @type {{head: number, word: number}} */ { head, word }) => [Math.min(head, word), Math.max(head, word)];
-  const width = (/** @type {{head: number, word: number}} */ arc) => Math.abs(arc.head - arc.word);
+  const all = heads.map((head, word) => ({ head: head - 1, word }));
+  const arcs = all.filter(({ head }) => head >= 0 && head < heads.length);
+  /** @typedef {{head: number, word: number}} Ends */
+  const ends = (/** @type {Ends} */ { head, word }) => [Math.min(head, word), Math.max(head, word)];
+  const width = (/** @type {Ends} */ arc) => Math.abs(arc.head - arc.word);
   for (const arc of arcs.sort((one, other) => width(one) - width(other))) {
     const [first, last] = ends(arc);
     const inside = found.filter((other) => ends(other)[0] >= first && ends(other)[1] <= last);
