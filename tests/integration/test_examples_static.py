@@ -106,11 +106,11 @@ def atis_tables(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def generated_spans(tmp_path: Path) -> Path:
+def generated(tmp_path: Path, config: Path) -> Path:
     """What make_data.py writes."""
-    script = ROOT / "examples" / "spans" / "make_data.py"
-    subprocess.run([sys.executable, str(script), "--out", str(tmp_path / "spans" / "data")], check=True)
-    return tmp_path / "spans" / "data"
+    script = config.parent / "make_data.py"
+    subprocess.run([sys.executable, str(script), "--out", str(tmp_path / "example" / "data")], check=True)
+    return tmp_path / "example" / "data"
 
 
 @pytest.mark.parametrize("config", COMPLETE, ids=name_of)
@@ -119,7 +119,8 @@ def test_configuration_is_sound(
     config: Path, overridden: bool, encoder: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As it is, and with the override that it recommends."""
-    made = {"atis": "atis_tables", "spans": "generated_spans"}.get(config.parent.name)
+    own = "generated" if (config.parent / "make_data.py").exists() else None
+    made = {"atis": "atis_tables"}.get(config.parent.name, own)
     monkeypatch.chdir(request.getfixturevalue(made).parent if made else config.parent)
     words = shlex.split(header(config)["override"])
     flags = words[next(place for place, word in enumerate(words) if word.startswith("--") and word != "--task_dir") :]
