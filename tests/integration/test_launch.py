@@ -89,10 +89,11 @@ def test_a_rank_that_is_lost_is_named_and_the_other_leaves_a_checkpoint(tmp_path
     ended = time.time()
     assert code == CODES[what], complaints
     assert ranks_alive(tmp_path) == []
-    sentence = rf"rank {who} \(\S+, pid \d+\) {WHY[what]}; last: step [45]"
+    last = "last: step [2-5]"  # of its last beat, which is a step or two old on a busy machine
+    sentence = rf"rank {who} \(\S+, pid \d+\) {WHY[what]}; {last}"
     living = complaints if who == 1 else (tmp_path / "rank1.log").read_text(encoding="utf-8")
     # Before the supervisor has told why: rank 0 holds the store.
-    store = r"rank 0 \(\S+, pid \d+\) has ended, and with it the store of all ranks; last: step [45]"
+    store = rf"rank 0 \(\S+, pid \d+\) has ended, and with it the store of all ranks; {last}"
     assert re.search(rf"({sentence}|{store})(, waiting for [a-z ]+)?\. Stopping\.", living), living
     assert re.search(sentence, complaints), complaints
     other = 1 - who
