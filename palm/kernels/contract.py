@@ -1,4 +1,4 @@
-"""The interface of encoder layers: any function with this signature can replace the plain one."""
+"""The interface of encoder layers, which any function with this signature can replace, and settings of attention."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -103,3 +103,24 @@ class ComputeLayer(Protocol):
     def __call__(self, hidden: "Tensor", weights: LayerWeights, *, settings: LayerSettings, rows: Rows) -> "Tensor":
         """Next hidden states, float32[batch*seq hidden], from `hidden` of the same shape."""
         ...
+
+
+@dataclass(frozen=True)
+class DecoderAttention:
+    """Settings of an attention of a decoder.
+
+    Attributes:
+        heads: Number of attention heads.
+        batch: Number of sequences.
+        causal: Whether each query sees the keys up to its own place alone.
+        dropout: Dropout of the probabilities; 0 outside training.
+        fused: Whether the fused kernels may compute it.
+        bf16: Whether products are in bfloat16.
+    """
+
+    heads: int
+    batch: int
+    causal: bool
+    dropout: float
+    fused: bool
+    bf16: bool

@@ -5,7 +5,6 @@ Paddle's, with a backward pass of PALM's own.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import paddle
 from paddle import Tensor
@@ -14,33 +13,13 @@ from paddle.nn import functional
 
 from palm.kernels import plain
 from palm.kernels.autograd import Context, transposed
+from palm.kernels.contract import DecoderAttention
 from palm.kernels.dense import Probabilities, attention_probabilities, on_cpu, product_in
 from palm.kernels.fused import decoder as fused_decoder
 from palm.kernels.products import product
 
 _HIDDEN_SCORE = -10000.0
 """Added to the scores of keys that a query does not see: softmax is then exactly 0 in float32."""
-
-
-@dataclass(frozen=True)
-class DecoderAttention:
-    """Settings of an attention.
-
-    Attributes:
-        heads: Number of attention heads.
-        batch: Number of sequences.
-        causal: Whether each query sees the keys up to its own place alone.
-        dropout: Dropout of the probabilities; 0 outside training.
-        fused: Whether the fused kernels may compute it.
-        bf16: Whether products are in bfloat16.
-    """
-
-    heads: int
-    batch: int
-    causal: bool
-    dropout: float
-    fused: bool
-    bf16: bool
 
 
 def causal_mask(length: int) -> Tensor:
@@ -65,8 +44,7 @@ def attend(query: Tensor, key_value: Tensor, mask: Tensor | None, settings: Deco
         float32[batch*query hidden]
     """
     if settings.fused and not settings.bf16 and fused_decoder.computes_here(query):
-        own = fused_decoder.DecoderSettings(settings.heads, settings.batch, settings.causal, settings.dropout)
-        return fused_decoder.attention(query, key_value, mask, own)
+        return fused_decoder.attention(query, key_value, mask, settings)
     mask = _with_causal_mask(mask, query.shape[0] // settings.batch) if settings.causal else mask
     if on_cpu(query):
         return _attend(query, key_value, mask, settings)

@@ -14,7 +14,8 @@ from paddle.nn import functional
 
 from palm.kernels import dense, plain
 from palm.kernels.choice import choose_kernels
-from palm.kernels.decoder_attention import DecoderAttention, attend, attend_to
+from palm.kernels.contract import DecoderAttention
+from palm.kernels.decoder_attention import attend, attend_to
 from palm.kernels.products import in_bf16
 from palm.paradigm.mlm_head import token_scores, transformed
 from palm.schema.fields import BackboneFields

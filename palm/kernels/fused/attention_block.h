@@ -1,8 +1,10 @@
 /* Attention in blocks of queries that stay in the cache: float32.
  *
  * The probabilities are never stored: the logarithm of each query's sum of exponentials, its level, is kept, from which
- * the backward pass computes them again (arXiv:2205.14135). Products are the math library's.
+ * the backward pass computes them again (arXiv:2205.14135). Products are the math library's. Each head of a sequence is
+ * one thread's work, so no sum is shared by threads, and the same input gives the same bits for any number of them.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "vector_math.h"
@@ -65,4 +67,31 @@ static void softmax_gradient(float *restrict x, float *restrict g, int64_t begin
     memset(g, 0, sizeof(float) * begin);
     memset(x + end, 0, sizeof(float) * (keys - end));
     memset(g + end, 0, sizeof(float) * (keys - end));
+}
+
+static float dot(const float *restrict one, const float *restrict other, int64_t size) {
+    float total = 0.0f;
+#pragma omp simd reduction(+ : total)
+    for (int64_t j = 0; j < size; j++) total += one[j] * other[j];
+    return total;
+}
+
+/* Computes one head of one sequence with memory of its own. */
+typedef void HeadWork(const void *arguments, int64_t number, float *memory);
+
+/* Calls `work` for each of `count` heads, over all threads, with memory for `floats` each; 1 if it cannot be allocated. */
+static int for_each_head(int64_t count, int64_t floats, LimitThreads *limit_threads, HeadWork *work, const void *arguments) {
+    int64_t most = omp_get_max_threads(), each = (floats + 15) / 16 * 16;
+    int threads = (int)(most < count ? most : count);
+    float *memory = aligned_alloc(64, sizeof(float) * (each * threads + 16));
+    if (memory == NULL) return 1;
+#pragma omp parallel num_threads(threads)
+    {
+        int before = limit_threads(1);
+#pragma omp for schedule(monotonic : dynamic, 1)
+        for (int64_t number = 0; number < count; number++) work(arguments, number, memory + each * omp_get_thread_num());
+        limit_threads(before);
+    }
+    free(memory);
+    return 0;
 }

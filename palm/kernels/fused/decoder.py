@@ -2,7 +2,6 @@
 
 import ctypes
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import paddle
 from paddle import Tensor
@@ -10,26 +9,10 @@ from paddle.autograd import PyLayer
 
 from palm.kernels.autograd import Context
 from palm.kernels.batch_position import rows_before
+from palm.kernels.contract import DecoderAttention
 from palm.kernels.fused.float32_layer import find_product_functions
 from palm.kernels.fused.layer import fits, sample_seed
 from palm.kernels.fused.library import load_kernels
-
-
-@dataclass(frozen=True)
-class DecoderSettings:
-    """Settings of an attention.
-
-    Attributes:
-        heads: Number of attention heads.
-        batch: Number of sequences.
-        causal: Whether each query sees the keys up to its own place alone.
-        dropout: Dropout of the probabilities.
-    """
-
-    heads: int
-    batch: int
-    causal: bool
-    dropout: float
 
 
 class DecoderArguments(ctypes.Structure):
@@ -48,7 +31,7 @@ class FusedDecoderAttention(PyLayer):
 
     @staticmethod
     def forward(
-        ctx: Context, query: Tensor, key_value: Tensor, mask: Tensor | None, settings: DecoderSettings
+        ctx: Context, query: Tensor, key_value: Tensor, mask: Tensor | None, settings: DecoderAttention
     ) -> Tensor:
         ctx.needed = [not each.stop_gradient for each in (query, key_value)]
         query, key_value = query.contiguous(), key_value.contiguous()
@@ -78,7 +61,7 @@ def computes_here(query: Tensor) -> bool:
     return fits(query) and find_product_functions() is not None
 
 
-def attention(query: Tensor, key_value: Tensor, mask: Tensor | None, settings: DecoderSettings) -> Tensor:
+def attention(query: Tensor, key_value: Tensor, mask: Tensor | None, settings: DecoderAttention) -> Tensor:
     """Scaled dot-product attention.
 
     Args:
@@ -93,7 +76,7 @@ def attention(query: Tensor, key_value: Tensor, mask: Tensor | None, settings: D
     return _attention(query, key_value, mask, settings)
 
 
-def _arguments(query: Tensor, key_value: Tensor, mask: Tensor | None, settings: DecoderSettings) -> DecoderArguments:
+def _arguments(query: Tensor, key_value: Tensor, mask: Tensor | None, settings: DecoderAttention) -> DecoderArguments:
     rows, width = query.shape
     seed = sample_seed() if settings.dropout else 0
     return DecoderArguments(

@@ -1,12 +1,8 @@
 /* Attention of a decoder: to the tokens before, or to the tokens of another sequence (arXiv:1706.03762): float32.
- *
- * Each head of a sequence is one thread's work, so no sum is shared by threads, and the same input gives the same bits
- * for any number of them. Keys that a causal query does not see are not multiplied.
+ * Keys that a causal query does not see are not multiplied.
  *
  * Functions return 0, or 1 if memory could not be allocated.
  */
-#include <stdlib.h>
-
 #include "attention_block.h"
 
 /* Arguments of both directions, as palm/kernels/fused/decoder.py lays them out. */
@@ -95,9 +91,7 @@ static void attend_head_gradient(const Head *h, const float *level, const float 
                     0.0f, h->shares, (int)keys);
         for (int64_t i = 0; i < queries; i++) {
             int64_t row = (h->first + query + i) * d->heads + h->head;
-            float along = 0.0f;
-#pragma omp simd reduction(+ : along)
-            for (int64_t j = 0; j < size; j++) along += above[at + i * width + j] * below[at + i * width + j];
+            float along = dot(above + at + i * width, below + at + i * width, size);
             softmax_gradient(h->scores + i * keys, h->shares + i * keys, 0, keys_until(d, query + i + 1), keys, level[row], along, h->drop,
                              seed_of_row(h, row), 0, d->dropout > 0.0f);
         }
@@ -110,51 +104,41 @@ static void attend_head_gradient(const Head *h, const float *level, const float 
     }
 }
 
-static float *memory_of_threads(const Decoder *d, int64_t *each, int *threads) {
-    *threads = (int)least(omp_get_max_threads(), d->batch * d->heads);
-    *each = (2 * QUERIES * d->keys + 15) / 16 * 16;
-    return aligned_alloc(64, sizeof(float) * (*each * *threads + 16));
+/* The tensors of both directions, from which a head takes its part. */
+typedef struct {
+    const Decoder *of;
+    const float *query, *key_value;
+    float *context, *level; /* written forward, read backward */
+    const float *gradient;
+    float *to_query, *to_key_value;
+} Pass;
+
+static void attend_number(const void *arguments, int64_t number, float *memory) {
+    const Pass *p = arguments;
+    Head head = head_of(p->of, number, p->query, p->key_value, memory);
+    attend_head(&head, p->context, p->level);
+}
+
+static void attend_number_gradient(const void *arguments, int64_t number, float *memory) {
+    const Pass *p = arguments;
+    Head head = head_of(p->of, number, p->query, p->key_value, memory);
+    int64_t of_query = head.query - p->query, of_key = head.key - p->key_value;
+    attend_head_gradient(&head, p->level, p->gradient + of_query, p->context + of_query, p->to_query + of_query, p->to_key_value + of_key);
+}
+
+static int for_each_head_of(const Pass *pass, HeadWork *work) {
+    const Decoder *d = pass->of;
+    return for_each_head(d->batch * d->heads, 2 * QUERIES * d->keys, d->limit_threads, work, pass);
 }
 
 /* context[batch*queries heads*size] of query, of the same shape, and key_value[batch*keys 2*heads*size], keys and values
  * side by side; level[batch*queries heads] is kept for the gradient. */
 int palm_decoder_attention(const Decoder *d, const float *query, const float *key_value, float *context, float *level) {
-    int threads;
-    int64_t each;
-    float *memory = memory_of_threads(d, &each, &threads);
-    if (memory == NULL) return 1;
-#pragma omp parallel num_threads(threads)
-    {
-        int before = d->limit_threads(1);
-#pragma omp for schedule(monotonic : dynamic, 1)
-        for (int64_t number = 0; number < d->batch * d->heads; number++) {
-            Head head = head_of(d, number, query, key_value, memory + each * omp_get_thread_num());
-            attend_head(&head, context, level);
-        }
-        d->limit_threads(before);
-    }
-    free(memory);
-    return 0;
+    return for_each_head_of(&(Pass){d, query, key_value, context, level, NULL, NULL, NULL}, attend_number);
 }
 
 /* The gradients of query and key_value from that of the context. */
-int palm_decoder_attention_gradient(const Decoder *d, const float *query, const float *key_value, const float *context, const float *level,
+int palm_decoder_attention_gradient(const Decoder *d, const float *query, const float *key_value, float *context, float *level,
                                     const float *gradient, float *to_query, float *to_key_value) {
-    int threads;
-    int64_t each;
-    float *memory = memory_of_threads(d, &each, &threads);
-    if (memory == NULL) return 1;
-#pragma omp parallel num_threads(threads)
-    {
-        int before = d->limit_threads(1);
-#pragma omp for schedule(monotonic : dynamic, 1)
-        for (int64_t number = 0; number < d->batch * d->heads; number++) {
-            Head head = head_of(d, number, query, key_value, memory + each * omp_get_thread_num());
-            int64_t of_query = head.query - query, of_key = head.key - key_value;
-            attend_head_gradient(&head, level, gradient + of_query, context + of_query, to_query + of_query, to_key_value + of_key);
-        }
-        d->limit_threads(before);
-    }
-    free(memory);
-    return 0;
+    return for_each_head_of(&(Pass){d, query, key_value, context, level, gradient, to_query, to_key_value}, attend_number_gradient);
 }

@@ -1,13 +1,8 @@
 /* Self-attention of packed rows with rotary position embeddings (arXiv:2104.09864), over a whole sequence or a window
  * around each token, and the gate of a feed-forward part (arXiv:2002.05202): float32.
  *
- * Each head of a sequence is one thread's work, from the rotation to the context, in blocks of queries that stay in the
- * cache; products are the math library's. No sum is shared by threads, so the same input gives the same bits for any number of them.
- *
  * Functions return 0, or 1 if memory could not be allocated.
  */
-#include <stdlib.h>
-
 #include "attention_block.h"
 
 /* Arguments of both directions, as palm/kernels/fused/rotary.py lays them out. */
@@ -27,17 +22,16 @@ typedef struct {
     const Rotary *of;
     int64_t first, length, head, stride; /* first row; tokens; number; columns of qkv */
     float *query, *key, *scores, *shares; /* [length size] twice, [QUERIES length] twice */
-    float *query_gradient, *key_gradient, *value_gradient, *along; /* [length size] thrice, [length] */
+    float *query_gradient, *key_gradient, *value_gradient; /* [length size] thrice */
 } Work;
 
-static int64_t memory_size(int64_t length, int64_t size) { return length * (5 * size + 2 * QUERIES + 1); }
+static int64_t memory_size(int64_t length, int64_t size) { return length * (5 * size + 2 * QUERIES); }
 
 static Work work_of(const Rotary *r, int64_t number, float *memory) {
     int64_t b = number / r->heads, length = r->starts[b + 1] - r->starts[b], matrix = length * r->size;
     float *scores = memory + 2 * matrix, *gradients = scores + 2 * QUERIES * length;
     return (Work){r, r->starts[b], length, number % r->heads, 3 * r->heads * r->size, memory, memory + matrix,
-                  scores, scores + QUERIES * length, gradients, gradients + matrix, gradients + 2 * matrix,
-                  gradients + 3 * matrix};
+                  scores, scores + QUERIES * length, gradients, gradients + matrix, gradients + 2 * matrix};
 }
 
 static int64_t longest(const Rotary *r) {
@@ -135,9 +129,7 @@ static void attend_gradient(const Work *w, const float *qkv, const float *contex
                     value + b.key * w->stride, (int)w->stride, 0.0f, w->shares, (int)b.keys);
         for (int64_t i = 0; i < b.queries; i++) {
             int64_t begin, end, token = query + i;
-            float along = 0.0f;
-#pragma omp simd reduction(+ : along)
-            for (int64_t j = 0; j < size; j++) along += above[i * width + j] * below[i * width + j];
+            float along = dot(above + i * width, below + i * width, size);
             seen(w, b, i, &begin, &end);
             softmax_gradient(w->scores + i * b.keys, w->shares + i * b.keys, begin, end, b.keys,
                              level[(w->first + token) * r->heads + w->head], along, drop, drops ? seed_of(w, drop, token) : 0, b.key, drops);
@@ -155,52 +147,40 @@ static void attend_gradient(const Work *w, const float *qkv, const float *contex
     for (int64_t i = 0; i < w->length; i++) memcpy(out + 2 * width + i * w->stride, w->value_gradient + i * size, sizeof(float) * size);
 }
 
-static float *allocate_for(const Rotary *r, int64_t *each, int *threads) {
-    int64_t tasks = r->sequences * r->heads, most = omp_get_max_threads();
-    *threads = (int)(most < tasks ? most : tasks);
-    *each = (memory_size(longest(r), r->size) + 15) / 16 * 16;
-    return aligned_alloc(64, sizeof(float) * (*each * *threads + 16));
+/* The tensors of both directions, from which a head takes its part. */
+typedef struct {
+    const Rotary *of;
+    const float *qkv;
+    float *context, *level; /* written forward, read backward */
+    const float *gradient;
+    float *to;
+} Pass;
+
+static void attend_number(const void *arguments, int64_t number, float *memory) {
+    const Pass *p = arguments;
+    Work work = work_of(p->of, number, memory);
+    attend(&work, p->qkv, p->context, p->level);
+}
+
+static void attend_number_gradient(const void *arguments, int64_t number, float *memory) {
+    const Pass *p = arguments;
+    Work work = work_of(p->of, number, memory);
+    attend_gradient(&work, p->qkv, p->context, p->level, p->gradient, p->to);
+}
+
+static int for_each_head_of(const Pass *pass, HeadWork *work) {
+    const Rotary *r = pass->of;
+    return for_each_head(r->sequences * r->heads, memory_size(longest(r), r->size), r->limit_threads, work, pass);
 }
 
 /* context[rows heads*size] of qkv[rows 3*heads*size]; level[rows heads] is kept for the gradient. */
 int palm_rotary_attention(const Rotary *r, const float *qkv, float *context, float *level) {
-    int threads;
-    int64_t each;
-    float *memory = allocate_for(r, &each, &threads);
-    if (memory == NULL) return 1;
-#pragma omp parallel num_threads(threads)
-    {
-        int before = r->limit_threads(1);
-#pragma omp for schedule(monotonic : dynamic, 1)
-        for (int64_t number = 0; number < r->sequences * r->heads; number++) {
-            Work work = work_of(r, number, memory + each * omp_get_thread_num());
-            attend(&work, qkv, context, level);
-        }
-        r->limit_threads(before);
-    }
-    free(memory);
-    return 0;
+    return for_each_head_of(&(Pass){r, qkv, context, level, NULL, NULL}, attend_number);
 }
 
 /* The gradient of qkv, `to`, from that of the context. */
-int palm_rotary_attention_gradient(const Rotary *r, const float *qkv, const float *context, const float *level, const float *gradient,
-                                   float *to) {
-    int threads;
-    int64_t each;
-    float *memory = allocate_for(r, &each, &threads);
-    if (memory == NULL) return 1;
-#pragma omp parallel num_threads(threads)
-    {
-        int before = r->limit_threads(1);
-#pragma omp for schedule(monotonic : dynamic, 1)
-        for (int64_t number = 0; number < r->sequences * r->heads; number++) {
-            Work work = work_of(r, number, memory + each * omp_get_thread_num());
-            attend_gradient(&work, qkv, context, level, gradient, to);
-        }
-        r->limit_threads(before);
-    }
-    free(memory);
-    return 0;
+int palm_rotary_attention_gradient(const Rotary *r, const float *qkv, float *context, float *level, const float *gradient, float *to) {
+    return for_each_head_of(&(Pass){r, qkv, context, level, gradient, to}, attend_number_gradient);
 }
 
 /* ---- The gated feed-forward part ---- */

@@ -9,7 +9,8 @@ import pytest
 
 from palm.kernels import decoder_attention
 from palm.kernels.batch_position import BatchPosition, at_position
-from palm.kernels.decoder_attention import DecoderAttention, attend
+from palm.kernels.contract import DecoderAttention
+from palm.kernels.decoder_attention import attend
 from palm.kernels.fused import decoder as fused
 from palm.kernels.fused.float32_layer import find_product_functions
 from palm.kernels.fused.library import KernelsUnavailableError, load_kernels
