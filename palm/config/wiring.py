@@ -262,11 +262,8 @@ def _advice_on_prompts(one: TaskConfig, other: TaskConfig) -> str:
 
 def _update_keys(one: TaskConfig, other: TaskConfig) -> dict[str, tuple[object, object]]:
     """The values that two tasks have for the keys of what of the head trains, and how."""
-    scales = [
-        PARADIGMS[task.paradigm_name].lr_scale if task.settings.lr_scale is None else task.settings.lr_scale
-        for task in (one, other)
-    ]
-    found: dict[str, tuple[object, object]] = {"lr_scale": (scales[0], scales[1])}
+    scale, other_scale = (PARADIGMS[each.paradigm_name].head_lr_scale(each.settings.lr_scale) for each in (one, other))
+    found: dict[str, tuple[object, object]] = {"lr_scale": (scale, other_scale)}
     if any(isinstance(task.paradigm, PromptTrainingFields) for task in (one, other)):
         for key, field in PromptTrainingFields.model_fields.items():
             if key not in ParadigmFields.model_fields:

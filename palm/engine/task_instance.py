@@ -89,7 +89,7 @@ class TaskInstance:
     @property
     def lr_scale(self) -> float:
         """Factor of the learning rate for its head."""
-        return self.paradigm.lr_scale if self.settings.lr_scale is None else self.settings.lr_scale
+        return self.paradigm.head_lr_scale(self.settings.lr_scale)
 
     @property
     def row_owner(self) -> "TaskInstance":

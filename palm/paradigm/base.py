@@ -116,6 +116,11 @@ class Paradigm(ABC):
         self.labels = labels
         self.vocab = vocab
 
+    @classmethod
+    def head_lr_scale(cls, given: float | None) -> float:
+        """Factor of the learning rate for its head: `lr_scale` of the task, or by default its own."""
+        return cls.lr_scale if given is None else given
+
     @property
     @abstractmethod
     def default_metrics(self) -> tuple[str, ...]:
