@@ -1,5 +1,6 @@
 """What the run of a tracker has been sent: what a resumed run trains again is not sent twice."""
 
+import math
 import time
 from collections import deque
 from collections.abc import Mapping
@@ -21,8 +22,8 @@ class SentNumbers:
 
     Args:
         file: The file.
-        up_to: The global step up to which the tracker has kept what it was sent; 0 of a new run in the tracker, which
-            has nothing.
+        up_to: The global step up to which the tracker has kept what it was sent: 0 of a new run in the tracker, which
+            has nothing; infinity of one that forgets nothing.
 
     Raises:
         OSError: The file cannot be read or written.
@@ -30,10 +31,11 @@ class SentNumbers:
 
     def __init__(self, file: Path, *, up_to: float) -> None:
         self._file = file
-        self._known = _known(file, up_to) if up_to else {}
+        self._known = _known(file, up_to)
         self._waiting: deque[tuple[float, str]] = deque()
-        if not up_to:
-            file.write_text("", encoding="utf-8")
+        if math.isfinite(up_to):
+            lines = (_line(step, names, values) for (step, names), values in self._known.items())
+            file.write_text("".join(lines), encoding="utf-8")
 
     def value_of(self, scalars: Mapping[str, float], global_step: int) -> bool | None:
         """Whether the tracker has exactly these numbers of the step; None if it has none by their names."""
@@ -43,7 +45,7 @@ class SentNumbers:
 
     def add(self, scalars: Mapping[str, float], global_step: int) -> None:
         """Note what was sent now, and write what has settled."""
-        self._waiting.append((time.monotonic(), f"{global_step} {' '.join(_digests(scalars))}\n"))
+        self._waiting.append((time.monotonic(), _line(global_step, *_digests(scalars))))
         self.settle(before=time.monotonic() - SETTLED)
 
     def settle(self, *, before: float = float("inf")) -> None:
@@ -62,6 +64,10 @@ def _known(file: Path, up_to: float) -> dict[tuple[int, str], str]:
     lines = [line.split(" ") for line in text.split("\n")[:-1]]
     of_step = ((line, int(line[0])) for line in lines if len(line) == 3 and line[0].isdecimal())
     return {(step, names): values for (_, names, values), step in of_step if step <= up_to}
+
+
+def _line(global_step: int, names: str, values: str) -> str:
+    return f"{global_step} {names} {values}\n"
 
 
 def _digests(scalars: Mapping[str, float]) -> tuple[str, str]:

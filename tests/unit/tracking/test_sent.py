@@ -25,6 +25,10 @@ def test_what_a_tracker_forgets_is_not_read(tmp_path):
         first.add(NUMBERS, step)
     first.settle()
     assert [SentNumbers(tmp_path / "a", up_to=2).value_of(NUMBERS, step) for step in (1, 2, 3)] == [True, True, None]
+    again = SentNumbers(tmp_path / "a", up_to=3)
+    assert again.value_of(NUMBERS, 3) is None, (
+        "forgotten by the run before, which was killed before it sent step 3 again"
+    )
 
 
 def test_what_a_killed_process_sent_at_the_very_last_is_sent_again(tmp_path, monkeypatch):
