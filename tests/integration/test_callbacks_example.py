@@ -3,10 +3,7 @@
 import csv
 import email
 import email.policy
-import importlib.util
 import json
-import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -18,27 +15,20 @@ from types import ModuleType
 import pytest
 
 from palm.tracking import BeginEvent, EvaluationEvent, ExportEvent
-from tests.integration.documents import ROOT
+from tests.integration.example_copies import copy_of, environment, script_of
 
-EXAMPLE = ROOT / "examples" / "callbacks"
 SHORT = ("--num_epochs=2", "--hidden_size=32", "--intermediate_size=64")
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A copy of the example, beside the data and the encoder that it names."""
-    copied = tmp_path / "examples" / "callbacks"
-    shutil.copytree(EXAMPLE, copied, ignore=shutil.ignore_patterns("output_model", "__pycache__"))
-    for name in ("configs", "data"):
-        (tmp_path / name).symlink_to(ROOT / name)
-    return copied
+    return copy_of("callbacks", tmp_path)
 
 
 def start(folder: Path, *words: str) -> subprocess.Popen[str]:
-    search = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-    environment = {**os.environ, "PYTHONPATH": search, "PYTHON": sys.executable, "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
-        words, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        words, cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
 
 
@@ -94,12 +84,7 @@ def test_a_run_that_is_stopped_and_resumed_has_one_curve(folder: Path) -> None:
 
 @pytest.fixture
 def example() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("callbacks_example", EXAMPLE / "run.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return script_of("callbacks", "run.py")
 
 
 def test_a_notice_comes_once_and_reads_in_chinese(example: ModuleType, tmp_path: Path) -> None:

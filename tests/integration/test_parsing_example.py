@@ -1,11 +1,6 @@
 """examples/parsing: its command in a process of its own, and the file that it writes."""
 
-import importlib.util
 import json
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -13,43 +8,23 @@ import pytest
 
 from palm.reader.formats.conllu import read_conllu
 from palm.reader.formats.files import FileProblems
-from tests.integration.documents import ROOT
+from tests.integration.example_copies import EXAMPLES, copy_of, run, script_of
 
-EXAMPLE = ROOT / "examples" / "parsing"
+EXAMPLE = EXAMPLES / "parsing"
 MOST_BYTES = 10_240
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the example that has run."""
-    home = tmp_path_factory.mktemp("树库")
-    copied = home / "examples" / "parsing"
-    shutil.copytree(EXAMPLE, copied, ignore=shutil.ignore_patterns("output_model", "__pycache__"))
-    for name in ("configs", "data"):
-        (home / name).symlink_to(ROOT / name)
-    search = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-    environment = {**os.environ, "PYTHONPATH": search, "PYTHON": sys.executable, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        ["bash", "run.sh", "--dev_file=train.conllu"],
-        cwd=copied,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    (copied / "said").write_text(done.stdout, encoding="utf-8")
+    copied = copy_of("parsing", tmp_path_factory.mktemp("树库"))
+    (copied / "said").write_text(run(copied, "bash", "run.sh", "--dev_file=train.conllu"), encoding="utf-8")
     return copied
 
 
 @pytest.fixture(scope="module")
 def annotate() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("annotate", EXAMPLE / "annotate.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return script_of("parsing", "annotate.py")
 
 
 def cells_of(file: Path) -> list[list[str]]:

@@ -1,34 +1,13 @@
 """examples/ranking and examples/translation: data, training and what their READMEs show, in processes of their own."""
 
 import json
-import os
 import re
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.integration.documents import ROOT
-
-
-def run(folder: Path, *words: str) -> str:
-    search = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-    environment = {**os.environ, "PYTHONPATH": search, "PYTHON": sys.executable, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-def copy_of(name: str, home: Path) -> Path:
-    """The example in a folder that looks like the repository, without what it may have written."""
-    copied = home / "examples" / name
-    ignored = shutil.ignore_patterns("output_model", "data", "__pycache__")
-    shutil.copytree(ROOT / "examples" / name, copied, ignore=ignored)
-    for needed in ("configs", "data"):
-        (home / needed).symlink_to(ROOT / needed)
-    return copied
+from tests.integration.example_copies import copy_of, run
 
 
 @pytest.fixture(scope="module")

@@ -1,25 +1,12 @@
 """examples/spans: generated texts, training, predictions and the commands of its README, in processes of their own."""
 
 import json
-import os
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.integration.documents import ROOT
-
-EXAMPLE = ROOT / "examples" / "spans"
-
-
-def run(folder: Path, *words: str) -> str:
-    search = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-    environment = {**os.environ, "PYTHONPATH": search, "PYTHON": sys.executable, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+from tests.integration.example_copies import copy_of, run
 
 
 def rows(file: Path) -> list[dict]:
@@ -29,10 +16,7 @@ def rows(file: Path) -> list[dict]:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the example, after `bash run.sh`."""
-    home = tmp_path_factory.mktemp("repository")
-    copied = home / "examples" / "spans"
-    shutil.copytree(EXAMPLE, copied, ignore=shutil.ignore_patterns("output_model", "data", "__pycache__"))
-    (home / "configs").symlink_to(ROOT / "configs")
+    copied = copy_of("spans", tmp_path_factory.mktemp("repository"))
     (copied / "said.txt").write_text(run(copied, "bash", "run.sh"), encoding="utf-8")
     return copied
 
